@@ -1,0 +1,115 @@
+"""Invisible marks around every text of a conversation, so that it can be found again in what a template made of it.
+
+A mark is a run of Unicode noncharacters (U+FDD0 to U+FDDF, reserved for a program's own use and never valid in text that is
+exchanged).  Rendering the marked messages and taking the marks out again must give the very text that the unmarked messages
+give; then each mark stands exactly where its text begins or ends, whatever the template did around it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from sanetune.data.conversation import Message
+
+_OPEN, _SHUT = "\ufdd0", "\ufdd1"
+_DIGITS = "".join(chr(0xFDD2 + digit) for digit in range(14))
+_MARK = re.compile(f"{_OPEN}([{_DIGITS}]+){_SHUT}")
+RESERVED = re.compile("[\ufdd0-\ufddf]")
+"""What no input may hold: with these in the data a mark could be forged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One end of one text: of message number ``message``, in the field ``field`` (``content``, ``reasoning``, ``tool call``)."""
+
+    message: int
+    field: str
+    closes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A mark at character ``at`` of the rendered text."""
+
+    at: int
+    mark: Mark
+
+
+@dataclass(slots=True)
+class Marker:
+    """Marks messages, remembers which mark is which, and reads them back."""
+
+    marks: list[Mark] = field(default_factory=list)
+
+    def mark(self, message: Message, index: int) -> Message:
+        """A copy of ``message`` (adapted to its template) with marks around content, reasoning, call names and arguments."""
+        marked = dict(message)
+        content = message.get("content")
+        if isinstance(content, str):
+            marked["content"] = self._around(content, index, "content")
+        elif isinstance(content, list):
+            marked["content"] = [
+                {**part, "text": self._around(part["text"], index, "content")} if "text" in part else part
+                for part in content
+            ]
+        reasoning = message.get("reasoning_content")
+        if isinstance(reasoning, str):
+            marked["reasoning_content"] = marked["thinking"] = self._around(reasoning, index, "reasoning")
+        if message.get("tool_calls"):
+            marked["tool_calls"] = [self._mark_call(call, index) for call in message["tool_calls"]]
+        return marked
+
+    def read(self, text: str) -> tuple[str, list[Found]]:
+        """``text`` without its marks, and where each stood first: a tool's answer may name the call again."""
+        pieces, found, seen, at, end = [], [], set(), 0, 0
+        for match in _MARK.finditer(text):
+            pieces.append(text[end : match.start()])
+            at += match.start() - end
+            end = match.end()
+            number = 0
+            for digit in match[1]:
+                number = number * len(_DIGITS) + ord(digit) - 0xFDD2
+            if number not in seen:
+                seen.add(number)
+                found.append(Found(at, self.marks[number]))
+        pieces.append(text[end:])
+        return "".join(pieces), found
+
+    def _mark_call(self, call: dict[str, Any], index: int) -> dict[str, Any]:
+        function = call["function"]
+        return {
+            **call,
+            "function": {
+                **function,
+                "name": self._around(function["name"], index, "tool call"),
+                "arguments": self._inside(function["arguments"], index),
+            },
+        }
+
+    def _inside(self, value: Any, index: int) -> Any:
+        if isinstance(value, str):
+            return self._around(value, index, "tool call")
+        if isinstance(value, dict):
+            return {key: self._inside(item, index) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._inside(item, index) for item in value]
+        return value
+
+    def _around(self, text: str, index: int, name: str) -> str:
+        """Marks go inside the outer white space, so that a template that trims still does; blank text stays blank."""
+        core = text.strip()
+        if not core:
+            return text
+        lead = text[: len(text) - len(text.lstrip())]
+        return f"{lead}{self._new(index, name, False)}{core}{self._new(index, name, True)}{text[len(lead) + len(core) :]}"
+
+    def _new(self, index: int, name: str, closes: bool) -> str:
+        number, digits = len(self.marks), ""
+        self.marks.append(Mark(index, name, closes))
+        while True:
+            number, digit = divmod(number, len(_DIGITS))
+            digits = _DIGITS[digit] + digits
+            if not number:
+                return _OPEN + digits + _SHUT
