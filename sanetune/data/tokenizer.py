@@ -1,0 +1,122 @@
+"""The model's tokenizer, with a pad token and the chat template that the configuration asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sanetune.data.template import CHATML, ChatTemplate
+from sanetune.errors import ModelError, TemplateError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from sanetune.config.schema import ModelSection
+
+PADS = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|vision_pad|>", "<|extra_0|>", "<|reserved_special_token_0|>")
+"""Names under which vocabularies carry a token that is free to be padding, best first."""
+
+
+def load_tokenizer(model: ModelSection) -> PreTrainedTokenizerFast:
+    """The tokenizer of ``model.name``, ready for training.
+
+    Raises :class:`ModelError` when it cannot be loaded or cannot give character offsets, :class:`TemplateError` when
+    ``model.chat_template`` is not a template.
+    """
+    tokenizer = _load(model)
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(
+            f"The tokenizer of {model.name} ({type(tokenizer).__name__}) gives no character offsets.",
+            "Masks are carried from characters to tokens, which needs a tokenizer with a tokenizer.json.",
+            "Convert it once: AutoTokenizer.from_pretrained(..., use_fast=True).save_pretrained(FOLDER).",
+        )
+    _install_template(tokenizer, model.chat_template)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = _free_token(tokenizer)
+    return tokenizer
+
+
+def chat_template(tokenizer: Any) -> ChatTemplate | None:
+    """The tokenizer's (default) chat template in our sandbox, or None."""
+    source = tokenizer.chat_template
+    if isinstance(source, dict):
+        source = source.get("default")
+    if not source:
+        return None
+    specials = {name: value for name, value in tokenizer.special_tokens_map.items() if isinstance(value, str)}
+    return ChatTemplate(source, specials)
+
+
+def stop_tokens(tokenizer: Any, model_name: str | Path) -> tuple[str, ...]:
+    """The tokens that end generation for this model as it comes: its eos and those in its ``generation_config.json``."""
+    import json
+
+    ids = [tokenizer.eos_token_id]
+    file = Path(model_name) / "generation_config.json"
+    if file.is_file():
+        try:
+            more = json.loads(file.read_text()).get("eos_token_id")
+        except (OSError, ValueError, AttributeError):
+            more = None
+        ids += more if isinstance(more, list) else [more]
+    ids = [token for token in ids if isinstance(token, int) and 0 <= token < len(tokenizer)]
+    return tuple(dict.fromkeys(tokenizer.convert_ids_to_tokens(ids)))
+
+
+def _load(model: ModelSection) -> Any:
+    from transformers import AutoTokenizer
+
+    folder = Path(model.name)
+    if folder.is_dir() and not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        raise ModelError(
+            f"The model folder {folder} has no tokenizer (no tokenizer.json, no tokenizer_config.json).",
+            "Text cannot be turned into this model's tokens without it.",
+            "Copy the tokenizer's files into the folder.",
+        )
+    try:
+        return AutoTokenizer.from_pretrained(
+            model.name, revision=model.revision or "main", trust_remote_code=model.trust_remote_code
+        )
+    except Exception as error:  # a stranger's files or the network: the library raises whatever it trips over
+        raise ModelError(
+            f"The tokenizer of {model.name!r} cannot be loaded: {str(error).strip().splitlines()[0][:200]}",
+            "It is neither a folder with a readable tokenizer nor a model id that the Hub (or its local cache) could give.",
+            "Check the spelling, give a local folder, or log in with `hf auth login` for a gated model.",
+        ) from error
+
+
+def _install_template(tokenizer: Any, wanted: str | None) -> None:
+    if wanted is None:
+        return
+    if wanted == "chatml":
+        tokenizer.chat_template = CHATML
+        missing = [token for token in ("<|im_start|>", "<|im_end|>") if token not in tokenizer.get_vocab()]
+        tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
+        return
+    file = Path(wanted)
+    try:
+        source = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateError(
+            f"The chat template {file} cannot be read: {error}",
+            "`model.chat_template` is a Jinja file in UTF-8, or the word `chatml`.",
+            "Correct the path.",
+        ) from None
+    ChatTemplate(source)
+    tokenizer.chat_template = source
+
+
+def _free_token(tokenizer: Any) -> str:
+    """A token for padding. Not the end token where another is free: tools that mask by pad id would hide real ends."""
+    vocabulary = tokenizer.get_vocab()
+    free = next((token for token in PADS if token in vocabulary), None)
+    if free is None and tokenizer.unk_token not in (None, tokenizer.eos_token):
+        free = tokenizer.unk_token
+    free = free or tokenizer.eos_token
+    if free is None:
+        raise ModelError(
+            "The tokenizer has no pad, unknown or end token.",
+            "Rows of a batch cannot be padded to one length.",
+            "Set pad_token in the tokenizer's tokenizer_config.json.",
+        )
+    return str(free)
