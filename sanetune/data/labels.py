@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Literal
 
 from tokenizers import Encoding, Tokenizer
 
@@ -167,8 +167,3 @@ def _left(offset: tuple[int, int]) -> int:
 
 def _right(offset: tuple[int, int]) -> int:
     return offset[1]
-
-
-def place_of(example: dict[str, Any]) -> Place:
-    """The place that an Arrow row of the prepared examples came from."""
-    return Place(example["file"] or None, example["line"] if example["line"] >= 0 else None, example["row"])

@@ -31,9 +31,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A mark at character ``at`` of the rendered text."""
+    """Mark ``number`` at character ``at`` of the rendered text; text k has the marks 2k and 2k + 1."""
 
     at: int
+    number: int
     mark: Mark
 
 
@@ -73,7 +74,7 @@ class Marker:
                 number = number * len(_DIGITS) + ord(digit) - 0xFDD2
             if number not in seen:
                 seen.add(number)
-                found.append(Found(at, self.marks[number]))
+                found.append(Found(at, number, self.marks[number]))
         pieces.append(text[end:])
         return "".join(pieces), found
 

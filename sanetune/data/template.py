@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -123,7 +123,8 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "+":
-            _check_size(_length(left) + _length(right))
+            if _length(left) + _length(right) > CHARACTERS:
+                raise LimitReached("it joins more than it may build")
         elif operator == "*":
             _check_size(_length(left) * right if isinstance(right, int) else 0)
             _check_size(_length(right) * left if isinstance(left, int) else 0)
@@ -325,7 +326,7 @@ def _guarded_filter(name: str, original: Callable[..., Any]) -> Callable[..., An
     """``original`` behind a check of how large its result can get; keeps the marks that say what Jinja passes first."""
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        values = [value for value in (*args, *kwargs.values()) if isinstance(value, (int, Sized))]
+        values = [value for value in (*args, *kwargs.values()) if isinstance(value, int) or _length(value)]
         numbers = [value for value in values if isinstance(value, int)]
         if numbers and max(numbers) > 10_000:
             raise LimitReached(f"it calls {name} with {max(numbers)}")
@@ -357,7 +358,10 @@ def _check_widths(form: str) -> None:
 
 
 def _length(value: Any) -> int:
-    return len(value) if isinstance(value, Sized) else 0
+    try:
+        return len(value)
+    except TypeError:
+        return 0
 
 
 def _check_size(size: int, slack: int = 1) -> None:

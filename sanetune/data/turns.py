@@ -7,6 +7,9 @@ and its like) up to and including the token that ends it.  No template is change
 2. the messages before the turn, with a generation prompt: what stands between the text before and the turn;
 3. the messages up to the turn, with and without a generation prompt: what closes the turn.
 
+Conversations of one shape (roles, tools, white space) get one *frame* around their texts; the next one of that shape is rendered once
+and compared with its frame, character by character (:mod:`sanetune.data.frames`).
+
 2 and 3 are compared with the text of 1 from the nearest mark on, so a template that rewrites history (dropping the reasoning of
 earlier turns, say) is no obstacle.  Where they do not fit, that is an error with the row and the message: nothing is guessed.
 """
@@ -14,6 +17,7 @@ earlier turns, say) is no obstacle.  Where they do not fit, that is an error wit
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from os.path import commonprefix
@@ -22,6 +26,7 @@ from typing import Any
 import orjson
 
 from sanetune.data.conversation import Conversation, Message
+from sanetune.data.frames import Frame, Rendering, Texts, Turn
 from sanetune.data.marks import RESERVED, Found, Mark, Marker
 from sanetune.data.template import ChatTemplate
 from sanetune.errors import Place, TemplateError
@@ -30,26 +35,8 @@ _TAG = re.compile(r"<[^<>\s]{1,64}>|\[[^\[\]\s]{1,64}\]")
 """What a template's own tokens look like; a border between header, turn and end never falls inside one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Characters ``start`` to ``end`` of the text are what the model writes as message ``message``.
-
-    ``closing`` is the part of it after the last character of the message: the end token, and what the template puts before it.
-    """
-
-    message: int
-    start: int
-    end: int
-    closing: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rendering:
-    """A conversation as text, its assistant turns in order, and the (message, field) pairs that the template left out."""
-
-    text: str
-    turns: list[Turn]
-    dropped: list[tuple[int, str]]
+FRAMES = 10_000
+"""Shapes of conversation whose frames are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +53,7 @@ class TurnFinder:
     def __init__(self, template: ChatTemplate, stops: tuple[str, ...] = ()) -> None:
         self.template, self.stops = template, tuple(stop for stop in stops if stop)
         self._tails: dict[tuple[Any, ...], _Tail | None] = {}
+        self._frames: dict[bytes, Frame] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (TurnFinder, (self.template, self.stops))
@@ -73,11 +61,26 @@ class TurnFinder:
     def find(self, conversation: Conversation) -> Rendering:
         """The rendering of ``conversation``; raises :class:`TemplateError` with file, line, row and message."""
         try:
-            return _Search(self, conversation).rendering()
+            return self._find(conversation)
         except TemplateError as error:
             if error.place is None:
                 error.place = conversation.place
             raise
+
+    def _find(self, conversation: Conversation) -> Rendering:
+        tools, kwargs = conversation.tools, conversation.template_kwargs
+        messages = self.template.adapted(conversation.messages)
+        text = self.template.render_as_is(messages, tools, kwargs)
+        texts = Texts(messages)
+        key = orjson.dumps((texts.shape, tools, kwargs), option=orjson.OPT_NON_STR_KEYS)
+        frame = self._frames.get(key)
+        if frame is not None and (rendering := frame.filled(texts.cores, text)) is not None:
+            return rendering
+        search = _Search(self, conversation, messages, text)
+        rendering = search.rendering()
+        if len(self._frames) < FRAMES and (frame := Frame.of(rendering, search.found, texts)) is not None:
+            self._frames[key] = frame
+        return rendering
 
     @cached_property
     def generation_prompt(self) -> str:
@@ -96,11 +99,10 @@ class TurnFinder:
 class _Search:
     """One conversation being searched."""
 
-    def __init__(self, finder: TurnFinder, conversation: Conversation) -> None:
+    def __init__(self, finder: TurnFinder, conversation: Conversation, messages: list[Message], text: str) -> None:
         self.finder, self.conversation = finder, conversation
         self.tools, self.kwargs = conversation.tools, conversation.template_kwargs
-        self.messages = finder.template.adapted(conversation.messages)
-        self.text = self._render(self.messages)
+        self.messages, self.text = messages, text
         if RESERVED.search(self.text):
             raise TemplateError(
                 "The text holds Unicode noncharacters (U+FDD0 to U+FDDF).",
@@ -141,11 +143,12 @@ class _Search:
 
     def _start(self, index: int, anchor: Found | None, limit: int) -> int:
         """Where the header ends: the inference prompt for this turn is followed from the last mark before it."""
-        prompt = self._tail(index, True)
         at = anchor.at if anchor else 0
-        if prompt is None or prompt.mark != _relative(anchor.mark if anchor else None, index):
-            return self._start_by_prefix(index, limit)
         here = self.text[at:limit]
+        mark = _relative(anchor.mark if anchor else None, index)
+        prompt = self._tail(index, True, lambda tail: tail.mark == mark and here.startswith(tail.text))
+        if prompt is None or prompt.mark != mark:
+            return self._start_by_prefix(index, limit)
         if here.startswith(prompt.text):
             return self._past_header(at + len(prompt.text))
         shared, missing = _split(prompt.text, here)
@@ -175,7 +178,7 @@ class _Search:
 
     def _closing(self, index: int, after: str, is_last: bool) -> str:
         """What ends the turn, out of the text ``after`` its last character; trailing white space is not part of it."""
-        plain = _Tail(after, None) if is_last else self._tail(index + 1, False)
+        plain = _Tail(after, None) if is_last else self._tail(index + 1, False, lambda tail: after.startswith(tail.text))
         prompted = self._tail(index + 1, True)
         prompt = self.finder.generation_prompt
         bare = prompted.text.removesuffix(prompt) if prompted and prompted.text.endswith(prompt) else ""
@@ -191,12 +194,12 @@ class _Search:
             closing += next((stop for stop in self.finder.stops if after[len(closing) :].startswith(stop)), "")
         return closing
 
-    def _tail(self, count: int, prompted: bool) -> _Tail | None:
-        """The tail of the first ``count`` messages, kept by their shape: none of it depends on what the texts say."""
-        shape = tuple(_shape(message) for message in self.marked[max(count - 2, 0) : count])
-        key = (count < 3, shape, bool(self.tools), orjson.dumps(self.kwargs), prompted)
+    def _tail(self, count: int, prompted: bool, fits: Callable[[_Tail], bool] | None = None) -> _Tail | None:
+        """The tail of the first ``count`` messages, remembered by the shape of the last two; made anew where that does not fit."""
+        shape = orjson.dumps((_without_ids(Texts(self.messages[max(count - 2, 0) : count]).shape), self.kwargs))
+        key = (count < 3, shape, bool(self.tools), prompted)
         tails = self.finder._tails
-        if key not in tails:
+        if key not in tails or (fits and (known := tails[key]) and not fits(known)):
             try:
                 text = self._render(self.marked[:count], add_generation_prompt=prompted)
             except TemplateError:
@@ -247,30 +250,12 @@ def _relative(mark: Mark | None, count: int) -> tuple[int, str] | None:
     return (count - mark.message, mark.field) if mark else None
 
 
-def _shape(message: Message) -> tuple[Any, ...]:
-    """What a template may branch on: the role, and which fields hold something."""
-    content = message.get("content")
-    text = content if isinstance(content, str) else " ".join(part.get("text", "") for part in content or ())
-    calls = message.get("tool_calls") or ()
-    last = calls[-1]["function"] if calls else None
-    return (
-        message.get("role"),
-        bool(text.strip()),
-        "</think>" in text,
-        bool((message.get("reasoning_content") or "").strip()),
-        len(calls),
-        # The arguments after the last marked string are part of the tail, so calls are only alike when they are equal.
-        orjson.dumps(_without_text(last["arguments"])) if last else b"",
-        message.get("name"),
-    )
-
-
-def _without_text(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_text(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_text(item) for item in value]
-    return "text" if isinstance(value, str) and value.strip() else value
+def _without_ids(shape: list[Any]) -> list[Any]:
+    """Shapes are alike whatever the ids of calls are; the few templates that print them are caught by the comparison."""
+    ids = ("tool_call_id", "tool_calls", "id")
+    alike = [{key: value for key, value in message.items() if key not in ids} for message in shape]
+    calls = [[call["function"] for call in message.get("tool_calls") or ()] for message in shape]
+    return [alike, calls]
 
 
 def _split(expected: str, actual: str) -> tuple[str, str]:

@@ -1,0 +1,187 @@
+"""Which columns of a row say what: found by their usual names, or as ``data.fields`` names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from sanetune.data.messages import looks_like_messages
+from sanetune.data.quotes import kind, listing, nearest, quote
+from sanetune.errors import ConfigError, DataError
+
+CANONICAL = ("messages", "prompt", "completion", "system", "input", "text", "tools", "reasoning")
+"""What ``data.fields`` may name; each stands for a column, or for a path into one (``info.history``)."""
+
+CHATS = ("messages", "conversations", "conversation")
+PAIRS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "instruction": ("alpaca", ("output", "response")),
+    "prompt": ("prompt-completion", ("completion",)),
+    "question": ("question-answer", ("answer",)),
+    "query": ("question-answer", ("answer",)),
+}
+"""Question column -> (form, the reply columns that belong to it, best first)."""
+
+REPLIES = ("completion", "response", "output", "answer")
+"""Any one of these may stand for the reply when the one that belongs to the question is not there."""
+
+FORMS = ("messages", "sharegpt", "alpaca", "prompt-completion", "question-answer", "text", "prompt")
+
+UNDERSTOOD = (
+    "Understood are: messages or conversations (a list of role/content or from/value), prompt and completion, "
+    "instruction [and input] and output or response, question and answer, text."
+)
+
+
+def find(values: Any, fields: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:
+    """(form, columns under their canonical names) of a row. DataError: it has no form; ConfigError: bad ``fields``."""
+    if not isinstance(values, dict):
+        raise DataError(f"the row is {kind(values)}, not an object", "", UNDERSTOOD)
+    if any(type(value) is float and value != value for value in values.values()):
+        values = {key: value for key, value in values.items() if value == value}  # NaN: how tables write "missing"
+    named = _mapped(values, fields) if fields else {}
+    if fields and not fields.keys().isdisjoint(("messages", "prompt", "completion", "text")):
+        for key in ("system", "tools", "chat_template_kwargs"):
+            if key not in named and values.get(key) is not None:
+                named[key] = values[key]
+        return _mapped_form(named, fields), named
+    for key in CHATS:
+        if (chat := values.get(key)) is not None:
+            form = "sharegpt" if _is_sharegpt(chat) else "messages"
+            return form, {**_side(values), **named, "messages": chat}
+    for question, (form, _) in PAIRS.items():
+        if values.get(question) is not None:
+            return _pair_form(values, question, form, named)
+    if isinstance(values.get("text"), str):
+        return "text", {"text": values["text"]}
+    turns = values.get("turns")
+    if isinstance(turns, list) and turns and all(isinstance(turn, str) for turn in turns):
+        return "prompt", {**_side(values), **named, "prompt": [{"role": "user", "content": turn} for turn in turns]}
+    if values.get("input") is not None and any(values.get(key) is not None for key in REPLIES):
+        form, found = _pair_form(
+            {**values, "prompt": values["input"], "input": None}, "prompt", "prompt-completion", named
+        )
+        return form, found
+    raise _unknown(values)
+
+
+def _side(values: dict[str, Any]) -> dict[str, Any]:
+    keys = ("system", "system_prompt", "tools", "functions", "chat_template_kwargs")
+    return {key: values[key] for key in keys if values.get(key) is not None}
+
+
+def _pair_form(values: dict[str, Any], question: str, form: str, named: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A question with the reply that belongs to it; DataError when two columns could be the reply."""
+    own = next((key for key in PAIRS[question][1] if values.get(key) is not None), None)
+    if own is None:
+        others = [key for key in REPLIES if values.get(key) is not None]
+        if len(others) > 1 or (not others and isinstance(values.get("text"), str)):
+            raise DataError(
+                f"`{question}` with {listing(others or ['text'])}: which column is the reply is not clear",
+                f"Columns found: {_columns(values)}.",
+                f"Write data.fields: {{prompt: {question}, completion: {(others or ['text'])[0]}}}",
+            )
+        own = others[0] if others else None
+        if own is None and "chosen" in values:
+            raise _unknown(values)
+    found = {**_side(values), **named, "prompt": values[question]}
+    found["completion"] = values[own] if own else None
+    if form == "alpaca" and "input" not in found:
+        found["input"] = values.get("input") if values.get("input") is not None else values.get("context")
+    if values.get("history"):
+        found["history"] = values["history"]
+    return (form if own or not _missing_reply(values, question) else "prompt"), found
+
+
+def _missing_reply(values: dict[str, Any], question: str) -> bool:
+    """Whether the row has no column for a reply at all (an empty one still shows the form)."""
+    return not any(key in values for key in (*PAIRS[question][1], *REPLIES))
+
+
+def _mapped(values: dict[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+    """Columns that ``data.fields`` names, under their canonical names. Empty ones are left out."""
+    found = {}
+    for name, path in fields.items():
+        if name not in CANONICAL or not isinstance(path, str):
+            fix = f"{nearest(str(name), CANONICAL)}Names are {', '.join(CANONICAL)}; each with the name of a column."
+            raise ConfigError(f"data.fields: {quote(name, 40)}: {quote(path, 40)} is not understood", "", fix)
+        value, known = at_path(values, path)
+        if value != value:
+            value = None
+        if not known and name in ("messages", "prompt", "text"):
+            raise DataError(
+                f"no column `{quote(path, 60)}`, which data.fields names as {name}",
+                f"Columns found: {_columns(values)}.",
+                f"{nearest(path, _paths(values))}Change data.fields, or mend the row.",
+            )
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def at_path(values: dict[str, Any], path: str) -> tuple[Any, bool]:
+    """(value, whether it is there) of a column, or of a dotted path into it."""
+    if path in values:
+        return values[path], True
+    node: Any = values
+    for part in path.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return None, False
+        node = node[part]
+    return node, True
+
+
+def _mapped_form(named: dict[str, Any], fields: Mapping[str, str]) -> str:
+    main = [name for name in ("messages", "prompt", "text") if name in named]
+    wanted = [fields[name] for name in ("messages", "prompt", "text") if name in fields]
+    if len(main) > 1 or not wanted:
+        what = f"data.fields gives {listing(main)} at once" if main else "data.fields gives a completion, and no prompt"
+        raise ConfigError(what, "", "Name either messages, or prompt and completion, or text.")
+    if not main:
+        raise DataError(f"the column {listing(f'`{name}`' for name in wanted)} is empty", "", "Mend or delete the row.")
+    if main[0] == "messages":
+        return "sharegpt" if _is_sharegpt(named["messages"]) else "messages"
+    return "text" if main[0] == "text" else ("prompt-completion" if "completion" in fields else "prompt")
+
+
+def _is_sharegpt(chat: Any) -> bool:
+    if isinstance(chat, str):
+        return '"from"' in chat[:200]
+    return (
+        isinstance(chat, list)
+        and bool(chat)
+        and isinstance(chat[0], dict)
+        and "from" in chat[0]
+        and "role" not in chat[0]
+    )
+
+
+def _columns(values: dict[str, Any]) -> str:
+    return listing(f"{quote(key, 40)} ({kind(value)})" for key, value in values.items()) or "none"
+
+
+def _paths(values: dict[str, Any]) -> list[str]:
+    """Names of columns, and of what lies one level inside them."""
+    inside = [f"{key}.{name}" for key, value in values.items() if isinstance(value, dict) for name in value]
+    return [*(str(key) for key in values), *inside]
+
+
+def _unknown(values: dict[str, Any]) -> DataError:
+    """The error for a row whose columns make none of the forms, with a ``data.fields`` line where one would work."""
+    chats = [path for path in _paths(values) if looks_like_messages(at_path(values, path)[0])]
+    known = [*CHATS, *PAIRS, *REPLIES, "text"]
+    guesses = {guess for key in islice(values, 50) if isinstance(key, str) and (guess := nearest(key, known))}
+    if "chosen" in chats or (isinstance(values.get("chosen"), str) and "prompt" in values):
+        mapping = "messages: chosen" if "chosen" in chats else "prompt: prompt, completion: chosen"
+        hint = f"These are pairs of preferences; to learn the chosen reply, write data.fields: {{{mapping}}}. "
+    elif chats:
+        hint = f"`{quote(chats[0])}` holds messages: write data.fields: {{messages: {quote(chats[0])}}} to use it. "
+    elif guesses:
+        hint = min(guesses)
+    else:
+        hint = "Columns of other names are named in the configuration: data.fields: {prompt: …, completion: …}. "
+    return DataError(
+        "no form is recognised in the row's columns" if values else "the row has no columns",
+        f"Columns found: {_columns(values)}.",
+        f"{hint}{UNDERSTOOD}",
+    )

@@ -1,0 +1,271 @@
+"""One chat message from any usual dialect (OpenAI, ShareGPT, legacy function calls) to the one shape we keep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from sanetune.data.conversation import ROLES, Message
+from sanetune.data.quotes import kind, listing, nearest, quote
+from sanetune.errors import DataError, Place
+
+NESTING = 64
+"""How deep tools and arguments may be nested: templates walk them recursively."""
+
+ALIASES = {
+    **{role: role for role in ROLES},
+    **dict.fromkeys(("human",), "user"),
+    **dict.fromkeys(("gpt", "chatgpt", "model"), "assistant"),
+    **dict.fromkeys(("function", "observation", "tool_response", "function_response", "ipython"), "tool"),
+    **dict.fromkeys(("function_call", "tool_call"), "call"),
+}
+"""Every name a role goes by. ``call`` is ShareGPT's turn of its own for what the assistant calls."""
+
+REASONING = ("reasoning_content", "reasoning", "thinking")
+_WHO, _WHAT = ("role", "from"), ("content", "value")
+
+
+def looks_like_messages(value: Any) -> bool:
+    """Whether ``value`` is a list that begins with an object that has ``role`` or ``from``."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and isinstance(value[0], dict)
+        and ("role" in value[0] or "from" in value[0])
+    )
+
+
+def to_messages(value: Any, column: str) -> list[Message]:
+    """Messages of one row, normalised. DataError, with the message's index as place, for one that cannot be read."""
+    value = parsed(value, column)
+    if isinstance(value, dict) and looks_like_messages(value.get("messages")):
+        value = value["messages"]
+    if not isinstance(value, list):
+        raise DataError(f"`{quote(column, 40)}` is {kind(value)}, not a list of messages", "", WANTED)
+    if not value:
+        raise DataError(f"`{quote(column, 40)}` is empty", "It teaches nothing.", "Delete the row.")
+    messages: list[Message] = []
+    for index, item in enumerate(value):
+        try:
+            messages.append(_message(item))
+        except DataError as error:
+            error.place = Place(message=index)
+            raise
+    return messages
+
+
+WANTED = 'A message is an object such as {"role": "user", "content": "..."} or {"from": "human", "value": "..."}.'
+
+
+def _message(item: Any) -> Message:
+    if not isinstance(item, dict):
+        raise DataError(f"{kind(item)} where a message is wanted: {quote(item)}", "", WANTED)
+    if len(item) == 2:  # nearly every message there is, so this way is short
+        name, text = (
+            (item.get("role"), item.get("content")) if "role" in item else (item.get("from"), item.get("value"))
+        )
+        known = ALIASES.get(name) if type(name) is str else None
+        if type(text) is str and known is not None and known != "call":
+            return {"role": known, "content": checked(text, "content")}
+    who = next((key for key in _WHO if key in item), None)
+    if who is None:
+        raise DataError(f"a message without a role; it has {listing(item) or 'nothing'}", "", WANTED)
+    role = _role(item[who])
+    content = next((item[key] for key in _WHAT if item.get(key) is not None), None)
+    if role == "call":
+        return {"role": "assistant", "content": "", "tool_calls": tool_calls(content)}
+    message: Message = {"role": role, "content": ""}
+    text, thought = _text(content)
+    message["content"] = text
+    if role == "assistant":
+        _add_assistant_parts(message, item, thought)
+    elif item.get("tool_calls") or item.get("function_call"):
+        raise DataError(f"tool calls in a message of role {role}", "Only the assistant calls tools.", "Mend the role.")
+    if content is None and len(message) == 2 and not any(key in item for key in _WHAT):
+        raise DataError(f"a message without content; it has {listing(item)}", "", WANTED)
+    for key in ("name", "tool_call_id"):
+        if isinstance(item.get(key), str):
+            message[key] = checked(item[key], key)
+    _refuse_meaning(item)
+    return message
+
+
+def _role(name: Any) -> str:
+    role = ALIASES.get(name) if isinstance(name, str) else None
+    if role is None and isinstance(name, str):
+        role = ALIASES.get(name.strip().lower())
+    if role is not None:
+        return role
+    guess = nearest(name, ALIASES) if isinstance(name, str) else ""
+    raise DataError(
+        f"unknown role {quote(name, 40)!r}",
+        "Which turns are learnt depends on their roles.",
+        f"{guess}Known are {', '.join(ROLES)}, and human, gpt, model, function, function_call, observation.",
+    )
+
+
+def _text(content: Any) -> tuple[str, str]:
+    """(text, reasoning) of a message's content: a string, nothing, or typed parts that are all text."""
+    if content is None:
+        return "", ""
+    if isinstance(content, str):
+        return checked(content, "content"), ""
+    if not isinstance(content, list):
+        raise DataError(
+            f"content is {kind(content)}, not text",
+            "",
+            "Write it as text (an object with json.dumps) or as a list of text parts.",
+        )
+    texts, thoughts = [], []
+    for part in content:
+        if isinstance(part, str):
+            texts.append(checked(part, "content"))
+            continue
+        name = part.get("type", "text") if isinstance(part, dict) else None
+        if name in ("text", "input_text", "output_text") and isinstance(part.get("text"), str):
+            texts.append(checked(part["text"], "content"))
+        elif name in ("thinking", "reasoning") and isinstance(part.get(name, part.get("text")), str):
+            thoughts.append(checked(part.get(name, part.get("text")), name))
+        else:
+            found = (
+                f"of type {quote(name, 40)!r}" if isinstance(part, dict) and "type" in part else f"that is {kind(part)}"
+            )
+            raise DataError(
+                f"a content part {found}", "Only text is supported.", "Take out rows with images, audio or files."
+            )
+    return "".join(texts), "\n".join(thoughts)
+
+
+def _add_assistant_parts(message: Message, item: dict[str, Any], thought: str) -> None:
+    """Reasoning and tool calls of an assistant's message, under the one name each has here."""
+    given = next((item[key] for key in REASONING if item.get(key)), None)
+    if given is not None and not isinstance(given, str):
+        raise DataError(f"the reasoning is {kind(given)}, not text", "", "Write it as text in `reasoning_content`.")
+    if given or thought:
+        message["reasoning_content"] = checked(given, "reasoning") if given else thought
+    calls = item.get("tool_calls") or item.get("function_call")
+    if isinstance(calls, str):
+        calls = parsed(calls, "tool_calls")
+    if calls:
+        message["tool_calls"] = tool_calls(calls)
+
+
+def _refuse_meaning(item: dict[str, Any]) -> None:
+    """What a message says that we cannot do must not be passed over: the row would be learnt otherwise than it says."""
+    weight = item.get("weight")
+    if weight is not None and weight != 1:
+        raise DataError(
+            f"the message has weight {quote(weight, 20)}",
+            "Weights of single messages are not supported; learning it in full would not be what the row says.",
+            "Take `weight` out, or learn only the last answer of each row: data.loss_on: last",
+        )
+    if media := next((key for key in ("audio", "images", "image", "videos") if item.get(key)), None):
+        raise DataError(f"the message holds `{media}`", "Only text is supported.", "Take such rows out.")
+
+
+def tool_calls(value: Any) -> list[dict[str, Any]]:
+    """Calls in OpenAI's shape, arguments as an object wherever they parse as one. DataError for what is no call."""
+    value = parsed(value, "tool_calls")
+    calls = value if isinstance(value, list) else [value]
+    return [_call(call) for call in calls]
+
+
+def _call(value: Any) -> dict[str, Any]:
+    function = value.get("function", value) if isinstance(value, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    if not isinstance(function, dict) or not isinstance(name, str) or not name:
+        raise DataError(
+            f"a tool call without a function's name: {quote(value)}",
+            "",
+            'A call is written {"type": "function", "function": {"name": "...", "arguments": {...}}}.',
+        )
+    arguments = function.get("arguments", function.get("parameters"))
+    if isinstance(arguments, str):
+        checked(arguments, "arguments")
+        try:
+            loaded = orjson.loads(arguments) if arguments.strip() else {}
+        except ValueError:
+            loaded = None
+        arguments = loaded if isinstance(loaded, dict) else arguments
+    elif arguments is None:
+        arguments = {}
+    elif not isinstance(arguments, dict):
+        raise DataError(f"the arguments of {quote(name, 40)} are {kind(arguments)}", "", "Write them as an object.")
+    shallow(arguments, "arguments")
+    call = {"type": "function", "function": {"name": checked(name, "name"), "arguments": arguments}}
+    number = value.get("id")
+    return {"id": checked(number, "id"), **call} if isinstance(number, str) else call
+
+
+def to_tools(value: Any) -> list[dict[str, Any]] | None:
+    """Tool schemas from a list or its JSON text; a bare function is wrapped as OpenAI does. None if there are none."""
+    value = parsed(value, "tools")
+    if not value:
+        return None
+    if not isinstance(value, list) or not all(isinstance(tool, dict) for tool in value):
+        found = (
+            kind(value)
+            if not isinstance(value, list)
+            else f"a list with {kind(next(t for t in value if type(t) is not dict))}"
+        )
+        raise DataError(f"`tools` is {found}, not a list of objects", "", "Write the schemas as a list of objects.")
+    shallow(value, "tools")
+    return [
+        {"type": "function", "function": tool} if "name" in tool and "function" not in tool else tool for tool in value
+    ]
+
+
+def parsed(value: Any, column: str) -> Any:
+    """``value``, or what it says when it is JSON text, as in a cell of a CSV file. DataError when it is other text."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return orjson.loads(value)
+    except ValueError:
+        python = value.lstrip()[:2] in ("[{", "{'") and "'" in value[:20]
+        fix = "It looks like Python, not JSON: write the column with json.dumps." if python else "Write it as JSON."
+        raise DataError(f"`{quote(column, 40)}` is text that is not JSON: {quote(value)}", "", fix) from None
+
+
+def checked(text: str, what: str) -> str:
+    """``text``, or a DataError when it holds half of a character (a lone surrogate), which no tokenizer takes."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            found = f"\\u{ord(text[error.start]):04x}"
+            raise DataError(
+                f"{what} holds half of a character ({found}) at position {error.start:,}",
+                "Such text cannot be written as UTF-8 and no tokenizer takes it.",
+                "The text was cut in the middle of an emoji or read in the wrong encoding: mend or delete it.",
+            ) from None
+    return text
+
+
+def shallow(value: Any, what: str) -> None:
+    """DataError when ``value`` is nested deeper than :data:`NESTING`, or holds what templates cannot write as JSON."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > NESTING:
+            raise DataError(
+                f"{what} are nested more than {NESTING} deep", "Templates cannot write them.", "Flatten them."
+            )
+        below: list[Any] = []
+        for node in level:
+            if type(node) is dict:
+                for key in node:
+                    if type(key) is not str:
+                        raise DataError(f"{what} have a key that is {kind(key)}", "", "Keys are text.")
+                    checked(key, what)
+                below.extend(node.values())
+            elif type(node) is list:
+                below.extend(node)
+            elif type(node) is str:
+                checked(node, what)
+            elif node is not None and type(node) not in (int, float, bool):
+                raise DataError(f"{what} hold {kind(node)}, which JSON cannot write", "", "Write it as text.")
+        level = below

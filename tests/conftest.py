@@ -1,0 +1,20 @@
+"""Fixtures that several parts use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real material, SANETUNE_SHARED or ../shared. Without it: a failure under CI=true, else a skip."""
+    folder = Path(os.environ.get("SANETUNE_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+    if not (folder / "data").is_dir():
+        reason = f"no real material in {folder} (set SANETUNE_SHARED)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder

@@ -1,0 +1,101 @@
+"""Templates render as in transformers, and cannot run away."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import trl
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from sanetune.data.template import CHATML, ChatTemplate
+from sanetune.errors import TemplateError
+from tests.data.chats import KINDS, TOOLS, reply, user
+
+TEMPLATES = sorted((Path(trl.__file__).parent / "chat_templates").glob("*.jinja"))
+SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+CHAT = [user("hello"), reply("hi")]
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.stem)
+def test_renders_what_transformers_renders(file: Path) -> None:
+    source = file.read_text()
+    template = ChatTemplate(source, SPECIALS)
+    for kind, messages in KINDS.items():
+        tools = TOOLS if kind == "tools" else None
+        for prompted in (False, True):
+            try:
+                theirs = render_jinja_template(
+                    [template.adapted(messages)], tools=tools, chat_template=source, add_generation_prompt=prompted, **SPECIALS
+                )[0][0]
+            except Exception:
+                with pytest.raises(TemplateError):
+                    template.render(messages, tools, add_generation_prompt=prompted)
+                continue
+            assert template.render(messages, tools, add_generation_prompt=prompted) == theirs, kind
+
+
+BOMBS = {
+    "endless loop": "{% for i in range(99999) %}{% for j in range(99999) %}{% set x = 1 %}{% endfor %}{% endfor %}",
+    "endless output": "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}",
+    "repetition": "{{ 'a' * 10 ** 9 }}",
+    "doubling with +": "{% set n = namespace(x='a') %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}",
+    "doubling with ~": "{% set n = namespace(x='a') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}",
+    "nesting": "{% set n = namespace(x=['a']) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x | tojson }}",
+    "nesting printed": "{% set n = namespace(x=['a']) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
+    "join": "{{ range(99999) | join('x' * 9999999) }}",
+    "replace": "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
+    "width": "{{ '%1000000000d' % 1 }}",
+    "format width": "{{ '{:>1000000000}'.format(1) }}",
+    "center": "{{ 'x' | center(10 ** 9) }}",
+    "power": "{{ 9 ** (9 ** 9) }}",
+    "recursion": "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(1) }}",
+    "branching recursion": "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(90) }}",
+}
+ESCAPES = {
+    "class": "{{ ''.__class__.__mro__ }}",
+    "globals": "{{ messages[0].content.__init__.__globals__ }}",
+    "mutation": "{{ messages.append(1) }}",
+    "namespace": "{% set n = namespace(__class__=1) %}{{ n.__init__.__globals__ }}",
+    "format": "{{ '{0.__class__}'.format(messages) }}",
+}
+
+
+@pytest.mark.parametrize("source", BOMBS.values(), ids=BOMBS.keys())
+def test_a_template_without_bound_is_stopped(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sanetune.data.template.SECONDS", 0.3)
+    began = time.monotonic()
+    with pytest.raises(TemplateError):
+        ChatTemplate(source).render(CHAT)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("source", ESCAPES.values(), ids=ESCAPES.keys())
+def test_a_template_cannot_leave_its_sandbox(source: str) -> None:
+    try:
+        text = ChatTemplate(source).render(CHAT)
+    except TemplateError:
+        return
+    assert "class" not in text and "function" not in text
+
+
+def test_a_template_that_does_not_parse_names_the_line() -> None:
+    with pytest.raises(TemplateError, match="line 2"):
+        ChatTemplate("{{ messages }}\n{% for")
+
+
+def test_a_template_refusal_carries_its_own_words() -> None:
+    with pytest.raises(TemplateError, match="no system role here"):
+        ChatTemplate("{{ raise_exception('no system role here') }}").render(CHAT)
+
+
+def test_chatml_is_plain_chatml() -> None:
+    text = ChatTemplate(CHATML).render(CHAT, add_generation_prompt=True)
+    assert text == "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nhi<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_content_is_given_as_parts_only_to_templates_that_need_it() -> None:
+    parts = ChatTemplate("{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}")
+    assert parts.takes_parts and parts.render(CHAT) == "hellohi"
+    assert not ChatTemplate(CHATML).takes_parts
