@@ -1,0 +1,42 @@
+"""What every benchmark shares: its options, its table, and where the real material lies."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def options(description: str | None) -> argparse.Namespace:
+    """``--json F`` for the figures, ``--quick`` for a run of under a minute."""
+    parser = argparse.ArgumentParser(description=(description or "").strip().splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="F", help="write the figures to F")
+    parser.add_argument("--quick", action="store_true", help="a smaller run, under a minute")
+    return parser.parse_args()
+
+
+def shared() -> Path:
+    """The folder of real material; ends the program with a reason when it is not there."""
+    folder = Path(os.environ.get("SANETUNE_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        sys.exit(f"no real material in {folder}: set SANETUNE_SHARED")
+    return folder
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], figures: dict[str, Any], file: Path | None) -> None:
+    """Prints a table and writes the figures where asked."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    if file:
+        file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
