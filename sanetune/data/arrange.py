@@ -49,7 +49,7 @@ def arrange(config: Config, context: int | None, sides: dict[str, Path], folder:
     """
     tables = {name: _Side.read(name, file) for name, file in sides.items()}
     packing = bool(config.train.get("packing"))
-    limit, reason = _max_length(config.train.get("max_length"), context, packing, tables["train"])
+    limit, reason = _max_length(config.train.get("max_length"), context, packing, tables)
     result = Arranged(limit)
     result.stats |= {"max_length": limit, "max_length_reason": reason}
     result.stats["lengths_before"] = stats.lengths_table(tables["train"].lengths)
@@ -177,13 +177,13 @@ class _Side:
         )
 
 
-def _max_length(wanted: int | None, context: int | None, packing: bool, side: _Side) -> tuple[int, str]:
+def _max_length(wanted: int | None, context: int | None, packing: bool, sides: dict[str, _Side]) -> tuple[int, str]:
     """The length in tokens, and why."""
     if wanted is not None:
         if context and wanted > context:
             return context, f"max_length {wanted:,} is more than the model's context, {context:,} tokens: the context is used"
         return wanted, "as given"
-    longest = int(side.lengths.max(initial=1))
+    longest = max(int(side.lengths.max(initial=1)) for side in sides.values())
     lengths = {"the longest row": longest, "the limit for an open max_length": OPEN_LIMIT}
     if packing:
         lengths["the longest row"] = max(longest, OPEN_PACK)
@@ -213,7 +213,7 @@ def _hold_out(config: Config, tables: dict[str, _Side]) -> None:
 def _nothing_left(side: _Side, limit: int) -> DataError:
     reasons = stats.lost(side.lost)
     counts = ", ".join(f"{figures['rows']:,} {reason}" for reason, figures in reasons.items()) or "the source has no rows"
-    shortest = int(side.lengths.min(initial=0))
+    shortest = int(side.lengths.min()) if len(side.lengths) else 0
     if shortest > limit:
         return DataError(
             f"max_length is {limit:,} tokens and the shortest of {len(side.lengths):,} rows has {shortest:,}: no row is left.",

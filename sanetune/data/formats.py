@@ -67,8 +67,8 @@ class Conversations:
     """The conversations of all sources, read anew each time they are iterated over.
 
     ``forms`` counts the rows of each form, ``rows`` all rows read, ``bad`` holds the errors of rows that
-    ``on_bad="drop"`` left out; complete once the iteration has ended. Iterating raises DataError for rows that cannot be
-    read (how many of how many, the first three), when there are no rows, and when not one holds an assistant's answer;
+    ``on_bad="drop"`` left out; complete once the iteration has ended. Iterating raises DataError for rows that cannot
+    be read (how many of how many, the first three), when there are no rows, and when none holds an assistant's answer;
     ConfigError when ``fields`` names a column that no row has.
     """
 

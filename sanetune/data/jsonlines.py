@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,18 +15,29 @@ from sanetune.data.quotes import kind, quote
 from sanetune.errors import DataError, Place
 
 SHOWN = 3
+HEAD = 2**20
+"""Bytes of a line that are looked at to tell lines from one long text."""
 
 
 def is_lines(path: Path) -> bool:
     """Whether the file holds one value per line, judged by its first two lines that are not blank."""
-    with open_text(path) as (stream, start):
-        heads = [line.strip() for _, _, line in islice(_lines(path, stream, start, fail=False), 2)]
-    if len(heads) < 2:
+    heads: list[bytes] = []
+    with open_text(path) as (stream, _):
+        while len(heads) < 2 and (line := stream.readline(HEAD)):
+            if len(line) == HEAD:
+                break
+            if not line.isspace():
+                heads.append(line.strip())
+        else:
+            line = b""
+    if line and not heads:  # a first line this long is one row of many, or the whole file
+        return line.lstrip()[:1] != b"[" and kind_of(path) != "json"
+    if len(heads) < 2 and not line:
         return False
     sound = [_reads(head) for head in heads]
     if heads[0][:1] == b"[":
-        return all(sound) and heads[1][:1] == b"["
-    return sound[0] or (heads[0] != b"{" and (sound[1] or kind_of(path) != "json"))
+        return sound[0] and heads[-1][:1] == b"["
+    return sound[0] or (heads[0] != b"{" and (sound[-1] or kind_of(path) != "json"))
 
 
 def _reads(line: bytes) -> bool:
@@ -38,15 +48,13 @@ def _reads(line: bytes) -> bool:
     return True
 
 
-def _lines(path: Path, stream: IO[bytes], start: int, fail: bool = True) -> Iterator[tuple[int, int, bytes]]:
+def _lines(path: Path, stream: IO[bytes], start: int) -> Iterator[tuple[int, int, bytes]]:
     """(line number, byte offset, line) of every line that is not blank."""
     number, offset = 0, start
     while line := stream.readline(ROW_LIMIT + 1):
         number += 1
         if len(line) > ROW_LIMIT:
-            if fail:
-                raise too_long(path, number, "line")
-            return
+            raise too_long(path, number, "line")
         if not line.isspace():
             yield number, offset, line
         offset += len(line)

@@ -19,7 +19,7 @@ from sanetune.errors import DataError, Place
 CHUNK = 2**20
 
 
-class RepeatedKey(ValueError):
+class RepeatedKeyError(ValueError):
     """A key that stands twice in one object with different values: which one is meant cannot be known."""
 
 
@@ -28,7 +28,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) != len(pairs):
         for key, value in pairs:
             if values[key] != value:
-                raise RepeatedKey(f"the key {quote(key, 40)!r} stands twice in one object, with different values")
+                raise RepeatedKeyError(f"the key {quote(key, 40)!r} stands twice in one object, with different values")
     return values
 
 
@@ -51,7 +51,7 @@ def read_values(path: Path) -> Iterator[Row]:
         line = scanner.line
         try:
             first = scanner.value()
-        except _TooLong:
+        except _TooLongError:
             first = None
         follows = first is not None and bool(scanner.skip())
         if first is not None and (follows or not _held_list(path, first)):
@@ -138,7 +138,7 @@ def excerpt(text: str, at: int) -> str:
     return quote(("…" if start else "") + text[start:at] + "→" + text[at : at + 30].rstrip("\r\n"), 70)
 
 
-class _TooLong(Exception):
+class _TooLongError(Exception):
     pass
 
 
@@ -198,7 +198,7 @@ class _Scanner:
         self._move(self.at + 1)
 
     def value(self) -> Any:
-        """The value that begins here. Reads on while it is incomplete; _TooLong past the limit of one row."""
+        """The value that begins here. Reads on while it is incomplete; _TooLongError past the limit of one row."""
         while True:
             try:
                 value, end = DECODER.raw_decode(self.text, self.at)
@@ -207,7 +207,7 @@ class _Scanner:
                 cut = error.pos >= len(self.text) - 16 or error.msg.startswith("Unterminated")
                 if cut and not self.ended:
                     if len(self.text) - self.at > ROW_LIMIT:
-                        raise _TooLong from None
+                        raise _TooLongError from None
                     self._more(max(CHUNK, len(self.text) - self.at))
                     continue
                 raise self._misread(error) from None
@@ -216,7 +216,7 @@ class _Scanner:
             except ValueError as error:
                 raise self.fault(quote(str(error), 120)) from None
             if end - self.at > ROW_LIMIT:
-                raise _TooLong
+                raise _TooLongError
             if end >= len(self.text) - 1 and not isinstance(value, (dict, list, str)) and self._more():
                 continue  # a number may go on in the next chunk
             self._move(end)
@@ -227,7 +227,7 @@ class _Scanner:
         line, start = self.line, self.text[self.at : self.at + 60]
         try:
             value = self.value()
-        except _TooLong:
+        except _TooLongError:
             raise too_long(self.path, line) from None
         if isinstance(value, dict):
             return value

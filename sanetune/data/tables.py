@@ -96,6 +96,7 @@ def _batches(path: Path, schema: pyarrow.Schema, batches: Any) -> Iterator[Row]:
     nested = [field.name for field in schema if pa.types.is_nested(field.type)]
     row = 0
     for batch in batches:
+        batch.validate(full=True)  # Arrow trusts its offsets: reading a damaged batch ends the process
         for start in range(0, batch.num_rows, BATCH):
             for values in batch.slice(start, BATCH).to_pylist(maps_as_pydicts="lossy"):
                 for name in nested:

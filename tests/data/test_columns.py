@@ -1,0 +1,93 @@
+"""Columns are found by their usual names or by data.fields; what is not found is said with what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sanetune.data.conversation import Conversation
+from sanetune.data.formats import CANONICAL, to_conversation
+from sanetune.data.sources import Row
+from sanetune.errors import ConfigError, DataError, Place
+
+PLACE = Place("rows.jsonl", 7, 6)
+USER, REPLY = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}
+
+
+def read(values: Any, fields: dict[str, str] | None = None) -> Conversation:
+    return to_conversation(Row(PLACE, values), fields)
+
+
+def refused(values: Any, fields: dict[str, str] | None = None) -> DataError:
+    with pytest.raises(DataError) as caught:
+        read(values, fields)
+    assert caught.value.place
+    assert (caught.value.place.file, caught.value.place.line) == ("rows.jsonl", 7)
+    return caught.value
+
+
+def test_columns_of_any_name_are_named_in_data_fields() -> None:
+    assert read({"info": {"history": [USER, REPLY]}, "text": "x"}, {"messages": "info.history"}).messages == [
+        USER,
+        REPLY,
+    ]
+    assert read({"info.history": [USER, REPLY]}, {"messages": "info.history"}).messages == [USER, REPLY]
+    row = {"src": "Hi?", "tgt": "Hello.", "who": "Be kind.", "more": "x", "why": "Greet.", "fn": '[{"name": "f"}]'}
+    fields = {"prompt": "src", "completion": "tgt", "system": "who", "input": "more", "reasoning": "why", "tools": "fn"}
+    conversation = read(row, fields)
+    assert [m["content"] for m in conversation.messages] == ["Be kind.", "Hi?\n\nx", "Hello."]
+    assert conversation.messages[2]["reasoning_content"] == "Greet."
+    assert conversation.tools
+    assert read({"body": "Once"}, {"text": "body"}).text == "Once"
+    assert read({"messages": [USER, REPLY], "sp": "Be kind."}, {"system": "sp"}).messages[0]["role"] == "system"
+
+
+def test_a_column_that_data_fields_names_and_the_row_lacks_is_told() -> None:
+    error = refused({"traje": [USER], "reward": 1.0}, {"messages": "traj"})
+    assert "no column `traj`" in error.what
+    assert "traje (a list of 1), reward (a number)" in error.why
+    assert "Did you mean traje?" in error.fix
+    assert "is empty" in refused({"traj": None}, {"messages": "traj"}).what
+
+
+@pytest.mark.parametrize(
+    "fields", [{"mesages": "a"}, {"messages": "a", "prompt": "b"}, {"completion": "b"}, {"prompt": 3}]
+)
+def test_data_fields_that_mean_nothing_are_an_error_of_the_configuration(fields: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"data\.fields"):
+        read({"a": [USER], "b": "x"}, fields)
+
+
+def test_a_list_of_messages_under_another_name_is_offered_as_data_fields() -> None:
+    error = refused({"traj": [USER, REPLY], "reward": 1})
+    assert "Columns found: traj (a list of 2), reward (a number)." in error.why
+    assert "data.fields: {messages: traj}" in error.fix
+    assert "instruction" in error.fix
+    assert "{messages: info.chat}" in refused({"info": {"chat": [{"from": "human", "value": "x"}]}}).fix
+    assert "{messages: chosen}" in refused({"chosen": [USER, REPLY], "rejected": [USER, REPLY]}).fix
+    assert "{prompt: prompt, completion: chosen}" in refused({"prompt": "a", "chosen": "b", "rejected": "c"}).fix
+    assert "Did you mean completion" in refused({"complettion": "b"}).fix
+    assert "{prompt: …, completion: …}" in refused({"x": "a", "y": "b"}).fix
+
+
+def test_two_columns_that_could_be_the_reply_are_not_chosen_between() -> None:
+    error = refused({"prompt": "a", "output": "b", "response": "c"})
+    assert "response, output" in error.what
+    assert "data.fields: {prompt: prompt, completion: response}" in error.fix
+    assert "which column is the reply" in refused({"question": "a", "text": "b"}).what
+
+
+def test_messages_about_hostile_rows_are_short_and_printable() -> None:
+    for values in (
+        {"\x1b[2J" * 500: "x"},
+        {f"column{i}": "x" * 10**5 for i in range(300)},
+        {"messages": "\x1b" * 10**6},
+    ):
+        text = str(refused(values))
+        assert "\x1b" not in text
+        assert len(text) < 3000
+
+
+def test_canonical_names_are_those_of_the_documentation() -> None:
+    assert set(CANONICAL) == {"messages", "prompt", "completion", "system", "input", "text", "tools", "reasoning"}

@@ -1,0 +1,263 @@
+"""Every usual form becomes one kind of conversation; what cannot be read is named with its place, never guessed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sanetune.data.conversation import ROLES, Conversation
+from sanetune.data.formats import FORMS, convert, read_conversations, recognise, to_conversation
+from sanetune.data.sources import Row, Source
+from sanetune.errors import ConfigError, DataError, Place
+
+PLACE = Place("rows.jsonl", 7, 6)
+USER, REPLY = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}
+
+
+def read(values: Any, fields: dict[str, str] | None = None) -> Conversation:
+    return to_conversation(Row(PLACE, values), fields)
+
+
+def refused(values: Any, fields: dict[str, str] | None = None) -> DataError:
+    with pytest.raises(DataError) as caught:
+        read(values, fields)
+    assert caught.value.place
+    assert (caught.value.place.file, caught.value.place.line) == ("rows.jsonl", 7)
+    return caught.value
+
+
+PLAIN: list[tuple[str, dict[str, Any]]] = [
+    ("messages", {"messages": [USER, REPLY]}),
+    ("messages", {"conversations": [USER, REPLY], "id": 5}),
+    ("messages", {"messages": json.dumps([USER, REPLY]), "prompt": "Hi?", "text": "x"}),
+    (
+        "messages",
+        {"messages": [{"role": "human", "content": [{"type": "text", "text": "Hi?"}]}, {**REPLY, "weight": 1}]},
+    ),
+    ("messages", {"messages": [{**USER, "name": None}, {"role": "Assistant", "content": ["Hel", "lo."]}], "tools": []}),
+    ("sharegpt", {"conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Hello."}]}),
+    (
+        "sharegpt",
+        {"conversation": [{"from": "user", "value": "Hi?", "x": 1}, {"from": "assistant", "value": "Hello."}]},
+    ),
+    ("alpaca", {"instruction": "Hi?", "input": "", "output": "Hello."}),
+    ("alpaca", {"instruction": "Hi?", "input": float("nan"), "response": "Hello.", "text": "Below is …"}),
+    ("prompt-completion", {"prompt": "Hi?", "completion": "Hello."}),
+    ("prompt-completion", {"prompt": [USER], "completion": [REPLY]}),
+    ("prompt-completion", {"prompt": [USER], "completion": "Hello."}),
+    ("prompt-completion", {"prompt": "Hi?", "response": "Hello.", "category": "x"}),
+    ("prompt-completion", {"input": "Hi?", "output": "Hello."}),
+    ("question-answer", {"question": "Hi?", "answer": "Hello."}),
+    ("question-answer", {"query": "Hi?", "response": "Hello."}),
+]
+
+
+@pytest.mark.parametrize(("form", "values"), PLAIN)
+def test_every_form_with_a_question_and_a_reply_becomes_two_messages(form: str, values: dict[str, Any]) -> None:
+    before = json.dumps(values)
+    assert recognise(values) == form
+    assert form in FORMS
+    conversation = read(values)
+    assert conversation.messages == [USER, REPLY]
+    assert conversation.place == PLACE
+    assert conversation.tools is None
+    assert conversation.text is None
+    assert conversation.template_kwargs == {}
+    assert json.dumps(values) == before, "the row itself is left as it was"
+
+
+def test_text_stays_text() -> None:
+    conversation = read({"text": "Once upon a time", "meta": 1})
+    assert (conversation.text, conversation.messages) == ("Once upon a time", [])
+    assert recognise({"text": ""}) == "text"
+
+
+def test_alpaca_input_stands_two_lines_below_the_instruction() -> None:
+    row = {
+        "instruction": "Translate.",
+        "input": "Haus",
+        "output": "house",
+        "system": "Be brief.",
+        "history": [["a", "b"]],
+    }
+    assert [m["content"] for m in read(row).messages] == ["Be brief.", "a", "b", "Translate.\n\nHaus", "house"]
+    assert (
+        read({"instruction": "Sum up.", "context": "Long.", "response": "ok"}).messages[0]["content"]
+        == "Sum up.\n\nLong."
+    )
+
+
+def test_prompts_without_a_reply_are_conversations_without_an_answer() -> None:
+    assert [m["role"] for m in read({"turns": ["a", "b"], "question_id": 81}).messages] == ["user", "user"]
+    for row in ({"prompt": "Hi?"}, {"prompt": "Hi?", "completion": ""}, {"question": "Hi?", "answer": None}):
+        assert read(row).messages == [USER]
+    assert recognise({"turns": ["a"]}) == recognise({"prompt": "a"}) == "prompt"
+    assert recognise({"prompt": "a", "completion": " "}) == "prompt-completion"
+
+
+def test_a_conversation_need_not_have_a_user_turn() -> None:
+    assert read({"messages": [{"role": "system", "content": "Cheer."}, REPLY]}).messages[1] == REPLY
+
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.binary(max_size=3)
+
+
+COLUMNS = "messages conversations prompt completion instruction input output question answer text turns system tools"
+
+
+KEYS = "history chat_template_kwargs role from content value tool_calls function_call function name arguments weight"
+
+
+names = st.sampled_from([*COLUMNS.split(), *KEYS.split(), "reasoning", "type"]) | st.text(max_size=3)
+
+
+scalars = leaves | st.sampled_from(
+    [*ROLES, "human", "gpt", "function_call", "text", "thinking", "[]", "{}", "[{}]", '{"name": "f"}']
+)
+
+
+anything = st.recursive(
+    scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(names, v, max_size=4), max_leaves=20
+)
+
+
+message = st.dictionaries(
+    st.sampled_from(["role", "from", "content", "value", "tool_calls", "function_call", "reasoning", "name"]),
+    anything,
+    max_size=4,
+)
+
+
+hostile = st.dictionaries(names, anything | st.lists(message, max_size=3), max_size=5) | anything
+
+
+mapping = st.none() | st.dictionaries(
+    st.sampled_from(["messages", "prompt", "text"]), st.text(max_size=3) | names, max_size=1
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(values=hostile, fields=mapping)
+def test_no_row_raises_anything_but_a_data_error_and_what_passes_is_in_shape(
+    values: Any, fields: dict[str, str] | None
+) -> None:
+    problem = None
+    try:
+        form, conversation = convert(Row(PLACE, values), fields)
+    except DataError as error:
+        problem = error
+    if problem:
+        assert str(problem).encode()
+        assert problem.place
+        assert problem.place.file == "rows.jsonl"
+        return
+    assert form in FORMS
+    assert (conversation.text is not None) == (form == "text")
+    for turn in conversation.messages:
+        assert turn["role"] in ROLES
+        assert isinstance(turn["content"], str)
+        assert turn.keys() <= {"role", "content", "reasoning_content", "tool_calls", "name", "tool_call_id"}
+        assert "tool_calls" not in turn or turn["role"] == "assistant"
+    json.dumps([conversation.messages, conversation.tools, conversation.template_kwargs], ensure_ascii=False).encode()
+
+
+def write(path: Path, rows: list[Any]) -> list[Source]:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return [Source(str(path))]
+
+
+def test_a_file_may_mix_forms_and_the_counts_show_it(tmp_path: Path) -> None:
+    sources = write(
+        tmp_path / "a.jsonl", [values for _, values in PLAIN if not any(v != v for v in values.values())] * 2
+    )
+    reading = read_conversations(sources)
+    assert all(conversation.messages == [USER, REPLY] for conversation in reading)
+    assert reading.forms == {"messages": 10, "sharegpt": 4, "alpaca": 2, "prompt-completion": 10, "question-answer": 4}
+    assert reading.rows == sum(reading.forms.values()) == len(list(reading)), "a second reading counts anew"
+
+
+def test_bad_rows_are_counted_and_the_first_three_shown(tmp_path: Path) -> None:
+    rows = [{"messages": [USER, REPLY]}] * 10
+    for bad in (2, 5, 6, 8):
+        rows[bad] = {"messages": [{"role": "wizard", "content": "x"}]}
+    reading = read_conversations(write(tmp_path / "a.jsonl", rows))
+    with pytest.raises(DataError) as caught:
+        list(reading)
+    error = caught.value
+    assert "4 of 10 rows cannot be read" in error.what
+    assert error.place
+    assert error.place.line == 3
+    assert [f"a.jsonl:{line}, row {line - 1}, message 0" in error.what for line in (3, 6, 7, 9)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    dropping = read_conversations(write(tmp_path / "a.jsonl", rows), on_bad="drop")
+    assert len(list(dropping)) == 6
+    assert [e.place.row for e in dropping.bad if e.place] == [2, 5, 6, 8]
+
+
+def test_rows_that_all_lack_an_answer_are_refused_and_single_ones_are_not(tmp_path: Path, shared: Path) -> None:
+    with pytest.raises(DataError, match="none of 80 rows holds an assistant's answer"):
+        list(read_conversations([Source(str(shared / "data/prompts"))]))
+    assert (
+        len(
+            list(read_conversations(write(tmp_path / "a.jsonl", [{"prompt": "a"}, {"prompt": "a", "completion": "b"}])))
+        )
+        == 2
+    )
+
+
+def test_a_mapped_column_that_no_row_has_is_an_error(tmp_path: Path) -> None:
+    sources = write(tmp_path / "a.jsonl", [{"messages": [USER, REPLY]}, {"messages": [REPLY], "sp": "x"}])
+    assert len(list(read_conversations(sources, fields={"system": "sp"}))) == 2
+    with pytest.raises(ConfigError, match="`sq`, which no row has"):
+        list(read_conversations(sources, fields={"system": "sq"}))
+
+
+def test_messages_survive_a_csv_file(tmp_path: Path) -> None:
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([["id", "messages", "tools"], ["1", json.dumps([USER, REPLY]), ""]])
+    (conversation,) = read_conversations([Source(str(tmp_path / "a.csv"))])
+    assert conversation.messages == [USER, REPLY]
+    assert conversation.tools is None
+
+
+REAL = [
+    ("alpaca", {}, {"alpaca": 1100}),
+    ("sharegpt", {}, {"sharegpt": 500}),
+    ("gsm8k", {}, {"question-answer": 8792}),
+    ("messages", {}, {"messages": 108}),
+    ("airline", {"messages": "traj"}, {"messages": 200}),
+]
+
+
+@pytest.mark.parametrize(("name", "fields", "forms"), REAL)
+def test_every_real_row_is_read(shared: Path, name: str, fields: dict[str, str], forms: dict[str, int]) -> None:
+    reading = read_conversations([Source(str(shared / "data" / name))], fields=fields)
+    conversations = list(reading)
+    assert reading.forms == forms
+    assert len(conversations) == sum(forms.values())
+    calls = [call for c in conversations for m in c.messages for call in m.get("tool_calls", [])]
+    assert all(isinstance(call["function"]["arguments"], dict) for call in calls)
+    assert len(calls) == {"messages": 103, "airline": 1164}.get(name, 0)
+    if name == "airline":
+        assert sum(m["role"] == "tool" for c in conversations for m in c.messages) == 1164
+    if name == "messages":
+        assert all(c.tools for c in conversations[:103])
+        assert not any(c.tools for c in conversations[103:])
+
+
+def test_real_rows_without_a_mapping_say_which_one_works(shared: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        list(read_conversations([Source(str(shared / "data/airline"))]))
+    assert "200 of 200 rows cannot be read" in caught.value.what
+    assert "{messages: traj}" in caught.value.fix
