@@ -43,7 +43,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, memory_map=True) as file:
+        with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
             yield from _batches(path, file.schema_arrow, file.iter_batches(BATCH))
     except (pa.ArrowException, RecursionError, UnicodeDecodeError) as error:
         raise _damaged(path, "Parquet", error) from None

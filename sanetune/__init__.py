@@ -1,0 +1,38 @@
+"""sanetune fine-tunes language models on instructions, and proves a run before it spends the budget.
+
+The public names are loaded on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sanetune.api import compare, plan, prepare, train
+    from sanetune.config import Config, load
+    from sanetune.errors import UserError
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "train": "sanetune.api",
+    "prepare": "sanetune.api",
+    "plan": "sanetune.api",
+    "compare": "sanetune.api",
+    "Config": "sanetune.config.schema",
+    "load": "sanetune.config.load",
+    "UserError": "sanetune.errors",
+}
+
+__all__ = ["Config", "UserError", "__version__", "compare", "load", "plan", "prepare", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,127 @@
+"""What the commands do, as functions: each plugs the parts together and leaves the work to them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sanetune.config.load import load
+from sanetune.config.schema import Config
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sanetune.data.prepare import Prepared
+    from sanetune.engine.trl import Outcome
+    from sanetune.planning import Plan
+    from sanetune.report.compare import Comparison
+    from sanetune.runs import Run
+
+Source = str | os.PathLike[str] | Mapping[str, Any] | Config
+"""A configuration: the path of a YAML file, a mapping with its sections, or one that is loaded already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished run: its folder, how training ended, and both models side by side (None beside the main process)."""
+
+    run: Run
+    plan: Plan
+    outcome: Outcome
+    comparison: Comparison | None
+
+
+def prepare(config: Source, *overrides: str, console: Console | None = None) -> Prepared:
+    """The rows of ``config`` as ids and labels, ready for any trainer; see :class:`sanetune.data.prepare.Prepared`."""
+    from sanetune.data.prepare import prepare as prepared
+    from sanetune.report.progress import rows_bar
+
+    with rows_bar(console) as progress:
+        return prepared(load(config, overrides), progress=progress)
+
+
+def plan(config: Source, *overrides: str) -> Plan:
+    """What a run will do, without training: batches, steps, schedules, every open value with its reason."""
+    from sanetune.planning import plan as planned
+
+    return planned(load(config, overrides))
+
+
+def train(
+    config: Source,
+    *overrides: str,
+    resume: bool = False,
+    console: Console | None = None,
+    listeners: Sequence[Any] = (),
+) -> Trained:
+    """Fine-tunes as ``config`` says and leaves everything in the run's folder.
+
+    ``resume`` goes on from the last complete checkpoint. ``listeners`` (:class:`sanetune.engine.records.Listener`) follow the
+    run.  Raises UserError for what the user can mend, KeyboardInterrupt after a checkpoint when stopped.
+    """
+    from sanetune.training import train as trained
+
+    return trained(load(config, overrides), resume=resume, console=console, listeners=listeners)
+
+
+def compare(run: str | os.PathLike[str], prompts: Sequence[str] = (), count: int = 5) -> Comparison:
+    """Base and tuned model of a finished run on the same prompts: yours, and ``count`` held-out rows; also both losses.
+
+    Writes ``comparison.json`` into the run.
+    """
+    from sanetune import comparing
+    from sanetune.data.prepare import prepare as prepared
+
+    folder, config = _opened(run)
+    data = prepared(config)
+    asked = comparing.prompts_for(data, list(prompts) or config.run.sample_prompts, count)
+    replies, losses = [], []
+    for tuned in (False, True):
+        model = _model(folder, config, data.tokenizer, tuned=tuned)
+        replies.append(comparing.answers(model, data, asked))
+        losses.append(comparing.validation_loss(model, data))
+        del model  # never both in memory
+    names = (config.model.name, str(folder.model))
+    result = comparing.compared(asked, data, names, (replies[0], replies[1]), (losses[0], losses[1]))
+    folder.write_json(folder.comparison, result.to_json())
+    return result
+
+
+def chat(
+    run: str | os.PathLike[str], *, max_new_tokens: int = 512, temperature: float = 0.0, base: bool = False
+) -> None:
+    """Talks to the model of a finished run, or to its base, on the terminal."""
+    from transformers import AutoTokenizer
+
+    from sanetune.chatting import talk
+
+    folder, config = _opened(run)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder.model))
+    model = _model(folder, config, tokenizer, tuned=not base)
+    talk(model, tokenizer, name=folder.name, max_new_tokens=max_new_tokens, temperature=temperature)
+
+
+def _opened(run: str | os.PathLike[str]) -> tuple[Run, Config]:
+    """The run's folder and its settled configuration."""
+    from sanetune.comparing import check_has_model
+    from sanetune.runs import Run
+
+    folder = Run.open(Path(run))
+    check_has_model(folder)
+    return folder, load(folder.config)
+
+
+def _model(folder: Run, config: Config, tokenizer: Any, *, tuned: bool) -> Any:
+    """The tuned model, or the base with room for the tokens that the tokenizer has gained."""
+    from sanetune.engine.model import default_device, fit_to_tokenizer, load_model
+
+    device = "cpu" if config.train.get("use_cpu") else default_device()
+    section = config.model
+    if tuned:
+        section = section.model_copy(update={"name": str(folder.model), "revision": None, "quantization": None})
+    model = load_model(section, device=device)
+    fit_to_tokenizer(model, tokenizer)
+    return model

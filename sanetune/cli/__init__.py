@@ -1,0 +1,157 @@
+"""What the user types: one file per command, imported when it is asked for.
+
+Nothing here imports torch, transformers, datasets, numpy, matplotlib or pydantic: a command's help has to be there
+at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from sanetune import __version__
+from sanetune.errors import RunError, UserError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+COMMANDS = {
+    "demo": "Tell the whole story on the embedded model and data.",
+    "init": "Write a commented sanetune.yaml for a model and data.",
+    "data": "Show lengths, lost rows, and which tokens are learnt.",
+    "plan": "Show batch size, steps, schedules: what a run will do.",
+    "train": "Train.",
+    "compare": "Put base and tuned model side by side on the same prompts.",
+    "chat": "Talk to the result.",
+}
+"""Command -> its line in the list, so that the list needs none of the commands' files. Each lies in ``cli/NAME.py``."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's file only when that command is run or its help asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"sanetune.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sanetune")
+def main() -> None:
+    """Fine-tune a language model on instructions, and prove the run before it spends the budget.
+
+    Start with: sanetune demo, or: sanetune init MODEL DATA
+
+    Every command that reads a configuration takes overrides behind it, as in train.learning_rate=1e-4.
+    """
+
+
+def guarded(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn what the user can mend into a message and exit code 2, and Ctrl-C into 130; a bug keeps its traceback."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            complain(error)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            sys.exit(130)
+
+    return run
+
+
+def complain(error: UserError) -> None:
+    """Say on stderr what happened, why it matters and what to do."""
+    place = f"{error.place}: " if error.place is not None and str(error.place) else ""
+    click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(_harmless(f"{place}{error.what}"), err=True)
+    for part in (error.why, error.fix):
+        if part:
+            click.echo(_harmless(part), err=True)
+
+
+def _harmless(text: str) -> str:
+    """Text without control characters: what stands in a user's file must not steer the terminal."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else repr(sign)[1:-1] for sign in text)
+
+
+def config_argument(function: Function) -> Function:
+    """``CONFIG [OVERRIDE...]``: the YAML file and changes to it."""
+    function = click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...")(function)
+    return click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path))(function)
+
+
+def run_argument(function: Function) -> Function:
+    """``RUN``: the folder of a run."""
+    return click.argument("run", metavar="RUN", type=click.Path(path_type=Path))(function)
+
+
+def json_option(function: Function) -> Function:
+    """``--json F``: also write the figures to a file."""
+    return click.option(
+        "--json",
+        "json_file",
+        metavar="F",
+        type=click.Path(path_type=Path, allow_dash=True),
+        help="Also write the figures to this file as JSON ( - for standard output).",
+    )(function)
+
+
+def write_json(file: Path, figures: Any) -> None:
+    """Write ``figures`` to ``file`` whole or not at all; NaN becomes null. RunError when it cannot be written."""
+    import orjson
+
+    text = orjson.dumps(figures, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n"
+    if str(file) == "-":
+        click.get_binary_stream("stdout").write(text)
+        return
+    scratch = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_bytes(text)
+        os.replace(scratch, file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
+        raise RunError(
+            f"{str(file)!r} cannot be written: {error.strerror or error}",
+            "The figures would be lost.",
+            "Give --json another file.",
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON does not know: paths and numpy's numbers."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

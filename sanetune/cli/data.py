@@ -1,0 +1,42 @@
+"""sanetune data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sanetune.cli import config_argument, guarded, json_option, write_json
+
+
+@click.command(name="data")
+@config_argument
+@click.option("-n", "count", type=click.IntRange(min=0), default=3, show_default=True, help="Examples to show.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation"]),
+    default="train",
+    show_default=True,
+    help="Which side the examples are taken from.",
+)
+@json_option
+@guarded
+def command(config: Path, overrides: tuple[str, ...], count: int, split: str, json_file: Path | None) -> None:
+    """Show what CONFIG trains on: lengths, lost rows, and examples with learnt and masked tokens in colour.
+
+    --json writes the first -n examples with the labels exactly as they will be trained.
+
+    OVERRIDE: section.key=value, as in data.loss_on=last
+    """
+    from sanetune.config.load import load
+
+    settings = load(config, overrides)
+
+    from sanetune import api
+    from sanetune.report import data as view
+
+    prepared = api.prepare(settings)
+    if str(json_file) != "-":
+        view.show(prepared, split=split, count=count)
+    if json_file is not None:
+        write_json(json_file, view.figures(prepared, split=split, count=count))

@@ -1,0 +1,39 @@
+"""sanetune init."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sanetune.cli import guarded
+
+
+@click.command(name="init")
+@click.argument("model", metavar="MODEL")
+@click.argument("data", metavar="DATA", nargs=-1, required=True)
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default=Path("sanetune.yaml"),
+    show_default=True,
+    help="The file to write.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["full", "lora", "qlora"]),
+    help="All weights, an adapter, or an adapter on quantised weights. Default: what fits into memory.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it is there already.")
+@guarded
+def command(model: str, data: tuple[str, ...], out: Path, method: str | None, force: bool) -> None:
+    """Write a commented sanetune.yaml for MODEL and DATA, every value with its reason.
+
+    MODEL is a folder or an id on the Hub; DATA one or several files, folders or ids of data sets.
+    """
+    from sanetune.starting import write_config
+
+    write_config(model, list(data), out, method=method, force=force)
+    click.echo(f"Wrote {out}")
+    click.echo(f"Next: sanetune data {out}, sanetune plan {out}, sanetune train {out}")

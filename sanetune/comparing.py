@@ -1,0 +1,117 @@
+"""Base and tuned model on the same prompts: which prompts, and both models' answers and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sanetune.data.conversation import Message
+from sanetune.data.prepare import Prepared
+from sanetune.errors import DataError, RunError
+
+if TYPE_CHECKING:
+    from sanetune.engine.generate import Answer
+    from sanetune.report.compare import Comparison
+
+HELD_OUT = 5
+"""Held-out rows that are answered."""
+LONGEST_ANSWER = 256
+"""Tokens of an answer at most; more where the reference answers are longer."""
+
+
+@dataclass(slots=True)
+class Prompts:
+    """What both models are asked: the user's own prompts first, then held-out rows with their reference answers."""
+
+    messages: list[list[Message]] = field(default_factory=list)
+    references: list[str | None] = field(default_factory=list)
+    tools: list[list[dict[str, Any]] | None] = field(default_factory=list)
+    yours: int = 0
+
+    def add(self, messages: list[Message], reference: str | None = None, tools: list[dict[str, Any]] | None = None) -> None:
+        self.messages.append(messages)
+        self.references.append(reference)
+        self.tools.append(tools)
+
+
+def prompts_for(prepared: Prepared, own: Sequence[str] = (), count: int = HELD_OUT) -> Prompts:
+    """``own`` prompts, and ``count`` rows spread over the validation split (the training split where there is none).
+
+    A row is asked up to its last assistant turn, whose text is the reference.  Rows of plain text have no question.
+    """
+    prompts = Prompts(yours=len(own))
+    for text in own:
+        prompts.add([{"role": "user", "content": text}])
+    split = "validation" if prepared.validation is not None else "train"
+    total = len(prepared.origins[split].rows)
+    wanted = min(count, total)
+    for index in range(wanted):
+        conversation = prepared.conversation(split, index * total // wanted)
+        replies = [at for at, message in enumerate(conversation.messages) if message["role"] == "assistant"]
+        if not replies or not replies[-1]:
+            continue
+        last = conversation.messages[replies[-1]]
+        prompts.add(conversation.messages[: replies[-1]], last.get("content") or "", conversation.tools)
+    return prompts
+
+
+def answers(model: Any, prepared: Prepared, prompts: Prompts) -> list[Answer]:
+    """Greedy answers of ``model``, ended by the template's stop tokens."""
+    from jinja2 import TemplateError as JinjaError
+
+    from sanetune.engine.generate import Decoding, answer
+
+    try:
+        return answer(
+            model,
+            prepared.tokenizer,
+            prompts.messages,
+            decoding=Decoding(max_new_tokens=longest(prepared)),
+            stop_token_ids=prepared.stop_token_ids,
+            tools=prompts.tools,
+        )
+    except JinjaError as error:
+        raise DataError(
+            f"The chat template refuses a prompt: {error}", "", "Change run.sample_prompts, or give another template."
+        ) from None
+
+
+def longest(prepared: Prepared) -> int:
+    """Tokens that an answer may have: as many as the longest rows have, and not fewer than :data:`LONGEST_ANSWER`."""
+    return max(LONGEST_ANSWER, int(prepared.stats["train"]["lengths"].get("p95", 0)))
+
+
+def validation_loss(model: Any, prepared: Prepared) -> float | None:
+    """Loss per learnt token over the validation rows, in nats; None where there are none."""
+    if prepared.validation is None:
+        return None
+    from sanetune.engine.loss import measure
+    from sanetune.engine.trl import collate_for
+
+    return measure(model, prepared.validation, collate_for(prepared.tokenizer.pad_token_id)).loss
+
+
+def compared(
+    prompts: Prompts,
+    prepared: Prepared,
+    names: tuple[str, str],
+    replies: tuple[Sequence[Answer], Sequence[Answer]],
+    losses: tuple[float | None, float | None],
+) -> Comparison:
+    """Everything put side by side, as it is shown and stored."""
+    from sanetune.report.compare import Comparison, pairs_of
+
+    pairs = pairs_of(prompts.messages, *replies, yours=prompts.yours, references=prompts.references)
+    decoding = {"temperature": 0, "max_new_tokens": longest(prepared), "stop_token_ids": prepared.stop_token_ids}
+    return Comparison(pairs, *names, *losses, decoding)
+
+
+def check_has_model(run: Any) -> None:
+    """Raises :class:`RunError` where a run holds no tuned model yet."""
+    if not run.finished:
+        raise RunError(
+            f"{run.path} holds no tuned model yet.",
+            "There is nothing to compare or to talk to.",
+            "Finish the training: `sanetune train CONFIG --resume`.",
+        )

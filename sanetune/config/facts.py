@@ -1,0 +1,63 @@
+"""What has to be known about model, machine and data before open values can be filled in."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Sizes of model, machine and data. Examples are packs where the data is packed."""
+
+    parameters: int = 0
+    trainable: int = 0
+    hidden: int = 0
+    layers: int = 0
+    context: int = 0
+    vocabulary: int = 0
+    native_dtype: str | None = None
+    device: str = "cpu"
+    bf16: bool = False
+    devices: int = 1
+    train_examples: int = 0
+    validation_examples: int = 0
+    mean_tokens: float = 0.0
+    learnt_tokens: int = 0
+    memory: int = 0
+    """Bytes of one device, or of the machine on CPU; 0 = unknown."""
+    model_type: str = ""
+
+
+def of_machine(devices: int | None = None) -> Facts:
+    """The device that training will use, whether it computes in bf16, and its memory.
+
+    ``devices``: ``run.devices``; open, it is the number of processes that this one was launched with.
+    """
+    import psutil
+    import torch
+
+    count = devices or max(1, int(os.environ.get("WORLD_SIZE") or 1))
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return Facts(device="cuda", bf16=bf16, devices=count, memory=memory)
+    device = "mps" if torch.backends.mps.is_available() else "cpu"
+    return Facts(device=device, devices=count, memory=int(psutil.virtual_memory().total))
+
+
+def with_data(facts: Facts, prepared: Any) -> Facts:
+    """``facts`` with the number of examples (or packs), their mean tokens and the learnt tokens in all.
+
+    ``prepared`` is what :func:`sanetune.data.prepare.prepare` returns; its ``stats`` are used, not the rows.
+    """
+    figures = prepared.stats["train"]
+    count = len(prepared.train)
+    return replace(
+        facts,
+        train_examples=count,
+        validation_examples=len(prepared.validation) if prepared.validation is not None else 0,
+        mean_tokens=figures["tokens"] / max(1, count),
+        learnt_tokens=int(figures["learnt_tokens"]),
+    )

@@ -1,0 +1,257 @@
+"""YAML to plain values, and the line of every key.
+
+The text is untrusted: size, depth and number of values are limited (aliases count each time they are used, which is
+what makes a "billion laughs" file small on disk and large in memory), tags are refused, nothing is constructed.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scalarbool import ScalarBoolean
+from ruamel.yaml.scalarfloat import ScalarFloat
+from ruamel.yaml.scalarint import ScalarInt
+from ruamel.yaml.scalarstring import ScalarString
+
+from sanetune.errors import ConfigError, Place
+
+MAX_BYTES = 1_000_000
+MAX_VALUES = 20_000
+MAX_DEPTH = 32
+PLAIN_TAGS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+
+Lines = dict[str, int]
+"""``section.key`` -> line in the file, counted from 1."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a configuration file; ConfigError when there is none that can be read."""
+    if not path.exists():
+        raise ConfigError(
+            f"there is no configuration file {str(path)!r}",
+            "Every command starts from one YAML file.",
+            "Check the path, or write one: sanetune init MODEL DATA",
+        )
+    if path.is_dir():
+        inside = sorted(str(p.name) for p in path.glob("*.y*ml"))[:3]
+        raise ConfigError(
+            f"{str(path)!r} is a folder, not a configuration file",
+            "",
+            f"Name the file in it: {', '.join(inside)}" if inside else "Give a YAML file.",
+        )
+    try:
+        raw = path.open("rb").read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{str(path)!r} cannot be read: {error.strerror or error}", "", "Check the file's permissions."
+        ) from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigError(
+            f"{str(path)!r} is larger than {MAX_BYTES:,} bytes",
+            "A configuration is a few dozen lines; this is probably a data file.",
+            "Give the YAML file; data files go into data.train.",
+        )
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"byte {error.start} is not UTF-8 text",
+            "YAML is read as UTF-8.",
+            "Save the file as UTF-8.",
+            Place(path, line),
+        ) from None
+
+
+def parse(text: str, file: Path | str | None = None) -> tuple[dict[str, Any], Lines, CommentedMap]:
+    """YAML text to (plain values, line of every key, the tree with its comments).
+
+    Raises ConfigError with file and line for broken YAML, a key given twice, tags, and anything but a mapping of
+    sections.
+    """
+    tree = _tree(text, file)
+    if tree is None:
+        raise ConfigError(
+            "the configuration is empty",
+            "It has to name at least a model and data.",
+            "Write one with: sanetune init MODEL DATA",
+            Place(file),
+        )
+    if not isinstance(tree, CommentedMap):
+        kind = "a list" if isinstance(tree, CommentedSeq) else f"the value {_short(tree)}"
+        raise ConfigError(
+            f"the configuration is {kind}, not sections with keys",
+            "It needs sections, such as model: and data:.",
+            "Write one with: sanetune init MODEL DATA",
+            Place(file, 1),
+        )
+    walk = _Walk(file)
+    plain = walk.plain(tree, "", 1, 0)
+    return plain, walk.lines, tree
+
+
+def parse_value(text: str, name: str) -> Any:
+    """The value of an override (``1e-4``, ``true``, ``[a, b]``, ``some text``) as YAML would read it."""
+    if not text.strip():
+        return None
+    try:
+        return _Walk(None).plain(_tree(text, None), "", 1, 0)
+    except ConfigError as error:
+        raise ConfigError(
+            f"the value of the override {name!r} is no YAML: {error.what}",
+            "Overrides are typed as in the file: section.key=value.",
+            f"Put the value in quotes, as in {name}='\"...\"'.",
+        ) from None
+
+
+def _tree(text: str, file: Path | str | None) -> Any:
+    _refuse_deep(text, file)
+    yaml = YAML(typ="rt")
+    try:
+        return yaml.load(text)
+    except DuplicateKeyError as error:
+        mark = error.problem_mark
+        raise ConfigError(
+            f"{_short_problem(error.problem)}",
+            "Only one of the two can be meant.",
+            "Delete one of them.",
+            Place(file, mark.line + 1 if mark else None),
+        ) from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" (column {mark.column + 1})" if mark else ""
+        raise ConfigError(
+            f"this is no valid YAML: {_short_problem(error.problem or error.context)}{where}",
+            "The file cannot be understood from here on.",
+            "Check indentation, quotes and brackets on this line and the one before.",
+            Place(file, mark.line + 1 if mark else None),
+        ) from None
+    except ReaderError as error:
+        position = error.position if isinstance(error.position, int) else 0
+        raise ConfigError(
+            f"character {position} ({error.character!r}) is not allowed in YAML",
+            "The file is probably not a text file.",
+            "Give the YAML file.",
+            Place(file, text.count("\n", 0, position) + 1),
+        ) from None
+    except RecursionError:
+        raise ConfigError(
+            "the values are nested too deeply to be read",
+            f"At most {MAX_DEPTH} levels are understood.",
+            "Remove the nesting.",
+            Place(file),
+        ) from None
+    except (YAMLError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
+        raise ConfigError(
+            f"this is no valid YAML: {_short_problem(str(error))}", "", "Check the file's syntax.", Place(file)
+        ) from None
+
+
+def _refuse_deep(text: str, file: Path | str | None) -> None:
+    """Thousands of open brackets take the parser many seconds; hundreds are already no configuration."""
+    depth = deepest = 0
+    for sign in re.findall(r"[][{}]", text):
+        depth += 1 if sign in "[{" else -1
+        deepest = max(deepest, depth)
+    if deepest > 8 * MAX_DEPTH:
+        raise ConfigError(
+            f"the values are nested too deeply to be read: {deepest:,} brackets are open at once",
+            f"At most {MAX_DEPTH} levels are understood.",
+            "Remove the nesting.",
+            Place(file),
+        )
+
+
+class _Walk:
+    """Turns ruamel's tree into plain values, noting lines and counting what it makes."""
+
+    def __init__(self, file: Path | str | None) -> None:
+        self.file, self.lines, self.count = file, Lines(), 0
+
+    def plain(self, node: Any, path: str, line: int, depth: int) -> Any:
+        self.count += 1
+        if self.count > MAX_VALUES or depth > MAX_DEPTH:
+            limit = f"more than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"more than {MAX_VALUES:,} values"
+            raise ConfigError(
+                f"the file unfolds to {limit}",
+                "A configuration is small; aliases (*name) that repeat each other grow without bound.",
+                "Write the values out, without aliases.",
+                Place(self.file, line),
+            )
+        if path:
+            self.lines.setdefault(path, line)
+        if isinstance(node, CommentedMap):
+            return self._mapping(node, path, line, depth)
+        if isinstance(node, CommentedSeq):
+            return self._sequence(node, path, line, depth)
+        return self._scalar(node, line)
+
+    def _mapping(self, node: CommentedMap, path: str, line: int, depth: int) -> dict[str, Any]:
+        self._no_tag(node, line)
+        out = {}
+        for key, value in node.items():
+            at = _line_of(lambda key=key: node.lc.key(key), line)
+            if not isinstance(key, str):
+                raise ConfigError(
+                    f"the key {_short(key)} is not a name",
+                    "Keys are words, as in train: or learning_rate:.",
+                    "Correct the key, or put it in quotes.",
+                    Place(self.file, at),
+                )
+            out[str(key)] = self.plain(value, f"{path}.{key}" if path else str(key), at, depth + 1)
+        return out
+
+    def _sequence(self, node: CommentedSeq, path: str, line: int, depth: int) -> list[Any]:
+        self._no_tag(node, line)
+        return [
+            self.plain(value, f"{path}.{i}", _line_of(lambda i=i: node.lc.item(i), line), depth + 1)
+            for i, value in enumerate(node)
+        ]
+
+    def _scalar(self, node: Any, line: int) -> Any:
+        if isinstance(node, ScalarBoolean):
+            return bool(node)
+        for rich, plain in ((ScalarInt, int), (ScalarFloat, float), (ScalarString, str)):
+            if isinstance(node, rich):
+                return plain(node)
+        if node is None or isinstance(node, (str, bool, int, float)):
+            return node
+        tag = getattr(getattr(node, "tag", None), "value", None) or type(node).__name__
+        raise ConfigError(
+            f"a value of the kind {tag!r} is not understood",
+            "Values are text, numbers, true, false, null, lists and mappings.",
+            "Put the value in quotes if it is text.",
+            Place(self.file, line),
+        )
+
+    def _no_tag(self, node: Any, line: int) -> None:
+        tag = getattr(node.tag, "value", None)
+        if tag and str(tag) not in PLAIN_TAGS:
+            raise ConfigError(
+                f"the tag {str(tag)!r} is not understood", "Tags are refused.", "Remove it.", Place(self.file, line)
+            )
+
+
+def _line_of(position: Any, otherwise: int) -> int:
+    """A key that comes out of a merge (``<<:``) has no position of its own."""
+    try:
+        return int(position()[0]) + 1
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return otherwise
+
+
+def _short_problem(text: str | None) -> str:
+    line = (text or "unknown problem").strip().splitlines()[0]
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
+def _short(value: Any, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,210 @@
+"""What of a model is trained: an adapter beside frozen weights, or the weights that patterns choose."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from sanetune.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import nn
+    from transformers import PreTrainedModel
+
+KEYS = ("type", "r", "alpha", "dropout", "target", "modules_to_save", "rslora", "dora")
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter as the configuration gives it.
+
+    ``target`` is "all-linear" (every linear layer but the output head: Dettmers et al. 2023, arXiv:2305.14314, section
+    4) or a list of patterns on module names; r, alpha and dropout follow the same paper's practice for small data.
+    """
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    target: str | tuple[str, ...] = "all-linear"
+    modules_to_save: tuple[str, ...] = ()
+    rslora: bool = False
+    dora: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What freezing did: how many weights each pattern matched, and what is left to train."""
+
+    matched: dict[str, int] = field(default_factory=dict)
+    trainable: int = 0
+    parameters: int = 0
+
+
+def adapter_of(given: Any) -> Adapter | None:
+    """Read ``model.adapter``: None, "lora", a mapping, or an object with the same attributes."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        given = {"type": given}
+    if not isinstance(given, Mapping):
+        given = {key: getattr(given, key) for key in KEYS if getattr(given, key, None) is not None}
+    if (kind := given.get("type", "lora")) != "lora":
+        raise ConfigError(f"model.adapter.type is {kind!r}.", fix="The adapter that sanetune trains is lora.")
+    if unknown := set(given) - set(KEYS):
+        raise ConfigError(f"model.adapter has no key {min(unknown)!r}.", fix=f"Its keys are {', '.join(KEYS)}.")
+    values = {key: value for key, value in given.items() if key != "type" and value is not None}
+    target = values.get("target", "all-linear")
+    if not isinstance(target, str):
+        values["target"] = tuple(target)
+    elif target != "all-linear":
+        values["target"] = (target,)
+    values["modules_to_save"] = tuple(values.get("modules_to_save") or ())
+    return Adapter(**values)
+
+
+def add_adapter(model: PreTrainedModel, adapter: Adapter, new_tokens: Sequence[int] = ()) -> PeftModel:
+    """Freeze ``model`` and put LoRA layers beside its weights. Draws their start from torch's random state.
+
+    ``new_tokens`` are ids that the base never saw, such as those of a template that was given to it: their rows in
+    embedding and head are trained too, for a frozen random row could be neither read nor written (the answer would
+    never end).
+    """
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    target: str | list[str] = "all-linear"
+    if not isinstance(adapter.target, str):
+        target = _targets(model, adapter.target)
+    config = LoraConfig(
+        task_type=TaskType.CAUSAL_LM,
+        r=adapter.r,
+        lora_alpha=adapter.alpha,
+        lora_dropout=adapter.dropout,
+        target_modules=target,
+        modules_to_save=list(adapter.modules_to_save) or None,
+        use_rslora=adapter.rslora,
+        use_dora=adapter.dora,
+        bias="none",
+        trainable_token_indices=_rows_to_train(model, adapter, new_tokens) or None,
+    )
+    if absent := [name for name in adapter.modules_to_save if not matching([name], _module_names(model))[name]]:
+        raise _no_match("model.adapter.modules_to_save", absent[0], _module_names(model))
+    tuned = get_peft_model(model, config)
+    head = model.get_output_embeddings()
+    if head is not None and not hasattr(head, "bias"):
+        # peft's wrapper around trained rows passes on the weight alone; TRL's fused head asks for the bias too.
+        object.__setattr__(head, "bias", getattr(head.original_module, "bias", None))
+    return tuned
+
+
+def _rows_to_train(model: PreTrainedModel, adapter: Adapter, new_tokens: Sequence[int]) -> dict[str, list[int]]:
+    """Module to rows: the embedding, and the head where it is not the embedding again (peft follows the tie)."""
+    if not new_tokens:
+        return {}
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    wanted = [embedding] if head is None or head.weight is embedding.weight else [embedding, head]
+    names = [name.split(".")[-1] for module in wanted for name, own in model.named_modules() if own is module]
+    return {name: list(new_tokens) for name in names if name not in adapter.modules_to_save}
+
+
+def _targets(model: PreTrainedModel, patterns: Sequence[str]) -> list[str]:
+    """The full names of the linear layers that the patterns choose."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    head = model.get_output_embeddings()
+    linear = {name: m for name, m in model.named_modules() if isinstance(m, (torch.nn.Linear, Conv1D))}
+    found = matching(patterns, linear)
+    for pattern, names in found.items():
+        if not names:
+            raise _no_match("model.adapter.target", pattern, (n for n, m in linear.items() if m is not head))
+    chosen = sorted({name for names in found.values() for name in names})
+    if any(linear[name] is head for name in chosen):
+        raise ModelError(
+            "model.adapter.target chooses the output head (lm_head).",
+            "TRL computes the loss from the head's weight directly, so an adapter on it would never be trained.",
+            "Leave it out, or put it under model.adapter.modules_to_save to train the whole head.",
+        )
+    return chosen
+
+
+def freeze(model: nn.Module, patterns: Sequence[str] | None, only: Sequence[str] | None) -> Frozen:
+    """Freeze the weights that ``patterns`` match; of the rest, train only what ``only`` matches (None: all of it).
+
+    A pattern is a run of dotted parts of a weight's name with shell wildcards per part: ``embed_tokens``,
+    ``layers.[0-3]``, ``*.bias``. ``layers.1`` does not match ``layers.10``. A pattern that matches nothing is a
+    :class:`ModelError`.
+    """
+    weights = dict(model.named_parameters())
+    matched: dict[str, int] = {}
+    if only:
+        found = _found(model, "model.train_only", only, weights)
+        kept = {name for names in found.values() for name in names}
+        for name, weight in weights.items():
+            if name not in kept:
+                weight.requires_grad_(False)
+        matched |= {pattern: len(names) for pattern, names in found.items()}
+    if patterns:
+        found = _found(model, "model.freeze", patterns, weights)
+        for name in {name for names in found.values() for name in names}:
+            weights[name].requires_grad_(False)
+        matched |= {pattern: len(names) for pattern, names in found.items()}
+    trainable = sum(w.numel() for w in weights.values() if w.requires_grad)
+    if trainable == 0:
+        raise ModelError(
+            f"All {len(weights)} weights of the model are frozen.",
+            "A run would change nothing.",
+            "Loosen model.freeze or model.train_only.",
+        )
+    return Frozen(matched, trainable, sum(w.numel() for w in weights.values()))
+
+
+def matching(patterns: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:
+    """The names that each pattern matches, in the order of ``names``."""
+    parts = {name: name.split(".") for name in names}
+    return {pattern: [name for name in parts if _matches(pattern.split("."), parts[name])] for pattern in patterns}
+
+
+def _matches(pattern: list[str], name: list[str]) -> bool:
+    width = len(pattern)
+    return any(
+        all(fnmatch.fnmatchcase(part, want) for part, want in zip(name[i : i + width], pattern, strict=True))
+        for i in range(len(name) - width + 1)
+    )
+
+
+def _found(model: nn.Module, key: str, patterns: Sequence[str], weights: Mapping[str, Any]) -> dict[str, list[str]]:
+    found = matching([patterns] if isinstance(patterns, str) else patterns, weights)
+    for pattern, names in found.items():
+        if names:
+            continue
+        everything = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+        if matching([pattern], everything)[pattern]:
+            raise ModelError(
+                f"{key}: {pattern!r} matches only weights that are tied to others.",
+                "A tied weight (often lm_head, which is the embedding again) cannot be frozen or trained by itself.",
+                "Name the weight that it is tied to, usually embed_tokens.",
+            )
+        raise _no_match(key, pattern, weights)
+    return found
+
+
+def _module_names(model: nn.Module) -> list[str]:
+    return [name for name, _ in model.named_modules() if name]
+
+
+def _no_match(key: str, pattern: str, names: Iterable[str]) -> ModelError:
+    """The error for a pattern that matches nothing: near names first, then which last parts exist."""
+    names = list(names)
+    parts = list(dict.fromkeys(part for name in names for part in name.split(".") if not part.isdigit()))
+    near = get_close_matches(pattern.split(".")[-1], parts, n=3, cutoff=0.5)
+    hint = f"Did you mean {', '.join(near)}? " if near else ""
+    ends = list(dict.fromkeys(name.split(".")[-1] for name in names)) if key.endswith("target") else parts
+    return ModelError(
+        f"{key}: {pattern!r} matches none of the {len(names)} names in the model.",
+        "A pattern that matches nothing would leave the run different from what was asked for.",
+        f"{hint}Parts that exist: {', '.join(ends[:24])}{', …' if len(ends) > 24 else ''}; e.g. {names[0]}.",
+    )

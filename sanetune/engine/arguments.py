@@ -1,0 +1,100 @@
+"""The configuration's ``train`` part as TRL's ``SFTConfig``: every key passed on, and those set that keep our data
+ours."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from sanetune.engine import trackers
+from sanetune.errors import ConfigError
+from sanetune.runs import Run
+
+OURS = ("engine", "early_stopping_patience")
+"""Keys of ``train`` that are sanetune's own."""
+
+PREPARED: dict[str, Any] = {
+    "packing": False,
+    "eval_packing": None,
+    "padding_free": False,
+    "assistant_only_loss": False,
+    "completion_only_loss": None,
+    "chat_template_path": None,
+    "eos_token": None,
+    "pad_token": None,
+    "model_init_kwargs": None,
+}
+"""What the data's preparation and the model's loading have done already, and TRL must not do a second time."""
+
+
+def training_arguments(config: Any, run: Run, *, device: str, validation: bool, resume: bool, lengths: bool) -> Any:
+    """An ``SFTConfig`` for ``config``. :class:`ConfigError` when TRL refuses a value, in its words.
+
+    ``validation``: there are validation rows; ``lengths``: the data has a column of lengths to group by.
+    """
+    from trl import SFTConfig
+
+    given = {key: value for key, value in dict(config.train.given).items() if key not in OURS}
+    names = trackers.check(given.pop("report_to", None) or getattr(config.run, "trackers", None) or [])
+    trackers.settle(names, run)
+    values = _defaults(device, validation, resume) | given | PREPARED
+    _settle_checkpointing(values, device)
+    values |= {
+        "output_dir": str(run.checkpoints),
+        "run_name": given.get("run_name") or getattr(config.run, "name", None) or run.name,
+        "report_to": names or "none",
+        "dataset_kwargs": {**(given.get("dataset_kwargs") or {}), "skip_prepare_dataset": True},
+        "disable_tqdm": True,
+    }
+    if device == "cpu":
+        values["use_cpu"] = True
+    if not validation:
+        values |= {"eval_strategy": "no", "load_best_model_at_end": False, "eval_on_start": False}
+    if lengths:
+        values["length_column_name"] = "length"
+    if values.get("eval_strategy", "no") == "no" and "eval_on_start" not in given:
+        values["eval_on_start"] = False
+    if getattr(config.train, "early_stopping_patience", None) and validation:
+        values["load_best_model_at_end"] = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            arguments = SFTConfig(**values)
+    except (ValueError, TypeError, ImportError) as error:
+        raise ConfigError(
+            f"TRL refuses these training settings: {' '.join(str(error).split())}", fix="Correct the `train:` section."
+        ) from error
+    if arguments.n_gpu > 1:
+        # One process drives one device; several would be wrapped in DataParallel, which TRL does not support.
+        arguments._n_gpu = 1
+    return arguments
+
+
+def _defaults(device: str, validation: bool, resume: bool) -> dict[str, Any]:
+    """What holds for keys that the configuration leaves open even after deriving."""
+    return {
+        "bf16": False if device != "cuda" else None,
+        # A NaN loss is the news, not noise.
+        "logging_nan_inf_filter": False,
+        "logging_first_step": True,
+        "dataloader_pin_memory": device == "cuda",
+        # The base's validation loss is where the curve starts. A resumed run has it already.
+        "eval_on_start": validation and not resume,
+        "save_total_limit": 3,
+        "metric_for_best_model": "eval_loss" if validation else None,
+        "greater_is_better": False if validation else None,
+    }
+
+
+def _settle_checkpointing(values: dict[str, Any], device: str) -> None:
+    """Use the new name of activation checkpointing; left open it is on, as in TRL, but not on a CPU, where it only
+    costs."""
+    for old, new in (
+        ("gradient_checkpointing", "activation_checkpointing"),
+        ("gradient_checkpointing_kwargs", "activation_checkpointing_kwargs"),
+    ):
+        if old in values:
+            values.setdefault(new, values[old])
+            del values[old]
+    if values.get("activation_checkpointing") is None:
+        values["activation_checkpointing"] = device != "cpu"

@@ -1,0 +1,206 @@
+"""Answers of a model to chat prompts: batched and repeatable for comparing, streamed for talking."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from sanetune.data.conversation import Message
+from sanetune.engine.quiet import quiet
+
+MAX_NEW_TOKENS = 256
+Prompt = str | list[Message]
+"""Messages, rendered with the tokenizer's chat template; or text, continued as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model wrote. ``ended``: it stopped by itself, with a stop token; ``tokens``: how many it wrote, that one
+    too.
+
+    ``note`` says why there is no answer, where there is none.
+    """
+
+    text: str
+    ended: bool
+    tokens: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How tokens are chosen. Temperature 0 takes the likeliest; above 0 it draws, from a generator with ``seed``."""
+
+    max_new_tokens: int = MAX_NEW_TOKENS
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+def answer(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Prompt],
+    *,
+    decoding: Decoding | None = None,
+    stop_token_ids: Sequence[int] = (),
+    tools: Sequence[list[dict[str, Any]] | None] | None = None,
+    template_kwargs: dict[str, Any] | None = None,
+    batch_size: int = 16,
+) -> list[Answer]:
+    """The model's answers to ``prompts``, in their order.
+
+    ``stop_token_ids`` end an answer besides the tokenizer's end token. ``tools`` gives each prompt's tool schemas. The
+    global random state and the model's training mode are left as they were. A prompt that leaves no room in the
+    model's context gets an empty answer with a note. TemplateError of jinja passes through: the prompts are the
+    caller's.
+    """
+    decoding = decoding or Decoding()
+    stops = stop_ids(tokenizer, stop_token_ids)
+    ids = [encode(tokenizer, p, tools[i] if tools else None, template_kwargs) for i, p in enumerate(prompts)]
+    context = _context(model)
+    answers: list[Answer | None] = [None] * len(ids)
+    for i, row in enumerate(ids):
+        if len(row) >= context:
+            answers[i] = Answer("", False, 0, f"the prompt has {len(row)} tokens, the model's context {context}")
+        elif not row:
+            answers[i] = Answer("", False, 0, "the prompt is empty")
+    # Like lengths together: less padding, and a long prompt does not shorten the answers of short ones.
+    open_rows = sorted((i for i, done in enumerate(answers) if done is None), key=lambda i: len(ids[i]))
+    with _Evaluating(model):
+        for start in range(0, len(open_rows), batch_size):
+            some = open_rows[start : start + batch_size]
+            for i, done in zip(some, _generate(model, tokenizer, [ids[i] for i in some], decoding, stops), strict=True):
+                answers[i] = done
+    return [done for done in answers if done is not None]
+
+
+def encode(
+    tokenizer: Any, prompt: Prompt, tools: list[dict[str, Any]] | None = None, kwargs: dict[str, Any] | None = None
+) -> list[int]:
+    """The token ids that a prompt becomes, with the header of the answer's turn at its end."""
+    if isinstance(prompt, str):
+        return list(tokenizer(prompt)["input_ids"])
+    text = tokenizer.apply_chat_template(
+        prompt, tools=tools, add_generation_prompt=True, tokenize=False, **(kwargs or {})
+    )
+    # The template has written the special tokens; the tokenizer must not add them a second time.
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def stop_ids(tokenizer: Any, more: Sequence[int] = ()) -> list[int]:
+    """The tokenizer's end token and ``more``, each once."""
+    own = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    return list(dict.fromkeys([*own, *more]))
+
+
+def stream(
+    model: Any,
+    tokenizer: Any,
+    prompt: Prompt,
+    *,
+    decoding: Decoding | None = None,
+    stop_token_ids: Sequence[int] = (),
+    tools: list[dict[str, Any]] | None = None,
+) -> Iterator[str]:
+    """One answer, piece by piece, as it is written. Leaving the iterator early stops the model."""
+    from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+
+    decoding = decoding or Decoding()
+    ids = encode(tokenizer, prompt, tools)
+    stops = stop_ids(tokenizer, stop_token_ids)
+    streamer = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+    left = threading.Event()
+    failed: list[BaseException] = []
+
+    class Left(StoppingCriteria):
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+            return torch.full((input_ids.shape[0],), left.is_set(), dtype=torch.bool, device=input_ids.device)
+
+    def write() -> None:
+        try:
+            criteria = StoppingCriteriaList([Left()])
+            _call(model, tokenizer, [ids], decoding, stops, streamer=streamer, stopping_criteria=criteria)
+        except BaseException as error:  # noqa: BLE001 -- handed to the reader below; the thread has nobody to tell
+            failed.append(error)
+        finally:
+            streamer.end()
+
+    with _Evaluating(model):
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        try:
+            yield from (piece for piece in streamer if piece)
+        finally:
+            left.set()
+            thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _generate(model: Any, tokenizer: Any, ids: list[list[int]], decoding: Decoding, stops: list[int]) -> list[Answer]:
+    written = _call(model, tokenizer, ids, decoding, stops)
+    answers = []
+    for row in written.tolist():
+        end = next((k for k, token in enumerate(row) if token in stops), None)
+        kept = row if end is None else row[: end + 1]
+        body = kept if end is None else kept[:-1]
+        answers.append(Answer(tokenizer.decode(body, skip_special_tokens=True), end is not None, len(kept)))
+    return answers
+
+
+@torch.no_grad()
+def _call(
+    model: Any, tokenizer: Any, ids: list[list[int]], decoding: Decoding, stops: list[int], **keywords: Any
+) -> torch.Tensor:
+    """Pad on the left, generate, and return what was written (B, T)."""
+    from transformers import GenerationConfig
+
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stops[0] if stops else 0)
+    width = max(map(len, ids))
+    device = next(model.parameters()).device
+    input_ids = torch.tensor([[pad] * (width - len(row)) + row for row in ids], device=device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids], device=device)
+    sampling = decoding.temperature > 0
+    config = GenerationConfig(
+        max_new_tokens=max(1, min(decoding.max_new_tokens, _context(model) - width)),
+        do_sample=sampling,
+        temperature=decoding.temperature if sampling else 1.0,
+        top_p=decoding.top_p if sampling else 1.0,
+        top_k=0 if sampling else 50,
+        eos_token_id=stops or None,
+        pad_token_id=pad,
+        use_cache=True,
+        # Said, though they are the defaults: what is left open is filled from the model's own generation_config.
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        min_new_tokens=0,
+    )
+    with quiet(), torch.random.fork_rng(enabled=sampling):
+        if sampling:
+            torch.manual_seed(decoding.seed)
+        out = model.generate(input_ids=input_ids, attention_mask=mask, generation_config=config, **keywords)
+    written: torch.Tensor = out[:, width:]
+    return written
+
+
+def _context(model: Any) -> int:
+    config = model.config.get_text_config()
+    return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1_000_000)
+
+
+class _Evaluating:
+    """Dropout off inside, and the mode as it was afterwards."""
+
+    def __init__(self, model: Any) -> None:
+        self._model, self._was = model, model.training
+
+    def __enter__(self) -> None:
+        self._model.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self._model.train(self._was)

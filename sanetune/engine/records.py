@@ -1,0 +1,130 @@
+"""What a run publishes while it trains: records, one per logged step, and who listens to them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from sanetune.errors import Place, RunError
+
+Kind = Literal["train", "validation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One measurement of a run.
+
+    ``step`` is the number of optimizer steps done, ``seconds`` the time since the run began (time before a resumed
+    stop counts, the pause does not). ``loss`` is per learnt token in nats: for ``train`` the mean over the steps since
+    the last record, for ``validation`` over all validation rows. ``tokens`` and ``learnt_tokens`` count from the run's
+    start, padding left out; the rates are over the time since the last record, validation and saving left out.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    kind: Kind
+    loss: float
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+    tokens: int | None = None
+    learnt_tokens: int | None = None
+    tokens_per_second: float | None = None
+    learnt_tokens_per_second: float | None = None
+
+
+class Listener:
+    """Someone who follows a run. All methods do nothing here; take what you need. Called on the main process only."""
+
+    def start(self, step: int, total_steps: int) -> None:
+        """Training begins (or goes on) after ``step`` of ``total_steps``."""
+
+    def step(self, step: int) -> None:
+        """``step`` optimizer steps are done."""
+
+    def record(self, record: Record) -> None:
+        """Something was measured."""
+
+    def say(self, words: str) -> None:
+        """Something happened that the user should know: a checkpoint was written, a signal came."""
+
+    def end(self) -> None:
+        """Training is over, in whatever way. Called once, also after an error."""
+
+
+class MetricsFile(Listener):
+    """Writes each record as a line of JSON, flushed at once: a killed run keeps all it had.
+
+    JSON has no NaN, so a loss that is none is written as the string "NaN" (or "Infinity"): it must stay visible.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def start(self, step: int, total_steps: int) -> None:
+        """Drop the records after ``step``: a resumed run makes them again."""
+        kept = [record for record in read(self.path) if record.step <= step] if step and self.path.exists() else []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f".{self.path.name}.partial")
+        partial.write_text("".join(to_line(record) for record in kept), encoding="utf-8")
+        partial.replace(self.path)
+
+    def seconds_so_far(self) -> float:
+        """The seconds of the last record in the file, 0 when there is none."""
+        return records[-1].seconds if (records := read(self.path)) else 0.0
+
+    def record(self, record: Record) -> None:
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(to_line(record))
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written: {error.strerror or error}.") from None
+
+
+def to_line(record: Record) -> str:
+    """One line of JSON with its newline; keys without a value are left out."""
+    values = {key: _finite(value) for key, value in asdict(record).items() if value is not None}
+    return json.dumps(values, allow_nan=False) + "\n"
+
+
+def read(path: Path) -> list[Record]:
+    """All records of a file, in order. A last line without its newline (a killed run) is left out; other faults
+    raise."""
+    records = []
+    text = path.read_text(encoding="utf-8")
+    lines = text.split("\n")
+    whole = lines[:-1]
+    for number, line in enumerate(whole, 1):
+        if line.strip():
+            records.append(_from_line(line, Place(file=path, line=number)))
+    return records
+
+
+def curve(records: Iterable[Record], kind: Kind, field: str = "loss") -> tuple[list[int], list[float]]:
+    """Steps and values of one field of one kind of record, where it is there."""
+    points = [(r.step, value) for r in records if r.kind == kind and (value := getattr(r, field)) is not None]
+    return [step for step, _ in points], [float(value) for _, value in points]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+_NAMES = {f.name for f in fields(Record)}
+
+
+def _from_line(line: str, place: Place) -> Record:
+    try:
+        values = json.loads(line)
+        for key, value in values.items():
+            if value in ("NaN", "Infinity", "-Infinity"):
+                values[key] = float(value)
+        return Record(**{key: value for key, value in values.items() if key in _NAMES})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RunError(f"This line is not a record: {error}.", place=place) from None

@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM: finish the step, write a checkpoint, then stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop:
+    """Catches the signals while training. The first is remembered in ``requested``; the second acts at once.
+
+    Use as a context manager around training; outside the main thread (where Python allows no handlers) it catches
+    nothing.
+    """
+
+    def __init__(self, say: Callable[[str], None] = lambda words: None) -> None:
+        self.requested = False
+        self._say = say
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Stop:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        # From now on the usual handlers: a second Ctrl-C does not wait for the checkpoint.
+        self._restore()
+        self._say("stopping after this step, once its checkpoint is written (again: stop at once, without it)")
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

@@ -1,0 +1,153 @@
+"""The model card: what was tuned, on what, how, how well, and how to use it. Written beside the weights as
+README.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+METHODS = {
+    "full": "all weights",
+    "lora": "a LoRA adapter, merged into the base",
+    "qlora": "a LoRA adapter on a quantised base",
+}
+_SETTINGS = (
+    "learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_steps",
+    "per_device_train_batch_size", "gradient_accumulation_steps", "max_length", "packing", "weight_decay",
+    "max_grad_norm", "optim", "bf16", "fp16", "neftune_noise_alpha", "seed", "data_seed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a model card tells. Absent figures are left out of it, never guessed."""
+
+    name: str
+    base: str
+    revision: str | None
+    method: str
+    sources: Sequence[str]
+    loss_on: str
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+    chat: bool = True
+
+
+def card_of(
+    config: Any, outcome: Any, *, stats: Mapping[str, Any], versions: Mapping[str, str | None], name: str
+) -> Card:
+    """Gather a card from the settled configuration and what training gave."""
+    adapter, quantization = getattr(config.model, "adapter", None), getattr(config.model, "quantization", None)
+    method = "full" if adapter is None else "qlora" if quantization else "lora"
+    settings = {key: config.train.given[key] for key in _SETTINGS if config.train.given.get(key) is not None}
+    if adapter is not None:
+        settings |= {f"adapter.{key}": getattr(adapter, key) for key in ("r", "alpha", "dropout", "target")}
+    figures = {
+        "steps": outcome.steps,
+        "epochs": round(outcome.epochs, 2),
+        "training loss at the end": _rounded(outcome.train_loss),
+        "validation loss of the base": _rounded(outcome.base_validation_loss),
+        "validation loss, best": _rounded(outcome.best_validation_loss),
+        "learnt tokens": f"{outcome.learnt_tokens:,}",
+        "trained weights": f"{outcome.frozen.trainable:,} of {outcome.frozen.parameters:,}",
+        "seconds": round(outcome.seconds),
+    }
+    return Card(
+        name=name,
+        base=config.model.name,
+        revision=getattr(config.model, "revision", None),
+        method=method,
+        sources=[str(getattr(source, "path", source)) for source in config.data.train],
+        loss_on=config.data.loss_on,
+        stats=stats,
+        figures={key: value for key, value in figures.items() if value is not None},
+        settings=settings,
+        versions=versions,
+    )
+
+
+def render(card: Card) -> str:
+    """The card as Markdown with the Hub's YAML header."""
+    parts = [
+        _header(card),
+        f"# {_inline(card.name)}",
+        f"{_code(card.base)}{f' (revision {_code(card.revision)})' if card.revision else ''}, fine-tuned on "
+        f"instructions with [sanetune](https://pypi.org/project/sanetune/): {METHODS[card.method]}.",
+        "## How to use it",
+        _usage(card),
+        "## Data",
+        _data(card),
+        "## Figures",
+        _table(card.figures, "figure", "value"),
+        "Losses are per learnt token, in nats. Validation rows were held out of training.",
+        "## Settings",
+        _table(card.settings, "setting", "value"),
+        "## Made with",
+        _table({key: value for key, value in card.versions.items() if value}, "package", "version"),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _header(card: Card) -> str:
+    lines = ["---", "library_name: transformers", "pipeline_tag: text-generation"]
+    # Only an id of the Hub may stand here; a path of this machine would be a dead link there.
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", card.base) and not card.base.startswith("."):
+        lines.append(f"base_model: {card.base}")
+    return "\n".join([*lines, "tags:", "- sft", "- sanetune", "---"])
+
+
+def _usage(card: Card) -> str:
+    if not card.chat:
+        return (
+            "```python\nfrom transformers import pipeline\n\n"
+            'write = pipeline("text-generation", model="FOLDER")\n'
+            'print(write("Once upon a time")[0]["generated_text"])\n```'
+        )
+    return (
+        "```python\nfrom transformers import pipeline\n\n"
+        'chat = pipeline("text-generation", model="FOLDER")\n'
+        'messages = [{"role": "user", "content": "Hello!"}]\n'
+        'print(chat(messages, max_new_tokens=256)[0]["generated_text"][-1]["content"])\n```\n\n'
+        "The chat template is in the folder, and answers end by the stop tokens in `generation_config.json`."
+    )
+
+
+def _data(card: Card) -> str:
+    learnt = {"assistant": "all assistant turns", "last": "the last assistant turn", "all": "every token"}
+    lines = [f"- from {', '.join(_code(source) for source in card.sources)}"]
+    lines.append(f"- learnt: {learnt.get(card.loss_on, card.loss_on)}")
+    for key, value in card.stats.items():
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            shown = (
+                f"{value:,}"
+                if isinstance(value, int)
+                else f"{value:.4g}"
+                if isinstance(value, float)
+                else _inline(value)
+            )
+            lines.append(f"- {_inline(key.replace('_', ' '))}: {shown}")
+    return "\n".join(lines)
+
+
+def _table(values: Mapping[str, Any], left: str, right: str) -> str:
+    if not values:
+        return ""
+    rows = [f"| {left} | {right} |", "|---|---|"]
+    return "\n".join([*rows, *(f"| {_inline(key)} | {_inline(value)} |" for key, value in values.items())])
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _inline(value: Any) -> str:
+    """One line of text that no Markdown is read from."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(str(value).split()))
+
+
+def _code(value: str) -> str:
+    return f"`{' '.join(value.replace('`', chr(39)).split())}`"

@@ -1,0 +1,162 @@
+"""A run's curves as PNG (for people) and SVG (for pages)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sanetune.engine.records import Record, curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TRAIN, VALIDATION, RATE, NORM = "#2f6fde", "#e4572e", "#2a9d6f", "#7b5ea7"
+INK, FAINT = "#22272e", "#d9dee5"
+SMOOTH_FROM = 40
+"""From this many points on, a smoothed line is drawn over the faint raw one."""
+
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": FAINT, "axes.labelcolor": INK,
+    "axes.titlecolor": INK, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.6,
+    "axes.axisbelow": True, "xtick.color": INK, "ytick.color": INK, "xtick.major.size": 0, "ytick.major.size": 0,
+    "legend.frameon": False, "lines.linewidth": 1.8, "lines.solid_capstyle": "round", "svg.hashsalt": "sanetune",
+    "svg.fonttype": "none", "figure.facecolor": "white", "savefig.facecolor": "white",
+}  # fmt: skip
+
+
+def draw(records: Sequence[Record], folder: Path, *, best_step: int | None = None) -> list[Path]:
+    """Draw ``loss``, ``learning_rate``, ``gradient_norm``, and ``curves`` (all three); returns the files written.
+
+    A figure without a single finite point is left out. ``best_step`` is marked on the validation curve.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    folder.mkdir(parents=True, exist_ok=True)
+    panels = {"loss": _loss, "learning_rate": _rate, "gradient_norm": _norm}
+    written: list[Path] = []
+    with plt.rc_context(_STYLE):
+        drawn = []
+        for name, panel in panels.items():
+            figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
+            if panel(axes, records, best_step):
+                drawn.append(panel)
+                written += _write(figure, folder / name)
+            plt.close(figure)
+        if drawn:
+            figure, many = plt.subplots(
+                1, len(drawn), figsize=(4.6 * len(drawn), 3.6), layout="constrained", squeeze=False
+            )
+            for panel, axes in zip(drawn, many[0], strict=True):
+                panel(axes, records, best_step)
+            written += _write(figure, folder / "curves")
+            plt.close(figure)
+    return written
+
+
+def _loss(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
+    steps, losses = _finite(*curve(records, "train"))
+    held_steps, held = _finite(*curve(records, "validation"))
+    if not losses and not held:
+        return False
+    if losses:
+        _line(axes, steps, losses, TRAIN, "training")
+    if held:
+        axes.plot(held_steps, held, color=VALIDATION, marker="o", markersize=4, label="validation", zorder=4)
+    if best_step in held_steps and len(held_steps) > 1:
+        best = held[held_steps.index(best_step)]
+        axes.plot([best_step], [best], "o", markersize=10, markerfacecolor="none", color=VALIDATION, zorder=5)
+        axes.annotate(
+            f"best {best:.3f}", (best_step, best), textcoords="offset points", xytext=(0, 10), ha="center",
+            color=VALIDATION, fontsize=9,
+        )  # fmt: skip
+    _mark_lost(axes, records)
+    _finish(axes, "Loss per learnt token", "nats")
+    axes.legend()
+    return True
+
+
+def _rate(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
+    steps, rates = _finite(*curve(records, "train", "learning_rate"))
+    if not rates:
+        return False
+    axes.plot(steps, rates, color=RATE, marker="o" if len(steps) == 1 else None)
+    axes.set_ylim(bottom=0)
+    _finish(axes, "Learning rate", "learning rate", scientific=True)
+    return True
+
+
+def _norm(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
+    steps, norms = _finite(*curve(records, "train", "grad_norm"))
+    if not norms:
+        return False
+    _line(axes, steps, norms, NORM, None)
+    positive = [norm for norm in norms if norm > 0]
+    # The first steps' norms are often tens of times the rest, which a linear axis would flatten.
+    if positive and max(positive) > 20 * sorted(positive)[len(positive) // 2]:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    _finish(axes, "Gradient norm", "norm before clipping")
+    return True
+
+
+def _line(axes: Axes, steps: Sequence[int], values: Sequence[float], colour: str, label: str | None) -> None:
+    """The raw line; where there are many points, faint, with its running mean in front."""
+    if len(values) < SMOOTH_FROM:
+        axes.plot(steps, values, color=colour, label=label, marker="o" if len(steps) == 1 else None)
+        return
+    axes.plot(steps, values, color=colour, alpha=0.28, linewidth=1.0)
+    axes.plot(steps, smooth(values, max(3, len(values) // 25)), color=colour, label=label)
+
+
+def smooth(values: Sequence[float], width: int) -> list[float]:
+    """Centred running mean over up to ``width`` points on each side; at the ends over fewer, so that it is not
+    shifted."""
+    means = []
+    for i in range(len(values)):
+        reach = min(i, len(values) - 1 - i, width)
+        window = values[i - reach : i + reach + 1]
+        means.append(sum(window) / len(window))
+    return means
+
+
+def _mark_lost(axes: Axes, records: Sequence[Record]) -> None:
+    """A cross at the foot of each step whose loss was not a number: leaving it out would hide it."""
+    lost = [record.step for record in records if record.kind == "train" and not math.isfinite(record.loss)]
+    if lost:
+        axes.plot(
+            lost, [0.02] * len(lost), "x", color="#c1121f", transform=axes.get_xaxis_transform(), clip_on=False,
+            label=f"loss not finite ({len(lost)})",
+        )  # fmt: skip
+
+
+def _finite(steps: Sequence[int], values: Sequence[float]) -> tuple[list[int], list[float]]:
+    points = [(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
+    return [step for step, _ in points], [value for _, value in points]
+
+
+def _finish(axes: Axes, title: str, label: str, *, scientific: bool = False) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(title)
+    axes.set_xlabel("step")
+    axes.set_ylabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+    axes.grid(axis="x", visible=False)
+    if scientific:
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _write(figure: Figure, path: Path) -> list[Path]:
+    """The same figure as PNG and SVG. No date inside: the same curve gives the same bytes."""
+    png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
+    figure.savefig(png, dpi=160)
+    figure.savefig(svg, metadata={"Date": None})
+    return [png, svg]

@@ -1,0 +1,78 @@
+"""What is said at the beginning and at the end of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sanetune import units
+from sanetune.report.compare import summary
+
+if TYPE_CHECKING:
+    from sanetune.data.prepare import Prepared
+    from sanetune.engine.trl import Outcome
+    from sanetune.planning import Plan
+    from sanetune.report.compare import Comparison
+    from sanetune.runs import Run
+
+
+def console(given: Console | None = None, *, quiet: bool = False) -> Console:
+    """The console to write to: the given one, or standard error, so that standard output stays free for figures."""
+    return given or Console(stderr=True, quiet=quiet, highlight=False)
+
+
+def heading(plan: Plan, prepared: Prepared, run: Run, console: Console) -> None:
+    """What is about to happen, in a few lines."""
+    steps, stats = plan.steps, prepared.stats
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="cyan", no_wrap=True)
+    rows.add_column(overflow="fold")
+    rows.add_row("model", Text(plan.config.model.name))
+    if plan.facts.parameters:
+        rows.add_row("parameters", f"{units.count(plan.facts.parameters)}, {units.count(plan.facts.trainable)} trained")
+    rows.add_row("data", _data(stats))
+    for reason, figures in stats["lost"].items():
+        rows.add_row("", Text(f"{figures['rows']:,} rows {reason} ({figures['tokens']:,} tokens)", style="yellow"))
+    rows.add_row("batch", f"{steps.equation} examples per step")
+    rows.add_row("steps", f"{steps.total_steps:,} ({steps.warmup_steps:,} of them warm-up), {steps.epochs:g} epochs")
+    rows.add_row("learning rate", f"{units.rate(steps.learning_rate)}, {steps.scheduler}")
+    rows.add_row("run", Text(str(run.path)))
+    console.print(rows)
+    for old, new, value in plan.config.renamed:
+        console.print(Text(f"! {old} is today {new}: {value}" if new else f"! {old} has no meaning any more", "yellow"))
+    for note in steps.notes:
+        console.print(Text(f"! {note}", "yellow"))
+
+
+def _data(stats: dict) -> str:
+    train = stats["train"]
+    words = f"{train['examples']:,} examples"
+    if "packs" in train:
+        words += f" in {train['packs']:,} packs of {stats['max_length']:,} tokens ({units.share(train['fill'])} full)"
+    words += f", {units.share(train['learnt_share'])} of {units.count(train['tokens'])} tokens are learnt"
+    if "validation" in stats:
+        words += f"; {stats['validation']['examples']:,} held out"
+    return words
+
+
+def ending(run: Run, outcome: Outcome, comparison: Comparison, console: Console) -> None:
+    """How it went, and where things are."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    speed = outcome.tokens / outcome.seconds if outcome.seconds else float("nan")
+    done = f"{outcome.steps:,} steps in {units.seconds(outcome.seconds)}, {speed:,.0f} tokens per second"
+    table.add_row("trained", done + (", stopped early" if outcome.stopped_early else ""))
+    table.add_row("result", summary(comparison))
+    if outcome.best_step is not None and outcome.best_validation_loss is not None:
+        table.add_row("best", f"step {outcome.best_step:,}, validation loss {outcome.best_validation_loss:.3f}")
+    table.add_row("model", Text(str(run.model)))
+    table.add_row("curves", Text(str(run.plots / "curves.png")))
+    table.add_row("samples", Text(str(run.samples)))
+    console.print(table)
+    for note in outcome.notes:
+        console.print(Text(f"! {note}", "yellow"))
+    console.print(Text(f"Next: sanetune compare {run.path}  |  sanetune chat {run.path}", style="dim"))

@@ -1,0 +1,224 @@
+"""Which file lies where in a run's folder, and who may write there.
+
+Everything a run leaves behind is in one folder, so that it can be moved, archived or deleted as one thing. This module
+is the only place that knows the file names. Opening one is cheap: nothing heavy is imported until versions are
+written.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sanetune.errors import Place, RunError
+
+PACKAGES = ("sanetune", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "tokenizers", "safetensors")
+"""The packages whose versions can change what a run computes."""
+
+_OWN_FILES = ("config.yaml", "versions.json", "data.json", "metrics.jsonl", "samples.json", "comparison.json")
+_OWN_FOLDERS = ("plots", "model", "adapter", "checkpoints", "tensorboard")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run's folder. Building one touches nothing; :meth:`create` and :meth:`open` do."""
+
+    path: Path
+
+    def __init__(self, path: str | Path) -> None:
+        object.__setattr__(self, "path", Path(path))
+
+    @property
+    def name(self) -> str:
+        """The last part of the folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration, with where each value came from as comments."""
+        return self.path / "config.yaml"
+
+    @property
+    def versions(self) -> Path:
+        """Versions of Python and of the packages, platform and device."""
+        return self.path / "versions.json"
+
+    @property
+    def data(self) -> Path:
+        """What preparing the data gave: statistics and lost rows."""
+        return self.path / "data.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One line of JSON per record."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def plots(self) -> Path:
+        """Curves as PNG and SVG."""
+        return self.path / "plots"
+
+    @property
+    def samples(self) -> Path:
+        """Answers written during or after training."""
+        return self.path / "samples.json"
+
+    @property
+    def comparison(self) -> Path:
+        """Base and tuned model on the same prompts."""
+        return self.path / "comparison.json"
+
+    @property
+    def model(self) -> Path:
+        """The tuned model, loadable with plain ``AutoModelForCausalLM.from_pretrained``."""
+        return self.path / "model"
+
+    @property
+    def adapter(self) -> Path:
+        """The adapter alone, where one was trained (``model`` then holds it merged into the base)."""
+        return self.path / "adapter"
+
+    @property
+    def checkpoints(self) -> Path:
+        """``checkpoint-N`` folders to resume from."""
+        return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def finished(self) -> bool:
+        """True when the tuned model is there; it is put in place in one move, so it is whole or absent."""
+        return (self.model / "config.json").is_file()
+
+    @property
+    def steps_saved(self) -> list[int]:
+        """The steps of the checkpoints in the folder, ascending, complete or not."""
+        names = (p.name.removeprefix("checkpoint-") for p in self.checkpoints.glob("checkpoint-*"))
+        return sorted(int(name) for name in names if name.isdigit())
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """An existing run, to read from. :class:`RunError` when the folder is not one."""
+        run = cls(path)
+        if not run.path.is_dir():
+            raise RunError(
+                f"There is no run folder {run.path}.",
+                fix="Give the folder that `sanetune train` wrote (runs/<name> unless run.output_dir says otherwise).",
+            )
+        if not any((run.path / name).is_file() for name in _OWN_FILES):
+            raise RunError(
+                f"{run.path} is not a run folder: it has no config.yaml and no metrics.jsonl.",
+                fix="Give the folder that `sanetune train` wrote.",
+            )
+        return run
+
+    @classmethod
+    def create(cls, path: str | Path, *, resume: bool = False, overwrite: bool = False) -> Run:
+        """A run to write into. Refuses to destroy what an earlier run left, unless it is to be resumed or overwritten.
+
+        ``resume`` keeps everything; ``overwrite`` removes what an earlier run left (and only files a run makes).
+        """
+        run = cls(path)
+        try:
+            if run.path.is_dir() and not resume:
+                run._refuse_to_destroy(overwrite)
+                run._clear()
+            for folder in (run.path, run.checkpoints):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"The run folder {run.path} cannot be written: {error.strerror or error}.",
+                fix="Set run.output_dir to a folder that you may write to.",
+                place=Place(file=run.path),
+            ) from None
+        return run
+
+    def _refuse_to_destroy(self, overwrite: bool) -> None:
+        """Raise when the folder holds something that starting anew would lose."""
+        strangers = [p.name for p in self.path.iterdir() if p.name not in _OWN_FILES + _OWN_FOLDERS]
+        if strangers and not any((self.path / name).exists() for name in _OWN_FILES + _OWN_FOLDERS):
+            raise RunError(
+                f"{self.path} is not empty and not a run folder: it holds {', '.join(sorted(strangers)[:3])}.",
+                "A run writes its files into a folder of its own.",
+                "Set run.output_dir (or run.name) to a folder that does not exist yet.",
+            )
+        if overwrite:
+            return
+        if self.finished:
+            raise RunError(
+                f"{self.path} holds a finished run.",
+                "Training into it again would overwrite its model.",
+                "Choose another run.name or run.output_dir, delete the folder, or go on from its last checkpoint "
+                "with `--resume`.",
+            )
+        if steps := self.steps_saved:
+            raise RunError(
+                f"{self.path} holds an unfinished run with a checkpoint at step {steps[-1]}.",
+                "Starting anew would lose it.",
+                "Go on with `--resume`, choose another run.name or run.output_dir, or delete the folder.",
+            )
+
+    def _clear(self) -> None:
+        for name in _OWN_FILES:
+            (self.path / name).unlink(missing_ok=True)
+        for name in _OWN_FOLDERS:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def write_json(self, path: Path, value: Any) -> None:
+        """Write ``value`` to one of this run's files, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            partial.write_text(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+    def read_json(self, path: Path) -> Any:
+        """Read one of this run's JSON files. :class:`RunError` when it is missing or broken."""
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"The run {self.path} has no {path.name}.", place=Place(file=path)) from None
+        except ValueError as error:
+            raise RunError(f"{path.name} is not valid JSON: {error}.", place=Place(file=path)) from None
+
+    def write_versions(self, device: str | None = None) -> dict[str, str | None]:
+        """Write ``versions.json`` and return its content."""
+        found = versions(device)
+        self.write_json(self.versions, found)
+        return found
+
+
+def versions(device: str | None = None) -> dict[str, str | None]:
+    """Versions of Python and :data:`PACKAGES` (None: not installed), platform, and device (found when not given)."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    found["platform"] = platform.platform()
+    found["device"] = device if device is not None else _device_words()
+    return found
+
+
+def _device_words() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return f"{len(names)} x {names[0]} (CUDA {torch.version.cuda})"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return f"cpu, {torch.get_num_threads()} threads"

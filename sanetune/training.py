@@ -1,0 +1,136 @@
+"""One run from settled configuration to finished folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sanetune import comparing, planning
+from sanetune.config import edit
+from sanetune.config.schema import Config
+from sanetune.data.prepare import Prepared, prepare
+from sanetune.report.progress import rows_bar
+from sanetune.runs import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sanetune.api import Trained
+    from sanetune.engine.generate import Answer
+    from sanetune.engine.trl import Outcome
+    from sanetune.planning import Plan
+
+
+def train(
+    config: Config, *, resume: bool = False, console: Console | None = None, listeners: Sequence[Any] = ()
+) -> Trained:
+    """See :func:`sanetune.api.train`; ``config`` is loaded already."""
+    from accelerate import PartialState
+
+    from sanetune.api import Trained
+    from sanetune.engine.progress import TrainingProgress
+    from sanetune.engine.trl import train as run_engine
+    from sanetune.report import run as view
+
+    main = PartialState().is_main_process
+    console = view.console(console, quiet=not main)
+    with PartialState().main_process_first(), rows_bar(console) as progress:
+        prepared = prepare(config, progress=progress)
+    plan = planning.plan(config, prepared)
+    assert plan.config.run.output_dir is not None
+    run = Run.create(plan.config.run.output_dir, resume=resume) if main else Run(plan.config.run.output_dir)
+    view.heading(plan, prepared, run, console)
+    before = _Before.of(plan, prepared, run, resume=resume, main=main)
+    if main:
+        _write_beginning(run, plan, prepared)
+    try:
+        outcome = run_engine(
+            plan.config, prepared, run, [TrainingProgress(console), *listeners], resume=resume, model=before.model
+        )
+    finally:
+        if main:
+            _draw(run)
+    if not main:
+        return Trained(run, plan, outcome, None)
+    comparison = _write_end(run, plan, prepared, before, outcome)
+    view.ending(run, outcome, comparison, console)
+    return Trained(run, plan, outcome, comparison)
+
+
+class _Before:
+    """The base: its answers and its validation loss, taken before the first step; ``model`` is handed on to training."""
+
+    def __init__(self, prompts: comparing.Prompts) -> None:
+        self.prompts = prompts
+        self.model: Any = None
+        self.answers: list[Answer] = []
+        self.loss: float | None = None
+
+    @classmethod
+    def of(cls, plan: Plan, prepared: Prepared, run: Run, *, resume: bool, main: bool) -> _Before:
+        """Measured anew, or read from ``samples.json`` where an earlier part of the run has done so."""
+        before = cls(comparing.prompts_for(prepared, plan.config.run.sample_prompts))
+        if resume and run.samples.is_file():
+            before._read(run)
+        elif main:
+            before._measure(plan, prepared, run)
+        return before
+
+    def _measure(self, plan: Plan, prepared: Prepared, run: Run) -> None:
+        from sanetune.engine.model import default_device, fit_to_tokenizer, load_model, train_dtype
+
+        given = plan.config.train.given
+        dtype = train_dtype(plan.config.model, bf16=bool(given.get("bf16")), fp16=bool(given.get("fp16")))
+        device = "cpu" if given.get("use_cpu") else default_device()
+        model = load_model(plan.config.model, dtype=str(dtype), device=device)
+        fit_to_tokenizer(model, prepared.tokenizer)
+        self.answers = comparing.answers(model, prepared, self.prompts)
+        self.loss = comparing.validation_loss(model, prepared)
+        if plan.facts.devices == 1 and not plan.config.model.quantization:
+            self.model = model
+        run.write_json(run.samples, {"before": [_plain(answer) for answer in self.answers], "base_loss": self.loss})
+
+    def _read(self, run: Run) -> None:
+        from sanetune.engine.generate import Answer
+
+        stored = run.read_json(run.samples)
+        replies = stored.get("before") or [pair["base"] for pair in stored.get("pairs", ())]
+        self.answers = [Answer(**reply) for reply in replies][: len(self.prompts.messages)]
+        self.loss = stored.get("base_loss", stored.get("validation_loss", {}).get("base"))
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    return {"text": answer.text, "ended": answer.ended, "tokens": answer.tokens, "note": answer.note}
+
+
+def _write_beginning(run: Run, plan: Plan, prepared: Prepared) -> None:
+    run.config.write_text(edit.dump(plan.config), encoding="utf-8")
+    run.write_versions(plan.facts.device)
+    run.write_json(run.data, {"stats": prepared.stats, "lost": prepared.lost, "fingerprint": prepared.fingerprint})
+
+
+def _draw(run: Run) -> None:
+    """The curves so far, also of a run that was stopped."""
+    from sanetune.engine.records import read
+    from sanetune.report.plots import draw
+
+    if run.metrics.is_file() and (records := read(run.metrics)):
+        draw(records, run.plots)
+
+
+def _write_end(run: Run, plan: Plan, prepared: Prepared, before: _Before, outcome: Outcome) -> Any:
+    """Samples, model card, and the curves with the best step marked; returns the comparison."""
+    from sanetune.engine.records import read
+    from sanetune.engine.save import write_card
+    from sanetune.report.card import card_of, render
+    from sanetune.report.plots import draw
+
+    after = comparing.answers(outcome.model, prepared, before.prompts)
+    loss = comparing.validation_loss(outcome.model, prepared)
+    names = (plan.config.model.name, str(run.model))
+    comparison = comparing.compared(before.prompts, prepared, names, (before.answers, after), (before.loss, loss))
+    run.write_json(run.samples, comparison.to_json())
+    draw(read(run.metrics), run.plots, best_step=outcome.best_step)
+    versions = run.read_json(run.versions)
+    write_card(run, render(card_of(plan.config, outcome, stats=prepared.stats, versions=versions, name=run.name)))
+    return comparison

@@ -1,0 +1,80 @@
+"""plan and init on a real model and real data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sanetune.cli import main
+from sanetune.config import load
+
+
+@pytest.fixture
+def first(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration that init wrote for stories260k and alpaca."""
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    out = tmp_path / "sanetune.yaml"
+    words = ["init", str(shared / "models/stories260k"), str(shared / "data/alpaca"), "--out", str(out)]
+    done = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def test_init_writes_a_configuration_with_reasons_that_loads(first: Path) -> None:
+    text, config = first.read_text(), load(first)
+    assert config.model.chat_template == "chatml"
+    assert "the tokenizer brings no chat template" in text
+    assert "1,100 rows (alpaca)" in text
+    for key in (
+        "learning_rate",
+        "num_train_epochs",
+        "per_device_train_batch_size",
+        "warmup_steps",
+        "eval_steps",
+        "seed",
+    ):
+        line = next(i for i, line in enumerate(text.splitlines()) if line.strip().startswith(f"{key}:"))
+        assert "#" in text.splitlines()[line] or text.splitlines()[line - 1].strip().startswith("#"), key
+
+
+def test_init_keeps_what_is_there(first: Path, shared: Path) -> None:
+    first.write_text("mine")
+    words = ["init", str(shared / "models/stories260k"), str(shared / "data/alpaca"), "--out", str(first)]
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, first.read_text()) == (2, "mine")
+    assert "--force" in done.stderr
+    assert CliRunner().invoke(main, [*words, "--force", "--method", "lora"]).exit_code == 0
+    assert load(first).model.adapter is not None
+
+
+def test_init_with_a_missing_model_or_data_writes_nothing(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sanetune.yaml"
+    model, data = str(shared / "models/stories260k"), str(shared / "data/alpaca")
+    for pair in ((str(tmp_path / "none"), data), (model, str(tmp_path / "none.jsonl"))):
+        done = CliRunner().invoke(main, ["init", *pair, "--out", str(out)])
+        assert done.exit_code == 2, done.output
+        assert not out.exists()
+
+
+def test_plan_shows_the_equation_and_writes_json_and_plots(first: Path, tmp_path: Path) -> None:
+    words = ["plan", str(first), "train.per_device_train_batch_size=4", "train.gradient_accumulation_steps=8"]
+    words += ["--json", str(tmp_path / "plan.json"), "--plots", str(tmp_path / "plots")]
+    done = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "4 per device x 8 accumulated x 1 device = 32" in done.output
+    figures = json.loads((tmp_path / "plan.json").read_text())
+    assert figures["steps"]["effective"] == 32
+    assert figures["facts"]["parameters"] == 260_032
+    assert figures["steps"]["steps_per_epoch"] == -(-figures["facts"]["train_examples"] // 32)
+    assert {file.name for file in (tmp_path / "plots").iterdir()} == {"schedules.png", "schedules.svg"}
+
+
+def test_a_lora_plan_counts_what_is_trained(first: Path, tmp_path: Path) -> None:
+    words = ["plan", str(first), "model.adapter=lora", "model.adapter.r=8", "--json", str(tmp_path / "plan.json")]
+    assert CliRunner().invoke(main, words, catch_exceptions=False).exit_code == 0
+    facts = json.loads((tmp_path / "plan.json").read_text())["facts"]
+    # per layer: q and o 64x64, k and v 64x32, gate and up 64x172, down 172x64; r x (in + out) each; five layers
+    assert facts["trainable"] == 5 * 8 * (2 * (64 + 64) + 2 * (64 + 32) + 3 * (64 + 172))

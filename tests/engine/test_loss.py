@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from sanetune.data.batches import Collator
+from sanetune.engine.loss import batch_loss, measure, token_losses
+from sanetune.engine.model import load_model
+
+
+def test_the_sum_is_cross_entropy_over_learnt_tokens_shifted_by_one() -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, 5, 7), torch.tensor([[1, -100, 3, 4, -100], [0, 2, -100, -100, 6]])
+    by_hand = [
+        -logits[b, t - 1].log_softmax(-1)[labels[b, t]] for b in range(2) for t in range(1, 5) if labels[b, t] >= 0
+    ]
+    total, count = token_losses(logits, labels)
+    assert count == len(by_hand) == 4
+    torch.testing.assert_close(total, torch.stack(by_hand).sum())
+
+
+def test_nothing_learnt_is_zero_over_zero_and_differentiable() -> None:
+    logits = torch.randn(1, 3, 4, requires_grad=True)
+    total, count = token_losses(logits, torch.full((1, 3), -100))
+    assert (total.item(), count.item()) == (0.0, 0)
+    total.backward()
+
+
+@pytest.fixture(scope="module")
+def model(base: Path) -> Any:
+    return load_model(SimpleNamespace(name=str(base)))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_measured_loss_does_not_depend_on_the_batch_size(model: Any, rows: list[dict[str, Any]], size: int) -> None:
+    rows = rows[:8]
+    whole = measure(model, rows, Collator(0), batch_size=8)
+    part = measure(model, rows, Collator(0), batch_size=size)
+    assert part.tokens == whole.tokens == sum(label != -100 for row in rows for label in row["labels"][1:])
+    assert part.loss == pytest.approx(whole.loss, abs=1e-6)
+
+
+def test_the_batch_loss_is_the_same_however_it_is_cut(model: Any, rows: list[dict[str, Any]]) -> None:
+    collate = Collator(0)
+    whole = batch_loss(model, [collate(rows[:6])])
+    cut = batch_loss(model, [collate(rows[:1]), collate(rows[1:4]), collate(rows[4:6])])
+    torch.testing.assert_close(whole, cut, atol=1e-6, rtol=0)
+
+
+def test_packed_rows_have_the_loss_and_gradients_of_padded_rows(model: Any, rows: list[dict[str, Any]]) -> None:
+    some = rows[:5]
+    pack = {
+        "input_ids": [i for row in some for i in row["input_ids"]],
+        "labels": [i for row in some for i in row["labels"]],
+        "seq_lengths": [len(row["input_ids"]) for row in some],
+    }
+    gradients = []
+    for batch in (Collator(0)(some), Collator(0, packed=True)([pack])):
+        model.zero_grad()
+        loss = batch_loss(model, [batch])
+        loss.backward()
+        gradients.append((loss.detach(), [p.grad.clone() for p in model.parameters()]))
+    torch.testing.assert_close(gradients[0][0], gradients[1][0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(gradients[0][1], gradients[1][1], atol=1e-5, rtol=1e-4)
+
+
+def test_measuring_leaves_the_training_mode_alone(model: Any, rows: list[dict[str, Any]]) -> None:
+    model.train()
+    measure(model, rows[:2], Collator(0))
+    assert model.training
+    model.eval()

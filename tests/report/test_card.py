@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from ruamel.yaml import YAML
+
+from sanetune.engine.adapters import Frozen
+from sanetune.report.card import Card, card_of, render
+
+
+def a_card(base: str = "HuggingFaceTB/SmolLM2-135M") -> Card:
+    config = SimpleNamespace(
+        model=SimpleNamespace(name=base, revision="abc123", adapter=None, quantization=None),
+        data=SimpleNamespace(train=[SimpleNamespace(path="rows.jsonl")], loss_on="assistant"),
+        train=SimpleNamespace(given={"learning_rate": 2e-5, "num_train_epochs": 3.0, "output_dir": "/secret"}),
+    )
+    outcome = SimpleNamespace(
+        steps=30, epochs=3.0, train_loss=1.23456, base_validation_loss=2.5, best_validation_loss=1.5,
+        learnt_tokens=12345, seconds=61.7, frozen=Frozen({}, 100, 200),
+    )  # fmt: skip
+    return card_of(
+        config, outcome, stats={"rows": 1100, "lost": 3}, versions={"torch": "2.13.0", "peft": None}, name="x"
+    )
+
+
+def test_the_card_tells_base_data_method_figures_settings_and_use() -> None:
+    text = render(a_card())
+    for words in (
+        "`HuggingFaceTB/SmolLM2-135M` (revision `abc123`)", "all weights", "`rows.jsonl`", "all assistant turns",
+        "rows: 1,100", "validation loss, best | 1.5", "learning\\_rate | 2e-05", "pipeline(", "torch | 2.13.0",
+    ):  # fmt: skip
+        assert words in text
+    assert "/secret" not in text
+    assert "peft" not in text
+
+
+def test_its_header_is_yaml_and_names_only_a_base_of_the_hub() -> None:
+    header = YAML(typ="safe").load(render(a_card()).split("---")[1])
+    assert header["base_model"] == "HuggingFaceTB/SmolLM2-135M"
+    assert header["tags"] == ["sft", "sanetune"]
+    assert "base_model" not in YAML(typ="safe").load(render(a_card("/home/me/model")).split("---")[1])
+
+
+def test_names_cannot_break_out_of_the_page() -> None:
+    card = Card("<script>|x", "a`b\n# c", None, "lora", ["s"], "all", figures={"a|b": "c\nd"})
+    text = render(card)
+    assert "\n# c" not in text
+    assert "\\<script\\>\\|x" in text
+    assert "| a\\|b | c d |" in text
