@@ -29,7 +29,9 @@ def shared() -> Path:
     return folder
 
 
-def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], figures: dict[str, Any], file: Path | None) -> None:
+def show(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], figures: dict[str, Any], file: Path | None
+) -> None:
     """Prints a table and writes the figures where asked."""
     from rich.console import Console
     from rich.table import Table

@@ -1,8 +1,8 @@
 """Response masks for every chat template that TRL ships: ours beside TRL's ``assistant_only_loss``.
 
-For each template, tokenizer and kind of conversation that the template renders: do the learnt tokens decode to exactly the assistant's
-turns?  For TRL: does it give a mask at all, and does that still work when the template has been edited by one comment?
-Writes docs/masks.md with ``--write``.
+For each template, tokenizer and kind of conversation that the template renders: do the learnt tokens decode to
+exactly the assistant's turns?  For TRL: does it give a mask at all, and does that still work when the template has
+been edited by one comment? Writes docs/masks.md with ``--write``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_
 
 
 def judge(name: str, source: str, tokenizers: dict[str, Any]) -> dict[str, Any]:
-    """Counts of (tokenizer, kind) pairs for one template; ``refused`` are those that it renders without some reply."""
+    """Counts of (tokenizer, kind) pairs for one template; ``refused`` are those that it renders without some
+    reply."""
     from sanetune.data.labels import Labeller
     from sanetune.data.template import ChatTemplate
     from sanetune.data.turns import TurnFinder
@@ -81,7 +82,9 @@ def _trl_masks(source: str, kinds: list[str], tokenizers: dict[str, Any]) -> int
                 )
             except Exception:
                 continue
-            marked = [token for token, mark in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True) if mark]
+            marked = [
+                token for token, mark in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True) if mark
+            ]
             replies = [message["content"] for message in conversation(kind).messages if message["role"] == "assistant"]
             given += all(reply in tokenizer.decode(marked) for reply in replies)
     return given
@@ -104,9 +107,17 @@ def main() -> None:
     found = [judge(file.stem, file.read_text(), tokenizers) for file in originals]
     total = {key: sum(one[key] for one in found) for key in ("rendered", "exact", "refused", "trl", "trl_edited")}
     columns = ["template", "rendered", "sanetune exact", "sanetune refuses", "TRL gives a mask", "TRL, template edited"]
-    rows = [(one["template"], one["rendered"], one["exact"], one["refused"], one["trl"], one["trl_edited"]) for one in found]
+    rows = [
+        (one["template"], one["rendered"], one["exact"], one["refused"], one["trl"], one["trl_edited"]) for one in found
+    ]
     rows.append(("all", *total.values()))
-    show(f"Response masks, {len(originals)} templates of TRL {trl.__version__}", columns, rows, {"total": total, "templates": found}, args.json)
+    show(
+        f"Response masks, {len(originals)} templates of TRL {trl.__version__}",
+        columns,
+        rows,
+        {"total": total, "templates": found},
+        args.json,
+    )
     if write:
         _write(rows, columns, trl.__version__)
 
@@ -116,11 +127,11 @@ def _write(rows: list[tuple[Any, ...]], columns: list[str], version: str) -> Non
         "# Response masks: ours and TRL's",
         "",
         f"Made by `python -m bench.masks --write` with TRL {version}. Each count is over three tokenizers "
-        f"({', '.join(TOKENIZERS)}) and the kinds of conversation that the template can render (one turn, several turns, "
-        "system prompt, tool call and answer, reasoning).",
+        f"({', '.join(TOKENIZERS)}) and the kinds of conversation that the template can render (one turn, several "
+        "turns, system prompt, tool call and answer, reasoning).",
         "",
-        "*Exact*: the learnt tokens decode to exactly the assistant's turns with the token that ends them, and nothing else. "
-        "*Refuses*: the template renders the conversation but leaves out all of some reply (a tool call that it does not know), "
+        "*Exact*: the learnt tokens decode to exactly the assistant's turns with the token that ends them, and nothing "
+        "else. *Refuses*: the template renders the conversation but leaves out all of some reply (a tool call, say), "
         "or puts another message inside it: an error that names row and message. "
         "*TRL gives a mask*: `assistant_only_loss` accepts the template and its mask holds the text of every reply. "
         "*Edited*: the same with a Jinja comment added to the template; TRL knows its templates to the byte.",

@@ -1,7 +1,8 @@
 """Preparation of GSM8K in rows per second beside TRL's own, in one run; and memory as rows grow.
 
-TRL gets the rows already loaded, and what its trainer needs for any data set is taken off its time (measured with 8 rows); ours is
-counted from the file on disk to the finished Arrow files, workers' start included, without a cache.  Runs alternate.
+TRL gets the rows already loaded, and what its trainer needs for any data set is taken off its time (measured with 8
+rows); ours is counted from the file on disk to the finished Arrow files, workers' start included, without a cache.
+Runs alternate.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from bench.figures import options, shared, show
 
 
 def ours(rows: Path) -> float:
-    """Seconds from the file to the finished Arrow files, without a cache. Loading the tokenizer counts on neither side."""
+    """Seconds from the file to the finished Arrow files, without a cache.
+
+    Loading the tokenizer counts on neither side.
+    """
     from sanetune.config.schema import Config
     from sanetune.data.prepare import prepare
     from sanetune.data.tokenizer import load_tokenizer
@@ -90,7 +94,8 @@ def _answered(row: dict[str, str]) -> dict[str, str]:
 
 
 def memory(count: int) -> dict[str, float]:
-    """Peak resident memory in MB, of the main process and of the largest worker, for ``count`` rows in a process of its own."""
+    """Peak resident memory in MB, of the main process and of the largest worker, for ``count`` rows in a process of
+    its own."""
     program = f"from bench.prepare import _measure_memory; _measure_memory({count})"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
@@ -143,7 +148,13 @@ def main() -> None:
         (f"{one['rows']:,}", f"{one['main_mb']:.0f}", f"{one['worker_mb']:.0f}", f"{one['rows'] / one['seconds']:,.0f}")
         for one in figures["memory"]
     ]
-    show("Memory as rows grow", ["rows", "main process, MB", "largest worker, MB", "rows per second"], grown, figures, args.json)
+    show(
+        "Memory as rows grow",
+        ["rows", "main process, MB", "largest worker, MB", "rows per second"],
+        grown,
+        figures,
+        args.json,
+    )
 
 
 if __name__ == "__main__":

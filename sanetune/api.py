@@ -35,7 +35,8 @@ class Trained:
 
 
 def prepare(config: Source, *overrides: str, console: Console | None = None) -> Prepared:
-    """The rows of ``config`` as ids and labels, ready for any trainer; see :class:`sanetune.data.prepare.Prepared`."""
+    """The rows of ``config`` as ids and labels, ready for any trainer; see
+    :class:`sanetune.data.prepare.Prepared`."""
     from sanetune.data.prepare import prepare as prepared
     from sanetune.report.progress import rows_bar
 
@@ -59,8 +60,8 @@ def train(
 ) -> Trained:
     """Fine-tunes as ``config`` says and leaves everything in the run's folder.
 
-    ``resume`` goes on from the last complete checkpoint. ``listeners`` (:class:`sanetune.engine.records.Listener`) follow the
-    run.  Raises UserError for what the user can mend, KeyboardInterrupt after a checkpoint when stopped.
+    ``resume`` goes on from the last complete checkpoint. ``listeners`` (:class:`sanetune.engine.records.Listener`)
+    follow the run.  Raises UserError for what the user can mend, KeyboardInterrupt after a checkpoint when stopped.
     """
     from sanetune.training import train as trained
 
@@ -68,7 +69,8 @@ def train(
 
 
 def compare(run: str | os.PathLike[str], prompts: Sequence[str] = (), count: int = 5) -> Comparison:
-    """Base and tuned model of a finished run on the same prompts: yours, and ``count`` held-out rows; also both losses.
+    """Base and tuned model of a finished run on the same prompts: yours, and ``count`` held-out rows; also both
+    losses.
 
     Writes ``comparison.json`` into the run.
     """

@@ -29,7 +29,9 @@ class Prompts:
     tools: list[list[dict[str, Any]] | None] = field(default_factory=list)
     yours: int = 0
 
-    def add(self, messages: list[Message], reference: str | None = None, tools: list[dict[str, Any]] | None = None) -> None:
+    def add(
+        self, messages: list[Message], reference: str | None = None, tools: list[dict[str, Any]] | None = None
+    ) -> None:
         self.messages.append(messages)
         self.references.append(reference)
         self.tools.append(tools)

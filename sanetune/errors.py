@@ -1,7 +1,7 @@
 """What went wrong, sorted by whose it is to mend.
 
-A :class:`UserError` is something the person at the keyboard can put right. It carries three sentences (what happened, why
-it matters, what to do) and never reaches them as a traceback. Everything else that escapes is a bug of ours.
+A :class:`UserError` is something the person at the keyboard can put right. It carries three sentences (what happened,
+why it matters, what to do) and never reaches them as a traceback. Everything else that escapes is a bug of ours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the user's files something stands. ``line`` and ``row`` count from 1 and 0: editors do, data sets do."""
+    """Where in the user's files something stands.
+
+    ``line`` and ``row`` count from 1 and 0: editors do, data sets do.
+    """
 
     file: str | Path | None = None
     line: int | None = None
@@ -31,7 +34,8 @@ class Place:
 
 
 class UserError(Exception):
-    """An input that cannot be used: says what, why it matters and what to do, and ends the command with ``exit_code``."""
+    """An input that cannot be used: says what, why it matters and what to do, and ends the command with
+    ``exit_code``."""
 
     exit_code = 2
 

@@ -58,7 +58,8 @@ def train(
 
 
 class _Before:
-    """The base: its answers and its validation loss, taken before the first step; ``model`` is handed on to training."""
+    """The base: its answers and its validation loss, taken before the first step; ``model`` is handed on to
+    training."""
 
     def __init__(self, prompts: comparing.Prompts) -> None:
         self.prompts = prompts

@@ -135,7 +135,7 @@ def write_json(file: Path, figures: Any) -> None:
 
     text = orjson.dumps(figures, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n"
     if str(file) == "-":
-        click.get_binary_stream("stdout").write(text)
+        click.echo(text, nl=False)
         return
     scratch = file.with_name(f".{file.name}.{os.getpid()}")
     try:

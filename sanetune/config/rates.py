@@ -20,7 +20,9 @@ HIDDEN_OF_LAW = 2000
 EXPONENT = 0.781
 BASE = 5e-5
 HIGHEST_LORA = 3e-3
-"""In Tinker's sweep nearly all runs that diverged were at 3e-3; only far smaller models get that high here."""
+"""In Tinker's sweep nearly all runs that diverged were at 3e-3. Only far smaller models get that high here: on a
+Llama of 260 thousand parameters it was the best of 3e-4, 1e-3, 3e-3, 1e-2 and 3e-2 (held-out loss after 120 steps of
+16 Alpaca rows: 2.91, 2.52, 2.44, 2.91, 4.60)."""
 
 
 def learning_rate(method: Method, parameters: int, hidden: int) -> tuple[float, str]:

@@ -25,15 +25,20 @@ if TYPE_CHECKING:
 
 OPEN_LIMIT = 4096
 """Tokens that an open ``max_length`` never passes: memory grows with it, and few recipes train on more."""
+
 OPEN_PACK = 1024
 """Tokens of a pack when ``max_length`` is open and the rows are shorter (TRL's own default length)."""
+
 WRITE_AT_ONCE = 256
 """Examples or packs gathered before they are written."""
 
 
 @dataclass(slots=True)
 class Arranged:
-    """``rows``: per split, the numbers of the examples it uses. ``ends``: last tokens of last turns, with how often."""
+    """``rows``: per split, the numbers of the examples it uses.
+
+    ``ends``: last tokens of last turns, with how often.
+    """
 
     max_length: int
     rows: dict[str, list[int]] = field(default_factory=dict)
@@ -43,9 +48,11 @@ class Arranged:
 
 
 def arrange(config: Config, context: int | None, sides: dict[str, Path], folder: Path) -> Arranged:
-    """Arranges the examples' files ``sides`` (``train`` and perhaps ``validation``) as ``config`` asks for, into ``folder``.
+    """Arranges the examples' files ``sides`` (``train`` and perhaps ``validation``) as ``config`` asks for, into
+    ``folder``.
 
-    Raises :class:`DataError` when nothing is left to train on, or when ``data.overlong: error`` meets a row that is too long.
+    Raises :class:`DataError` when nothing is left to train on, or when ``data.overlong: error`` meets a row that is
+    too long.
     """
     tables = {name: _Side.read(name, file) for name, file in sides.items()}
     packing = bool(config.train.get("packing"))
@@ -61,13 +68,19 @@ def arrange(config: Config, context: int | None, sides: dict[str, Path], folder:
     if not tables["train"].used:
         raise _nothing_left(tables["train"], limit)
     for name, side in tables.items():
-        pack = packing if name == "train" or config.train.get("eval_packing") is None else bool(config.train.get("eval_packing"))
+        pack = (
+            packing
+            if name == "train" or config.train.get("eval_packing") is None
+            else bool(config.train.get("eval_packing"))
+        )
         if side.used:
             result.stats[name] = side.write(folder / f"{name}.arrow", limit, pack)
             result.rows[name] = side.used
         result.ends.update(side.ends[side.used].tolist())
     common = max(1, len(tables["train"].used) // 100)
-    result.ends = Counter({token: count for token, count in result.ends.most_common() if token >= 0 and count >= common})
+    result.ends = Counter(
+        {token: count for token, count in result.ends.most_common() if token >= 0 and count >= common}
+    )
     result.stats["lost"] = stats.lost(result.lost)
     result.stats["left_out_by_template"] = dict(sum((side.dropped() for side in tables.values()), Counter()))
     result.stats["shared_tokens"] = sum(int(side.shared.sum()) for side in tables.values())
@@ -79,7 +92,8 @@ def arrange(config: Config, context: int | None, sides: dict[str, Path], folder:
 
 @dataclass(slots=True)
 class _Side:
-    """The examples of one source file, with the few columns that decisions need as arrays of one number per example."""
+    """The examples of one source file, with the few columns that decisions need as arrays of one number per
+    example."""
 
     name: str
     file: Path
@@ -101,11 +115,15 @@ class _Side:
         return cls(name, file, examples, lengths, learnt, ends, shared, list(range(len(lengths))))
 
     def judge(self, limit: int, overlong: str) -> None:
-        """Keeps what can be trained on. ``learnt`` and ``lengths`` become those after the cut."""
+        """Keeps what can be trained on.
+
+        ``learnt`` and ``lengths`` become those after the cut.
+        """
         long = [index for index in self.used if self.lengths[index] > limit]
         if long and overlong == "error":
             raise DataError(
-                f"{len(long):,} rows are longer than max_length ({limit:,} tokens); the first has {self.lengths[long[0]]:,}.",
+                f"{len(long):,} rows are longer than max_length ({limit:,} tokens); "
+                f"the first has {self.lengths[long[0]]:,}.",
                 "`data.overlong: error` asks to stop here.",
                 "Raise train.max_length, shorten the rows, or set data.overlong to drop or cut.",
                 self._place(long[0]),
@@ -181,7 +199,10 @@ def _max_length(wanted: int | None, context: int | None, packing: bool, sides: d
     """The length in tokens, and why."""
     if wanted is not None:
         if context and wanted > context:
-            return context, f"max_length {wanted:,} is more than the model's context, {context:,} tokens: the context is used"
+            return (
+                context,
+                f"max_length {wanted:,} is more than the model's context, {context:,} tokens: the context is used",
+            )
         return wanted, "as given"
     longest = max(int(side.lengths.max(initial=1)) for side in sides.values())
     lengths = {"the longest row": longest, "the limit for an open max_length": OPEN_LIMIT}
@@ -212,11 +233,14 @@ def _hold_out(config: Config, tables: dict[str, _Side]) -> None:
 
 def _nothing_left(side: _Side, limit: int) -> DataError:
     reasons = stats.lost(side.lost)
-    counts = ", ".join(f"{figures['rows']:,} {reason}" for reason, figures in reasons.items()) or "the source has no rows"
+    counts = (
+        ", ".join(f"{figures['rows']:,} {reason}" for reason, figures in reasons.items()) or "the source has no rows"
+    )
     shortest = int(side.lengths.min()) if len(side.lengths) else 0
     if shortest > limit:
         return DataError(
-            f"max_length is {limit:,} tokens and the shortest of {len(side.lengths):,} rows has {shortest:,}: no row is left.",
+            f"max_length is {limit:,} tokens and the shortest of {len(side.lengths):,} rows has {shortest:,}: "
+            "no row is left.",
             "Rows that do not fit are dropped whole (`data.overlong: drop`), so that no answer loses its end.",
             f"Raise train.max_length (the longest row has {int(side.lengths.max()):,}), or cut: `data.overlong: cut`.",
             side._place(0),
@@ -231,7 +255,8 @@ def _nothing_left(side: _Side, limit: int) -> DataError:
 
 
 def _write(examples: datasets.Dataset, order: Sequence[int] | Sequence[list[int]], limit: int, file: Path) -> None:
-    """Writes examples (a list of numbers) or packs (a list of lists of numbers) without holding more than a few in memory."""
+    """Writes examples (a list of numbers) or packs (a list of lists of numbers) without holding more than a few in
+    memory."""
     import pyarrow as pa
 
     with pa.OSFile(str(file), "wb") as sink:
@@ -250,7 +275,7 @@ def _groups(order: Sequence[Any]) -> Iterator[list[Any]]:
         yield group
 
 
-def _gathered(examples: datasets.Dataset, group: list[int] | list[list[int]], limit: int) -> pa.RecordBatch:
+def _gathered(examples: datasets.Dataset, group: list[Any], limit: int) -> pa.RecordBatch:
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,4 +1,7 @@
-"""Examples and packs to the tensors of a batch. Both engines use this one collator, so labels are the same in both."""
+"""Examples and packs to the tensors of a batch.
+
+Both engines use this one collator, so labels are the same in both.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Pads to the longest of the batch, on the right. B rows, T tokens.
+    """Pads B rows to T, the longest of the batch, on the right.
 
-    Examples: ``input_ids_BT``, ``attention_mask_BT`` (1 for real tokens), ``labels_BT``.  Padding is masked by *position*, so a pad
-    token that doubles as end token never hides a real end.
+    Examples: ``input_ids_BT``, ``attention_mask_BT`` (1 for real tokens), ``labels_BT``. Padding is masked by its
+    *place*, so a pad token that doubles as end token never hides a real end.
 
-    Packs (``packed=True``; rows carry ``seq_lengths``): ``position_ids_BT`` that restart with each document, and **no** attention
-    mask: transformers builds a block-diagonal mask only without one (``masking_utils``, since 4.53).  The padding is a document
-    of its own.  ``flatten`` puts the whole batch into one row (1, sum of T), which FlashAttention's variable-length kernels need.
+    Packs (``packed=True``; rows carry ``seq_lengths``): ``position_ids_BT`` that restart with each document, and **no**
+    attention mask: transformers builds a block-diagonal mask only without one (``masking_utils``, since 4.53). The
+    padding is a document of its own. ``flatten`` puts the whole batch into one row (1, sum of T), which
+    FlashAttention's variable-length kernels need.
     """
 
     pad_token_id: int

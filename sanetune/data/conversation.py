@@ -12,9 +12,10 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 Message = dict[str, Any]
 """One message in OpenAI's shape, normalised:
 
-``role`` (one of :data:`ROLES`), ``content`` (str; "" when there is none), and only where present ``reasoning_content`` (str),
-``tool_calls`` (list of ``{"id"?, "type": "function", "function": {"name": str, "arguments": dict | str}}``; a dict wherever the
-arguments parse as a JSON object), ``name``, ``tool_call_id``.  Typed parts are joined to text when all parts are text.
+``role`` (one of :data:`ROLES`), ``content`` (str; "" when there is none), and only where present
+``reasoning_content`` (str), ``tool_calls`` (list of ``{"id"?, "type": "function", "function": {"name": str,
+"arguments": dict | str}}``; a dict wherever the arguments parse as a JSON object), ``name``, ``tool_call_id``.  Typed
+parts are joined to text when all parts are text.
 """
 
 
@@ -22,8 +23,8 @@ arguments parse as a JSON object), ``name``, ``tool_call_id``.  Typed parts are 
 class Conversation:
     """A row as messages, or as plain ``text`` (then ``messages`` is empty and no template is applied).
 
-    ``place`` says which file, line and row it came from; ``template_kwargs`` are extra variables for the chat template
-    (``enable_thinking`` and the like), ``tools`` the tool schemas that the template lists.
+    ``place`` says which file, line and row it came from; ``template_kwargs`` are extra variables for the chat
+    template (``enable_thinking`` and the like), ``tools`` the tool schemas that the template lists.
     """
 
     messages: list[Message]

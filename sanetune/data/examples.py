@@ -1,7 +1,7 @@
 """Every conversation made into ids and labels, on all cores, straight into an Arrow file.
 
-Nothing here holds the data set in memory: conversations are read as they are needed, a bounded number of batches is under way, and
-finished batches go to disk.
+Nothing here holds the data set in memory: conversations are read as they are needed, a bounded number of batches is
+under way, and finished batches go to disk.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ import pyarrow as pa
 from sanetune.data.conversation import Conversation
 from sanetune.data.labels import Labeller
 from sanetune.data.splits import prompt_key
-from sanetune.data.template import TemplateStopped
+from sanetune.data.template import TemplateStoppedError
 from sanetune.errors import Place, TemplateError
 
 BATCH = 256
 """Conversations that travel to a worker at once."""
+
 IN_PROCESS = 2_000
 """Up to this many conversations, starting workers costs more than it saves."""
 
@@ -48,8 +49,8 @@ SCHEMA = pa.schema(
 )
 """One example as it lies in the cache, uncut.
 
-``end`` is the last token of the last learnt turn (-1: nothing is learnt), ``line`` is -1 where the source has no lines, ``key`` is
-equal for rows with the same prompt, ``conversation`` is JSON.
+``end`` is the last token of the last learnt turn (-1: nothing is learnt), ``line`` is -1 where the source has no
+lines, ``key`` is equal for rows with the same prompt, ``conversation`` is JSON.
 """
 
 
@@ -72,7 +73,10 @@ class Refusals:
             raise first
         others = "; ".join(str(error.place) for error in self.first[1:])
         raise TemplateError(
-            f"{first.what} ({self.count:,} of {rows:,} rows are refused; the next: {others})", first.why, first.fix, first.place
+            f"{first.what} ({self.count:,} of {rows:,} rows are refused; the next: {others})",
+            first.why,
+            first.fix,
+            first.place,
         )
 
 
@@ -84,9 +88,10 @@ def write(
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Writes one example per conversation, in order, to ``file``; returns how many. Raises :class:`TemplateError`.
+    """Writes one example per conversation, in order, to ``file``; returns how many.
 
-    ``progress`` is told how many conversations are done. ``workers`` is the number of processes (open: one per core).
+    Raises :class:`TemplateError`.     ``progress`` is told how many conversations are done. ``workers`` is the number
+    of processes (open: one per core).
     """
     rows, refusals = 0, Refusals()
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as writer:
@@ -108,7 +113,8 @@ def _batches(conversations: Iterable[Conversation], labeller: Labeller, workers:
     head = list(islice(stream, IN_PROCESS))
     workers = workers or _cores()
     if len(head) < IN_PROCESS or workers == 1 or sys.platform != "linux":
-        # Elsewhere processes start by importing the user's script anew, which a script without a main guard does not survive.
+        # Elsewhere processes start by importing the user's script anew, which a script without a main guard does not
+        # survive.
         for chunk in _chunks(iter(head)):
             yield _examples(labeller, chunk)
         for chunk in _chunks(stream):
@@ -118,7 +124,8 @@ def _batches(conversations: Iterable[Conversation], labeller: Labeller, workers:
 
 
 def _in_parallel(conversations: Iterator[Conversation], labeller: Labeller, workers: int) -> Iterator[Result]:
-    """Results in order; at most two batches per worker are under way, so that a fast reader does not fill the memory."""
+    """Results in order; at most two batches per worker are under way, so that a fast reader does not fill the
+    memory."""
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, _start_worker, (labeller,)) as pool:
         under_way: deque[Future[Result]] = deque()
@@ -152,7 +159,7 @@ def _work(conversations: list[Conversation]) -> Result:
 def _examples(labeller: Labeller, conversations: list[Conversation]) -> Result:
     try:
         return _record_batch(conversations, labeller), []
-    except TemplateStopped:
+    except TemplateStoppedError:
         raise
     except TemplateError:
         if labeller.turns is None:

@@ -1,8 +1,9 @@
 """What a chat template puts around the texts of a conversation, remembered by the conversation's shape.
 
-Finding turns takes several renderings.  Most conversations of a data set differ only in their texts, so what was found once can be
-*proved* for the next with one: fill its texts into the remembered frame, and compare with what the template renders.  Where they are
-equal, every text stands where the frame says; where not, the turns are searched for anew.
+Finding turns takes several renderings.  Most conversations of a data set differ only in their texts, so what was
+found once can be *proved* for the next with one: fill its texts into the remembered frame, and compare with what the
+template renders.  Where they are equal, every text stands where the frame says; where not, the turns are searched for
+anew.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from sanetune.data.marks import Found, Marker
 class Turn:
     """Characters ``start`` to ``end`` of the text are what the model writes as message ``message``.
 
-    ``closing`` is the part of it after the last character of the message: the end token, and what the template puts before it.
+    ``closing`` is the part of it after the last character of the message: the end token, and what the template puts
+    before it.
     """
 
     message: int
@@ -30,7 +32,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A conversation as text, its assistant turns in order, and the (message, field) pairs that the template left out."""
+    """A conversation as text, its assistant turns in order, and the (message, field) pairs that the template left
+    out."""
 
     text: str
     turns: list[Turn]
@@ -61,7 +64,8 @@ class Texts(Marker):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``literals[0] text[slots[0]] literals[1] text[slots[1]] … literals[-1]``, and the turns as (literal, characters into it)."""
+    """``literals[0] text[slots[0]] literals[1] text[slots[1]] … literals[-1]``, and the turns as (literal, characters
+    into it)."""
 
     literals: list[str]
     slots: list[int]

@@ -1,17 +1,19 @@
-"""From conversations to token ids and labels: the turns' characters carried to tokens by the tokenizer's own offsets."""
+"""From conversations to token ids and labels: the turns' characters carried to tokens by the tokenizer's own
+offsets."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Literal
 
 from tokenizers import Encoding, Tokenizer
 
 from sanetune.data.conversation import Conversation
-from sanetune.data.turns import Turn, TurnFinder
+from sanetune.data.frames import Turn
+from sanetune.data.turns import TurnFinder
 from sanetune.errors import Place, TemplateError
 
 MASKED = -100
@@ -24,9 +26,10 @@ LossOn = Literal["assistant", "last", "all"]
 class Example:
     """One conversation as it will be trained, before any cut: ``ids`` and ``labels`` of equal length.
 
-    ``labels[t]`` is ``ids[t]`` where token t is learnt, else :data:`MASKED`. The first token is never learnt: nothing stands
-    before it. ``ends`` holds the ids of the last token of each learnt turn; ``dropped`` the (message, field) pairs that the
-    template left out; ``shared_tokens`` counts tokens that hold both learnt and masked characters (they are learnt).
+    ``labels[t]`` is ``ids[t]`` where token t is learnt, else :data:`MASKED`. The first token is never learnt: nothing
+    stands before it. ``ends`` holds the ids of the last token of each learnt turn; ``dropped`` the (message, field)
+    pairs that the template left out; ``shared_tokens`` counts tokens that hold both learnt and masked characters
+    (they are learnt).
     """
 
     ids: list[int]
@@ -44,9 +47,10 @@ class Example:
 
 @dataclass(slots=True)
 class Labeller:
-    """Makes examples. Everything in it can be pickled, so that worker processes can each have one.
+    """Makes examples.
 
-    ``turns`` is None where the tokenizer has no chat template; then only plain text can be labelled.
+    Everything in it can be pickled, so that worker processes can each have one.     ``turns`` is None where the
+    tokenizer has no chat template; then only plain text can be labelled.
     """
 
     tokenizer: Tokenizer
@@ -55,7 +59,8 @@ class Labeller:
     eos_token: str | None
 
     def examples(self, conversations: Sequence[Conversation]) -> list[Example]:
-        """One example per conversation, in order; raises :class:`TemplateError` naming the first row that cannot be used."""
+        """One example per conversation, in order; raises :class:`TemplateError` naming the first row that cannot be
+        used."""
         chats = [conversation.text is None for conversation in conversations]
         texts, spans, dropped = [], [], []
         for conversation in conversations:
@@ -68,9 +73,7 @@ class Labeller:
         queues = {True: iter(encodings), False: iter(plain)}
         return [
             self._example(conversation, text, turns, lost, next(queues[chat]))
-            for conversation, text, turns, lost, chat in zip(
-                conversations, texts, spans, dropped, chats, strict=True
-            )
+            for conversation, text, turns, lost, chat in zip(conversations, texts, spans, dropped, chats, strict=True)
         ]
 
     def _encode(self, texts: list[str], add_special_tokens: bool) -> list[Encoding]:
@@ -87,10 +90,17 @@ class Labeller:
             raise TemplateError(
                 "The data holds conversations, and the model's tokenizer has no chat template.",
                 "Base models come without one; without it nothing says where a turn begins and which token ends it.",
-                "Set `model.chat_template: chatml` (adds its two tokens), or give a file: `model.chat_template: FILE.jinja`.",
+                "Set `model.chat_template: chatml` (adds its two tokens), or give a file: `chat_template: FILE.jinja`.",
                 conversation.place,
             )
-        rendering = self.turns.find(conversation)
+        try:
+            rendering = self.turns.find(conversation)
+        except TemplateError:
+            if self.loss_on != "all":
+                raise
+            # Where everything is learnt, nobody needs to know where the turns are.
+            text = self.turns.template.render(conversation.messages, conversation.tools, conversation.template_kwargs)
+            return text, [(0, len(text))], []
         return rendering.text, self._learnt(rendering.text, rendering.turns), rendering.dropped
 
     def _learnt(self, text: str, turns: list[Turn]) -> list[tuple[int, int]]:
@@ -125,15 +135,19 @@ class Labeller:
     def _encode_in_pieces(
         self, text: str, cuts: list[int], ids: list[int], offsets: list[tuple[int, int]]
     ) -> tuple[list[int], list[tuple[int, int]]]:
-        """Tokens that end at every cut, as they do at inference, where the prompt is tokenized before the answer exists.
+        """Tokens that end at every cut, as they do at inference, where the prompt is tokenized before the answer
+        exists.
 
-        Kept only when the pieces still decode to the same text: a tokenizer that puts a space before every text would add one.
+        Kept only when the pieces still decode to the same text: a tokenizer that puts a space before every text would
+        add one.
         """
         borders = [0, *cuts, len(text)]
-        pieces = [text[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+        pieces = [text[start:end] for start, end in pairwise(borders)]
         encodings = self._encode(pieces, False)
         joined = [token for encoding in encodings for token in encoding.ids]
-        if self.tokenizer.decode(joined, skip_special_tokens=False) != self.tokenizer.decode(ids, skip_special_tokens=False):
+        if self.tokenizer.decode(joined, skip_special_tokens=False) != self.tokenizer.decode(
+            ids, skip_special_tokens=False
+        ):
             return ids, offsets
         starts = accumulate(map(len, pieces[:-1]), initial=0)
         moved = [
@@ -145,14 +159,18 @@ class Labeller:
 
 
 def _tokens_between(offsets: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
-    """The range of tokens that hold a character of ``text[start:end]``; offsets rise, and tokens of no width hold none."""
+    """The range of tokens that hold a character of ``text[start:end]``; offsets rise, and tokens of no width hold
+    none."""
     first = bisect_right(offsets, start, key=_right)
     last = bisect_left(offsets, end, key=_left)
     return first, max(first, last)
 
 
 def _cuts_inside_tokens(offsets: list[tuple[int, int]], spans: list[tuple[int, int]]) -> list[int]:
-    """The borders of spans that fall inside a token. One character spread over several tokens (bytes) is no such case."""
+    """The borders of spans that fall inside a token.
+
+    One character spread over several tokens (bytes) is no such case.
+    """
     cuts = []
     for border in sorted({border for span in spans for border in span}):
         at = bisect_right(offsets, border, key=_right)

@@ -1,8 +1,9 @@
 """Invisible marks around every text of a conversation, so that it can be found again in what a template made of it.
 
-A mark is a run of Unicode noncharacters (U+FDD0 to U+FDDF, reserved for a program's own use and never valid in text that is
-exchanged).  Rendering the marked messages and taking the marks out again must give the very text that the unmarked messages
-give; then each mark stands exactly where its text begins or ends, whatever the template did around it.
+A mark is a run of Unicode noncharacters (U+FDD0 to U+FDDF, reserved for a program's own use and never valid in text
+that is exchanged).  Rendering the marked messages and taking the marks out again must give the very text that the
+unmarked messages give; then each mark stands exactly where its text begins or ends, whatever the template did around
+it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ RESERVED = re.compile("[\ufdd0-\ufddf]")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One end of one text: of message number ``message``, in the field ``field`` (``content``, ``reasoning``, ``tool call``)."""
+    """One end of one text: of message number ``message``, in the field ``field`` (``content``, ``reasoning``, ``tool
+    call``)."""
 
     message: int
     field: str
@@ -45,7 +47,8 @@ class Marker:
     marks: list[Mark] = field(default_factory=list)
 
     def mark(self, message: Message, index: int) -> Message:
-        """A copy of ``message`` (adapted to its template) with marks around content, reasoning, call names and arguments."""
+        """A copy of ``message`` (adapted to its template) with marks around content, reasoning, call names and
+        arguments."""
         marked = dict(message)
         content = message.get("content")
         if isinstance(content, str):
@@ -104,7 +107,9 @@ class Marker:
         if not core:
             return text
         lead = text[: len(text) - len(text.lstrip())]
-        return f"{lead}{self._new(index, name, False)}{core}{self._new(index, name, True)}{text[len(lead) + len(core) :]}"
+        return (
+            f"{lead}{self._new(index, name, False)}{core}{self._new(index, name, True)}{text[len(lead) + len(core) :]}"
+        )
 
     def _new(self, index: int, name: str, closes: bool) -> str:
         number, digits = len(self.marks), ""

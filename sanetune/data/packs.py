@@ -1,7 +1,8 @@
 """Packing: several examples in one row of ``max_length`` tokens, best-fit decreasing.
 
-Documents of a pack do not see each other: each keeps its own positions (they restart at 0) and no attention mask joins them
-(:mod:`sanetune.data.batches`).  Nothing is cut: an example goes whole into the fullest pack that still has room.
+Documents of a pack do not see each other: each keeps its own positions (they restart at 0) and no attention mask
+joins them (:mod:`sanetune.data.batches`).  Nothing is cut: an example goes whole into the fullest pack that still has
+room.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import Sequence
 
 
 def best_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Packs as lists of indices into ``lengths``; every index stands in exactly one pack, no pack exceeds ``capacity``.
+    """Packs as lists of indices into ``lengths``; every index stands in exactly one pack, no pack exceeds
+    ``capacity``.
 
-    Best-fit decreasing needs at most 11/9 of the fewest packs possible, plus 4 (Johnson 1973).  Packs with r tokens of room are
-    kept in a stack for each r, and a bit per r in one integer finds the tightest fit: about a microsecond for each example.
-    Equal inputs give equal packs.  Raises ValueError for a length that is not in 1 to ``capacity``.
+    Best-fit decreasing needs at most 11/9 of the fewest packs possible, plus 4 (Johnson 1973).  Packs with r tokens
+    of room are kept in a stack for each r, and a bit per r in one integer finds the tightest fit: about a microsecond
+    for each example. Equal inputs give equal packs.  Raises ValueError for a length that is not in 1 to ``capacity``.
     """
     if any(not 0 < length <= capacity for length in lengths):
         raise ValueError(f"lengths must lie in 1 to {capacity}, found {min(lengths)} to {max(lengths)}")

@@ -1,7 +1,8 @@
 """From the configuration to what is trained: examples, split, cut or dropped, packed, each loss written down.
 
-Two layers lie in the cache.  *Examples* (rendered, tokenized, labelled, uncut) depend on the rows, the template, the tokenizer and
-``loss_on``; they are expensive.  The *split* (held-out share, ``max_length``, packing) is cheap and is made from them by Arrow.
+Two layers lie in the cache.  *Examples* (rendered, tokenized, labelled, uncut) depend on the rows, the template, the
+tokenizer and ``loss_on``; they are expensive.  The *split* (held-out share, ``max_length``, packing) is cheap and is
+made from them by Arrow.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 
     from sanetune.config.schema import Config, SourceSection
 
+
 @dataclass
 class Prepared:
     """Data ready for training.
 
-    ``train`` and ``validation`` have columns ``input_ids``, ``labels`` (-100 where masked), ``length`` and ``row`` (its row in the
-    source); packs have lists ``seq_lengths`` and ``rows`` instead of ``row``.  ``lost`` lists every row dropped or cut, ``stats`` holds the figures, ``stop_token_ids`` the tokens that end the final turns.
+    ``train`` and ``validation`` have columns ``input_ids``, ``labels`` (-100 where masked), ``length`` and ``row``
+    (its row in the source); packs have lists ``seq_lengths`` and ``rows`` instead of ``row``.  ``lost`` lists every
+    row dropped or cut, ``stats`` holds the figures, ``stop_token_ids`` the tokens that end the final turns.
     """
 
     train: datasets.Dataset
@@ -50,7 +53,8 @@ class Prepared:
     origins: dict[str, Origin] = field(repr=False)
 
     def conversation(self, split: str, index: int) -> Conversation:
-        """The conversation behind example ``index`` of ``train`` or ``validation`` (before packing, in file order)."""
+        """The conversation behind example ``index`` of ``train`` or ``validation`` (before packing, in file
+        order)."""
         origin = self.origins[split]
         return examples.unpacked(origin.table.slice(origin.rows[index], 1).to_pylist()[0])
 
@@ -72,8 +76,8 @@ def prepare(
 ) -> Prepared:
     """Prepares the data of ``config``, from the cache where its content has been prepared before.
 
-    ``tokenizer`` defaults to the model's; ``context`` (tokens the model can see) to its configuration's.  ``progress`` is told how
-    many rows are done.  Raises DataError, TemplateError or ModelError.
+    ``tokenizer`` defaults to the model's; ``context`` (tokens the model can see) to its configuration's.
+    ``progress`` is told how many rows are done.  Raises DataError, TemplateError or ModelError.
     """
     from sanetune.data.tokenizer import load_tokenizer
 
@@ -97,13 +101,17 @@ def _arranged(config: Config, tokenizer: Any, context: int | None, sides: dict[s
     about = [json.loads((folder / "about.json").read_text()) for folder in sides.values()]
     files = {name: side / "examples.arrow" for name, side in sides.items()}
     folder = cache_folder() / "splits" / _split_key(config, context, about)
-    with _replacing(folder) as scratch:
+    with _Replacing(folder) as scratch:
         result = arrange(config, context, files, scratch)
     result.stats["rows"] = sum(part["rows"] for part in about)
     result.stats["forms"] = dict(sum((Counter(part["forms"]) for part in about), Counter()))
     loaded = {name: datasets.Dataset.from_file(str(folder / f"{name}.arrow")) for name in result.rows}
-    stops = [token for token in result.ends if token in tokenizer.added_tokens_decoder or token == tokenizer.eos_token_id]
-    result.stats["stop_tokens"] = {token: result.ends[i] for i in stops for token in [tokenizer.convert_ids_to_tokens(i)]}
+    stops = [
+        token for token in result.ends if token in tokenizer.added_tokens_decoder or token == tokenizer.eos_token_id
+    ]
+    result.stats["stop_tokens"] = {
+        token: result.ends[i] for i in stops for token in [tokenizer.convert_ids_to_tokens(i)]
+    }
     return Prepared(
         train=loaded["train"],
         validation=loaded.get("validation"),
@@ -115,9 +123,7 @@ def _arranged(config: Config, tokenizer: Any, context: int | None, sides: dict[s
         stats=result.stats,
         lost=result.lost,
         fingerprint="-".join(part["key"] for part in about),
-        origins={
-            name: Origin(open_table(files.get(name, files["train"])), rows) for name, rows in result.rows.items()
-        },
+        origins={name: Origin(open_table(files.get(name, files["train"])), rows) for name, rows in result.rows.items()},
     )
 
 
@@ -140,7 +146,7 @@ def context_of(config: Config) -> int | None:
             revision=config.model.revision or "main",
             trust_remote_code=config.model.trust_remote_code,
         )
-    except Exception:  # whatever is wrong with the model is told where the model is loaded
+    except Exception:  # noqa: BLE001 -- whatever is wrong with the model is told where the model is loaded
         return None
     text = model.get_text_config()
     length = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
@@ -176,7 +182,7 @@ def _examples(
     folder = cache_folder() / "examples" / key
     if (folder / "about.json").is_file():
         return folder
-    with _replacing(folder) as scratch:
+    with _Replacing(folder) as scratch:
         read = read_conversations(
             sources, fields=config.data.fields or None, max_examples=max_examples, seed=config.data.seed
         )
@@ -225,7 +231,7 @@ def _split_key(config: Config, context: int | None, about: list[dict[str, Any]])
     return xxhash.xxh3_128(json.dumps([[part["key"] for part in about], context, options, data]).encode()).hexdigest()
 
 
-class _replacing:
+class _Replacing:
     """A scratch folder that becomes ``folder`` when all went well, so that a half-written one is never read."""
 
     def __init__(self, folder: Path) -> None:

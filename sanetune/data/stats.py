@@ -24,7 +24,10 @@ def lengths_table(lengths: np.ndarray) -> dict[str, float]:
 
 
 def histogram(lengths: np.ndarray) -> dict[str, list[int]]:
-    """Counts of lengths in bins of equal, whole width. ``edges`` has one entry more than ``counts``."""
+    """Counts of lengths in bins of equal, whole width.
+
+    ``edges`` has one entry more than ``counts``.
+    """
     import numpy as np
 
     if not len(lengths):
@@ -37,7 +40,10 @@ def histogram(lengths: np.ndarray) -> dict[str, list[int]]:
 
 
 def side(lengths: np.ndarray, learnt: np.ndarray, packs: list[list[int]] | None, capacity: int) -> dict[str, Any]:
-    """Figures of one split, after cutting and dropping. ``fill`` is the share of a pack's tokens that are not padding."""
+    """Figures of one split, after cutting and dropping.
+
+    ``fill`` is the share of a pack's tokens that are not padding.
+    """
     tokens = int(lengths.sum())
     figures: dict[str, Any] = {
         "examples": len(lengths),

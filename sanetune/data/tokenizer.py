@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
     from sanetune.config.schema import ModelSection
 
-PADS = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|vision_pad|>", "<|extra_0|>", "<|reserved_special_token_0|>")
+PADS = (
+    "<|pad|>",
+    "<pad>",
+    "[PAD]",
+    "<|finetune_right_pad_id|>",
+    "<|vision_pad|>",
+    "<|extra_0|>",
+    "<|reserved_special_token_0|>",
+)
 """Names under which vocabularies carry a token that is free to be padding, best first."""
 
 
@@ -48,7 +56,8 @@ def chat_template(tokenizer: Any) -> ChatTemplate | None:
 
 
 def stop_tokens(tokenizer: Any, model_name: str | Path) -> tuple[str, ...]:
-    """The tokens that end generation for this model as it comes: its eos and those in its ``generation_config.json``."""
+    """The tokens that end generation for this model as it comes: its eos and those in its
+    ``generation_config.json``."""
     import json
 
     ids = [tokenizer.eos_token_id]
@@ -77,10 +86,10 @@ def _load(model: ModelSection) -> Any:
         return AutoTokenizer.from_pretrained(
             model.name, revision=model.revision or "main", trust_remote_code=model.trust_remote_code
         )
-    except Exception as error:  # a stranger's files or the network: the library raises whatever it trips over
+    except Exception as error:
         raise ModelError(
             f"The tokenizer of {model.name!r} cannot be loaded: {str(error).strip().splitlines()[0][:200]}",
-            "It is neither a folder with a readable tokenizer nor a model id that the Hub (or its local cache) could give.",
+            "It is neither a folder with a readable tokenizer nor a model id that the Hub (or its cache) could give.",
             "Check the spelling, give a local folder, or log in with `hf auth login` for a gated model.",
         ) from error
 
@@ -107,7 +116,10 @@ def _install_template(tokenizer: Any, wanted: str | None) -> None:
 
 
 def _free_token(tokenizer: Any) -> str:
-    """A token for padding. Not the end token where another is free: tools that mask by pad id would hide real ends."""
+    """A token for padding.
+
+    Not the end token where another is free: tools that mask by pad id would hide real ends.
+    """
     vocabulary = tokenizer.get_vocab()
     free = next((token for token in PADS if token in vocabulary), None)
     if free is None and tokenizer.unk_token not in (None, tokenizer.eos_token):

@@ -1,17 +1,19 @@
 """Where each assistant turn begins and ends in the text that a chat template renders.
 
-A turn is what the model has to write: everything after the prompt that inference would give it (the *header*, ``<|im_start|>assistant``
-and its like) up to and including the token that ends it.  No template is changed and none needs markers.  Three renderings tell all:
+A turn is what the model has to write: everything after the prompt that inference would give it (the *header*,
+``<|im_start|>assistant`` and its like) up to and including the token that ends it. No template is changed and none
+needs markers. Three renderings tell all:
 
 1. the conversation with invisible marks around its texts (:mod:`sanetune.data.marks`): where each message stands;
 2. the messages before the turn, with a generation prompt: what stands between the text before and the turn;
 3. the messages up to the turn, with and without a generation prompt: what closes the turn.
 
-Conversations of one shape (roles, tools, white space) get one *frame* around their texts; the next one of that shape is rendered once
-and compared with its frame, character by character (:mod:`sanetune.data.frames`).
+Conversations of one shape (roles, tools, white space) get one *frame* around their texts; the next one of that shape
+is rendered once and compared with its frame, character by character (:mod:`sanetune.data.frames`).
 
-2 and 3 are compared with the text of 1 from the nearest mark on, so a template that rewrites history (dropping the reasoning of
-earlier turns, say) is no obstacle.  Where they do not fit, that is an error with the row and the message: nothing is guessed.
+2 and 3 are compared with the text of 1 from the nearest mark on, so a template that rewrites history (dropping the
+reasoning of earlier turns, say) is no obstacle. Where they do not fit, that is an error with the row and the message:
+nothing is guessed.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from os.path import commonprefix
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -33,7 +35,6 @@ from sanetune.errors import Place, TemplateError
 
 _TAG = re.compile(r"<[^<>\s]{1,64}>|\[[^\[\]\s]{1,64}\]")
 """What a template's own tokens look like; a border between header, turn and end never falls inside one."""
-
 
 FRAMES = 10_000
 """Shapes of conversation whose frames are remembered."""
@@ -48,7 +49,10 @@ class _Tail:
 
 
 class TurnFinder:
-    """Renders conversations with one template and finds their turns. ``stops``: texts of the model's own end tokens."""
+    """Renders conversations with one template and finds their turns.
+
+    ``stops``: texts of the model's own end tokens.
+    """
 
     def __init__(self, template: ChatTemplate, stops: tuple[str, ...] = ()) -> None:
         self.template, self.stops = template, tuple(stop for stop in stops if stop)
@@ -106,7 +110,7 @@ class _Search:
         if RESERVED.search(self.text):
             raise TemplateError(
                 "The text holds Unicode noncharacters (U+FDD0 to U+FDDF).",
-                "They are reserved for programs' own use, no valid text has them, and turns cannot be marked beside them.",
+                "They are reserved for programs' own use, no valid text has them, and turns cannot be marked beside.",
                 "Remove them from the row.",
             )
         self.marker = Marker()
@@ -121,7 +125,7 @@ class _Search:
             for index, message in enumerate(self.messages)
             if message.get("role") == "assistant" and (turn := self._turn(index)) is not None
         ]
-        for before, after in zip(turns, turns[1:], strict=False):
+        for before, after in pairwise(turns):
             if before.end > after.start:
                 raise self._lost(after.message, "its turn overlaps that of an earlier message")
         return Rendering(self.text, turns, self._dropped())
@@ -163,7 +167,8 @@ class _Search:
         return at + len(shared)
 
     def _past_header(self, start: int) -> int:
-        """Some templates give no prompt after a tool's answer and yet write the header: it is a header all the same."""
+        """Some templates give no prompt after a tool's answer and yet write the header: it is a header all the
+        same."""
         header = self.finder.generation_prompt
         return start + len(header) if header and self.text.startswith(header, start) else start
 
@@ -177,8 +182,11 @@ class _Search:
         return len(prompt)
 
     def _closing(self, index: int, after: str, is_last: bool) -> str:
-        """What ends the turn, out of the text ``after`` its last character; trailing white space is not part of it."""
-        plain = _Tail(after, None) if is_last else self._tail(index + 1, False, lambda tail: after.startswith(tail.text))
+        """What ends the turn, out of the text ``after`` its last character; trailing white space is not part of
+        it."""
+        plain = (
+            _Tail(after, None) if is_last else self._tail(index + 1, False, lambda tail: after.startswith(tail.text))
+        )
         prompted = self._tail(index + 1, True)
         prompt = self.finder.generation_prompt
         bare = prompted.text.removesuffix(prompt) if prompted and prompted.text.endswith(prompt) else ""
@@ -195,7 +203,8 @@ class _Search:
         return closing
 
     def _tail(self, count: int, prompted: bool, fits: Callable[[_Tail], bool] | None = None) -> _Tail | None:
-        """The tail of the first ``count`` messages, remembered by the shape of the last two; made anew where that does not fit."""
+        """The tail of the first ``count`` messages, remembered by the shape of the last two; made anew where that
+        does not fit."""
         shape = orjson.dumps((_without_ids(Texts(self.messages[max(count - 2, 0) : count]).shape), self.kwargs))
         key = (count < 3, shape, bool(self.tools), prompted)
         tails = self.finder._tails
@@ -211,24 +220,31 @@ class _Search:
         return tails[key]
 
     def _leave_unmarked_what_disturbs(self) -> None:
-        """Some templates look at how a message starts or ends: such a one stays unmarked, unless it has to be learnt."""
+        """Some templates look at how a message starts or ends: such a one stays unmarked, unless it has to be
+        learnt."""
         for index, message in enumerate(self.messages):
             alone = [*self.messages[:index], self.marked[index], *self.messages[index + 1 :]]
             if self.marker.read(self._render(alone))[0] != self.text:
                 if message.get("role") == "assistant":
-                    raise self._lost(index, "the template changes its text depending on how it begins, ends or how long it is")
+                    raise self._lost(
+                        index, "the template changes its text depending on how it begins, ends or how long it is"
+                    )
                 self.marked[index] = message
         plain, self.found = self.marker.read(self._render(self.marked))
         if plain != self.text:
             raise TemplateError(
-                "The template renders the conversation differently when its texts are marked, and no single message is why.",
+                "The template renders the conversation differently when its texts are marked; no one message is why.",
                 "Without marks the turns cannot be found, and a guessed mask would train on the wrong tokens.",
                 "Use another template for training: `model.chat_template: FILE` or `chatml`.",
             )
 
     def _dropped(self) -> list[tuple[int, str]]:
         kept = {(found.mark.message, found.mark.field) for found in self.found}
-        marked = {(mark.message, mark.field) for mark in self.marker.marks if self.marked[mark.message] is not self.messages[mark.message]}
+        marked = {
+            (mark.message, mark.field)
+            for mark in self.marker.marks
+            if self.marked[mark.message] is not self.messages[mark.message]
+        }
         return sorted(marked - kept)
 
     def _render(self, messages: list[Message], *, add_generation_prompt: bool = False) -> str:
@@ -241,7 +257,8 @@ class _Search:
         return TemplateError(
             f"The assistant's message {index} cannot be found in what the chat template renders: {reason}.",
             "Which tokens to learn would have to be guessed, so the row is refused.",
-            "Change the row or the template (`model.chat_template: FILE` or `chatml`), or learn everything (`data.loss_on: all`).",
+            "Change the row or the template (`model.chat_template: FILE` or `chatml`), "
+            "or learn everything (`data.loss_on: all`).",
             Place(place.file, place.line, place.row, index),
         )
 
@@ -251,7 +268,8 @@ def _relative(mark: Mark | None, count: int) -> tuple[int, str] | None:
 
 
 def _without_ids(shape: list[Any]) -> list[Any]:
-    """Shapes are alike whatever the ids of calls are; the few templates that print them are caught by the comparison."""
+    """Shapes are alike whatever the ids of calls are; the few templates that print them are caught by the
+    comparison."""
     ids = ("tool_call_id", "tool_calls", "id")
     alike = [{key: value for key, value in message.items() if key not in ids} for message in shape]
     calls = [[call["function"] for call in message.get("tool_calls") or ()] for message in shape]
@@ -266,7 +284,7 @@ def _split(expected: str, actual: str) -> tuple[str, str]:
 
 def _shared(left: str, right: str) -> int:
     """Length of the common beginning of both, drawn back to the front of a tag that only one of them completes."""
-    at = len(commonprefix((left, right)))
+    at = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     moved = True
     while moved:
         moved = False

@@ -91,7 +91,7 @@ FROZEN = {
     "init": {"MODEL", "DATA", "--out", "--method", "--force"},
     "data": {"CONFIG", "[OVERRIDE]...", "-n", "--split", "--json"},
     "plan": {"CONFIG", "[OVERRIDE]...", "--json", "--plots"},
-    "train": {"CONFIG", "[OVERRIDE]...", "--resume", "--unchecked"},
+    "train": {"CONFIG", "[OVERRIDE]...", "--resume"},
     "compare": {"RUN", "--prompt", "-n", "--json"},
     "chat": {"RUN", "--max-new-tokens", "--temperature", "--base"},
 }

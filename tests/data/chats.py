@@ -1,4 +1,7 @@
-"""Conversations of every kind, for tests and benchmarks of masks. Their texts are unique, so that a leak can be seen."""
+"""Conversations of every kind, for tests and benchmarks of masks.
+
+Their texts are unique, so that a leak can be seen.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,13 @@ KINDS: dict[str, list[dict[str, Any]]] = {
         user("And the red one?\n\nI like red."),
         reply("No.\n\nIt comes back in May — naïve hope 🎉"),
     ],
-    "system": [system("You are Rosa."), user("Hello!"), reply("Hello, how may I help?"), user("Bye"), reply("Goodbye!")],
+    "system": [
+        system("You are Rosa."),
+        user("Hello!"),
+        reply("Hello, how may I help?"),
+        user("Bye"),
+        reply("Goodbye!"),
+    ],
     "tools": [user("Find order A-17."), call("A-17"), result("A-17: shipped"), reply("It has been shipped.")],
     "reasoning": [
         user("What is 2 + 2?"),

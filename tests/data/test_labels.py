@@ -72,7 +72,8 @@ def test_the_ids_are_the_tokenizers_own_where_no_border_falls_inside_a_token(sha
 
 
 def test_a_border_inside_a_token_splits_it_as_inference_does(shared: Path) -> None:
-    """With GPT-2's vocabulary the header's line break and the answer's own melt into one token, were they not kept apart."""
+    """With GPT-2's vocabulary the header's line break and the answer's own melt into one token, were they not kept
+    apart."""
     judge = labeller(shared, CHATML, "gpt2")
     example = judge.examples([Conversation([user("a"), reply("\nb")], Place())])[0]
     assert learnt(example, judge.tokenizer) == ["\nb<|im_end|>"]
@@ -119,5 +120,7 @@ def test_any_reply_is_learnt_to_the_byte(shared: Path, asked: str, answered: str
     example = judge.examples([Conversation([user(asked), reply(answered)], Place())])[0]
     tokens = judge.tokenizer
     # Tokenizers may normalise (dolma2 composes Unicode): both sides go through it.
-    expected = tokens.decode(tokens.encode(f"{answered}<|im_end|>", add_special_tokens=False).ids, skip_special_tokens=False)
+    expected = tokens.decode(
+        tokens.encode(f"{answered}<|im_end|>", add_special_tokens=False).ids, skip_special_tokens=False
+    )
     assert "".join(learnt(example, tokens)) == expected

@@ -27,7 +27,9 @@ def make(shared: Path, tmp_path: Path) -> Make:
     """Prepares rows (a list, or a file) with the minimind tokenizer."""
     tokenizer = AutoTokenizer.from_pretrained(str(shared / "tokenizers" / "minimind"))
 
-    def prepared(rows: list[dict[str, Any]] | Path, train: dict[str, Any] | None = None, context: int = 2048, **data: Any) -> Prepared:
+    def prepared(
+        rows: list[dict[str, Any]] | Path, train: dict[str, Any] | None = None, context: int = 2048, **data: Any
+    ) -> Prepared:
         file = rows
         if isinstance(rows, list):
             file = tmp_path / "rows.jsonl"
@@ -170,7 +172,9 @@ def test_a_refused_row_among_many_is_named_and_counted(make: Make) -> None:
 
 def test_validation_data_of_its_own_is_used_whole(make: Make, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
-    other.write_text("".join(json.dumps(pair(number)) + "\n" for number in range(100, 105)) + json.dumps(pair(1)) + "\n")
+    other.write_text(
+        "".join(json.dumps(pair(number)) + "\n" for number in range(100, 105)) + json.dumps(pair(1)) + "\n"
+    )
     prepared = make([pair(number) for number in range(10)], validation=str(other))
     assert len(prepared.train) == 10 and prepared.validation is not None and len(prepared.validation) == 6
     assert prepared.stats["prompts_on_both_sides"] == 1

@@ -27,7 +27,11 @@ def test_renders_what_transformers_renders(file: Path) -> None:
         for prompted in (False, True):
             try:
                 theirs = render_jinja_template(
-                    [template.adapted(messages)], tools=tools, chat_template=source, add_generation_prompt=prompted, **SPECIALS
+                    [template.adapted(messages)],
+                    tools=tools,
+                    chat_template=source,
+                    add_generation_prompt=prompted,
+                    **SPECIALS,
                 )[0][0]
             except Exception:
                 with pytest.raises(TemplateError):
@@ -36,14 +40,21 @@ def test_renders_what_transformers_renders(file: Path) -> None:
             assert template.render(messages, tools, add_generation_prompt=prompted) == theirs, kind
 
 
+_GROWING = "{% set n = namespace(x=START) %}{% for i in range(60) %}{% set n.x = STEP %}{% endfor %}{{ END }}"
+
+
+def growing(start: str, step: str, end: str = "n.x") -> str:
+    return _GROWING.replace("START", start).replace("STEP", step).replace("END", end)
+
+
 BOMBS = {
     "endless loop": "{% for i in range(99999) %}{% for j in range(99999) %}{% set x = 1 %}{% endfor %}{% endfor %}",
     "endless output": "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}",
     "repetition": "{{ 'a' * 10 ** 9 }}",
-    "doubling with +": "{% set n = namespace(x='a') %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}",
-    "doubling with ~": "{% set n = namespace(x='a') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}",
-    "nesting": "{% set n = namespace(x=['a']) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x | tojson }}",
-    "nesting printed": "{% set n = namespace(x=['a']) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
+    "doubling with +": growing("'a'", "n.x + n.x"),
+    "doubling with ~": growing("'a'", "n.x ~ n.x"),
+    "nesting": growing("['a']", "[n.x, n.x]", "n.x | tojson"),
+    "nesting printed": growing("['a']", "[n.x, n.x]"),
     "join": "{{ range(99999) | join('x' * 9999999) }}",
     "replace": "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
     "width": "{{ '%1000000000d' % 1 }}",
@@ -64,7 +75,7 @@ ESCAPES = {
 
 @pytest.mark.parametrize("source", BOMBS.values(), ids=BOMBS.keys())
 def test_a_template_without_bound_is_stopped(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sanetune.data.template.SECONDS", 0.3)
+    monkeypatch.setattr("sanetune.data.sandbox.SECONDS", 0.3)
     began = time.monotonic()
     with pytest.raises(TemplateError):
         ChatTemplate(source).render(CHAT)

@@ -31,8 +31,8 @@ LLAMA2 = (
     "{% else %}{{ ' ' + m.content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
 )
 VICUNA = (
-    "{% for m in messages %}{% if m.role == 'user' %}USER: {{ m.content }} {% else %}ASSISTANT: {{ m.content }}{{ eos_token }}"
-    "{% endif %}{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+    "{% for m in messages %}{% if m.role == 'user' %}USER: {{ m.content }} "
+    "{% else %}ASSISTANT: {{ m.content }}{{ eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
 GATHERED = (
     "{% set n = namespace(t='') %}{% for m in messages %}{% set n.t = n.t + '<' + m.role + '>' + m.content + '</s>' %}"
@@ -97,7 +97,9 @@ def test_a_stop_token_that_is_the_next_turns_header_ends_the_turn() -> None:
     ]
 
 
-MARKED = {name: marked for name in ORIGINALS if "generation %}" in (marked := BY_NAME.get(f"{name}_training", BY_NAME[name]))}
+MARKED = {
+    name: marked for name in ORIGINALS if "generation %}" in (marked := BY_NAME.get(f"{name}_training", BY_NAME[name]))
+}
 
 
 @pytest.mark.parametrize("name", MARKED)
@@ -127,8 +129,11 @@ def _compare(ours: Rendering, theirs: set[int], template: ChatTemplate) -> None:
     mine = {at for turn in ours.turns for at in range(turn.start, turn.end)}
     prompt = TurnFinder(template).generation_prompt
     for piece in _runs(ours.text, theirs - mine):
-        # TRL also learns the white space after the end, an eos after the end token, and some headers that inference gives.
-        assert not piece.strip() or piece.strip() == "</s>" or piece.strip() in prompt or "tool▁outputs▁end" in piece, piece
+        # TRL also learns the white space after the end, an eos after the end token, and some headers that inference
+        # gives.
+        assert not piece.strip() or piece.strip() == "</s>" or piece.strip() in prompt or "tool▁outputs▁end" in piece, (
+            piece
+        )
     extra = _runs(ours.text, mine - theirs)
     assert all(piece == "<|tool_response>" for piece in extra), extra
 
@@ -143,9 +148,12 @@ def _runs(text: str, positions: set[int]) -> list[str]:
     return ["".join(text[at] for at in run) for run in runs]
 
 
-@pytest.mark.parametrize("change", ["m.content | capitalize", "m.content[:4]", "m.content | length", "m.content | reverse"])
+@pytest.mark.parametrize(
+    "change", ["m.content | capitalize", "m.content[:4]", "m.content | length", "m.content | reverse"]
+)
 def test_a_template_that_rewrites_a_reply_is_an_error_that_names_row_and_message(change: str) -> None:
-    source = "{% for m in messages %}<{{ m.role }}>{{ CHANGE }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+    source = "{% for m in messages %}<{{ m.role }}>{{ CHANGE }}</s>{% endfor %}"
+    source += "{% if add_generation_prompt %}<assistant>{% endif %}"
     with pytest.raises(TemplateError) as caught:
         turns(source.replace("CHANGE", change), [user("a longer question"), reply("a longer answer")])
     assert str(caught.value.place) == "f:3, row 2, message 1"

@@ -1,0 +1,185 @@
+"""What `sanetune data` shows: lengths, lost rows, and examples with learnt and masked tokens in colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sanetune import units
+from sanetune.data.labels import MASKED
+
+if TYPE_CHECKING:
+    from sanetune.data.prepare import Prepared
+
+WIDTH = 80
+LEARNT, PROMPT, BORDER = "bold green", "dim", "bold black on green"
+"""Styles of learnt tokens, masked tokens, and learnt tokens that end a turn."""
+LONGEST = 600
+"""Tokens of one example that are shown; a longer one loses its middle."""
+LISTED = 5
+"""Lost rows of each reason that are named."""
+
+
+def show(prepared: Prepared, *, split: str = "train", count: int = 3, console: Console | None = None) -> None:
+    """Print everything; fits 80 columns."""
+    console = console or Console(highlight=False)
+    console.print(Group(*parts(prepared, split=split, count=count)), width=min(console.width, WIDTH))
+
+
+def parts(prepared: Prepared, *, split: str = "train", count: int = 3) -> list[RenderableType]:
+    """The pieces of the view, top to bottom."""
+    stats = prepared.stats
+    pieces: list[RenderableType] = [_summary(prepared), Text(""), Text("Lengths in tokens", style="bold")]
+    pieces += [_lengths(stats), Text(""), _histogram(stats), Text("")]
+    pieces += _lost(prepared)
+    if count:
+        pieces += [_legend(), *examples(prepared, split=split, count=count)]
+    return pieces
+
+
+def examples(prepared: Prepared, *, split: str = "train", count: int = 3) -> list[RenderableType]:
+    """The first ``count`` examples (or packs) of a split, token by token: learnt ones stand out, masked ones are dim."""
+    rows = getattr(prepared, split)
+    if rows is None:
+        return [Text(f"There is no {split} data.", style="yellow")]
+    pieces: list[RenderableType] = []
+    for index in range(min(count, len(rows))):
+        row = rows[index]
+        learnt = sum(label != MASKED for label in row["labels"])
+        name = f"row {row['row']}" if "row" in row else f"pack of rows {', '.join(map(str, row['rows']))}"
+        title = f"{split} {index}: {name}, {len(row['labels'])} tokens, {learnt} learnt"
+        pieces += [Text(""), Text(title, style="bold cyan"), tokens(prepared.tokenizer, row)]
+    return pieces
+
+
+def tokens(tokenizer: Any, row: dict[str, Any]) -> Text:
+    """One example as coloured text. Line breaks are shown and kept; other control characters become visible."""
+    ids, labels = row["input_ids"], row["labels"]
+    text = Text(overflow="fold")
+    skipped = range(LONGEST // 2, len(ids) - LONGEST // 2) if len(ids) > LONGEST else range(0)
+    for start, end in _runs(labels):
+        for first, last in _without(start, end, skipped):
+            learnt = labels[first] != MASKED
+            whole = learnt and last == end and end < len(labels)
+            # A character may be spread over several tokens, so runs are decoded, not single tokens.
+            text.append(_visible(tokenizer.decode(ids[first : last - whole])), style=LEARNT if learnt else PROMPT)
+            if whole:
+                text.append(_visible(tokenizer.decode(ids[last - 1 : last])), style=BORDER)
+        if skipped and start < skipped.start <= end:
+            text.append(f" … {len(skipped):,} tokens left out … ", style="yellow")
+    return text
+
+
+def figures(prepared: Prepared, *, split: str = "train", count: int = 3) -> dict[str, Any]:
+    """For ``--json``: the first ``count`` examples with labels exactly as trained, and all figures."""
+    rows = getattr(prepared, split)
+    shown = []
+    for index in range(min(count, len(rows) if rows is not None else 0)):
+        row = rows[index]
+        numbers = {"row": row["row"]} if "row" in row else {"row": row["rows"][0], "rows": row["rows"]}
+        lengths = {"seq_lengths": row["seq_lengths"]} if "seq_lengths" in row else {}
+        text = prepared.tokenizer.decode(row["input_ids"])
+        shown.append({**numbers, "ids": row["input_ids"], "labels": row["labels"], "text": text, **lengths})
+    return {"examples": shown, "stats": prepared.stats, "lost": prepared.lost}
+
+
+def _summary(prepared: Prepared) -> Table:
+    stats, table = prepared.stats, Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    forms = ", ".join(f"{count:,} {form}" for form, count in stats["forms"].items())
+    table.add_row("rows read", Text(f"{stats['rows']:,} ({forms})"))
+    table.add_row("max_length", f"{stats['max_length']:,} tokens ({stats['max_length_reason']})")
+    for split in ("train", "validation"):
+        if split in stats:
+            table.add_row(split, _side(stats[split]))
+    stops = ", ".join(f"{token} ({count:,} times)" for token, count in stats["stop_tokens"].items())
+    missing = Text("none: no single token ends the answers, so the tuned model may not stop", style="yellow")
+    table.add_row("stop tokens", Text(stops) if stops else missing)
+    for name, count in stats["left_out_by_template"].items():
+        table.add_row("left out", Text(f"the template does not render the {name} of {count:,} messages", "yellow"))
+    if stats["shared_tokens"]:
+        table.add_row("shared", Text(f"{stats['shared_tokens']:,} tokens hold both prompt and answer", "yellow"))
+    if stats.get("prompts_on_both_sides"):
+        table.add_row("leak", Text(f"{stats['prompts_on_both_sides']:,} prompts of validation are trained on", "yellow"))
+    return table
+
+
+def _side(side: dict[str, Any]) -> str:
+    words = f"{side['examples']:,} examples, {units.count(side['tokens'])} tokens, "
+    words += f"{units.share(side['learnt_share'])} learnt"
+    if "packs" in side:
+        words += f"; {side['packs']:,} packs, {units.share(side['fill'])} full"
+    return words
+
+
+def _lengths(stats: dict[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    names = ("mean", "p0", "p5", "p25", "p50", "p75", "p95", "p99", "p100")
+    heads = ("mean", "least", "5%", "25%", "half", "75%", "95%", "99%", "most")
+    table.add_column("", no_wrap=True)
+    for head in heads:
+        table.add_column(head, justify="right")
+    rows = {"all rows": stats["lengths_before"]}
+    rows |= {split: stats[split]["lengths"] for split in ("train", "validation") if split in stats}
+    for name, values in rows.items():
+        table.add_row(name, *(f"{values.get(key, 0):,.0f}" for key in names))
+    return table
+
+
+def _histogram(stats: dict[str, Any]) -> Table:
+    """A bar per bin; bins behind the cut at max_length are yellow."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", style="cyan")
+    table.add_column()
+    table.add_column(justify="right", style="dim")
+    counts, edges = stats["histogram"]["counts"], stats["histogram"]["edges"]
+    highest = max(counts, default=1)
+    for count, low, high in zip(counts, edges, edges[1:], strict=False):
+        bar = "█" * round(48 * count / highest) or ("▏" if count else "")
+        style = "yellow" if low > stats["max_length"] else "green"
+        table.add_row(f"{low:,} to {high - 1:,}", Text(bar, style=style), f"{count:,}")
+    return table
+
+
+def _lost(prepared: Prepared) -> list[RenderableType]:
+    if not prepared.lost:
+        return [Text("No row was dropped or cut.", style="green"), Text("")]
+    pieces: list[RenderableType] = [Text("Lost rows", style="bold")]
+    for reason, numbers in prepared.stats["lost"].items():
+        pieces.append(Text(f"{numbers['rows']:,} rows {reason}: {numbers['tokens']:,} tokens lost", style="yellow"))
+        rows = [row for row in prepared.lost if row["reason"] == reason]
+        for row in rows[:LISTED]:
+            line = f":{row['line']}" if row["line"] is not None else f", row {row['row']}"
+            pieces.append(Text(f"  {row['file'] or 'data'}{line}: {row['tokens']:,} tokens"))
+        if len(rows) > LISTED:
+            pieces.append(Text(f"  … and {len(rows) - LISTED:,} more; --json lists them all", style="dim"))
+    return [*pieces, Text("")]
+
+
+def _legend() -> Text:
+    return Text.assemble(
+        ("Examples: ", "bold"), ("learnt", LEARNT), ", ", ("last learnt token of a turn", BORDER), ", ", ("masked", PROMPT)
+    )
+
+
+def _runs(labels: list[int]) -> list[tuple[int, int]]:
+    """(start, end) of stretches of tokens that are all learnt or all masked."""
+    borders = [0, *(i for i in range(1, len(labels)) if (labels[i] == MASKED) != (labels[i - 1] == MASKED)), len(labels)]
+    return [(start, end) for start, end in zip(borders, borders[1:], strict=False) if start < end]
+
+
+def _without(start: int, end: int, skipped: range) -> list[tuple[int, int]]:
+    """A run less the stretch that is left out."""
+    pieces = [(start, min(end, skipped.start)), (max(start, skipped.stop), end)] if skipped else [(start, end)]
+    return [(first, last) for first, last in pieces if first < last]
+
+
+def _visible(text: str) -> str:
+    """Line breaks marked and kept; anything else that could steer a terminal replaced."""
+    shown = text.replace("\r", "␍").replace("\n", "↵\n")
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in shown)
