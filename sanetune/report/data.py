@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -42,7 +43,7 @@ def parts(prepared: Prepared, *, split: str = "train", count: int = 3) -> list[R
 
 
 def examples(prepared: Prepared, *, split: str = "train", count: int = 3) -> list[RenderableType]:
-    """The first ``count`` examples (or packs) of a split, token by token: learnt ones stand out, masked ones are dim."""
+    """The first ``count`` examples (or packs) of a split, token by token: learnt ones stand out, masked are dim."""
     rows = getattr(prepared, split)
     if rows is None:
         return [Text(f"There is no {split} data.", style="yellow")]
@@ -98,14 +99,16 @@ def _summary(prepared: Prepared) -> Table:
         if split in stats:
             table.add_row(split, _side(stats[split]))
     stops = ", ".join(f"{token} ({count:,} times)" for token, count in stats["stop_tokens"].items())
-    missing = Text("none: no single token ends the answers, so the tuned model may not stop", style="yellow")
+    missing = Text("none: no single token ends the answers; the model may not stop", style="yellow")
     table.add_row("stop tokens", Text(stops) if stops else missing)
     for name, count in stats["left_out_by_template"].items():
         table.add_row("left out", Text(f"the template does not render the {name} of {count:,} messages", "yellow"))
     if stats["shared_tokens"]:
         table.add_row("shared", Text(f"{stats['shared_tokens']:,} tokens hold both prompt and answer", "yellow"))
     if stats.get("prompts_on_both_sides"):
-        table.add_row("leak", Text(f"{stats['prompts_on_both_sides']:,} prompts of validation are trained on", "yellow"))
+        table.add_row(
+            "leak", Text(f"{stats['prompts_on_both_sides']:,} prompts of validation are trained on", "yellow")
+        )
     return table
 
 
@@ -163,14 +166,20 @@ def _lost(prepared: Prepared) -> list[RenderableType]:
 
 def _legend() -> Text:
     return Text.assemble(
-        ("Examples: ", "bold"), ("learnt", LEARNT), ", ", ("last learnt token of a turn", BORDER), ", ", ("masked", PROMPT)
+        ("Examples: ", "bold"),
+        ("learnt", LEARNT),
+        ", ",
+        ("last learnt token of a turn", BORDER),
+        ", ",
+        ("masked", PROMPT),
     )
 
 
 def _runs(labels: list[int]) -> list[tuple[int, int]]:
     """(start, end) of stretches of tokens that are all learnt or all masked."""
-    borders = [0, *(i for i in range(1, len(labels)) if (labels[i] == MASKED) != (labels[i - 1] == MASKED)), len(labels)]
-    return [(start, end) for start, end in zip(borders, borders[1:], strict=False) if start < end]
+    masked = [label == MASKED for label in labels]
+    borders = [0, *(i for i in range(1, len(masked)) if masked[i] != masked[i - 1]), len(masked)]
+    return [(start, end) for start, end in pairwise(borders) if start < end]
 
 
 def _without(start: int, end: int, skipped: range) -> list[tuple[int, int]]:

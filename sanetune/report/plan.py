@@ -13,15 +13,12 @@ from rich.text import Text
 from sanetune import units
 from sanetune.config.schema import Origin
 from sanetune.errors import RunError
+from sanetune.report.grid import drawing
 
 if TYPE_CHECKING:
     from sanetune.planning import Plan
 
 WIDTH = 80
-HEIGHT = 9
-"""Rows of the schedule drawn in the terminal."""
-COLOURS = ("cyan", "magenta", "yellow", "green")
-SIGNS = ("\N{BLACK CIRCLE}", "\N{WHITE CIRCLE}", "+", "x")
 
 
 def show(plan: Plan, console: Console | None = None) -> None:
@@ -141,27 +138,14 @@ def _rates(plan: Plan) -> Table:
 
 
 def _drawing(plan: Plan) -> list[RenderableType]:
-    """The schedules as signs on a grid, the chosen one drawn last so that it is never covered."""
-    curves = plan.schedules.curves
-    width, total = WIDTH - 12, max(plan.steps.total_steps, 1)
-    top = max((max(values) for values in curves.values()), default=0.0)
-    if not top:
+    curves = {name: (plan.schedules.steps, values) for name, values in plan.schedules.curves.items()}
+    if not any(value for _, values in curves.values() for value in values):
         return [Text("The learning rate is 0 throughout.", style="yellow")]
-    grid = [[(" ", "")] * width for _ in range(HEIGHT)]
-    styles = {name: (SIGNS[i % len(SIGNS)], COLOURS[i % len(COLOURS)]) for i, name in enumerate(curves)}
-    for name in reversed(curves):
-        for step, value in zip(plan.schedules.steps, curves[name], strict=True):
-            column = round((step - 1) / max(1, total - 1) * (width - 1))
-            grid[HEIGHT - 1 - round(value / top * (HEIGHT - 1))][column] = styles[name]
-    lines: list[RenderableType] = []
-    for row, cells in enumerate(grid):
-        label = units.rate(top) if row == 0 else "0" if row == HEIGHT - 1 else ""
-        lines.append(Text.assemble((f"{label:>9} ", "dim"), *((sign, colour) for sign, colour in cells)))
-    lines.append(Text(f"{'step 1':>16}{total:>{width - 6},}", style="dim"))
-    legend = Text.assemble(" " * 10)
-    for name, (sign, colour) in styles.items():
-        legend.append(f"{sign} {name}  ", style=colour)
-    return [*lines, legend]
+
+    def label(rate: float) -> str:
+        return units.rate(rate) if rate else "0"
+
+    return drawing(curves, label=label, last=max(plan.steps.total_steps, 1), bottom=0.0)
 
 
 def _values(plan: Plan) -> Table:

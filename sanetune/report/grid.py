@@ -1,0 +1,53 @@
+"""Curves drawn with signs on the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+WIDTH, HEIGHT = 68, 9
+"""Columns and rows of the drawing itself; the labels take ten columns more."""
+COLOURS = ("cyan", "magenta", "yellow", "green")
+SIGNS = ("\N{BLACK CIRCLE}", "\N{WHITE CIRCLE}", "+", "x")
+
+Curve = tuple[Sequence[float], Sequence[float]]
+"""Steps (ascending) and values."""
+
+
+def drawing(
+    curves: Mapping[str, Curve],
+    *,
+    label: Callable[[float], str],
+    last: int,
+    bottom: float | None = None,
+    height: int = HEIGHT,
+) -> list[RenderableType]:
+    """``curves`` by name over steps 1 to ``last``; the first is drawn last, so that it is never covered.
+
+    ``label`` writes a value. ``bottom`` is the value of the lowest row (open: the least value). Values that are not
+    finite are left out; without any finite value there is no drawing.
+    """
+    values = [value for _, some in curves.values() for value in some if math.isfinite(value)]
+    if not values:
+        return []
+    low = min(values) if bottom is None else bottom
+    span = max(values) - low or 1.0
+    grid = [[(" ", "")] * WIDTH for _ in range(height)]
+    styles = {name: (SIGNS[i % len(SIGNS)], COLOURS[i % len(COLOURS)]) for i, name in enumerate(curves)}
+    for name in reversed(list(curves)):
+        for step, value in zip(*curves[name], strict=True):
+            if math.isfinite(value):
+                column = round((max(step, 1) - 1) / max(1, last - 1) * (WIDTH - 1))
+                grid[height - 1 - round((value - low) / span * (height - 1))][column] = styles[name]
+    lines: list[RenderableType] = []
+    for row, cells in enumerate(grid):
+        words = label(low + span) if row == 0 else label(low) if row == height - 1 else ""
+        lines.append(Text.assemble((f"{words:>9} ", "dim"), *((sign, colour) for sign, colour in cells)))
+    lines.append(Text(f"{'step 1':>16}{last:>{WIDTH - 6},}", style="dim"))
+    legend = Text.assemble(" " * 10)
+    for name, (sign, colour) in styles.items():
+        legend.append(f"{sign} {name}  ", style=colour)
+    return [*lines, legend]
