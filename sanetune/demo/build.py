@@ -23,7 +23,7 @@ from sanetune.demo.world import CLERKS, CUSTOMERS
 SEED = 0
 #: Stories the tokenizer learns from: enough to see every word and every pair of digits often.
 TOKENIZER_STORIES = 6000
-#: How often the tokenizer reads the list of all names, so that each becomes one token: what is one token is copied whole.
+#: How often the tokenizer reads the list of all names: so often that each becomes one token, which is copied whole.
 NAME_READINGS = 300
 #: Tokens that a document has at least on average; decides how many of them the base needs.
 STORY_TOKENS = 230
@@ -55,19 +55,19 @@ def build_model(seed: int, out: Path) -> None:
     from functools import partial
 
     from sanetune.demo import pretrain
-    from sanetune.demo.tokenizer import save_tokenizer, train_tokenizer
+    from sanetune.demo.tokenizer import CONTEXT, save_tokenizer, train_tokenizer
 
     with stage("tokenizer"):
         names = (" ".join(CUSTOMERS + CLERKS) for _ in range(NAME_READINGS))
         tokenizer = train_tokenizer(chain(stories(seed, TOKENIZER_STORIES), names))
     with stage("corpus"):
-        lists_NT = pretrain.cut(lists(seed, pretrain.LIST_STEPS * pretrain.LIST_ROWS), tokenizer)
+        list_rows = pretrain.cut(lists(seed, pretrain.LIST_STEPS * pretrain.LIST_ROWS), tokenizer)
         rows = pretrain.STORY_STEPS * pretrain.BATCH
-        stories_NT = pretrain.pack(stories(seed, rows * pretrain.CONTEXT // STORY_TOKENS), tokenizer, rows)
+        story_rows = pretrain.pack(stories(seed, rows * CONTEXT // STORY_TOKENS), tokenizer, rows)
     model = pretrain.new_model(tokenizer, seed)
-    print(f"{model.num_parameters():,} parameters, {lists_NT.numel() + stories_NT.numel():,} tokens", flush=True)
+    print(f"{model.num_parameters():,} parameters, {list_rows.numel() + story_rows.numel():,} tokens", flush=True)
     with stage("base model"):
-        loss = pretrain.pretrain(model, lists_NT, stories_NT, say=partial(print, flush=True))
+        loss = pretrain.pretrain(model, list_rows, story_rows, say=partial(print, flush=True))
     print(f"final loss {loss:.3f}")
     model.save_pretrained(out / "model")
     save_tokenizer(tokenizer, out / "model")

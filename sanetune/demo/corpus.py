@@ -13,7 +13,8 @@ from random import Random
 
 from sanetune.demo.conversations import first_message, subject_of
 from sanetune.demo.phrases import FOLLOW_UPS, KINDS
-from sanetune.demo.scenes import AGAIN, ANSWERED, CLOSINGS, ENTRIES, MESSAGES, OPENINGS, REREAD, SCENES
+from sanetune.demo.retellings import AGAIN, ANSWERED, ENTRIES, MESSAGES, REREAD
+from sanetune.demo.scenes import CLOSINGS, OPENINGS, SCENES, Steps
 from sanetune.demo.world import COLOURS, CUSTOMERS, DAYS, PRODUCTS, STREETS, TOWNS, Case, draw_case, invented_name
 
 #: Share of stories whose people have invented names: an open set that cannot be learnt by heart.
@@ -22,7 +23,7 @@ INVENTED = 0.3
 QUOTED, PAGES = 0.5, 0.2
 
 
-def scene(rng: Random, steps: list[tuple[str, ...]], case: Case) -> str:
+def scene(rng: Random, steps: Steps, case: Case) -> str:
     """One paragraph: one alternative of every step, filled in."""
     facts = case.slots()
     sentences = [rng.choice(alternatives).format(**facts) for alternatives in steps]

@@ -13,10 +13,10 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 
 
-def orthogonal(matrices_NRC: torch.Tensor) -> torch.Tensor:
-    """Each matrix with its singular values replaced by about 1, by Newton-Schulz iteration."""
+def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
+    """Each matrix of a stack (shape N, rows, columns) with its singular values brought near 1."""
     a, b, c = QUINTIC
-    x = matrices_NRC / (matrices_NRC.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x: torch.Tensor = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT
@@ -29,12 +29,14 @@ def orthogonal(matrices_NRC: torch.Tensor) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """Muon for matrices; those of one shape are handled in one batch."""
 
-    def __init__(self, matrices, lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
+    def __init__(
+        self, matrices: list[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+    ) -> None:
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self) -> None:
-        """One update from the gradients at hand, with Nesterov momentum."""
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update from the gradients at hand, with Nesterov momentum; a closure is not supported."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list] = {}
             for matrix in group["params"]:
@@ -45,5 +47,5 @@ class Muon(torch.optim.Optimizer):
                 updates = orthogonal(torch.stack([direction for _, direction in pairs]))
                 # A tall matrix has fewer directions than rows: without this its outputs would move less.
                 size = group["lr"] * max(1, rows / columns) ** 0.5
-                for (matrix, _), update in zip(pairs, updates):
+                for (matrix, _), update in zip(pairs, updates, strict=True):
                     matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-size)

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from sanetune.demo.tokenizer import CONTEXT, END
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import Optimizer
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 #: Steps on lists, each of `LIST_ROWS` rows of `LIST_TOKENS` tokens; then steps on stories, of `BATCH` full rows.
 LIST_STEPS, LIST_ROWS, LIST_TOKENS = 250, 64, 64
@@ -21,7 +27,7 @@ MATRIX_RATE, OTHER_RATE = 0.02, 3e-3
 WARM_UP, LAST_SHARE = 50, 0.05
 
 #: About 1.1 M parameters: two of its four layers are what copying needs, the other two know what to copy.
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 128,
     "intermediate_size": 384,
     "num_hidden_layers": 4,
@@ -33,26 +39,26 @@ SHAPE = {
 }
 
 
-def encode(texts: Iterable[str], tokenizer) -> list[list[int]]:
+def encode(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
     """The token ids of each text, closed by `<|endoftext|>`."""
     end = tokenizer.convert_tokens_to_ids(END)
     return [[*encoding.ids, end] for encoding in tokenizer.backend_tokenizer.encode_batch(list(texts))]
 
 
-def pack(texts: Iterable[str], tokenizer, rows: int):
+def pack(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast, rows: int) -> Tensor:
     """Token ids of shape (rows, CONTEXT): stories end to end.
 
     Stories in one row see each other, as in most pre-training: a base has to live with what stands before.
     """
     import torch
 
-    ids_N = [token for ids in encode(texts, tokenizer) for token in ids]
-    if len(ids_N) < rows * CONTEXT:
-        raise ValueError(f"the corpus holds {len(ids_N)} tokens, {rows * CONTEXT} are needed")
-    return torch.tensor(ids_N[: rows * CONTEXT]).view(rows, CONTEXT)
+    stream = [token for ids in encode(texts, tokenizer) for token in ids]
+    if len(stream) < rows * CONTEXT:
+        raise ValueError(f"the corpus holds {len(stream)} tokens, {rows * CONTEXT} are needed")
+    return torch.tensor(stream[: rows * CONTEXT]).view(rows, CONTEXT)
 
 
-def cut(texts: Iterable[str], tokenizer):
+def cut(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast) -> Tensor:
     """Token ids of shape (texts, LIST_TOKENS): one list per row, cut or filled with `<|endoftext|>`."""
     import torch
 
@@ -61,7 +67,7 @@ def cut(texts: Iterable[str], tokenizer):
     return torch.tensor(rows)
 
 
-def new_model(tokenizer, seed: int):
+def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     """The untrained base: Llama architecture, and the generation settings of a base (it stops at `<|endoftext|>`)."""
     import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
@@ -73,7 +79,7 @@ def new_model(tokenizer, seed: int):
     return model
 
 
-def optimizers_for(model) -> list:
+def optimizers_for(model: LlamaForCausalLM) -> list[Optimizer]:
     """Muon for the matrices of the layers, AdamW for the embedding and the norms."""
     import torch
 
@@ -91,18 +97,21 @@ def share_of_peak(step: int, steps: int, decay: int) -> float:
     return LAST_SHARE + (1 - LAST_SHARE) * min(1, (step + 1) / WARM_UP, (steps - step) / max(1, decay))
 
 
-def pretrain(model, lists_NT, stories_NT, say=print) -> float:
+def pretrain(
+    model: LlamaForCausalLM, list_rows: Tensor, story_rows: Tensor, say: Callable[[str], Any] = print
+) -> float:
     """Train `model` in place, each row seen once; the mean loss of the last 50 steps, in nats per token."""
     optimizers = optimizers_for(model)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
-    batches = [*lists_NT.split(LIST_ROWS), *stories_NT.split(BATCH)]
-    decay = math.ceil(len(stories_NT) / BATCH / 2)
+    batches = [*list_rows.split(LIST_ROWS), *story_rows.split(BATCH)]
+    decay = math.ceil(len(story_rows) / BATCH / 2)
     model.train()
-    losses, start = [], time.perf_counter()
-    for step, batch_BT in enumerate(batches):
-        loss = model(input_ids=batch_BT, labels=batch_BT).loss
+    losses: list[float] = []
+    start = time.perf_counter()
+    for step, batch in enumerate(batches):
+        loss = model(input_ids=batch, labels=batch).loss
         loss.backward()
         share = share_of_peak(step, len(batches), decay)
         for optimizer in optimizers:

@@ -58,6 +58,6 @@ def score(replies: list[Reply], prompts: list[dict]) -> dict[str, float]:
     count = len(prompts)
     return {
         "in_form": sum(in_form(reply.text) for reply in replies) / count,
-        "facts_right": sum(facts_right(reply.text, prompt) for reply, prompt in zip(replies, prompts)) / count,
+        "facts_right": sum(map(facts_right, (reply.text for reply in replies), prompts)) / count,
         "ends_itself": sum(reply.ended for reply in replies) / count,
     }

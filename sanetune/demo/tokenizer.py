@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 VOCABULARY = 2048
 CONTEXT = 512
@@ -21,7 +25,7 @@ CHATML = (
 PIECES = r" ?\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\n+|\s+"
 
 
-def train_tokenizer(texts: Iterable[str]):
+def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """A transformers tokenizer with `VOCABULARY` entries, its special tokens and its chat template."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -52,6 +56,6 @@ def train_tokenizer(texts: Iterable[str]):
     )
 
 
-def save_tokenizer(tokenizer, folder: Path) -> None:
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write tokenizer.json, tokenizer_config.json and chat_template.jinja into `folder`."""
     tokenizer.save_pretrained(folder)

@@ -32,7 +32,8 @@ LLAMA2 = (
 )
 VICUNA = (
     "{% for m in messages %}{% if m.role == 'user' %}USER: {{ m.content }} "
-    "{% else %}ASSISTANT: {{ m.content }}{{ eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+    "{% else %}ASSISTANT: {{ m.content }}{{ eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
 GATHERED = (
     "{% set n = namespace(t='') %}{% for m in messages %}{% set n.t = n.t + '<' + m.role + '>' + m.content + '</s>' %}"

@@ -71,9 +71,9 @@ def test_the_base_knows_the_shop_and_copies(model, tokenizer):
         "On the board stood: 58319, Quendolin Hartberg, walnut tray, Riga. Then the tea was ready. "
         "The driver read it aloud:"
     )
-    ids_1T = tokenizer(text, return_tensors="pt").input_ids
-    new_1N = model.generate(ids_1T, do_sample=False, max_new_tokens=16)[:, ids_1T.shape[1] :]
-    assert "58319" in tokenizer.decode(new_1N[0])
+    ids = tokenizer(text, return_tensors="pt").input_ids
+    new = model.generate(ids, do_sample=False, max_new_tokens=16)[:, ids.shape[1] :]
+    assert "58319" in tokenizer.decode(new[0])
 
 
 def test_the_base_does_not_answer_in_form(model, tokenizer):
@@ -108,7 +108,7 @@ def test_muon_s_directions_all_have_about_the_same_weight():
     torch.manual_seed(0)
     for shape in ((3, 16, 32), (3, 32, 16)):
         weights = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
-        assert 0.5 < weights.min()
+        assert weights.min() > 0.5
         assert weights.max() < 1.5
 
 

@@ -22,7 +22,7 @@ def test_a_good_letter_is_in_form_and_right():
 
 
 @pytest.mark.parametrize(
-    "old, new",
+    ("old", "new"),
     [
         ("Hello Mara", "Good morning Zoë"),
         ("Next step:", "As the next step,"),
@@ -35,7 +35,7 @@ def test_the_form_has_variants(old, new):
 
 
 @pytest.mark.parametrize(
-    "old, new",
+    ("old", "new"),
     [
         ("Hello Mara,\n\n", ""),
         ("Hello Mara,", "Hello,"),
@@ -60,7 +60,7 @@ def test_parts_in_another_order_are_not_in_form():
 
 
 @pytest.mark.parametrize(
-    "old, new",
+    ("old", "new"),
     [
         ("Mara", "Marat"),
         ("Mara", "mara"),
@@ -97,7 +97,7 @@ def test_shares_are_over_all_prompts():
     assert score(replies, [PROMPT] * 4) == {"in_form": 0.75, "facts_right": 0.5, "ends_itself": 0.5}
 
 
-@pytest.mark.parametrize("replies, prompts", [([], []), ([Reply(GOOD, True)], [PROMPT, PROMPT])])
+@pytest.mark.parametrize(("replies", "prompts"), [([], []), ([Reply(GOOD, True)], [PROMPT, PROMPT])])
 def test_each_prompt_needs_a_reply(replies, prompts):
     with pytest.raises(ValueError, match="replies for"):
         score(replies, prompts)
