@@ -28,7 +28,7 @@ from sanetune.demo.phrases import (
     THANKS,
     Kind,
 )
-from sanetune.demo.world import HELD_OUT, KNOWN, Case, draw_case
+from sanetune.demo.world import CUSTOMERS, Case, draw_case
 
 TRAIN, VALIDATION, PROMPTS = 1500, 150, 50
 #: How many turns a conversation has: mostly one.
@@ -141,10 +141,8 @@ def conversation(rng: Random, names: list[str]) -> Conversation:
 def conversations(seed: int, split: str) -> list[Conversation]:
     """All conversations of a split (`train`, `validation` or `prompts`), the same for the same seed, none twice.
 
-    Training customers have known names; half of the validation's and all of the prompts' are held out.
+    Customers of all splits have the same few hundred names; what they ask, with which numbers, is drawn anew.
     """
     count = {"train": TRAIN, "validation": VALIDATION, "prompts": PROMPTS}[split]
     rng = Random(f"{seed}/{split}")
-    known, fresh = [KNOWN], [HELD_OUT]
-    pools = {"train": known, "validation": known + fresh, "prompts": fresh}[split]
-    return [conversation(rng, pools[number % len(pools)]) for number in range(count)]
+    return [conversation(rng, CUSTOMERS) for _ in range(count)]

@@ -28,7 +28,7 @@ def settings(out: Path) -> dict[str, Any]:
         "data": {"train": str(TRAIN), "validation": str(VALIDATION)},
         "train": {
             "num_train_epochs": 2,
-            "learning_rate": 2e-3,
+            "learning_rate": 1.5e-3,
             "per_device_train_batch_size": 16,
             "gradient_accumulation_steps": 1,
             "eval_strategy": "steps",

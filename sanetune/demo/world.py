@@ -41,10 +41,6 @@ CUSTOMERS = ["Aaron", "Abel", "Ada", "Adele", "Agnes", "Aiko", "Alba", "Albert",
  "Vera", "Viktor", "Viola", "Walter", "Wanda", "Wendel", "Werner", "Wilma", "Xaver", "Yannis", "Yara", "Yasmin",
  "Yusuf", "Zara", "Zeno", "Zita"]
 
-#: Names kept for validation and the prompts alone: what is copied there cannot have been learnt by heart.
-HELD_OUT = CUSTOMERS[4::6]
-KNOWN = [name for name in CUSTOMERS if name not in HELD_OUT]
-
 CLERKS = ["Lotte", "Jonas", "Minna", "Rufus", "Tessa", "Anselm", "Nell", "Piet"]
 ENDINGS = ["berg", "mann", "sen", "ler", "ner", "hoff", "wald", "stein", "bach", "field", "ford", "wood", "ley", "son",
  "ton", "ström", "ski", "ova", "etti", "ano"]
