@@ -43,7 +43,8 @@ def settings(out: Path) -> dict[str, Any]:
 def tell(out: Path, console: Console | None = None) -> dict[str, Any]:
     """Runs everything into the folder ``out``; returns the figures, which also lie in ``out/demo.json``.
 
-    Takes under three minutes on two cores. An earlier demo's folder is replaced, any other non-empty folder is a RunError.
+    Takes under three minutes on two cores. An earlier demo's folder is
+    replaced, any other folder that is not empty is a RunError.
     """
     began = time.monotonic()
     from rich.console import Console
@@ -97,7 +98,8 @@ def _finish(
     from sanetune.demo.score import score
 
     base, tuned = score(before, prompts), score(after, prompts)
-    figures = {"base": base, "tuned": tuned, "seconds": round(time.monotonic() - began, 1)}
+    seconds = round(time.monotonic() - began, 1)
+    figures = {"base": base, "tuned": tuned, "seconds": seconds}
     run.write_json(run.path / "demo.json", figures)
     table = Table("", "base", "tuned", title=f"Judged by code on {len(prompts)} held-out prompts", title_justify="left")
     words = {
@@ -108,7 +110,7 @@ def _finish(
     for key, name in words.items():
         table.add_row(name, units.share(base[key]), units.share(tuned[key]))
     console.print(table)
-    console.print(Text(f"The whole story took {units.seconds(figures['seconds'])}. Everything lies in {run.path}:"))
+    console.print(Text(f"The whole story took {units.seconds(seconds)}. Everything lies in {run.path}:"))
     for name, what in (("model", "the tuned model"), ("plots/curves.png", "curves"), ("demo.json", "these figures")):
         console.print(Text(f"  {run.path / name}  {what}", style="dim"))
     console.print(Text("Next: sanetune init MODEL DATA, with your own model and file."))
@@ -119,7 +121,9 @@ def _clear(out: Path) -> None:
     """Makes room for the run: what an earlier demo left is removed, anything else is refused by the run itself."""
     import shutil
 
-    if (out / "demo.json").is_file() or ((out / "config.yaml").is_file() and "demo" in (out / "config.yaml").read_text()):
+    if (out / "demo.json").is_file() or (
+        (out / "config.yaml").is_file() and "demo" in (out / "config.yaml").read_text()
+    ):
         shutil.rmtree(out)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
     from sanetune.engine.generate import Answer
@@ -79,6 +79,14 @@ class Comparison:
         return cls(
             pairs, value["base"], value["tuned"], losses.get("base"), losses.get("tuned"), value.get("decoding") or {}
         )
+
+
+def show(comparison: Comparison, console: Console | None = None) -> None:
+    """Print all pairs and the figures, at the width of the terminal."""
+    from rich.console import Console
+
+    console = console or Console(highlight=False)
+    console.print(view(comparison, console.width))
 
 
 def view(comparison: Comparison, width: int = 80) -> RenderableType:
