@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from sanetune.data.conversation import Message
@@ -16,7 +17,7 @@ def talk(model: Any, tokenizer: Any, *, name: str, max_new_tokens: int, temperat
     from sanetune.engine.generate import Decoding, stop_ids, stream
 
     console = Console(highlight=False)
-    console.print(f"Talking to {name}. {HELP}", style="dim", markup=False)
+    console.print(f"Talking to {name}.", HELP, sep="\n", style="dim", markup=False)
     config = model.generation_config.eos_token_id
     stops = stop_ids(tokenizer, config if isinstance(config, list) else [config] if config is not None else [])
     decoding = Decoding(max_new_tokens=max_new_tokens, temperature=temperature)
@@ -26,6 +27,7 @@ def talk(model: Any, tokenizer: Any, *, name: str, max_new_tokens: int, temperat
             if question == "/exit":
                 return
             messages = []
+            console.print("A new conversation.", style="dim")
             continue
         messages.append({"role": "user", "content": question})
         text = ""
@@ -49,5 +51,7 @@ def _asked(console: Any) -> str | None:
         except (EOFError, KeyboardInterrupt):
             console.print()
             return None
+        if not sys.stdin.isatty():  # piped in: nobody has seen it being typed
+            console.print(line, markup=False)
         if line:
             return line

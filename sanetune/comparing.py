@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 HELD_OUT = 5
 """Held-out rows that are answered."""
-LONGEST_ANSWER = 256
-"""Tokens of an answer at most; more where the reference answers are longer."""
+FEWEST, FEWEST_OF_YOURS = 64, 256
+"""Tokens that every answer may have, and answers to the user's own prompts, which have no reference."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ def answers(model: Any, prepared: Prepared, prompts: Prompts) -> list[Answer]:
             model,
             prepared.tokenizer,
             prompts.messages,
-            decoding=Decoding(max_new_tokens=longest(prepared)),
+            decoding=Decoding(max_new_tokens=longest(prepared, prompts)),
             stop_token_ids=prepared.stop_token_ids,
             tools=prompts.tools,
         )
@@ -79,9 +79,11 @@ def answers(model: Any, prepared: Prepared, prompts: Prompts) -> list[Answer]:
         ) from None
 
 
-def longest(prepared: Prepared) -> int:
-    """Tokens that an answer may have: as many as the longest rows have, and not fewer than :data:`LONGEST_ANSWER`."""
-    return max(LONGEST_ANSWER, int(prepared.stats["train"]["lengths"].get("p95", 0)))
+def longest(prepared: Prepared, prompts: Prompts) -> int:
+    """Tokens that an answer may have: half again as many as the longest reference, and not fewer than the least."""
+    references = [reference for reference in prompts.references if reference]
+    lengths = [len(ids) for ids in prepared.tokenizer(references)["input_ids"]] if references else [0]
+    return max(FEWEST, FEWEST_OF_YOURS if prompts.yours else 0, 16 + max(lengths) * 3 // 2)
 
 
 def validation_loss(model: Any, prepared: Prepared) -> float | None:
@@ -105,7 +107,11 @@ def compared(
     from sanetune.report.compare import Comparison, pairs_of
 
     pairs = pairs_of(prompts.messages, *replies, yours=prompts.yours, references=prompts.references)
-    decoding = {"temperature": 0, "max_new_tokens": longest(prepared), "stop_token_ids": prepared.stop_token_ids}
+    decoding = {
+        "temperature": 0,
+        "max_new_tokens": longest(prepared, prompts),
+        "stop_token_ids": prepared.stop_token_ids,
+    }
     return Comparison(pairs, *names, *losses, decoding)
 
 

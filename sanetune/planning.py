@@ -102,7 +102,7 @@ def sketch(section: ModelSection, known: Facts) -> Facts:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from sanetune.engine.locate import locate
+    from sanetune.data.locate import locate
     from sanetune.engine.model import facts as sizes
     from sanetune.engine.model import make_trainable
     from sanetune.engine.quiet import quiet

@@ -22,8 +22,9 @@ BYTES_PER_FROZEN = {"lora": 2.0, "qlora": 0.6}
 """A bf16 weight; an NF4 weight with its scales."""
 ROOM = 0.6
 """Share of the memory that weights and optimizer may take; the rest is for activations."""
-SAMPLE = 500
+SAMPLE = 2000
 """Rows that are tokenized to learn their lengths."""
+ESTIMATED = f"in the first {SAMPLE:,}"
 
 DOCUMENTED: tuple[str, ...] = (
     "learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps",
@@ -80,7 +81,8 @@ def _choose(model: str, data: Sequence[str], method: str | None) -> tuple[Config
     config = load(values)
     found = planning.sketch(config.model, found) if method != "full" else found
     found, why["train"] = _rows(config, found)
-    why["holdout"] = f"about {found.validation_examples:,} rows are held out and measured on"
+    about = "about " if ESTIMATED in why["train"] else ""
+    why["holdout"] = f"{about}{units.many(found.validation_examples, 'row')} held out and measured on"
     return config, found, why
 
 
@@ -124,7 +126,8 @@ def _rows(config: Config, found: Facts) -> tuple[Facts, str]:
         learnt_tokens=round(seen.learnt_tokens * scale),
     )
     forms = ", ".join(str(form) for form in prepared.stats.get("forms", {}))
-    return seen, f"{total:,} rows ({forms}), {seen.mean_tokens:,.0f} tokens on average"
+    reason = f"{total:,} row{'s' * (total != 1)} ({forms}), {seen.mean_tokens:,.0f} tokens on average"
+    return seen, reason + (f" {ESTIMATED}" if total > SAMPLE else "")
 
 
 def _text(made: planning.Plan, why: dict[str, str], out: Path) -> str:
@@ -155,10 +158,11 @@ def _text(made: planning.Plan, why: dict[str, str], out: Path) -> str:
         edit.note(data, key, why.get(key, ""))
     edit.note(run, "name", "the run's folder is runs/NAME, beside this file")
     edit.note(run, "trackers", "also: wandb, trackio; metrics.jsonl is always written")
+    about = "about " if ESTIMATED in why.get("train", "") else ""
     head = f"""\
     # Written by sanetune init. Change what you like; whatever you delete is derived again.
     # Effective batch size: {steps.equation}
-    # Steps: {steps.steps_per_epoch:,} per epoch, {steps.total_steps:,} in all, {steps.warmup_steps:,} of warm-up
+    # Steps: {about}{steps.steps_per_epoch:,} per epoch, {steps.total_steps:,} in all, {steps.warmup_steps:,} of warm-up
     # Trains {units.count(made.facts.trainable)} of {units.count(made.facts.parameters)} parameters
     """
     return textwrap.dedent(head) + "\n" + edit.write(tree)

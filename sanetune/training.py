@@ -28,12 +28,15 @@ def train(
     from accelerate import PartialState
 
     from sanetune.api import Trained
+    from sanetune.data.locate import locate
     from sanetune.engine.progress import TrainingProgress
     from sanetune.engine.trl import train as run_engine
     from sanetune.report import run as view
 
     main = PartialState().is_main_process
     console = view.console(console, quiet=not main)
+    # Before the data: preparing it can take long, and is in vain without a model.
+    locate(config.model.name, config.model.revision)
     with PartialState().main_process_first(), rows_bar(console) as progress:
         prepared = prepare(config, progress=progress)
     plan = planning.plan(config, prepared)

@@ -12,6 +12,11 @@ def count(number: float) -> str:
     return _scaled(number, 1000.0, ("", " k", " M", " B", " T"))
 
 
+def many(number: int, noun: str, plural: str = "") -> str:
+    """many(1, "row") -> "1 row", many(1200, "row") -> "1,200 rows", many(2, "batch", "batches") -> "2 batches"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def bytes_(number: float) -> str:
     """1536 -> "1.5 KiB": binary units, as memory and drivers count."""
     return _scaled(number, 1024.0, (" B", " KiB", " MiB", " GiB", " TiB", " PiB"))

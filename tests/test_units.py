@@ -58,6 +58,12 @@ def test_dollars(number, text) -> None:
     assert units.usd(number) == text
 
 
+def test_one_of_something_is_not_many() -> None:
+    assert units.many(1, "row") == "1 row"
+    assert units.many(0, "row") == "0 rows"
+    assert units.many(1200, "batch", "batches") == "1,200 batches"
+
+
 @given(st.floats(0, 1e18))
 def test_no_number_is_longer_than_a_column(number: float) -> None:
     assert len(units.count(number)) <= 10

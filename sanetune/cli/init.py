@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -36,4 +37,7 @@ def command(model: str, data: tuple[str, ...], out: Path, method: str | None, fo
 
     write_config(model, list(data), out, method=method, force=force)
     click.echo(f"Wrote {out}")
-    click.echo(f"Next: sanetune data {out}, sanetune plan {out}, sanetune train {out}")
+    file = shlex.quote(str(out))
+    click.echo(f"Next: sanetune data {file}   what is learnt")
+    click.echo(f"      sanetune plan {file}   what a run will do")
+    click.echo(f"      sanetune train {file}")

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from sanetune import units
 from sanetune.config.facts import Facts
 from sanetune.config.schema import Config
 
@@ -120,11 +121,12 @@ def _notes(plan: StepPlan, config: Config, facts: Facts) -> list[str]:
     if plan.examples and 0 < plan.last_step_batches < plan.accumulation:
         notes.append(
             f"The last step of every epoch adds up {plan.last_step_batches} of {plan.accumulation} batches:"
-            f" {plan.batches_per_epoch:,} batches do not come out even."
+            f" {units.many(plan.batches_per_epoch, 'batch', 'batches')} per epoch cannot be shared out evenly."
         )
     if plan.examples and plan.effective > plan.examples:
         notes.append(
-            f"The effective batch of {plan.effective:,} is larger than the {plan.examples:,} training examples."
+            f"The effective batch of {plan.effective:,} is larger than the data:"
+            f" {units.many(plan.examples, 'training example')}."
         )
     if plan.warmup_steps >= plan.total_steps > 0:
         notes.append(f"Warm-up takes all {plan.total_steps:,} steps: the full learning rate is never reached.")

@@ -183,19 +183,23 @@ def _said(path: Path) -> Iterator[None]:
         raise DataError(what, "", fix, Place(path)) from None
 
 
+NO_ROWS = "There is nothing to learn from without its rows."
+
+
 def missing(path: Path) -> DataError:
     """The error for a path that does not exist, with the nearest names in its folder or the part that is missing."""
     folder = path.parent
     if not folder.is_dir():
         above = next((p for p in folder.parents if p.is_dir()), None)
         fix = f"The folder {folder} does not exist either" + (f"; {above} does." if above else ".")
-        return DataError("no such file", "", fix, Place(path))
+        fix += " Correct data.train or data.validation."
+        return DataError("no such file", NO_ROWS, fix, Place(path))
     names = sorted(p.name for p in folder.iterdir())
     data = [name for name in names if kind_of(Path(name))]
     fix = nearest(path.name, names) or (
         f"In {folder} there are: {listing(data)}." if data else f"{folder} holds no data files."
     )
-    return DataError("no such file", "", fix.strip(), Place(path))
+    return DataError("no such file", NO_ROWS, f"{fix.strip()} Correct data.train or data.validation.", Place(path))
 
 
 def _refuse_wide(path: Path, head: bytes) -> None:

@@ -117,6 +117,8 @@ class Conversations:
 
     def _unreadable(self, failures: int) -> DataError:
         first = self.bad[0]
+        if self.rows == 1:
+            return first
         shown = "\n".join(f"  {error.place}: {error.what}" for error in self.bad[:SHOWN])
         more = f"\n  … and {failures - SHOWN:,} more" if failures > SHOWN else ""
         what = f"{failures:,} of {self.rows:,} rows cannot be read:\n{shown}{more}"

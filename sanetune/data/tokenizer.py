@@ -82,6 +82,11 @@ def _load(model: ModelSection) -> Any:
             "Text cannot be turned into this model's tokens without it.",
             "Copy the tokenizer's files into the folder.",
         )
+    if not folder.is_dir():
+        # One question, with an answer that names the fault; transformers would ask for several files, with retries.
+        from sanetune.data.locate import locate
+
+        locate(model.name, model.revision)
     try:
         return AutoTokenizer.from_pretrained(
             model.name, revision=model.revision or "main", trust_remote_code=model.trust_remote_code

@@ -20,8 +20,8 @@ CHATML = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 
-#: Words with the space before them, digits in pairs (an order number is three tokens, and each pair is in the
-#: vocabulary, so a number never seen is copied like any other word), runs of signs, line breaks.
+#: Words with the space before them, digits in pairs (an order number is three tokens, and nearly each
+#: pair is in the vocabulary, so a number never seen is copied like any other word), runs of signs, line breaks.
 PIECES = r" ?\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\n+|\s+"
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sanetune.config.facts import Facts
+from sanetune.data.locate import Location, locate
 from sanetune.engine.adapters import Frozen, adapter_of, add_adapter, freeze
-from sanetune.engine.locate import Location, locate
 from sanetune.engine.quiet import quiet
 from sanetune.errors import ConfigError, ModelError
 

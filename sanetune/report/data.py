@@ -72,6 +72,8 @@ def tokens(tokenizer: Any, row: dict[str, Any]) -> Text:
                 text.append(_visible(tokenizer.decode(ids[last - 1 : last])), style=BORDER)
         if skipped and start < skipped.start <= end:
             text.append(f" … {len(skipped):,} tokens left out … ", style="yellow")
+    if text.plain.endswith("\n"):  # its mark stands; the next example begins on a line of its own anyway
+        text.right_crop(1)
     return text
 
 
@@ -98,25 +100,30 @@ def _summary(prepared: Prepared) -> Table:
     for split in ("train", "validation"):
         if split in stats:
             table.add_row(split, _side(stats[split]))
-    stops = ", ".join(f"{token} ({count:,} times)" for token, count in stats["stop_tokens"].items())
+    stops = ", ".join(f"{token} ({units.many(count, 'time')})" for token, count in stats["stop_tokens"].items())
     missing = Text("none: no single token ends the answers; the model may not stop", style="yellow")
     table.add_row("stop tokens", Text(stops) if stops else missing)
     for name, count in stats["left_out_by_template"].items():
-        table.add_row("left out", Text(f"the template does not render the {name} of {count:,} messages", "yellow"))
+        table.add_row(
+            "left out", Text(f"the template does not render the {name} of {units.many(count, 'message')}", "yellow")
+        )
     if stats["shared_tokens"]:
-        table.add_row("shared", Text(f"{stats['shared_tokens']:,} tokens hold both prompt and answer", "yellow"))
+        table.add_row(
+            "shared", Text(f"{units.many(stats['shared_tokens'], 'token')} with both prompt and answer in it", "yellow")
+        )
     if stats.get("prompts_on_both_sides"):
         table.add_row(
-            "leak", Text(f"{stats['prompts_on_both_sides']:,} prompts of validation are trained on", "yellow")
+            "leak",
+            Text(f"{units.many(stats['prompts_on_both_sides'], 'prompt')} of validation also trained on", "yellow"),
         )
     return table
 
 
 def _side(side: dict[str, Any]) -> str:
-    words = f"{side['examples']:,} examples, {units.count(side['tokens'])} tokens, "
+    words = f"{units.many(side['examples'], 'example')}, {units.count(side['tokens'])} tokens, "
     words += f"{units.share(side['learnt_share'])} learnt"
     if "packs" in side:
-        words += f"; {side['packs']:,} packs, {units.share(side['fill'])} full"
+        words += f"; {units.many(side['packs'], 'pack')}, {units.share(side['fill'])} full"
     return words
 
 
@@ -154,11 +161,16 @@ def _lost(prepared: Prepared) -> list[RenderableType]:
         return [Text("No row was dropped or cut.", style="green"), Text("")]
     pieces: list[RenderableType] = [Text("Lost rows", style="bold")]
     for reason, numbers in prepared.stats["lost"].items():
-        pieces.append(Text(f"{numbers['rows']:,} rows {reason}: {numbers['tokens']:,} tokens lost", style="yellow"))
+        pieces.append(
+            Text(
+                f"{units.many(numbers['rows'], 'row')} {reason}: {units.many(numbers['tokens'], 'token')} lost",
+                style="yellow",
+            )
+        )
         rows = [row for row in prepared.lost if row["reason"] == reason]
         for row in rows[:LISTED]:
             line = f":{row['line']}" if row["line"] is not None else f", row {row['row']}"
-            pieces.append(Text(f"  {row['file'] or 'data'}{line}: {row['tokens']:,} tokens"))
+            pieces.append(Text(f"  {row['file'] or 'data'}{line}: {units.many(row['tokens'], 'token')}"))
         if len(rows) > LISTED:
             pieces.append(Text(f"  … and {len(rows) - LISTED:,} more; --json lists them all", style="dim"))
     return [*pieces, Text("")]

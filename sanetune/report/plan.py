@@ -16,6 +16,7 @@ from sanetune.errors import RunError
 from sanetune.report.grid import drawing
 
 if TYPE_CHECKING:
+    from sanetune.config.facts import Facts
     from sanetune.planning import Plan
 
 WIDTH = 80
@@ -52,22 +53,22 @@ def _heading(plan: Plan) -> RenderableType:
         method = "part of the weights"
     lines = [Text.assemble(("Plan for ", "bold"), (_last(model.name), "bold cyan"))]
     if facts.parameters:
-        sizes = units.count(facts.parameters), units.count(facts.trainable)
-        trained = units.share(facts.trainable / facts.parameters)
-        lines.append(
-            Text(
-                f"{sizes[0]} parameters, {sizes[1]} of them trained ({trained}):"
-                f" {method}, on {facts.devices} {facts.device} device{'s' * (facts.devices > 1)}"
-            )
-        )
-    packed = "packs" if plan.config.train.get("packing") else "examples"
+        some = f"{units.count(facts.trainable)} of them trained ({units.share(facts.trainable / facts.parameters)})"
+        trained = f"{some}: {method}" if facts.trainable < facts.parameters else "all of them trained"
+        where = "the CPU" if (facts.device, facts.devices) == ("cpu", 1) else _devices(facts)
+        lines.append(Text(f"{units.count(facts.parameters)} parameters, {trained}, on {where}"))
+    packed = "pack" if plan.config.train.get("packing") else "example"
     lines.append(
         Text(
-            f"{plan.steps.examples:,} {packed} to train on, {facts.validation_examples:,} to validate on;"
+            f"{units.many(plan.steps.examples, packed)} to train on, {facts.validation_examples:,} to validate on;"
             f" about {facts.mean_tokens:,.0f} tokens each"
         )
     )
     return Group(*lines, Text(""))
+
+
+def _devices(facts: Facts) -> str:
+    return units.many(facts.devices, f"{facts.device} device")
 
 
 def _last(name: str) -> str:
@@ -100,7 +101,7 @@ def _arithmetic(plan: Plan) -> Table:
 def _in_all(plan: Plan) -> Text:
     steps = plan.steps
     if int(plan.config.train.get("max_steps", -1)) > 0:
-        return Text.assemble("max_steps: ", (f"{steps.total_steps:,}", "bold"), f" = {steps.epochs:.2f} epochs")
+        return Text.assemble("max_steps: ", (f"{steps.total_steps:,}", "bold"), f" = {steps.epochs:.3g} epochs")
     number = f"{steps.epochs:g} epoch{'s' * (steps.epochs != 1)} x {steps.steps_per_epoch:,}"
     return Text.assemble(f"{number} = ", (f"{steps.total_steps:,}", "bold"))
 
@@ -115,9 +116,9 @@ def _renamed(plan: Plan) -> RenderableType:
 
 def _combinations(plan: Plan) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    for name in ("per device", "accumulated", "devices", "effective batch", "steps per epoch", "steps in all"):
-        table.add_column(name, justify="right", min_width=len(name) if " " not in name else None)
-    table.add_column("")
+    for name in ("per device", "accumulated", "devices", "effective", "steps/epoch", "steps"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for one in plan.combinations:
         numbers = (one.per_device, one.accumulation, one.devices, one.effective, one.steps_per_epoch, one.total_steps)
         mark = "this run" if one.chosen else ""
