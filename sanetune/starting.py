@@ -159,11 +159,13 @@ def _text(made: planning.Plan, why: dict[str, str], out: Path) -> str:
     edit.note(run, "name", "the run's folder is runs/NAME, beside this file")
     edit.note(run, "trackers", "also: wandb, trackio; metrics.jsonl is always written")
     about = "about " if ESTIMATED in why.get("train", "") else ""
+    whole = made.facts.trainable == made.facts.parameters
+    trained = ("all" if whole else f"{units.count(made.facts.trainable)} of") + f" {units.count(made.facts.parameters)}"
     head = f"""\
     # Written by sanetune init. Change what you like; whatever you delete is derived again.
     # Effective batch size: {steps.equation}
     # Steps: {about}{steps.steps_per_epoch:,} per epoch, {steps.total_steps:,} in all, {steps.warmup_steps:,} of warm-up
-    # Trains {units.count(made.facts.trainable)} of {units.count(made.facts.parameters)} parameters
+    # Trains {trained} parameters
     """
     return textwrap.dedent(head) + "\n" + edit.write(tree)
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Models this small are faster on one thread, and threads beyond the cores wait for each other for seconds.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

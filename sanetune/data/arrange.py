@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sanetune import units
 from sanetune.data import packs, splits, stats
 from sanetune.data.labels import MASKED
 from sanetune.errors import DataError, Place
@@ -122,7 +123,7 @@ class _Side:
         long = [index for index in self.used if self.lengths[index] > limit]
         if long and overlong == "error":
             raise DataError(
-                f"{len(long):,} rows are longer than max_length ({limit:,} tokens); "
+                f"{units.many(len(long), 'row is', 'rows are')} longer than max_length ({limit:,} tokens); "
                 f"the first has {self.lengths[long[0]]:,}.",
                 "`data.overlong: error` asks to stop here.",
                 "Raise train.max_length, shorten the rows, or set data.overlong to drop or cut.",
@@ -239,8 +240,8 @@ def _nothing_left(side: _Side, limit: int) -> DataError:
     shortest = int(side.lengths.min()) if len(side.lengths) else 0
     if shortest > limit:
         return DataError(
-            f"max_length is {limit:,} tokens and the shortest of {len(side.lengths):,} rows has {shortest:,}: "
-            "no row is left.",
+            f"max_length is {limit:,} tokens and the shortest of {units.many(len(side.lengths), 'row')}"
+            f" has {shortest:,}: no row is left.",
             "Rows that do not fit are dropped whole (`data.overlong: drop`), so that no answer loses its end.",
             f"Raise train.max_length (the longest row has {int(side.lengths.max()):,}), or cut: `data.overlong: cut`.",
             side._place(0),

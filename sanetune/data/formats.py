@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from sanetune import units
 from sanetune.data.columns import CANONICAL, FORMS, at_path, find
 from sanetune.data.conversation import Conversation, Message
 from sanetune.data.files import Row
@@ -137,7 +138,7 @@ class Conversations:
             raise ConfigError(what, "A column that is not there would be left out without anyone noticing.", "", place)
         if not self._answered:
             raise DataError(
-                f"none of {self.rows:,} rows holds an assistant's answer",
+                f"none of {units.many(self.rows, 'row')} holds an assistant's answer",
                 f"There is nothing to learn. Forms: {', '.join(f'{form} ({n:,})' for form, n in self.forms.items())}.",
                 "If a column of another name holds the replies, name it: data.fields: {prompt: …, completion: …}.",
                 place,

@@ -64,14 +64,15 @@ def tokens(tokenizer: Any, row: dict[str, Any]) -> Text:
     skipped = range(LONGEST // 2, len(ids) - LONGEST // 2) if len(ids) > LONGEST else range(0)
     for start, end in _runs(labels):
         for first, last in _without(start, end, skipped):
+            if skipped and first == skipped.stop:
+                text.append(f" … {len(skipped):,} tokens left out … ", style="yellow")
             learnt = labels[first] != MASKED
-            whole = learnt and last == end and end < len(labels)
+            # At the end of the row the turn may have been cut; then its last token is a word like any other.
+            whole = learnt and last == end and (end < len(labels) or ids[-1] in tokenizer.added_tokens_decoder)
             # A character may be spread over several tokens, so runs are decoded, not single tokens.
             text.append(_visible(tokenizer.decode(ids[first : last - whole])), style=LEARNT if learnt else PROMPT)
             if whole:
                 text.append(_visible(tokenizer.decode(ids[last - 1 : last])), style=BORDER)
-        if skipped and start < skipped.start <= end:
-            text.append(f" … {len(skipped):,} tokens left out … ", style="yellow")
     if text.plain.endswith("\n"):  # its mark stands; the next example begins on a line of its own anyway
         text.right_crop(1)
     return text

@@ -81,7 +81,9 @@ def _arithmetic(plan: Plan) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
-    batches = f"{steps.batches_per_epoch:,} batches / {steps.accumulation} accumulated, rounded up"
+    batches = (
+        f"{units.many(steps.batches_per_epoch, 'batch', 'batches')} / {steps.accumulation} accumulated, rounded up"
+    )
     table.add_row(
         "effective batch size", Text.assemble(steps.equation.rsplit("=", 1)[0], "= ", (f"{steps.effective:,}", "bold"))
     )
@@ -204,7 +206,7 @@ def draw(plan: Plan, folder: Path) -> list[Path]:
         if plan.steps.warmup_steps:
             axes.axvline(plan.steps.warmup_steps, color="0.6", linestyle=":", linewidth=1)
             axes.annotate(
-                f"warm-up: {plan.steps.warmup_steps:,} steps",
+                f"warm-up: {units.many(plan.steps.warmup_steps, 'step')}",
                 (plan.steps.warmup_steps, 0),
                 xytext=(4, 4),
                 textcoords="offset points",

@@ -77,7 +77,7 @@ def test_the_base_knows_the_shop_and_copies(model, tokenizer):
 
 
 def test_the_base_does_not_answer_in_form(model, tokenizer):
-    prompts = [json.loads(line) for line in demo.PROMPTS.read_text(encoding="utf-8").splitlines()[:10]]
+    prompts = [json.loads(line) for line in demo.PROMPTS.read_text(encoding="utf-8").splitlines()[:5]]
     replies = []
     for prompt in prompts:
         inputs = tokenizer.apply_chat_template(

@@ -120,7 +120,15 @@ def test_a_long_example_loses_its_middle_and_says_so(make: Any, tokenizer: Any) 
     text = view.tokens(tokenizer, row).plain
     assert f"{len(row['input_ids']) - view.LONGEST:,} tokens left out" in text
     assert text.startswith(tokenizer.decode(row["input_ids"][:1]))
-    assert text.rstrip("↵").endswith("<|im_end|>")
+    assert text.rstrip("↵").endswith("498 499<|im_end|>")
+
+
+def test_an_end_token_that_closes_the_row_is_marked_and_a_cut_word_is_not(tokenizer: Any) -> None:
+    ids = tokenizer("Yes, it is")["input_ids"]
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    whole = view.tokens(tokenizer, {"input_ids": [*ids, end], "labels": [MASKED, *ids[1:], end]})
+    cut = view.tokens(tokenizer, {"input_ids": ids, "labels": [MASKED, *ids[1:]]})
+    assert (styled(whole, view.BORDER), styled(cut, view.BORDER)) == ("<|im_end|>", "")
 
 
 def test_figures_are_the_labels_as_trained(make: Any, tokenizer: Any) -> None:
