@@ -91,9 +91,9 @@ def validation_loss(model: Any, prepared: Prepared) -> float | None:
     if prepared.validation is None:
         return None
     from sanetune.engine.loss import measure
-    from sanetune.engine.trl import collate_for
+    from sanetune.engine.trl import attention_of, collate_for
 
-    return measure(model, prepared.validation, collate_for(prepared.tokenizer.pad_token_id)).loss
+    return measure(model, prepared.validation, collate_for(prepared.tokenizer.pad_token_id, attention_of(model))).loss
 
 
 def compared(

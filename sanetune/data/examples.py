@@ -31,6 +31,16 @@ BATCH = 256
 IN_PROCESS = 2_000
 """Up to this many conversations, starting workers costs more than it saves."""
 
+CONVERSATION = {
+    "key": pa.binary(),
+    "row": pa.int64(),
+    "line": pa.int64(),
+    "file": pa.string(),
+    "conversation": pa.binary(),
+}
+"""One conversation on disk: ``line`` is -1 where the source has no lines, ``key`` is equal for rows with the same
+prompt, ``conversation`` is JSON."""
+
 SCHEMA = pa.schema(
     {
         "input_ids": pa.list_(pa.int32()),
@@ -40,18 +50,11 @@ SCHEMA = pa.schema(
         "shared_tokens": pa.int32(),
         "end": pa.int32(),
         "dropped": pa.list_(pa.string()),
-        "key": pa.binary(),
-        "row": pa.int64(),
-        "line": pa.int64(),
-        "file": pa.string(),
-        "conversation": pa.binary(),
+        **CONVERSATION,
     }
 )
-"""One example as it lies in the cache, uncut.
-
-``end`` is the last token of the last learnt turn (-1: nothing is learnt), ``line`` is -1 where the source has no
-lines, ``key`` is equal for rows with the same prompt, ``conversation`` is JSON.
-"""
+"""One example as it lies in the cache, uncut. ``end`` is the last token of the last learnt turn (-1: nothing is
+learnt)."""
 
 
 @dataclass(slots=True)
@@ -115,9 +118,9 @@ def _batches(conversations: Iterable[Conversation], labeller: Labeller, workers:
     if len(head) < IN_PROCESS or workers == 1 or sys.platform != "linux":
         # Elsewhere processes start by importing the user's script anew, which a script without a main guard does not
         # survive.
-        for chunk in _chunks(iter(head)):
+        for chunk in chunks(iter(head)):
             yield _examples(labeller, chunk)
-        for chunk in _chunks(stream):
+        for chunk in chunks(stream):
             yield _examples(labeller, chunk)
         return
     yield from _in_parallel(_chained(head, stream), labeller, workers)
@@ -130,7 +133,7 @@ def _in_parallel(conversations: Iterator[Conversation], labeller: Labeller, work
     with ProcessPoolExecutor(workers, context, _start_worker, (labeller,)) as pool:
         under_way: deque[Future[Result]] = deque()
         try:
-            for chunk in _chunks(conversations):
+            for chunk in chunks(conversations):
                 under_way.append(pool.submit(_work, chunk))
                 if len(under_way) >= 2 * workers:
                     yield under_way.popleft().result()
@@ -184,13 +187,20 @@ def _record_batch(conversations: list[Conversation], labeller: Labeller) -> pa.R
         "shared_tokens": [example.shared_tokens for example in examples],
         "end": [example.ends[-1] if example.ends else -1 for example in examples],
         "dropped": [[f"{message}:{name}" for message, name in example.dropped] for example in examples],
+        **conversation_columns(conversations),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
+
+
+def conversation_columns(conversations: list[Conversation]) -> dict[str, list[object]]:
+    """The columns of :data:`CONVERSATION`."""
+    return {
         "key": [prompt_key(conversation) for conversation in conversations],
         "row": [_number(conversation.place.row) for conversation in conversations],
         "line": [_number(conversation.place.line) for conversation in conversations],
         "file": [str(conversation.place.file or "") for conversation in conversations],
         "conversation": [_packed(conversation) for conversation in conversations],
     }
-    return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
 
 
 def _packed(conversation: Conversation) -> bytes:
@@ -216,8 +226,9 @@ def _number(value: int | None) -> int:
     return -1 if value is None else value
 
 
-def _chunks(stream: Iterator[Conversation]) -> Iterator[list[Conversation]]:
-    while chunk := list(islice(stream, BATCH)):
+def chunks(stream: Iterator[Conversation], size: int = BATCH) -> Iterator[list[Conversation]]:
+    """Lists of ``size`` conversations; the last may be shorter."""
+    while chunk := list(islice(stream, size)):
         yield chunk
 
 

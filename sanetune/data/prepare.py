@@ -140,11 +140,12 @@ def context_of(config: Config) -> int | None:
     """The model's context length in tokens, from its config.json; None where that names none or cannot be read."""
     from transformers import AutoConfig
 
+    from sanetune.data.locate import locate
+
     try:
+        where = locate(config.model.name, config.model.revision)
         model = AutoConfig.from_pretrained(
-            config.model.name,
-            revision=config.model.revision or "main",
-            trust_remote_code=config.model.trust_remote_code,
+            where.name, **where.keywords, trust_remote_code=config.model.trust_remote_code
         )
     except Exception:  # noqa: BLE001 -- whatever is wrong with the model is told where the model is loaded
         return None

@@ -82,15 +82,14 @@ def _load(model: ModelSection) -> Any:
             "Text cannot be turned into this model's tokens without it.",
             "Copy the tokenizer's files into the folder.",
         )
+    keywords: dict[str, Any] = {}
     if not folder.is_dir():
         # One question, with an answer that names the fault; transformers would ask for several files, with retries.
         from sanetune.data.locate import locate
 
-        locate(model.name, model.revision)
+        keywords = locate(model.name, model.revision).keywords
     try:
-        return AutoTokenizer.from_pretrained(
-            model.name, revision=model.revision or "main", trust_remote_code=model.trust_remote_code
-        )
+        return AutoTokenizer.from_pretrained(model.name, trust_remote_code=model.trust_remote_code, **keywords)
     except Exception as error:
         raise ModelError(
             f"The tokenizer of {model.name!r} cannot be loaded: {str(error).strip().splitlines()[0][:200]}",

@@ -71,12 +71,12 @@ def train(
     that TRL refuses, memory that does not suffice.
     """
     device = device or _device(config)
-    packed_or_padded = collate_for(prepared.tokenizer.pad_token_id)
     start = _checkpoint(run, prepared) if resume else None
     arguments = _arguments(config, prepared, run, device, start)
     # The adapter's start is drawn from here.
     set_seed(arguments.seed)
-    model, frozen, notes = _model(config, prepared, arguments, model)
+    with quiet():
+        model, frozen, notes = _model(config, prepared, arguments, model)
     listeners = [c for c in callbacks if isinstance(c, Listener)]
     publisher = Publisher([MetricsFile(run.metrics), *listeners])
     others = [c for c in callbacks if not isinstance(c, Listener)]
@@ -85,7 +85,7 @@ def train(
     trainer = Trainer(
         model=model,
         args=arguments,
-        data_collator=packed_or_padded,
+        data_collator=collate_for(prepared.tokenizer.pad_token_id, attention_of(model)),
         train_dataset=_rows(prepared.train, arguments),
         eval_dataset=_even(prepared.validation, arguments),
         processing_class=prepared.tokenizer,
@@ -103,17 +103,27 @@ def train(
     return _outcome(trainer, publisher, frozen, notes, start, seconds, tuned)
 
 
-def collate_for(pad_token_id: int) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-    """Our collator: padded rows, or packs where the rows carry ``seq_lengths``."""
+def collate_for(pad_token_id: int, attention: str = "") -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+    """Our collator: padded rows, or packs where the rows carry ``seq_lengths``.
+
+    FlashAttention (``attention``: the model's implementation) tells documents apart by one row of positions, so packs
+    are flattened for it.
+    """
     from sanetune.data.batches import Collator
 
-    padded, packed = Collator(pad_token_id, packed=False), Collator(pad_token_id, packed=True)
+    padded = Collator(pad_token_id, packed=False)
+    packed = Collator(pad_token_id, packed=True, flatten="flash" in attention)
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         rows = [{key: value for key, value in row.items() if key != "length"} for row in rows]
         return packed(rows) if "seq_lengths" in rows[0] else padded(rows)
 
     return collate
+
+
+def attention_of(model: Any) -> str:
+    """The name of the attention implementation that ``model`` runs with, e.g. ``sdpa`` or ``flash_attention_2``."""
+    return str(getattr(model.config.get_text_config(), "_attn_implementation", None) or "")
 
 
 def _device(config: Any) -> str:

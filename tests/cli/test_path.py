@@ -46,6 +46,7 @@ def test_the_path_of_a_newcomer(home: Path, shared: Path, one_thread: None) -> N
     _data(home)
     _plan(home)
     _train(home)
+    _train_an_adapter(home)
     _compare(home)
     _chat(home)
 
@@ -85,6 +86,12 @@ def _train(home: Path) -> None:
         assert (run / name).is_file(), name
     for name in ("model.safetensors", "tokenizer.json", "chat_template.jinja", "generation_config.json", "README.md"):
         assert (run / "model" / name).is_file(), name
+
+
+def _train_an_adapter(home: Path) -> None:
+    done = typed(home, ["train", "sanetune.yaml", *RUN, "model.adapter=lora", "run.name=lora"])
+    assert "validation loss" in done.stderr
+    assert (home / "runs" / "lora" / "model" / "model.safetensors").is_file()
 
 
 def _compare(home: Path) -> None:

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, Qwen
 
 import sanetune
 from sanetune.engine.loss import batch_loss, measure
-from sanetune.engine.trl import collate_for
+from sanetune.engine.trl import attention_of, collate_for
 
 Prepare = Callable[..., Any]
 
@@ -150,3 +150,23 @@ def test_the_first_logged_training_loss_is_the_one_computed_by_hand(
     assert first.step == 1
     assert first.grad_norm is not None and first.grad_norm > 0
     assert first.loss == pytest.approx(expected, abs=5e-2)
+
+
+def test_packs_are_flattened_for_flash_attention_only() -> None:
+    """Its variable-length kernels read where documents end from one row of positions."""
+    packs = [{"input_ids": [1, 2, 3], "labels": [1, 2, 3], "seq_lengths": [2, 1]}, PACK]
+    for attention in ("sdpa", "eager", "flex_attention", ""):
+        assert collate_for(0, attention)(packs)["input_ids"].shape == (2, 4)
+    for attention in ("flash_attention_2", "flash_attention_3", "kernels-community/flash-attn"):
+        batch = collate_for(0, attention)(packs)
+        assert batch["position_ids"].tolist() == [[0, 1, 0, 0, 1, 2, 3]]
+
+
+def test_the_attention_that_counts_is_the_one_the_model_runs_with(shared: Path) -> None:
+    assert attention_of(stories(shared, 512)) == "sdpa"
+    model = stories(shared, 512)
+    model.set_attn_implementation("eager")
+    assert attention_of(model) == "eager"
+
+
+PACK = {"input_ids": [4, 5, 6, 7], "labels": [4, 5, 6, 7], "seq_lengths": [4]}

@@ -1,0 +1,87 @@
+"""What checks look at: built once, when it is first asked for, and remembered also when it could not be built."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sanetune.errors import UserError
+
+Builder = Callable[..., Any]
+"""Makes one piece of evidence; its parameters name the pieces that it is made from."""
+
+
+class MissingError(Exception):
+    """This evidence cannot be had; checks that need it are skipped with this reason."""
+
+
+class BrokenError(Exception):
+    """The code that builds this evidence is broken: a bug of ours, told once with its traceback."""
+
+    def __init__(self, name: str, trace: str, first: bool) -> None:
+        super().__init__(f"the evidence {name!r} could not be built because of a bug")
+        self.name, self.trace, self.first = name, trace, first
+
+
+class Evidence:
+    """Evidence by name.
+
+    ``builders`` come cheapest first: their order is the order in which checks run. ``given`` is there already.
+    ``tell`` hears which evidence is being built. ``unusable`` keeps the first :class:`UserError` that a builder raised.
+    """
+
+    def __init__(
+        self,
+        builders: Mapping[str, Builder],
+        given: Mapping[str, Any] | None = None,
+        tell: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._builders, self._tell = dict(builders), tell
+        self._ready: dict[str, Any] = dict(given or {})
+        self._failed: dict[str, Exception] = {}
+        self.seconds: dict[str, float] = {}
+        self.unusable: UserError | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        """The evidence ``name``. Raises :class:`MissingError` or :class:`BrokenError`, each time anew."""
+        if name in self._ready:
+            return self._ready[name]
+        if name in self._failed:
+            raise self._failed[name]
+        try:
+            value = self._built(name)
+        except MissingError as error:
+            self._failed[name] = error
+            raise
+        except BrokenError as error:
+            self._failed[name] = BrokenError(error.name, error.trace, first=False)
+            raise
+        self._ready[name] = value
+        return value
+
+    def cost(self, needs: tuple[str, ...]) -> int:
+        """The place of the most expensive of ``needs`` in the order of building."""
+        order = {name: number for number, name in enumerate(self._builders, start=1)}
+        return max((order.get(name, 0) for name in needs), default=0)
+
+    def _built(self, name: str) -> Any:
+        builder = self._builders.get(name)
+        if builder is None:
+            raise MissingError(f"there is no {name} in what is looked at here")
+        parts = {part: self[part] for part in inspect.signature(builder).parameters}
+        self._tell(name)
+        began = time.perf_counter()
+        try:
+            return builder(**parts)
+        except UserError as error:
+            self.unusable = self.unusable or error
+            raise MissingError(str(error).split("\n")[0]) from None
+        except (MissingError, BrokenError, KeyboardInterrupt):
+            raise
+        except Exception:  # noqa: BLE001 -- a bug in one builder must not hide what others find
+            raise BrokenError(name, traceback.format_exc(), first=True) from None
+        finally:
+            self.seconds[name] = time.perf_counter() - began

@@ -1,0 +1,216 @@
+"""What a check found: numbers, witnesses, verdict, words and fix; and all findings of one look as a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sanetune.errors import Place, UserError
+
+
+class Verdict(StrEnum):
+    """Worst last. ``skip``: its evidence is missing; ``crash``: the check itself is broken, which proves nothing."""
+
+    PASS = "pass"
+    SKIP = "skip"
+    WARN = "warn"
+    FAIL = "fail"
+    CRASH = "crash"
+
+    @property
+    def rank(self) -> int:
+        """0 for the best verdict, 4 for the worst."""
+        return list(Verdict).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """One row or token that shows the fault: its ``text`` (with what stands around it), where it is, and why it is
+    shown.
+
+    ``split`` and ``example`` (its number there) lead to the tokens where there are any; ``beside`` is a second text,
+    for pairs.
+    """
+
+    text: str
+    place: Place | None = None
+    note: str = ""
+    beside: str = ""
+    split: str | None = None
+    example: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is open is left out."""
+        place = self.place or Place()
+        values = {
+            "text": self.text,
+            "note": self.note,
+            "beside": self.beside,
+            "file": None if place.file is None else str(place.file),
+            "line": place.line,
+            "row": place.row,
+            "message": place.message,
+            "split": self.split,
+            "example": self.example,
+        }
+        return {key: value for key, value in values.items() if value not in (None, "")}
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Numbers by name, as a check's ``measure`` returns them, and the worst rows, worst first."""
+
+    numbers: dict[str, Any] = field(default_factory=dict)
+    witnesses: list[Witness] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a check's ``judge`` says about its measurement.
+
+    ``what`` has the numbers in words; ``todo`` says what to do (open: the page's Fix); ``fix`` maps
+    ``section.key`` to the value that mends it, where one is known.
+    """
+
+    verdict: Verdict
+    what: str
+    todo: str = ""
+    fix: dict[str, Any] = field(default_factory=dict)
+
+
+def passed(what: str) -> Judgement:
+    """What was looked at and found in order."""
+    return Judgement(Verdict.PASS, what)
+
+
+def warned(what: str, todo: str = "", fix: Mapping[str, Any] | None = None) -> Judgement:
+    """Something to think about, which does not stop a run."""
+    return Judgement(Verdict.WARN, what, todo, dict(fix or {}))
+
+
+def failed(what: str, todo: str = "", fix: Mapping[str, Any] | None = None) -> Judgement:
+    """Something that makes the run not worth its cost."""
+    return Judgement(Verdict.FAIL, what, todo, dict(fix or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check. ``limits``: those that were applied; ``seconds``: measuring alone."""
+
+    check: str
+    verdict: Verdict
+    what: str
+    why: str = ""
+    todo: str = ""
+    numbers: dict[str, Any] = field(default_factory=dict)
+    witnesses: list[Witness] = field(default_factory=list)
+    fix: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    traceback: str = ""
+
+    @property
+    def message(self) -> str:
+        """What was measured, why it matters, what to do, as one text."""
+        return " ".join(part for part in (self.what, self.why, self.todo) if part)
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of ``--json``, and beside it the parts of the message and the limits."""
+        values: dict[str, Any] = {
+            "check": self.check,
+            "verdict": self.verdict.value,
+            "message": self.message,
+            "evidence": self.numbers,
+            "witnesses": [witness.to_json() for witness in self.witnesses],
+            "fix": self.fix,
+            "seconds": round(self.seconds, 4),
+            "what": self.what,
+            "why": self.why,
+            "todo": self.todo,
+            "limits": self.limits,
+        }
+        return values | ({"traceback": self.traceback} if self.traceback else {})
+
+
+class GateError(UserError):
+    """The gate refused: a check failed or crashed."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All findings of one look at a run, worst first.
+
+    ``subject``: what was looked at, by name (``config``, ``model``, ``data``, …). ``unusable``: the error that made the
+    input unusable, so that most checks had to be skipped. ``evidence_seconds``: how long each evidence took to build.
+    """
+
+    findings: Sequence[Finding]
+    level: str = "static"
+    seconds: float = 0.0
+    subject: dict[str, str] = field(default_factory=dict)
+    unusable: UserError | None = None
+    evidence_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """``fail`` when a check failed or crashed or the input is unusable, else ``warn`` or ``pass``."""
+        worst = max((finding.verdict.rank for finding in self.findings), default=0)
+        if self.unusable or worst >= Verdict.FAIL.rank:
+            return Verdict.FAIL
+        return Verdict.WARN if worst == Verdict.WARN.rank else Verdict.PASS
+
+    @property
+    def exit_code(self) -> int:
+        """0 clear (warnings allowed), 1 a check failed or crashed, 2 the input is unusable."""
+        if self.unusable:
+            return 2
+        return 1 if self.verdict is Verdict.FAIL else 0
+
+    def of(self, *verdicts: Verdict) -> list[Finding]:
+        """The findings with one of these verdicts."""
+        return [finding for finding in self.findings if finding.verdict in verdicts]
+
+    def __getitem__(self, check: str) -> Finding:
+        for finding in self.findings:
+            if finding.check == check:
+                return finding
+        raise KeyError(check)
+
+    @property
+    def fixes(self) -> dict[str, Any]:
+        """All values that findings propose; where two name the same key, the worse finding's."""
+        wanted: dict[str, Any] = {}
+        for finding in self.of(Verdict.FAIL, Verdict.WARN):
+            for key, value in finding.fix.items():
+                wanted.setdefault(key, value)
+        return wanted
+
+    def raise_if_failed(self) -> None:
+        """:class:`GateError` when the verdict is ``fail``; its message names the findings."""
+        if self.verdict is not Verdict.FAIL:
+            return
+        bad = self.of(Verdict.FAIL, Verdict.CRASH)
+        listed = "\n".join(f"  {finding.check}: {finding.what}" for finding in bad)
+        reason = f"\n  {self.unusable}" if self.unusable else ""
+        raise GateError(
+            f"the gate refuses this run:\n{listed}{reason}".rstrip(),
+            "Each of these makes the run not worth its cost.",
+            " ".join(dict.fromkeys(finding.todo for finding in bad if finding.todo)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of ``--json``."""
+        values: dict[str, Any] = {
+            "schema": 1,
+            "verdict": self.verdict.value,
+            "findings": [finding.to_json() for finding in self.findings],
+            "seconds": round(self.seconds, 3),
+            "level": self.level,
+            "subject": self.subject,
+            "evidence_seconds": {name: round(value, 4) for name, value in self.evidence_seconds.items()},
+        }
+        return values | ({"unusable": str(self.unusable)} if self.unusable else {})
