@@ -41,6 +41,8 @@ class SideReading:
     """Learnt tokens whose label is another id than the input at the same place."""
     shifted: int = 0
     """Documents in which most labels are the id of the next or of the previous input."""
+    missing_reply: int = 0
+    """Tokens of replies that the intent learns, masked."""
     disagree: int = 0
     """Tokens learnt although the independent route masks them, or masked although it learns them."""
     disagree_documents: int = 0

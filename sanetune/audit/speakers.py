@@ -1,21 +1,42 @@
 """Who wrote each token: the independent route to the labels.
 
 The data's own masks come from marks that are put around the texts before rendering. Here nothing is marked: a
-conversation is rendered plainly, each message's text is looked for in it from left to right, and the characters found
-are carried to tokens. Where the two routes differ, one of them is wrong, and training should wait.
+conversation is rendered plainly, each message's text is looked for in it (:mod:`sanetune.audit.spans`), and the
+characters found are carried to tokens. Where the two routes differ, one of them is wrong, and training should wait.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from sanetune.audit.spans import Found, Literals, find
+from sanetune.audit.talks import SPLITS
+from sanetune.data.conversation import Conversation
+from sanetune.data.template import ChatTemplate
+from sanetune.errors import TemplateError
 from sanetune.finding import Witness
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
+
+CHUNK = 256
+"""Conversations that are worked on at once."""
+IN_PROCESS = 2_000
+"""Up to this many conversations, starting processes costs more than it saves."""
+LOST_SHOWN = 5
+EITHER, MASKED, LEARNT = -1, 0, 1
+"""What the declared intent says of a token; EITHER: tools differ with reason (white space after the end token, what a
+template adds inside a turn)."""
 
 
 class Who(IntEnum):
@@ -32,13 +53,20 @@ class Who(IntEnum):
     UNKNOWN = 7
 
 
+NAMES = [who.name.lower() for who in Who]
+_BY_ROLE = {"system": Who.SYSTEM, "user": Who.USER, "assistant": Who.ASSISTANT, "tool": Who.TOOL, "end": Who.END}
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One example's tokens: ``who_T`` (values of :class:`Who`) and ``wanted_T`` (True where the declared intent learns
-    the token)."""
+    """One example's tokens: ``who_T`` (values of :class:`Who`) and ``wanted_T`` (LEARNT, MASKED or EITHER by the
+    declared intent). ``whole``: how many tokens it has where nothing is cut; ``example``: its number in the split,
+    where it is known."""
 
     who_T: np.ndarray  # noqa: N815 -- shape suffix
     wanted_T: np.ndarray  # noqa: N815
+    whole: int
+    example: int | None = None
 
 
 @dataclass(slots=True)
@@ -47,3 +75,225 @@ class Lost:
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     witnesses: list[Witness] = field(default_factory=list)
+
+    def add(self, conversation: Conversation, found: Found) -> None:
+        for number, name in found.lost:
+            message = conversation.messages[number]
+            role = str(message["role"])
+            self.counts[role, name] += 1
+            if len(self.witnesses) < LOST_SHOWN:
+                note = f"message {number} ({role}): its {name.replace('_', ' ')} is not in the rendered text"
+                self.witnesses.append(Witness(str(message.get(name, ""))[:300], conversation.place, note))
+
+    def merge(self, other: Lost) -> None:
+        self.counts.update(other.counts)
+        self.witnesses = [*self.witnesses, *other.witnesses][:LOST_SHOWN]
+
+
+@dataclass(slots=True)
+class Speaker:
+    """Takes one conversation apart. ``loss_on`` is the declared intent."""
+
+    template: ChatTemplate | None
+    tokenizer: Any
+    """The tokenizers library's own object: it gives offsets."""
+    literals: Literals
+    loss_on: str
+    eos_token: str | None
+
+    def spoken(self, conversation: Conversation) -> tuple[list[int], Spoken, Found] | None:
+        """(ids, who and wanted, what was found), uncut; None where the conversation cannot be rendered."""
+        import numpy as np
+
+        if conversation.text is not None:
+            text = conversation.text
+            if self.eos_token and not text.endswith(self.eos_token):
+                text += self.eos_token
+            ids = self.tokenizer.encode(text, add_special_tokens=True).ids
+            who = np.full(len(ids), Who.TEXT, np.int8)
+            wanted = np.full(len(ids), LEARNT, np.int8)
+            wanted[:1] = MASKED
+            return ids, Spoken(who, wanted, len(ids)), Found()
+        if self.template is None:
+            return None
+        try:
+            text = self.template.render(conversation.messages, conversation.tools, conversation.template_kwargs)
+        except TemplateError:
+            return None
+        found = find(text, conversation, self.literals)
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        ids, offsets = encoding.ids, encoding.offsets
+        starts = np.fromiter((left for left, _ in offsets), np.int64, len(offsets))
+        stops = np.fromiter((right for _, right in offsets), np.int64, len(offsets))
+        borders = sorted({border for turn in found.turns for border in turn})
+        inside = [border for border in borders if bool(((starts < border) & (border < stops)).any())]
+        if inside:
+            ids, starts, stops = self._in_pieces(text, inside)
+        who, wanted = _carried(found, starts, stops, self.loss_on)
+        return ids, Spoken(who, wanted, len(ids)), found
+
+    def _in_pieces(self, text: str, cuts: list[int]) -> tuple[list[int], np.ndarray, np.ndarray]:
+        """Where a turn begins or ends inside a token, the text is tokenized in pieces, as inference does."""
+        import numpy as np
+
+        pieces = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+        encodings = self.tokenizer.encode_batch(pieces, add_special_tokens=False)
+        begins = list(accumulate(map(len, pieces[:-1]), initial=0))
+        places = [
+            (begin + left, begin + right)
+            for begin, encoding in zip(begins, encodings, strict=True)
+            for left, right in encoding.offsets
+        ]
+        ids = [token for encoding in encodings for token in encoding.ids]
+        flat = np.array(places, np.int64).reshape(-1, 2)
+        return ids, flat[:, 0], flat[:, 1]
+
+
+def _carried(found: Found, starts: np.ndarray, stops: np.ndarray, loss_on: str) -> tuple[np.ndarray, np.ndarray]:
+    """Characters to tokens: a token belongs to the span that holds any character of it."""
+    import numpy as np
+
+    who = np.full(len(starts), Who.TEMPLATE, np.int8)
+    wanted = np.full(len(starts), MASKED, np.int8)
+    wide = stops > starts
+    last = found.turns[-1] if found.turns else None
+
+    def tokens(start: int, end: int) -> slice:
+        return slice(int(np.searchsorted(stops, start, "right")), int(np.searchsorted(starts, end, "left")))
+
+    for turn in found.turns:
+        if loss_on == "assistant" or turn == last:
+            wanted[tokens(*turn)] = EITHER
+            wanted[tokens(turn[1], turn[1] + 1)] = EITHER  # white space behind the end token: some tools learn it
+    for span in found.spans:
+        part = tokens(span.start, span.end)
+        who[part] = np.where(wide[part], _BY_ROLE[span.role], who[part])
+        if span.role in ("assistant", "end"):
+            wanted[part] = np.where(wanted[part] == EITHER, LEARNT, wanted[part])
+        else:
+            wanted[part] = MASKED
+    if not found.sure or found.lost:
+        wanted[who == Who.TEMPLATE] = EITHER
+    if loss_on == "all":
+        wanted[:] = EITHER
+    wanted[:1] = MASKED
+    return who, wanted
+
+
+def digest(ids: Any) -> int:
+    """64 bits that equal token sequences share."""
+    import numpy as np
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(ids, np.int32).tobytes())
+
+
+class Speakers:
+    """:class:`Spoken` of every example of both splits, found by its ids; on disk."""
+
+    def __init__(self, file: Path) -> None:
+        import numpy as np
+
+        from sanetune.data.prepare import open_table
+
+        self._table = open_table(file)
+        digests, sides = (self._table.column(name).to_numpy() for name in ("digest", "side"))
+        self._order, self._sorted = {}, {}
+        for side, name in enumerate(SPLITS):
+            rows = np.flatnonzero(sides == side)
+            self._order[name] = rows[np.argsort(digests[rows], kind="stable")]
+            self._sorted[name] = digests[self._order[name]]
+
+    def of(self, split: str, ids: Any) -> Spoken | None:
+        """Who wrote the tokens ``ids``; None where no example of ``split`` has these."""
+        import numpy as np
+
+        digests, wanted = self._sorted[split], np.uint64(digest(ids))
+        place = int(np.searchsorted(digests, wanted))
+        if place == len(digests) or digests[place] != wanted:
+            return None
+        row = self._table.slice(int(self._order[split][place]), 1)
+        who, want = (np.asarray(row.column(name).combine_chunks().flatten()) for name in ("who", "wanted"))
+        return Spoken(who, want, row.column("whole")[0].as_py(), row.column("example")[0].as_py())
+
+
+def write(speaker: Speaker, prepared: Any, file: Path) -> Lost:
+    """Takes every example of ``prepared`` apart and writes what is found to ``file``, on all cores."""
+    import pyarrow as pa
+
+    schema = pa.schema(
+        {
+            "digest": pa.uint64(),
+            "who": pa.list_(pa.int8()),
+            "wanted": pa.list_(pa.int8()),
+            "whole": pa.int32(),
+            "side": pa.int8(),
+            "example": pa.int32(),
+        }
+    )
+    lost = Lost()
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        for columns, some in _worked(_Work(speaker, prepared.origins, prepared.max_length), prepared):
+            writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
+            lost.merge(some)
+    return lost
+
+
+Result = tuple[dict[str, list[Any]], Lost]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    speaker: Speaker
+    origins: Any
+    limit: int
+
+    def __call__(self, part: tuple[str, int, int]) -> Result:
+        from sanetune.data.examples import unpacked
+
+        split, start, stop = part
+        origin, lost = self.origins[split], Lost()
+        names = ("digest", "who", "wanted", "whole", "side", "example")
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        narrow: pa.Table = origin.table.select(["row", "line", "file", "conversation"])
+        for example, row in enumerate(narrow.take(origin.rows[start:stop]).to_pylist(), start=start):
+            conversation = unpacked(row)
+            if (result := self.speaker.spoken(conversation)) is None:
+                continue
+            ids, spoken, found = result
+            lost.add(conversation, found)
+            columns["digest"].append(digest(ids[: self.limit]))
+            columns["who"].append(spoken.who_T[: self.limit])
+            columns["wanted"].append(spoken.wanted_T[: self.limit])
+            columns["whole"].append(spoken.whole)
+            columns["side"].append(SPLITS.index(split))
+            columns["example"].append(example)
+        return columns, lost
+
+
+_work: _Work | None = None
+
+
+def _started(part: tuple[str, int, int]) -> Result:
+    assert _work is not None
+    return _work(part)
+
+
+def _worked(work: _Work, prepared: Any) -> Iterator[Result]:
+    global _work
+    parts = [
+        (split, start, min(start + CHUNK, len(origin.rows)))
+        for split, origin in prepared.origins.items()
+        for start in range(0, len(origin.rows), CHUNK)
+    ]
+    rows = sum(stop - start for _, start, stop in parts)
+    if rows < IN_PROCESS or sys.platform != "linux":
+        yield from map(work, parts)
+        return
+    _work = work  # forked processes find it here: nothing has to be sent to them
+    try:
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
+            for start in range(0, len(parts), 64):
+                yield from pool.map(_started, parts[start : start + 64])
+    finally:
+        _work = None

@@ -57,16 +57,21 @@ SCHEMA = pa.schema(
 learnt)."""
 
 
+KEPT = 1_000
+"""Refused rows that are kept by name; of the others only the number is."""
+
+
 @dataclass(slots=True)
 class Refusals:
-    """Rows that the template cannot render or mask: the first few errors, and how many there were."""
+    """Rows that the template cannot render or mask: the first errors (at most :data:`KEPT`), and how many there
+    were."""
 
     count: int = 0
     first: list[TemplateError] = field(default_factory=list)
 
     def add(self, errors: list[TemplateError]) -> None:
         self.count += len(errors)
-        self.first.extend(errors[: 3 - len(self.first)])
+        self.first.extend(errors[: KEPT - len(self.first)])
 
     def raise_if_any(self, rows: int) -> None:
         if not self.count:
@@ -74,7 +79,7 @@ class Refusals:
         first = self.first[0]
         if self.count == 1:
             raise first
-        others = "; ".join(str(error.place) for error in self.first[1:])
+        others = "; ".join(str(error.place) for error in self.first[1:3])
         raise TemplateError(
             f"{first.what} ({self.count:,} of {rows:,} rows are refused; the next: {others})",
             first.why,
@@ -90,11 +95,11 @@ def write(
     *,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
-) -> int:
-    """Writes one example per conversation, in order, to ``file``; returns how many.
+) -> tuple[int, Refusals]:
+    """Writes one example per conversation that the template takes, in order, to ``file``.
 
-    Raises :class:`TemplateError`.     ``progress`` is told how many conversations are done. ``workers`` is the number
-    of processes (open: one per core).
+    Returns how many conversations there were, and those refused. ``progress`` is told how many are done. ``workers``
+    is the number of processes (open: one per core).
     """
     rows, refusals = 0, Refusals()
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as writer:
@@ -104,8 +109,7 @@ def write(
             rows += batch.num_rows + len(errors)
             if progress:
                 progress(rows)
-    refusals.raise_if_any(rows)
-    return rows
+    return rows, refusals
 
 
 Result = tuple[pa.RecordBatch, list[TemplateError]]

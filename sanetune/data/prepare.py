@@ -22,7 +22,7 @@ from sanetune.data.conversation import Conversation
 from sanetune.data.labels import Labeller
 from sanetune.data.sources import Source
 from sanetune.data.turns import TurnFinder
-from sanetune.errors import RunError
+from sanetune.errors import Place, RunError, TemplateError
 
 if TYPE_CHECKING:
     import datasets
@@ -38,6 +38,8 @@ class Prepared:
     ``train`` and ``validation`` have columns ``input_ids``, ``labels`` (-100 where masked), ``length`` and ``row``
     (its row in the source); packs have lists ``seq_lengths`` and ``rows`` instead of ``row``.  ``lost`` lists every
     row dropped or cut, ``stats`` holds the figures, ``stop_token_ids`` the tokens that end the final turns.
+    ``refused`` are rows that the template cannot render (at most 1,000 of ``refused_count``); there are none unless
+    they were asked to be left out.
     """
 
     train: datasets.Dataset
@@ -51,6 +53,8 @@ class Prepared:
     lost: list[dict[str, Any]]
     fingerprint: str
     origins: dict[str, Origin] = field(repr=False)
+    refused: list[TemplateError] = field(default_factory=list, repr=False)
+    refused_count: int = 0
 
     def conversation(self, split: str, index: int) -> Conversation:
         """The conversation behind example ``index`` of ``train`` or ``validation`` (before packing, in file
@@ -72,12 +76,18 @@ class Origin:
 
 
 def prepare(
-    config: Config, tokenizer: Any = None, *, context: int | None = None, progress: Callable[[int], None] | None = None
+    config: Config,
+    tokenizer: Any = None,
+    *,
+    context: int | None = None,
+    progress: Callable[[int], None] | None = None,
+    leave_out_bad: bool = False,
 ) -> Prepared:
     """Prepares the data of ``config``, from the cache where its content has been prepared before.
 
     ``tokenizer`` defaults to the model's; ``context`` (tokens the model can see) to its configuration's.
-    ``progress`` is told how many rows are done.  Raises DataError, TemplateError or ModelError.
+    ``progress`` is told how many rows are done.  Raises DataError, TemplateError or ModelError.  ``leave_out_bad``:
+    rows that cannot be read or rendered are left out instead of raising (for those who look, not for those who train).
     """
     from sanetune.data.tokenizer import load_tokenizer
 
@@ -86,9 +96,9 @@ def prepare(
     if context is None:
         context = context_of(config)
     labeller = make_labeller(config, tokenizer)
-    sides = {"train": _examples(config, config.data.train, labeller, config.data.max_examples, progress)}
+    sides = {"train": _examples(config, config.data.train, labeller, config.data.max_examples, progress, leave_out_bad)}
     if config.data.validation:
-        sides["validation"] = _examples(config, config.data.validation, labeller, None, progress)
+        sides["validation"] = _examples(config, config.data.validation, labeller, None, progress, leave_out_bad)
     return _arranged(config, tokenizer, context, sides)
 
 
@@ -124,6 +134,8 @@ def _arranged(config: Config, tokenizer: Any, context: int | None, sides: dict[s
         lost=result.lost,
         fingerprint="-".join(part["key"] for part in about),
         origins={name: Origin(open_table(files.get(name, files["train"])), rows) for name, rows in result.rows.items()},
+        refused=[_refusal(one) for part in about for one in part["refused"]],
+        refused_count=sum(part["refused_count"] for part in about),
     )
 
 
@@ -174,28 +186,48 @@ def _examples(
     labeller: Labeller,
     max_examples: int | None,
     progress: Callable[[int], None] | None,
+    leave_out_bad: bool,
 ) -> Path:
     """The folder with ``examples.arrow`` and ``about.json`` of these sources, from the cache or made now."""
     from sanetune.data.formats import read_conversations
 
     sources = [Source(**section.model_dump()) for section in sections]
-    key = _key(config, sources, labeller, max_examples)
+    key = _key(config, sources, labeller, max_examples, leave_out_bad)
     folder = cache_folder() / "examples" / key
     if (folder / "about.json").is_file():
         return folder
     with _Replacing(folder) as scratch:
         read = read_conversations(
-            sources, fields=config.data.fields or None, max_examples=max_examples, seed=config.data.seed
+            sources,
+            fields=config.data.fields or None,
+            max_examples=max_examples,
+            seed=config.data.seed,
+            on_bad="drop" if leave_out_bad else "error",
         )
-        count = examples.write(
+        count, refusals = examples.write(
             read, labeller, scratch / "examples.arrow", workers=config.data.workers, progress=progress
         )
+        if not leave_out_bad or refusals.count == count:
+            refusals.raise_if_any(count)
         about = {"rows": count, "forms": dict(read.forms), "key": key}
+        about |= {"refused_count": refusals.count, "refused": [_plain(error) for error in refusals.first]}
         (scratch / "about.json").write_text(json.dumps(about))
     return folder
 
 
-def _key(config: Config, sources: list[Source], labeller: Labeller, max_examples: int | None) -> str:
+def _plain(error: TemplateError) -> dict[str, Any]:
+    place = error.place or Place()
+    where = {"file": str(place.file), "line": place.line, "row": place.row, "message": place.message}
+    return {"what": error.what, "why": error.why, "fix": error.fix, "place": where}
+
+
+def _refusal(values: dict[str, Any]) -> TemplateError:
+    return TemplateError(values["what"], values["why"], values["fix"], Place(**values["place"]))
+
+
+def _key(
+    config: Config, sources: list[Source], labeller: Labeller, max_examples: int | None, leave_out_bad: bool
+) -> str:
     """A hash of everything that the examples depend on, this package's own code included."""
     from datetime import date
 
@@ -209,6 +241,7 @@ def _key(config: Config, sources: list[Source], labeller: Labeller, max_examples
         [source.path for source in sources],
         config.data.fields,
         max_examples,
+        leave_out_bad,
         config.data.seed,
         labeller.loss_on,
         labeller.eos_token,

@@ -86,7 +86,7 @@ def train(
         model=model,
         args=arguments,
         data_collator=collate_for(prepared.tokenizer.pad_token_id, attention_of(model)),
-        train_dataset=_rows(prepared.train, arguments),
+        train_dataset=rows_for(prepared.train, arguments),
         eval_dataset=_even(prepared.validation, arguments),
         processing_class=prepared.tokenizer,
         callbacks=[*others, publisher],
@@ -169,7 +169,7 @@ def _checkpoint(run: Run, prepared: Any) -> Path | None:
     return found
 
 
-def _rows(rows: Any, arguments: Any) -> Any:
+def rows_for(rows: Any, arguments: Any) -> Any:
     """The columns that training needs, with each row's length where rows are grouped by it."""
     kept = [name for name in ("input_ids", "labels", "seq_lengths") if name in rows.column_names]
     rows = rows.select_columns(kept)
@@ -188,7 +188,7 @@ def _even(rows: Any, arguments: Any) -> Any:
     """
     if rows is None or len(rows) == 0:
         return None
-    rows = _rows(rows, arguments)
+    rows = rows_for(rows, arguments)
     whole = arguments.eval_batch_size * arguments.world_size
     short = -len(rows) % whole if arguments.world_size > 1 else 0
     if not short:

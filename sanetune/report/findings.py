@@ -1,0 +1,140 @@
+"""What the gate found, on a terminal: faults first, worst first; then what was passed, then what was skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sanetune.errors import UserError
+from sanetune.finding import Finding, Report, Verdict, Witness
+from sanetune.report import wording
+
+WIDTH = 80
+STYLES = {
+    Verdict.CRASH: "bold white on magenta",
+    Verdict.FAIL: "bold white on red",
+    Verdict.WARN: "bold black on yellow",
+    Verdict.PASS: "green",
+    Verdict.SKIP: "dim",
+}
+MARKS = {Verdict.PASS: "✓", Verdict.SKIP: "–"}
+SHOWN = 3
+"""Witnesses of one finding that are shown."""
+LONGEST = 240
+"""Characters of one witness that are shown; a longer text loses its middle."""
+FIGURES = 8
+"""Measured numbers of one finding that are shown."""
+LABEL = 9
+"""Columns of the words on the left."""
+
+
+def show(report: Report, console: Console | None = None) -> None:
+    """Print everything; fits 80 columns."""
+    console = console or Console(highlight=False)
+    console.print(Group(*parts(report)), width=min(console.width, WIDTH))
+
+
+def parts(report: Report) -> list[RenderableType]:
+    """The pieces of the report, top to bottom."""
+    pieces: list[RenderableType] = []
+    if report.subject:
+        pieces += [_rows((name, _text(value)) for name, value in report.subject.items()), Text("")]
+    if report.unusable:
+        pieces += [_unusable(report.unusable), Text("")]
+    for verdict in wording.BAD:
+        for finding in report.of(verdict):
+            pieces += [_finding(finding), Text("")]
+    for verdict, title in ((Verdict.PASS, "Passed"), (Verdict.SKIP, "Not looked at")):
+        if some := report.of(verdict):
+            pieces += [Text(f"{title} ({len(some)})", style="bold"), _list(some), Text("")]
+    return [*pieces, ending(report)]
+
+
+def ending(report: Report) -> Text:
+    """The last line: verdict, counts, seconds."""
+    colour = {Verdict.FAIL: "bold red", Verdict.WARN: "bold yellow"}.get(report.verdict, "bold green")
+    head, _, rest = wording.summary(report).partition(":")
+    return Text.assemble((head, colour), ":", rest)
+
+
+def _unusable(error: UserError) -> RenderableType:
+    rows = [("", _text(words)) for words in (error.why, error.fix) if words]
+    at = f"{error.place}: " if error.place and str(error.place) else ""
+    head = Text.assemble((" UNUSABLE ", STYLES[Verdict.FAIL]), " ", _text(at + error.what, "bold"))
+    return Group(head, _rows(rows))
+
+
+def _finding(finding: Finding) -> RenderableType:
+    head = Text.assemble(
+        (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "  ", (finding.check, "bold")
+    )
+    rows: list[tuple[str, Text]] = [("found", _text(finding.what, "bold"))]
+    if figures := _figures(finding):
+        rows.append(("numbers", _text(figures, "dim")))
+    rows += [(name, _text(words)) for name, words in (("why", finding.why), ("do", finding.todo)) if words]
+    for key, value in finding.fix.items():
+        rows.append(("fix", _text(f"{key}: {wording.shortened(wording.scalar(value), LONGEST)}", "green")))
+    for witness in finding.witnesses[:SHOWN]:
+        rows.append(("seen", _seen(witness)))
+    if (more := len(finding.witnesses) - SHOWN) > 0:
+        rows.append(("", _text(f"… and {more} more; --json and --html have them all", "dim")))
+    if finding.traceback:
+        last = finding.traceback.strip().splitlines()[-3:]
+        rows.append(("bug", _text(wording.shortened("\n".join(last), 3 * LONGEST), "dim")))
+    return Group(head, _rows(rows))
+
+
+def _figures(finding: Finding) -> str:
+    """The plain numbers of a finding; lists and mappings are left to --json."""
+    plain = {name: value for name, value in finding.numbers.items() if isinstance(value, (bool, int, float, str))}
+    words = [
+        f"{name.replace('_', ' ')} {wording.shortened(wording.number(value), 40)}"
+        for name, value in list(plain.items())[:FIGURES]
+    ]
+    return " · ".join(words)
+
+
+def _seen(witness: Witness) -> Text:
+    head = ": ".join(part for part in (wording.place(witness), witness.note) if part)
+    text = _text(head, "cyan")
+    for body, sign in ((witness.text, "│ "), (witness.beside, "┃ ")):
+        if body:
+            text.append("\n" if text else "").append(sign, "dim").append(_quoted(body))
+    return text
+
+
+def _quoted(body: str) -> str:
+    """A user's text on one line, control characters visible, shortened."""
+    # Cut first: to look at every sign of a very long text would take a while.
+    return wording.visible(wording.shortened(body, LONGEST), newline="↵ ", strict=True).replace("\t", "⇥ ")
+
+
+def _list(findings: list[Finding]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="cyan", max_width=28)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        skipped = finding.verdict is Verdict.SKIP
+        words = wording.reason(finding) if skipped else finding.what
+        name = Text(finding.check, overflow="ellipsis")
+        mark = Text(MARKS[finding.verdict], STYLES[finding.verdict])
+        table.add_row(mark, name, _text(wording.shortened(words, LONGEST), "dim" if skipped else ""))
+    return table
+
+
+def _rows(rows: Iterable[tuple[str, Text]]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", no_wrap=True, min_width=LABEL, max_width=LABEL + 3)
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(Text(wording.visible(name), overflow="ellipsis"), text)
+    return table
+
+
+def _text(words: str, style: str = "") -> Text:
+    """Words as they are: never markup, and without signs that steer a terminal."""
+    return Text(wording.visible(words, strict=True), style=style, overflow="fold")
