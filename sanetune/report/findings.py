@@ -23,7 +23,7 @@ STYLES = {
 MARKS = {Verdict.PASS: "✓", Verdict.SKIP: "–"}
 SHOWN = 3
 """Witnesses of one finding that are shown."""
-LONGEST = 240
+LONGEST = 200
 """Characters of one witness that are shown; a longer text loses its middle."""
 FIGURES = 8
 """Measured numbers of one finding that are shown."""
@@ -69,9 +69,9 @@ def _unusable(error: UserError) -> RenderableType:
 
 def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble(
-        (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "  ", (finding.check, "bold")
+        (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "  ", _text(finding.check, "bold")
     )
-    rows: list[tuple[str, Text]] = [("found", _text(finding.what, "bold"))]
+    rows: list[tuple[str, RenderableType]] = [("found", _text(finding.what, "bold"))]
     if figures := _figures(finding):
         rows.append(("numbers", _text(figures, "dim")))
     rows += [(name, _text(words)) for name, words in (("why", finding.why), ("do", finding.todo)) if words]
@@ -97,13 +97,15 @@ def _figures(finding: Finding) -> str:
     return " · ".join(words)
 
 
-def _seen(witness: Witness) -> Text:
+def _seen(witness: Witness) -> RenderableType:
     head = ": ".join(part for part in (wording.place(witness), witness.note) if part)
-    text = _text(head, "cyan")
-    for body, sign in ((witness.text, "│ "), (witness.beside, "┃ ")):
+    texts = Table.grid(padding=(0, 1))
+    texts.add_column(style="dim", no_wrap=True)
+    texts.add_column(overflow="fold")
+    for body, sign in ((witness.text, "│"), (witness.beside, "┃")):
         if body:
-            text.append("\n" if text else "").append(sign, "dim").append(_quoted(body))
-    return text
+            texts.add_row(sign, Text(_quoted(body), overflow="fold"))
+    return Group(_text(head, "cyan"), texts) if head else texts
 
 
 def _quoted(body: str) -> str:
@@ -120,18 +122,18 @@ def _list(findings: list[Finding]) -> Table:
     for finding in findings:
         skipped = finding.verdict is Verdict.SKIP
         words = wording.reason(finding) if skipped else finding.what
-        name = Text(finding.check, overflow="ellipsis")
+        name = Text(wording.visible(finding.check, strict=True), overflow="ellipsis")
         mark = Text(MARKS[finding.verdict], STYLES[finding.verdict])
         table.add_row(mark, name, _text(wording.shortened(words, LONGEST), "dim" if skipped else ""))
     return table
 
 
-def _rows(rows: Iterable[tuple[str, Text]]) -> Table:
+def _rows(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(style="dim", no_wrap=True, min_width=LABEL, max_width=LABEL + 3)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(Text(wording.visible(name), overflow="ellipsis"), text)
+        table.add_row(Text(wording.visible(name, strict=True), overflow="ellipsis"), text)
     return table
 
 

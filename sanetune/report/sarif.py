@@ -1,0 +1,210 @@
+"""Findings as SARIF 2.1.0, so that a code host shows them on the lines of the data files and the configuration.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sanetune.check import Check
+from sanetune.errors import Place
+from sanetune.finding import Finding, Report, Verdict, Witness
+from sanetune.report import wording
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+ROOT = "ROOT"
+"""The name that stands for ``root`` in every location."""
+LONGEST = 1_000
+"""Characters of a witness's text."""
+_LEVELS = {Verdict.FAIL: "error", Verdict.WARN: "warning"}
+_KINDS = {Verdict.PASS: "pass", Verdict.SKIP: "notApplicable"}
+
+Json = dict[str, Any]
+
+
+def sarif(report: Report, root: Path) -> Json:
+    """``report`` as a SARIF log; files below ``root`` are named relative to it.
+
+    A finding gives one result for each place that a witness names, so that every line is marked, not the first alone; a
+    finding without any, and what passed or was skipped, points to the configuration, because code hosts refuse
+    results without a location. A crash is no result: it stands among the tool's own notifications.
+    """
+    from sanetune import __version__
+
+    root = root.resolve()
+    rules = _rules(report)
+    index = {rule["id"]: number for number, rule in enumerate(rules)}
+    home = _home(report, root)
+    results = [
+        {**result, "ruleIndex": index[result["ruleId"]]}
+        for finding in report.findings
+        if finding.verdict is not Verdict.CRASH
+        for result in _results(finding, root, home)
+    ]
+    driver = {"name": "sanetune", "semanticVersion": __version__, "rules": rules}
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [_invocation(report, index, root)],
+        "originalUriBaseIds": {ROOT: {"uri": f"{root.as_uri().rstrip('/')}/"}},
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+        "properties": {
+            "verdict": report.verdict.value,
+            "level": report.level,
+            "seconds": round(report.seconds, 3),
+            "subject": {name: _clean(value) for name, value in report.subject.items()},
+        },
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rules(report: Report) -> list[Json]:
+    """One rule for each check that was run, with its page as help."""
+    from sanetune.audit.catalogue import catalogue
+
+    checks = catalogue()
+    return [_rule(name, checks.get(name)) for name in dict.fromkeys(finding.check for finding in report.findings)]
+
+
+def _rule(name: str, check: Check | None) -> Json:
+    rule: Json = {"id": name, "name": "".join(word.capitalize() for word in re.split(r"\W+", name)) or "Check"}
+    if check is None:
+        return rule
+    page = check.page
+    parts = {"Measures": page.measures, "Matters": page.matters, "Cause": page.cause, "Fix": page.fix}
+    lines = [f"{title}: {text}" for title, text in parts.items()]
+    marked = [f"**{title}:** {text}" for title, text in parts.items()]
+    return rule | {
+        "shortDescription": {"text": page.fault},
+        "fullDescription": {"text": f"{page.fault} {page.matters}"},
+        "help": {"text": "\n\n".join(lines), "markdown": "\n\n".join(marked)},
+        "properties": {"tags": [check.family]},
+    }
+
+
+def _results(finding: Finding, root: Path, home: Json | None) -> Iterable[Json]:
+    result: Json = {"ruleId": finding.check, "level": _LEVELS.get(finding.verdict, "none")}
+    if kind := _KINDS.get(finding.verdict):
+        result |= {"kind": kind}
+    result["properties"] = {
+        "evidence": _plain(finding.numbers),
+        "fix": _plain(finding.fix),
+        "limits": _plain(finding.limits),
+    }
+    placed = [witness for witness in finding.witnesses if witness.place and witness.place.file]
+    for witness in placed:
+        assert witness.place is not None
+        location = _location(witness.place, root)
+        print_ = _fingerprint(finding, location, witness)
+        yield result | {
+            "message": {"text": _message(finding, witness)},
+            "locations": [location],
+            "partialFingerprints": {"sanetune/v1": print_},
+        }
+    if not placed:
+        others = "; ".join(_seen(witness) for witness in finding.witnesses)
+        text = _text(finding.message) + (f"\nSeen: {others}" if others else "")
+        yield result | {"message": {"text": text or finding.check}} | ({"locations": [home]} if home else {})
+
+
+def _message(finding: Finding, witness: Witness) -> str:
+    return f"{_text(finding.message)}\nSeen here: {_seen(witness)}"
+
+
+def _seen(witness: Witness) -> str:
+    texts = [wording.shortened(text, LONGEST) for text in (witness.text, witness.beside) if text]
+    return _text(": ".join(part for part in (witness.note, " | ".join(texts)) if part))
+
+
+def _location(place: Place, root: Path) -> Json:
+    physical: Json = {"artifactLocation": _artifact(str(place.file), root)}
+    if place.line is not None and place.line > 0:
+        physical["region"] = {"startLine": place.line}
+    return {"physicalLocation": physical}
+
+
+def _artifact(file: str, root: Path) -> Json:
+    """Relative to ``root`` where the file lies below it; else where it is. Files that no one has (a data set on the
+    Hub) keep their address."""
+    name = _clean(file)
+    if "://" in name:
+        return {"uri": quote(name, safe="/:?#[]@!$&'()*+,;=%~")}
+    path = root / name
+    # Not resolved: a data file may be a link to somewhere else, and is known by its own name. ".." must go, though.
+    path = Path(*_without_dots(path.parts))
+    if path.is_relative_to(root):
+        return {"uri": quote(path.relative_to(root).as_posix()), "uriBaseId": ROOT}
+    return {"uri": path.as_uri()}
+
+
+def _without_dots(parts: Iterable[str]) -> list[str]:
+    kept: list[str] = []
+    for part in parts:
+        if part == ".." and len(kept) > 1:
+            kept.pop()
+        elif part != "..":
+            kept.append(part)
+    return kept
+
+
+def _home(report: Report, root: Path) -> Json | None:
+    """The configuration's first line: where a result without any other place points to."""
+    config = report.subject.get("config")
+    return _location(Place(config, 1), root) if config else None
+
+
+def _invocation(report: Report, index: dict[str, int], root: Path) -> Json:
+    told: list[Json] = []
+    for finding in report.of(Verdict.CRASH):
+        told.append(
+            {
+                "level": "error",
+                "message": {"text": _text(finding.what) or finding.check},
+                "associatedRule": {"id": finding.check, "index": index[finding.check]},
+                "exception": {"kind": "crash", "message": _clean(finding.traceback or finding.what)},
+            }
+        )
+    if error := report.unusable:
+        place = error.place if error.place and error.place.file else None
+        told.append(
+            {"level": "error", "message": {"text": _text(str(error)) or "unusable"}}
+            | ({"locations": [_location(place, root)]} if place else {})
+        )
+    invocation: Json = {"executionSuccessful": not told, "exitCode": report.exit_code}
+    return invocation | ({"toolExecutionNotifications": told} if told else {})
+
+
+def _fingerprint(finding: Finding, location: Json, witness: Witness) -> str:
+    """The same for the same text in the same file, wherever its line has moved."""
+    uri = location["physicalLocation"]["artifactLocation"]["uri"]
+    told = "\0".join((finding.check, uri, witness.text, witness.beside))
+    return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def _text(words: str) -> str:
+    """A message. ``[a](b)`` would be a link there, and ``{0}`` a placeholder: both stay what they are."""
+    shown = re.sub(r"\[(?=[^\[\]]*\]\()", r"\\[", _clean(words))
+    return re.sub(r"\{(?=\d+\})", "{{", shown)
+
+
+def _clean(words: str) -> str:
+    return wording.visible(str(words))
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON has, whatever a check measured."""
+    if isinstance(value, dict):
+        return {_clean(str(key)): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(one) for one in value]
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else str(value)
+    return _clean(str(value))
