@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,15 +23,17 @@ from tests.report import sample
 URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 
 
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> Check:
+@pytest.fixture(scope="module", autouse=True)
+def known() -> Iterator[Check]:
+    """The only check that there is."""
     module = ModuleType("sanetune.checks.labels_on_prompt")
     module.__doc__ = "Prompts are learnt.\n\nMeasures: labels.\n\nMatters: much.\n\nCause: none.\n\nFix: mask."
     module.measure = lambda reading: Measurement()  # type: ignore[attr-defined]
     module.judge = lambda m, limits: passed("fine")  # type: ignore[attr-defined]
     check = Check.of(module)
-    monkeypatch.setattr(catalogue, "catalogue", lambda: {check.name: check})
-    return check
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "catalogue", lambda: {check.name: check})
+        yield check
 
 
 def one(report: Report, root: Path = Path("/work/project")) -> dict[str, Any]:
