@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune.audit.evidence import Builder
+from sanetune.audit.losses import Losses
 from sanetune.audit.reader import Known, Reader
 from sanetune.audit.reading import Reading, SideReading
 from sanetune.audit.saved import Saved
@@ -50,6 +51,7 @@ class ConfigEvidence:
             "rows": lambda spooled: spooled[0],
             "talks": lambda spooled: spooled[1],
             "prepared": self.prepared,
+            "losses": Losses.of,
             "plan": self.plan,
             "settings": settings_of,
             "stops": stops_of,

@@ -34,7 +34,7 @@ def loaders(config: Any, prepared: Any) -> Loaders:
     import numpy as np
     import torch
 
-    before = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002 -- the trainer draws here
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()
     config = config.model_copy(deep=True)
     config.run.trackers = []
     device = "cpu" if config.train.get("use_cpu") else default_device()
@@ -56,7 +56,7 @@ def loaders(config: Any, prepared: Any) -> Loaders:
     finally:
         torch.set_rng_state(before[0])
         random.setstate(before[1])
-        np.random.set_state(before[2])  # noqa: NPY002
+        np.random.set_state(before[2])
 
 
 def _stand_in() -> Any:

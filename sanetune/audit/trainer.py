@@ -1,0 +1,261 @@
+"""Evidence of a trainer that somebody has built: transformers' ``Trainer`` or TRL's ``SFTTrainer``.
+
+Nothing is changed: random states, the accelerator's list of dataloaders and the weights are afterwards what they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sanetune.audit.evidence import Builder, MissingError
+from sanetune.audit.reader import Known, Reader
+from sanetune.audit.reading import Reading, SideReading
+from sanetune.audit.saved import Saved
+from sanetune.audit.scanner import Scanner
+from sanetune.audit.settings import Settings
+from sanetune.audit.static import known_of
+from sanetune.audit.talks import Side, Talks, spool
+from sanetune.config import steps
+from sanetune.data.template import ChatTemplate
+from sanetune.errors import Place
+
+STREAMED = 10_000
+"""Batches read of a data set whose length is unknown."""
+
+
+@dataclass(slots=True)
+class TrainerEvidence:
+    """Builders of evidence for ``trainer``. ``loss_on``: which tokens are meant to be learnt."""
+
+    trainer: Any
+    scratch: Path
+    loss_on: str = "assistant"
+    count: Callable[[int], None] = lambda rows: None
+
+    def builders(self) -> dict[str, Builder]:
+        """Cheapest first."""
+        return {
+            "tokenizer": self.tokenizer,
+            "template": self.template,
+            "settings": self.settings,
+            "stops": self.stops,
+            "saved": self.saved,
+            "scanner": self.scanner,
+            "talks": self.talks,
+            "reading": self.reading,
+        }
+
+    def tokenizer(self) -> Any:
+        """The trainer's tokenizer; a processor's text part."""
+        given = getattr(self.trainer, "processing_class", None)
+        tokenizer = getattr(given, "tokenizer", given)
+        if tokenizer is None or not hasattr(tokenizer, "convert_ids_to_tokens"):
+            raise MissingError("the trainer has no tokenizer (give it as processing_class)")
+        return tokenizer
+
+    def template(self, tokenizer: Any) -> ChatTemplate | None:
+        from sanetune.data.tokenizer import chat_template
+
+        return chat_template(tokenizer)
+
+    def settings(self) -> Settings:
+        return settings_of(self.trainer, self.loss_on)
+
+    def stops(self, tokenizer: Any) -> frozenset[int]:
+        """What ends generation of the model as it will be saved."""
+        given = getattr(getattr(self.trainer.model, "generation_config", None), "eos_token_id", None)
+        if given is None:
+            given = getattr(self.trainer.model.config, "eos_token_id", None)
+        many = given if isinstance(given, list) else [given]
+        return frozenset(token for token in (*many, tokenizer.eos_token_id) if isinstance(token, int))
+
+    def saved(self, tokenizer: Any, template: ChatTemplate | None, stops: frozenset[int]) -> Saved:
+        source = template.source if template else None
+        return Saved(template=source, stop_ids=stops, trained_template=source)
+
+    def scanner(self, tokenizer: Any, template: ChatTemplate | None) -> Scanner | None:
+        """None where turns cannot be told apart: then nobody knows who wrote a token."""
+        if template is None:
+            return None
+        stops = [tokenizer.eos_token] if tokenizer.eos_token else []
+        return Scanner.of(template, tokenizer, tuple(stops), self.loss_on)
+
+    def talks(self, tokenizer: Any, scanner: Scanner | None) -> Talks:
+        """The rows as messages, read back from their ids."""
+        return Talks(
+            self._spooled("train", self.trainer.train_dataset, tokenizer, scanner),
+            self._spooled("validation", self._evaluated(), tokenizer, scanner),
+        )
+
+    def reading(self, tokenizer: Any, scanner: Scanner | None, settings: Settings) -> Reading:
+        """One epoch of the trainer's own dataloaders."""
+        with untouched(self.trainer):
+            loader = self.trainer.get_train_dataloader()
+            train = self._side("train", self.trainer.train_dataset, loader, tokenizer, scanner, settings)
+            if (rows := self._evaluated()) is None:
+                return Reading(train)
+            loader = self.trainer.get_eval_dataloader(rows)
+            return Reading(train, self._side("validation", rows, loader, tokenizer, scanner, settings))
+
+    def _evaluated(self) -> Any:
+        rows = self.trainer.eval_dataset
+        return next(iter(rows.values()), None) if isinstance(rows, dict) else rows
+
+    def _side(
+        self, name: str, rows: Any, loader: Any, tokenizer: Any, scanner: Scanner | None, settings: Settings
+    ) -> SideReading:
+        known = _known(rows)
+        side = SideReading(name, known.size)
+        reader = Reader(
+            side,
+            known,
+            scanner.spoken if scanner else lambda ids: None,
+            tokenizer,
+            tokenizer.pad_token_id,
+            settings.max_length,
+        )
+        reader.read(islice(loader, None if hasattr(rows, "__len__") else STREAMED), self.count)
+        return side
+
+    def _spooled(self, name: str, rows: Any, tokenizer: Any, scanner: Scanner | None) -> Side:
+        from sanetune.data.prepare import open_table
+
+        file = self.scratch / f"{name}.arrow"
+        spool(_conversations(rows, tokenizer, scanner), file)
+        table = open_table(file)
+        return Side(name, table, list(range(len(table))))
+
+
+def _conversations(rows: Any, tokenizer: Any, scanner: Scanner | None) -> Iterator[Any]:
+    from sanetune.data.conversation import Conversation
+
+    names = getattr(rows, "column_names", None) or []
+    if rows is None or "input_ids" not in names:
+        if rows is not None:
+            raise MissingError("the trainer's rows have no input_ids to read back")
+        return
+    for number, row in enumerate(islice(rows, None if hasattr(rows, "__len__") else STREAMED)):
+        ids = row["input_ids"]
+        lengths = row.get("seq_lengths") or [len(ids)]
+        at = 0
+        for length in lengths:
+            part = [int(token) for token in ids[at : at + length]]
+            at += length
+            if scanner is None:
+                yield Conversation([], Place(row=number), text=tokenizer.decode(part))
+            else:
+                yield scanner.conversation(part, Place(row=number))
+
+
+def _known(rows: Any) -> Known:
+    if hasattr(rows, "__len__") and "input_ids" in (getattr(rows, "column_names", None) or []):
+        return known_of(rows, lambda number: Place(row=number))
+    return Known(len(rows) if hasattr(rows, "__len__") else 0, {})
+
+
+@contextlib.contextmanager
+def untouched(trainer: Any) -> Iterator[None]:
+    """Random states (Python, NumPy, torch, CUDA) and the accelerator's dataloaders are put back at the end."""
+    import numpy as np
+    import torch
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    accelerator = getattr(trainer, "accelerator", None)
+    loaders = list(getattr(accelerator, "_dataloaders", ()))
+    kept = dict(getattr(trainer, "_eval_dataloaders", None) or {})
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+        if accelerator is not None:
+            accelerator._dataloaders[:] = loaders
+        if hasattr(trainer, "_eval_dataloaders"):
+            trainer._eval_dataloaders = kept
+
+
+def settings_of(trainer: Any, loss_on: str) -> Settings:
+    """The run in numbers, out of the trainer's arguments, model and data sets."""
+    from sanetune.engine.model import facts
+
+    args, model = trainer.args, trainer.model
+    found = facts(model)
+    rows = trainer.train_dataset
+    examples = len(rows) if hasattr(rows, "__len__") else 0
+    held = trainer.eval_dataset
+    held_out = sum(map(len, held.values())) if isinstance(held, dict) else len(held) if held is not None else 0
+    devices = max(1, args.world_size)
+    batches = steps.batches_per_epoch(examples, args.train_batch_size, devices, args.dataloader_drop_last)
+    per_epoch = steps.steps_per_epoch(batches, args.gradient_accumulation_steps)
+    total = args.max_steps if args.max_steps > 0 else round(args.num_train_epochs * per_epoch)
+    weights = next(model.parameters()).dtype
+    adapted = hasattr(model, "peft_config")
+    quantised = getattr(model.config, "quantization_config", None) is not None
+    sampling = str(getattr(args, "train_sampling_strategy", ""))
+
+    def interval(strategy: Any, value: Any) -> int | None:
+        if str(getattr(strategy, "value", strategy)) != "steps" or not value:
+            return None
+        return max(1, int(value if value >= 1 else value * total))
+
+    return Settings(
+        model=str(getattr(model.config, "_name_or_path", "") or type(model).__name__),
+        method="qlora" if adapted and quantised else "lora" if adapted else "full",
+        parameters=found.parameters,
+        trainable=found.trainable,
+        hidden=found.hidden,
+        context=found.context or None,
+        embedding_rows=model.get_input_embeddings().weight.shape[0],
+        stored_dtype=found.native_dtype,
+        weights_dtype=str(weights).removeprefix("torch."),
+        revision=None,
+        trust_remote_code=False,
+        device=args.device.type,
+        device_has_bf16=_has_bf16(args.device.type),
+        devices=devices,
+        learning_rate=float(args.learning_rate),
+        scheduler=str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)),
+        warmup_steps=steps.warmup_steps(float(args.warmup_steps or 0), total),
+        total_steps=total,
+        steps_per_epoch=per_epoch,
+        epochs=total / per_epoch,
+        per_device=args.per_device_train_batch_size,
+        accumulation=args.gradient_accumulation_steps,
+        effective=args.train_batch_size * args.gradient_accumulation_steps * devices,
+        last_step_batches=(batches % args.gradient_accumulation_steps or args.gradient_accumulation_steps)
+        if batches
+        else 0,
+        bf16=bool(args.bf16),
+        fp16=bool(args.fp16),
+        max_length=getattr(args, "max_length", None),
+        packing=bool(getattr(args, "packing", False)),
+        grouped_by_length=sampling.endswith("group_by_length"),
+        logging_steps=interval(args.logging_strategy, args.logging_steps),
+        eval_strategy=str(getattr(args.eval_strategy, "value", args.eval_strategy)),
+        eval_steps=interval(args.eval_strategy, args.eval_steps or args.logging_steps),
+        save_strategy=str(getattr(args.save_strategy, "value", args.save_strategy)),
+        save_steps=interval(args.save_strategy, args.save_steps),
+        save_total_limit=args.save_total_limit,
+        load_best=bool(args.load_best_model_at_end),
+        metric=args.metric_for_best_model,
+        trackers=tuple(name for name in (args.report_to or []) if name != "none"),
+        train_examples=examples,
+        validation_examples=held_out,
+        loss_on=loss_on,  # type: ignore[arg-type]
+    )
+
+
+def _has_bf16(device: str) -> bool:
+    import torch
+
+    return device == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -1,0 +1,52 @@
+"""Rows or tokens are lost on the way from the file to the batches.
+
+Measures: Rows dropped or cut in preparation with their tokens, and examples of the data set that no batch of an epoch
+holds.
+Matters: What is lost is not learnt, and it is not a fair sample: the longest rows go first, often those with the most
+to teach.
+Cause: max_length below the longest rows, packing that discards what overflows, dataloader_drop_last, or rows without
+anything to learn.
+Fix: Raise train.max_length, split long rows, or accept the loss knowingly: `sanetune data CONFIG` lists every lost row.
+"""
+
+from __future__ import annotations
+
+from sanetune import units
+from sanetune.audit.losses import Losses
+from sanetune.audit.reading import Reading
+from sanetune.check import Limit, Limits
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+LIMITS = {
+    "warn": Limit(0.01, "one row in a hundred: losing fewer does not change what is learnt"),
+    "fail": Limit(0.25, "a quarter of the rows: what is trained on is no longer the data that was given"),
+}
+
+
+def measure(losses: Losses, reading: Reading) -> Measurement:
+    never = reading.total("never")
+    rows = losses.rows + never
+    numbers = {
+        "given": losses.given,
+        "rows": rows,
+        "tokens": losses.tokens,
+        "reasons": dict(losses.reasons) | ({"in no batch": never} if never else {}),
+        "share": rows / max(1, losses.given),
+        "longest": losses.longest,
+        "max_length": losses.max_length,
+    }
+    return Measurement(numbers, losses.witnesses)
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    numbers = measured.numbers
+    given = units.many(numbers["given"], "row")
+    if not numbers["rows"]:
+        return passed(f"none of {given} is dropped or cut")
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in numbers["reasons"].items())
+    what = f"{numbers['rows']:,} of {given} are lost or cut ({units.share(numbers['share'])}): {reasons}"
+    if numbers["tokens"]:
+        what += f"; {units.many(numbers['tokens'], 'token')} with them"
+    if numbers["share"] > limits["fail"]:
+        return failed(what)
+    return warned(what) if numbers["share"] > limits["warn"] else passed(what)
