@@ -54,7 +54,8 @@ def kinds_of(talks: Talks, most: int = MOST) -> Kinds:
 
 def sorted_by_kind(conversations: Iterable[Conversation], most: int = MOST) -> Kinds:
     """The kinds of ``conversations``."""
-    result, known = Kinds(), {}
+    result = Kinds()
+    known: dict[tuple[Any, ...], Kind] = {}
     for conversation in conversations:
         if conversation.text is not None or not conversation.messages:
             result.texts += 1
@@ -106,5 +107,7 @@ def _words(letters: list[tuple[str, bool, bool, bool]], conversation: Conversati
             break
         extra = [word for word, there in (("call", calls), ("reasoning", reasoning)) if there]
         seen.append(role + (f" ({', '.join(extra)})" if extra else ""))
-    more = [word for word, there in (("tools", conversation.tools), ("variables", conversation.template_kwargs)) if there]
+    more = [
+        word for word, there in (("tools", conversation.tools), ("variables", conversation.template_kwargs)) if there
+    ]
     return ", ".join(seen) + (f"; with {' and '.join(more)}" if more else "")

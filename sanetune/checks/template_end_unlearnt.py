@@ -1,0 +1,81 @@
+"""The token that ends a turn is not learnt, or generation does not stop at it.
+
+Measures: for every trained assistant turn in the trainer's own batches: whether an end token follows the text, whether
+it is learnt, and whether it is among the tokens at which generation stops.
+
+Matters: a model that never learns to stop answers until the limit, and goes on with the user's part. The loss curve
+shows nothing of it.
+
+Cause: a template without end token; padding with the end token and a collator that masks padding by its id; an
+`eos_token` (say `<|endoftext|>`) other than the one that the template writes (say `<|im_end|>`).
+
+Fix: let the template end each assistant turn with the tokenizer's end token, give padding a token of its own, and name
+the learnt end in `eos_token_id` of generation_config.json.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune.check import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.audit.reading import Reading
+
+LIMITS = {
+    "share": Limit(0.01, "a template does it to all turns of a kind; below 1 % it is a matter of single rows"),
+}
+
+
+def measure(reading: Reading, stops: frozenset[int], tokenizer: Any) -> Measurement:
+    turns = reading.total("turns")
+    if not turns:
+        raise NotApplicableError("no assistant turn is trained")
+    ends: dict[str, int] = {}
+    foreign: dict[str, int] = {}
+    for side in reading.sides:
+        for token, count in side.ends.items():
+            name = _name(tokenizer, token)
+            ends[name] = ends.get(name, 0) + count
+            if token not in stops:
+                foreign[name] = foreign.get(name, 0) + count
+    numbers = {
+        "turns": turns,
+        "without_end": reading.total("turns_without_end"),
+        "end_masked": reading.total("turns_end_masked"),
+        "not_a_stop": sum(foreign.values()),
+        "ends": _largest(ends),
+        "foreign_ends": _largest(foreign),
+        "stops": sorted(_name(tokenizer, token) for token in stops),
+    }
+    seen = [witness for name in ("turns_without_end", "turns_end_masked", "ends") for witness in reading.seen(name)]
+    return Measurement(numbers, seen[:5])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    turns, stops = n["turns"], ", ".join(n["stops"]) or "none"
+    foreign = ", ".join(list(n["foreign_ends"])[:3])
+    faults = [
+        (n["without_end"], "have no end token at all"),
+        (n["end_masked"], "have an end token that is not learnt"),
+        (n["not_a_stop"], f"end with {foreign}, at which generation will not stop (it stops at: {stops})"),
+    ]
+    found = [(count, words) for count, words in faults if count]
+    if not found:
+        ends = ", ".join(f"{name} ({count / turns:.0%})" for name, count in list(n["ends"].items())[:3])
+        return passed(f"{turns:,} trained turns: each learns its end, and generation stops there: {ends or stops}.")
+    listed = "; ".join(f"{count:,} ({count / turns:.1%}) {words}" for count, words in found)
+    what = f"Of {turns:,} trained turns {listed}."
+    worst = max(count for count, _ in found) / turns
+    return failed(what) if worst > limits["share"] else warned(what)
+
+
+def _name(tokenizer: Any, token: int) -> str:
+    name = tokenizer.convert_ids_to_tokens(token)
+    return str(name) if name is not None else f"id {token}"
+
+
+def _largest(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: -item[1])[:10])
