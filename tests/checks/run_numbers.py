@@ -1,0 +1,64 @@
+"""A sound run in numbers, to be broken in one place by each test; and a check run as the gate runs it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from sanetune.audit.evidence import Evidence
+from sanetune.audit.runner import Rules, run
+from sanetune.audit.settings import Settings
+from sanetune.check import Check
+from sanetune.finding import Finding
+
+
+def numbers(**changed: Any) -> Settings:
+    """SmolLM2-135M on 1,000 rows, every value sound."""
+    values: dict[str, Any] = {
+        "model": "HuggingFaceTB/SmolLM2-135M",
+        "method": "full",
+        "parameters": 134_515_008,
+        "trainable": 134_515_008,
+        "hidden": 576,
+        "context": 8192,
+        "embedding_rows": 49_152,
+        "stored_dtype": "bfloat16",
+        "weights_dtype": "float32",
+        "revision": None,
+        "trust_remote_code": False,
+        "device": "cuda",
+        "device_has_bf16": True,
+        "devices": 1,
+        "learning_rate": 1.3e-4,
+        "scheduler": "cosine",
+        "warmup_steps": 19,
+        "total_steps": 189,
+        "steps_per_epoch": 63,
+        "epochs": 3.0,
+        "per_device": 8,
+        "accumulation": 2,
+        "effective": 16,
+        "last_step_batches": 1,
+        "bf16": True,
+        "fp16": False,
+        "logging_steps": 1,
+        "eval_strategy": "steps",
+        "eval_steps": 20,
+        "save_strategy": "steps",
+        "save_steps": 20,
+        "save_total_limit": 3,
+        "load_best": True,
+        "metric": "eval_loss",
+        "trackers": ("tensorboard",),
+        "train_examples": 1_000,
+        "validation_examples": 100,
+        "train_tokens": 250_000,
+        "learnt_tokens": 120_000,
+    }
+    return Settings(**(values | changed))
+
+
+def find(name: str, limits: dict[str, Any] | None = None, **evidence: Any) -> Finding:
+    """What the check ``name`` finds in ``evidence``, with other ``limits``."""
+    check = Check.of(importlib.import_module(f"sanetune.checks.{name.replace('-', '_')}"))
+    return run([check], Evidence({}, evidence), Rules(limits={name: limits or {}}))[0]
