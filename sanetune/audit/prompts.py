@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation, Message
     from sanetune.data.template import ChatTemplate
 
-_THINKING = r"[A-Za-z_:]*(?:think|thought|reason)[A-Za-z_]*"
+_THINKING = r"[A-Za-z_:]{0,32}(?:think|thought|reason)[A-Za-z_]{0,32}"
 _OPENED = re.compile(rf"<({_THINKING})>\s*(?:</\1>\s*)?\Z")
 """A thinking tag that ends a prompt: opened, or opened and closed."""
 _EMPTY = re.compile(rf"<({_THINKING})>\s*</\1>\s*")
@@ -103,10 +103,9 @@ class Prompter:
             return Compared(index, Fit.REFUSED, *_parting(text, "", 0))
         if text.startswith(prompt):
             return self._led(conversation.messages[index], index, text, prompt, prompt != plain)
-        cut = _OPENED.sub("", prompt)
-        if text.startswith(cut) and len(cut) < len(prompt):
-            own = _OPENED.search(prompt).group(1)  # type: ignore[union-attr]
-            opens = text.startswith(f"<{own}>", len(cut) + _blanks(text, len(cut)))
+        cut, tag = _without_opened(prompt)
+        if tag and text.startswith(cut):
+            opens = text[len(cut) : len(cut) + 200].lstrip().startswith(f"<{tag}>")
             return Compared(index, Fit.THINKING if opens else Fit.SILENT, *_parting(text, prompt, len(cut)))
         if self._fits_without_reasoning(conversation, index):
             return Compared(index, Fit.FORGETFUL, *_parting(text, prompt, _shared(text, prompt)))
@@ -149,7 +148,7 @@ class Prompter:
             prompt = self._render(bare[:index], conversation, True)
         except TemplateError:
             return False
-        return text.startswith(_EMPTY.sub("", _OPENED.sub("", prompt)))
+        return text.startswith(_EMPTY.sub("", _without_opened(prompt)[0]))
 
     def _render(self, messages: list[Message], conversation: Conversation, prompted: bool) -> str:
         self.rendered += len(messages)
@@ -183,8 +182,10 @@ def _without_reasoning(message: Message) -> Message:
     return message
 
 
-def _blanks(text: str, at: int) -> int:
-    return len(text[at : at + 64]) - len(text[at : at + 64].lstrip())
+def _without_opened(prompt: str) -> tuple[str, str]:
+    """``prompt`` without the thinking tag that ends it, and that tag's name (empty: none does)."""
+    found = _OPENED.search(prompt, max(len(prompt) - 200, 0))
+    return (prompt[: found.start()], found[1]) if found else (prompt, "")
 
 
 def _shared(left: str, right: str) -> int:

@@ -1,0 +1,102 @@
+"""Hand-made evidence for the checks on templates and tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sanetune.audit.reading import Reading, SideReading
+from sanetune.audit.saved import Saved
+from sanetune.audit.settings import Settings
+from sanetune.audit.talks import Talks
+from sanetune.data.conversation import Conversation
+from sanetune.data.template import CHATML, ChatTemplate
+from sanetune.errors import Place
+from sanetune.finding import Judgement, Measurement
+from tests.data.chats import KINDS, TOOLS
+
+SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+
+
+def conversations(*many: list[dict[str, Any]], **more: Any) -> Talks:
+    """These messages as training rows."""
+    train: Any = [Conversation(messages, Place("chats.jsonl", n + 1, n), **more) for n, messages in enumerate(many)]
+    return talks(train)
+
+
+def talks(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> Talks:
+    sides: Any = (list(train), list(validation))
+    return Talks(*sides)
+
+
+def plain() -> Talks:
+    return talks([Conversation([], Place("text.jsonl", 1, 0), text="Once upon a time")])
+
+
+def all_kinds() -> Talks:
+    rows = [
+        Conversation(messages, Place("chats.jsonl", n + 1, n), tools=TOOLS if kind == "tools" else None)
+        for n, (kind, messages) in enumerate(KINDS.items())
+    ]
+    return talks(rows)
+
+
+def template(source: str = CHATML) -> ChatTemplate:
+    return ChatTemplate(source, SPECIALS)
+
+
+def saved(source: str | None, trained: str | None = None) -> Saved:
+    return Saved(source, frozenset(), trained if trained is not None else source)
+
+
+@cache
+def shipped() -> dict[str, str]:
+    """TRL's templates by name, without those that it made for training."""
+    import trl
+
+    files = (Path(trl.__file__).parent / "chat_templates").glob("*.jinja")
+    return {file.stem: file.read_text() for file in sorted(files) if not file.stem.endswith("_training")}
+
+
+class Words:
+    """What the checks ask of a tokenizer."""
+
+    def __init__(self, **values: Any) -> None:
+        self.chat_template: Any = CHATML
+        self.special_tokens_map = SPECIALS
+        self.bos_token, self.bos_token_id = "<s>", 1
+        self.eos_token, self.eos_token_id = "</s>", 2
+        self.unk_token, self.unk_token_id = "<unk>", 0
+        self.pad_token_id: int | None = 3
+        self.__dict__.update(values)
+
+    def convert_ids_to_tokens(self, token: int) -> str | None:
+        return {0: "<unk>", 1: "<s>", 2: "</s>", 3: "<pad>", 4: "<|im_end|>"}.get(token)
+
+
+def reading(validation: dict[str, Any] | None = None, **train: Any) -> Reading:
+    """100 documents of 1,000 tokens and 100 turns in all, with these counters."""
+    return Reading(_side("train", train), None if validation is None else _side("validation", validation))
+
+
+def _side(name: str, counters: dict[str, Any]) -> SideReading:
+    values: dict[str, Any] = {"rows": 100, "documents": 100, "tokens": 1000, "turns": 100, "ends": Counter({2: 100})}
+    return SideReading(name, **(values | counters))
+
+
+def settings(**values: Any) -> Settings:
+    """Settings with nothing in them but these."""
+    known: dict[str, Any] = {field.name: None for field in fields(Settings)}
+    return Settings(**(known | values))
+
+
+def judged(check: Any, measurement: Measurement, **limits: Any) -> Judgement:
+    """The verdict with the check's own limits, or these."""
+    values = {name: limit.value for name, limit in getattr(check, "LIMITS", {}).items()}
+    judgement: Judgement = check.judge(measurement, values | limits)
+    assert len(judgement.what) < 420
+    return judgement
