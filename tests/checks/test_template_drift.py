@@ -77,6 +77,10 @@ BROKEN = {
         CHATML.replace("message.role +", "('final' if loop.last and message.role == 'assistant' else message.role) +"),
         "is not what stands",
     ),
+    "no end after the last message": (
+        CHATML.replace("'<|im_end|>\\n'", "('' if loop.last else '<|im_end|>\\n')"),
+        "is not what stands",
+    ),
     "the number of messages in front": ("{{ messages|length }}" + CHATML, "another text"),
     "no prompt at all": (
         CHATML + "{% if add_generation_prompt %}{{ raise_exception('no') }}{% endif %}",
