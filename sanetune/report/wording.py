@@ -21,21 +21,18 @@ DONE = {
     Verdict.SKIP: "skipped",
 }
 
-_DELETE = 0x7F
-_PICTURES = 0x2400
 _STEERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\u2029\u2066\u2067\u2068\u2069")
 """Signs that turn the direction of what stands around them, and line separators."""
 
 
 def visible(text: str, *, newline: str = "\n", strict: bool = False) -> str:
-    """``text`` with control characters shown as pictures (␛) or escapes (``\\u202e``), so that it cannot steer
+    """``text`` with control characters shown as escapes (``\\x1b``, ``\\u202e``), so that it cannot steer
     anything.
 
     ``newline`` stands for a line break. ``strict`` also escapes what is invisible but harmless (other spaces, joiners).
     """
     if text.isprintable():
         return text
-    text = text.replace("\r\n", "␍\n")
     return "".join(sign if sign.isprintable() else _shown(sign, newline, strict) for sign in text)
 
 
@@ -44,11 +41,6 @@ def _shown(sign: str, newline: str, strict: bool) -> str:
         return newline
     if sign == "\t":
         return "\t"
-    code = ord(sign)
-    if code < 0x20:
-        return chr(_PICTURES + code)
-    if code == _DELETE:
-        return "␡"
     if not strict and sign not in _STEERING and unicodedata.category(sign) in ("Zs", "Cf"):
         return sign
     return ascii(sign)[1:-1]

@@ -99,7 +99,7 @@ def test_markup_and_control_characters_are_only_text() -> None:
     text = shown(sample.report())
     assert "[red]red[/red]" in text
     assert "\x1b" not in text and "\x07" not in text
-    assert "␛[31mnow␇" in text
+    assert "\\x1b[31mnow\\x07" in text
 
 
 def test_a_long_text_loses_its_middle_and_says_so() -> None:

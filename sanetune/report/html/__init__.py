@@ -1,0 +1,8 @@
+"""The report as one HTML file that needs nothing else: no network, no fonts, no other file."""
+
+from __future__ import annotations
+
+from sanetune.report.html.page import page
+from sanetune.report.html.view import ExampleView, Histogram, PackView, PageView, SettingView, TokenView
+
+__all__ = ["ExampleView", "Histogram", "PackView", "PageView", "SettingView", "TokenView", "page"]

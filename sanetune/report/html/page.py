@@ -1,0 +1,135 @@
+"""Renders the page: one template, its style and its script beside this file, everything put into one text."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from sanetune import units
+from sanetune.finding import Finding, Verdict
+from sanetune.report import wording
+from sanetune.report.html import drawing, stretches
+from sanetune.report.html.view import ROLES, PageView
+
+FOLDER = Path(__file__).parent
+LONGEST_TEXT, LONGEST_TRACE, LONGEST_VALUE = 1_500, 8_000, 300
+"""Characters of a witness, a traceback, and a measured or set value."""
+WITNESSES, NUMBERS, SETTINGS = 10, 60, 500
+"""Most witnesses and numbers of one finding, and settings."""
+WORDS = {"clear": "Clear", "clear, with warnings": "Clear, with warnings", "refused": "Refused", "unusable": "Unusable"}
+ROLE_WORDS = {
+    "system": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "template": "written by the template",
+    "end": "ends a turn",
+    "text": "plain text",
+    "padding": "padding",
+    "unknown": "unknown",
+}
+
+
+def page(view: PageView) -> str:
+    """``view`` as a whole HTML file."""
+    style, script = _source("style.css"), _source("page.js")
+    report = view.report
+    findings = [finding for verdict in wording.WORST_FIRST for finding in report.of(verdict)]
+    examples = stretches.shown(view.examples)
+    tally = {verdict.value: count for verdict, count in wording.tally(report).items() if count}
+    return _template().render(
+        view=view,
+        report=report,
+        style=Markup(style),
+        script=Markup(script),
+        policy=Markup(policy(style, script)),
+        headline=WORDS[wording.headline(report)],
+        tone="fail" if report.unusable else report.verdict.value,
+        tally=tally,
+        findings=findings,
+        examples=examples,
+        anchors={example.anchor for example in examples},
+        roles=[role for role in ROLES if any(token.role == role for one in view.examples for token in one.tokens)],
+        histogram=drawing.histogram(view.histogram),
+        packs=drawing.packs(view.packs),
+        settings=view.settings[:SETTINGS],
+        timed=sorted((one for one in findings if one.seconds >= 0.001), key=lambda one: -one.seconds),
+    )
+
+
+def policy(style: str, script: str) -> str:
+    """Nothing may be loaded, and nothing may run but our own script: a script in a user's text could not, even if it
+    were not escaped."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _source(name: str) -> str:
+    """A file of this package as it stands in the page: between the tags, without a byte more."""
+    return (FOLDER / name).read_text(encoding="utf-8").strip()
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "token": _token,
+        "text": lambda text: wording.shortened(text, LONGEST_TEXT),
+        "trace": lambda text: wording.shortened(text, LONGEST_TRACE),
+        "value": lambda value: wording.shortened(wording.number(value), LONGEST_VALUE),
+        "seconds": units.seconds,
+        "share": units.share,
+        "many": units.many,
+        "yaml": lambda fix: wording.shortened(wording.yaml(fix), LONGEST_TRACE),
+        "place": wording.place,
+        "label": stretches.label,
+        "numbers": _numbers,
+    }
+    environment.globals |= {
+        "DONE": {verdict.value: word for verdict, word in wording.DONE.items()},
+        "BAD": {Verdict.FAIL, Verdict.WARN, Verdict.CRASH},
+        "ROLE_WORDS": ROLE_WORDS,
+        "WITNESSES": WITNESSES,
+        "PACKS": drawing.PACKS,
+        "anchor": stretches.anchor,
+        "reason": _reason,
+        "drawing": drawing,
+    }
+    return environment.get_template("template.html")
+
+
+def _shown(value: Any) -> Any:
+    """Every text that is put into the page passes here: control characters become visible."""
+    return wording.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _token(text: str) -> str:
+    """A token's text, its line breaks marked and kept."""
+    return wording.visible(wording.shortened(text, stretches.LONGEST_TOKEN), newline="↵\n") or "∅"
+
+
+def _numbers(values: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(name.replace("_", " "), value) for name, value in list(values.items())[:NUMBERS]]
+
+
+def _reason(finding: Finding) -> str:
+    return wording.reason(finding) if finding.verdict is Verdict.SKIP else finding.what
