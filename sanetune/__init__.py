@@ -9,13 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sanetune.api import compare, plan, prepare, train
+    from sanetune.api import check, compare, plan, prepare, train
     from sanetune.config import Config, load
     from sanetune.errors import UserError
+    from sanetune.gate import Gate
 
 __version__ = "0.1.0"
 
 _WHERE = {
+    "check": "sanetune.api",
+    "Gate": "sanetune.gate",
     "train": "sanetune.api",
     "prepare": "sanetune.api",
     "plan": "sanetune.api",
@@ -25,7 +28,7 @@ _WHERE = {
     "UserError": "sanetune.errors",
 }
 
-__all__ = ["Config", "UserError", "__version__", "compare", "load", "plan", "prepare", "train"]
+__all__ = ["Config", "Gate", "UserError", "__version__", "check", "compare", "load", "plan", "prepare", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sanetune.data.prepare import Prepared
     from sanetune.engine.trl import Outcome
+    from sanetune.finding import Report
     from sanetune.planning import Plan
     from sanetune.report.compare import Comparison
     from sanetune.runs import Run
@@ -49,6 +50,29 @@ def plan(config: Source, *overrides: str) -> Plan:
     from sanetune.planning import plan as planned
 
     return planned(load(config, overrides))
+
+
+def check(
+    subject: Source | Any,
+    *overrides: str,
+    loss_on: str | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    console: Console | None = None,
+) -> Report:
+    """Looks at a run before it begins: a configuration, or a built transformers or TRL trainer.
+
+    Of a trainer, the very batches that it would train on are read, and nothing in it is changed; ``loss_on`` says which
+    tokens are meant to be learnt (assistant, last or all; open, it is read off the rows; a configuration says it). ``select`` and ``ignore``
+    name checks or families. The report has ``verdict``, ``findings`` and ``raise_if_failed()``.
+    """
+    from sanetune import checking
+
+    if hasattr(subject, "get_train_dataloader"):
+        return checking.look_at_trainer(subject, loss_on=loss_on, select=select, ignore=ignore)
+    settings = load(subject, overrides)
+    with checking.evidence_of(settings, console) as evidence:
+        return checking.look(settings, evidence, select, ignore)
 
 
 def train(

@@ -95,6 +95,11 @@ class Run:
         return self.path / "tensorboard"
 
     @property
+    def page(self) -> Path:
+        """Findings, tokens, lengths and settings on one page."""
+        return self.path / "report.html"
+
+    @property
     def finished(self) -> bool:
         """True when the tuned model is there; it is put in place in one move, so it is whole or absent."""
         return (self.model / "config.json").is_file()

@@ -7,7 +7,7 @@ import importlib
 import importlib.metadata
 import pkgutil
 
-from sanetune.check import Check
+from sanetune.checks import Check
 from sanetune.errors import ConfigError
 
 GROUP = "sanetune.checks"
@@ -61,7 +61,7 @@ def _foreign(point: importlib.metadata.EntryPoint) -> Check:
         raise ConfigError(
             f"The check {point.name} ({point.value}) of another package cannot be loaded: {error}",
             "Left out in silence, it would look as if it had passed.",
-            "Mend it (see sanetune.check), or uninstall that package.",
+            "Mend it (see sanetune.checks), or uninstall that package.",
         ) from error
 
 

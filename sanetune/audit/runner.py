@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sanetune.audit.evidence import BrokenError, Evidence, MissingError
-from sanetune.check import Check, NotApplicableError
+from sanetune.checks import Check, NotApplicableError
 from sanetune.errors import ConfigError
 from sanetune.finding import Finding, Judgement, Report, Verdict
 

@@ -72,12 +72,18 @@ class Scanner:
             who[segment.start : segment.stop] = segment.who
             if segment in trained and (self.loss_on != "last" or segment.start >= last):
                 wanted[segment.start : segment.stop] = LEARNT
-                if segment.who is Who.END:
-                    wanted[segment.stop : segment.stop + 1] = EITHER  # white space behind it: some tools learn it
+                self._spare_blanks(wanted, ids, segment)
         if self.loss_on == "all":
             wanted[:] = EITHER
         wanted[:1] = MASKED
         return Spoken(who, wanted, len(ids))
+
+    def _spare_blanks(self, wanted: np.ndarray, ids: Any, segment: Segment) -> None:
+        """White space behind an end token, and at the end of a header: TRL's own templates learn it."""
+        if segment.who is Who.END:
+            wanted[segment.stop : segment.stop + 1] = EITHER
+        elif segment.start and not self.tokenizer.decode(ids[segment.start - 1 : segment.start]).strip():
+            wanted[segment.start - 1] = EITHER
 
     def segments(self, ids: Any) -> list[Segment]:
         """The texts and ends of all turns, in order; headers and what stands between turns are left out."""

@@ -129,7 +129,7 @@ class Speaker:
         inside = [border for border in borders if bool(((starts < border) & (border < stops)).any())]
         if inside:
             ids, starts, stops = self._in_pieces(text, inside)
-        who, wanted = _carried(found, starts, stops, self.loss_on)
+        who, wanted = _carried(text, found, starts, stops, self.loss_on)
         return ids, Spoken(who, wanted, len(ids)), found
 
     def _in_pieces(self, text: str, cuts: list[int]) -> tuple[list[int], np.ndarray, np.ndarray]:
@@ -149,7 +149,9 @@ class Speaker:
         return ids, flat[:, 0], flat[:, 1]
 
 
-def _carried(found: Found, starts: np.ndarray, stops: np.ndarray, loss_on: str) -> tuple[np.ndarray, np.ndarray]:
+def _carried(
+    text: str, found: Found, starts: np.ndarray, stops: np.ndarray, loss_on: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Characters to tokens: a token belongs to the span that holds any character of it."""
     import numpy as np
 
@@ -163,8 +165,12 @@ def _carried(found: Found, starts: np.ndarray, stops: np.ndarray, loss_on: str) 
 
     for turn in found.turns:
         if loss_on == "assistant" or turn == last:
-            wanted[tokens(*turn)] = EITHER
-            wanted[tokens(turn[1], turn[1] + 1)] = EITHER  # white space behind the end token: some tools learn it
+            part = tokens(*turn)
+            wanted[part] = EITHER
+            # White space behind the end token, and at the end of the header: TRL's own templates learn it.
+            wanted[tokens(turn[1], turn[1] + 1)] = EITHER
+            if part.start and not text[starts[part.start - 1] : stops[part.start - 1]].strip():
+                wanted[part.start - 1] = EITHER
     for span in found.spans:
         part = tokens(span.start, span.end)
         who[part] = np.where(wide[part], _BY_ROLE[span.role], who[part])

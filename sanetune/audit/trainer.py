@@ -14,16 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from sanetune.audit.evidence import Builder, MissingError
-from sanetune.audit.reader import Known, Reader
+from sanetune.audit.reader import IGNORED, Known, Reader
 from sanetune.audit.reading import Reading, SideReading
 from sanetune.audit.saved import Saved
 from sanetune.audit.scanner import Scanner
 from sanetune.audit.settings import Settings
+from sanetune.audit.speakers import Who
 from sanetune.audit.static import known_of
 from sanetune.audit.talks import Side, Talks, spool
 from sanetune.config import steps
 from sanetune.data.template import ChatTemplate
 from sanetune.errors import Place
+
+DECLARING = 1_000
+"""Rows that tell what is meant to be learnt."""
 
 STREAMED = 10_000
 """Batches read of a data set whose length is unknown."""
@@ -31,11 +35,12 @@ STREAMED = 10_000
 
 @dataclass(slots=True)
 class TrainerEvidence:
-    """Builders of evidence for ``trainer``. ``loss_on``: which tokens are meant to be learnt."""
+    """Builders of evidence for ``trainer``. ``loss_on``: which tokens are meant to be learnt (open: see
+    :func:`declared`)."""
 
     trainer: Any
     scratch: Path
-    loss_on: str = "assistant"
+    loss_on: str | None = None
     count: Callable[[int], None] = lambda rows: None
 
     def builders(self) -> dict[str, Builder]:
@@ -43,10 +48,10 @@ class TrainerEvidence:
         return {
             "tokenizer": self.tokenizer,
             "template": self.template,
-            "settings": self.settings,
             "stops": self.stops,
             "saved": self.saved,
             "scanner": self.scanner,
+            "settings": self.settings,
             "talks": self.talks,
             "reading": self.reading,
         }
@@ -64,8 +69,8 @@ class TrainerEvidence:
 
         return chat_template(tokenizer)
 
-    def settings(self) -> Settings:
-        return settings_of(self.trainer, self.loss_on)
+    def settings(self, scanner: Scanner | None) -> Settings:
+        return settings_of(self.trainer, scanner.loss_on if scanner else self.loss_on or "assistant")
 
     def stops(self, tokenizer: Any) -> frozenset[int]:
         """What ends generation of the model as it will be saved."""
@@ -83,8 +88,11 @@ class TrainerEvidence:
         """None where turns cannot be told apart: then nobody knows who wrote a token."""
         if template is None:
             return None
-        stops = [tokenizer.eos_token] if tokenizer.eos_token else []
-        return Scanner.of(template, tokenizer, tuple(stops), self.loss_on)
+        stops = (tokenizer.eos_token,) if tokenizer.eos_token else ()
+        scanner = Scanner.of(template, tokenizer, stops, self.loss_on or "assistant")
+        if scanner is not None and self.loss_on is None:
+            scanner.loss_on = declared(self.trainer.train_dataset, scanner)
+        return scanner
 
     def talks(self, tokenizer: Any, scanner: Scanner | None) -> Talks:
         """The rows as messages, read back from their ids."""
@@ -130,6 +138,24 @@ class TrainerEvidence:
         spool(_conversations(rows, tokenizer, scanner), file)
         table = open_table(file)
         return Side(name, table, list(range(len(table))))
+
+
+def declared(rows: Any, scanner: Scanner) -> str:
+    """What a trainer that says nothing about it means to learn: ``last`` where its first rows with several assistant
+    turns learn all of the last one and nothing of the others (rows of prompt and completion do), else ``assistant``."""
+    import numpy as np
+
+    names = getattr(rows, "column_names", None) or []
+    several = 0
+    for row in islice(rows, DECLARING) if {"input_ids", "labels"} <= set(names) else ():
+        learnt = np.asarray(row["labels"]) != IGNORED
+        turns = [one for one in scanner.segments(np.asarray(row["input_ids"])) if one.who is Who.ASSISTANT]
+        if len(turns) > 1 and "seq_lengths" not in names:
+            several += 1
+            last, earlier = turns[-1], turns[:-1]
+            if not learnt[last.start : last.stop].all() or any(learnt[one.start : one.stop].any() for one in earlier):
+                return "assistant"
+    return "last" if several else "assistant"
 
 
 def _conversations(rows: Any, tokenizer: Any, scanner: Scanner | None) -> Iterator[Any]:

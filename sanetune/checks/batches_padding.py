@@ -13,7 +13,7 @@ from __future__ import annotations
 from sanetune import units
 from sanetune.audit.reading import Reading
 from sanetune.audit.settings import Settings
-from sanetune.check import Limit, Limits
+from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 LIMITS = {"share": Limit(0.3, "random batches of eight rows of Alpaca waste about this much; grouped ones under 5 %")}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.audit.reading import Reading
-from sanetune.check import Limit, Limits
+from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 LIMITS = {

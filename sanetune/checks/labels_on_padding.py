@@ -15,7 +15,7 @@ from typing import Any
 
 from sanetune import units
 from sanetune.audit.reading import Reading
-from sanetune.check import Limit, Limits
+from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 LIMITS = {"tokens": Limit(0, "padding holds nothing to learn, and an end token is no padding")}

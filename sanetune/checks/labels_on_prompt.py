@@ -15,7 +15,7 @@ from __future__ import annotations
 from sanetune import units
 from sanetune.audit.reading import Reading
 from sanetune.audit.settings import Settings
-from sanetune.check import Limit, Limits, NotApplicableError
+from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 PROMPT = ("system", "user", "tool")

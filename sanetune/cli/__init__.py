@@ -29,9 +29,13 @@ COMMANDS = {
     "init": "Write a commented sanetune.yaml for a model and data.",
     "data": "Show lengths, lost rows, and which tokens are learnt.",
     "plan": "Show batch size, steps, schedules: what a run will do.",
+    "check": "Look for faults before anything is spent; fix what can be.",
     "train": "Train.",
     "compare": "Put base and tuned model side by side on the same prompts.",
     "chat": "Talk to the result.",
+    "report": "Write one page with everything that was found.",
+    "explain": "Show the page of one check.",
+    "checks": "List all checks.",
 }
 """Command -> its line in the list, so that the list needs none of the commands' files. Each lies in ``cli/NAME.py``."""
 
@@ -134,6 +138,15 @@ def write_json(file: Path, figures: Any) -> None:
     import orjson
 
     text = orjson.dumps(figures, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n"
+    _write(file, text)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write ``text`` to ``file`` whole or not at all. RunError when it cannot be written."""
+    _write(file, text.encode("utf-8", "replace"))
+
+
+def _write(file: Path, text: bytes) -> None:
     if str(file) == "-":
         click.echo(text, nl=False)
         return
@@ -148,7 +161,7 @@ def write_json(file: Path, figures: Any) -> None:
         raise RunError(
             f"{str(file)!r} cannot be written: {error.strerror or error}",
             "The figures would be lost.",
-            "Give --json another file.",
+            "Give another file.",
         ) from None
 
 

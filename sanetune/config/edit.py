@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -130,3 +130,16 @@ def write(tree: CommentedMap) -> str:
     stream = io.StringIO()
     yaml.dump(tree, stream)
     return stream.getvalue()
+
+
+def without(text: str, keys: Sequence[str]) -> str:
+    """``text`` without ``section.key`` for each of ``keys``; what is not there is left alone."""
+    _, _, tree = parse(text)
+    for key in keys:
+        *above, last = key.split(".")
+        inner: Any = tree
+        for part in above:
+            inner = inner.get(part) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and last in inner:
+            del inner[last]
+    return write(tree)

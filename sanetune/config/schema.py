@@ -207,6 +207,10 @@ class CheckSection(Section):
     """Runs only these checks. Empty: all."""
     ignore: list[str] = []
     """Leaves out these checks."""
+    limits: dict[str, dict[str, Any]] = {}
+    """Other limits for a check, as in {config-epochs-many: {epochs: 10}}."""
+    severity: dict[str, Literal["fail", "warn", "off"]] = {}
+    """What a check's finding counts as, as in {rows-secrets: fail}; off leaves the check out."""
 
 
 class BudgetSection(Section):

@@ -1,9 +1,10 @@
-"""A bar for the rows being prepared."""
+"""Bars for rows being prepared and evidence being built."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,3 +25,48 @@ def rows_bar(console: Console | None = None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("preparing", total=None)
         yield lambda rows: bar.update(task, completed=rows)
+
+
+@dataclass
+class ChecksBar:
+    """What the gate is doing: the evidence that is built and how many rows of it are done."""
+
+    building: Callable[[str], None]
+    rows: Callable[[int], None]
+
+
+EVIDENCE = {
+    "tokenizer": "loading the tokenizer",
+    "spooled": "reading rows",
+    "prepared": "rendering and tokenizing",
+    "plan": "planning",
+    "taken_apart": "finding who wrote each token",
+    "reading": "reading the batches",
+}
+"""The evidence that takes long enough to be told about."""
+
+
+@contextmanager
+def checks_bar(console: Console | None = None) -> Iterator[ChecksBar]:
+    """Tells on a terminal what is being built, and says nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = console or Console(stderr=True)
+    if not console.is_terminal or console.quiet:
+        yield ChecksBar(lambda name: None, lambda rows: None)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[rows]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("looking", total=None, rows="")
+
+        def building(name: str) -> None:
+            if name in EVIDENCE:
+                bar.update(task, description=EVIDENCE[name], rows="")
+
+        yield ChecksBar(building, lambda rows: bar.update(task, rows=f"{rows:,} rows"))

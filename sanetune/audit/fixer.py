@@ -1,0 +1,127 @@
+"""Applies the fixes that findings carry to the user's YAML, round by round, until nothing more can be fixed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sanetune.config import edit
+from sanetune.config.load import load
+from sanetune.config.read import read_text
+from sanetune.config.schema import Config
+from sanetune.errors import ConfigError, Place, RunError
+from sanetune.finding import Report, Verdict
+
+ROUNDS = 5
+"""Most rounds: a fix may uncover another fault, but not for ever."""
+
+
+@dataclass(slots=True)
+class Fixed:
+    """What the fixer did: the report of each look (the last one is how it ends), what was changed in each round, the
+    difference between first and last text, and where the first lies."""
+
+    reports: list[Report] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    diff: str = ""
+    backup: Path | None = None
+
+    @property
+    def report(self) -> Report:
+        return self.reports[-1]
+
+
+def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config], Report]) -> Fixed:
+    """Looks, changes the file behind ``config``, looks again. Comments and order of the file stay; a copy of the first
+    text lies beside it as ``NAME.bak``, ``NAME.bak2``, ….
+
+    ConfigError when there is no file; RunError when it cannot be written. Keys that ``overrides`` set are left alone:
+    the file does not decide them.
+    """
+    if config.file is None:
+        raise ConfigError("there is no file to fix", "The configuration was made in Python.", "Change it there.")
+    file, first = config.file, read_text(config.file)
+    done, text, held = Fixed(), first, {one.split("=", 1)[0].strip() for one in overrides}
+    while True:
+        done.reports.append(look(config))
+        changes = wanted(done.report, config, held, done.changes)
+        if not changes or len(done.changes) == ROUNDS:
+            return done
+        text = _renamed(text, config, changes)
+        if done.backup is None:
+            done.backup = _backed_up(file, first)
+        _written(file, text)
+        done.changes.append(changes)
+        done.diff = _difference(first, text, file)
+        config = load(file, overrides)
+
+
+def wanted(report: Report, config: Config, held: set[str], before: list[dict[str, Any]]) -> dict[str, Any]:
+    """The fixes of ``report`` that change something and have not been tried."""
+    tried = [(key, repr(value)) for changes in before for key, value in changes.items()]
+    return {
+        key: value
+        for key, value in report.fixes.items()
+        if key not in held and (key, repr(value)) not in tried and (_value(config, key) != value or _is_old(config, key))
+    }
+
+
+def _value(config: Config, key: str) -> Any:
+    section, _, name = key.partition(".")
+    part: Any = getattr(config, section, None)
+    for piece in name.split("."):
+        part = part.get(piece) if hasattr(part, "get") else None
+    return part
+
+
+def _is_old(config: Config, key: str) -> bool:
+    """Whether the value is there already, but under an old name."""
+    return any(one.new == key or one.new == "" for one in config.renamed)
+
+
+def _renamed(text: str, config: Config, changes: dict[str, Any]) -> str:
+    """``text`` with the changes; a key that had an old name loses it."""
+    old = [one.old for one in config.renamed if one.new in changes or not one.new]
+    return edit.change(edit.without(text, old), changes)
+
+
+def _backed_up(file: Path, text: str) -> Path:
+    number = 1
+    while (backup := file.with_name(f"{file.name}.bak{number if number > 1 else ''}")).exists():
+        number += 1
+    _written(backup, text)
+    return backup
+
+
+def _written(file: Path, text: str) -> None:
+    """Whole or not at all."""
+    scratch = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        if file.exists():
+            os.chmod(scratch, file.stat().st_mode & 0o777)
+        os.replace(scratch, file)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise RunError(
+            f"{file} cannot be written: {error.strerror or error}",
+            "The fixes would be lost.",
+            "Make the file and its folder writable.",
+            Place(file),
+        ) from None
+
+
+def _difference(before: str, after: str, file: Path) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"{file.name} (before)", f"{file.name} (after)", n=1, lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def unfixed(report: Report) -> list[str]:
+    """Names of the checks that still fail."""
+    return [finding.check for finding in report.of(Verdict.FAIL, Verdict.CRASH)]

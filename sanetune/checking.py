@@ -1,0 +1,90 @@
+"""The job behind `check`: evidence of a configuration or of a built trainer, looked at by the chosen checks."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sanetune.audit.catalogue import catalogue, chosen, known
+from sanetune.audit.evidence import Evidence
+from sanetune.audit.runner import Rules, report
+from sanetune.config.load import load
+from sanetune.config.schema import Config
+from sanetune.errors import ConfigError
+from sanetune.finding import Report
+from sanetune.report.progress import checks_bar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LEVELS = ("static",)
+"""How far the checks can go today."""
+
+
+def opened(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
+    """The configuration in ``file``, ours or that of Axolotl or LLaMA-Factory; and, for another tool's, what was not
+    understood."""
+    from sanetune.readers import read
+
+    foreign = read(file)
+    if foreign is None:
+        return load(file, overrides), []
+    notes = [f"{foreign.tool}: {one}" for one in foreign.left]
+    return load(foreign.config, overrides), notes
+
+
+@contextmanager
+def evidence_of(config: Config, console: Console | None = None) -> Iterator[Evidence]:
+    """The evidence of a configuration; what it keeps on disk is gone afterwards."""
+    from sanetune.audit.static import ConfigEvidence
+
+    with tempfile.TemporaryDirectory(prefix="sanetune-") as folder, checks_bar(console) as bar:
+        made = ConfigEvidence(config, Path(folder), bar.rows)
+        evidence = Evidence(made.builders(), {"config": config}, bar.building)
+        yield evidence
+
+
+def look(
+    config: Config, evidence: Evidence, select: Sequence[str] = (), ignore: Sequence[str] = (), level: str = "static"
+) -> Report:
+    """Runs the checks that ``config`` and the arguments leave; the arguments count for more."""
+    section = config.check
+    checks = chosen(list(select) or section.select, [*section.ignore, *ignore])
+    rules = rules_of(config)
+    data = ", ".join(source.path for source in config.data.train)
+    subject = {"model": config.model.name, "data": data}
+    if config.file is not None:
+        subject = {"config": str(config.file), **subject}
+    return report(checks, evidence, rules, level=level, subject=subject)
+
+
+def rules_of(config: Config) -> Rules:
+    """The limits and severities of ``check:``; ConfigError for a check that does not exist."""
+    section = config.check
+    for key, names in (("limits", section.limits), ("severity", section.severity)):
+        for name in names:
+            known(name)
+            if name not in catalogue():
+                raise ConfigError(
+                    f"check.{key} names the family {name}",
+                    "Limits and severities belong to one check each.",
+                    "Name the checks one by one; `sanetune checks` lists them.",
+                    config.place(f"check.{key}"),
+                )
+    return Rules(section.limits, {name: str(value) for name, value in section.severity.items()})
+
+
+def look_at_trainer(
+    trainer: Any, *, loss_on: str | None = None, select: Sequence[str] = (), ignore: Sequence[str] = ()
+) -> Report:
+    """Looks at a built trainer and changes nothing in it."""
+    from sanetune.audit.trainer import TrainerEvidence
+
+    with tempfile.TemporaryDirectory(prefix="sanetune-") as folder:
+        evidence = Evidence(TrainerEvidence(trainer, Path(folder), loss_on).builders())
+        checks = chosen(list(select), list(ignore))
+        subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
+        return report(checks, evidence, subject=subject)

@@ -1,0 +1,19 @@
+"""sanetune explain."""
+
+from __future__ import annotations
+
+import click
+
+from sanetune.cli import guarded
+
+
+@click.command(name="explain")
+@click.argument("name", metavar="CHECK")
+@guarded
+def command(name: str) -> None:
+    """Show the page of CHECK (or of every check of a family): what it measures, why it matters, how it comes, what to
+    do, and its limits."""
+    from sanetune.audit.catalogue import known
+    from sanetune.report.pages import text
+
+    click.echo("\n\n".join(text(check) for check in known(name)))
