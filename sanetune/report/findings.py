@@ -69,7 +69,7 @@ def _unusable(error: UserError) -> RenderableType:
 
 def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble(
-        (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "  ", _text(finding.check, "bold")
+        (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "   ", _text(finding.check, "bold")
     )
     rows: list[tuple[str, RenderableType]] = [("found", _text(finding.what, "bold"))]
     if figures := _figures(finding):

@@ -41,16 +41,21 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
+    """The histogram."""
+
     bars: list[Bar]
     ticks: list[Mark]
     cut: Mark | None
     highest: int
     rows: int
-    beyond: str
+    far: str
+    """Says where the cut is when it lies outside of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
+    """One document."""
+
     start: int
     length: int
     tone: int
@@ -70,6 +75,8 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Packs:
+    """The map: the first packs drawn, and figures of all."""
+
     drawn: list[Drawn]
     count: int
     fill: float
@@ -98,11 +105,10 @@ def histogram(lengths: Histogram | None) -> Bars | None:
     values = dict.fromkeys(round(low + (high - low) * step / (TICKS - 1)) for step in range(TICKS))
     ticks = [Mark(at(value), value, _anchor(at(value))) for value in values]
     mark = Mark(at(cut), cut, "end" if at(cut) > WIDTH / 2 else "start") if cut and low <= cut <= high else None
-    beyond = (
-        "" if cut is None or mark else f"The cut at {cut:,} tokens is {'longer' if cut > high else 'shorter'} than "
-    )
-    beyond += "every row." if beyond else ""
-    return Bars(bars, ticks, mark, highest, sum(lengths.counts), beyond)
+    far = ""
+    if cut is not None and mark is None:
+        far = f"The cut at {cut:,} tokens is {'longer' if cut > high else 'shorter'} than every row."
+    return Bars(bars, ticks, mark, highest, sum(lengths.counts), far)
 
 
 def _anchor(x: float) -> str:
