@@ -66,7 +66,9 @@ def wanted(report: Report, config: Config, held: set[str], before: list[dict[str
     return {
         key: value
         for key, value in report.fixes.items()
-        if key not in held and (key, repr(value)) not in tried and (_value(config, key) != value or _is_old(config, key))
+        if key not in held
+        and (key, repr(value)) not in tried
+        and (_value(config, key) != value or _is_old(config, key))
     }
 
 

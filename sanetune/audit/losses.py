@@ -1,4 +1,4 @@
-"""What preparation left out or cut."""
+"""What preparation refused, left out or cut."""
 
 from __future__ import annotations
 
@@ -11,8 +11,18 @@ from sanetune.finding import Witness
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
+    from sanetune.errors import TemplateError
 
 SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """``count`` of ``rows`` that the template refuses, and the first errors with their places."""
+
+    rows: int
+    count: int
+    errors: list[TemplateError]
 
 
 @dataclass(frozen=True, slots=True)

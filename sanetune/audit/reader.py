@@ -98,12 +98,23 @@ class Reader:
             if self.pad is not None and len(ids[start:stop]) and (ids[start:stop] == self.pad).all():
                 self._padding(labels[start:stop])
                 continue
-            if positions is None and self.pad is not None:  # no mask and no positions: padding is what trails
-                tail = int(np.argmax(ids[start:stop][::-1] != self.pad))
-                if tail > 1 and digest(ids[start:stop]) not in self.known.numbers:
-                    self._padding(labels[stop - tail : stop])
-                    stop -= tail
+            if positions is None and (tail := self._tail(ids[start:stop])):
+                self._padding(labels[stop - tail : stop])
+                stop -= tail
             yield Document(ids[start:stop], labels[start:stop])
+
+    def _tail(self, ids: np.ndarray) -> int:
+        """How many tokens of padding trail, where neither mask nor positions tell: as many as leave an example of the
+        data set, else all but the one that may be a real end."""
+        import numpy as np
+
+        if self.pad is None or ids[-1] != self.pad or digest(ids) in self.known.numbers:
+            return 0
+        run = int(np.argmax(ids[::-1] != self.pad))
+        for tail in (run, run - 1):
+            if tail and digest(ids[:-tail]) in self.known.numbers:
+                return tail
+        return run - 1 if self.pad == self.tokenizer.eos_token_id else run
 
     def _padding(self, labels: np.ndarray) -> None:
         self.side.padding += len(labels)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune.audit.evidence import Builder
-from sanetune.audit.losses import Losses
+from sanetune.audit.losses import Losses, Refused
 from sanetune.audit.reader import Known, Reader
 from sanetune.audit.reading import Reading, SideReading
 from sanetune.audit.saved import Saved
@@ -21,7 +21,7 @@ from sanetune.audit.speakers import Lost, Speaker, Speakers, digest, write
 from sanetune.audit.talks import Rows, Side, Talks, spool
 from sanetune.config.schema import Config, SourceSection
 from sanetune.data.template import ChatTemplate
-from sanetune.errors import DataError, Place
+from sanetune.errors import DataError, Place, TemplateError
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
@@ -31,6 +31,15 @@ ERRORS_KEPT = 1_000
 """Unreadable rows that are kept by name."""
 
 Count = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Prepared rows, or the error that says why there are none; and the rows that the template refuses."""
+
+    prepared: Prepared | None
+    refused: Refused
+    error: TemplateError | None
 
 
 @dataclass(slots=True)
@@ -50,7 +59,9 @@ class ConfigEvidence:
             "spooled": self.spooled,
             "rows": lambda spooled: spooled[0],
             "talks": lambda spooled: spooled[1],
-            "prepared": self.prepared,
+            "attempt": self.attempt,
+            "refused": lambda attempt: attempt.refused,
+            "prepared": prepared_of,
             "losses": Losses.of,
             "plan": self.plan,
             "settings": settings_of,
@@ -123,10 +134,17 @@ class ConfigEvidence:
         kept, held = split(table.column("key").to_pylist(), data.holdout, data.seed)
         return Talks(Side("train", table, kept), Side("validation", table, held), held_out=bool(held))
 
-    def prepared(self, tokenizer: Any) -> Prepared:
+    def attempt(self, tokenizer: Any) -> Attempt:
+        """The preparation, without the rows that cannot be used; where the template refuses every row, those."""
+        from sanetune.data.examples import RefusedError
         from sanetune.data.prepare import prepare
 
-        return prepare(self.config, tokenizer, progress=self.count, leave_out_bad=True)
+        try:
+            prepared = prepare(self.config, tokenizer, progress=self.count, leave_out_bad=True)
+        except RefusedError as error:
+            count = error.refusals.count
+            return Attempt(None, Refused(count, count, error.refusals.first), error)
+        return Attempt(prepared, Refused(prepared.stats["rows"], prepared.refused_count, prepared.refused), None)
 
     def plan(self, prepared: Prepared) -> Plan:
         from sanetune.planning import plan
@@ -181,6 +199,14 @@ def known_of(rows: Any, place: Callable[[int], Place | None] = lambda number: No
     return Known(size, numbers, place)
 
 
+def prepared_of(attempt: Attempt) -> Prepared:
+    """The prepared rows; raises where there are none."""
+    if attempt.prepared is None:
+        assert attempt.error is not None
+        raise attempt.error
+    return attempt.prepared
+
+
 def stops_of(prepared: Prepared, tokenizer: Any) -> frozenset[int]:
     """Token ids that will end generation of the saved model."""
     return frozenset(prepared.stop_token_ids) | frozenset(
@@ -188,12 +214,12 @@ def stops_of(prepared: Prepared, tokenizer: Any) -> frozenset[int]:
     )
 
 
-def saved_of(tokenizer: Any, template: ChatTemplate | None, stops: frozenset[int]) -> Saved:
+def saved_of(tokenizer: Any, template: ChatTemplate | None) -> Saved:
     """What will lie in the run's model folder: the tokenizer with which it was trained."""
     source = tokenizer.chat_template
     if isinstance(source, dict):
         source = source.get("default")
-    return Saved(template=source, stop_ids=stops, trained_template=template.source if template else None)
+    return Saved(template=source, trained_template=template.source if template else None)
 
 
 def settings_of(plan: Plan, prepared: Prepared) -> Settings:

@@ -80,9 +80,9 @@ class TrainerEvidence:
         many = given if isinstance(given, list) else [given]
         return frozenset(token for token in (*many, tokenizer.eos_token_id) if isinstance(token, int))
 
-    def saved(self, tokenizer: Any, template: ChatTemplate | None, stops: frozenset[int]) -> Saved:
+    def saved(self, template: ChatTemplate | None) -> Saved:
         source = template.source if template else None
-        return Saved(template=source, stop_ids=stops, trained_template=source)
+        return Saved(template=source, trained_template=source)
 
     def scanner(self, tokenizer: Any, template: ChatTemplate | None) -> Scanner | None:
         """None where turns cannot be told apart: then nobody knows who wrote a token."""

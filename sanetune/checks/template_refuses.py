@@ -21,23 +21,23 @@ from sanetune.check import Limits
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.data.prepare import Prepared
+    from sanetune.audit.losses import Refused
     from sanetune.errors import TemplateError
 
 
-def measure(prepared: Prepared) -> Measurement:
+def measure(refused: Refused) -> Measurement:
     reasons: Counter[str] = Counter()
     first: dict[str, list[TemplateError]] = {}
-    for error in prepared.refused:
+    for error in refused.errors:
         reason = _reason(error)
         reasons[reason] += 1
         first.setdefault(reason, []).append(error)
     chosen = [error for reason, _ in reasons.most_common(3) for error in first[reason][:2]][:5]
     witnesses = [Witness(error.what[:300], error.place, _reason(error)[:120]) for error in chosen]
     numbers: dict[str, Any] = {
-        "rows": prepared.stats.get("rows"),
-        "refused": max(prepared.refused_count, len(prepared.refused)),
-        "seen": len(prepared.refused),
+        "rows": refused.rows,
+        "refused": refused.count,
+        "seen": len(refused.errors),
         "reasons": dict(reasons.most_common(10)),
     }
     return Measurement(numbers, witnesses)
@@ -45,9 +45,9 @@ def measure(prepared: Prepared) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     refused, rows = m.numbers["refused"], m.numbers["rows"]
-    of = f"{refused:,} of {rows:,} rows" if rows else f"{refused:,} rows"
+    of = f"{refused:,} of {rows:,} rows"
     if not refused:
-        return passed(f"{rows:,} rows: the template takes every one of them." if rows else "No row is refused.")
+        return passed(f"{rows:,} rows: the template takes every one of them.")
     reasons = [f"{count:,} × {_short(reason)}" for reason, count in m.numbers["reasons"].items()]
     most = "; ".join(reasons[:2]) + (f"; and {len(reasons) - 2} more reasons" if len(reasons) > 2 else "")
     among = f" (of the first {m.numbers['seen']:,})" if m.numbers["seen"] < refused else ""

@@ -78,14 +78,23 @@ class Refusals:
             return
         first = self.first[0]
         if self.count == 1:
-            raise first
+            raise RefusedError(first.what, first.why, first.fix, first.place, self)
         others = "; ".join(str(error.place) for error in self.first[1:3])
-        raise TemplateError(
+        raise RefusedError(
             f"{first.what} ({self.count:,} of {rows:,} rows are refused; the next: {others})",
             first.why,
             first.fix,
             first.place,
+            self,
         )
+
+
+class RefusedError(TemplateError):
+    """The template refuses rows; ``refusals`` holds all of them."""
+
+    def __init__(self, what: str, why: str, fix: str, place: Place | None, refusals: Refusals) -> None:
+        super().__init__(what, why, fix, place)
+        self.refusals = refusals
 
 
 def write(

@@ -50,7 +50,7 @@ def template(source: str = CHATML) -> ChatTemplate:
 
 
 def saved(source: str | None, trained: str | None = None) -> Saved:
-    return Saved(source, frozenset(), trained if trained is not None else source)
+    return Saved(source, trained if trained is not None else source)
 
 
 @cache

@@ -164,7 +164,7 @@ def test_the_saved_template_has_to_be_the_trained_one() -> None:
 
 def test_a_saved_template_that_renders_the_same_is_the_same() -> None:
     assert verdict(CHATML, kept=saved("{# a remark #}" + CHATML, CHATML)).verdict is Verdict.PASS
-    assert verdict(CHATML, kept=Saved(CHATML, frozenset(), None)).verdict is Verdict.PASS
+    assert verdict(CHATML, kept=Saved(CHATML, None)).verdict is Verdict.PASS
 
 
 def test_rows_that_the_template_refuses_are_left_to_others() -> None:

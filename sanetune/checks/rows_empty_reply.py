@@ -1,0 +1,131 @@
+"""Answers that say nothing: empty, blank, or a placeholder.
+
+Measures: every turn of the assistant that calls no tool, and rows without any answer. Blank is white space alone; a
+placeholder is a text such as `TODO`, `[insert answer]`, `lorem ipsum`, `null`, or `N/A`. Words that can be an answer
+(`None`, `N/A`, `...`) count only where answers are usually sentences.
+
+Matters: the model learns to end at once, or to write the placeholder, and does so later when a question is hard.
+
+Cause: an answer that was never written or generated, a join that found nothing, missing values turned into text.
+
+Fix: write these answers or delete the rows; `sanetune check CONFIG --write-clean DIR` writes a copy without them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.audit.talks import Talks
+    from sanetune.data.conversation import Message
+
+LIMITS = {
+    "fail": Limit(0.05, "ours: one row in twenty; clean real data have none"),
+    "weak_warn": Limit(0.005, "ours: in sentences such a word may rarely be the answer; clean real data have none"),
+}
+
+SENTENCE = 25
+"""Characters of the median answer from which answers are sentences, not labels."""
+
+LONGEST = 60
+"""Characters up to which an answer may be a placeholder."""
+
+_STRONG = re.compile(
+    r"""(todo|tbd|tba|fixme|xxx+|null|nan|undefined|placeholder|<empty>|<no\s?output>|<noinput>|lorem\ ipsum\b.{0,50}
+    |(insert|your|write|add|put)\ ([\w']+\ ){0,3}(answer|response|reply|output|text|content)(\ here)?
+    |[\[<{(]+\ ?(insert|your|answer|response|reply|output|text|todo|tbd|placeholder|completion|blank|empty|redacted)
+    (\ [\w']+){0,5}\ ?[\]>})]+)[.!:]*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_WEAK = re.compile(r"(n\.?\s?/\s?a|na|none|nil|nothing|empty|no (answer|response|output|reply)|[-–—_.…?*#]+)\.?", re.I)
+
+SHOWN = 5
+
+
+def measure(talks: Talks) -> Measurement:
+    """Rows with a blank answer, a placeholder, a word that may be one, and with no answer at all; a row counts
+    once, for the worst."""
+    from array import array
+
+    import numpy as np
+
+    from sanetune.audit.excerpts import at, outline
+
+    counts = {"absent": 0, "blank": 0, "placeholder": 0, "weak": 0}
+    seen: dict[str, list[Witness]] = {kind: [] for kind in counts}
+    rows, lengths = 0, array("I")
+    for side in talks.sides:
+        for conversation in side:
+            if conversation.text is not None:
+                continue
+            rows += 1
+            worst, where = "", len(conversation.messages) - 1
+            answered = False
+            for index, message in enumerate(conversation.messages):
+                if message["role"] != "assistant":
+                    continue
+                answered = True
+                lengths.append(min(2**32 - 1, len(message["content"])))
+                kind = emptiness(message)
+                if kind and (not worst or list(counts).index(kind) < list(counts).index(worst)):
+                    worst, where = kind, index
+            worst = worst if answered else "absent"
+            if worst:
+                counts[worst] += 1
+                if len(seen[worst]) < SHOWN:
+                    note = NOTES[worst]
+                    seen[worst].append(Witness(outline(conversation), at(conversation, where), note, split=side.name))
+    if not rows:
+        raise NotApplicableError("plain text has no answers")
+    median = float(np.median(np.frombuffer(lengths, np.uint32))) if lengths else 0.0
+    shown = [witness for kind in counts for witness in seen[kind] if kind != "weak" or median >= SENTENCE]
+    return Measurement({"rows": rows, "answers": len(lengths), "median": median, **counts}, shown[:SHOWN])
+
+
+NOTES = {
+    "absent": "no answer at all",
+    "blank": "a blank answer",
+    "placeholder": "a placeholder",
+    "weak": "a word that stands for no answer",
+}
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n, rows = m.numbers, m.numbers["rows"]
+    labels = n["median"] < SENTENCE
+    counted = {kind: n[kind] for kind in NOTES if n[kind] and not (kind == "weak" and labels)}
+    looked = f"{units.many(rows, 'row')} with {units.many(n['answers'], 'answer')}"
+    if not counted:
+        return passed(f"{looked}: none is empty, blank or a placeholder.")
+    parts = [f"{count:,} with {NOTES[kind]}" for kind, count in counted.items()]
+    total = sum(counted.values())
+    what = f"{total:,} of {units.many(rows, 'row')} ({total / rows:.1%}) say nothing: {', '.join(parts)}."
+    sure = total - counted.get("weak", 0)
+    if sure / rows >= limits["fail"]:
+        return failed(what)
+    if sure or counted.get("weak", 0) / rows >= limits["weak_warn"]:
+        return warned(what)
+    return passed(f"{what} That is too few to matter.")
+
+
+def emptiness(message: Message) -> str:
+    """``blank``, ``placeholder``, ``weak`` (a word that may be an answer), or nothing. A turn that calls tools needs no
+    words."""
+    if message.get("tool_calls"):
+        return ""
+    text = message["content"]
+    if len(text) > LONGEST and not text[:LONGEST].isspace():
+        return ""
+    text = text.strip()
+    if not text:
+        return "blank"
+    if len(text) > LONGEST:
+        return ""
+    if _STRONG.fullmatch(text):
+        return "placeholder"
+    return "weak" if _WEAK.fullmatch(text) else ""

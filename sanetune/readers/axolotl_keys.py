@@ -1,0 +1,97 @@
+"""Keys of axolotl 0.19 and what becomes of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MOVED = {
+    "base_model": "model.name",
+    "revision_of_model": "model.revision",
+    "model_revision": "model.revision",
+    "output_dir": "run.output_dir",
+    "sequence_len": "train.max_length",
+    "sample_packing": "train.packing",
+    "micro_batch_size": "train.per_device_train_batch_size",
+    "eval_batch_size": "train.per_device_eval_batch_size",
+    "gradient_accumulation_steps": "train.gradient_accumulation_steps",
+    "num_epochs": "train.num_train_epochs",
+    "max_steps": "train.max_steps",
+    "learning_rate": "train.learning_rate",
+    "optimizer": "train.optim",
+    "optim_args": "train.optim_args",
+    "lr_scheduler": "train.lr_scheduler_type",
+    "lr_scheduler_kwargs": "train.lr_scheduler_kwargs",
+    "weight_decay": "train.weight_decay",
+    "adam_beta1": "train.adam_beta1",
+    "adam_beta2": "train.adam_beta2",
+    "adam_epsilon": "train.adam_epsilon",
+    "max_grad_norm": "train.max_grad_norm",
+    "neftune_noise_alpha": "train.neftune_noise_alpha",
+    "noisy_embedding_alpha": "train.neftune_noise_alpha",
+    "seed": "train.seed",
+    "logging_steps": "train.logging_steps",
+    "save_total_limit": "train.save_total_limit",
+    "save_only_model": "train.save_only_model",
+    "load_best_model_at_end": "train.load_best_model_at_end",
+    "metric_for_best_model": "train.metric_for_best_model",
+    "greater_is_better": "train.greater_is_better",
+    "early_stopping_patience": "train.early_stopping_patience",
+    "dataloader_drop_last": "train.dataloader_drop_last",
+    "dataloader_num_workers": "train.dataloader_num_workers",
+    "auto_find_batch_size": "train.auto_find_batch_size",
+    "tf32": "",
+}
+"""Their key -> ours ("": changes nothing that is checked)."""
+
+DEFAULTS: dict[str, Any] = {
+    "max_length": 512,
+    "packing": False,
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "num_train_epochs": 1.0,
+    "lr_scheduler_type": "cosine",
+    "optim": "adamw_torch_fused",
+    "weight_decay": 0.0,
+    "save_total_limit": 4,
+}
+"""What Axolotl does where its file says nothing."""
+
+_QUIET = """
+auto_resume_from_checkpoints cut_cross_entropy dataloader_pin_memory dataloader_prefetch_factor
+dataset_exact_deduplication dataset_keep_in_memory dataset_num_proc dataset_prepared_path dataset_processes
+ddp_bucket_cap_mb ddp_find_unused_parameters ddp_timeout debug device_map eval_max_new_tokens eval_sample_packing
+eval_table_size flash_attn_cross_entropy flash_attn_fuse_mlp gc_steps generate_samples gpu_memory_limit
+gradient_checkpointing_kwargs hf_mlflow_log_artifacts hf_use_auth_token hub_model_id hub_revision hub_strategy
+include_tkps include_tokens_per_second is_falcon_derived_model is_llama_derived_model is_mistral_derived_model
+is_qwen_derived_model liger_fused_linear_cross_entropy liger_glu_activation liger_layer_norm liger_rms_norm liger_rope
+local_rank lora_fan_in_fan_out lora_mlp_kernel lora_o_kernel lora_on_cpu lora_qkv_kernel loss_watchdog_patience
+loss_watchdog_threshold low_cpu_mem_usage max_memory merge_lora mlflow_experiment_name mlflow_run_name
+mlflow_tracking_uri model_type pad_to_multiple_of pad_to_sequence_len plugins profiler_steps push_dataset_to_hub
+resume_from_checkpoint sample_packing_bin_size sample_packing_group_size save_first_step save_safetensors strict
+tokenizer_legacy tokenizer_type tokenizer_use_fast torch_compile torch_compile_backend torch_compile_mode
+type_of_model use_tensorboard wandb_entity wandb_log_model wandb_run_id wandb_watch world_size xformers_attention
+"""
+
+QUIET = frozenset(_QUIET.split())
+"""Keys that change nothing that is checked."""
+
+ATTENTION = {
+    "flash_attention": "flash_attention_2",
+    "sdp_attention": "sdpa",
+    "flex_attention": "flex_attention",
+    "eager_attention": "eager",
+}
+
+FILES = ("json", "csv", "parquet", "arrow")
+"""Kinds of file that may stand for the path of a data set, whose files are then in ``data_files``."""
+
+ODD = {
+    "message_field_training": "marks on single messages are not carried over",
+    "message_field_training_detail": "marks on single messages are not carried over",
+    "drop_system_message": "system turns are kept here",
+    "split_thinking": "reasoning is not split off here",
+    "train_on_eot": "the end token of each learnt turn is learnt",
+    "conversation": "the model's own template is used",
+    "input_transform": "rows are read as they are",
+}
+"""Keys of a data set that change what is learnt and are not carried over."""
