@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sanetune.check import Check
+from sanetune.checks import Check
 from sanetune.errors import Place
 from sanetune.finding import Finding, Report, Verdict, Witness
 from sanetune.report import wording

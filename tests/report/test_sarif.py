@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanetune.audit import catalogue
-from sanetune.check import Check
+from sanetune.checks import Check
 from sanetune.errors import DataError, Place
 from sanetune.finding import Finding, Measurement, Report, Verdict, Witness, passed
 from sanetune.report.sarif import sarif
