@@ -12,28 +12,7 @@ from sanetune.data.conversation import Conversation
 from sanetune.finding import Verdict
 from tests.checks.talking import clean, judged, talk, talks
 
-WORDS = [
-    "the",
-    "order",
-    "has",
-    "been",
-    "sent",
-    "from",
-    "our",
-    "shop",
-    "and",
-    "will",
-    "come",
-    "with",
-    "a",
-    "letter",
-    "on",
-    "monday",
-    "or",
-    "later",
-    "this",
-    "week",
-]
+WORDS = ["the", "order", "has", "been", "sent", "from", "our", "shop", "and", "will", "come", "with", "letters"]
 
 
 def answers(number: int, low: int = 20, high: int = 60) -> list[Conversation]:
