@@ -27,6 +27,8 @@ LONGEST = 200
 """Characters of one witness that are shown; a longer text loses its middle."""
 FIGURES = 8
 """Measured numbers of one finding that are shown."""
+LONGEST_FIGURE = 40
+"""Characters of one of them."""
 LABEL = 9
 """Columns of the words on the left."""
 
@@ -88,13 +90,14 @@ def _finding(finding: Finding) -> RenderableType:
 
 
 def _figures(finding: Finding) -> str:
-    """The plain numbers of a finding; lists and mappings are left to --json."""
-    plain = {name: value for name, value in finding.numbers.items() if isinstance(value, (bool, int, float, str))}
-    words = [
-        f"{name.replace('_', ' ')} {wording.shortened(wording.number(value), 40)}"
-        for name, value in list(plain.items())[:FIGURES]
-    ]
-    return " · ".join(words)
+    """The plain numbers of a finding; lists, mappings and long texts are left to --json."""
+    plain = {
+        name.replace("_", " "): wording.number(value)
+        for name, value in finding.numbers.items()
+        if isinstance(value, (bool, int, float, str))
+    }
+    short = [f"{name} {value}" for name, value in plain.items() if len(value) <= LONGEST_FIGURE]
+    return " · ".join(short[:FIGURES])
 
 
 def _seen(witness: Witness) -> RenderableType:
