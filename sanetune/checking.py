@@ -20,8 +20,7 @@ from sanetune.report.progress import checks_bar
 if TYPE_CHECKING:
     from rich.console import Console
 
-LEVELS = ("static",)
-"""How far the checks can go today."""
+    from sanetune.runs import Run
 
 
 def opened(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
@@ -59,6 +58,15 @@ def look(
     if config.file is not None:
         subject = {"config": str(config.file), **subject}
     return report(checks, evidence, rules, level=level, subject=subject)
+
+
+def page(config: Config, evidence: Evidence, report: Report, run: Run | None = None) -> str:
+    """One self-contained HTML page about what was looked at; ``run``: a finished run, whose versions count."""
+    from sanetune.report.html import page as rendered
+    from sanetune.viewing import view
+
+    known = run.read_json(run.versions) if run and run.versions.is_file() else None
+    return rendered(view(config, evidence, report, known))
 
 
 def rules_of(config: Config) -> Rules:

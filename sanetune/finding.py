@@ -82,17 +82,22 @@ class Judgement:
 
 def passed(what: str) -> Judgement:
     """What was looked at and found in order."""
-    return Judgement(Verdict.PASS, what)
+    return Judgement(Verdict.PASS, _sentence(what))
 
 
 def warned(what: str, todo: str = "", fix: Mapping[str, Any] | None = None) -> Judgement:
     """Something to think about, which does not stop a run."""
-    return Judgement(Verdict.WARN, what, todo, dict(fix or {}))
+    return Judgement(Verdict.WARN, _sentence(what), todo, dict(fix or {}))
 
 
 def failed(what: str, todo: str = "", fix: Mapping[str, Any] | None = None) -> Judgement:
     """Something that makes the run not worth its cost."""
-    return Judgement(Verdict.FAIL, what, todo, dict(fix or {}))
+    return Judgement(Verdict.FAIL, _sentence(what), todo, dict(fix or {}))
+
+
+def _sentence(words: str) -> str:
+    """One way to write them all: with a capital and a full stop."""
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", ":", "…")) else ".")
 
 
 @dataclass(frozen=True, slots=True)

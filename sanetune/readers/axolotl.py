@@ -23,13 +23,12 @@ def read(draft: Draft) -> Foreign:
         draft.put(f"train.{key}", value)
     draft.move({key: path for key, path in MOVED.items() if path})
     draft.take("tf32")
-    epochs = draft.config["train"].get("num_train_epochs", 1.0)
-    draft.put("train.num_train_epochs", float(epochs) if isinstance(epochs, (int, float)) else None)
+    epochs = draft.epochs("num_epochs", 1.0)
     draft.put("model.name", draft.path(str(draft.config["model"]["name"])))
     _adapter(draft)
     _precision(draft)
     _data(draft)
-    _schedule(draft, float(draft.config["train"]["num_train_epochs"]))
+    _schedule(draft, epochs)
     _trackers(draft)
     trust = draft.flag("trust_remote_code")
     return draft.finish("axolotl", QUIET, trust)
@@ -38,8 +37,10 @@ def read(draft: Draft) -> Foreign:
 def _adapter(draft: Draft) -> None:
     kind = draft.take("adapter")
     names = {"lora_r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout", "lora_modules_to_save": "modules_to_save"}
-    names |= {"peft_use_dora": "dora", "peft_use_rslora": "rslora"}
-    section = {ours: draft.number(key) if ours != "modules_to_save" else draft.take(key) for key, ours in names.items()}
+    section: dict[str, Any] = {
+        ours: draft.number(key) if ours != "modules_to_save" else draft.take(key) for key, ours in names.items()
+    }
+    section |= {ours: draft.flag(f"peft_use_{ours}") for ours in ("dora", "rslora")}
     modules = draft.take("lora_target_modules")
     section["target"] = "all-linear" if draft.flag("lora_target_linear") else modules
     four, eight = draft.flag("load_in_4bit"), draft.flag("load_in_8bit")
@@ -93,7 +94,8 @@ def _data(draft: Draft) -> None:
     test, more = _sources(draft, "test_datasets")
     draft.put("data.train", train)
     draft.put("data.validation", test or None)
-    kinds = [str(entry.get("type")) for entry in draft.take("datasets", []) if isinstance(entry, dict)]
+    entries = draft.take("datasets", [])
+    kinds = [str(one.get("type")) for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
     if kinds and all(kind.startswith("alpaca") for kind in kinds):
         draft.put("model.chat_template", str(ALPACA))
     draft.fields(needs + more)
@@ -246,7 +248,7 @@ def _schedule(draft: Draft, epochs: float) -> None:
     for verb, plural in (("eval", "evals"), ("save", "saves")):
         per_epoch, every = draft.number(f"{plural}_per_epoch"), draft.number(f"{verb}_steps")
         strategy = draft.take(f"{verb}_strategy", draft.take("evaluation_strategy") if verb == "eval" else None)
-        if per_epoch and every is None:
+        if per_epoch and per_epoch > 0 and every is None:
             every = 1.0 / (per_epoch * epochs)
             every = None if every >= 1 else every
             strategy = strategy or ("steps" if every else "no" if verb == "eval" else "epoch")

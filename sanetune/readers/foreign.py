@@ -67,24 +67,29 @@ class Draft:
         return value.strip().lower() in ("true", "yes", "on", "1") if isinstance(value, str) else bool(value)
 
     def number(self, key: str, default: float | None = None) -> Any:
-        """:meth:`take` for numbers, also those that YAML 1.1 reads as text (2e-5)."""
+        """:meth:`take` for numbers, also those that YAML 1.1 reads as text (2e-5); what is none is told."""
         value = self.take(key, default)
-        if isinstance(value, str):
-            try:
-                value = float(value)
-            except ValueError:
-                self.skip(key, "not a number")
-                return default
-            if not math.isfinite(value):
-                self.skip(key, "not a finite number")
-                return default
-            return int(value) if value.is_integer() and abs(value) >= 1 else value
-        return value
+        if isinstance(value, str) and _numeric(value):
+            value = float(value)
+            value = int(value) if value.is_integer() and abs(value) >= 1 else value
+        if value is None or (type(value) in (int, float) and math.isfinite(value)):
+            return value
+        self.skip(key, "not a number")
+        return default
 
     def put(self, path: str, value: Any) -> None:
         """Set ``section.key``; None leaves it open."""
         if value is not None:
             put(self.config, path.split("."), value)
+
+    def epochs(self, key: str, default: float) -> float:
+        """``train.num_train_epochs``; what is no number above 0 is told, and the default holds."""
+        epochs = float(self.number(key, default))
+        if epochs <= 0:
+            self.skip(key, "not above 0")
+            epochs = default
+        self.put("train.num_train_epochs", epochs)
+        return epochs
 
     def move(self, names: Mapping[str, str]) -> None:
         """Each key to its place, the value as it is (text that is a number becomes one in ``train``)."""
@@ -156,10 +161,9 @@ class Draft:
 
 def _numeric(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def column_needs(columns: Mapping[str, str | None]) -> dict[str, str]:
@@ -199,7 +203,7 @@ def roles_problem(names: Mapping[str, Iterable[str]]) -> str:
 def holdout(draft: Draft, key: str, sources: list[dict[str, Any]]) -> None:
     """``data.holdout`` from a share or, above 1, a number of rows, which are counted where the files are here."""
     size = draft.number(key, 0.0)
-    if not isinstance(size, (int, float)) or isinstance(size, bool) or size < 0:
+    if size < 0:
         draft.skip(key, "not a share or number of rows")
         size = 0.0
     if size >= 1:

@@ -28,7 +28,7 @@ def read(draft: Draft) -> Foreign:
     for key, value in DEFAULTS.items():
         draft.put(f"train.{key}", value)
     draft.move(MOVED)
-    draft.put("train.num_train_epochs", float(draft.number("num_train_epochs", 3.0)))
+    draft.epochs("num_train_epochs", 3.0)
     draft.put("model.name", draft.path(str(draft.take("model_name_or_path"))))
     for key, why in ODD.items():
         if draft.take(key):
@@ -55,6 +55,7 @@ def _method(draft: Draft) -> None:
     section = {"r": 8, "dropout": 0.0} | {
         ours: value for key, ours in names.items() if (value := draft.number(key)) is not None
     }
+    section |= {ours: draft.flag(f"use_{ours}") for ours in ("rslora", "dora")}
     section.setdefault("alpha", 2 * section["r"])
     target = str(draft.take("lora_target", "all"))
     section["target"] = "all-linear" if target == "all" else [one.strip() for one in target.split(",")]

@@ -47,7 +47,6 @@ DEFAULTS: dict[str, Any] = {
     "packing": False,
     "per_device_train_batch_size": 8,
     "gradient_accumulation_steps": 1,
-    "num_train_epochs": 3.0,
     "learning_rate": 5e-5,
     "lr_scheduler_type": "linear",
     "warmup_steps": 0,
