@@ -36,10 +36,8 @@ def read(draft: Draft) -> Foreign:
 
 def _adapter(draft: Draft) -> None:
     kind = draft.take("adapter")
-    names = {"lora_r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout", "lora_modules_to_save": "modules_to_save"}
-    section: dict[str, Any] = {
-        ours: draft.number(key) if ours != "modules_to_save" else draft.take(key) for key, ours in names.items()
-    }
+    section: dict[str, Any] = {key: draft.number(f"lora_{key}") for key in ("r", "alpha", "dropout")}
+    section["modules_to_save"] = draft.take("lora_modules_to_save")
     section |= {ours: draft.flag(f"peft_use_{ours}") for ours in ("dora", "rslora")}
     modules = draft.take("lora_target_modules")
     section["target"] = "all-linear" if draft.flag("lora_target_linear") else modules
