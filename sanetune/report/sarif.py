@@ -23,7 +23,6 @@ ROOT = "ROOT"
 LONGEST = 1_000
 """Characters of a witness's text."""
 _LEVELS = {Verdict.FAIL: "error", Verdict.WARN: "warning"}
-_KINDS = {Verdict.PASS: "pass", Verdict.SKIP: "notApplicable"}
 
 Json = dict[str, Any]
 
@@ -32,8 +31,9 @@ def sarif(report: Report, root: Path) -> Json:
     """``report`` as a SARIF log; files below ``root`` are named relative to it.
 
     A finding gives one result for each place that a witness names, so that every line is marked, not the first alone; a
-    finding without any, and what passed or was skipped, points to the configuration, because code hosts refuse
-    results without a location. A crash is no result: it stands among the tool's own notifications.
+    finding without any points to the configuration, because code hosts refuse results without a location. What passed
+    or was skipped stands in the run's properties: code hosts show every result as an alert, whatever its kind. A crash
+    stands among the tool's own notifications.
     """
     from sanetune import __version__
 
@@ -43,8 +43,7 @@ def sarif(report: Report, root: Path) -> Json:
     home = _home(report, root)
     results = [
         {**result, "ruleIndex": index[result["ruleId"]]}
-        for finding in report.findings
-        if finding.verdict is not Verdict.CRASH
+        for finding in report.of(Verdict.FAIL, Verdict.WARN)
         for result in _results(finding, root, home)
     ]
     driver = {"name": "sanetune", "semanticVersion": __version__, "rules": rules}
@@ -57,6 +56,8 @@ def sarif(report: Report, root: Path) -> Json:
         "properties": {
             "verdict": report.verdict.value,
             "level": report.level,
+            "passed": {finding.check: _text(finding.what) for finding in report.of(Verdict.PASS)},
+            "skipped": {finding.check: _text(finding.what) for finding in report.of(Verdict.SKIP)},
             "seconds": round(report.seconds, 3),
             "subject": {name: _clean(value) for name, value in report.subject.items()},
         },
@@ -90,8 +91,6 @@ def _rule(name: str, check: Check | None) -> Json:
 
 def _results(finding: Finding, root: Path, home: Json | None) -> Iterable[Json]:
     result: Json = {"ruleId": finding.check, "level": _LEVELS.get(finding.verdict, "none")}
-    if kind := _KINDS.get(finding.verdict):
-        result |= {"kind": kind}
     result["properties"] = {
         "evidence": _plain(finding.numbers),
         "fix": _plain(finding.fix),
