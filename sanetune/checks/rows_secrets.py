@@ -67,12 +67,12 @@ TRIES = 200
 SHOWN = 5
 
 _KEYS = {prefix: re.compile(rf"(?<![A-Za-z0-9_-]){form}(?![A-Za-z0-9])") for prefix, form in KEYS.items()}
-# As cards print them: in one piece, in fours, or as American Express does.
+# As cards print them: in one piece (15 or 16 digits: others are mostly plain numbers), in fours, or in 4, 6 and 5.
 _DIGITS = re.compile(
-    r"(?<![\d.,])(?<!\d[ -])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{4}([ -])\d{6}\2\d{4,5})"
-    r"(?![ -]?\d)(?!\.\d)"
+    r"(?<![\d.,])(?<!\d[ -])(?:\d{15,16}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{4}([ -])\d{6}\2\d{4,5})"
+    r"(?!\s?-?\d)(?!\.\d)"
 )
-_LOCAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}$")
+_LOCAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)(?:[A-Za-z0-9-]{1,63}\.){0,4}[A-Za-z]{2,24}(?![A-Za-z0-9])")
 
 

@@ -70,6 +70,12 @@ def test_one_answer_to_everything_warns_although_few_answers_differ() -> None:
     assert judged(rows_outliers, talks(rows))[1].verdict is Verdict.WARN
 
 
+@pytest.mark.parametrize("form", ["## Step 1: look at the order\n\n", '{"thought": "none", "answer": "', "<think>\n"])
+def test_a_form_that_all_answers_share_is_no_opening(form: str) -> None:
+    rows = [talk(f"Q {n}", f"{form}{row.messages[1]['content']}") for n, row in enumerate(answers(100))]
+    assert judged(rows_outliers, talks(rows))[1].verdict is Verdict.PASS
+
+
 def test_labels_may_repeat() -> None:
     rows = [talk(f"Text {n}", "the customer is very happy" if n % 2 else "the customer is angry") for n in range(100)]
     assert judged(rows_outliers, talks(rows))[1].verdict is Verdict.PASS
