@@ -50,6 +50,8 @@ MIN_ANSWERS = 40
 """Below this, quartiles and shares say little."""
 
 SHOWN = 5
+SHOWN_SHARE = 0.05
+"""A repeated text is shown from this share of the answers on."""
 
 # Headings and brackets that every answer has are its form; a sentence is something said.
 _END = re.compile(r"[.!?](?=\s)")
@@ -84,8 +86,8 @@ def measure(talks: Talks) -> Measurement:
     }
     chosen = [(int(i), f"{lengths[i]:,} characters") for i in long[np.argsort(-lengths[long])][:2]]
     chosen += [(int(i), f"{units.many(int(lengths[i]), 'character')}") for i in short[np.argsort(lengths[short])][:1]]
-    chosen += [(same_at, f"this answer comes {same:,} times")] if same > 1 else []
-    chosen += [(first_at, f"this opening comes {first:,} times")] if first > 1 else []
+    chosen += [(same_at, f"this answer comes {same:,} times")] if same > SHOWN_SHARE * len(lengths) else []
+    chosen += [(first_at, f"this opening comes {first:,} times")] if first > SHOWN_SHARE * len(lengths) else []
     return Measurement(numbers, _witnesses(talks, where, chosen))
 
 
