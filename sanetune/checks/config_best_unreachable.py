@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sanetune.check import Limit, Limits, NotApplicableError
+from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def measure(settings: Settings) -> Measurement:
             "evaluations_saved": met,
             "metric": metric if metric.startswith("eval_") else f"eval_{metric}",
             "metric_names": list(settings.metric_names),
+            "by_shares": _is_share(settings.given.get("eval_steps")) or _is_share(settings.given.get("save_steps")),
             "greater_is_better": settings.given.get("greater_is_better"),
         }
     )
@@ -69,7 +70,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return warned(
             f"{n['evaluations']:,} evaluations, one every {n['eval_steps']:,} steps, and a checkpoint at"
             f" {n['evaluations_saved']:,} of them (save_steps {n['save_steps']:,}): the best of the others is lost.",
-            fix={"train.save_steps": n["eval_steps"]},
+            fix=_together(n, n["eval_steps"]),
         )
     kept = f"; of {n['save_total_limit']} kept checkpoints the best is one" if n["save_total_limit"] else ""
     return passed(f"Every evaluation stands at a checkpoint, and {n['metric']} chooses{kept}.")
@@ -110,8 +111,17 @@ def _apart(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
     save, evaluate = n["save_steps"], n["eval_steps"]
     if save and evaluate and save % evaluate:
         text = f"save_steps, {save:,}, is no multiple of eval_steps, {evaluate:,}"
-        return text, {"train.save_steps": evaluate * max(1, round(save / evaluate))}
+        return text, _together(n, evaluate * max(1, round(save / evaluate)))
     return None
+
+
+def _together(n: dict[str, Any], save: int) -> dict[str, Any]:
+    """The fix for save_steps. Shares of the run are rounded apart, and a share may not stand beside a number."""
+    return {"train.save_steps": save} | ({"train.eval_steps": n["eval_steps"]} if n["by_shares"] else {})
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, float) and 0 < value < 1
 
 
 def _metric(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:

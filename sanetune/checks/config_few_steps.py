@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sanetune.check import Limit, Limits
+from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from sanetune.check import Limit, Limits
+from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -105,15 +105,15 @@ def _stuck(settings: Settings) -> float | None:
 
 def _impossible(n: dict[str, Any]) -> Judgement | None:
     if n["bf16"] and n["fp16"]:
-        return failed("bf16 and fp16 are both true: transformers refuses.", fix={"train.fp16": False})
+        return failed("Both bf16 and fp16 are true: transformers refuses.", fix={"train.fp16": False})
     if n["bf16"] and not n["device_has_bf16"] and n["device"] == "cuda":
         return failed(
-            "bf16 is true, and this GPU does not compute in bf16 (Ampere and later do).",
+            "This GPU does not compute in bf16 (Ampere and later do), and bf16 is true.",
             "Use fp16 or float32 on this GPU.",
             {"train.bf16": False, "train.fp16": True},
         )
     if n["fp16"] and n["device"] == "cpu":
-        return failed("fp16 is true, and there is no GPU: its loss scaling needs one.", fix={"train.fp16": False})
+        return failed("There is no GPU, and fp16 is true: its loss scaling needs one.", fix={"train.fp16": False})
     return None
 
 
@@ -141,7 +141,7 @@ def _rounded(n: dict[str, Any], limits: Limits) -> Judgement | None:
 def _overflowing(n: dict[str, Any]) -> Judgement | None:
     native = n["stored_dtype"] == "bfloat16"
     if native and n["fp16"]:
-        what = "fp16 is true, and the weights are stored as bfloat16: values beyond 65,504 become infinite."
+        what = "The weights are stored as bfloat16, and fp16 is true: values beyond 65,504 become infinite."
         if n["device_has_bf16"]:
             return warned(what, "Compute in bf16, as the model was.", {"train.fp16": False, "train.bf16": True})
         return warned(
@@ -155,5 +155,7 @@ def _overflowing(n: dict[str, Any]) -> Judgement | None:
             {"model.dtype": "bfloat16" if n["device_has_bf16"] else "float32"},
         )
     if n["bf16"] and not n["device_has_bf16"] and n["device"] != "cpu":
-        return warned(f"bf16 is true, and this {n['device']} is not known to compute in it.", fix={"train.bf16": False})
+        return warned(
+            f"This {n['device']} is not known to compute in bf16, and bf16 is true.", fix={"train.bf16": False}
+        )
     return None

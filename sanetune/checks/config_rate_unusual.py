@@ -17,7 +17,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.check import Limit, Limits, NotApplicableError
+from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:

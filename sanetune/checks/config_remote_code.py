@@ -18,7 +18,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from sanetune.check import Limits
+from sanetune.checks import Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     """Code that may change unseen: fail. Code that stays as it is: a warning to have read it."""
     n = m.numbers
     if not n["trust_remote_code"]:
-        return passed(f"trust_remote_code is off: no code of {n['model']} runs.")
+        return passed(f"No code of {n['model']} runs: trust_remote_code is off.")
     if n["local"]:
         return warned(
-            f"trust_remote_code is on: Python files in {n['model']} run.",
+            f"Python files in {n['model']} run: trust_remote_code is on.",
             "Read them, or leave trust_remote_code out.",
         )
     if n["pinned"]:
         return warned(
-            f"trust_remote_code is on: code of {n['model']} runs, pinned to commit {n['revision'][:12]}.",
+            f"Code of {n['model']} runs: trust_remote_code is on, pinned to commit {n['revision'][:12]}.",
             "Read the code at this commit, or leave trust_remote_code out.",
         )
     at = f"revision {n['revision']}, which can move" if n["revision"] else "no revision"
-    return failed(f"trust_remote_code is on for {n['model']} with {at}: whatever is pushed there will run.")
+    return failed(f"Whatever is pushed to {n['model']} will run: trust_remote_code is on, with {at}.")

@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.check import Limits
+from sanetune.checks import Limits
 from sanetune.errors import Place
 from sanetune.finding import Judgement, Measurement, Witness, passed, warned
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanetune.check import Limits
+from sanetune.checks import Limits
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
@@ -40,4 +40,4 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         names = " and ".join(blocked)
         what = f"No login for {names} is found on this machine, and no offline mode is set."
         return failed(what, fix={"run.trackers": [name for name in trackers if name not in blocked]})
-    return passed("; ".join(f"{name}: {ready}" for name, ready in trackers.items()) + ".")
+    return passed("Ready: " + "; ".join(f"{name} ({ready})" for name, ready in trackers.items()) + ".")

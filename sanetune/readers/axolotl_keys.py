@@ -43,6 +43,9 @@ MOVED = {
 """Their key -> ours ("": changes nothing that is checked)."""
 
 DEFAULTS: dict[str, Any] = {
+    "load_best_model_at_end": False,
+    "train_sampling_strategy": "random",
+    "activation_checkpointing": False,
     "max_length": 512,
     "packing": False,
     "per_device_train_batch_size": 1,

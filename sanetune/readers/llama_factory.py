@@ -226,7 +226,7 @@ def _schedule(draft: Draft) -> None:
         return
     draft.put("train.eval_strategy", "no" if strategy in (None, False) else strategy)
     draft.put("train.eval_steps", every)
-    draft.put("train.load_best_model_at_end", best or None)
+    draft.put("train.load_best_model_at_end", best)
 
 
 def _trackers(draft: Draft) -> None:

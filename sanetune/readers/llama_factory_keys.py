@@ -43,6 +43,8 @@ MOVED = {
 """Their key -> ours."""
 
 DEFAULTS: dict[str, Any] = {
+    "load_best_model_at_end": False,
+    "train_sampling_strategy": "random",
     "max_length": 2048,
     "packing": False,
     "per_device_train_batch_size": 8,

@@ -8,7 +8,7 @@ from typing import Any
 from sanetune.audit.evidence import Evidence
 from sanetune.audit.runner import Rules, run
 from sanetune.audit.settings import Settings
-from sanetune.check import Check
+from sanetune.checks import Check
 from sanetune.finding import Finding
 
 

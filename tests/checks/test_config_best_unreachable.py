@@ -68,6 +68,12 @@ def test_evaluations_without_a_checkpoint_are_counted() -> None:
     assert finding.fix == {"train.save_steps": 20}
 
 
+def test_shares_that_are_rounded_apart_are_mended_by_numbers() -> None:
+    finding = found(total_steps=676, eval_steps=85, save_steps=338, given={"eval_steps": 0.125, "save_steps": 0.5})
+    assert finding.verdict is Verdict.FAIL and "save_steps, 338, is no multiple of eval_steps, 85" in finding.what
+    assert finding.fix == {"train.save_steps": 340, "train.eval_steps": 85}
+
+
 def test_the_wrong_direction_of_an_accuracy_fails() -> None:
     names = ("eval_loss", "eval_mean_token_accuracy")
     run = {"metric": "mean_token_accuracy", "metric_names": names}
