@@ -1,10 +1,10 @@
-# make setup | demo | test | lint | clean.  Another interpreter: make PYTHON=python3.12
+# make setup | demo | test | lint | docs | clean.  Another interpreter: make PYTHON=python3.12
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint docs clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/python -m sanetune.report.pages docs/checks
 
 clean:
 	rm -rf $(VENV) demo-run build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -31,7 +31,9 @@ def opened(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]
     foreign = read(file)
     if foreign is None:
         return load(file, overrides), []
-    notes = [f"{foreign.tool}: {one}" for one in foreign.left]
+    notes = [f"{foreign.tool}: not carried over: {one}" for one in foreign.skipped]
+    if foreign.trust_remote_code:
+        notes.append(f"{foreign.tool}: trust_remote_code is set; nothing of the model's own code is run here")
     return load(foreign.config, overrides), notes
 
 

@@ -261,8 +261,11 @@ class _Work:
         origin, lost = self.origins[split], Lost()
         names = ("digest", "who", "wanted", "whole", "side", "example")
         columns: dict[str, list[Any]] = {name: [] for name in names}
-        narrow: pa.Table = origin.table.select(["row", "line", "file", "conversation"])
-        for example, row in enumerate(narrow.take(origin.rows[start:stop]).to_pylist(), start=start):
+        wanted = origin.rows[start:stop]
+        # Only the part of the table that holds them: taking rows joins all that it is taken from.
+        part_of: pa.Table = origin.table.slice(wanted[0], wanted[-1] - wanted[0] + 1)
+        rows = part_of.select(["row", "line", "file", "conversation"]).take([row - wanted[0] for row in wanted])
+        for example, row in enumerate(rows.to_pylist(), start=start):
             conversation = unpacked(row)
             if (result := self.speaker.spoken(conversation)) is None:
                 continue

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.planning import Plan
 
-ERRORS_KEPT = 1_000
-"""Unreadable rows that are kept by name."""
-
 Count = Callable[[int], None]
 
 
@@ -94,7 +91,7 @@ class ConfigEvidence:
         merged = Rows(
             sum(one.read for one in rows),
             sum(one.bad for one in rows),
-            [error for one in rows for error in one.errors][:ERRORS_KEPT],
+            [error for one in rows for error in one.errors],
             sum((one.forms for one in rows), Counter()),
             [file for one in rows for file in one.files],
         )
@@ -116,9 +113,9 @@ class ConfigEvidence:
         try:
             spool(read, file)
         except DataError:
-            if not read.bad:
+            if not read.failures:
                 raise
-        rows = Rows(read.rows, len(read.bad), read.bad[:ERRORS_KEPT], read.forms, [one.path for one in sources])
+        rows = Rows(read.rows, read.failures, read.bad, read.forms, [one.path for one in sources])
         return rows, file
 
     def _talks(self, files: dict[str, Path]) -> Talks:

@@ -31,25 +31,38 @@ class Rows:
 
 
 class Side:
-    """The conversations of one split, in file order. Iterating reads them from disk, a few at a time."""
+    """The conversations of one split, in file order. Iterating reads them from disk, a few at a time.
+
+    ``numbers``: which rows of ``table`` are in the split, ascending.
+    """
 
     def __init__(self, name: str, table: pa.Table, numbers: list[int]) -> None:
-        self.name, self._table, self._numbers = name, table, numbers
+        import numpy as np
+
+        self.name, self._table = name, table
+        self._numbers = np.asarray(numbers, np.int64)
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def __iter__(self) -> Iterator[Conversation]:
+        import numpy as np
+
         from sanetune.data.examples import unpacked
 
-        for start in range(0, len(self._numbers), 512):
-            for row in self._table.take(self._numbers[start : start + 512]).to_pylist():
+        start = 0
+        # Batch by batch: taking rows from the whole table would join all of it in memory.
+        for batch in self._table.to_batches():
+            first, last = np.searchsorted(self._numbers, (start, start + len(batch)))
+            wanted = self._numbers[first:last] - start
+            for row in (batch if len(wanted) == len(batch) else batch.take(wanted)).to_pylist():
                 yield unpacked(row)
+            start += len(batch)
 
     def __getitem__(self, index: int) -> Conversation:
         from sanetune.data.examples import unpacked
 
-        return unpacked(self._table.slice(self._numbers[index], 1).to_pylist()[0])
+        return unpacked(self._table.slice(int(self._numbers[index]), 1).to_pylist()[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def measure(talks: Talks) -> Measurement:
     exact: list[Witness] = []
     near: list[Witness] = []
     for side in talks.sides:
-        originals, copies = _sorted(prints(side))
+        originals, copies = originals_of(prints(side))
         exact += [_witness(side, row, first, "an exact copy of") for row, first in copies[:SHOWN]]
         long = originals[prints(side).pairs_N[originals] >= MIN_PAIRS]
         found = near_copies(side, long, side, long, ALIKE)
@@ -97,7 +97,7 @@ def _templated(n: dict[str, float]) -> str:
     return f"; {n['templated']:,} are alike by wording that many rows share" if n["templated"] else ""
 
 
-def _sorted(found: Prints) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def originals_of(found: Prints) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """The rows that are the first of their kind, and (copy, first) of the others. A row that a source repeats is looked
     at once."""
     import numpy as np

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sanetune.check import Limits, NotApplicableError
+from sanetune.checks import Limits, NotApplicableError
 from sanetune.errors import TemplateError
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from sanetune.check import Limits, NotApplicableError
+from sanetune.checks import Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import time
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from sanetune.check import Limit, Limits, NotApplicableError
+from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.errors import TemplateError
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 

@@ -18,7 +18,7 @@ import re
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any
 
-from sanetune.check import Limits, NotApplicableError
+from sanetune.checks import Limits, NotApplicableError
 from sanetune.errors import TemplateError
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 

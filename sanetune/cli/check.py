@@ -87,7 +87,8 @@ def command(
         from sanetune.audit.cleaner import write as cleaned
         from sanetune.report.cleaned import show as show_cleaned
 
-        show_cleaned(cleaned(settings, write_clean))
+        with checking.evidence_of(settings) as evidence:
+            show_cleaned(cleaned(evidence, write_clean))
     sys.exit(report.exit_code)
 
 

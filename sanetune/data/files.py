@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -49,14 +49,21 @@ def kind_of(path: Path) -> str | None:
     return TEXT_KINDS.get(last) or TABLE_KINDS.get(last)
 
 
-def read_file(path: Path) -> Iterator[Row]:
-    """Rows of one file in order, never the whole file in memory. Raises DataError with the place of what is wrong."""
+Bad = Callable[[DataError], None]
+"""Hears of a row that cannot be read, and reading goes on."""
+
+
+def read_file(path: Path, bad: Bad | None = None) -> Iterator[Row]:
+    """Rows of one file in order, never the whole file in memory. Raises DataError with the place of what is wrong.
+
+    With ``bad``, broken lines of JSON Lines are told to it instead; a file of another kind that is broken somewhere
+    cannot be read beyond that place, and raises.
+    """
     from sanetune.data import jsonlines, jsontext, tables
 
     kind = _known(path)
     readers = {
         "json": jsontext.read_values,
-        "lines": jsonlines.read_lines,
         "csv": tables.read_csv,
         "tsv": tables.read_csv,
         "parquet": tables.read_parquet,
@@ -65,7 +72,7 @@ def read_file(path: Path) -> Iterator[Row]:
     with _said(path):
         if kind in ("json", "lines"):  # each is often written under the other's name
             kind = "lines" if jsonlines.is_lines(path) else "json"
-        yield from readers[kind](path)
+        yield from jsonlines.read_lines(path, bad) if kind == "lines" else readers[kind](path)
 
 
 def count_rows(path: Path) -> int:

@@ -22,6 +22,8 @@ from sanetune.errors import ConfigError, DataError, Place
 __all__ = ["CANONICAL", "FORMS", "Conversations", "convert", "read_conversations", "recognise", "to_conversation"]
 
 SHOWN = 3
+KEPT = 1_000
+"""Errors of left-out rows that are kept."""
 
 
 def recognise(values: Mapping[str, Any], fields: Mapping[str, str] | None = None) -> str:
@@ -67,10 +69,11 @@ def convert(row: Row, fields: Mapping[str, str] | None = None) -> tuple[str, Con
 class Conversations:
     """The conversations of all sources, read anew each time they are iterated over.
 
-    ``forms`` counts the rows of each form, ``rows`` all rows read, ``bad`` holds the errors of rows that
-    ``on_bad="drop"`` left out; complete once the iteration has ended. Iterating raises DataError for rows that cannot
-    be read (how many of how many, the first three), when there are no rows, and when none holds an assistant's answer;
-    ConfigError when ``fields`` names a column that no row has.
+    ``forms`` counts the rows of each form, ``rows`` all rows read, ``failures`` those that could not be read, and
+    ``bad`` holds the first :data:`KEPT` of their errors (with ``on_bad="drop"``, which leaves such rows out); complete
+    once the iteration has ended. Iterating raises DataError for rows that cannot be read (how many of how many, the
+    first three), when there are no rows, and when none holds an assistant's answer; ConfigError when ``fields`` names a
+    column that no row has.
     """
 
     def __init__(
@@ -89,32 +92,42 @@ class Conversations:
         self.forms: Counter[str] = Counter()
         self.rows = 0
         self.bad: list[DataError] = []
+        self.failures = 0
         self._answered = False
         self._unseen = set(self.fields.values())
 
     def __iter__(self) -> Iterator[Conversation]:
         self._start()
-        failures = 0
-        for row in mix(self.sources, max_examples=self.max_examples, seed=self.seed):
+        dropping = self.on_bad == "drop"
+        bad = self._unread if dropping else None
+        for row in mix(self.sources, max_examples=self.max_examples, seed=self.seed, bad=bad):
             self.rows += 1
             if self._unseen:
                 self._unseen -= {path for path in self._unseen if at_path(row.values, path)[1]}
             try:
                 form, conversation = convert(row, self.fields)
             except DataError as error:
-                failures += 1
-                if self.on_bad == "drop" or failures <= SHOWN:
-                    self.bad.append(error)
+                self._fail(error)
                 continue
             self.forms[form] += 1
             self._answered = (
                 self._answered or form == "text" or any(m["role"] == "assistant" for m in conversation.messages)
             )
-            if not failures or self.on_bad == "drop":
+            if not self.failures or dropping:
                 yield conversation
-        if failures and (self.on_bad == "error" or failures == self.rows):
-            raise self._unreadable(failures)
+        if self.failures and (not dropping or self.failures == self.rows):
+            raise self._unreadable(self.failures)
         self._judge()
+
+    def _unread(self, error: DataError) -> None:
+        """A row of which nothing could be read."""
+        self.rows += 1
+        self._fail(error)
+
+    def _fail(self, error: DataError) -> None:
+        self.failures += 1
+        if len(self.bad) < (KEPT if self.on_bad == "drop" else SHOWN):
+            self.bad.append(error)
 
     def _unreadable(self, failures: int) -> DataError:
         first = self.bad[0]

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import orjson
 
-from sanetune.data.files import ROW_LIMIT, Row, broken, kind_of, not_utf8, nothing, open_text, too_long
+from sanetune.data.files import ROW_LIMIT, Bad, Row, broken, kind_of, not_utf8, nothing, open_text, too_long
 from sanetune.data.jsontext import DECODER, excerpt
 from sanetune.data.quotes import kind, quote
 from sanetune.errors import DataError, Place
@@ -66,17 +66,22 @@ def count_lines(path: Path) -> int:
         return sum(1 for _ in _lines(path, stream, start))
 
 
-def read_lines(path: Path) -> Iterator[Row]:
-    """The object on every line that is not blank; DataError for the broken ones, told together."""
+def read_lines(path: Path, bad: Bad | None = None) -> Iterator[Row]:
+    """The object on every line that is not blank; DataError for the broken ones, told together, or one by one to
+    ``bad``, and left out."""
     file = str(path)
     with open_text(path) as (stream, start):
         lines = _lines(path, stream, start)
         row = 0
         for number, offset, line in lines:
-            values = _values(path, number, offset, line)
+            values = _values_or_error(path, number, offset, line, row) if bad else _values(path, number, offset, line)
             if isinstance(values, str):
                 raise _survey(path, lines, (number, row, values))
-            yield Row(Place(file, number, row), values)
+            if isinstance(values, DataError):
+                assert bad is not None
+                bad(values)
+            else:
+                yield Row(Place(file, number, row), values)
             row += 1
         if not row:
             raise nothing(path)
@@ -104,6 +109,19 @@ def _values(path: Path, number: int, offset: int, line: bytes) -> dict[str, Any]
     except ValueError:
         return _careful(path, number, offset, line)
     return values if type(values) is dict and _keys_agree(line, values) else _careful(path, number, offset, line)
+
+
+def _values_or_error(path: Path, number: int, offset: int, line: bytes, row: int) -> dict[str, Any] | DataError:
+    """The line's object, or the error for this line alone."""
+    try:
+        values = _values(path, number, offset, line)
+    except DataError as error:  # not UTF-8
+        return DataError(error.what, error.why, error.fix, Place(str(path), number, row))
+    if isinstance(values, str):
+        return DataError(
+            f"this line cannot be read: {values}", "", "Correct or remove it.", Place(str(path), number, row)
+        )
+    return values
 
 
 def _careful(path: Path, number: int, offset: int, line: bytes) -> dict[str, Any] | str:

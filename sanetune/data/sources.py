@@ -12,7 +12,7 @@ from pathlib import Path
 
 import xxhash
 
-from sanetune.data.files import UNDERSTOOD, Row, count_rows, kind_of, missing, read_file
+from sanetune.data.files import UNDERSTOOD, Bad, Row, count_rows, kind_of, missing, read_file
 from sanetune.data.hub import is_hub_id, read_hub
 from sanetune.data.quotes import listing, nearest, quote
 from sanetune.errors import DataError, Place
@@ -40,14 +40,19 @@ class Source:
     limit: int | None = None
 
 
-def read_rows(source: Source) -> Iterator[Row]:
-    """Rows as a stream, in file order, files by name; ``place.row`` counts within a file."""
+def read_rows(source: Source, bad: Bad | None = None) -> Iterator[Row]:
+    """Rows as a stream, in file order, files by name; ``place.row`` counts within a file. ``bad``: see
+    :func:`sanetune.data.files.read_file`."""
     _sound(source)
-    rows = read_hub(source) if is_hub_id(source.path) else (row for file in files(source) for row in read_file(file))
+    if is_hub_id(source.path):
+        return islice(read_hub(source), source.limit)
+    rows = (row for file in files(source) for row in read_file(file, bad))
     return islice(rows, source.limit)
 
 
-def mix(sources: Sequence[Source], *, max_examples: int | None = None, seed: int = 0) -> Iterator[Row]:
+def mix(
+    sources: Sequence[Source], *, max_examples: int | None = None, seed: int = 0, bad: Bad | None = None
+) -> Iterator[Row]:
     """Rows of all sources, one source after the other, each used ``weight`` times, at most ``max_examples`` in all.
 
     The rows that make up a fraction, and those left when there are too many, are drawn by ``seed``: exactly as many as
@@ -64,7 +69,7 @@ def mix(sources: Sequence[Source], *, max_examples: int | None = None, seed: int
     if max_examples is not None:
         keep = _Draw(max_examples, sum(use or 0 for use in uses), random.Random(f"{seed}/all"))
     for index, (source, size) in enumerate(zip(sources, sizes, strict=True)):
-        capped = islice(read_rows(source), max_examples if is_hub_id(source.path) else None)
+        capped = islice(read_rows(source, bad), max_examples if is_hub_id(source.path) else None)
         for row in _repeated(capped, source.weight, size, random.Random(f"{seed}/{index}")):
             if keep is None or keep():
                 yield row

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,5 +64,24 @@ def index(checks: Sequence[Check]) -> str:
     return "\n".join(["# The checks", "", "| check | what is wrong |", "|---|---|", *rows]) + "\n"
 
 
+def write(folder: Path) -> list[Path]:
+    """One page per check and an index into ``folder``; pages of checks that are gone are deleted."""
+    from sanetune.audit.catalogue import catalogue
+
+    checks = list(catalogue().values())
+    pages = {f"{check.name}.md": markdown(check) for check in checks} | {"README.md": index(checks)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.md"):
+        if old.name not in pages:
+            old.unlink()
+    for name, page in pages.items():
+        (folder / name).write_text(page, encoding="utf-8")
+    return sorted(folder / name for name in pages)
+
+
 def _wrapped(words: str) -> str:
     return textwrap.fill(words, WIDTH)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sanetune.check import NotApplicableError
+from sanetune.checks import NotApplicableError
 from sanetune.checks import template_double_bos as check
 from sanetune.finding import Verdict
 from tests.checks.template_material import Words, judged, reading

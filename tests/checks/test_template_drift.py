@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sanetune.audit.saved import Saved
-from sanetune.check import NotApplicableError
+from sanetune.checks import NotApplicableError
 from sanetune.checks import template_drift as check
 from sanetune.data.conversation import Conversation
 from sanetune.data.template import CHATML

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from sanetune.audit.speakers import Lost
-from sanetune.check import NotApplicableError
+from sanetune.checks import NotApplicableError
 from sanetune.checks import template_drops_content as check
 from sanetune.errors import Place
 from sanetune.finding import Verdict, Witness

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sanetune.check import NotApplicableError
+from sanetune.checks import NotApplicableError
 from sanetune.checks import template_end_unlearnt as check
 from sanetune.finding import Verdict, Witness
 from tests.checks.template_material import Words, judged, reading

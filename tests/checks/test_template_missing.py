@@ -2,7 +2,7 @@
 
 import pytest
 
-from sanetune.check import NotApplicableError
+from sanetune.checks import NotApplicableError
 from sanetune.checks import template_missing as check
 from sanetune.finding import Verdict
 from tests.checks.template_material import Words, all_kinds, conversations, judged, plain, talks, template

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sanetune.check import NotApplicableError
+from sanetune.checks import NotApplicableError
 from sanetune.checks import template_unsafe as check
 from sanetune.data import sandbox
 from sanetune.data.template import CHATML

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sanetune.check import NotApplicableError
+from sanetune.checks import NotApplicableError
 from sanetune.checks import tokens_split_specials as check
 from sanetune.data.template import CHATML
 from sanetune.finding import Judgement, Verdict

@@ -1,1 +1,0 @@
-from sanetune.checks import Check, Limit, Limits, NotApplicableError, Page  # noqa: F401
