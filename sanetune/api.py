@@ -63,8 +63,9 @@ def check(
     """Looks at a run before it begins: a configuration, or a built transformers or TRL trainer.
 
     Of a trainer, the very batches that it would train on are read, and nothing in it is changed; ``loss_on`` says which
-    tokens are meant to be learnt (assistant, last or all; open, it is read off the rows; a configuration says it). ``select`` and ``ignore``
-    name checks or families. The report has ``verdict``, ``findings`` and ``raise_if_failed()``.
+    tokens are meant to be learnt (assistant, last or all; open, it is read off the rows). A configuration says that
+    itself. ``select`` and ``ignore`` name checks or families. The report has ``verdict``, ``findings`` and
+    ``raise_if_failed()``.
     """
     from sanetune import checking
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanetune.checks import NotApplicableError
-from sanetune.checks import tokens_cut_reply, tokens_outside_vocabulary, tokens_unknown
+from sanetune.checks import NotApplicableError, tokens_cut_reply, tokens_outside_vocabulary, tokens_unknown
 from sanetune.finding import Verdict
 from tests.checks.template_material import Words, judged, reading, settings
 
