@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,24 +14,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sanetune.data.prepare import Prepared
-    from sanetune.engine.trl import Outcome
     from sanetune.finding import Report
     from sanetune.planning import Plan
     from sanetune.report.compare import Comparison
     from sanetune.runs import Run
+    from sanetune.training import Trained
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Config
 """A configuration: the path of a YAML file, a mapping with its sections, or one that is loaded already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A finished run: its folder, how training ended, and both models side by side (None beside the main process)."""
-
-    run: Run
-    plan: Plan
-    outcome: Outcome
-    comparison: Comparison | None
 
 
 def prepare(config: Source, *overrides: str, console: Console | None = None) -> Prepared:

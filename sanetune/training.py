@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sanetune import comparing, planning
@@ -15,10 +16,20 @@ from sanetune.runs import Run
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sanetune.api import Trained
     from sanetune.engine.generate import Answer
     from sanetune.engine.trl import Outcome
     from sanetune.planning import Plan
+    from sanetune.report.compare import Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished run: its folder, how training ended, and both models side by side (None beside the main process)."""
+
+    run: Run
+    plan: Plan
+    outcome: Outcome
+    comparison: Comparison | None
 
 
 def train(
@@ -27,7 +38,6 @@ def train(
     """See :func:`sanetune.api.train`; ``config`` is loaded already."""
     from accelerate import PartialState
 
-    from sanetune.api import Trained
     from sanetune.data.locate import locate
     from sanetune.engine.progress import TrainingProgress
     from sanetune.engine.trl import train as run_engine

@@ -6,6 +6,7 @@ is looked for in the tokens' own strings, which join to the same string however 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
 SYSTEM = "sanetune system"
 TOOL = "sanetune tool"
+_NO_THOUGHT = re.compile(r"[\s\u0120\u010a\u2581]*<think>[\s\u0120\u010a\u2581]*</think>[\s\u0120\u010a\u2581]*")
+"""An empty block of reasoning, in the signs that vocabularies use for blanks: some templates give it as part of the
+prompt, others leave it to the model."""
 
 
 class Segment(NamedTuple):
-    """Tokens ``start`` to ``stop`` (half open) were written by ``who``."""
+    """Tokens ``start`` to ``stop`` (half open) were written by ``who``; TEMPLATE: a block that may be anyone's."""
 
     start: int
     stop: int
@@ -70,6 +74,8 @@ class Scanner:
         last = max((one.start for one in trained if one.who is Who.ASSISTANT), default=0)
         for segment in segments:
             who[segment.start : segment.stop] = segment.who
+            if segment.who is Who.TEMPLATE:
+                wanted[segment.start : segment.stop] = EITHER
             if segment in trained and (self.loss_on != "last" or segment.start >= last):
                 wanted[segment.start : segment.stop] = LEARNT
                 self._spare_blanks(wanted, ids, segment)
@@ -82,8 +88,10 @@ class Scanner:
         """White space behind an end token, and at the end of a header: TRL's own templates learn it."""
         if segment.who is Who.END:
             wanted[segment.stop : segment.stop + 1] = EITHER
-        elif segment.start and not self.tokenizer.decode(ids[segment.start - 1 : segment.start]).strip():
-            wanted[segment.start - 1] = EITHER
+        before = segment.start - 1
+        while segment.who is not Who.END and before > 0 and not self.tokenizer.decode(ids[before : before + 1]).strip():
+            wanted[before] = EITHER
+            before -= 1
 
     def segments(self, ids: Any) -> list[Segment]:
         """The texts and ends of all turns, in order; headers and what stands between turns are left out."""
@@ -106,7 +114,7 @@ class Scanner:
         """The row as messages, as far as its ids tell; as plain text where they hold no turns."""
         messages: list[Message] = []
         for segment in self.segments(ids):
-            if segment.who is not Who.END:
+            if segment.who not in (Who.END, Who.TEMPLATE):
                 content = self.tokenizer.decode(ids[segment.start : segment.stop]).strip()
                 messages.append({"role": segment.who.name.lower(), "content": content})
         text = None if messages else self.tokenizer.decode(ids)
@@ -124,8 +132,13 @@ class Scanner:
         """The text of one turn and, for an assistant's, its end."""
         ends = [(place, end) for end in self.ends if end and (place := text.find(end, start, limit)) >= 0]
         place, end = min(ends) if ends else (limit, "")
+        segments = []
+        if who is Who.ASSISTANT and (found := _NO_THOUGHT.match(text, start, place)):
+            segments.append(Segment(*_tokens(borders, start, found.end()), Who.TEMPLATE))
+            start = found.end()
         first, last = _tokens(borders, start, place)
-        segments = [Segment(first, last, who)] if last > first else []
+        if last > first:
+            segments.append(Segment(first, last, who))
         if who is Who.ASSISTANT and end:
             stop = _tokens(borders, place, place + len(end))[1]
             segments.append(Segment(last, stop, Who.END))

@@ -219,7 +219,7 @@ def settings_of(trainer: Any, loss_on: str) -> Settings:
     rows = trainer.train_dataset
     examples = len(rows) if hasattr(rows, "__len__") else 0
     held = trainer.eval_dataset
-    held_out = sum(map(len, held.values())) if isinstance(held, dict) else len(held) if held is not None else 0
+    held_out = sum(map(_documents, held.values())) if isinstance(held, dict) else _documents(held)
     devices = max(1, args.world_size)
     batches = steps.batches_per_epoch(examples, args.train_batch_size, devices, args.dataloader_drop_last)
     per_epoch = steps.steps_per_epoch(batches, args.gradient_accumulation_steps)
@@ -279,6 +279,13 @@ def settings_of(trainer: Any, loss_on: str) -> Settings:
         validation_examples=held_out,
         loss_on=loss_on,  # type: ignore[arg-type]
     )
+
+
+def _documents(rows: Any) -> int:
+    """Rows of a data set that may be packed; 0 where their number is not known."""
+    if "seq_lengths" in (getattr(rows, "column_names", None) or []) and hasattr(rows, "__len__"):
+        return sum(map(len, rows["seq_lengths"]))
+    return len(rows) if hasattr(rows, "__len__") else 0
 
 
 def _has_bf16(device: str) -> bool:

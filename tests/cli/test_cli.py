@@ -91,9 +91,25 @@ FROZEN = {
     "init": {"MODEL", "DATA", "--out", "--method", "--force"},
     "data": {"CONFIG", "[OVERRIDE]...", "-n", "--split", "--json"},
     "plan": {"CONFIG", "[OVERRIDE]...", "--json", "--plots"},
+    "check": {
+        "CONFIG",
+        "[OVERRIDE]...",
+        "--level",
+        "--select",
+        "--ignore",
+        "--fix",
+        "--write-clean",
+        "--json",
+        "--sarif",
+        "--junit",
+        "--html",
+    },
     "train": {"CONFIG", "[OVERRIDE]...", "--resume"},
     "compare": {"RUN", "--prompt", "-n", "--json"},
     "chat": {"RUN", "--max-new-tokens", "--temperature", "--base"},
+    "report": {"RUN", "--html"},
+    "explain": {"CHECK"},
+    "checks": set(),
 }
 
 

@@ -1,0 +1,66 @@
+"""Imports point down: no file needs what lies above it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sanetune
+
+HOME = Path(sanetune.__file__).parent
+
+LAYERS = (
+    ("errors", "units", "finding"),
+    ("config",),
+    ("data",),
+    ("runs",),
+    ("engine",),
+    ("planning", "readers"),
+    ("audit", "checks"),
+    ("report",),
+    ("starting", "comparing", "chatting", "training", "viewing", "checking", "gate"),
+    ("api",),
+    ("demo",),
+    ("cli",),
+    ("__main__",),
+)
+"""Lowest first. Evidence (audit) and what looks at it (checks) are one layer."""
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The parts of sanetune that a file imports when it runs, anywhere in it; for types alone does not count."""
+    tree = ast.parse(file.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            node.body = []
+    for node in ast.walk(tree):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom) and node.module == "sanetune":
+            names = [f"sanetune.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            if name.startswith("sanetune."):
+                yield name.split(".")[1]
+
+
+@pytest.mark.parametrize("file", sorted(HOME.rglob("*.py")), ids=lambda file: str(file.relative_to(HOME)))
+def test_a_file_imports_nothing_from_above(file: Path) -> None:
+    part = file.relative_to(HOME).parts[0].removesuffix(".py")
+    if part == "__init__":
+        return
+    above = {name for name in imported(file) if name in RANK and RANK[name] > RANK[part]}
+    assert not above, f"{part} imports {', '.join(sorted(above))}"
+
+
+def test_every_part_has_its_layer() -> None:
+    parts = {
+        path.name.removesuffix(".py")
+        for path in HOME.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert parts - {"__init__"} == set(RANK)
