@@ -3,7 +3,8 @@
     python examples/own_trainer.py MODEL DATA [CHAT_TEMPLATE]
 
 The labels are made by sanetune (only the assistant's turns are learnt, for any chat template),
-so TRL makes none of its own.
+so TRL makes none of its own. Before the first step, `sanetune.check` reads the very batches that the
+trainer would train on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from trl import SFTConfig, SFTTrainer
 
 import sanetune
 from sanetune.data.batches import Collator
+from sanetune.report import findings
 
 
 def main(model_name: str, data: str, chat_template: str | None = None, steps: int = 20) -> SFTTrainer:
@@ -23,6 +25,8 @@ def main(model_name: str, data: str, chat_template: str | None = None, steps: in
     )
     model = AutoModelForCausalLM.from_pretrained(model_name)
     model.resize_token_embeddings(max(len(prepared.tokenizer), model.get_input_embeddings().num_embeddings))
+    # What ends a turn in training has to end it at inference, too.
+    model.generation_config.eos_token_id = prepared.stop_token_ids
     trainer = SFTTrainer(
         model=model,
         args=SFTConfig(
@@ -43,6 +47,9 @@ def main(model_name: str, data: str, chat_template: str | None = None, steps: in
         data_collator=Collator(prepared.tokenizer.pad_token_id),
         processing_class=prepared.tokenizer,
     )
+    report = sanetune.check(trainer)
+    findings.show(report)
+    report.raise_if_failed()
     trainer.train()
     return trainer
 
