@@ -54,7 +54,8 @@ class Page:
     def of(cls, name: str, text: str) -> Page:
         """The page out of a docstring; ValueError when a part is missing."""
         pieces = re.split(rf"^({'|'.join(SECTIONS)}): ", inspect.cleandoc(text), flags=re.MULTILINE)
-        parts = {key: " ".join(value.split()) for key, value in zip(pieces[1::2], pieces[2::2], strict=True)}
+        texts = [" ".join(text.split()) for text in pieces[2::2]]
+        parts = dict(zip(pieces[1::2], (text[:1].upper() + text[1:] for text in texts), strict=True))
         if missing := [section for section in SECTIONS if not parts.get(section)]:
             raise ValueError(f"the page of {name} has no {' and no '.join(missing)}")
         return cls(" ".join(pieces[0].split()), *(parts[section] for section in SECTIONS))

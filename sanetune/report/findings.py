@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from rich.console import Console, Group, RenderableType
@@ -141,5 +142,6 @@ def _rows(rows: Iterable[tuple[str, RenderableType]]) -> Table:
 
 
 def _text(words: str, style: str = "") -> Text:
-    """Words as they are: never markup, and without signs that steer a terminal."""
-    return Text(wording.visible(words, strict=True), style=style, overflow="fold")
+    """Words as they are: never markup, and without signs that steer a terminal. Files below the current folder are
+    named from here."""
+    return Text(wording.visible(words.replace(f"{os.getcwd()}{os.sep}", ""), strict=True), style=style, overflow="fold")

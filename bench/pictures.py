@@ -1,0 +1,80 @@
+"""The pictures of the gate in the README: a terminal as SVG, the page as PNG, both of a run with planted faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.figures import ROOT
+
+DEMO = ROOT / "sanetune" / "demo"
+CHROMIUM = "/usr/bin/chromium"
+SHOWN = ("config-rate-unusual", "rows-unreadable", "rows-leaked")
+"""The findings on the picture of the terminal."""
+
+
+def planted(folder: Path) -> Path:
+    """The embedded data with a broken line, a validation row in training and a rate that is too high."""
+    train = (DEMO / "data/train.jsonl").read_text().splitlines()[:400]
+    held = (DEMO / "data/validation.jsonl").read_text().splitlines()[:40]
+    (folder / "letters.jsonl").write_text("\n".join([*train[:11], train[11][:90], *train[12:], *held[:6]]) + "\n")
+    (folder / "held-out.jsonl").write_text("\n".join(held) + "\n")
+    settings = {
+        "model": {"name": os.path.relpath(DEMO / "model", folder)},
+        "data": {"train": "letters.jsonl", "validation": "held-out.jsonl"},
+        "train": {"learning_rate": 0.05, "packing": True},
+        "run": {"trackers": []},
+    }
+    file = folder / "sanetune.yaml"
+    file.write_text(json.dumps(settings))
+    return file
+
+
+def terminal(report: Any, file: Path) -> None:
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from sanetune.report import findings
+
+    few = [replace(one, witnesses=one.witnesses[:1]) for one in report.findings if one.check in SHOWN]
+    console = Console(record=True, width=80, file=open(os.devnull, "w"), force_terminal=True, highlight=False)  # noqa: SIM115
+    findings.show(replace(report, findings=few, subject={}), console)
+    console.save_svg(str(file), title="sanetune check sanetune.yaml")
+
+
+def screenshot(page: str, file: Path) -> None:
+    """The part of the page where tokens are, and what stands above."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            tab = browser.new_page(viewport={"width": 1100, "height": 1500})
+            tab.set_content(page)
+            tab.screenshot(path=str(file))
+        finally:
+            browser.close()
+
+
+def main() -> None:
+    from sanetune import checking
+    from sanetune.config.load import load
+
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["SANETUNE_CACHE"] = f"{name}/cache"
+        folder = Path(name)
+        os.chdir(folder)
+        settings = load(planted(folder).name)
+        with checking.evidence_of(settings) as evidence:
+            report = checking.look(settings, evidence)
+            page = checking.page(settings, evidence, report)
+        terminal(report, ROOT / "docs/check.svg")
+        screenshot(page, ROOT / "docs/report.png")
+
+
+if __name__ == "__main__":
+    main()
