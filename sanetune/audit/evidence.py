@@ -50,7 +50,7 @@ class Evidence:
         if name in self._ready:
             return self._ready[name]
         if name in self._failed:
-            raise self._failed[name]
+            raise self._failed[name].with_traceback(None)
         try:
             value = self._built(name)
         except MissingError as error:

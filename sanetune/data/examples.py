@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -27,6 +26,9 @@ from sanetune.errors import Place, TemplateError
 
 BATCH = 256
 """Conversations that travel to a worker at once."""
+
+BATCH_CHARACTERS = 2_000_000
+"""Characters from which a batch is sent whatever its number: their encodings take a hundred times as much memory."""
 
 IN_PROCESS = 2_000
 """Up to this many conversations, starting workers costs more than it saves."""
@@ -126,9 +128,13 @@ Result = tuple[pa.RecordBatch, list[TemplateError]]
 
 def _batches(conversations: Iterable[Conversation], labeller: Labeller, workers: int | None) -> Iterator[Result]:
     stream = iter(conversations)
-    head = list(islice(stream, IN_PROCESS))
+    head: list[Conversation] = []
+    characters = 0
+    while characters < 10 * BATCH_CHARACTERS and len(head) < IN_PROCESS and (some := next(stream, None)) is not None:
+        head.append(some)
+        characters += _characters(some)
     workers = workers or _cores()
-    if len(head) < IN_PROCESS or workers == 1 or sys.platform != "linux":
+    if some is None or workers == 1 or sys.platform != "linux":
         # Elsewhere processes start by importing the user's script anew, which a script without a main guard does not
         # survive.
         for chunk in chunks(iter(head)):
@@ -240,9 +246,22 @@ def _number(value: int | None) -> int:
 
 
 def chunks(stream: Iterator[Conversation], size: int = BATCH) -> Iterator[list[Conversation]]:
-    """Lists of ``size`` conversations; the last may be shorter."""
-    while chunk := list(islice(stream, size)):
+    """Lists of ``size`` conversations; fewer where they are long, and at the end."""
+    chunk: list[Conversation] = []
+    characters = 0
+    for conversation in stream:
+        chunk.append(conversation)
+        characters += _characters(conversation)
+        if len(chunk) == size or characters > BATCH_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
         yield chunk
+
+
+def _characters(conversation: Conversation) -> int:
+    said = (len(m["content"]) + len(m.get("reasoning_content", "")) for m in conversation.messages)
+    return len(conversation.text or "") + sum(said)
 
 
 def _chained(head: list[Conversation], rest: Iterator[Conversation]) -> Iterator[Conversation]:

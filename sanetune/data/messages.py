@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import orjson
@@ -266,6 +267,12 @@ def shallow(value: Any, what: str) -> None:
                 below.extend(node)
             elif type(node) is str:
                 checked(node, what)
+            elif (type(node) is int and not -(2**63) <= node < 2**64) or node in (inf, -inf):
+                raise DataError(
+                    f"{what} hold the number {quote(str(node), 30)}",
+                    "It does not fit into 64 bits.",
+                    "Write it as text.",
+                )
             elif node is not None and type(node) not in (int, float, bool):
                 raise DataError(f"{what} hold {kind(node)}, which JSON cannot write", "", "Write it as text.")
         level = below

@@ -69,3 +69,17 @@ def test_a_bug_in_a_builder_is_told_once_with_its_traceback() -> None:
 def test_costs_follow_the_order_of_the_builders() -> None:
     evidence = Evidence({"rows": lambda: 1, "examples": lambda: 2}, {"config": 0})
     assert [evidence.cost(needs) for needs in (("config",), ("rows",), ("rows", "examples"), ())] == [0, 1, 2, 0]
+
+
+def test_a_remembered_error_keeps_no_frames() -> None:
+    """Raised for forty checks it would else hold the frames of all of them, and what they hold."""
+
+    def rows() -> Any:
+        raise ZeroDivisionError("a bug")
+
+    evidence, depths = Evidence({"rows": rows}), []
+    for _ in range(5):
+        with pytest.raises(BrokenError) as caught:
+            evidence["rows"]
+        depths.append(len(caught.traceback))
+    assert depths[1:] == [depths[1]] * 4

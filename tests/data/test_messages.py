@@ -162,6 +162,18 @@ def test_nesting_has_an_end() -> None:
         assert "nested more than 64 deep" in refused(values).what
 
 
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, float("inf"), float("-inf")])
+def test_a_number_that_no_json_reader_holds_is_said(number: float) -> None:
+    """They are kept as JSON with numbers of 64 bits; anything else would come back as another value."""
+    for values in (
+        {"messages": [USER], "tools": [{"name": "f", "n": number}]},
+        {"messages": [USER], "chat_template_kwargs": {"n": [number]}},
+        {"messages": [{"role": "assistant", "tool_calls": [{"name": "f", "arguments": {"n": number}}]}]},
+    ):
+        assert f"the number {str(number)[:20]}" in refused(values).what
+    assert read({"messages": [USER], "tools": [{"name": "f", "n": 1e300, "m": 2**64 - 1}]}).tools
+
+
 turns = st.lists(
     st.tuples(st.sampled_from(["user", "assistant"]), st.text(st.characters(exclude_categories=["Cs"]))), min_size=1
 )

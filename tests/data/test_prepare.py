@@ -11,8 +11,10 @@ import pytest
 from transformers import AutoTokenizer
 
 from sanetune.config.schema import Config
+from sanetune.data.conversation import Conversation
+from sanetune.data.examples import chunks
 from sanetune.data.prepare import Prepared, prepare
-from sanetune.errors import DataError, TemplateError
+from sanetune.errors import DataError, Place, TemplateError
 
 Make = Callable[..., Prepared]
 
@@ -161,6 +163,14 @@ def test_workers_give_what_one_process_gives(make: Make, shared: Path) -> None:
     one = make(file, max_examples=2500, workers=1)
     two = make(file, max_examples=2500, workers=2, seed=0)
     assert one.train[:] == two.train[:]
+
+
+def test_long_rows_travel_in_smaller_batches() -> None:
+    """Their encodings take a hundred times as much memory as their texts."""
+    long = [Conversation([{"role": "user", "content": "x" * 900_000}], Place()) for _ in range(7)]
+    assert [len(batch) for batch in chunks(iter(long))] == [3, 3, 1]
+    short = [Conversation([], Place(), text="x")] * 600
+    assert [len(batch) for batch in chunks(iter(short))] == [256, 256, 88]
 
 
 def test_a_refused_row_among_many_is_named_and_counted(make: Make) -> None:

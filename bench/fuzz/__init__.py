@@ -1,0 +1,1 @@
+"""Bad input at the gate: rows and chat templates that nobody should have, made at random from seeds."""
