@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ def planted(folder: Path) -> Path:
     held = (DEMO / "data/validation.jsonl").read_text().splitlines()[:40]
     (folder / "letters.jsonl").write_text("\n".join([*train[:11], train[11][:90], *train[12:], *held[:6]]) + "\n")
     (folder / "held-out.jsonl").write_text("\n".join(held) + "\n")
+    shutil.copytree(DEMO / "model", folder / "model")
     settings = {
-        "model": {"name": os.path.relpath(DEMO / "model", folder)},
+        "model": {"name": "model"},
         "data": {"train": "letters.jsonl", "validation": "held-out.jsonl"},
         "train": {"learning_rate": 0.05, "packing": True},
         "run": {"trackers": []},
@@ -47,14 +49,15 @@ def terminal(report: Any, file: Path) -> None:
 
 
 def screenshot(page: str, file: Path) -> None:
-    """The part of the page where tokens are, and what stands above."""
+    """The part of the page where the tokens are."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
-            tab = browser.new_page(viewport={"width": 1100, "height": 1500})
+            tab = browser.new_page(viewport={"width": 1100, "height": 900})
             tab.set_content(page)
+            tab.evaluate("document.querySelector('#tokens').scrollIntoView()")
             tab.screenshot(path=str(file))
         finally:
             browser.close()

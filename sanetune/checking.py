@@ -55,11 +55,18 @@ def look(
     section = config.check
     checks = chosen(list(select) or section.select, [*section.ignore, *ignore])
     rules = rules_of(config)
-    data = ", ".join(source.path for source in config.data.train)
-    subject = {"model": config.model.name, "data": data}
+    data = ", ".join(from_here(source.path) for source in config.data.train)
+    subject = {"model": from_here(config.model.name), "data": data}
     if config.file is not None:
         subject = {"config": str(config.file), **subject}
     return report(checks, evidence, rules, level=level, subject=subject)
+
+
+def from_here(name: str) -> str:
+    """A path as it is shortest to type; what is no path stays as it is."""
+    from sanetune.report.run import shortest
+
+    return shortest(Path(name)) if Path(name).exists() else name
 
 
 def page(config: Config, evidence: Evidence, report: Report, run: Run | None = None) -> str:

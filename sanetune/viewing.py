@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from sanetune.audit.evidence import BrokenError, Evidence, MissingError
@@ -81,7 +82,7 @@ def _example(prepared: Prepared, speakers: Any, split: str, number: int) -> Exam
     texts = [prepared.tokenizer.decode([token]) for token in ids]
     return ExampleView(
         title=f"{split} {number}: {len(ids):,} tokens, {learnt:,} learnt",
-        place=str(prepared.conversation(split, number).place),
+        place=str(prepared.conversation(split, number).place).replace(f"{os.getcwd()}{os.sep}", ""),
         split=split,
         tokens=[TokenView(*one) for one in zip(texts, ids, labels, roles, strict=True)],
         number=number,
