@@ -21,7 +21,7 @@ def runs(quick: bool, folder: Path) -> Iterator[tuple[str, Any]]:
     """(name, configuration) of each run."""
     from tests import real
 
-    where, steps, rows = shared(), 20 if quick else 200, 200 if quick else None
+    where, steps, rows = shared(), 20 if quick else 100, 200 if quick else None
     every = {"eval_strategy": "steps", "eval_steps": steps // 2, "save_steps": steps // 2, "max_steps": steps}
     for name, file in real.STORIES.items():
         for adapter in (None, "lora"):

@@ -40,4 +40,5 @@ def command(model: str, data: tuple[str, ...], out: Path, method: str | None, fo
     file = shlex.quote(str(out))
     click.echo(f"Next: sanetune data {file}   what is learnt")
     click.echo(f"      sanetune plan {file}   what a run will do")
+    click.echo(f"      sanetune check {file}  what is wrong with it")
     click.echo(f"      sanetune train {file}")

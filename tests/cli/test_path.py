@@ -41,11 +41,13 @@ def test_the_path_of_a_newcomer(home: Path, shared: Path, one_thread: None) -> N
     model, data = shared / "models" / "stories260k", shared / "data" / "alpaca"
     done = typed(home, ["init", str(model), str(data)])
     assert done.stdout.splitlines()[0] == "Wrote sanetune.yaml"
-    for command in ("data", "plan", "train"):
+    for command in ("data", "plan", "check", "train"):
         assert f"sanetune {command} sanetune.yaml" in done.stdout
     _data(home)
     _plan(home)
+    _check(home)
     _train(home)
+    _report(home)
     _train_an_adapter(home)
     _compare(home)
     _chat(home)
@@ -74,6 +76,22 @@ def _plan(home: Path) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "this run" in done.stdout.split("Learning rate")[0], "the table's last column is cut off"
     assert "4 per device x" in done.stdout
+
+
+def _check(home: Path) -> None:
+    done = typed(home, ["check", "sanetune.yaml", *RUN, "--json", "check.json"])
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    findings = json.loads((home / "check.json").read_text())["findings"]
+    assert {one["verdict"] for one in findings} <= {"pass", "warn", "skip"}
+
+
+def _report(home: Path) -> None:
+    """Of a finished run: its settings with their origins, its versions."""
+    done = typed(home, ["report", "runs/stories260k"])
+    assert done.stdout == "Wrote runs/stories260k/report.html\n"
+    page = (home / "runs" / "stories260k" / "report.html").read_text()
+    for words in ("labels-disagree", "train.learning_rate", "transformers", "&lt;|im_start|&gt;"):
+        assert words in page
 
 
 def _train(home: Path) -> None:
