@@ -70,29 +70,17 @@ def train(
     Ctrl-C and SIGTERM write a checkpoint and then raise KeyboardInterrupt. UserErrors: a disk that fills, settings
     that TRL refuses, memory that does not suffice.
     """
-    device = device or _device(config)
+    device = device or device_of(config)
     start = _checkpoint(run, prepared) if resume else None
-    arguments = _arguments(config, prepared, run, device, start)
-    # The adapter's start is drawn from here.
-    set_seed(arguments.seed)
-    with quiet():
-        model, frozen, notes = _model(config, prepared, arguments, model)
-    listeners = [c for c in callbacks if isinstance(c, Listener)]
-    publisher = Publisher([MetricsFile(run.metrics), *listeners])
+    publisher = Publisher([MetricsFile(run.metrics), *(c for c in callbacks if isinstance(c, Listener))])
     others = [c for c in callbacks if not isinstance(c, Listener)]
     if (patience := getattr(config.train, "early_stopping_patience", None)) and prepared.validation is not None:
         others.append(EarlyStoppingCallback(early_stopping_patience=patience))
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        data_collator=collate_for(prepared.tokenizer.pad_token_id, attention_of(model)),
-        train_dataset=rows_for(prepared.train, arguments),
-        eval_dataset=_even(prepared.validation, arguments),
-        processing_class=prepared.tokenizer,
-        callbacks=[*others, publisher],
-        fingerprint=getattr(prepared, "fingerprint", ""),
-        stop=Stop(publisher.say),
+    stop = Stop(publisher.say)
+    built = build(
+        config, prepared, run, device, [*others, publisher], model=model, resuming=start is not None, stop=stop
     )
+    trainer = built.trainer
     publisher.trainer = trainer
     began = time.monotonic()
     with Told(publisher), quiet(), trainer.stop:
@@ -100,7 +88,47 @@ def train(
     seconds = time.monotonic() - began
     with quiet():
         tuned = _save(trainer, config, prepared, run)
-    return _outcome(trainer, publisher, frozen, notes, start, seconds, tuned)
+    return _outcome(trainer, publisher, built, start, seconds, tuned)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A trainer before its first step, what of its model is trained, and what the user should be told."""
+
+    trainer: Trainer
+    frozen: Frozen
+    notes: list[str]
+
+
+def build(
+    config: Any,
+    prepared: Any,
+    run: Run,
+    device: str,
+    callbacks: Sequence[TrainerCallback] = (),
+    *,
+    model: Any = None,
+    resuming: bool = False,
+    stop: Stop | None = None,
+) -> Built:
+    """The trainer of the settled ``config``: model loaded (or ``model``), adapter and frozen parts in place."""
+    arguments = _arguments(config, prepared, run, device, resuming)
+    # The adapter's start is drawn from here.
+    set_seed(arguments.seed)
+    with quiet():
+        model, frozen, notes = _model(config, prepared, arguments, model)
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        data_collator=collate_for(prepared.tokenizer.pad_token_id, attention_of(model)),
+        train_dataset=rows_for(prepared.train, arguments),
+        eval_dataset=_even(prepared.validation, arguments),
+        processing_class=prepared.tokenizer,
+        callbacks=list(callbacks),
+        fingerprint=getattr(prepared, "fingerprint", ""),
+        stop=stop,
+    )
+    return Built(trainer, frozen, notes)
 
 
 def collate_for(pad_token_id: int, attention: str = "") -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
@@ -126,15 +154,16 @@ def attention_of(model: Any) -> str:
     return str(getattr(model.config.get_text_config(), "_attn_implementation", None) or "")
 
 
-def _device(config: Any) -> str:
+def device_of(config: Any) -> str:
+    """Where ``config`` trains: "cpu" where it asks for that, else the best device."""
     return "cpu" if dict(config.train.given).get("use_cpu") else default_device()
 
 
-def _arguments(config: Any, prepared: Any, run: Run, device: str, start: Path | None) -> Any:
+def _arguments(config: Any, prepared: Any, run: Run, device: str, resuming: bool) -> Any:
     if len(prepared.train) == 0:
         raise DataError("There are no training rows.", fix="See what was dropped and why: `sanetune data CONFIG`.")
     validation = prepared.validation is not None and len(prepared.validation) > 0
-    return training_arguments(config, run, device=device, validation=validation, resume=start is not None, lengths=True)
+    return training_arguments(config, run, device=device, validation=validation, resume=resuming, lengths=True)
 
 
 def _model(config: Any, prepared: Any, arguments: Any, model: Any) -> tuple[Any, Frozen, list[str]]:
@@ -233,8 +262,7 @@ def _unquantised(section: Any, tokenizer: Any) -> Any:
 def _outcome(
     trainer: Trainer,
     publisher: Publisher,
-    frozen: Frozen,
-    notes: list[str],
+    built: Built,
     start: Path | None,
     seconds: float,
     tuned: Any,
@@ -257,8 +285,8 @@ def _outcome(
         seconds=seconds,
         tokens=tokens,
         learnt_tokens=learnt,
-        frozen=frozen,
+        frozen=built.frozen,
         model=tuned,
         records=publisher.records,
-        notes=notes,
+        notes=built.notes,
     )
