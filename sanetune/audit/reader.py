@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sanetune.audit.reading import SHOWN, SideReading
+from sanetune.audit.scanner import decoded
 from sanetune.audit.speakers import EITHER, LEARNT, NAMES, Spoken, Who, digest
 from sanetune.errors import Place
 from sanetune.finding import Witness
@@ -240,9 +241,9 @@ class Reader:
         if len(worst) == SHOWN and weight <= min(one[0] for one in worst):
             return
         ids = document.ids_T
-        before = self.tokenizer.decode(ids[max(0, at - AROUND) : at])
-        here = self.tokenizer.decode(ids[at : at + 1])
-        after = self.tokenizer.decode(ids[at + 1 : at + 1 + AROUND])
+        before = decoded(self.tokenizer, ids[max(0, at - AROUND) : at])
+        here = decoded(self.tokenizer, ids[at : at + 1])
+        after = decoded(self.tokenizer, ids[at + 1 : at + 1 + AROUND])
         place = self.known.place(number) if number is not None else None
         note = f"token {at:,} of {len(ids):,} ({here!r}), id {int(ids[at])}, label {int(document.labels_T[at])}"
         witness = Witness(f"{before}⟦{here}⟧{after}", place, note, split=self.side.split, example=number)

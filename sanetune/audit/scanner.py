@@ -89,7 +89,9 @@ class Scanner:
         if segment.who is Who.END:
             wanted[segment.stop : segment.stop + 1] = EITHER
         before = segment.start - 1
-        while segment.who is not Who.END and before > 0 and not self.tokenizer.decode(ids[before : before + 1]).strip():
+        while (
+            segment.who is not Who.END and before > 0 and not decoded(self.tokenizer, ids[before : before + 1]).strip()
+        ):
             wanted[before] = EITHER
             before -= 1
 
@@ -97,7 +99,8 @@ class Scanner:
         """The texts and ends of all turns, in order; headers and what stands between turns are left out."""
         import numpy as np
 
-        strings = self.tokenizer.convert_ids_to_tokens([int(token) for token in ids])
+        strings = self.tokenizer.convert_ids_to_tokens([max(0, int(token)) for token in ids])
+        strings = ["" if token < 0 else string for token, string in zip(ids, strings, strict=True)]
         text = "".join(string or "" for string in strings)
         borders = np.cumsum([0, *(len(string or "") for string in strings)])
         segments: list[Segment] = []
@@ -115,9 +118,9 @@ class Scanner:
         messages: list[Message] = []
         for segment in self.segments(ids):
             if segment.who not in (Who.END, Who.TEMPLATE):
-                content = self.tokenizer.decode(ids[segment.start : segment.stop]).strip()
+                content = decoded(self.tokenizer, ids[segment.start : segment.stop]).strip()
                 messages.append({"role": segment.who.name.lower(), "content": content})
-        text = None if messages else self.tokenizer.decode(ids)
+        text = None if messages else decoded(self.tokenizer, ids)
         return Conversation(messages, place, text=text)
 
     def _next(self, text: str, at: int) -> tuple[int, str | None]:
@@ -143,6 +146,11 @@ class Scanner:
             stop = _tokens(borders, place, place + len(end))[1]
             segments.append(Segment(last, stop, Who.END))
         return segments
+
+
+def decoded(tokenizer: Any, ids: Any) -> str:
+    """The text of ``ids``; negative ones, which no tokenizer takes, are left out."""
+    return str(tokenizer.decode([int(token) for token in ids if token >= 0]))
 
 
 def _tokens(borders: np.ndarray, start: int, end: int) -> tuple[int, int]:

@@ -42,24 +42,38 @@ class Literals:
     @classmethod
     def of(cls, template: ChatTemplate, stops: Sequence[str]) -> Literals:
         """Read off a rendered conversation of :data:`PROBES`; ``stops`` are strings that end generation anyway."""
-        messages: list[Message] = [
-            {"role": ("user", "assistant")[number % 2], "content": text} for number, text in enumerate(PROBES)
-        ]
-        try:
-            text = template.render(messages)
-        except TemplateError:
+        pieces = _around(template, PROBES) or _around(template, PROBES[:2])
+        if pieces is None:
             return cls({}, tuple(stops))
-        places = [text.find(probe) for probe in PROBES]
-        if min(places) < 0 or places != sorted(places):
-            return cls({}, tuple(stops))
-        between = [
-            text[at + len(probe) : then]
-            for at, probe, then in zip(places, PROBES, [*places[1:], len(text)], strict=True)
-        ]
-        tags = (_first_tag(between[1]), _first_tag(between[3]))
+        begin, header, *between, tail = pieces
+        last = _first_tag(tail)
+        tags = [_first_tag(between[0]) if between and not _is_header(between[0], begin, last) else "", last]
         closing = tuple(dict.fromkeys(tag for tag in (*tags, *stops) if tag))
-        headers = {"assistant": _header(between[0], closing), "user": _header(between[1], closing)}
+        headers = {"assistant": _header(header, closing), "user": _header(between[0] if between else begin, closing)}
         return cls({role: header for role, header in headers.items() if header.strip()}, closing)
+
+
+def _around(template: ChatTemplate, probes: Sequence[str]) -> list[str] | None:
+    """What the template writes before, between and after ``probes``; None where it does not render them in order
+    (some take one question only)."""
+    messages: list[Message] = [
+        {"role": ("user", "assistant")[number % 2], "content": text} for number, text in enumerate(probes)
+    ]
+    try:
+        text = template.render(messages)
+    except TemplateError:
+        return None
+    places = [text.find(probe) for probe in probes]
+    if min(places) < 0 or places != sorted(places):
+        return None
+    starts = [0, *(at + len(probe) for at, probe in zip(places, probes, strict=True))]
+    return [text[start:stop] for start, stop in zip(starts, [*places, len(text)], strict=True)]
+
+
+def _is_header(between: str, begin: str, last: str) -> bool:
+    """Whether all of ``between``, which stands between a reply and the next question, is the question's header: it
+    stands before the first question as well, and nothing ends the last reply."""
+    return not last and begin.endswith(between.lstrip())
 
 
 def _first_tag(text: str) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sanetune.audit.evidence import Builder, MissingError
 from sanetune.audit.reader import IGNORED, Known, Reader
 from sanetune.audit.reading import Reading, SideReading
 from sanetune.audit.saved import Saved
-from sanetune.audit.scanner import Scanner
+from sanetune.audit.scanner import Scanner, decoded
 from sanetune.audit.settings import Settings
 from sanetune.audit.speakers import Who
 from sanetune.audit.static import known_of
@@ -103,33 +104,24 @@ class TrainerEvidence:
 
     def reading(self, tokenizer: Any, scanner: Scanner | None, settings: Settings) -> Reading:
         """One epoch of the trainer's own dataloaders."""
+
+        def side(name: str, rows: Any, loader: Callable[[], Any]) -> SideReading:
+            known, pad = _known(rows), tokenizer.pad_token_id
+            found, spoken = SideReading(name, known.size), scanner.spoken if scanner else lambda ids: None
+            if known.size or not hasattr(rows, "__len__"):  # of no rows transformers makes no loader
+                batches = islice(loader(), None if hasattr(rows, "__len__") else STREAMED)
+                Reader(found, known, spoken, tokenizer, pad, settings.max_length).read(batches, self.count)
+            return found
+
         with untouched(self.trainer):
-            loader = self.trainer.get_train_dataloader()
-            train = self._side("train", self.trainer.train_dataset, loader, tokenizer, scanner, settings)
+            train = side("train", self.trainer.train_dataset, self.trainer.get_train_dataloader)
             if (rows := self._evaluated()) is None:
                 return Reading(train)
-            loader = self.trainer.get_eval_dataloader(rows)
-            return Reading(train, self._side("validation", rows, loader, tokenizer, scanner, settings))
+            return Reading(train, side("validation", rows, partial(self.trainer.get_eval_dataloader, rows)))
 
     def _evaluated(self) -> Any:
         rows = self.trainer.eval_dataset
         return next(iter(rows.values()), None) if isinstance(rows, dict) else rows
-
-    def _side(
-        self, name: str, rows: Any, loader: Any, tokenizer: Any, scanner: Scanner | None, settings: Settings
-    ) -> SideReading:
-        known = _known(rows)
-        side = SideReading(name, known.size)
-        reader = Reader(
-            side,
-            known,
-            scanner.spoken if scanner else lambda ids: None,
-            tokenizer,
-            tokenizer.pad_token_id,
-            settings.max_length,
-        )
-        reader.read(islice(loader, None if hasattr(rows, "__len__") else STREAMED), self.count)
-        return side
 
     def _spooled(self, name: str, rows: Any, tokenizer: Any, scanner: Scanner | None) -> Side:
         from sanetune.data.prepare import open_table
@@ -174,7 +166,7 @@ def _conversations(rows: Any, tokenizer: Any, scanner: Scanner | None) -> Iterat
             part = [int(token) for token in ids[at : at + length]]
             at += length
             if scanner is None:
-                yield Conversation([], Place(row=number), text=tokenizer.decode(part))
+                yield Conversation([], Place(row=number), text=decoded(tokenizer, part))
             else:
                 yield scanner.conversation(part, Place(row=number))
 

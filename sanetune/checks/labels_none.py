@@ -31,6 +31,8 @@ def measure(reading: Reading) -> Measurement:
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     blank, documents = measured.numbers["blank"], measured.numbers["documents"]
+    if not measured.numbers["splits"]["train"]["documents"]:
+        return failed("there is no row to train on: trainers leave out rows in which every label is masked")
     if not blank:
         return passed(f"each of {units.many(documents, 'document')} has something to learn")
     where = ", ".join(

@@ -54,11 +54,18 @@ def measure(template: ChatTemplate | None, tokenizer: Any, talks: Talks, saved: 
         raise NotApplicableError("there is no chat template")
     from sanetune.audit.kinds import kinds_of
     from sanetune.audit.prompts import Prompter
+    from sanetune.data.template import TemplateStoppedError
 
     kinds = kinds_of(talks)
     if not kinds.kinds:
         raise NotApplicableError("the rows are plain text, which no template renders")
-    prompter = Prompter(template)
+    try:
+        return _measured(template, kinds, saved, Prompter(template))
+    except TemplateStoppedError as error:
+        raise NotApplicableError(f"the template cannot be rendered: {error.what}") from None
+
+
+def _measured(template: ChatTemplate, kinds: Kinds, saved: Saved, prompter: Prompter) -> Measurement:
     fits: Counter[str] = Counter()
     bad_kinds: dict[str, int] = {}
     shown: list[tuple[Conversation, Compared]] = []
