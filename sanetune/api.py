@@ -44,6 +44,7 @@ def plan(config: Source, *overrides: str) -> Plan:
 def check(
     subject: Source | Any,
     *overrides: str,
+    level: str = "static",
     loss_on: str | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
@@ -51,6 +52,7 @@ def check(
 ) -> Report:
     """Looks at a run before it begins: a configuration, or a built transformers or TRL trainer.
 
+    ``level``: static looks only, probe also passes a few batches through the real model (of a configuration).
     Of a trainer, the very batches that it would train on are read, and nothing in it is changed; ``loss_on`` says which
     tokens are meant to be learnt (assistant, last or all; open, it is read off the rows). A configuration says that
     itself. ``select`` and ``ignore`` name checks or families. The report has ``verdict``, ``findings`` and
@@ -61,8 +63,8 @@ def check(
     if hasattr(subject, "get_train_dataloader"):
         return checking.look_at_trainer(subject, loss_on=loss_on, select=select, ignore=ignore)
     settings = load(subject, overrides)
-    with checking.evidence_of(settings, console) as evidence:
-        return checking.look(settings, evidence, select, ignore)
+    with checking.evidence_of(settings, console, level) as evidence:
+        return checking.look(settings, evidence, select, ignore, level)
 
 
 def train(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +38,13 @@ def opened(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]
 
 
 @contextmanager
-def evidence_of(config: Config, console: Console | None = None) -> Iterator[Evidence]:
-    """The evidence of a configuration; what it keeps on disk is gone afterwards."""
+def evidence_of(config: Config, console: Console | None = None, level: str = "static") -> Iterator[Evidence]:
+    """The evidence of a configuration; what it keeps on disk and in memory is gone afterwards."""
     from sanetune.audit.static import ConfigEvidence
 
-    with tempfile.TemporaryDirectory(prefix="sanetune-") as folder, checks_bar(console) as bar:
-        made = ConfigEvidence(config, Path(folder), bar.rows)
+    folder = tempfile.TemporaryDirectory(prefix="sanetune-")
+    with folder as name, checks_bar(console) as bar, ExitStack() as probes:
+        made = ConfigEvidence(config, Path(name), bar.rows, None if level == "static" else probes)
         evidence = Evidence(made.builders(), {"config": config}, bar.building)
         yield evidence
 
@@ -53,7 +54,7 @@ def look(
 ) -> Report:
     """Runs the checks that ``config`` and the arguments leave; the arguments count for more."""
     section = config.check
-    checks = chosen(list(select) or section.select, [*section.ignore, *ignore])
+    checks = chosen(list(select) or section.select, [*section.ignore, *ignore], level)
     rules = rules_of(config)
     data = ", ".join(from_here(source.path) for source in config.data.train)
     subject = {"model": from_here(config.model.name), "data": data}

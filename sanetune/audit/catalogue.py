@@ -7,7 +7,7 @@ import importlib
 import importlib.metadata
 import pkgutil
 
-from sanetune.checks import Check
+from sanetune.checks import LEVELS, Check
 from sanetune.errors import ConfigError
 
 GROUP = "sanetune.checks"
@@ -65,8 +65,9 @@ def _foreign(point: importlib.metadata.EntryPoint) -> Check:
         ) from error
 
 
-def chosen(names: list[str], ignored: list[str]) -> list[Check]:
-    """The checks that ``select`` and ``ignore`` leave; a family's name stands for all of it (empty: every check).
+def chosen(names: list[str], ignored: list[str], level: str = "static") -> list[Check]:
+    """The checks up to ``level`` that ``select`` and ``ignore`` leave; a family's name stands for all of it (empty:
+    every check).
 
     Raises ConfigError for a name that is neither.
     """
@@ -76,7 +77,8 @@ def chosen(names: list[str], ignored: list[str]) -> list[Check]:
     return [
         check
         for check in every.values()
-        if (not names or check.name in names or check.family in names)
+        if LEVELS.index(check.level) <= LEVELS.index(level)
+        and (not names or check.name in names or check.family in names)
         and check.name not in ignored
         and check.family not in ignored
     ]

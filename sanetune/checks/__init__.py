@@ -24,6 +24,9 @@ from sanetune.finding import Judgement, Measurement
 SECTIONS = ("Measures", "Matters", "Cause", "Fix")
 """The parts of a page, in this order."""
 
+LEVELS = ("static", "probe")
+"""How far checks go: they only look; or they pass a few batches through the real model."""
+
 Limits = Mapping[str, Any]
 
 
@@ -84,6 +87,11 @@ class Check:
             module.measure,
             module.judge,
         )
+
+    @property
+    def level(self) -> str:
+        """The first of :data:`LEVELS` at which its evidence is there."""
+        return "probe" if "lab" in self.needs else "static"
 
     @property
     def family(self) -> str:

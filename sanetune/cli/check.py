@@ -25,7 +25,9 @@ def _output(option: str, words: str) -> Any:
 
 @click.command(name="check")
 @config_argument
-@click.option("--level", type=click.Choice(["static"]), default="static", show_default=True, help="How far to go.")
+@click.option(
+    "--level", type=click.Choice(["static", "probe"]), default="static", show_default=True, help="How far to go."
+)
 @click.option("--select", multiple=True, callback=_names, metavar="NAMES", help="Only these checks or families.")
 @click.option("--ignore", multiple=True, callback=_names, metavar="NAMES", help="Not these checks or families.")
 @click.option("--fix", is_flag=True, help="Apply the fixes to CONFIG (a backup lies beside it), and check again.")
@@ -67,7 +69,7 @@ def command(
         click.echo(f"! {note}", err=True)
 
     def look(settings: Config) -> Report:
-        with checking.evidence_of(settings) as evidence:
+        with checking.evidence_of(settings, level=level) as evidence:
             report = checking.look(settings, evidence, select, ignore, level)
             if html is not None:
                 write_text(html, checking.page(settings, evidence, report))

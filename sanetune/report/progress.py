@@ -42,6 +42,7 @@ EVIDENCE = {
     "plan": "planning",
     "taken_apart": "finding who wrote each token",
     "reading": "reading the batches",
+    "lab": "loading the model for probes",
 }
 """The evidence that takes long enough to be told about."""
 

@@ -1,0 +1,160 @@
+"""The real model and the real batches, for a few forward and backward passes that leave everything as it was.
+
+A lab holds the very trainer that a run would build. What a probe changes (trained weights, gradients, random states,
+training mode) is put back from a copy of the trained weights alone, which lies in main memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from sanetune.engine.adapters import Frozen
+from sanetune.engine.loss import MASKED
+from sanetune.engine.quiet import quiet
+from sanetune.engine.trl import build, device_of
+from sanetune.runs import Run
+
+Batch = dict[str, Tensor]
+
+BATCHES = 4
+"""Micro-batches of the first epoch that probes look at."""
+
+
+@dataclass(slots=True)
+class Lab:
+    """``batches``: the first micro-batches of training, on the model's device, in the order of the first epoch."""
+
+    trainer: Any
+    frozen: Frozen
+    config: Any
+    prepared: Any
+    batches: list[Batch]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def model(self) -> Any:
+        """The model as it trains: with its adapter and frozen parts."""
+        return self.trainer.model
+
+    @property
+    def device(self) -> torch.device:
+        where: torch.device = next(self.model.parameters()).device
+        return where
+
+    def trained(self) -> dict[str, Tensor]:
+        """The weights that training changes, by name."""
+        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+
+    @contextlib.contextmanager
+    def untouched(self, *, training: bool = False) -> Iterator[None]:
+        """Whatever happens within, weights, gradients, random states and modes are afterwards what they were, bit for
+        bit. ``training``: dropout is on within; otherwise off."""
+        import numpy as np
+
+        kept = {name: weight.detach().to("cpu", copy=True) for name, weight in self.trained().items()}
+        buffers = {name: value.detach().clone() for name, value in self.model.named_buffers()}
+        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        modes = [(module, module.training) for module in self.model.modules()]
+        self.model.train(training)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, weight in self.trained().items():
+                    weight.copy_(kept[name])
+                    weight.grad = None
+                for name, value in self.model.named_buffers():
+                    value.copy_(buffers[name])
+            for module, mode in modes:
+                module.training = mode
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            torch.set_rng_state(states[2])
+            if cuda:
+                torch.cuda.set_rng_state_all(cuda)
+                torch.cuda.empty_cache()
+
+    def token_losses(self, batch: Batch) -> Tensor:
+        """Cross entropy of every token (B, T), in nats; 0 where it is masked. The first column is always 0."""
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        with self.trainer.compute_loss_context_manager():
+            logits = self._plain_logits(inputs)
+        labels = batch["labels"]
+        losses = torch.zeros(labels.shape, device=logits.device)
+        for row in range(len(labels)):  # row by row: the float32 copy of all logits would be the largest tensor
+            target = labels[row, 1:].to(logits.device)
+            losses[row, 1:] = torch.nn.functional.cross_entropy(
+                logits[row, :-1].float(), target, ignore_index=MASKED, reduction="none"
+            )
+        return losses
+
+    def _plain_logits(self, inputs: Batch) -> Tensor:
+        # TRL's fused head gives no logits unless it is asked not to be used.
+        logits: Tensor = self.model(**inputs, use_cache=False).logits
+        return logits
+
+    def loss(self, batches: Sequence[Batch] | None = None) -> float:
+        """The loss per learnt token over ``batches`` (open: the lab's own)."""
+        total, count = 0.0, 0
+        with torch.no_grad():
+            for batch in self.batches if batches is None else batches:
+                total += float(self.token_losses(batch).double().sum())
+                count += learnt(batch)
+        return total / max(1, count)
+
+    def gradients(self, batches: Sequence[Batch] | None = None) -> float:
+        """Adds the gradient of one step over ``batches``, as the engine itself takes it, to the weights; returns the
+        loss. Dropout is off, so that it can be repeated."""
+        some = self.batches if batches is None else list(batches)
+        items = torch.tensor(sum(learnt(batch) for batch in some), device=self.device)
+        model, trainer = self.model, self.trainer
+        with mock.patch.object(model, "train", return_value=model):
+            trainer.current_gradient_accumulation_steps = len(some)
+            steps = (trainer.training_step(model, dict(batch), num_items_in_batch=items) for batch in some)
+            return sum(float(loss.detach()) for loss in steps)
+
+    @contextlib.contextmanager
+    def optimizer(self) -> Iterator[torch.optim.Optimizer]:
+        """The optimizer of the run, fresh, at its planned peak rate; gone afterwards."""
+        try:
+            yield self.trainer.create_optimizer()
+        finally:
+            self.trainer.optimizer = None
+
+
+def learnt(batch: Batch) -> int:
+    """Learnt tokens of a batch: those that the loss is a mean over."""
+    return int((batch["labels"][:, 1:] != MASKED).sum())
+
+
+@contextlib.contextmanager
+def laboratory(config: Any, prepared: Any) -> Iterator[Lab]:
+    """A lab for the settled ``config``; its model is let go at the end."""
+    config = config.model_copy(deep=True)
+    config.run.trackers = []
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        built = build(config, prepared, Run(Path(folder)), device_of(config))
+        lab = Lab(built.trainer, built.frozen, config, prepared, [], built.notes)
+        lab.batches = _first_batches(built.trainer, lab.device)
+        yield lab
+
+
+def _first_batches(trainer: Any, device: torch.device) -> list[Batch]:
+    batches = []
+    with torch.random.fork_rng():
+        for batch in trainer.get_train_dataloader():
+            batches.append({name: value.to(device) for name, value in batch.items() if hasattr(value, "to")})
+            if len(batches) == BATCHES:
+                break
+    return batches
