@@ -1,0 +1,108 @@
+"""Runs one case in a process of its own: a hang, a full memory or a crash there is a result, and the rest goes on."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bench.figures import ROOT
+
+SECONDS = 90.0
+"""How long a case may take."""
+
+MEMORY = 16 * 2**30
+"""Address space of a case, in bytes."""
+
+PRELOADED = [
+    "trl.trainer.sft_trainer",
+    "peft",
+    "ftfy",
+    "datasketch",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.llama.modeling_llama",
+    "sanetune.checking",
+    "sanetune.planning",
+    "sanetune.audit.static",
+    "sanetune.audit.trainer",
+    "sanetune.audit.speakers",
+    "sanetune.data.examples",
+    "sanetune.data.prepare",
+    "sanetune.engine.loaders",
+    "bench.faults.looks",
+    "bench.faults.rival",
+    *(f"sanetune.checks.{file.stem}" for file in (ROOT / "sanetune/checks").glob("[a-z]*.py")),
+]
+"""What the server of processes imports once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``value`` where ``fault`` is empty; else the fault in a few words (``time``, ``memory``, ``crash: …``)."""
+
+    value: Any
+    fault: str
+    seconds: float
+
+
+class Cases:
+    """Forks each case from one process that has imported everything and done nothing."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOADED)
+
+    def run(self, function: Callable[..., Any], *args: Any, seconds: float = SECONDS) -> Result:
+        """``function(*args)`` in a process; both have to be picklable, and so does what it returns."""
+        began = time.perf_counter()
+        here, there = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_work, args=(there, function, args))
+        process.start()
+        there.close()
+        try:
+            kind, value = here.recv() if here.poll(seconds) else ("time", None)
+        except EOFError:
+            kind, value = "crash", "the process died"
+        process.kill() if kind == "time" else process.join(20)
+        process.join()
+        fault = "" if kind == "value" else kind if value is None else f"{kind}: {value}"
+        return Result(value if not fault else None, fault, time.perf_counter() - began)
+
+
+def _work(pipe: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)  # bars and messages of other programs are no part of the table
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    try:
+        pipe.send(("value", function(*args)))
+    except MemoryError:
+        pipe.send(("memory", None))
+    except BaseException:
+        pipe.send(("crash", traceback.format_exc()[-2000:]))
+
+
+@contextmanager
+def environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    """These variables set (None: taken away), and put back at the end."""
+    before = {name: os.environ.get(name) for name in variables}
+    try:
+        _set(variables)
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

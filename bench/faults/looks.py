@@ -1,0 +1,77 @@
+"""One look at a set-up: what the gate says, as plain values that travel between processes."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.faults.cases import environment
+from bench.faults.recipes import Recipe, recipes
+from bench.faults.setups import Setup, make
+from bench.faults.trainers import Kit, build
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What spoke: check -> (verdict, words), for checks that warned, failed or crashed. ``unusable``: the error that
+    made the input so; ``looked``: how many checks gave a verdict at all."""
+
+    spoke: dict[str, tuple[str, str]] = field(default_factory=dict)
+    unusable: str = ""
+    looked: int = 0
+    seconds: float = 0.0
+
+
+def planted(name: str, on: str, folder: Path) -> Look:
+    """The gate on a set-up with the fault ``name`` in it."""
+    recipe = recipes()[name]
+    setup = make(on.partition("/")[0], folder / "setup", folder.parent / "models")
+    subject, loss_on = broken(recipe, setup, on.partition("/")[2])
+    with environment(setup.environment):
+        return look(subject, loss_on)
+
+
+def broken(recipe: Recipe, setup: Setup, kind: str) -> tuple[Any, str | None]:
+    """What is to be looked at, with the fault in it: a configuration or a trainer; and what is meant to be learnt."""
+    if recipe.plant is not None:
+        recipe.plant(setup)
+        return setup.config, None
+    assert recipe.build is not None
+    kit = recipe.build(setup, kind)
+    return build(setup, kit), kit.loss_on
+
+
+def look(subject: Any, loss_on: str | None = None) -> Look:
+    """The gate on a configuration or a trainer."""
+    import sanetune
+    from sanetune.errors import UserError
+
+    began = time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            report = sanetune.check(subject, loss_on=loss_on)
+    except UserError as error:
+        return Look(unusable=str(error), seconds=time.perf_counter() - began)
+    spoke = {
+        finding.check: (finding.verdict.value, finding.what)
+        for finding in report.findings
+        if finding.verdict.value in ("warn", "fail", "crash")
+    }
+    looked = sum(finding.verdict.value != "skip" for finding in report.findings)
+    return Look(spoke, str(report.unusable or ""), looked, time.perf_counter() - began)
+
+
+def clean(name: str, kind: str, changes: dict[str, Any], folder: Path) -> Look:
+    """The gate on a clean set-up with these ``section.key`` changed; of a trainer, these arguments."""
+    setup = make(name, folder / "setup", folder.parent / "models")
+    if kind:
+        kit = Kit.of(kind, **changes)
+        return look(build(setup, kit), kit.loss_on)
+    for key, value in changes.items():
+        section, _, name = key.partition(".")
+        setup.config[section][name] = value
+    return look(setup.config)

@@ -1,0 +1,84 @@
+"""Recipes of faults: each takes a clean set-up and breaks one thing.
+
+A recipe is a function whose name says what is broken and whose docstring says how. Faults of configuration, rows and
+template change the set-up; faults of labels and batches, which sanetune's own pipeline cannot make, are planted in a
+built trainer by what the recipe returns.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.faults.setups import Setup
+from bench.faults.trainers import Kit
+
+Plant = Callable[[Setup], None]
+Build = Callable[[Setup, str], Kit]
+
+FILES = ("faulty_config", "faulty_rows", "faulty_templates", "faulty_tokens", "faulty_labels", "faulty_batches")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One fault. ``expected``: the check that has to fail or warn; ``related``: others that state the same fault.
+
+    ``on``: the set-ups that it is planted in, for trainers with the kind of trainer behind a slash. ``rival``: whether
+    TRL alone can be given the same. ``refused``: a key that sanetune itself refuses, with an error that names it,
+    before any check can look.
+    """
+
+    name: str
+    what: str
+    expected: str
+    related: tuple[str, ...]
+    on: tuple[str, ...]
+    refused: str
+    plant: Plant | None
+    build: Build | None
+    rival: bool
+
+
+_known: dict[str, Recipe] = {}
+
+
+def breaks(
+    expected: str, *, on: tuple[str, ...], related: tuple[str, ...] = (), rival: bool = True, refused: str = ""
+) -> Callable[[Plant], Plant]:
+    """Registers a recipe that changes a set-up."""
+
+    def register(plant: Plant) -> Plant:
+        name, what = _named(plant)
+        _known[name] = Recipe(name, what, expected, related, on, refused, plant, None, rival)
+        return plant
+
+    return register
+
+
+def builds(
+    expected: str, *, on: tuple[str, ...], related: tuple[str, ...] = (), rival: bool = True
+) -> Callable[[Build], Build]:
+    """Registers a recipe that builds a trainer with a fault in it."""
+
+    def register(build: Build) -> Build:
+        name, what = _named(build)
+        _known[name] = Recipe(name, what, expected, related, on, "", None, build, rival)
+        return build
+
+    return register
+
+
+def _named(function: Callable[..., object]) -> tuple[str, str]:
+    name = function.__name__.replace("_", "-")
+    assert name not in _known, name
+    return name, " ".join((function.__doc__ or "").split()).rstrip(".")
+
+
+@functools.cache
+def recipes() -> dict[str, Recipe]:
+    """All recipes by name, in the order of their files."""
+    for name in FILES:
+        importlib.import_module(f"bench.faults.{name}")
+    return dict(_known)
