@@ -16,7 +16,8 @@ import jinja2
 import jinja2.sandbox
 
 from sanetune.data.conversation import Message
-from sanetune.data.sandbox import LimitError, Sandbox
+from sanetune.data.meter import LimitError
+from sanetune.data.sandbox import Sandbox
 from sanetune.errors import TemplateError
 
 CHATML = (
@@ -28,6 +29,10 @@ CHATML = (
 """The plain ChatML template that ``model.chat_template: chatml`` installs."""
 
 
+LONGEST = 200_000
+"""Most characters of a template."""
+
+
 class TemplateStoppedError(TemplateError):
     """The template was stopped at a limit, or at the wall of its sandbox: no other input is worth trying."""
 
@@ -37,6 +42,12 @@ class ChatTemplate:
 
     def __init__(self, source: str, specials: dict[str, str] | None = None) -> None:
         self.source, self.specials = source, dict(specials or {})
+        if len(source) > LONGEST:
+            raise TemplateError(
+                f"The chat template has {len(source):,} characters.",
+                f"Published ones have fewer than 50,000; more than {LONGEST:,} are not read.",
+                "Give a template that works as `model.chat_template: FILE`, or `chatml`.",
+            )
         self._sandbox = Sandbox()
         try:
             self._template = self._sandbox.from_string(source)
@@ -46,7 +57,7 @@ class ChatTemplate:
                 "No conversation can be rendered with it.",
                 "Give a template that works as `model.chat_template: FILE`, or `chatml`.",
             ) from None
-        except (RecursionError, MemoryError, OverflowError, ValueError, TypeError, ArithmeticError) as error:
+        except Exception as error:  # noqa: BLE001 -- the compiler trips over many things, as a SyntaxError in its own output
             raise TemplateError(f"The chat template cannot be compiled: {error}") from None
 
     def __reduce__(self) -> tuple[Any, ...]:

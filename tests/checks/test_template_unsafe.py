@@ -4,7 +4,7 @@ import pytest
 
 from sanetune.checks import NotApplicableError
 from sanetune.checks import template_unsafe as check
-from sanetune.data import sandbox
+from sanetune.data import meter
 from sanetune.data.template import CHATML
 from sanetune.finding import Verdict
 from tests.checks.template_material import Words, all_kinds, conversations, judged, plain, shipped
@@ -49,7 +49,7 @@ def test_a_hidden_name_is_caught_by_the_sandbox() -> None:
 
 
 def test_a_loop_without_bound_is_stopped_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "SECONDS", 0.2)
+    monkeypatch.setattr(meter, "SECONDS", 0.2)
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}"
     found = check.measure(Words(chat_template=loops + "{% endfor %}{% endfor %}"), all_kinds())
     assert judged(check, found).verdict is Verdict.FAIL

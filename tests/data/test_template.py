@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import trl
 from transformers.utils.chat_template_utils import render_jinja_template
 
+from bench.fuzz import templates
 from sanetune.data.template import CHATML, ChatTemplate
 from sanetune.errors import TemplateError
 from tests.data.chats import KINDS, TOOLS, reply, user
@@ -75,11 +77,55 @@ ESCAPES = {
 
 @pytest.mark.parametrize("source", BOMBS.values(), ids=BOMBS.keys())
 def test_a_template_without_bound_is_stopped(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sanetune.data.sandbox.SECONDS", 0.3)
+    monkeypatch.setattr("sanetune.data.meter.SECONDS", 0.3)
     began = time.monotonic()
     with pytest.raises(TemplateError):
         ChatTemplate(source).render(CHAT)
     assert time.monotonic() - began < 5
+
+
+HIDDEN = {
+    "memory": [
+        "ljust", "ljust of bytes", "expandtabs by name", "to_bytes", "indent", "indent by text", "batch", "split by a",
+        "wordwrap's text", "list of text", "translate", "nest as text", "nest by pprint", "replace of nothing",
+        "many names", "set block", "locals of calls", "many slices", "list of texts", "join of map", "upper",
+    ],
+    "formats": ["format, many", "format, repeated text", "format, nested", "format, nested text", "many widths"],
+    "loops": ["slice", "squares", "block branches", "sum of lists", "comparison", "hash", "strip of many characters"],
+    "broken": ["deep loops"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in HIDDEN.items() for name in names])
+def test_a_bomb_inside_one_operation_is_stopped_before_it_builds_anything(
+    kind: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Filters, methods and operators that take long or build much without any loop of the template's own."""
+    monkeypatch.setattr("sanetune.data.meter.SECONDS", 0.5)
+    began, peak = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(TemplateError):
+        ChatTemplate(templates.KINDS[kind][name]).render(CHAT)
+    assert time.monotonic() - began < 5
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024 < 800
+
+
+def test_a_template_that_is_slow_for_every_row_is_stopped_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each rendering stays below the limit, and ten thousand of them would take hours."""
+    monkeypatch.setattr("sanetune.data.meter.SLOW_TOTAL", 0.2)
+    monkeypatch.setattr("sanetune.data.meter.SLOW_EACH", 0.02)
+    template = ChatTemplate("{% for i in range(99999) %}{% set x = i + 1 %}{% endfor %}x")
+
+    def render() -> None:
+        for _ in range(50):
+            template.render(CHAT)
+
+    with pytest.raises(TemplateError, match="for one conversation"):
+        render()
+
+
+def test_a_template_as_long_as_a_book_is_not_compiled() -> None:
+    with pytest.raises(TemplateError, match="3,000,000 characters"):
+        ChatTemplate("x" * 3_000_000)
 
 
 @pytest.mark.parametrize("source", ESCAPES.values(), ids=ESCAPES.keys())
