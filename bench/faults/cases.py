@@ -7,7 +7,7 @@ import os
 import resource
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from bench.figures import ROOT
 SECONDS = 90.0
 """How long a case may take."""
 
-MEMORY = 16 * 2**30
+MEMORY = 8 * 2**30
 """Address space of a case, in bytes."""
 
 PRELOADED = [
@@ -55,9 +55,9 @@ class Result:
 class Cases:
     """Forks each case from one process that has imported everything and done nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, preload: Sequence[str] = PRELOADED) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOADED)
+        self._context.set_forkserver_preload(["__main__", *preload])
 
     def run(self, function: Callable[..., Any], *args: Any, seconds: float = SECONDS) -> Result:
         """``function(*args)`` in a process; both have to be picklable, and so does what it returns."""

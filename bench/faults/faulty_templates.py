@@ -171,7 +171,7 @@ def base_end_left(setup: Setup, kind: str) -> Kit:
     return Kit.of(kind, keep_eos=True)
 
 
-@breaks("template-unsafe", on=ON)
+@breaks("template-unsafe", on=("demo-demo", "llama3-sharegpt", "gemma-gsm8k"))
 def endless_loop(setup: Setup) -> None:
     """The template counts to ten thousand million."""
     before(setup, "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")

@@ -56,7 +56,7 @@ def look(subject: Any, loss_on: str | None = None) -> Look:
             report = sanetune.check(subject, loss_on=loss_on)
     except UserError as error:
         return Look(unusable=str(error), seconds=time.perf_counter() - began)
-    spoke = {
+    spoke: dict[str, tuple[str, str]] = {
         finding.check: (finding.verdict.value, finding.what)
         for finding in report.findings
         if finding.verdict.value in ("warn", "fail", "crash")

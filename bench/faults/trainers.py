@@ -117,6 +117,7 @@ def _rows(setup: Setup, kit: Kit, tokenizer: Any) -> tuple[Any, Any]:
         import sanetune
 
         prepared = sanetune.prepare(setup.config)
+        assert prepared.validation is not None
         pair = [rows.select_columns(["input_ids", "labels"]) for rows in (prepared.train, prepared.validation)]
         if kit.spoil_rows is not None:
             pair = [rows.map(kit.spoil_rows) for rows in pair]

@@ -32,6 +32,10 @@ FLOOR = 0.5
 """Answers beyond the quartiles by so many interquartile ranges of log length, a range being at least FLOOR. The
 furthest in clean real data: 2.8 above, 4.4 below."""
 
+HEAVY = 50
+"""An answer that weighs as much as so many others is an outlier however wide the quartiles lie apart. The heaviest in
+clean real data weighs as much as 5 (alpaca)."""
+
 RARE = 0.01
 """Outliers are few: what more of the answers are is a kind of answer."""
 
@@ -67,7 +71,7 @@ def measure(talks: Talks) -> Measurement:
     logs = np.log(lengths)
     low, middle, high = (float(value) for value in np.quantile(logs, (0.25, 0.5, 0.75)))
     spread = max(FLOOR, high - low)
-    long = np.flatnonzero(logs > high + SPREAD_LONG * spread)
+    long = np.flatnonzero((logs > high + SPREAD_LONG * spread) | (lengths > HEAVY * lengths.mean()))
     short = np.flatnonzero(logs < low - SPREAD_SHORT * spread)
     few = RARE * len(lengths)
     long, short = long if len(long) <= max(1, few) else long[:0], short if len(short) <= max(1, few) else short[:0]

@@ -36,6 +36,14 @@ def test_one_answer_far_longer_is_shown() -> None:
     assert len(measured.witnesses[0].text) <= 400
 
 
+def test_one_answer_that_weighs_as_much_as_fifty_is_shown_among_answers_of_all_lengths() -> None:
+    chance = Random(0)
+    mixed = [talk(f"Question {n}?", "x" * round(10 ** chance.uniform(0.5, 2.5))) for n in range(300)]
+    assert judged(rows_outliers, talks(mixed))[1].verdict is Verdict.PASS
+    _, judgement = judged(rows_outliers, talks([*mixed, talk("All of it?", "page after page " * 400)]))
+    assert "1 far longer than the rest (up to 6,400 characters)" in judgement.what
+
+
 def test_one_answer_far_shorter_is_shown() -> None:
     _, judgement = judged(rows_outliers, talks([*answers(200, 150, 300), talk("All of it?", "a")]))
     assert judgement.verdict is Verdict.WARN and "1 far shorter (down to 1)" in judgement.what
