@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 GOOD = {"messages": [{"role": "user", "content": "When do you open?"}, {"role": "assistant", "content": "At nine."}]}
 """One sound row in ten, so that what comes after reading is reached, too."""
+GOOD_LINE = json.dumps(GOOD).encode()
 
 ODD = [
     "",
@@ -255,7 +256,7 @@ def lines(kind: str, count: int, number: int) -> list[bytes]:
 
     collect()
     found = [found[index % len(found)] for index in range(count)]
-    return [_plain(GOOD) if index % 10 == 9 else write(value, chance) for index, value in enumerate(found)]
+    return [GOOD_LINE if index % 10 == 9 else write(value, chance) for index, value in enumerate(found)]
 
 
 def file(kind: str, count: int, number: int) -> tuple[str, bytes]:

@@ -93,7 +93,10 @@ class ChatTemplate:
             **(kwargs or {}),
         }
         try:
-            return self._sandbox.text(self._template, variables)
+            text = self._sandbox.text(self._template, variables)
+            if not text.isascii():
+                text.encode()  # halves of characters, which no tokenizer takes
+            return text
         except LimitError as error:
             raise TemplateStoppedError(
                 f"The chat template was stopped: {error}",

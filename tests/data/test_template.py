@@ -137,6 +137,13 @@ def test_a_template_cannot_leave_its_sandbox(source: str) -> None:
     assert "class" not in text and "function" not in text
 
 
+@pytest.mark.parametrize("source", [r"{{ '\ud800' }}", "{{ '%c' % 0xd800 }}"])
+def test_a_template_that_writes_half_a_character_is_refused(source: str) -> None:
+    """No tokenizer takes such text."""
+    with pytest.raises(TemplateError, match="UnicodeEncodeError"):
+        ChatTemplate(source).render(CHAT)
+
+
 def test_a_template_that_does_not_parse_names_the_line() -> None:
     with pytest.raises(TemplateError, match="line 2"):
         ChatTemplate("{{ messages }}\n{% for")
