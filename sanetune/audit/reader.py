@@ -209,6 +209,8 @@ class Reader:
 
     def _number(self, ids: np.ndarray, seen: dict[int, int]) -> int | None:
         """The number of the example in the data set; copies of one example take their numbers in turn."""
+        if not self.known.numbers:
+            return None
         key = digest(ids)
         numbers = self.known.numbers.get(key)
         if numbers is None:

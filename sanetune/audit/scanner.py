@@ -42,6 +42,8 @@ class Scanner:
     headers: dict[str, Who]
     ends: tuple[str, ...]
     loss_on: str = "assistant"
+    torn: bool = False
+    """Whether a document may begin inside a turn, of whom nobody knows."""
 
     @classmethod
     def of(cls, template: ChatTemplate, tokenizer: Any, stops: tuple[str, ...], loss_on: str) -> Scanner | None:
@@ -79,6 +81,8 @@ class Scanner:
             if segment in trained and (self.loss_on != "last" or segment.start >= last):
                 wanted[segment.start : segment.stop] = LEARNT
                 self._spare_blanks(wanted, ids, segment)
+        if self.torn:
+            wanted[: segments[0].start] = EITHER
         if self.loss_on == "all":
             wanted[:] = EITHER
         wanted[:1] = MASKED

@@ -64,6 +64,8 @@ class Settings:
     # the data
     train_examples: int = 0
     validation_examples: int = 0
+    held_out_unknown: bool = False
+    """Validation rows come from a stream: there are some, and nobody knows how many."""
     train_tokens: int = 0
     learnt_tokens: int = 0
     # what was meant

@@ -23,7 +23,7 @@ from sanetune.audit.settings import Settings
 from sanetune.audit.speakers import Who
 from sanetune.audit.static import known_of
 from sanetune.audit.talks import Side, Talks, spool
-from sanetune.config import steps
+from sanetune.audit.trainer_settings import settings_of
 from sanetune.data.template import ChatTemplate
 from sanetune.errors import Place
 
@@ -52,14 +52,15 @@ class TrainerEvidence:
             "stops": self.stops,
             "saved": self.saved,
             "scanner": self.scanner,
+            "intent": self.intent,
             "settings": self.settings,
             "talks": self.talks,
             "reading": self.reading,
         }
 
     def tokenizer(self) -> Any:
-        """The trainer's tokenizer; a processor's text part."""
-        given = getattr(self.trainer, "processing_class", None)
+        """The trainer's tokenizer; a processor's text part; or the collator's, where the trainer has none."""
+        given = getattr(self.trainer, "processing_class", None) or self.trainer.data_collator
         tokenizer = getattr(given, "tokenizer", given)
         if tokenizer is None or not hasattr(tokenizer, "convert_ids_to_tokens"):
             raise MissingError("the trainer has no tokenizer (give it as processing_class)")
@@ -70,8 +71,17 @@ class TrainerEvidence:
 
         return chat_template(tokenizer)
 
-    def settings(self, scanner: Scanner | None) -> Settings:
-        return settings_of(self.trainer, scanner.loss_on if scanner else self.loss_on or "assistant")
+    def intent(self) -> str:
+        """Which tokens are meant to be learnt, also where there is no tokenizer to tell."""
+        try:
+            tokenizer = self.tokenizer()
+            scanner = self.scanner(tokenizer, self.template(tokenizer))
+        except MissingError:
+            scanner = None
+        return scanner.loss_on if scanner else self.loss_on or "assistant"
+
+    def settings(self, intent: str) -> Settings:
+        return settings_of(self.trainer, intent)
 
     def stops(self, tokenizer: Any) -> frozenset[int]:
         """What ends generation of the model as it will be saved."""
@@ -91,12 +101,16 @@ class TrainerEvidence:
             return None
         stops = (tokenizer.eos_token,) if tokenizer.eos_token else ()
         scanner = Scanner.of(template, tokenizer, stops, self.loss_on or "assistant")
+        if scanner is not None:
+            scanner.torn = self._torn
         if scanner is not None and self.loss_on is None:
             scanner.loss_on = declared(self.trainer.train_dataset, scanner)
         return scanner
 
     def talks(self, tokenizer: Any, scanner: Scanner | None) -> Talks:
         """The rows as messages, read back from their ids."""
+        if self._torn:
+            raise MissingError("packs of the strategy `wrapped` begin and end inside conversations")
         return Talks(
             self._spooled("train", self.trainer.train_dataset, tokenizer, scanner),
             self._spooled("validation", self._evaluated(), tokenizer, scanner),
@@ -108,16 +122,23 @@ class TrainerEvidence:
         def side(name: str, rows: Any, loader: Callable[[], Any]) -> SideReading:
             known, pad = _known(rows), tokenizer.pad_token_id
             found, spoken = SideReading(name, known.size), scanner.spoken if scanner else lambda ids: None
-            if known.size or not hasattr(rows, "__len__"):  # of no rows transformers makes no loader
+            if not hasattr(rows, "__len__") or len(rows):  # of no rows transformers makes no loader
                 batches = islice(loader(), None if hasattr(rows, "__len__") else STREAMED)
                 Reader(found, known, spoken, tokenizer, pad, settings.max_length).read(batches, self.count)
             return found
 
+        if self.trainer.train_dataset is None:
+            raise MissingError("the trainer has no train_dataset")
         with untouched(self.trainer):
             train = side("train", self.trainer.train_dataset, self.trainer.get_train_dataloader)
             if (rows := self._evaluated()) is None:
                 return Reading(train)
             return Reading(train, side("validation", rows, partial(self.trainer.get_eval_dataloader, rows)))
+
+    @property
+    def _torn(self) -> bool:
+        args = self.trainer.args
+        return bool(getattr(args, "packing", False)) and getattr(args, "packing_strategy", "") == "wrapped"
 
     def _evaluated(self) -> Any:
         rows = self.trainer.eval_dataset
@@ -174,7 +195,7 @@ def _conversations(rows: Any, tokenizer: Any, scanner: Scanner | None) -> Iterat
 def _known(rows: Any) -> Known:
     if hasattr(rows, "__len__") and "input_ids" in (getattr(rows, "column_names", None) or []):
         return known_of(rows, lambda number: Place(row=number))
-    return Known(len(rows) if hasattr(rows, "__len__") else 0, {})
+    return Known(0, {})
 
 
 @contextlib.contextmanager
@@ -200,87 +221,3 @@ def untouched(trainer: Any) -> Iterator[None]:
             accelerator._dataloaders[:] = loaders
         if hasattr(trainer, "_eval_dataloaders"):
             trainer._eval_dataloaders = kept
-
-
-def settings_of(trainer: Any, loss_on: str) -> Settings:
-    """The run in numbers, out of the trainer's arguments, model and data sets."""
-    from sanetune.engine.model import facts
-
-    args, model = trainer.args, trainer.model
-    found = facts(model)
-    rows = trainer.train_dataset
-    examples = len(rows) if hasattr(rows, "__len__") else 0
-    held = trainer.eval_dataset
-    held_out = sum(map(_documents, held.values())) if isinstance(held, dict) else _documents(held)
-    devices = max(1, args.world_size)
-    batches = steps.batches_per_epoch(examples, args.train_batch_size, devices, args.dataloader_drop_last)
-    per_epoch = steps.steps_per_epoch(batches, args.gradient_accumulation_steps)
-    total = args.max_steps if args.max_steps > 0 else round(args.num_train_epochs * per_epoch)
-    weights = next(model.parameters()).dtype
-    adapted = hasattr(model, "peft_config")
-    quantised = getattr(model.config, "quantization_config", None) is not None
-    sampling = str(getattr(args, "train_sampling_strategy", ""))
-
-    def interval(strategy: Any, value: Any) -> int | None:
-        if str(getattr(strategy, "value", strategy)) != "steps" or not value:
-            return None
-        return max(1, int(value if value >= 1 else value * total))
-
-    return Settings(
-        model=str(getattr(model.config, "_name_or_path", "") or type(model).__name__),
-        method="qlora" if adapted and quantised else "lora" if adapted else "full",
-        parameters=found.parameters,
-        trainable=found.trainable,
-        hidden=found.hidden,
-        context=found.context or None,
-        embedding_rows=model.get_input_embeddings().weight.shape[0],
-        stored_dtype=found.native_dtype,
-        weights_dtype=str(weights).removeprefix("torch."),
-        revision=None,
-        trust_remote_code=False,
-        device=args.device.type,
-        device_has_bf16=_has_bf16(args.device.type),
-        devices=devices,
-        learning_rate=float(args.learning_rate),
-        scheduler=str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)),
-        warmup_steps=steps.warmup_steps(float(args.warmup_steps or 0), total),
-        total_steps=total,
-        steps_per_epoch=per_epoch,
-        epochs=total / per_epoch,
-        per_device=args.per_device_train_batch_size,
-        accumulation=args.gradient_accumulation_steps,
-        effective=args.train_batch_size * args.gradient_accumulation_steps * devices,
-        last_step_batches=(batches % args.gradient_accumulation_steps or args.gradient_accumulation_steps)
-        if batches
-        else 0,
-        bf16=bool(args.bf16),
-        fp16=bool(args.fp16),
-        max_length=getattr(args, "max_length", None),
-        packing=bool(getattr(args, "packing", False)),
-        grouped_by_length=sampling.endswith("group_by_length"),
-        logging_steps=interval(args.logging_strategy, args.logging_steps),
-        eval_strategy=str(getattr(args.eval_strategy, "value", args.eval_strategy)),
-        eval_steps=interval(args.eval_strategy, args.eval_steps or args.logging_steps),
-        save_strategy=str(getattr(args.save_strategy, "value", args.save_strategy)),
-        save_steps=interval(args.save_strategy, args.save_steps),
-        save_total_limit=args.save_total_limit,
-        load_best=bool(args.load_best_model_at_end),
-        metric=args.metric_for_best_model,
-        trackers=tuple(name for name in (args.report_to or []) if name != "none"),
-        train_examples=examples,
-        validation_examples=held_out,
-        loss_on=loss_on,  # type: ignore[arg-type]
-    )
-
-
-def _documents(rows: Any) -> int:
-    """Rows of a data set that may be packed; 0 where their number is not known."""
-    if "seq_lengths" in (getattr(rows, "column_names", None) or []) and hasattr(rows, "__len__"):
-        return sum(map(len, rows["seq_lengths"]))
-    return len(rows) if hasattr(rows, "__len__") else 0
-
-
-def _has_bf16(device: str) -> bool:
-    import torch
-
-    return device == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.audit.reading import Reading
-from sanetune.checks import Limit, Limits
+from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 LIMITS = {
@@ -22,6 +22,8 @@ LIMITS = {
 
 def measure(reading: Reading) -> Measurement:
     side = reading.train
+    if side.documents and not side.rows:
+        raise NotApplicableError("the rows come from a stream or have no ids before they are batched")
     names = ("rows", "documents", "never", "repeated", "foreign", "shuffled")
     return Measurement({name: getattr(side, name) for name in names})
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanetune.checks import Limit, Limits
+from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ USUAL = 3.0
 
 def measure(settings: Settings) -> Measurement:
     """Passes and rows. ``by_steps``: max_steps decides how long the run is."""
+    if not settings.train_examples:
+        raise NotApplicableError("the number of rows is not known")
     return Measurement(
         {
             "epochs": settings.epochs,

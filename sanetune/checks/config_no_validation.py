@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanetune.checks import Limit, Limits
+from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ LIMITS = {
 
 def measure(settings: Settings) -> Measurement:
     """Rows on both sides, and how evaluation is set."""
+    if settings.held_out_unknown and settings.eval_strategy != "no":
+        raise NotApplicableError("validation rows come from a stream, whose length is not known")
     rows = settings.train_examples + settings.validation_examples
     return Measurement(
         {

@@ -12,7 +12,7 @@ import pytest
 import torch
 import trl
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments
+from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForLanguageModeling, TrainingArguments
 from transformers import Trainer as PlainTrainer
 
 from sanetune.api import check
@@ -30,7 +30,9 @@ def rows(name: str, count: int) -> list[dict[str, Any]]:
     return [{"messages": json.loads(line)["messages"]} for line in lines]
 
 
-def built(tmp_path: Path, data: list[dict[str, Any]] | None = None, **keys: Any) -> trl.SFTTrainer:
+def built(
+    tmp_path: Path, data: list[dict[str, Any]] | None = None, stream: bool = False, **keys: Any
+) -> trl.SFTTrainer:
     tokenizer = AutoTokenizer.from_pretrained(str(HOME / "model"))
     tokenizer.chat_template = TRAINING.read_text()
     settings = {
@@ -49,10 +51,11 @@ def built(tmp_path: Path, data: list[dict[str, Any]] | None = None, **keys: Any)
     arguments = trl.SFTConfig(
         output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", disable_tqdm=True, **settings
     )
+    train = Dataset.from_list(data or rows("train", 80))
     return trl.SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(str(HOME / "model")),
         args=arguments,
-        train_dataset=Dataset.from_list(data or rows("train", 80)),
+        train_dataset=train.to_iterable_dataset() if stream else train,
         eval_dataset=Dataset.from_list(rows("validation", 10)),
         processing_class=tokenizer,
     )
@@ -206,3 +209,50 @@ def test_the_gate_lets_a_sound_run_through_unchanged_and_refuses_a_faulty_one(tm
     with pytest.raises(GateError):
         faulty.train()
     assert faulty.state.global_step == 0
+
+
+def test_a_stream_is_read_and_what_its_length_would_tell_is_left_open(tmp_path: Path) -> None:
+    trainer = built(tmp_path, stream=True, max_steps=60, eval_steps=10)
+    report = check(trainer)
+    assert not failed(report)
+    assert report["labels-disagree"].numbers["documents"] == 90
+    for name in ("batches-order", "config-epochs-many"):
+        assert report[name].verdict is Verdict.SKIP, report[name].what
+
+
+def test_held_out_rows_of_a_stream_are_not_called_none(tmp_path: Path) -> None:
+    trainer = built(tmp_path)
+    trainer.eval_dataset = trainer.eval_dataset.to_iterable_dataset()
+    assert check(trainer)["config-no-validation"].verdict is Verdict.SKIP
+
+
+def test_rows_without_ids_before_they_are_batched_are_no_foreign_rows(tmp_path: Path) -> None:
+    """As where a collator tokenizes, or where the data set is one of torch."""
+    trainer = plain(tmp_path, padded)
+    trainer.train_dataset = list(trainer.train_dataset)
+    report = check(trainer)
+    assert report["batches-order"].verdict is Verdict.SKIP
+    assert report["labels-disagree"].numbers["documents"] == 60
+
+
+def test_a_trainer_without_a_tokenizer_is_read_with_its_collators(tmp_path: Path) -> None:
+    trainer = plain(tmp_path, padded)
+    tokenizer, trainer.processing_class = trainer.processing_class, None
+    bare = check(trainer)
+    assert bare["labels-disagree"].verdict is Verdict.SKIP
+    assert bare["config-rate-unusual"].verdict is not Verdict.SKIP
+    trainer.data_collator = DataCollatorForLanguageModeling(tokenizer, mlm=False)
+    assert "labels-on-prompt" in failed(check(trainer))
+
+
+def test_wrapped_packs_are_told_by_what_they_cut_and_by_nothing_else(tmp_path: Path) -> None:
+    report = check(built(tmp_path, packing=True, packing_strategy="wrapped", max_length=512))
+    assert failed(report) == {"tokens-cut-reply"}
+    assert report["labels-disagree"].numbers["disagree"] == 0
+    assert "wrapped" in report["rows-roles"].what
+
+
+def test_a_trainer_without_rows_is_no_crash(tmp_path: Path) -> None:
+    trainer = plain(tmp_path, padded)
+    trainer.train_dataset = None
+    assert not check(trainer).of(Verdict.CRASH)
