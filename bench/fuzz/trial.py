@@ -50,20 +50,19 @@ def tried(
     work.mkdir()
     settings = _settings(work, suffix, data, template, inside)
     _loaded()
-    sys_out = work / "outcome.json"
-    base, began = _resident(), time.perf_counter()
+    outcome = work / "outcome.json"
+    began = time.perf_counter()
     child = os.fork()
     if not child:
-        _inside(settings, work, sys_out)
+        _inside(settings, work, outcome)
     peak = _waited(child, began + limit)
     seconds = time.perf_counter() - began
     try:
-        said = json.loads(sys_out.read_text())
+        said = json.loads(outcome.read_text())
     except (OSError, ValueError):
-        said = {"found": False, "error": False, "trace": f"no outcome: killed after {seconds:.0f} s, or died"}
-    return Outcome(
-        name, said["found"], said["error"], bool(said["trace"]), seconds, max(0.0, peak - base), said["trace"]
-    )
+        said = {"found": False, "error": False, "trace": f"killed after {seconds:.0f} s, or died", "base": 0.0}
+    memory = max(0.0, peak - said["base"])
+    return Outcome(name, said["found"], said["error"], bool(said["trace"]), seconds, memory, said["trace"])
 
 
 def _settings(work: Path, suffix: str, data: bytes | None, template: str | None, inside: bool) -> dict[str, Any]:
@@ -108,10 +107,11 @@ def _inside(settings: dict[str, Any], work: Path, file: Path) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
+    base = _resident()
     try:
-        said = _looked(settings, work)
+        said = _looked(settings, work) | {"base": base}
     except BaseException:
-        said = {"found": False, "error": False, "trace": traceback.format_exc()}
+        said = {"found": False, "error": False, "trace": traceback.format_exc(), "base": base}
     file.write_text(json.dumps(said))
     os._exit(0)
 
