@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ def judge(measured, limits): return passed("fine")
 
 @pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.name)
 def test_every_check_has_a_page_and_needs_evidence_that_can_be_built(check: Check) -> None:
-    builders = ConfigEvidence(load({"model": {"name": "m"}, "data": {"train": "d"}}), Path()).builders()
+    config = load({"model": {"name": "m"}, "data": {"train": "d"}})
+    builders = ConfigEvidence(config, Path(), probes=ExitStack()).builders()
     assert set(check.needs) <= {*builders, "config"}
     assert check.needs
     assert check.family in FAMILIES
@@ -48,7 +50,8 @@ def test_checks_are_chosen_by_name_or_family() -> None:
     assert "labels-on-prompt" in names
     assert "labels-none" not in names
     assert all(name.startswith("labels-") for name in names)
-    assert len(chosen([], [])) == len(catalogue())
+    assert len(chosen([], [], "probe")) == len(catalogue())
+    assert {check.level for check in chosen([], [])} == {"static"}
 
 
 def test_a_name_that_is_no_check_is_refused_with_the_nearest() -> None:
@@ -69,7 +72,7 @@ def test_another_package_brings_a_check_through_an_entry_point(tmp_path: Path, m
 
     try:
         brought("our_fault")
-        assert catalogue()["our-fault"].page.fix == "undo it."
+        assert catalogue()["our-fault"].page.fix == "Undo it."
         brought("broken_fault")
         with pytest.raises(ConfigError, match="cannot be loaded"):
             catalogue()

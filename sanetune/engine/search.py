@@ -1,0 +1,120 @@
+"""How far one can go along the optimizer's own direction before the loss rises: the critical rate.
+
+Kalra et al. (arXiv:2601.16979): the largest step along the update that still lowers the loss is found in a few forward
+passes and tells a rate that is too high before any is spent. Here the direction is taken after a short warm-up at a
+small rate, since the first Adam step is the sign of the gradient and no later one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SEEN = 2
+"""Micro-batches that the loss is searched on."""
+WARMUP = 10
+"""Steps before the direction is taken."""
+GENTLE = 30.0
+"""The warm-up's rate is the first critical rate, divided by this."""
+DOUBLINGS, HALVINGS = 24, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Critical:
+    """``rate``: the largest that still lowers the loss (None: none of those tried does, or all do); ``best``: the one
+    that lowers it most; ``tried``: (rate, loss) of every forward pass; ``start``: the loss at rate 0."""
+
+    rate: float | None
+    best: float | None
+    start: float
+    tried: list[tuple[float, float]] = field(default_factory=list)
+
+
+def critical_rate(lab: Any, planned: float) -> Critical:
+    """The critical rate of the lab's batches, after a warm-up; weights are put back."""
+    with lab.untouched(), lab.optimizer() as optimizer:
+        first = _along(lab, optimizer, planned)
+        if first.rate is None:
+            return first
+        for step in range(WARMUP):
+            _set_rate(optimizer, first.rate / GENTLE)
+            lab.gradients([lab.batches[step % len(lab.batches)]])
+            _clipped(lab)
+            optimizer.step()
+            optimizer.zero_grad()
+        return _along(lab, optimizer, planned)
+
+
+def _along(lab: Any, optimizer: torch.optim.Optimizer, planned: float) -> Critical:
+    """The line search from where the weights stand, along one step of the optimizer."""
+    lab.gradients(lab.batches[:SEEN])
+    _clipped(lab)
+    weights = lab.trained()
+    before = {name: weight.detach().clone() for name, weight in weights.items()}
+    _set_rate(optimizer, planned)
+    optimizer.step()
+    optimizer.zero_grad()
+    direction = {name: (weight.detach() - before[name]) / planned for name, weight in weights.items()}
+
+    def at(rate: float) -> float:
+        _place(weights, before, direction, rate)
+        return float(lab.loss(lab.batches[:SEEN]))
+
+    try:
+        return searched(at, planned)
+    finally:
+        _place(weights, before, direction, 0.0)
+
+
+def searched(at: Callable[[float], float], planned: float) -> Critical:
+    """Doubles or halves from ``planned`` to where ``at`` (the loss at a rate) crosses the loss at 0, halves the gap a
+    few times, and interpolates."""
+    start = at(0.0)
+    tried: list[tuple[float, float]] = []
+
+    def lowers(rate: float) -> bool:
+        tried.append((rate, at(rate)))
+        return tried[-1][1] < start
+
+    rate, factor = planned, 2.0
+    falling = lowers(rate)
+    if not falling:
+        factor = 0.5
+    crossing: list[tuple[float, float]] = []
+    for _ in range(DOUBLINGS):
+        rate *= factor
+        if lowers(rate) != falling:
+            crossing = sorted(tried[-2:])
+            break
+    for _ in range(HALVINGS if crossing else 0):
+        still = lowers((crossing[0][0] * crossing[1][0]) ** 0.5)
+        crossing[0 if still else 1] = tried[-1]
+    good = [one for one in tried if one[1] < start]
+    best = min(good, key=lambda one: one[1])[0] if good else None
+    if not crossing:
+        return Critical(None, best, start, tried)
+    (low, below), (high, above) = crossing
+    share = (start - below) / (above - below) if above > below else 0.5
+    return Critical(low * (high / low) ** min(1.0, max(0.0, share)), best, start, tried)
+
+
+def _place(weights: dict[str, Tensor], before: dict[str, Tensor], direction: dict[str, Tensor], rate: float) -> None:
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(before[name] + rate * direction[name])
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _clipped(lab: Any) -> None:
+    """As the run clips."""
+    limit = lab.trainer.args.max_grad_norm
+    if limit and limit > 0:
+        torch.nn.utils.clip_grad_norm_(lab.trained().values(), limit)
