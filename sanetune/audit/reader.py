@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sanetune.audit.evidence import MissingError
 from sanetune.audit.reading import SHOWN, SideReading
 from sanetune.audit.scanner import decoded
 from sanetune.audit.speakers import EITHER, LEARNT, NAMES, Spoken, Who, digest
@@ -59,6 +60,8 @@ class Reader:
         for batch in batches:
             self.side.batches += 1
             arrays = {name: _array(value) for name, value in batch.items() if hasattr(value, "shape")}
+            if "input_ids" not in arrays or arrays["input_ids"].ndim != 2:
+                raise MissingError(f"the batches have no rows of input_ids; they have {', '.join(map(str, batch))}")
             if "labels" not in arrays:
                 arrays["labels"] = arrays["input_ids"] * 0 + IGNORED
             for document in self._documents(arrays):
@@ -91,6 +94,8 @@ class Reader:
     def _split(self, ids: np.ndarray, labels: np.ndarray, positions: np.ndarray | None) -> Iterator[Document]:
         import numpy as np
 
+        if not len(ids):  # a row of padding alone
+            return
         starts = [0] if positions is None else np.flatnonzero(positions == 0).tolist()
         if not starts or starts[0] != 0:
             starts = [0, *starts]

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sanetune.audit.evidence import MissingError
 from sanetune.audit.reader import Known, Reader
 from sanetune.audit.reading import SideReading
 from sanetune.audit.speakers import EITHER, LEARNT, MASKED, Spoken, Who, digest
@@ -210,3 +211,17 @@ def test_tokens_on_which_tools_differ_are_no_disagreement() -> None:
 def test_integers_of_any_size_are_read(dtype: torch.dtype) -> None:
     batches = [{name: value.to(dtype) for name, value in batch.items()} for batch in BATCHES]
     assert read(ROWS, batches).foreign == 0
+
+
+def test_a_row_of_padding_alone_is_no_document() -> None:
+    batch = {name: value.clone() for name, value in BATCHES[0].items()}
+    batch["attention_mask"] = torch.ones_like(batch["input_ids"])
+    batch["attention_mask"][1] = 0
+    side = read(ROWS, [batch])
+    assert side.documents == 3
+
+
+@pytest.mark.parametrize("batch", [{"inputs_embeds": torch.zeros(1, 2, 3)}, {"input_ids": torch.zeros(4)}])
+def test_batches_without_ids_say_what_they_have(batch: dict[str, Any]) -> None:
+    with pytest.raises(MissingError, match="input"):
+        read(ROWS, [batch])
