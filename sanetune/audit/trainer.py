@@ -25,7 +25,7 @@ from sanetune.audit.static import known_of
 from sanetune.audit.talks import Side, Talks, spool
 from sanetune.audit.trainer_settings import settings_of
 from sanetune.data.template import ChatTemplate
-from sanetune.errors import Place
+from sanetune.errors import ConfigError, Place
 
 DECLARING = 1_000
 """Rows that tell what is meant to be learnt."""
@@ -43,6 +43,14 @@ class TrainerEvidence:
     scratch: Path
     loss_on: str | None = None
     count: Callable[[int], None] = lambda rows: None
+
+    def __post_init__(self) -> None:
+        if self.loss_on not in (None, "assistant", "last", "all"):
+            raise ConfigError(
+                f"loss_on is {self.loss_on!r}",
+                "Labels are held against what is meant to be learnt.",
+                "It is assistant, last or all; left out, it is read off the rows.",
+            )
 
     def builders(self) -> dict[str, Builder]:
         """Cheapest first."""
@@ -141,8 +149,16 @@ class TrainerEvidence:
         return bool(getattr(args, "packing", False)) and getattr(args, "packing_strategy", "") == "wrapped"
 
     def _evaluated(self) -> Any:
+        """The validation rows; of several named sets all of them, where they can be joined."""
         rows = self.trainer.eval_dataset
-        return next(iter(rows.values()), None) if isinstance(rows, dict) else rows
+        if not isinstance(rows, dict):
+            return rows
+        import datasets
+
+        parts = list(rows.values())
+        if parts and all(isinstance(part, datasets.Dataset) and part.features == parts[0].features for part in parts):
+            return datasets.concatenate_datasets(parts)
+        return next(iter(parts), None)
 
     def _spooled(self, name: str, rows: Any, tokenizer: Any, scanner: Scanner | None) -> Side:
         from sanetune.data.prepare import open_table

@@ -17,6 +17,7 @@ from transformers import Trainer as PlainTrainer
 
 from sanetune.api import check
 from sanetune.audit.trainer import untouched
+from sanetune.errors import ConfigError
 from sanetune.finding import GateError, Verdict
 from sanetune.gate import Gate
 
@@ -256,3 +257,16 @@ def test_a_trainer_without_rows_is_no_crash(tmp_path: Path) -> None:
     trainer = plain(tmp_path, padded)
     trainer.train_dataset = None
     assert not check(trainer).of(Verdict.CRASH)
+
+
+def test_all_of_several_validation_sets_are_read(tmp_path: Path) -> None:
+    trainer = built(tmp_path)
+    held = trainer.eval_dataset
+    trainer.eval_dataset = {"a": held.select(range(4)), "b": held.select(range(4, 10))}
+    assert check(trainer)["labels-disagree"].numbers["documents"] == 90
+
+
+def test_an_intent_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    """It would else be taken for another one in silence."""
+    with pytest.raises(ConfigError, match="'asistant'"):
+        check(plain(tmp_path, padded), loss_on="asistant")
