@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sanetune import units
 from sanetune.audit.evidence import BrokenError, Evidence, MissingError
 from sanetune.audit.talks import Side, Talks
 from sanetune.data.conversation import Conversation, Message
@@ -102,7 +103,7 @@ def _copies(side: Side) -> dict[int, Reason]:
     found = {row: ("rows-duplicated", f"an exact copy of row {first} of {side.name}") for row, first in copies}
     long = originals[prints(side).pairs_N[originals] >= MIN_PAIRS]
     for pair in near_copies(side, long, side, long, ALIKE, shown=len(side)).pairs:
-        words = f"{pair.alike:.0%} alike to row {pair.other} of {side.name}"
+        words = f"{units.share(pair.alike)} alike to row {pair.other} of {side.name}"
         found.setdefault(max(pair.row, pair.other), ("rows-duplicated", words))
     return found
 
@@ -127,7 +128,7 @@ def _leaked(talks: Talks) -> dict[int, Reason]:
     wanted = np.flatnonzero(found.pairs_N >= MIN_PAIRS)
     among = np.flatnonzero(base.pairs_N >= MIN_PAIRS)
     for pair in near_copies(held, wanted, train, among, ALIKE, shown=len(held)).pairs:
-        leaked.setdefault(pair.other, ("rows-leaked", f"{pair.alike:.0%} alike to a validation row"))
+        leaked.setdefault(pair.other, ("rows-leaked", f"{units.share(pair.alike)} alike to a validation row"))
     return leaked
 
 

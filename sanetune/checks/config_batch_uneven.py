@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from sanetune import units
 from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -73,13 +74,13 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if uneven and n["reached"] and n["loss_reduction"] == "mean":
         return warned(
             f"The last of {n['steps_per_epoch']:,} steps per epoch holds {n['last_step_units']:,} of"
-            f" {n['effective']:,} {unit} ({n['last_share']:.0%} of a batch), so each weighs"
+            f" {n['effective']:,} {unit} ({units.share(n['last_share'])} of a batch), so each weighs"
             f" {1 / n['last_share']:.0f} times as much as one in the other steps.",
             fix={"train.gradient_accumulation_steps": n["better"]} if n["better"] else {},
         )
     return passed(
         f"{n['units']:,} {unit} in batches of {n['effective']:,}: {n['steps_per_epoch']:,} steps per epoch,"
-        f" the last {n['last_share']:.0%} full."
+        f" the last {units.share(n['last_share'])} full."
     )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sanetune import units
 from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -62,7 +63,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if n["warmup_steps"] >= total > 0:
         said.append(f"warm-up takes all {total:,} steps ({n['warmup_steps']:,} asked for)")
     elif n["warmup_share"] > limits["warmup_share"]:
-        said.append(f"warm-up takes {n['warmup_steps']:,} of {total:,} steps ({n['warmup_share']:.0%})")
+        said.append(f"warm-up takes {n['warmup_steps']:,} of {total:,} steps ({units.share(n['warmup_share'])})")
     if n["warmup_share"] > limits["warmup_share"]:
         fix["train.warmup_steps"] = 0.1
     said += _intervals(n, total, fix)

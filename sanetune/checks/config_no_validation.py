@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanetune import units
 from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -67,4 +68,4 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             "Hold out more rows.",
         )
     when = f"every {n['eval_steps']:,} steps" if n["eval_steps"] else f"by {n['eval_strategy']}"
-    return passed(f"{rows:,} held-out rows ({n['validation_share']:.0%} of all) are measured {when}.")
+    return passed(f"{rows:,} held-out rows ({units.share(n['validation_share'])} of all) are measured {when}.")

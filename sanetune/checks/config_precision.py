@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from sanetune import units
 from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -132,8 +133,8 @@ def _rounded(n: dict[str, Any], limits: Limits) -> Judgement | None:
         return None
     what = (
         f"All weights are trained in {dtype}, without a float32 copy: near {WEIGHT_STD} its numbers lie"
-        f" {n['spacing']:.1e} apart, a step moves a weight by about {n['learning_rate']:.1e}, and {stuck:.0%} of the"
-        " weights round back to where they were."
+        f" {n['spacing']:.1e} apart, a step moves a weight by about {n['learning_rate']:.1e}, and"
+        f" {units.share(stuck)} of the weights round back to where they were."
     )
     return failed(what, fix=fix) if stuck >= limits["stuck_fail"] else warned(what, fix=fix)
 

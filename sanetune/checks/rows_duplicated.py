@@ -61,7 +61,7 @@ def measure(talks: Talks) -> Measurement:
         exact += [_witness(side, row, first, "an exact copy of") for row, first in copies[:SHOWN]]
         long = originals[prints(side).pairs_N[originals] >= MIN_PAIRS]
         found = near_copies(side, long, side, long, ALIKE)
-        near += [_witness(side, pair.row, pair.other, f"{pair.alike:.0%} alike to") for pair in found.pairs]
+        near += [_witness(side, pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in found.pairs]
         numbers[f"exact_{side.name}"], numbers[f"near_{side.name}"] = len(copies), found.count
         numbers["rows"] += len(originals) + len(copies)
         numbers["exact"] += len(copies)
@@ -77,9 +77,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not n["exact"] and not n["near"]:
         return passed(f"{_rows(n)}: no copies, exact or near{_templated(n)}.")
     what = (
-        f"Of {_rows(n)}, {n['exact']:,} ({exact:.1%}) are exact copies of another and {n['near']:,} ({near:.1%}) near"
+        f"Of {_rows(n)}, {n['exact']:,} ({units.share(exact)}) are exact copies of another and {n['near']:,}"
+        f" ({units.share(near)}) near"
     )
-    what += f" ones ({n['alike']:.0%} of their word pairs alike)"
+    what += f" ones ({units.share(n['alike'])} of their word pairs alike)"
     where = [f"{n[f'{kind}_{name}']:,} {kind} in {name}" for kind in ("exact", "near") for name in SPLITS]
     what += f": {', '.join(part for part in where if not part.startswith('0 '))}{_templated(n)}."
     if exact >= limits["exact_fail"]:

@@ -104,7 +104,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(f"{looked}: none is empty, blank or a placeholder.")
     parts = [f"{count:,} with {NOTES[kind]}" for kind, count in counted.items()]
     total = sum(counted.values())
-    what = f"{total:,} of {units.many(rows, 'row')} ({total / rows:.1%}) say nothing: {', '.join(parts)}."
+    what = f"{total:,} of {units.many(rows, 'row')} ({units.share(total / rows)}) say nothing: {', '.join(parts)}."
     sure = total - counted.get("weak", 0)
     if sure / rows >= limits["fail"]:
         return failed(what)

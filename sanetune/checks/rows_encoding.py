@@ -96,7 +96,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(f"{looked}: no mojibake, no lost, control or invisible characters.")
     what = f"Of {units.many(n['rows'], 'row')}: {', '.join(parts)}"
     if n["damaged"] / rows >= limits["damaged_fail"]:
-        return failed(f"{what} ({n['damaged'] / rows:.1%} are damaged).")
+        return failed(f"{what} ({units.share(n['damaged'] / rows)} are damaged).")
     if n["damaged"] or n["invisible"] / rows >= limits["invisible_warn"]:
         return warned(f"{what}.")
     return passed(f"{what}. That is too few to matter.")

@@ -89,10 +89,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     parts = [
         f"{n['exact']:,} exactly" if n["exact"] else "",
         f"{n['prompt']:,} with the same prompt and another answer" if n["prompt"] else "",
-        f"{n['near']:,} nearly ({n['alike']:.0%} of the word pairs or more)" if n["near"] else "",
+        f"{n['near']:,} nearly ({units.share(n['alike'])} of the word pairs or more)" if n["near"] else "",
     ]
     all_, share = sure + n["near"], (sure + n["near"]) / rows
-    what = f"{all_:,} of {units.many(rows, 'validation row')} ({share:.1%}) stand in training: "
+    what = f"{all_:,} of {units.many(rows, 'validation row')} ({units.share(share)}) stand in training: "
     what += f"{', '.join(part for part in parts if part)}.{also}"
     if sure / rows >= limits["exact_fail"] or share >= limits["near_fail"]:
         return failed(what)
@@ -122,7 +122,7 @@ def _witnesses(talks: Talks, whole: np.ndarray, prompt: np.ndarray, near: Near) 
     kinds = [
         [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][:SHOWN].tolist()],
         [(row, int(prompt[row]), "the same prompt as") for row in (prompt >= 0).nonzero()[0][:SHOWN].tolist()],
-        [(pair.row, pair.other, f"{pair.alike:.0%} alike to") for pair in near.pairs],
+        [(pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in near.pairs],
     ]
     from sanetune.audit.excerpts import outline
 

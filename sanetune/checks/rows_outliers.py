@@ -106,9 +106,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         found.append(f"{n['short']:,} far shorter (down to {n['shortest']:,})")
     labels = n["different"] <= max(20, 0.02 * answers) and n["median"] < LABEL
     if n["same"] / answers >= limits["same_warn"] and not labels:
-        found.append(f"one and the same answer {n['same']:,} times ({n['same'] / answers:.0%})")
+        found.append(f"one and the same answer {n['same']:,} times ({units.share(n['same'] / answers)})")
     elif n["opening"] / answers >= limits["opening_warn"] and not labels:
-        found.append(f"the same first sentence {n['opening']:,} times ({n['opening'] / answers:.0%})")
+        found.append(f"the same first sentence {n['opening']:,} times ({units.share(n['opening'] / answers)})")
     if not found:
         return passed(f"{looked}: none far longer or shorter ({n['shortest']:,} to {n['longest']:,}), none dominates.")
     return warned(f"{looked}: {', '.join(found)}.")

@@ -77,7 +77,7 @@ def measure(talks: Talks) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n, rows = m.numbers, m.numbers["rows"]
     looked = units.many(rows, "conversation")
-    parts = [f"{n[kind]:,} ({n[kind] / rows:.1%}) {KINDS[kind]}" for kind in KINDS if n[kind]]
+    parts = [f"{n[kind]:,} ({units.share(n[kind] / rows)}) {KINDS[kind]}" for kind in KINDS if n[kind]]
     if not parts:
         return passed(f"{looked}: each asks, is answered in turn, and ends on an answer.")
     what = f"Of {looked}: {', '.join(parts)}."

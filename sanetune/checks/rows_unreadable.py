@@ -45,7 +45,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not n["bad"]:
         forms = ", ".join(f"{form} {count:,}" for form, count in sorted(n["forms"].items()))
         return passed(f"{units.many(n['read'], 'row')}: all can be read{f' ({forms})' if forms else ''}.")
-    what = f"{n['bad']:,} of {units.many(n['read'], 'row')} ({n['bad'] / n['read']:.1%}) cannot be read"
+    what = f"{n['bad']:,} of {units.many(n['read'], 'row')} ({units.share(n['bad'] / n['read'])}) cannot be read"
     if m.witnesses:
         one = m.witnesses[0]
         what += f"; the first: {f'{one.place}: ' if one.place and str(one.place) else ''}{one.text}"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sanetune import units
 from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -42,5 +43,5 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not double:
         return passed(f"{documents:,} documents: none begins with two {token}.")
     share = double / max(documents, 1)
-    what = f"{double:,} of {documents:,} documents ({share:.1%}) begin with two {token}."
+    what = f"{double:,} of {documents:,} documents ({units.share(share)}) begin with two {token}."
     return failed(what) if share > limits["share"] else warned(what)

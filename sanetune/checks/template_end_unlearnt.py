@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sanetune import units
 from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -64,9 +65,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     ]
     found = [(count, words) for count, words in faults if count]
     if not found:
-        ends = ", ".join(f"{name} ({count / turns:.0%})" for name, count in list(n["ends"].items())[:3])
+        ends = ", ".join(f"{name} ({units.share(count / turns)})" for name, count in list(n["ends"].items())[:3])
         return passed(f"{turns:,} trained turns: each learns its end, and generation stops there: {ends or stops}.")
-    listed = "; ".join(f"{count:,} ({count / turns:.1%}) {words}" for count, words in found)
+    listed = "; ".join(f"{count:,} ({units.share(count / turns)}) {words}" for count, words in found)
     what = f"Of {turns:,} trained turns {listed}."
     worst = max(count for count, _ in found) / turns
     return failed(what) if worst > limits["share"] else warned(what)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanetune import units
 from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -45,7 +46,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not cut:
         return passed(f"{documents:,} documents: {at} cuts no answer.")
     share = cut / max(documents, 1)
-    what = f"{cut:,} of {documents:,} documents ({share:.1%}) stop inside an answer, at {at}."
+    what = f"{cut:,} of {documents:,} documents ({units.share(share)}) stop inside an answer, at {at}."
     todo = "Shorten these rows, or drop them whole (`data.overlong: drop`)."
     if length and context and length < context:
         todo = f"Raise train.max_length (the model takes {context:,} tokens), shorten these rows, or drop them whole."

@@ -31,7 +31,7 @@ def batches(examples: int, per: int, accumulation: int, devices: int = 1, **chan
 def test_an_even_batch_passes_with_its_figures() -> None:
     finding = batches(1_000, 8, 2)
     assert finding.verdict is Verdict.PASS
-    assert finding.what == "1,000 examples in batches of 16: 63 steps per epoch, the last 50% full."
+    assert finding.what == "1,000 examples in batches of 16: 63 steps per epoch, the last 50 % full."
 
 
 def test_a_batch_larger_than_the_data_fails() -> None:
@@ -46,7 +46,7 @@ def test_a_batch_larger_than_the_data_fails() -> None:
 def test_a_last_step_of_one_row_is_caught_with_its_weight() -> None:
     finding = batches(33, 4, 4)
     assert finding.verdict is Verdict.WARN
-    assert "The last of 3 steps per epoch holds 1 of 16 examples (6% of a batch)" in finding.what
+    assert "The last of 3 steps per epoch holds 1 of 16 examples (6.2 % of a batch)" in finding.what
     assert "16 times as much" in finding.what
     assert finding.fix == {"train.gradient_accumulation_steps": 3}
 

@@ -37,7 +37,7 @@ def test_a_warm_up_as_long_as_the_run_is_caught() -> None:
 
 def test_more_than_half_the_run_as_warm_up_is_caught() -> None:
     assert found(warmup_steps=94).verdict is Verdict.PASS
-    assert "95 of 189 steps (50%)" in found(warmup_steps=95).what
+    assert "95 of 189 steps (50.3 %)" in found(warmup_steps=95).what
 
 
 def test_intervals_beyond_the_end_are_caught_together() -> None:

@@ -51,7 +51,7 @@ def test_both_formats_or_fp16_without_a_gpu_fail() -> None:
 
 @pytest.mark.parametrize(
     ("rate", "verdict", "share"),
-    [(5e-6, "fail", "92%"), (2e-5, "fail", "70%"), (1e-4, "warn", "12%"), (3e-4, "pass", "")],
+    [(5e-6, "fail", "92.2 %"), (2e-5, "fail", "69.6 %"), (1e-4, "warn", "11.8 %"), (3e-4, "pass", "")],
 )
 def test_updates_below_one_unit_in_the_last_place_are_caught(rate: float, verdict: str, share: str) -> None:
     for dtype in ("bfloat16", "auto"):

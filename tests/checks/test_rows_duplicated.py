@@ -48,7 +48,7 @@ def test_exact_copies_are_found_whatever_case_white_space_and_unicode_form() -> 
     wide = talk("ｈｅｌｌｏ wide world", "an answer"), talk("Hello wide world", "An answer")
     measured, judgement = judged(rows_duplicated, talks([*some, copy, *wide]))
     assert judgement.verdict is Verdict.WARN
-    assert measured.numbers["exact"] == 2 and "2 (2.0%) are exact copies" in judgement.what
+    assert measured.numbers["exact"] == 2 and "2 (2 %) are exact copies" in judgement.what
     witness = measured.witnesses[0]
     assert witness.place == Place("chats.jsonl", 99, 98) and "chats.jsonl:4, row 3" in witness.note
     assert some[3].messages[1]["content"][:100] in witness.beside
@@ -57,7 +57,7 @@ def test_exact_copies_are_found_whatever_case_white_space_and_unicode_form() -> 
 def test_a_large_share_of_copies_fails() -> None:
     some = rows(80)
     _, judgement = judged(rows_duplicated, talks([*some, *(talk(*said(row)) for row in some[:20])]))
-    assert judgement.verdict is Verdict.FAIL and "20 (20.0%) are exact copies" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "20 (20 %) are exact copies" in judgement.what
     _, judgement = judged(rows_duplicated, talks([*some, *(talk(*said(row)) for row in some[:19])]))
     assert judgement.verdict is Verdict.WARN
 
@@ -69,7 +69,7 @@ def said(row: Conversation) -> list[str]:
 def test_one_copy_among_many_rows_passes_and_is_told() -> None:
     some = rows(150)
     _, judgement = judged(rows_duplicated, talks([*some, talk(*said(some[5]))]))
-    assert judgement.verdict is Verdict.PASS and "1 (0.7%) are exact copies" in judgement.what
+    assert judgement.verdict is Verdict.PASS and "1 (0.7 %) are exact copies" in judgement.what
 
 
 def test_near_copies_are_found_with_their_exact_similarity() -> None:

@@ -50,7 +50,7 @@ def test_a_turn_that_only_calls_tools_is_an_answer() -> None:
 def test_a_few_warn_with_their_place_and_one_in_twenty_fail() -> None:
     measured, judgement = judged(rows_empty_reply, talks([*GOOD, talk("Why?", " "), talk("Who?", "TODO")]))
     assert judgement.verdict is Verdict.WARN
-    assert "2 of 102 rows (2.0%)" in judgement.what and "1 with a blank answer, 1 with a placeholder" in judgement.what
+    assert "2 of 102 rows (2 %)" in judgement.what and "1 with a blank answer, 1 with a placeholder" in judgement.what
     place = measured.witnesses[0].place
     assert place and (place.line, place.message) == (101, 1)
     _, judgement = judged(rows_empty_reply, talks([*GOOD[:95], *(talk(f"Why {n}?", "") for n in range(5))]))

@@ -22,7 +22,7 @@ def test_a_row_on_both_sides_is_shown_with_both_places() -> None:
     some = rows(60)
     measured, judgement = judged(rows_leaked, talks(some, [*rows(9), talk(*said(some[7]))]))
     assert judgement.verdict is Verdict.FAIL
-    assert "1 of 10 validation rows (10.0%)" in judgement.what and "1 exactly" in judgement.what
+    assert "1 of 10 validation rows (10 %)" in judgement.what and "1 exactly" in judgement.what
     (witness,) = measured.witnesses
     assert str(witness.place) == "held.jsonl:10, row 9" and "chats.jsonl:8, row 7" in witness.note
     assert witness.text == witness.beside

@@ -60,7 +60,7 @@ def test_an_answer_that_dominates_warns_from_the_limit_on(copies: int, verdict: 
     rows = [*answers(100 - copies), *(talk(f"Other {n}?", refusal) for n in range(copies))]
     _, judgement = judged(rows_outliers, talks(rows))
     assert judgement.verdict is verdict
-    assert verdict is Verdict.PASS or "one and the same answer 25 times (25%)" in judgement.what
+    assert verdict is Verdict.PASS or "one and the same answer 25 times (25 %)" in judgement.what
 
 
 def test_a_fixed_opening_warns() -> None:
@@ -69,7 +69,7 @@ def test_a_fixed_opening_warns() -> None:
         for n, row in enumerate(answers(100))
     ]
     measured, judgement = judged(rows_outliers, talks(rows))
-    assert judgement.verdict is Verdict.WARN and "the same first sentence 100 times (100%)" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "the same first sentence 100 times (100 %)" in judgement.what
     assert "comes 100 times" in measured.witnesses[-1].note
 
 

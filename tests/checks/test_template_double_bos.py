@@ -17,7 +17,7 @@ def test_the_limit_is_one_in_a_hundred(count: int, verdict: Verdict) -> None:
 
 def test_both_splits_count() -> None:
     found = check.measure(reading(double_bos=60, validation={"double_bos": 40}), Words())
-    assert "100 of 200 documents (50.0%)" in judged(check, found).what
+    assert "100 of 200 documents (50 %)" in judged(check, found).what
 
 
 def test_a_tokenizer_without_beginning_token_cannot_double_it() -> None:

@@ -16,15 +16,15 @@ STOPS = frozenset({2})
 def test_ends_that_are_learnt_and_stop_pass() -> None:
     judgement = judged(check, check.measure(reading(), STOPS, Words()))
     assert judgement.verdict is Verdict.PASS
-    assert "100 trained turns" in judgement.what and "</s> (100%)" in judgement.what
+    assert "100 trained turns" in judgement.what and "</s> (100 %)" in judgement.what
 
 
 @pytest.mark.parametrize(
     ("counters", "words"),
     [
-        ({"turns_without_end": 40}, "40 (40.0%) have no end token"),
-        ({"turns_end_masked": 100}, "100 (100.0%) have an end token that is not learnt"),
-        ({"ends": Counter({4: 90, 2: 10})}, "90 (90.0%) end with <|im_end|>, at which generation will not stop"),
+        ({"turns_without_end": 40}, "40 (40 %) have no end token"),
+        ({"turns_end_masked": 100}, "100 (100 %) have an end token that is not learnt"),
+        ({"ends": Counter({4: 90, 2: 10})}, "90 (90 %) end with <|im_end|>, at which generation will not stop"),
     ],
 )
 def test_each_fault_fails_and_says_how_many(counters: dict[str, Any], words: str) -> None:

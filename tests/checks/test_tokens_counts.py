@@ -30,7 +30,7 @@ def test_a_cut_says_whether_the_model_takes_more() -> None:
 def test_cuts_of_both_splits_are_shown() -> None:
     found = tokens_cut_reply.measure(reading(cut=3, validation={"cut": 1}), settings(max_length=64))
     assert found.numbers["cut_by_split"] == {"train": 3, "validation": 1}
-    assert "4 of 200 documents (2.0%)" in judged(tokens_cut_reply, found).what
+    assert "4 of 200 documents (2 %)" in judged(tokens_cut_reply, found).what
 
 
 @given(st.integers(0, 10), st.integers(1, 10))
