@@ -12,30 +12,34 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.audit.reading import Reading
+from sanetune.audit.settings import Settings
 from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 LIMITS = {
-    "share": Limit(0.01, "even batches on several devices repeat at most a batch's worth of rows"),
+    "share": Limit(0.01, "an epoch that gives all rows but one in a hundred is the epoch that was meant"),
+    "steps": Limit(1, "even batches repeat, and dropped last ones leave out, at most the rows of one batch"),
 }
 
 
-def measure(reading: Reading) -> Measurement:
+def measure(reading: Reading, settings: Settings) -> Measurement:
     side = reading.train
     if side.documents and not side.rows:
         raise NotApplicableError("the rows come from a stream or have no ids before they are batched")
     names = ("rows", "documents", "never", "repeated", "foreign", "shuffled")
-    return Measurement({name: getattr(side, name) for name in names})
+    numbers = {name: getattr(side, name) for name in names}
+    return Measurement(numbers | {"step": settings.per_device * settings.devices})
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     numbers = measured.numbers
     rows = numbers["rows"]
-    bound = limits["share"] * rows
+    few = limits["share"] * rows
+    bounds = {"repeated": limits["steps"] * numbers["step"], "never": limits["steps"] * numbers["step"], "foreign": 0}
     wrong = [
         f"{numbers[name]:,} {words}"
         for name, words in (("repeated", "come twice"), ("never", "never come"), ("foreign", "are not in the data set"))
-        if numbers[name] > bound
+        if numbers[name] > max(few, bounds[name])
     ]
     if wrong:
         return failed(f"of {units.many(rows, 'example')}, {', '.join(wrong)} in one epoch")
