@@ -70,7 +70,7 @@ def _examples(prepared: Prepared, evidence: Evidence, report: Report) -> list[Ex
 
 def _example(prepared: Prepared, speakers: Any, split: str, number: int) -> ExampleView:
     """One example as it is trained: cut where it is cut, in a pack or not."""
-    from sanetune.audit.speakers import NAMES
+    from sanetune.audit.who import NAMES
 
     origin = prepared.origins[split]
     row = origin.table.slice(origin.rows[number], 1).select(["input_ids", "labels"]).to_pylist()[0]

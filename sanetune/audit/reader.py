@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.audit.evidence import MissingError
 from sanetune.audit.reading import SHOWN, SideReading
 from sanetune.audit.scanner import decoded
-from sanetune.audit.speakers import EITHER, LEARNT, NAMES, Spoken, Who, digest
+from sanetune.audit.who import EITHER, LEARNT, NAMES, Spoken, Who, digest
 from sanetune.errors import Place
 from sanetune.finding import Witness
 

@@ -34,7 +34,7 @@ class SideReading:
     blank: int = 0
     """Documents with nothing to learn."""
     learnt_by: Counter[str] = field(default_factory=Counter)
-    """Learnt tokens by who wrote them: the names of :class:`sanetune.audit.speakers.Who`, in small letters."""
+    """Learnt tokens by who wrote them: the names of :class:`sanetune.audit.who.Who`, in small letters."""
     masked_by: Counter[str] = field(default_factory=Counter)
     """Masked tokens likewise; the first token of a document, which nothing can predict, is not counted."""
     changed: int = 0

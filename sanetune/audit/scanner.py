@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sanetune.audit.spans import Literals
-from sanetune.audit.speakers import EITHER, LEARNT, MASKED, Spoken, Who
+from sanetune.audit.who import EITHER, LEARNT, MASKED, Spoken, Who
 from sanetune.data.conversation import Conversation, Message
 from sanetune.data.template import ChatTemplate
 from sanetune.errors import Place, TemplateError

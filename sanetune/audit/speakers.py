@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from enum import IntEnum
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune.audit.spans import Found, Literals, find
 from sanetune.audit.talks import SPLITS
+from sanetune.audit.who import BY_ROLE, EITHER, LEARNT, MASKED, Spoken, Who, digest
 from sanetune.data.conversation import Conversation
 from sanetune.data.template import ChatTemplate
 from sanetune.errors import TemplateError
@@ -34,39 +34,6 @@ CHUNK = 256
 IN_PROCESS = 2_000
 """Up to this many conversations, starting processes costs more than it saves."""
 LOST_SHOWN = 5
-EITHER, MASKED, LEARNT = -1, 0, 1
-"""What the declared intent says of a token; EITHER: tools differ with reason (white space after the end token, what a
-template adds inside a turn)."""
-
-
-class Who(IntEnum):
-    """Who wrote a token. TEMPLATE: headers and what stands between turns; END: the token that ends an assistant turn;
-    ASSISTANT: reply, reasoning and tool calls; TEXT: plain text without turns."""
-
-    TEMPLATE = 0
-    SYSTEM = 1
-    USER = 2
-    ASSISTANT = 3
-    TOOL = 4
-    END = 5
-    TEXT = 6
-    UNKNOWN = 7
-
-
-NAMES = [who.name.lower() for who in Who]
-_BY_ROLE = {"system": Who.SYSTEM, "user": Who.USER, "assistant": Who.ASSISTANT, "tool": Who.TOOL, "end": Who.END}
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """One example's tokens: ``who_T`` (values of :class:`Who`) and ``wanted_T`` (LEARNT, MASKED or EITHER by the
-    declared intent). ``whole``: how many tokens it has where nothing is cut; ``example``: its number in the split,
-    where it is known."""
-
-    who_T: np.ndarray  # noqa: N815 -- shape suffix
-    wanted_T: np.ndarray  # noqa: N815
-    whole: int
-    example: int | None = None
 
 
 @dataclass(slots=True)
@@ -173,7 +140,7 @@ def _carried(
                 wanted[part.start - 1] = EITHER
     for span in found.spans:
         part = tokens(span.start, span.end)
-        who[part] = np.where(wide[part], _BY_ROLE[span.role], who[part])
+        who[part] = np.where(wide[part], BY_ROLE[span.role], who[part])
         if span.role in ("assistant", "end"):
             wanted[part] = np.where(wanted[part] == EITHER, LEARNT, wanted[part])
         else:
@@ -184,14 +151,6 @@ def _carried(
         wanted[:] = EITHER
     wanted[:1] = MASKED
     return who, wanted
-
-
-def digest(ids: Any) -> int:
-    """64 bits that equal token sequences share."""
-    import numpy as np
-    import xxhash
-
-    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(ids, np.int32).tobytes())
 
 
 class Speakers:

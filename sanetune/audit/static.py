@@ -18,8 +18,9 @@ from sanetune.audit.reading import Reading, SideReading
 from sanetune.audit.saved import Saved
 from sanetune.audit.settings import Settings
 from sanetune.audit.spans import Literals
-from sanetune.audit.speakers import Lost, Speaker, Speakers, digest, write
+from sanetune.audit.speakers import Lost, Speaker, Speakers, write
 from sanetune.audit.talks import Rows, Side, Talks, spool
+from sanetune.audit.who import digest
 from sanetune.config.schema import Config, SourceSection
 from sanetune.data.template import ChatTemplate
 from sanetune.errors import DataError, Place, TemplateError

@@ -20,10 +20,10 @@ from sanetune.audit.reading import Reading, SideReading
 from sanetune.audit.saved import Saved
 from sanetune.audit.scanner import Scanner, decoded
 from sanetune.audit.settings import Settings
-from sanetune.audit.speakers import Who
 from sanetune.audit.static import known_of
 from sanetune.audit.talks import Side, Talks, spool
 from sanetune.audit.trainer_settings import settings_of
+from sanetune.audit.who import Who
 from sanetune.data.template import ChatTemplate
 from sanetune.errors import ConfigError, Place
 

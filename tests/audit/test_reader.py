@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sanetune.audit.evidence import MissingError
 from sanetune.audit.reader import Known, Reader
 from sanetune.audit.reading import SideReading
-from sanetune.audit.speakers import EITHER, LEARNT, MASKED, Spoken, Who, digest
+from sanetune.audit.who import EITHER, LEARNT, MASKED, Spoken, Who, digest
 from sanetune.data.batches import Collator
 from sanetune.errors import Place
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sanetune.audit.scanner import Scanner
-from sanetune.audit.speakers import EITHER, LEARNT, Who
+from sanetune.audit.who import EITHER, LEARNT, Who
 from sanetune.data.template import CHATML, ChatTemplate
 from sanetune.demo import MODEL
 from sanetune.errors import Place

@@ -10,8 +10,8 @@ import pytest
 
 from sanetune.audit.evidence import Evidence
 from sanetune.audit.reading import Reading
-from sanetune.audit.speakers import LEARNT, NAMES
 from sanetune.audit.static import ConfigEvidence
+from sanetune.audit.who import LEARNT, NAMES
 from sanetune.config.load import load
 from sanetune.data.labels import MASKED
 from tests import real

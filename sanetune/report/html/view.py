@@ -11,7 +11,7 @@ from sanetune.finding import Report
 MASKED = -100
 """The label of a token that is not learnt (as everywhere; repeated here because the page needs no data code)."""
 ROLES = ("system", "user", "assistant", "tool", "template", "end", "text", "padding", "unknown")
-"""Who may have written a token: the names of :class:`sanetune.audit.speakers.Who`, and padding."""
+"""Who may have written a token: the names of :class:`sanetune.audit.who.Who`, and padding."""
 
 
 @dataclass(frozen=True, slots=True)
