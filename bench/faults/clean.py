@@ -36,6 +36,7 @@ EVERY = (
     "minimind-alpaca",
     "minimind-sharegpt",
     "minimind-drone",
+    "minimind-airline",
     "minimind-demo",
 )
 SHORT = ("demo-demo", "stories-alpaca", "llama3-sharegpt", "gemma-gsm8k", "minimind-alpaca")
@@ -54,7 +55,11 @@ def runs() -> list[Clean]:
     found += [Clean(name, "", PACKED | {"train.num_train_epochs": 4}) for name in SHORT]
     found += [Clean(name, "", PACKED | lora | {"train.num_train_epochs": 4}) for name in SHORT[1:4]]
     found += [Clean(name, "", {"data.loss_on": meant}) for name in SHORT for meant in ("last", "all")]
-    found += [Clean(name, "", {"train.seed": seed, "data.seed": seed}) for seed in (1, 2) for name in SHORT]
+    found += [
+        Clean(name, "", {"train.seed": seed, "data.seed": seed, "data.holdout": 0.25})
+        for seed in (1, 2)
+        for name in SHORT
+    ]
     found += [Clean(name, "", {"train.max_length": length}) for name, length in zip(SHORT, LENGTHS, strict=True)]
     found += [Clean(name, "plain") for name in SHORT]
     found += [Clean(name, "rows") for name in SHORT]

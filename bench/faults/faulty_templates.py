@@ -9,9 +9,8 @@ from bench.faults.setups import Setup
 from bench.faults.trainers import Kit
 
 ON = ("demo-demo", "stories-gsm8k", "llama3-sharegpt", "gemma-gsm8k")
-SYSTEM = ("demo-demo", "llama3-demo", "minimind-demo")
+SYSTEM = ("demo-demo", "llama3-demo", "minimind-demo", "minimind-drone")
 """Rows with system prompts, and templates that take them."""
-TOOLS = ("minimind-drone", "qwen3-drone", "qwen3-airline")
 
 ENDS = {"demo": "<|im_end|>", "stories": "<|im_end|>", "llama3": "<|eot_id|>", "gemma": "<end_of_turn>"}
 PROMPTS = {
@@ -52,14 +51,19 @@ def drops_system(setup: Setup) -> None:
     before(setup, "{% set messages = messages | rejectattr('role', 'equalto', 'system') | list %}")
 
 
-@breaks("template-drops-content", on=("qwen3-airline", "minimind-airline"))
+@breaks("template-drops-content", on=("minimind-airline", "qwen3-airline"))
 def drops_results(setup: Setup) -> None:
     """The template passes over the answers of tools."""
     before(setup, "{% set messages = messages | rejectattr('role', 'equalto', 'tool') | list %}")
 
 
-# A reply that is nothing but a call cannot be found in the text: the preparation refuses those rows by name.
-@breaks("template-drops-content", on=("qwen3-airline", "minimind-airline"), related=("template-refuses",))
+# A reply that is nothing but a call cannot be found in the text: the preparation refuses those rows by name, and of a
+# hundred rows so few are left that fewer than ten are held out.
+@breaks(
+    "template-drops-content",
+    on=("minimind-airline", "qwen3-airline"),
+    related=("template-refuses", "config-no-validation"),
+)
 def drops_calls(setup: Setup) -> None:
     """A plain ChatML template, which knows no tool calls."""
     from sanetune.data.template import CHATML
@@ -68,7 +72,7 @@ def drops_calls(setup: Setup) -> None:
 
 
 # Replies that are left out cannot be found by the preparation either, and what is left differs at inference.
-@breaks("template-drops-content", on=SYSTEM, related=("template-refuses", "template-drift"))
+@breaks("template-drops-content", on=SYSTEM[:3], related=("template-refuses", "template-drift"))
 def drops_early_turns(setup: Setup) -> None:
     """The template renders the last two messages only."""
     before(setup, "{% if messages[-1]['role'] == 'assistant' %}{% set messages = messages[-2:] %}{% endif %}")
@@ -89,7 +93,8 @@ def raises_on_second_turn(setup: Setup) -> None:
     before(setup, "{% if messages | length > 3 %}{{ raise_exception('One question at a time, please') }}{% endif %}")
 
 
-@breaks("template-refuses", on=("qwen3-airline", "minimind-airline"))
+# Of a hundred rows so few are left that fewer than ten are held out.
+@breaks("template-refuses", on=("minimind-airline", "qwen3-airline"), related=("config-no-validation",))
 def raises_on_tools(setup: Setup) -> None:
     """The template raises on the answers of tools."""
     before(

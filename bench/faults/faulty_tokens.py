@@ -40,7 +40,7 @@ def answers_cut_by_trl(setup: Setup, kind: str) -> Kit:
     return Kit.of(kind, max_length=median_length(setup))
 
 
-@builds("tokens-outside-vocabulary", on=("qwen3-alpaca/messages", "stories-alpaca/messages", "llama3-alpaca/messages"))
+@builds("tokens-outside-vocabulary", on=("stories-alpaca/messages", "llama3-alpaca/messages", "qwen3-alpaca/messages"))
 def tokens_without_embedding(setup: Setup, kind: str) -> Kit:
     """The embedding has no rows for the last twenty tokens, the template's among them."""
     return Kit.of(kind, missing=20)
@@ -128,7 +128,7 @@ def last_batch_dropped(setup: Setup) -> None:
     setup.train["num_train_epochs"] = 6
 
 
-@breaks("labels-scarce", on=("qwen3-alpaca", "minimind-alpaca", "gemma-gsm8k"))
+@breaks("labels-scarce", on=("minimind-alpaca", "gemma-gsm8k", "qwen3-alpaca"))
 def documents_before_short_answers(setup: Setup) -> None:
     """Each question stands behind pages that hardly matter, and the answer is short."""
     rows = setup.rows()

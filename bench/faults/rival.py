@@ -83,7 +83,7 @@ def verdict(fault: Heard, twin: Heard) -> tuple[str, str]:
         return "n/a", f"the clean twin raises: {twin.error}"
     if fault.error:
         return "raises", fault.error
-    new = [text for text in fault.messages if text not in twin.messages]
+    new = [text for text in fault.messages if text not in twin.messages and "deprecated" not in text]
     return ("warns", new[0]) if new else ("trains on", "")
 
 
@@ -174,6 +174,8 @@ def _messages(row: dict[str, Any], form: str) -> dict[str, Any]:
     """As people map their columns; messages stay as they are, but for what Arrow fills in."""
     if form != "messages":
         return to_messages(row, form)
+    if row.get("messages") is None:
+        return {"messages": None}
     kept = [{key: value for key, value in turn.items() if value is not None} for turn in row["messages"]]
     return {"messages": kept} | ({"tools": json.dumps(row["tools"])} if row.get("tools") else {})
 

@@ -90,14 +90,13 @@ class Scanner:
 
     def _spare_blanks(self, wanted: np.ndarray, ids: Any, segment: Segment) -> None:
         """White space behind an end token, and at the end of a header: TRL's own templates learn it."""
+        at, step = segment.start - 1, -1
         if segment.who is Who.END:
-            wanted[segment.stop : segment.stop + 1] = EITHER
-        before = segment.start - 1
-        while (
-            segment.who is not Who.END and before > 0 and not decoded(self.tokenizer, ids[before : before + 1]).strip()
-        ):
-            wanted[before] = EITHER
-            before -= 1
+            at, step = segment.stop, 1
+            wanted[at : at + 1] = EITHER
+        while 0 < at < len(ids) and not decoded(self.tokenizer, ids[at : at + 1]).strip():
+            wanted[at] = EITHER
+            at += step
 
     def segments(self, ids: Any) -> list[Segment]:
         """The texts and ends of all turns, in order; headers and what stands between turns are left out."""

@@ -21,6 +21,9 @@ PROBES = ("sanetune zero", "sanetune one", "sanetune two", "sanetune three")
 _TAG = re.compile(r"<\|[^<>\s]{1,60}\|>|<[^<>\s|]{1,60}>|\[[A-Z_/]{2,40}\]|<[^<>]{1,20}>")
 
 
+_NO_THOUGHT = re.compile(r"\s*<think>\s*</think>")
+
+
 class Span(NamedTuple):
     """Characters ``start`` to ``end`` are a text of ``message``, written by ``role`` (``end``: what ends an assistant
     turn)."""
@@ -138,7 +141,10 @@ def find(text: str, conversation: Conversation, literals: Literals) -> Found:
 def _assistant(text: str, message: Message, number: int, begin: int, literals: Literals, found: Found) -> int:
     """One assistant turn: its texts, then its end. Returns where to go on."""
     at, last = begin, None
-    for name, piece in _pieces(message):
+    pieces = list(_pieces(message))
+    if (thought := _NO_THOUGHT.match(text, begin)) and pieces and not pieces[0][1].startswith("<think>"):
+        at = thought.end()  # a tool may be called think, too
+    for name, piece in pieces:
         place = text.find(piece, at)
         if place < 0:
             found.lost.append((number, name))

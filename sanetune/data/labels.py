@@ -125,6 +125,8 @@ class Labeller:
         for start, end in spans:
             first, last = _tokens_between(offsets, start, end)
             labels[first:last] = ids[first:last]
+            if self.loss_on == "all":  # a template's line break behind the end of the last turn ends nothing
+                first, last = _tokens_between(offsets, start, start + len(text[start:end].rstrip()))
             if last > first:
                 ends.append(ids[last - 1])
         if labels:

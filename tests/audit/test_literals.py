@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sanetune.audit.spans import Literals
+from sanetune.audit.spans import Literals, find
+from sanetune.data.conversation import Conversation
 from sanetune.data.template import CHATML, ChatTemplate
+from sanetune.errors import Place
 
 ONE_QUESTION = "{% if messages | length > 2 %}{{ raise_exception('One question at a time') }}{% endif %}"
 DEFAULT_SYSTEM = "{% if messages[0].role != 'system' %}{{ '<|im_start|>system\\nBe kind.<|im_end|>\\n' }}{% endif %}"
@@ -28,3 +30,13 @@ def test_an_end_that_stands_before_the_first_question_too_is_an_end() -> None:
 
 def test_a_template_that_renders_no_question_has_no_headers() -> None:
     assert literals("{{ raise_exception('never') }}") == Literals({}, ("<|endoftext|>",))
+
+
+def test_a_tool_called_think_is_not_looked_for_in_an_empty_thought() -> None:
+    call = {"type": "function", "function": {"name": "think", "arguments": {"thought": "well"}}}
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    asked, thought = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<think>\n\n</think>\n\n"
+    text = asked + thought + '{"name": "think", "arguments": {"thought": "well"}}<|im_end|>\n'
+    found = find(text, Conversation(messages, Place()), literals(CHATML))
+    first = next(span for span in found.spans if span.role == "assistant")
+    assert first.start == text.index('think", "arg')

@@ -62,3 +62,30 @@ def test_negative_ids_are_nobodys_text(tokenizer: Any) -> None:
     after = scanner.spoken([*ids, -1, -1])
     assert (after.who_T[: len(ids)] == before.who_T).all()
     assert scanner.conversation([*ids, -1], Place()).messages == scanner.conversation(ids, Place()).messages
+
+
+def test_all_blanks_behind_an_end_may_be_learnt(tokenizer: Any) -> None:
+    text = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|> \n \n"
+    _, ids, found = spoken(tokenizer, text)
+    end = int(np.flatnonzero(found.who_T == Who.END)[-1])
+    assert len(ids) > end + 2 and set(found.wanted_T[end + 1 :]) == {EITHER}
+
+
+def test_white_space_behind_an_end_is_nobodys_however_many_tokens_it_takes(shared: Path) -> None:
+    """Tools that train on prompt and completion learn it; sentencepiece makes two tokens of one line break."""
+    from sanetune.audit.who import EITHER, LEARNT
+    from sanetune.config.schema import ModelSection
+    from sanetune.data.tokenizer import chat_template, load_tokenizer
+
+    tokenizer = load_tokenizer(ModelSection(name=str(shared / "models/stories260k"), chat_template="chatml"))
+    template = chat_template(tokenizer)
+    assert template is not None
+    text = template.render([{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}])
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    scanner = Scanner.of(template, tokenizer, (), "assistant")
+    assert scanner is not None
+    wanted = scanner.spoken(ids).wanted_T.tolist()
+    end = len(ids) - 1 - ids[::-1].index(tokenizer.convert_tokens_to_ids("<|im_end|>"))
+    assert len(ids) - end > 2
+    assert wanted[end] == LEARNT
+    assert wanted[end + 1 :] == [EITHER] * (len(ids) - end - 1)

@@ -90,6 +90,11 @@ def test_loss_on_all_learns_everything_but_the_first_token(shared: Path) -> None
     assert example.labels == [MASKED, *example.ids[1:]]
 
 
+def test_loss_on_all_ends_where_the_last_turn_does(shared: Path) -> None:
+    ends = [labeller(shared, CHATML, loss_on=on).examples([conversation("one turn")])[0].ends for on in ("last", "all")]
+    assert ends[0] == ends[1] == [tokenizer(shared / "tokenizers/minimind").token_to_id("<|im_end|>")]
+
+
 def test_plain_text_is_learnt_whole_and_ends(shared: Path) -> None:
     judge = labeller(shared, CHATML)
     example = judge.examples([Conversation([], Place(), text="Once upon a time")])[0]
