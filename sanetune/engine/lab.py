@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from sanetune.engine.adapters import Frozen
-from sanetune.engine.loss import MASKED
+from sanetune.engine.loss import MASKED, kept_logits
 from sanetune.engine.quiet import quiet
 from sanetune.engine.trl import build, device_of
 from sanetune.runs import Run
@@ -87,22 +87,16 @@ class Lab:
 
     def token_losses(self, batch: Batch) -> Tensor:
         """Cross entropy of every token (B, T), in nats; 0 where it is masked. The first column is always 0."""
-        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        # TRL's fused head gives no logits unless it is asked not to be used.
         with self.trainer.compute_loss_context_manager():
-            logits = self._plain_logits(inputs)
-        labels = batch["labels"]
-        losses = torch.zeros(labels.shape, device=logits.device)
+            logits, labels, places = kept_logits(self.model, batch)
+        losses = torch.zeros(batch["labels"].shape, device=logits.device)
         for row in range(len(labels)):  # row by row: the float32 copy of all logits would be the largest tensor
             target = labels[row, 1:].to(logits.device)
-            losses[row, 1:] = torch.nn.functional.cross_entropy(
+            losses[row, places[1:]] = torch.nn.functional.cross_entropy(
                 logits[row, :-1].float(), target, ignore_index=MASKED, reduction="none"
             )
         return losses
-
-    def _plain_logits(self, inputs: Batch) -> Tensor:
-        # TRL's fused head gives no logits unless it is asked not to be used.
-        logits: Tensor = self.model(**inputs, use_cache=False).logits
-        return logits
 
     def loss(self, batches: Sequence[Batch] | None = None) -> float:
         """The loss per learnt token over ``batches`` (open: the lab's own)."""

@@ -8,7 +8,8 @@ one, and however the batch is cut into micro-batches, devices or packs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ from torch.nn import functional
 
 MASKED = -100
 _CHUNK = 1024
+LOGITS = 2**28
+"""Most logits of one batch when a loss is measured (1 GiB in 32 bits): their number, not the model's size, is what
+fills the memory where the vocabulary is large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ def batch_loss(model: Any, batches: Sequence[dict[str, Tensor]]) -> Tensor:
 def measure(
     model: Any, rows: Any, collate: Callable[[list[dict[str, Any]]], dict[str, Tensor]], *, batch_size: int = 8
 ) -> Measured:
-    """The loss of ``model`` over all ``rows`` (a data set of examples or packs), whatever the batch size.
+    """The loss of ``model`` over all ``rows`` (a data set of examples or packs), whatever the batch size: at most
+    ``batch_size`` rows at once, fewer where their logits would be more than :data:`LOGITS`.
 
     Leaves the model's training mode as it was.
     """
@@ -61,8 +66,8 @@ def measure(
     device = next(model.parameters()).device
     total, tokens = 0.0, 0
     try:
-        for start in range(0, len(rows), batch_size):
-            batch = collate([rows[i] for i in range(start, min(start + batch_size, len(rows)))])
+        for some in _fitting(rows, batch_size, model.get_input_embeddings().weight.shape[0]):
+            batch = collate(some)
             loss, count = _forward(model, {key: value.to(device) for key, value in batch.items()})
             total, tokens = total + float(loss), tokens + int(count)
     finally:
@@ -70,7 +75,51 @@ def measure(
     return Measured(total / tokens if tokens else float("nan"), tokens)
 
 
+def _fitting(rows: Any, most: int, vocabulary: int) -> Iterator[list[dict[str, Any]]]:
+    """Rows in batches of at most ``most``, whose padded logits stay within LOGITS; a row alone always comes."""
+    some: list[dict[str, Any]] = []
+    width = 0
+    for number in range(len(rows)):
+        row = rows[number]
+        wider = max(width, len(row["input_ids"]))
+        if some and (len(some) == most or (len(some) + 1) * wider * vocabulary > LOGITS):
+            yield some
+            some, wider = [], len(row["input_ids"])
+        some.append(row)
+        width = wider
+    if some:
+        yield some
+
+
 def _forward(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    logits, labels, _ = kept_logits(model, batch)
+    return token_losses(logits, labels)
+
+
+def kept_logits(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, labels and places (their numbers in the row) of what some row of the batch needs: the places before a
+    learnt token, each followed by it, so that the label at t is predicted from t - 1 as ever. All places where the
+    model cannot leave any out."""
     inputs = {key: value for key, value in batch.items() if key != "labels"}
+    labels = batch["labels"]
+    every = torch.arange(labels.shape[1], device=labels.device)
     # Without `use_cache=False` transformers lets the documents of a pack see each other.
-    return token_losses(model(**inputs, use_cache=False).logits, batch["labels"])
+    if not _keeps(model):
+        return model(**inputs, use_cache=False).logits, labels, every
+    learnt = (labels[:, 1:] != MASKED).any(dim=0)
+    needed = torch.zeros(labels.shape[1], dtype=torch.bool, device=labels.device)
+    needed[:-1] |= learnt
+    needed[1:] |= learnt
+    places = needed.nonzero()[:, 0]
+    logits = model(**inputs, use_cache=False, logits_to_keep=places).logits
+    if logits.shape[1] != len(places):  # a model that takes the argument and does not heed it
+        return logits, labels, every
+    kept = labels[:, places].clone()
+    # A place that is kept only as the one before must not be predicted from a place that is not its neighbour.
+    kept[:, 1:][:, places[1:] != places[:-1] + 1] = MASKED
+    return logits, kept, places
+
+
+def _keeps(model: Any) -> bool:
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "logits_to_keep" in inspect.signature(type(base).forward).parameters

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sanetune.data.batches import Collator
-from sanetune.engine.loss import batch_loss, measure, token_losses
+from sanetune.engine.loss import batch_loss, kept_logits, measure, token_losses
 from sanetune.engine.model import load_model
 
 
@@ -73,3 +73,27 @@ def test_measuring_leaves_the_training_mode_alone(model: Any, rows: list[dict[st
     measure(model, rows[:2], Collator(0))
     assert model.training
     model.eval()
+
+
+def test_only_the_places_that_are_needed_are_kept_and_the_loss_is_that_of_all(
+    model: Any, rows: list[dict[str, Any]]
+) -> None:
+    """A vocabulary of 100,000 makes logits the largest tensor of a run."""
+    batch = Collator(0)(rows)
+    logits, labels, places = kept_logits(model, batch)
+    assert logits.shape[1] == labels.shape[1] == len(places)
+    with torch.no_grad():
+        whole = model(**{key: value for key, value in batch.items() if key != "labels"}, use_cache=False).logits
+    assert logits.shape[1] < whole.shape[1]
+    kept, all_ = token_losses(logits, labels), token_losses(whole, batch["labels"])
+    assert int(kept[1]) == int(all_[1])
+    assert float(kept[0]) == pytest.approx(float(all_[0]), rel=1e-5)
+
+
+def test_a_measured_loss_is_the_same_in_batches_of_any_size(
+    model: Any, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = measure(model, rows, Collator(0)).loss
+    for limit in (1, 2_000, 10**9):
+        monkeypatch.setattr("sanetune.engine.loss.LOGITS", limit)
+        assert measure(model, rows, Collator(0)).loss == pytest.approx(loss, rel=1e-5)
