@@ -100,4 +100,4 @@ def test_why_and_what_to_do_come_from_the_page_of_a_bad_finding_only() -> None:
     one = check("a", ("rows",), count, at_most, most=5)
     bad, good = (run([one], Evidence({}, {"rows": rows}))[0] for rows in (6, 1))
     assert (bad.why, bad.todo) == ("It matters.", "Do this.")
-    assert (good.why, good.todo, good.what) == ("", "", "1 rows")
+    assert (good.why, good.todo, good.what) == ("", "", "1 rows.")

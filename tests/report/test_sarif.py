@@ -27,7 +27,7 @@ URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 def known() -> Iterator[Check]:
     """The only check that there is."""
     module = ModuleType("sanetune.checks.labels_on_prompt")
-    module.__doc__ = "Prompts are learnt.\n\nMeasures: labels.\n\nMatters: much.\n\nCause: none.\n\nFix: mask."
+    module.__doc__ = "Prompts are learnt.\n\nMeasures: labels.\n\nMatters: much.\n\nCause: None.\n\nFix: mask."
     module.measure = lambda reading: Measurement()  # type: ignore[attr-defined]
     module.judge = lambda m, limits: passed("fine")  # type: ignore[attr-defined]
     check = Check.of(module)
@@ -113,8 +113,8 @@ def test_a_rule_has_its_page_as_help(known: Check) -> None:
     rules = {rule["id"]: rule for rule in one(sample.report())["tool"]["driver"]["rules"]}
     rule = rules[known.name]
     assert rule["shortDescription"]["text"] == "Prompts are learnt."
-    assert "Cause: none." in rule["help"]["text"]
-    assert "**Fix:** mask." in rule["help"]["markdown"]
+    assert "Cause: None." in rule["help"]["text"]
+    assert "**Fix:** Mask." in rule["help"]["markdown"]
     assert rule["name"] == "LabelsOnPrompt"
     assert "help" not in rules["rows-roles"]  # a check that is not installed here
 
