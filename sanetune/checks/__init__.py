@@ -24,8 +24,20 @@ from sanetune.finding import Judgement, Measurement
 SECTIONS = ("Measures", "Matters", "Cause", "Fix")
 """The parts of a page, in this order."""
 
-LEVELS = ("static", "probe")
-"""How far checks go: they only look; or they pass a few batches through the real model."""
+LEVELS = ("static", "probe", "trial")
+"""How far checks go: they only look; they pass a few batches through the real model; or they train it for a while."""
+
+DEEP = {
+    "lab": "probe",
+    "pairing": "probe",
+    "overfit": "trial",
+    "trial": "trial",
+    "curve": "trial",
+    "branches": "trial",
+    "samples": "trial",
+    "forecast": "trial",
+}
+"""The level at which evidence is there that is not there at the first."""
 
 Limits = Mapping[str, Any]
 
@@ -91,7 +103,7 @@ class Check:
     @property
     def level(self) -> str:
         """The first of :data:`LEVELS` at which its evidence is there."""
-        return "probe" if "lab" in self.needs else "static"
+        return max((DEEP.get(need, LEVELS[0]) for need in self.needs), key=LEVELS.index, default=LEVELS[0])
 
     @property
     def family(self) -> str:

@@ -22,13 +22,14 @@ class Answer:
     """What a model wrote. ``ended``: it stopped by itself, with a stop token; ``tokens``: how many it wrote, that one
     too.
 
-    ``note`` says why there is no answer, where there is none.
+    ``note`` says why there is no answer, where there is none. ``raw``: the text with special tokens, up to the stop.
     """
 
     text: str
     ended: bool
     tokens: int
     note: str = ""
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ def _generate(model: Any, tokenizer: Any, ids: list[list[int]], decoding: Decodi
         end = next((k for k, token in enumerate(row) if token in stops), None)
         kept = row if end is None else row[: end + 1]
         body = kept if end is None else kept[:-1]
-        answers.append(Answer(tokenizer.decode(body, skip_special_tokens=True), end is not None, len(kept)))
+        text, raw = (tokenizer.decode(body, skip_special_tokens=skip) for skip in (True, False))
+        answers.append(Answer(text, end is not None, len(kept), raw=raw))
     return answers
 
 
