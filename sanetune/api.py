@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,8 @@ def check(
 ) -> Report:
     """Looks at a run before it begins: a configuration, or a built transformers or TRL trainer.
 
-    ``level``: static looks only, probe also passes a few batches through the real model (of a configuration).
+    ``level``: static looks only; probe also passes a few batches through the real model; trial also trains it for a
+    while (the last two of a configuration).
     Of a trainer, the very batches that it would train on are read, and nothing in it is changed; ``loss_on`` says which
     tokens are meant to be learnt (assistant, last or all; open, it is read off the rows). A configuration says that
     itself. ``select`` and ``ignore`` name checks or families. The report has ``verdict``, ``findings`` and
@@ -71,17 +73,26 @@ def train(
     config: Source,
     *overrides: str,
     resume: bool = False,
+    unchecked: str | None = None,
     console: Console | None = None,
     listeners: Sequence[Any] = (),
 ) -> Trained:
     """Fine-tunes as ``config`` says and leaves everything in the run's folder.
 
+    Starts with a clearance that fits, which a passed check leaves in the run; without one the run is checked first, at
+    ``check.level``, and :class:`sanetune.finding.GateError` raised where the check fails. ``unchecked``: the reason to
+    train without; it stands in the run's clearance, report and model card.
     ``resume`` goes on from the last complete checkpoint. ``listeners`` (:class:`sanetune.engine.records.Listener`)
     follow the run.  Raises UserError for what the user can mend, KeyboardInterrupt after a checkpoint when stopped.
     """
+    from sanetune.clearance import sound_reason
+    from sanetune.clearing import gate
     from sanetune.training import train as trained
 
-    return trained(load(config, overrides), resume=resume, console=console, listeners=listeners)
+    settings = load(config, overrides)
+    reason = None if unchecked is None else sound_reason(unchecked)
+    clear = partial(gate, settings, resume=resume, unchecked=reason)
+    return trained(settings, resume=resume, console=console, listeners=listeners, gate=clear)
 
 
 def compare(run: str | os.PathLike[str], prompts: Sequence[str] = (), count: int = 5) -> Comparison:
@@ -92,14 +103,15 @@ def compare(run: str | os.PathLike[str], prompts: Sequence[str] = (), count: int
     """
     from sanetune import comparing
     from sanetune.data.prepare import prepare as prepared
+    from sanetune.engine import asking
 
     folder, config = _opened(run)
     data = prepared(config)
-    asked = comparing.prompts_for(data, list(prompts) or config.run.sample_prompts, count)
+    asked = asking.prompts_for(data, list(prompts) or config.run.sample_prompts, count)
     replies, losses = [], []
     for tuned in (False, True):
         model = _model(folder, config, data.tokenizer, tuned=tuned)
-        replies.append(comparing.answers(model, data, asked))
+        replies.append(asking.answers(model, data, asked))
         losses.append(comparing.validation_loss(model, data))
         del model  # never both in memory
     names = (config.model.name, str(folder.model))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,15 +38,19 @@ def opened(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]
 
 
 @contextmanager
-def evidence_of(config: Config, console: Console | None = None, level: str = "static") -> Iterator[Evidence]:
-    """The evidence of a configuration; what it keeps on disk and in memory is gone afterwards."""
+def evidence_of(
+    config: Config, console: Console | None = None, level: str = "static", given: Mapping[str, Any] | None = None
+) -> Iterator[Evidence]:
+    """The evidence of a configuration; what it keeps on disk and in memory is gone afterwards. ``given``: pieces that
+    are there already."""
+    from sanetune.audit.protocol import Protocol
     from sanetune.audit.static import ConfigEvidence
 
     folder = tempfile.TemporaryDirectory(prefix="sanetune-")
-    with folder as name, checks_bar(console) as bar, ExitStack() as probes:
-        made = ConfigEvidence(config, Path(name), bar.rows, None if level == "static" else probes)
-        evidence = Evidence(made.builders(), {"config": config}, bar.building)
-        yield evidence
+    with folder as name, checks_bar(console) as bar, ExitStack() as stack:
+        looked = ConfigEvidence(config, Path(name), bar.rows).builders()
+        proved = Protocol(config, level, stack, bar.steps).builders()
+        yield Evidence(looked | proved, {"config": config, **(given or {})}, bar.building)
 
 
 def look(

@@ -1,89 +1,17 @@
-"""Base and tuned model on the same prompts: which prompts, and both models' answers and losses."""
+"""Base and tuned model on the same prompts: their losses, and everything side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sanetune.data.conversation import Message
 from sanetune.data.prepare import Prepared
-from sanetune.errors import DataError, RunError
+from sanetune.errors import RunError
 
 if TYPE_CHECKING:
+    from sanetune.engine.asking import Prompts
     from sanetune.engine.generate import Answer
     from sanetune.report.compare import Comparison
-
-HELD_OUT = 5
-"""Held-out rows that are answered."""
-FEWEST, FEWEST_OF_YOURS = 64, 256
-"""Tokens that every answer may have, and answers to the user's own prompts, which have no reference."""
-
-
-@dataclass(slots=True)
-class Prompts:
-    """What both models are asked: the user's own prompts first, then held-out rows with their reference answers."""
-
-    messages: list[list[Message]] = field(default_factory=list)
-    references: list[str | None] = field(default_factory=list)
-    tools: list[list[dict[str, Any]] | None] = field(default_factory=list)
-    yours: int = 0
-
-    def add(
-        self, messages: list[Message], reference: str | None = None, tools: list[dict[str, Any]] | None = None
-    ) -> None:
-        self.messages.append(messages)
-        self.references.append(reference)
-        self.tools.append(tools)
-
-
-def prompts_for(prepared: Prepared, own: Sequence[str] = (), count: int = HELD_OUT) -> Prompts:
-    """``own`` prompts, and ``count`` rows spread over the validation split (the training split where there is none).
-
-    A row is asked up to its last assistant turn, whose text is the reference.  Rows of plain text have no question.
-    """
-    prompts = Prompts(yours=len(own))
-    for text in own:
-        prompts.add([{"role": "user", "content": text}])
-    split = "validation" if prepared.validation is not None else "train"
-    total = len(prepared.origins[split].rows)
-    wanted = min(count, total)
-    for index in range(wanted):
-        conversation = prepared.conversation(split, index * total // wanted)
-        replies = [at for at, message in enumerate(conversation.messages) if message["role"] == "assistant"]
-        if not replies or not replies[-1]:
-            continue
-        last = conversation.messages[replies[-1]]
-        prompts.add(conversation.messages[: replies[-1]], last.get("content") or "", conversation.tools)
-    return prompts
-
-
-def answers(model: Any, prepared: Prepared, prompts: Prompts) -> list[Answer]:
-    """Greedy answers of ``model``, ended by the template's stop tokens."""
-    from jinja2 import TemplateError as JinjaError
-
-    from sanetune.engine.generate import Decoding, answer
-
-    try:
-        return answer(
-            model,
-            prepared.tokenizer,
-            prompts.messages,
-            decoding=Decoding(max_new_tokens=longest(prepared, prompts)),
-            stop_token_ids=prepared.stop_token_ids,
-            tools=prompts.tools,
-        )
-    except JinjaError as error:
-        raise DataError(
-            f"The chat template refuses a prompt: {error}", "", "Change run.sample_prompts, or give another template."
-        ) from None
-
-
-def longest(prepared: Prepared, prompts: Prompts) -> int:
-    """Tokens that an answer may have: half again as many as the longest reference, and not fewer than the least."""
-    references = [reference for reference in prompts.references if reference]
-    lengths = [len(ids) for ids in prepared.tokenizer(references)["input_ids"]] if references else [0]
-    return max(FEWEST, FEWEST_OF_YOURS if prompts.yours else 0, 16 + max(lengths) * 3 // 2)
 
 
 def validation_loss(model: Any, prepared: Prepared) -> float | None:
@@ -104,6 +32,7 @@ def compared(
     losses: tuple[float | None, float | None],
 ) -> Comparison:
     """Everything put side by side, as it is shown and stored."""
+    from sanetune.engine.asking import longest
     from sanetune.report.compare import Comparison, pairs_of
 
     pairs = pairs_of(prompts.messages, *replies, yours=prompts.yours, references=prompts.references)

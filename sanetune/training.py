@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from sanetune.runs import Run
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sanetune.clearance import Clearance
+    from sanetune.engine.asking import Prompts
     from sanetune.engine.generate import Answer
     from sanetune.engine.trl import Outcome
     from sanetune.planning import Plan
@@ -30,18 +32,30 @@ class Trained:
     plan: Plan
     outcome: Outcome
     comparison: Comparison | None
+    clearance: Clearance | None = None
+
+
+Gate = Callable[["Plan", Prepared, "Console"], "Clearance"]
+"""Clears a planned run, or raises."""
 
 
 def train(
-    config: Config, *, resume: bool = False, console: Console | None = None, listeners: Sequence[Any] = ()
+    config: Config,
+    *,
+    resume: bool = False,
+    console: Console | None = None,
+    listeners: Sequence[Any] = (),
+    gate: Gate | None = None,
 ) -> Trained:
-    """See :func:`sanetune.api.train`; ``config`` is loaded already."""
+    """See :func:`sanetune.api.train`; ``config`` is loaded already. Without a ``gate`` nothing is asked, and the run
+    has no clearance."""
     from accelerate import PartialState
 
     from sanetune.data.locate import locate
     from sanetune.engine.progress import TrainingProgress
     from sanetune.engine.trl import train as run_engine
     from sanetune.report import run as view
+    from sanetune.report.clearance import lines
 
     main = PartialState().is_main_process
     console = view.console(console, quiet=not main)
@@ -51,8 +65,10 @@ def train(
         prepared = prepare(config, progress=progress)
     plan = planning.plan(config, prepared)
     assert plan.config.run.output_dir is not None
+    cleared = gate(plan, prepared, console) if gate is not None else None
     run = Run.create(plan.config.run.output_dir, resume=resume) if main else Run(plan.config.run.output_dir)
-    view.heading(plan, prepared, run, console)
+    cleared = _keep(run, cleared) if main else cleared
+    view.heading(plan, prepared, run, console, lines(cleared) if cleared else ())
     before = _Before.of(plan, prepared, run, resume=resume, main=main)
     if main:
         _write_beginning(run, plan, prepared)
@@ -64,17 +80,27 @@ def train(
         if main:
             _draw(run)
     if not main:
-        return Trained(run, plan, outcome, None)
-    comparison = _write_end(run, plan, prepared, before, outcome)
+        return Trained(run, plan, outcome, None, cleared)
+    comparison = _write_end(run, plan, prepared, before, outcome, cleared)
     view.ending(run, outcome, comparison, console)
-    return Trained(run, plan, outcome, comparison)
+    return Trained(run, plan, outcome, comparison, cleared)
+
+
+def _keep(run: Run, cleared: Clearance | None) -> Clearance | None:
+    """The clearance as it now lies in the run; without one, none that was there may speak for what is trained now."""
+    from sanetune.clearance import write
+
+    if cleared is None:
+        run.clearance.unlink(missing_ok=True)
+        return None
+    return write(run, cleared)
 
 
 class _Before:
     """The base: its answers and its validation loss, taken before the first step; ``model`` is handed on to
     training."""
 
-    def __init__(self, prompts: comparing.Prompts) -> None:
+    def __init__(self, prompts: Prompts) -> None:
         self.prompts = prompts
         self.model: Any = None
         self.answers: list[Answer] = []
@@ -83,7 +109,9 @@ class _Before:
     @classmethod
     def of(cls, plan: Plan, prepared: Prepared, run: Run, *, resume: bool, main: bool) -> _Before:
         """Measured anew, or read from ``samples.json`` where an earlier part of the run has done so."""
-        before = cls(comparing.prompts_for(prepared, plan.config.run.sample_prompts))
+        from sanetune.engine.asking import prompts_for
+
+        before = cls(prompts_for(prepared, plan.config.run.sample_prompts))
         if resume and run.samples.is_file():
             before._read(run)
         elif main:
@@ -91,6 +119,7 @@ class _Before:
         return before
 
     def _measure(self, plan: Plan, prepared: Prepared, run: Run) -> None:
+        from sanetune.engine.asking import answers
         from sanetune.engine.model import default_device, fit_to_tokenizer, load_model, train_dtype
 
         given = plan.config.train.given
@@ -98,7 +127,7 @@ class _Before:
         device = "cpu" if given.get("use_cpu") else default_device()
         model = load_model(plan.config.model, dtype=str(dtype), device=device)
         fit_to_tokenizer(model, prepared.tokenizer)
-        self.answers = comparing.answers(model, prepared, self.prompts)
+        self.answers = answers(model, prepared, self.prompts)
         self.loss = comparing.validation_loss(model, prepared)
         if plan.facts.devices == 1 and not plan.config.model.quantization:
             self.model = model
@@ -132,19 +161,26 @@ def _draw(run: Run) -> None:
         draw(records, run.plots)
 
 
-def _write_end(run: Run, plan: Plan, prepared: Prepared, before: _Before, outcome: Outcome) -> Any:
+def _write_end(
+    run: Run, plan: Plan, prepared: Prepared, before: _Before, outcome: Outcome, cleared: Clearance | None
+) -> Any:
     """Samples, model card, and the curves with the best step marked; returns the comparison."""
+    from sanetune.engine.asking import answers
     from sanetune.engine.records import read
     from sanetune.engine.save import write_card
     from sanetune.report.card import card_of, render
+    from sanetune.report.clearance import lines
     from sanetune.report.plots import draw
 
-    after = comparing.answers(outcome.model, prepared, before.prompts)
+    after = answers(outcome.model, prepared, before.prompts)
     loss = comparing.validation_loss(outcome.model, prepared)
     names = (plan.config.model.name, str(run.model))
     comparison = comparing.compared(before.prompts, prepared, names, (before.answers, after), (before.loss, loss))
     run.write_json(run.samples, comparison.to_json())
     draw(read(run.metrics), run.plots, best_step=outcome.best_step)
     versions = run.read_json(run.versions)
-    write_card(run, render(card_of(plan.config, outcome, stats=prepared.stats, versions=versions, name=run.name)))
+    card = card_of(
+        plan.config, outcome, stats=prepared.stats, versions=versions, name=run.name, gate=lines(cleared) if cleared else ()
+    )
+    write_card(run, render(card))
     return comparison

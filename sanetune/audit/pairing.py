@@ -13,6 +13,7 @@ from sanetune.data.conversation import Conversation
 
 if TYPE_CHECKING:
     from sanetune.audit.talks import Talks
+    from sanetune.engine.pairs import Own
 
 ROWS = 2_000
 """Rows that are looked at, spread over all."""
@@ -34,6 +35,17 @@ class Association:
     more: float
     t: float
     words: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """``words``: what the texts say; ``model``: what the base says; ``after``: what the model after its trial says of
+    held-out rows (None: there was none); ``some``: rows to show."""
+
+    words: Association
+    model: Own
+    some: list[Conversation]
+    after: Own | None = None
 
 
 def association(talks: Talks) -> Association:

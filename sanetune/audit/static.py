@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -27,7 +26,6 @@ from sanetune.errors import DataError, Place, TemplateError
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
-    from sanetune.engine.lab import Lab
     from sanetune.planning import Plan
 
 Count = Callable[[int], None]
@@ -45,16 +43,14 @@ class Attempt:
 @dataclass(slots=True)
 class ConfigEvidence:
     """Builders of evidence for ``config``. ``scratch``: a folder for what would fill the memory; ``count`` hears how
-    many rows are done. ``probes``: the real model may be loaded, and is let go when this closes."""
+    many rows are done."""
 
     config: Config
     scratch: Path
     count: Count = lambda rows: None
-    probes: ExitStack | None = None
 
     def builders(self) -> dict[str, Builder]:
         """Cheapest first."""
-        probes: dict[str, Builder] = {"lab": self.lab} if self.probes is not None else {}
         return {
             "tokenizer": self.tokenizer,
             "template": self.template,
@@ -73,7 +69,6 @@ class ConfigEvidence:
             "lost_texts": lambda taken_apart: taken_apart[1],
             "speakers": lambda taken_apart: taken_apart[0],
             "reading": self.reading,
-            **probes,
         }
 
     def tokenizer(self) -> Any:
@@ -176,13 +171,6 @@ class ConfigEvidence:
         if found.validation is None:
             return Reading(train)
         return Reading(train, self._side("validation", prepared.validation, found.validation, prepared, speakers))
-
-    def lab(self, plan: Plan, prepared: Prepared) -> Lab:
-        """The trainer of the run with the real model, and its first batches."""
-        from sanetune.engine.lab import laboratory
-
-        assert self.probes is not None
-        return self.probes.enter_context(laboratory(plan.config, prepared))
 
     def _side(self, name: str, rows: Any, loader: Any, prepared: Prepared, speakers: Speakers) -> SideReading:
         known = known_of(rows, lambda number: prepared.conversation(name, number).place)

@@ -29,6 +29,7 @@ LEVELS = ("static", "probe", "trial")
 
 DEEP = {
     "lab": "probe",
+    "critical": "probe",
     "pairing": "probe",
     "overfit": "trial",
     "trial": "trial",

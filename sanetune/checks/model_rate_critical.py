@@ -18,7 +18,7 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.audit.settings import Settings
-    from sanetune.engine.lab import Lab
+    from sanetune.engine.search import Critical
 
 LIMITS = {
     "warn": Limit(1.0, "the definition: beyond the critical rate a step raises the loss"),
@@ -31,13 +31,10 @@ LIMITS = {
 }
 
 
-def measure(lab: Lab, settings: Settings) -> Measurement:
-    from sanetune.engine.search import critical_rate
-
-    planned = settings.learning_rate
+def measure(critical: Critical, settings: Settings) -> Measurement:
+    planned, found = settings.learning_rate, critical
     if planned <= 0:
         raise NotApplicableError("the planned rate is zero: see model-update-lost")
-    found = critical_rate(lab, planned)
     if found.rate is None:
         raise NotApplicableError("no rate in a wide range changes the direction of the loss")
     numbers = {

@@ -209,6 +209,16 @@ class CheckSection(Section):
     """Leaves out these checks."""
     limits: dict[str, dict[str, Any]] = {}
     """Other limits for a check, as in {config-epochs-many: {epochs: 10}}."""
+    overfit_examples: int = Field(20, ge=1)
+    """Examples that the model has to learn by heart."""
+    overfit_steps: int = Field(50, ge=1)
+    """Steps that it has for that."""
+    trial_steps: int = Field(200, ge=10)
+    """Steps of the trial (fewer where the whole run has fewer)."""
+    trial_eval_steps: int = Field(50, ge=1)
+    """Steps between two looks of the trial at held-out rows."""
+    samples: int = Field(16, ge=0)
+    """Held-out prompts that base and model are asked after the trial."""
     severity: dict[str, Literal["fail", "warn", "off"]] = {}
     """What a check's finding counts as, as in {rows-secrets: fail}; off leaves the check out."""
 

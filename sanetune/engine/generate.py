@@ -143,15 +143,21 @@ def stream(
         raise failed[0]
 
 
+def write(model: Any, tokenizer: Any, ids: list[list[int]], decoding: Decoding, stops: list[int]) -> list[list[int]]:
+    """The ids that the model writes after each row of ``ids``, up to and including the first of ``stops``."""
+    with _Evaluating(model):
+        written = _call(model, tokenizer, ids, decoding, stops).tolist()
+    ends = [next((k for k, token in enumerate(row) if token in stops), None) for row in written]
+    return [row if end is None else row[: end + 1] for row, end in zip(written, ends, strict=True)]
+
+
 def _generate(model: Any, tokenizer: Any, ids: list[list[int]], decoding: Decoding, stops: list[int]) -> list[Answer]:
-    written = _call(model, tokenizer, ids, decoding, stops)
     answers = []
-    for row in written.tolist():
-        end = next((k for k, token in enumerate(row) if token in stops), None)
-        kept = row if end is None else row[: end + 1]
-        body = kept if end is None else kept[:-1]
+    for kept in write(model, tokenizer, ids, decoding, stops):
+        ended = bool(kept) and kept[-1] in stops
+        body = kept[:-1] if ended else kept
         text, raw = (tokenizer.decode(body, skip_special_tokens=skip) for skip in (True, False))
-        answers.append(Answer(text, end is not None, len(kept), raw=raw))
+        answers.append(Answer(text, ended, len(kept), raw=raw))
     return answers
 
 

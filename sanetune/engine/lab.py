@@ -61,7 +61,7 @@ class Lab:
         bit. ``training``: dropout is on within; otherwise off."""
         import numpy as np
 
-        kept = {name: weight.detach().to("cpu", copy=True) for name, weight in self.trained().items()}
+        kept = Kept(self.trained())
         buffers = {name: value.detach().clone() for name, value in self.model.named_buffers()}
         states = random.getstate(), np.random.get_state(), torch.get_rng_state()
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
@@ -71,9 +71,7 @@ class Lab:
             yield
         finally:
             with torch.no_grad():
-                for name, weight in self.trained().items():
-                    weight.copy_(kept[name])
-                    weight.grad = None
+                kept.put_back(self.trained())
                 for name, value in self.model.named_buffers():
                     value.copy_(buffers[name])
             for module, mode in modes:
@@ -109,14 +107,30 @@ class Lab:
 
     def gradients(self, batches: Sequence[Batch] | None = None) -> float:
         """Adds the gradient of one step over ``batches``, as the engine itself takes it, to the weights; returns the
-        loss. Dropout is off, so that it can be repeated."""
+        loss. Dropout is off, so that it can be repeated; the memory is that of training (checkpointing is on where the
+        run has it)."""
         some = self.batches if batches is None else list(batches)
         items = torch.tensor(sum(learnt(batch) for batch in some), device=self.device)
         model, trainer = self.model, self.trainer
-        with mock.patch.object(model, "train", return_value=model):
-            trainer.current_gradient_accumulation_steps = len(some)
+        modes = [(module, module.training) for module in model.modules()]
+        trainer.current_gradient_accumulation_steps = len(some)
+        # Each process has the same batches here, so that the sum over them must not be scaled for several.
+        with without_dropout(model), mock.patch.object(trainer.args, "average_tokens_across_devices", False):
             steps = (trainer.training_step(model, dict(batch), num_items_in_batch=items) for batch in some)
-            return sum(float(loss.detach()) for loss in steps)
+            loss = sum(float(one.detach()) for one in steps)
+        for module, mode in modes:
+            module.training = mode
+        if (scaler := getattr(trainer.accelerator, "scaler", None)) is not None:
+            for weight in self.trained().values():
+                if weight.grad is not None:
+                    weight.grad.div_(scaler.get_scale())
+        return loss
+
+    def clip(self) -> None:
+        """Clips the gradients as the run does."""
+        limit = self.trainer.args.max_grad_norm
+        if limit and limit > 0:
+            torch.nn.utils.clip_grad_norm_(self.trained().values(), limit)
 
     @contextlib.contextmanager
     def optimizer(self) -> Iterator[torch.optim.Optimizer]:
@@ -125,6 +139,59 @@ class Lab:
             yield self.trainer.create_optimizer()
         finally:
             self.trainer.optimizer = None
+
+
+def _micro_batches(trainer: Any) -> int:
+    """Of one epoch where it has fewer than :data:`BATCHES`: none is taken twice."""
+    return min(BATCHES, len(trainer.get_train_dataloader()))
+
+
+class Kept:
+    """A copy of weights outside the device: in main memory, or in a file where they would take more than half of what
+    is free there."""
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        import psutil
+
+        size = sum(weight.numel() * weight.element_size() for weight in weights.values())
+        self._folder = tempfile.TemporaryDirectory() if size > psutil.virtual_memory().available / 2 else None
+        if self._folder is None:
+            self._copies = {name: weight.detach().to("cpu", copy=True) for name, weight in weights.items()}
+            return
+        from safetensors.torch import save_file
+
+        for number, weight in enumerate(weights.values()):  # one by one: together they would need the memory again
+            save_file({"weight": weight.detach().cpu().contiguous()}, f"{self._folder.name}/{number}.safetensors")
+
+    def put_back(self, weights: dict[str, Tensor]) -> None:
+        """Gives ``weights`` (those that it was made of) their values again, and takes their gradients away."""
+        for number, (name, weight) in enumerate(weights.items()):
+            weight.copy_(self._copies[name] if self._folder is None else self._stored(number))
+            weight.grad = None
+
+    def _stored(self, number: int) -> Tensor:
+        from safetensors.torch import load_file
+
+        assert self._folder is not None
+        found: Tensor = load_file(f"{self._folder.name}/{number}.safetensors")["weight"]
+        return found
+
+
+@contextlib.contextmanager
+def without_dropout(model: Any) -> Iterator[None]:
+    """Training mode in all but dropout: what models do in training only (checkpointing) they do."""
+    changed = []
+    for module in model.modules():
+        names = [name for name, value in vars(module).items() if "drop" in name and isinstance(value, float)]
+        names += ["p"] if isinstance(module, torch.nn.modules.dropout._DropoutNd) else []
+        for name in names:
+            changed.append((module, name, getattr(module, name)))
+            setattr(module, name, 0.0)
+    try:
+        yield
+    finally:
+        for module, name, value in changed:
+            setattr(module, name, value)
 
 
 def learnt(batch: Batch) -> int:
@@ -140,15 +207,25 @@ def laboratory(config: Any, prepared: Any) -> Iterator[Lab]:
     with tempfile.TemporaryDirectory() as folder, quiet():
         built = build(config, prepared, Run(Path(folder)), device_of(config))
         lab = Lab(built.trainer, built.frozen, config, prepared, [], built.notes)
-        lab.batches = _first_batches(built.trainer, lab.device)
+        lab.batches = first_batches(built.trainer, lab.device, _micro_batches(built.trainer))
         yield lab
 
 
-def _first_batches(trainer: Any, device: torch.device) -> list[Batch]:
-    batches = []
+def first_batches(trainer: Any, device: torch.device, count: int) -> list[Batch]:
+    """The first ``count`` micro-batches of training (from the start again, where an epoch has fewer). All processes get
+    those of the first one, so that they do the same and none waits for another."""
+    batches: list[Batch] = []
     with torch.random.fork_rng():
-        for batch in trainer.get_train_dataloader():
-            batches.append({name: value.to(device) for name, value in batch.items() if hasattr(value, "to")})
-            if len(batches) == BATCHES:
+        while len(batches) < count:
+            before = len(batches)
+            for batch in trainer.get_train_dataloader():
+                batches.append({name: value for name, value in batch.items() if hasattr(value, "to")})
+                if len(batches) == count:
+                    break
+            if len(batches) == before:
                 break
-    return batches
+    if trainer.accelerator.num_processes > 1:
+        from accelerate.utils import broadcast_object_list
+
+        broadcast_object_list(batches)
+    return [{name: value.to(device) for name, value in batch.items()} for batch in batches]

@@ -66,7 +66,7 @@ def measure(
     device = next(model.parameters()).device
     total, tokens = 0.0, 0
     try:
-        for some in _fitting(rows, batch_size, model.get_input_embeddings().weight.shape[0]):
+        for some in fitting(rows, batch_size, model.get_input_embeddings().weight.shape[0]):
             batch = collate(some)
             loss, count = _forward(model, {key: value.to(device) for key, value in batch.items()})
             total, tokens = total + float(loss), tokens + int(count)
@@ -75,7 +75,7 @@ def measure(
     return Measured(total / tokens if tokens else float("nan"), tokens)
 
 
-def _fitting(rows: Any, most: int, vocabulary: int) -> Iterator[list[dict[str, Any]]]:
+def fitting(rows: Any, most: int, vocabulary: int) -> Iterator[list[dict[str, Any]]]:
     """Rows in batches of at most ``most``, whose padded logits stay within LOGITS; a row alone always comes."""
     some: list[dict[str, Any]] = []
     width = 0

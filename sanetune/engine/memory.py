@@ -30,7 +30,7 @@ def peak_of_a_step(lab: Any, batch: dict[str, Any]) -> Peak:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(lab.device)
     fits = True
-    with _Resident() as resident:
+    with Resident() as resident:
         try:
             with lab.untouched(), lab.optimizer() as optimizer:
                 lab.gradients([batch])
@@ -45,7 +45,7 @@ def peak_of_a_step(lab: Any, batch: dict[str, Any]) -> Peak:
     return Peak(resident.peak, resident.total, fits)
 
 
-class _Resident(threading.Thread):
+class Resident(threading.Thread):
     """The largest resident memory of this process while it runs."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class _Resident(threading.Thread):
         self.total = int(psutil.virtual_memory().total)
         self.peak = int(self._process.memory_info().rss)
 
-    def __enter__(self) -> _Resident:
+    def __enter__(self) -> Resident:
         self.start()
         return self
 

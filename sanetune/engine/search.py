@@ -41,9 +41,9 @@ def critical_rate(lab: Any, planned: float) -> Critical:
         if first.rate is None:
             return first
         for step in range(WARMUP):
-            _set_rate(optimizer, first.rate / GENTLE)
+            set_rate(optimizer, first.rate / GENTLE)
             lab.gradients([lab.batches[step % len(lab.batches)]])
-            _clipped(lab)
+            lab.clip()
             optimizer.step()
             optimizer.zero_grad()
         return _along(lab, optimizer, planned)
@@ -52,13 +52,14 @@ def critical_rate(lab: Any, planned: float) -> Critical:
 def _along(lab: Any, optimizer: torch.optim.Optimizer, planned: float) -> Critical:
     """The line search from where the weights stand, along one step of the optimizer."""
     lab.gradients(lab.batches[:SEEN])
-    _clipped(lab)
+    lab.clip()
     weights = lab.trained()
-    before = {name: weight.detach().clone() for name, weight in weights.items()}
-    _set_rate(optimizer, planned)
+    where = _roomy(lab.device, weights)
+    before = {name: weight.detach().to(where, copy=True) for name, weight in weights.items()}
+    set_rate(optimizer, planned)
     optimizer.step()
     optimizer.zero_grad()
-    direction = {name: (weight.detach() - before[name]) / planned for name, weight in weights.items()}
+    direction = {name: (weight.detach().to(where) - before[name]) / planned for name, weight in weights.items()}
 
     def at(rate: float) -> float:
         _place(weights, before, direction, rate)
@@ -108,13 +109,16 @@ def _place(weights: dict[str, Tensor], before: dict[str, Tensor], direction: dic
             weight.copy_(before[name] + rate * direction[name])
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def _roomy(device: torch.device, weights: dict[str, Tensor]) -> torch.device:
+    """Where two more copies of ``weights`` have room: on the device, or else in main memory."""
+    if device.type != "cuda":
+        return device
+    size = sum(weight.numel() * weight.element_size() for weight in weights.values())
+    free = int(torch.cuda.mem_get_info(device)[0])
+    return device if 3 * size < free else torch.device("cpu")
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """For all groups of weights."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-
-
-def _clipped(lab: Any) -> None:
-    """As the run clips."""
-    limit = lab.trainer.args.max_grad_norm
-    if limit and limit > 0:
-        torch.nn.utils.clip_grad_norm_(lab.trained().values(), limit)

@@ -66,7 +66,7 @@ class Trainer(SFTTrainer):
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         for batch in batches:
             learnt = (batch["labels"][..., 1:] != MASKED).sum()
-            self._unread += torch.stack([_real_tokens(batch, self._pad), learnt]).to(self._unread.device)
+            self._unread += torch.stack([real_tokens(batch, self._pad), learnt]).to(self._unread.device)
         return batches, items
 
     def tokens_seen(self) -> tuple[int, int]:
@@ -216,7 +216,7 @@ class Trainer(SFTTrainer):
         return [c for c in [*self.callback_handler.callbacks, self.control] if isinstance(c, ExportableState)]
 
 
-def _real_tokens(batch: dict[str, Tensor], pad: int) -> Tensor:
+def real_tokens(batch: dict[str, Tensor], pad: int) -> Tensor:
     """How many tokens of a batch (B, T) are not padding. In packs, padding is the row's last document, all of it
     pads."""
     if "attention_mask" in batch:

@@ -29,10 +29,11 @@ def rows_bar(console: Console | None = None) -> Iterator[Callable[[int], None]]:
 
 @dataclass
 class ChecksBar:
-    """What the gate is doing: the evidence that is built and how many rows of it are done."""
+    """What the gate is doing: the evidence that is built, and how many of its rows or steps are done."""
 
     building: Callable[[str], None]
     rows: Callable[[int], None]
+    steps: Callable[[str, int, int], None]
 
 
 EVIDENCE = {
@@ -43,6 +44,8 @@ EVIDENCE = {
     "taken_apart": "finding who wrote each token",
     "reading": "reading the batches",
     "lab": "loading the model for probes",
+    "critical": "searching the critical rate",
+    "tried": "asking the base model",
 }
 """The evidence that takes long enough to be told about."""
 
@@ -55,7 +58,7 @@ def checks_bar(console: Console | None = None) -> Iterator[ChecksBar]:
 
     console = console or Console(stderr=True)
     if not console.is_terminal or console.quiet:
-        yield ChecksBar(lambda name: None, lambda rows: None)
+        yield ChecksBar(lambda name: None, lambda rows: None, lambda what, done, of: None)
         return
     columns = (
         SpinnerColumn(),
@@ -70,4 +73,7 @@ def checks_bar(console: Console | None = None) -> Iterator[ChecksBar]:
             if name in EVIDENCE:
                 bar.update(task, description=EVIDENCE[name], rows="")
 
-        yield ChecksBar(building, lambda rows: bar.update(task, rows=f"{rows:,} rows"))
+        def steps(what: str, done: int, of: int) -> None:
+            bar.update(task, description=what, rows=f"step {done:,} of {of:,}")
+
+        yield ChecksBar(building, lambda rows: bar.update(task, rows=f"{rows:,} rows"), steps)

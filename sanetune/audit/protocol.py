@@ -1,0 +1,194 @@
+"""Evidence that needs the real model: probes on it, then overfit, trial and samples.
+
+Every process of a launch builds it, with the same batches; the trial alone shares its work among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sanetune.audit.evidence import Builder, MissingError
+from sanetune.config.schema import CheckSection, Config
+
+if TYPE_CHECKING:
+    from sanetune.audit.pairing import Pairing
+    from sanetune.audit.talks import Talks
+    from sanetune.data.prepare import Prepared
+    from sanetune.engine.branches import Branches
+    from sanetune.engine.held import Held
+    from sanetune.engine.lab import Lab
+    from sanetune.engine.overfit import Overfit
+    from sanetune.engine.pairs import Own
+    from sanetune.engine.samples import Samples
+    from sanetune.engine.search import Critical
+    from sanetune.engine.trial import Trial
+    from sanetune.planning import Plan
+
+Tell = Callable[[str, int, int], None]
+"""Hears (what is done, steps done, steps in all)."""
+
+SHOWN = 3
+"""Rows of the pairing that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The trial, the samples at its end, and how it tells held-out answers from others'."""
+
+    trial: Trial
+    samples: Samples
+    own: Own
+
+
+@dataclass(slots=True)
+class Protocol:
+    """Builders for ``config`` at ``level``; ``stack`` lets the model go when it closes."""
+
+    config: Config
+    level: str
+    stack: ExitStack
+    tell: Tell = lambda what, done, of: None
+
+    def builders(self) -> dict[str, Builder]:
+        """Cheapest first."""
+        if self.level == "static":
+            return {}
+        found: dict[str, Builder] = {
+            "lab": self.lab,
+            "critical": critical_of,
+            "pairing": self.pairing if self.level == "trial" else pairing_of,
+        }
+        if self.level == "trial":
+            found |= {
+                "held": held_of,
+                "overfit": self.overfit,
+                "branches": self.branches,
+                "tried": self.tried,
+                "trial": lambda tried: tried.trial,
+                "curve": lambda tried: tried.trial.curve,
+                "samples": lambda tried: tried.samples,
+            }
+        return found
+
+    @property
+    def section(self) -> CheckSection:
+        return self.config.check
+
+    def lab(self, plan: Plan, prepared: Prepared) -> Lab:
+        """The trainer of the run with the real model, and its first batches."""
+        from sanetune.engine.lab import laboratory
+
+        return self.stack.enter_context(laboratory(plan.config, prepared))
+
+    def pairing(self, lab: Lab, talks: Talks, tried: Tried) -> Pairing:
+        from dataclasses import replace
+
+        return replace(pairing_of(lab, talks), after=tried.own)
+
+    def overfit(self, lab: Lab, plan: Plan, critical: Critical) -> Overfit:
+        from sanetune.engine.overfit import overfit
+
+        section = self.section
+        found = overfit(
+            lab,
+            critical,
+            plan.steps.learning_rate,
+            examples=section.overfit_examples,
+            steps=section.overfit_steps,
+            tell=lambda done, of: self.tell("overfitting a few examples", done, of),
+        )
+        if found is None:
+            raise MissingError("no example has a token to learn")
+        return found
+
+    def branches(self, lab: Lab, plan: Plan, held: Held) -> Branches:
+        from sanetune.engine.branches import STEPS, branches
+
+        if len(held) < 2:
+            raise MissingError("there are no rows to hold out, on which rates could be compared")
+        if plan.steps.learning_rate <= 0:
+            raise MissingError("the planned rate is zero")
+        return branches(
+            lab,
+            plan.steps.learning_rate,
+            held,
+            steps=min(STEPS, max(5, plan.steps.total_steps)),
+            tell=lambda done, of: self.tell("comparing rates", done, of),
+        )
+
+    def tried(self, lab: Lab, plan: Plan, held: Held, prepared: Prepared) -> Tried:
+        """The trial, with the base's answers before it and the tuned ones at its end."""
+        from sanetune.engine.pairs import PAIRS, own_gain
+        from sanetune.engine.trial import Wanted, run
+
+        steps = plan.steps
+        wanted = Wanted(
+            min(self.section.trial_steps, steps.total_steps),
+            steps.total_steps,
+            steps.warmup_steps,
+            steps.steps_per_epoch,
+            self.section.trial_eval_steps,
+        )
+        asked = _Asked(lab, prepared, self.config, self.section.samples)
+        split = "validation" if prepared.validation is not None else "train"
+        trial, (samples, own) = run(
+            lab,
+            wanted,
+            held,
+            lambda: (asked.again(), own_gain(lab, split, PAIRS)),
+            lambda done, of: self.tell("trial", done, of),
+        )
+        from dataclasses import replace
+
+        return Tried(trial, replace(samples, steps=trial.done), own)
+
+
+class _Asked:
+    """The same prompts, asked before and after."""
+
+    def __init__(self, lab: Lab, prepared: Prepared, config: Config, count: int) -> None:
+        from sanetune.engine.asking import answers, longest, prompts_for
+
+        prompts = prompts_for(prepared, config.run.sample_prompts, count)
+        self.prepared, self.prompts, self.most = prepared, prompts, longest(prepared, prompts)
+        self._ask = lambda: answers(lab.model, prepared, prompts)
+        self.before: list[Any] = self._ask()
+
+    def again(self) -> Samples:
+        from sanetune.engine.generate import stop_ids
+        from sanetune.engine.samples import Sample, Samples
+
+        asked, after = self.prompts, self._ask()
+        both = zip(asked.messages, asked.references, asked.places, self.before, after, strict=True)
+        tokenizer = self.prepared.tokenizer
+        return Samples(
+            [Sample(messages, reference, base, tuned, *place) for messages, reference, place, base, tuned in both],
+            self.most,
+            specials=tuple(tokenizer.all_special_tokens),
+            stops=tuple(stop_ids(tokenizer, self.prepared.stop_token_ids)),
+        )
+
+
+def critical_of(lab: Lab, plan: Plan) -> Critical:
+    from sanetune.engine.search import critical_rate
+
+    if plan.steps.learning_rate <= 0:
+        raise MissingError("the planned rate is zero")
+    return critical_rate(lab, plan.steps.learning_rate)
+
+
+def pairing_of(lab: Lab, talks: Talks) -> Pairing:
+    from sanetune.audit.pairing import Pairing, association
+    from sanetune.engine.pairs import own_gain
+
+    some = [talks.train[number] for number in range(min(SHOWN, len(talks.train)))]
+    return Pairing(association(talks), own_gain(lab), some)
+
+
+def held_of(lab: Lab) -> Held:
+    from sanetune.engine.held import held_rows
+
+    return held_rows(lab)

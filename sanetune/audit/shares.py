@@ -1,0 +1,38 @@
+"""What a few samples say about a share: its bounds, and whether it fell between two looks at the same samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+Z = 1.645
+"""Standard deviations of a one-sided bound at 95 %."""
+
+LIKELY = 0.05
+"""Below this chance a difference is believed."""
+
+
+def bounds(ones: int, total: int, z: float = Z) -> tuple[float, float]:
+    """Lower and upper bound of a share of which ``ones`` of ``total`` samples are seen; each holds in 95 % of cases.
+
+    Wilson's score interval (E. B. Wilson, JASA 22, 1927): it stays inside 0 to 1 and is honest for few samples.
+    (0, 1) where there are none.
+    """
+    if not total:
+        return 0.0, 1.0
+    share, weight = ones / total, z * z / total
+    middle = (share + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def rarer(pairs: Iterable[tuple[bool, bool]]) -> bool:
+    """Whether something became rarer between two looks at each sample (before, after), more than chance would have it.
+
+    The exact sign test of McNemar (Psychometrika 12, 1947): of the samples that changed, how many lost it.
+    """
+    changed = [before for before, after in pairs if before != after]
+    lost, total = sum(changed), len(changed)
+    if not total:
+        return False
+    return sum(math.comb(total, k) for k in range(lost, total + 1)) / 2**total < LIKELY

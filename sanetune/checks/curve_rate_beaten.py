@@ -1,0 +1,78 @@
+"""Another rate does clearly better from the same start on the same batches.
+
+Measures: Branches of forty steps from the base at a third of the planned rate, at it, and at three times it, and
+further in the direction that is better; the losses on held-out rows at their ends, compared row by row.
+Matters: A rate that is too high under gradient clipping often neither diverges nor swings: the curve is smooth and
+simply stays high. One that is far too low learns next to nothing before the run is over.
+Cause: A rate for another size or method, or one that was multiplied for a larger batch.
+Fix: Set train.learning_rate to the rate proposed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks import Limit, Limits
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.audit.settings import Settings
+    from sanetune.engine.branches import Branches
+
+LIMITS = {
+    "errors": Limit(3.0, "standard errors of the gain over the held-out rows; below 3 it may be chance"),
+    "hot_warn": Limit(0.02, "nats: what a tenth of the best rate costs in a whole run (Tinker's sweep, 35 models)"),
+    "hot_fail": Limit(0.1, "nats: five times that"),
+    "reach_warn": Limit(0.2, "rate times steps of the whole run, beside those of the best short branch"),
+    "reach_fail": Limit(0.05, "as reach_warn: the whole run goes a twentieth of the way that forty steps can"),
+    "cold_gain": Limit(0.1, "nats that the best short branch gains over the planned rate's"),
+}
+
+MEAN_OF_SCHEDULE = 0.5
+"""The mean rate of a run is about half of its peak (a cosine or a line down to zero)."""
+SHORT_TO_LONG = 0.5
+"""Forty steps take a higher rate than a whole run does: on a model of 260 thousand weights 2e-3 is best of the short
+ones and 1e-3 in 200 steps."""
+
+
+def measure(branches: Branches, settings: Settings) -> Measurement:
+    best, planned = branches.best, branches.planned
+    found = branches.gain_over_planned(best)
+    numbers = {
+        "planned": planned,
+        "best": best.rate,
+        "gain": found.nats,
+        "errors": found.errors,
+        "rows": found.rows,
+        "steps": branches.steps,
+        "total_steps": settings.total_steps,
+        "start_loss": branches.start.loss,
+        "losses": [{"rate": one.rate, "loss": one.look.loss} for one in branches.branches],
+        "reach": MEAN_OF_SCHEDULE * planned * settings.total_steps / (best.rate * branches.steps),
+        "proposed": best.rate * (SHORT_TO_LONG if best.rate != planned else 1.0),
+    }
+    return Measurement(numbers)
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    losses = ", ".join(f"{one['loss']:.3f} at {units.rate(one['rate'])}" for one in n["losses"])
+    what = (
+        f"After {n['steps']} steps from the same start the loss on {units.many(n['rows'], 'held-out row')} is {losses}"
+    )
+    gain = f"{n['gain']:.3f} nats ({n['errors']:.1f} standard errors)"
+    fix = {"train.learning_rate": float(f"{n['proposed']:.1e}")}
+    sure = n["errors"] >= limits["errors"]
+    if n["best"] < n["planned"] and sure and n["gain"] >= limits["hot_warn"]:
+        text = f"{what}: the planned {units.rate(n['planned'])} is too high by {gain}"
+        return failed(text, fix=fix) if n["gain"] >= limits["hot_fail"] else warned(text, fix=fix)
+    if n["best"] > n["planned"] and sure and n["gain"] >= limits["cold_gain"] and n["reach"] < limits["reach_warn"]:
+        text = (
+            f"{what}: {units.rate(n['best'])} is better than the planned {units.rate(n['planned'])} by {gain}, and all"
+            f" {n['total_steps']:,} steps of the run, times their rate, come to {n['reach']:.2g} of that branch's"
+        )
+        return failed(text, fix=fix) if n["reach"] < limits["reach_fail"] else warned(text, fix=fix)
+    if n["best"] == n["planned"]:
+        return passed(f"{what}: none is better than the planned {units.rate(n['planned'])}")
+    return passed(f"{what}: none is so much better than the planned {units.rate(n['planned'])} that it would count")

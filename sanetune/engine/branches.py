@@ -1,0 +1,114 @@
+"""Short branches from the same start on the same batches, each at its own rate: which does better on held-out rows?
+
+A rate that is too high under gradient clipping often neither diverges nor swings, it only learns less; the curve alone
+does not tell. Here only the rate differs, so what differs on the held-out rows is its doing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sanetune.curves.compare import Gain, gain
+from sanetune.curves.curve import Look
+from sanetune.engine.held import Held, look
+from sanetune.engine.lab import Batch, Lab, first_batches
+from sanetune.engine.search import set_rate
+
+STEPS = 40
+"""Optimizer steps of one branch."""
+WARMUP = 5
+FACTOR = 3.0
+FURTHER = 4
+"""Branches beyond the first three, while each is better than the one before."""
+SURE = 3.0
+"""Standard errors from which a gain is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """``losses``: of each step's batches before the step; ``look``: at the held-out rows after the last."""
+
+    rate: float
+    losses: list[float]
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """``start``: the held-out rows before any step; ``branches``: by rising rate."""
+
+    planned: float
+    steps: int
+    start: Look
+    branches: list[Branch] = field(default_factory=list)
+
+    def at(self, rate: float) -> Branch:
+        return min(self.branches, key=lambda one: abs(math.log(one.rate / rate)))
+
+    @property
+    def best(self) -> Branch:
+        """The lowest held-out loss; one that is not a number is never the best."""
+        return min(self.branches, key=lambda one: one.look.loss if math.isfinite(one.look.loss) else math.inf)
+
+    def gain_over_planned(self, other: Branch) -> Gain:
+        """How much lower the held-out loss of ``other`` is than the planned rate's, row by row."""
+        return gain(self.at(self.planned).look, other.look)
+
+
+def branches(
+    lab: Lab,
+    planned: float,
+    held: Held,
+    *,
+    steps: int = STEPS,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> Branches:
+    """A third of ``planned``, ``planned`` and three times it; then further in the direction that is clearly better. All
+    is undone."""
+    accumulation = max(1, int(lab.trainer.args.gradient_accumulation_steps))
+    batches = first_batches(lab.trainer, lab.device, steps * accumulation)
+    parts = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
+    found: dict[float, Branch] = {}
+
+    def grown(rate: float) -> Branch:
+        if rate not in found:
+            found[rate] = _branch(lab, rate, parts, held, lambda done: tell(len(found) * steps + done, 3 * steps))
+        return found[rate]
+
+    start = look(lab, held, 0)
+    here = grown(planned)
+    sides = {factor: grown(planned * factor) for factor in (1 / FACTOR, FACTOR)}
+    factor, side = min(sides.items(), key=lambda item: _loss(item[1]))
+    for _ in range(FURTHER):
+        if not _better(side, here):
+            break
+        here, side = side, grown(side.rate * factor)
+    return Branches(planned, steps, start, sorted(found.values(), key=lambda one: one.rate))
+
+
+def _better(one: Branch, other: Branch) -> bool:
+    if not math.isfinite(other.look.loss):
+        return True
+    found = gain(other.look, one.look)
+    return found.nats > 0 and found.errors >= SURE
+
+
+def _loss(branch: Branch) -> float:
+    return branch.look.loss if math.isfinite(branch.look.loss) else math.inf
+
+
+def _branch(lab: Lab, rate: float, parts: list[list[Batch]], held: Held, tell: Callable[[int], None]) -> Branch:
+    losses = []
+    with lab.untouched(), lab.optimizer() as optimizer:
+        for step, part in enumerate(parts):
+            losses.append(lab.gradients(part))
+            if not math.isfinite(losses[-1]):
+                break
+            lab.clip()
+            set_rate(optimizer, rate * min(1.0, (step + 1) / WARMUP))
+            optimizer.step()
+            optimizer.zero_grad()
+            tell(step + 1)
+        return Branch(rate, losses, look(lab, held, len(losses)))
