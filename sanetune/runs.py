@@ -7,6 +7,7 @@ written.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -22,6 +23,8 @@ PACKAGES = ("sanetune", "torch", "transformers", "trl", "datasets", "accelerate"
 """The packages whose versions can change what a run computes."""
 
 _OWN_FILES = ("config.yaml", "versions.json", "data.json", "metrics.jsonl", "samples.json", "comparison.json")
+_KEPT = "clearance.json"
+"""There before its run is, and kept when that starts anew: who trains looks whether it fits, and writes it again."""
 _OWN_FOLDERS = ("plots", "model", "adapter", "checkpoints", "tensorboard")
 
 
@@ -53,6 +56,11 @@ class Run:
     def data(self) -> Path:
         """What preparing the data gave: statistics and lost rows."""
         return self.path / "data.json"
+
+    @property
+    def clearance(self) -> Path:
+        """The proof that the run was checked, or why it was not; see :mod:`sanetune.clearance`."""
+        return self.path / _KEPT
 
     @property
     def metrics(self) -> Path:
@@ -130,12 +138,13 @@ class Run:
     def create(cls, path: str | Path, *, resume: bool = False, overwrite: bool = False) -> Run:
         """A run to write into. Refuses to destroy what an earlier run left, unless it is to be resumed or overwritten.
 
-        ``resume`` keeps everything; ``overwrite`` removes what an earlier run left (and only files a run makes).
+        ``resume`` keeps everything; ``overwrite`` removes what an earlier run left (and only files a run makes; its
+        clearance stays).
         """
         run = cls(path)
         try:
-            if run.path.is_dir() and not resume:
-                run._refuse_to_destroy(overwrite)
+            if not resume:
+                run.check_free(overwrite=overwrite)
                 run._clear()
             for folder in (run.path, run.checkpoints):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -147,12 +156,21 @@ class Run:
             ) from None
         return run
 
-    def _refuse_to_destroy(self, overwrite: bool) -> None:
-        """Raise when the folder holds something that starting anew would lose."""
-        strangers = [p.name for p in self.path.iterdir() if p.name not in _OWN_FILES + _OWN_FOLDERS]
-        if strangers and not any((self.path / name).exists() for name in _OWN_FILES + _OWN_FOLDERS):
+    @property
+    def strangers(self) -> list[str]:
+        """What lies in the folder where that is none of a run: then nothing may be written into it."""
+        try:
+            names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
+        except OSError:  # told where it is written to
+            return []
+        run = names & {*_OWN_FILES, *_OWN_FOLDERS}
+        return [] if run else sorted(names - {_KEPT})
+
+    def check_free(self, *, overwrite: bool = False) -> None:
+        """Raise :class:`RunError` when the folder holds something that starting anew would lose."""
+        if strangers := self.strangers:
             raise RunError(
-                f"{self.path} is not empty and not a run folder: it holds {', '.join(sorted(strangers)[:3])}.",
+                f"{self.path} is not empty and not a run folder: it holds {', '.join(strangers[:3])}.",
                 "A run writes its files into a folder of its own.",
                 "Set run.output_dir (or run.name) to a folder that does not exist yet.",
             )
@@ -180,13 +198,14 @@ class Run:
 
     def write_json(self, path: Path, value: Any) -> None:
         """Write ``value`` to one of this run's files, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             partial.write_text(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
             os.replace(partial, path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
             raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
 
     def read_json(self, path: Path) -> Any:

@@ -180,7 +180,12 @@ def _write_end(
     draw(read(run.metrics), run.plots, best_step=outcome.best_step)
     versions = run.read_json(run.versions)
     card = card_of(
-        plan.config, outcome, stats=prepared.stats, versions=versions, name=run.name, gate=lines(cleared) if cleared else ()
+        plan.config,
+        outcome,
+        stats=prepared.stats,
+        versions=versions,
+        name=run.name,
+        gate=lines(cleared) if cleared else (),
     )
     write_card(run, render(card))
     return comparison

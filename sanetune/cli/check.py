@@ -62,15 +62,19 @@ def command(
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
-    from sanetune import checking
+    from sanetune import checking, clearing
 
+    said = ""
     settings, notes = checking.opened(config, overrides)
     for note in notes:
         click.echo(f"! {note}", err=True)
 
     def look(settings: Config) -> Report:
+        nonlocal said
         with checking.evidence_of(settings, level=level) as evidence:
+            before = clearing.fingerprint_of(evidence)
             report = checking.look(settings, evidence, select, ignore, level)
+            said = clearing.keep(settings, report, before, partly=bool(select or ignore))
             if html is not None:
                 write_text(html, checking.page(settings, evidence, report))
             return report
@@ -85,6 +89,8 @@ def command(
     else:
         report = look(settings)
     _written(report, json_file, sarif, junit)
+    if said:
+        click.echo(said, err=True)
     if write_clean is not None:
         from sanetune.audit.cleaner import write as cleaned
         from sanetune.report.cleaned import show as show_cleaned

@@ -35,10 +35,18 @@ class Card:
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str | None] = field(default_factory=dict)
     chat: bool = True
+    gate: Sequence[str] = ()
+    """How the run was cleared, or why it was not checked; then what was warned of."""
 
 
 def card_of(
-    config: Any, outcome: Any, *, stats: Mapping[str, Any], versions: Mapping[str, str | None], name: str
+    config: Any,
+    outcome: Any,
+    *,
+    stats: Mapping[str, Any],
+    versions: Mapping[str, str | None],
+    name: str,
+    gate: Sequence[str] = (),
 ) -> Card:
     """Gather a card from the settled configuration and what training gave."""
     adapter, quantization = getattr(config.model, "adapter", None), getattr(config.model, "quantization", None)
@@ -67,6 +75,7 @@ def card_of(
         figures={key: value for key, value in figures.items() if value is not None},
         settings=settings,
         versions=versions,
+        gate=gate,
     )
 
 
@@ -84,6 +93,10 @@ def render(card: Card) -> str:
         "## Figures",
         _table(card.figures, "figure", "value"),
         "Losses are per learnt token, in nats. Validation rows were held out of training.",
+        "## Clearance" if card.gate else "",
+        "\n".join([f"**{_inline(card.gate[0])}**", "", *(f"- {_inline(one)}" for one in card.gate[1:])]).rstrip()
+        if card.gate
+        else "",
         "## Settings",
         _table(card.settings, "setting", "value"),
         "## Made with",

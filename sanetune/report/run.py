@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,8 @@ def console(given: Console | None = None, *, quiet: bool = False) -> Console:
     return given or Console(stderr=True, quiet=quiet, highlight=False)
 
 
-def heading(plan: Plan, prepared: Prepared, run: Run, console: Console) -> None:
-    """What is about to happen, in a few lines."""
+def heading(plan: Plan, prepared: Prepared, run: Run, console: Console, gate: Sequence[str] = ()) -> None:
+    """What is about to happen, in a few lines. ``gate``: how the run was cleared, then what was warned of."""
     steps, stats = plan.steps, prepared.stats
     epochs = f"{steps.epochs:.3g} epoch{'s' * (steps.epochs != 1)}"
     rows = Table.grid(padding=(0, 2))
@@ -52,7 +53,11 @@ def heading(plan: Plan, prepared: Prepared, run: Run, console: Console) -> None:
     rows.add_row("steps", f"{steps.total_steps:,} ({steps.warmup_steps:,} of them warm-up), {epochs}")
     rows.add_row("learning rate", f"{units.rate(steps.learning_rate)}, {steps.scheduler}")
     rows.add_row("run", Text(shortest(run.path)))
+    if gate:
+        rows.add_row("gate", Text(gate[0], "" if gate[0].startswith("Cleared") else "bold yellow"))
     console.print(rows)
+    for warning in gate[1:]:
+        console.print(Text(f"! {warning}", "yellow"))
     for old, new, value in plan.config.renamed:
         console.print(Text(f"! {old} is today {new}: {value}" if new else f"! {old} has no meaning any more", "yellow"))
     for note in steps.notes:

@@ -104,7 +104,7 @@ FROZEN = {
         "--junit",
         "--html",
     },
-    "train": {"CONFIG", "[OVERRIDE]...", "--resume"},
+    "train": {"CONFIG", "[OVERRIDE]...", "--resume", "--unchecked"},
     "compare": {"RUN", "--prompt", "-n", "--json"},
     "chat": {"RUN", "--max-new-tokens", "--temperature", "--base"},
     "report": {"RUN", "--html"},
