@@ -10,9 +10,11 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 SPREAD = 1.4826
 """Median of absolute deviations to standard deviation, for normal noise."""
+BLOCKS = 8
 OF_MEDIAN = 1.2533
 """Standard error of a median over that of a mean, for normal noise."""
 
@@ -55,12 +57,6 @@ def smooth(values: Sequence[float], width: int) -> list[float]:
     return [statistics.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
 
 
-def before(values: Sequence[float], place: int, width: int) -> float:
-    """Median of the ``width`` numbers before ``place`` (NaN: there are none)."""
-    some = values[max(0, place - width) : place]
-    return statistics.median(some) if some else math.nan
-
-
 def swings(values: Sequence[float], least: float) -> list[float]:
     """Heights of the upward swings of at least ``least``, each from a low to the high before the next low: the rises
     of a zigzag that leaves out every turn smaller than ``least``."""
@@ -81,16 +77,18 @@ def swings(values: Sequence[float], least: float) -> list[float]:
 
 
 def slope(steps: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
-    """The slope per step of a straight line, as the median of the slopes between numbers half a row apart (robust,
-    as Theil and Sen have it), and its standard error."""
+    """The slope per step of a straight line through the medians of eight blocks, and its standard error, which also
+    grows with what does not lie on a line (neighbouring batches that are alike). At least eight numbers."""
     count = len(values)
-    half = count // 2
-    if half < 1:
+    edges = [round(block * count / BLOCKS) for block in range(BLOCKS + 1)]
+    blocks = list(pairwise(edges))
+    xs = [statistics.fmean(steps[a:b]) for a, b in blocks]
+    ys = [statistics.median(values[a:b]) for a, b in blocks]
+    centre, height = statistics.fmean(xs), statistics.fmean(ys)
+    spread = sum((x - centre) ** 2 for x in xs)
+    if spread <= 0:
         return 0.0, math.inf
-    pairs = [(i, i + count - half) for i in range(half)]
-    some = [(values[b] - values[a]) / (steps[b] - steps[a]) for a, b in pairs if steps[b] > steps[a]]
-    if not some:
-        return 0.0, math.inf
-    gap = statistics.fmean(steps[b] - steps[a] for a, b in pairs)
-    scatter = noise(values)
-    return statistics.median(some), OF_MEDIAN * scatter * math.sqrt(2 / len(some)) / gap
+    found = sum((x - centre) * (y - height) for x, y in zip(xs, ys, strict=True)) / spread
+    rest = sum((y - height - found * (x - centre)) ** 2 for x, y in zip(xs, ys, strict=True)) / (BLOCKS - 2)
+    of_noise = OF_MEDIAN * noise(values) / math.sqrt(count / BLOCKS)
+    return found, max(math.sqrt(rest), of_noise) / math.sqrt(spread)
