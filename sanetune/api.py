@@ -45,7 +45,7 @@ def plan(config: Source, *overrides: str) -> Plan:
 def check(
     subject: Source | Any,
     *overrides: str,
-    level: str = "static",
+    level: str | None = None,
     loss_on: str | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
@@ -54,7 +54,7 @@ def check(
     """Looks at a run before it begins: a configuration, or a built transformers or TRL trainer.
 
     ``level``: static looks only; probe also passes a few batches through the real model; trial also trains it for a
-    while (the last two of a configuration).
+    while (the last two of a configuration). Open: what the configuration's ``check.level`` says, which is trial.
     Of a trainer, the very batches that it would train on are read, and nothing in it is changed; ``loss_on`` says which
     tokens are meant to be learnt (assistant, last or all; open, it is read off the rows). A configuration says that
     itself. ``select`` and ``ignore`` name checks or families. The report has ``verdict``, ``findings`` and
@@ -65,8 +65,9 @@ def check(
     if hasattr(subject, "get_train_dataloader"):
         return checking.look_at_trainer(subject, loss_on=loss_on, select=select, ignore=ignore)
     settings = load(subject, overrides)
-    with checking.evidence_of(settings, console, level) as evidence:
-        return checking.look(settings, evidence, select, ignore, level)
+    deep = level or settings.check.level
+    with checking.evidence_of(settings, console, deep) as evidence:
+        return checking.look(settings, evidence, select, ignore, deep)
 
 
 def train(

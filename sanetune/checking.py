@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune.audit.catalogue import catalogue, chosen, known
 from sanetune.audit.evidence import Evidence
+from sanetune.audit.proof import proof_of
 from sanetune.audit.runner import Rules, report
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
-from sanetune.finding import Report
+from sanetune.finding import Finding, Report
 from sanetune.report.progress import checks_bar
 
 if TYPE_CHECKING:
@@ -39,14 +41,18 @@ def opened(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]
 
 @contextmanager
 def evidence_of(
-    config: Config, console: Console | None = None, level: str = "static", given: Mapping[str, Any] | None = None
+    config: Config,
+    console: Console | None = None,
+    level: str = "static",
+    given: Mapping[str, Any] | None = None,
+    scratch: Path | None = None,
 ) -> Iterator[Evidence]:
     """The evidence of a configuration; what it keeps on disk and in memory is gone afterwards. ``given``: pieces that
-    are there already."""
+    are there already; ``scratch``: a folder that stays instead."""
     from sanetune.audit.protocol import Protocol
     from sanetune.audit.static import ConfigEvidence
 
-    folder = tempfile.TemporaryDirectory(prefix="sanetune-")
+    folder = nullcontext(str(scratch)) if scratch else tempfile.TemporaryDirectory(prefix="sanetune-")
     with folder as name, checks_bar(console) as bar, ExitStack() as stack:
         looked = ConfigEvidence(config, Path(name), bar.rows).builders()
         proved = Protocol(config, level, stack, bar.steps).builders()
@@ -54,9 +60,15 @@ def evidence_of(
 
 
 def look(
-    config: Config, evidence: Evidence, select: Sequence[str] = (), ignore: Sequence[str] = (), level: str = "static"
+    config: Config,
+    evidence: Evidence,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    level: str = "static",
+    known: Mapping[str, Finding] | None = None,
 ) -> Report:
-    """Runs the checks that ``config`` and the arguments leave; the arguments count for more."""
+    """Runs the checks that ``config`` and the arguments leave; the arguments count for more. ``known``: findings that
+    still hold."""
     section = config.check
     checks = chosen(list(select) or section.select, [*section.ignore, *ignore], level)
     rules = rules_of(config)
@@ -64,7 +76,8 @@ def look(
     subject = {"model": from_here(config.model.name), "data": data}
     if config.file is not None:
         subject = {"config": str(config.file), **subject}
-    return report(checks, evidence, rules, level=level, subject=subject)
+    found = report(checks, evidence, rules, level=level, subject=subject, known=known)
+    return replace(found, proof=proof_of(evidence))
 
 
 def from_here(name: str) -> str:
@@ -80,7 +93,16 @@ def page(config: Config, evidence: Evidence, report: Report, run: Run | None = N
     from sanetune.viewing import view
 
     known = run.read_json(run.versions) if run and run.versions.is_file() else None
-    return rendered(view(config, evidence, report, known))
+    return rendered(view(config, evidence, report, known, _cleared(run) if run else ()))
+
+
+def _cleared(run: Run) -> Sequence[str]:
+    """How a run was cleared, in words; a clearance that cannot be read is said to be so."""
+    from sanetune.clearance import read
+    from sanetune.report.clearance import lines
+
+    found, why = read(run)
+    return lines(found) if found else [f"No proof: {why}"]
 
 
 def rules_of(config: Config) -> Rules:

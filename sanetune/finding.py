@@ -151,6 +151,7 @@ class Report:
 
     ``subject``: what was looked at, by name (``config``, ``model``, ``data``, …). ``unusable``: the error that made the
     input unusable, so that most checks had to be skipped. ``evidence_seconds``: how long each evidence took to build.
+    ``proof``: overfit, branches, trial, samples and forecast as plain values, where they were made.
     """
 
     findings: Sequence[Finding]
@@ -159,6 +160,7 @@ class Report:
     subject: dict[str, str] = field(default_factory=dict)
     unusable: UserError | None = None
     evidence_seconds: dict[str, float] = field(default_factory=dict)
+    proof: dict[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -218,4 +220,8 @@ class Report:
             "subject": self.subject,
             "evidence_seconds": {name: round(value, 4) for name, value in self.evidence_seconds.items()},
         }
-        return values | ({"unusable": str(self.unusable)} if self.unusable else {})
+        return (
+            values
+            | ({"proof": self.proof} if self.proof else {})
+            | ({"unusable": str(self.unusable)} if self.unusable else {})
+        )

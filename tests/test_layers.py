@@ -22,7 +22,7 @@ LAYERS = (
     ("forecast", "fingerprint", "clearance"),
     ("audit", "checks"),
     ("report",),
-    ("starting", "comparing", "chatting", "training", "viewing", "checking", "clearing", "gate"),
+    ("starting", "comparing", "chatting", "training", "viewing", "checking", "clearing", "correcting", "gate"),
     ("api",),
     ("demo",),
     ("cli",),

@@ -62,6 +62,10 @@ class Evidence:
         self._ready[name] = value
         return value
 
+    def ready(self, name: str) -> Any:
+        """The evidence ``name`` where it is there already, else None: nothing is built."""
+        return self._ready.get(name)
+
     def cost(self, needs: tuple[str, ...]) -> int:
         """The place of the most expensive of ``needs`` in the order of building."""
         order = {name: number for number, name in enumerate(self._builders, start=1)}

@@ -20,24 +20,67 @@ ROUNDS = 5
 """Most rounds: a fix may uncover another fault, but not for ever."""
 
 
+TRUSTED = ("curve-rate-beaten", "model-rate-critical")
+"""Whose value is taken where several name the same key: what was compared or measured on the model goes before what is
+published or a rule of thumb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value that was changed, and the finding for which it was."""
+
+    key: str
+    before: Any
+    after: Any
+    check: str
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"key": self.key, "before": self.before, "after": self.after, "check": self.check, "why": self.why}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One look, and what was changed after it (nothing after the last)."""
+
+    report: Report
+    changes: list[Change] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: verdict, changes, and the trial's curve where there was one."""
+        bad = self.report.of(Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
+        return {
+            "verdict": self.report.verdict.value,
+            "findings": [{"check": one.check, "verdict": one.verdict.value, "what": one.what} for one in bad],
+            "changes": [change.to_json() for change in self.changes],
+            "proof": self.report.proof,
+            "seconds": round(self.report.seconds, 3),
+        }
+
+
 @dataclass(slots=True)
 class Fixed:
-    """What the fixer did: the report of each look (the last one is how it ends), what was changed in each round, the
-    difference between first and last text, and where the first lies."""
+    """What the fixer did: its rounds (the last one is how it ends), the difference between first and last text, and
+    where the first lies."""
 
-    reports: list[Report] = field(default_factory=list)
-    changes: list[dict[str, Any]] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
     diff: str = ""
     backup: Path | None = None
 
     @property
     def report(self) -> Report:
-        return self.reports[-1]
+        return self.rounds[-1].report
+
+    @property
+    def changes(self) -> list[Change]:
+        """All changes, in their order."""
+        return [change for one in self.rounds for change in one.changes]
 
 
-def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config], Report]) -> Fixed:
-    """Looks, changes the file behind ``config``, looks again. Comments and order of the file stay; a copy of the first
-    text lies beside it as ``NAME.bak``, ``NAME.bak2``, ….
+def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config, list[str]], Report]) -> Fixed:
+    """Looks, changes the file behind ``config``, looks again (``look`` hears which keys were changed). Comments and
+    order of the file stay; a copy of the first text lies beside it as ``NAME.bak``, ``NAME.bak2``, ….
 
     ConfigError when there is no file; RunError when it cannot be written. Keys that ``overrides`` set are left alone:
     the file does not decide them.
@@ -46,30 +89,35 @@ def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config], Rep
         raise ConfigError("there is no file to fix", "The configuration was made in Python.", "Change it there.")
     file, first = config.file, read_text(config.file)
     done, text, held = Fixed(), first, {one.split("=", 1)[0].strip() for one in overrides}
+    changes: list[Change] = []
     while True:
-        done.reports.append(look(config))
-        changes = wanted(done.report, config, held, done.changes)
-        if not changes or len(done.changes) == ROUNDS:
+        report = look(config, [change.key for change in changes])
+        changes = wanted(report, config, held, done.changes) if len(done.rounds) < ROUNDS else []
+        done.rounds.append(Round(report, changes))
+        if not changes:
             return done
-        text = _renamed(text, config, changes)
+        text = _renamed(text, config, {change.key: change.after for change in changes})
         if done.backup is None:
             done.backup = _backed_up(file, first)
         _written(file, text)
-        done.changes.append(changes)
         done.diff = _difference(first, text, file)
         config = load(file, overrides)
 
 
-def wanted(report: Report, config: Config, held: set[str], before: list[dict[str, Any]]) -> dict[str, Any]:
-    """The fixes of ``report`` that change something and have not been tried."""
-    tried = [(key, repr(value)) for changes in before for key, value in changes.items()]
-    return {
-        key: value
-        for key, value in report.fixes.items()
-        if key not in held
-        and (key, repr(value)) not in tried
-        and (_value(config, key) != value or _is_old(config, key))
-    }
+def wanted(report: Report, config: Config, held: set[str], before: list[Change]) -> list[Change]:
+    """The fixes of ``report`` that change something and have not been tried. A warning does not change a key a second
+    time: it could go back and forth."""
+    tried = {(change.key, repr(change.after)) for change in before}
+    found: dict[str, Change] = {}
+    for finding in sorted(report.of(Verdict.FAIL, Verdict.WARN), key=lambda one: one.check not in TRUSTED):
+        for key, value in finding.fix.items():
+            again = finding.verdict is Verdict.WARN and any(change.key == key for change in before)
+            if key in found or key in held or again or (key, repr(value)) in tried:
+                continue
+            now = _value(config, key)
+            if now != value or _is_old(config, key):
+                found[key] = Change(key, now, value, finding.check, finding.what)
+    return list(found.values())
 
 
 def _value(config: Config, key: str) -> Any:

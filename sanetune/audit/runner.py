@@ -41,16 +41,21 @@ class Rules:
 
 
 def run(
-    checks: Iterable[Check], evidence: Evidence, rules: Rules | None = None, tell: Tell = lambda name, done, of: None
+    checks: Iterable[Check],
+    evidence: Evidence,
+    rules: Rules | None = None,
+    tell: Tell = lambda name, done, of: None,
+    known: Mapping[str, Finding] | None = None,
 ) -> list[Finding]:
-    """Every check's finding, worst first, those of one verdict in the catalogue's order."""
-    rules = rules or Rules()
+    """Every check's finding, worst first, those of one verdict in the catalogue's order. ``known``: findings that need
+    not be made again."""
+    rules, known = rules or Rules(), known or {}
     checks = [check for check in checks if rules.severity.get(check.name) != "off"]
     limits = {check.name: rules.of(check) for check in checks}
     found: dict[str, Finding] = {}
     for done, check in enumerate(sorted(checks, key=lambda check: evidence.cost(check.needs))):
         tell(check.name, done, len(checks))
-        finding = _finding(check, evidence, limits[check.name])
+        finding = known.get(check.name) or _finding(check, evidence, limits[check.name])
         found[check.name] = _as_ruled(finding, rules.severity.get(check.name))
     tell("", len(checks), len(checks))
     return sorted((found[check.name] for check in checks), key=lambda finding: -_weight(finding))
@@ -63,10 +68,11 @@ def report(
     tell: Tell = lambda name, done, of: None,
     level: str = "static",
     subject: dict[str, str] | None = None,
+    known: Mapping[str, Finding] | None = None,
 ) -> Report:
     """:func:`run`, as a report."""
     began = time.perf_counter()
-    findings = run(checks, evidence, rules, tell)
+    findings = run(checks, evidence, rules, tell, known)
     return Report(
         findings, level, time.perf_counter() - began, subject or {}, evidence.unusable, dict(evidence.seconds)
     )

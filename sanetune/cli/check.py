@@ -11,6 +11,8 @@ import click
 from sanetune.cli import config_argument, guarded, json_option, write_json, write_text
 
 if TYPE_CHECKING:
+    from sanetune.audit.evidence import Evidence
+    from sanetune.audit.fixer import Round
     from sanetune.config.schema import Config
     from sanetune.finding import Report
 
@@ -26,7 +28,9 @@ def _output(option: str, words: str) -> Any:
 @click.command(name="check")
 @config_argument
 @click.option(
-    "--level", type=click.Choice(["static", "probe"]), default="static", show_default=True, help="How far to go."
+    "--level",
+    type=click.Choice(["static", "probe", "trial"]),
+    help="How far to go: look only, probe the model, or train a short trial (open: check.level, which is trial).",
 )
 @click.option("--select", multiple=True, callback=_names, metavar="NAMES", help="Only these checks or families.")
 @click.option("--ignore", multiple=True, callback=_names, metavar="NAMES", help="Not these checks or families.")
@@ -45,7 +49,7 @@ def _output(option: str, words: str) -> Any:
 def command(
     config: Path,
     overrides: tuple[str, ...],
-    level: str,
+    level: str | None,
     select: list[str],
     ignore: list[str],
     fix: bool,
@@ -62,33 +66,32 @@ def command(
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
-    from sanetune import checking, clearing
+    from sanetune import checking, clearing, correcting
 
     said = ""
     settings, notes = checking.opened(config, overrides)
     for note in notes:
         click.echo(f"! {note}", err=True)
 
-    def look(settings: Config) -> Report:
+    def seen(settings: Config, evidence: Evidence, report: Report) -> None:
         nonlocal said
-        with checking.evidence_of(settings, level=level) as evidence:
-            before = clearing.fingerprint_of(evidence)
-            report = checking.look(settings, evidence, select, ignore, level)
-            said = clearing.keep(settings, report, before, partly=bool(select or ignore))
-            if html is not None:
-                write_text(html, checking.page(settings, evidence, report))
-            return report
+        said = clearing.keep(settings, report, clearing.fingerprint_of(evidence), partly=bool(select or ignore))
+        if html is not None:
+            write_text(html, checking.page(settings, evidence, report))
 
+    rounds: list[Round] = []
     if fix:
-        from sanetune.audit.fixer import fix as fixed
         from sanetune.report.fixes import show as show_fixes
 
-        done = fixed(settings, overrides, look)
-        report = done.report
+        done = correcting.correct(settings, overrides, level=level, select=select, ignore=ignore, seen=seen)
+        report, rounds = done.report, done.rounds
         show_fixes(done, quiet=str(json_file) == "-")
     else:
-        report = look(settings)
-    _written(report, json_file, sarif, junit)
+        deep = level or settings.check.level
+        with checking.evidence_of(settings, level=deep) as evidence:
+            report = checking.look(settings, evidence, select, ignore, deep)
+            seen(settings, evidence, report)
+    _written(report, rounds, json_file, sarif, junit)
     if said:
         click.echo(said, err=True)
     if write_clean is not None:
@@ -100,14 +103,17 @@ def command(
     sys.exit(report.exit_code)
 
 
-def _written(report: Report, json_file: Path | None, sarif: Path | None, junit: Path | None) -> None:
+def _written(
+    report: Report, rounds: list[Round], json_file: Path | None, sarif: Path | None, junit: Path | None
+) -> None:
     """To the terminal, and into the files that were asked for."""
     if str(json_file) != "-":
         from sanetune.report import findings
 
         findings.show(report)
     if json_file is not None:
-        write_json(json_file, report.to_json())
+        corrected = {"rounds": [one.to_json() for one in rounds]} if rounds else {}
+        write_json(json_file, report.to_json() | corrected)
     if sarif is not None:
         from sanetune.report.sarif import sarif as as_sarif
 

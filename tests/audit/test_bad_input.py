@@ -32,7 +32,7 @@ def looked(data: Path, **model: Any) -> None:
     """Looks, and fails where a check crashes."""
     settings = {"model": {"name": str(MODEL), **model}, "data": {"train": str(data)}, "run": {"trackers": []}}
     try:
-        report = check(settings)
+        report = check(settings, level="static")
     except UserError:
         return
     crashes = report.of(Verdict.CRASH)

@@ -25,11 +25,11 @@ train:
 """
 
 
-def looks(*rounds: dict[str, Any]) -> Callable[[Config], Report]:
+def looks(*rounds: dict[str, Any]) -> Callable[[Config, list[str]], Report]:
     """Reports that propose these fixes, one after the other, then pass."""
     left = list(rounds)
 
-    def look(config: Config) -> Report:
+    def look(config: Config, changed: list[str]) -> Report:
         if not left:
             return Report([Finding("config-rate-unusual", Verdict.PASS, "fine")])
         return Report([Finding("config-rate-unusual", Verdict.FAIL, "bad", fix=left.pop(0))])
@@ -53,7 +53,7 @@ def test_a_fix_changes_its_value_and_keeps_comments_and_order(file: Path) -> Non
     assert done.backup is not None and done.backup.read_text() == TEXT
     assert "-  learning_rate: 0.1" in done.diff and "+  learning_rate: 0.001" in done.diff
     assert done.report.verdict is Verdict.PASS
-    assert len(done.reports) == 2
+    assert len(done.rounds) == 2
 
 
 def test_an_old_name_is_replaced_by_todays(file: Path) -> None:
@@ -64,20 +64,20 @@ def test_an_old_name_is_replaced_by_todays(file: Path) -> None:
 
 
 def test_it_ends_when_nothing_can_be_fixed_and_says_so(file: Path) -> None:
-    done = fix(load(file), (), lambda config: Report([Finding("labels-none", Verdict.FAIL, "bad")]))
-    assert (len(done.reports), done.changes, done.backup) == (1, [], None)
+    done = fix(load(file), (), lambda config, changed: Report([Finding("labels-none", Verdict.FAIL, "bad")]))
+    assert (len(done.rounds), done.changes, done.backup) == (1, [], None)
     assert file.read_text() == TEXT
     assert list(file.parent.iterdir()) == [file]
 
 
 def test_a_fix_that_does_not_help_is_not_tried_twice_and_rounds_are_bounded(file: Path) -> None:
-    same = fix(load(file), (), lambda config: Report([Finding("x", Verdict.FAIL, "bad", fix={"train.seed": 7})]))
-    assert same.changes == [{"train.seed": 7}]
+    same = fix(load(file), (), lambda config, changed: Report([Finding("x", Verdict.FAIL, "bad", fix={"train.seed": 7})]))
+    assert [(one.key, one.after) for one in same.changes] == [("train.seed", 7)]
     numbers = iter(range(100, 200))
     other = fix(
-        load(file), (), lambda config: Report([Finding("x", Verdict.FAIL, "bad", fix={"train.seed": next(numbers)})])
+        load(file), (), lambda config, changed: Report([Finding("x", Verdict.FAIL, "bad", fix={"train.seed": next(numbers)})])
     )
-    assert len(other.changes) == ROUNDS
+    assert len(other.rounds) == ROUNDS + 1
 
 
 def test_keys_that_the_command_line_sets_are_left_alone(file: Path) -> None:
