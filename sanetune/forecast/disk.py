@@ -1,0 +1,52 @@
+"""What is saved, and how fast the disk takes it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROBE = 32 * 1024 * 1024
+"""Bytes of the file that is written to measure the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes of one ``checkpoint``, and of the ``final`` model with what else is saved once."""
+
+    checkpoint: int
+    final: int
+
+
+def stored_by(model: Any, arguments: Any) -> Stored:
+    """What a run with this model and these arguments saves. Adam keeps two numbers for each trained weight, in the
+    weight's own format; of a model with an adapter, checkpoints hold the adapter and the end both."""
+    weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    trained = sum(weight.numel() * weight.element_size() for weight in model.parameters() if weight.requires_grad)
+    adapted = hasattr(model, "peft_config")
+    saved = trained if adapted else weights
+    return Stored(saved + (0 if arguments.save_only_model else 2 * trained), weights + (trained if adapted else 0))
+
+
+def write_speed(folder: str | Path, size: int = PROBE) -> float | None:
+    """Bytes per second that the disk below ``folder`` (or the nearest folder above it that is there) takes in, down to
+    the device; the file is removed. None where nothing can be written."""
+    where = Path(folder).absolute()
+    while not where.is_dir():
+        if where == where.parent:
+            return None
+        where = where.parent
+    block = os.urandom(1024 * 1024)
+    try:
+        with tempfile.NamedTemporaryFile(dir=where, prefix=".sanetune-speed-") as file:
+            began = time.perf_counter()
+            for _ in range(max(1, size // len(block))):
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+            return max(1, size // len(block)) * len(block) / max(1e-9, time.perf_counter() - began)
+    except OSError:
+        return None

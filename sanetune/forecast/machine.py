@@ -1,0 +1,91 @@
+"""The machine as a forecast needs it, measured once on the real model: matrix products, the disk, what is saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sanetune.forecast.device import Work, matmul_rate, published, work_of
+from sanetune.forecast.disk import Stored, stored_by, write_speed
+
+if TYPE_CHECKING:
+    from sanetune.engine.lab import Lab
+    from sanetune.planning import Plan
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What was measured on, and what of it is known.
+
+    ``device``: its name, as the driver says it (``cpu``: the processor's is not told); ``devices``: how many took part
+    in the trial; ``dtype``: the format that products are computed in. ``matmul``: measured operations per second on
+    products of the model's own shapes; ``peak``: those that its maker publishes, with the ``source``. ``write``: bytes
+    per second of the disk. None: not measured, or not known.
+    """
+
+    device: str
+    work: Work
+    stored: Stored
+    devices: int = 1
+    dtype: str = "float32"
+    matmul: float | None = None
+    peak: float | None = None
+    source: str = ""
+    write: float | None = None
+
+
+def machine_of(lab: Lab) -> Machine:
+    """The machine on which ``lab`` lies; takes about half a second and leaves the model alone."""
+    arguments = lab.trainer.args
+    dtype = computed_in(lab)
+    name = device_name(lab.device)
+    places = max(batch["input_ids"].numel() for batch in lab.batches)
+    known = published(name, str(dtype).removeprefix("torch."))
+    return Machine(
+        device=name,
+        work=work_of(lab.model),
+        stored=stored_by(lab.model, arguments),
+        devices=int(arguments.world_size),
+        dtype=str(dtype).removeprefix("torch."),
+        matmul=matmul_rate(lab.model, places, dtype),
+        peak=known[0] if known else None,
+        source=known[1] if known else "",
+        write=write_speed(str(lab.config.run.output_dir or ".")),
+    )
+
+
+def machine_from(plan: Plan) -> Machine:
+    """What the plan alone tells of the machine: sizes, and nothing measured."""
+    facts, train = plan.facts, plan.config.train
+    size = BYTES.get(str(plan.config.model.dtype), 4)
+    trained = facts.trainable * size
+    adapted = plan.config.model.adapter is not None
+    saved = trained if adapted else facts.parameters * size
+    only = bool(train.value("save_only_model"))
+    return Machine(
+        device=facts.device,
+        work=Work(facts.parameters - facts.trainable, facts.trainable, facts.layers, facts.hidden),
+        stored=Stored(saved + (0 if only else 2 * trained), facts.parameters * size + (trained if adapted else 0)),
+        dtype="bfloat16" if train.value("bf16") else "float16" if train.value("fp16") else "float32",
+    )
+
+
+def computed_in(lab: Lab) -> Any:
+    """The format of the model's products: that of mixed precision, or else of its weights."""
+    import torch
+
+    if lab.trainer.args.bf16:
+        return torch.bfloat16
+    if lab.trainer.args.fp16:
+        return torch.float16
+    floating = [weight.dtype for weight in lab.model.parameters() if weight.dim() >= 2 and weight.is_floating_point()]
+    return floating[0] if floating else torch.float32
+
+
+def device_name(device: Any) -> str:
+    """The device by its driver's name."""
+    import torch
+
+    return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else str(device.type)

@@ -1,0 +1,147 @@
+"""Seconds of the whole run out of measured steps: how long one takes, and how many steps, looks and savings there are.
+
+The sum of all steps is wanted, so it is the mean of a step that counts, not its median: a tenth of slow steps makes the
+run longer. What a single hiccup adds is bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+    from sanetune.config.steps import StepPlan
+    from sanetune.engine.trial import Timing
+
+WARM = 3
+"""First steps that are left out, where there are enough: kernels are chosen, memory is taken, shapes are new."""
+STRETCHES = 5
+"""Consecutive parts of the measured steps; the fastest and the slowest of them are the interval."""
+AGREE = 1.5
+"""Measured steps whose tokens are within this factor of the run's are corrected along their own slope, others in
+proportion."""
+HICCUP = 5.0
+"""A step this many spreads (1.48 times the median deviation) from the middle counts as that far away."""
+MOST = 400
+"""Steps that slopes are taken between: their pairs grow with the square."""
+UNSURE = 2.0
+"""The factor of the interval, both ways, where too few steps were measured to have stretches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A value between a ``low`` and a ``high`` one."""
+
+    low: float
+    middle: float
+    high: float
+
+    def times(self, factor: float) -> Range:
+        return Range(self.low * factor, self.middle * factor, self.high * factor)
+
+    def plus(self, other: float) -> Range:
+        return Range(self.low + other, self.middle + other, self.high + other)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """``seconds`` of one step of the run, on as many devices as were measured; ``steps``: how many measured ones it is
+    from; ``tokens``: mean tokens of those, without padding; ``scaled``: they hold so many more or fewer tokens than
+    the run's that the seconds were taken in proportion."""
+
+    seconds: Range
+    steps: int
+    tokens: float
+    scaled: bool = False
+
+
+def pace_of(timing: Timing, tokens: float) -> Pace:
+    """How long a step takes that holds ``tokens`` tokens (the mean of the whole run; 0: as those measured).
+
+    A regression estimator: the mean of the measured steps, moved along the slope of seconds over tokens (Theil-Sen, at
+    least 0) to the run's mean tokens. The interval: as if the whole run went as fast as the fastest of five consecutive
+    stretches, or as slow as the slowest. ValueError without a measured step.
+    """
+    import numpy as np
+
+    first = WARM if len(timing.steps) >= 3 * WARM else 0
+    seconds = np.asarray(timing.steps[first:], dtype=float)
+    if not len(seconds):
+        raise ValueError("no step was measured")
+    held = np.asarray(timing.tokens[first:], dtype=float)
+    if len(held) != len(seconds):
+        held = np.zeros(len(seconds))
+    mean = float(held.mean())
+    wanted = tokens or mean
+    scaled = bool(mean) and not 1 / AGREE <= wanted / mean <= AGREE
+    slope = 0.0 if scaled else _slope(held, seconds)
+    rest = _bounded(seconds - slope * held) + slope * wanted
+    if scaled:
+        rest = _bounded(seconds) * (wanted / mean)
+    middle = float(rest.mean())
+    if len(rest) < 2 * STRETCHES:
+        return Pace(Range(middle / UNSURE, middle, middle * UNSURE), len(rest), mean, scaled)
+    stretches = [float(part.mean()) for part in np.array_split(rest, STRETCHES)]
+    return Pace(Range(min(stretches), middle, max(stretches)), len(rest), mean, scaled)
+
+
+def _slope(across: Any, up: Any) -> float:
+    """The median slope between all pairs of points (Theil-Sen), which single steps cannot turn; never below 0."""
+    import numpy as np
+
+    across, up = across[:MOST], up[:MOST]
+    first, second = np.triu_indices(len(across), 1)
+    apart = across[second] - across[first]
+    some = apart != 0
+    if not some.any():
+        return 0.0
+    return max(0.0, float(np.median((up[second] - up[first])[some] / apart[some])))
+
+
+def _bounded(values: Any) -> Any:
+    """``values``, none further than HICCUP spreads from their median (a twentieth of it at the least)."""
+    import numpy as np
+
+    middle = float(np.median(values))
+    spread = max(1.4826 * float(np.median(np.abs(values - middle))), abs(middle) / 20)
+    return np.clip(values, middle - HICCUP * spread, middle + HICCUP * spread)
+
+
+def looks(steps: StepPlan, config: Config, rows: int) -> int:
+    """How often the whole run measures its ``rows`` validation rows: before the first step, at every interval, after
+    the last."""
+    train = config.train
+    strategy = str(train.value("eval_strategy"))
+    if not rows or strategy == "no":
+        return 0
+    start = train.given.get("eval_on_start")
+    count = 1 if start is None or start else 0
+    if strategy == "epoch":
+        # transformers' own at the end of every epoch, and ours at the last step.
+        return count + math.ceil(round(steps.epochs, 6)) + 1
+    delay = float(train.value("eval_delay") or 0)
+    due = range(steps.eval_steps or steps.total_steps + 1, steps.total_steps + 1, steps.eval_steps or 1)
+    return count + len({step for step in due if step >= delay} | {steps.total_steps})
+
+
+def savings(steps: StepPlan, config: Config, rows: int) -> int:
+    """How many checkpoints the whole run writes, the last one too; where only better ones are saved, at most."""
+    strategy = str(config.train.value("save_strategy"))
+    if strategy == "no":
+        return 0
+    if strategy == "epoch":
+        return math.ceil(round(steps.epochs, 6))
+    if strategy == "best":
+        return looks(steps, config, rows)
+    every = steps.save_steps or steps.total_steps
+    return math.ceil(steps.total_steps / every) if every else 0
+
+
+def seconds_of_a_look(timing: Timing, pace: Pace, tokens: int) -> tuple[float, bool]:
+    """Seconds of one look at all ``tokens`` of the validation rows, and whether a look was measured. Where none was: a
+    third of the time that training takes for as many tokens, since it is the forward pass of three parts."""
+    if timing.look_tokens and timing.look_seconds > 0:
+        return timing.look_seconds * tokens / timing.look_tokens, True
+    return (pace.seconds.middle / pace.tokens * tokens / 3 if pace.tokens else 0.0), False

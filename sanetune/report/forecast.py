@@ -1,0 +1,118 @@
+"""The forecast on a terminal: each number with the equation that it comes from, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sanetune import units
+
+if TYPE_CHECKING:
+    from sanetune.forecast.forecast import Forecast
+    from sanetune.forecast.time import Range
+
+WIDTH = 80
+
+
+def show(forecast: Forecast, console: Console | None = None) -> None:
+    """Print the table; fits 80 columns."""
+    console = console or Console(highlight=False)
+    console.print(Group(*parts(forecast)), width=min(console.width, WIDTH))
+
+
+def line(forecast: Forecast) -> str:
+    """The forecast as one sentence."""
+    cost = f", {units.usd(forecast.usd.middle)}" if forecast.usd else ""
+    return (
+        f"{units.many(forecast.steps, 'step')} will take {units.seconds(forecast.seconds.middle)} on"
+        f" {units.many(forecast.devices, 'device')}{cost}; this check took {units.share(forecast.check_share)} of that"
+    )
+
+
+def parts(forecast: Forecast) -> list[RenderableType]:
+    """The pieces of the view, top to bottom."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, style="bold")
+    table.add_column(style="dim", overflow="fold")
+    for row in rows(forecast):
+        table.add_row(*row)
+    notes = [Text(f"! {note}", style="yellow") for note in forecast.notes]
+    return [Text("Forecast of the whole run", style="bold"), table, *notes]
+
+
+def rows(forecast: Forecast) -> Iterator[tuple[str, str, str]]:
+    """(name, value, where it comes from) of each number."""
+    f = forecast
+    step = f.seconds_per_step
+    yield (
+        "one step",
+        units.seconds(step.middle),
+        f"mean of {units.many(f.measured_steps, 'measured step')}; stretches of them {_between(step)}",
+    )
+    yield (
+        "steps",
+        units.seconds(f.steps * step.middle),
+        f"{f.steps:,} x {units.seconds(step.middle)}",
+    )
+    if f.looks:
+        yield (
+            "evaluations",
+            units.seconds(f.looks * f.look_seconds),
+            f"{f.looks:,} x {units.seconds(f.look_seconds)} = {units.share(f.look_share)} of the run",
+        )
+    if f.write:
+        yield (
+            "saving",
+            units.seconds(f.savings * f.saving_seconds + f.final_seconds),
+            f"{units.many(f.savings, 'checkpoint')} of {units.bytes_(f.checkpoint_bytes)} and the model, at"
+            f" {units.bytes_(f.write)}/s = {units.share(f.saving_share)} of the run",
+        )
+    yield "whole run", units.seconds(f.seconds.middle), f"the sum of these; {_between(f.seconds)}"
+    if f.usd is not None and f.price is not None:
+        yield (
+            "cost",
+            units.usd(f.usd.middle),
+            f"{_hours(f.hours.middle)} h x {units.many(f.paid_devices, 'device')} x {units.usd(f.price)};"
+            f" {units.usd(f.usd.low)} to {units.usd(f.usd.high)}",
+        )
+    yield (
+        "tokens",
+        f"{units.count(f.tokens_per_second)}/s",
+        f"without padding; {units.count(f.learnt_tokens_per_second)}/s of them learnt",
+    )
+    yield from _use(f)
+    yield (
+        "this check",
+        units.share(f.check_share),
+        f"{units.seconds(f.check_seconds)} x {units.many(f.measured_devices, 'device')} /"
+        f" ({units.seconds(f.seconds.middle)} x {units.many(f.devices, 'device')})",
+    )
+
+
+def _use(f: Forecast) -> Iterator[tuple[str, str, str]]:
+    """What is made of the device."""
+    each = (
+        f"{units.count(f.operations_per_token)} operations per token x"
+        f" {units.count(f.tokens_per_second / f.devices)} tokens/s / "
+    )
+    if f.matmul and f.matmul_share is not None:
+        yield "of the device", units.share(f.matmul_share), each + f"{_rate(f.matmul)} measured on its matrices"
+    if f.peak and f.mfu is not None:
+        yield "MFU", units.share(f.mfu), each + f"{_rate(f.peak)} published in {f.dtype}"
+
+
+def _between(one: Range) -> str:
+    return f"{units.seconds(one.low)} to {units.seconds(one.high)}"
+
+
+def _hours(number: float) -> str:
+    return f"{number:.1f}" if number >= 10 else f"{number:.3g}"
+
+
+def _rate(number: float) -> str:
+    return f"{number / 1e12:.3g} TFLOP/s" if number >= 1e11 else f"{number / 1e9:.3g} GFLOP/s"

@@ -1,0 +1,82 @@
+"""Plans, trials and machines made by hand, for forecasts whose numbers are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from sanetune.config.facts import Facts
+from sanetune.config.load import load
+from sanetune.config.schema import Config
+from sanetune.curves.curve import Curve
+from sanetune.engine.trial import Timing, Trial
+from sanetune.forecast.device import Work
+from sanetune.forecast.disk import Stored
+from sanetune.forecast.forecast import Forecast, forecast_of
+from sanetune.forecast.machine import Machine
+from sanetune.planning import Plan, plan_with
+
+DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
+
+
+def config(**sections: Any) -> Config:
+    """A configuration whose sections are these; nothing of it is read."""
+    named = {"model": {"name": "m"}, "data": {"train": "d"}, "run": {"output_dir": "/none"}}
+    return load({**named, **sections})
+
+
+def planned(settings: Config, **known: Any) -> Plan:
+    """Its plan on 1,000 examples of 100 tokens."""
+    facts = {"parameters": 1_000_000, "trainable": 1_000_000, "hidden": 64, "layers": 2, "train_examples": 1_000}
+    facts |= {"validation_examples": 100, "mean_tokens": 100.0, "learnt_tokens": 40_000}
+    return plan_with(settings, Facts(**(facts | known)))
+
+
+def rows(plan: Plan) -> Any:
+    """What preparing would have given for it."""
+    examples, held = plan.facts.train_examples, plan.facts.validation_examples
+    stats = {"train": {"tokens": round(examples * plan.facts.mean_tokens), "examples": examples}}
+    if held:
+        stats["validation"] = {"tokens": round(held * plan.facts.mean_tokens), "examples": held}
+    return SimpleNamespace(stats=stats, validation=range(held) if held else None)
+
+
+def timing(seconds: float, tokens: int, steps: int = 50, **changed: Any) -> Timing:
+    """Steps that all take as long."""
+    values: dict[str, Any] = {
+        "steps": [seconds] * steps,
+        "tokens": [tokens] * steps,
+        "learnt_tokens": [tokens * 2 // 5] * steps,
+        "places": [tokens] * steps,
+        "waits": [0.0] * steps,
+        "look_seconds": 2.0,
+        "look_tokens": 5_000,
+    }
+    return Timing(**(values | changed))
+
+
+def trial(measured: Timing) -> Trial:
+    return Trial(Curve(), measured, wanted=len(measured.steps), done=len(measured.steps))
+
+
+def machine(**changed: Any) -> Machine:
+    """A device that reaches 1e12 operations per second, and a disk of 1 GB/s."""
+    values: dict[str, Any] = {
+        "device": "NVIDIA H100 80GB HBM3",
+        "work": Work(0, 1_000_000),
+        "stored": Stored(checkpoint=3_000_000_000, final=1_000_000_000),
+        "matmul": 1e12,
+        "write": 1e9,
+    }
+    return Machine(**(values | changed))
+
+
+def forecast(
+    settings: Config | None = None, measured: Timing | None = None, check_seconds: float = 60.0, **of_machine: Any
+) -> Forecast:
+    """The forecast of these; open: 1,000 rows in batches of 10 for three epochs, half a second each."""
+    settings = settings or config(train={"per_device_train_batch_size": 10, "gradient_accumulation_steps": 1})
+    plan = planned(settings)
+    measured = measured or timing(0.5, 1_000)
+    return forecast_of(plan, rows(plan), trial(measured), settings, check_seconds, machine(**of_machine))
