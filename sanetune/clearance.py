@@ -112,7 +112,7 @@ def read(run: Run) -> tuple[Clearance | None, str]:
 
     try:
         if not run.clearance.exists():
-            return None, "this run has no clearance yet"
+            return None, "it has no clearance"
         if not run.clearance.is_file() or run.clearance.stat().st_size > LARGEST:
             return None, f"{run.clearance.name} is no clearance: it is no file, or too large"
         found: Clearance = _adapter().validate_json(run.clearance.read_bytes())

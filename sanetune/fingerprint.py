@@ -81,8 +81,8 @@ def fingerprint(plan: Plan, prepared: Prepared) -> Fingerprint:
 
 
 def _configuration(plan: Plan, prepared: Prepared) -> dict[str, Any]:
-    """Every settled value that matters, flat. Keys at SFTConfig's own default are as if left out."""
-    from sanetune.config.trl_keys import default_of
+    """Every settled value that matters, flat; keys of SFTConfig that are left open at its own default."""
+    from sanetune.config.trl_keys import fields
 
     config = plan.config
     found: dict[str, Any] = {}
@@ -92,11 +92,11 @@ def _configuration(plan: Plan, prepared: Prepared) -> dict[str, Any]:
     for side in ("train", "validation"):
         for number, source in enumerate(getattr(config.data, side) or ()):
             found |= _flat(_source(source), f"data.{side}[{number}]")
-    given = {key: value for key, value in config.train.given.items() if not ELSEWHERE.fullmatch(key)}
+    keys = [key for key in fields() if not ELSEWHERE.fullmatch(key)]
+    given = {key: config.train.value(key) for key in keys}
     given |= {key: _content(given[key]) for key in _SETTINGS_FILES if key in given}
     # Left open, it follows from the rows.
-    given["max_length"] = prepared.max_length
-    found |= _flat({key: value for key, value in given.items() if value != default_of(key)}, "train")
+    found |= _flat(given | {"max_length": prepared.max_length}, "train")
     found |= {f"train.{key}": getattr(config.train, key) for key in ("engine", "early_stopping_patience")}
     found["run.devices"] = plan.steps.devices
     plain: dict[str, Any] = json.loads(json.dumps(found, default=str))
@@ -143,7 +143,7 @@ def _sources(sections: list[SourceSection]) -> dict[str, dict[str, Any]]:
         for file in files(source):
             name = _free(file.name, found)
             found[name], local[name] = {"kind": kind_of(file)}, file
-    hashed = _all_hashed(local, lines=True)
+    hashed = of_files(local, lines=True)
     return {name: values | hashed.get(name, {}) for name, values in found.items()}
 
 
@@ -162,7 +162,7 @@ def _model(config: Config) -> dict[str, dict[str, Any]]:
         path.name: path for path in sorted(folder.iterdir()) if _MODEL_FILES.fullmatch(path.name) and path.is_file()
     }
     try:
-        return dict(_all_hashed(there))
+        return dict(of_files(there))
     except OSError as error:
         raise ModelError(
             f"A file of the model cannot be read: {error.strerror}.",
@@ -221,7 +221,7 @@ def _versions() -> dict[str, str | None]:
     return {package: version for package, version in found.items() if version or package not in ALSO}
 
 
-def _all_hashed(paths: Mapping[str, Path], *, lines: bool = False) -> dict[str, dict[str, Any]]:
+def of_files(paths: Mapping[str, Path], *, lines: bool = False) -> dict[str, dict[str, Any]]:
     with ThreadPoolExecutor(_THREADS) as pool:
         done = pool.map(lambda path: _hashed(path, lines=lines and kind_of(path) == "lines"), paths.values())
         return dict(zip(paths, done, strict=True))

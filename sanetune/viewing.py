@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sanetune.audit.evidence import BrokenError, Evidence, MissingError
@@ -25,11 +26,15 @@ KEPT_TOKENS = 20_000
 
 
 def view(
-    config: Config, evidence: Evidence, report: Report, known_versions: dict[str, str | None] | None = None
+    config: Config,
+    evidence: Evidence,
+    report: Report,
+    known_versions: dict[str, str | None] | None = None,
+    gate: Sequence[str] = (),
 ) -> PageView:
     """The page of a configuration that was looked at; what could not be built is left out of it.
 
-    ``known_versions``: those of a finished run; open, today's.
+    ``known_versions``: those of a finished run; open, today's. ``gate``: how that run was cleared.
     """
     prepared, plan = _got(evidence, "prepared"), _got(evidence, "plan")
     found = known_versions or versions(plan.facts.device if plan else None)
@@ -41,6 +46,7 @@ def view(
         settings=_settings(plan.config if plan else config),
         versions={name: value or "not installed" for name, value in found.items()},
         title=str(config.file.name if config.file else config.model.name),
+        gate=gate,
     )
 
 

@@ -34,6 +34,18 @@ def test_an_unfinished_run_with_checkpoints_is_not_lost(tmp_path: Path) -> None:
     assert run.steps_saved == [40]
 
 
+def test_a_clearance_alone_is_no_run_but_one_may_begin_there(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.write_json(run.clearance, {})
+    with pytest.raises(RunError, match="not a run folder"):
+        Run.open(run.path)
+    assert Run.create(run.path).clearance.is_file()
+    (tmp_path / "clearance.json").write_text("{}")
+    (tmp_path / "holiday.jpg").write_text("")
+    with pytest.raises(RunError, match=r"holds holiday\.jpg"):
+        Run.create(tmp_path)
+
+
 def test_a_run_that_never_saved_anything_starts_anew(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run")
     run.metrics.write_text("{}\n")

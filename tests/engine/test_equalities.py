@@ -138,7 +138,8 @@ def test_the_first_logged_training_loss_is_the_one_computed_by_hand(
                 "gradient_accumulation_steps": 3, "logging_steps": 1, "learning_rate": 1e-3, "warmup_steps": 0,
             },
             "run": {"output_dir": str(tmp_path / "run"), "trackers": []},
-        }
+        },
+        unchecked="one step, compared with one by hand",
     )  # fmt: skip
     data = prepared()
     torch.manual_seed(trained.plan.config.train.given["seed"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from ruamel.yaml import YAML
@@ -39,6 +40,19 @@ def test_its_header_is_yaml_and_names_only_a_base_of_the_hub() -> None:
     assert header["base_model"] == "HuggingFaceTB/SmolLM2-135M"
     assert header["tags"] == ["sft", "sanetune"]
     assert "base_model" not in YAML(typ="safe").load(render(a_card("/home/me/model")).split("---")[1])
+
+
+def test_it_says_how_the_run_was_cleared_and_what_warned() -> None:
+    assert "## Clearance" not in render(a_card())
+    text = render(replace(a_card(), gate=["Cleared at level trial on 2026-11-21", "rows-duplicated: 3 copies."]))
+    assert "## Clearance\n\n**Cleared at level trial on 2026-11-21**\n\n- rows-duplicated: 3 copies.\n\n##" in text
+
+
+def test_a_reason_to_train_unchecked_cannot_break_out() -> None:
+    reason = "Not checked: <img src=x> **[a](javascript:b)**\n\n# Cleared\n| a |"
+    text = render(replace(a_card(), gate=[reason]))
+    assert "\\<img src=x\\> \\*\\*\\[a\\](javascript:b)\\*\\* \\# Cleared \\| a \\|" in text
+    assert "\n# Cleared" not in text
 
 
 def test_names_cannot_break_out_of_the_page() -> None:

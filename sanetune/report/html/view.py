@@ -84,3 +84,5 @@ class PageView:
     settings: Sequence[SettingView] = ()
     versions: dict[str, str] = field(default_factory=dict)
     title: str = "sanetune"
+    gate: Sequence[str] = ()
+    """Of a run: how it was cleared, or why it was not checked; then what was warned of."""

@@ -237,7 +237,8 @@ def everywhere(text: str) -> PageView:
     report = Report([finding, Finding("packs-leak", Verdict.SKIP, text)], text, 1.0, {text: text}, None, {text: 1.0})
     example = ExampleView(text, text, text, [TokenView(text, 1, 1, "user"), TokenView(text, 1, -100, "end")], 0)
     setting = SettingView(text, text, text, text, text)
-    return PageView(report, [example], Histogram([1], [1, 2], 1), [PackView([1], 2)], [setting], {text: text}, text)
+    histogram, packs, gate = Histogram([1], [1, 2], 1), [PackView([1], 2)], [text, text]
+    return PageView(report, [example], histogram, packs, [setting], {text: text}, text, gate)
 
 
 SHAPE = Reader(page(everywhere("word"))).shape

@@ -8,6 +8,7 @@ from sanetune.finding import Report
 from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView
 from tests.report import sample
 
+GATE = (f"Not checked: {sample.EVIL}", "rows-duplicated: 3 of 900 rows are copies.")
 IDS: dict[str, int] = {}
 
 
@@ -67,7 +68,7 @@ def full() -> PageView:
         SettingView("data.train", sample.EVIL, "yaml", "", "sanetune.yaml:5"),
     ]
     versions = {"sanetune": "0.1.0", "python": "3.11.2", "torch": "2.9.0", "transformers": "5.3.0", "trl": "1.16.0"}
-    return PageView(sample.report(), examples, histogram, packs, settings, versions, "refund-assistant")
+    return PageView(sample.report(), examples, histogram, packs, settings, versions, "refund-assistant", GATE)
 
 
 def bare() -> PageView:
