@@ -36,8 +36,8 @@ def repeated(found: Sequence[str]) -> float:
 
 
 def tail(found: Sequence[str], longest: int = 64) -> tuple[int, int]:
-    """The words at the end that repeat one phrase: (how many words, how long the phrase is); (0, 0) when the phrase does
-    not come at least three times in a row."""
+    """The words at the end that repeat one phrase: (how many words, how long the phrase is); (0, 0) when it does not
+    come at least three times in a row."""
     best = (0, 0)
     for period in range(1, min(longest, len(found) // 3) + 1):
         length = period
