@@ -26,8 +26,9 @@ from sanetune.engine.trainer import real_tokens
 @dataclass(frozen=True, slots=True)
 class Timing:
     """What the steps took. ``steps``: seconds of each optimizer step, looks left out; ``tokens``: all tokens of each
-    step without padding, ``learnt_tokens`` those that are learnt, ``places`` with padding; ``waits``: seconds of each
-    step spent waiting for the loader; ``look_seconds`` and ``look_tokens``: of one look at the held-out rows;
+    step without padding, ``learnt_tokens`` those that are learnt, ``places`` with padding, on this device; ``waits``:
+    seconds of each step spent waiting for the loader; ``look_seconds`` of one look at the held-out rows, all on this
+    device, and ``look_tokens``, those of them that are learnt;
     ``peak_bytes``: the most memory in use on the device (on a CPU: of the process)."""
 
     steps: list[float] = field(default_factory=list)

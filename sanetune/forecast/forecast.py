@@ -143,21 +143,20 @@ def forecast_of(
     machine = machine or machine_from(plan)
     timing, steps = trial.timing, plan.steps
     devices, bought, notes = _devices(plan, config, machine)
-    tokens = _tokens_of_a_step(plan, prepared, machine)
+    tokens = int(prepared.stats["train"]["tokens"]) / steps.steps_per_epoch / steps.devices
     pace = pace_of(timing, tokens)
     # What one device does in the plan is shared out among those that will train.
     step = pace.seconds.times(steps.devices / devices)
-    rows, held = _held(prepared)
-    look, measured = seconds_of_a_look(timing, pace, held)
-    look *= machine.devices / devices
+    rows, held_learnt, held_tokens = _held(prepared)
+    look, measured = seconds_of_a_look(timing, pace, held_learnt, held_tokens)
+    look /= devices
     count, saved = looks(steps, plan.config, rows), savings(steps, plan.config, rows)
     stored, speed = machine.stored, machine.write
     saving, final = (stored.checkpoint / speed, stored.final / speed) if speed else (0.0, 0.0)
     hours = _hours(step, steps.total_steps, count * look, saved * saving + final)
     price = config.budget.usd_per_device_hour
     notes += _assumed(pace, tokens, count > 0 and not measured, speed is None)
-    rate = _per_second(timing, timing.tokens, pace) / machine.devices
-    learnt = _per_second(timing, timing.learnt_tokens, pace) / machine.devices
+    rate, learnt = _per_second(timing, timing.tokens, pace), _per_second(timing, timing.learnt_tokens, pace)
     operations = machine.work.per_token(_length(prepared))
     return Forecast(
         steps=steps.total_steps,
@@ -203,12 +202,6 @@ def _hours(step: Range, steps: int, looking: float, saving: float) -> Range:
     return Range(at(step.low), at(step.middle), at(step.high))
 
 
-def _tokens_of_a_step(plan: Plan, prepared: Prepared, machine: Machine) -> float:
-    """Mean tokens of one of the run's steps on as many devices as were measured."""
-    steps = plan.steps
-    return int(prepared.stats["train"]["tokens"]) / steps.steps_per_epoch / steps.devices * machine.devices
-
-
 def _assumed(pace: Pace, tokens: float, unseen: bool, unwritten: bool) -> list[str]:
     """What the seconds are taken for granted in."""
     notes = []
@@ -245,11 +238,12 @@ def _devices(plan: Plan, config: Config, machine: Machine) -> tuple[int, int, li
     return devices, bought.number or devices, notes
 
 
-def _held(prepared: Prepared) -> tuple[int, int]:
-    """Validation rows and their tokens."""
+def _held(prepared: Prepared) -> tuple[int, int, int]:
+    """Validation rows, their learnt tokens, and all of their tokens."""
     if prepared.validation is None:
-        return 0, 0
-    return len(prepared.validation), int(prepared.stats.get("validation", {}).get("tokens", 0))
+        return 0, 0, 0
+    figures = prepared.stats.get("validation", {})
+    return len(prepared.validation), int(figures.get("learnt_tokens", 0)), int(figures.get("tokens", 0))
 
 
 def _length(prepared: Prepared) -> float:
@@ -259,7 +253,7 @@ def _length(prepared: Prepared) -> float:
 
 
 def _per_second(timing: Timing, tokens: list[int], pace: Pace) -> float:
-    """Tokens per second of the steps that the pace is from."""
+    """Tokens per second of one device, in the steps that the pace is from."""
     some = list(zip(timing.steps, tokens, strict=False))[-pace.steps :]
     return _share(sum(count for _, count in some), sum(seconds for seconds, _ in some))
 

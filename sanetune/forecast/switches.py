@@ -121,8 +121,8 @@ def _base(lab: Lab) -> Any:
 
 
 def _checkpointing(lab: Lab, batch: dict[str, Any]) -> Switch | None:
-    """Activations computed twice, where a step without that takes at most ROOM of the memory. The trainer of a lab,
-    which never trains, has it off."""
+    """Activations computed twice, where a step without that takes at most ROOM of the memory. A lab has it on only
+    after its trainer has trained."""
     from sanetune.engine.memory import peak_of_a_step
 
     arguments, base = lab.trainer.args, _base(lab)
@@ -147,7 +147,10 @@ def _checkpointing(lab: Lab, batch: dict[str, Any]) -> Switch | None:
             return None
         now, other = in_turns(with_it, without, lab.device)
     finally:
-        (base.activation_checkpointing_enable if was else base.activation_checkpointing_disable)()
+        if was:
+            base.activation_checkpointing_enable(activation_checkpointing_kwargs=keywords)
+        else:
+            base.activation_checkpointing_disable()
     return Switch(
         "activation checkpointing, while memory has room", now, other, {"train.activation_checkpointing": False}
     )

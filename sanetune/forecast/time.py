@@ -47,9 +47,9 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """``seconds`` of one step of the run, on as many devices as were measured; ``steps``: how many measured ones it is
-    from; ``tokens``: mean tokens of those, without padding; ``scaled``: they hold so many more or fewer tokens than
-    the run's that the seconds were taken in proportion."""
+    """``seconds`` of one step of the run; ``steps``: how many measured ones it is from; ``tokens``: mean tokens of
+    those on one device, without padding; ``scaled``: they hold so many more or fewer tokens than the run's that the
+    seconds were taken in proportion."""
 
     seconds: Range
     steps: int
@@ -58,7 +58,8 @@ class Pace:
 
 
 def pace_of(timing: Timing, tokens: float) -> Pace:
-    """How long a step takes that holds ``tokens`` tokens (the mean of the whole run; 0: as those measured).
+    """How long a step takes that holds ``tokens`` tokens on each device (the mean of the whole run; 0: as those
+    measured).
 
     A regression estimator: the mean of the measured steps, moved along the slope of seconds over tokens (Theil-Sen, at
     least 0) to the run's mean tokens. The interval: as if the whole run went as fast as the fastest of five consecutive
@@ -70,7 +71,7 @@ def pace_of(timing: Timing, tokens: float) -> Pace:
     seconds = np.asarray(timing.steps[first:], dtype=float)
     if not len(seconds):
         raise ValueError("no step was measured")
-    held = np.asarray(timing.tokens[first:], dtype=float)
+    held = np.asarray(timing.tokens[first : len(timing.steps)], dtype=float)
     if len(held) != len(seconds):
         held = np.zeros(len(seconds))
     mean = float(held.mean())
@@ -139,9 +140,10 @@ def savings(steps: StepPlan, config: Config, rows: int) -> int:
     return math.ceil(steps.total_steps / every) if every else 0
 
 
-def seconds_of_a_look(timing: Timing, pace: Pace, tokens: int) -> tuple[float, bool]:
-    """Seconds of one look at all ``tokens`` of the validation rows, and whether a look was measured. Where none was: a
-    third of the time that training takes for as many tokens, since it is the forward pass of three parts."""
+def seconds_of_a_look(timing: Timing, pace: Pace, learnt: int, tokens: int) -> tuple[float, bool]:
+    """Seconds that one device takes for a look at validation rows of so many ``learnt`` and other ``tokens``, and
+    whether a look was measured. Where none was: a third of the time that training takes for as many tokens, since it is
+    the forward pass of three parts."""
     if timing.look_tokens and timing.look_seconds > 0:
-        return timing.look_seconds * tokens / timing.look_tokens, True
+        return timing.look_seconds * learnt / timing.look_tokens, True
     return (pace.seconds.middle / pace.tokens * tokens / 3 if pace.tokens else 0.0), False

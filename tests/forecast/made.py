@@ -36,9 +36,14 @@ def planned(settings: Config, **known: Any) -> Plan:
 def rows(plan: Plan) -> Any:
     """What preparing would have given for it."""
     examples, held = plan.facts.train_examples, plan.facts.validation_examples
-    stats = {"train": {"tokens": round(examples * plan.facts.mean_tokens), "examples": examples}}
+    mean = plan.facts.mean_tokens
+    stats = {"train": {"tokens": round(examples * mean), "examples": examples}}
     if held:
-        stats["validation"] = {"tokens": round(held * plan.facts.mean_tokens), "examples": held}
+        stats["validation"] = {
+            "tokens": round(held * mean),
+            "examples": held,
+            "learnt_tokens": round(held * mean * 0.4),
+        }
     return SimpleNamespace(stats=stats, validation=range(held) if held else None)
 
 
@@ -51,7 +56,7 @@ def timing(seconds: float, tokens: int, steps: int = 50, **changed: Any) -> Timi
         "places": [tokens] * steps,
         "waits": [0.0] * steps,
         "look_seconds": 2.0,
-        "look_tokens": 5_000,
+        "look_tokens": 2_000,
     }
     return Timing(**(values | changed))
 

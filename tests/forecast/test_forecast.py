@@ -26,8 +26,8 @@ def test_every_number_is_that_of_an_independent_computation() -> None:
         budget={"devices": 1, "usd_per_device_hour": 2.0},
     )
     found = made.forecast(settings)
-    # 1,000 rows / 10 = 100 steps x 3; a look at 0, 100, 200, 300, each 10,000 tokens at 2,500 a second; 2 checkpoints
-    # of 3 GB and a model of 1 GB at 1 GB a second.
+    # 1,000 rows / 10 = 100 steps x 3; a look at 0, 100, 200, 300, each 4,000 learnt tokens at 1,000 a second; two
+    # checkpoints of 3 GB and a model of 1 GB at 1 GB a second.
     seconds = 300 * 0.5 + 4 * 4.0 + 2 * 3.0 + 1.0
     assert found.steps == 300
     assert found.seconds.middle == pytest.approx(seconds)
@@ -177,7 +177,7 @@ def test_a_run_takes_about_as_long_as_was_forecast(
     outcome = train(planned.config, prepared, Run.create(tmp_path / "run"), [clock])
     seen = [record.tokens or 0 for record in outcome.records if record.kind == "train"]
     tokens = [now - before for before, now in zip([0, *seen], seen, strict=False)]
-    held = int(prepared.stats["validation"]["tokens"])
+    held = int(prepared.stats["validation"]["learnt_tokens"])
     looks = clock.of("look")
     measured = Timing(clock.of("step")[:20], tokens[:20], [1] * 20, tokens[:20], [0.0] * 20, looks[0], held)
     found: Forecast = forecast_of(planned, prepared, made.trial(measured), settings, 1.0, machine)

@@ -103,9 +103,9 @@ def test_without_validation_rows_there_is_no_look() -> None:
 
 def test_a_look_takes_as_long_as_its_tokens_did_when_measured() -> None:
     measured = made.timing(1.0, 1_000)
-    assert seconds_of_a_look(measured, pace_of(measured, 0), 50_000) == (pytest.approx(20.0), True)
+    assert seconds_of_a_look(measured, pace_of(measured, 0), 20_000, 90_000) == (pytest.approx(20.0), True)
 
 
 def test_a_look_that_was_not_measured_is_a_third_of_training() -> None:
     measured = made.timing(1.0, 1_000, look_seconds=0.0, look_tokens=0)
-    assert seconds_of_a_look(measured, pace_of(measured, 0), 3_000) == (pytest.approx(1.0), False)
+    assert seconds_of_a_look(measured, pace_of(measured, 0), 100, 3_000) == (pytest.approx(1.0), False)
