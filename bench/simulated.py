@@ -1,8 +1,8 @@
 """Curves made of numbers alone: clean ones of many kinds, and ones with a fault of known size.
 
 Sizes are those of real short runs (docs/curves.md): batches of 16 rows scatter by about 0.25 nats, fewer rows by more
-and with heavy tails; a fixed batch wavers by a few thousandths to a hundredth from look to look; gradient norms are 15 to 50 times
-their later level in the first steps.
+and with heavy tails; a fixed batch wavers by a few thousandths to a hundredth from look to look; gradient norms are 15
+to 50 times their later level in the first steps.
 """
 
 from __future__ import annotations
@@ -32,14 +32,23 @@ def fall(chance: Chance, steps: int, *, slow: bool = False) -> Any:
     return start - deep * (share * (1 - np.exp(-at / quick)) + (1 - share) * slowly * (3 if slow else 1))
 
 
-def trial(chance: Chance, true: Any, *, held: Any = None, steps_per_epoch: float = 900.0, total: int = 2_000) -> Curve:
+def trial(
+    chance: Chance,
+    true: Any,
+    *,
+    held: Any = None,
+    steps_per_epoch: float = 900.0,
+    total: int = 2_000,
+    still: bool = False,
+) -> Curve:
     """The trial of a longer run whose true loss before each step is ``true``: looks at 128 rows, at a fixed batch of
-    16, and training batches. ``held``: the true loss on rows not trained on (open: the same)."""
+    16, and training batches. ``held``: the true loss on rows not trained on (open: the same); ``still``: the weights
+    hardly move."""
     steps = len(true) - 1
     held = true if held is None else held
     every, often = max(1, steps // 4), max(1, steps // 40)
     rows, batch = _Rows(chance, 128), _Rows(chance, 16)
-    waver = 1 + _correlated(chance, steps + 1) * chance.uniform(0.001, 0.015)
+    waver = 1 + _correlated(chance, steps + 1) * chance.uniform(0.0001, 0.0005 if still else 0.015)
     warm = max(1, steps // 20)
     return Curve(
         points(chance, true, chance.uniform(0.08, 0.3), steps_per_epoch, warm),

@@ -55,7 +55,7 @@ def _spiked(chance: Chance, true: Any, longest: int) -> Any:
 
 def flat_trial(chance: Chance) -> Curve:
     """Falls by less than 0.3 % in 200 steps."""
-    return trial(chance, chance.uniform(1.2, 5) * (1 - np.linspace(0, chance.uniform(0, 0.003), 201)))
+    return trial(chance, chance.uniform(1.2, 5) * (1 - np.linspace(0, chance.uniform(0, 0.003), 201)), still=True)
 
 
 def overfit_trial(chance: Chance) -> Curve:
@@ -72,7 +72,7 @@ def _turning(chance: Chance, true: Any) -> Any:
 
 def staircase(chance: Chance) -> Curve:
     """Three to five epochs, flat inside, 18 to 50 % lower after each."""
-    count, steps = int(chance.integers(3, 6)), int(chance.integers(100, 400))
+    count, steps = int(chance.integers(3, 6)), int(chance.integers(60, 250))
     drop, start = 1 - chance.uniform(0.18, 0.5), chance.uniform(0.8, 2)
     true = np.concatenate([np.full(steps, start * drop**epoch) for epoch in range(count)])
     return log(chance, np.concatenate([[start], true]), steps_per_epoch=steps, scatter=0.1 * start)
@@ -81,7 +81,7 @@ def staircase(chance: Chance) -> Curve:
 def unfinished(chance: Chance) -> Curve:
     """Falls by 20 to 45 % in the last eighth of its steps."""
     rate = -math.log(1 - chance.uniform(0.2, 0.45)) * 8
-    return log(chance, chance.uniform(3, 8) * np.exp(-rate * np.linspace(0, 0.5, 401) - 0.5), scatter=0.1)
+    return log(chance, chance.uniform(3, 8) * np.exp(-rate * np.linspace(0, 1, 401)), scatter=0.1)
 
 
 def start_high(chance: Chance) -> Curve:

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from sanetune.curves.curve import Curve
 
 LIMITS = {
-    "sure": Limit(4.0, "standard errors; 400 simulated clean runs of 20 to 2,000 steps gave no alarm (docs/curves.md)"),
-    "rise": Limit(0.1, "held-out loss above its start; the worst rate that still learns on stories260k is below it"),
+    "sure": Limit(4.0, "standard errors; no simulated clean curve gave an alarm (docs/curves.md)"),
+    "rise": Limit(
+        0.1, "held-out loss above its start; on stories260k all rates up to 100 times the best end below theirs"
+    ),
     "rise_warn": Limit(0.02, "the width that a healthy validation loss moves in (logs/wild)"),
     "training_rise": Limit(0.5, "where only batches are known: the reader's limit for diverged (logs/wild)"),
     "training_rise_warn": Limit(0.25, "half of that"),
@@ -32,6 +34,10 @@ LIMITS = {
     "lost_share": Limit(0.2, "of the lowest level"),
     "least": Limit(0.05, "nats; smaller rises are no divergence, whatever their share"),
 }
+
+FELL = -1.5
+"""Standard errors from which on training counts as falling: rising held-out rows are then curve-overfit's. With less
+the two cannot be told apart, and both speak."""
 
 
 def measure(curve: Curve) -> Measurement:
@@ -55,8 +61,8 @@ def measure(curve: Curve) -> Measurement:
             "lowest_step": low.steps[0],
             "lost": low.by,
             "lost_sure": low.sure,
-            "training_fell": trained is not None and trained.sure < -3,
-            "training_fell_later": later is not None and later.sure < -3,
+            "training_fell": trained is not None and trained.sure < FELL,
+            "training_fell_later": later is not None and later.sure < FELL,
             "planned_rate": curve.planned_rate,
         }
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks import Limit, Limits, NotApplicableError
+from sanetune.curves.change import is_number
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def measure(curve: Curve) -> Measurement:
     norms = [(point.step, point.grad_norm) for point in curve.points if point.grad_norm is not None]
     if not losses and not looks:
         raise NotApplicableError("no loss was logged")
-    bad = [step for step, loss in losses if not math.isfinite(loss)]
-    bad_looks = sorted(step for step, loss in looks if not math.isfinite(loss))
+    bad = [step for step, loss in losses if not is_number(loss)]
+    bad_looks = sorted(step for step, loss in looks if not is_number(loss))
     bad_norms = [step for step, norm in norms if not math.isfinite(norm)]
     last_third = norms[-max(1, len(norms) // 3) :] if len(norms) >= 3 else []
     return Measurement(
@@ -49,7 +50,7 @@ def measure(curve: Curve) -> Measurement:
             "bad_norms": len(bad_norms),
             "first_step": min([*bad, *bad_looks], default=None),
             "first_norm_step": min(bad_norms, default=None),
-            "at_the_end": bool(losses and not math.isfinite(losses[-1][1])),
+            "at_the_end": bool(losses and not is_number(losses[-1][1])),
             "bad_norms_late": sum(not math.isfinite(norm) for _, norm in last_third) / max(1, len(last_third)),
         }
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.curves import remedy
-from sanetune.curves.change import peak_step
+from sanetune.curves.change import last_step, peak_step
 from sanetune.curves.trend import level, noise
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -28,6 +28,7 @@ LIMITS = {
     "weights_warn": Limit(1.5, "times, in the steps looked at; on stories260k 1.0 at good rates, 1.2 at 10 times,"
                                " 1.9 at 30 times, 3.8 at 100 times the best rate"),
     "weights_fail": Limit(3.0, "times: see above"),
+    "weights_gone": Limit(10.0, "times, also where it has stopped: 24 at 1,000 times the best rate"),
     "sure": Limit(4.0, "standard errors of the gradient norm's level"),
     "late": Limit(0.1, "of the whole growth in the last quarter of the steps: it still goes on"),
 }  # fmt: skip
@@ -51,6 +52,7 @@ def measure(curve: Curve) -> Measurement:
     numbers: dict[str, Any] = {
         "norms": len(norms),
         "weights": len(weights),
+        "steps": last_step(curve),
         "clipped_at": curve.clipped_at,
         "planned_rate": curve.planned_rate,
     }
@@ -87,9 +89,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         grown = n["weights_late"] >= limits["late"]
         grows |= grown and n["weights_times"] >= limits["weights_warn"]
         fails |= grown and n["weights_times"] >= limits["weights_fail"]
-    what = " and ".join(said)
-    if not grows:
+        fails |= n["weights_times"] >= limits["weights_gone"]
+    what = f"{' and '.join(said)} in {units.many(n['steps'], 'step')}"
+    if not grows and not fails:
         return passed(what)
     clipped = n["clipped_at"] is None or 0 < n["clipped_at"] <= 1
     fix = remedy.lower_rate(n["planned_rate"], 10 if fails else 3) if clipped else {"train.max_grad_norm": 1.0}
-    return failed(what, fix=fix) if fails else warned(f"{what} in {units.many(n['norms'], 'step')}", fix=fix)
+    return failed(what, fix=fix) if fails else warned(what, fix=fix)

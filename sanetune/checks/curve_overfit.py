@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks import Limit, Limits, NotApplicableError
+from sanetune.curves import remedy
 from sanetune.curves.change import HELD, finite, since_lowest, training
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -50,6 +51,7 @@ def measure(curve: Curve) -> Measurement:
             "training_after": None if trained is None else trained.after,
             "training_rose": trained is not None and trained.sure > 3,
             "steps_per_epoch": curve.steps_per_epoch,
+            "planned_rate": curve.planned_rate,
         }
     )
 
@@ -72,8 +74,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _fix(n: dict[str, Any]) -> dict[str, Any]:
-    """The checkpoint at the minimum, and as many epochs as lead to it where that is known."""
+    """The checkpoint at the minimum, and as many epochs as lead to it where that is known; a lower rate where the
+    first step was already one too many."""
+    if n["lowest_step"] == 0:
+        return remedy.lower_rate(n["planned_rate"], 3)
     fix: dict[str, Any] = {"train.load_best_model_at_end": True}
-    if n["steps_per_epoch"] and n["lowest_step"]:
+    if n["steps_per_epoch"]:
         fix["train.num_train_epochs"] = float(f"{n['lowest_step'] / n['steps_per_epoch']:.2g}")
     return fix

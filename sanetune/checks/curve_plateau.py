@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sanetune.curves.curve import Curve
 
 LIMITS = {
-    "fail": Limit(0.005, "share that the held-out loss fell by; a rate a hundred times too low gave less in 200 steps"
-                         " on stories260k"),
+    "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k a rate a thousand times below the best"
+                         " still gives 0.055 in 200 steps"),
     "warn": Limit(0.02, "flat: within 2 % from start to end (logs/wild)"),
     "sure": Limit(2.0, "standard errors: a fall of more than the limits must be ruled out"),
     "fell": Limit(0.1, "share that the first records lie above the end where only batches are known: it fell early"),

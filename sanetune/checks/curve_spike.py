@@ -67,6 +67,12 @@ def _told(spikes: list[Spike]) -> dict[str, Any] | None:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
+    if n["came_back"] and n["hump_share"] >= limits["hump"] and n["hump"] >= limits["hump_least"]:
+        what = (
+            f"the loss on a fixed batch rises from {n['start']:.2f} to {n['start'] + n['hump']:.2f} at step"
+            f" {n['hump_step']:,} before it comes back"
+        )
+        return warned(what, fix=remedy.lower_rate(n["planned_rate"], 3))
     if n["spikes"] >= limits["spikes"]:
         worst = n["worst"]
         what = (
@@ -74,12 +80,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f" among {worst['around']:.2f}"
         )
         return warned(what, fix=_fix(n))
-    if n["came_back"] and n["hump_share"] >= limits["hump"] and n["hump"] >= limits["hump_least"]:
-        what = (
-            f"the loss on a fixed batch rises from {n['start']:.2f} to {n['start'] + n['hump']:.2f} at step"
-            f" {n['hump_step']:,} before it comes back"
-        )
-        return warned(what, fix=remedy.lower_rate(n["planned_rate"], 3))
     notes = []
     if n["odd_batches"]:
         notes.append(f"{units.many(n['odd_batches'], 'odd batch', 'odd batches')} that nothing else bears out")

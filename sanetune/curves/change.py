@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from sanetune.curves.curve import Curve, Look, Point
-from sanetune.curves.trend import level, noise, smooth
+from sanetune.curves.trend import SPREAD, level, noise, smooth
 
 HELD, PROBE, TRAINING = "held-out rows", "the probe batch", "training batches"
 START_SHARE = 0.02
 """A look counts as one at the start within this share of the steps looked at."""
+LARGEST = 1e30
+"""What is above is as good as infinite."""
 POOLED = 3
 """Looks at the probe batch that make the end: one alone is one moment of a swing."""
 
@@ -65,14 +67,19 @@ def between(first: Look, last: Look, source: str = HELD, scatter: float = 0.0) -
     return Change(first.loss, last.loss, scatter * math.sqrt(2), steps, source, exact=False)
 
 
+def is_number(loss: float) -> bool:
+    """Whether it can be reckoned with: not NaN, nor infinite, nor so large that a square of it would be."""
+    return abs(loss) < LARGEST
+
+
 def finite(looks: Sequence[Look]) -> list[Look]:
     """Those that are numbers."""
-    return [look for look in looks if math.isfinite(look.loss)]
+    return [look for look in looks if is_number(look.loss) and all(is_number(one) for one in look.sums)]
 
 
 def points_of(curve: Curve) -> list[Point]:
     """Training points that are numbers."""
-    return [point for point in curve.points if math.isfinite(point.loss)]
+    return [point for point in curve.points if is_number(point.loss)]
 
 
 def pooled(looks: Sequence[Look]) -> Look:
@@ -117,7 +124,7 @@ def training(curve: Curve, since: int = 0) -> Change | None:
     scatter = noise(losses)
     # The first batches are few: the loss leaves its start fast, downwards or upwards.
     near = max((i for i, point in enumerate(points) if point.step <= since), default=0)
-    edge = max(2, min(len(points) // (10 if near else 40), 200), 3 if len(points) >= 9 else 2)
+    edge = max(3 if len(points) >= 9 else 2, min(len(points) // (10 if near else 60), 200))
     start = max(0, min(near - edge // 2, len(points) - 2 * edge))
     tail = max(edge, min(len(points) // 5, len(points) - start - edge))
     first = level(losses[start : start + edge], scatter)
@@ -138,13 +145,25 @@ def halved(curve: Curve) -> Change | None:
     return Change(first.value, last.value, math.hypot(first.error, last.error), steps, TRAINING, exact=False)
 
 
+def wobble(curve: Curve) -> float:
+    """How far the weights themselves move the loss to and fro, as a share of it: the scatter of the looks at the probe
+    batch about their own course, after warm-up. 0 where there are fewer than twelve: not known."""
+    losses = [look.loss for look in finite(curve.probe) if look.step >= peak_step(curve) and look.loss > 0]
+    if len(losses) < 12:
+        return 0.0
+    course = smooth(losses, 9)
+    return SPREAD * statistics.median(abs(loss / around - 1) for loss, around in zip(losses, course, strict=True))
+
+
 def since_lowest(curve: Curve) -> Change | None:
     """From the lowest level on the way to the end. None: nothing to compare."""
     looks, source = looks_of(curve)
     if looks:
         low = min(looks, key=lambda look: look.loss)
         last = pooled(looks[-POOLED:]) if source == PROBE and looks[-1].step > low.step else looks[-1]
-        return between(low, last, source, scatter_of(looks))
+        change = between(low, last, source, scatter_of(looks))
+        # The lowest of several looks is low by chance too, and the last may be high by chance.
+        return replace(change, error=math.hypot(change.error, 2 * wobble(curve) * abs(low.loss)))
     points = points_of(curve)
     if len(points) < 8:
         return None
