@@ -23,7 +23,8 @@ def bounds(ones: int, total: int, z: float = Z) -> tuple[float, float]:
     share, weight = ones / total, z * z / total
     middle = (share + weight / 2) / (1 + weight)
     half = z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Exact at the ends, where rounding leaves a trace.
+    return (max(0.0, middle - half) if ones else 0.0), (min(1.0, middle + half) if ones < total else 1.0)
 
 
 def rarer(pairs: Iterable[tuple[bool, bool]]) -> bool:

@@ -95,12 +95,13 @@ def view(comparison: Comparison, width: int = 80) -> RenderableType:
 
     parts: list[RenderableType] = []
     for number, pair in enumerate(comparison.pairs, 1):
-        parts.append(_pair(pair, number, len(comparison.pairs), width))
+        parts.append(pair_view(pair, number, len(comparison.pairs), width))
     parts.append(_figures(comparison))
     return Group(*parts)
 
 
-def _pair(pair: Pair, number: int, count: int, width: int) -> RenderableType:
+def pair_view(pair: Pair, number: int, count: int, width: int) -> RenderableType:
+    """One prompt (the ``number``-th of ``count``), both answers, and the one in the data."""
     from rich.console import Group
     from rich.rule import Rule
     from rich.text import Text
