@@ -30,6 +30,14 @@ def debris(raw: str, specials: Sequence[str], known: str) -> str:
     return min(found)[1] if found else ""
 
 
+def telling(samples: Samples, tokenizer: object) -> tuple[str, ...]:
+    """Special tokens that have no business in an answer. The unknown token stands for letters that the tokenizer lacks:
+    tokens-unknown looks at it."""
+    unknown = getattr(tokenizer, "unk_token", None)
+    others = [getattr(tokenizer, name, None) for name in ("bos_token", "eos_token", "pad_token")]
+    return tuple(one for one in samples.specials if one != unknown or one in others)
+
+
 def in_turns(samples: Samples, template: object, most: int = 8) -> str:
     """What the template itself writes between the prompt and the answer's last word: pieces in it are no debris.
 

@@ -128,6 +128,11 @@ def _edges(answers: Sequence[str]) -> list[Form]:
     return found
 
 
+def _most(counts: Counter[str], number: int) -> list[tuple[str, int]]:
+    """The most frequent; the same ones in every run, though they were counted from sets."""
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:number]
+
+
 def _common(answers: Sequence[str]) -> str:
     """The longest beginning that SHARED of the answers have; to the end of a word."""
     wanted, left, at = SHARED * len(answers), list(answers), 0
@@ -145,7 +150,7 @@ def _lines(answers: Sequence[str]) -> list[Form]:
     """How a line begins: a mark ("##", "-", "####"), or words up to a colon or comma ("Answer:"); and single lines."""
     counts = Counter(start for text in answers for start in _starts(text))
     found = []
-    for start, count in counts.most_common(8):
+    for start, count in _most(counts, 8):
         if count < SHARED * len(answers):
             break
         if start[0] in "{[":  # JSON is looked at as such
@@ -217,7 +222,8 @@ def _language(answers: Sequence[str]) -> list[Form]:
     rest."""
     read, rest = answers[::2], answers[1::2]
     counts = Counter(word for text in read for word in set(words(text)) if word.isalpha())
-    common = frozenset(word for word, count in counts.most_common(200) if count >= COMMON * len(read))
+    frequent = _most(counts, 200)
+    common = frozenset(word for word, count in frequent if count >= COMMON * len(read))
     degrees = sorted(degree for text in rest if (degree := _covered(text, common)) is not None)
     if len(common) < FEWEST_COMMON or len(degrees) < FEWEST // 2:
         return []
@@ -229,7 +235,7 @@ def _language(answers: Sequence[str]) -> list[Form]:
         degree = _covered(text, common)
         return degree is None or degree >= least / 2
 
-    shown = ", ".join(word for word, _ in counts.most_common(4))
+    shown = ", ".join(word for word, _ in frequent[:4])
     return [_form(rest, f"is made of the common words of the training answers ({shown}, …)", has)]
 
 

@@ -52,14 +52,14 @@ LIMITS = {
 
 def measure(samples: Samples, template: Any, tokenizer: Any) -> Measurement:
     """Answers by kind, of either model; ``improved``: the kind became rarer, beyond chance."""
-    from sanetune.audit.debris import in_turns
+    from sanetune.audit.debris import in_turns, telling
     from sanetune.audit.replies import SHOWN, answered, witness
     from sanetune.audit.shares import bounds, rarer
 
     counted = answered(samples)
     references = [sample.reference for sample in counted if sample.reference]
     known = "\n".join([in_turns(samples, template), *references])
-    usual, specials = _usual(references), _telling(samples, tokenizer)
+    usual, specials = _usual(references), telling(samples, tokenizer)
     kinds: list[tuple[dict[str, str], dict[str, str]]] = []
     for sample in counted:
         asked = "\n".join(str(message.get("content") or "") for message in sample.messages)
@@ -157,14 +157,6 @@ def _usual(references: list[str]) -> float:
 
     degrees = sorted(map(_repeats, references))
     return degrees[ceil(0.9 * len(degrees)) - 1] if degrees else 0.0
-
-
-def _telling(samples: Samples, tokenizer: Any) -> tuple[str, ...]:
-    """Special tokens that have no business in an answer. The unknown token stands for letters that the tokenizer lacks:
-    tokens-unknown looks at it."""
-    unknown = getattr(tokenizer, "unk_token", None)
-    others = (getattr(tokenizer, name, None) for name in ("bos_token", "eos_token", "pad_token"))
-    return tuple(one for one in samples.specials if one != unknown or one in others)
 
 
 def _verb(kind: str, count: int) -> str:

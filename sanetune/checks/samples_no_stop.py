@@ -40,6 +40,7 @@ LIMITS = {
 
 def measure(samples: Samples, tokenizer: Any) -> Measurement:
     """Counts among the samples with room; ``improved``: more end by themselves than the base's, beyond chance."""
+    from sanetune.audit.debris import telling
     from sanetune.audit.replies import SHOWN, answered, enough, witness
     from sanetune.audit.shares import bounds, rarer
 
@@ -48,7 +49,8 @@ def measure(samples: Samples, tokenizer: Any) -> Measurement:
     enough(len(kept), f"answers in the data are well below the limit of {samples.most_tokens:,} tokens")
     open_ones = [sample for sample in kept if not sample.tuned.ended]
     lost = [sample for sample in open_ones if sample.base.ended]
-    passed_by = Counter(mark for sample in open_ones if (mark := _closing(sample, samples)))
+    specials = telling(samples, tokenizer)
+    passed_by = Counter(mark for sample in open_ones if (mark := _closing(sample, specials)))
     numbers = {
         "samples": len(kept),
         "open": len(open_ones),
@@ -62,8 +64,8 @@ def measure(samples: Samples, tokenizer: Any) -> Measurement:
         "stops": len(samples.stops),
         "passed_by": dict(passed_by.most_common(3)),
     }
-    open_ones.sort(key=lambda sample: (not _closing(sample, samples), not sample.base.ended))
-    return Measurement(numbers, [witness(sample, _note(sample, samples)) for sample in open_ones[:SHOWN]])
+    open_ones.sort(key=lambda sample: (not _closing(sample, specials), not sample.base.ended))
+    return Measurement(numbers, [witness(sample, _note(sample, specials)) for sample in open_ones[:SHOWN]])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -89,6 +91,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 def _has_room(sample: Sample, limit: int, tokenizer: Any) -> bool:
     """Whether an answer of the usual length ends below ``limit``. For the user's own prompts only the base can tell."""
+    if not sample.tuned.ended:  # a long prompt leaves less room in the model's context
+        limit = min(limit, sample.tuned.tokens)
     if sample.base.ended and sample.base.tokens * ROOM <= limit:
         return True
     if sample.reference is None:
@@ -97,13 +101,13 @@ def _has_room(sample: Sample, limit: int, tokenizer: Any) -> bool:
     return (len(ids) + 1) * ROOM <= limit
 
 
-def _closing(sample: Sample, samples: Samples) -> str:
-    """A special token behind the beginning of an answer that went on: the turn should have ended there."""
+def _closing(sample: Sample, specials: tuple[str, ...]) -> str:
+    """A special token inside an answer that went on: its turn may have been meant to end there."""
     raw = sample.tuned.raw
     reference = sample.reference or ""
     found = [
         (at, special)
-        for special in samples.specials
+        for special in specials
         if special not in reference and (at := raw.find(special)) > 0 and raw[:at].strip()
     ]
     return min(found)[1] if found else ""
@@ -114,7 +118,7 @@ def _ended(n: dict[str, Any]) -> str:
     return f"{ended:,} {'does' if ended == 1 else 'do'}"
 
 
-def _note(sample: Sample, samples: Samples) -> str:
-    if mark := _closing(sample, samples):
+def _note(sample: Sample, specials: tuple[str, ...]) -> str:
+    if mark := _closing(sample, specials):
         return f"{sample.tuned.tokens:,} tokens; goes on behind {mark}"
     return f"{sample.tuned.tokens:,} tokens, cut off" + ("; the base ended by itself" if sample.base.ended else "")

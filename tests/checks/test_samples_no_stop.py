@@ -99,6 +99,12 @@ def test_a_trial_of_a_few_steps_only_warns() -> None:
     assert found(sampled([cut(GOES_ON)] * 20, steps=20))[1].verdict is Verdict.WARN
 
 
+def test_answers_that_the_context_cuts_short_are_left_out() -> None:
+    short = Answer("The most famous", False, 12, raw="The most famous")
+    measured, judgement = found(sampled([*[short] * 10, *[done(reference(n)) for n in range(10, 20)]]))
+    assert judgement.verdict is Verdict.PASS and measured.numbers["samples"] == 10
+
+
 def test_prompts_without_room_are_left_out() -> None:
     no_room = Answer("", False, 0, "the prompt has 600 tokens, the model's context 512")
     measured, judgement = found(sampled([*[no_room] * 4, *[done(reference(n)) for n in range(4)]]))
