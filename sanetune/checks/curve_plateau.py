@@ -26,7 +26,7 @@ LIMITS = {
                          " still gives 0.055 in 200 steps"),
     "warn": Limit(0.02, "flat: within 2 % from start to end (logs/wild)"),
     "sure": Limit(2.0, "standard errors: a fall of more than the limits must be ruled out"),
-    "fell": Limit(0.1, "share that the first records lie above the end where only batches are known: it fell early"),
+    "fell": Limit(0.1, "share: where only batches are known, they must rule out a larger fall in the first steps"),
     "fewest_steps": Limit(50, "after warm-up; fewer hardly move a model"),
 }  # fmt: skip
 
@@ -48,7 +48,6 @@ def measure(curve: Curve) -> Measurement:
             "fall": -change.share,
             "error": change.error / change.before if change.before > 0 else 0.0,
             "training_fell": trained is not None and trained.sure < -3,
-            "sure": change.sure,
             "half_fall": None if halves is None else -halves.share,
             "half_error": None if halves is None or halves.before <= 0 else halves.error / halves.before,
         }
@@ -76,5 +75,5 @@ def _flat(n: dict[str, Any], limits: Limits) -> bool:
     """By batches alone: the halves are alike, and neither did the loss fall before them."""
     if n["half_fall"] is None or n["half_error"] is None or n["half_error"] > limits["warn"]:
         return False
-    fell = n["sure"] < -limits["sure"] or n["fall"] >= limits["fell"] or n["training_fell"]
-    return abs(n["half_fall"]) < limits["warn"] and not fell
+    may_have_fallen = n["fall"] + limits["sure"] * n["error"] >= limits["fell"]
+    return abs(n["half_fall"]) < limits["warn"] and not may_have_fallen and not n["training_fell"]
