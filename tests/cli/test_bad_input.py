@@ -203,7 +203,7 @@ def test_compare_and_chat_of_an_unfinished_run_say_how_to_finish_it(place: Path)
 @pytest.fixture
 def six(place: Path, shared: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration of six steps with a checkpoint at every second; answers are short."""
-    monkeypatch.setattr("sanetune.comparing.FEWEST", 8)
+    monkeypatch.setattr("sanetune.engine.asking.FEWEST", 8)
     (place / "rows.jsonl").write_bytes(OTHERS)
     train = "{max_steps: 6, save_strategy: steps, save_steps: 2, eval_strategy: 'no', load_best_model_at_end: false, "
     train += "per_device_train_batch_size: 2, gradient_accumulation_steps: 1, use_cpu: true}"
@@ -211,6 +211,9 @@ def six(place: Path, shared: Path, one_thread: None, monkeypatch: pytest.MonkeyP
     text = f"model: {{name: '{name}', {CHATML}}}\ndata: {{train: rows.jsonl, holdout: 0}}\ntrain: {train}\n"
     (place / "c.yaml").write_text(text + "run: {name: six, trackers: []}\n")
     return place / "runs" / "six"
+
+
+UNCHECKED = ["--unchecked", "twelve rows that show how a run is stopped and resumed"]
 
 
 def resumed(run: Path) -> Result:
@@ -235,7 +238,7 @@ def test_a_disk_that_fills_keeps_the_last_good_checkpoint_and_resume_finishes(
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_save_optimizer_and_scheduler", full)
-        done = CliRunner().invoke(main, ["train", "c.yaml"])
+        done = CliRunner().invoke(main, ["train", "c.yaml", *UNCHECKED])
     assert done.exit_code == 2, done.output
     assert "The disk is full: checkpoint-4" in done.stderr
     assert "checkpoint-2" in done.stderr
@@ -253,7 +256,7 @@ def test_a_disk_that_fills_keeps_the_last_good_checkpoint_and_resume_finishes(
 def test_ctrl_c_leaves_a_checkpoint_and_resume_finishes(six: Path, place: Path) -> None:
     # Long enough that the signal arrives while it trains, however fast the machine is.
     many = ["train.max_steps=2000", "train.save_steps=1000", "train.logging_steps=1"]
-    command = [sys.executable, "-m", "sanetune", "train", "c.yaml", *many]
+    command = [sys.executable, "-m", "sanetune", "train", "c.yaml", *many, *UNCHECKED]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=place) as process:
         said: list[str] = []
@@ -281,7 +284,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_finishes(six: Path, place: Path) 
     step = checkpoints.step_of(stopped)
     assert step is not None
     end = f"train.max_steps={step + 2}"
-    done = CliRunner().invoke(main, ["train", "c.yaml", end, "--resume"])
+    done = CliRunner().invoke(main, ["train", "c.yaml", end, "--resume", *UNCHECKED])
     assert done.exit_code == 0, done.output
     assert (six / "model" / "model.safetensors").is_file()
     assert [record.step for record in read(metrics) if record.kind == "train"][-1] == step + 2

@@ -20,7 +20,8 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("sanetune.comparing.FEWEST", 8, raising=False)
+    monkeypatch.setattr("sanetune.engine.asking.FEWEST", 8)
+    monkeypatch.setattr("sanetune.report.plots.draw", lambda *words, **named: None)
     rows = (DEMO / "data" / "train.jsonl").read_text().splitlines(keepends=True)[:40]
     Path("rows.jsonl").write_text("".join(rows))
     Path("c.yaml").write_text(
