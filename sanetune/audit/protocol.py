@@ -5,9 +5,10 @@ Every process of a launch builds it, with the same batches; the trial alone shar
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sanetune.audit.evidence import Builder, MissingError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sanetune.engine.samples import Samples
     from sanetune.engine.search import Critical
     from sanetune.engine.trial import Trial
+    from sanetune.forecast.forecast import Forecast
     from sanetune.planning import Plan
 
 Tell = Callable[[str, int, int], None]
@@ -51,6 +53,7 @@ class Protocol:
     level: str
     stack: ExitStack
     tell: Tell = lambda what, done, of: None
+    began: float = field(default_factory=time.perf_counter)
 
     def builders(self) -> dict[str, Builder]:
         """Cheapest first."""
@@ -70,6 +73,7 @@ class Protocol:
                 "trial": lambda tried: tried.trial,
                 "curve": lambda tried: tried.trial.curve,
                 "samples": lambda tried: tried.samples,
+                "forecast": self.forecast,
             }
         return found
 
@@ -84,8 +88,6 @@ class Protocol:
         return self.stack.enter_context(laboratory(plan.config, prepared))
 
     def pairing(self, lab: Lab, talks: Talks, tried: Tried) -> Pairing:
-        from dataclasses import replace
-
         return replace(pairing_of(lab, talks), after=tried.own)
 
     def overfit(self, lab: Lab, plan: Plan, critical: Critical) -> Overfit:
@@ -141,9 +143,16 @@ class Protocol:
             lambda: (asked.again(), own_gain(lab, split, PAIRS)),
             lambda done, of: self.tell("trial", done, of),
         )
-        from dataclasses import replace
-
         return Tried(trial, replace(samples, steps=trial.done), own)
+
+    def forecast(self, plan: Plan, prepared: Prepared, trial: Trial, lab: Lab) -> Forecast:
+        """What the whole run will take, and what the check has taken of that so far."""
+        from sanetune.forecast.forecast import forecast_of
+        from sanetune.forecast.machine import machine_of
+
+        if not trial.done:
+            raise MissingError("the trial made no step")
+        return forecast_of(plan, prepared, trial, self.config, time.perf_counter() - self.began, machine_of(lab))
 
 
 class _Asked:

@@ -10,8 +10,9 @@ import pytest
 
 from sanetune.audit import catalogue as module
 from sanetune.audit.catalogue import FAMILIES, catalogue, chosen, known
+from sanetune.audit.protocol import Protocol
 from sanetune.audit.static import ConfigEvidence
-from sanetune.checks import Check, Page
+from sanetune.checks import LEVELS, Check, Page
 from sanetune.config.load import load
 from sanetune.errors import ConfigError
 
@@ -31,8 +32,9 @@ def judge(measured, limits): return passed("fine")
 @pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.name)
 def test_every_check_has_a_page_and_needs_evidence_that_can_be_built(check: Check) -> None:
     config = load({"model": {"name": "m"}, "data": {"train": "d"}})
-    builders = ConfigEvidence(config, Path(), probes=ExitStack()).builders()
-    assert set(check.needs) <= {*builders, "config"}
+    found = ConfigEvidence(config, Path()).builders()
+    deep = {level: Protocol(config, level, ExitStack()).builders() for level in LEVELS}
+    assert set(check.needs) <= {*found, *deep[check.level], "config"}
     assert check.needs
     assert check.family in FAMILIES
     assert check.page.fault.endswith(".")
@@ -50,7 +52,8 @@ def test_checks_are_chosen_by_name_or_family() -> None:
     assert "labels-on-prompt" in names
     assert "labels-none" not in names
     assert all(name.startswith("labels-") for name in names)
-    assert len(chosen([], [], "probe")) == len(catalogue())
+    assert len(chosen([], [], "trial")) == len(catalogue())
+    assert {check.level for check in chosen([], [], "probe")} == {"static", "probe"}
     assert {check.level for check in chosen([], [])} == {"static"}
 
 
