@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from sanetune.curves.curve import Curve
 
 LIMITS = {
-    "sure": Limit(4.0, "standard errors; no simulated clean curve gave an alarm (docs/curves.md)"),
+    "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
+    "training_sure": Limit(4.0, "the same where only batches are known, whose errors are estimates"),
     "rise": Limit(
         0.1, "held-out loss above its start; on stories260k all rates up to 100 times the best end below theirs"
     ),
@@ -73,7 +74,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     by_batches = n["source"] == TRAINING
     what = f"by {n['source']} the loss goes from {n['start']:.3f} to {n['end']:.3f} at step {n['end_step']:,}"
     fell = not by_batches and n["training_fell"]
-    clear = n["sure"] >= limits["sure"] and n["rise"] >= limits["least"] and not fell
+    clear = n["sure"] >= limits["training_sure" if by_batches else "sure"] and n["rise"] >= limits["least"] and not fell
     share = limits["training_rise" if by_batches else "rise"]
     fix = remedy.lower_rate(n["planned_rate"], 10 if n["share"] >= 0.5 else 3)
     if clear and n["share"] >= share:
@@ -81,7 +82,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     held_alone = n["lowest_source"] != TRAINING and n["training_fell_later"]
     way = n["start"] - n["lowest"]
     lost = n["lost"] >= max(limits["lost"] * way, limits["lost_share"] * n["lowest"], limits["least"])
-    if lost and n["lost_sure"] >= limits["sure"] and not held_alone:
+    lost &= n["lost_sure"] >= limits["training_sure" if n["lowest_source"] == TRAINING else "sure"]
+    if lost and not held_alone:
         came = f"by {n['lowest_source']} the loss had come down to {n['lowest']:.3f} at step {n['lowest_step']:,}"
         return failed(f"{came} and ends at {n['lowest'] + n['lost']:.3f}", fix=fix)
     if clear and n["share"] >= limits["training_rise_warn" if by_batches else "rise_warn"]:

@@ -10,6 +10,7 @@ loss and the quality of answers part ways (LIMA): read the samples too.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
@@ -49,7 +50,7 @@ def measure(curve: Curve) -> Measurement:
             "end": change.after,
             "end_step": change.steps[1],
             "rise": change.share,
-            "sure": change.by / error if error > 0 else (float("inf") if change.by > 0 else 0.0),
+            "sure": change.by / error if error > 0 else (math.inf if change.by > 0 else 0.0),
             "training_before": None if trained is None else trained.before,
             "training_after": None if trained is None else trained.after,
             "training_rose": trained is not None and trained.sure > 3,
@@ -82,6 +83,6 @@ def _fix(n: dict[str, Any]) -> dict[str, Any]:
     if n["lowest_step"] == 0:
         return remedy.lower_rate(n["planned_rate"], 3)
     fix: dict[str, Any] = {"train.load_best_model_at_end": True}
-    if n["steps_per_epoch"]:
+    if n["steps_per_epoch"] and 0 < n["steps_per_epoch"] < math.inf:
         fix["train.num_train_epochs"] = float(f"{n['lowest_step'] / n['steps_per_epoch']:.2g}")
     return fix

@@ -35,7 +35,7 @@ ALLOWED = 2
 def measure(curve: Curve) -> Measurement:
     rates = [(point.step, point.rate) for point in curve.points if point.rate is not None and math.isfinite(point.rate)]
     if not rates:
-        if curve.planned_rate is None:
+        if curve.planned_rate is None or not math.isfinite(curve.planned_rate):
             raise NotApplicableError("no learning rate was logged")
         rates = [(0, curve.planned_rate)]
     runs = [(zero, len(list(some))) for zero, some in groupby(rate == 0 for _, rate in rates)]

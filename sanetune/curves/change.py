@@ -18,6 +18,8 @@ from sanetune.curves.trend import SPREAD, level, noise, smooth
 HELD, PROBE, TRAINING = "held-out rows", "the probe batch", "training batches"
 START_SHARE = 0.02
 """A look counts as one at the start within this share of the steps looked at."""
+SHOT_UP = 1.3
+"""Times the first loss: more than the next two differ from it by noise."""
 LARGEST = 1e30
 """What is above is as good as infinite."""
 POOLED = 3
@@ -129,8 +131,10 @@ def training(curve: Curve, since: int = 0) -> Change | None:
     tail = max(edge, min(len(points) // 5, len(points) - start - edge))
     first = level(losses[start : start + edge], scatter)
     last = level(losses[-tail:], scatter)
+    # The very first batch has seen no step: where the loss shoots up from there, it alone is the start.
+    begin = losses[0] if start == 0 and first.value > SHOT_UP * losses[0] else first.value
     steps = (points[start].step, points[-1].step)
-    return Change(first.value, last.value, math.hypot(first.error, last.error), steps, TRAINING, exact=False)
+    return Change(begin, last.value, math.hypot(first.error, last.error), steps, TRAINING, exact=False)
 
 
 def halved(curve: Curve) -> Change | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
 def lower_rate(planned: float | None, divisor: float) -> dict[str, Any]:
     """The planned rate divided, with two digits; nothing where it is not known."""
-    return {"train.learning_rate": float(f"{planned / divisor:.1e}")} if planned else {}
+    if planned is None or not math.isfinite(planned) or planned <= 0:
+        return {}
+    return {"train.learning_rate": float(f"{planned / divisor:.1e}")}

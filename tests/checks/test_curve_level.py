@@ -66,6 +66,12 @@ def test_how_far_validation_may_rise_from_its_minimum(end: float, verdict: str |
     assert bad(trial([3.0, 2.2, 2.1, 2.0, end], FALLING)).get("overfit") == verdict
 
 
+def test_a_loss_that_shoots_up_at_once_and_comes_half_down_has_diverged() -> None:
+    shooting = [3.0, 5.0, 7.0, 8.0, 8.0, *[8 - 4 * (1 - math.exp(-i / 40)) for i in range(195)]]
+    assert bad(trial([3.0, 5.5, 4.5, 4.2, 4.0], shooting)).get("diverged") == "fail"
+    assert "overfit" not in bad(trial([3.0, 5.5, 4.5, 4.2, 4.0], shooting))
+
+
 def test_validation_that_is_worst_from_the_first_step_on_asks_for_a_lower_rate() -> None:
     assert found(trial([3.0, 3.5, 4, 4.5, 5], FALLING))["overfit"].fix == {"train.learning_rate": 0.001}
 
