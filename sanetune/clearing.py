@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +18,7 @@ from sanetune.clearance import Clearance
 from sanetune.config.schema import Config
 from sanetune.errors import UserError
 from sanetune.finding import GateError, Report, Verdict
-from sanetune.fingerprint import Fingerprint, fingerprint
+from sanetune.fingerprint import Fingerprint, changed_since, fingerprint
 from sanetune.report import clearance as view
 from sanetune.runs import Run
 
@@ -159,8 +160,7 @@ def _of_main(made: Callable[[], T]) -> T:
 
 
 def fingerprint_of(evidence: Evidence) -> Fingerprint | None:
-    """Of the run behind ``evidence``; None where it cannot be planned. To be taken before the checks: what is changed
-    while they look is not what they saw."""
+    """Of the run behind ``evidence``; None where it cannot be planned."""
     try:
         return fingerprint(evidence["plan"], evidence["prepared"])
     except (MissingError, BrokenError, UserError):
@@ -184,6 +184,8 @@ def keep(config: Config, report: Report, now: Fingerprint | None, *, partly: boo
         return "No clearance: with --select or --ignore a part was looked at (check.ignore in the file would count)."
     if LEVELS.index(report.level) < LEVELS.index(config.check.level):
         return f"No clearance: this was level {report.level}, and check.level asks for {config.check.level}."
+    if changed := changed_since(config, time.time() - report.seconds):
+        return f"No clearance: {view.shortest(changed)} was changed while it was looked at."
     if run.finished:
         return f"The run in {view.shortest(run.path)} is finished and keeps the clearance that it was trained with."
     if run.strangers:

@@ -172,6 +172,16 @@ def _model(config: Config) -> dict[str, dict[str, Any]]:
         ) from None
 
 
+def changed_since(config: Config, when: float) -> Path | None:
+    """A file of data, model or template that was changed after ``when``, in seconds since 1970; None where none was."""
+    sources = [Source(**one.model_dump()) for one in [*config.data.train, *(config.data.validation or [])]]
+    paths = [file for source in sources if not is_hub_id(source.path) for file in files(source)]
+    folder = Path(config.model.name).expanduser()
+    paths += [path for path in sorted(folder.glob("*")) if _MODEL_FILES.fullmatch(path.name)]
+    paths += [Path(config.model.chat_template)] if config.model.chat_template else []
+    return next((path for path in paths if path.is_file() and path.stat().st_mtime > when), None)
+
+
 def hub_commit(name: str, revision: str | None, kind: str) -> dict[str, Any]:
     """What the Hub has under ``name``: its commit, as the Hub or its copy here says; or None, which proves nothing."""
     if revision and re.fullmatch(r"[0-9a-f]{40}", revision):

@@ -49,19 +49,19 @@ def train(
 ) -> Trained:
     """See :func:`sanetune.api.train`; ``config`` is loaded already. Without a ``gate`` nothing is asked, and the run
     has no clearance."""
-    from accelerate import PartialState
-
     from sanetune.data.locate import locate
+    from sanetune.engine.processes import processes
     from sanetune.engine.progress import TrainingProgress
     from sanetune.engine.trl import train as run_engine
     from sanetune.report import run as view
     from sanetune.report.clearance import lines
 
-    main = PartialState().is_main_process
+    state = processes(config)
+    main = state.is_main_process
     console = view.console(console, quiet=not main)
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)
-    with PartialState().main_process_first(), rows_bar(console) as progress:
+    with state.main_process_first(), rows_bar(console) as progress:
         prepared = prepare(config, progress=progress)
     plan = planning.plan(config, prepared)
     assert plan.config.run.output_dir is not None

@@ -27,7 +27,8 @@ def loaders(config: Any, prepared: Any) -> Loaders:
     """The dataloaders of the trainer that :func:`sanetune.engine.trl.train` would build for the settled ``config``.
 
     The same class with the same arguments, rows, sampler and collator builds them; only the model is a stand-in of a
-    few hundred weights, since batches do not depend on it. Random states are put back.
+    few hundred weights, since batches do not depend on it. Random states are put back. Each of several processes gets
+    the batches of all of them, in their order.
     """
     import random
 
@@ -52,11 +53,23 @@ def loaders(config: Any, prepared: Any) -> Loaders:
                 eval_dataset=rows_for(prepared.validation, arguments) if validation else None,
                 processing_class=prepared.tokenizer,
             )
-            return Loaders(trainer.get_train_dataloader(), trainer.get_eval_dataloader() if validation else None)
+            found = trainer.get_train_dataloader(), trainer.get_eval_dataloader() if validation else None
+            return Loaders(*map(_of_all, found))
     finally:
         torch.set_rng_state(before[0])
         random.setstate(before[1])
         np.random.set_state(before[2])
+
+
+def _of_all(loader: Any) -> Any:
+    """``loader`` without the division of batches among processes: a process's own are no epoch."""
+    from accelerate.data_loader import BatchSamplerShard
+
+    shard = getattr(loader, "batch_sampler", None)
+    if isinstance(shard, BatchSamplerShard):
+        # Rows that come twice so that all processes have equally many are no row's own fault.
+        shard.num_processes, shard.process_index, shard.even_batches = 1, 0, False
+    return loader
 
 
 def _stand_in() -> Any:

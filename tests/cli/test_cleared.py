@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +112,22 @@ def test_changed_data_is_named_and_looked_at_again(looked: list[str]) -> None:
 def test_a_lesser_look_leaves_no_clearance_and_says_why(more: list[str], words: str) -> None:
     done = typed("check", "c.yaml", "--level", "static", *more)
     assert words in done.stderr
+    assert not RUN.exists()
+
+
+def test_a_file_that_changes_while_it_is_looked_at_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sanetune import checking
+
+    original = checking.look
+
+    def look(*words: Any, **named: Any) -> Any:
+        found = original(*words, **named)
+        with Path("rows.jsonl").open("a") as file:
+            file.write("\n")
+        return found
+
+    monkeypatch.setattr(checking, "look", look)
+    assert "rows.jsonl was changed while it was looked at" in typed("check", "c.yaml", "--level", "static").stderr
     assert not RUN.exists()
 
 
@@ -242,3 +261,38 @@ def test_the_job_below_the_gate_leaves_no_proof_behind() -> None:
     assert train(load("c.yaml")).clearance is None
     assert not (RUN / "clearance.json").exists()
     assert "## Clearance" not in (RUN / "model" / "README.md").read_text()
+
+
+TWO = """
+import os
+
+import sanetune
+from sanetune.errors import UserError
+
+said = []
+for more in (["train.learning_rate=5.0", "run.name=y"], []):
+    try:
+        trained = sanetune.train("c.yaml", "train.ddp_backend=gloo", *more)
+        said.append(f"{trained.clearance.summary} {trained.comparison is not None}")
+    except UserError as error:
+        said.append(type(error).__name__)
+with open("said-" + os.environ["RANK"], "w") as file:
+    file.write("\\n".join(said))
+"""
+
+
+def test_of_two_processes_the_main_one_decides_and_the_other_follows() -> None:
+    """Launched as `accelerate launch` launches them: first a run that is refused, then one that is cleared."""
+    Path("two.py").write_text(TWO)
+    known = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(DEMO.parents[1])}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "two.py"]
+    done = subprocess.run(command, env=os.environ | known, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr.count("Checking at level static first") == 2, "the main process alone speaks"
+    (refused, first), (refused_too, second) = (Path(f"said-{rank}").read_text().split("\n") for rank in range(2))
+    assert refused == refused_too == "GateError"
+    assert not Path("runs/y").exists()
+    assert first.startswith("cleared at level static")
+    assert (first.split()[-1], second.split()[-1]) == ("True", "False"), "one writes"
+    assert first.split()[:-1] == second.split()[:-1]
+    assert json.loads((RUN / "clearance.json").read_text())["fingerprint"]["configuration"]["run.devices"] == 2
