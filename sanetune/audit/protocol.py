@@ -106,7 +106,7 @@ class Protocol:
             raise MissingError("no example has a token to learn")
         return found
 
-    def branches(self, lab: Lab, plan: Plan, held: Held) -> Branches:
+    def branches(self, lab: Lab, plan: Plan, held: Held, critical: Critical) -> Branches:
         from sanetune.engine.branches import STEPS, branches
 
         if len(held) < 2:
@@ -117,6 +117,7 @@ class Protocol:
             lab,
             plan.steps.learning_rate,
             held,
+            critical.rate,
             steps=min(STEPS, max(5, plan.steps.total_steps)),
             tell=lambda done, of: self.tell("comparing rates", done, of),
         )

@@ -14,13 +14,14 @@ not come back to template, end token or generation settings.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
+    from sanetune.config.schema import Config
     from sanetune.engine.overfit import Overfit, Reply
 
 LIMITS = {
@@ -30,7 +31,11 @@ LIMITS = {
 }
 
 
-def measure(overfit: Overfit) -> Measurement:
+MOST_STUCK = 32
+"""Tokens that are named, and that a fix can train: more are no longer a few."""
+
+
+def measure(overfit: Overfit, config: Config) -> Measurement:
     replies, best = overfit.replies, overfit.best
     numbers = {
         "examples": overfit.examples,
@@ -44,6 +49,11 @@ def measure(overfit: Overfit) -> Measurement:
         "asked": len(replies),
         "same": sum(reply.same for reply in replies) / len(replies) if replies else None,
         "ended": sum(reply.ended for reply in replies) / len(replies) if replies else None,
+        "stuck": [{"token": one.token, "count": one.count, "loss": one.loss} for one in overfit.stuck[:MOST_STUCK]],
+        "stuck_tokens": len(overfit.stuck),
+        "stuck_ends": [one.token for one in overfit.stuck if one.ends],
+        "elsewhere": overfit.elsewhere,
+        "adapter": adapter.model_dump(exclude_defaults=True) if (adapter := config.model.adapter) else None,
         "planned_rate": overfit.planned.rate if overfit.planned else best.rate,
         "planned_loss": overfit.planned.end if overfit.planned else best.end,
     }
@@ -70,6 +80,8 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
         else f"; at the planned {units.rate(n['planned_rate'])} to {n['planned_loss']:.3g}"
     )
     if not n["loss"] <= limits["loss"]:
+        if n["stuck"] and n["elsewhere"] <= limits["loss"]:
+            return _on_tokens(n, what)
         tried = ", ".join(f"{units.rate(one['rate'])} ({one['loss']:.3g})" for one in n["tries"])
         return failed(f"{what}, not to {limits['loss']:g}; tried were {tried}{planned}")
     if n["same"] is None:
@@ -78,3 +90,24 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if n["same"] < limits["same"]:
         return failed(f"{what}, but {back}{planned}")
     return (warned if n["same"] < limits["most"] else passed)(f"{what}; {back}{planned}")
+
+
+def _on_tokens(n: dict[str, Any], what: str) -> Judgement:
+    """All but a few tokens are learnt: named, and failed where one of them ends the answers."""
+    named = ", ".join(f"{one['token']!r} ({one['count']:,} times, {one['loss']:.2g})" for one in n["stuck"][:6])
+    more = f" and {n['stuck_tokens'] - 6:,} more" if n["stuck_tokens"] > 6 else ""
+    text = (
+        f"{what}: all that is left of it stands on {units.many(n['stuck_tokens'], 'token')} of the vocabulary,"
+        f" {named}{more}; elsewhere it is {n['elsewhere']:.3g}"
+    )
+    fix, todo = {}, ""
+    if n["adapter"] is not None:
+        text += "; beside the adapter, the rows of these tokens in embedding and head are frozen"
+        todo = "Train their rows too: model.adapter.tokens."
+        if n["stuck_tokens"] <= MOST_STUCK:
+            named_before = n["adapter"].get("tokens") or []
+            tokens = sorted({*named_before, *(one["token"] for one in n["stuck"])})
+            fix = {"model.adapter": {"type": "lora", **n["adapter"], "tokens": tokens}}
+    if n["stuck_ends"]:
+        return failed(f"{text}; {n['stuck_ends'][0]!r} ends the answers", todo, fix)
+    return warned(text, todo, fix)

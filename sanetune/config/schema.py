@@ -93,6 +93,9 @@ class AdapterSection(Section):
     """Modules that get an adapter: all-linear (every linear layer but the head), or names of modules."""
     modules_to_save: list[str] | None = None
     """Modules that are trained in full beside the adapter and saved with it."""
+    tokens: list[str] | None = None
+    """Tokens whose rows in embedding and head are trained too (those that the tokenizer added always are): what the
+    base never learnt to write, an adapter alone cannot teach it."""
     rslora: bool = False
     """Scale by alpha / sqrt(r), which stays stable at high ranks."""
     dora: bool = False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-KEYS = ("type", "r", "alpha", "dropout", "target", "modules_to_save", "rslora", "dora")
+KEYS = ("type", "r", "alpha", "dropout", "target", "modules_to_save", "rslora", "dora", "tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Adapter:
     modules_to_save: tuple[str, ...] = ()
     rslora: bool = False
     dora: bool = False
+    tokens: tuple[str, ...] = ()
+    """Tokens whose rows are trained beside the added ones: see :func:`sanetune.engine.model.new_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def adapter_of(given: Any) -> Adapter | None:
         values["target"] = tuple(target)
     elif target != "all-linear":
         values["target"] = (target,)
-    values["modules_to_save"] = tuple(values.get("modules_to_save") or ())
+    for key in ("modules_to_save", "tokens"):
+        values[key] = tuple(values.get(key) or ())
     return Adapter(**values)
 
 

@@ -21,7 +21,9 @@ STEPS = 40
 WARMUP = 5
 FACTOR = 3.0
 FURTHER = 4
-"""Branches beyond the first three, while each is better than the one before."""
+"""Branches beyond the first ones, while each is better than the one before."""
+SAFE, FAR = 0.25, 5.0
+"""A quarter of the critical rate is tried too where it is so many times more or less than the planned one."""
 SURE = 3.0
 """Standard errors from which a gain is one."""
 
@@ -61,12 +63,14 @@ def branches(
     lab: Lab,
     planned: float,
     held: Held,
+    critical: float | None = None,
     *,
     steps: int = STEPS,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Branches:
-    """A third of ``planned``, ``planned`` and three times it; then further in the direction that is clearly better. All
-    is undone."""
+    """A third of ``planned``, ``planned`` and three times it, and a quarter of the ``critical`` rate where that is far
+    off (beyond the cliff all rates are alike, and no neighbour tells); then further from ``planned`` while that is
+    clearly better. All is undone."""
     accumulation = max(1, int(lab.trainer.args.gradient_accumulation_steps))
     batches = first_batches(lab.trainer, lab.device, steps * accumulation)
     parts = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
@@ -78,13 +82,16 @@ def branches(
         return found[rate]
 
     start = look(lab, held, 0)
-    here = grown(planned)
-    sides = {factor: grown(planned * factor) for factor in (1 / FACTOR, FACTOR)}
-    factor, side = min(sides.items(), key=lambda item: _loss(item[1]))
-    for _ in range(FURTHER):
-        if not _better(side, here):
+    rates = [planned, planned / FACTOR, planned * FACTOR]
+    if critical and not 1 / FAR < SAFE * critical / planned < FAR:
+        rates.append(SAFE * critical)
+    best = min((grown(rate) for rate in rates), key=_loss)
+    factor = FACTOR if best.rate > planned else 1 / FACTOR
+    for _ in range(FURTHER if best.rate != planned and _better(best, found[planned]) else 0):
+        further = grown(best.rate * factor)
+        if not _better(further, best):
             break
-        here, side = side, grown(side.rate * factor)
+        best = further
     return Branches(planned, steps, start, sorted(found.values(), key=lambda one: one.rate))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.config.facts import Facts
 from sanetune.data.locate import Location, locate
-from sanetune.engine.adapters import Frozen, adapter_of, add_adapter, freeze
+from sanetune.engine.adapters import Adapter, Frozen, adapter_of, add_adapter, freeze
 from sanetune.engine.quiet import quiet
 from sanetune.errors import ConfigError, ModelError
 
@@ -184,15 +184,26 @@ def fit_to_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 
 
 def new_tokens(section: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The ids of ``tokenizer`` whose tokens the model's own tokenizer does not have; its vocabulary has rows for them,
-    but nothing was ever learnt in those."""
+    """The ids of ``tokenizer`` whose tokens the model's own tokenizer does not have (its vocabulary has rows for them,
+    but nothing was ever learnt in those), and those of ``adapter.tokens``.
+
+    ConfigError for one of these that the tokenizer does not have.
+    """
     from transformers import AutoTokenizer
 
     where = locate(section.name, getattr(section, "revision", None))
     remote = bool(getattr(section, "trust_remote_code", False))
     with quiet():
         own = AutoTokenizer.from_pretrained(where.name, **where.keywords, trust_remote_code=remote).get_vocab()
-    return sorted(number for token, number in tokenizer.get_vocab().items() if token not in own)
+    vocabulary = tokenizer.get_vocab()
+    named = (adapter_of(getattr(section, "adapter", None)) or Adapter()).tokens
+    if absent := [token for token in named if token not in vocabulary]:
+        raise ConfigError(
+            f"model.adapter.tokens names {absent[0]!r}, which the tokenizer does not have.",
+            "Its row cannot be trained.",
+            "Write tokens as the vocabulary has them, as `sanetune check` does.",
+        )
+    return sorted({vocabulary[token] for token in named} | {vocabulary[token] for token in set(vocabulary) - set(own)})
 
 
 def make_trainable(model: PreTrainedModel, section: Any, new_tokens: Sequence[int] = ()) -> tuple[Any, Frozen]:

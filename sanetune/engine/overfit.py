@@ -19,6 +19,8 @@ STARTS = (0.5, 1.5, 0.15)
 """Rates that are tried one after the other, as shares of the critical rate."""
 WARMUP, DECAY = 5, 0.4
 """Steps of warm-up, and the share of the steps at the end over which the rate falls to a tenth."""
+STUCK = 10
+"""A token is stuck when its loss is so many times the wanted one, and the others' is not."""
 ENOUGH = 0.3
 """A try ends early when the loss is this share of the wanted one for two steps."""
 
@@ -51,9 +53,21 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """A token of the vocabulary that is not learnt although the others are: how often it is to be learnt, and its mean
+    loss after the last try."""
+
+    token: str
+    count: int
+    loss: float
+    ends: bool
+    """It is one that ends an answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Overfit:
     """``tries`` at the test's own rates, the best last; ``planned``: the same at the planned rate (None: no other);
-    ``replies``: after the best try."""
+    ``replies``: after the last try. ``elsewhere``: the last try's loss on all tokens but those of ``stuck``."""
 
     examples: int
     learnt_tokens: int
@@ -63,6 +77,8 @@ class Overfit:
     tries: list[Try]
     planned: Try | None = None
     replies: list[Reply] = field(default_factory=list)
+    stuck: list[Stuck] = field(default_factory=list)
+    elsewhere: float = 0.0
 
     @property
     def best(self) -> Try:
@@ -88,10 +104,13 @@ def overfit(
     base = critical.rate or planned
     tries: list[Try] = []
     replies: list[Reply] = []
+    stuck: list[Stuck] = []
+    elsewhere = 0.0
     for share in STARTS:
         with lab.untouched():
             tries.append(_try(lab, batches, share * base, steps, wanted, tell))
-            if tries[-1].end <= wanted:
+            stuck, elsewhere = _stuck(lab, batches, STUCK * wanted)
+            if tries[-1].end <= wanted or elsewhere <= wanted:
                 replies = _replies(lab, rows)
                 break
     at_planned = None
@@ -99,7 +118,7 @@ def overfit(
         with lab.untouched():
             at_planned = _try(lab, batches, planned, steps, wanted, tell)
     learnt = sum(label != MASKED for row in rows for label in row["labels"][1:])
-    return Overfit(len(rows), learnt, steps, wanted, critical.rate, tries, at_planned, replies)
+    return Overfit(len(rows), learnt, steps, wanted, critical.rate, tries, at_planned, replies, stuck, elsewhere)
 
 
 def chosen(lab: Lab, count: int) -> list[dict[str, list[int]]]:
@@ -166,6 +185,34 @@ def _try(
             tell(step + 1, steps)
         losses.append(lab.loss(batches))
     return Try(rate, losses)
+
+
+@torch.no_grad()
+def _stuck(lab: Lab, batches: list[Batch], limit: float) -> tuple[list[Stuck], float]:
+    """Tokens whose mean loss is above ``limit``, most of the loss first; and the mean loss on all others."""
+    tokenizer = lab.prepared.tokenizer
+    ends = stop_ids(tokenizer, lab.prepared.stop_token_ids)
+    labels, losses = [], []
+    for batch in batches:
+        learnt = batch["labels"][:, 1:] != MASKED
+        labels.append(batch["labels"][:, 1:][learnt].cpu())
+        losses.append(lab.token_losses(batch)[:, 1:][learnt].double().cpu())
+    ids, which = torch.cat(labels).unique(return_inverse=True)
+    sums = torch.zeros(len(ids), dtype=torch.float64).index_add_(0, which, torch.cat(losses))
+    counts = torch.bincount(which, minlength=len(ids))
+    above = sums / counts > limit
+    found = [
+        Stuck(
+            tokenizer.convert_ids_to_tokens(int(ids[k])),
+            int(counts[k]),
+            float(sums[k] / counts[k]),
+            int(ids[k]) in ends,
+        )
+        for k in above.nonzero()[:, 0].tolist()
+    ]
+    rest = int(counts[~above].sum())
+    elsewhere = float(sums[~above].sum()) / rest if rest else float("inf")
+    return sorted(found, key=lambda one: -one.count * one.loss), elsewhere
 
 
 def _enough(losses: list[float], wanted: float) -> bool:

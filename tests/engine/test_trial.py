@@ -137,7 +137,13 @@ def test_twenty_examples_are_learnt_by_heart_and_come_back(lab: Lab) -> None:
     planned = 1e-3
     found = overfit(lab, critical_rate(lab, planned), planned, examples=6, steps=50)
     assert same(before, state(lab))
-    assert found is not None and found.best.end <= 0.1 < found.best.losses[0]
+    assert found is not None and found.tries[-1].losses[0] > 3 and found.elsewhere <= 0.1
+    if lab.config.model.adapter:
+        # The base was never trained to write the end of a turn, and with an adapter the row of that token is frozen.
+        assert found.best.end > 0.1 and any(one.ends for one in found.stuck)
+        assert not any(reply.ended for reply in found.replies)
+        return
+    assert found.best.end <= 0.1 and not found.stuck
     assert len(found.replies) == 6 and all(reply.ended for reply in found.replies)
     assert sum(reply.same for reply in found.replies) >= 5
     for reply in found.replies:
@@ -155,12 +161,12 @@ def test_branches_find_a_rate_that_is_too_high_and_are_undone(lab: Lab) -> None:
     held = held_rows(lab)
     critical = critical_rate(lab, 1e-3).rate
     assert critical is not None
-    found = branches(lab, 10 * critical, held, steps=12)
+    found = branches(lab, 10 * critical, held, critical, steps=12)
     assert same(before, state(lab))
     assert found.best.rate < 10 * critical
     gain = found.gain_over_planned(found.best)
     assert gain.nats > 0 and gain.errors > 3 and gain.rows == len(held)
-    again = branches(lab, 10 * critical, held, steps=12)
+    again = branches(lab, 10 * critical, held, critical, steps=12)
     assert [one.look.loss for one in again.branches] == [one.look.loss for one in found.branches]
 
 
