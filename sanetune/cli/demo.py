@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-from sanetune.cli import guarded
+from sanetune.cli import guarded, json_option, write_json
+
+FAULTS = ("rate", "prompt-loss", "no-stop", "shuffled", "leak", "cut")
 
 
 @click.command(name="demo")
+@click.option(
+    "--fault",
+    type=click.Choice(FAULTS),
+    help="Plant this fault: see it refused, mended, cleared and trained.",
+)
 @click.option(
     "--out",
     metavar="DIR",
@@ -18,12 +26,26 @@ from sanetune.cli import guarded
     show_default=True,
     help="Folder of the run.",
 )
+@json_option
 @guarded
-def command(out: Path) -> None:
-    """Tell the whole story on the embedded model and data: plan, masks, training, answers before and after.
+def command(fault: str | None, out: Path, json_file: Path | None) -> None:
+    """Tell the whole story on the embedded model and data: plan, masks, check, training, answers before and after.
 
-    It takes under three minutes on two cores, and writes its figures to DIR/demo.json.
+    It takes about three minutes on two cores, and writes its figures to DIR/demo.json. With --fault it goes wrong
+    first. Exit code 0: the story has ended as told; 1: it has not.
     """
-    from sanetune.demo.story import tell
+    from rich.console import Console
 
-    tell(out)
+    console = Console(highlight=False, stderr=str(json_file) == "-")
+    if fault is None:
+        from sanetune.demo.story import tell
+
+        figures = tell(out, console)
+    else:
+        from sanetune.demo.fault_story import tell as tell_fault
+        from sanetune.demo.faults import FAULTS as KNOWN
+
+        figures = tell_fault(KNOWN[fault], out, console)
+    if json_file is not None:
+        write_json(json_file, figures)
+    sys.exit(0 if figures["as_told"] else 1)

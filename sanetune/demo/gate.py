@@ -1,0 +1,172 @@
+"""The gate in the demo: a check that leaves a clearance, and training with it; told in few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.finding import Finding, Report, Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from sanetune.audit.evidence import Evidence
+    from sanetune.config.schema import Config
+    from sanetune.training import Trained
+
+PARTS = {
+    "looking": "settings, rows, template, labels, batches",
+    "probes": "a few passes through the real model",
+    "overfit": "a few examples by heart",
+    "rates": "other rates from the same start",
+    "trial": "the first steps of the real run",
+}
+"""Parts of a check, cheapest first."""
+EVIDENCE = {
+    "lab": "probes",
+    "critical": "probes",
+    "pairing": "probes",
+    "overfit": "overfit",
+    "held": "rates",
+    "branches": "rates",
+    "tried": "trial",
+    "trial": "trial",
+    "curve": "trial",
+    "samples": "trial",
+    "forecast": "trial",
+}
+"""The part that evidence belongs to; all other is looking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A check's report, the seconds of each part, and what share of the whole run it took (None: not forecast)."""
+
+    report: Report
+    seconds: dict[str, float]
+    share: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``demo.json``."""
+        return {
+            "verdict": self.report.verdict.value,
+            "level": self.report.level,
+            "seconds": round(self.report.seconds, 1),
+            "parts": {name: round(value, 1) for name, value in self.seconds.items()},
+            "failed": [finding.check for finding in self.report.of(Verdict.FAIL, Verdict.CRASH)],
+            "share_of_run": self.share,
+        }
+
+
+def look_of(report: Report, evidence: Evidence) -> Look:
+    """``report`` with what its parts took."""
+    forecast = evidence.ready("forecast")
+    share = forecast.check_share if forecast is not None else None
+    return Look(report, seconds_of(report), None if share is None else round(share, 3))
+
+
+def seconds_of(report: Report) -> dict[str, float]:
+    """Seconds of each part: its evidence and its checks."""
+    from sanetune.audit.catalogue import catalogue
+
+    found = dict.fromkeys(PARTS, 0.0)
+    for name, seconds in report.evidence_seconds.items():
+        found[EVIDENCE.get(name, "looking")] += seconds
+    for finding in report.findings:
+        needs = catalogue()[finding.check].needs
+        part = max((EVIDENCE.get(need, "looking") for need in needs), key=list(PARTS).index, default="looking")
+        found[part] += finding.seconds
+    return {name: value for name, value in found.items() if name == "looking" or value}
+
+
+def check(config: Config, console: Console, given: dict[str, Any] | None = None) -> Look:
+    """Looks at ``config`` at its own level, and leaves a clearance in its run where nothing failed: what
+    `sanetune check` does. ``given``: rows and plan that are there already."""
+    from sanetune import checking, clearance, clearing
+    from sanetune.runs import Run
+
+    level = config.check.level
+    with checking.evidence_of(config, console, level, given) as evidence:
+        fingerprint = clearing.fingerprint_of(evidence)
+        report = checking.look(config, evidence, level=level)
+        found = look_of(report, evidence)
+    assert config.run.output_dir is not None
+    if fingerprint is not None and report.verdict is not Verdict.FAIL:
+        clearance.write(Run(config.run.output_dir), clearance.cleared(report, fingerprint))
+    return found
+
+
+def train(config: Config, console: Console) -> Trained:
+    """Trains with the clearance that lies in the run; without one that fits, the gate looks again, as it always
+    does."""
+    from sanetune import clearing
+    from sanetune.training import train
+
+    return train(config, console=console, gate=partial(clearing.gate, config, resume=False, unchecked=None))
+
+
+def shown(report: Report, names: Sequence[str]) -> list[RenderableType]:
+    """The findings ``names`` in full, the names of others that failed, and how it ended."""
+    from rich.text import Text
+
+    from sanetune.report import findings
+
+    bad = report.of(Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
+    told = [_short(finding) for finding in bad if finding.check in names]
+    pieces = findings.parts(replace(report, findings=told, subject={}, proof={}))[:-1]
+    if others := [finding.check for finding in report.of(Verdict.FAIL, Verdict.CRASH) if finding.check not in names]:
+        pieces.append(Text(f"Also failed: {', '.join(others)}.\n"))
+    return [*pieces, findings.ending(report)]
+
+
+def _short(finding: Finding) -> Finding:
+    """Two witnesses are enough here, and what to do stands once."""
+    return replace(finding, witnesses=finding.witnesses[:2], numbers={})
+
+
+def table(look: Look) -> RenderableType:
+    """What each part of a check has shown, and its seconds."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="cyan", no_wrap=True)
+    rows.add_column()
+    rows.add_column(justify="right", style="dim", no_wrap=True)
+    words = _words(look.report)
+    for part, seconds in look.seconds.items():
+        rows.add_row(part, Text(words.get(part, PARTS[part])), units.seconds(seconds))
+    return rows
+
+
+def _words(report: Report) -> dict[str, str]:
+    """Each part in numbers."""
+    passed = len(report.of(Verdict.PASS))
+    said = {"looking": f"settings, every row, template, labels and batches; {passed} checks passed in all"}
+    numbers = {finding.check: finding.numbers for finding in report.findings if finding.numbers}
+    if rate := numbers.get("model-rate-critical"):
+        said["probes"] = (
+            f"a step raises the loss from a rate of {units.rate(rate['critical'])} on; planned is"
+            f" {units.rate(rate['planned'])}"
+        )
+    if heart := numbers.get("model-cannot-overfit"):
+        said["overfit"] = (
+            f"{heart['examples']} examples by heart in {heart['steps']} steps: loss {heart['start_loss']:.2f} ->"
+            f" {heart['loss']:.2f}, {units.share(heart['same'])} given back word for word"
+        )
+    if rates := numbers.get("curve-rate-beaten"):
+        listed = ", ".join(f"{one['loss']:.2f} at {units.rate(one['rate'])}" for one in rates["losses"])
+        said["rates"] = f"held-out loss after {rates['steps']} steps: {listed}"
+    if (trial := report.proof.get("trial")) and len(held := trial["curve"]["held"]) > 1:
+        ended = ""
+        if (stop := numbers.get("samples-no-stop")) is not None:
+            ended = f"; {stop['samples'] - stop['open']} of {stop['samples']} answers end by themselves"
+        said["trial"] = f"{trial['done']} steps: held-out loss {_loss(held[0][1])} -> {_loss(held[-1][1])}{ended}"
+    return said
+
+
+def _loss(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.2f}"

@@ -1,0 +1,97 @@
+"""A training script as many people have one: TRL's SFTTrainer on rows of messages; and the same on sanetune's rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sanetune.demo import MODEL, TRAIN, VALIDATION
+
+if TYPE_CHECKING:
+    from sanetune.data.prepare import Prepared
+
+SCRIPT = """\
+trainer = SFTTrainer(MODEL, args=SFTConfig(...), train_dataset=rows)   # rows: {"messages": [...]}
+sanetune.check(trainer).raise_if_failed()"""
+MENDED = """\
+prepared = sanetune.prepare("sanetune.yaml")
+trainer = SFTTrainer(MODEL, args=SFTConfig(..., dataset_kwargs={"skip_prepare_dataset": True}),
+                     train_dataset=prepared.train, data_collator=Collator(pad))"""
+COLUMNS = ["input_ids", "labels"]
+
+
+def on_messages(folder: Path) -> Any:
+    """The trainer as TRL makes it by default: every token is learnt."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(MODEL))
+    return _trainer(folder, tokenizer, _rows(TRAIN), _rows(VALIDATION), eos_token="<|im_end|>", max_length=512)
+
+
+def on_prepared(folder: Path, prepared: Prepared) -> Any:
+    """The same trainer on ids and labels that sanetune has made."""
+    from sanetune.data.batches import Collator
+
+    assert prepared.validation is not None
+    return _trainer(
+        folder,
+        prepared.tokenizer,
+        prepared.train.select_columns(COLUMNS),
+        prepared.validation.select_columns(COLUMNS),
+        data_collator=Collator(prepared.tokenizer.pad_token_id),
+        stops=prepared.stop_token_ids,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+    )
+
+
+def _trainer(
+    folder: Path,
+    tokenizer: Any,
+    train: Any,
+    held: Any,
+    data_collator: Any = None,
+    stops: list[int] | None = None,
+    **settings: Any,
+) -> Any:
+    from trl import SFTConfig, SFTTrainer
+
+    from sanetune.demo.faults import sound_settings
+    from sanetune.demo.stage import load
+    from sanetune.engine.quiet import quiet
+
+    arguments = SFTConfig(
+        output_dir=str(folder),
+        use_cpu=True,
+        bf16=False,
+        report_to="none",
+        disable_tqdm=True,
+        **sound_settings()["train"],
+        **settings,
+    )
+    model = load(MODEL)
+    if stops:
+        model.generation_config.eos_token_id = stops
+    with quiet():
+        return SFTTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=train,
+            eval_dataset=held,
+            processing_class=tokenizer,
+            data_collator=data_collator,
+        )
+
+
+def _rows(file: Path) -> Any:
+    from datasets import Dataset
+
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return Dataset.from_list([{"messages": json.loads(line)["messages"]} for line in lines])
+
+
+def first_row(trainer: Any, number: int = 0) -> dict[str, list[int]]:
+    """Ids and labels of one row as the trainer's own collator gives them."""
+    batch = trainer.data_collator([trainer.train_dataset[number]])
+    return {name: batch[name][0].tolist() for name in COLUMNS}
