@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.faults import clean, rival
-from bench.faults.__main__ import _judged
+from bench.faults import clean, deep, deep_clean, rival, running
 from bench.faults.cases import Cases, Result
 from bench.faults.looks import clean as looked_at
 from bench.faults.looks import planted
 from bench.faults.recipes import recipes
 from bench.faults.rival import Heard
+from bench.faults.running import judged
 from bench.faults.setups import FAMILIES
-from bench.faults.tables import document, fault_rows, summary
+from bench.faults.tables import deep_document, document, fault_rows, summary
 from sanetune.audit.catalogue import catalogue, chosen
 
 
@@ -23,16 +25,36 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
 
 
-def test_every_static_check_has_a_recipe() -> None:
-    assert {check.name for check in chosen([], [])} - {recipe.expected for recipe in recipes().values()} == set()
+@pytest.mark.parametrize("level", running.LEVELS)
+def test_every_check_has_a_recipe_at_its_level_or_deeper(level: str) -> None:
+    levels = running.LEVELS[running.LEVELS.index(level) :]
+    planted = {recipe.expected for recipe in recipes().values() if recipe.level in levels}
+    assert {check.name for check in chosen([], [], level) if check.level == level} - planted == set()
 
 
 def test_recipes_name_checks_and_set_ups_that_exist() -> None:
     for recipe in recipes().values():
-        assert {recipe.expected, *recipe.related} <= set(catalogue())
-        assert {on.partition("-")[0] for on in recipe.on} <= set(FAMILIES)
+        assert {recipe.expected, *recipe.related} <= set(catalogue()), recipe.name
         assert len(recipe.on) == len(set(recipe.on)) and recipe.what
-        assert all(bool(on.partition("/")[2]) == (recipe.plant is None) for on in recipe.on)
+        families = FAMILIES if recipe.level == "static" else deep.FAMILIES
+        assert {on.partition("-")[0] for on in recipe.on} <= set(families)
+        if recipe.level == "static":
+            assert all(bool(on.partition("/")[2]) == (recipe.plant is None) for on in recipe.on)
+        else:
+            assert {part for on in recipe.on for part in on.split("+")[1:]} <= set(deep.VARIANTS)
+            assert {on.split("+")[0].partition("-")[2] for on in recipe.on} <= set(deep.LONGEST)
+
+
+def test_no_recipe_is_looked_at_below_the_level_of_its_check() -> None:
+    for recipe in recipes().values():
+        level = catalogue()[recipe.expected].level
+        assert running.LEVELS.index(recipe.level) >= running.LEVELS.index(level), recipe.name
+
+
+def test_there_are_at_least_a_hundred_clean_trials_on_five_models_and_all_differ() -> None:
+    runs = deep_clean.runs("trial")
+    assert len(runs) >= 100 and len({run.title for run in runs}) == len(runs)
+    assert {run.name.partition("-")[0] for run in runs} == set(deep.FAMILIES)
 
 
 def test_there_are_at_least_sixty_clean_runs_and_all_differ() -> None:
@@ -45,7 +67,7 @@ def test_there_are_at_least_sixty_clean_runs_and_all_differ() -> None:
     [("a-key", "demo-demo"), ("other-role-word", "demo-demo"), ("first-token-masked", "demo-demo/plain")],
 )
 def test_a_planted_fault_is_caught_and_named(shared: Path, tmp_path: Path, name: str, on: str) -> None:
-    found = _judged(recipes()[name], on, Result(planted(name, on, tmp_path / "case"), "", 0.1))
+    found = judged(recipes()[name], on, _row(planted(name, on, tmp_path / "case")))
     assert found["caught"] and found["named"], found
 
 
@@ -71,16 +93,39 @@ def test_a_broken_case_is_a_result() -> None:
 
 def test_the_tables_tell_misses_and_alarms() -> None:
     recipe = recipes()["a-key"]
-    missed = _judged(recipe, "demo-demo", Result(None, "crash: no", 1.0))
+    missed = judged(recipe, "demo-demo", {"value": None, "fault": "crash: no", "seconds": 1.0})
     fault = {"fault": recipe.name, "what": recipe.what, "expected": recipe.expected, "related": [], "cases": [missed]}
     loud = {"rows-roles": {"verdict": "fail", "what": "Wrong."}}
     run = {"run": "demo-demo", "broken": "", "unusable": "", "spoke": loud, "looked": 39, "seconds": 1.0}
     faults = [{**fault, "trl": {"does": "trains on", "words": ""}}]
-    figures = {"faults": faults, "clean": [run], "seconds": 2.0}
+    figures = {"level": "static", "faults": faults, "clean": [run], "seconds": 2.0}
     figures["summary"] = summary(figures)
     assert figures["summary"]["missed"] == ["a-key on demo-demo"] and figures["summary"]["alarms"] == ["demo-demo"]
     assert "the case broke" in fault_rows(faults)[0][5]
-    assert "rows-roles fails: Wrong." in document(figures, ["fault"] * 7)
+    assert "rows-roles fails: Wrong." in document(figures)
+    assert "a-key on demo-demo: crash: no" in deep_document([figures])
+
+
+def test_results_are_kept_as_they_come_and_not_made_twice(tmp_path: Path) -> None:
+    case = running.Case("static", "clean", "four", "demo-demo", len, ("four",))
+    results = running.Results(tmp_path, "static")
+    results.add(case, Result(Heard("no"), "", 1.0))
+    with results.file.open("a") as file:
+        file.write('{"key": "cut o')  # stopped while it wrote
+    again = running.Results(tmp_path, "static")
+    assert list(again.rows) == [case.key]
+    running.run([case], again, tmp_path, workers=1)
+    assert again.rows[case.key]["value"]["error"] == "no"
+
+
+def test_every_case_has_a_name_of_its_own() -> None:
+    for level in running.LEVELS:
+        keys = [case.key for case in running.cases(level)]
+        assert len(keys) == len(set(keys))
+
+
+def _row(look: Any) -> dict[str, Any]:
+    return {"value": asdict(look), "fault": "", "seconds": 0.1}
 
 
 def _forever() -> None:

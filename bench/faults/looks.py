@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.faults import deep
 from bench.faults.cases import environment
 from bench.faults.recipes import Recipe, recipes
 from bench.faults.setups import Setup, make
@@ -28,10 +30,19 @@ class Look:
 def planted(name: str, on: str, folder: Path) -> Look:
     """The gate on a set-up with the fault ``name`` in it."""
     recipe = recipes()[name]
+    if recipe.level != "static":
+        return _deeply(recipe, deep.make(on, folder / "setup", folder.parent / "models"))
     setup = make(on.partition("/")[0], folder / "setup", folder.parent / "models")
     subject, loss_on = broken(recipe, setup, on.partition("/")[2])
     with environment(setup.environment):
         return look(subject, loss_on)
+
+
+def _deeply(recipe: Recipe, setup: Setup) -> Look:
+    if recipe.plant is not None:
+        recipe.plant(setup)
+    with environment(setup.environment), recipe.patch(setup) if recipe.patch else nullcontext():
+        return look(setup.config, level=recipe.level)
 
 
 def broken(recipe: Recipe, setup: Setup, kind: str) -> tuple[Any, str | None]:
@@ -44,7 +55,7 @@ def broken(recipe: Recipe, setup: Setup, kind: str) -> tuple[Any, str | None]:
     return build(setup, kit), kit.loss_on
 
 
-def look(subject: Any, loss_on: str | None = None) -> Look:
+def look(subject: Any, loss_on: str | None = None, level: str = "static") -> Look:
     """The gate on a configuration or a trainer."""
     import sanetune
     from sanetune.errors import UserError
@@ -53,7 +64,7 @@ def look(subject: Any, loss_on: str | None = None) -> Look:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            report = sanetune.check(subject, loss_on=loss_on)
+            report = sanetune.check(subject, loss_on=loss_on, level=level)
     except UserError as error:
         return Look(unusable=str(error), seconds=time.perf_counter() - began)
     spoke: dict[str, tuple[str, str]] = {
@@ -65,13 +76,14 @@ def look(subject: Any, loss_on: str | None = None) -> Look:
     return Look(spoke, str(report.unusable or ""), looked, time.perf_counter() - began)
 
 
-def clean(name: str, kind: str, changes: dict[str, Any], folder: Path) -> Look:
+def clean(name: str, kind: str, changes: dict[str, Any], folder: Path, level: str = "static") -> Look:
     """The gate on a clean set-up with these ``section.key`` changed; of a trainer, these arguments."""
-    setup = make(name, folder / "setup", folder.parent / "models")
+    maker = make if level == "static" else deep.make
+    setup = maker(name, folder / "setup", folder.parent / "models")
     if kind:
         kit = Kit.of(kind, **changes)
         return look(build(setup, kit), kit.loss_on)
     for key, value in changes.items():
         section, _, name = key.partition(".")
-        setup.config[section][name] = value
-    return look(setup.config)
+        setup.config.setdefault(section, {})[name] = value
+    return look(setup.config, level=level)

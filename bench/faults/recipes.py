@@ -1,8 +1,9 @@
 """Recipes of faults: each takes a clean set-up and breaks one thing.
 
-A recipe is a function whose name says what is broken and whose docstring says how. Faults of configuration, rows and
-template change the set-up; faults of labels and batches, which sanetune's own pipeline cannot make, are planted in a
-built trainer by what the recipe returns.
+A recipe is a function whose name says what is broken and whose docstring says how. Faults of configuration, rows,
+template and weights change the set-up; faults of labels and batches, which sanetune's own pipeline cannot make, are
+planted in a built trainer by what the recipe returns; faults of the engine and of the machine are there for as long as
+the context that the recipe returns is open.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bench.faults.setups import Setup
@@ -17,8 +19,22 @@ from bench.faults.trainers import Kit
 
 Plant = Callable[[Setup], None]
 Build = Callable[[Setup, str], Kit]
+Patch = Callable[[Setup], AbstractContextManager[object]]
 
-FILES = ("faulty_config", "faulty_rows", "faulty_templates", "faulty_tokens", "faulty_labels", "faulty_batches")
+FILES = (
+    "faulty_config",
+    "faulty_rows",
+    "faulty_templates",
+    "faulty_tokens",
+    "faulty_labels",
+    "faulty_batches",
+    "faulty_models",
+    "faulty_engine",
+    "faulty_machine",
+    "faulty_rates",
+    "faulty_runs",
+    "faulty_samples",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +43,8 @@ class Recipe:
 
     ``on``: the set-ups that it is planted in, for trainers with the kind of trainer behind a slash. ``rival``: whether
     TRL alone can be given the same. ``refused``: a key that sanetune itself refuses, with an error that names it,
-    before any check can look.
+    before any check can look. ``level``: how far the checks go; above static, set-ups are those of
+    :mod:`bench.faults.deep`.
     """
 
     name: str
@@ -39,6 +56,8 @@ class Recipe:
     plant: Plant | None
     build: Build | None
     rival: bool
+    level: str = "static"
+    patch: Patch | None = None
 
 
 _known: dict[str, Recipe] = {}
@@ -66,6 +85,32 @@ def builds(
         name, what = _named(build)
         _known[name] = Recipe(name, what, expected, related, on, "", None, build, rival)
         return build
+
+    return register
+
+
+def deeply(
+    expected: str, level: str, *, on: tuple[str, ...], related: tuple[str, ...] = (), refused: str = ""
+) -> Callable[[Plant], Plant]:
+    """Registers a recipe that changes a set-up of a deeper level."""
+
+    def register(plant: Plant) -> Plant:
+        name, what = _named(plant)
+        _known[name] = Recipe(name, what, expected, related, on, refused, plant, None, False, level)
+        return plant
+
+    return register
+
+
+def during(
+    expected: str, level: str, *, on: tuple[str, ...], related: tuple[str, ...] = ()
+) -> Callable[[Patch], Patch]:
+    """Registers a recipe whose fault is there while a context is open: in the engine, or in the machine."""
+
+    def register(patch: Patch) -> Patch:
+        name, what = _named(patch)
+        _known[name] = Recipe(name, what, expected, related, on, "", None, None, False, level, patch)
+        return patch
 
     return register
 

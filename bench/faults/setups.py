@@ -200,14 +200,14 @@ def read(data: str) -> tuple[str, list[Row]]:
         found = _short(json.loads((where / "sharegpt/dummy_conversation.json").read_text()), 300)
         return "sharegpt", [{"conversations": row["conversations"]} for row in found[:ROWS]]
     if data == "gsm8k":
-        return "gsm8k", _short(_lines(where / "gsm8k/train.jsonl"), 380)[:ROWS]
+        return "gsm8k", _short(lines(where / "gsm8k/train.jsonl"), 380)[:ROWS]
     if data == "drone":
-        return "messages", _lines(where / "messages/drone_training.jsonl")
+        return "messages", lines(where / "messages/drone_training.jsonl")
     if data == "airline":
         found = json.loads((where / "airline/gpt-4o-airline.json").read_text())
         talks = [_answered(row["traj"]) for row in found]
         return "messages", [{"messages": talk} for talk in talks if len(json.dumps(talk)) < 16_000]
-    return "messages", _lines(TRAIN)[:ROWS]
+    return "messages", lines(TRAIN)[:ROWS]
 
 
 def _answered(messages: list[Row]) -> list[Row]:
@@ -216,7 +216,8 @@ def _answered(messages: list[Row]) -> list[Row]:
     return messages[: last + 1]
 
 
-def _lines(file: Path) -> list[Row]:
+def lines(file: Path) -> list[Row]:
+    """The rows of a file of JSON lines."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -237,7 +238,7 @@ def _stories(models: Path) -> dict[str, Any]:
 def _qwen3(models: Path) -> dict[str, Any]:
     from tests.real import qwen3
 
-    return {"name": str(_once(models / "qwen3", lambda folder: qwen3(shared(), folder)))}
+    return {"name": str(once(models / "qwen3", lambda folder: qwen3(shared(), folder)))}
 
 
 def _llama3(models: Path) -> dict[str, Any]:
@@ -249,7 +250,7 @@ def _llama3(models: Path) -> dict[str, Any]:
         _gpt2(tokenizer).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
-    return {"name": str(_once(models / "llama3", build))}
+    return {"name": str(once(models / "llama3", build))}
 
 
 def _gemma(models: Path) -> dict[str, Any]:
@@ -261,7 +262,7 @@ def _gemma(models: Path) -> dict[str, Any]:
         _llama(tokenizer).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
-    return {"name": str(_once(models / "gemma", build))}
+    return {"name": str(once(models / "gemma", build))}
 
 
 def _minimind(models: Path) -> dict[str, Any]:
@@ -274,7 +275,7 @@ def _minimind(models: Path) -> dict[str, Any]:
         _llama(tokenizer).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
-    return {"name": str(_once(models / "minimind", build))}
+    return {"name": str(once(models / "minimind", build))}
 
 
 FAMILIES: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -295,7 +296,8 @@ def trl_template(name: str) -> str:
     return (Path(trl.__file__).parent / f"chat_templates/{name}.jinja").read_text(encoding="utf-8")
 
 
-def _once(folder: Path, build: Callable[[Path], Any]) -> Path:
+def once(folder: Path, build: Callable[[Path], Any]) -> Path:
+    """``folder``, built where it is not there yet."""
     if not folder.exists():
         scratch = folder.with_name(f".{folder.name}")
         shutil.rmtree(scratch, ignore_errors=True)

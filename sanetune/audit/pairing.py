@@ -28,13 +28,15 @@ _WORD = re.compile(r"\w+")
 @dataclass(frozen=True, slots=True)
 class Association:
     """Over ``rows``: the weight of the words that an answer shares with its own prompt (``own``), how much more that is
-    than with other rows' prompts (``more``), and that in standard errors (``t``). ``words``: of the median answer."""
+    than with other rows' prompts (``more``), and that in standard errors (``t``). ``words``: of the median answer;
+    ``different``: answers with other words than every one before, as a share."""
 
     rows: int
     own: float
     more: float
     t: float
     words: float
+    different: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def association(talks: Talks) -> Association:
     spread = float(np.std(more, ddof=1)) / math.sqrt(count)
     t = float(np.mean(more)) / spread if spread else 0.0
     sizes = float(np.median([len(answer) for _, answer in pairs]))
-    return Association(count, float(np.mean(own)), float(np.mean(more)), t, sizes)
+    different = len({frozenset(answer) for _, answer in pairs}) / count
+    return Association(count, float(np.mean(own)), float(np.mean(more)), t, sizes, different)
 
 
 def first_pair(talk: Conversation) -> tuple[set[str], set[str]] | None:

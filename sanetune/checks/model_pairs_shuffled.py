@@ -24,6 +24,11 @@ LIMITS = {
     "words_t": Limit(2.5, "standard errors; over six real data sets whole ones have 3 to 174, shuffled ones below 1.2"),
     "model_t": Limit(3.0, "standard errors; below 3 a gain may be chance (one in 700 for one look)"),
     "rows": Limit(50, "of fewer rows the words cannot tell"),
+    "different": Limit(
+        0.5,
+        "share of different answers: one that stands with many prompts belongs to none of them"
+        " (0.06 in a sharegpt set of set phrases, where whole and shuffled rows look alike)",
+    ),
     "words": Limit(6, "words of the median answer: labels of a word or two share none with any prompt"),
     "trial_nats": Limit(
         0.08,
@@ -43,6 +48,7 @@ def measure(pairing: Pairing) -> Measurement:
         "words_own": words.own,
         "words_more": words.more,
         "words_t": words.t,
+        "different": words.different,
         "model_rows": model.rows,
         "model_gain": model.nats,
         "model_t": model.errors,
@@ -65,7 +71,8 @@ def _witness(talk: Any) -> Witness:
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
-    by_words = n["rows"] >= limits["rows"] and n["words"] >= limits["words"]
+    telling = n["words"] >= limits["words"] and n["different"] >= limits["different"]
+    by_words = n["rows"] >= limits["rows"] and telling
     words = (
         f"over {n['rows']:,} rows answers share {n['words_own']:.3g} of rare words with their own prompt,"
         f" {n['words_more']:+.3g} against other prompts ({n['words_t']:.1f} standard errors)"

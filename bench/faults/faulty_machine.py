@@ -1,0 +1,169 @@
+"""Faults of the machine: memory and disks that are too small, budgets that do not suffice, and steps that are slow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+from bench.faults.faulty_models import built
+from bench.faults.recipes import deeply, during
+from bench.faults.setups import Setup
+
+ON = ("stories-alpaca", "gemma3-alpaca+lora", "demo-demo")
+
+
+@contextmanager
+def memory(total: float) -> Iterator[None]:
+    """A machine whose memory is ``total`` times what the process has now."""
+    import psutil
+
+    from sanetune.engine import memory as measured
+
+    whole = measured.Resident.__init__
+
+    def small(self: Any) -> None:
+        whole(self)
+        self.total = int(total * psutil.Process().memory_info().rss)
+
+    with mock.patch.object(measured.Resident, "__init__", small):
+        yield
+
+
+@during("machine-memory-short", "probe", on=ON)
+def memory_nearly_full(setup: Setup) -> AbstractContextManager[None]:
+    """One step takes all but a few percent of the memory."""
+    return memory(1.02)
+
+
+@during("machine-memory-short", "probe", on=("stories-alpaca", "qwen3-alpaca"))
+def long_batch_does_not_fit(setup: Setup) -> AbstractContextManager[object]:
+    """The step on the longest batch is out of memory, others are not."""
+    from sanetune.engine.lab import Lab
+
+    whole = Lab.gradients
+
+    def short(self: Lab, batches: Any = None) -> float:
+        longest = max(self.batches, key=lambda batch: batch["input_ids"].numel())
+        if batches is not None and len(batches) == 1 and batches[0] is longest:
+            raise MemoryError
+        return whole(self, batches)
+
+    return mock.patch.object(Lab, "gradients", short)
+
+
+@during("machine-memory-short", "probe", on=("stories-alpaca", "gpt2-alpaca"))
+def optimizer_does_not_fit(setup: Setup) -> AbstractContextManager[None]:
+    """The backward pass fits, the optimizer's state does not."""
+
+    def spoil(trainer: Any) -> None:
+        whole = trainer.create_optimizer
+        trainer.full = True
+
+        def spoilt() -> Any:
+            optimizer = whole()
+            if not trainer.full:
+                return optimizer
+            trainer.full = False
+
+            def step(closure: Any = None) -> None:
+                import torch
+
+                raise torch.OutOfMemoryError("out of memory")
+
+            mock.patch.object(optimizer, "step", step).start()
+            return optimizer
+
+        trainer.create_optimizer = spoilt
+
+    from sanetune.engine import memory as measured
+
+    whole = measured.peak_of_a_step
+
+    def full(lab: Any, batch: Any) -> Any:
+        lab.trainer.full = True
+        return whole(lab, batch)
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(built(lambda trainer: (spoil(trainer), setattr(trainer, "full", False))[0]))
+            stack.enter_context(mock.patch.object(measured, "peak_of_a_step", full))
+            yield
+
+    return both()
+
+
+@contextmanager
+def disk(free: int) -> Iterator[None]:
+    """Every disk has so many bytes left."""
+    import shutil
+
+    usage = shutil.disk_usage("/")
+    with mock.patch.object(shutil, "disk_usage", return_value=usage._replace(free=free)):
+        yield
+
+
+@during("machine-disk-short", "probe", on=ON)
+def disk_full(setup: Setup) -> AbstractContextManager[None]:
+    """A few kilobytes are free."""
+    return disk(50_000)
+
+
+@during("machine-disk-short", "probe", on=("stories-alpaca", "qwen3-alpaca"))
+def room_for_one_checkpoint(setup: Setup) -> AbstractContextManager[None]:
+    """The disk has room for one checkpoint, and three are kept."""
+    setup.train["save_total_limit"] = 3
+    return disk(5_000_000)
+
+
+@during("machine-disk-short", "probe", on=("stories-alpaca", "gpt2-alpaca"))
+def nothing_is_deleted(setup: Setup) -> AbstractContextManager[None]:
+    """Thirty checkpoints are kept on a disk with room for ten."""
+    setup.train["save_total_limit"] = 30
+    return disk(40_000_000)
+
+
+@deeply("machine-over-budget", "trial", on=("stories-alpaca",))
+def budget_of_seconds(setup: Setup) -> None:
+    """The run takes many times the hours that it may."""
+    setup.config["budget"] = {"max_hours": 0.0001}
+
+
+@deeply("machine-over-budget", "trial", on=("qwen3-alpaca",))
+def budget_in_dollars(setup: Setup) -> None:
+    """Eight expensive devices for a run that may cost a tenth of a cent."""
+    setup.config["budget"] = {"devices": 8, "usd_per_device_hour": 40.0, "max_usd": 0.001}
+
+
+@deeply("machine-over-budget", "trial", on=("gemma3-alpaca",), related=("config-epochs-many",))
+def one_zero_too_many(setup: Setup) -> None:
+    """Three hundred epochs within a minute."""
+    setup.train["max_steps"] = 20_000
+    setup.config["budget"] = {"max_hours": 1 / 60}
+
+
+@during("machine-slow", "trial", on=("stories-alpaca", "gemma3-alpaca"))
+def loader_too_slow(setup: Setup) -> AbstractContextManager[None]:
+    """Making a batch takes longer than the step on it."""
+    import time
+
+    def slow(trainer: Any) -> None:
+        collate = trainer.data_collator
+
+        def waiting(rows: Any) -> Any:
+            until = time.perf_counter() + 0.06
+            while time.perf_counter() < until:
+                pass
+            return collate(rows)
+
+        trainer.data_collator = waiting
+
+    return built(slow)
+
+
+@deeply("machine-slow", "trial", on=("stories-alpaca", "qwen3-alpaca"))
+def recomputed_for_nothing(setup: Setup) -> None:
+    """Activations are computed twice on a machine whose memory is nearly empty."""
+    setup.train["activation_checkpointing"] = True

@@ -1,0 +1,371 @@
+"""Faults of the model's weights, of what of it is trained, and of what it is saved as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from bench.faults.recipes import deeply, during
+from bench.faults.setups import Setup, prompt, to_messages
+
+FIVE = ("demo-demo", "stories-alpaca", "qwen3-alpaca", "gemma3-alpaca", "gpt2-alpaca")
+OPEN = ("stories-alpaca", "qwen3-alpaca", "gemma3-alpaca", "gpt2-alpaca")
+"""Models that have to learn something yet."""
+
+# A model whose weights are worthless starts high, has strange gradients, and cannot be told from prompts.
+WORTHLESS = ("curve-start-high", "model-start-loss", "model-gradients-bad")
+
+
+def weights(setup: Setup, change: Callable[[Any], None]) -> None:
+    """Changes the weights of the model on disk."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = setup.own_model()
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        change(model)
+    model.save_pretrained(folder)
+
+
+@contextmanager
+def built(change: Callable[[Any], None]) -> Iterator[None]:
+    """Every trainer of the real model is changed before anything looks at it."""
+    from sanetune.engine import lab
+
+    whole = lab.build
+
+    def spoilt(*args: Any, **kwargs: Any) -> Any:
+        found = whole(*args, **kwargs)
+        change(found.trainer)
+        return found
+
+    with mock.patch.object(lab, "build", spoilt):
+        yield
+
+
+def layers(model: Any) -> Any:
+    """The list of the model's layers, below an adapter too."""
+    from torch import nn
+
+    lists = [part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part) > 1]
+    return lists[0]
+
+
+# ---- what is trained ----
+
+
+@during("model-nothing-trainable", "probe", on=FIVE[:4])
+def everything_frozen(setup: Setup) -> AbstractContextManager[None]:
+    """All weights are frozen after the trainer was built."""
+
+    def freeze(trainer: Any) -> None:
+        for weight in trainer.model.parameters():
+            weight.requires_grad_(False)
+
+    return built(freeze)
+
+
+@during("model-nothing-trainable", "probe", on=(*OPEN[:2], "gemma3-alpaca+lora", "stories-alpaca+lora"))
+def graph_cut(setup: Setup) -> AbstractContextManager[None]:
+    """What comes out of the last layer but one is detached: nothing below it gets a gradient."""
+
+    def cut(trainer: Any) -> None:
+        layers(trainer.model)[-2].register_forward_hook(lambda layer, given, out: _through(out, lambda h: h.detach()))
+
+    return built(cut)
+
+
+@during("model-nothing-trainable", "probe", on=("stories-alpaca", "demo-demo", "qwen3-alpaca+lora"))
+def layers_left_out(setup: Setup) -> AbstractContextManager[None]:
+    """Half of the layers are passed over in the forward pass, and train with the rest."""
+
+    def skip(trainer: Any) -> None:
+        some = layers(trainer.model)
+        for layer in list(some)[len(some) // 2 :]:
+            layer.forward = lambda hidden, *args, **kwargs: hidden
+
+    return built(skip)
+
+
+@deeply("model-nothing-trainable", "probe", on=("stories-alpaca", "gemma3-alpaca"), refused="model.adapter.target")
+def adapter_on_nothing(setup: Setup) -> None:
+    """A LoRA whose target is a module of another architecture."""
+    setup.model["adapter"] = {"type": "lora", "target": ["query_key_value"]}
+
+
+@deeply("model-nothing-trainable", "probe", on=("stories-alpaca", "qwen3-alpaca"), refused="model.freeze")
+def all_matched_by_freeze(setup: Setup) -> None:
+    """A pattern to freeze that matches every weight."""
+    setup.model["freeze"] = ["*"]
+
+
+@during("model-nothing-trainable", "probe", on=("qwen3-alpaca+lora", "stories-alpaca+lora"))
+def adapter_switched_off(setup: Setup) -> AbstractContextManager[None]:
+    """The adapter's layers are there, and the forward pass goes round them."""
+
+    def disable(trainer: Any) -> None:
+        for part in trainer.model.modules():
+            if hasattr(part, "lora_A") and hasattr(part, "base_layer"):
+                part.forward = part.base_layer.forward
+
+    return built(disable)
+
+
+# ---- weights ----
+
+
+@deeply("model-start-loss", "probe", on=FIVE, related=("curve-start-high", "tokens-outside-vocabulary"))
+def another_vocabulary(setup: Setup) -> None:
+    """The rows of the embedding belong to a tokenizer with the same words in another order."""
+    import torch
+
+    def shuffle(model: Any) -> None:
+        head = model.get_output_embeddings().weight
+        order = torch.randperm(len(head), generator=torch.Generator().manual_seed(0))
+        for part in {id(w): w for w in (head, model.get_input_embeddings().weight)}.values():
+            part.copy_(part[order].clone())
+
+    weights(setup, shuffle)
+
+
+@deeply("model-start-loss", "probe", on=("demo-demo", "stories-alpaca", "qwen3-alpaca"), related=("curve-start-high",))
+def ids_off_by_one(setup: Setup) -> None:
+    """A token was put in at the front of the vocabulary: every id is one too high for the weights."""
+
+    def shift(model: Any) -> None:
+        for part in {
+            id(w): w for w in (model.get_output_embeddings().weight, model.get_input_embeddings().weight)
+        }.values():
+            part.copy_(part.roll(1, 0).clone())
+
+    weights(setup, shift)
+
+
+@deeply("model-start-loss", "probe", on=("demo-demo", "stories-alpaca", "gemma3-alpaca"), related=("curve-start-high",))
+def head_upside_down(setup: Setup) -> None:
+    """The last norm's scale has the wrong sign and size, as after a faulty conversion."""
+    weights(setup, lambda model: model.model.norm.weight.copy_(-3 * model.model.norm.weight - 3))
+
+
+@deeply("model-start-loss", "probe", on=OPEN, related=("curve-start-high",))
+def weights_never_loaded(setup: Setup) -> None:
+    """Freshly drawn weights, as wide as an initialiser of another framework makes them."""
+    import torch
+
+    def draw(model: Any) -> None:
+        torch.manual_seed(0)
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.normal_(0, 0.4)
+
+    weights(setup, draw)
+
+
+# A loss that is no number is above every limit.
+@deeply("model-gradients-bad", "probe", on=FIVE[:3], related=("model-start-loss",))
+def a_weight_not_a_number(setup: Setup) -> None:
+    """One entry of a weight in the file is NaN."""
+    weights(setup, lambda model: next(iter(layers(model)[0].parameters())).view(-1)[:1].fill_(float("nan")))
+
+
+@deeply("model-gradients-bad", "probe", on=("stories-alpaca", "gpt2-alpaca"), related=("model-start-loss",))
+def a_weight_infinite(setup: Setup) -> None:
+    """One row of a matrix in the file overflowed in float16."""
+
+    def overflow(model: Any) -> None:
+        matrix = next(weight for weight in layers(model)[1].parameters() if weight.dim() > 1)
+        matrix[0].fill_(float("inf"))
+
+    weights(setup, overflow)
+
+
+@during("model-gradients-bad", "probe", on=("stories-alpaca", "qwen3-alpaca+lora", "gemma3-alpaca"))
+def a_gradient_not_a_number(setup: Setup) -> AbstractContextManager[None]:
+    """The backward pass of one matrix gives NaN, as some kernels do on padding."""
+
+    def spoil(trainer: Any) -> None:
+        weight = next(one for one in trainer.model.parameters() if one.requires_grad and one.dim() > 1)
+        weight.register_hook(lambda grad: grad * float("nan"))
+
+    return built(spoil)
+
+
+@during("model-gradients-bad", "probe", on=("stories-alpaca", "demo-demo", "gpt2-alpaca"))
+def a_layer_that_vanishes(setup: Setup) -> AbstractContextManager[None]:
+    """The gradients of one layer are scaled to nothing."""
+
+    def shrink(trainer: Any) -> None:
+        for weight in layers(trainer.model)[0].parameters():
+            weight.register_hook(lambda grad: grad * 1e-9)
+
+    return built(shrink)
+
+
+# ---- added tokens ----
+
+
+@deeply("model-new-tokens-frozen", "probe", on=("stories-alpaca", "gpt2-alpaca", "stories-sharegpt+packed"))
+def embedding_frozen(setup: Setup) -> None:
+    """The embedding is frozen beside a template with new tokens."""
+    setup.model["freeze"] = ["*wte*" if setup.name.startswith("gpt2") else "*embed_tokens*"]
+
+
+@deeply("model-new-tokens-frozen", "probe", on=("stories-alpaca", "gpt2-alpaca"))
+def only_layers_trained(setup: Setup) -> None:
+    """Only the layers are trained beside a template with new tokens."""
+    setup.model["train_only"] = ["*.h.*" if setup.name.startswith("gpt2") else "*layers*"]
+
+
+@during("model-new-tokens-frozen", "probe", on=("stories-alpaca+lora", "gpt2-alpaca+lora"))
+def lora_without_the_new_tokens(setup: Setup) -> AbstractContextManager[object]:
+    """A LoRA as peft makes it: the rows of new tokens stay as they were drawn."""
+    from sanetune.engine import trl
+
+    return mock.patch.object(trl, "new_tokens", return_value=[])
+
+
+# ---- prompts and answers ----
+
+
+@deeply("model-pairs-shuffled", "probe", on=("stories-alpaca", "demo-demo", "gemma3-gsm8k", "qwen3-alpaca+lora"))
+def answers_shuffled(setup: Setup) -> None:
+    """The answers were shuffled apart from their prompts."""
+    import random
+
+    _rejoined(setup, lambda answers: random.Random(0).sample(answers, len(answers)))
+
+
+@deeply("model-pairs-shuffled", "probe", on=("stories-alpaca", "gemma3-gsm8k", "gpt2-alpaca"))
+def answers_off_by_one(setup: Setup) -> None:
+    """Each prompt has the answer of the row before it."""
+    _rejoined(setup, lambda answers: answers[-1:] + answers[:-1])
+
+
+@deeply("model-pairs-shuffled", "probe", on=("stories-alpaca", "qwen3-gsm8k"))
+def answers_sorted(setup: Setup) -> None:
+    """The column of answers was sorted, that of prompts was not."""
+    _rejoined(setup, sorted)
+
+
+@deeply("model-pairs-shuffled", "trial", on=("stories-alpaca", "gemma3-gsm8k"))
+def answers_shuffled_before_a_trial(setup: Setup) -> None:
+    """The answers were shuffled apart from their prompts; a trial shows how well they are learnt by heart."""
+    answers_shuffled(setup)
+
+
+def _rejoined(setup: Setup, order: Callable[[list[str]], list[str]]) -> None:
+    rows = [to_messages(row, setup.form) for row in setup.rows()]
+    pairs = [(row["messages"][-2:]) for row in rows]
+    answers = order([pair[1]["content"] for pair in pairs])
+    setup.as_messages()
+    setup.write(
+        [
+            {"messages": [pair[0], {"role": "assistant", "content": answer}]}
+            for pair, answer in zip(pairs, answers, strict=True)
+        ]
+    )
+
+
+# ---- saving ----
+
+
+@contextmanager
+def saved(
+    change: Callable[[Any, Any, dict[str, Any]], None], after: Callable[[Path], None] = lambda f: None
+) -> Iterator[None]:
+    """``change`` spoils what is saved (the model, its tokenizer, the keywords), ``after`` the folder."""
+    from sanetune.engine import save
+
+    whole = save.save_model
+
+    def spoilt(model: Any, tokenizer: Any, run: Any, **keywords: Any) -> Any:
+        change(model, tokenizer, keywords)
+        found = whole(model, tokenizer, run, **keywords)
+        after(run.model)
+        return found
+
+    with mock.patch.object(save, "save_model", spoilt):
+        yield
+
+
+@during("model-save-reload", "probe", on=("stories-alpaca", "gemma3-alpaca", "demo-demo"))
+def saved_in_eight_bits(setup: Setup) -> AbstractContextManager[None]:
+    """Weights are rounded to eight bits when they are saved."""
+    import torch
+
+    def rounded(model: Any, tokenizer: Any, keywords: dict[str, Any]) -> None:
+        for weight in model.parameters():
+            weight.data.copy_(weight.data.to(torch.float8_e4m3fn).to(weight.dtype))
+
+    return saved(rounded)
+
+
+@during("model-save-reload", "probe", on=("qwen3-alpaca+lora", "stories-alpaca+lora"))
+def adapter_not_merged(setup: Setup) -> AbstractContextManager[None]:
+    """The folder holds the base: the adapter was left out."""
+
+    def forget(model: Any, tokenizer: Any, keywords: dict[str, Any]) -> None:
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.data.zero_()
+
+    return saved(forget)
+
+
+@during("model-save-reload", "probe", on=("gemma3-alpaca+lora", "gpt2-alpaca+lora"))
+def adapter_merged_twice(setup: Setup) -> AbstractContextManager[None]:
+    """The adapter is merged at twice its scale."""
+
+    def double(model: Any, tokenizer: Any, keywords: dict[str, Any]) -> None:
+        for part in model.modules():
+            if isinstance(getattr(part, "scaling", None), dict):
+                part.scaling = {name: 2 * value for name, value in part.scaling.items()}
+
+    return saved(double)
+
+
+@during("model-save-reload", "probe", on=("stories-alpaca", "gemma3-alpaca"))
+def stop_token_forgotten(setup: Setup) -> AbstractContextManager[None]:
+    """generation_config.json is left without the token that ends a turn."""
+    import json
+
+    def forget(folder: Path) -> None:
+        file = folder / "generation_config.json"
+        found = json.loads(file.read_text())
+        found["eos_token_id"] = 1
+        file.write_text(json.dumps(found))
+
+    return saved(lambda model, tokenizer, keywords: None, forget)
+
+
+@during("model-save-reload", "probe", on=("stories-alpaca", "qwen3-alpaca", "gpt2-alpaca"))
+def template_forgotten(setup: Setup) -> AbstractContextManager[None]:
+    """Another chat template is saved than was trained with."""
+
+    def other(folder: Path) -> None:
+        (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m['content'] }}{% endfor %}")
+
+    return saved(lambda model, tokenizer, keywords: None, other)
+
+
+@during("model-save-reload", "probe", on=("demo-demo", "stories-alpaca"))
+def last_layer_of_the_base(setup: Setup) -> AbstractContextManager[None]:
+    """One layer is saved as it was before training, as a shard that was not written does."""
+
+    def old(model: Any, tokenizer: Any, keywords: dict[str, Any]) -> None:
+        for weight in layers(model)[-1].parameters():
+            weight.data.mul_(0.9)
+
+    return saved(old)
+
+
+def _through(out: Any, change: Callable[[Any], Any]) -> Any:
+    """``change`` on the hidden states of a layer's output."""
+    return (change(out[0]), *out[1:]) if isinstance(out, tuple) else change(out)
+
+
+__all__ = ["built", "layers", "prompt", "weights"]

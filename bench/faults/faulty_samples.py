@@ -1,0 +1,214 @@
+"""Faults that only the answers show: endless, in a loop, off form, or the base's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+from bench.faults.faulty_models import built
+from bench.faults.faulty_rates import COLD, HOT, times
+from bench.faults.recipes import deeply, during
+from bench.faults.setups import Setup, to_messages
+
+STOP = ("template-end-unlearnt", "samples-degenerate", "samples-off-form", "model-cannot-overfit", "samples-no-stop")
+
+
+@during("samples-no-stop", "trial", on=("stories-alpaca", "qwen3-alpaca", "gemma3-alpaca"), related=STOP)
+def ends_masked_in_training(setup: Setup) -> AbstractContextManager[None]:
+    """The trainer's collator masks each answer's last token, its end."""
+
+    def spoil(trainer: Any) -> None:
+        collate = trainer.data_collator
+
+        def masked(rows: Any) -> Any:
+            batch = collate(rows)
+            labels = batch["labels"]
+            labels[(labels != -100) & (labels.roll(-1, 1) == -100)] = -100
+            return batch
+
+        trainer.data_collator = masked
+
+    return built(spoil)
+
+
+@during("samples-no-stop", "trial", on=("stories-alpaca", "gpt2-alpaca", "demo-demo"), related=STOP)
+def stops_unknown_to_generation(setup: Setup) -> AbstractContextManager[object]:
+    """Generation does not know the token that ends a turn."""
+    from sanetune.engine import generate, overfit
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with ExitStack() as stack:
+            for module in (generate, overfit):
+                stack.enter_context(mock.patch.object(module, "stop_ids", return_value=[3]))
+            yield
+
+    return both()
+
+
+@deeply(
+    "samples-no-stop",
+    "trial",
+    on=("stories-alpaca", "qwen3-alpaca"),
+    related=(*STOP, "tokens-cut-reply", "packs-dropped", "curve-overfit", "labels-missing-reply"),
+)
+def answers_never_end(setup: Setup) -> None:
+    """max_length cuts every answer before its end."""
+    setup.train["max_length"] = 48 if setup.name.startswith("stories") else 40
+
+
+@deeply("samples-degenerate", "trial", on=("stories-alpaca", "demo-demo"), related=HOT)
+def hot_until_it_stammers(setup: Setup) -> None:
+    """Fifty times the derived rate, constant."""
+    times(setup, 50)
+    setup.train["lr_scheduler_type"] = "constant"
+
+
+@during("samples-degenerate", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=STOP)
+def answers_blanked(setup: Setup) -> AbstractContextManager[None]:
+    """In training every label of an answer is its end token: the model learns to say nothing."""
+
+    def spoil(trainer: Any) -> None:
+        collate = trainer.data_collator
+
+        def blank(rows: Any) -> Any:
+            batch = collate(rows)
+            labels = batch["labels"]
+            for row in labels:
+                learnt = (row != -100).nonzero()[:, 0]
+                if len(learnt):
+                    row[learnt] = row[learnt[-1]].clone()
+            return batch
+
+        trainer.data_collator = blank
+
+    return built(spoil)
+
+
+@during(
+    "samples-degenerate",
+    "trial",
+    on=("stories-alpaca", "gemma3-alpaca"),
+    related=(*STOP, "curve-diverged", "curve-overfit", "curve-plateau", "curve-spike"),
+)
+def turns_run_on(setup: Setup) -> AbstractContextManager[None]:
+    """In training the header of the next turn is learnt instead of the end: answers go on in the user's name."""
+
+    def spoil(trainer: Any) -> None:
+        collate = trainer.data_collator
+
+        def header(rows: Any) -> Any:
+            batch = collate(rows)
+            labels, ids = batch["labels"], batch["input_ids"]
+            ends = (labels != -100) & (labels.roll(-1, 1) == -100)
+            labels[ends] = ids[0, 0] if int(ids[0, 0]) else ids[0, 1]
+            return batch
+
+        trainer.data_collator = header
+
+    return built(spoil)
+
+
+@deeply("samples-off-form", "trial", on=("stories-alpaca", "gpt2-alpaca", "gemma3-alpaca"), related=COLD)
+def form_never_reached(setup: Setup) -> None:
+    """Answers are JSON, and the rate is a hundredth of the derived one."""
+    _as_json(setup)
+    times(setup, 0.01)
+
+
+@during(
+    "samples-off-form",
+    "trial",
+    on=("stories-alpaca", "qwen3-alpaca"),
+    related=(
+        "samples-degenerate",
+        "samples-no-stop",
+        "curve-plateau",
+        "curve-diverged",
+        "curve-overfit",
+        "labels-missing-reply",
+    ),
+)
+def opening_not_learnt(setup: Setup) -> AbstractContextManager[None]:
+    """Answers are JSON, and the trainer's collator masks the first tokens of each."""
+    _as_json(setup)
+
+    def spoil(trainer: Any) -> None:
+        collate = trainer.data_collator
+
+        def masked(rows: Any) -> Any:
+            batch = collate(rows)
+            labels = batch["labels"]
+            for row in labels:
+                learnt = (row != -100).nonzero()[:, 0]
+                row[learnt[:8]] = -100
+            return batch
+
+        trainer.data_collator = masked
+
+    return built(spoil)
+
+
+@during(
+    "samples-off-form",
+    "trial",
+    on=("stories-alpaca", "gemma3-alpaca"),
+    related=("samples-degenerate", "samples-no-stop"),
+)
+def asked_in_another_template(setup: Setup) -> AbstractContextManager[object]:
+    """Answers are JSON; inference puts prompts to the model as bare text."""
+    from sanetune.engine import generate
+
+    _as_json(setup)
+
+    def bare(tokenizer: Any, prompt: Any, tools: Any = None, kwargs: Any = None) -> list[int]:
+        text = prompt if isinstance(prompt, str) else "\n".join(str(one["content"]) for one in prompt)
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return mock.patch.object(generate, "encode", bare)
+
+
+@during("samples-unchanged", "trial", on=("stories-alpaca+lora", "qwen3-alpaca+lora"), related=STOP)
+def adapter_off_at_inference(setup: Setup) -> AbstractContextManager[object]:
+    """The adapter is switched off when the model is asked."""
+    from sanetune.engine import generate
+
+    whole = generate._call
+
+    def without(model: Any, *args: Any, **kwargs: Any) -> Any:
+        with model.disable_adapter():
+            return whole(model, *args, **kwargs)
+
+    return mock.patch.object(generate, "_call", without)
+
+
+@during("samples-unchanged", "trial", on=("stories-alpaca", "gemma3-alpaca"), related=STOP)
+def base_asked_again(setup: Setup) -> AbstractContextManager[object]:
+    """Inference loads the base from its folder instead of the tuned model."""
+    from sanetune.engine import generate
+
+    whole = generate._call
+    bases: dict[str, Any] = {}
+
+    def base(model: Any, *args: Any, **kwargs: Any) -> Any:
+        import copy
+
+        if "model" not in bases:
+            bases["model"] = copy.deepcopy(model)
+        return whole(bases["model"], *args, **kwargs)
+
+    return mock.patch.object(generate, "_call", base)
+
+
+def _as_json(setup: Setup) -> None:
+    """The same rows with answers of one fixed form."""
+    import json
+
+    rows = [to_messages(row, setup.form) for row in setup.rows()]
+    setup.as_messages()
+    for row in rows:
+        last = row["messages"][-1]
+        last["content"] = json.dumps({"status": "ok", "answer": last["content"]})
+    setup.write(rows)

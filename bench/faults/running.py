@@ -1,0 +1,205 @@
+"""Runs cases, several at a time, and keeps each result as it comes: a bench that was stopped goes on where it was.
+
+Results are lines of JSON in one file per level. The last line about a case counts; a line cut off by a stop is left
+out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.faults import clean, deep_clean, looks, rival
+from bench.faults.cases import SECONDS, Cases, Result
+from bench.faults.recipes import Recipe, recipes
+
+LEVELS = ("static", "probe", "trial")
+PARTS = ("faults", "clean", "trl")
+HANGS = 45.0
+"""Seconds after which TRL alone hangs; no other fault takes it a quarter of that."""
+DEEP_SECONDS = 1200.0
+"""How long a case of a deeper level may take: a hundred times what it needs on a free core is no hang."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to run: ``part`` of LEVELS' ``level``; ``name``: the recipe, or the title of a clean run; ``on``: the
+    set-up; ``call`` and ``arguments``: what runs it, given a folder last (``more`` behind it)."""
+
+    level: str
+    part: str
+    name: str
+    on: str
+    call: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    more: tuple[Any, ...] = field(default=())
+
+    @property
+    def key(self) -> str:
+        return " ".join([self.part, self.name, "on", self.on])
+
+    @property
+    def seconds(self) -> float:
+        """How long it may take."""
+        if self.part == "trl" and self.name:
+            return HANGS
+        return SECONDS if self.level == "static" else DEEP_SECONDS
+
+
+def cases(level: str) -> list[Case]:
+    """Every case of a level. TRL alone is tried with the static faults only, on the first set-up of each."""
+    some = [recipe for recipe in recipes().values() if recipe.level == level]
+    found = [
+        Case(level, "faults", recipe.name, on, looks.planted, (recipe.name, on)) for recipe in some for on in recipe.on
+    ]
+    runs = clean.runs() if level == "static" else deep_clean.runs(level)
+    found += [
+        Case(level, "clean", run.title, run.name, looks.clean, (run.name, run.kind, run.changes), (level,))
+        for run in runs
+    ]
+    if level == "static":
+        rivals = [recipe for recipe in some if recipe.rival]
+        twins = sorted({recipe.on[0] for recipe in rivals})
+        found += [Case(level, "trl", "", on, rival.without, (on,)) for on in twins]
+        found += [Case(level, "trl", one.name, one.on[0], rival.with_fault, (one.name, one.on[0])) for one in rivals]
+    return found
+
+
+class Results:
+    """What has been found at one level, by the keys of its cases."""
+
+    def __init__(self, folder: Path, level: str) -> None:
+        self.file = folder / f"{level}.jsonl"
+        self._lock = threading.Lock()
+        self.rows: dict[str, dict[str, Any]] = {}
+        if self.file.is_file():
+            for line in self.file.read_text().splitlines():
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue
+                self.rows[row["key"]] = row
+
+    def add(self, case: Case, result: Result) -> None:
+        """Keeps a result, at once."""
+        value = None if result.value is None else asdict(result.value)
+        row = {"key": case.key, "fault": result.fault, "seconds": round(result.seconds, 2), "value": value}
+        with self._lock:
+            self.rows[case.key] = row
+            with self.file.open("a") as file:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def run(some: Sequence[Case], results: Results, folder: Path, workers: int) -> None:
+    """Runs those of ``some`` that have no result yet, ``workers`` at a time, each in a process of its own."""
+    todo = [case for case in some if case.key not in results.rows]
+    runner, numbers, left = Cases(), itertools.count(), itertools.count(len(todo) - 1, -1)
+
+    def one(case: Case) -> None:
+        where = folder / f"case-{next(numbers)}"
+        result = runner.run(case.call, *case.arguments, where, *case.more, seconds=case.seconds)
+        shutil.rmtree(where, ignore_errors=True)
+        results.add(case, result)
+        print(
+            f"{next(left)} left: {case.level} {case.key}: {result.seconds:.0f} s {result.fault[-200:]}", file=sys.stderr
+        )
+
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(one, case) for case in todo]:
+            done.result()
+
+
+# ---- what came out ----
+
+
+def gathered(level: str, results: Results) -> dict[str, Any]:
+    """The faults and the clean runs of a level, as plain values; those that have not run are left out and counted."""
+    every = cases(level)
+    missing = sum(case.key not in results.rows for case in every)
+    faults = []
+    for recipe in recipes().values():
+        if recipe.level != level:
+            continue
+        planted = [case for case in every if case.part == "faults" and case.name == recipe.name]
+        found = [judged(recipe, case.on, results.rows[case.key]) for case in planted if case.key in results.rows]
+        if found:
+            about = {"fault": recipe.name, "what": recipe.what, "expected": recipe.expected, "level": level}
+            faults.append(about | {"related": list(recipe.related), "cases": found, "trl": _trl(recipe, results)})
+    runs = [
+        {"run": case.name, "broken": row["fault"], "seconds": row["seconds"]} | look(row)
+        for case in every
+        if case.part == "clean" and (row := results.rows.get(case.key))
+    ]
+    seconds = sum(results.rows[case.key]["seconds"] for case in every if case.key in results.rows)
+    return {"level": level, "seconds": seconds, "faults": faults, "clean": runs, "missing": missing}
+
+
+def judged(recipe: Recipe, where: str, row: dict[str, Any]) -> dict[str, Any]:
+    """What was made of one planted fault."""
+    found: dict[str, Any] = {"on": where, "broken": row["fault"], "seconds": row["seconds"], **look(row)}
+    refused = bool(recipe.refused and recipe.refused in found["unusable"])
+    spoke: dict[str, Any] = found["spoke"]
+    verdict = spoke.get(recipe.expected, {}).get("verdict")
+    caught = refused or verdict in ("warn", "fail")
+    others = sorted(set(spoke) - {recipe.expected, *recipe.related})
+    return found | {
+        "caught": caught,
+        "refused": refused,
+        "verdict": "refused" if refused else verdict,
+        "named": caught and not others,
+        "others": others,
+    }
+
+
+def look(row: dict[str, Any]) -> dict[str, Any]:
+    """What a look at a set-up gave, out of its result."""
+    value = row["value"]
+    if value is None:
+        return {"spoke": {}, "unusable": "", "looked": 0}
+    spoke = {check: {"verdict": verdict, "what": what} for check, (verdict, what) in value["spoke"].items()}
+    return {"spoke": spoke, "unusable": value["unusable"], "looked": value["looked"]}
+
+
+def _trl(recipe: Recipe, results: Results) -> dict[str, str]:
+    """What TRL alone does with a fault, beside its clean twin."""
+    if recipe.level != "static":
+        return {"does": "", "words": ""}
+    if not recipe.rival:
+        return {"does": "n/a", "words": "no equivalent"}
+    rows = results.rows
+    heard, twin = rows.get(f"trl {recipe.name} on {recipe.on[0]}"), rows.get(f"trl  on {recipe.on[0]}")
+    if heard is None or twin is None:
+        return {"does": "not tried", "words": ""}
+    if twin["fault"]:
+        return {"does": "n/a", "words": f"the clean twin does not run: {twin['fault']}"}
+    if heard["fault"] in ("time", "memory"):
+        does = {"time": "hangs", "memory": "fills the memory"}[heard["fault"]]
+        return {"does": does, "words": f"stopped after {heard['seconds']:.0f} s"}
+    if heard["fault"]:
+        return {"does": "dies", "words": heard["fault"][-300:]}
+    does, words = rival.verdict(_heard(heard), _heard(twin))
+    return {"does": does, "words": words}
+
+
+def _heard(row: dict[str, Any]) -> rival.Heard:
+    value = row["value"]
+    return rival.Heard(**{name: tuple(one) if isinstance(one, list) else one for name, one in value.items()})
+
+
+def chosen(some: Iterable[Case], parts: Sequence[str], only: Sequence[str]) -> list[Case]:
+    """Cases of ``parts`` (empty: all) whose recipe, expected check or run begins with one of ``only`` (empty: all)."""
+    every = recipes()
+
+    def wanted(case: Case) -> bool:
+        names = [case.name] + ([every[case.name].expected] if case.name in every else [])
+        return not only or any(name.startswith(tuple(only)) for name in names)
+
+    return [case for case in some if (not parts or case.part in parts) and wanted(case)]
