@@ -10,10 +10,12 @@ Fix: Set train.learning_rate to the rate proposed.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks import Limit, Limits
+from sanetune.curves.compare import gain
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -38,8 +40,11 @@ ones and 1e-3 in 200 steps."""
 
 def measure(branches: Branches, settings: Settings) -> Measurement:
     best, planned = branches.best, branches.planned
-    found = branches.gain_over_planned(best)
+    found, since = branches.gain_over_planned(best), gain(branches.start, branches.at(planned).look)
     numbers = {
+        "learnt": since.nats,
+        "learnt_errors": since.errors,
+        "finite": math.isfinite(branches.at(planned).look.loss),
         "planned": planned,
         "best": best.rate,
         "gain": found.nats,
@@ -64,9 +69,14 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     gain = f"{n['gain']:.3f} nats ({n['errors']:.1f} standard errors)"
     fix = {"train.learning_rate": float(f"{n['proposed']:.1e}")}
     sure = n["errors"] >= limits["errors"]
+    if not n["finite"]:
+        return failed(f"{what}: at the planned {units.rate(n['planned'])} it is no number any more", fix=fix)
     if n["best"] < n["planned"] and sure and n["gain"] >= limits["hot_warn"]:
         text = f"{what}: the planned {units.rate(n['planned'])} is too high by {gain}"
         return failed(text, fix=fix) if n["gain"] >= limits["hot_fail"] else warned(text, fix=fix)
+    if n["learnt"] < 0 and n["learnt_errors"] <= -limits["errors"]:
+        text = f"{what}: the planned {units.rate(n['planned'])} leaves it above the base's {n['start_loss']:.3f}"
+        return failed(text, fix=fix if n["best"] != n["planned"] else {})
     if n["best"] > n["planned"] and sure and n["gain"] >= limits["cold_gain"] and n["reach"] < limits["reach_warn"]:
         text = (
             f"{what}: {units.rate(n['best'])} is better than the planned {units.rate(n['planned'])} by {gain}, and all"
