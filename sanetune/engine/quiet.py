@@ -10,9 +10,13 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """transformers' progress bars, load reports and hints, and deprecations inside the libraries, stay silent
-    within."""
+    """transformers' and datasets' progress bars, load reports and hints, and deprecations inside the libraries, stay
+    silent within."""
+    import datasets
     from transformers.utils import logging
+
+    maps = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
@@ -28,3 +32,5 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+        if not maps:
+            datasets.enable_progress_bars()
