@@ -58,7 +58,7 @@ def layers(model: Any) -> Any:
 # ---- what is trained ----
 
 
-@during("model-nothing-trainable", "probe", on=FIVE[:4])
+@during("model-nothing-trainable", "probe", on=FIVE[:4], related=("model-new-tokens-frozen",))
 def everything_frozen(setup: Setup) -> AbstractContextManager[None]:
     """All weights are frozen after the trainer was built."""
 
@@ -79,7 +79,13 @@ def graph_cut(setup: Setup) -> AbstractContextManager[None]:
     return built(cut)
 
 
-@during("model-nothing-trainable", "probe", on=("stories-alpaca", "demo-demo", "qwen3-alpaca+lora"))
+# A model without half of its layers is another one when it is loaded plainly, and none that was pre-trained.
+@during(
+    "model-nothing-trainable",
+    "probe",
+    on=("stories-alpaca", "demo-demo", "qwen3-alpaca+lora"),
+    related=("model-save-reload", "model-start-loss"),
+)
 def layers_left_out(setup: Setup) -> AbstractContextManager[None]:
     """Half of the layers are passed over in the forward pass, and train with the rest."""
 
@@ -103,7 +109,12 @@ def all_matched_by_freeze(setup: Setup) -> None:
     setup.model["freeze"] = ["*"]
 
 
-@during("model-nothing-trainable", "probe", on=("qwen3-alpaca+lora", "stories-alpaca+lora"))
+@during(
+    "model-nothing-trainable",
+    "probe",
+    on=("qwen3-alpaca+lora", "stories-alpaca+lora"),
+    related=("model-save-reload",),  # the merged folder has what the forward pass goes round
+)
 def adapter_switched_off(setup: Setup) -> AbstractContextManager[None]:
     """The adapter's layers are there, and the forward pass goes round them."""
 
@@ -151,7 +162,8 @@ def head_upside_down(setup: Setup) -> None:
     weights(setup, lambda model: model.model.norm.weight.copy_(-3 * model.model.norm.weight - 3))
 
 
-@deeply("model-start-loss", "probe", on=OPEN, related=("curve-start-high",))
+# Between such weights hardly any gradient comes through.
+@deeply("model-start-loss", "probe", on=OPEN, related=("curve-start-high", "model-update-lost", "model-gradients-bad"))
 def weights_never_loaded(setup: Setup) -> None:
     """Freshly drawn weights, as wide as an initialiser of another framework makes them."""
     import torch

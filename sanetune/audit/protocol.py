@@ -94,6 +94,7 @@ class Protocol:
         from sanetune.engine.overfit import overfit
 
         section = self.section
+        _learning(lab)
         found = overfit(
             lab,
             critical,
@@ -109,6 +110,7 @@ class Protocol:
     def branches(self, lab: Lab, plan: Plan, held: Held, critical: Critical) -> Branches:
         from sanetune.engine.branches import STEPS, branches
 
+        _learning(lab)
         if len(held) < 2:
             raise MissingError("there are no rows to hold out, on which rates could be compared")
         if plan.steps.learning_rate <= 0:
@@ -127,6 +129,7 @@ class Protocol:
         from sanetune.engine.pairs import PAIRS, own_gain
         from sanetune.engine.trial import Wanted, run
 
+        _learning(lab)
         steps = plan.steps
         wanted = Wanted(
             min(self.section.trial_steps, steps.total_steps),
@@ -187,7 +190,13 @@ def critical_of(lab: Lab, plan: Plan) -> Critical:
 
     if plan.steps.learning_rate <= 0:
         raise MissingError("the planned rate is zero")
+    _learning(lab)
     return critical_rate(lab, plan.steps.learning_rate)
+
+
+def _learning(lab: Lab) -> None:
+    if not lab.learns():
+        raise MissingError("no weight gets a gradient: see model-nothing-trainable")
 
 
 def pairing_of(lab: Lab, talks: Talks) -> Pairing:

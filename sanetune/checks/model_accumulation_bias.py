@@ -39,6 +39,8 @@ def measure(lab: Lab) -> Measurement:
         engine = {
             name: weight.grad.detach().clone() for name, weight in lab.trained().items() if weight.grad is not None
         }
+    if not engine:
+        raise NotApplicableError("no weight gets a gradient: see model-nothing-trainable")
     with lab.untouched():
         count = sum(learnt(batch) for batch in pair)
         for batch in pair:

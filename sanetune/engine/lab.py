@@ -115,7 +115,8 @@ class Lab:
         modes = [(module, module.training) for module in model.modules()]
         trainer.current_gradient_accumulation_steps = len(some)
         # Each process has the same batches here, so that the sum over them must not be scaled for several.
-        with without_dropout(model), mock.patch.object(trainer.args, "average_tokens_across_devices", False):
+        alone = mock.patch.object(trainer.args, "average_tokens_across_devices", False)
+        with without_dropout(model), alone, _backward_where_it_leads(trainer.accelerator):
             steps = (trainer.training_step(model, dict(batch), num_items_in_batch=items) for batch in some)
             loss = sum(float(one.detach()) for one in steps)
         for module, mode in modes:
@@ -125,6 +126,20 @@ class Lab:
                 if weight.grad is not None:
                     weight.grad.div_(scaler.get_scale())
         return loss
+
+    def learns(self) -> bool:
+        """Whether any weight gets a gradient from the first batch."""
+        with self.untouched():
+            self.gradients(self.batches[:1])
+            return any(weight.grad is not None for weight in self.trained().values())
+
+    def evaluate(self, batch: Batch) -> None:
+        """One batch as the engine's own validation takes it."""
+        modes = [(module, module.training) for module in self.model.modules()]
+        self.model.eval()
+        self.trainer._loss_sums(self.model, batch)
+        for module, mode in modes:
+            module.training = mode
 
     def clip(self) -> None:
         """Clips the gradients as the run does."""
@@ -178,6 +193,20 @@ class Kept:
 
 
 @contextlib.contextmanager
+def _backward_where_it_leads(accelerator: Any) -> Iterator[None]:
+    """A loss that hangs on no trained weight has no backward pass, which torch calls an error: here it leaves all
+    gradients None, for checks to see."""
+    whole = accelerator.backward
+
+    def backward(loss: Tensor, **keywords: Any) -> None:
+        if loss.requires_grad:
+            whole(loss, **keywords)
+
+    with mock.patch.object(accelerator, "backward", backward):
+        yield
+
+
+@contextlib.contextmanager
 def without_dropout(model: Any) -> Iterator[None]:
     """Training mode in all but dropout: what models do in training only (checkpointing) they do."""
     changed = []
@@ -206,9 +235,32 @@ def laboratory(config: Any, prepared: Any) -> Iterator[Lab]:
     config.run.trackers = []
     with tempfile.TemporaryDirectory() as folder, quiet():
         built = build(config, prepared, Run(Path(folder)), device_of(config))
+        _checkpoint_as_training_does(built.trainer)
         lab = Lab(built.trainer, built.frozen, config, prepared, [], built.notes)
         lab.batches = first_batches(built.trainer, lab.device, _micro_batches(built.trainer))
         yield lab
+
+
+def _checkpoint_as_training_does(trainer: Any) -> None:
+    """``Trainer.train`` switches activation checkpointing on when it begins; probes run in the same memory."""
+    given = trainer.args
+    if not given.activation_checkpointing or not hasattr(trainer.model, "activation_checkpointing_enable"):
+        return
+    keywords = dict(given.activation_checkpointing_kwargs or {})
+    layers, offload = keywords.pop("every_n_layers", 1), keywords.pop("offload", False)
+    trainer.model.activation_checkpointing_enable(
+        activation_checkpointing_kwargs=keywords or None, every_n_layers=layers, offload=offload
+    )
+
+
+def worst_batch(lab: Lab, rows: Any, size: int) -> Batch:
+    """A batch of the ``size`` longest of ``rows``: none that the run will meet is larger."""
+    import pyarrow.compute as pc
+
+    lengths = pc.list_value_length(rows.with_format("arrow")[:]["input_ids"]).to_pylist()
+    longest = sorted(range(len(lengths)), key=lambda number: -lengths[number])[:size]
+    batch = lab.trainer.data_collator([rows[number] for number in longest])
+    return {name: value.to(lab.device) for name, value in batch.items()}
 
 
 def first_batches(trainer: Any, device: torch.device, count: int) -> list[Batch]:

@@ -180,3 +180,19 @@ def test_a_full_disk_and_memory_that_does_not_suffice_are_found(tmp_path: Path) 
     assert bad(report) == {"machine-memory-short"}
     assert report["machine-memory-short"].fix["train.per_device_train_batch_size"] == 1
     assert memory.EVERY < 1
+
+
+def test_a_model_in_which_nothing_is_trained_is_found_and_breaks_no_other_probe(tmp_path: Path) -> None:
+    from sanetune.engine import lab
+
+    whole = lab.build
+
+    def frozen(*args: Any, **kwargs: Any) -> Any:
+        built = whole(*args, **kwargs)
+        built.trainer.model.requires_grad_(False)
+        return built
+
+    with mock.patch.object(lab, "build", frozen):
+        report = probed(tmp_path)
+    assert bad(report) == {"model-nothing-trainable"}
+    assert "see model-nothing-trainable" in report["model-rate-critical"].what
