@@ -6,6 +6,7 @@ too: those have changed losses before, and a proof about other code is a guess.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -47,6 +48,9 @@ class Clearance:
     findings: list[Told] = field(default_factory=list)
     unchecked: str = ""
     schema: Literal[1] = 1
+    proof: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Of the report (see :class:`sanetune.finding.Report`), on its way into a file of its own; one that was read has
+    none."""
 
     @property
     def proves(self) -> bool:
@@ -76,7 +80,7 @@ def cleared(report: Report, fingerprint: Fingerprint) -> Clearance:
     verdict: Literal["pass", "warn"] = "warn" if report.verdict is Verdict.WARN else "pass"
     told = [_told(finding) for finding in report.findings]
     level: Any = report.level
-    return Clearance(fingerprint, verdict, level, _now(), round(report.seconds, 3), told)
+    return Clearance(fingerprint, verdict, level, _now(), round(report.seconds, 3), told, proof=report.proof)
 
 
 def unchecked(reason: str, fingerprint: Fingerprint) -> Clearance:
@@ -98,12 +102,23 @@ def sound_reason(reason: str) -> str:
 
 
 def write(run: Run, clearance: Clearance) -> Clearance:
-    """Put ``clearance`` into the run, and return what was put there: a run that began unchecked stays marked."""
+    """Put ``clearance`` into the run, its proof beside it, and return what was put there: a run that began unchecked
+    stays marked."""
     before, _ = read(run)
     if before is not None and before.unchecked and clearance.proves and run.steps_saved:
         clearance = replace(clearance, unchecked=before.unchecked)
-    run.write_json(run.clearance, _adapter().dump_python(clearance, mode="json"))
+    if clearance.proof:
+        run.write_json(run.proof, {"made": clearance.made, "level": clearance.level, "proof": clearance.proof})
+    elif run.proof.is_file() and not read_proof(run, clearance)[0]:
+        run.proof.unlink()
+    run.write_json(run.clearance, _adapter().dump_python(clearance, mode="json", exclude={"proof"}))
     return clearance
+
+
+def withdraw(run: Run) -> None:
+    """Take back the run's clearance, where it has one."""
+    for file in (run.clearance, run.proof):
+        file.unlink(missing_ok=True)
 
 
 def read(run: Run) -> tuple[Clearance | None, str]:
@@ -122,6 +137,25 @@ def read(run: Run) -> tuple[Clearance | None, str]:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"msg": "too deep", "loc": ()}
         where = short(".".join(str(part) for part in first["loc"]))
         return None, f"{run.clearance.name} is broken and proves nothing: {first['msg']} ({where})"
+    return replace(found, proof={}), ""
+
+
+def read_proof(run: Run, clearance: Clearance) -> tuple[dict[str, Any], str]:
+    """The proof beside ``clearance``, empty where there is none; and in words why it cannot be shown, where it
+    cannot."""
+    try:
+        if not run.proof.is_file():
+            return {}, ""
+        if run.proof.stat().st_size > LARGEST:
+            return {}, f"{run.proof.name} is too large to be a proof"
+        stored = json.loads(run.proof.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}, f"{run.proof.name} cannot be read"
+    found = stored.get("proof") if isinstance(stored, dict) else None
+    if not isinstance(found, dict):
+        return {}, f"{run.proof.name} holds no proof"
+    if (stored.get("made"), stored.get("level")) != (clearance.made, clearance.level):
+        return {}, f"{run.proof.name} is of another check than the clearance"
     return found, ""
 
 

@@ -177,7 +177,7 @@ def keep(config: Config, report: Report, now: Fingerprint | None, *, partly: boo
     if report.verdict is Verdict.FAIL:
         refuted = found is not None and found.proves and not run.finished
         if refuted and found is not None and not clearance.compare(found.fingerprint, now):
-            run.clearance.unlink(missing_ok=True)
+            clearance.withdraw(run)
             return "The clearance that the run had is withdrawn."
         return ""
     if partly:

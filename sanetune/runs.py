@@ -23,8 +23,9 @@ PACKAGES = ("sanetune", "torch", "transformers", "trl", "datasets", "accelerate"
 """The packages whose versions can change what a run computes."""
 
 _OWN_FILES = ("config.yaml", "versions.json", "data.json", "metrics.jsonl", "samples.json", "comparison.json")
-_KEPT = "clearance.json"
-"""There before its run is, and kept when that starts anew: who trains looks whether it fits, and writes it again."""
+_KEPT = ("clearance.json", "proof.json")
+"""There before their run is, and kept when that starts anew: who trains looks whether they fit, and writes them
+again."""
 _OWN_FOLDERS = ("plots", "model", "adapter", "checkpoints", "tensorboard")
 
 
@@ -60,7 +61,12 @@ class Run:
     @property
     def clearance(self) -> Path:
         """The proof that the run was checked, or why it was not; see :mod:`sanetune.clearance`."""
-        return self.path / _KEPT
+        return self.path / _KEPT[0]
+
+    @property
+    def proof(self) -> Path:
+        """What the clearance rests on: overfit, trial, samples and forecast."""
+        return self.path / _KEPT[1]
 
     @property
     def metrics(self) -> Path:
@@ -164,7 +170,7 @@ class Run:
         except OSError:  # told where it is written to
             return []
         run = names & {*_OWN_FILES, *_OWN_FOLDERS}
-        return [] if run else sorted(names - {_KEPT})
+        return [] if run else sorted(names - {*_KEPT})
 
     def check_free(self, *, overwrite: bool = False) -> None:
         """Raise :class:`RunError` when the folder holds something that starting anew would lose."""

@@ -88,10 +88,10 @@ def train(
 
 def _keep(run: Run, cleared: Clearance | None) -> Clearance | None:
     """The clearance as it now lies in the run; without one, none that was there may speak for what is trained now."""
-    from sanetune.clearance import write
+    from sanetune.clearance import withdraw, write
 
     if cleared is None:
-        run.clearance.unlink(missing_ok=True)
+        withdraw(run)
         return None
     return write(run, cleared)
 
