@@ -22,6 +22,7 @@ from sanetune.report.progress import checks_bar
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sanetune.audit.fixer import Round
     from sanetune.runs import Run
 
 
@@ -87,22 +88,32 @@ def from_here(name: str) -> str:
     return shortest(Path(name)) if Path(name).exists() else name
 
 
-def page(config: Config, evidence: Evidence, report: Report, run: Run | None = None) -> str:
-    """One self-contained HTML page about what was looked at; ``run``: a finished run, whose versions count."""
+def page(
+    config: Config, evidence: Evidence, report: Report, run: Run | None = None, before: Sequence[Round] = ()
+) -> str:
+    """One self-contained HTML page about what was looked at; ``run``: a finished run, whose versions and whose
+    clearance's proof count; ``before``: the rounds of a correction before this look."""
+    from sanetune.audit.fixer import Round
     from sanetune.report.html import page as rendered
     from sanetune.viewing import view
 
     known = run.read_json(run.versions) if run and run.versions.is_file() else None
-    return rendered(view(config, evidence, report, known, _cleared(run) if run else ()))
+    gate, proof, note = _cleared(run) if run else ((), {}, "")
+    rounds = [*before, Round(report)] if before else ()
+    return rendered(view(config, evidence, replace(report, proof=proof or report.proof), known, gate, rounds, note))
 
 
-def _cleared(run: Run) -> Sequence[str]:
-    """How a run was cleared, in words; a clearance that cannot be read is said to be so."""
-    from sanetune.clearance import read
+def _cleared(run: Run) -> tuple[Sequence[str], dict[str, Any], str]:
+    """How a run was cleared, in words, the proof that it rests on, and when that was made; a file that cannot be read
+    is said to be so."""
+    from sanetune.clearance import read, read_proof
     from sanetune.report.clearance import lines
 
     found, why = read(run)
-    return lines(found) if found else [f"No proof: {why}"]
+    if found is None:
+        return [f"No proof: {why}"], {}, ""
+    proof, why = read_proof(run, found)
+    return [*lines(found), *([f"Not shown: {why}"] if why else [])], proof, f"Made on {found.made}, to clear the run."
 
 
 def rules_of(config: Config) -> Rules:

@@ -52,7 +52,10 @@ def seconds(number: float) -> str:
 
 
 def rate(number: float) -> str:
-    """A learning rate: 2e-5 -> "2e-05", 0.00035 -> "3.5e-04": always a power of ten, two to three digits."""
+    """A learning rate: 2e-5 -> "2e-05", 0.00035 -> "3.5e-04": always a power of ten, two to three digits; NaN ->
+    "unknown"."""
+    if not math.isfinite(number):
+        return "unknown"
     if number == 0:
         return "0"
     mantissa, exponent = f"{number:.2e}".split("e")

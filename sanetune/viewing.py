@@ -15,6 +15,7 @@ from sanetune.report.html import ExampleView, Histogram, PackView, PageView, Set
 from sanetune.runs import versions
 
 if TYPE_CHECKING:
+    from sanetune.audit.fixer import Round
     from sanetune.data.prepare import Prepared
 
 EXAMPLES = 3
@@ -31,10 +32,13 @@ def view(
     report: Report,
     known_versions: dict[str, str | None] | None = None,
     gate: Sequence[str] = (),
+    rounds: Sequence[Round] = (),
+    proof_note: str = "",
 ) -> PageView:
     """The page of a configuration that was looked at; what could not be built is left out of it.
 
     ``known_versions``: those of a finished run; open, today's. ``gate``: how that run was cleared.
+    ``rounds``: of a correction that ends with this look. ``proof_note``: when the proof was made, where not now.
     """
     prepared, plan = _got(evidence, "prepared"), _got(evidence, "plan")
     found = known_versions or versions(plan.facts.device if plan else None)
@@ -47,6 +51,8 @@ def view(
         versions={name: value or "not installed" for name, value in found.items()},
         title=str(config.file.name if config.file else config.model.name),
         gate=gate,
+        rounds=rounds,
+        proof_note=proof_note,
     )
 
 

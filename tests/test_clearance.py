@@ -19,6 +19,7 @@ from sanetune.errors import ConfigError
 from sanetune.finding import Finding, Report, Verdict
 from sanetune.fingerprint import Fingerprint
 from sanetune.runs import Run
+from tests.report import proofs
 
 DEMO = Path(__file__).resolve().parents[1] / "sanetune" / "demo"
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -206,6 +207,35 @@ def test_it_is_written_into_the_run_and_read_back(take: Take, place: Path) -> No
     assert "in 12 s: 1 passed, 1 warned" in again.summary
     Run.create(run.path)
     assert run.clearance.is_file(), "kept when the run begins"
+
+
+def test_what_it_rests_on_lies_beside_it(tmp_path: Path) -> None:
+    run, mark = Run(tmp_path), Fingerprint({}, {}, {}, "", {})
+    cleared = clearance.cleared(replace(a_report(), proof=proofs.full()), mark)
+    clearance.write(run, cleared)
+    assert "overfit" not in run.clearance.read_text()
+    again, _ = clearance.read(run)
+    assert again is not None
+    assert clearance.read_proof(run, again) == (proofs.full(), "")
+    assert clearance.write(run, again) == again
+    assert run.proof.is_file(), "the same clearance, written again when the run begins"
+    Run.create(run.path)
+    assert run.proof.is_file()
+    clearance.write(run, replace(again, made="another day"))
+    assert not run.proof.exists(), "not of this one"
+    clearance.write(run, cleared)
+    clearance.withdraw(run)
+    assert not run.proof.exists() and not run.clearance.exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\0", "", '{"proof": 3}', "[" * 100_000, '{"proof": {"trial": {}}}'])
+def test_a_broken_proof_is_none_and_says_so(text: str, tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    cleared = clearance.cleared(a_report(), Fingerprint({}, {}, {}, "", {}))
+    assert clearance.read_proof(run, cleared) == ({}, "")
+    run.proof.write_text(text)
+    found, why = clearance.read_proof(run, cleared)
+    assert found == {} and why.startswith("proof.json ")
 
 
 def test_a_failed_check_is_no_proof(take: Take) -> None:

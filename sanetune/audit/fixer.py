@@ -78,8 +78,8 @@ class Fixed:
         return [change for one in self.rounds for change in one.changes]
 
 
-def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config, list[str]], Report]) -> Fixed:
-    """Looks, changes the file behind ``config``, looks again (``look`` hears which keys were changed). Comments and
+def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config, list[Round]], Report]) -> Fixed:
+    """Looks, changes the file behind ``config``, looks again (``look`` hears of the rounds before it). Comments and
     order of the file stay; a copy of the first text lies beside it as ``NAME.bak``, ``NAME.bak2``, ….
 
     ConfigError when there is no file; RunError when it cannot be written. Keys that ``overrides`` set are left alone:
@@ -89,9 +89,8 @@ def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config, list
         raise ConfigError("there is no file to fix", "The configuration was made in Python.", "Change it there.")
     file, first = config.file, read_text(config.file)
     done, text, held = Fixed(), first, {one.split("=", 1)[0].strip() for one in overrides}
-    changes: list[Change] = []
     while True:
-        report = look(config, [change.key for change in changes])
+        report = look(config, list(done.rounds))
         changes = wanted(report, config, held, done.changes) if len(done.rounds) < ROUNDS else []
         done.rounds.append(Round(report, changes))
         if not changes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +74,11 @@ def command(
     for note in notes:
         click.echo(f"! {note}", err=True)
 
-    def seen(settings: Config, evidence: Evidence, report: Report) -> None:
+    def seen(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round] = ()) -> None:
         nonlocal said
         said = clearing.keep(settings, report, clearing.fingerprint_of(evidence), partly=bool(select or ignore))
         if html is not None:
-            write_text(html, checking.page(settings, evidence, report))
+            write_text(html, checking.page(settings, evidence, report, before=before))
 
     rounds: list[Round] = []
     if fix:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from sanetune.errors import UserError
 from sanetune.finding import Finding, Report, Verdict, Witness
-from sanetune.report import wording
+from sanetune.report import proof, wording
 
 WIDTH = 80
 STYLES = {
@@ -53,6 +53,8 @@ def parts(report: Report) -> list[RenderableType]:
     for verdict, title in ((Verdict.PASS, "Passed"), (Verdict.SKIP, "Not looked at")):
         if some := report.of(verdict):
             pieces += [Text(f"{title} ({len(some)})", style="bold"), _list(some), Text("")]
+    if shown := proof.parts(report.proof):
+        pieces += [*shown, Text("")]
     return [*pieces, ending(report)]
 
 

@@ -105,14 +105,18 @@ def test_fixes_are_applied_with_a_backup_and_the_run_is_clear_afterwards(tmp_pat
     file = config(tmp_path, train="  learning_rate: 0.5  # a guess\n  warmup_ratio: 0.1\n")
     before = file.read_text()
     assert "config-rate-unusual" in typed("check", file, code=1).stdout
-    done = typed("check", file, "--fix")
+    page = tmp_path / "page.html"
+    done = typed("check", file, "--fix", "--html", page)
+    for said in ('id="correction"', "train.learning_rate: 0.5 →", "Round 2", "Nothing more was changed."):
+        assert said in page.read_text()
     text = file.read_text()
     assert "learning_rate: 0.5" not in text and "warmup_ratio" not in text
     assert "# a guess" in text and "# ours" in text
     assert (tmp_path / "sanetune.yaml.bak").read_text() == before
     assert "-  learning_rate: 0.5" in done.stdout
-    again = typed("check", file, "--fix")
+    again = typed("check", file, "--fix", "--html", page)
     assert "Nothing was changed" in again.stdout
+    assert 'id="correction"' not in page.read_text()
     assert file.read_text() == text
 
 

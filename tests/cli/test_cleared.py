@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sanetune.cli import main
+from tests.report import proofs
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 EVIL = "a <b>copy</b> | *of* [mine](x)"
@@ -68,7 +69,19 @@ def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(looked: l
     assert "Cleared at level static on 20" in done.stderr
     assert "**Cleared at level static on 20" in (RUN / "model" / "README.md").read_text()
     typed("report", "runs/x")
-    assert "Cleared at level static on 20" in (RUN / "report.html").read_text()
+    page = (RUN / "report.html").read_text()
+    assert "Cleared at level static on 20" in page
+    assert 'id="proof"' not in page
+    cleared = json.loads((RUN / "clearance.json").read_text())
+    stored = {"made": cleared["made"], "level": "static", "proof": proofs.full()}
+    (RUN / "proof.json").write_text(json.dumps(stored))
+    typed("report", "runs/x")
+    page = (RUN / "report.html").read_text()
+    assert 'id="proof-trial"' in page and f"Made on {cleared['made']}, to clear the run." in page
+    (RUN / "proof.json").write_text(json.dumps(stored | {"made": "another day"}))
+    typed("report", "runs/x")
+    page = (RUN / "report.html").read_text()
+    assert 'id="proof"' not in page and "proof.json is of another check than the clearance" in page
 
 
 def test_without_a_clearance_it_is_checked_first_and_goes_on(looked: list[str]) -> None:

@@ -13,8 +13,8 @@ from markupsafe import Markup
 
 from sanetune import units
 from sanetune.finding import Finding, Verdict
-from sanetune.report import wording
-from sanetune.report.html import drawing, stretches
+from sanetune.report import proven, wording
+from sanetune.report.html import drawing, proof, stretches
 from sanetune.report.html.view import ROLES, PageView
 
 FOLDER = Path(__file__).parent
@@ -58,6 +58,9 @@ def page(view: PageView) -> str:
         roles=[role for role in ROLES if any(token.role == role for one in view.examples for token in one.tokens)],
         histogram=drawing.histogram(view.histogram),
         packs=drawing.packs(view.packs),
+        proof=proof.shown(report.proof),
+        rounds=proof.rounds(view.rounds),
+        names={finding.check for finding in findings},
         settings=view.settings[:SETTINGS],
         timed=sorted((one for one in findings if one.seconds >= 0.001), key=lambda one: -one.seconds),
     )
@@ -99,6 +102,10 @@ def _template() -> jinja2.Template:
         "seconds": units.seconds,
         "share": units.share,
         "many": units.many,
+        "rate": units.rate,
+        "loss": proven.words,
+        "capital": lambda text: text[:1].upper() + text[1:],
+        "set": lambda value: "open" if value is None else wording.shortened(wording.scalar(value), LONGEST_VALUE),
         "yaml": lambda fix: wording.shortened(wording.yaml(fix), LONGEST_TRACE),
         "place": wording.place,
         "label": stretches.label,

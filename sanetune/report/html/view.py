@@ -5,8 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sanetune.finding import Report
+
+if TYPE_CHECKING:
+    from sanetune.audit.fixer import Round
 
 MASKED = -100
 """The label of a token that is not learnt (as everywhere; repeated here because the page needs no data code)."""
@@ -86,3 +90,7 @@ class PageView:
     title: str = "sanetune"
     gate: Sequence[str] = ()
     """Of a run: how it was cleared, or why it was not checked; then what was warned of."""
+    rounds: Sequence[Round] = ()
+    """Of a correction, this look the last."""
+    proof_note: str = ""
+    """When the report's proof was made, where that was not now."""

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sanetune.audit.fixer import Change, Round
 from sanetune.errors import DataError, Place
 from sanetune.finding import Finding, Report, Verdict, Witness
 from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView, page
 from sanetune.report.html.stretches import BUDGET, EXAMPLES, LONGEST
-from tests.report import sample
+from tests.report import proofs, sample
 from tests.report.html import views
 
 VOID = {"meta", "input", "br", "img", "link"}
@@ -234,11 +235,18 @@ def everywhere(text: str) -> PageView:
     finding = Finding(
         "rows-roles", Verdict.FAIL, text, text, text, {text: text}, [witness], {"a.b": text}, {text: text}, 1.0, text
     )
-    report = Report([finding, Finding("packs-leak", Verdict.SKIP, text)], text, 1.0, {text: text}, None, {text: 1.0})
+    proof = proofs.full() | {"samples": proofs.samples(text)}
+    proof["trial"] = proofs.trial(stopped=text, held_from=text, curve=proofs.curve(steps=50))
+    proof["overfit"]["replies"] = [{**proof["overfit"]["replies"][-1], "expected": text, "written": text}]
+    proof["forecast"] |= {"notes": [text], "dtype": text, "source": text, "peak": 1e13}
+    skipped = Finding("packs-leak", Verdict.SKIP, text)
+    report = Report([finding, skipped], text, 1.0, {text: text}, None, {text: 1.0}, proof)
+    change = Change(text, text, text, text, text)
+    rounds = [Round(Report([Finding(text, Verdict.FAIL, text)], proof=proof), [change]), Round(report)]
     example = ExampleView(text, text, text, [TokenView(text, 1, 1, "user"), TokenView(text, 1, -100, "end")], 0)
     setting = SettingView(text, text, text, text, text)
     histogram, packs, gate = Histogram([1], [1, 2], 1), [PackView([1], 2)], [text, text]
-    return PageView(report, [example], histogram, packs, [setting], {text: text}, text, gate)
+    return PageView(report, [example], histogram, packs, [setting], {text: text}, text, gate, rounds, text)
 
 
 SHAPE = Reader(page(everywhere("word"))).shape
