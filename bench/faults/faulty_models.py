@@ -220,19 +220,19 @@ def a_layer_that_vanishes(setup: Setup) -> AbstractContextManager[None]:
 # ---- added tokens ----
 
 
-@deeply("model-new-tokens-frozen", "probe", on=("stories-alpaca", "gpt2-alpaca", "stories-sharegpt+packed"))
+@deeply("model-new-tokens-frozen", "probe", on=("stories-alpaca", "stories-sharegpt+packed"))
 def embedding_frozen(setup: Setup) -> None:
     """The embedding is frozen beside a template with new tokens."""
-    setup.model["freeze"] = ["*wte*" if setup.name.startswith("gpt2") else "*embed_tokens*"]
+    setup.model["freeze"] = ["*embed_tokens*"]
 
 
-@deeply("model-new-tokens-frozen", "probe", on=("stories-alpaca", "gpt2-alpaca"))
+@deeply("model-new-tokens-frozen", "probe", on=("stories-alpaca", "stories-alpaca+packed"))
 def only_layers_trained(setup: Setup) -> None:
     """Only the layers are trained beside a template with new tokens."""
-    setup.model["train_only"] = ["*.h.*" if setup.name.startswith("gpt2") else "*layers*"]
+    setup.model["train_only"] = ["*layers*"]
 
 
-@during("model-new-tokens-frozen", "probe", on=("stories-alpaca+lora", "gpt2-alpaca+lora"))
+@during("model-new-tokens-frozen", "probe", on=("stories-alpaca+lora", "stories-sharegpt+lora"))
 def lora_without_the_new_tokens(setup: Setup) -> AbstractContextManager[object]:
     """A LoRA as peft makes it: the rows of new tokens stay as they were drawn."""
     from sanetune.engine import trl

@@ -57,9 +57,9 @@ class Case:
 def cases(level: str) -> list[Case]:
     """Every case of a level. TRL alone is tried with the static faults only, on the first set-up of each."""
     some = [recipe for recipe in recipes().values() if recipe.level == level]
-    found = [
-        Case(level, "faults", recipe.name, on, looks.planted, (recipe.name, on)) for recipe in some for on in recipe.on
-    ]
+    # Every fault once before any a second time: the first part of a run shows most.
+    planted = sorted(((at, recipe, on) for recipe in some for at, on in enumerate(recipe.on)), key=lambda one: one[0])
+    found = [Case(level, "faults", recipe.name, on, looks.planted, (recipe.name, on)) for _, recipe, on in planted]
     runs = clean.runs() if level == "static" else deep_clean.runs(level)
     found += [
         Case(level, "clean", run.title, run.name, looks.clean, (run.name, run.kind, run.changes), (level,))
