@@ -131,11 +131,10 @@ def _answers(sample: Sample) -> RenderableType:
     table.add_column(overflow="fold")
     table.add_row("asked", Text(_begun(asked)))
     for name, answer in (("base", sample.base), ("tuned", sample.tuned)):
-        end = answer.note or (
-            f"ended, {answer.tokens:,} tokens" if answer.ended else f"cut off at {answer.tokens:,} tokens"
-        )
-        style = "dim" if answer.ended else "red"
-        table.add_row(name, Text.assemble(_begun(answer.text), " ", (f"({_plain(end)})", style)))
+        length = units.many(answer.tokens, "token")
+        end = f"ended, {length}" if answer.ended else f"cut off at {length}"
+        told = Text.assemble(_begun(answer.text), " ", (f"({end})", "dim" if answer.ended else "red"))
+        table.add_row(name, Text(_plain(answer.note), "italic dim") if answer.note else told)
     return table
 
 
