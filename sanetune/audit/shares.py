@@ -36,4 +36,4 @@ def rarer(pairs: Iterable[tuple[bool, bool]]) -> bool:
     lost, total = sum(changed), len(changed)
     if not total:
         return False
-    return sum(math.comb(total, k) for k in range(lost, total + 1)) / 2**total < LIKELY
+    return bool(sum(math.comb(total, k) for k in range(lost, total + 1)) / 2**total < LIKELY)

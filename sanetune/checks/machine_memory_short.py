@@ -1,7 +1,7 @@
 """The longest batch, with optimizer state, does not fit into memory.
 
-Measures: The longest of the first batches (as long as any, where rows are grouped by length or packed) goes forward,
-backward and through one step of the run's own optimizer: peak memory of the device, or of the process on a CPU.
+Measures: A batch of the longest rows goes forward, backward and through one step of the run's own optimizer, then one
+of the longest validation rows is evaluated: peak memory of the device, or of the process on a CPU.
 Matters: A run that is out of memory at step 683, on one long batch, has spent everything up to there.
 Cause: A batch or a max_length that is too large for the device, or optimizer state that was not thought of.
 Fix: Halve train.per_device_train_batch_size and double train.gradient_accumulation_steps (the effective batch stays),
@@ -26,10 +26,13 @@ LIMITS = {
 
 
 def measure(lab: Lab, settings: Settings) -> Measurement:
+    from sanetune.engine.lab import worst_batch
     from sanetune.engine.memory import peak_of_a_step
 
-    longest = max(lab.batches, key=lambda batch: batch["input_ids"].numel())
-    found = peak_of_a_step(lab, longest)
+    args, held = lab.trainer.args, lab.trainer.eval_dataset
+    longest = worst_batch(lab, lab.trainer.train_dataset, args.per_device_train_batch_size)
+    evaluated = worst_batch(lab, held, args.per_device_eval_batch_size) if held is not None and len(held) else None
+    found = peak_of_a_step(lab, longest, evaluated)
     numbers = {
         "peak": found.peak,
         "total": found.total,

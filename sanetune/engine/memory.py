@@ -22,9 +22,9 @@ class Peak:
     fits: bool
 
 
-def peak_of_a_step(lab: Any, batch: dict[str, Any]) -> Peak:
-    """Forward, backward and optimizer step on ``batch``, with dropout off; everything is put back, and what was
-    allocated is let go."""
+def peak_of_a_step(lab: Any, batch: dict[str, Any], evaluated: dict[str, Any] | None = None) -> Peak:
+    """Forward, backward and optimizer step on ``batch``, with dropout off, then, with the optimizer's state still
+    there, the loss on the ``evaluated`` batch; everything is put back, and what was allocated is let go."""
     cuda = lab.device.type == "cuda"
     if cuda:
         torch.cuda.empty_cache()
@@ -35,6 +35,8 @@ def peak_of_a_step(lab: Any, batch: dict[str, Any]) -> Peak:
             with lab.untouched(), lab.optimizer() as optimizer:
                 lab.gradients([batch])
                 optimizer.step()
+                if evaluated is not None:
+                    lab.evaluate(evaluated)
         except (torch.OutOfMemoryError, MemoryError):
             fits = False
             if cuda:
