@@ -38,6 +38,15 @@ PRELOADED = [
     "sanetune.engine.loaders",
     "bench.faults.looks",
     "bench.faults.rival",
+    *(f"transformers.models.{name}.modeling_{name}" for name in ("qwen3", "gemma3", "gpt2")),
+    "transformers.models.gpt2.tokenization_gpt2",
+    "sanetune.audit.protocol",
+    "sanetune.audit.proof",
+    *(
+        f"sanetune.{package}.{file.stem}"
+        for package in ("engine", "curves", "forecast", "audit", "data")
+        for file in (ROOT / "sanetune" / package).glob("[a-z]*.py")
+    ),
     *(f"sanetune.checks.{file.stem}" for file in (ROOT / "sanetune/checks").glob("[a-z]*.py")),
 ]
 """What the server of processes imports once."""
@@ -45,11 +54,13 @@ PRELOADED = [
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``value`` where ``fault`` is empty; else the fault in a few words (``time``, ``memory``, ``crash: …``)."""
+    """``value`` where ``fault`` is empty; else the fault in a few words (``time``, ``memory``, ``crash: …``).
+    ``seconds`` by the clock; ``cpu``: of a processor (0: not known)."""
 
     value: Any
     fault: str
     seconds: float
+    cpu: float = 0.0
 
 
 class Cases:
@@ -67,13 +78,13 @@ class Cases:
         process.start()
         there.close()
         try:
-            kind, value = here.recv() if here.poll(seconds) else ("time", None)
+            kind, value, cpu = here.recv() if here.poll(seconds) else ("time", None, 0.0)
         except EOFError:
-            kind, value = "crash", "the process died"
+            kind, value, cpu = "crash", "the process died", 0.0
         process.kill() if kind == "time" else process.join(20)
         process.join()
         fault = "" if kind == "value" else kind if value is None else f"{kind}: {value}"
-        return Result(value if not fault else None, fault, time.perf_counter() - began)
+        return Result(value if not fault else None, fault, time.perf_counter() - began, cpu)
 
 
 def _work(pipe: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
@@ -82,11 +93,11 @@ def _work(pipe: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Non
     os.dup2(null, 2)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
-        pipe.send(("value", function(*args)))
+        pipe.send(("value", function(*args), time.process_time()))
     except MemoryError:
-        pipe.send(("memory", None))
+        pipe.send(("memory", None, time.process_time()))
     except BaseException:
-        pipe.send(("crash", traceback.format_exc()[-2000:]))
+        pipe.send(("crash", traceback.format_exc()[-2000:], time.process_time()))
 
 
 @contextmanager

@@ -76,20 +76,28 @@ def divided_by_all_tokens(setup: Setup) -> AbstractContextManager[None]:
 # ---- neighbours ----
 
 
-# Rows that see each other have other losses in a pack than alone, and others when saved and loaded.
-@during("model-examples-mix", "probe", on=("stories-alpaca", "qwen3-alpaca", "gpt2-alpaca", "gemma3-alpaca+lora"))
+# What mixes rows is in no file: the saved folder, loaded plainly, does without it.
+MIXED = ("model-save-reload",)
+
+
+@during(
+    "model-examples-mix",
+    "probe",
+    on=("stories-alpaca", "qwen3-alpaca", "gpt2-alpaca", "gemma3-alpaca+lora"),
+    related=MIXED,
+)
 def rows_share_their_mean(setup: Setup) -> AbstractContextManager[None]:
     """A layer adds a part of the batch's mean, as a norm over the batch does."""
     return _mixing(lambda hidden: hidden + 0.05 * hidden.mean(dim=0, keepdim=True))
 
 
-@during("model-examples-mix", "probe", on=("stories-alpaca", "demo-demo"))
+@during("model-examples-mix", "probe", on=("stories-alpaca", "demo-demo"), related=MIXED)
 def rows_see_their_neighbour(setup: Setup) -> AbstractContextManager[None]:
     """A layer lets the states of the next row in."""
     return _mixing(lambda hidden: 0.9 * hidden + 0.1 * hidden.roll(1, 0))
 
 
-@during("model-examples-mix", "probe", on=("qwen3-alpaca", "gpt2-alpaca"))
+@during("model-examples-mix", "probe", on=("qwen3-alpaca", "gpt2-alpaca"), related=MIXED)
 def padding_is_seen(setup: Setup) -> AbstractContextManager[None]:
     """A layer lets the states of all later places in, the padding's too."""
     return _mixing(lambda hidden: hidden + 0.2 * hidden.mean(dim=1, keepdim=True))
@@ -128,7 +136,13 @@ def positions_counted_through(setup: Setup) -> AbstractContextManager[None]:
     return _given_to(through)
 
 
-@during("packs-leak", "probe", on=("stories-alpaca+packed", "gemma3-sharegpt+packed"))
+# The forward pass that measures losses has the cache off of itself, that of the trainer has not.
+@during(
+    "packs-leak",
+    "probe",
+    on=("stories-alpaca+packed", "gemma3-sharegpt+packed"),
+    related=("model-accumulation-bias", "model-save-reload"),
+)
 def cache_left_on(setup: Setup) -> AbstractContextManager[None]:
     """The cache is on: transformers then lets the documents of a pack see each other."""
     return _given_to(lambda keywords: keywords.update(use_cache=True))
@@ -146,7 +160,8 @@ def _given_to(change: Callable[[dict[str, Any]], Any]) -> AbstractContextManager
     return built(spoil)
 
 
-@deeply("packs-leak", "probe", on=("qwen3-alpaca+packed",))
+# A fresh model knows nothing.
+@deeply("packs-leak", "probe", on=("qwen3-alpaca+packed",), related=("model-start-loss",))
 def an_architecture_that_leaks(setup: Setup) -> None:
     """A Falcon, whose attention does not look at positions, is trained on packs."""
     import shutil

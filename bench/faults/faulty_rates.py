@@ -109,7 +109,7 @@ def rate_multiplied_for_the_batch(setup: Setup) -> None:
 ZERO = ("config-rate-unusual", "curve-rate-zero", "model-update-lost", "curve-plateau", *COLD[-4:])
 
 
-@deeply("curve-rate-zero", "trial", on=("stories-alpaca", "gemma3-alpaca+lora"), related=ZERO)
+@deeply("curve-rate-zero", "trial", on=("stories-alpaca", "stories-sharegpt+lora"), related=ZERO)
 def rate_of_zero(setup: Setup) -> None:
     """A rate of 0."""
     setup.train["learning_rate"] = 0.0
@@ -153,7 +153,7 @@ def rate_a_thousandth(setup: Setup) -> None:
     times(setup, 0.001)
 
 
-@deeply("samples-unchanged", "trial", on=("stories-alpaca", "gpt2-alpaca+lora"), related=COLD)
+@deeply("samples-unchanged", "trial", on=("stories-alpaca", "gpt2-alpaca"), related=COLD)
 def rate_a_hundred_thousandth(setup: Setup) -> None:
     """1e-8: a unit was mistaken."""
     setup.train["learning_rate"] = 1e-8

@@ -60,7 +60,7 @@ def not_a_number_on_the_way(setup: Setup) -> AbstractContextManager[None]:
     return in_training(break_)
 
 
-@during("curve-nan", "trial", on=("gemma3-alpaca+lora",), related=(*BROKEN, *ANSWERS))
+@during("curve-nan", "trial", on=("stories-alpaca+lora",), related=(*BROKEN, *ANSWERS))
 def infinite_on_the_way(setup: Setup) -> AbstractContextManager[None]:
     """At step 30 the scale of a trained matrix overflows."""
 
@@ -144,7 +144,7 @@ def rate_swings_fast(setup: Setup) -> AbstractContextManager[None]:
 @during("curve-spike", "trial", on=("stories-alpaca", "gpt2-alpaca"), related=HOT)
 def rate_jumps_once(setup: Setup) -> AbstractContextManager[None]:
     """For three steps after a restart the rate is two hundred times as high."""
-    return scheduled(lambda step: 200.0 if 100 <= step < 103 else 1.0)
+    return scheduled(lambda step: 200.0 if 60 <= step < 63 else 1.0)
 
 
 # ---- batches that are wrong ----
@@ -153,13 +153,13 @@ def rate_jumps_once(setup: Setup) -> AbstractContextManager[None]:
 @during("curve-spike", "trial", on=("stories-alpaca", "qwen3-alpaca", "demo-demo"), related=HOT)
 def batches_poisoned(setup: Setup) -> AbstractContextManager[None]:
     """Four batches in a row hold answers of random tokens: a broken shard of the data."""
-    return in_training(lambda trainer, batch, step: poisoned(batch, step) if 90 <= step < 94 else None)
+    return in_training(lambda trainer, batch, step: poisoned(batch, step) if 60 <= step < 64 else None)
 
 
 @during("curve-diverged", "trial", on=("stories-alpaca", "gemma3-alpaca"), related=(*HOT, "samples-unchanged"))
 def poisoned_from_the_middle(setup: Setup) -> AbstractContextManager[None]:
-    """From step 80 on all answers are random tokens."""
-    return in_training(lambda trainer, batch, step: poisoned(batch, step) if step >= 80 else None)
+    """From step 50 on all answers are random tokens."""
+    return in_training(lambda trainer, batch, step: poisoned(batch, step) if step >= 50 else None)
 
 
 @during(

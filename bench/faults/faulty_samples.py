@@ -170,7 +170,7 @@ def asked_in_another_template(setup: Setup) -> AbstractContextManager[object]:
     return mock.patch.object(generate, "encode", bare)
 
 
-@during("samples-unchanged", "trial", on=("stories-alpaca+lora", "qwen3-alpaca+lora"), related=STOP)
+@during("samples-unchanged", "trial", on=("stories-alpaca+lora", "stories-sharegpt+lora"), related=STOP)
 def adapter_off_at_inference(setup: Setup) -> AbstractContextManager[object]:
     """The adapter is switched off when the model is asked."""
     from sanetune.engine import generate
