@@ -100,8 +100,9 @@ class Results:
 
 
 def run(some: Sequence[Case], results: Results, folder: Path, workers: int) -> None:
-    """Runs those of ``some`` that have no result yet, ``workers`` at a time, each in a process of its own."""
-    todo = [case for case in some if case.key not in results.rows]
+    """Runs those of ``some`` that have no result yet, ``workers`` at a time, each in a process of its own; the parts
+    in turns."""
+    todo = _in_turns([case for case in some if case.key not in results.rows])
     runner, numbers, left = Cases(), itertools.count(), itertools.count(len(todo) - 1, -1)
 
     def one(case: Case) -> None:
@@ -116,6 +117,11 @@ def run(some: Sequence[Case], results: Results, folder: Path, workers: int) -> N
     with ThreadPoolExecutor(workers) as pool:
         for done in [pool.submit(one, case) for case in todo]:
             done.result()
+
+
+def _in_turns(some: Sequence[Case]) -> list[Case]:
+    places = {part: itertools.count() for part in PARTS}
+    return [case for _, case in sorted(((next(places[case.part]), case) for case in some), key=lambda one: one[0])]
 
 
 # ---- what came out ----
