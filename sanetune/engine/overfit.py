@@ -11,7 +11,7 @@ import torch
 
 from sanetune.data.batches import Collator
 from sanetune.engine.generate import Decoding, stop_ids, write
-from sanetune.engine.lab import Batch, Lab
+from sanetune.engine.lab import Batch, Lab, worst_batch
 from sanetune.engine.loss import MASKED
 from sanetune.engine.search import Critical, set_rate
 
@@ -159,10 +159,18 @@ def _answer(labels: list[int]) -> tuple[int, int]:
 
 
 def _batches(lab: Lab, rows: list[dict[str, list[int]]]) -> list[Batch]:
-    size = max(1, int(lab.trainer.args.per_device_train_batch_size))
-    collate = Collator(lab.prepared.tokenizer.pad_token_id)
+    """In as few batches as fit into the memory of the run's own largest one: the examples are short, and each batch
+    has its price."""
     ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
-    parts = [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    room = worst_batch(lab, lab.trainer.train_dataset, lab.trainer.args.per_device_train_batch_size)[
+        "input_ids"
+    ].numel()
+    collate = Collator(lab.prepared.tokenizer.pad_token_id)
+    parts: list[list[dict[str, list[int]]]] = [[]]
+    for row in ordered:  # by rising length: the last of a batch is its width
+        if parts[-1] and (len(parts[-1]) + 1) * len(row["input_ids"]) > room:
+            parts.append([])
+        parts[-1].append(row)
     return [{name: value.to(lab.device) for name, value in collate(part).items()} for part in parts]
 
 
