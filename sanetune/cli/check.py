@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sanetune.cli import config_argument, guarded, json_option, write_json, write_text
+from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from sanetune.audit.evidence import Evidence
     from sanetune.audit.fixer import Round
     from sanetune.config.schema import Config
     from sanetune.finding import Report
+
+    Outcome = tuple[Report, list[Round], str]
+    """The last report, the rounds of a correction, and what is to be said about the clearance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be looked at."""
+
+    overrides: tuple[str, ...]
+    level: str
+    select: list[str]
+    ignore: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is to be written beside the terminal."""
+
+    json: Path | None
+    sarif: Path | None
+    junit: Path | None
+    html: Path | None
 
 
 def _names(context: Any, parameter: Any, value: tuple[str, ...]) -> list[str]:
@@ -67,32 +93,17 @@ def command(
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
-    from sanetune import checking, clearing, correcting
+    from sanetune import checking
 
-    said = ""
     settings, notes = checking.opened(config, overrides)
     for note in notes:
         click.echo(f"! {note}", err=True)
-
-    def seen(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round] = ()) -> None:
-        nonlocal said
-        said = clearing.keep(settings, report, clearing.fingerprint_of(evidence), partly=bool(select or ignore))
-        if html is not None:
-            write_text(html, checking.page(settings, evidence, report, before=before))
-
-    rounds: list[Round] = []
-    if fix:
-        from sanetune.report.fixes import show as show_fixes
-
-        done = correcting.correct(settings, overrides, level=level, select=select, ignore=ignore, seen=seen)
-        report, rounds = done.report, done.rounds
-        show_fixes(done, quiet=str(json_file) == "-")
-    else:
-        deep = level or settings.check.level
-        with checking.evidence_of(settings, level=deep) as evidence:
-            report = checking.look(settings, evidence, select, ignore, deep)
-            seen(settings, evidence, report)
-    _written(report, rounds, json_file, sarif, junit)
+    files = Files(json_file, sarif, junit, html)
+    wanted = Wanted(overrides, level or settings.check.level, select, ignore)
+    report, rounds, said = (_corrected if fix else _looked)(settings, wanted, files)
+    if not _main():
+        sys.exit(report.exit_code)
+    _written(report, rounds, files)
     if said:
         click.echo(said, err=True)
     if write_clean is not None:
@@ -104,22 +115,71 @@ def command(
     sys.exit(report.exit_code)
 
 
-def _written(
-    report: Report, rounds: list[Round], json_file: Path | None, sarif: Path | None, junit: Path | None
-) -> None:
+def _looked(settings: Config, wanted: Wanted, files: Files) -> Outcome:
+    from sanetune import checking
+
+    with checking.evidence_of(settings, level=wanted.level) as evidence:
+        report = checking.look(settings, evidence, wanted.select, wanted.ignore, wanted.level)
+        return report, [], _seen(settings, evidence, report, (), wanted, files)
+
+
+def _corrected(settings: Config, wanted: Wanted, files: Files) -> Outcome:
+    from sanetune import correcting
+    from sanetune.report.fixes import show
+
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise ConfigError(
+            "--fix was asked for by several processes at once",
+            "Each of them would change the file.",
+            "Run `sanetune check CONFIG --fix` by itself, then train with `accelerate launch`.",
+        )
+    said = ""
+
+    def seen(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
+        nonlocal said
+        said = _seen(settings, evidence, report, before, wanted, files)
+
+    done = correcting.correct(
+        settings, wanted.overrides, level=wanted.level, select=wanted.select, ignore=wanted.ignore, seen=seen
+    )
+    show(done, quiet=str(files.json) == "-")
+    return done.report, done.rounds, said
+
+
+def _seen(
+    settings: Config, evidence: Evidence, report: Report, before: Sequence[Round], wanted: Wanted, files: Files
+) -> str:
+    """While the evidence is there: the clearance, and the page. What is to be said about the clearance."""
+    from sanetune import checking, clearing
+
+    if not _main():
+        return ""
+    partly = bool(wanted.select or wanted.ignore)
+    said = clearing.keep(settings, report, clearing.fingerprint_of(evidence), partly=partly)
+    if files.html is not None:
+        write_text(files.html, checking.page(settings, evidence, report, before=before))
+    return said
+
+
+def _main() -> bool:
+    """Of the processes of a launch, the one that speaks and writes."""
+    return int(os.environ.get("RANK") or 0) == 0
+
+
+def _written(report: Report, rounds: list[Round], files: Files) -> None:
     """To the terminal, and into the files that were asked for."""
-    if str(json_file) != "-":
+    if str(files.json) != "-":
         from sanetune.report import findings
 
         findings.show(report)
-    if json_file is not None:
+    if files.json is not None:
         corrected = {"rounds": [one.to_json() for one in rounds]} if rounds else {}
-        write_json(json_file, report.to_json() | corrected)
-    if sarif is not None:
+        write_json(files.json, report.to_json() | corrected)
+    if files.sarif is not None:
         from sanetune.report.sarif import sarif as as_sarif
 
-        write_json(sarif, as_sarif(report, Path.cwd()))
-    if junit is not None:
+        write_json(files.sarif, as_sarif(report, Path.cwd()))
+    if files.junit is not None:
         from sanetune.report.junit import junit as as_junit
 
-        write_text(junit, as_junit(report))
+        write_text(files.junit, as_junit(report))

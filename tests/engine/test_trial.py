@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ import torch
 from sanetune.config.load import load
 from sanetune.curves.curve import Look, Point
 from sanetune.data.prepare import prepare
-from sanetune.engine.branches import branches
+from sanetune.engine.branches import NEAR, branches
 from sanetune.engine.held import Held, held_rows, look
 from sanetune.engine.lab import Kept, Lab, laboratory, without_dropout
 from sanetune.engine.overfit import chosen, overfit
@@ -175,6 +179,25 @@ def test_branches_find_a_rate_that_is_too_high_and_are_undone(lab: Lab) -> None:
     assert [one.look.loss for one in again.branches] == [one.look.loss for one in found.branches]
 
 
+def test_branches_of_a_round_before_are_not_grown_again(lab: Lab) -> None:
+    if lab.config.model.adapter:
+        pytest.skip("as with all weights")
+    held = held_rows(lab)
+    first = branches(lab, 3e-2, held, steps=4)
+    tried = [one.rate for one in first.branches]
+    second = branches(lab, 1.1e-2, held, steps=4, earlier=first)
+    kept = [one for one in second.branches if one in first.branches]
+    assert len(kept) == len(tried) and second.at(1.1e-2).rate == 1.1e-2
+    assert all(
+        not 1 / NEAR < one.rate / rate < NEAR
+        for one in second.branches
+        for rate in tried
+        if one not in kept and one.rate != 1.1e-2
+    )
+    other = branches(lab, 1.1e-2, held, steps=5, earlier=first)
+    assert not [one for one in other.branches if one in first.branches]
+
+
 def test_dropout_off_is_training_in_everything_else() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5)).train()
     given = torch.ones(2, 4)
@@ -210,3 +233,25 @@ def test_a_trial_ends_early_only_where_the_verdict_is_certain() -> None:
 
 def test_nothing_held_is_no_look() -> None:
     assert len(Held(None, "train")) == 0 and len(Held(None, "train").few()) == 0
+
+
+def test_two_processes_try_the_run_as_one_does(tmp_path: Path) -> None:
+    """Under `torchrun`, as under `accelerate launch`: half the batch on each, the same losses."""
+    program = Path(__file__).with_name("two_trials.py")
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+        "SANETUNE_CACHE": str(tmp_path / "cache"),
+    }
+    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    for command, batch in (([sys.executable], "4"), (two, "2")):
+        done = subprocess.run(
+            [*command, str(program), str(tmp_path), batch], env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    one, both = (json.loads((tmp_path / f"{batch}.json").read_text()) for batch in "42")
+    assert not one["bad"] and not both["bad"]
+    assert both["trial"]["curve"]["losses"] == pytest.approx(one["trial"]["curve"]["losses"], abs=1e-4)
+    assert [loss for _, loss in both["trial"]["curve"]["held"]] == pytest.approx(
+        [loss for _, loss in one["trial"]["curve"]["held"]], abs=1e-4
+    )
