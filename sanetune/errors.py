@@ -6,8 +6,10 @@ why it matters, what to do) and never reaches them as a traceback. Everything el
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,18 @@ class UserError(Exception):
 
     exit_code = 2
 
-    def __init__(self, what: str, why: str = "", fix: str = "", place: Place | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        why: str = "",
+        fix: str = "",
+        place: Place | None = None,
+        change: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``change``: ``section.key`` -> the value that mends it, where there is one."""
         super().__init__(what)
         self.what, self.why, self.fix, self.place = what, why, fix, place
+        self.change = dict(change or {})
 
     def __str__(self) -> str:
         head = f"{self.place}: {self.what}" if self.place and str(self.place) else self.what

@@ -95,6 +95,8 @@ def carried(evidence: Evidence, report: Report, changed: Iterable[str]) -> Carri
     kept = {name: value for name in names if (value := evidence.ready(name)) is not None}
     if only_rate and (overfit := evidence.ready("overfit")) is not None:
         kept["overfit"] = overfit
+    if only_rate and "train.weight_decay" not in keys and (branches := evidence.ready("branches")) is not None:
+        kept["earlier"] = branches
     findings = {
         finding.check: finding
         for finding in report.of(Verdict.PASS)

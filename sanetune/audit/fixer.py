@@ -14,7 +14,7 @@ from sanetune.config.load import load
 from sanetune.config.read import read_text
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError, Place, RunError
-from sanetune.finding import Report, Verdict
+from sanetune.finding import Finding, Report, Verdict
 
 ROUNDS = 5
 """Most rounds: a fix may uncover another fault, but not for ever."""
@@ -23,6 +23,9 @@ ROUNDS = 5
 TRUSTED = ("curve-rate-beaten", "model-rate-critical")
 """Whose value is taken where several name the same key: what was compared or measured on the model goes before what is
 published or a rule of thumb."""
+
+INPUT = "input"
+"""Stands for the name of a check where the input itself was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +98,29 @@ def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config, list
         done.rounds.append(Round(report, changes))
         if not changes:
             return done
-        text = _renamed(text, config, {change.key: change.after for change in changes})
         if done.backup is None:
             done.backup = _backed_up(file, first)
-        _written(file, text)
+        kept, text, config = _changed(file, text, config, changes, overrides)
         done.diff = _difference(first, text, file)
-        config = load(file, overrides)
+        done.rounds[-1] = Round(report, kept)
+        if not kept:
+            return done
+
+
+def _changed(
+    file: Path, text: str, config: Config, changes: list[Change], overrides: tuple[str, ...]
+) -> tuple[list[Change], str, Config]:
+    """The changes in the file, its text and what it now says. Where all of them together are refused, as many as are
+    not: each is sound for itself, and no finding knows of the others."""
+    for count in range(len(changes), 0, -1):
+        new = _renamed(text, config, {change.key: change.after for change in changes[:count]})
+        _written(file, new)
+        try:
+            return changes[:count], new, load(file, overrides)
+        except ConfigError:
+            continue
+    _written(file, text)
+    return [], text, config
 
 
 def wanted(report: Report, config: Config, held: set[str], before: list[Change]) -> list[Change]:
@@ -108,7 +128,11 @@ def wanted(report: Report, config: Config, held: set[str], before: list[Change])
     time: it could go back and forth."""
     tried = {(change.key, repr(change.after)) for change in before}
     found: dict[str, Change] = {}
-    for finding in sorted(report.of(Verdict.FAIL, Verdict.WARN), key=lambda one: one.check not in TRUSTED):
+    spoke = report.of(Verdict.FAIL, Verdict.WARN)
+    if report.unusable is not None:
+        # Nothing could be looked at behind it; the value that its words name lets the checks begin.
+        spoke.insert(0, Finding(INPUT, Verdict.FAIL, report.unusable.what, fix=report.unusable.change))
+    for finding in sorted(spoke, key=lambda one: one.check not in TRUSTED):
         for key, value in finding.fix.items():
             again = finding.verdict is Verdict.WARN and any(change.key == key for change in before)
             if key in found or key in held or again or (key, repr(value)) in tried:

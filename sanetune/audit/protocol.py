@@ -68,6 +68,7 @@ class Protocol:
             found |= {
                 "held": held_of,
                 "overfit": self.overfit,
+                "earlier": lambda: None,
                 "branches": self.branches,
                 "tried": self.tried,
                 "trial": lambda tried: tried.trial,
@@ -107,7 +108,10 @@ class Protocol:
             raise MissingError("no example has a token to learn")
         return found
 
-    def branches(self, lab: Lab, plan: Plan, held: Held, critical: Critical) -> Branches:
+    def branches(
+        self, lab: Lab, plan: Plan, held: Held, critical: Critical, earlier: Branches | None
+    ) -> Branches:
+        """``earlier``: those of a round before, of a run that differs in its rate alone."""
         from sanetune.engine.branches import STEPS, branches
 
         _learning(lab)
@@ -121,6 +125,7 @@ class Protocol:
             held,
             critical.rate,
             steps=min(STEPS, max(5, plan.steps.total_steps)),
+            earlier=earlier,
             tell=lambda done, of: self.tell("comparing rates", done, of),
         )
 

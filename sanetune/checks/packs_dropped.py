@@ -11,9 +11,12 @@ Fix: Raise train.max_length, split long rows, or accept the loss knowingly: `san
 
 from __future__ import annotations
 
+from typing import Any
+
 from sanetune import units
 from sanetune.audit.losses import Losses
 from sanetune.audit.reading import Reading
+from sanetune.audit.settings import Settings
 from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -23,7 +26,11 @@ LIMITS = {
 }
 
 
-def measure(losses: Losses, reading: Reading) -> Measurement:
+MOST = 4096
+"""Tokens that are proposed at most, as for an open max_length: memory grows with it."""
+
+
+def measure(losses: Losses, reading: Reading, settings: Settings) -> Measurement:
     never = reading.total("never")
     rows = losses.rows + never
     numbers = {
@@ -34,6 +41,7 @@ def measure(losses: Losses, reading: Reading) -> Measurement:
         "share": rows / max(1, losses.given),
         "longest": losses.longest,
         "max_length": losses.max_length,
+        "context": settings.context,
     }
     return Measurement(numbers, losses.witnesses)
 
@@ -48,5 +56,11 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if numbers["tokens"]:
         what += f"; {units.many(numbers['tokens'], 'token')} with them"
     if numbers["share"] > limits["fail"]:
-        return failed(what)
-    return warned(what) if numbers["share"] > limits["warn"] else passed(what)
+        return failed(what, fix=_longer(numbers))
+    return warned(what, fix=_longer(numbers)) if numbers["share"] > limits["warn"] else passed(what)
+
+
+def _longer(n: dict[str, Any]) -> dict[str, Any]:
+    """max_length as long as the longest row that is lost, as far as the model takes it; nothing where it is."""
+    room = min(n["longest"], n["context"] or MOST, MOST)
+    return {"train.max_length": room} if n["max_length"] and room > n["max_length"] else {}

@@ -7,6 +7,9 @@ from sanetune.config.schema import Config
 from sanetune.config.words import short
 from sanetune.errors import ConfigError
 
+HELD_OUT = 0.1
+"""The share that is proposed where none is held out."""
+
 
 def refuse_impossible(config: Config, facts: Facts) -> None:
     """ConfigError where something that is given can work neither on this machine nor with this data."""
@@ -23,6 +26,7 @@ def _refuse_precision(config: Config, facts: Facts) -> None:
             "Ampere and later GPUs do.",
             "Write fp16: true instead, or leave both open.",
             config.place("train.bf16"),
+            {"train.bf16": False, "train.fp16": True},
         )
     if given.get("fp16") and facts.device == "cpu":
         raise ConfigError(
@@ -30,6 +34,7 @@ def _refuse_precision(config: Config, facts: Facts) -> None:
             "fp16 needs loss scaling, which only GPUs do well.",
             "Leave fp16 and bf16 open, or write bf16: true.",
             config.place("train.fp16"),
+            {"train.fp16": False},
         )
     if config.model.quantization and facts.device != "cuda":
         raise ConfigError(
@@ -50,4 +55,5 @@ def _refuse_without_validation(config: Config) -> None:
                 "There would be nothing to evaluate on.",
                 "Give data.validation, or a share to hold out, as in data.holdout: 0.1",
                 config.place(f"train.{key}"),
+                {"data.holdout": HELD_OUT} if config.data.validation is None else None,
             )

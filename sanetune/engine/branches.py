@@ -24,6 +24,8 @@ FURTHER = 4
 """Branches beyond the first ones, while each is better than the one before."""
 SAFE, FAR = 0.25, 5.0
 """A quarter of the critical rate is tried too where it is so many times more or less than the planned one."""
+NEAR = 1.5
+"""A branch of another round stands for a neighbour that is this near; for the planned rate only its own does."""
 SURE = 3.0
 """Standard errors from which a gain is one."""
 
@@ -66,26 +68,33 @@ def branches(
     critical: float | None = None,
     *,
     steps: int = STEPS,
+    earlier: Branches | None = None,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Branches:
     """A third of ``planned``, ``planned`` and three times it, and a quarter of the ``critical`` rate where that is far
     off (beyond the cliff all rates are alike, and no neighbour tells); then further from ``planned`` while that is
-    clearly better. All is undone."""
+    clearly better. All is undone. ``earlier``: branches of the same run that was planned at another rate; theirs, of as
+    many steps, are not grown again."""
     accumulation = max(1, int(lab.trainer.args.gradient_accumulation_steps))
     batches = first_batches(lab.trainer, lab.device, steps * accumulation)
     parts = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
-    found: dict[float, Branch] = {}
+    found = {one.rate: one for one in earlier.branches} if earlier and earlier.steps == steps else {}
 
     def grown(rate: float) -> Branch:
-        if rate not in found:
-            found[rate] = _branch(lab, rate, parts, held, lambda done: tell(len(found) * steps + done, 3 * steps))
-        return found[rate]
+        near = min(found.values(), key=lambda one: abs(math.log(one.rate / rate)), default=None)
+        if near is not None and (near.rate == rate or (rate != planned and 1 / NEAR < near.rate / rate < NEAR)):
+            return near
+        made = _branch(lab, rate, parts, held, lambda done: tell(len(found) * steps + done, 3 * steps))
+        found[rate] = made
+        return made
 
     start = look(lab, held, 0)
     rates = [planned, planned / FACTOR, planned * FACTOR]
     if critical and not 1 / FAR < SAFE * critical / planned < FAR:
         rates.append(SAFE * critical)
-    best = min((grown(rate) for rate in rates), key=_loss)
+    for rate in rates:
+        grown(rate)
+    best = min(found.values(), key=_loss)
     factor = FACTOR if best.rate > planned else 1 / FACTOR
     for _ in range(FURTHER if best.rate != planned and _better(best, found[planned]) else 0):
         further = grown(best.rate * factor)

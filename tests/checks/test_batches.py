@@ -77,6 +77,24 @@ def test_blank_rows_warn_when_few_fail_when_many_or_in_validation() -> None:
 )
 def test_lost_rows_are_counted_with_their_reasons_and_tokens(rows: int, verdict: Verdict) -> None:
     losses = Losses(1000, rows, rows * 700, Counter({"longer than max_length": rows}) if rows else Counter(), 900, 512)
-    judgement = judged(packs_dropped, losses, Reading(side()))
+    judgement = judged(packs_dropped, losses, Reading(side()), run_numbers(context=2048))
     assert judgement.verdict is verdict
     assert f"{rows:,} longer than max_length" in judgement.what or not rows
+
+
+@pytest.mark.parametrize(
+    ("longest", "length", "context", "fix"),
+    [
+        (900, 512, 2048, {"train.max_length": 900}),
+        (3000, 512, 2048, {"train.max_length": 2048}),
+        (90_000, 512, None, {"train.max_length": 4096}),
+        (3000, 2048, 2048, {}),
+        (400, 512, 2048, {}),
+    ],
+)
+def test_a_longer_max_length_is_proposed_as_far_as_the_model_takes_it(
+    longest: int, length: int, context: int | None, fix: dict[str, int]
+) -> None:
+    losses = Losses(100, 30, 9000, Counter({"longer than max_length": 30}), longest, length)
+    judgement = judged(packs_dropped, losses, Reading(side()), run_numbers(context=context))
+    assert judgement.verdict is Verdict.FAIL and judgement.fix == fix
