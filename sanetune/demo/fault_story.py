@@ -132,7 +132,7 @@ class Story:
         report = api.check(trainer, select=["labels", "template-end-unlearnt"])
         self.figures["refused"] = gate.Look(report, gate.seconds_of(report), None).to_json()
         stage.put(console, gate.shown(report, self.fault.checks))
-        self._tokens("The first row of its first batch", trainer.processing_class, own_script.first_row(trainer))
+        self._tokens("The first row, as its collator gives it", trainer.processing_class, own_script.first_row(trainer))
         if not self._caught(report):
             return False
         words = "The same trainer on rows that sanetune has prepared: only answers are learnt, for any chat template."
@@ -205,7 +205,9 @@ class Story:
         stage.chapter(console, 4, "The gate again", words)
         look = gate.check(config, console)
         self.figures["cleared"] = look.to_json()
-        stage.put(console, [*gate.shown(look.report, self.fault.checks)])
+        stage.put(console, gate.shown(look.report, self.fault.checks))
+        if config.check.level != "trial":
+            stage.say(console, "No trial here, to be short: `sanetune demo` and --fault rate have one.", "dim")
         if self.fault.shows_tokens and self.row is not None:
             from sanetune.api import prepare
 

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
 
 SCRIPT = """\
-trainer = SFTTrainer(MODEL, args=SFTConfig(...), train_dataset=rows)   # rows: {"messages": [...]}
+trainer = SFTTrainer(MODEL, args=..., train_dataset=rows_of_messages)
 sanetune.check(trainer).raise_if_failed()"""
 MENDED = """\
 prepared = sanetune.prepare("sanetune.yaml")
-trainer = SFTTrainer(MODEL, args=SFTConfig(..., dataset_kwargs={"skip_prepare_dataset": True}),
-                     train_dataset=prepared.train, data_collator=Collator(pad))"""
+trainer = SFTTrainer(
+    MODEL,
+    args=SFTConfig(..., dataset_kwargs={"skip_prepare_dataset": True}),
+    train_dataset=prepared.train,
+    data_collator=Collator(pad_token_id),
+)"""
 COLUMNS = ["input_ids", "labels"]
 
 
@@ -61,19 +65,19 @@ def _trainer(
     from sanetune.demo.stage import load
     from sanetune.engine.quiet import quiet
 
-    arguments = SFTConfig(
-        output_dir=str(folder),
-        use_cpu=True,
-        bf16=False,
-        report_to="none",
-        disable_tqdm=True,
-        **sound_settings()["train"],
-        **settings,
-    )
     model = load(MODEL)
     if stops:
         model.generation_config.eos_token_id = stops
     with quiet():
+        arguments = SFTConfig(
+            output_dir=str(folder),
+            use_cpu=True,
+            bf16=False,
+            report_to="none",
+            disable_tqdm=True,
+            **sound_settings()["train"],
+            **settings,
+        )
         return SFTTrainer(
             model=model,
             args=arguments,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.demo import PROMPTS
+from sanetune.demo import MODEL, PROMPTS
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -29,9 +29,20 @@ JUDGED = {
 
 def clear(out: Path) -> None:
     """Makes room: what an earlier demo left is removed, anything else is left alone (and refused by the run)."""
-    settled = out / "config.yaml"
-    if (out / FIGURES).is_file() or (settled.is_file() and "demo" in settled.read_text(encoding="utf-8")):
+    if _is_demo(out):
         shutil.rmtree(out)
+
+
+def _is_demo(out: Path) -> bool:
+    """Whether an earlier demo made this folder, also one that was broken off: nobody else's may be removed."""
+    try:
+        if (out / FIGURES).is_file():
+            figures = json.loads((out / FIGURES).read_text(encoding="utf-8"))
+            return isinstance(figures, dict) and "seconds" in figures and bool({"fault", "check", "tuned"} & {*figures})
+        settled = (out / "config.yaml").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return str(MODEL) in settled and "name: demo" in settled
 
 
 def chapter(console: Console, number: int, title: str, words: str) -> None:

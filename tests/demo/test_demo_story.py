@@ -14,7 +14,7 @@ from rich.console import Console
 
 from sanetune import clearing
 from sanetune.cli import main
-from sanetune.demo import VALIDATION, fault_story, faults, stage, story
+from sanetune.demo import MODEL, VALIDATION, fault_story, faults, stage, story
 from sanetune.demo.faults import FAULTS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -100,11 +100,34 @@ def test_the_sound_story_trains_with_the_clearance_of_its_own_check(tmp_path: Pa
     assert (figures["check"]["level"], figures["check"]["failed"]) == ("static", [])
 
 
-def test_an_earlier_demo_is_replaced(tmp_path: Path):
-    (tmp_path / "demo.json").write_text("{}")
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("demo.json", '{"tuned": {}, "base": {}, "seconds": 69.2}'),
+        ("demo.json", '{"fault": "rate", "seconds": 3.1, "as_told": false}'),
+        ("config.yaml", f"model:\n  name: {MODEL}\nrun:\n  name: demo\n"),
+    ],
+)
+def test_an_earlier_demo_is_replaced(file: str, text: str, tmp_path: Path):
+    (tmp_path / file).write_text(text)
     (tmp_path / "model").mkdir()
     stage.clear(tmp_path)
     assert not tmp_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("demo.json", '{"slides": 12}'),
+        ("demo.json", "[1, 2"),
+        ("config.yaml", "model:\n  name: /home/me/demo/model\nrun:\n  name: demo\n"),
+        ("notes.txt", "demo"),
+    ],
+)
+def test_what_no_demo_made_is_never_removed(file: str, text: str, tmp_path: Path):
+    (tmp_path / file).write_text(text)
+    stage.clear(tmp_path)
+    assert (tmp_path / file).read_text() == text
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
