@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -38,19 +38,19 @@ def memory_nearly_full(setup: Setup) -> AbstractContextManager[None]:
 
 
 @during("machine-memory-short", "probe", on=("stories-alpaca", "qwen3-alpaca"))
-def long_batch_does_not_fit(setup: Setup) -> AbstractContextManager[object]:
-    """The step on the longest batch is out of memory, others are not."""
+def long_batch_does_not_fit(setup: Setup) -> AbstractContextManager[None]:
+    """The step on the longest rows is out of memory, others are not."""
     from sanetune.engine.lab import Lab
 
     whole = Lab.gradients
 
     def short(self: Lab, batches: Any = None) -> float:
-        longest = max(self.batches, key=lambda batch: batch["input_ids"].numel())
-        if batches is not None and len(batches) == 1 and batches[0] is longest:
+        if full:
             raise MemoryError
         return whole(self, batches)
 
-    return mock.patch.object(Lab, "gradients", short)
+    full: list[bool] = []
+    return _while_measured(full, mock.patch.object(Lab, "gradients", short))
 
 
 @during("machine-memory-short", "probe", on=("stories-alpaca", "gpt2-alpaca"))
@@ -59,40 +59,38 @@ def optimizer_does_not_fit(setup: Setup) -> AbstractContextManager[None]:
 
     def spoil(trainer: Any) -> None:
         whole = trainer.create_optimizer
-        trainer.full = True
 
         def spoilt() -> Any:
+            import torch
+
             optimizer = whole()
-            if not trainer.full:
-                return optimizer
-            trainer.full = False
-
-            def step(closure: Any = None) -> None:
-                import torch
-
-                raise torch.OutOfMemoryError("out of memory")
-
-            mock.patch.object(optimizer, "step", step).start()
+            if full:
+                error = torch.OutOfMemoryError("out of memory")
+                mock.patch.object(optimizer, "step", side_effect=error).start()
             return optimizer
 
         trainer.create_optimizer = spoilt
 
+    full: list[bool] = []
+    return _while_measured(full, built(spoil))
+
+
+@contextmanager
+def _while_measured(full: list[bool], fault: AbstractContextManager[Any]) -> Iterator[None]:
+    """``fault``, with something in ``full`` while the memory of a step is measured."""
     from sanetune.engine import memory as measured
 
     whole = measured.peak_of_a_step
 
-    def full(lab: Any, batch: Any) -> Any:
-        lab.trainer.full = True
-        return whole(lab, batch)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        full.append(True)
+        try:
+            return whole(*args, **kwargs)
+        finally:
+            full.clear()
 
-    @contextmanager
-    def both() -> Iterator[None]:
-        with ExitStack() as stack:
-            stack.enter_context(built(lambda trainer: (spoil(trainer), setattr(trainer, "full", False))[0]))
-            stack.enter_context(mock.patch.object(measured, "peak_of_a_step", full))
-            yield
-
-    return both()
+    with fault, mock.patch.object(measured, "peak_of_a_step", watched):
+        yield
 
 
 @contextmanager

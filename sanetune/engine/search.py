@@ -56,30 +56,31 @@ def _along(lab: Any, optimizer: torch.optim.Optimizer, planned: float) -> Critic
     weights = lab.trained()
     where = _roomy(lab.device, weights)
     before = {name: weight.detach().to(where, copy=True) for name, weight in weights.items()}
-    set_rate(optimizer, planned)
+    legible = max(planned, _legible(weights))
+    set_rate(optimizer, legible)
     optimizer.step()
     optimizer.zero_grad()
-    direction = {name: (weight.detach().to(where) - before[name]) / planned for name, weight in weights.items()}
+    direction = {name: (weight.detach().to(where) - before[name]) / legible for name, weight in weights.items()}
 
     def at(rate: float) -> float:
         _place(weights, before, direction, rate)
         return float(lab.loss(lab.batches[:SEEN]))
 
     try:
-        return searched(at, planned)
+        return searched(at, planned, _spacing(weights) / 4)
     finally:
         _place(weights, before, direction, 0.0)
 
 
-def searched(at: Callable[[float], float], planned: float) -> Critical:
+def searched(at: Callable[[float], float], planned: float, noise: float = 0.0) -> Critical:
     """Doubles or halves from ``planned`` to where ``at`` (the loss at a rate) crosses the loss at 0, halves the gap a
-    few times, and interpolates."""
+    few times, and interpolates. ``noise``: the share of the loss that rounding moves it by, which is no rise."""
     start = at(0.0)
     tried: list[tuple[float, float]] = []
 
     def lowers(rate: float) -> bool:
         tried.append((rate, at(rate)))
-        return tried[-1][1] < start
+        return tried[-1][1] < start + noise * abs(start)
 
     rate, factor = planned, 2.0
     falling = lowers(rate)
@@ -101,6 +102,20 @@ def searched(at: Callable[[float], float], planned: float) -> Critical:
     (low, below), (high, above) = crossing
     share = (start - below) / (above - below) if above > below else 0.5
     return Critical(low * (high / low) ** min(1.0, max(0.0, share)), best, start, tried)
+
+
+def _spacing(weights: dict[str, Tensor]) -> float:
+    """The relative spacing of numbers where weights have 16 bits; 0 where they have more."""
+    formats = {weight.dtype for weight in weights.values()}
+    return max((torch.finfo(one).eps for one in formats if torch.finfo(one).bits <= 16), default=0.0)
+
+
+def _legible(weights: dict[str, Tensor]) -> float:
+    """A rate whose step is many spacings of 16-bit weights: of a smaller one mostly rounding is left. 0 for 32 bits."""
+    if not _spacing(weights):
+        return 0.0
+    squares = sum(float(weight.detach().float().square().sum()) for weight in weights.values())
+    return float((squares / sum(weight.numel() for weight in weights.values())) ** 0.5 / 8)
 
 
 def _place(weights: dict[str, Tensor], before: dict[str, Tensor], direction: dict[str, Tensor], rate: float) -> None:

@@ -196,3 +196,9 @@ def test_a_model_in_which_nothing_is_trained_is_found_and_breaks_no_other_probe(
         report = probed(tmp_path)
     assert bad(report) == {"model-nothing-trainable"}
     assert "see model-nothing-trainable" in report["model-rate-critical"].what
+
+
+def test_rounding_of_sixteen_bits_is_not_taken_for_a_rate_that_is_too_high(tmp_path: Path) -> None:
+    model, select = {"dtype": "bfloat16"}, ["model-rate-critical"]
+    assert not bad(probed(tmp_path, model=model, train={"learning_rate": 1e-6}, select=select))
+    assert bad(probed(tmp_path, model=model, train={"learning_rate": 0.1}, select=select)) == {"model-rate-critical"}
