@@ -9,7 +9,7 @@ import pytest
 
 from sanetune.audit.carrying import carried
 from sanetune.audit.evidence import Evidence
-from sanetune.audit.fixer import INPUT, Round, fix
+from sanetune.audit.fixer import INPUT, ROUNDS, Round, fix
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.correcting import correct
@@ -113,3 +113,40 @@ def test_a_hot_rate_is_lowered_until_the_run_is_cleared(tmp_path: Path) -> None:
     again = {"attempt", "critical", "reading", "taken_apart"} & heard[1][0]
     assert not again and "branches" in heard[1][0]
     assert done.backup is not None and "0.05" in done.backup.read_text() and "# sixty rows" in file.read_text()
+
+
+def test_before_the_trial_what_needs_no_model_is_mended_but_for_the_rate(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of all rows makes every step of a trial dear, and its best rate is not that of the mended run."""
+    asked: list[tuple[str, Any]] = []
+
+    def look(config: Config, evidence: Any, select: Any, ignore: Any, level: str, known: Any) -> Report:
+        asked.append((level, config.train["learning_rate"]))
+        found = []
+        if config.train["learning_rate"] > 0.01:
+            found.append(Finding("config-rate-unusual", Verdict.WARN, "hot", fix={"train.learning_rate": 0.002}))
+        if config.train.get("gradient_accumulation_steps") != 2:
+            found.append(Finding("y", Verdict.FAIL, "large", fix={"train.gradient_accumulation_steps": 2}))
+        if level == "trial" and config.train["learning_rate"] > 0.002:
+            found.append(Finding("curve-rate-beaten", Verdict.FAIL, "hot", fix={"train.learning_rate": 0.001}))
+        return Report(found, level)
+
+    monkeypatch.setattr("sanetune.checking.look", look)
+    done = correct(load(file), level="trial")
+    assert [level for level, _ in asked] == ["static", "static", "trial", "static", "trial"]
+    assert [rate for _, rate in asked] == [0.1, 0.1, 0.1, 0.001, 0.001]
+    assert [one.key for one in done.rounds[0].changes] == ["train.gradient_accumulation_steps"]
+    assert [(one.after, one.check) for one in done.rounds[1].changes] == [(0.001, "curve-rate-beaten")]
+    assert done.report.level == "trial" and done.report.exit_code == 0
+
+
+def test_the_last_look_is_as_deep_as_was_asked_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter(range(100, 200))
+
+    def look(config: Config, evidence: Any, select: Any, ignore: Any, level: str, known: Any) -> Report:
+        return Report([Finding("y", Verdict.FAIL, "bad", fix={"train.seed": next(numbers)})], level)
+
+    monkeypatch.setattr("sanetune.checking.look", look)
+    done = correct(load(file), level="trial")
+    assert [one.report.level for one in done.rounds] == ["static"] * ROUNDS + ["trial"]

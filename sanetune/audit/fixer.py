@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ ROUNDS = 5
 TRUSTED = ("curve-rate-beaten", "model-rate-critical")
 """Whose value is taken where several name the same key: what was compared or measured on the model goes before what is
 published or a rule of thumb."""
+
+MEASURED = frozenset({"train.learning_rate"})
+"""What is not set by rule of thumb where it will be measured."""
 
 INPUT = "input"
 """Stands for the name of a check where the input itself was refused."""
@@ -81,9 +84,12 @@ class Fixed:
         return [change for one in self.rounds for change in one.changes]
 
 
-def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config, list[Round]], Report]) -> Fixed:
+def fix(
+    config: Config, overrides: tuple[str, ...], look: Callable[[Config, list[Round]], Report], level: str = "static"
+) -> Fixed:
     """Looks, changes the file behind ``config``, looks again (``look`` hears of the rounds before it). Comments and
     order of the file stay; a copy of the first text lies beside it as ``NAME.bak``, ``NAME.bak2``, ….
+    ``level``: how deep the looks get in the end; before, what will be measured is left alone.
 
     ConfigError when there is no file; RunError when it cannot be written. Keys that ``overrides`` set are left alone:
     the file does not decide them.
@@ -91,10 +97,11 @@ def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config, list
     if config.file is None:
         raise ConfigError("there is no file to fix", "The configuration was made in Python.", "Change it there.")
     file, first = config.file, read_text(config.file)
-    done, text, held = Fixed(), first, {one.split("=", 1)[0].strip() for one in overrides}
+    done, text, held = Fixed(), first, held_by(overrides)
     while True:
         report = look(config, list(done.rounds))
-        changes = wanted(report, config, held, done.changes) if len(done.rounds) < ROUNDS else []
+        left = held if report.level == level else held | MEASURED
+        changes = wanted(report, config, left, done.changes) if len(done.rounds) < ROUNDS else []
         done.rounds.append(Round(report, changes))
         if not changes:
             return done
@@ -105,6 +112,11 @@ def fix(config: Config, overrides: tuple[str, ...], look: Callable[[Config, list
         done.rounds[-1] = Round(report, kept)
         if not kept:
             return done
+
+
+def held_by(overrides: Sequence[str]) -> frozenset[str]:
+    """Keys that the command line sets."""
+    return frozenset(one.split("=", 1)[0].strip() for one in overrides)
 
 
 def _changed(
@@ -123,7 +135,7 @@ def _changed(
     return [], text, config
 
 
-def wanted(report: Report, config: Config, held: set[str], before: list[Change]) -> list[Change]:
+def wanted(report: Report, config: Config, held: Set[str], before: list[Change]) -> list[Change]:
     """The fixes of ``report`` that change something and have not been tried. A warning does not change a key a second
     time: it could go back and forth."""
     tried = {(change.key, repr(change.after)) for change in before}
