@@ -72,7 +72,7 @@ class Protocol:
                 "branches": self.branches,
                 "tried": self.tried,
                 "trial": lambda tried: tried.trial,
-                "curve": lambda tried: tried.trial.curve,
+                "curve": lambda trial: trial.curve,
                 "samples": lambda tried: tried.samples,
                 "forecast": self.forecast,
             }
