@@ -19,11 +19,19 @@ class MissingError(Exception):
 
 
 class BrokenError(Exception):
-    """The code that builds this evidence is broken: a bug of ours, told once with its traceback."""
+    """This evidence could not be built: a bug of ours, or too little memory; told once with its traceback."""
 
-    def __init__(self, name: str, trace: str, first: bool) -> None:
-        super().__init__(f"the evidence {name!r} could not be built because of a bug")
-        self.name, self.trace, self.first = name, trace, first
+    def __init__(self, name: str, trace: str, first: bool, why: str = "because of a bug") -> None:
+        super().__init__(f"the evidence {name!r} could not be built {why}")
+        self.name, self.trace, self.first, self.why = name, trace, first, why
+
+
+NO_MEMORY = "because memory ran out (see machine-memory-short)"
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether ``error`` says that the memory of device or machine did not suffice (torch is not imported for it)."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 class Evidence:
@@ -57,7 +65,7 @@ class Evidence:
             self._failed[name] = error
             raise
         except BrokenError as error:
-            self._failed[name] = BrokenError(error.name, error.trace, first=False)
+            self._failed[name] = BrokenError(error.name, error.trace, first=False, why=error.why)
             raise
         self._ready[name] = value
         return value
@@ -85,7 +93,8 @@ class Evidence:
             raise MissingError(str(error).split("\n")[0]) from None
         except (MissingError, BrokenError, KeyboardInterrupt):
             raise
-        except Exception:  # noqa: BLE001 -- a bug in one builder must not hide what others find
-            raise BrokenError(name, traceback.format_exc(), first=True) from None
+        except Exception as error:  # noqa: BLE001 -- a bug in one builder must not hide what others find
+            why = NO_MEMORY if out_of_memory(error) else "because of a bug"
+            raise BrokenError(name, traceback.format_exc(), first=True, why=why) from None
         finally:
             self.seconds[name] = time.perf_counter() - began

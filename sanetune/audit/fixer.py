@@ -21,8 +21,8 @@ ROUNDS = 5
 
 
 TRUSTED = ("curve-rate-beaten", "model-rate-critical")
-"""Whose value is taken where several name the same key: what was compared or measured on the model goes before what is
-published or a rule of thumb."""
+"""Whose value is taken where several name the same key, the first before the others: what was compared or measured on the
+model goes before what is published or a rule of thumb."""
 
 MEASURED = frozenset({"train.learning_rate"})
 """What is not set by rule of thumb where it will be measured."""
@@ -144,7 +144,7 @@ def wanted(report: Report, config: Config, held: Set[str], before: list[Change])
     if report.unusable is not None:
         # Nothing could be looked at behind it; the value that its words name lets the checks begin.
         spoke.insert(0, Finding(INPUT, Verdict.FAIL, report.unusable.what, fix=report.unusable.change))
-    for finding in sorted(spoke, key=lambda one: one.check not in TRUSTED):
+    for finding in sorted(spoke, key=lambda one: TRUSTED.index(one.check) if one.check in TRUSTED else len(TRUSTED)):
         for key, value in finding.fix.items():
             again = finding.verdict is Verdict.WARN and any(change.key == key for change in before)
             if key in found or key in held or again or (key, repr(value)) in tried:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sanetune.engine.branches import Branches
     from sanetune.engine.held import Held
     from sanetune.engine.lab import Lab
+    from sanetune.engine.memory import LargestStep
     from sanetune.engine.overfit import Overfit
     from sanetune.engine.pairs import Own
     from sanetune.engine.samples import Samples
@@ -60,6 +61,8 @@ class Protocol:
         if self.level == "static":
             return {}
         found: dict[str, Builder] = {
+            # Before all that needs the lab: where a batch does not fit, that is to be said first.
+            "largest": largest_of,
             "lab": self.lab,
             "critical": critical_of,
             "pairing": self.pairing if self.level == "trial" else pairing_of,
@@ -108,9 +111,7 @@ class Protocol:
             raise MissingError("no example has a token to learn")
         return found
 
-    def branches(
-        self, lab: Lab, plan: Plan, held: Held, critical: Critical, earlier: Branches | None
-    ) -> Branches:
+    def branches(self, lab: Lab, plan: Plan, held: Held, critical: Critical, earlier: Branches | None) -> Branches:
         """``earlier``: those of a round before, of a run that differs in its rate alone."""
         from sanetune.engine.branches import STEPS, branches
 
@@ -188,6 +189,12 @@ class _Asked:
             specials=tuple(tokenizer.all_special_tokens),
             stops=tuple(stop_ids(tokenizer, self.prepared.stop_token_ids)),
         )
+
+
+def largest_of(lab: Lab) -> LargestStep:
+    from sanetune.engine.memory import largest_step
+
+    return largest_step(lab)
 
 
 def critical_of(lab: Lab, plan: Plan) -> Critical:

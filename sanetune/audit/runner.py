@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sanetune.audit.evidence import BrokenError, Evidence, MissingError
+from sanetune.audit.evidence import NO_MEMORY, BrokenError, Evidence, MissingError, out_of_memory
 from sanetune.checks import Check, NotApplicableError
 from sanetune.errors import ConfigError
 from sanetune.finding import Finding, Judgement, Report, Verdict
@@ -96,6 +96,8 @@ def _finding(check: Check, evidence: Evidence, limits: dict[str, Any]) -> Findin
         return replace(blank, what=f"not looked at: {error}", seconds=time.perf_counter() - began)
     except Exception as error:  # noqa: BLE001 -- a bug in one check must not hide what others find
         what = f"this check has a bug and proves nothing: {type(error).__name__}: {error}"
+        if out_of_memory(error):
+            what = f"this check proves nothing {NO_MEMORY}"
         return replace(
             blank,
             verdict=Verdict.CRASH,

@@ -28,6 +28,7 @@ LEVELS = ("static", "probe", "trial")
 """How far checks go: they only look; they pass a few batches through the real model; or they train it for a while."""
 
 DEEP = {
+    "largest": "probe",
     "lab": "probe",
     "critical": "probe",
     "pairing": "probe",

@@ -18,29 +18,23 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.audit.settings import Settings
-    from sanetune.engine.lab import Lab
+    from sanetune.engine.memory import LargestStep
 
 LIMITS = {
     "warn": Limit(0.9, "a tenth is left for fragments and for batches that were not seen"),
 }
 
 
-def measure(lab: Lab, settings: Settings) -> Measurement:
-    from sanetune.engine.lab import worst_batch
-    from sanetune.engine.memory import peak_of_a_step
-
-    args, held = lab.trainer.args, lab.trainer.eval_dataset
-    longest = worst_batch(lab, lab.trainer.train_dataset, args.per_device_train_batch_size)
-    evaluated = worst_batch(lab, held, args.per_device_eval_batch_size) if held is not None and len(held) else None
-    found = peak_of_a_step(lab, longest, evaluated)
+def measure(largest: LargestStep, settings: Settings) -> Measurement:
+    found = largest.peak
     numbers = {
         "peak": found.peak,
         "total": found.total,
         "share": found.peak / found.total,
         "fits": found.fits,
-        "device": str(lab.device),
-        "rows": longest["input_ids"].shape[0],
-        "places": longest["input_ids"].shape[1],
+        "device": largest.device,
+        "rows": largest.rows,
+        "places": largest.places,
         "per_device": settings.per_device,
         "accumulation": settings.accumulation,
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sanetune.checks import LEVELS
 from sanetune.demo import MODEL, gate, stage
 from sanetune.demo.faults import Fault, planted
 from sanetune.finding import Report, Verdict
@@ -106,6 +107,8 @@ class Story:
             return False
         self._corrected(done)
         if done.report.verdict is not Verdict.FAIL:
+            if LEVELS.index(fault.level) < LEVELS.index(load(file).check.level):
+                return self._again(file)
             self.figures["cleared"] = looks[-1].to_json()
             stage.chapter(console, 4, "The gate again", "The last round of the correction has looked at all of it.")
             stage.put(console, gate.shown(done.report, ()))

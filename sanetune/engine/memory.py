@@ -47,6 +47,27 @@ def peak_of_a_step(lab: Any, batch: dict[str, Any], evaluated: dict[str, Any] | 
     return Peak(resident.peak, resident.total, fits)
 
 
+@dataclass(frozen=True, slots=True)
+class LargestStep:
+    """A step on the run's longest rows, ``rows`` of ``places`` tokens each, and what it took on ``device``."""
+
+    peak: Peak
+    rows: int
+    places: int
+    device: str
+
+
+def largest_step(lab: Any) -> LargestStep:
+    """Measured on a batch of the longest training rows, and one of the longest validation rows after it."""
+    from sanetune.engine.lab import worst_batch
+
+    args, held = lab.trainer.args, lab.trainer.eval_dataset
+    batch = worst_batch(lab, lab.trainer.train_dataset, args.per_device_train_batch_size)
+    evaluated = worst_batch(lab, held, args.per_device_eval_batch_size) if held is not None and len(held) else None
+    rows, places = batch["input_ids"].shape
+    return LargestStep(peak_of_a_step(lab, batch, evaluated), rows, places, str(lab.device))
+
+
 class Resident(threading.Thread):
     """The largest resident memory of this process while it runs."""
 

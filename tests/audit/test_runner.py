@@ -55,6 +55,21 @@ def test_a_bug_in_a_check_is_a_crash_with_its_traceback_and_hides_no_other() -> 
     assert "KeyError" in found[0].traceback
 
 
+def test_memory_that_runs_out_is_no_bug_and_no_proof() -> None:
+    def full(rows: int) -> Measurement:
+        raise MemoryError
+
+    found = run([check("a", ("rows",), full), check("b", ("rows",), count)], Evidence({"rows": lambda: 1}))
+    assert found[0].verdict is Verdict.CRASH and "memory ran out" in found[0].what and "bug" not in found[0].what
+
+    def built() -> int:
+        raise MemoryError
+
+    both = run([check("a", ("rows",), count), check("b", ("rows",), count)], Evidence({"rows": built}))
+    assert [one.verdict for one in both] == [Verdict.CRASH, Verdict.SKIP]
+    assert all("memory ran out" in one.what for one in both)
+
+
 def test_missing_evidence_is_a_skip_with_its_reason() -> None:
     found = run([check("a", ("batches",), count)], Evidence({"rows": lambda: 1}))
     assert found[0].verdict is Verdict.SKIP
