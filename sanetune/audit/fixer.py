@@ -21,8 +21,8 @@ ROUNDS = 5
 
 
 TRUSTED = ("curve-rate-beaten", "model-rate-critical")
-"""Whose value is taken where several name the same key, the first before the others: what was compared or measured on the
-model goes before what is published or a rule of thumb."""
+"""Whose value is taken where several name the same key, the first's before the other's: what was compared or measured
+on the model goes before what is published or a rule of thumb."""
 
 MEASURED = frozenset({"train.learning_rate"})
 """What is not set by rule of thumb where it will be measured."""

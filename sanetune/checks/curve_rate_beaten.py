@@ -11,7 +11,6 @@ Fix: Set train.learning_rate to the rate proposed.
 from __future__ import annotations
 
 import math
-import math
 from typing import TYPE_CHECKING
 
 from sanetune import units
@@ -35,10 +34,9 @@ LIMITS = {
 MEAN_OF_SCHEDULE = 0.5
 """The mean rate of a run is about half of its peak (a cosine or a line down to zero)."""
 AS_SHORT, ROOT, LEAST = 100, 1 / 3, 0.25
-"""Up to so many steps the best rate of a run, which falls to zero, is that of forty steps at a constant one: between the
-branches it lies at 1.1e-3 and 1.2e-3 on models of 0.26 and 1.1 million weights, by a grid of runs of 95 steps at 1.3e-3
-and 1.5e-3. A longer run takes a lower one (arXiv:2409.19913), here by this root of its length, to this share at
-least."""
+"""Up to so many steps the best peak of a rate that falls to zero is the best constant rate of forty steps: on models of
+0.26 and 1.1 million weights the branches have it at 1.1e-3 and 1.2e-3, a grid of runs of 95 steps at 1.3e-3 and 1.5e-3.
+A longer run takes a lower one (arXiv:2409.19913); here by this root of its length, down to this share."""
 
 
 def measure(branches: Branches, settings: Settings) -> Measurement:
@@ -75,7 +73,7 @@ def proposed(branches: Branches, steps: int) -> float:
         left, right = (best.look.loss - low.look.loss) / down, (high.look.loss - best.look.loss) / up
         if right > left:  # the slopes halfway to either side; between them they pass through zero
             rate = math.sqrt(best.rate * low.rate) * math.exp((down + up) / 2 * -left / (right - left))
-    return rate * max(LEAST, min(1.0, AS_SHORT / max(1, steps)) ** ROOT)
+    return float(rate * max(LEAST, min(1.0, AS_SHORT / max(1, steps)) ** ROOT))
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

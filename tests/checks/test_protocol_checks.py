@@ -85,10 +85,21 @@ def run(total: int = 200) -> Any:
 
 def test_a_rate_that_a_third_of_it_beats_is_too_high() -> None:
     found = judged(curve_rate_beaten, grown(3e-2, {1e-3: 2.6, 3e-3: 2.5, 1e-2: 2.9, 3e-2: 3.6}), run())
-    assert found.verdict is Verdict.FAIL and found.fix == {"train.learning_rate": 1.5e-3}
+    assert found.verdict is Verdict.FAIL and found.fix == {"train.learning_rate": 1.8e-3}
     assert "too high by 1.1" in found.what
     slight = judged(curve_rate_beaten, grown(3e-3, {1e-3: 2.45, 3e-3: 2.5, 1e-2: 2.9}), run())
     assert slight.verdict is Verdict.WARN
+
+
+def test_the_rate_proposed_lies_between_the_branches_and_is_lower_for_a_longer_run() -> None:
+    def fix(losses: dict[float, float], steps: int) -> float:
+        return float(judged(curve_rate_beaten, grown(0.1, losses | {0.1: 4.0}), run(steps)).fix["train.learning_rate"])
+
+    even = {1e-4: 2.7, 1e-3: 2.5, 1e-2: 2.7}
+    assert fix(even, 100) == pytest.approx(1e-3, rel=0.05)
+    assert 1e-3 < fix(even | {1e-2: 2.55}, 100) < 10**-2.5 and 10**-3.5 < fix(even | {1e-4: 2.55}, 100) < 1e-3
+    assert fix(even, 800) == pytest.approx(5e-4, rel=0.05) and fix(even, 10**6) == pytest.approx(2.5e-4, rel=0.05)
+    assert fix({1e-3: 2.5, 1e-2: 2.7}, 100) == 1e-3, "nothing lower was tried"
 
 
 def test_a_higher_rate_that_is_better_for_forty_steps_proves_nothing_about_a_whole_run() -> None:
@@ -110,4 +121,4 @@ def test_a_rate_that_leaves_the_base_worse_fails_even_where_no_neighbour_is_bett
     assert found.verdict is Verdict.FAIL and "above the base's 3.9" in found.what and not found.fix
     gone = Branches(1.0, 40, rows(4.0, 0), [Branch(0.1, [], rows(2.6)), Branch(1.0, [], Look(40, math.nan))])
     lost = judged(curve_rate_beaten, gone, run())
-    assert lost.verdict is Verdict.FAIL and lost.fix == {"train.learning_rate": 0.05}
+    assert lost.verdict is Verdict.FAIL and lost.fix == {"train.learning_rate": 0.079}
