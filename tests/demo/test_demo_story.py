@@ -76,6 +76,20 @@ def test_a_fault_is_refused_mended_cleared_and_trained(tmp_path: Path):
     assert all(len(line) <= 80 for line in words.splitlines() if "/" not in line)
 
 
+def test_what_was_corrected_by_looking_alone_is_looked_at_again_as_deep_as_training_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    small = faults.sound_settings
+    monkeypatch.setattr(
+        faults, "sound_settings", lambda epochs=1: small(epochs) | {"check": {"level": "probe", "select": ["tokens"]}}
+    )
+    figures = fault_story.tell(FAULTS["cut"], tmp_path / "demo", console())
+    assert figures["as_told"]
+    assert figures["refused"]["level"] == "static"
+    assert figures["refused"]["failed"] == ["tokens-cut-reply"]
+    assert figures["cleared"]["level"] == "probe"
+
+
 def test_a_fault_that_nothing_finds_ends_the_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from dataclasses import replace
 
