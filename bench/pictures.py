@@ -1,4 +1,4 @@
-"""The pictures of the gate in the README: a terminal as SVG, the page as PNG, both of a run with planted faults."""
+"""The pictures of the gate in the README: terminals as SVG, the page as PNG, of runs with planted faults."""
 
 from __future__ import annotations
 
@@ -63,6 +63,21 @@ def screenshot(page: str, file: Path) -> None:
             browser.close()
 
 
+def refusal(folder: Path, file: Path) -> None:
+    """`sanetune demo --fault rate` up to where training begins."""
+    from unittest import mock
+
+    from rich.console import Console
+
+    from sanetune.demo import fault_story
+    from sanetune.demo.faults import FAULTS
+
+    console = Console(record=True, width=80, file=open(os.devnull, "w"), highlight=False)  # noqa: SIM115
+    with mock.patch.object(fault_story.Story, "_train"):
+        fault_story.tell(FAULTS["rate"], folder, console)
+    console.save_svg(str(file), title="sanetune demo --fault rate")
+
+
 def main() -> None:
     from sanetune import checking
     from sanetune.config.load import load
@@ -77,6 +92,7 @@ def main() -> None:
             page = checking.page(settings, evidence, report)
         terminal(report, ROOT / "docs/check.svg")
         screenshot(page, ROOT / "docs/report.png")
+        refusal(Path("demo-run"), ROOT / "docs/fault.svg")
 
 
 if __name__ == "__main__":
