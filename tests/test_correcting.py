@@ -69,6 +69,13 @@ def test_changes_that_the_configuration_refuses_leave_the_file_as_it_was(file: P
     assert file.read_text() == TEXT and not done.diff
 
 
+def test_intervals_wait_until_the_length_of_the_run_is_known(file: Path) -> None:
+    few = {"train.gradient_accumulation_steps": 1, "train.eval_steps": 1, "train.save_steps": 1}
+    reports = iter([Report([Finding("x", Verdict.FAIL, "bad", fix=few)]), clear()])
+    done = fix(load(file), (), lambda config, before: next(reports))
+    assert [one.key for one in done.changes] == ["train.gradient_accumulation_steps"]
+
+
 @pytest.mark.parametrize(
     ("changed", "kept"),
     [

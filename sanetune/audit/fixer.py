@@ -27,6 +27,19 @@ on the model goes before what is published or a rule of thumb."""
 MEASURED = frozenset({"train.learning_rate"})
 """What is not set by rule of thumb where it will be measured."""
 
+LENGTH = frozenset(
+    f"train.{key}"
+    for key in (
+        "per_device_train_batch_size",
+        "gradient_accumulation_steps",
+        "num_train_epochs",
+        "max_steps",
+        "packing",
+    )
+)
+PLACED = frozenset(f"train.{key}" for key in ("warmup_steps", "logging_steps", "eval_steps", "save_steps"))
+"""What was proposed for a run of another length waits for the next look, which knows the new one."""
+
 INPUT = "input"
 """Stands for the name of a check where the input itself was refused."""
 
@@ -152,6 +165,8 @@ def wanted(report: Report, config: Config, held: Set[str], before: list[Change])
             now = _value(config, key)
             if now != value or _is_old(config, key):
                 found[key] = Change(key, now, value, finding.check, finding.what)
+    if LENGTH & found.keys():
+        found = {key: change for key, change in found.items() if key not in PLACED}
     return list(found.values())
 
 

@@ -51,6 +51,7 @@ def measure(settings: Settings) -> Measurement:
             "accumulation": settings.accumulation,
             "devices": settings.devices,
             "steps_per_epoch": settings.steps_per_epoch,
+            "epochs": settings.epochs,
             "last_step_units": last,
             "last_share": share,
             "excess": excess,
@@ -115,9 +116,13 @@ def _better(examples: int, at_once: int, accumulation: int, excess: float) -> in
 
 
 def _smaller(n: dict[str, Any]) -> dict[str, Any]:
-    """Batch settings that leave about ten steps per epoch or, of very few examples, one at a time."""
+    """Batch settings that leave as many steps as an open configuration has, and at least ten per epoch; of very few
+    examples, one at a time."""
+    from sanetune.config.derive import BATCHES, MIN_STEPS
+
     at_once = n["per_device"] * n["devices"]
-    target = max(1, n["units"] // 10)
+    open_one = max(BATCHES[0], int(n["units"] * n["epochs"] / MIN_STEPS))
+    target = max(1, min(open_one, n["units"] // 10))
     fix = {"train.gradient_accumulation_steps": max(1, min(n["accumulation"], target // at_once))}
     if at_once > n["units"]:
         fix["train.per_device_train_batch_size"] = max(1, min(n["per_device"], target // n["devices"]))
