@@ -1,7 +1,8 @@
 """Another rate does clearly better from the same start on the same batches.
 
 Measures: Branches of forty steps from the base at a third of the planned rate, at it, and at three times it, and
-further in the direction that is better; the losses on held-out rows at their ends, compared row by row.
+further in the direction that is better; the losses on held-out rows at their ends, compared row by row. A rate that
+looks too low is none where the trial comes as far at it.
 Matters: A rate that is too high under gradient clipping often neither diverges nor swings: the curve is smooth and
 simply stays high. One that is far too low learns next to nothing before the run is over.
 Cause: A rate for another size or method, or one that was multiplied for a larger batch.
@@ -21,6 +22,7 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.audit.settings import Settings
     from sanetune.engine.branches import Branches
+    from sanetune.engine.trial import Trial
 
 LIMITS = {
     "errors": Limit(3.0, "standard errors of the gain over the held-out rows; below 3 it may be chance"),
@@ -28,7 +30,9 @@ LIMITS = {
     "hot_fail": Limit(0.1, "nats: five times that"),
     "reach_warn": Limit(0.2, "rate times steps of the whole run, beside those of the best short branch"),
     "reach_fail": Limit(0.05, "as reach_warn: the whole run goes a twentieth of the way that forty steps can"),
-    "cold_gain": Limit(0.1, "nats that the best short branch gains over the planned rate's"),
+    "cold_gain": Limit(
+        0.1, "nats by which the best short branch is ahead, also of the whole trial at the planned rate"
+    ),
 }
 
 MEAN_OF_SCHEDULE = 0.5
@@ -39,8 +43,10 @@ AS_SHORT, ROOT, LEAST = 100, 1 / 3, 0.25
 A longer run takes a lower one (arXiv:2409.19913); here by this root of its length, down to this share."""
 
 
-def measure(branches: Branches, settings: Settings) -> Measurement:
+def measure(branches: Branches, settings: Settings, trial: Trial) -> Measurement:
     best, planned = branches.best, branches.planned
+    last = trial.curve.held[-1] if trial.curve.held else branches.at(planned).look
+    behind = gain(last, best.look)
     found, since = branches.gain_over_planned(best), gain(branches.start, branches.at(planned).look)
     numbers = {
         "learnt": since.nats,
@@ -55,6 +61,10 @@ def measure(branches: Branches, settings: Settings) -> Measurement:
         "total_steps": settings.total_steps,
         "start_loss": branches.start.loss,
         "losses": [{"rate": one.rate, "loss": one.look.loss} for one in branches.branches],
+        "trial_steps": trial.done,
+        "trial_loss": last.loss,
+        "behind": behind.nats,
+        "behind_errors": behind.errors,
         "reach": MEAN_OF_SCHEDULE * planned * settings.total_steps / (best.rate * branches.steps),
         "proposed": proposed(branches, settings.total_steps) if best.rate != planned else planned,
     }
@@ -93,9 +103,11 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if n["learnt"] < 0 and n["learnt_errors"] <= -limits["errors"]:
         text = f"{what}: the planned {units.rate(n['planned'])} leaves it above the base's {n['start_loss']:.3f}"
         return failed(text, fix=fix if n["best"] != n["planned"] else {})
-    if n["best"] > n["planned"] and sure and n["gain"] >= limits["cold_gain"] and n["reach"] < limits["reach_warn"]:
+    behind = n["behind"] >= limits["cold_gain"] and n["behind_errors"] >= limits["errors"]
+    if n["best"] > n["planned"] and sure and behind and n["reach"] < limits["reach_warn"]:
         text = (
-            f"{what}: {units.rate(n['best'])} is better than the planned {units.rate(n['planned'])} by {gain}, and all"
+            f"{what}: {units.rate(n['best'])} is better than the planned {units.rate(n['planned'])} by {gain}; the"
+            f" trial's {n['trial_steps']:,} steps do not get there ({n['trial_loss']:.3f}), and all"
             f" {n['total_steps']:,} steps of the run, times their rate, come to {n['reach']:.2g} of that branch's"
         )
         return failed(text, fix=fix) if n["reach"] < limits["reach_fail"] else warned(text, fix=fix)

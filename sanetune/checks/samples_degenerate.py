@@ -75,9 +75,11 @@ def measure(samples: Samples, template: Any, tokenizer: Any) -> Measurement:
         numbers[f"{kind}_at_least"] = bounds(ones, total)[0]
         numbers[f"base_{kind}"] = sum(kind in base for base, _ in kinds)
         numbers[f"{kind}_improved"] = rarer((kind in base, kind in tuned) for base, tuned in kinds)
+        numbers[f"{kind}_grown"] = rarer((kind in tuned, kind in base) for base, tuned in kinds)
     bad = sum(bool(tuned) for _, tuned in kinds)
     numbers["any"], numbers["any_at_least"] = bad, bounds(bad, total)[0]
     numbers["any_improved"] = rarer((bool(base), bool(tuned)) for base, tuned in kinds)
+    numbers["any_grown"] = rarer((bool(tuned), bool(base)) for base, tuned in kinds)
     worst = sorted(
         ((sample, tuned) for sample, (_, tuned) in zip(counted, kinds, strict=True) if tuned),
         key=lambda one: (-len(one[1]), "loop" in one[1]),
@@ -100,11 +102,14 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _grade(n: dict[str, Any], kind: str, limits: Limits) -> int:
-    """0 pass, 1 warn, 2 fail. What is clearly rarer than in the base's answers is being mended."""
+    """0 pass, 1 warn, 2 fail. What is clearly rarer than in the base's answers is being mended; loops of a few answers,
+    as a weak base has them too, are none of the run's doing unless they have become clearly more."""
     hard = "_hard" if kind in ("empty", "debris") else ""
     at_least = n[f"{kind}_at_least"]
     if at_least > limits["fail" + hard]:
         return 1 if n[f"{kind}_improved"] else 2
+    if not hard and n["base_loop"] and not n[f"{kind}_grown"]:
+        return 0
     return 1 if at_least > limits["warn" + hard] else 0
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sanetune.checks import curve_rate_beaten, model_cannot_overfit
 from sanetune.config.schema import AdapterSection
-from sanetune.curves.curve import Look
+from sanetune.curves.curve import Curve, Look
 from sanetune.engine.branches import Branch, Branches
 from sanetune.engine.overfit import Overfit, Reply, Stuck, Try
 from sanetune.finding import Judgement, Verdict
@@ -79,21 +79,22 @@ def grown(planned: float, losses: dict[float, float], start: float = 4.0) -> Bra
     )
 
 
-def run(total: int = 200) -> Any:
-    return SimpleNamespace(total_steps=total)
+def run(total: int = 200, ends: float = 4.0) -> tuple[Any, Any]:
+    """Settings of a run, and a trial at the planned rate that ends there."""
+    return SimpleNamespace(total_steps=total), SimpleNamespace(done=200, curve=Curve(held=[rows(4.0, 0), rows(ends)]))
 
 
 def test_a_rate_that_a_third_of_it_beats_is_too_high() -> None:
-    found = judged(curve_rate_beaten, grown(3e-2, {1e-3: 2.6, 3e-3: 2.5, 1e-2: 2.9, 3e-2: 3.6}), run())
+    found = judged(curve_rate_beaten, grown(3e-2, {1e-3: 2.6, 3e-3: 2.5, 1e-2: 2.9, 3e-2: 3.6}), *run())
     assert found.verdict is Verdict.FAIL and found.fix == {"train.learning_rate": 1.8e-3}
     assert "too high by 1.1" in found.what
-    slight = judged(curve_rate_beaten, grown(3e-3, {1e-3: 2.45, 3e-3: 2.5, 1e-2: 2.9}), run())
+    slight = judged(curve_rate_beaten, grown(3e-3, {1e-3: 2.45, 3e-3: 2.5, 1e-2: 2.9}), *run())
     assert slight.verdict is Verdict.WARN
 
 
 def test_the_rate_proposed_lies_between_the_branches_and_is_lower_for_a_longer_run() -> None:
     def fix(losses: dict[float, float], steps: int) -> float:
-        return float(judged(curve_rate_beaten, grown(0.1, losses | {0.1: 4.0}), run(steps)).fix["train.learning_rate"])
+        return float(judged(curve_rate_beaten, grown(0.1, losses | {0.1: 4.0}), *run(steps)).fix["train.learning_rate"])
 
     even = {1e-4: 2.7, 1e-3: 2.5, 1e-2: 2.7}
     assert fix(even, 100) == pytest.approx(1e-3, rel=0.05)
@@ -104,21 +105,22 @@ def test_the_rate_proposed_lies_between_the_branches_and_is_lower_for_a_longer_r
 
 def test_a_higher_rate_that_is_better_for_forty_steps_proves_nothing_about_a_whole_run() -> None:
     near = grown(3e-4, {1e-4: 3.2, 3e-4: 2.9, 9e-4: 2.6, 2.7e-3: 2.7})
-    assert judged(curve_rate_beaten, near, run(400)).verdict is Verdict.PASS
+    assert judged(curve_rate_beaten, near, *run(400)).verdict is Verdict.PASS
     far = grown(3e-6, {1e-6: 3.99, 3e-6: 3.98, 9e-6: 3.9, 2.7e-5: 3.7, 8.1e-5: 3.3, 2.4e-4: 2.9, 7.3e-4: 2.6})
-    assert judged(curve_rate_beaten, far, run(400)).verdict is Verdict.FAIL
-    assert judged(curve_rate_beaten, far, run(100_000)).verdict is Verdict.PASS, "so long a run gets there"
+    assert judged(curve_rate_beaten, far, *run(400)).verdict is Verdict.FAIL
+    assert judged(curve_rate_beaten, far, *run(100_000)).verdict is Verdict.PASS, "so long a run gets there"
+    assert judged(curve_rate_beaten, far, *run(400, ends=2.62)).verdict is Verdict.PASS, "the trial has got there"
 
 
 def test_a_gain_that_may_be_chance_is_none() -> None:
     noisy = Look.of(40, [30.0 * (2.5 + (-1) ** k * 3) for k in range(40)], [30] * 40)
     found = Branches(1e-3, 40, rows(4.0, 0), [Branch(3e-4, [], noisy), Branch(1e-3, [], rows(2.6))])
-    assert judged(curve_rate_beaten, found, run()).verdict is Verdict.PASS
+    assert judged(curve_rate_beaten, found, *run()).verdict is Verdict.PASS
 
 
 def test_a_rate_that_leaves_the_base_worse_fails_even_where_no_neighbour_is_better() -> None:
-    found = judged(curve_rate_beaten, grown(1.0, {0.33: 9.3, 1.0: 9.0, 3.0: 9.5}), run())
+    found = judged(curve_rate_beaten, grown(1.0, {0.33: 9.3, 1.0: 9.0, 3.0: 9.5}), *run())
     assert found.verdict is Verdict.FAIL and "above the base's 3.9" in found.what and not found.fix
     gone = Branches(1.0, 40, rows(4.0, 0), [Branch(0.1, [], rows(2.6)), Branch(1.0, [], Look(40, math.nan))])
-    lost = judged(curve_rate_beaten, gone, run())
+    lost = judged(curve_rate_beaten, gone, *run())
     assert lost.verdict is Verdict.FAIL and lost.fix == {"train.learning_rate": 0.079}
