@@ -159,7 +159,7 @@ def _gpt2(models: Path) -> dict[str, Any]:
         sizes = {"n_embd": HIDDEN, "n_layer": 2, "n_head": 4, "n_positions": 1024}
         return GPT2LMHeadModel(GPT2Config(**sizes, **_ids(tokenizer)))
 
-    return {"name": str(_taught(models / "gpt2", tokenizer, build))}
+    return {"name": str(_taught(models / "gpt2", tokenizer, build, 3 * TAUGHT))}
 
 
 FAMILIES: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -186,8 +186,9 @@ def _ids(tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def _taught(folder: Path, tokenizer: Callable[[], Any], build: Callable[[Any], Any]) -> Path:
-    """A model with the weights that ``build`` draws, taught text, in ``folder``."""
+def _taught(folder: Path, tokenizer: Callable[[], Any], build: Callable[[Any], Any], steps: int = TAUGHT) -> Path:
+    """A model with the weights that ``build`` draws, taught for so many steps, in ``folder``. GPT-2, which has to learn
+    its positions too, takes three times as many as the others."""
 
     def make(scratch: Path) -> None:
         import torch
@@ -195,7 +196,7 @@ def _taught(folder: Path, tokenizer: Callable[[], Any], build: Callable[[Any], A
         torch.manual_seed(0)
         words = tokenizer()
         model = build(words)
-        teach(model, words)
+        teach(model, words, steps)
         model.save_pretrained(scratch)
         words.save_pretrained(scratch)
 
@@ -203,12 +204,12 @@ def _taught(folder: Path, tokenizer: Callable[[], Any], build: Callable[[Any], A
 
 
 def teach(model: Any, tokenizer: Any, steps: int = TAUGHT) -> float:
-    """The rows that no set-up has, for ``steps`` steps; the last loss."""
+    """The rows that no set-up has, for ``steps`` steps without dropout; the last loss."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.1)
-    model.train()
+    model.eval()
     loss = torch.tensor(float("nan"))
     for _, batch in zip(range(steps), _batches(tokenizer, steps), strict=False):
         loss = model(input_ids=batch, labels=batch, use_cache=False).loss
@@ -217,7 +218,6 @@ def teach(model: Any, tokenizer: Any, steps: int = TAUGHT) -> float:
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-    model.eval()
     return float(loss.detach())
 
 

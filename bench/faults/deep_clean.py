@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.faults.clean import Clean
 
+# Not gsm8k on Gemma 3: with two hundred thousand weights it loops in its calculations, and is rightly told so.
 PLAIN = (
     "demo-demo",
     "stories-alpaca",
@@ -15,7 +16,6 @@ PLAIN = (
     "qwen3-gsm8k",
     "gemma3-alpaca",
     "gemma3-sharegpt",
-    "gemma3-gsm8k",
     "gpt2-alpaca",
     "gpt2-sharegpt",
 )

@@ -263,7 +263,7 @@ def answers_sorted(setup: Setup) -> None:
     _rejoined(setup, sorted)
 
 
-@deeply("model-pairs-shuffled", "trial", on=("stories-alpaca", "gemma3-gsm8k"))
+@deeply("model-pairs-shuffled", "trial", on=("stories-alpaca", "qwen3-gsm8k"))
 def answers_shuffled_before_a_trial(setup: Setup) -> None:
     """The answers were shuffled apart from their prompts; a trial shows how well they are learnt by heart."""
     answers_shuffled(setup)

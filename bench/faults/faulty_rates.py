@@ -18,6 +18,7 @@ HOT = (
     "curve-plateau",
     "curve-norm-growth",
     "curve-overfit",
+    "curve-unfinished",
     "curve-nan",
     "samples-no-stop",
     "samples-degenerate",
