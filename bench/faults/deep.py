@@ -84,6 +84,8 @@ def _packed(setup: Setup) -> None:
     data = setup.name.partition("+")[0].partition("-")[2]
     length = {"alpaca": 256, "sharegpt": 512}.get(data, 448)
     setup.train.update({"packing": True, "max_length": length, "per_device_train_batch_size": 1})
+    if data == "sharegpt":
+        setup.train["num_train_epochs"] = 5  # three make 75 steps, in which the derived rate does not get far
 
 
 def _accumulated(setup: Setup) -> None:
