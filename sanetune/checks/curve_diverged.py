@@ -20,6 +20,7 @@ from sanetune.curves.change import TRAINING, overall, since_lowest, training
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
+    from sanetune.curves.change import Change
     from sanetune.curves.curve import Curve
 
 LIMITS = {
@@ -62,11 +63,16 @@ def measure(curve: Curve) -> Measurement:
             "lowest_step": low.steps[0],
             "lost": low.by,
             "lost_sure": low.sure,
-            "training_fell": trained is not None and trained.sure < FELL,
-            "training_fell_later": later is not None and later.sure < FELL,
+            "training_fell": _fell(trained),
+            "training_fell_later": _fell(later),
             "planned_rate": curve.planned_rate,
         }
     )
+
+
+def _fell(trained: Change | None) -> bool:
+    """A cross entropy is never below zero: where it is, its sign or scale is wrong, and its fall says nothing."""
+    return trained is not None and trained.sure < FELL and trained.after >= 0
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

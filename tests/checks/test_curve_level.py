@@ -128,3 +128,8 @@ def test_limits_can_be_moved() -> None:
 
 def test_a_stable_curve_near_zero_does_not_diverge() -> None:
     assert bad(Curve(points([0.02] * 100 + [0.04 + 0.001 * (i % 2) for i in range(100)]))).get("diverged") is None
+
+
+def test_a_loss_below_zero_is_no_sign_of_learning() -> None:
+    uphill = [-3.0 - i / 20 for i in range(200)]
+    assert bad(trial([3.0, 6.0, 9.0, 12.0, 14.0], uphill))["diverged"] == "fail"
