@@ -76,6 +76,13 @@ def test_intervals_wait_until_the_length_of_the_run_is_known(file: Path) -> None
     assert [one.key for one in done.changes] == ["train.gradient_accumulation_steps"]
 
 
+def test_a_batch_that_is_large_for_the_rows_that_are_left_waits_for_the_others(file: Path) -> None:
+    few = {"train.per_device_train_batch_size": 1, "train.eval_steps": 1, "train.max_length": 900}
+    reports = iter([Report([Finding("x", Verdict.FAIL, "bad", fix=few)]), clear()])
+    done = fix(load(file), (), lambda config, before: next(reports))
+    assert [one.key for one in done.changes] == ["train.max_length"]
+
+
 @pytest.mark.parametrize(
     ("changed", "kept"),
     [

@@ -38,7 +38,8 @@ LENGTH = frozenset(
     )
 )
 PLACED = frozenset(f"train.{key}" for key in ("warmup_steps", "logging_steps", "eval_steps", "save_steps"))
-"""What was proposed for a run of another length waits for the next look, which knows the new one."""
+LATER = (({"train.max_length"}, LENGTH | PLACED), (LENGTH, PLACED))
+"""What was proposed for a run of fewer rows, or of another length, waits for the next look, which knows the new one."""
 
 INPUT = "input"
 """Stands for the name of a check where the input itself was refused."""
@@ -165,8 +166,9 @@ def wanted(report: Report, config: Config, held: Set[str], before: list[Change])
             now = _value(config, key)
             if now != value or _is_old(config, key):
                 found[key] = Change(key, now, value, finding.check, finding.what)
-    if LENGTH & found.keys():
-        found = {key: change for key, change in found.items() if key not in PLACED}
+    for first, later in LATER:
+        if first & found.keys():
+            found = {key: change for key, change in found.items() if key not in later}
     return list(found.values())
 
 

@@ -72,8 +72,8 @@ def measure(branches: Branches, settings: Settings, trial: Trial) -> Measurement
 
 
 def proposed(branches: Branches, steps: int) -> float:
-    """The rate for a run of ``steps``: where the parabola through the best branch and its neighbours is lowest, less
-    where the run is longer than a branch."""
+    """The rate for a run of ``steps``: where the parabola through the best branch and its neighbours is lowest, halfway
+    to the one neighbour that there is where the two cannot be told apart; less where the run is longer than a branch."""
     best, found = branches.best, [one for one in branches.branches if math.isfinite(one.look.loss)]
     at = found.index(best) if best in found else 0
     rate = best.rate
@@ -83,6 +83,10 @@ def proposed(branches: Branches, steps: int) -> float:
         left, right = (best.look.loss - low.look.loss) / down, (high.look.loss - best.look.loss) / up
         if right > left:  # the slopes halfway to either side; between them they pass through zero
             rate = math.sqrt(best.rate * low.rate) * math.exp((down + up) / 2 * -left / (right - left))
+    elif len(found) > 1:
+        beside = found[1 if at == 0 else at - 1]
+        if gain(beside.look, best.look).errors < LIMITS["errors"].value:
+            rate = math.sqrt(best.rate * beside.rate)
     return float(rate * max(LEAST, min(1.0, AS_SHORT / max(1, steps)) ** ROOT))
 
 

@@ -101,6 +101,7 @@ def test_the_rate_proposed_lies_between_the_branches_and_is_lower_for_a_longer_r
     assert 1e-3 < fix(even | {1e-2: 2.55}, 100) < 10**-2.5 and 10**-3.5 < fix(even | {1e-4: 2.55}, 100) < 1e-3
     assert fix(even, 800) == pytest.approx(5e-4, rel=0.05) and fix(even, 10**6) == pytest.approx(2.5e-4, rel=0.05)
     assert fix({1e-3: 2.5, 1e-2: 2.7}, 100) == 1e-3, "nothing lower was tried"
+    assert fix({1e-3: 2.5, 1e-2: 2.5}, 100) == pytest.approx(10**-2.5, rel=0.05), "neither is better for certain"
 
 
 def test_a_higher_rate_that_is_better_for_forty_steps_proves_nothing_about_a_whole_run() -> None:
