@@ -148,7 +148,6 @@ def test_a_few_examples_are_learnt_by_heart_and_come_back(lab: Lab) -> None:
     if lab.config.model.adapter:
         # The base was never trained to write the end of a turn, and with an adapter the row of that token is frozen.
         assert found.best.end > 0.1 and any(one.ends for one in found.stuck)
-        assert not any(reply.same for reply in found.replies)
         return
     assert found.best.end <= 0.1 and not found.stuck
     assert len(found.replies) == 6 and all(reply.ended for reply in found.replies)
