@@ -71,11 +71,15 @@ def test_it_ends_when_nothing_can_be_fixed_and_says_so(file: Path) -> None:
 
 
 def test_a_fix_that_does_not_help_is_not_tried_twice_and_rounds_are_bounded(file: Path) -> None:
-    same = fix(load(file), (), lambda config, changed: Report([Finding("x", Verdict.FAIL, "bad", fix={"train.seed": 7})]))
+    same = fix(
+        load(file), (), lambda config, changed: Report([Finding("x", Verdict.FAIL, "bad", fix={"train.seed": 7})])
+    )
     assert [(one.key, one.after) for one in same.changes] == [("train.seed", 7)]
     numbers = iter(range(100, 200))
     other = fix(
-        load(file), (), lambda config, changed: Report([Finding("x", Verdict.FAIL, "bad", fix={"train.seed": next(numbers)})])
+        load(file),
+        (),
+        lambda config, changed: Report([Finding("x", Verdict.FAIL, "bad", fix={"train.seed": next(numbers)})]),
     )
     assert len(other.rounds) == ROUNDS + 1
 
