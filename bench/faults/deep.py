@@ -14,10 +14,10 @@ from typing import Any
 from bench.faults.setups import Row, Setup, lines, once, to_messages, trl_template
 from bench.figures import shared
 
-ROWS = {"stories": 310}
+ROWS = {"stories": 310, "gpt2": 310}
 FEW = 170
-"""Rows of a set-up: 310 make about 198 steps of 4 in three epochs, which stories260k needs to learn what ends an
-answer; 170 make 108, enough for the models that know it."""
+"""Rows of a set-up: 310 make about 198 steps of 4 in three epochs, which these two need to learn what ends an answer;
+170 make 108, enough for the models that know it."""
 LONGEST = {"alpaca": 140, "sharegpt": 300, "gsm8k": 300, "demo": 400}
 """Characters of the longest rows that are taken."""
 TAUGHT, TOGETHER, WIDTH = 700, 8, 96

@@ -182,7 +182,7 @@ def rate_of_one_without_clipping(setup: Setup) -> None:
 # ---- growth ----
 
 
-@deeply("curve-norm-growth", "trial", on=("stories-alpaca", "gemma3-alpaca", "gpt2-alpaca"), related=HOT)
+@deeply("curve-norm-growth", "trial", on=("stories-alpaca", "stories-sharegpt"), related=HOT)
 def weights_run_away(setup: Setup) -> None:
     """A hundred times the derived rate, constant, without clipping."""
     times(setup, 100)
@@ -224,7 +224,6 @@ def loss_scale_grows(setup: Setup) -> AbstractContextManager[None]:
 )
 def few_rows_many_epochs(setup: Setup) -> None:
     """Forty rows, and two hundred steps over them at three times the derived rate."""
-    _, held = setup.halves(setup.rows()), None
     kept, held = setup.split()
     setup.write(kept[:40])
     setup.write(held, "validation")
@@ -235,32 +234,32 @@ def few_rows_many_epochs(setup: Setup) -> None:
 @deeply(
     "curve-staircase",
     "trial",
-    on=("stories-alpaca", "gpt2-alpaca"),
-    related=(
-        "config-epochs-many",
-        "config-rate-unusual",
-        "curve-overfit",
-        "curve-rate-beaten",
-        "curve-unfinished",
-        "config-batch-uneven",
-    ),
+    on=("stories-alpaca", "demo-demo"),
+    related=(*HOT, "config-epochs-many", "model-pairs-shuffled", "samples-unchanged"),
 )
 def learnt_by_heart_in_steps(setup: Setup) -> None:
-    """Five epochs, one row in a batch, at three times the derived rate: rows are remembered from epoch to epoch."""
+    """Answers of random letters, one row in a batch, at six times the derived rate: nothing but remembering helps."""
+    chance = random.Random(0)
+    rows = setup.as_messages()
+    for row in rows:
+        row["messages"][-1]["content"] = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz ", k=40))
+    setup.write(rows)
     kept, held = setup.split()
     setup.write(kept[:40])
     setup.write(held, "validation")
     setup.train.update({"num_train_epochs": 5, "per_device_train_batch_size": 1, "lr_scheduler_type": "constant"})
-    times(setup, 4)
+    times(setup, 6)
 
 
-@during("curve-plateau", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=(*COLD, *HOT))
+# What is learnt of noise are its letters: training falls, and the held-out rows, which are whole, rise.
+@during("curve-overfit", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=(*COLD, *HOT))
 def answers_of_noise(setup: Setup) -> AbstractContextManager[None]:
     """All answers are random tokens, others in every epoch."""
     return in_training(lambda trainer, batch, step: poisoned(batch, step))
 
 
-@during("curve-plateau", "trial", on=("stories-alpaca",), related=COLD)
+# Each look is at a single step from the base, at whatever rate the schedule has there.
+@during("curve-plateau", "trial", on=("stories-alpaca",), related=(*COLD, "curve-overfit"))
 def weights_put_back(setup: Setup) -> AbstractContextManager[None]:
     """After every step the weights are overwritten with the loaded ones, as a wrapper that holds a copy does."""
 
@@ -280,9 +279,9 @@ def weights_put_back(setup: Setup) -> AbstractContextManager[None]:
 
 @deeply("curve-unfinished", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=(*COLD, "config-few-steps"))
 def stopped_while_it_falls(setup: Setup) -> None:
-    """One epoch of sixty steps at a constant third of the derived rate."""
-    setup.data["max_examples"] = 280
-    setup.train.update({"num_train_epochs": 1, "lr_scheduler_type": "constant", "warmup_steps": 0})
+    """Sixty to a hundred steps at a constant third of the derived rate."""
+    epochs = 1 if setup.name.startswith("stories") else 3
+    setup.train.update({"num_train_epochs": epochs, "lr_scheduler_type": "constant", "warmup_steps": 0})
     times(setup, 0.3)
 
 
@@ -323,7 +322,12 @@ def only_norms_learn(setup: Setup) -> AbstractContextManager[None]:
     return built(freeze)
 
 
-@during("model-cannot-overfit", "trial", on=("stories-alpaca", "gemma3-alpaca"), related=HEART)
+@during(
+    "model-cannot-overfit",
+    "trial",
+    on=("stories-alpaca", "gemma3-alpaca"),
+    related=(*HEART, "template-end-unlearnt", "labels-disagree"),
+)
 def the_end_is_never_learnt(setup: Setup) -> AbstractContextManager[object]:
     """The collator takes the end token for padding, and masks it."""
     from unittest import mock
@@ -361,7 +365,3 @@ def a_few_weights_only(setup: Setup) -> None:
     """A LoRA of rank 1 on one kind of matrix: it cannot hold twenty answers."""
     target = "attn.c_attn" if setup.name.startswith("gpt2") else "q_proj"
     setup.model["adapter"] = {"type": "lora", "r": 1, "alpha": 1, "target": [target]}
-
-
-def _shuffled(rows: list[Any]) -> list[Any]:
-    return random.Random(0).sample(rows, len(rows))
