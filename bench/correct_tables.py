@@ -186,8 +186,8 @@ def lines(figures: dict[str, Any]) -> list[str]:
     f = figures
     looks = ", ".join(f"{count} in {number} looks" for number, count in f["looks"].items() if count)
     said = [
-        f"{f['cleared']} of {f['starts']} broken starts end cleared ({looks}); the median correction takes"
-        f" {f['seconds']:.0f} s."
+        f"{f['cleared']} of {f['starts']} broken starts ({f['of']} are listed) end cleared ({looks}); the median"
+        f" correction takes {f['seconds']:.0f} s."
     ]
     if f["not_cleared"]:
         said.append(f"Not cleared: {'; '.join(f['not_cleared'])}.")
@@ -232,18 +232,21 @@ one thread of a CPU. `sanetune check CONFIG --fix` at level trial corrects its f
 
 Set-ups: the 260 thousand weights of stories260k on Alpaca rows; the embedded model of 1.1 million on its own rows; a
 LoRA on it. A run has about 95 steps of 4 short rows, and the protocol is shortened likewise
-(`check: {{{settings}}}`): a trial so short cannot fail for answers that do not end.
+(`check: {{{settings}}}`):
+a trial so short cannot fail for answers that do not end.
 
 "Corrected" is the loss per learnt token of the trained run on 100 rows that no run and no check sees; "best of grid"
 that of the best of rates a third of a decade apart on the sound configuration (a corrected rate lies between them and
-may be better). "Looks" counts the last one, which changes nothing. "Trial steps" are those of all trials of the
-correction; its branches (40 steps at each of three to seven rates) come on top.
+may be better, and a run whose held-out share is set by the correction trains on more rows than the sound one).
+"Looks" counts the last one, which changes nothing. "Trial steps" are those of all trials of the correction; its
+branches (40 steps at each of three to seven rates) come on top.
 
-The random search has the same knobs: rate from 1e-6 to 1, warm-up, clipping, batch, max_length, evaluation, precision.
-It spends as many trial steps and takes what has the lowest loss, at the end of its trial, on the rows that the sound
-configuration holds out. Every configuration of a pool ({pool}) was trained to its end; what is shown is a mean
-over {DRAWS} searches drawn from the pool. It draws all its knobs: where the broken start had a good rate, it does not
-know that, so the comparison that counts is the one where the rate was wrong.
+The random search has the same knobs: rate from 1e-6 to 1, warm-up, clipping, batch, max_length, evaluation,
+precision. It spends as many trial steps and takes what has the lowest loss, at the end of its trial, on the rows that
+the sound configuration holds out. Every configuration of a pool ({pool}) was trained to its end; what is shown is a
+mean over {DRAWS} searches drawn from the pool. It draws all its knobs: where the broken start had a good rate, it
+does not know that, so the comparison that counts is the one where the rate was wrong. A pool so small says how far
+such searches miss, not more.
 
 {head}
 {body}
