@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.faults.recipes import UNPLANTED
+
 Figures = dict[str, Any]
 
 COLUMNS = ("fault", "expected", "set-ups", "caught", "named", "what else spoke", "TRL alone")
@@ -160,6 +162,7 @@ def deep_document(levels: Sequence[Figures]) -> str:
     ]
     if misses:
         lines += ["", "### Missed", "", *misses]
+    lines += ["", "### Not planted", "", *(f"* **{check}**: {why}" for check, why in UNPLANTED.items())]
     if runs:
         lines += ["", "### Clean trials", "", *_clean_lines(runs)]
     return "\n".join([*lines, ""])
