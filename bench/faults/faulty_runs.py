@@ -256,7 +256,7 @@ def weights_put_back(setup: Setup) -> AbstractContextManager[None]:
     return built(spoil)
 
 
-@deeply("curve-unfinished", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=(*COLD, "config-few-steps"))
+@deeply("curve-unfinished", "trial", on=("stories-alpaca", "demo-demo"), related=(*COLD, "config-few-steps"))
 def stopped_while_it_falls(setup: Setup) -> None:
     """Sixty to a hundred steps at a constant third of the derived rate."""
     epochs = 1 if setup.name.startswith("stories") else 3

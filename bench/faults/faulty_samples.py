@@ -192,21 +192,25 @@ def adapter_off_at_inference(setup: Setup) -> AbstractContextManager[object]:
 
 
 @during("samples-unchanged", "trial", on=("stories-alpaca", "gemma3-alpaca"), related=STOP)
-def base_asked_again(setup: Setup) -> AbstractContextManager[object]:
+def base_asked_again(setup: Setup) -> AbstractContextManager[None]:
     """Inference loads the base from its folder instead of the tuned model."""
+    import copy
+
     from sanetune.engine import generate
 
     whole = generate._call
-    bases: dict[str, Any] = {}
+    bases: list[Any] = []
 
     def base(model: Any, *args: Any, **kwargs: Any) -> Any:
-        import copy
+        return whole(bases[0], *args, **kwargs)
 
-        if "model" not in bases:
-            bases["model"] = copy.deepcopy(model)
-        return whole(bases["model"], *args, **kwargs)
+    @contextmanager
+    def both() -> Iterator[None]:
+        keep = built(lambda trainer: bases.append(copy.deepcopy(trainer.model)))
+        with keep, mock.patch.object(generate, "_call", base):
+            yield
 
-    return mock.patch.object(generate, "_call", base)
+    return both()
 
 
 def _as_json(setup: Setup) -> None:
