@@ -110,18 +110,11 @@ def _qwen3(models: Path) -> dict[str, Any]:
     """Qwen3, with the tokenizer and template of the embedded model."""
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    def tokenizer() -> Any:
-        from transformers import AutoTokenizer
-
-        from sanetune.demo import MODEL
-
-        return AutoTokenizer.from_pretrained(str(MODEL))
-
     def build(tokenizer: Any) -> Any:
         heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 24}
         return Qwen3ForCausalLM(Qwen3Config(**_sizes(), **heads, **_ids(tokenizer)))
 
-    return {"name": str(_taught(models / "qwen3", tokenizer, build))}
+    return {"name": str(_taught(models / "qwen3", _embedded, build))}
 
 
 def _gemma3(models: Path) -> dict[str, Any]:
@@ -147,21 +140,14 @@ def _gemma3(models: Path) -> dict[str, Any]:
 
 
 def _gpt2(models: Path) -> dict[str, Any]:
-    """GPT-2 with its dropout, with the tokenizer of stories260k and ChatML."""
+    """GPT-2 with its dropout, with the tokenizer and template of the embedded model."""
     from transformers import GPT2Config, GPT2LMHeadModel
-
-    def tokenizer() -> Any:
-        from sanetune.config.schema import ModelSection
-        from sanetune.data.tokenizer import load_tokenizer
-
-        stories = str(shared() / "models/stories260k")
-        return load_tokenizer(ModelSection(name=stories, chat_template="chatml"))
 
     def build(tokenizer: Any) -> Any:
         sizes = {"n_embd": HIDDEN, "n_layer": 2, "n_head": 4, "n_positions": 1024}
         return GPT2LMHeadModel(GPT2Config(**sizes, **_ids(tokenizer)))
 
-    return {"name": str(_taught(models / "gpt2", tokenizer, build, 3 * TAUGHT))}
+    return {"name": str(_taught(models / "gpt2", _embedded, build, 3 * TAUGHT))}
 
 
 FAMILIES: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -172,6 +158,14 @@ FAMILIES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "gpt2": _gpt2,
 }
 """Makers of the section ``model``."""
+
+
+def _embedded() -> Any:
+    from transformers import AutoTokenizer
+
+    from sanetune.demo import MODEL
+
+    return AutoTokenizer.from_pretrained(str(MODEL))
 
 
 def _sizes() -> dict[str, Any]:
