@@ -73,7 +73,7 @@ def measure(branches: Branches, settings: Settings, trial: Trial) -> Measurement
 
 def proposed(branches: Branches, steps: int) -> float:
     """The rate for a run of ``steps``: where the parabola through the best branch and its neighbours is lowest, halfway
-    to the one neighbour that there is where the two cannot be told apart; less where the run is longer than a branch."""
+    to the one neighbour that there is where the two cannot be told apart; less where the run is longer than that."""
     best, found = branches.best, [one for one in branches.branches if math.isfinite(one.look.loss)]
     at = found.index(best) if best in found else 0
     rate = best.rate

@@ -37,6 +37,10 @@ def command(fault: str | None, out: Path, json_file: Path | None) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, stderr=str(json_file) == "-")
+    import torch
+
+    # More threads only wait for each other in a model so small.
+    torch.set_num_threads(1)
     if fault is None:
         from sanetune.demo.story import tell
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -192,10 +192,16 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters=[chr(c) for c in
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=3), st.sampled_from([CHATML, MISTRAL, GATHERED, VICUNA]))
 def test_turns_of_any_texts_are_the_texts_and_their_end(pairs: list[tuple[str, str]], source: str) -> None:
     """The expected turns are put together here by hand, from the texts themselves."""
+    assume(sum(not (asked + answered).strip() for asked, answered in pairs) < 2)
     messages = [message for asked, answered in pairs for message in (user(asked), reply(answered))]
     end = "<|im_end|>" if source == CHATML else "</s>"
     space = " " if source == VICUNA else ""
     assert turns(source, messages) == [space + answered + end for _, answered in pairs if answered.strip()]
+
+
+def test_empty_exchanges_in_a_row_are_turns_of_their_own() -> None:
+    messages = [user(""), reply(""), user(""), reply(""), user(""), reply("0")]
+    assert turns(CHATML, messages) == ["0<|im_end|>"]
 
 
 @settings(max_examples=60, deadline=None)
