@@ -199,11 +199,6 @@ def test_turns_of_any_texts_are_the_texts_and_their_end(pairs: list[tuple[str, s
     assert turns(source, messages) == [space + answered + end for _, answered in pairs if answered.strip()]
 
 
-def test_empty_exchanges_in_a_row_are_turns_of_their_own() -> None:
-    messages = [user(""), reply(""), user(""), reply(""), user(""), reply("0")]
-    assert turns(CHATML, messages) == ["0<|im_end|>"]
-
-
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(texts, texts), min_size=2, max_size=4))
 def test_a_remembered_frame_changes_nothing(pairs: list[tuple[str, str]]) -> None:
