@@ -31,7 +31,7 @@ def tell(fault: Fault, out: Path, console: Console | None = None) -> dict[str, A
     """Tells the story of ``fault`` in the folder ``out``; returns the figures, which also lie in ``out/demo.json``. In
     them, ``as_told`` says whether it has ended as it should.
 
-    Takes under four minutes on two cores. An earlier demo's folder is replaced, any other folder that is not empty is
+    Takes three to seven minutes. An earlier demo's folder is replaced, any other folder that is not empty is
     a RunError.
     """
     from rich.console import Console
