@@ -203,10 +203,11 @@ class _Search:
         return closing
 
     def _tail(self, count: int, prompted: bool, fits: Callable[[_Tail], bool] | None = None) -> _Tail | None:
-        """The tail of the first ``count`` messages, remembered by the shape of the last two; made anew where that
-        does not fit."""
-        shape = orjson.dumps((_without_ids(Texts(self.messages[max(count - 2, 0) : count]).shape), self.kwargs))
-        key = (count < 3, shape, bool(self.tools), prompted)
+        """The tail of the first ``count`` messages, remembered by what it is made of (:meth:`_since`); made anew where
+        that does not fit."""
+        since = self._since(count)
+        shape = orjson.dumps((_without_ids(Texts(self.messages[since:count]).shape), self.kwargs))
+        key = (since == 0, shape, bool(self.tools), prompted)
         tails = self.finder._tails
         if key not in tails or (fits and (known := tails[key]) and not fits(known)):
             try:
@@ -218,6 +219,15 @@ class _Search:
                 at, mark = (found[-1].at, found[-1].mark) if found else (0, None)
                 tails[key] = _Tail(plain[at:], _relative(mark, count))
         return tails[key]
+
+    def _since(self, count: int) -> int:
+        """From which message on the tail of the first ``count`` is made: the last that has a mark, at least the last
+        two.
+
+        Without that, exchanges that hold no text would be taken for fewer of their kind.
+        """
+        marked = max((found.mark.message for found in self.found if found.mark.message < count), default=0)
+        return max(min(marked, count - 2), 0)
 
     def _leave_unmarked_what_disturbs(self) -> None:
         """Some templates look at how a message starts or ends: such a one stays unmarked, unless it has to be

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -192,11 +192,20 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters=[chr(c) for c in
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=3), st.sampled_from([CHATML, MISTRAL, GATHERED, VICUNA]))
 def test_turns_of_any_texts_are_the_texts_and_their_end(pairs: list[tuple[str, str]], source: str) -> None:
     """The expected turns are put together here by hand, from the texts themselves."""
-    assume(sum(not (asked + answered).strip() for asked, answered in pairs) < 2)
     messages = [message for asked, answered in pairs for message in (user(asked), reply(answered))]
     end = "<|im_end|>" if source == CHATML else "</s>"
     space = " " if source == VICUNA else ""
     assert turns(source, messages) == [space + answered + end for _, answered in pairs if answered.strip()]
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_exchanges_without_text_are_not_taken_for_fewer_of_their_kind(before: int) -> None:
+    """What a finder remembers of a shorter or longer row of empty exchanges says nothing about this one."""
+    finder = TurnFinder(ChatTemplate(CHATML, {}))
+    for empty in (before, 2, 0, 3):
+        messages = [message for _ in range(empty) for message in (user(""), reply(""))]
+        rendering = finder.find(Conversation([*messages, user(""), reply("0")], Place()))
+        assert [rendering.text[turn.start : turn.end] for turn in rendering.turns] == ["0<|im_end|>"]
 
 
 @settings(max_examples=60, deadline=None)
