@@ -19,6 +19,7 @@ from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 
 from sanetune.engine import checkpoints
+from sanetune.engine.head import keep_logits
 from sanetune.engine.loss import MASKED
 from sanetune.engine.sampling import LengthGrouped
 from sanetune.engine.stop import Stop
@@ -44,6 +45,8 @@ class Trainer(SFTTrainer):
         self._seen = [0, 0]
         self._pad = self._tokenizer.pad_token_id
         self._unread = torch.zeros(2, dtype=torch.long, device=self.args.device)
+        if self.args.device.type == "cpu":
+            keep_logits(self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model)
 
     # ---- which rows, and what of them ----
 
