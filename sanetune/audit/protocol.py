@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sanetune.audit.talks import Talks
     from sanetune.data.prepare import Prepared
     from sanetune.engine.branches import Branches
+    from sanetune.engine.first import FirstStep
     from sanetune.engine.held import Held
     from sanetune.engine.lab import Lab
     from sanetune.engine.memory import LargestStep
@@ -64,6 +65,7 @@ class Protocol:
             # Before all that needs the lab: where a batch does not fit, that is to be said first.
             "largest": largest_of,
             "lab": self.lab,
+            "first_step": first_step_of,
             "critical": critical_of,
             "pairing": self.pairing if self.level == "trial" else pairing_of,
         }
@@ -94,11 +96,11 @@ class Protocol:
     def pairing(self, lab: Lab, talks: Talks, tried: Tried) -> Pairing:
         return replace(pairing_of(lab, talks), after=tried.own)
 
-    def overfit(self, lab: Lab, plan: Plan, critical: Critical) -> Overfit:
+    def overfit(self, lab: Lab, plan: Plan, first_step: FirstStep, critical: Critical) -> Overfit:
         from sanetune.engine.overfit import overfit
 
         section = self.section
-        _learning(lab)
+        _learning(first_step)
         found = overfit(
             lab,
             critical,
@@ -111,11 +113,13 @@ class Protocol:
             raise MissingError("no example has a token to learn")
         return found
 
-    def branches(self, lab: Lab, plan: Plan, held: Held, critical: Critical, earlier: Branches | None) -> Branches:
+    def branches(
+        self, lab: Lab, plan: Plan, held: Held, first_step: FirstStep, critical: Critical, earlier: Branches | None
+    ) -> Branches:
         """``earlier``: those of a round before, of a run that differs in its rate alone."""
         from sanetune.engine.branches import STEPS, branches
 
-        _learning(lab)
+        _learning(first_step)
         if len(held) < 2:
             raise MissingError("there are no rows to hold out, on which rates could be compared")
         if plan.steps.learning_rate <= 0:
@@ -130,12 +134,12 @@ class Protocol:
             tell=lambda done, of: self.tell("comparing rates", done, of),
         )
 
-    def tried(self, lab: Lab, plan: Plan, held: Held, prepared: Prepared) -> Tried:
+    def tried(self, lab: Lab, plan: Plan, held: Held, prepared: Prepared, first_step: FirstStep) -> Tried:
         """The trial, with the base's answers before it and the tuned ones at its end."""
         from sanetune.engine.pairs import PAIRS, own_gain
         from sanetune.engine.trial import Wanted, run
 
-        _learning(lab)
+        _learning(first_step)
         steps = plan.steps
         wanted = Wanted(
             min(self.section.trial_steps, steps.total_steps),
@@ -197,17 +201,23 @@ def largest_of(lab: Lab) -> LargestStep:
     return largest_step(lab)
 
 
-def critical_of(lab: Lab, plan: Plan) -> Critical:
+def first_step_of(lab: Lab) -> FirstStep:
+    from sanetune.engine.first import first_step
+
+    return first_step(lab)
+
+
+def critical_of(lab: Lab, plan: Plan, first_step: FirstStep) -> Critical:
     from sanetune.engine.search import critical_rate
 
     if plan.steps.learning_rate <= 0:
         raise MissingError("the planned rate is zero")
-    _learning(lab)
+    _learning(first_step)
     return critical_rate(lab, plan.steps.learning_rate)
 
 
-def _learning(lab: Lab) -> None:
-    if not lab.learns():
+def _learning(first_step: FirstStep) -> None:
+    if not first_step.learns:
         raise MissingError("no weight gets a gradient: see model-nothing-trainable")
 
 

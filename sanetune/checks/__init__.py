@@ -30,6 +30,7 @@ LEVELS = ("static", "probe", "trial")
 DEEP = {
     "largest": "probe",
     "lab": "probe",
+    "first_step": "probe",
     "critical": "probe",
     "pairing": "probe",
     "overfit": "trial",

@@ -19,31 +19,28 @@ from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.engine.lab import Lab
+    from sanetune.engine.first import FirstStep
 
 LIMITS = {"ratio": Limit(1e-5, "between healthy layers of one model norms differ by less than a thousand times")}
 
 _LAYER = re.compile(r"\.(?:layers|h|blocks|layer)\.(\d+)\.")
 
 
-def measure(lab: Lab) -> Measurement:
+def measure(first_step: FirstStep) -> Measurement:
     layers: dict[int, float] = defaultdict(float)
     bad: list[str] = []
     total = 0.0
-    with lab.untouched():
-        loss = lab.gradients()
-        for name, weight in lab.trained().items():
-            if weight.grad is None:
-                continue
-            square = float(weight.grad.double().square().sum())
-            total += square
-            if not math.isfinite(square):
-                bad.append(name)
-            elif found := _LAYER.search(name):
-                layers[int(found[1])] += square
+    for name, pull in first_step.pulls.items():
+        if pull.square is None:
+            continue
+        total += pull.square
+        if not math.isfinite(pull.square):
+            bad.append(name)
+        elif found := _LAYER.search(name):
+            layers[int(found[1])] += pull.square
     norms = [math.sqrt(layers[number]) for number in sorted(layers)]
     numbers = {
-        "loss": loss,
+        "loss": first_step.loss,
         "norm": math.sqrt(total) if math.isfinite(total) and total >= 0 else math.nan,
         "bad": len(bad),
         "names": bad[:5],

@@ -17,6 +17,7 @@ from sanetune.checks import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
+    from sanetune.engine.first import FirstStep
     from sanetune.engine.lab import Lab
 
 LIMITS = {
@@ -26,18 +27,16 @@ LIMITS = {
 SHOWN = 10
 
 
-def measure(lab: Lab) -> Measurement:
+def measure(lab: Lab, first_step: FirstStep) -> Measurement:
     """Weights that start at zero beside others (LoRA's A) and experts that no token was sent to may rightly have a
     gradient of zero."""
-    with lab.untouched():
-        lab.gradients()
-        trained = lab.trained()
-        dead = [
-            name
-            for name, weight in trained.items()
-            if weight.grad is None or (not weight.grad.any() and not ("lora_A" in name or "expert" in name))
-        ]
-        sizes = {name: weight.numel() for name, weight in trained.items()}
+    pulls = first_step.pulls
+    dead = [
+        name
+        for name, pull in pulls.items()
+        if pull.square is None or (not pull.felt and not ("lora_A" in name or "expert" in name))
+    ]
+    sizes = {name: pull.size for name, pull in pulls.items()}
     numbers = {
         "trained": sum(sizes.values()),
         "parameters": lab.frozen.parameters,

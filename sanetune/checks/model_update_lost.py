@@ -18,7 +18,7 @@ from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.engine.lab import Lab
+    from sanetune.engine.first import FirstStep
 
 LIMITS = {
     "warn": Limit(0.1, "in float32 fewer than one weight in a hundred is left where it was"),
@@ -26,23 +26,11 @@ LIMITS = {
 }
 
 
-def measure(lab: Lab) -> Measurement:
-    import torch
-
-    with lab.untouched(), lab.optimizer() as optimizer:
-        lab.gradients()
-        before = {name: weight.detach().clone() for name, weight in lab.trained().items()}
-        optimizer.step()
-        moved = pulled = 0
-        still: list[str] = []
-        for name, weight in lab.trained().items():
-            if weight.grad is None:
-                continue
-            felt = weight.grad != 0
-            changed = int((felt & (weight != before[name])).sum())
-            moved, pulled = moved + changed, pulled + int(felt.sum())
-            if int(felt.sum()) and not changed:
-                still.append(name)
+def measure(first_step: FirstStep) -> Measurement:
+    pulls = first_step.pulls
+    pulled = sum(pull.felt for pull in pulls.values())
+    moved = sum(pull.moved for pull in pulls.values())
+    still = [name for name, pull in pulls.items() if pull.felt and not pull.moved]
     if not pulled:
         raise NotApplicableError("no weight has a gradient: see model-nothing-trainable")
     numbers = {
@@ -51,9 +39,9 @@ def measure(lab: Lab) -> Measurement:
         "share": 1 - moved / pulled,
         "still": len(still),
         "names": still[:5],
-        "rate": float(optimizer.param_groups[0]["lr"]),
-        "dtype": str(next(iter(lab.trained().values())).dtype).removeprefix("torch."),
-        "float32": next(iter(lab.trained().values())).dtype == torch.float32,
+        "rate": first_step.rate,
+        "dtype": first_step.dtype,
+        "float32": first_step.dtype == "float32",
     }
     return Measurement(numbers)
 

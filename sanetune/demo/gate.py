@@ -27,6 +27,7 @@ PARTS = {
 """Parts of a check, cheapest first."""
 EVIDENCE = {
     "lab": "probes",
+    "first_step": "probes",
     "critical": "probes",
     "pairing": "probes",
     "overfit": "overfit",

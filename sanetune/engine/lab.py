@@ -127,12 +127,6 @@ class Lab:
                     weight.grad.div_(scaler.get_scale())
         return loss
 
-    def learns(self) -> bool:
-        """Whether any weight gets a gradient from the first batch."""
-        with self.untouched():
-            self.gradients(self.batches[:1])
-            return any(weight.grad is not None for weight in self.trained().values())
-
     def evaluate(self, batch: Batch) -> None:
         """One batch as the engine's own validation takes it."""
         modes = [(module, module.training) for module in self.model.modules()]

@@ -44,6 +44,7 @@ EVIDENCE = {
     "taken_apart": "finding who wrote each token",
     "reading": "reading the batches",
     "lab": "loading the model for probes",
+    "first_step": "making one step",
     "critical": "searching the critical rate",
     "tried": "asking the base model",
 }

@@ -13,6 +13,7 @@ import torch
 
 from sanetune.config.load import load
 from sanetune.data.prepare import prepare
+from sanetune.engine.first import first_step
 from sanetune.engine.lab import Lab, laboratory
 from sanetune.engine.loss import batch_loss
 from sanetune.engine.search import critical_rate, searched
@@ -114,3 +115,23 @@ def test_the_line_search_finds_where_a_parabola_comes_back_to_its_start() -> Non
 def test_a_loss_that_never_turns_has_no_critical_rate() -> None:
     assert searched(lambda rate: -rate, 1e-3).rate is None
     assert searched(lambda rate: rate, 1e-3).rate is None
+
+
+def test_the_first_step_says_what_gradients_and_optimizer_do(lab: Lab) -> None:
+    """Gradients come from the definition of the loss, not from the engine; Adam's first step is the rate, whatever the
+    gradient's size, and so moves every weight that feels one."""
+    before = state(lab)
+    found = first_step(lab)
+    assert same(before, state(lab))
+    assert found.learns and found.dtype == "float32" and found.rate == lab.trainer.args.learning_rate
+    with lab.untouched():
+        loss = batch_loss(lab.model, lab.batches)
+        loss.backward()
+        assert found.loss == pytest.approx(float(loss.detach()), abs=1e-5)
+        for name, weight in lab.trained().items():
+            pull = found.pulls[name]
+            assert weight.grad is not None and pull.square is not None and pull.size == weight.numel()
+            assert pull.square == pytest.approx(float(weight.grad.double().square().sum()), rel=1e-3, abs=1e-9)
+            assert pull.moved <= pull.felt <= pull.size
+            assert pull.moved >= 0.99 * pull.felt
+    assert sum(pull.moved for pull in found.pulls.values()) > 0
