@@ -48,11 +48,11 @@ def judged(model: Any, batch: dict[str, Any], items: Tensor | int | None = None)
     logits, labels, _ = kept_logits(model, batch)
     learnt = labels[:, 1:] != MASKED
     targets = labels[:, 1:][learnt]
-    logs_MV = functional.log_softmax(logits[:, :-1][learnt].float(), dim=-1)
-    mine = logs_MV.gather(-1, targets[:, None])[:, 0]
+    logs = functional.log_softmax(logits[:, :-1][learnt].float(), dim=-1)  # (learnt tokens, vocabulary)
+    mine = logs.gather(-1, targets[:, None])[:, 0]
     with torch.no_grad():
-        entropy = -(logs_MV.exp() * logs_MV).sum(-1)
-        first = logs_MV.argmax(-1) == targets
+        entropy = -(logs.exp() * logs).sum(-1)
+        first = logs.argmax(-1) == targets
     # Scattered, not indexed: a batch with nothing to learn stays connected to the model, with gradients of zero.
     log_probs = (0.0 * logits[:, :1, :1].sum()).expand(mask.shape).float().masked_scatter(mask, mine)
     count = mask.sum().clamp(min=1) if items is None else items
