@@ -10,7 +10,7 @@ switch on train.activation_checkpointing, lower train.max_length, or train an ad
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks import Limit, Limits
@@ -37,6 +37,7 @@ def measure(largest: LargestStep, settings: Settings) -> Measurement:
         "places": largest.places,
         "per_device": settings.per_device,
         "accumulation": settings.accumulation,
+        "checkpointing": largest.checkpointing,
     }
     return Measurement(numbers)
 
@@ -44,18 +45,23 @@ def measure(largest: LargestStep, settings: Settings) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     batch = f"a batch of {n['rows']:,} x {n['places']:,} tokens"
-    half = {}
-    if n["per_device"] > 1:
-        half = {
-            "train.per_device_train_batch_size": n["per_device"] // 2,
-            "train.gradient_accumulation_steps": n["accumulation"] * 2,
-        }
+    less = _less(n)
     if not n["fits"]:
         return failed(
-            f"One step on {batch} does not fit into the {units.bytes_(n['total'])} of {n['device']}", fix=half
+            f"One step on {batch} does not fit into the {units.bytes_(n['total'])} of {n['device']}", fix=less
         )
     what = (
         f"One step on {batch} takes {units.bytes_(n['peak'])} of {units.bytes_(n['total'])} on {n['device']}"
         f" ({units.share(n['share'])})"
     )
-    return warned(what, fix=half) if n["share"] > limits["warn"] else passed(what)
+    return warned(what, fix=less) if n["share"] > limits["warn"] else passed(what)
+
+
+def _less(n: dict[str, Any]) -> dict[str, Any]:
+    """Half the batch, the effective one kept; a batch of one cannot be halved, but its activations need not be kept."""
+    if n["per_device"] > 1:
+        return {
+            "train.per_device_train_batch_size": n["per_device"] // 2,
+            "train.gradient_accumulation_steps": n["accumulation"] * 2,
+        }
+    return {} if n["checkpointing"] else {"train.activation_checkpointing": True}

@@ -23,13 +23,14 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.audit.reading import Reading
+    from sanetune.audit.talks import Talks
 
 LIMITS = {
     "share": Limit(0.01, "a template does it to all turns of a kind; below 1 % it is a matter of single rows"),
 }
 
 
-def measure(reading: Reading, stops: frozenset[int], tokenizer: Any) -> Measurement:
+def measure(reading: Reading, stops: frozenset[int], tokenizer: Any, talks: Talks) -> Measurement:
     turns = reading.total("turns")
     if not turns:
         raise NotApplicableError("no assistant turn is trained")
@@ -49,6 +50,7 @@ def measure(reading: Reading, stops: frozenset[int], tokenizer: Any) -> Measurem
         "ends": _largest(ends),
         "foreign_ends": _largest(foreign),
         "stops": sorted(_name(tokenizer, token) for token in stops),
+        "plain": _plain(talks) if reading.total("turns_without_end") else None,
     }
     seen = [witness for name in ("turns_without_end", "turns_end_masked", "ends") for witness in reading.seen(name)]
     return Measurement(numbers, seen[:5])
@@ -70,7 +72,19 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     listed = "; ".join(f"{count:,} ({units.share(count / turns)}) {words}" for count, words in found)
     what = f"Of {turns:,} trained turns {listed}."
     worst = max(count for count, _ in found) / turns
-    return failed(what) if worst > limits["share"] else warned(what)
+    if worst <= limits["share"]:
+        return warned(what)
+    endless = n["without_end"] / turns > limits["share"] and n["plain"]
+    return failed(what, fix={"model.chat_template": "chatml"} if endless else {})
+
+
+def _plain(talks: Talks) -> bool:
+    """Whether the conversations hold nothing but roles and texts, which ChatML can render: it ends every turn."""
+    from sanetune.audit.kinds import kinds_of
+
+    seen = [conversation for _, conversation in kinds_of(talks).examples()]
+    fields = {field for conversation in seen for message in conversation.messages for field in message}
+    return bool(seen) and fields <= {"role", "content"} and not any(conversation.tools for conversation in seen)
 
 
 def _name(tokenizer: Any, token: int) -> str:

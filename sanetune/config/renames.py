@@ -110,6 +110,9 @@ _GONE = {
     "train.num_of_sequences": "TRL no longer has it",
     "train.chars_per_token": "TRL no longer has it",
     "train.dataset_text_field": "rows of text are recognised; another column goes into data.fields",
+    "train.eos_token": "what ends a turn is read off the chat template (model.chat_template) and saved with the model",
+    "train.pad_token": "padding takes a token that is free, not one that ends turns",
+    "train.padding_free": "packs are flattened where the attention needs it",
     "model.use_auth_token": "log in with: hf auth login",
 }
 

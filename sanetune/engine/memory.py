@@ -49,12 +49,14 @@ def peak_of_a_step(lab: Any, batch: dict[str, Any], evaluated: dict[str, Any] | 
 
 @dataclass(frozen=True, slots=True)
 class LargestStep:
-    """A step on the run's longest rows, ``rows`` of ``places`` tokens each, and what it took on ``device``."""
+    """A step on the run's longest rows, ``rows`` of ``places`` tokens each, and what it took on ``device``, with
+    activation ``checkpointing`` or without."""
 
     peak: Peak
     rows: int
     places: int
     device: str
+    checkpointing: bool = False
 
 
 def largest_step(lab: Any) -> LargestStep:
@@ -65,7 +67,8 @@ def largest_step(lab: Any) -> LargestStep:
     batch = worst_batch(lab, lab.trainer.train_dataset, args.per_device_train_batch_size)
     evaluated = worst_batch(lab, held, args.per_device_eval_batch_size) if held is not None and len(held) else None
     rows, places = batch["input_ids"].shape
-    return LargestStep(peak_of_a_step(lab, batch, evaluated), rows, places, str(lab.device))
+    peak = peak_of_a_step(lab, batch, evaluated)
+    return LargestStep(peak, rows, places, str(lab.device), bool(args.activation_checkpointing))
 
 
 class Resident(threading.Thread):

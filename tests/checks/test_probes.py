@@ -179,6 +179,9 @@ def test_a_full_disk_and_memory_that_does_not_suffice_are_found(tmp_path: Path) 
         report = probed(tmp_path, select=["machine-memory-short"])
     assert bad(report) == {"machine-memory-short"}
     assert report["machine-memory-short"].fix["train.per_device_train_batch_size"] == 1
+    with mock.patch.object(Lab, "gradients", side_effect=MemoryError):
+        report = probed(tmp_path, train={"per_device_train_batch_size": 1}, select=["machine-memory-short"])
+    assert report["machine-memory-short"].fix == {"train.activation_checkpointing": True}
     assert memory.EVERY < 1
 
 
