@@ -297,12 +297,15 @@ def trl_template(name: str) -> str:
 
 
 def once(folder: Path, build: Callable[[Path], Any]) -> Path:
-    """``folder``, built where it is not there yet."""
-    if not folder.exists():
-        scratch = folder.with_name(f".{folder.name}")
-        shutil.rmtree(scratch, ignore_errors=True)
-        build(scratch)
-        scratch.rename(folder)
+    """``folder``, built where it is not there yet; cases that want it at the same time wait for the first."""
+    from filelock import FileLock
+
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not folder.exists():
+            scratch = folder.with_name(f".{folder.name}")
+            shutil.rmtree(scratch, ignore_errors=True)
+            build(scratch)
+            scratch.rename(folder)
     return folder
 
 
