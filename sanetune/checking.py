@@ -57,7 +57,7 @@ def evidence_of(
     with folder as name, checks_bar(console) as bar, ExitStack() as stack:
         looked = ConfigEvidence(config, Path(name), bar.rows).builders()
         proved = Protocol(config, level, stack, bar.steps).builders()
-        yield Evidence(looked | proved, {"config": config, **(given or {})}, bar.building)
+        yield Evidence(looked | proved, {"config": config, **(given or {})}, bar.doing)
 
 
 def look(
@@ -77,7 +77,9 @@ def look(
     subject = {"model": from_here(config.model.name), "data": data}
     if config.file is not None:
         subject = {"config": str(config.file), **subject}
-    found = report(checks, evidence, rules, level=level, subject=subject, known=known)
+    found = report(
+        checks, evidence, rules, lambda name, done, of: evidence.tell(name), level=level, subject=subject, known=known
+    )
     return replace(found, proof=proof_of(evidence))
 
 

@@ -38,7 +38,8 @@ class Evidence:
     """Evidence by name.
 
     ``builders`` come cheapest first: their order is the order in which checks run. ``given`` is there already.
-    ``tell`` hears which evidence is being built. ``unusable`` keeps the first :class:`UserError` that a builder raised.
+    ``tell`` hears what is being done: the evidence that is built, the check that runs. ``unusable`` keeps the first
+    :class:`UserError` that a builder raised.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Evidence:
         given: Mapping[str, Any] | None = None,
         tell: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self._builders, self._tell = dict(builders), tell
+        self._builders, self.tell = dict(builders), tell
         self._ready: dict[str, Any] = dict(given or {})
         self._failed: dict[str, Exception] = {}
         self.seconds: dict[str, float] = {}
@@ -84,7 +85,7 @@ class Evidence:
         if builder is None:
             raise MissingError(f"there is no {name} in what is looked at here")
         parts = {part: self[part] for part in inspect.signature(builder).parameters}
-        self._tell(name)
+        self.tell(name)
         began = time.perf_counter()
         try:
             return builder(**parts)

@@ -29,9 +29,9 @@ def rows_bar(console: Console | None = None) -> Iterator[Callable[[int], None]]:
 
 @dataclass
 class ChecksBar:
-    """What the gate is doing: the evidence that is built, and how many of its rows or steps are done."""
+    """What the gate is doing: the evidence that is built, the check that runs, how many rows or steps are done."""
 
-    building: Callable[[str], None]
+    doing: Callable[[str], None]
     rows: Callable[[int], None]
     steps: Callable[[str, int, int], None]
 
@@ -43,9 +43,11 @@ EVIDENCE = {
     "plan": "planning",
     "taken_apart": "finding who wrote each token",
     "reading": "reading the batches",
-    "lab": "loading the model for probes",
+    "lab": "loading the model",
+    "largest": "measuring the largest step",
     "first_step": "making one step",
     "critical": "searching the critical rate",
+    "pairing": "asking whose answer is whose",
     "tried": "asking the base model",
 }
 """The evidence that takes long enough to be told about."""
@@ -70,11 +72,11 @@ def checks_bar(console: Console | None = None) -> Iterator[ChecksBar]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("looking", total=None, rows="")
 
-        def building(name: str) -> None:
-            if name in EVIDENCE:
-                bar.update(task, description=EVIDENCE[name], rows="")
+        def doing(name: str) -> None:
+            if words := EVIDENCE.get(name) or (f"checking {name}" if "-" in name else ""):
+                bar.update(task, description=words, rows="")
 
         def steps(what: str, done: int, of: int) -> None:
             bar.update(task, description=what, rows=f"step {done:,} of {of:,}")
 
-        yield ChecksBar(building, lambda rows: bar.update(task, rows=f"{rows:,} rows"), steps)
+        yield ChecksBar(doing, lambda rows: bar.update(task, rows=f"{rows:,} rows"), steps)
