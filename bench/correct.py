@@ -47,7 +47,8 @@ changes of `curve-rate-beaten`, for flat rates and for cold ones; those that a l
 ## What it does not show
 
 * Contradictions that cannot even be loaded (bf16 beside fp16, `save_steps` that is no multiple of `eval_steps`) are
-  refused in words and not corrected. Wrong pad and stop tokens are no start here: no finding has a setting to propose.
+  refused in words and not corrected. TRL's keys for pad and stop tokens do nothing here, which is
+  said, and a template that ends no turn gives way to ChatML; neither is a start.
 * The starts on a LoRA are listed in `bench/correct_starts.py` and have not been run yet.
 * Clipping that is off stays off where a lower rate is enough: those runs end 0.03 to 0.04 nats from the grid's best.
 * One seed for each correction, small models, short runs. How far seeds lie apart is said above.

@@ -51,10 +51,10 @@ def judged(model: Any, batch: dict[str, Any], items: Tensor | int | None = None)
     logs = functional.log_softmax(logits[:, :-1][learnt].float(), dim=-1)  # (learnt tokens, vocabulary)
     mine = logs.gather(-1, targets[:, None])[:, 0]
     with torch.no_grad():
-        entropy = -(logs.exp() * logs).sum(-1)
+        entropy = -(logs.exp() * logs).nansum(-1)  # a token that can never come adds nothing
         first = logs.argmax(-1) == targets
     # Scattered, not indexed: a batch with nothing to learn stays connected to the model, with gradients of zero.
-    log_probs = (0.0 * logits[:, :1, :1].sum()).expand(mask.shape).float().masked_scatter(mask, mine)
+    log_probs = mine.new_zeros(mask.shape).masked_scatter(mask, mine)
     count = mask.sum().clamp(min=1) if items is None else items
     return FusedCausalLMOutput(
         loss=-log_probs.sum() / count,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import pytest
@@ -94,3 +95,18 @@ def test_a_batch_too_large_to_keep_goes_through_the_tiles(monkeypatch: pytest.Mo
 def test_without_the_fused_head_the_model_is_as_it_was() -> None:
     _, kept = both(llama)
     assert kept(input_ids=batch()["input_ids"]).logits.shape == (3, 12, VOCABULARY)
+
+
+def test_a_token_that_can_never_come_makes_no_loss_of_nothing() -> None:
+    """Some models give padding of the vocabulary a logit of minus infinity."""
+    tiled, kept = both(gpt2)
+    for model in (tiled, kept):
+        model.lm_head.bias = torch.nn.Parameter(torch.zeros(VOCABULARY))
+        with torch.no_grad():
+            model.lm_head.bias[0] = -math.inf
+    some = batch()
+    some["input_ids"].clamp_(min=1)
+    some["labels"][some["labels"] == 0] = 1
+    ours, _ = taken(kept, some)
+    assert torch.isfinite(ours.log_probs).all() and torch.isfinite(ours.entropy).all()
+    torch.testing.assert_close(ours.log_probs, tiled(**some, fused_lm_head=True).log_probs, atol=1e-5, rtol=1e-5)
