@@ -66,6 +66,13 @@ def nobody_asks(setup: Setup) -> None:
 
 
 @breaks("rows-roles", on=TALKS)
+def roles_the_wrong_way_round(setup: Setup) -> None:
+    """In every row the user speaks as the assistant, and the assistant as the user."""
+    other = {"user": "assistant", "assistant": "user"}
+    talks(setup, 1, lambda messages: [one | {"role": other.get(one["role"], one["role"])} for one in messages])
+
+
+@breaks("rows-roles", on=TALKS)
 def answers_twice(setup: Setup) -> None:
     """In every fifth row the assistant speaks twice in a row."""
     more = {"role": "assistant", "content": "And one thing more: tell me how it went."}

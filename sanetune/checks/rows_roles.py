@@ -1,8 +1,9 @@
 """Turns in an order that no inference will have.
 
 Measures: the roles of every conversation. Counted are rows without a user's turn, with two turns of the assistant or of
-the user in a row, with a system message after the first turn, with a tool's result that nobody called for, and rows
-that end on another turn than the assistant's.
+the user in a row, with a system message after the first turn, with a tool's result that nobody called for, rows that
+end on another turn than the assistant's, and rows that also begin with the assistant: there the roles may be the wrong
+way round.
 
 Matters: the model learns to answer where nobody has asked, or to go on talking to itself; many chat templates refuse or
 rewrite such rows; and the last turn of a row that does not end on the assistant's teaches nothing.
@@ -30,6 +31,7 @@ KINDS = {
     "assistant_twice": "with two turns of the assistant in a row",
     "tool_uncalled": "with a tool's result that nobody called for",
     "system_inside": "with a system message after the first turn",
+    "turned": "that begin with the assistant and end on the user",
     "user_twice": "with two turns of the user in a row",
     "ends_open": "that end on another turn than the assistant's",
 }
@@ -39,6 +41,7 @@ BROKEN = ("no_user", "assistant_twice", "tool_uncalled", "system_inside")
 """Orders that teach something wrong; the others waste a turn, or are how some people write."""
 
 LIMITS = {
+    "turned_fail": Limit(0.1, "ours: some logs open with a greeting, and few of those break off after a question"),
     "broken_fail": Limit(0.1, "ours: a tenth of the rows is no slip of single rows but of the conversion"),
     "user_twice_warn": Limit(0.01, "ours: people do send two messages in a row; none in the clean real data"),
     "open_warn": Limit(0.01, "none in gsm8k, alpaca, sharegpt, drone data and the demo; logs of agents often do"),
@@ -84,6 +87,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     worst = max(n[kind] for kind in BROKEN)
     if worst >= FEW and worst / rows >= limits["broken_fail"]:
         return failed(what)
+    if n["turned"] >= FEW and n["turned"] / rows >= limits["turned_fail"]:
+        return failed(what)
     if n["unanswered"] / rows >= limits["unanswered_fail"]:
         return failed(f"{what} {n['unanswered']:,} have no answer at all.")
     shares = {"open_warn": n["ends_open"] / rows, "user_twice_warn": n["user_twice"] / rows}
@@ -119,6 +124,9 @@ def faults(conversation: Conversation) -> dict[str, int]:
         before = message
     if not messages or messages[-1]["role"] != "assistant":
         found["ends_open"] = max(0, len(messages) - 1)
+    talk = [message["role"] for message in messages if message["role"] in ("user", "assistant")]
+    if talk and talk[0] == "assistant" and messages[-1]["role"] == "user":
+        found["turned"] = next(at for at, message in enumerate(messages) if message["role"] == "assistant")
     return found
 
 

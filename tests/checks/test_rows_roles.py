@@ -60,6 +60,20 @@ def test_a_few_broken_rows_warn_and_many_fail() -> None:
     assert judgement.verdict is Verdict.FAIL, "a tenth"
 
 
+@pytest.mark.parametrize(("order", "message"), [("a u", 0), ("s a u", 1), ("a u a u", 0)])
+def test_rows_that_begin_with_the_assistant_and_end_on_the_user_are_turned(order: str, message: int) -> None:
+    assert rows_roles.faults(roles(order))["turned"] == message
+
+
+def test_many_turned_rows_fail_and_a_few_greetings_do_not() -> None:
+    _, judgement = judged(rows_roles, talks([roles("a u")] * 20))
+    assert judgement.verdict is Verdict.FAIL
+    assert "20 (100 %) that begin with the assistant and end on the user" in judgement.what
+    _, judgement = judged(rows_roles, talks([roles("u a")] * 195 + [roles("a u a u")] * 5))
+    assert judgement.verdict is Verdict.WARN
+    assert rows_roles.faults(roles("a u a")) == {}, "a greeting first"
+
+
 def test_rows_without_any_answer_fail_when_they_are_most() -> None:
     _, judgement = judged(rows_roles, talks([roles("u")] * 5 + [roles("u a")] * 5))
     assert judgement.verdict is Verdict.FAIL
