@@ -113,7 +113,7 @@ def _check(config: Config, prepared: Prepared, plan: Any, console: Console) -> L
     steps = plan.steps.total_steps
     said = f"The trial has {TRIAL['trial_steps']} steps here and not 200: the whole run has {steps}."
     if look.share is not None:
-        said += f" Even so the check takes {look.share:.1f} times as long as so short a run; a longer one has the same."
+        said += f" Even so the check takes {look.share:.1f} times as long as so short a run; before a long one it takes no longer."
     stage.say(console, said, "dim")
     return look
 
