@@ -31,7 +31,7 @@ FAULTS = ("rate", "prompt-loss", "no-stop", "shuffled", "leak", "cut")
 def command(fault: str | None, out: Path, json_file: Path | None) -> None:
     """Tell the whole story on the embedded model and data: plan, masks, check, training, answers before and after.
 
-    It takes about five minutes on two cores, and writes its figures to DIR/demo.json. With --fault it goes wrong
+    It takes under four minutes on two cores, and writes its figures to DIR/demo.json. With --fault it goes wrong
     first. Exit code 0: the story has ended as told; 1: it has not.
     """
     from rich.console import Console

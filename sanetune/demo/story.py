@@ -45,7 +45,7 @@ def tell(out: Path, console: Console | None = None) -> dict[str, Any]:
     """Runs everything into the folder ``out``; returns the figures, which also lie in ``out/demo.json``. In them,
     ``as_told`` says whether the story has ended as it should.
 
-    Takes about five minutes on two cores. An earlier demo's folder is replaced, any other folder that is not empty is
+    Takes three to four minutes on two cores. An earlier demo's folder is replaced, any other folder that is not empty is
     a RunError.
     """
     began = time.monotonic()
@@ -113,7 +113,8 @@ def _check(config: Config, prepared: Prepared, plan: Any, console: Console) -> L
     steps = plan.steps.total_steps
     said = f"The trial has {TRIAL['trial_steps']} steps here and not 200: the whole run has {steps}."
     if look.share is not None:
-        said += f" Even so the check takes {look.share:.1f} times as long as so short a run; before a long one it takes no longer."
+        said += f" Even so the check takes {look.share:.1f} times as long as so short a run,"
+        said += " and no longer before a long one."
     stage.say(console, said, "dim")
     return look
 
