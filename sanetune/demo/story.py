@@ -45,7 +45,7 @@ def tell(out: Path, console: Console | None = None) -> dict[str, Any]:
     """Runs everything into the folder ``out``; returns the figures, which also lie in ``out/demo.json``. In them,
     ``as_told`` says whether the story has ended as it should.
 
-    Takes three to four minutes on two cores. An earlier demo's folder is replaced, any other folder that is not empty is
+    Takes under four minutes on two cores. An earlier demo's folder is replaced, any other folder that is not empty is
     a RunError.
     """
     began = time.monotonic()
