@@ -2,7 +2,8 @@
 
 Measures: Training losses at least 1.8 times the median of their neighbours and far outside the noise of batches, for
 several steps or together with the gradient norm; looks at a fixed batch that stand out; and a hump above the start in
-the first steps. One odd batch alone, or a large gradient that does no harm, is mentioned and no more.
+the first steps. One odd batch that leaves no trace at a fixed batch, or a large gradient that does no harm, is
+mentioned and no more.
 Matters: A spike throws away steps, and what the model knew; the next one may not come back.
 Cause: A rate that is high for the gradients that some batches have, a warm-up that is too short, no clipping.
 Fix: Clip the gradients (train.max_grad_norm), warm up longer (train.warmup_steps), or lower train.learning_rate.
@@ -16,7 +17,7 @@ from sanetune import units
 from sanetune.checks import Limit, Limits, NotApplicableError
 from sanetune.curves import remedy
 from sanetune.curves.change import finite, last_step, points_of
-from sanetune.curves.spikes import Spike, in_looks, in_points, norm_spikes
+from sanetune.curves.spikes import Spike, harmless, in_looks, in_points, norm_spikes
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def measure(curve: Curve) -> Measurement:
     if len(points) < 8 and len(probe) < 5:
         raise NotApplicableError("too few losses were logged to have neighbours")
     found = [*in_points(points), *in_looks(probe)]
-    borne, odd = [spike for spike in found if spike.borne_out], [spike for spike in found if not spike.borne_out]
+    borne = [spike for spike in found if spike.borne_out and not harmless(spike, probe)]
+    odd = [spike for spike in found if spike not in borne]
     hump = max(probe, key=lambda look: look.loss) if len(probe) >= 5 else None
     return Measurement(
         {

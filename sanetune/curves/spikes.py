@@ -20,6 +20,8 @@ NORM_TIMES, BORNE_NORM = 10.0, 4.0
 """A gradient norm that is a spike by itself; one that bears out a loss."""
 REACH = 8
 """Neighbours on each side."""
+SOON, UNMOVED = 5, 1.1
+"""Steps after a spike within which a fixed batch would show its harm, and how much of a rise is none."""
 LOOK_TIMES, LOOK_LEAST = 1.25, 0.15
 """For a fixed batch, which has no noise of batches: times the neighbours, and nats."""
 
@@ -79,6 +81,14 @@ def in_looks(looks: Sequence[Look]) -> list[Spike]:
         if losses[place] >= LOOK_TIMES * around and losses[place] - around >= LOOK_LEAST:
             found.append(Spike(looks[place].step, losses[place], around, 1, True))
     return found
+
+
+def harmless(spike: Spike, looks: Sequence[Look]) -> bool:
+    """Whether it was one hard batch: its loss and its gradient are high, and looks at a fixed batch soon after it are
+    not above the one before. Without such looks nobody knows."""
+    before = [look.loss for look in looks if look.step < spike.step]
+    after = [look.loss for look in looks if spike.step <= look.step <= spike.step + SOON]
+    return spike.length == 1 and bool(before and after) and max(after) < UNMOVED * before[-1]
 
 
 def norm_spikes(points: Sequence[Point], curve: Curve) -> int:

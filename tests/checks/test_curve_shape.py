@@ -131,6 +131,18 @@ def test_one_batch_and_its_gradient_are_a_spike() -> None:
     assert bad(Curve(points(FALLING, grad_norm=norms))) == {}
 
 
+def test_one_hard_batch_is_no_spike_where_a_fixed_batch_does_not_feel_it() -> None:
+    norms = changed([1.0 + 0.1 * (i % 3) for i in range(200)], _100=30.0)
+    curve = Curve(points(changed(FALLING, _100=9.0), grad_norm=norms))
+    calm = looks([3 - 1.5 * (1 - math.exp(-i / 40)) for i in range(0, 200, 5)], every=5)
+    finding = found(replace(curve, probe=calm))["spike"]
+    assert finding.verdict is Verdict.PASS and "1 odd batch" in finding.what
+    felt = [replace(look, loss=1.3 * look.loss) if look.step == 105 else look for look in calm]
+    assert bad(replace(curve, probe=felt)) == {"spike": "warn"}
+    two = Curve(points(changed(FALLING, _100=9.0, _101=8.0), grad_norm=norms), probe=calm)
+    assert bad(two) == {"spike": "warn"}, "two batches in a row are not one"
+
+
 def test_a_hump_above_the_start_in_the_first_steps_is_told() -> None:
     finding = found(probed([3.0, 4.0, 5.0, 4.0, 3.0, *[2.8 - 0.01 * i for i in range(36)]]))["spike"]
     assert finding.verdict is Verdict.WARN
