@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from sanetune.engine.lab import Lab
 
 
@@ -35,19 +38,28 @@ class FirstStep:
 
 
 def first_step(lab: Lab) -> FirstStep:
-    """Dropout off, gradients not clipped; weights and random states are put back."""
+    """Dropout off, gradients not clipped; weights and random states are put back. Needs the memory of a training step
+    and no copy of the model beside it on its device."""
     weights = lab.trained()
-    with lab.untouched(), lab.optimizer() as optimizer:
+    with lab.untouched() as before, lab.optimizer() as optimizer:
         loss = lab.gradients()
-        felt = {name: weight.grad != 0 for name, weight in weights.items() if weight.grad is not None}
-        squares = {name: float(weights[name].grad.double().square().sum()) for name in felt}  # type: ignore[union-attr]
-        before = {name: weights[name].detach().clone() for name in felt}
+        squares = {name: _square(weight) for name, weight in weights.items()}
         optimizer.step()
-        moved = {name: int((felt[name] & (weights[name] != before[name])).sum()) for name in felt}
+        pulls = {name: _pull(weight, squares[name], before[name]) for name, weight in weights.items()}
         rate = float(optimizer.param_groups[0]["lr"])
-    pulls = {
-        name: Pull(weight.numel(), squares.get(name), int(felt[name].sum()) if name in felt else 0, moved.get(name, 0))
-        for name, weight in weights.items()
-    }
     dtype = str(next(iter(weights.values())).dtype).removeprefix("torch.") if weights else ""
     return FirstStep(loss, rate, dtype, pulls)
+
+
+def _square(weight: Tensor) -> float | None:
+    # Summed in 64 bits without a copy in 64 bits.
+    return None if weight.grad is None else float(torch.linalg.vector_norm(weight.grad, dtype=torch.float64)) ** 2
+
+
+def _pull(weight: Tensor, square: float | None, before: Tensor) -> Pull:
+    """What has become of one tensor; ``before`` lies in main memory and comes to its device alone."""
+    if weight.grad is None:
+        return Pull(weight.numel(), square, 0, 0)
+    felt = weight.grad != 0
+    moved = felt & (weight.detach() != before.to(weight.device))
+    return Pull(weight.numel(), square, int(felt.sum()), int(moved.sum()))

@@ -56,9 +56,9 @@ class Lab:
         return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
 
     @contextlib.contextmanager
-    def untouched(self, *, training: bool = False) -> Iterator[None]:
+    def untouched(self, *, training: bool = False) -> Iterator[Kept]:
         """Whatever happens within, weights, gradients, random states and modes are afterwards what they were, bit for
-        bit. ``training``: dropout is on within; otherwise off."""
+        bit. Gives the trained weights as they were before. ``training``: dropout is on within; otherwise off."""
         import numpy as np
 
         kept = Kept(self.trained())
@@ -68,7 +68,7 @@ class Lab:
         modes = [(module, module.training) for module in self.model.modules()]
         self.model.train(training)
         try:
-            yield
+            yield kept
         finally:
             with torch.no_grad():
                 kept.put_back(self.trained())
@@ -169,21 +169,24 @@ class Kept:
             return
         from safetensors.torch import save_file
 
-        for number, weight in enumerate(weights.values()):  # one by one: together they would need the memory again
-            save_file({"weight": weight.detach().cpu().contiguous()}, f"{self._folder.name}/{number}.safetensors")
+        self._files = {name: f"{self._folder.name}/{number}.safetensors" for number, name in enumerate(weights)}
+        for name, weight in weights.items():  # one by one: together they would need the memory again
+            save_file({"weight": weight.detach().cpu().contiguous()}, self._files[name])
+
+    def __getitem__(self, name: str) -> Tensor:
+        """The weight as it was, in main memory."""
+        if self._folder is None:
+            return self._copies[name]
+        from safetensors.torch import load_file
+
+        found: Tensor = load_file(self._files[name])["weight"]
+        return found
 
     def put_back(self, weights: dict[str, Tensor]) -> None:
         """Gives ``weights`` (those that it was made of) their values again, and takes their gradients away."""
-        for number, (name, weight) in enumerate(weights.items()):
-            weight.copy_(self._copies[name] if self._folder is None else self._stored(number))
+        for name, weight in weights.items():
+            weight.copy_(self[name])
             weight.grad = None
-
-    def _stored(self, number: int) -> Tensor:
-        from safetensors.torch import load_file
-
-        assert self._folder is not None
-        found: Tensor = load_file(f"{self._folder.name}/{number}.safetensors")["weight"]
-        return found
 
 
 @contextlib.contextmanager
