@@ -106,6 +106,12 @@ def result_nobody_called_for(setup: Setup) -> None:
 
 
 # A row whose only answer is blank has no answer and nothing to learn: these two say so.
+@breaks("rows-empty-reply", on=TALKS, related=("rows-outliers",))
+def answers_are_the_questions(setup: Setup) -> None:
+    """The answer of every row is its question: one column was read twice."""
+    talks(setup, 1, lambda messages: [*messages[:-1], messages[-1] | {"content": messages[-2]["content"]}])
+
+
 @breaks("rows-empty-reply", on=ON, related=("packs-dropped", "rows-roles"))
 def blank_answers(setup: Setup) -> None:
     """Every tenth answer is blank."""

@@ -1,24 +1,27 @@
-"""Answers that say nothing: empty, blank, or a placeholder.
+"""Answers that say nothing: empty, blank, a placeholder, or the question again.
 
 Measures: every turn of the assistant that calls no tool, and rows without any answer. Blank is white space alone; a
 placeholder is a text such as `TODO`, `[insert answer]`, `lorem ipsum`, `null`, or `N/A`. Words that can be an answer
-(`None`, `N/A`, `...`) count only where answers are usually sentences.
+(`None`, `N/A`, `...`) count only where answers are usually sentences. Counted too are answers that repeat the question
+word for word, which a few rows may do for a reason (nothing to correct, nothing to translate) and most rows not.
 
 Matters: the model learns to end at once, or to write the placeholder, and does so later when a question is hard.
 
-Cause: an answer that was never written or generated, a join that found nothing, missing values turned into text.
+Cause: an answer that was never written or generated, a join that found nothing, missing values turned into text, the
+same column read twice.
 
-Fix: write these answers or delete the rows; `sanetune check CONFIG --write-clean DIR` writes a copy without them.
+Fix: write these answers or delete the rows; `sanetune check CONFIG --write-clean DIR` writes a copy without the empty ones.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks import Limit, Limits, NotApplicableError
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Verdict, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.audit.talks import Talks
@@ -26,11 +29,16 @@ if TYPE_CHECKING:
 
 LIMITS = {
     "fail": Limit(0.05, "ours: one row in twenty; clean real data have none"),
+    "echo_warn": Limit(0.05, "ours: at most 0.2 % in the clean real data"),
+    "echo_fail": Limit(0.5, "ours: what most rows teach is to repeat"),
     "weak_warn": Limit(0.005, "ours: in sentences such a word may rarely be the answer; clean real data have none"),
 }
 
 SENTENCE = 25
 """Characters of the median answer from which answers are sentences, not labels."""
+
+SPOKEN = 12
+"""Characters from which an answer that is the question again is no greeting."""
 
 LONGEST = 60
 """Characters up to which an answer may be a placeholder."""
@@ -56,7 +64,7 @@ def measure(talks: Talks) -> Measurement:
 
     from sanetune.audit.excerpts import at, outline
 
-    counts = {"absent": 0, "blank": 0, "placeholder": 0, "weak": 0}
+    counts = dict.fromkeys(NOTES, 0)
     seen: dict[str, list[Witness]] = {kind: [] for kind in counts}
     rows, lengths = 0, array("I")
     for side in talks.sides:
@@ -71,7 +79,7 @@ def measure(talks: Talks) -> Measurement:
                     continue
                 answered = True
                 lengths.append(min(2**32 - 1, len(message["content"])))
-                kind = emptiness(message)
+                kind = emptiness(message) or echo(conversation.messages[:index][-1:], message)
                 if kind and (not worst or list(counts).index(kind) < list(counts).index(worst)):
                     worst, where = kind, index
             worst = worst if answered else "absent"
@@ -92,13 +100,27 @@ NOTES = {
     "blank": "a blank answer",
     "placeholder": "a placeholder",
     "weak": "a word that stands for no answer",
+    "echo": "the question again",
 }
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n, rows = m.numbers, m.numbers["rows"]
-    labels = n["median"] < SENTENCE
-    counted = {kind: n[kind] for kind in NOTES if n[kind] and not (kind == "weak" and labels)}
+    said = _nothing_said(n, limits)
+    if n["echo"] / rows < limits["echo_warn"]:
+        return said
+    what = f"In {n['echo']:,} of {units.many(rows, 'row')} ({units.share(n['echo'] / rows)}) an answer is the question"
+    what += " again, word for word."
+    if said.verdict is not Verdict.PASS:
+        what += f" {said.what}"
+    bad = n["echo"] / rows >= limits["echo_fail"] or said.verdict is Verdict.FAIL
+    return failed(what) if bad else warned(what)
+
+
+def _nothing_said(n: dict[str, Any], limits: Limits) -> Judgement:
+    rows, labels = n["rows"], n["median"] < SENTENCE
+    empty = [kind for kind in NOTES if kind != "echo" and not (kind == "weak" and labels)]
+    counted = {kind: n[kind] for kind in empty if n[kind]}
     looked = f"{units.many(rows, 'row')} with {units.many(n['answers'], 'answer')}"
     if not counted:
         return passed(f"{looked}: none is empty, blank or a placeholder.")
@@ -111,6 +133,13 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if sure or counted.get("weak", 0) / rows >= limits["weak_warn"]:
         return warned(what)
     return passed(f"{what} That is too few to matter.")
+
+
+def echo(before: Sequence[Message], message: Message) -> str:
+    """``echo`` where an answer is the user's message before it, word for word; a greeting may be given back."""
+    words = message["content"].strip()
+    again = before and before[0]["role"] == "user" and before[0]["content"].strip() == words
+    return "echo" if again and len(words) >= SPOKEN else ""
 
 
 def emptiness(message: Message) -> str:

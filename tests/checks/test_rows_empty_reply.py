@@ -80,6 +80,27 @@ def test_one_none_among_many_sentences_passes() -> None:
     assert judged(rows_empty_reply, talks([*GOOD, *GOOD, talk("Which?", "None")]))[1].verdict is Verdict.PASS
 
 
+def test_answers_that_are_the_question_again_warn_when_some_and_fail_when_most() -> None:
+    again = [talk(f"What became of order {n}?", f" What became of order {n}?\n") for n in range(60)]
+    measured, judgement = judged(rows_empty_reply, talks([*GOOD, *again[:10]]))
+    assert judgement.verdict is Verdict.WARN
+    assert "In 10 of 110 rows (9.1 %) an answer is the question again" in judgement.what
+    assert measured.witnesses[0].place and measured.witnesses[0].place.message == 1
+    assert judged(rows_empty_reply, talks(again))[1].verdict is Verdict.FAIL
+    assert judged(rows_empty_reply, talks([*GOOD, *again[:3]]))[1].verdict is Verdict.PASS, "nothing to correct in them"
+    greetings = [talk("Hello!", "Hello!", f"And {n}?", f"It is {n}.") for n in range(50)]
+    assert judged(rows_empty_reply, talks(greetings))[1].verdict is Verdict.PASS
+
+
+def test_echoes_and_blanks_are_both_told() -> None:
+    again = [talk(f"What became of order {n}?", f"What became of order {n}?") for n in range(20)]
+    _, judgement = judged(rows_empty_reply, talks([*GOOD, *again, *(talk(f"Why {n}?", "") for n in range(9))]))
+    assert judgement.verdict is Verdict.FAIL
+    assert "20 of 129" in judgement.what and "9 with a blank answer" in judgement.what
+
+
 def test_clean_real_data_pass(shared: Path) -> None:
     verdicts = {name: judged(rows_empty_reply, one)[1].verdict for name, one in clean(shared).items()}
     assert set(verdicts.values()) == {Verdict.PASS}, verdicts
+    echoes = {name: judged(rows_empty_reply, one)[0].numbers for name, one in clean(shared).items()}
+    assert all(n["echo"] / n["rows"] <= 0.002 for n in echoes.values()), echoes
