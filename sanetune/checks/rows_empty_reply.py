@@ -10,7 +10,8 @@ Matters: the model learns to end at once, or to write the placeholder, and does 
 Cause: an answer that was never written or generated, a join that found nothing, missing values turned into text, the
 same column read twice.
 
-Fix: write these answers or delete the rows; `sanetune check CONFIG --write-clean DIR` writes a copy without the empty ones.
+Fix: write these answers or delete the rows; `sanetune check CONFIG --write-clean DIR` writes a copy without the empty
+ones.
 """
 
 from __future__ import annotations
