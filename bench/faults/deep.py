@@ -75,8 +75,13 @@ def size(row: Row) -> int:
     return len(json.dumps(row, ensure_ascii=False))
 
 
+UNWRITTEN = ["<|im_end|>", "ards", "Ċ", "ank", "ind", "Ġj"]
+"""Tokens that the embedded base never wrote, which model-cannot-overfit names: LoRA alone cannot teach it them."""
+
+
 def _lora(setup: Setup) -> None:
-    setup.model["adapter"] = "lora"
+    embedded = setup.name.startswith("demo-demo")
+    setup.model["adapter"] = {"type": "lora", "tokens": UNWRITTEN} if embedded else "lora"
 
 
 def _packed(setup: Setup) -> None:

@@ -148,7 +148,7 @@ def pure_bf16_and_no_progress(setup: Setup) -> None:
     times(setup, 0.001)
 
 
-@deeply("curve-plateau", "trial", on=("qwen3-alpaca", "stories-alpaca+lora"), related=COLD)
+@deeply("curve-plateau", "trial", on=("qwen3-alpaca", "gpt2-alpaca"), related=COLD)
 def rate_a_thousandth(setup: Setup) -> None:
     """A thousandth of the derived rate."""
     times(setup, 0.001)

@@ -36,14 +36,14 @@ def ends_masked_in_training(setup: Setup) -> AbstractContextManager[None]:
 
 @during("samples-no-stop", "trial", on=("stories-alpaca", "gpt2-alpaca", "demo-demo"), related=STOP)
 def stops_unknown_to_generation(setup: Setup) -> AbstractContextManager[object]:
-    """Generation does not know the token that ends a turn."""
+    """Generation does not know the token that ends a turn: it waits for one that never comes."""
     from sanetune.engine import generate, overfit
 
     @contextmanager
     def both() -> Iterator[None]:
         with ExitStack() as stack:
             for module in (generate, overfit):
-                stack.enter_context(mock.patch.object(module, "stop_ids", return_value=[3]))
+                stack.enter_context(mock.patch.object(module, "stop_ids", return_value=[1]))
             yield
 
     return both()
@@ -63,8 +63,8 @@ def answers_never_end(setup: Setup) -> None:
 
 @deeply("samples-degenerate", "trial", on=("stories-alpaca", "demo-demo"), related=HOT)
 def hot_until_it_stammers(setup: Setup) -> None:
-    """Fifty times the derived rate, constant."""
-    times(setup, 50)
+    """Two hundred times the derived rate, constant."""
+    times(setup, 200)
     setup.train["lr_scheduler_type"] = "constant"
 
 
@@ -204,10 +204,13 @@ def base_asked_again(setup: Setup) -> AbstractContextManager[None]:
     def base(model: Any, *args: Any, **kwargs: Any) -> Any:
         return whole(bases[0], *args, **kwargs)
 
+    def keep(trainer: Any) -> None:
+        bases.append(copy.deepcopy(trainer.model))
+        bases[0].__dict__.pop("forward")  # the trainer's, which would still ask the tuned one
+
     @contextmanager
     def both() -> Iterator[None]:
-        keep = built(lambda trainer: bases.append(copy.deepcopy(trainer.model)))
-        with keep, mock.patch.object(generate, "_call", base):
+        with built(keep), mock.patch.object(generate, "_call", base):
             yield
 
     return both()

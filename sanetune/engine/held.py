@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sanetune.curves.curve import Look
-from sanetune.engine.lab import Lab, learnt
-from sanetune.engine.loss import fitting
+from sanetune.engine.lab import Lab
+from sanetune.engine.loss import MASKED, fitting
 from sanetune.engine.trl import attention_of, collate_for
 
 ROWS, TOKENS = 128, 65_536
@@ -52,7 +53,8 @@ def held_rows(lab: Lab) -> Held:
 
 
 def look(lab: Lab, held: Held, step: int) -> Look:
-    """The losses of the held-out rows, dropout off; the model's mode is left as it was."""
+    """The losses of the held-out rows, each document of a pack for itself, dropout off; the model's mode is left as it
+    was."""
     sums: list[float] = []
     tokens: list[int] = []
     collate = collate_for(lab.prepared.tokenizer.pad_token_id, attention_of(lab.model))
@@ -65,15 +67,20 @@ def look(lab: Lab, held: Held, step: int) -> Look:
         for some in fitting(held.rows, most, vocabulary):
             batch = {name: value.to(lab.device) for name, value in collate(some).items()}
             losses = lab.token_losses(batch).double()
-            if len(some) == 1:
-                sums.append(float(losses.sum()))
-                tokens.append(learnt(batch))
-            else:
-                sums.extend(losses.sum(dim=1).tolist())
-                tokens.extend((batch["labels"][:, 1:] != -100).sum(dim=1).tolist())
+            counted = batch["labels"] != MASKED
+            counted[:, 0] = False
+            for row, loss, count in zip(some, losses, counted, strict=True):
+                documents = row.get("seq_lengths") or [len(row["input_ids"])]
+                sums.extend(float(part.sum()) for part in _cut(loss, documents))
+                tokens.extend(int(part.sum()) for part in _cut(count, documents))
     for module, mode in modes:
         module.training = mode
     return Look.of(step, sums, tokens)
+
+
+def _cut(row: Tensor, documents: list[int]) -> list[Tensor]:
+    """What of a row (T) belongs to each of its documents; padding behind them is left out."""
+    return list(row[: sum(documents)].split(documents))
 
 
 def _spread(total: int, count: int) -> list[int]:
