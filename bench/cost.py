@@ -1,7 +1,8 @@
-"""What each level of `sanetune check` costs: seconds on three models, by part, and the check's share of the run.
+"""What each level of `sanetune check` costs: seconds on two models, by part, and the check's share of the run.
 
 The run that the share is of is the one that the configuration describes, forecast from the trial's own steps: a small
 model's run on a few hundred rows is short, so that the share is large there; that of a real run is in the tests.
+With ``--large`` a third of SmolLM2-135M's shape comes on top, which takes a CPU an hour.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SHOWN = 4
 """Parts of a check that the table names."""
 
 
-def subjects(quick: bool, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def subjects(quick: bool, large: bool, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(name, configuration) of each model."""
     from tests import real
 
@@ -45,9 +46,11 @@ def subjects(quick: bool, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     stories = where / "models/stories260k"
     out = folder / "run-stories"
     yield "stories260k, alpaca", real.config(where, stories, data, out, {}, chat_template="chatml")
-    large = real.smollm2(where, folder / "smollm2")
+    if not large:
+        return
+    model = real.smollm2(where, folder / "smollm2")
     data = {"train": real.STORIES["alpaca"], "max_examples": 400}
-    yield "SmolLM2-135M shape", real.config(where, large, data, folder / "run-smollm2", {"max_length": 512})
+    yield "SmolLM2-135M shape", real.config(where, model, data, folder / "run-smollm2", {"max_length": 512})
 
 
 def measure(settings: dict[str, Any], level: str, section: dict[str, Any]) -> dict[str, Any]:
@@ -88,14 +91,14 @@ def row(name: str, level: str, one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def main() -> None:
-    args = options(__doc__)
+    args = options(__doc__, large="also a model of 135 million weights")
     began = time.perf_counter()
     import sanetune.engine.trl  # noqa: F401 -- torch, transformers and TRL are imported once, and not counted
 
     table: list[tuple[str, ...]] = []
     figures: dict[str, Any] = {"imports": time.perf_counter() - began}
     with tempfile.TemporaryDirectory() as folder:
-        for name, settings in subjects(args.quick, Path(folder)):
+        for name, settings in subjects(args.quick, args.large, Path(folder)):
             for level in LEVELS:
                 one = measure(settings, level, QUICK if args.quick else {})
                 figures[f"{name}, {level}"] = one

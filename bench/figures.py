@@ -13,11 +13,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def options(description: str | None) -> argparse.Namespace:
-    """``--json F`` for the figures, ``--quick`` for a run of under a minute."""
+def options(description: str | None, **flags: str) -> argparse.Namespace:
+    """``--json F`` for the figures, ``--quick`` for a run of under a minute; ``flags``: others, with their help."""
     parser = argparse.ArgumentParser(description=(description or "").strip().splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="F", help="write the figures to F")
     parser.add_argument("--quick", action="store_true", help="a smaller run, under a minute")
+    for name, words in flags.items():
+        parser.add_argument(f"--{name}", action="store_true", help=words)
     return parser.parse_args()
 
 
