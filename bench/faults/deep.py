@@ -119,7 +119,7 @@ def _qwen3(models: Path) -> dict[str, Any]:
         heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 24}
         return Qwen3ForCausalLM(Qwen3Config(**_sizes(), **heads, **_ids(tokenizer)))
 
-    return {"name": str(_taught(models / "qwen3", _embedded, build))}
+    return {"name": str(_taught(models / "taught-qwen3", _embedded, build))}
 
 
 def _gemma3(models: Path) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _gemma3(models: Path) -> dict[str, Any]:
         heads = {"num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 24, "query_pre_attn_scalar": 24}
         return Gemma3ForCausalLM(Gemma3TextConfig(**_sizes(), **heads, sliding_window=64, **_ids(tokenizer)))
 
-    return {"name": str(_taught(models / "gemma3", tokenizer, build))}
+    return {"name": str(_taught(models / "taught-gemma3", tokenizer, build))}
 
 
 def _gpt2(models: Path) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _gpt2(models: Path) -> dict[str, Any]:
         sizes = {"n_embd": HIDDEN, "n_layer": 2, "n_head": 4, "n_positions": 1024}
         return GPT2LMHeadModel(GPT2Config(**sizes, **_ids(tokenizer)))
 
-    return {"name": str(_taught(models / "gpt2", _embedded, build, 3 * TAUGHT))}
+    return {"name": str(_taught(models / "taught-gpt2", _embedded, build, 3 * TAUGHT))}
 
 
 FAMILIES: dict[str, Callable[[Path], dict[str, Any]]] = {

@@ -65,7 +65,7 @@ def nobody_asks(setup: Setup) -> None:
     talks(setup, 5, lambda messages: [messages[-1]])
 
 
-@breaks("rows-roles", on=TALKS)
+@breaks("rows-roles", on=TALKS, related=("template-refuses",))
 def roles_the_wrong_way_round(setup: Setup) -> None:
     """In every row the user speaks as the assistant, and the assistant as the user."""
     other = {"user": "assistant", "assistant": "user"}
@@ -106,7 +106,7 @@ def result_nobody_called_for(setup: Setup) -> None:
 
 
 # A row whose only answer is blank has no answer and nothing to learn: these two say so.
-@breaks("rows-empty-reply", on=TALKS, related=("rows-outliers",))
+@breaks("rows-empty-reply", on=TALKS, related=("rows-duplicated", "rows-outliers"))
 def answers_are_the_questions(setup: Setup) -> None:
     """The answer of every row is its question: one column was read twice."""
     talks(setup, 1, lambda messages: [*messages[:-1], messages[-1] | {"content": messages[-2]["content"]}])
