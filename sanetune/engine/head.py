@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -34,18 +35,22 @@ def keep_logits(model: Any) -> None:
         if others or inputs["labels"].numel() * vocabulary > MOST:
             return tiled(*args, fused_lm_head=True, **inputs)
         items = inputs.pop("num_items_in_batch", None)
-        return judged(self, {name: value for name, value in inputs.items() if name != "use_cache"}, items)
+        inputs.pop("use_cache", None)
+        return judged(self, tiled, inputs, items)
 
     model.forward = types.MethodType(forward, model)
 
 
-def judged(model: Any, batch: dict[str, Any], items: Tensor | int | None = None) -> Any:
+def judged(model: Any, forward: Callable[..., Any], batch: dict[str, Any], items: Tensor | int | None = None) -> Any:
     """TRL's ``FusedCausalLMOutput`` for a batch: (B, T - 1) log probabilities of the labels, entropy (no gradient) and
-    whether the label is the likeliest token; 0 where there is nothing to learn."""
+    whether the label is the likeliest token; 0 where there is nothing to learn.
+
+    ``forward`` is the model's below what the trainer wraps around it: its autocast, entered twice, would stay on.
+    """
     from trl.trainer.utils import FusedCausalLMOutput
 
     mask = batch["labels"][:, 1:] != MASKED
-    logits, labels, _ = kept_logits(model, batch)
+    logits, labels, _ = kept_logits(model, batch, forward)
     learnt = labels[:, 1:] != MASKED
     targets = labels[:, 1:][learnt]
     logs = functional.log_softmax(logits[:, :-1][learnt].float(), dim=-1)  # (learnt tokens, vocabulary)

@@ -96,22 +96,25 @@ def _forward(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     return token_losses(logits, labels)
 
 
-def kept_logits(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+def kept_logits(
+    model: Any, batch: dict[str, Tensor], forward: Callable[..., Any] | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Logits, labels and places (their numbers in the row) of what some row of the batch needs: the places before a
     learnt token, each followed by it, so that the label at t is predicted from t - 1 as ever. All places where the
-    model cannot leave any out."""
+    model cannot leave any out. ``forward``: what to call instead of the model, of which it is a part."""
+    forward = forward or model
     inputs = {key: value for key, value in batch.items() if key != "labels"}
     labels = batch["labels"]
     every = torch.arange(labels.shape[1], device=labels.device)
     # Without `use_cache=False` transformers lets the documents of a pack see each other.
     if not _keeps(model):
-        return model(**inputs, use_cache=False).logits, labels, every
+        return forward(**inputs, use_cache=False).logits, labels, every
     learnt = (labels[:, 1:] != MASKED).any(dim=0)
     needed = torch.zeros(labels.shape[1], dtype=torch.bool, device=labels.device)
     needed[:-1] |= learnt
     needed[1:] |= learnt
     places = needed.nonzero()[:, 0]
-    logits = model(**inputs, use_cache=False, logits_to_keep=places).logits
+    logits = forward(**inputs, use_cache=False, logits_to_keep=places).logits
     if logits.shape[1] != len(places):  # a model that takes the argument and does not heed it
         return logits, labels, every
     kept = labels[:, places].clone()

@@ -322,6 +322,7 @@ def test_bf16_and_activation_checkpointing_train_on_a_cpu(prepared: Any, config:
     outcome = train(settings, prepared, Run.create(tmp_path / "run"))
     assert outcome.records[-1].loss < outcome.records[0].loss
     assert outcome.model.dtype == torch.float32
+    assert not torch.is_autocast_enabled("cpu")
 
 
 def test_a_lost_loss_is_shown_and_does_not_stick(
