@@ -113,6 +113,7 @@ class Story:
             stage.chapter(console, 4, "The gate again", "The last round of the correction has looked at all of it.")
             stage.put(console, gate.shown(done.report, ()))
             stage.say(console, kept, "dim")
+            self._row_now(load(file))
             return True
         if fault.mend is None:
             return False
@@ -211,11 +212,14 @@ class Story:
         stage.put(console, gate.shown(look.report, self.fault.checks))
         if config.check.level != "trial":
             stage.say(console, "No trial here, to be short: `sanetune demo` and --fault rate have one.", "dim")
-        if self.fault.shows_tokens and self.row is not None:
-            from sanetune.api import prepare
-
-            self._row(prepare(config), "The same row now")
+        self._row_now(config)
         return look.report.verdict is not Verdict.FAIL
+
+    def _row_now(self, config: Config) -> None:
+        from sanetune.api import prepare
+
+        if self.fault.shows_tokens and self.row is not None:
+            self._row(prepare(config), "The same row now")
 
     def _train(self, file: Path) -> None:
         """A short run with that clearance, and both models' answers."""

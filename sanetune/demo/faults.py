@@ -68,15 +68,6 @@ def no_stop(folder: Path, settings: Settings) -> None:
     settings["model"]["chat_template"] = file.name
 
 
-def own_template(text: str) -> tuple[str, str]:
-    from sanetune.config import edit
-
-    said = (
-        "Nobody can guess how a template was meant. By hand: the line is taken out, the model's own template is back."
-    )
-    return edit.without(text, ["model.chat_template"]), said
-
-
 def shuffled(folder: Path, settings: Settings) -> None:
     """Every answer moves to the next row with as many of them."""
     rows = [json.loads(line) for line in TRAIN.read_text(encoding="utf-8").splitlines()]
@@ -169,7 +160,6 @@ FAULTS = {
             ("template-end-unlearnt",),
             "static",
             no_stop,
-            own_template,
             shows_tokens=True,
         ),
         Fault(

@@ -62,8 +62,9 @@ def test_a_fault_is_refused_mended_cleared_and_trained(tmp_path: Path):
     assert figures["refused"]["failed"] == ["template-end-unlearnt"]
     assert figures["refused"]["level"] == "static"
     assert figures["cleared"]["verdict"] in ("pass", "warn")
-    assert figures["changes"] == []
-    assert figures["mended"]
+    assert [(one["key"], one["after"], one["check"]) for one in figures["changes"]] == [
+        ("model.chat_template", "chatml", "template-end-unlearnt")
+    ]
     assert json.loads((out / "demo.json").read_text()) == figures
     assert (out / "run" / "clearance.json").is_file()
     assert (out / "run" / "model" / "config.json").is_file()
