@@ -77,6 +77,7 @@ def infinite_on_the_way(setup: Setup) -> AbstractContextManager[None]:
     related=(
         *COLD,
         "model-nothing-trainable",
+        "model-new-tokens-frozen",
         "model-cannot-overfit",
         "model-gradients-bad",
         "model-accumulation-bias",
@@ -287,7 +288,7 @@ def head_upside_down_in_a_trial(setup: Setup) -> None:
 
 # ---- learning by heart ----
 
-HEART = (*COLD, *HOT, "model-nothing-trainable", "model-update-lost")
+HEART = (*COLD, *HOT, "model-nothing-trainable", "model-new-tokens-frozen", "model-update-lost")
 
 
 @during("model-cannot-overfit", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=HEART)
