@@ -1,0 +1,74 @@
+"""What people and programs rely on stays as it is: command line, JSON keys, check names and limits.
+
+A deliberate change is written down with ``python -m tests.test_frozen`` and shows in the diff of ``frozen.json``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from sanetune.finding import Finding, Report, Verdict, Witness
+
+FROZEN = Path(__file__).parent / "frozen.json"
+
+
+def command_line() -> dict[str, Any]:
+    """Command -> its arguments and options, each with its spellings and kind."""
+    from sanetune.cli import COMMANDS
+
+    return {
+        name: {
+            str(parameter.name): [
+                parameter.param_type_name,
+                [*parameter.opts, *parameter.secondary_opts],
+                _kind(parameter),
+                parameter.required,
+                parameter.nargs,
+            ]
+            for parameter in importlib.import_module(f"sanetune.cli.{name}").command.params
+        }
+        for name in COMMANDS
+    }
+
+
+def _kind(parameter: click.Parameter) -> Any:
+    kind = parameter.type
+    return sorted(map(str, kind.choices)) if isinstance(kind, click.Choice) else kind.name
+
+
+def json_keys() -> dict[str, list[str]]:
+    """The keys of ``--json``."""
+    from sanetune.errors import Place
+
+    place = Place(file=Path("rows.jsonl"), line=1, row=1, message=1)
+    witness = Witness("text", place, "note", "beside", "train", 1)
+    finding = Finding("labels-none", Verdict.FAIL, "measured", "why", "do", {"n": 1}, [witness], {"a.b": 1})
+    plain = Report([finding], "static", 1.0, {}).to_json()
+    return {"report": sorted(plain), "finding": sorted(plain["findings"][0]), "witness": sorted(witness.to_json())}
+
+
+def checks() -> dict[str, Any]:
+    """Check -> its level and the names of its limits."""
+    from sanetune.audit.catalogue import catalogue
+
+    return {name: [check.level, sorted(check.limits)] for name, check in sorted(catalogue().items())}
+
+
+def promised() -> dict[str, Any]:
+    """All of it."""
+    return {"command_line": command_line(), "json": json_keys(), "checks": checks()}
+
+
+@pytest.mark.parametrize("part", ["command_line", "json", "checks"])
+def test_nothing_that_others_rely_on_changes_unnoticed(part: str) -> None:
+    assert json.loads(json.dumps(promised()[part])) == json.loads(FROZEN.read_text())[part]
+
+
+if __name__ == "__main__":
+    FROZEN.write_text(json.dumps(promised(), indent=1, sort_keys=True) + "\n")
