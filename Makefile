@@ -29,7 +29,7 @@ lint: setup
 	$(BIN)/mypy
 
 docs: setup
-	$(BIN)/python -m sanetune.report.pages docs/checks
+	$(BIN)/python -m sanetune.report.check_pages docs/checks
 
 clean:
 	rm -rf $(VENV) demo-run build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -27,7 +27,7 @@ def pair(vocabulary: int, width: int, layers: int) -> tuple[Any, Any]:
     from transformers import LlamaConfig, LlamaForCausalLM
     from trl.trainer.utils import add_fused_lm_head
 
-    from sanetune.engine.head import keep_logits
+    from sanetune.engine.trl.logits import keep_logits
 
     torch.manual_seed(0)
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": True}

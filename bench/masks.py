@@ -21,8 +21,8 @@ def judge(name: str, source: str, tokenizers: dict[str, Any]) -> dict[str, Any]:
     """Counts of (tokenizer, kind) pairs for one template; ``refused`` are those that it renders without some
     reply."""
     from sanetune.data.labels import Labeller
-    from sanetune.data.template import ChatTemplate
-    from sanetune.data.turns import TurnFinder
+    from sanetune.data.masking.turns import TurnFinder
+    from sanetune.data.template.chat_template import ChatTemplate
     from sanetune.errors import TemplateError
     from tests.data.chats import KINDS, conversation
 

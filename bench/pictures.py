@@ -40,7 +40,7 @@ def terminal(report: Any, file: Path) -> None:
 
     from rich.console import Console
 
-    from sanetune.report import findings
+    from sanetune.report.terminal import findings
 
     few = [replace(one, witnesses=one.witnesses[:1]) for one in report.findings if one.check in SHOWN]
     console = Console(record=True, width=80, file=open(os.devnull, "w"), force_terminal=True, highlight=False)  # noqa: SIM115
@@ -79,8 +79,8 @@ def refusal(folder: Path, file: Path) -> None:
 
 
 def main() -> None:
-    from sanetune import checking
     from sanetune.config.load import load
+    from sanetune.workflows import check as checking
 
     with tempfile.TemporaryDirectory() as name:
         os.environ["SANETUNE_CACHE"] = f"{name}/cache"

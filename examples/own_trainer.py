@@ -15,8 +15,8 @@ from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 import sanetune
-from sanetune.data.batches import Collator
-from sanetune.report import findings
+from sanetune.data.collator import Collator
+from sanetune.report.terminal import findings
 
 
 def main(model_name: str, data: str, chat_template: str | None = None, steps: int = 20) -> SFTTrainer:

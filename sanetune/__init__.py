@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from sanetune.api import check, compare, plan, prepare, train
     from sanetune.config import Config, load
     from sanetune.errors import UserError
-    from sanetune.gate import Gate
+    from sanetune.workflows.callback import Gate
 
 __version__ = "0.1.0"
 
 _WHERE = {
     "check": "sanetune.api",
-    "Gate": "sanetune.gate",
+    "Gate": "sanetune.workflows.callback",
     "train": "sanetune.api",
     "prepare": "sanetune.api",
     "plan": "sanetune.api",

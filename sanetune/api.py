@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from sanetune.data.prepare import Prepared
     from sanetune.finding import Report
-    from sanetune.planning import Plan
-    from sanetune.report.compare import Comparison
+    from sanetune.planning.plan import Plan
+    from sanetune.report.terminal.compare import Comparison
     from sanetune.runs import Run
-    from sanetune.training import Trained
+    from sanetune.workflows.train import Trained
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Config
 """A configuration: the path of a YAML file, a mapping with its sections, or one that is loaded already."""
@@ -29,7 +29,7 @@ def prepare(config: Source, *overrides: str, console: Console | None = None) -> 
     """The rows of ``config`` as ids and labels, ready for any trainer; see
     :class:`sanetune.data.prepare.Prepared`."""
     from sanetune.data.prepare import prepare as prepared
-    from sanetune.report.progress import rows_bar
+    from sanetune.report.terminal.progress import rows_bar
 
     with rows_bar(console) as progress:
         return prepared(load(config, overrides), progress=progress)
@@ -37,7 +37,7 @@ def prepare(config: Source, *overrides: str, console: Console | None = None) -> 
 
 def plan(config: Source, *overrides: str) -> Plan:
     """What a run will do, without training: batches, steps, schedules, every open value with its reason."""
-    from sanetune.planning import plan as planned
+    from sanetune.planning.plan import plan as planned
 
     return planned(load(config, overrides))
 
@@ -60,7 +60,7 @@ def check(
     itself. ``select`` and ``ignore`` name checks or families. The report has ``verdict``, ``findings`` and
     ``raise_if_failed()``.
     """
-    from sanetune import checking
+    from sanetune.workflows import check as checking
 
     if hasattr(subject, "get_train_dataloader"):
         return checking.look_at_trainer(subject, loss_on=loss_on, select=select, ignore=ignore)
@@ -83,12 +83,12 @@ def train(
     Starts with a clearance that fits, which a passed check leaves in the run; without one the run is checked first, at
     ``check.level``, and :class:`sanetune.finding.GateError` raised where the check fails. ``unchecked``: the reason to
     train without; it stands in the run's clearance, report and model card.
-    ``resume`` goes on from the last complete checkpoint. ``listeners`` (:class:`sanetune.engine.records.Listener`)
+    ``resume`` goes on from the last complete checkpoint. ``listeners`` (:class:`sanetune.engine.metrics.Listener`)
     follow the run.  Raises UserError for what the user can mend, KeyboardInterrupt after a checkpoint when stopped.
     """
-    from sanetune.clearance import sound_reason
-    from sanetune.clearing import gate
-    from sanetune.training import train as trained
+    from sanetune.gate.clearance import sound_reason
+    from sanetune.workflows.clear import gate
+    from sanetune.workflows.train import train as trained
 
     settings = load(config, overrides)
     reason = None if unchecked is None else sound_reason(unchecked)
@@ -102,9 +102,9 @@ def compare(run: str | os.PathLike[str], prompts: Sequence[str] = (), count: int
 
     Writes ``comparison.json`` into the run.
     """
-    from sanetune import comparing
     from sanetune.data.prepare import prepare as prepared
-    from sanetune.engine import asking
+    from sanetune.probes import prompts as asking
+    from sanetune.workflows import compare as comparing
 
     folder, config = _opened(run)
     data = prepared(config)
@@ -127,7 +127,7 @@ def chat(
     """Talks to the model of a finished run, or to its base, on the terminal."""
     from transformers import AutoTokenizer
 
-    from sanetune.chatting import talk
+    from sanetune.workflows.chat import talk
 
     folder, config = _opened(run)
     tokenizer = AutoTokenizer.from_pretrained(str(folder.model))
@@ -137,8 +137,8 @@ def chat(
 
 def _opened(run: str | os.PathLike[str]) -> tuple[Run, Config]:
     """The run's folder and its settled configuration."""
-    from sanetune.comparing import check_has_model
     from sanetune.runs import Run
+    from sanetune.workflows.compare import check_has_model
 
     folder = Run.open(Path(run))
     check_has_model(folder)
@@ -147,7 +147,7 @@ def _opened(run: str | os.PathLike[str]) -> tuple[Run, Config]:
 
 def _model(folder: Run, config: Config, tokenizer: Any, *, tuned: bool) -> Any:
     """The tuned model, or the base with room for the tokens that the tokenizer has gained."""
-    from sanetune.engine.model import default_device, fit_to_tokenizer, load_model
+    from sanetune.engine.models import default_device, fit_to_tokenizer, load_model
 
     device = "cpu" if config.train.get("use_cpu") else default_device()
     section = config.model

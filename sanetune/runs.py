@@ -60,7 +60,7 @@ class Run:
 
     @property
     def clearance(self) -> Path:
-        """The proof that the run was checked, or why it was not; see :mod:`sanetune.clearance`."""
+        """The proof that the run was checked, or why it was not; see :mod:`sanetune.gate.clearance`."""
         return self.path / _KEPT[0]
 
     @property

@@ -55,7 +55,7 @@ def json_keys() -> dict[str, list[str]]:
 
 def checks() -> dict[str, Any]:
     """Check -> its level and the names of its limits."""
-    from sanetune.audit.catalogue import catalogue
+    from sanetune.gate.catalogue import catalogue
 
     return {name: [check.level, sorted(check.limits)] for name, check in sorted(catalogue().items())}
 

@@ -18,17 +18,20 @@ LAYERS = (
     ("data",),
     ("runs", "curves"),
     ("engine",),
-    ("planning", "readers"),
-    ("forecast", "fingerprint", "clearance"),
-    ("audit", "checks"),
+    ("planning", "importers"),
+    ("probes",),
+    ("forecast",),
+    ("evidence",),
+    ("checks",),
+    ("gate",),
     ("report",),
-    ("starting", "comparing", "chatting", "training", "viewing", "checking", "clearing", "correcting", "gate"),
+    ("workflows",),
     ("api",),
     ("demo",),
     ("cli",),
     ("__main__",),
 )
-"""Lowest first. Evidence (audit) and what looks at it (checks) are one layer."""
+"""Lowest first."""
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 

@@ -28,26 +28,25 @@ PRELOADED = [
     "transformers.models.auto.modeling_auto",
     "transformers.models.auto.tokenization_auto",
     "transformers.models.llama.modeling_llama",
-    "sanetune.checking",
-    "sanetune.planning",
-    "sanetune.audit.static",
-    "sanetune.audit.trainer",
-    "sanetune.audit.speakers",
+    "sanetune.workflows.check",
+    "sanetune.planning.plan",
+    "sanetune.evidence.from_config",
+    "sanetune.evidence.from_trainer",
+    "sanetune.evidence.roles_from_text",
     "sanetune.data.examples",
     "sanetune.data.prepare",
-    "sanetune.engine.loaders",
+    "sanetune.engine.trl.dataloaders",
     "bench.faults.looks",
     "bench.faults.rival",
     *(f"transformers.models.{name}.modeling_{name}" for name in ("qwen3", "gemma3", "gpt2")),
     "transformers.models.gpt2.tokenization_gpt2",
-    "sanetune.audit.protocol",
-    "sanetune.audit.proof",
+    "sanetune.evidence.from_model",
+    "sanetune.evidence.experiments",
     *(
-        f"sanetune.{package}.{file.stem}"
-        for package in ("engine", "curves", "forecast", "audit", "data")
-        for file in (ROOT / "sanetune" / package).glob("[a-z]*.py")
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for package in ("engine", "probes", "curves", "forecast", "evidence", "checks", "gate", "data")
+        for file in sorted((ROOT / "sanetune" / package).rglob("[a-z]*.py"))
     ),
-    *(f"sanetune.checks.{file.stem}" for file in (ROOT / "sanetune/checks").glob("[a-z]*.py")),
 ]
 """What the server of processes imports once."""
 

@@ -19,7 +19,7 @@ def memory(total: float) -> Iterator[None]:
     """A machine whose memory is ``total`` times what the process has now."""
     import psutil
 
-    from sanetune.engine import memory as measured
+    from sanetune.probes import peak_memory as measured
 
     whole = measured.Resident.__init__
 
@@ -40,7 +40,7 @@ def memory_nearly_full(setup: Setup) -> AbstractContextManager[None]:
 @during("machine-memory-short", "probe", on=("stories-alpaca", "qwen3-alpaca"))
 def long_batch_does_not_fit(setup: Setup) -> AbstractContextManager[None]:
     """The step on the longest rows is out of memory, others are not."""
-    from sanetune.engine.lab import Lab
+    from sanetune.probes.harness import Lab
 
     whole = Lab.gradients
 
@@ -78,7 +78,7 @@ def optimizer_does_not_fit(setup: Setup) -> AbstractContextManager[None]:
 @contextmanager
 def _while_measured(full: list[bool], fault: AbstractContextManager[Any]) -> Iterator[None]:
     """``fault``, with something in ``full`` while the memory of a step is measured."""
-    from sanetune.engine import memory as measured
+    from sanetune.probes import peak_memory as measured
 
     whole = measured.peak_of_a_step
 

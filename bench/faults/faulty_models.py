@@ -34,16 +34,16 @@ def weights(setup: Setup, change: Callable[[Any], None]) -> None:
 @contextmanager
 def built(change: Callable[[Any], None]) -> Iterator[None]:
     """Every trainer of the real model is changed before anything looks at it."""
-    from sanetune.engine import lab
+    from sanetune.probes import harness
 
-    whole = lab.build
+    whole = harness.build
 
     def spoilt(*args: Any, **kwargs: Any) -> Any:
         found = whole(*args, **kwargs)
         change(found.trainer)
         return found
 
-    with mock.patch.object(lab, "build", spoilt):
+    with mock.patch.object(harness, "build", spoilt):
         yield
 
 
@@ -235,9 +235,9 @@ def only_layers_trained(setup: Setup) -> None:
 @during("model-new-tokens-frozen", "probe", on=("stories-alpaca+lora", "stories-sharegpt+lora"))
 def lora_without_the_new_tokens(setup: Setup) -> AbstractContextManager[object]:
     """A LoRA as peft makes it: the rows of new tokens stay as they were drawn."""
-    from sanetune.engine import trl
+    from sanetune.engine.trl import engine
 
-    return mock.patch.object(trl, "new_tokens", return_value=[])
+    return mock.patch.object(engine, "new_tokens", return_value=[])
 
 
 # ---- prompts and answers ----

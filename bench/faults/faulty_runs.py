@@ -312,7 +312,7 @@ def the_end_is_never_learnt(setup: Setup) -> AbstractContextManager[object]:
     """The collator takes the end token for padding, and masks it."""
     from unittest import mock
 
-    from sanetune.data.batches import Collator
+    from sanetune.data.collator import Collator
 
     whole = Collator.__call__
 

@@ -37,7 +37,8 @@ def ends_masked_in_training(setup: Setup) -> AbstractContextManager[None]:
 @during("samples-no-stop", "trial", on=("stories-alpaca", "gpt2-alpaca", "demo-demo"), related=STOP)
 def stops_unknown_to_generation(setup: Setup) -> AbstractContextManager[object]:
     """Generation does not know the token that ends a turn: it waits for one that never comes."""
-    from sanetune.engine import generate, overfit
+    from sanetune.engine import generate
+    from sanetune.probes import overfit
 
     @contextmanager
     def both() -> Iterator[None]:

@@ -66,7 +66,7 @@ def drops_results(setup: Setup) -> None:
 )
 def drops_calls(setup: Setup) -> None:
     """A plain ChatML template, which knows no tool calls."""
-    from sanetune.data.template import CHATML
+    from sanetune.data.template.chat_template import CHATML
 
     setup.use_template(CHATML.replace("message.content", "(message.content or '')"))
 

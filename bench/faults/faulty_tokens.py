@@ -103,7 +103,7 @@ def foreign_template(setup: Setup) -> None:
 )
 def chatml_without_its_tokens(setup: Setup) -> None:
     """A ChatML template on a tokenizer to which nobody has added its two tokens."""
-    from sanetune.data.template import CHATML
+    from sanetune.data.template.chat_template import CHATML
 
     setup.model["chat_template"] = str(setup.folder / "template.jinja")
     (setup.folder / "template.jinja").write_text(CHATML)

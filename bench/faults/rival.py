@@ -159,7 +159,7 @@ def _of(setup: Setup) -> Any:
 
 
 def _install(tokenizer: Any, template: str | None) -> None:
-    from sanetune.data.template import CHATML
+    from sanetune.data.template.chat_template import CHATML
 
     if template == "chatml":
         tokenizer.chat_template = CHATML

@@ -161,7 +161,7 @@ def _trainer(setup: Setup, kit: Kit, model: Any, tokenizer: Any, train: Any, hel
 
 def _arguments(setup: Setup, model: Any) -> dict[str, Any]:
     """A sound run of two epochs."""
-    from sanetune.config.rates import learning_rate
+    from sanetune.planning.learning_rates import learning_rate
 
     hidden = model.config.hidden_size
     return {

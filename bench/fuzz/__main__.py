@@ -13,7 +13,7 @@ from typing import Any
 from bench.figures import options, show
 from bench.fuzz import rows, templates
 from bench.fuzz.trial import Outcome, tried
-from sanetune.data import meter
+from sanetune.data.template import limits
 
 ROWS_PER_FILE = 50
 SECONDS, MEGABYTES = 60.0, 1_500
@@ -24,7 +24,7 @@ def main() -> None:
     args = options(__doc__)
     files, edited = (1, 10) if args.quick else (20, 150)
     if args.quick:
-        meter.SECONDS = 1.0  # one rendering, else five
+        limits.SECONDS = 1.0  # one rendering, else five
     found: dict[str, list[Outcome]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in rows.KINDS:

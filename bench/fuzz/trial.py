@@ -94,9 +94,9 @@ def _loaded() -> None:
     import transformers  # noqa: F401
     import trl  # noqa: F401
 
-    import sanetune.audit.static
-    import sanetune.engine.loaders
-    import sanetune.planning  # noqa: F401
+    import sanetune.engine.trl.dataloaders
+    import sanetune.evidence.from_config
+    import sanetune.planning.plan  # noqa: F401
 
     torch.set_num_threads(1)
 
@@ -117,11 +117,11 @@ def _inside(settings: dict[str, Any], work: Path, file: Path) -> None:
 
 
 def _looked(settings: dict[str, Any], work: Path) -> dict[str, Any]:
-    from sanetune import checking
-    from sanetune.audit import cleaner
     from sanetune.config.load import load
     from sanetune.errors import UserError
     from sanetune.finding import Verdict
+    from sanetune.workflows import check as checking
+    from sanetune.workflows import clean as cleaner
 
     try:
         config = load(settings)
@@ -131,7 +131,7 @@ def _looked(settings: dict[str, Any], work: Path) -> dict[str, Any]:
             try:
                 cleaner.write(evidence, work / "clean")
             except Exception as error:  # the evidence that it needs may be missing
-                from sanetune.audit.evidence import MissingError
+                from sanetune.evidence.registry import MissingError
 
                 if not isinstance(error, (MissingError, UserError)):
                     raise
@@ -149,9 +149,9 @@ def _written(report: Any, page: str, work: Path) -> None:
     from rich.console import Console
 
     from sanetune.cli import write_json, write_text
-    from sanetune.report import findings
     from sanetune.report.junit import junit
     from sanetune.report.sarif import sarif
+    from sanetune.report.terminal import findings
 
     write_text(work / "page.html", page)
     write_text(work / "junit.xml", junit(report))

@@ -15,10 +15,10 @@ from sanetune.cli import config_argument, guarded, json_option, write_json, writ
 from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sanetune.audit.evidence import Evidence
-    from sanetune.audit.fixer import Round
     from sanetune.config.schema import Config
+    from sanetune.evidence.registry import Evidence
     from sanetune.finding import Report
+    from sanetune.gate.fixer import Round
 
     Outcome = tuple[Report, list[Round], str]
     """The last report, the rounds of a correction, and what is to be said about the clearance."""
@@ -93,7 +93,7 @@ def command(
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
-    from sanetune import checking
+    from sanetune.workflows import check as checking
 
     settings, notes = checking.opened(config, overrides)
     for note in notes:
@@ -107,8 +107,8 @@ def command(
     if said:
         click.echo(said, err=True)
     if write_clean is not None:
-        from sanetune.audit.cleaner import write as cleaned
-        from sanetune.report.cleaned import show as show_cleaned
+        from sanetune.report.terminal.cleaned import show as show_cleaned
+        from sanetune.workflows.clean import write as cleaned
 
         with checking.evidence_of(settings) as evidence:
             show_cleaned(cleaned(evidence, write_clean))
@@ -116,7 +116,7 @@ def command(
 
 
 def _looked(settings: Config, wanted: Wanted, files: Files) -> Outcome:
-    from sanetune import checking
+    from sanetune.workflows import check as checking
 
     with checking.evidence_of(settings, level=wanted.level) as evidence:
         report = checking.look(settings, evidence, wanted.select, wanted.ignore, wanted.level)
@@ -124,8 +124,8 @@ def _looked(settings: Config, wanted: Wanted, files: Files) -> Outcome:
 
 
 def _corrected(settings: Config, wanted: Wanted, files: Files) -> Outcome:
-    from sanetune import correcting
-    from sanetune.report.fixes import show
+    from sanetune.report.terminal.fixes import show
+    from sanetune.workflows import fix as correcting
 
     if int(os.environ.get("WORLD_SIZE") or 1) > 1:
         raise ConfigError(
@@ -150,7 +150,8 @@ def _seen(
     settings: Config, evidence: Evidence, report: Report, before: Sequence[Round], wanted: Wanted, files: Files
 ) -> str:
     """While the evidence is there: the clearance, and the page. What is to be said about the clearance."""
-    from sanetune import checking, clearing
+    from sanetune.workflows import check as checking
+    from sanetune.workflows import clear as clearing
 
     if not _main():
         return ""
@@ -169,7 +170,7 @@ def _main() -> bool:
 def _written(report: Report, rounds: list[Round], files: Files) -> None:
     """To the terminal, and into the files that were asked for."""
     if str(files.json) != "-":
-        from sanetune.report import findings
+        from sanetune.report.terminal import findings
 
         findings.show(report)
     if files.json is not None:

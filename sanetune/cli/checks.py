@@ -11,7 +11,7 @@ from sanetune.cli import guarded
 @guarded
 def command() -> None:
     """List all checks, by family, each with the fault that it finds."""
-    from sanetune.audit.catalogue import catalogue
-    from sanetune.report.pages import listing
+    from sanetune.gate.catalogue import catalogue
+    from sanetune.report.check_pages import listing
 
     click.echo(listing(list(catalogue().values())))

@@ -21,7 +21,7 @@ def command(run: Path, prompts: tuple[str, ...], count: int, json_file: Path | N
     Both answer the same prompts with the same seed and decoding; the validation loss of both is shown as well.
     """
     from sanetune import api
-    from sanetune.report import compare as view
+    from sanetune.report.terminal import compare as view
 
     result = api.compare(run, prompts=list(prompts), count=count)
     if str(json_file) != "-":

@@ -33,7 +33,7 @@ def command(config: Path, overrides: tuple[str, ...], count: int, split: str, js
     settings = load(config, overrides)
 
     from sanetune import api
-    from sanetune.report import data as view
+    from sanetune.report.terminal import data as view
 
     prepared = api.prepare(settings)
     if str(json_file) != "-":

@@ -13,7 +13,7 @@ from sanetune.cli import guarded
 def command(name: str) -> None:
     """Show the page of CHECK (or of every check of a family): what it measures, why it matters, how it comes, what to
     do, and its limits."""
-    from sanetune.audit.catalogue import known
-    from sanetune.report.pages import text
+    from sanetune.gate.catalogue import known
+    from sanetune.report.check_pages import text
 
     click.echo("\n\n".join(text(check) for check in known(name)))

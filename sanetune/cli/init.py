@@ -33,7 +33,7 @@ def command(model: str, data: tuple[str, ...], out: Path, method: str | None, fo
 
     MODEL is a folder or an id on the Hub; DATA one or several files, folders or ids of data sets.
     """
-    from sanetune.starting import write_config
+    from sanetune.workflows.init import write_config
 
     write_config(model, list(data), out, method=method, force=force)
     click.echo(f"Wrote {out}")

@@ -31,8 +31,8 @@ def command(config: Path, overrides: tuple[str, ...], json_file: Path | None, pl
 
     settings = load(config, overrides)
 
-    from sanetune import planning
-    from sanetune.report import plan as view
+    from sanetune.planning import plan as planning
+    from sanetune.report.terminal import plan as view
 
     made = planning.plan(settings)
     if str(json_file) != "-":

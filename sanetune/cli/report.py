@@ -21,10 +21,10 @@ from sanetune.cli import guarded, run_argument, write_text
 def command(run: Path, html: Path | None) -> None:
     """Write one self-contained page about RUN: findings with their rows, tokens as they are learnt, lengths, packs,
     settings with where each came from, versions."""
-    from sanetune import checking
     from sanetune.config.load import load
-    from sanetune.report.run import shortest
+    from sanetune.report.terminal.run import shortest
     from sanetune.runs import Run
+    from sanetune.workflows import check as checking
 
     folder = Run.open(run)
     settings = load(folder.config)

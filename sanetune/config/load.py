@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sanetune.config import paths, renames, words
-from sanetune.config.read import Lines, parse, parse_value, read_text
+from sanetune.config import messages, paths, renames
+from sanetune.config.nested import drop, find, leaves, put
 from sanetune.config.schema import Config, Origin, Renamed, Section
-from sanetune.config.tree import drop, find, leaves, put
+from sanetune.config.yaml_read import Lines, parse, parse_value, read_text
 from sanetune.errors import ConfigError, Place
 
 SECTIONS: dict[str, type[Section]] = {
@@ -51,9 +51,9 @@ class _Draft:
                 values[section] = {}
             elif section in SECTIONS and not isinstance(keys, dict):
                 raise ConfigError(
-                    f"{section} is {words.short(keys)}, not a mapping of keys",
+                    f"{section} is {messages.short(keys)}, not a mapping of keys",
                     f"{section} is a section.",
-                    f"Write its keys below it, indented, as in\n{words.EXAMPLES[section]}",
+                    f"Write its keys below it, indented, as in\n{messages.EXAMPLES[section]}",
                     Place(file, lines.get(section)) if file else None,
                 )
             for path in leaves(values[section], section):
@@ -88,7 +88,7 @@ class _Draft:
             raise ConfigError(
                 f"the override {text!r} has not the form section.key=value",
                 "Overrides change one value of the configuration.",
-                words.meant(key.strip(), every_key()) or "For example: train.learning_rate=1e-4",
+                messages.meant(key.strip(), every_key()) or "For example: train.learning_rate=1e-4",
             )
         if path[0] not in SECTIONS:
             raise self._unknown(path[0], ".".join(path))
@@ -132,14 +132,15 @@ class _Draft:
         try:
             pairs = rename.pairs(value)
         except ValueError as error:
-            raise words.wrong_value(path, value, str(error), place) from None
+            raise messages.wrong_value(path, value, str(error), place) from None
         if path == "train.warmup_ratio" and pairs:
             pairs = self._settle_warmup(pairs)
         for new, translated in pairs:
             present = find(self.values, new)
             if present is not None and present != translated and not _both_lora(new, present):
                 raise ConfigError(
-                    f"{path} is today's {new}, and both are given: {words.short(value)} and {words.short(present)}",
+                    f"{path} is now called {new}, and both are given: "
+                    f"{messages.short(value)} and {messages.short(present)}",
                     "Only one of the two can be meant.",
                     f"Delete {path}.",
                     place,
@@ -181,14 +182,14 @@ class _Draft:
         path = f"{section}.{key}"
         if section != "train":
             raise self._unknown(key, path)
-        from sanetune.config import trl_keys
+        from sanetune.config import trl_fields
 
-        if key not in trl_keys.fields():
+        if key not in trl_fields.fields():
             raise self._unknown(key, path)
         value = self.values[section][key]
-        expected = None if trl_keys.is_open(key, value) else trl_keys.problem(key, value)
+        expected = None if trl_fields.is_open(key, value) else trl_fields.problem(key, value)
         if expected:
-            raise words.wrong_value(path, value, expected, self._place(path))
+            raise messages.wrong_value(path, value, expected, self._place(path))
 
     def resolveleaves(self) -> None:
         """Make relative paths absolute, so that the resolved configuration means the same from any folder."""
@@ -210,8 +211,8 @@ class _Draft:
         try:
             config = Config.model_validate(values)
         except ValidationError as error:
-            raise words.from_pydantic(error, self._place) from None
-        words.check_together(config, self._place)
+            raise messages.from_pydantic(error, self._place) from None
+        messages.check_together(config, self._place)
         config._file, config._renamed = self.file, self.renamed
         config._origins = self._all_origins(config)
         paths.name_run(config)
@@ -221,9 +222,9 @@ class _Draft:
         keys = [key for key in given if key not in own]
         if not keys:
             return {}
-        from sanetune.config import trl_keys
+        from sanetune.config import trl_fields
 
-        return {key: given[key] for key in keys if not trl_keys.is_open(key, given[key])}
+        return {key: given[key] for key in keys if not trl_fields.is_open(key, given[key])}
 
     def _all_origins(self, config: Config) -> dict[str, Origin]:
         """One origin per ``section.key``; the places of nested keys are only needed while checking."""
@@ -256,7 +257,7 @@ class _Draft:
         names = (
             list(SECTIONS) if "." not in path else [one for one in every if one.startswith(path.split(".")[0] + ".")]
         )
-        near = words.meant(path, names) or words.meant(path.split(".")[-1], every)
+        near = messages.meant(path, names) or messages.meant(path.split(".")[-1], every)
         listed = ", ".join(name.removeprefix(path.split(".")[0] + ".") for name in names[:12])
         what = f"there is no section {key!r}" if "." not in path else f"there is no key {path!r}"
         return ConfigError(
@@ -269,10 +270,10 @@ class _Draft:
 
 def every_key() -> list[str]:
     """All of ``section.key`` that can be written today, SFTConfig's keys last."""
-    from sanetune.config import trl_keys
+    from sanetune.config import trl_fields
 
     own = [f"{section}.{key}" for section, model in SECTIONS.items() for key in model.model_fields if key != "given"]
-    return own + [f"train.{key}" for key in trl_keys.fields()]
+    return own + [f"train.{key}" for key in trl_fields.fields()]
 
 
 def _both_lora(key: str, present: Any) -> bool:

@@ -1,7 +1,7 @@
 """What may stand in the configuration: one pydantic model per section, one doc line per field.
 
 The fields say what a value means and which type it has. Where a value came from is kept beside them, in
-:attr:`Config.origins`; what an open value becomes is decided in :mod:`sanetune.config.derive`.
+:attr:`Config.origins`; what an open value becomes is decided in :mod:`sanetune.planning.defaults`.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class TrainSection(Section):
 
     def value(self, key: str) -> Any:
         """What SFTConfig will hold for ``key``: the given value, or its own default. Imports trl."""
-        from sanetune.config.trl_keys import default_of
+        from sanetune.config.trl_fields import default_of
 
         return self.given[key] if key in self.given else default_of(key)
 

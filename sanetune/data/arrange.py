@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.data import packs, splits, stats
+from sanetune.data import packing as packs
+from sanetune.data import splits, stats
 from sanetune.data.labels import MASKED
 from sanetune.errors import DataError, Place
 

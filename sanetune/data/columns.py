@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from sanetune.data.messages import looks_like_messages
-from sanetune.data.quotes import kind, listing, nearest, quote
+from sanetune.data.quoting import kind, listing, nearest, quote
 from sanetune.errors import ConfigError, DataError
 
 CANONICAL = ("messages", "prompt", "completion", "system", "input", "text", "tools", "reasoning")

@@ -21,7 +21,7 @@ import pyarrow as pa
 from sanetune.data.conversation import Conversation
 from sanetune.data.labels import Labeller
 from sanetune.data.splits import prompt_key
-from sanetune.data.template import TemplateStoppedError
+from sanetune.data.template.chat_template import TemplateStoppedError
 from sanetune.errors import Place, TemplateError
 
 BATCH = 256

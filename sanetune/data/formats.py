@@ -13,10 +13,10 @@ from typing import Any, Literal
 from sanetune import units
 from sanetune.data.columns import CANONICAL, FORMS, at_path, find
 from sanetune.data.conversation import Conversation, Message
-from sanetune.data.files import Row
 from sanetune.data.messages import checked, parsed, shallow, to_messages, to_tools
-from sanetune.data.quotes import kind, listing, quote
-from sanetune.data.sources import Source, mix
+from sanetune.data.quoting import kind, listing, quote
+from sanetune.data.sources.files import Row
+from sanetune.data.sources.read import Source, mix
 from sanetune.errors import ConfigError, DataError, Place
 
 __all__ = ["CANONICAL", "FORMS", "Conversations", "convert", "read_conversations", "recognise", "to_conversation"]
@@ -166,7 +166,7 @@ def read_conversations(
     seed: int = 0,
     on_bad: Literal["error", "drop"] = "error",
 ) -> Conversations:
-    """Rows of all sources, mixed and limited as :func:`sanetune.data.sources.mix` does it, as conversations."""
+    """Rows of all sources, mixed and limited as :func:`sanetune.data.sources.read.mix` does it, as conversations."""
     return Conversations(sources, fields, max_examples, seed, on_bad)
 
 

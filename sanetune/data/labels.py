@@ -12,8 +12,8 @@ from typing import Literal
 from tokenizers import Encoding, Tokenizer
 
 from sanetune.data.conversation import Conversation
-from sanetune.data.frames import Turn
-from sanetune.data.turns import TurnFinder
+from sanetune.data.masking.turn_cache import Turn
+from sanetune.data.masking.turns import TurnFinder
 from sanetune.errors import Place, TemplateError
 
 MASKED = -100

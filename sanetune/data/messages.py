@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from sanetune.data.conversation import ROLES, Message
-from sanetune.data.quotes import kind, listing, nearest, quote
+from sanetune.data.quoting import kind, listing, nearest, quote
 from sanetune.errors import DataError, Place
 
 NESTING = 64

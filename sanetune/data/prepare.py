@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from sanetune.data import examples
 from sanetune.data.conversation import Conversation
 from sanetune.data.labels import Labeller
-from sanetune.data.sources import Source
-from sanetune.data.turns import TurnFinder
+from sanetune.data.masking.turns import TurnFinder
+from sanetune.data.sources.read import Source
 from sanetune.errors import Place, RunError, TemplateError
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def context_of(config: Config) -> int | None:
     """The model's context length in tokens, from its config.json; None where that names none or cannot be read."""
     from transformers import AutoConfig
 
-    from sanetune.data.locate import locate
+    from sanetune.data.model_files import locate
 
     try:
         where = locate(config.model.name, config.model.revision)
@@ -233,7 +233,7 @@ def _key(
 
     import xxhash
 
-    from sanetune.data.sources import fingerprint
+    from sanetune.data.sources.read import fingerprint
 
     template = labeller.turns.template if labeller.turns else None
     parts = [
@@ -252,7 +252,7 @@ def _key(
         labeller.tokenizer.to_str(),
     ]
     digest = xxhash.xxh3_128(json.dumps(parts, sort_keys=True).encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

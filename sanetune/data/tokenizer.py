@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.data.template import CHATML, ChatTemplate
+from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import ModelError, TemplateError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _load(model: ModelSection) -> Any:
     keywords: dict[str, Any] = {}
     if not folder.is_dir():
         # One question, with an answer that names the fault; transformers would ask for several files, with retries.
-        from sanetune.data.locate import locate
+        from sanetune.data.model_files import locate
 
         keywords = locate(model.name, model.revision).keywords
     try:

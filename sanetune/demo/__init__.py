@@ -1,6 +1,6 @@
 """The embedded demo: a small base model, conversations of a small shop, and what built them.
 
-Everything in this folder is made by this project from one seed (`python -m sanetune.demo.build`): no text and
+Everything in this folder is made by this project from one seed (`python -m tools.demo_model.build`): no text and
 no weight comes from elsewhere. This module only says where things lie, so importing it costs nothing.
 """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.checks import LEVELS
+from sanetune.checks.base import LEVELS
 from sanetune.demo import MODEL, gate, stage
 from sanetune.demo.faults import Fault, planted
 from sanetune.finding import Report, Verdict
@@ -16,10 +16,10 @@ from sanetune.finding import Report, Verdict
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sanetune.audit.evidence import Evidence
-    from sanetune.audit.fixer import Fixed, Round
     from sanetune.config.schema import Config
     from sanetune.data.prepare import Prepared
+    from sanetune.evidence.registry import Evidence
+    from sanetune.gate.fixer import Fixed, Round
 
 SHOWN = 1
 """Held-out prompts whose answers are shown; all of them are judged."""
@@ -84,7 +84,7 @@ class Story:
     def _configuration(self, file: Path) -> bool:
         """Refused, corrected as `sanetune check --fix` does, by hand where that is not enough, and cleared."""
         from sanetune.config import load
-        from sanetune.correcting import correct
+        from sanetune.workflows.fix import correct
 
         fault, console = self.fault, self.console
         stage.chapter(console, 2, "The gate", f"sanetune check sanetune.yaml --level {fault.level}")
@@ -93,7 +93,7 @@ class Story:
 
         def seen(config: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
             nonlocal kept
-            from sanetune import clearing
+            from sanetune.workflows import clear as clearing
 
             looks.append(gate.look_of(report, evidence))
             fingerprint = clearing.fingerprint_of(evidence)
@@ -173,7 +173,7 @@ class Story:
     def _tokens(self, title: str, tokenizer: Any, row: dict[str, Any]) -> None:
         from rich.text import Text
 
-        from sanetune.report import data as data_view
+        from sanetune.report.terminal import data as data_view
 
         head = Text.assemble(
             (f"\n{title}: ", "bold"),
@@ -187,7 +187,7 @@ class Story:
 
     def _corrected(self, done: Fixed) -> None:
         """What `check --fix` could do."""
-        from sanetune.report.fixes import show
+        from sanetune.report.terminal.fixes import show
 
         console = self.console
         stage.chapter(console, 3, "The fix", f"sanetune check sanetune.yaml --level {self.fault.level} --fix")
@@ -261,7 +261,7 @@ def _telling(prepared: Prepared) -> int:
 
 def _curves(done: Fixed) -> list[Any]:
     """Held-out losses of the first and the last trial, where there were two."""
-    from sanetune.report.grid import drawing
+    from sanetune.report.terminal.grid import drawing
 
     trials = [(one.report, one.report.proof["trial"]["curve"]) for one in done.rounds if "trial" in one.report.proof]
     if len(trials) < 2:
@@ -279,6 +279,6 @@ def _curves(done: Fixed) -> list[Any]:
 
 
 def _shortest(path: Path) -> str:
-    from sanetune.report.run import shortest
+    from sanetune.report.terminal.run import shortest
 
     return shortest(path)

@@ -86,13 +86,13 @@ def shuffled(folder: Path, settings: Settings) -> None:
 
 
 def sound_rows(text: str) -> tuple[str, str]:
-    from sanetune.config import edit
+    from sanetune.config import yaml_edit
 
     said = (
         "No program can know which answer belongs to which question. A person has to join the two tables again, by"
         " their key; here the sound file is put in its place."
     )
-    return edit.change(text, {"data.train": str(TRAIN)}), said
+    return yaml_edit.change(text, {"data.train": str(TRAIN)}), said
 
 
 def leak(folder: Path, settings: Settings) -> None:
@@ -107,7 +107,7 @@ def mask_of_ones() -> Iterator[None]:
 
     import torch
 
-    from sanetune.data.batches import Collator
+    from sanetune.data.collator import Collator
 
     sound = Collator.__call__
 
@@ -127,10 +127,10 @@ def cut(folder: Path, settings: Settings) -> None:
 
 
 def longer(text: str) -> tuple[str, str]:
-    from sanetune.config import edit
+    from sanetune.config import yaml_edit
 
     said = f"What to do is said with the finding, and the model has the room: train.max_length goes to {CONTEXT}."
-    return edit.change(text, {"train.max_length": CONTEXT}), said
+    return yaml_edit.change(text, {"train.max_length": CONTEXT}), said
 
 
 FAULTS = {
@@ -196,13 +196,13 @@ FAULTS = {
 
 def planted(fault: Fault, out: Path, epochs: float = 1) -> Path:
     """Writes the configuration with ``fault`` in it, and its files, into ``out``; returns the configuration."""
-    from sanetune.config import edit
+    from sanetune.config import yaml_edit
 
     out.mkdir(parents=True, exist_ok=True)
     chosen = sound_settings(epochs)
     fault.plant(out, chosen)
     file = out / "sanetune.yaml"
-    file.write_text(edit.change(HEAD.format(fault=fault), {**_flat(chosen)}), encoding="utf-8")
+    file.write_text(yaml_edit.change(HEAD.format(fault=fault), {**_flat(chosen)}), encoding="utf-8")
     return file
 
 

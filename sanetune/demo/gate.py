@@ -13,9 +13,9 @@ from sanetune.finding import Finding, Report, Verdict
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from sanetune.audit.evidence import Evidence
     from sanetune.config.schema import Config
-    from sanetune.training import Trained
+    from sanetune.evidence.registry import Evidence
+    from sanetune.workflows.train import Trained
 
 PARTS = {
     "looking": "settings, rows, template, labels, batches",
@@ -71,7 +71,7 @@ def look_of(report: Report, evidence: Evidence) -> Look:
 
 def seconds_of(report: Report) -> dict[str, float]:
     """Seconds of each part: its evidence and its checks."""
-    from sanetune.audit.catalogue import catalogue
+    from sanetune.gate.catalogue import catalogue
 
     found = dict.fromkeys(PARTS, 0.0)
     for name, seconds in report.evidence_seconds.items():
@@ -86,8 +86,10 @@ def seconds_of(report: Report) -> dict[str, float]:
 def check(config: Config, console: Console, given: dict[str, Any] | None = None) -> Look:
     """Looks at ``config`` at its own level, and leaves a clearance in its run where nothing failed: what
     `sanetune check` does. ``given``: rows and plan that are there already."""
-    from sanetune import checking, clearance, clearing
+    from sanetune.gate import clearance
     from sanetune.runs import Run
+    from sanetune.workflows import check as checking
+    from sanetune.workflows import clear as clearing
 
     level = config.check.level
     with checking.evidence_of(config, console, level, given) as evidence:
@@ -103,8 +105,8 @@ def check(config: Config, console: Console, given: dict[str, Any] | None = None)
 def train(config: Config, console: Console) -> Trained:
     """Trains with the clearance that lies in the run; without one that fits, the gate looks again, as it always
     does."""
-    from sanetune import clearing
-    from sanetune.training import train
+    from sanetune.workflows import clear as clearing
+    from sanetune.workflows.train import train
 
     return train(config, console=console, gate=partial(clearing.gate, config, resume=False, unchecked=None))
 
@@ -113,7 +115,7 @@ def shown(report: Report, names: Sequence[str]) -> list[RenderableType]:
     """The findings ``names`` in full, the names of others that failed, and how it ended."""
     from rich.text import Text
 
-    from sanetune.report import findings
+    from sanetune.report.terminal import findings
 
     bad = report.of(Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
     told = [_short(finding) for finding in bad if finding.check in names]

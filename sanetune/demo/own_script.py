@@ -35,7 +35,7 @@ def on_messages(folder: Path) -> Any:
 
 def on_prepared(folder: Path, prepared: Prepared) -> Any:
     """The same trainer on ids and labels that sanetune has made."""
-    from sanetune.data.batches import Collator
+    from sanetune.data.collator import Collator
 
     assert prepared.validation is not None
     return _trainer(
@@ -63,7 +63,7 @@ def _trainer(
 
     from sanetune.demo.faults import sound_settings
     from sanetune.demo.stage import load
-    from sanetune.engine.quiet import quiet
+    from sanetune.engine.library_logs import quiet
 
     model = load(MODEL)
     if stops:

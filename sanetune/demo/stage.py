@@ -77,7 +77,7 @@ def load(folder: Path) -> Any:
     """A model out of a folder, as transformers loads it."""
     from transformers import AutoModelForCausalLM
 
-    from sanetune.engine.quiet import quiet
+    from sanetune.engine.library_logs import quiet
 
     with quiet():
         return AutoModelForCausalLM.from_pretrained(str(folder))
@@ -104,7 +104,7 @@ def show(console: Console, prompt: dict[str, Any], **said: Reply) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from sanetune.report.compare import plain
+    from sanetune.report.terminal.compare import plain
 
     say(console, f"> {prompt['messages'][-1]['content']}", "bold")
     colours = {"base": "yellow", "tuned": "green"}

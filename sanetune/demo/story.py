@@ -54,8 +54,8 @@ def tell(out: Path, console: Console | None = None) -> dict[str, Any]:
     from sanetune.api import prepare
     from sanetune.config import load
     from sanetune.demo.gate import train
-    from sanetune.report import data as data_view
-    from sanetune.report.curves import losses
+    from sanetune.report.terminal import data as data_view
+    from sanetune.report.terminal.curves import losses
     from sanetune.runs import Run
 
     console = console or Console(highlight=False)
@@ -86,8 +86,8 @@ def tell(out: Path, console: Console | None = None) -> dict[str, Any]:
 
 
 def _plan(config: Config, prepared: Prepared, console: Console) -> Any:
-    from sanetune import planning
-    from sanetune.report import plan as plan_view
+    from sanetune.planning import plan as planning
+    from sanetune.report.terminal import plan as plan_view
 
     found = planning.plan(config, prepared)
     stage.chapter(console, 1, "The plan", "A small base model, letters to a shop, and what a run with them will do.")
@@ -98,9 +98,9 @@ def _plan(config: Config, prepared: Prepared, console: Console) -> Any:
 
 def _check(config: Config, prepared: Prepared, plan: Any, console: Console) -> Look:
     """The check, and what it showed."""
-    from sanetune.audit.losses import Refused
-    from sanetune.audit.static import Attempt
     from sanetune.demo import gate
+    from sanetune.evidence.data_loss import Refused
+    from sanetune.evidence.from_config import Attempt
 
     words = "Before anything is spent: look, probe the model, overfit, compare rates, try the first steps."
     stage.chapter(console, 3, "The check", words)
@@ -140,7 +140,7 @@ def _finish(
 
     from sanetune import units
     from sanetune.demo.score import score
-    from sanetune.report.run import shortest
+    from sanetune.report.terminal.run import shortest
 
     base, tuned = score(before, asked), score(after, asked)
     seconds = round(time.monotonic() - began, 1)

@@ -34,7 +34,7 @@ class Adapter:
     rslora: bool = False
     dora: bool = False
     tokens: tuple[str, ...] = ()
-    """Tokens whose rows are trained beside the added ones: see :func:`sanetune.engine.model.new_tokens`."""
+    """Tokens whose rows are trained beside the added ones: see :func:`sanetune.engine.models.new_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)

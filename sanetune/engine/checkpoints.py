@@ -43,7 +43,7 @@ def is_complete(checkpoint: Path) -> bool:
 
     Ours appear in one move, so this finds what others left: half-copied or half-deleted folders.
     """
-    from sanetune.data.locate import check_safetensors
+    from sanetune.data.model_files import check_safetensors
 
     try:
         json.loads((checkpoint / STATE).read_text(encoding="utf-8"))

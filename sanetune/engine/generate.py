@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sanetune.data.conversation import Message
-from sanetune.engine.quiet import quiet
+from sanetune.engine.library_logs import quiet
 
 MAX_NEW_TOKENS = 256
 Prompt = str | list[Message]

@@ -12,8 +12,8 @@ from sanetune.forecast.time import Pace, Range, looks, pace_of, savings, seconds
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
     from sanetune.data.prepare import Prepared
-    from sanetune.engine.trial import Timing, Trial
-    from sanetune.planning import Plan
+    from sanetune.planning.plan import Plan
+    from sanetune.probes.trial import Timing, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Forecast:
     wait_share: float
     """Time of the steps in which the device waited for the loader."""
     operations_per_token: float
-    """Floating-point operations, forward and backward (see :meth:`sanetune.forecast.device.Work.per_token`)."""
+    """Floating-point operations, forward and backward (see :meth:`sanetune.probes.device_speed.Work.per_token`)."""
     operations: float
     """Of one device in one second, while steps are taken."""
     matmul: float | None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sanetune.forecast.device import Work, matmul_rate, published, work_of
 from sanetune.forecast.disk import Stored, stored_by, write_speed
+from sanetune.probes.device_speed import Work, matmul_rate, published, work_of
 
 if TYPE_CHECKING:
-    from sanetune.engine.lab import Lab
-    from sanetune.planning import Plan
+    from sanetune.planning.plan import Plan
+    from sanetune.probes.harness import Lab
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
-    from sanetune.config.steps import StepPlan
-    from sanetune.engine.trial import Timing
+    from sanetune.planning.steps import StepPlan
+    from sanetune.probes.trial import Timing
 
 WARM = 3
 """First steps that are left out, where there are enough: kernels are chosen, memory is taken, shapes are new."""

@@ -9,7 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from sanetune.finding import Finding, Report, Verdict, Witness
-from sanetune.report import wording
+from sanetune.report import format
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 does not have in any form, escaped or not."""
@@ -57,7 +57,7 @@ def _case(suite: ET.Element, finding: Finding) -> None:
         case Verdict.CRASH:
             _outcome(case, "error", finding.what, finding.traceback or finding.what, "crash")
         case Verdict.SKIP:
-            ET.SubElement(case, "skipped", {"message": _clean(wording.reason(finding))})
+            ET.SubElement(case, "skipped", {"message": _clean(format.reason(finding))})
         case Verdict.WARN:
             ET.SubElement(case, "system-out").text = _clean(f"warning: {_words(finding)}")
         case Verdict.PASS:
@@ -71,16 +71,16 @@ def _outcome(case: ET.Element, tag: str, what: str, words: str, kind: str) -> No
 def _words(finding: Finding) -> str:
     """Everything a reader needs, a line each."""
     lines = [finding.what, finding.why, finding.todo]
-    lines += [f"fix: {key}: {wording.scalar(value)}" for key, value in finding.fix.items()]
+    lines += [f"fix: {key}: {format.scalar(value)}" for key, value in finding.fix.items()]
     lines += [f"seen: {_seen(witness)}" for witness in finding.witnesses]
     return "\n".join(line for line in lines if line)
 
 
 def _seen(witness: Witness) -> str:
-    texts = [wording.shortened(text, LONGEST) for text in (witness.text, witness.beside) if text]
-    return ": ".join(part for part in (wording.place(witness), witness.note, " | ".join(texts)) if part)
+    texts = [format.shortened(text, LONGEST) for text in (witness.text, witness.beside) if text]
+    return ": ".join(part for part in (format.place(witness), witness.note, " | ".join(texts)) if part)
 
 
 def _clean(words: str) -> str:
     """Control characters visible, and nothing that would make the file unreadable."""
-    return _NOT_XML.sub("", wording.visible(words))
+    return _NOT_XML.sub("", format.visible(words))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.engine.records import Record, curve
+from sanetune.engine.metrics import Record, curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

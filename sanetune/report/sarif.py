@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sanetune.checks import Check
+from sanetune.checks.base import Check
 from sanetune.errors import Place
 from sanetune.finding import Finding, Report, Verdict, Witness
-from sanetune.report import wording
+from sanetune.report import format
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 ROOT = "ROOT"
@@ -67,7 +67,7 @@ def sarif(report: Report, root: Path) -> Json:
 
 def _rules(report: Report) -> list[Json]:
     """One rule for each check that was run, with its page as help."""
-    from sanetune.audit.catalogue import catalogue
+    from sanetune.gate.catalogue import catalogue
 
     checks = catalogue()
     return [_rule(name, checks.get(name)) for name in dict.fromkeys(finding.check for finding in report.findings)]
@@ -117,7 +117,7 @@ def _message(finding: Finding, witness: Witness) -> str:
 
 
 def _seen(witness: Witness) -> str:
-    texts = [wording.shortened(text, LONGEST) for text in (witness.text, witness.beside) if text]
+    texts = [format.shortened(text, LONGEST) for text in (witness.text, witness.beside) if text]
     return _text(": ".join(part for part in (witness.note, " | ".join(texts)) if part))
 
 
@@ -193,7 +193,7 @@ def _text(words: str) -> str:
 
 
 def _clean(words: str) -> str:
-    return wording.visible(str(words))
+    return format.visible(str(words))
 
 
 def _plain(value: Any) -> Any:

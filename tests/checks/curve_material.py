@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sanetune.audit.catalogue import catalogue
-from sanetune.audit.evidence import Evidence
-from sanetune.audit.runner import Rules, run
-from sanetune.curves.curve import Curve, Look, Point
+from sanetune.curves.series import Curve, Look, Point
+from sanetune.evidence.registry import Evidence
 from sanetune.finding import Finding, Verdict
+from sanetune.gate.catalogue import catalogue
+from sanetune.gate.runner import Rules, run
 
 CHECKS = [check for check in catalogue().values() if check.needs == ("curve",)]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from sanetune.audit.evidence import Evidence
-from sanetune.audit.runner import Rules, run
-from sanetune.audit.settings import Settings
-from sanetune.checks import Check
+from sanetune.evidence.registry import Evidence
+from sanetune.evidence.run_settings import Settings
 from sanetune.finding import Finding
+from sanetune.gate.catalogue import catalogue
+from sanetune.gate.runner import Rules, run
 
 
 def numbers(**changed: Any) -> Settings:
@@ -60,5 +59,5 @@ def numbers(**changed: Any) -> Settings:
 
 def find(name: str, limits: dict[str, Any] | None = None, **evidence: Any) -> Finding:
     """What the check ``name`` finds in ``evidence``, with other ``limits``."""
-    check = Check.of(importlib.import_module(f"sanetune.checks.{name.replace('-', '_')}"))
+    check = catalogue()[name]
     return run([check], Evidence({}, evidence), Rules(limits={name: limits or {}}))[0]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sanetune.engine.generate import Answer
-from sanetune.engine.samples import Sample, Samples
+from sanetune.probes.samples import Sample, Samples
 
 LIMIT = 120
 SPECIALS = ("<|im_start|>", "<|im_end|>", "<unk>")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from sanetune.audit.talks import Side, Talks, spool
-from sanetune.checks import Check
+from sanetune.checks.base import Check
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
+from sanetune.evidence.conversations import Side, Talks, spool
 from sanetune.finding import Judgement, Measurement
 
 
@@ -66,7 +66,7 @@ def judged(module: Any, *evidence: Any) -> tuple[Measurement, Judgement]:
 def read(file: Path, fields: dict[str, str] | None = None) -> list[Conversation]:
     """The conversations of a data file."""
     from sanetune.data.formats import read_conversations
-    from sanetune.data.sources import Source
+    from sanetune.data.sources.read import Source
 
     return list(read_conversations([Source(str(file))], fields=fields))
 

@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sanetune.audit.reading import Reading, SideReading
-from sanetune.audit.saved import Saved
-from sanetune.audit.settings import Settings
-from sanetune.audit.talks import Talks
 from sanetune.data.conversation import Conversation
-from sanetune.data.template import CHATML, ChatTemplate
+from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import Place
+from sanetune.evidence.batch_stats import Reading, SideReading
+from sanetune.evidence.conversations import Talks
+from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.saved_template import Saved
 from sanetune.finding import Judgement, Measurement
 from tests.data.chats import KINDS, TOOLS
 

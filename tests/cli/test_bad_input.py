@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 
 from sanetune.cli import main
 from sanetune.engine import checkpoints
-from sanetune.engine.records import read
+from sanetune.engine.metrics import read
 
 ROOT = Path(__file__).resolve().parents[2]
 CHATML = "chat_template: chatml"
@@ -203,7 +203,7 @@ def test_compare_and_chat_of_an_unfinished_run_say_how_to_finish_it(place: Path)
 @pytest.fixture
 def six(place: Path, shared: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration of six steps with a checkpoint at every second; answers are short."""
-    monkeypatch.setattr("sanetune.engine.asking.FEWEST", 8)
+    monkeypatch.setattr("sanetune.probes.prompts.FEWEST", 8)
     (place / "rows.jsonl").write_bytes(OTHERS)
     train = "{max_steps: 6, save_strategy: steps, save_steps: 2, eval_strategy: 'no', load_best_model_at_end: false, "
     train += "per_device_train_batch_size: 2, gradient_accumulation_steps: 1, use_cpu: true}"
@@ -227,7 +227,7 @@ def resumed(run: Path) -> Result:
 def test_a_disk_that_fills_keeps_the_last_good_checkpoint_and_resume_finishes(
     six: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sanetune.engine.trainer import Trainer
+    from sanetune.engine.trl.trainer import Trainer
 
     original: Callable[..., None] = Trainer._save_optimizer_and_scheduler
 

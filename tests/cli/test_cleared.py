@@ -24,7 +24,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("sanetune.engine.asking.FEWEST", 8)
+    monkeypatch.setattr("sanetune.probes.prompts.FEWEST", 8)
     monkeypatch.setattr("sanetune.report.plots.draw", lambda *words, **named: None)
     rows = (DEMO / "data" / "train.jsonl").read_text().splitlines(keepends=True)[:40]
     Path("rows.jsonl").write_text("".join(rows))
@@ -39,7 +39,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> 
 @pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The level of every look that was taken."""
-    from sanetune import checking
+    from sanetune.workflows import check as checking
 
     levels, original = [], checking.look
 
@@ -129,7 +129,7 @@ def test_a_lesser_look_leaves_no_clearance_and_says_why(more: list[str], words: 
 
 
 def test_a_file_that_changes_while_it_is_looked_at_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sanetune import checking
+    from sanetune.workflows import check as checking
 
     original = checking.look
 
@@ -148,16 +148,16 @@ def test_a_check_that_fails_takes_the_clearance_back(monkeypatch: pytest.MonkeyP
     typed("check", "c.yaml", "--level", "static")
     limits = "check.severity.labels-scarce=fail"
     typed("check", "c.yaml", "--level", "static", limits)
-    from sanetune.checks import labels_scarce
+    from sanetune.checks.labels import scarce
     from sanetune.finding import failed
 
     typed("check", "c.yaml", "--level", "static", "train.learning_rate=5.0", code=1)
     assert (RUN / "clearance.json").is_file(), "it was about another rate"
     with monkeypatch.context() as patch:
-        from sanetune.audit.catalogue import catalogue
+        from sanetune.gate.catalogue import catalogue
 
         catalogue.cache_clear()
-        patch.setattr(labels_scarce, "judge", lambda m, limits: failed("too few"))
+        patch.setattr(scarce, "judge", lambda m, limits: failed("too few"))
         done = typed("check", "c.yaml", "--level", "static", limits, code=1)
     catalogue.cache_clear()
     assert "withdrawn" in done.stderr
@@ -196,9 +196,10 @@ def test_one_of_a_lower_level_or_with_a_check_missing_does_not_do(looked: list[s
     file.write_text(json.dumps(content))
     assert "labels-none was not among its checks" in typed("train", "c.yaml").stderr
     assert looked == ["static", "static"]
-    from sanetune import clearance, clearing
     from sanetune.config.load import load
+    from sanetune.gate import clearance
     from sanetune.runs import Run
+    from sanetune.workflows import clear as clearing
 
     found, _ = clearance.read(Run(RUN))
     assert found is not None
@@ -268,7 +269,7 @@ def test_a_run_computes_the_same_whether_it_was_cleared_before_or_now() -> None:
 
 def test_the_job_below_the_gate_leaves_no_proof_behind() -> None:
     from sanetune.config.load import load
-    from sanetune.training import train
+    from sanetune.workflows.train import train
 
     typed("check", "c.yaml", "--level", "static")
     assert train(load("c.yaml")).clearance is None

@@ -251,10 +251,10 @@ def test_a_wrong_type_names_line_value_and_what_was_expected(write, line, expect
 
 
 def test_every_default_of_sftconfig_is_accepted() -> None:
-    from sanetune.config import trl_keys
+    from sanetune.config import trl_fields
 
-    for key in trl_keys.fields():
-        assert trl_keys.problem(key, trl_keys.default_of(key)) is None, key
+    for key in trl_fields.fields():
+        assert trl_fields.problem(key, trl_fields.default_of(key)) is None, key
 
 
 def test_an_sftconfig_with_bf16_loads_where_sftconfig_itself_would_refuse() -> None:
@@ -338,7 +338,7 @@ def test_an_override_that_is_none_is_told(text) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_whatever_ends_in_a_traceback(text: str) -> None:
-    from sanetune.config.read import parse
+    from sanetune.config.yaml_read import parse
 
     with contextlib.suppress(UserError):
         parse(text, "x.yaml")

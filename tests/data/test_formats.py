@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sanetune.data.conversation import ROLES, Conversation
 from sanetune.data.formats import FORMS, convert, read_conversations, recognise, to_conversation
-from sanetune.data.sources import Row, Source
+from sanetune.data.sources.read import Row, Source
 from sanetune.errors import ConfigError, DataError, Place
 
 PLACE = Place("rows.jsonl", 7, 6)

@@ -12,12 +12,12 @@ from tokenizers import Tokenizer
 
 from sanetune.data.conversation import Conversation
 from sanetune.data.labels import MASKED, Example, Labeller
-from sanetune.data.template import CHATML, ChatTemplate
-from sanetune.data.turns import TurnFinder
+from sanetune.data.masking.turns import TurnFinder
+from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import Place, TemplateError
 from tests.data.chats import KINDS, conversation, reply, user
-from tests.data.test_template import SPECIALS
-from tests.data.test_turns import BY_NAME, ORIGINALS
+from tests.data.masking.test_turns import BY_NAME, ORIGINALS
+from tests.data.template.test_chat_template import SPECIALS
 
 TOKENIZERS = ("gpt2", "dolma2", "minimind")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sanetune.data.conversation import Conversation
 from sanetune.data.formats import to_conversation
-from sanetune.data.sources import Row
+from sanetune.data.sources.read import Row
 from sanetune.errors import DataError, Place
 
 PLACE = Place("rows.jsonl", 7, 6)

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, Qwen
 
 import sanetune
 from sanetune.engine.loss import batch_loss, measure
-from sanetune.engine.trl import attention_of, collate_for
+from sanetune.engine.trl.engine import attention_of, collate_for
 
 Prepare = Callable[..., Any]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sanetune.engine.generate import Decoding, answer, encode, stop_ids, stream
-from sanetune.engine.model import load_model
+from sanetune.engine.models import load_model
 
 SHORT = Decoding(max_new_tokens=12)
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from sanetune.data.batches import Collator
+from sanetune.data.collator import Collator
 from sanetune.engine.loss import batch_loss, kept_logits, measure, token_losses
-from sanetune.engine.model import load_model
+from sanetune.engine.models import load_model
 
 
 def test_the_sum_is_cross_entropy_over_learnt_tokens_shifted_by_one() -> None:

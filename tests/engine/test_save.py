@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from sanetune.engine.generate import Decoding, answer
-from sanetune.engine.model import fit_to_tokenizer, load_model
+from sanetune.engine.models import fit_to_tokenizer, load_model
 from sanetune.engine.save import generation_config, save_model, write_card
 from sanetune.runs import Run
 

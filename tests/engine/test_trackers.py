@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sanetune.engine import trackers
-from sanetune.engine.trl import train
+from sanetune.engine.trl.engine import train
 from sanetune.errors import ConfigError
 from sanetune.runs import Run
 

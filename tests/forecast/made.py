@@ -9,13 +9,13 @@ from typing import Any
 from sanetune.config.facts import Facts
 from sanetune.config.load import load
 from sanetune.config.schema import Config
-from sanetune.curves.curve import Curve
-from sanetune.engine.trial import Timing, Trial
-from sanetune.forecast.device import Work
+from sanetune.curves.series import Curve
 from sanetune.forecast.disk import Stored
 from sanetune.forecast.forecast import Forecast, forecast_of
 from sanetune.forecast.machine import Machine
-from sanetune.planning import Plan, plan_with
+from sanetune.planning.plan import Plan, plan_with
+from sanetune.probes.device_speed import Work
+from sanetune.probes.trial import Timing, Trial
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 

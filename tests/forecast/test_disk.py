@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from sanetune.forecast.disk import PROBE, stored_by, write_speed
-from tests.forecast.test_device import llama, lora
+from tests.probes.test_device_speed import llama, lora
 
 
 def test_the_speed_of_the_disk_is_measured_and_nothing_is_left_there(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from sanetune.engine.records import Listener, Record
-from sanetune.engine.trial import Timing
-from sanetune.forecast.device import Work
+from sanetune.engine.metrics import Listener, Record
 from sanetune.forecast.disk import Stored
 from sanetune.forecast.forecast import Forecast, forecast_of
 from sanetune.forecast.machine import machine_from
+from sanetune.probes.device_speed import Work
+from sanetune.probes.trial import Timing
 from tests.forecast import made
 
 TRAIN = {"per_device_train_batch_size": 10, "gradient_accumulation_steps": 1}
@@ -155,10 +155,10 @@ def test_a_run_takes_about_as_long_as_was_forecast(
 ) -> None:
     """The first 20 steps of 60 and the first look are the trial; the rest is the run's own."""
     from sanetune.data.prepare import prepare
-    from sanetune.engine.lab import laboratory
-    from sanetune.engine.trl import train
+    from sanetune.engine.trl.engine import train
     from sanetune.forecast.machine import machine_of
-    from sanetune.planning import plan
+    from sanetune.planning.plan import plan
+    from sanetune.probes.harness import laboratory
     from sanetune.runs import Run
 
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))

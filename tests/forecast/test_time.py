@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sanetune.engine.trial import Timing
 from sanetune.forecast.time import HICCUP, Range, looks, pace_of, savings, seconds_of_a_look
+from sanetune.probes.trial import Timing
 from tests.forecast import made
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sanetune.audit.fixer import Change, Round
 from sanetune.finding import Finding, Report, Verdict
+from sanetune.gate.fixer import Change, Round
 from tests.report import sample
 
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sanetune.engine.records import Record
+from sanetune.engine.metrics import Record
 from sanetune.report.plots import draw, smooth
 
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanetune.audit import catalogue
-from sanetune.checks import Check
+from sanetune.checks.base import Check
 from sanetune.errors import DataError, Place
 from sanetune.finding import Finding, Measurement, Report, Verdict, Witness, passed
+from sanetune.gate import catalogue
 from sanetune.report.sarif import sarif
 from tests.report import sample
 
@@ -26,7 +26,7 @@ URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 @pytest.fixture(scope="module", autouse=True)
 def known() -> Iterator[Check]:
     """The only check that there is."""
-    module = ModuleType("sanetune.checks.labels_on_prompt")
+    module = ModuleType("sanetune.checks.labels.on_prompt")
     module.__doc__ = "Prompts are learnt.\n\nMeasures: labels.\n\nMatters: much.\n\nCause: None.\n\nFix: mask."
     module.measure = lambda reading: Measurement()  # type: ignore[attr-defined]
     module.judge = lambda m, limits: passed("fine")  # type: ignore[attr-defined]

@@ -12,9 +12,10 @@ import jinja2
 from markupsafe import Markup
 
 from sanetune import units
+from sanetune.evidence import experiment_results
 from sanetune.finding import Finding, Verdict
-from sanetune.report import proven, wording
-from sanetune.report.html import drawing, proof, stretches
+from sanetune.report import format
+from sanetune.report.html import drawing, experiments, token_spans
 from sanetune.report.html.view import ROLES, PageView
 
 FOLDER = Path(__file__).parent
@@ -40,16 +41,16 @@ def page(view: PageView) -> str:
     """``view`` as a whole HTML file."""
     style, script = _source("style.css"), _source("page.js")
     report = view.report
-    findings = [finding for verdict in wording.WORST_FIRST for finding in report.of(verdict)]
-    examples = stretches.shown(view.examples)
-    tally = {verdict.value: count for verdict, count in wording.tally(report).items() if count}
+    findings = [finding for verdict in format.WORST_FIRST for finding in report.of(verdict)]
+    examples = token_spans.shown(view.examples)
+    tally = {verdict.value: count for verdict, count in format.tally(report).items() if count}
     return _template().render(
         view=view,
         report=report,
         style=Markup(style),
         script=Markup(script),
         policy=Markup(policy(style, script)),
-        headline=WORDS[wording.headline(report)],
+        headline=WORDS[format.headline(report)],
         tone="fail" if report.unusable else report.verdict.value,
         tally=tally,
         findings=findings,
@@ -58,8 +59,8 @@ def page(view: PageView) -> str:
         roles=[role for role in ROLES if any(token.role == role for one in view.examples for token in one.tokens)],
         histogram=drawing.histogram(view.histogram),
         packs=drawing.packs(view.packs),
-        proof=proof.shown(report.proof),
-        rounds=proof.rounds(view.rounds),
+        proof=experiments.shown(report.proof),
+        rounds=experiments.rounds(view.rounds),
         names={finding.check for finding in findings},
         settings=view.settings[:SETTINGS],
         timed=sorted((one for one in findings if one.seconds >= 0.001), key=lambda one: -one.seconds),
@@ -96,28 +97,28 @@ def _template() -> jinja2.Template:
     )
     environment.filters |= {
         "token": _token,
-        "text": lambda text: wording.shortened(text, LONGEST_TEXT),
-        "trace": lambda text: wording.shortened(text, LONGEST_TRACE),
-        "value": lambda value: wording.shortened(wording.number(value), LONGEST_VALUE),
+        "text": lambda text: format.shortened(text, LONGEST_TEXT),
+        "trace": lambda text: format.shortened(text, LONGEST_TRACE),
+        "value": lambda value: format.shortened(format.number(value), LONGEST_VALUE),
         "seconds": units.seconds,
         "share": units.share,
         "many": units.many,
         "rate": units.rate,
-        "loss": proven.words,
+        "loss": experiment_results.words,
         "capital": lambda text: text[:1].upper() + text[1:],
-        "set": lambda value: "open" if value is None else wording.shortened(wording.scalar(value), LONGEST_VALUE),
-        "yaml": lambda fix: wording.shortened(wording.yaml(fix), LONGEST_TRACE),
-        "place": wording.place,
-        "label": stretches.label,
+        "set": lambda value: "open" if value is None else format.shortened(format.scalar(value), LONGEST_VALUE),
+        "yaml": lambda fix: format.shortened(format.yaml(fix), LONGEST_TRACE),
+        "place": format.place,
+        "label": token_spans.label,
         "numbers": _numbers,
     }
     environment.globals |= {
-        "DONE": {verdict.value: word for verdict, word in wording.DONE.items()},
+        "DONE": {verdict.value: word for verdict, word in format.DONE.items()},
         "BAD": {Verdict.FAIL, Verdict.WARN, Verdict.CRASH},
         "ROLE_WORDS": ROLE_WORDS,
         "WITNESSES": WITNESSES,
         "PACKS": drawing.PACKS,
-        "anchor": stretches.anchor,
+        "anchor": token_spans.anchor,
         "reason": _reason,
         "drawing": drawing,
     }
@@ -126,12 +127,12 @@ def _template() -> jinja2.Template:
 
 def _shown(value: Any) -> Any:
     """Every text that is put into the page passes here: control characters become visible."""
-    return wording.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return format.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _token(text: str) -> str:
     """A token's text, its line breaks marked and kept."""
-    return wording.visible(wording.shortened(text, stretches.LONGEST_TOKEN), newline="↵\n") or "∅"
+    return format.visible(format.shortened(text, token_spans.LONGEST_TOKEN), newline="↵\n") or "∅"
 
 
 def _numbers(values: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -139,4 +140,4 @@ def _numbers(values: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _reason(finding: Finding) -> str:
-    return wording.reason(finding) if finding.verdict is Verdict.SKIP else finding.what
+    return format.reason(finding) if finding.verdict is Verdict.SKIP else finding.what

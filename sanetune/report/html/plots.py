@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sanetune.report.proven import Looks, bounds, real, words
+from sanetune.evidence.experiment_results import Looks, bounds, real, words
 
 MOST = 600
 """Points of one line that are drawn; of a longer one the lowest and highest of each stretch."""

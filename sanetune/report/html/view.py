@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from sanetune.finding import Report
 
 if TYPE_CHECKING:
-    from sanetune.audit.fixer import Round
+    from sanetune.gate.fixer import Round
 
 MASKED = -100
 """The label of a token that is not learnt (as everywhere; repeated here because the page needs no data code)."""
 ROLES = ("system", "user", "assistant", "tool", "template", "end", "text", "padding", "unknown")
-"""Who may have written a token: the names of :class:`sanetune.audit.who.Who`, and padding."""
+"""Who may have written a token: the names of :class:`sanetune.evidence.token_roles.Who`, and padding."""
 
 
 @dataclass(frozen=True, slots=True)

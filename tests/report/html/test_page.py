@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sanetune.audit.fixer import Change, Round
 from sanetune.errors import DataError, Place
 from sanetune.finding import Finding, Report, Verdict, Witness
+from sanetune.gate.fixer import Change, Round
 from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView, page
-from sanetune.report.html.stretches import BUDGET, EXAMPLES, LONGEST
+from sanetune.report.html.token_spans import BUDGET, EXAMPLES, LONGEST
 from tests.report import proofs, sample
 from tests.report.html import views
 

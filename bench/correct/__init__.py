@@ -1,0 +1,1 @@
+"""Broken starts, and how `check --fix` ends them."""

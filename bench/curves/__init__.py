@@ -1,0 +1,1 @@
+"""Curve checks on real and simulated logs."""

@@ -1,0 +1,48 @@
+"""The dataloader repeats, skips or does not shuffle rows.
+
+Measures: One epoch of the engine's own training dataloader: examples that come twice, never, or are not in the data
+set, and whether their order is the file's.
+Matters: Repeated rows weigh double and skipped ones are not learnt. Rows in file order give batches of one kind after
+another: the loss curve shows the file and not the model, and what comes last is remembered best.
+Cause: A sampler of one's own, a loader resumed in the middle of an epoch, shuffling switched off, or a sorted file.
+Fix: Leave the sampler to the trainer (remove train.train_sampling_strategy: sequential, or your own sampler).
+"""
+
+from __future__ import annotations
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.evidence.batch_stats import Reading
+from sanetune.evidence.run_settings import Settings
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+LIMITS = {
+    "share": Limit(0.01, "an epoch that gives all rows but one in a hundred is the epoch that was meant"),
+    "steps": Limit(1, "even batches repeat, and dropped last ones leave out, at most the rows of one batch"),
+}
+
+
+def measure(reading: Reading, settings: Settings) -> Measurement:
+    side = reading.train
+    if side.documents and not side.rows:
+        raise NotApplicableError("the rows come from a stream or have no ids before they are batched")
+    names = ("rows", "documents", "never", "repeated", "foreign", "shuffled")
+    numbers = {name: getattr(side, name) for name in names}
+    return Measurement(numbers | {"step": settings.per_device * settings.devices})
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    numbers = measured.numbers
+    rows = numbers["rows"]
+    few = limits["share"] * rows
+    bounds = {"repeated": limits["steps"] * numbers["step"], "never": limits["steps"] * numbers["step"], "foreign": 0}
+    wrong = [
+        f"{numbers[name]:,} {words}"
+        for name, words in (("repeated", "come twice"), ("never", "never come"), ("foreign", "are not in the data set"))
+        if numbers[name] > max(few, bounds[name])
+    ]
+    if wrong:
+        return failed(f"of {units.many(rows, 'example')}, {', '.join(wrong)} in one epoch")
+    if not numbers["shuffled"]:
+        return warned(f"{units.many(rows, 'example')} come in the order of the file")
+    return passed(f"{units.many(rows, 'example')} come once each, shuffled")

@@ -1,0 +1,129 @@
+"""The effective batch does not fit the data: it is larger than all of it, or a few rows fill the last step of an epoch.
+
+Measures: the effective batch against the number of examples (packs, where they are packed), and what the last step of
+an epoch holds against what its share of all steps is.
+
+Matters: a batch larger than the data means one step per epoch, and adding devices or accumulation changes nothing. A
+last step that is nearly empty still moves the weights as far as a full one: a few rows, always chosen by chance, get
+the weight of a whole batch.
+
+Cause: per_device_train_batch_size x gradient_accumulation_steps x devices was taken from a recipe for more rows.
+
+Fix: lower gradient_accumulation_steps, or per_device_train_batch_size, so that an epoch has many steps.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.run_settings import Settings
+
+LIMITS = {
+    "share": Limit(0.25, "a last step of a quarter of a batch or more has at most twice the noise of the others"),
+    "excess": Limit(
+        0.05,
+        "how much larger the last step's share of all steps may be than its share of the rows; from 20 steps per epoch"
+        " on nothing exceeds it, and odd remainders are the rule there",
+    ),
+}
+
+
+def measure(settings: Settings) -> Measurement:
+    """``last_share``: how full the last step of an epoch is; ``excess``: its share of the steps less its share of the
+    rows; ``better``: an accumulation near the given one that comes out more evenly."""
+    if settings.train_examples <= 0 or settings.effective <= 0:
+        raise NotApplicableError("the number of examples is not known")
+    at_once = max(1, settings.effective // max(1, settings.accumulation))
+    units = _units(settings, at_once)
+    last = _last(settings, units, at_once)
+    share, excess = _unevenness(units, settings.effective, last)
+    return Measurement(
+        {
+            "units": units,
+            "effective": settings.effective,
+            "per_device": settings.per_device,
+            "accumulation": settings.accumulation,
+            "devices": settings.devices,
+            "steps_per_epoch": settings.steps_per_epoch,
+            "epochs": settings.epochs,
+            "last_step_units": last,
+            "last_share": share,
+            "excess": excess,
+            "packing": settings.packing,
+            "reached": settings.total_steps >= settings.steps_per_epoch,
+            "loss_reduction": settings.loss_reduction,
+            "better": _better(units, at_once, settings.accumulation, excess),
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    """Larger than the data: fail. A last step that weighs too much: warn."""
+    n = m.numbers
+    unit = "packs" if n["packing"] else "examples"
+    if n["effective"] > n["units"]:
+        equation = f"{n['per_device']} x {n['accumulation']} x {n['devices']} = {n['effective']:,}"
+        what = f"The effective batch ({equation}) is larger than the data: {n['units']:,} {unit}."
+        return failed(what, fix=_smaller(n))
+    uneven = n["last_share"] < limits["share"] and n["excess"] > limits["excess"]
+    if uneven and n["reached"] and n["loss_reduction"] == "mean":
+        return warned(
+            f"The last of {n['steps_per_epoch']:,} steps per epoch holds {n['last_step_units']:,} of"
+            f" {n['effective']:,} {unit} ({units.share(n['last_share'])} of a batch), so each weighs"
+            f" {1 / n['last_share']:.0f} times as much as one in the other steps.",
+            fix={"train.gradient_accumulation_steps": n["better"]} if n["better"] else {},
+        )
+    return passed(
+        f"{n['units']:,} {unit} in batches of {n['effective']:,}: {n['steps_per_epoch']:,} steps per epoch,"
+        f" the last {units.share(n['last_share'])} full."
+    )
+
+
+def _units(settings: Settings, at_once: int) -> int:
+    """What the loader counts: examples. How many packs there are is only known by the batches that they fill."""
+    if not settings.packing:
+        return settings.train_examples
+    full = max(0, settings.steps_per_epoch - 1) * settings.accumulation
+    return (full + (settings.last_step_batches or settings.accumulation)) * at_once
+
+
+def _last(settings: Settings, units: int, at_once: int) -> int:
+    """Units in the last step of an epoch. Where last batches are dropped it has fewer than what is left over."""
+    rest = units - (math.ceil(units / settings.effective) - 1) * settings.effective
+    return min(settings.last_step_batches * at_once, rest) if settings.last_step_batches else rest
+
+
+def _unevenness(examples: int, effective: int, last: int) -> tuple[float, float]:
+    steps = math.ceil(examples / effective)
+    return last / effective, 1 / steps - last / examples
+
+
+def _better(examples: int, at_once: int, accumulation: int, excess: float) -> int | None:
+    """The accumulation nearest to the given one, from half to twice of it, that at least halves the excess."""
+    for other in sorted(range(max(1, accumulation // 2), 2 * accumulation + 1), key=lambda k: abs(k - accumulation)):
+        effective = other * at_once
+        if other != accumulation and effective <= examples:
+            rest = examples % effective or effective
+            if _unevenness(examples, effective, rest)[1] <= excess / 2:
+                return other
+    return None
+
+
+def _smaller(n: dict[str, Any]) -> dict[str, Any]:
+    """Batch settings that leave as many steps as an open configuration has, and at least ten per epoch; of very few
+    examples, one at a time."""
+    from sanetune.planning.defaults import BATCHES, MIN_STEPS
+
+    at_once = n["per_device"] * n["devices"]
+    open_one = max(BATCHES[0], int(n["units"] * n["epochs"] / MIN_STEPS))
+    target = max(1, min(open_one, n["units"] // 10))
+    fix = {"train.gradient_accumulation_steps": max(1, min(n["accumulation"], target // at_once))}
+    if at_once > n["units"]:
+        fix["train.per_device_train_batch_size"] = max(1, min(n["per_device"], target // n["devices"]))
+    return {key: value for key, value in fix.items() if value != n["accumulation"] or "accumulation" not in key}

@@ -1,0 +1,140 @@
+"""The best checkpoint is asked for and cannot be had: evaluations and checkpoints do not meet, or nothing says which is
+best.
+
+Measures: whether rows are evaluated at all, whether every evaluation stands at a checkpoint, whether the metric is one
+that an evaluation gives, and in which direction it is better.
+
+Matters: transformers compares the metric at every evaluation and can only load a checkpoint that was saved at that very
+step. Where they do not meet it refuses to start, stops at the first evaluation with a KeyError, or quietly keeps
+another checkpoint than the best.
+
+Cause: save_steps and eval_steps set apart, strategies that differ, a metric that nobody computes, or greater_is_better
+left from a run that measured accuracy.
+
+Fix: evaluate and save at the same steps, and choose by eval_loss, where smaller is better.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.run_settings import Settings
+
+LIMITS = {
+    "met_share": Limit(
+        1.0,
+        "share of evaluations at a checkpoint: transformers 5.23 sets the best step at every evaluation and then looks"
+        " for the folder checkpoint-<that step> (Trainer._save_checkpoint; transformers#15089, #35070)",
+    ),
+}
+
+
+def measure(settings: Settings) -> Measurement:
+    """Skipped where neither load_best_model_at_end nor save_strategy: best is set."""
+    if not settings.load_best and settings.save_strategy != "best":
+        raise NotApplicableError("the best checkpoint is not asked for")
+    evaluations, met = _meetings(settings)
+    metric = settings.metric or "eval_loss"
+    return Measurement(
+        {
+            "validation_examples": settings.validation_examples,
+            "eval_strategy": settings.eval_strategy,
+            "save_strategy": settings.save_strategy,
+            "eval_steps": settings.eval_steps if settings.eval_strategy == "steps" else None,
+            "save_steps": settings.save_steps if settings.save_strategy == "steps" else None,
+            "save_total_limit": settings.save_total_limit,
+            "total_steps": settings.total_steps,
+            "evaluations": evaluations,
+            "evaluations_saved": met,
+            "metric": metric if metric.startswith("eval_") else f"eval_{metric}",
+            "metric_names": list(settings.metric_names),
+            "by_shares": _is_share(settings.given.get("eval_steps")) or _is_share(settings.given.get("save_steps")),
+            "greater_is_better": settings.given.get("greater_is_better"),
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    """What stops the run or keeps the wrong checkpoint fails; a best that may have no checkpoint is a warning."""
+    n = m.numbers
+    found = [one for one in (_unevaluated(n), _apart(n), _metric(n)) if one]
+    if found:
+        fix = {key: value for _, values in found for key, value in values.items()}
+        what = "; ".join(text for text, _ in found)
+        return failed(f"The best checkpoint cannot be had: {what}.", fix=fix)
+    if n["evaluations"] and n["evaluations_saved"] < limits["met_share"] * n["evaluations"]:
+        return warned(
+            f"{n['evaluations']:,} evaluations, one every {n['eval_steps']:,} steps, and a checkpoint at"
+            f" {n['evaluations_saved']:,} of them (save_steps {n['save_steps']:,}): the best of the others is lost.",
+            fix=_together(n, n["eval_steps"]),
+        )
+    kept = f"; of {n['save_total_limit']} kept checkpoints the best is one" if n["save_total_limit"] else ""
+    return passed(f"Every evaluation stands at a checkpoint, and {n['metric']} chooses{kept}.")
+
+
+def _meetings(settings: Settings) -> tuple[int, int]:
+    """Evaluations of the run and how many of them are at a checkpoint; both also take place at the end. Only for
+    steps: by epoch they meet, and ``best`` saves wherever it has to."""
+    evaluate, save, total = settings.eval_steps, settings.save_steps, settings.total_steps
+    if settings.eval_strategy != "steps" or settings.save_strategy != "steps" or not evaluate or not save:
+        return 0, 0
+    steps = {*range(evaluate, total + 1, evaluate), total}
+    return len(steps), sum(step % save == 0 or step == total for step in steps)
+
+
+def _unevaluated(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    if not n["validation_examples"]:
+        return "there are 0 validation rows to choose by", {"data.holdout": 0.1}
+    if n["eval_strategy"] == "no":
+        strategy = n["save_strategy"] if n["save_strategy"] in ("steps", "epoch") else "steps"
+        fix: dict[str, Any] = {"train.eval_strategy": strategy}
+        if strategy == "steps" and n["save_steps"]:
+            fix["train.eval_steps"] = n["save_steps"]
+        return "eval_strategy is no", fix
+    return None
+
+
+def _apart(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """What transformers refuses at the start (TrainingArguments.__post_init__)."""
+    evaluates, saves = n["eval_strategy"], n["save_strategy"]
+    if evaluates == "no" or saves == "best":
+        return None
+    if saves != evaluates:
+        fix: dict[str, Any] = {"train.save_strategy": evaluates}
+        if n["eval_steps"]:
+            fix["train.save_steps"] = n["eval_steps"]
+        return f"checkpoints come by {saves}, evaluations by {evaluates}", fix
+    save, evaluate = n["save_steps"], n["eval_steps"]
+    if save and evaluate and save % evaluate:
+        text = f"save_steps, {save:,}, is no multiple of eval_steps, {evaluate:,}"
+        return text, _together(n, evaluate * max(1, round(save / evaluate)))
+    return None
+
+
+def _together(n: dict[str, Any], save: int) -> dict[str, Any]:
+    """The fix for save_steps. Shares of the run are rounded apart, and a share may not stand beside a number."""
+    return {"train.save_steps": save} | ({"train.eval_steps": n["eval_steps"]} if n["by_shares"] else {})
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, float) and 0 < value < 1
+
+
+def _metric(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    metric, greater = n["metric"], n["greater_is_better"]
+    if n["metric_names"] and metric not in n["metric_names"]:
+        text = f"metric_for_best_model is {metric}, and an evaluation gives {', '.join(n['metric_names'][:4])}"
+        loss = next((name for name in n["metric_names"] if name.endswith("loss")), n["metric_names"][0])
+        fix = {"train.metric_for_best_model": loss}
+        return text, fix | ({"train.greater_is_better": False} if greater and loss.endswith("loss") else {})
+    if greater is True and metric.endswith("loss"):
+        text = f"greater_is_better is true for {metric}: the checkpoint with the largest loss would be kept"
+        return text, {"train.greater_is_better": False}
+    if greater is False and metric.endswith("accuracy"):
+        text = f"greater_is_better is false for {metric}: the checkpoint with the lowest accuracy would be kept"
+        return text, {"train.greater_is_better": True}
+    return None

@@ -1,0 +1,71 @@
+"""So many passes over so few rows that the model will learn them by heart.
+
+Measures: how often the run goes over each training row.
+
+Matters: from about the third pass on the training loss falls in steps at the borders of epochs: the model recognises
+rows instead of learning from them. What it then knows about other rows gets worse while every training number improves.
+
+Cause: num_train_epochs from a recipe for other data, or max_steps that go round a small file many times.
+
+Fix: train for 2 to 5 epochs, keep the checkpoint with the lowest validation loss, or collect more rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.run_settings import Settings
+
+LIMITS = {
+    "epochs": Limit(
+        15,
+        "LIMA went 15 times over 1,000 rows, the most of any published recipe known here, and chose the checkpoint by"
+        " hand; s1 went 5 times over 1,000 rows; transformers#18730 shows the steps of memorising from epoch 2 on",
+    ),
+    "few_rows": Limit(200, "a fifth of the rows of LIMA and s1, the smallest published sets"),
+    "epochs_few_rows": Limit(10, "twice the passes of s1, for sets far smaller than its 1,000 rows"),
+}
+
+USUAL = 3.0
+"""Epochs of Alpaca and Tulu 2: what the fix proposes."""
+
+
+def measure(settings: Settings) -> Measurement:
+    """Passes and rows. ``by_steps``: max_steps decides how long the run is."""
+    if not settings.train_examples:
+        raise NotApplicableError("the number of rows is not known")
+    return Measurement(
+        {
+            "epochs": settings.epochs,
+            "train_examples": settings.train_examples,
+            "packing": settings.packing,
+            "steps_per_epoch": settings.steps_per_epoch,
+            "by_steps": int(settings.given.get("max_steps") or -1) > 0,
+            "learnt_tokens": settings.learnt_tokens,
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    """Packs hold many rows each, so the stricter limit for few rows is not for them."""
+    n = m.numbers
+    few = 0 < n["train_examples"] < limits["few_rows"] and not n["packing"]
+    limit = min(limits["epochs"], limits["epochs_few_rows"]) if few else limits["epochs"]
+    unit = "packs" if n["packing"] else "rows"
+    if n["epochs"] > limit:
+        fix = (
+            {"train.max_steps": max(1, round(USUAL * n["steps_per_epoch"]))}
+            if n["by_steps"]
+            else {"train.num_train_epochs": USUAL}
+        )
+        published = "LIMA: 15 times over 1,000 rows" if not few else "s1: 5 times over 1,000 rows"
+        return warned(
+            f"Each of {n['train_examples']:,} {unit} is learnt {n['epochs']:g} times; published recipes stay below"
+            f" {limit} ({published}).",
+            fix=fix,
+        )
+    return passed(f"{n['epochs']:g} passes over {n['train_examples']:,} {unit}; up to {limit} have worked.")

@@ -1,0 +1,95 @@
+"""The run is too short for its schedule: warm-up, logging, evaluation or saving do not fit into its steps.
+
+Measures: the number of steps, the share of them that is warm-up, and how often something is logged, evaluated and
+saved within them.
+
+Matters: with a warm-up as long as the run the full learning rate is never reached; an interval longer than the run
+means that nothing is seen of it until it is over. A few dozen steps hardly move a model, and their curve says nothing.
+
+Cause: few rows with a large effective batch, or intervals and a warm-up copied from a longer run.
+
+Fix: give warm-up and intervals as shares of the run (warmup_steps: 0.1), use a smaller effective batch, or train for
+more epochs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.run_settings import Settings
+
+LIMITS = {
+    "fewest_steps": Limit(50, "half of the least that tinker-cookbook asks for (at least 100 steps, better 1,000)"),
+    "warmup_share": Limit(0.5, "published recipes warm up for 3 to 10 % of the steps (Alpaca, Tulu, Zephyr, SmolLM)"),
+}
+
+
+def measure(settings: Settings) -> Measurement:
+    """Steps, warm-up and intervals. ``given``: those of the keys that the user has written."""
+    total = settings.total_steps
+    return Measurement(
+        {
+            "total_steps": total,
+            "warmup_steps": settings.warmup_steps,
+            "warmup_share": settings.warmup_steps / total if total else 0.0,
+            "steps_per_epoch": settings.steps_per_epoch,
+            "epochs": settings.epochs,
+            "effective": settings.effective,
+            "logging_steps": settings.logging_steps,
+            "eval_steps": settings.eval_steps if settings.eval_strategy == "steps" else None,
+            "save_steps": settings.save_steps if settings.save_strategy == "steps" else None,
+            "save_given": "save_steps" in settings.given,
+            "load_best": settings.load_best,
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    """Every misfit at once, in one warning."""
+    n = m.numbers
+    total = n["total_steps"]
+    said: list[str] = []
+    fix: dict[str, Any] = {}
+    if total < limits["fewest_steps"]:
+        said.append(
+            f"the whole run is {_steps(total)} ({n['epochs']:g} epochs of {n['steps_per_epoch']:,}, effective batch"
+            f" {n['effective']:,}); below {limits['fewest_steps']} little is learnt"
+        )
+    if n["warmup_steps"] >= total > 0:
+        said.append(f"warm-up takes all {total:,} steps ({n['warmup_steps']:,} asked for)")
+    elif n["warmup_share"] > limits["warmup_share"]:
+        said.append(f"warm-up takes {n['warmup_steps']:,} of {total:,} steps ({units.share(n['warmup_share'])})")
+    if n["warmup_share"] > limits["warmup_share"]:
+        fix["train.warmup_steps"] = 0.1
+    said += _intervals(n, total, fix)
+    if said:
+        what = "; ".join(said)
+        return warned(what[0].upper() + what[1:] + ".", fix=fix)
+    return passed(f"{total:,} steps, {n['warmup_steps']:,} of them warm-up; every interval fits into them.")
+
+
+def _intervals(n: dict[str, Any], total: int, fix: dict[str, Any]) -> list[str]:
+    """Intervals longer than the run. transformers always saves at its end, and 500 is its default: a longer one counts
+    only where it was asked for."""
+    said = []
+    if n["logging_steps"] and n["logging_steps"] > total:
+        said.append(f"nothing is logged before the end: logging_steps is {n['logging_steps']:,}, the run {total:,}")
+        fix["train.logging_steps"] = max(1, total // 20)
+    if n["eval_steps"] and n["eval_steps"] > total:
+        said.append(f"nothing is evaluated before the end: eval_steps is {n['eval_steps']:,}, the run {total:,}")
+        fix["train.eval_steps"] = max(1, round(total / 10))
+    if n["save_steps"] and n["save_steps"] > total and n["save_given"]:
+        said.append(f"nothing is saved before the end: save_steps is {n['save_steps']:,}, the run {total:,}")
+        fix["train.save_steps"] = fix.get("train.eval_steps") or n["eval_steps"] or max(1, round(total / 5))
+    elif "train.eval_steps" in fix and n["load_best"] and n["save_steps"]:
+        fix["train.save_steps"] = fix["train.eval_steps"]
+    return said
+
+
+def _steps(count: int) -> str:
+    return f"{count:,} {'step' if count == 1 else 'steps'}"

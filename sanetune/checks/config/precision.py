@@ -1,0 +1,162 @@
+"""The number format does not suit the model, the device or the size of the updates.
+
+Measures: the format of the stored weights, of the weights in training and of the computation against each other and
+the device; and, where 16-bit weights are trained themselves, the share of weights that one step cannot move.
+
+Matters: bf16 values beyond 65,504 become infinite in fp16, and the loss becomes NaN. A 16-bit weight can only move by
+its own spacing: bf16 keeps 8 significant bits, so numbers near 0.02 (between 2^-6 and 2^-5) lie 2^-13 = 1.2e-4 apart,
+and the nearest number to 0.02 plus an update below half of that, 6.1e-5, is 0.02 again. A step of Adam moves each
+weight by about the learning rate, 2e-5: most weights stay where they are, and the loss falls far more slowly than it
+could, or not at all.
+
+Cause: fp16 from a recipe for older GPUs, or model.dtype (torch_dtype) set to bfloat16 to save memory while all weights
+are trained, with no float32 copy of them.
+
+Fix: train all weights in float32 and compute in bf16 (model.dtype: float32, train.bf16: true), or train a LoRA, whose
+frozen weights may be 16-bit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.run_settings import Settings
+
+LIMITS = {
+    "stuck_warn": Limit(0.1, "a tenth of the weights cannot follow in one step; at 1e-4 it is 12 % in bf16"),
+    "stuck_fail": Limit(
+        0.5,
+        "at 2e-5 70 % of bf16 weights cannot follow, at 1e-5 84 %; torchtune#2254 shows full fine-tunes in pure bf16"
+        " far behind fp32, pytorch/ao#1124 why",
+    ),
+}
+
+WEIGHT_STD = 0.02
+"""Typical standard deviation of weights: ``initializer_range`` of GPT-2, Llama, Qwen and Mistral."""
+BITS = {"bfloat16": 8, "float16": 11}
+"""Significant bits, the leading one included."""
+SAFE_OPTIMIZERS = ("anyprecision", "stochastic", "kahan")
+"""Names of optimizers that carry what rounding loses."""
+
+
+def measure(settings: Settings) -> Measurement:
+    """``stuck_share``: weights that one step at the peak rate leaves where they are; None where a float32 copy of the
+    weights is trained (LoRA, DeepSpeed, FSDP) or weights are float32."""
+    return Measurement(
+        {
+            "method": settings.method,
+            "stored_dtype": settings.stored_dtype,
+            "weights_dtype": settings.weights_dtype,
+            "bf16": settings.bf16,
+            "fp16": settings.fp16,
+            "device": settings.device,
+            "device_has_bf16": settings.device_has_bf16,
+            "learning_rate": settings.learning_rate,
+            "stuck_share": _stuck(settings),
+            "spacing": _spacing(WEIGHT_STD, BITS.get(_trained_in(settings) or "", 24)),
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    """The worst first: what cannot run, then what cannot learn, then what may overflow."""
+    n = m.numbers
+    for judged in (_impossible(n), _rounded(n, limits), _overflowing(n)):
+        if judged:
+            return judged
+    computes = "bf16" if n["bf16"] else "fp16" if n["fp16"] else "the weights' own format"
+    stored = f", stored as {n['stored_dtype']}" if n["stored_dtype"] else ""
+    return passed(f"Weights in {n['weights_dtype'] or 'float32'}{stored}; computes in {computes} on {n['device']}.")
+
+
+def stuck_share(rate: float, bits: int, std: float = WEIGHT_STD) -> float:
+    """Share of normally distributed weights with a spacing of more than twice ``rate``, so that adding it changes
+    nothing."""
+    if rate <= 0:
+        return 1.0
+    # A weight in [2^k, 2^(k+1)) has the spacing 2^(k+1-bits); it is stuck where half of that exceeds the rate.
+    smallest_k = math.floor(math.log2(rate) + bits) + 1
+    return math.erfc(2.0**smallest_k / std / math.sqrt(2))
+
+
+def _spacing(weight: float, bits: int) -> float:
+    return float(2.0 ** (math.floor(math.log2(weight)) + 1 - bits))
+
+
+def _trained_in(settings: Settings) -> str | None:
+    dtype = settings.weights_dtype
+    return settings.stored_dtype if dtype == "auto" else dtype
+
+
+def _stuck(settings: Settings) -> float | None:
+    bits = BITS.get(_trained_in(settings) or "")
+    given = settings.given
+    optimizer = str(given.get("optim") or "").lower()
+    copied = given.get("deepspeed") or given.get("fsdp") or any(name in optimizer for name in SAFE_OPTIMIZERS)
+    if settings.method != "full" or bits is None or copied:
+        return None
+    return stuck_share(settings.learning_rate, bits)
+
+
+def _impossible(n: dict[str, Any]) -> Judgement | None:
+    if n["bf16"] and n["fp16"]:
+        return failed("Both bf16 and fp16 are true: transformers refuses.", fix={"train.fp16": False})
+    if n["bf16"] and not n["device_has_bf16"] and n["device"] == "cuda":
+        return failed(
+            "This GPU does not compute in bf16 (Ampere and later do), and bf16 is true.",
+            "Use fp16 or float32 on this GPU.",
+            {"train.bf16": False, "train.fp16": True},
+        )
+    if n["fp16"] and n["device"] == "cpu":
+        return failed("There is no GPU, and fp16 is true: its loss scaling needs one.", fix={"train.fp16": False})
+    return None
+
+
+def _rounded(n: dict[str, Any], limits: Limits) -> Judgement | None:
+    stuck, dtype = n["stuck_share"], n["weights_dtype"] if n["weights_dtype"] != "auto" else n["stored_dtype"]
+    if stuck is None:
+        return None
+    fix = {"model.dtype": "float32"}
+    if dtype == "float16":
+        return failed(
+            "All weights are trained, and they are float16 themselves: loss scaling refuses them, and without it small"
+            " gradients (below 6e-8) are zero.",
+            fix=fix,
+        )
+    if stuck < limits["stuck_warn"]:
+        return None
+    what = (
+        f"All weights are trained in {dtype}, without a float32 copy: near {WEIGHT_STD} its numbers lie"
+        f" {n['spacing']:.1e} apart, a step moves a weight by about {n['learning_rate']:.1e}, and"
+        f" {units.share(stuck)} of the weights round back to where they were."
+    )
+    return failed(what, fix=fix) if stuck >= limits["stuck_fail"] else warned(what, fix=fix)
+
+
+def _overflowing(n: dict[str, Any]) -> Judgement | None:
+    native = n["stored_dtype"] == "bfloat16"
+    if native and n["fp16"]:
+        what = "The weights are stored as bfloat16, and fp16 is true: values beyond 65,504 become infinite."
+        if n["device_has_bf16"]:
+            return warned(what, "Compute in bf16, as the model was.", {"train.fp16": False, "train.bf16": True})
+        return warned(
+            f"{what} This {n['device']} has no bf16.",
+            "Watch for NaN in the first steps; float32 (fp16: false) is the safe way on this device.",
+        )
+    if native and n["weights_dtype"] == "float16":
+        return warned(
+            "The weights are stored as bfloat16 and loaded as float16: values beyond 65,504 become infinite.",
+            "Load them as they are stored.",
+            {"model.dtype": "bfloat16" if n["device_has_bf16"] else "float32"},
+        )
+    if n["bf16"] and not n["device_has_bf16"] and n["device"] != "cpu":
+        return warned(
+            f"This {n['device']} is not known to compute in bf16, and bf16 is true.", fix={"train.bf16": False}
+        )
+    return None

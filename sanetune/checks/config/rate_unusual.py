@@ -1,0 +1,141 @@
+"""The learning rate is outside what is published for this way of training and this size of model.
+
+Measures: the learning rate against the usual one for the method (all weights, LoRA, LoRA on quantised weights), the
+parameters and the width of the model, the reduction of the loss (mean or sum over tokens) and the tokens in a step.
+
+Matters: ten times too high a rate destroys what the model knew, often without a sign in the first steps; ten times too
+low a one spends the whole budget and learns little. LoRA needs about ten times the rate of training all weights.
+
+Cause: a default (2e-5 of TRL also holds for LoRA), or a recipe for another method, size or reduction of the loss.
+
+Fix: start from the usual rate; a sweep of a third and three times of it tells more than any rule.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.run_settings import Settings
+
+_SWEEP = "Tinker's sweep (35 models, 1B to 550B, LoRA): 1e-3 is best in 10 of them, runs diverge at 3e-3, none at 3e-4"
+_SMOL = "SmolLM2-135M and -360M: 1e-3; SmolLM2-1.7B: 3e-4, all weights"
+
+LIMITS = {
+    "full_from_12b": Limit(5e-5, "Llama-2-chat 70B 2e-5; Alpaca 13B, Tulu 2 70B, LIMA-65B, s1-32B 1e-5; some room"),
+    "full_from_3b": Limit(1e-4, "Olmo 3 7B 8e-5; Alpaca 7B, Tulu 2 7B, Zephyr-7b, SmolLM3-3B 2e-5"),
+    "full_large_batch": Limit(1e-4, "Olmo 3 SFT: 8e-5 and 1e-4 at 7B and 32B with 1 and 4 million tokens per step"),
+    "large_batch_tokens": Limit(1_000_000, "Olmo 3 7B SFT; the best rate grows with the root of the batch"),
+    "full_smallest": Limit(1e-3, _SMOL),
+    "full_smallest_parameters": Limit(4e8, _SMOL),
+    "full_exponent": Limit(0.8, f"from 1e-3 at 0.4 to 3e-4 at 1.8 billion parameters: {_SMOL}"),
+    "full_times_usual": Limit(
+        6, "measured on a Llama of 260 thousand parameters (usual 7.4e-4): 3e-3 is good, 1e-2 costs 0.35 nats"
+    ),
+    "lora": Limit(1e-3, _SWEEP),
+    "lora_times_usual": Limit(10 / 3, f"1e-3 to 3e-4, carried over to small models: {_SWEEP}"),
+    "qlora": Limit(1e-3, f"Guanaco and Zephyr 2e-4; {_SWEEP}"),
+    "qlora_from_30b": Limit(5e-4, "Guanaco 33B and 65B 1e-4; some room"),
+    "lora_lowest": Limit(5e-5, "Tulu 2 LoRA and QLoRA 1e-4 is the lowest recipe; at 4e-5 Tinker's sweep loses 0.08"),
+    "full_below_usual": Limit(10, "a tenth: 0.02 to 0.08 nats lost in Tinker's sweep; no recipe starts that low"),
+    "sum_usual": Limit(4, "Tulu 3 (summed loss) 8B 5e-6, 70B 2e-6, where Tulu 2 (mean) has 2e-5 and 1e-5"),
+    "sum_highest": Limit(8, "the highest with a summed loss are OLMo 2 7B 1e-5 and 13B 6e-6"),
+    "fail_above": Limit(2.5, f"times the highest published: there the cliff begins. {_SWEEP}"),
+    "fail_below": Limit(
+        5,
+        "times below the lowest; measured on a Llama of 260 thousand parameters, 20 rows and 50 steps: at a 37th of the"
+        " usual rate the loss falls from 4.94 to 3.48, at the usual one to 0.01",
+    ),
+}
+
+
+def measure(settings: Settings) -> Measurement:
+    """``usual``: the rate that open configurations get. Published rates are for Adam: other optimizers are skipped."""
+    from sanetune.planning.learning_rates import learning_rate
+
+    optimizer = str(settings.given.get("optim") or "adamw").rpartition(".")[2].lower()
+    if "adam" not in optimizer:
+        raise NotApplicableError(f"published rates are for Adam, and this run uses {optimizer}")
+    if settings.parameters <= 0 and settings.method == "full":
+        raise NotApplicableError("the size of the model is not known")
+    usual, source = learning_rate(settings.method, settings.parameters, settings.hidden)
+    tokens = settings.train_tokens / settings.steps_per_epoch if settings.steps_per_epoch else 0.0
+    return Measurement(
+        {
+            "learning_rate": settings.learning_rate,
+            "usual": usual,
+            "source": source,
+            "method": settings.method,
+            "parameters": settings.parameters,
+            "hidden": settings.hidden,
+            "loss_reduction": settings.loss_reduction,
+            "tokens_per_step": round(tokens),
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    """Beyond what is published: warn. Far beyond: fail."""
+    n = m.numbers
+    rate, usual = n["learning_rate"], n["usual"]
+    summed = n["loss_reduction"] == "sum" and n["method"] == "full"
+    if summed:
+        usual = float(f"{usual / limits['sum_usual']:.1e}")
+    lowest, highest = _lowest(n, usual, limits), _highest(n, limits)
+    of = _of(n, summed)
+    span = f"from {units.rate(float(f'{lowest:.1e}'))} to {units.rate(float(f'{highest:.1e}'))}"
+    fix = {"train.learning_rate": usual}
+    if not math.isfinite(rate) or rate <= 0:
+        return failed(f"The learning rate is {rate:g}: nothing is learnt.", fix=fix)
+    if lowest <= rate <= highest * (1 + 1e-9):
+        return passed(f"{units.rate(rate)} for {of}: published rates go {span}, usual is {units.rate(usual)}.")
+    high = rate > highest
+    times = rate / usual if high else usual / rate
+    what = (
+        f"The learning rate {units.rate(rate)} is {_times(times)} {'above' if high else 'below'} the usual"
+        f" {units.rate(usual)} for {of}; published rates go {span}."
+    )
+    todo = (
+        f"Write learning_rate: {units.rate(usual)} ({n['source']}{', a quarter of it as the loss is summed' * summed})."
+    )
+    far = rate > highest * limits["fail_above"] if high else rate < lowest / limits["fail_below"]
+    return failed(what, todo, fix) if far else warned(what, todo, fix)
+
+
+def _highest(n: dict[str, Any], limits: Limits) -> float:
+    billions, usual = n["parameters"] / 1e9, n["usual"]
+    if n["method"] == "qlora":
+        return float(limits["qlora_from_30b"] if billions >= 30 else limits["qlora"])
+    if n["method"] == "lora":
+        return float(max(limits["lora"], usual * limits["lora_times_usual"]))
+    if billions >= 3:
+        highest = limits["full_from_12b"] if billions >= 12 else limits["full_from_3b"]
+        if n["tokens_per_step"] >= limits["large_batch_tokens"]:
+            highest = max(highest, limits["full_large_batch"])
+    else:
+        larger = max(1.0, n["parameters"] / limits["full_smallest_parameters"])
+        published = limits["full_smallest"] / larger ** limits["full_exponent"]
+        highest = max(published, usual * limits["full_times_usual"])
+    return float(highest / (limits["sum_highest"] if n["loss_reduction"] == "sum" else 1))
+
+
+def _lowest(n: dict[str, Any], usual: float, limits: Limits) -> float:
+    """Small models have a higher usual rate and a higher lowest one, up to twice: a LoRA at 1e-4 is common anywhere."""
+    if n["method"] == "full":
+        return usual / float(limits["full_below_usual"])
+    return float(limits["lora_lowest"] * min(2.0, max(1.0, usual / 3e-4)))
+
+
+def _of(n: dict[str, Any], summed: bool) -> str:
+    ways = {"full": "all weights", "lora": "LoRA", "qlora": "LoRA on quantised weights"}
+    size = f" of a model of {units.count(n['parameters'])} parameters" if n["parameters"] else ""
+    return f"{ways[str(n['method'])]}{size}" + (", the loss summed over tokens" if summed else "")
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"

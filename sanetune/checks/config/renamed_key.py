@@ -1,0 +1,88 @@
+"""A key of the configuration has another name today, or no longer does anything.
+
+Measures: every key that was given by a name that TRL 1.16 or transformers 5.23 have renamed or dropped, with its value
+and its line.
+
+Matters: sanetune understands the old name, but other tools do not: TRL raises a TypeError for most of them, and
+ignores a few, such as `torch_dtype` in `model_init_kwargs`, so that the model loads in float32 without a word.
+
+Cause: the configuration was written for an earlier TRL or transformers, or copied from a tutorial of that time.
+
+Fix: write the key by today's name; delete a key that does nothing any more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sanetune.checks.base import Limits
+from sanetune.errors import Place
+from sanetune.finding import Judgement, Measurement, Witness, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config, Renamed
+
+SHOWN = 5
+
+
+def measure(config: Config) -> Measurement:
+    """``renamed``: old and new name, value of today and line of each key, in the order of the file."""
+    found = [_entry(config, one) for one in config.renamed]
+    lines = [entry["line"] or 0 for entry in found]
+    found = [entry for _, entry in sorted(zip(lines, found, strict=True), key=lambda pair: pair[0])]
+    witnesses = [
+        Witness(
+            f"{entry['old'].rpartition('.')[2]}: {entry['given']}",
+            Place(config.file, entry["line"]) if config.file else None,
+            f"today: {entry['new']}" if entry["new"] else "does nothing any more",
+        )
+        for entry in found
+    ]
+    file = Path(config.file).name if config.file else None
+    return Measurement({"count": len(found), "renamed": found, "file": file}, witnesses[:SHOWN])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    """A warning: the values were understood."""
+    renamed = m.numbers["renamed"]
+    if not renamed:
+        return passed("Every key has its name of today.")
+    said = [_said(entry, m.numbers["file"]) for entry in renamed]
+    more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
+    head = "1 key has" if len(said) == 1 else f"{len(said)} keys have"
+    what = f"{head} another name today or none: {'; '.join(said[:SHOWN])}{more}."
+    return warned(what, fix={entry["new"]: entry["value"] for entry in renamed if entry["new"]})
+
+
+def _entry(config: Config, one: Renamed) -> dict[str, Any]:
+    origin = config.origins.get(".".join(one.new.split(".")[:2])) if one.new else None
+    place = origin.place if origin else None
+    value = _value(config, one)
+    return {
+        "old": one.old,
+        "new": one.new,
+        "given": one.value,
+        "value": value,
+        "line": place.line if place and config.file and str(place.file) == str(config.file) else None,
+    }
+
+
+def _value(config: Config, one: Renamed) -> Any:
+    """What stands under today's name. A path is left as it was written: the configuration holds it made absolute."""
+    from sanetune.config.paths import PATHS
+
+    if not one.new or one.new in PATHS:
+        return one.value
+    section, *keys = one.new.split(".")
+    value: Any = getattr(config, section)
+    for key in keys:
+        value = value.get(key) if hasattr(value, "get") else getattr(value, key, None)
+    return value
+
+
+def _said(entry: dict[str, Any], file: str | None) -> str:
+    where = f" ({file}:{entry['line']})" if file and entry["line"] else ""
+    section = entry["old"].split(".")[0]
+    new = entry["new"].removeprefix(f"{section}.")
+    return f"{entry['old']}{where} " + (f"is {new}" if new else "does nothing")

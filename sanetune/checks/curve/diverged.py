@@ -1,0 +1,97 @@
+"""The loss rises and stays up.
+
+Measures: The loss on held-out rows at the end against that before the first step, row by row, and against the lowest
+on the way; without held-out rows the training batches, with their noise. A rise of held-out rows alone, while training
+falls, is curve-overfit.
+Matters: The run ends with less than it began with; nothing that follows mends it.
+Cause: Most often a learning rate that is far too high; also float16 overflow, or labels that do not belong to their
+prompts.
+Fix: Lower train.learning_rate, and start again from the base model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve import _fixes as fixes
+from sanetune.curves.changes import TRAINING, overall, since_lowest, training
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.changes import Change
+    from sanetune.curves.series import Curve
+
+LIMITS = {
+    "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
+    "training_sure": Limit(4.0, "the same where only batches are known, whose errors are estimates"),
+    "rise": Limit(
+        0.1, "held-out loss above its start; on stories260k all rates up to 100 times the best end below theirs"
+    ),
+    "rise_warn": Limit(0.02, "the width that a healthy validation loss moves in (logs/wild)"),
+    "training_rise": Limit(0.5, "where only batches are known: the reader's limit for diverged (logs/wild)"),
+    "training_rise_warn": Limit(0.25, "half of that"),
+    "lost": Limit(0.5, "of what had been learnt on the way"),
+    "lost_share": Limit(0.2, "of the lowest level"),
+    "least": Limit(0.05, "nats; smaller rises are no divergence, whatever their share"),
+}
+
+FELL = -1.5
+"""Standard errors from which on training counts as falling: rising held-out rows are then curve-overfit's. With less
+the two cannot be told apart, and both speak."""
+
+
+def measure(curve: Curve) -> Measurement:
+    change = overall(curve)
+    if change is None:
+        raise NotApplicableError("fewer than two looks and fewer than four training losses are numbers")
+    low = since_lowest(curve) or change
+    trained = training(curve)
+    later = training(curve, since=low.steps[0])
+    return Measurement(
+        {
+            "source": change.source,
+            "start": change.before,
+            "end": change.after,
+            "end_step": change.steps[1],
+            "rise": change.by,
+            "share": change.share,
+            "sure": change.sure,
+            "lowest_source": low.source,
+            "lowest": low.before,
+            "lowest_step": low.steps[0],
+            "lost": low.by,
+            "lost_sure": low.sure,
+            "training_fell": _fell(trained),
+            "training_fell_later": _fell(later),
+            "planned_rate": curve.planned_rate,
+        }
+    )
+
+
+def _fell(trained: Change | None) -> bool:
+    """A cross entropy is never below zero: where it is, its sign or scale is wrong, and its fall says nothing."""
+    return trained is not None and trained.sure < FELL and trained.after >= 0
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    by_batches = n["source"] == TRAINING
+    what = f"by {n['source']} the loss goes from {n['start']:.3f} to {n['end']:.3f} at step {n['end_step']:,}"
+    fell = not by_batches and n["training_fell"]
+    clear = n["sure"] >= limits["training_sure" if by_batches else "sure"] and n["rise"] >= limits["least"] and not fell
+    share = limits["training_rise" if by_batches else "rise"]
+    fix = fixes.lower_rate(n["planned_rate"], 10 if n["share"] >= 0.5 else 3)
+    if clear and n["share"] >= share:
+        return failed(f"{what}, {units.share(n['share'])} above its start", fix=fix)
+    held_alone = n["lowest_source"] != TRAINING and n["training_fell_later"]
+    way = n["start"] - n["lowest"]
+    lost = n["lost"] >= max(limits["lost"] * way, limits["lost_share"] * n["lowest"], limits["least"])
+    lost &= n["lost_sure"] >= limits["training_sure" if n["lowest_source"] == TRAINING else "sure"]
+    if lost and not held_alone:
+        came = f"by {n['lowest_source']} the loss had come down to {n['lowest']:.3f} at step {n['lowest_step']:,}"
+        return failed(f"{came} and ends at {n['lowest'] + n['lost']:.3f}", fix=fix)
+    if clear and n["share"] >= limits["training_rise_warn" if by_batches else "rise_warn"]:
+        return warned(f"{what}, {units.share(n['share'])} above its start", fix=fix)
+    return passed(what)

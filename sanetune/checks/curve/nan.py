@@ -1,0 +1,80 @@
+"""A loss or gradient is not a number, or infinite.
+
+Measures: Losses and gradient norms that are NaN or infinite, in training and on rows held out: how many, from which
+step on, and whether it is so at the end. Trainers hide such losses by default (logging_nan_inf_filter), so gradient
+norms that stop being numbers count as much.
+Matters: A weight that is NaN stays NaN: from that step on everything that is trained is lost.
+Cause: Overflow in float16, a rate that is too high, a row with nothing to learn (0 divided by 0).
+Fix: Train in bf16 or float32 instead of fp16, lower train.learning_rate, and look for examples with no learnt token
+(labels-none).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.curves.changes import is_number
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+LIMITS = {
+    "loss_share": Limit(0.02, "one lost batch in fifty; fp16's scaler skips one step in 2,000 in a healthy run"),
+    "norms": Limit(2, "a single NaN gradient norm did no harm in real logs; fp16's scaler skips such a step"),
+    "norm_share": Limit(0.01, "a real fp16 run that broke logged 2 of 60 (qlora-gallery)"),
+    "norm_fail_share": Limit(0.5, "most of the last third: the losses beside them are hidden NaNs"),
+}
+
+
+def measure(curve: Curve) -> Measurement:
+    losses = [(point.step, point.loss) for point in curve.points]
+    looks = [(look.step, look.loss) for look in (*curve.held, *curve.probe)]
+    norms = [(point.step, point.grad_norm) for point in curve.points if point.grad_norm is not None]
+    if not losses and not looks:
+        raise NotApplicableError("no loss was logged")
+    bad = [step for step, loss in losses if not is_number(loss)]
+    bad_looks = sorted(step for step, loss in looks if not is_number(loss))
+    bad_norms = [step for step, norm in norms if not math.isfinite(norm)]
+    last_third = norms[-max(1, len(norms) // 3) :] if len(norms) >= 3 else []
+    return Measurement(
+        {
+            "points": len(losses),
+            "looks": len(looks),
+            "norms": len(norms),
+            "bad_losses": len(bad),
+            "bad_looks": len(bad_looks),
+            "bad_norms": len(bad_norms),
+            "first_step": min([*bad, *bad_looks], default=None),
+            "first_norm_step": min(bad_norms, default=None),
+            "at_the_end": bool(losses and not is_number(losses[-1][1])),
+            "bad_norms_late": sum(not math.isfinite(norm) for _, norm in last_third) / max(1, len(last_third)),
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    looked = f"{units.many(n['points'], 'training loss', 'training losses')} and {units.many(n['looks'], 'look')}"
+    if n["bad_looks"] or n["bad_losses"]:
+        what = (
+            f"{n['bad_losses']:,} of {units.many(n['points'], 'training loss', 'training losses')} and"
+            f" {n['bad_looks']:,} of {units.many(n['looks'], 'look')} at held-out rows are NaN or infinite, the first"
+            f" at step {n['first_step']:,}"
+        )
+        lasting = n["at_the_end"] or n["bad_losses"] > limits["loss_share"] * n["points"]
+        return failed(what) if n["bad_looks"] or lasting else warned(f"{what}; the losses after it are numbers again")
+    if n["bad_norms"]:
+        what = (
+            f"{n['bad_norms']:,} of {units.many(n['norms'], 'gradient norm')} are NaN or infinite, the first at step"
+            f" {n['first_norm_step']:,}, though no logged loss is"
+        )
+        if n["bad_norms_late"] > limits["norm_fail_share"]:
+            return failed(what)
+        if n["bad_norms"] >= limits["norms"] and n["bad_norms"] > limits["norm_share"] * n["norms"]:
+            return warned(what)
+        return passed(f"{what}; so few do no harm")
+    return passed(f"{looked} at held-out rows are numbers, and so are {units.many(n['norms'], 'gradient norm')}")

@@ -1,0 +1,106 @@
+"""The loss swings up and down instead of falling.
+
+Measures: The upward swings of the loss on a small fixed batch that is not trained on, looked at every few steps: it has
+no noise of batches. Without such looks, training losses that scatter by more than they have fallen.
+Matters: Steps that are too long jump over what they look for; the run ends wherever the last swing leaves it.
+Cause: A learning rate that is too high for this model, method and batch.
+Fix: Lower train.learning_rate to the rate proposed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve import _fixes as fixes
+from sanetune.curves.changes import finite, peak_step, points_of
+from sanetune.curves.robust import level, noise, swings
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve, Look, Point
+
+LIMITS = {
+    "warn": Limit(2, "swings; clean runs on stories260k have none of this height"),
+    "fail": Limit(4, "swings; one in ten looks of a short trial"),
+    "scatter": Limit(0.5, "of the level, where only batches are known: healthy logs have up to 0.2 (logs/wild)"),
+}
+
+HEIGHT = 0.1
+"""What counts as a swing: this share of the loss. At good rates on stories260k none is above 0.06 (one in 40 looks)."""
+OF_FALL = 0.05
+LEAST = 0.05
+"""... and this share of what the loss has fallen by in all, and this many nats."""
+FEWEST = 8
+
+
+def measure(curve: Curve) -> Measurement:
+    probe = finite(curve.probe)
+    after = [look for look in probe if look.step >= peak_step(curve)]
+    if len(after) >= FEWEST:
+        return Measurement({"planned_rate": curve.planned_rate, **_of_looks(probe[0], after)})
+    points = points_of(curve)
+    if len(points) < 3 * FEWEST:
+        raise NotApplicableError(
+            f"it takes {FEWEST} looks at a fixed batch after warm-up, or {3 * FEWEST} training losses, to see a swing"
+        )
+    return Measurement({"planned_rate": curve.planned_rate, **_of_points(points, curve)})
+
+
+def _of_looks(first: Look, after: list[Look]) -> dict[str, object]:
+    losses = [look.loss for look in after]
+    lowest = min(losses)
+    height = max(HEIGHT * lowest, OF_FALL * (max(first.loss, losses[0]) - lowest), LEAST)
+    found = swings(losses, height)
+    # A rise that does not come down again is no swing (see curve-diverged), the last one may still.
+    last = losses[-1]
+    if found and max(losses[-3:]) == max(losses) and last > lowest + height:
+        found = found[:-1]
+    return {
+        "source": "probe",
+        "looks": len(losses),
+        "height": height,
+        "swings": len(found),
+        "highest": max(found, default=0.0),
+        "start": first.loss,
+        "end": last,
+        "scatter": noise(losses) / lowest if lowest > 0 else 0.0,
+    }
+
+
+def _of_points(points: list[Point], curve: Curve) -> dict[str, object]:
+    after = [point.loss for point in points if point.step >= peak_step(curve)] or [point.loss for point in points]
+    scatter, third = noise(after), max(3, len(after) // 3)
+    start, end = level(after[:third], scatter), level(after[-third:], scatter)
+    return {
+        "source": "points",
+        "looks": len(after),
+        "start": start.value,
+        "end": end.value,
+        "scatter": scatter / end.value if end.value > 0 else 0.0,
+        "fall": (start.value - end.value) / scatter if scatter > 0 else 0.0,
+    }
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    if n["source"] == "points":
+        what = (
+            f"training losses scatter by {units.share(n['scatter'])} of their level about their trend, which goes from"
+            f" {n['start']:.2f} to {n['end']:.2f}"
+        )
+        if n["scatter"] > limits["scatter"] and n["fall"] < 1:
+            todo = "Batches alone cannot tell a high rate from varied rows: look at a fixed batch, or at larger ones."
+            return warned(what, todo)
+        return passed(what)
+    what = (
+        f"in {n['looks']:,} looks at a fixed batch after warm-up the loss swung up {units.many(n['swings'], 'time')} by"
+        f" {n['height']:.2f} or more"
+    )
+    if n["swings"] < limits["warn"]:
+        return passed(what)
+    what = f"{what}, at most by {n['highest']:.2f}; it began at {n['start']:.2f} and ends at {n['end']:.2f}"
+    hot = n["swings"] >= limits["fail"]
+    fix = fixes.lower_rate(n["planned_rate"], 10 if hot and n["end"] > 0.8 * n["start"] else 3)
+    return failed(what, fix=fix) if hot else warned(what, fix=fix)

@@ -1,0 +1,88 @@
+"""The loss on held-out rows rises from its minimum while training goes on falling.
+
+Measures: The loss on held-out rows at the end against its lowest, row by row, and what the training losses did since.
+Matters: From the minimum on the model learns its rows by heart; every further step makes it worse on all others.
+Cause: Too many passes over too few rows, for the rate that is used.
+Fix: Take the checkpoint at the minimum (train.load_best_model_at_end), train for fewer epochs, at a lower rate, with a
+weight decay of 0.05 to 0.1, with LoRA instead of all weights, or on more or more varied rows. On about 1,000 rows the
+loss and the quality of answers part ways (LIMA): read the samples too.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve import _fixes as fixes
+from sanetune.curves.changes import HELD, finite, since_lowest, training
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+LIMITS = {
+    "fail": Limit(0.05, "above its minimum at the end: the reader's limit for overfit (logs/wild)"),
+    "warn": Limit(
+        0.03,
+        "healthy: within 2 % of its minimum at the end (logs/wild); a little more is the to and fro of the weights",
+    ),
+    "sure": Limit(3.0, "standard errors of the change from look to look"),
+}
+
+JUMP = 0.01
+"""Standard deviation of a look without rows, as a share of the loss, at least: nothing tells it better."""
+
+
+def measure(curve: Curve) -> Measurement:
+    held = finite(curve.held)
+    change = since_lowest(curve)
+    if len(held) < 2 or change is None or change.source != HELD:
+        raise NotApplicableError("the held-out rows were looked at fewer than two times")
+    error = change.error if change.exact else max(change.error, JUMP * 2**0.5 * change.before)
+    trained = training(curve, since=change.steps[0])
+    return Measurement(
+        {
+            "looks": len(held),
+            "lowest": change.before,
+            "lowest_step": change.steps[0],
+            "end": change.after,
+            "end_step": change.steps[1],
+            "rise": change.share,
+            "sure": change.by / error if error > 0 else (math.inf if change.by > 0 else 0.0),
+            "training_before": None if trained is None else trained.before,
+            "training_after": None if trained is None else trained.after,
+            "training_rose": trained is not None and trained.sure > 3,
+            "steps_per_epoch": curve.steps_per_epoch,
+            "planned_rate": curve.planned_rate,
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    what = (
+        f"the held-out loss is lowest at step {n['lowest_step']:,} ({n['lowest']:.3f} in"
+        f" {units.many(n['looks'], 'look')}) and {n['end']:.3f} at step {n['end_step']:,}"
+    )
+    if n["sure"] < limits["sure"] or n["rise"] < limits["warn"]:
+        return passed(what)
+    if n["training_rose"]:
+        return passed(f"{what}; the training loss rises with it, which is another fault (curve-diverged)")
+    what = f"{what}, {units.share(n['rise'])} higher"
+    if n["training_after"] is not None:
+        what += f"; training goes from {n['training_before']:.3f} to {n['training_after']:.3f} meanwhile"
+    fix = _fix(n)
+    return failed(what, fix=fix) if n["rise"] >= limits["fail"] else warned(what, fix=fix)
+
+
+def _fix(n: dict[str, Any]) -> dict[str, Any]:
+    """The checkpoint at the minimum, and as many epochs as lead to it where that is known; a lower rate where the
+    first step was already one too many."""
+    if n["lowest_step"] == 0:
+        return fixes.lower_rate(n["planned_rate"], 3)
+    fix: dict[str, Any] = {"train.load_best_model_at_end": True}
+    if n["steps_per_epoch"] and 0 < n["steps_per_epoch"] < math.inf:
+        fix["train.num_train_epochs"] = float(f"{n['lowest_step'] / n['steps_per_epoch']:.2g}")
+    return fix

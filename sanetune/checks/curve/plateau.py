@@ -1,0 +1,79 @@
+"""Nothing is learnt: the loss ends where it began.
+
+Measures: The loss on held-out rows at the end against that before the first step, row by row, and the training losses
+beside it; without held-out rows the training batches alone. A curve that has fallen and then stays is no plateau.
+Matters: Every further step costs the same and changes nothing.
+Cause: A rate that is far too low, weights that are not trained, labels that cannot be learnt, or a model that has
+learnt this data before.
+Fix: See model-nothing-trainable and model-update-lost; then raise train.learning_rate tenfold and try again. Where the
+model knows the data already, it needs no more of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.curves.changes import halved, overall, peak_step, training
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+LIMITS = {
+    "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k a rate a thousand times below the best"
+                         " still gives 0.055 in 200 steps"),
+    "warn": Limit(0.02, "flat: within 2 % from start to end (logs/wild)"),
+    "sure": Limit(2.0, "standard errors: a fall of more than the limits must be ruled out"),
+    "fell": Limit(0.1, "share: where only batches are known, they must rule out a larger fall in the first steps"),
+    "fewest_steps": Limit(50, "after warm-up; fewer hardly move a model"),
+}  # fmt: skip
+
+
+def measure(curve: Curve) -> Measurement:
+    change = overall(curve)
+    if change is None:
+        raise NotApplicableError("fewer than two looks and fewer than four training losses are numbers")
+    steps = change.steps[1] - max(change.steps[0], peak_step(curve))
+    trained = training(curve)
+    halves = None if change.exact else halved(curve)
+    return Measurement(
+        {
+            "source": change.source,
+            "exact": change.exact,
+            "start": change.before,
+            "end": change.after,
+            "steps": steps,
+            "fall": -change.share,
+            "error": change.error / change.before if change.before > 0 else 0.0,
+            "training_fell": trained is not None and trained.sure < -3,
+            "half_fall": None if halves is None else -halves.share,
+            "half_error": None if halves is None or halves.before <= 0 else halves.error / halves.before,
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    what = f"by {n['source']} the loss goes from {n['start']:.3f} to {n['end']:.3f} ({units.share(abs(n['fall']))}"
+    what += f" {'less' if n['fall'] >= 0 else 'more'})"
+    if n["steps"] < limits["fewest_steps"]:
+        if n["fall"] - limits["sure"] * n["error"] > limits["warn"]:
+            return passed(what)
+        raise NotApplicableError(f"{units.many(max(0, n['steps']), 'step')} after warm-up are too few to tell")
+    if n["exact"]:
+        most = n["fall"] + limits["sure"] * n["error"]
+        if n["training_fell"] or n["fall"] < -limits["warn"] or most >= limits["warn"]:
+            return passed(what)
+        what = f"{what} after {n['steps']:,} steps"
+        return failed(what) if most < limits["fail"] else warned(what)
+    return warned(f"{what} after {n['steps']:,} steps") if _flat(n, limits) else passed(what)
+
+
+def _flat(n: dict[str, Any], limits: Limits) -> bool:
+    """By batches alone: the halves are alike, and neither did the loss fall before them."""
+    if n["half_fall"] is None or n["half_error"] is None or n["half_error"] > limits["warn"]:
+        return False
+    may_have_fallen = n["fall"] + limits["sure"] * n["error"] >= limits["fell"]
+    return abs(n["half_fall"]) < limits["warn"] and not may_have_fallen and not n["training_fell"]

@@ -1,0 +1,71 @@
+"""The learning rate is zero where it should not be.
+
+Measures: The logged learning rates that are exactly 0: all of them, at the start beyond the first steps, in the middle,
+or long before the end.
+Matters: A step at a rate of 0 changes nothing and costs as much as any other.
+Cause: A rate that was given as 0 or rounded to it, a schedule over fewer steps than the run has, a scheduler that is
+not stepped.
+Fix: Give train.learning_rate a value (leave it open for a derived one), and let the schedule have as many steps as the
+run.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.curves.changes import complete
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+LIMITS = {
+    "fail": Limit(0.5, "half of the run changes nothing"),
+    "warn": Limit(0.1, "schedules begin and end at 0 for a step or two; fp16's scaler holds back a few more"),
+}
+
+ALLOWED = 2
+"""Logged steps at 0 that a schedule has at its ends."""
+
+
+def measure(curve: Curve) -> Measurement:
+    rates = [(point.step, point.rate) for point in curve.points if point.rate is not None and math.isfinite(point.rate)]
+    if not rates:
+        if curve.planned_rate is None or not math.isfinite(curve.planned_rate):
+            raise NotApplicableError("no learning rate was logged")
+        rates = [(0, curve.planned_rate)]
+    runs = [(zero, len(list(some))) for zero, some in groupby(rate == 0 for _, rate in rates)]
+    leading = runs[0][1] if runs[0][0] else 0
+    trailing = runs[-1][1] if runs[-1][0] and len(runs) > 1 else 0
+    zeros = sum(count for zero, count in runs if zero)
+    allowed = (min(ALLOWED, leading) + (min(ALLOWED, trailing) if complete(curve) else 0)) if len(runs) > 1 else 0
+    return Measurement(
+        {
+            "rates": len(rates),
+            "zeros": zeros,
+            "leading": leading,
+            "trailing": trailing,
+            "unexpected": zeros - allowed,
+            "share": (zeros - allowed) / len(rates),
+            "planned": curve.planned_rate,
+            "highest": max(rate for _, rate in rates),
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    if n["zeros"] == n["rates"]:
+        # One record can be the first step of a warm-up.
+        if n["rates"] == 1 and n["planned"]:
+            return passed("the only logged learning rate is 0, that of a first step")
+        return failed(f"the learning rate is 0 in all of {units.many(n['rates'], 'logged step')}")
+    where = f"{n['leading']:,} at the start, {n['trailing']:,} at the end"
+    what = f"the learning rate is 0 in {n['zeros']:,} of {units.many(n['rates'], 'logged step')} ({where})"
+    if n["unexpected"] > 1 and n["share"] >= limits["warn"]:
+        return failed(what) if n["share"] >= limits["fail"] else warned(what)
+    return passed(f"{what}; the highest is {units.rate(n['highest'])}")

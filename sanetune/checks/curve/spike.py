@@ -1,0 +1,101 @@
+"""The loss or the gradient norm jumps far above its neighbours and comes back.
+
+Measures: Training losses at least 1.8 times the median of their neighbours and far outside the noise of batches, for
+several steps or together with the gradient norm; looks at a fixed batch that stand out; and a hump above the start in
+the first steps. One odd batch that leaves no trace at a fixed batch, or a large gradient that does no harm, is
+mentioned and no more.
+Matters: A spike throws away steps, and what the model knew; the next one may not come back.
+Cause: A rate that is high for the gradients that some batches have, a warm-up that is too short, no clipping.
+Fix: Clip the gradients (train.max_grad_norm), warm up longer (train.warmup_steps), or lower train.learning_rate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve import _fixes as fixes
+from sanetune.checks.curve._spikes import Spike, harmless, in_looks, in_points, norm_spikes
+from sanetune.curves.changes import finite, last_step, points_of
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+LIMITS = {
+    "hump": Limit(0.2, "above the start in the first steps; none at good rates on stories260k, 0.4 at the worst"),
+    "hump_least": Limit(0.2, "nats; a loss near 0 may double without harm"),
+    "spikes": Limit(1, "a spike that several steps or the gradients bear out is none of noise"),
+}
+
+
+def measure(curve: Curve) -> Measurement:
+    points, probe = points_of(curve), finite(curve.probe)
+    if len(points) < 8 and len(probe) < 5:
+        raise NotApplicableError("too few losses were logged to have neighbours")
+    found = [*in_points(points), *in_looks(probe)]
+    borne = [spike for spike in found if spike.borne_out and not harmless(spike, probe)]
+    odd = [spike for spike in found if spike not in borne]
+    hump = max(probe, key=lambda look: look.loss) if len(probe) >= 5 else None
+    return Measurement(
+        {
+            "points": len(points),
+            "looks": len(probe),
+            "spikes": len(borne),
+            "odd_batches": len(odd),
+            "norm_spikes": norm_spikes(points, curve),
+            "worst": _told(borne),
+            "hump": (hump.loss - probe[0].loss) if hump else 0.0,
+            "hump_share": (hump.loss / probe[0].loss - 1) if hump and probe[0].loss > 0 else 0.0,
+            "hump_step": hump.step if hump else None,
+            "start": probe[0].loss if probe else None,
+            "came_back": bool(hump and probe[-1].loss < 0.5 * (hump.loss + probe[0].loss)),
+            "early": bool(borne) and max(spike.step for spike in borne) <= 0.2 * last_step(curve),
+            "steps": last_step(curve),
+            "clipped_at": curve.clipped_at,
+            "warmup_steps": curve.warmup_steps,
+            "planned_rate": curve.planned_rate,
+        }
+    )
+
+
+def _told(spikes: list[Spike]) -> dict[str, Any] | None:
+    if not spikes:
+        return None
+    worst = max(spikes, key=lambda spike: spike.height / max(spike.around, 1e-9))
+    return {"step": worst.step, "loss": worst.height, "around": worst.around, "length": worst.length}
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    if n["came_back"] and n["hump_share"] >= limits["hump"] and n["hump"] >= limits["hump_least"]:
+        what = (
+            f"the loss on a fixed batch rises from {n['start']:.2f} to {n['start'] + n['hump']:.2f} at step"
+            f" {n['hump_step']:,} before it comes back"
+        )
+        return warned(what, fix=fixes.lower_rate(n["planned_rate"], 3))
+    if n["spikes"] >= limits["spikes"]:
+        worst = n["worst"]
+        what = (
+            f"the loss has {units.many(n['spikes'], 'spike')}, the worst at step {worst['step']:,}: {worst['loss']:.2f}"
+            f" among {worst['around']:.2f}"
+        )
+        return warned(what, fix=_fix(n))
+    notes = []
+    if n["odd_batches"]:
+        notes.append(f"{units.many(n['odd_batches'], 'odd batch', 'odd batches')} that nothing else bears out")
+    if n["norm_spikes"]:
+        notes.append(f"{units.many(n['norm_spikes'], 'large gradient')} that did no harm")
+    said = f" ({', '.join(notes)})" if notes else ""
+    looked = f"{units.many(n['points'], 'training loss', 'training losses')} and {units.many(n['looks'], 'look')}"
+    return passed(f"no spike in {looked} at a fixed batch{said}")
+
+
+def _fix(n: dict[str, Any]) -> dict[str, Any]:
+    """Clipping where there is none; a longer warm-up for early spikes; else a lower rate."""
+    if n["clipped_at"] is not None and (n["clipped_at"] <= 0 or n["clipped_at"] > 1):
+        return {"train.max_grad_norm": 1.0}
+    if n["early"] and n["warmup_steps"] is not None and n["warmup_steps"] < 0.05 * n["steps"]:
+        return {"train.warmup_steps": 0.1}
+    return fixes.lower_rate(n["planned_rate"], 3)

@@ -1,0 +1,73 @@
+"""The training loss falls in steps at the boundaries of epochs: rows are learnt by heart.
+
+Measures: How far the training loss drops where one epoch ends and the next begins, beside how far it falls within the
+epoch. Held-out rows that go on improving overrule it.
+Matters: A row that is better known the second time it comes, and not the rows between, is remembered rather than
+understood.
+Cause: Several epochs at a rate that lets the model remember single rows.
+Fix: Train for fewer epochs or at a lower rate, and hold rows out: they say when remembering begins to cost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve._epochs import boundaries
+from sanetune.curves.changes import HELD, since_lowest
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+LIMITS = {
+    "drop": Limit(0.12, "of the loss; a healthy run had drops of 7 and 10 % (logs/wild), three staircases 24 to 50 %"),
+    "sure": Limit(3.0, "standard errors"),
+    "boundaries": Limit(2, "one drop can be chance, or a change of the rate"),
+    "inside": Limit(0.5, "of the drop: what falls within the epoch must be less"),
+}
+
+
+def measure(curve: Curve) -> Measurement:
+    found = boundaries(curve)
+    if len(found) < 2:
+        raise NotApplicableError("fewer than two boundaries of epochs have enough logged steps on both sides")
+    change = since_lowest(curve)
+    improving = change is not None and change.source == HELD and change.share < 0.02
+    return Measurement(
+        {
+            "boundaries": [
+                {
+                    "epoch": one.epoch,
+                    "before": one.before,
+                    "after": one.after,
+                    "drop": one.drop / one.before if one.before > 0 else 0.0,
+                    "sure": one.drop / one.error if one.error > 0 else 0.0,
+                    "inside": one.inside / one.drop if one.drop > 0 else 1.0,
+                }
+                for one in found
+            ],
+            "held_out_holds": improving,
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    steps = [
+        one
+        for one in n["boundaries"]
+        if one["drop"] >= limits["drop"] and one["sure"] >= limits["sure"] and one["inside"] <= limits["inside"]
+    ]
+    looked = units.many(len(n["boundaries"]), "boundary", "boundaries")
+    if len(steps) < limits["boundaries"]:
+        return passed(f"the training loss drops clearly at {len(steps)} of {looked} of epochs")
+    worst = max(steps, key=lambda one: one["drop"])
+    what = (
+        f"the training loss drops at {len(steps)} of {looked} of epochs and hardly between them: after epoch"
+        f" {worst['epoch']} from {worst['before']:.3f} to {worst['after']:.3f}"
+    )
+    if n["held_out_holds"]:
+        return passed(f"{what}; the held-out loss is at its minimum all the same")
+    return warned(what)

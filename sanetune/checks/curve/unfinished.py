@@ -1,0 +1,63 @@
+"""The loss is still falling fast where the run ends.
+
+Measures: By how much the loss falls in the last eighth of a finished run, by the held-out rows where there are looks
+enough, else by the trend of the training losses. The beginning of a longer run is not judged.
+Matters: The next steps would have been the cheapest part of what was learnt.
+Cause: Too few steps or epochs, a schedule that ends at a high rate, or a rate that is too low.
+Fix: Train for more epochs (train.num_train_epochs), or raise train.learning_rate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.curves.changes import HELD, TRAINING, between, complete, finite, last_step, points_of, scatter_of
+from sanetune.curves.robust import level, noise, slope
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+LIMITS = {
+    "held": Limit(0.05, "of the held-out loss in the last eighth: more than most choices of a rate are worth"),
+    "training": Limit(0.15, "undertrained: the last eighth still falls by more than 15 % (logs/wild)"),
+    "sure": Limit(3.0, "standard errors"),
+}
+
+FEWEST = 16
+
+
+def measure(curve: Curve) -> Measurement:
+    if not complete(curve):
+        raise NotApplicableError("these are the first steps of a longer run")
+    held, end = finite(curve.held), max(1, last_step(curve))
+    late = [look for look in held if look.step >= 0.5 * end]
+    if len(late) >= 2:
+        change = between(late[-2], late[-1], HELD, max(scatter_of(held), 0.01 * late[-1].loss))
+        share = (change.steps[1] - change.steps[0]) / end
+        scale = min(1.0, 0.125 / share) if share > 0 else 0.0
+        fall = -change.share * scale
+        return Measurement({"source": HELD, "fall": fall, "sure": -change.sure, "end": change.after, "end_step": end})
+    points = points_of(curve)
+    if len(points) < FEWEST:
+        raise NotApplicableError(f"fewer than {FEWEST} training losses and two looks in the last half")
+    tail = points[-max(8, len(points) // 4) :]
+    losses = [point.loss for point in tail]
+    per_step, error = slope([point.step for point in tail], losses)
+    now = level(losses[-max(3, len(tail) // 4) :], noise(losses)).value
+    fall = -per_step * end / 8 / now if now > 0 else 0.0
+    sure = -per_step / error if error > 0 else 0.0
+    return Measurement({"source": TRAINING, "fall": fall, "sure": sure, "end": now, "end_step": end})
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    way = "falls" if n["fall"] >= 0 else "rises"
+    what = (
+        f"by {n['source']} the loss {way} by {units.share(abs(n['fall']))} in the last"
+        f" eighth of {n['end_step']:,} steps, to {n['end']:.3f}"
+    )
+    limit = limits["held" if n["source"] == HELD else "training"]
+    return warned(what) if n["fall"] >= limit and n["sure"] >= limits["sure"] else passed(what)

@@ -1,0 +1,96 @@
+"""The loss or the gradient is exactly zero.
+
+Measures: Training losses, losses on held-out rows and gradient norms that are exactly 0 while their neighbours are not
+near it: a loss that has fallen to nothing is rounded to 0 in some logs.
+Matters: A step with a loss of 0 teaches nothing and costs as much as any other; a validation loss of 0 says nothing.
+Cause: Batches without one learnt token, or a loss that is cut off from the weights.
+Fix: Look at the labels with `sanetune data CONFIG`, and raise max_length or drop the rows whose answers it cuts off.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.curves.changes import finite, points_of
+from sanetune.curves.series import Look, Point
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+LIMITS = {
+    "share": Limit(0.02, "one empty batch in fifty; below that it is a matter of single rows (labels-none)"),
+}
+
+ROUNDED = 0.01
+"""Neighbours below this: the loss has come near zero, and the log rounds it (Trainers long logged four digits)."""
+NEIGHBOURS = 5
+
+
+def measure(curve: Curve) -> Measurement:
+    points, looks = points_of(curve), finite(curve.held)
+    if not points and not looks:
+        raise NotApplicableError("no loss was logged")
+    norms = [point for point in points if point.grad_norm is not None]
+    zero_norms = sum(point.grad_norm == 0 for point in norms)
+    zeros = _out_of_nowhere(points)
+    zero_looks = _out_of_nowhere(looks)
+    return Measurement(
+        {
+            "points": len(points),
+            "zeros": len(zeros),
+            "first_step": zeros[0] if zeros else None,
+            "zero_at_the_end": bool(points and zeros and zeros[-1] == points[-1].step),
+            "looks": len(looks),
+            "zero_looks": len(zero_looks),
+            "norms": len(norms),
+            "zero_norms": zero_norms,
+            # Some programs log a gradient norm of 0 because they do not take it.
+            "norms_untaken": bool(norms) and zero_norms == len(norms) and _moves(points),
+        }
+    )
+
+
+def _out_of_nowhere(series: Sequence[Point | Look]) -> list[int]:
+    """Steps with a loss of 0 whose neighbours are not near it, or that have none."""
+    losses = [one.loss for one in series]
+    found = []
+    for place, one in enumerate(series):
+        if one.loss == 0:
+            around = [loss for loss in losses[max(0, place - NEIGHBOURS) : place + NEIGHBOURS + 1] if loss != 0]
+            earlier = [loss for loss in losses[:place] if loss != 0][-NEIGHBOURS:]
+            if statistics.median(around or earlier or [1.0]) > ROUNDED:
+                found.append(one.step)
+    return found
+
+
+def _moves(points: list[Point]) -> bool:
+    """Whether the loss falls clearly, as it could not with a gradient of zero."""
+    from sanetune.curves.changes import training
+    from sanetune.curves.series import Curve
+
+    change = training(Curve(points))
+    return change is not None and change.sure < -4
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    points = units.many(n["points"], "training loss", "training losses")
+    if n["zero_looks"]:
+        return failed(
+            f"{n['zero_looks']:,} of {units.many(n['looks'], 'look')} at the held-out rows gave a loss of exactly 0"
+        )
+    if n["zeros"]:
+        what = f"{n['zeros']:,} of {points} are exactly 0, the first at step {n['first_step']:,}"
+        many = n["zeros"] > max(1, limits["share"] * n["points"]) or n["zeros"] == n["points"]
+        return failed(what) if many else warned(what)
+    if n["zero_norms"] and not n["norms_untaken"]:
+        what = f"{n['zero_norms']:,} of {units.many(n['norms'], 'gradient norm')} are exactly 0"
+        return failed(what) if n["zero_norms"] > max(1, limits["share"] * n["norms"]) else warned(what)
+    untaken = "; gradient norms are logged as 0 throughout, though the loss falls" if n["norms_untaken"] else ""
+    looks = f" and {units.many(n['looks'], 'look')} at the held-out rows" if n["looks"] else ""
+    return passed(f"none of {points}{looks} is 0 out of nowhere{untaken}")

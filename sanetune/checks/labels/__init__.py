@@ -1,0 +1,1 @@
+"""Checks of the labels that the trainer will use."""

@@ -1,0 +1,42 @@
+"""Tokens of an answer are not learnt although they should be.
+
+Measures: Masked labels in the engine's own batches on tokens which the independent route gives to an assistant message
+that the declared intent learns.
+Matters: What is masked is never taught: all-zero masks train nothing and still write checkpoints, and a mask that
+swallows the beginning of each answer teaches only how to go on.
+Cause: A response template that does not fit the chat template, {% generation %} markers around a part of the turn only,
+or masks that are shifted by a few tokens.
+Fix: Let sanetune make the labels (data.loss_on: assistant), or repair the response template, and look at the rows with
+`sanetune data CONFIG`.
+"""
+
+from __future__ import annotations
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.evidence.batch_stats import Reading
+from sanetune.evidence.run_settings import Settings
+from sanetune.finding import Judgement, Measurement, failed, passed
+
+LIMITS = {"tokens": Limit(0, "the declared intent learns all of them")}
+
+
+def measure(reading: Reading, settings: Settings) -> Measurement:
+    if settings.loss_on == "all":
+        raise NotApplicableError("labels are not held against turns where every token is learnt (data.loss_on: all)")
+    numbers = {
+        "missing": reading.total("missing_reply"),
+        "learnt": sum(side.learnt_by["assistant"] for side in reading.sides),
+        "loss_on": settings.loss_on,
+    }
+    return Measurement(numbers, reading.seen("missing_reply"))
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    missing, learnt = measured.numbers["missing"], measured.numbers["learnt"]
+    if missing <= limits["tokens"]:
+        return passed(f"all {units.many(learnt, 'token')} of the answers to learn are learnt")
+    whole = missing + learnt
+    return failed(
+        f"{units.many(missing, 'token')} of {whole:,} in the answers are not learnt ({units.share(missing / whole)})"
+    )

@@ -1,0 +1,43 @@
+"""Examples have nothing to learn.
+
+Measures: The documents in the engine's batches in which every label is masked, in training and in validation.
+Matters: A batch of such rows has a loss of 0.0 and a gradient of 0.0, and in validation they pull the mean down without
+meaning anything: the run looks better than it is.
+Cause: A prompt that fills max_length, an answer that is empty, a mask whose pattern does not fit the chat template, or
+rows without an assistant turn.
+Fix: Leave those rows out or repair them; raise train.max_length where the prompt fills it; let sanetune make the masks
+(data.loss_on: assistant), which finds the turns of any template.
+"""
+
+from __future__ import annotations
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.evidence.batch_stats import Reading
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+LIMITS = {
+    "share": Limit(0.01, "below one row in a hundred the gradients hardly change; more of them point to a wrong mask"),
+}
+
+
+def measure(reading: Reading) -> Measurement:
+    numbers = {side.split: {"documents": side.documents, "blank": side.blank} for side in reading.sides}
+    return Measurement(
+        {"splits": numbers, "documents": reading.total("documents"), "blank": reading.total("blank")},
+        reading.seen("blank"),
+    )
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    blank, documents = measured.numbers["blank"], measured.numbers["documents"]
+    if not measured.numbers["splits"]["train"]["documents"]:
+        return failed("there is no row to train on: trainers leave out rows in which every label is masked")
+    if not blank:
+        return passed(f"each of {units.many(documents, 'document')} has something to learn")
+    where = ", ".join(
+        f"{one['blank']:,} in {split}" for split, one in measured.numbers["splits"].items() if one["blank"]
+    )
+    what = f"{blank:,} of {units.many(documents, 'document')} have nothing to learn ({where})"
+    held_out = measured.numbers["splits"].get("validation", {"blank": 0})["blank"]
+    return failed(what) if blank > limits["share"] * documents or held_out else warned(what)

@@ -1,0 +1,46 @@
+"""Padding is learnt, or an end token is masked as if it were padding.
+
+Measures: Labels on padding in the engine's own batches; and, where the pad token is a token that ends turns, how many
+of these ends are masked.
+Matters: Learnt padding teaches the model to write padding and drowns the answers; a masked end token is never
+learnt, so answers never stop.
+Cause: A collator that masks by the id of the pad token while that id also ends turns (transformers'
+DataCollatorForLanguageModeling with pad_token = eos_token), or one that copies input_ids into labels without masking.
+Fix: Mask padding by its place, as sanetune and TRL do; or give the tokenizer a pad token of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.evidence.batch_stats import Reading
+from sanetune.finding import Judgement, Measurement, failed, passed
+
+LIMITS = {"tokens": Limit(0, "padding holds nothing to learn, and an end token is no padding")}
+
+
+def measure(reading: Reading, tokenizer: Any, stops: frozenset[int]) -> Measurement:
+    pad = tokenizer.pad_token_id
+    numbers = {
+        "padding": reading.total("padding"),
+        "learnt": reading.total("padding_learnt"),
+        "pad_token": tokenizer.pad_token,
+        "pad_ends_turns": pad is not None and pad in stops,
+        "ends_masked": reading.total("turns_end_masked"),
+        "turns": reading.total("turns"),
+    }
+    return Measurement(numbers, reading.seen("turns_end_masked"))
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    numbers = measured.numbers
+    if numbers["learnt"] > limits["tokens"]:
+        return failed(f"{numbers['learnt']:,} of {units.many(numbers['padding'], 'token')} of padding are learnt")
+    if numbers["pad_ends_turns"] and numbers["ends_masked"]:
+        return failed(
+            f"{numbers['ends_masked']:,} of {units.many(numbers['turns'], 'turn')} have their end masked,"
+            f" and the pad token {numbers['pad_token']} is a token that ends turns"
+        )
+    return passed(f"none of {units.many(numbers['padding'], 'token')} of padding is learnt")

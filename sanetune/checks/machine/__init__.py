@@ -1,0 +1,1 @@
+"""Checks of memory, disk, speed and budget."""

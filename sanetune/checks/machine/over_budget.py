@@ -1,0 +1,125 @@
+"""The run takes longer, or costs more, than the budget allows.
+
+Measures: Hours and dollars of the whole run, forecast from the measured steps of the trial: steps, looks at the
+validation rows, and what is saved; as if the whole run went like the fastest and like the slowest stretch of the trial.
+Matters: A run that is stopped when the money is gone ends in the middle of its schedule, at a high rate, and has to be
+paid for again.
+Cause: More epochs, longer rows or more padding than was thought of, or a price per hour for slower devices.
+Fix: Train for fewer epochs (train.num_train_epochs) or steps, save what padding costs (train.packing: true), look at
+the validation rows less often, or raise the budget.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+    from sanetune.evidence.run_settings import Settings
+    from sanetune.forecast.forecast import Forecast
+
+LIMITS = {
+    "share": Limit(1.0, "the budget is the user's own number"),
+    "padding": Limit(0.2, "below a fifth, packing saves less than the forecast may be wrong by"),
+    "looks": Limit(0.2, "a look at the validation rows at every tenth of a run usually takes a few percent of it"),
+}
+FEWEST_EPOCHS = 1.0
+"""A run that sees only a part of its rows is the user's to decide on."""
+
+
+def measure(forecast: Forecast, settings: Settings, config: Config) -> Measurement:
+    budget = config.budget
+    if budget.max_hours is None and budget.max_usd is None:
+        raise NotApplicableError("no budget is set (budget.max_hours, budget.max_usd)")
+    if not forecast.comparable:
+        raise NotApplicableError(
+            f"the steps were measured on {forecast.measured_on}, and the budget pays for {forecast.paid_kind}"
+        )
+    if budget.max_hours is None and forecast.usd is None:
+        raise NotApplicableError("budget.max_usd is set, but no price: set budget.usd_per_device_hour")
+    cost = forecast.usd
+    numbers: dict[str, Any] = {
+        "hours": forecast.hours.middle,
+        "hours_low": forecast.hours.low,
+        "hours_high": forecast.hours.high,
+        "max_hours": budget.max_hours,
+        "usd": None if cost is None else cost.middle,
+        "usd_low": None if cost is None else cost.low,
+        "usd_high": None if cost is None else cost.high,
+        "max_usd": None if cost is None else budget.max_usd,
+        "devices": forecast.paid_devices,
+        "steps": forecast.steps,
+        "steps_that_fit": _fitting(forecast, config),
+        "steps_per_epoch": forecast.steps_per_epoch,
+        "epochs": settings.epochs,
+        "by_steps": int(config.train.get("max_steps", -1)) > 0,
+        "packing": settings.packing,
+        "padding_share": forecast.padding_share,
+        "look_share": forecast.look_share,
+        "notes": list(forecast.notes),
+    }
+    return Measurement(numbers)
+
+
+def _fitting(forecast: Forecast, config: Config) -> int:
+    """Most steps with which the slow end of the forecast stays within both budgets."""
+    hours = [config.budget.max_hours] if config.budget.max_hours is not None else []
+    if config.budget.max_usd is not None and forecast.price:
+        hours.append(config.budget.max_usd / forecast.price / forecast.paid_devices)
+    return min(forecast.steps_within(min(hours)), forecast.steps) if hours else forecast.steps
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    said, over, touched = [], False, False
+    for name, word in (("hours", _hours), ("usd", units.usd)):
+        most = n[f"max_{name}"]
+        if most is None:
+            continue
+        over |= n[name] > limits["share"] * most
+        touched |= n[f"{name}_high"] > limits["share"] * most
+        low, high = word(n[f"{name}_low"]), word(n[f"{name}_high"])
+        said.append(f"{word(n[name])} ({low} to {high}) of {word(most)}")
+    what = f"The run will take {' and '.join(said)}, on {units.many(n['devices'], 'device')}"
+    if not touched and not over:
+        return passed(what)
+    if over:
+        return failed(f"{what}: more than the budget", _todo(n, limits), _fix(n))
+    return warned(f"{what}: the slow end is beyond the budget", _todo(n, limits), _fix(n))
+
+
+def _hours(number: float) -> str:
+    return units.seconds(3600 * number)
+
+
+def _epochs(n: dict[str, Any]) -> float:
+    """The epochs that fit, rounded down."""
+    return math.floor(100 * int(n["steps_that_fit"]) / max(1, int(n["steps_per_epoch"]))) / 100
+
+
+def _fix(n: dict[str, Any]) -> dict[str, Any]:
+    if _epochs(n) < FEWEST_EPOCHS or n["steps_that_fit"] >= n["steps"]:
+        return {}
+    return {"train.max_steps": n["steps_that_fit"]} if n["by_steps"] else {"train.num_train_epochs": _epochs(n)}
+
+
+def _todo(n: dict[str, Any], limits: Limits) -> str:
+    ways = [
+        f"{n['steps_that_fit']:,} of {n['steps']:,} steps fit for certain, which are {_epochs(n):g} of"
+        f" {n['epochs']:g} epochs: set {'train.max_steps' if n['by_steps'] else 'train.num_train_epochs'}."
+    ]
+    if n["padding_share"] > limits["padding"] and not n["packing"]:
+        ways.append(
+            f"{units.share(n['padding_share'])} of the places are padding: full packs (train.packing: true) would make"
+            f" an epoch up to {1 / (1 - n['padding_share']):.1f} times shorter."
+        )
+    if n["look_share"] > limits["looks"]:
+        ways.append(
+            f"Measuring the validation rows takes {units.share(n['look_share'])} of the time: raise train.eval_steps."
+        )
+    return " ".join([*ways, "Or raise the budget."])

@@ -1,0 +1,104 @@
+"""The run is far below what the device can do, and a reason for it was measured.
+
+Measures: Operations per second of the trial's steps beside those that this device reaches on products of the model's
+own matrices; where the steps spend the rest: waiting for the loader, and (each as a difference in time of a forward and
+backward pass on the run's own batch, with it and without, in turns) eager attention, activation checkpointing while
+memory has room, float32 on a GPU that computes in bf16, and padding.
+Matters: The same training takes, and costs, several times as much as it has to.
+Cause: A setting copied from another model or a smaller device, or a loader that cannot keep up.
+Fix: Switch what was measured, and look again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.forecast.forecast import Forecast
+    from sanetune.probes.harness import Lab
+
+LIMITS = {
+    "share": Limit(
+        0.5,
+        "well-kept training reaches 35 to 60 % of the published peak (PaLM 46 %, arXiv:2204.02311; Llama 3 38 to 43 %,"
+        " arXiv:2407.21783), and products of a model's shapes reach 60 to 80 % of it",
+    ),
+    "saves": Limit(0.2, "activation checkpointing, the mildest of these, costs about a fifth"),
+}
+
+
+def measure(forecast: Forecast, lab: Lab) -> Measurement:
+    from sanetune.probes.throughput import switches
+
+    tried = [
+        {"name": one.name, "saves": one.saves, "sure": one.sure, "now": min(one.now), "other": min(one.other)}
+        | {"fix": one.fix, "todo": one.todo}
+        for one in switches(lab, forecast.padding_share)
+    ]
+    return Measurement(
+        {
+            "matmul_share": forecast.matmul_share,
+            "mfu": forecast.mfu,
+            "operations_per_second": forecast.operations,
+            "matmul": forecast.matmul,
+            "peak": forecast.peak,
+            "tokens_per_second": forecast.tokens_per_second,
+            "learnt_tokens_per_second": forecast.learnt_tokens_per_second,
+            "padding_share": forecast.padding_share,
+            "wait_share": forecast.wait_share,
+            "workers": int(lab.trainer.args.dataloader_num_workers),
+            "device": forecast.measured_on,
+            "tried": tried,
+        }
+    )
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    """Slow alone is no finding: on a small model the overhead of each step weighs most, and nobody can mend that."""
+    n = measured.numbers
+    reasons, todo, fix = _reasons(n, limits)
+    what = _speed(n)
+    if not reasons:
+        return passed(f"{what}; nothing that was tried would save {units.share(limits['saves'])} of a step")
+    what += f". Measured: {'; '.join(reasons)}"
+    if (n["matmul_share"] or 0.0) >= limits["share"]:
+        return passed(what)
+    return warned(what, todo, fix)
+
+
+def _speed(n: dict[str, Any]) -> str:
+    what = f"Steps make {n['tokens_per_second']:,.0f} useful tokens per second on {n['device']}"
+    if n["matmul_share"] is not None:
+        what += f", {units.share(n['matmul_share'])} of what it reaches on products of the model's own matrices"
+    if n["mfu"] is not None:
+        what += f" and {units.share(n['mfu'])} of its published peak (MFU)"
+    return what
+
+
+def _reasons(n: dict[str, Any], limits: Limits) -> tuple[list[str], str, dict[str, Any]]:
+    """What was measured to take the time, in words; what to do; and the values that do it."""
+    reasons: list[str] = []
+    todo: list[str] = []
+    fix: dict[str, Any] = {}
+    for one in n["tried"]:
+        if one["saves"] < limits["saves"] or not one["sure"]:
+            continue
+        reasons.append(
+            f"{one['name']}, without which a pass takes {units.seconds(one['other'])} instead of"
+            f" {units.seconds(one['now'])}"
+        )
+        todo += [f"Set {key}: {_as_yaml(value)}." for key, value in one["fix"].items()] or [one["todo"]]
+        fix |= one["fix"]
+    if n["wait_share"] >= limits["saves"]:
+        reasons.append(f"{units.share(n['wait_share'])} of each step is spent waiting for the loader")
+        todo.append(f"Raise train.dataloader_num_workers, which is {n['workers']}.")
+    return reasons, " ".join(todo), fix
+
+
+def _as_yaml(value: Any) -> str:
+    """A value as YAML has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

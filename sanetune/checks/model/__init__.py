@@ -1,0 +1,1 @@
+"""Checks that pass batches through the real model."""

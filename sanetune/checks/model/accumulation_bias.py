@@ -1,0 +1,70 @@
+"""One large batch and several small ones give different gradients.
+
+Measures: The gradient that the engine takes over two micro-batches, and the gradient of the mean loss per learnt token
+over the same rows, computed apart.
+Matters: Where micro-batches are averaged although they hold different numbers of learnt tokens, short answers weigh
+more than long ones, and the result depends on how the batch was cut.
+Cause: A loss that is divided by the tokens of each micro-batch, or by the number of micro-batches a second time.
+Fix: Use an engine that divides by the learnt tokens of the whole step (transformers 4.46 and later with
+num_items_in_batch), or gradient_accumulation_steps: 1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed
+
+if TYPE_CHECKING:
+    from sanetune.probes.harness import Lab
+
+LIMITS = {
+    "exact": Limit(0.01, "relative difference of the two gradients; in 32 bits they agree to about 1e-5"),
+    "rounded": Limit(0.1, "relative difference of the two gradients; 16 bits keep two to three digits"),
+}
+
+
+def measure(lab: Lab) -> Measurement:
+    import torch
+
+    from sanetune.probes.harness import learnt
+
+    pair = sorted(lab.batches, key=learnt)
+    pair = [pair[0], pair[-1]] if len(pair) > 1 else []
+    if len(pair) < 2 or not learnt(pair[0]):
+        raise NotApplicableError("there are not two batches with something to learn")
+    with lab.untouched():
+        lab.gradients(pair)
+        engine = {
+            name: weight.grad.detach().clone() for name, weight in lab.trained().items() if weight.grad is not None
+        }
+    if not engine:
+        raise NotApplicableError("no weight gets a gradient: see model-nothing-trainable")
+    with lab.untouched():
+        count = sum(learnt(batch) for batch in pair)
+        for batch in pair:
+            (lab.token_losses(batch).sum() / count).backward()
+        square = difference = 0.0
+        for name, weight in lab.trained().items():
+            if weight.grad is not None and name in engine:
+                square += float(weight.grad.double().square().sum())
+                difference += float((weight.grad.double() - engine[name].double()).square().sum())
+    numbers = {
+        "difference": (difference / square) ** 0.5 if square else 0.0,
+        "norm": square**0.5,
+        "tokens": [learnt(batch) for batch in pair],
+        "sixteen_bits": lab.trainer.args.bf16 or lab.trainer.args.fp16 or lab.model.dtype != torch.float32,
+    }
+    return Measurement(numbers)
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    limit = limits["rounded"] if n["sixteen_bits"] else limits["exact"]
+    few, many = n["tokens"]
+    what = (
+        f"The engine's gradient over micro-batches of {few:,} and {many:,} learnt tokens differs by"
+        f" {n['difference']:.2g} (relative) from that of the mean over all of them"
+    )
+    return failed(what) if n["difference"] > limit else passed(what)

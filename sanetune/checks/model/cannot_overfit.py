@@ -1,0 +1,113 @@
+"""A few examples cannot be learnt by heart.
+
+Measures: Twenty training examples in fifty steps, without weight decay, dropout and label smoothing, at a rate that the
+test finds from the critical one (two more are tried where it does not do): the loss per learnt token; then greedy
+answers to their own prompts, token for token, the end token included. The planned rate is tried as well, for
+information.
+Matters: A set-up that cannot learn twenty examples by heart will not learn the task from fifteen thousand; and an
+answer that is known by heart but does not come back, or does not end, was learnt at other places than it is asked at.
+Cause: Frozen or unattached weights, labels that do not line up, updates that are rounded away, a template that
+inference renders otherwise, an end that is not learnt.
+Fix: Look at the answers shown: a loss that stays high points to weights and optimizer, a low loss with answers that do
+not come back to template, end token or generation settings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+    from sanetune.probes.overfit import Overfit, Reply
+
+LIMITS = {
+    "loss": Limit(0.1, "nats per token: nine in ten tokens are then certain; a sound set-up gets to 0.01"),
+    "same": Limit(0.5, "share of answers that come back whole; sound set-ups have 0.9 to 1"),
+    "most": Limit(0.8, "share below which some do not come back without being a fault for certain"),
+}
+
+
+MOST_STUCK = 32
+"""Tokens that are named, and that a fix can train: more are no longer a few."""
+
+
+def measure(overfit: Overfit, config: Config) -> Measurement:
+    replies, best = overfit.replies, overfit.best
+    numbers = {
+        "examples": overfit.examples,
+        "learnt_tokens": overfit.learnt_tokens,
+        "steps": len(best.losses) - 1,
+        "rate": best.rate,
+        "start_loss": best.losses[0],
+        "loss": best.end,
+        "losses": best.losses,
+        "tries": [{"rate": one.rate, "loss": one.end} for one in overfit.tries],
+        "asked": len(replies),
+        "same": sum(reply.same for reply in replies) / len(replies) if replies else None,
+        "ended": sum(reply.ended for reply in replies) / len(replies) if replies else None,
+        "stuck": [{"token": one.token, "count": one.count, "loss": one.loss} for one in overfit.stuck[:MOST_STUCK]],
+        "stuck_tokens": len(overfit.stuck),
+        "stuck_ends": [one.token for one in overfit.stuck if one.ends],
+        "elsewhere": overfit.elsewhere,
+        "adapter": adapter.model_dump(exclude_defaults=True) if (adapter := config.model.adapter) else None,
+        "planned_rate": overfit.planned.rate if overfit.planned else best.rate,
+        "planned_loss": overfit.planned.end if overfit.planned else best.end,
+    }
+    wrong = sorted((reply for reply in replies if not reply.same), key=lambda reply: reply.agreed / reply.wanted)
+    return Measurement(numbers, [_witness(reply) for reply in wrong[:5]])
+
+
+def _witness(reply: Reply) -> Witness:
+    note = f"{reply.agreed} of {units.many(reply.wanted, 'token')} come back" + (
+        "" if reply.ended else "; it did not end"
+    )
+    return Witness(reply.expected[:400], note=note, beside=reply.written[:400])
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    what = (
+        f"{units.many(n['examples'], 'example')} ({n['learnt_tokens']:,} learnt tokens) go from a loss of"
+        f" {n['start_loss']:.3g} to {n['loss']:.3g} in {units.many(n['steps'], 'step')} at {units.rate(n['rate'])}"
+    )
+    planned = (
+        ""
+        if n["planned_rate"] == n["rate"]
+        else f"; at the planned {units.rate(n['planned_rate'])} to {n['planned_loss']:.3g}"
+    )
+    if not n["loss"] <= limits["loss"]:
+        if n["stuck"] and n["elsewhere"] <= limits["loss"]:
+            return _on_tokens(n, what)
+        tried = ", ".join(f"{units.rate(one['rate'])} ({one['loss']:.3g})" for one in n["tries"])
+        return failed(f"{what}, not to {limits['loss']:g}; tried were {tried}{planned}")
+    if n["same"] is None:
+        return passed(f"{what}{planned}; there is no prompt to ask for them")
+    back = f"greedy decoding gives {units.share(n['same'])} of {n['asked']} back whole, {units.share(n['ended'])} end"
+    if n["same"] < limits["same"]:
+        return failed(f"{what}, but {back}{planned}")
+    return (warned if n["same"] < limits["most"] else passed)(f"{what}; {back}{planned}")
+
+
+def _on_tokens(n: dict[str, Any], what: str) -> Judgement:
+    """All but a few tokens are learnt: named, and failed where one of them ends the answers."""
+    named = ", ".join(f"{one['token']!r} ({one['count']:,} times, {one['loss']:.2g})" for one in n["stuck"][:6])
+    more = f" and {n['stuck_tokens'] - 6:,} more" if n["stuck_tokens"] > 6 else ""
+    text = (
+        f"{what}: all that is left of it stands on {units.many(n['stuck_tokens'], 'token')} of the vocabulary,"
+        f" {named}{more}; elsewhere it is {n['elsewhere']:.3g}"
+    )
+    fix, todo = {}, ""
+    if n["adapter"] is not None:
+        text += "; beside the adapter, the rows of these tokens in embedding and head are frozen"
+        todo = "Train their rows too: model.adapter.tokens."
+        if n["stuck_tokens"] <= MOST_STUCK:
+            named_before = n["adapter"].get("tokens") or []
+            tokens = sorted({*named_before, *(one["token"] for one in n["stuck"])})
+            fix = {"model.adapter": {"type": "lora", **n["adapter"], "tokens": tokens}}
+    if n["stuck_ends"]:
+        return failed(f"{text}; {n['stuck_ends'][0]!r} ends the answers", todo, fix)
+    return warned(text, todo, fix)

@@ -1,0 +1,60 @@
+"""Gradients are not finite, or vanish in some layers.
+
+Measures: The norm of the gradient of every trained tensor over the first batches, and of each layer.
+Matters: One NaN makes the whole step NaN; a layer whose gradient vanishes is not trained.
+Cause: Overflow in fp16, a rate or a loss scale that is far too high, a broken checkpoint, or layers that nothing flows
+through.
+Fix: Train in bf16 or fp32 (train.fp16: false), and check that the model's weights are finite.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.probes.first_step import FirstStep
+
+LIMITS = {"ratio": Limit(1e-5, "between healthy layers of one model norms differ by less than a thousand times")}
+
+_LAYER = re.compile(r"\.(?:layers|h|blocks|layer)\.(\d+)\.")
+
+
+def measure(first_step: FirstStep) -> Measurement:
+    layers: dict[int, float] = defaultdict(float)
+    bad: list[str] = []
+    total = 0.0
+    for name, pull in first_step.pulls.items():
+        if pull.square is None:
+            continue
+        total += pull.square
+        if not math.isfinite(pull.square):
+            bad.append(name)
+        elif found := _LAYER.search(name):
+            layers[int(found[1])] += pull.square
+    norms = [math.sqrt(layers[number]) for number in sorted(layers)]
+    numbers = {
+        "loss": first_step.loss,
+        "norm": math.sqrt(total) if math.isfinite(total) and total >= 0 else math.nan,
+        "bad": len(bad),
+        "names": bad[:5],
+        "layers": [round(norm, 6) for norm in norms],
+        "ratio": min(norms) / max(norms) if norms and max(norms) > 0 else 1.0,
+    }
+    return Measurement(numbers)
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    if n["bad"] or not math.isfinite(n["loss"]):
+        names = f" ({', '.join(n['names'])})" if n["names"] else ""
+        return failed(f"The gradient is not finite in {units.many(n['bad'], 'tensor')}{names}; loss {n['loss']}")
+    what = f"The gradient's norm is {n['norm']:.3g}; over {units.many(len(n['layers']), 'layer')} it differs"
+    what += f" {1 / n['ratio']:.3g} times" if n["ratio"] else " without bound"
+    return warned(what) if n["ratio"] < limits["ratio"] else passed(what)

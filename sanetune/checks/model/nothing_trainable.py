@@ -1,0 +1,63 @@
+"""Less of the model is trained than was meant, or nothing.
+
+Measures: The weights that training changes, what each freeze and adapter pattern matched, and which of the trained
+weights get no gradient from the first batches.
+Matters: What gets no gradient stays as it is: the run costs the same and teaches less, or nothing at all.
+Cause: Frozen parameters, adapters on modules that the forward pass does not use, or gradient checkpointing that cuts
+the graph below frozen inputs.
+Fix: Loosen model.freeze or model.train_only, or name other modules in model.adapter.target.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.probes.first_step import FirstStep
+    from sanetune.probes.harness import Lab
+
+LIMITS = {
+    "share": Limit(0.5, "where most of the trained weights get no gradient, the run is not the one that was meant")
+}
+
+SHOWN = 10
+
+
+def measure(lab: Lab, first_step: FirstStep) -> Measurement:
+    """Weights that start at zero beside others (LoRA's A) and experts that no token was sent to may rightly have a
+    gradient of zero."""
+    pulls = first_step.pulls
+    dead = [
+        name
+        for name, pull in pulls.items()
+        if pull.square is None or (not pull.felt and not ("lora_A" in name or "expert" in name))
+    ]
+    sizes = {name: pull.size for name, pull in pulls.items()}
+    numbers = {
+        "trained": sum(sizes.values()),
+        "parameters": lab.frozen.parameters,
+        "tensors": len(sizes),
+        "without_gradient": sum(sizes[name] for name in dead),
+        "names": dead[:SHOWN],
+        "dead": len(dead),
+        "matched": lab.frozen.matched,
+    }
+    return Measurement(numbers)
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    trained = f"{units.count(n['trained'])} of {units.count(n['parameters'])} weights are trained"
+    matched = "".join(f"; {pattern} matches {count:,}" for pattern, count in n["matched"].items())
+    if not n["trained"]:
+        return failed(f"None of {units.count(n['parameters'])} weights is trained{matched}")
+    if not n["dead"]:
+        return passed(f"{trained}{matched}; each of {n['tensors']:,} tensors gets a gradient")
+    share = n["without_gradient"] / n["trained"]
+    what = f"{trained}{matched}, but {n['dead']:,} of {n['tensors']:,} tensors ({units.share(share)} of the trained"
+    what += f" weights) get no gradient: {', '.join(n['names'][:3])}"
+    return failed(what) if share > limits["share"] else warned(what)

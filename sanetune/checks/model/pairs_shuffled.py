@@ -1,0 +1,98 @@
+"""Answers are no likelier after their own prompt than after another row's.
+
+Measures: Over the rows, the weight of the rare words that an answer shares with its own prompt against those of other
+rows; on the real model, the loss of answers after their own prompt, after another row's and after none, in pairs over
+rows; and where there is a trial, the same again on held-out rows with the model that it has made.
+Matters: The training curve cannot see this. Shuffled answers are learnt by heart with a falling loss, and the model
+answers beside the point.
+Cause: Two columns that were sorted, filtered or shuffled apart, or an index that is off by one.
+Fix: Join prompts and answers again by their key, and look at the rows shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed
+
+if TYPE_CHECKING:
+    from sanetune.evidence.prompt_answer_overlap import Pairing
+
+LIMITS = {
+    "words_t": Limit(2.5, "standard errors; over six real data sets whole ones have 3 to 174, shuffled ones below 1.2"),
+    "model_t": Limit(3.0, "standard errors; below 3 a gain may be chance (one in 700 for one look)"),
+    "rows": Limit(50, "of fewer rows the words cannot tell"),
+    "different": Limit(
+        0.5,
+        "share of different answers: one that stands with many prompts belongs to none of them"
+        " (0.06 in a sharegpt set of set phrases, where whole and shuffled rows look alike)",
+    ),
+    "words": Limit(6, "words of the median answer: labels of a word or two share none with any prompt"),
+    "trial_nats": Limit(
+        0.08,
+        "per token, on held-out rows after 200 steps: 0.39 on whole pairs and 0.04 on shuffled ones for a model of 260"
+        " thousand weights",
+    ),
+}
+
+
+def measure(pairing: Pairing) -> Measurement:
+    words, model, after = pairing.words, pairing.model, pairing.after
+    if words.rows < 2:
+        raise NotApplicableError("there are no two rows with a question and an answer")
+    numbers: dict[str, Any] = {
+        "rows": words.rows,
+        "words": words.words,
+        "words_own": words.own,
+        "words_more": words.more,
+        "words_t": words.t,
+        "different": words.different,
+        "model_rows": model.rows,
+        "model_gain": model.nats,
+        "model_t": model.errors,
+        "model_gain_over_none": model.over_none,
+    }
+    if after is not None:
+        numbers |= {
+            "trial_rows": after.rows,
+            "trial_gain": after.nats,
+            "trial_t": after.errors,
+        }
+    return Measurement(numbers, [_witness(talk) for talk in pairing.some])
+
+
+def _witness(talk: Any) -> Witness:
+    asked = next((m["content"] for m in talk.messages if m["role"] == "user"), "")
+    reply = next((m["content"] for m in talk.messages if m["role"] == "assistant"), "")
+    return Witness(str(asked)[:300], talk.place, "a question and the answer that stands with it", str(reply)[:300])
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    telling = n["words"] >= limits["words"] and n["different"] >= limits["different"]
+    by_words = n["rows"] >= limits["rows"] and telling
+    words = (
+        f"over {n['rows']:,} rows answers share {n['words_own']:.3g} of rare words with their own prompt,"
+        f" {n['words_more']:+.3g} against other prompts ({n['words_t']:.1f} standard errors)"
+    )
+    model = (
+        f"on {n['model_rows']:,} rows the model finds answers {n['model_gain']:+.3f} nats per token likelier after"
+        f" their own prompt than after another's ({n['model_t']:.1f} standard errors)"
+    )
+    trial = ""
+    if n.get("trial_rows"):
+        trial = (
+            f"; after the trial, on {units.many(n['trial_rows'], 'held-out row')}, {n['trial_gain']:+.3f}"
+            f" ({n['trial_t']:.1f})"
+        )
+    if n["model_t"] >= limits["model_t"]:
+        return passed(f"{model}{trial}; {words}")
+    if by_words and n["words_t"] >= limits["words_t"]:
+        return passed(f"{words}; the base model is too weak to tell: {model}{trial}")
+    if n.get("trial_rows") and n["trial_t"] >= limits["model_t"] and n["trial_gain"] >= limits["trial_nats"]:
+        return passed(f"the base model is too weak to tell, the trial is not: {model}{trial}")
+    if by_words:
+        return failed(f"{words}; and {model}{trial}")
+    raise NotApplicableError(f"the base model is too weak to tell ({model}{trial}), and so are the words ({words})")

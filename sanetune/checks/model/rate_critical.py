@@ -1,0 +1,60 @@
+"""The planned rate is larger than the largest step that still lowers the loss.
+
+Measures: The critical rate: after ten gentle steps, how far one can go along the optimizer's own direction before the
+loss on the same batches rises (a line search of about ten forward passes; arXiv:2601.16979).
+Matters: A run whose steps go beyond it throws away what the model knew in the first steps; under gradient clipping it
+need not even diverge, it only learns less.
+Cause: A rate for another size or method, or one that was multiplied for a larger batch.
+Fix: Lower train.learning_rate to the rate proposed, a quarter of the critical one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.run_settings import Settings
+    from sanetune.probes.lr_search import Critical
+
+LIMITS = {
+    "warn": Limit(1.0, "the definition: beyond the critical rate a step raises the loss"),
+    "fail": Limit(
+        2.0,
+        "on a model of 260 thousand weights with a critical rate of 3.7e-3, 3e-3 ends 0.12 nats above the best held-out"
+        " loss, 1e-2 0.35, 3e-2 1.04",
+    ),
+    "safe": Limit(0.25, "there, a quarter of the critical rate lies beside the best rate of a grid, 1e-3"),
+}
+
+
+def measure(critical: Critical, settings: Settings) -> Measurement:
+    planned, found = settings.learning_rate, critical
+    if planned <= 0:
+        raise NotApplicableError("the planned rate is zero: see model-update-lost")
+    if found.rate is None:
+        raise NotApplicableError("no rate in a wide range changes the direction of the loss")
+    numbers = {
+        "planned": planned,
+        "critical": found.rate,
+        "ratio": planned / found.rate,
+        "best_single_step": found.best,
+        "start_loss": found.start,
+        "tried": [{"rate": rate, "loss": loss} for rate, loss in found.tried],
+    }
+    return Measurement(numbers)
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    what = (
+        f"The planned rate {units.rate(n['planned'])} is {n['ratio']:.2g} times the critical one,"
+        f" {units.rate(n['critical'])}, beyond which a step raises the loss"
+    )
+    if n["ratio"] < limits["warn"]:
+        return passed(what)
+    fix = {"train.learning_rate": float(f"{limits['safe'] * n['critical']:.1e}")}
+    return failed(what, fix=fix) if n["ratio"] >= limits["fail"] else warned(what, fix=fix)

@@ -1,0 +1,103 @@
+"""The saved folder, loaded afresh, is not the model that was trained.
+
+Measures: A copy of the model, with its adapter moved away from zero, is saved as a run saves it and loaded with plain
+transformers: the largest difference in the next token's log-probabilities, the chat template, and the tokens that end
+generation.
+Matters: What is shipped is the folder. A merge that changes the weights, or a template or stop token that is lost,
+makes another model of it.
+Cause: Merging into rounded or quantised weights, tied embeddings that are saved apart, or a tokenizer that was lost.
+Fix: Save in the number format of training (model.dtype), and report what differs: saving is sanetune's own work.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed
+
+if TYPE_CHECKING:
+    from sanetune.probes.harness import Lab
+
+LIMITS = {
+    "exact": Limit(0.01, "nats; saved and loaded in 32 bits, log-probabilities agree to about 1e-5"),
+    "rounded": Limit(0.5, "nats; a merge in 16 bits rounds every weight once more"),
+}
+
+TOKENS = 128
+
+
+def measure(lab: Lab, stops: frozenset[int], tokenizer: Any) -> Measurement:
+    import tempfile
+    from pathlib import Path
+
+    import psutil
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    from sanetune.engine.save import save_model
+    from sanetune.runs import Run
+
+    size = sum(weight.numel() * weight.element_size() for weight in lab.model.parameters())
+    if 3 * size > psutil.virtual_memory().available or getattr(lab.model, "is_quantized", False):
+        raise NotApplicableError("there is no memory for a second copy of the model")
+    ids = lab.batches[0]["input_ids"][:1, :TOKENS].cpu()
+    with lab.untouched(), tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        trained = copy.deepcopy(lab.model).to("cpu")
+        trained.__dict__.pop("forward", None)
+        _move_adapter(trained)
+        before = _next(trained, ids)
+        run = Run(Path(folder))
+        save_model(_plain(trained), tokenizer, run, stop_token_ids=sorted(stops))
+        again = AutoModelForCausalLM.from_pretrained(str(run.model), dtype=trained.dtype).eval()
+        after = _next(again, ids)
+        saved = AutoTokenizer.from_pretrained(str(run.model))
+        ends = GenerationConfig.from_pretrained(str(run.model)).eos_token_id
+    kept = set(ends if isinstance(ends, list) else [ends])
+    numbers = {
+        "difference": float((before - after).abs().max()),
+        "template": saved.chat_template == tokenizer.chat_template,
+        "stops_lost": sorted(stops - kept),
+        "rounded": trained.dtype != torch.float32,
+        "merged": trained is not _plain(trained) or hasattr(trained, "peft_config"),
+    }
+    return Measurement(numbers)
+
+
+def _plain(model: Any) -> Any:
+    """The model without what TRL binds to the instance."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base.__dict__.pop("forward", None)
+    return model
+
+
+def _move_adapter(model: Any) -> None:
+    """A fresh adapter changes nothing, and merging nothing is no test."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            weight.add_(0.02 * torch.randn(weight.shape, generator=generator).to(weight.dtype))
+
+
+def _next(model: Any, ids: Any) -> Any:
+    """Log-probabilities of the next token at every place, in 32 bits."""
+    logits = _plain(model).eval()(input_ids=ids, use_cache=False).logits
+    return logits.float().log_softmax(-1)
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    limit = limits["rounded"] if n["rounded"] else limits["exact"]
+    how = "Saved and merged" if n["merged"] else "Saved"
+    what = f"{how}, then loaded: log-probabilities differ by {n['difference']:.2g} at most"
+    wrong = []
+    if not n["template"]:
+        wrong.append("the chat template is another")
+    if n["stops_lost"]:
+        wrong.append(f"generation no longer stops at {', '.join(map(str, n['stops_lost']))}")
+    if n["difference"] > limit or wrong:
+        return failed("; ".join([what, *wrong]))
+    return passed(f"{what}; template and stop tokens are the same")

@@ -1,0 +1,58 @@
+"""After a step the weights have not moved, or not all that should.
+
+Measures: One step of the run's own optimizer at its planned peak rate on the first batches: of the weights with a
+gradient, the share that is bit for bit what it was.
+Matters: Updates that are smaller than the spacing of the number format are rounded away: the loss hardly falls,
+whatever the number of steps.
+Cause: Weights in bf16 or fp16 without a copy in 32 bits, a rate of zero, or an optimizer that was not given the
+parameters.
+Fix: Set model.dtype: float32 (train.bf16 may stay: it is for computing), or raise the rate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.probes.first_step import FirstStep
+
+LIMITS = {
+    "warn": Limit(0.1, "in float32 fewer than one weight in a hundred is left where it was"),
+    "fail": Limit(0.5, "at 2e-5, 70 % of bf16 weights of the usual size do not move"),
+}
+
+
+def measure(first_step: FirstStep) -> Measurement:
+    pulls = first_step.pulls
+    pulled = sum(pull.felt for pull in pulls.values())
+    moved = sum(pull.moved for pull in pulls.values())
+    still = [name for name, pull in pulls.items() if pull.felt and not pull.moved]
+    if not pulled:
+        raise NotApplicableError("no weight has a gradient: see model-nothing-trainable")
+    numbers = {
+        "moved": moved,
+        "pulled": pulled,
+        "share": 1 - moved / pulled,
+        "still": len(still),
+        "names": still[:5],
+        "rate": first_step.rate,
+        "dtype": first_step.dtype,
+        "float32": first_step.dtype == "float32",
+    }
+    return Measurement(numbers)
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    what = (
+        f"One step at {units.rate(n['rate'])} leaves {units.share(n['share'])} of {units.count(n['pulled'])} weights"
+        f" with a gradient where they were ({n['dtype']})"
+    )
+    fix = {} if n["float32"] else {"model.dtype": "float32"}
+    if n["share"] > limits["fail"]:
+        return failed(what, fix=fix)
+    return warned(what, fix=fix) if n["share"] > limits["warn"] else passed(what)

@@ -1,0 +1,66 @@
+"""Rows or tokens are lost on the way from the file to the batches.
+
+Measures: Rows dropped or cut in preparation with their tokens, and examples of the data set that no batch of an epoch
+holds.
+Matters: What is lost is not learnt, and it is not a fair sample: the longest rows go first, often those with the most
+to teach.
+Cause: max_length below the longest rows, packing that discards what overflows, dataloader_drop_last, or rows without
+anything to learn.
+Fix: Raise train.max_length, split long rows, or accept the loss knowingly: `sanetune data CONFIG` lists every lost row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.evidence.batch_stats import Reading
+from sanetune.evidence.data_loss import Losses
+from sanetune.evidence.run_settings import Settings
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+LIMITS = {
+    "warn": Limit(0.01, "one row in a hundred: losing fewer does not change what is learnt"),
+    "fail": Limit(0.25, "a quarter of the rows: what is trained on is no longer the data that was given"),
+}
+
+
+MOST = 4096
+"""Tokens that are proposed at most, as for an open max_length: memory grows with it."""
+
+
+def measure(losses: Losses, reading: Reading, settings: Settings) -> Measurement:
+    never = reading.total("never")
+    rows = losses.rows + never
+    numbers = {
+        "given": losses.given,
+        "rows": rows,
+        "tokens": losses.tokens,
+        "reasons": dict(losses.reasons) | ({"in no batch": never} if never else {}),
+        "share": rows / max(1, losses.given),
+        "longest": losses.longest,
+        "max_length": losses.max_length,
+        "context": settings.context,
+    }
+    return Measurement(numbers, losses.witnesses)
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    numbers = measured.numbers
+    given = units.many(numbers["given"], "row")
+    if not numbers["rows"]:
+        return passed(f"none of {given} is dropped or cut")
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in numbers["reasons"].items())
+    what = f"{numbers['rows']:,} of {given} are lost or cut ({units.share(numbers['share'])}): {reasons}"
+    if numbers["tokens"]:
+        what += f"; {units.many(numbers['tokens'], 'token')} with them"
+    if numbers["share"] > limits["fail"]:
+        return failed(what, fix=_longer(numbers))
+    return warned(what, fix=_longer(numbers)) if numbers["share"] > limits["warn"] else passed(what)
+
+
+def _longer(n: dict[str, Any]) -> dict[str, Any]:
+    """max_length as long as the longest row that is lost, as far as the model takes it; nothing where it is."""
+    room = min(n["longest"], n["context"] or MOST, MOST)
+    return {"train.max_length": room} if n["max_length"] and room > n["max_length"] else {}

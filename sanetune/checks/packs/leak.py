@@ -1,0 +1,84 @@
+"""Documents of one pack see each other.
+
+Measures: The loss of every learnt token of the documents in a pack, as the engine packs them, and of the same documents
+alone.
+Matters: A document that sees the one before it learns to use what will not be there; the loss looks better than it is.
+Cause: A model whose attention ignores position_ids (gpt-oss, Granite 4, Falcon, OPT, BLOOM, MPT and Mamba do on eager
+and sdpa attention), an attention mask of ones, or a cache that is left on.
+Fix: Set train.packing: false, or use an attention implementation that keeps documents apart (model.attention:
+flash_attention_2 where the model supports it).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed
+
+if TYPE_CHECKING:
+    from sanetune.probes.harness import Lab
+
+LIMITS = {
+    "exact": Limit(0.001, "nats per token on average; models that keep documents apart are exact to 1e-6 in 32 bits"),
+    "rounded": Limit(0.05, "nats per token on average; in 16 bits, sums in another order differ by about 1e-2"),
+}
+
+DOCUMENTS = 12
+
+
+def measure(lab: Lab) -> Measurement:
+    """Only documents behind another one are compared: the first of a pack has nobody to see."""
+    import torch
+
+    if "position_ids" not in lab.batches[0]:
+        raise NotApplicableError("nothing is packed")
+    differences: list[float] = []
+    documents = 0
+    with lab.untouched(), torch.no_grad():
+        for batch in lab.batches:
+            together = lab.token_losses(batch)
+            for row, start, stop in _later_documents(batch):
+                if documents == DOCUMENTS:
+                    break
+                alone = {name: value[row : row + 1, start:stop] for name, value in batch.items()}
+                learnt = alone["labels"][0, 1:] != -100
+                apart = lab.token_losses(alone)[0, 1:]
+                differences += (together[row, start + 1 : stop] - apart).abs()[learnt].tolist()
+                documents += 1
+    if not differences:
+        raise NotApplicableError("no pack of the first batches holds two documents with something to learn")
+    numbers = {
+        "difference": sum(differences) / len(differences),
+        "largest": max(differences),
+        "tokens": len(differences),
+        "documents": documents,
+        "attention": str(getattr(lab.model.config, "_attn_implementation", "")),
+        "model_type": str(lab.model.config.model_type),
+        "sixteen_bits": lab.trainer.args.bf16 or lab.trainer.args.fp16 or lab.model.dtype != torch.float32,
+    }
+    return Measurement(numbers)
+
+
+def _later_documents(batch: dict[str, Any]) -> list[tuple[int, int, int]]:
+    """(row, start, stop) of the documents behind the first of each row that have something to learn."""
+    found = []
+    for row, positions in enumerate(batch["position_ids"]):
+        starts = [*(positions == 0).nonzero()[:, 0].tolist(), len(positions)]
+        for start, stop in pairwise(starts[1:]):
+            if (batch["labels"][row, start + 1 : stop] != -100).any():
+                found.append((row, start, stop))
+    return found
+
+
+def judge(measured: Measurement, limits: Limits) -> Judgement:
+    n = measured.numbers
+    limit = limits["rounded"] if n["sixteen_bits"] else limits["exact"]
+    what = (
+        f"The losses of {units.many(n['tokens'], 'token')} of {units.many(n['documents'], 'packed document')}, packed"
+        f" and alone, differ by {n['difference']:.2g} on average and {n['largest']:.2g} at most"
+        f" ({n['model_type']}, {n['attention']} attention)"
+    )
+    return failed(what, fix={"train.packing": False}) if n["difference"] > limit else passed(what)

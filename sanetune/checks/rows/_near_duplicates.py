@@ -1,0 +1,163 @@
+"""Which rows are near copies of others.
+
+Prints propose pairs; what is reported was read again from disk and compared in full. Rows that only share the wording
+that all the data share (a template with other names in it) are no copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from sanetune.checks.rows._minhash import BANDS, BUCKETS, Prints, hashes_of, prints, words
+from sanetune.evidence.conversations import Side
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NEIGHBOURS = 24
+"""How many rows of a band a row is compared with on either side, nearest in the next band first: bounds the work where
+all rows are made from one template."""
+
+SLACK = 0.15
+"""How far the similarity that prints tell may lie below the wanted one: three standard deviations of 80 minima."""
+
+COMMON_ROWS, COMMON_SHARE = 20, 0.05
+"""A word pair in more rows than this (the larger of the two) is wording that the data share, not content."""
+
+OWN_PAIRS, OWN_ALIKE = 12, 0.6
+"""A copy has at least so many word pairs that are not common, and they are at least so much alike to the other's."""
+
+READ_AGAIN = 20_000
+"""Pairs that are compared in full; of more, this many, evenly spread, stand for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Row ``row`` is ``alike`` (0 to 1) to row ``other``."""
+
+    row: int
+    other: int
+    alike: float
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Near copies. ``count`` rows, an estimate when more than READ_AGAIN were proposed; ``templated`` rows are as much
+    alike to another, but only by common wording; ``pairs`` are the most alike."""
+
+    count: int = 0
+    templated: int = 0
+    pairs: list[Pair] = field(default_factory=list)
+
+
+def alike(one: list[bytes], other: list[bytes]) -> float:
+    """Jaccard similarity of the neighbouring word pairs of two texts: 1 for the same pairs, 0 for none in common."""
+    return _jaccard(_pairs(one), _pairs(other))
+
+
+def near_copies(side: Side, rows: np.ndarray, base: Side, among: np.ndarray, limit: float, shown: int = 5) -> Near:
+    """Which of ``rows`` of ``side`` are near copies of a row ``among`` those of ``base``, at least ``limit`` alike.
+
+    Where both are one split, of an earlier row: the first of several copies is none.
+    """
+    import numpy as np
+
+    best, partner = _proposed(prints(side), rows, prints(base), among, side is base)
+    likely = np.flatnonzero(best >= limit - SLACK)
+    read = likely
+    if len(likely) > READ_AGAIN:
+        read = likely[np.linspace(0, len(likely) - 1, READ_AGAIN).astype(np.int64)]
+    pairs, templated = [], 0
+    for query in read.tolist():
+        row, other = int(rows[query]), int(partner[query])
+        one, two = words(side[row]), words(base[other])
+        degree = alike(one, two)
+        if degree < limit:
+            continue
+        if _shares_content(one, two, prints(base)):
+            pairs.append(Pair(row, other, degree))
+        else:
+            templated += 1
+    scale = len(likely) / max(1, len(read))
+    first = sorted(pairs, key=lambda pair: (-pair.alike, pair.row))[:shown]
+    return Near(round(len(pairs) * scale), round(templated * scale), first)
+
+
+def _proposed(
+    own: Prints,
+    rows: np.ndarray,
+    base: Prints,
+    among: np.ndarray,
+    within: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each of ``rows`` how alike its best partner is by their prints, and that partner."""
+    import numpy as np
+
+    best = np.zeros(len(rows), np.float32)
+    partner = np.full(len(rows), -1, np.int64)
+    if not len(rows) or not len(among):
+        return best, partner
+    for band in range(BANDS):
+        keys = _keys(base, among, band)
+        order = np.argsort(keys, kind="stable")
+        keys, sorted_rows = keys[order], among[order]
+        wanted = _keys(own, rows, band)
+        at = np.searchsorted(keys, wanted)
+        for direction in (range(NEIGHBOURS), range(-1, -NEIGHBOURS - 1, -1)):
+            live = np.arange(len(rows))
+            for offset in direction:
+                place = at[live] + offset
+                live = live[(place >= 0) & (place < len(keys))]
+                live = live[keys[at[live] + offset] >> np.uint64(32) == wanted[live] >> np.uint64(32)]
+                if not len(live):
+                    break
+                others = sorted_rows[at[live] + offset]
+                chosen = others < rows[live] if within else np.ones(len(live), bool)
+                _keep_best(own, rows, base, live[chosen], others[chosen], best, partner)
+    return best, partner
+
+
+def _keep_best(
+    own: Prints,
+    rows: np.ndarray,
+    base: Prints,
+    queries: np.ndarray,
+    others: np.ndarray,
+    best: np.ndarray,
+    partner: np.ndarray,
+) -> None:
+    agree = (own.minima_NM[rows[queries]] == base.minima_NM[others]).mean(axis=1)
+    degree = (agree - 1 / 256) / (1 - 1 / 256)  # one byte of two different minima agrees by chance
+    better = degree > best[queries]
+    best[queries[better]] = degree[better]
+    partner[queries[better]] = others[better]
+
+
+def _keys(printed: Prints, rows: np.ndarray, band: int) -> np.ndarray:
+    """A band's hash, and below it the next band's: sorted, the likeliest partners of a large band stand together."""
+    import numpy as np
+
+    first = printed.bands_NB[rows, band].astype(np.uint64)
+    keys: np.ndarray = (first << np.uint64(32)) | printed.bands_NB[rows, (band + 1) % BANDS]
+    return keys
+
+
+def _shares_content(one: list[bytes], two: list[bytes], base: Prints) -> bool:
+    import numpy as np
+
+    common = max(COMMON_ROWS, COMMON_SHARE * len(base))
+    sides = []
+    for found in (one, two):
+        hashes = np.unique(hashes_of(found))
+        sides.append(set(hashes[base.rows_with[hashes % np.uint32(BUCKETS)] <= common].tolist()))
+    return min(map(len, sides)) >= OWN_PAIRS and _jaccard(*sides) >= OWN_ALIKE
+
+
+def _pairs(found: list[bytes]) -> set[tuple[bytes, ...]]:
+    return set(pairwise(found)) if len(found) > 1 else {tuple(found)}
+
+
+def _jaccard(one: set, other: set) -> float:
+    return len(one & other) / (len(one | other) or 1)

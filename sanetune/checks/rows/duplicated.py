@@ -1,0 +1,119 @@
+"""Rows that are copies of other rows of their split, exactly or nearly.
+
+Measures: every row against every other of its split. Exact copies agree in all messages once case, white space and
+Unicode variants are set aside; near copies share most of their word pairs (Jaccard similarity; proposed by MinHash,
+confirmed by reading both again). Rows that a source's `weight` repeats are not counted, nor are rows that only share
+the wording of a template.
+
+Matters: copies are learnt by heart before the rest is learnt at all, every epoch anew, and a validation split with
+copies weighs some rows more than others.
+
+Cause: files joined twice, an export that repeats rows, data made from too few seeds.
+
+Fix: keep one row of each pair; `sanetune check CONFIG --write-clean DIR` writes such a copy of the data. To use some
+rows more often on purpose, give their source a `weight`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.evidence.conversations import SPLITS, Side, Talks
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sanetune.checks.rows._minhash import Prints
+
+ALIKE = 0.72
+"""Of rows of 60 words with three words changed about 80 % of the word pairs agree; of clean real rows at most 69 % do
+(demo letters; airline 66 %, gsm8k 64 %), but for sharegpt's, which are put together from few phrases."""
+
+MIN_PAIRS = 32
+
+LIMITS = {
+    "exact_warn": Limit(0.01, "gsm8k, alpaca, sharegpt, drone and airline data and the demo have none"),
+    "exact_fail": Limit(
+        0.2, "twice the share of repeated data that cost half the model's size in Hernandez et al. 2022 (2205.10487)"
+    ),
+    "near_warn": Limit(0.05, "between C4 (3.04 % near copies) and RealNews (13.63 %): Lee et al. 2022, table 2"),
+}
+
+SHOWN = 5
+
+
+def measure(talks: Talks) -> Measurement:
+    """Copies of each split. Near copies are looked for among rows of at least MIN_PAIRS word pairs: in shorter ones a
+    changed word changes what is said."""
+    from sanetune.checks.rows._minhash import prints
+    from sanetune.checks.rows._near_duplicates import near_copies
+
+    if len(talks) < 2:
+        raise NotApplicableError("there are not two rows to compare")
+    numbers: dict[str, float] = {"rows": 0, "exact": 0, "near": 0, "templated": 0}
+    exact: list[Witness] = []
+    near: list[Witness] = []
+    for side in talks.sides:
+        originals, copies = originals_of(prints(side))
+        exact += [_witness(side, row, first, "an exact copy of") for row, first in copies[:SHOWN]]
+        long = originals[prints(side).pairs_N[originals] >= MIN_PAIRS]
+        found = near_copies(side, long, side, long, ALIKE)
+        near += [_witness(side, pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in found.pairs]
+        numbers[f"exact_{side.name}"], numbers[f"near_{side.name}"] = len(copies), found.count
+        numbers["rows"] += len(originals) + len(copies)
+        numbers["exact"] += len(copies)
+        numbers["near"] += found.count
+        numbers["templated"] += found.templated
+    shown = exact[: SHOWN - min(2, len(near))] + near
+    return Measurement(numbers | {"alike": ALIKE}, shown[:SHOWN])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n, rows = m.numbers, max(1, m.numbers["rows"])
+    exact, near = n["exact"] / rows, n["near"] / rows
+    if not n["exact"] and not n["near"]:
+        return passed(f"{_rows(n)}: no copies, exact or near{_templated(n)}.")
+    what = (
+        f"Of {_rows(n)}, {n['exact']:,} ({units.share(exact)}) are exact copies of another and {n['near']:,}"
+        f" ({units.share(near)}) near"
+    )
+    what += f" ones ({units.share(n['alike'])} of their word pairs alike)"
+    where = [f"{n[f'{kind}_{name}']:,} {kind} in {name}" for kind in ("exact", "near") for name in SPLITS]
+    what += f": {', '.join(part for part in where if not part.startswith('0 '))}{_templated(n)}."
+    if exact >= limits["exact_fail"]:
+        return failed(what)
+    if exact >= limits["exact_warn"] or near >= limits["near_warn"]:
+        return warned(what)
+    return passed(f"{what} That is too few to matter.")
+
+
+def _rows(n: dict[str, float]) -> str:
+    return units.many(int(n["rows"]), "row")
+
+
+def _templated(n: dict[str, float]) -> str:
+    return f"; {n['templated']:,} are alike by wording that many rows share" if n["templated"] else ""
+
+
+def originals_of(found: Prints) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """The rows that are the first of their kind, and (copy, first) of the others. A row that a source repeats is looked
+    at once."""
+    import numpy as np
+
+    from sanetune.checks.rows._minhash import first_of
+
+    once = np.unique(found.place_N, return_index=True)[1]
+    once.sort()
+    first = once[first_of(found.whole_N[once])]
+    copied = first != once
+    return once[~copied], list(zip(once[copied].tolist(), first[copied].tolist(), strict=True))
+
+
+def _witness(side: Side, row: int, other: int, note: str) -> Witness:
+    from sanetune.checks._excerpts import outline
+
+    one, two = side[row], side[other]
+    return Witness(outline(one), one.place, f"{note} {two.place}", outline(two), side.name)

@@ -1,0 +1,161 @@
+"""Answers that say nothing: empty, blank, a placeholder, or the question again.
+
+Measures: every turn of the assistant that calls no tool, and rows without any answer. Blank is white space alone; a
+placeholder is a text such as `TODO`, `[insert answer]`, `lorem ipsum`, `null`, or `N/A`. Words that can be an answer
+(`None`, `N/A`, `...`) count only where answers are usually sentences. Counted too are answers that repeat the question
+word for word, which a few rows may do for a reason (nothing to correct, nothing to translate) and most rows not.
+
+Matters: the model learns to end at once, or to write the placeholder, and does so later when a question is hard.
+
+Cause: an answer that was never written or generated, a join that found nothing, missing values turned into text, the
+same column read twice.
+
+Fix: write these answers or delete the rows; `sanetune check CONFIG --write-clean DIR` writes a copy without the empty
+ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, Verdict, Witness, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.data.conversation import Message
+    from sanetune.evidence.conversations import Talks
+
+LIMITS = {
+    "fail": Limit(0.05, "ours: one row in twenty; clean real data have none"),
+    "echo_warn": Limit(0.05, "ours: at most 0.2 % in the clean real data"),
+    "echo_fail": Limit(0.5, "ours: what most rows teach is to repeat"),
+    "weak_warn": Limit(0.005, "ours: in sentences such a word may rarely be the answer; clean real data have none"),
+}
+
+SENTENCE = 25
+"""Characters of the median answer from which answers are sentences, not labels."""
+
+SPOKEN = 12
+"""Characters from which an answer that is the question again is no greeting."""
+
+LONGEST = 60
+"""Characters up to which an answer may be a placeholder."""
+
+_STRONG = re.compile(
+    r"""(todo|tbd|tba|fixme|xxx+|null|nan|undefined|placeholder|<empty>|<no\s?output>|<noinput>|lorem\ ipsum\b.{0,50}
+    |(insert|your|write|add|put)\ ([\w']+\ ){0,3}(answer|response|reply|output|text|content)(\ here)?
+    |[\[<{(]+\ ?(insert|your|answer|response|reply|output|text|todo|tbd|placeholder|completion|blank|empty|redacted)
+    (\ [\w']+){0,5}\ ?[\]>})]+)[.!:]*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_WEAK = re.compile(r"(n\.?\s?/\s?a|na|none|nil|nothing|empty|no (answer|response|output|reply)|[-–—_.…?*#]+)\.?", re.I)
+
+SHOWN = 5
+
+
+def measure(talks: Talks) -> Measurement:
+    """Rows with a blank answer, a placeholder, a word that may be one, and with no answer at all; a row counts
+    once, for the worst."""
+    from array import array
+
+    import numpy as np
+
+    from sanetune.checks._excerpts import at, outline
+
+    counts = dict.fromkeys(NOTES, 0)
+    seen: dict[str, list[Witness]] = {kind: [] for kind in counts}
+    rows, lengths = 0, array("I")
+    for side in talks.sides:
+        for conversation in side:
+            if conversation.text is not None:
+                continue
+            rows += 1
+            worst, where = "", len(conversation.messages) - 1
+            answered = False
+            for index, message in enumerate(conversation.messages):
+                if message["role"] != "assistant":
+                    continue
+                answered = True
+                lengths.append(min(2**32 - 1, len(message["content"])))
+                kind = emptiness(message) or echo(conversation.messages[:index][-1:], message)
+                if kind and (not worst or list(counts).index(kind) < list(counts).index(worst)):
+                    worst, where = kind, index
+            worst = worst if answered else "absent"
+            if worst:
+                counts[worst] += 1
+                if len(seen[worst]) < SHOWN:
+                    note = NOTES[worst]
+                    seen[worst].append(Witness(outline(conversation), at(conversation, where), note, split=side.name))
+    if not rows:
+        raise NotApplicableError("plain text has no answers")
+    median = float(np.median(np.frombuffer(lengths, np.uint32))) if lengths else 0.0
+    shown = [witness for kind in counts for witness in seen[kind] if kind != "weak" or median >= SENTENCE]
+    return Measurement({"rows": rows, "answers": len(lengths), "median": median, **counts}, shown[:SHOWN])
+
+
+NOTES = {
+    "absent": "no answer at all",
+    "blank": "a blank answer",
+    "placeholder": "a placeholder",
+    "weak": "a word that stands for no answer",
+    "echo": "the question again",
+}
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n, rows = m.numbers, m.numbers["rows"]
+    said = _nothing_said(n, limits)
+    if n["echo"] / rows < limits["echo_warn"]:
+        return said
+    what = f"In {n['echo']:,} of {units.many(rows, 'row')} ({units.share(n['echo'] / rows)}) an answer is the question"
+    what += " again, word for word."
+    if said.verdict is not Verdict.PASS:
+        what += f" {said.what}"
+    bad = n["echo"] / rows >= limits["echo_fail"] or said.verdict is Verdict.FAIL
+    return failed(what) if bad else warned(what)
+
+
+def _nothing_said(n: dict[str, Any], limits: Limits) -> Judgement:
+    rows, labels = n["rows"], n["median"] < SENTENCE
+    empty = [kind for kind in NOTES if kind != "echo" and not (kind == "weak" and labels)]
+    counted = {kind: n[kind] for kind in empty if n[kind]}
+    looked = f"{units.many(rows, 'row')} with {units.many(n['answers'], 'answer')}"
+    if not counted:
+        return passed(f"{looked}: none is empty, blank or a placeholder.")
+    parts = [f"{count:,} with {NOTES[kind]}" for kind, count in counted.items()]
+    total = sum(counted.values())
+    what = f"{total:,} of {units.many(rows, 'row')} ({units.share(total / rows)}) say nothing: {', '.join(parts)}."
+    sure = total - counted.get("weak", 0)
+    if sure / rows >= limits["fail"]:
+        return failed(what)
+    if sure or counted.get("weak", 0) / rows >= limits["weak_warn"]:
+        return warned(what)
+    return passed(f"{what} That is too few to matter.")
+
+
+def echo(before: Sequence[Message], message: Message) -> str:
+    """``echo`` where an answer is the user's message before it, word for word; a greeting may be given back."""
+    words = message["content"].strip()
+    again = before and before[0]["role"] == "user" and before[0]["content"].strip() == words
+    return "echo" if again and len(words) >= SPOKEN else ""
+
+
+def emptiness(message: Message) -> str:
+    """``blank``, ``placeholder``, ``weak`` (a word that may be an answer), or nothing. A turn that calls tools needs no
+    words."""
+    if message.get("tool_calls"):
+        return ""
+    text = message["content"]
+    if len(text) > LONGEST and not text[:LONGEST].isspace():
+        return ""
+    text = text.strip()
+    if not text:
+        return "blank"
+    if len(text) > LONGEST:
+        return ""
+    if _STRONG.fullmatch(text):
+        return "placeholder"
+    return "weak" if _WEAK.fullmatch(text) else ""

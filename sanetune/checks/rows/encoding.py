@@ -1,0 +1,169 @@
+"""Characters that were damaged on the way: mojibake, replacement and control characters, invisible characters.
+
+Measures: every text of every row. Mojibake is text decoded with the wrong table (`cafÃ©` for `café`), found by ftfy and
+counted only where ftfy can undo it. Replacement characters (U+FFFD) and control characters stand for what is lost.
+Invisible characters are byte order marks, zero-width spaces and marks that turn the direction of text, where the
+script of the text has no use for them.
+
+Matters: the model learns to write the damage, and learns nothing from words that are torn to pieces.
+
+Cause: a file read as Latin-1 or Windows-1252 although it is UTF-8, texts scraped or copied from PDF pages, terminal
+output with its escapes.
+
+Fix: read the source again in its right encoding; `ftfy.fix_text` mends mojibake; delete rows with U+FFFD, whose
+characters are lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.data.conversation import Conversation
+    from sanetune.evidence.conversations import Talks
+
+KINDS = {
+    "mojibake": "mojibake",
+    "replaced": "replacement characters (U+FFFD)",
+    "surrogate": "halves of characters",
+    "control": "control characters",
+    "invisible": "invisible characters",
+}
+
+LIMITS = {
+    "damaged_fail": Limit(
+        0.05, "ours: one row in twenty is no slip of a row but of the file; clean real data have none"
+    ),
+    "invisible_warn": Limit(0.01, "ours: text from web pages has some; clean real data have none"),
+}
+
+SHOWN = 5
+WINDOW = 200
+"""Characters around a suspicious place that ftfy looks at: a text of a megabyte is not mended as a whole."""
+
+TRIES = 20
+"""Suspicious places of one text that are looked at before it counts as sound."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_INVISIBLE = re.compile(
+    "[\ufeff\u2060-\u2064\u202a-\u202e\u2066-\u2069\u200b\U000e0001]|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0020-\U000e007f]"
+)
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+# Scripts that are written without spaces: a zero-width one says where lines may break.
+_UNSPACED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u4e00-\u9fff]")
+
+
+def measure(talks: Talks) -> Measurement:
+    """Rows with damage of each kind; a row may have several."""
+    from sanetune.checks._excerpts import around, at
+
+    counts = dict.fromkeys(KINDS, 0)
+    seen: dict[str, list[Witness]] = {kind: [] for kind in KINDS}
+    rows = damaged = texts = 0
+    for side in talks.sides:
+        for conversation in side:
+            rows += 1
+            kinds: set[str] = set()
+            for index, text in _texts(conversation):
+                texts += 1
+                for kind, start, end in damage(text):
+                    if kind not in kinds and len(seen[kind]) < SHOWN:
+                        shown, beside = around(text, start, end), ""
+                        if kind == "mojibake":
+                            beside = mended(shown)
+                        place, note = at(conversation, index), _note(kind, text[start:end])
+                        seen[kind].append(Witness(visible(shown), place, note, beside, side.name))
+                    kinds.add(kind)
+            for kind in kinds:
+                counts[kind] += 1
+            damaged += bool(kinds - {"invisible"})
+    shown_ = [seen[kind][n] for n in range(SHOWN) for kind in KINDS if n < len(seen[kind])]
+    return Measurement({"rows": rows, "texts": texts, "damaged": damaged, **counts}, shown_[:SHOWN])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n, rows = m.numbers, max(1, m.numbers["rows"])
+    looked = f"{units.many(n['rows'], 'row')} with {units.many(n['texts'], 'text')}"
+    parts = [f"{n[kind]:,} with {words}" for kind, words in KINDS.items() if n[kind]]
+    if not parts:
+        return passed(f"{looked}: no mojibake, no lost, control or invisible characters.")
+    what = f"Of {units.many(n['rows'], 'row')}: {', '.join(parts)}"
+    if n["damaged"] / rows >= limits["damaged_fail"]:
+        return failed(f"{what} ({units.share(n['damaged'] / rows)} are damaged).")
+    if n["damaged"] or n["invisible"] / rows >= limits["invisible_warn"]:
+        return warned(f"{what}.")
+    return passed(f"{what}. That is too few to matter.")
+
+
+def damage(text: str) -> Iterator[tuple[str, int, int]]:
+    """(kind, start, end) of the first place of each kind of damage."""
+    if found := _CONTROL.search(text):
+        yield "control", *found.span()
+    if text.isascii():
+        return
+    at = text.find("\ufffd")
+    if at >= 0:
+        yield "replaced", at, at + 1
+    if found := _SURROGATE.search(text):
+        yield "surrogate", *found.span()
+    yield from _invisible(text)
+    yield from _mojibake(text)
+
+
+def mended(text: str) -> str:
+    """``text`` with its mojibake undone."""
+    from ftfy import fix_encoding
+
+    return str(fix_encoding(text))
+
+
+def visible(text: str) -> str:
+    """``text`` with what cannot be seen written as its code, so that it is seen and does no harm where it is shown."""
+    return "".join(c if c.isprintable() or c in "\n\t\r" else ascii(c)[1:-1] for c in text)
+
+
+def _mojibake(text: str) -> Iterator[tuple[str, int, int]]:
+    from ftfy.badness import BADNESS_RE
+
+    for tries, found in enumerate(BADNESS_RE.finditer(text)):
+        if tries == TRIES:
+            return
+        start, end = found.span()
+        left = max(text.rfind("\n", 0, start), start - WINDOW, 0)
+        part = text[left : end + WINDOW].split("\n", 2)
+        around = "\n".join(part[:2])
+        if mended(around) != around or mended(text[max(0, start - 4) : end + 4]) != text[max(0, start - 4) : end + 4]:
+            yield "mojibake", start, end
+            return
+
+
+def _invisible(text: str) -> Iterator[tuple[str, int, int]]:
+    found = _INVISIBLE.search(text)
+    if not found:
+        return
+    if _RIGHT_TO_LEFT.search(text) or (found.group() == "\u200b" and _UNSPACED.search(text)):
+        return
+    yield "invisible", *found.span()
+
+
+def _texts(conversation: Conversation) -> Iterator[tuple[int, str]]:
+    """(index of the message, text) of everything that is written in a conversation."""
+    if conversation.text is not None:
+        yield 0, conversation.text
+    for index, message in enumerate(conversation.messages):
+        yield index, message["content"]
+        if message.get("reasoning_content"):
+            yield index, message["reasoning_content"]
+
+
+def _note(kind: str, found: str) -> str:
+    if kind == "mojibake":
+        return "mojibake; beside it the same, mended"
+    return f"{KINDS[kind]}: U+{ord(found[0]):04X}"

@@ -1,0 +1,135 @@
+"""Validation rows that stand in training, exactly, nearly, or with the same prompt.
+
+Measures: every validation row against every training row. Exact: all messages agree once case, white space and Unicode
+variants are set aside. Same prompt: all that is not the assistant's agrees, whatever the answer (prompts of fewer than
+four words, and prompts that training uses in very many rows on purpose, do not count). Near: 72 % of the word
+pairs agree (proposed by MinHash, confirmed by reading both again); rows that only share the wording of a template do
+not count.
+
+Matters: the model has seen what it is asked, so the validation loss falls although nothing is learnt that would carry
+over, and neither overfitting nor the best checkpoint can be seen.
+
+Cause: the split was made after rows were copied or reworded, a row was put on both sides, or one file was named twice.
+
+Fix: take these rows out of one of the two splits, or let sanetune hold out a share of the training rows
+(`data.holdout`): it keeps rows with one prompt together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.evidence.conversations import Talks
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sanetune.checks.rows._near_duplicates import Near
+
+ALIKE = 0.72
+"""Of clean real rows in different splits at most 65 % of the word pairs agree (demo letters; gsm8k 39 %), of copies of
+60 words with three words changed about 80 %."""
+
+MIN_PAIRS = 32
+"""In shorter rows a changed word changes what is asked."""
+
+MIN_TOLD = 8
+"""Word pairs from which a row without a prompt is one that nobody would write twice by chance."""
+
+GENERIC = 20
+"""A prompt in more training rows than this is an instruction used on purpose, not a question that was leaked."""
+
+SHOWN = 5
+
+LIMITS = {
+    "exact_fail": Limit(0.01, "none in gsm8k's published test split; C4's validation had 4.6 % (Lee et al. 2022)"),
+    "near_warn": Limit(0.002, "none among gsm8k's 1,319 test rows, nor in the held-out rows of clean real data"),
+    "near_fail": Limit(0.05, "the size of C4's overlap, which Lee et al. 2022 found to distort its evaluation"),
+}
+
+
+def measure(talks: Talks) -> Measurement:
+    """Validation rows found in training; a row is counted once, for the strongest of the three reasons."""
+    import numpy as np
+
+    from sanetune.checks.rows._minhash import prints
+    from sanetune.checks.rows._near_duplicates import near_copies
+
+    train, held = talks.sides
+    if not len(held) or not len(train):
+        raise NotApplicableError("there is no validation split" if not len(held) else "there is no training split")
+    base, found = prints(train), prints(held)
+    told = (found.prompt_N != 0) | (found.pairs_N >= MIN_TOLD)
+    whole = _partners(found.whole_N, base.whole_N, told)
+    prompt = np.where(whole < 0, _partners(found.prompt_N, base.prompt_N, found.prompt_N != 0, GENERIC), -1)
+    left = np.flatnonzero((whole < 0) & (prompt < 0) & (found.pairs_N >= MIN_PAIRS))
+    near = near_copies(held, left, train, np.flatnonzero(base.pairs_N >= MIN_PAIRS), ALIKE)
+    numbers = {
+        "validation": len(held),
+        "train": len(train),
+        "exact": int((whole >= 0).sum()),
+        "prompt": int((prompt >= 0).sum()),
+        "near": near.count,
+        "templated": near.templated,
+        "alike": ALIKE,
+    }
+    return Measurement(numbers, _witnesses(talks, whole, prompt, near))
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    rows, sure = n["validation"], n["exact"] + n["prompt"]
+    looked = f"{units.many(rows, 'validation row')} against {units.many(n['train'], 'training row')}"
+    also = f" {n['templated']:,} are alike by wording that many rows share." if n["templated"] else ""
+    if not sure and not n["near"]:
+        return passed(f"{looked}: none stands in training, exactly, nearly or with its prompt.{also}")
+    parts = [
+        f"{n['exact']:,} exactly" if n["exact"] else "",
+        f"{n['prompt']:,} with the same prompt and another answer" if n["prompt"] else "",
+        f"{n['near']:,} nearly ({units.share(n['alike'])} of the word pairs or more)" if n["near"] else "",
+    ]
+    all_, share = sure + n["near"], (sure + n["near"]) / rows
+    what = f"{all_:,} of {units.many(rows, 'validation row')} ({units.share(share)}) stand in training: "
+    what += f"{', '.join(part for part in parts if part)}.{also}"
+    if sure / rows >= limits["exact_fail"] or share >= limits["near_fail"]:
+        return failed(what)
+    if sure or n["near"] / rows >= limits["near_warn"]:
+        return warned(what)
+    return passed(f"{what} That is too few to matter.")
+
+
+def _partners(
+    wanted: np.ndarray,
+    base: np.ndarray,
+    counted: np.ndarray,
+    most: int | None = None,
+) -> np.ndarray:
+    """For each wanted hash the first row of ``base`` with it, or -1; -1 too where more than ``most`` have it."""
+    import numpy as np
+
+    values, first, counts = np.unique(base, return_index=True, return_counts=True)
+    at = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+    found = (values[at] == wanted) & counted
+    if most is not None:
+        found &= counts[at] <= most
+    return np.where(found, first[at], -1)
+
+
+def _witnesses(talks: Talks, whole: np.ndarray, prompt: np.ndarray, near: Near) -> list[Witness]:
+    kinds = [
+        [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][:SHOWN].tolist()],
+        [(row, int(prompt[row]), "the same prompt as") for row in (prompt >= 0).nonzero()[0][:SHOWN].tolist()],
+        [(pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in near.pairs],
+    ]
+    from sanetune.checks._excerpts import outline
+
+    # The first of each kind, so that one kind does not hide the others; then the rest.
+    chosen = [kind[0] for kind in kinds if kind] + [entry for kind in kinds for entry in kind[1:]]
+    shown = []
+    for row, other, note in chosen[:SHOWN]:
+        one, two = talks.validation[row], talks.train[other]
+        shown.append(Witness(outline(one), one.place, f"{note} training row {two.place}", outline(two), "validation"))
+    return shown

@@ -1,0 +1,172 @@
+"""Answers far longer or shorter than the rest, or one answer or opening that dominates.
+
+Measures: the length of every answer in characters, against the quartiles of all (on a logarithmic scale, so that data
+with both short and long answers are no outliers); and how often the same answer, or the same first sentence, comes
+again. Answers that only call tools are left out, and so are repeated answers where few different ones exist, as labels.
+
+Matters: one answer that is fifty times as long weighs as much as fifty others and decides what memory a batch needs; an
+answer that a large share of the rows repeats is what the model will say to everything.
+
+Cause: a whole document or log pasted into one answer, an answer that was cut off, generated text with a fixed opening.
+
+Fix: look at these rows; shorten, complete or delete them, and thin out the repeated answer. Advice only.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, Witness, passed, warned
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sanetune.evidence.conversations import Talks
+
+SPREAD_LONG, SPREAD_SHORT = 4.0, 5.0
+FLOOR = 0.5
+"""Answers beyond the quartiles by so many interquartile ranges of log length, a range being at least FLOOR. The
+furthest in clean real data: 2.8 above, 4.4 below."""
+
+HEAVY = 50
+"""An answer that weighs as much as so many others is an outlier however wide the quartiles lie apart. The heaviest in
+clean real data weighs as much as 5 (alpaca)."""
+
+RARE = 0.01
+"""Outliers are few: what more of the answers are is a kind of answer."""
+
+SAME_LENGTH, OPENING_LENGTH = 20, 12
+"""Characters from which a repeated answer, or opening, is more than a label or a greeting."""
+
+LIMITS = {
+    "same_warn": Limit(0.25, "the most repeated answer in clean real data: 17 % (a farewell in sharegpt's)"),
+    "opening_warn": Limit(0.25, "the most repeated opening sentence in clean real data: 6 % (airline)"),
+}
+
+LABEL = 40
+"""Median length below which few different answers are labels."""
+
+MIN_ANSWERS = 40
+"""Below this, quartiles and shares say little."""
+
+SHOWN = 5
+SHOWN_SHARE = 0.05
+"""A repeated text is shown from this share of the answers on."""
+
+# Headings and brackets that every answer has are its form; a sentence is something said.
+_END = re.compile(r"[.!?](?=\s)")
+
+
+def measure(talks: Talks) -> Measurement:
+    """Length and repetition of answers; witnesses are the longest, the shortest, and one with the repeated text."""
+    import numpy as np
+
+    lengths, whole, opening, where = _read(talks)
+    if len(lengths) < MIN_ANSWERS:
+        raise NotApplicableError(f"{len(lengths)} answers are too few to tell an outlier (from {MIN_ANSWERS} on)")
+    logs = np.log(lengths)
+    low, middle, high = (float(value) for value in np.quantile(logs, (0.25, 0.5, 0.75)))
+    spread = max(FLOOR, high - low)
+    long = np.flatnonzero((logs > high + SPREAD_LONG * spread) | (lengths > HEAVY * lengths.mean()))
+    short = np.flatnonzero(logs < low - SPREAD_SHORT * spread)
+    few = RARE * len(lengths)
+    long, short = long if len(long) <= max(1, few) else long[:0], short if len(short) <= max(1, few) else short[:0]
+    same, same_at = _most(whole, lengths >= SAME_LENGTH)
+    first, first_at = _most(opening, opening != 0)
+    numbers = {
+        "answers": len(lengths),
+        "median": round(math.exp(middle), 1),
+        "longest": int(lengths.max()),
+        "shortest": int(lengths.min()),
+        "long": len(long),
+        "short": len(short),
+        "same": same,
+        "opening": first,
+        "different": len(np.unique(whole)),
+    }
+    chosen = [(int(i), f"{lengths[i]:,} characters") for i in long[np.argsort(-lengths[long])][:2]]
+    chosen += [(int(i), f"{units.many(int(lengths[i]), 'character')}") for i in short[np.argsort(lengths[short])][:1]]
+    chosen += [(same_at, f"this answer comes {same:,} times")] if same > SHOWN_SHARE * len(lengths) else []
+    chosen += [(first_at, f"this opening comes {first:,} times")] if first > SHOWN_SHARE * len(lengths) else []
+    return Measurement(numbers, _witnesses(talks, where, chosen))
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    answers = n["answers"]
+    looked = f"{units.many(answers, 'answer')}, half of them above {n['median']:,.0f} characters"
+    found = []
+    if n["long"]:
+        found.append(f"{n['long']:,} far longer than the rest (up to {n['longest']:,} characters)")
+    if n["short"]:
+        found.append(f"{n['short']:,} far shorter (down to {n['shortest']:,})")
+    labels = n["different"] <= max(20, 0.02 * answers) and n["median"] < LABEL
+    if n["same"] / answers >= limits["same_warn"] and not labels:
+        found.append(f"one and the same answer {n['same']:,} times ({units.share(n['same'] / answers)})")
+    elif n["opening"] / answers >= limits["opening_warn"] and not labels:
+        found.append(f"the same first sentence {n['opening']:,} times ({units.share(n['opening'] / answers)})")
+    if not found:
+        return passed(f"{looked}: none far longer or shorter ({n['shortest']:,} to {n['longest']:,}), none dominates.")
+    return warned(f"{looked}: {', '.join(found)}.")
+
+
+def _read(talks: Talks) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For every answer its length, the hash of it and of its first sentence (0: none worth comparing), and where it is:
+    side, row, message."""
+    from array import array
+
+    import numpy as np
+    import xxhash
+
+    from sanetune.checks.rows._minhash import normal
+
+    lengths, whole, opening, where = array("Q"), array("Q"), array("Q"), array("L")
+    for number, side in enumerate(talks.sides):
+        for row, conversation in enumerate(side):
+            for index, message in enumerate(conversation.messages):
+                text = message["content"]
+                if message["role"] != "assistant" or not text or text.isspace():
+                    continue
+                lengths.append(len(text))
+                whole.append(xxhash.xxh3_64_intdigest(normal(text).encode("utf-8", "replace")))
+                start = normal(first_sentence(text)).encode("utf-8", "replace")
+                opening.append(xxhash.xxh3_64_intdigest(start) if start else 0)
+                where.extend((number, row, index))
+    columns = [np.frombuffer(column, np.uint64) if column else np.zeros(0, np.uint64) for column in (whole, opening)]
+    return np.array(lengths, np.int64), columns[0], columns[1], np.array(where, np.int64).reshape(-1, 3)
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of at least OPENING_LENGTH characters; "" where there is no end of one in 200 characters."""
+    start = text[:300].lstrip()
+    end = _END.search(start, OPENING_LENGTH, 200)
+    return start[: end.end()] if end else ""
+
+
+def _most(hashes: np.ndarray, counted: np.ndarray) -> tuple[int, int]:
+    """How often the most repeated of the counted hashes comes, and the index of its first; (0, 0) without any."""
+    import numpy as np
+
+    places = np.flatnonzero(counted)
+    if not len(places):
+        return 0, 0
+    _, first, counts = np.unique(hashes[places], return_index=True, return_counts=True)
+    most = int(counts.argmax())
+    return int(counts[most]), int(places[first[most]])
+
+
+def _witnesses(talks: Talks, where: np.ndarray, chosen: list[tuple[int, str]]) -> list[Witness]:
+    from sanetune.checks._excerpts import LENGTH, at, cut
+
+    shown = []
+    for answer, note in chosen[:SHOWN]:
+        number, row, message = (int(value) for value in where[answer])
+        side = talks.sides[number]
+        conversation = side[row]
+        text = cut(conversation.messages[message]["content"], LENGTH)
+        shown.append(Witness(text, at(conversation, message), note, split=side.name))
+    return shown

@@ -1,0 +1,143 @@
+"""Turns in an order that no inference will have.
+
+Measures: the roles of every conversation. Counted are rows without a user's turn, with two turns of the assistant or of
+the user in a row, with a system message after the first turn, with a tool's result that nobody called for, rows that
+end on another turn than the assistant's, and rows that also begin with the assistant: there the roles may be the wrong
+way round.
+
+Matters: the model learns to answer where nobody has asked, or to go on talking to itself; many chat templates refuse or
+rewrite such rows; and the last turn of a row that does not end on the assistant's teaches nothing.
+
+Cause: roles mixed up when the data were converted, turns that were filtered out one by one, conversations cut at a
+fixed number of messages.
+
+Fix: join turns of one role, put the system message first, end each conversation with an answer of the assistant.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.data.conversation import Conversation, Message
+    from sanetune.evidence.conversations import Talks
+
+KINDS = {
+    "no_user": "without a turn of the user",
+    "assistant_twice": "with two turns of the assistant in a row",
+    "tool_uncalled": "with a tool's result that nobody called for",
+    "system_inside": "with a system message after the first turn",
+    "turned": "that begin with the assistant and end on the user",
+    "user_twice": "with two turns of the user in a row",
+    "ends_open": "that end on another turn than the assistant's",
+}
+"""What is counted, worst first, in words."""
+
+BROKEN = ("no_user", "assistant_twice", "tool_uncalled", "system_inside")
+"""Orders that teach something wrong; the others waste a turn, or are how some people write."""
+
+LIMITS = {
+    "turned_fail": Limit(0.1, "ours: some logs open with a greeting, and few of those break off after a question"),
+    "broken_fail": Limit(0.1, "ours: a tenth of the rows is no slip of single rows but of the conversion"),
+    "user_twice_warn": Limit(0.01, "ours: people do send two messages in a row; none in the clean real data"),
+    "open_warn": Limit(0.01, "none in gsm8k, alpaca, sharegpt, drone data and the demo; logs of agents often do"),
+    "unanswered_fail": Limit(0.5, "ours: most rows would teach nothing"),
+}
+
+FEW = 3
+SHOWN = 5
+
+
+def measure(talks: Talks) -> Measurement:
+    """Rows of each kind; a row may be of several. Rows of plain text have no roles and are left out."""
+    from sanetune.checks._excerpts import at
+
+    counts = dict.fromkeys(KINDS, 0)
+    rows, unanswered = 0, 0
+    seen: dict[str, list[Witness]] = {kind: [] for kind in KINDS}
+    for side in talks.sides:
+        for conversation in side:
+            if conversation.text is not None:
+                continue
+            rows += 1
+            unanswered += all(m["role"] != "assistant" for m in conversation.messages)
+            for kind, index in faults(conversation).items():
+                counts[kind] += 1
+                if len(seen[kind]) < SHOWN:
+                    place = at(conversation, index)
+                    seen[kind].append(Witness(_told(conversation, index), place, KINDS[kind], split=side.name))
+    if not rows:
+        raise NotApplicableError("plain text has no roles")
+    # One of each kind first, so that a common kind does not hide a rare one.
+    shown = [seen[kind][n] for n in range(SHOWN) for kind in KINDS if n < len(seen[kind])]
+    return Measurement({"rows": rows, **counts, "unanswered": unanswered}, shown[:SHOWN])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n, rows = m.numbers, m.numbers["rows"]
+    looked = units.many(rows, "conversation")
+    parts = [f"{n[kind]:,} ({units.share(n[kind] / rows)}) {KINDS[kind]}" for kind in KINDS if n[kind]]
+    if not parts:
+        return passed(f"{looked}: each asks, is answered in turn, and ends on an answer.")
+    what = f"Of {looked}: {', '.join(parts)}."
+    worst = max(n[kind] for kind in BROKEN)
+    if worst >= FEW and worst / rows >= limits["broken_fail"]:
+        return failed(what)
+    if n["turned"] >= FEW and n["turned"] / rows >= limits["turned_fail"]:
+        return failed(what)
+    if n["unanswered"] / rows >= limits["unanswered_fail"]:
+        return failed(f"{what} {n['unanswered']:,} have no answer at all.")
+    shares = {"open_warn": n["ends_open"] / rows, "user_twice_warn": n["user_twice"] / rows}
+    if worst or any(share >= limits[name] for name, share in shares.items()):
+        return warned(what)
+    return passed(f"{what} That is too few to matter.")
+
+
+def faults(conversation: Conversation) -> dict[str, int]:
+    """What is wrong with the order of turns: kind -> index of the first message that shows it."""
+    found: dict[str, int] = {}
+    messages = conversation.messages
+    if not any(message["role"] == "user" for message in messages):
+        found["no_user"] = 0
+    before: Message | None = None
+    called = False
+    for index, message in enumerate(messages):
+        role = message["role"]
+        if role in ("system", "developer"):
+            if before is not None:
+                found.setdefault("system_inside", index)
+            continue
+        if role == "assistant":
+            if before is not None and before["role"] == "assistant" and not before.get("tool_calls"):
+                found.setdefault("assistant_twice", index)
+            called = bool(message.get("tool_calls")) or _calls_in_text(message["content"])
+        elif role == "user":
+            if before is not None and before["role"] == "user":
+                found.setdefault("user_twice", index)
+            called = False
+        elif role == "tool" and not called:
+            found.setdefault("tool_uncalled", index)
+        before = message
+    if not messages or messages[-1]["role"] != "assistant":
+        found["ends_open"] = max(0, len(messages) - 1)
+    talk = [message["role"] for message in messages if message["role"] in ("user", "assistant")]
+    if talk and talk[0] == "assistant" and messages[-1]["role"] == "user":
+        found["turned"] = next(at for at, message in enumerate(messages) if message["role"] == "assistant")
+    return found
+
+
+def _calls_in_text(text: str) -> bool:
+    """Whether an answer may call a tool in its text, as `<tool_call>{...}` and the like: JSON or a tag."""
+    return "{" in text or "<" in text or "(" in text or "[" in text
+
+
+def _told(conversation: Conversation, index: int) -> str:
+    from sanetune.checks._excerpts import cut, spoken
+
+    near = range(max(0, index - 2), min(len(conversation.messages), index + 2))
+    said = [(conversation.messages[i]["role"], spoken(conversation.messages[i])) for i in near]
+    return "\n".join(f"{role}: {cut(text, 120)}" for role, text in said)

@@ -1,0 +1,1 @@
+"""Checks of the answers that the model gives."""

@@ -1,0 +1,68 @@
+"""What checks look at of a sample: the text without its thinking, which ones count, and how one is shown."""
+
+from __future__ import annotations
+
+import re
+
+from sanetune.checks._excerpts import cut
+from sanetune.checks.base import NotApplicableError
+from sanetune.finding import Witness
+from sanetune.probes.samples import Sample, Samples
+
+FEWEST = 4
+"""Of fewer samples nothing can be said: four of four alike leave a lower bound of 60 %."""
+
+SHOWN = 5
+
+_THOUGHT = re.compile(r"\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
+_OPEN_THOUGHT = re.compile(r"\s*<(think|thinking|reasoning)>")
+
+
+def said(text: str) -> str:
+    """The answer without the thoughts before it; nothing where it is still thinking."""
+    if thought := _THOUGHT.match(text):
+        return text[thought.end() :].strip()
+    return "" if _OPEN_THOUGHT.match(text) else text.strip()
+
+
+def answered(samples: Samples, *, with_reference: bool = False) -> list[Sample]:
+    """The samples that count: both models could answer, and the data have words there (an empty reference calls a
+    tool).
+
+    ``with_reference``: without the user's own prompts. Raises NotApplicableError for fewer than FEWEST.
+    """
+    found = [
+        sample
+        for sample in samples.samples
+        if not sample.base.note
+        and not sample.tuned.note
+        and (not with_reference if sample.reference is None else bool(sample.reference.strip()))
+    ]
+    enough(len(found), "held-out rows were answered" if with_reference else "prompts were answered")
+    return found
+
+
+def enough(count: int, what: str) -> None:
+    """Raises NotApplicableError where ``count`` samples are too few to tell."""
+    if count < FEWEST:
+        raise NotApplicableError(f"{count} {what}: too few to tell (from {FEWEST} on)")
+
+
+def witness(sample: Sample, note: str) -> Witness:
+    """One sample: the prompt and the tuned answer, the base's beside it."""
+    asked = next((str(m.get("content") or "") for m in reversed(sample.messages) if m.get("role") == "user"), "")
+    reference = "" if sample.reference is None else f"\nin the data: {both_ends(sample.reference, 160)}"
+    return Witness(
+        f"asked: {both_ends(asked, 160)}\ntuned: {both_ends(sample.tuned.raw or sample.tuned.text, 300)}{reference}",
+        note=note,
+        beside=f"base: {both_ends(sample.base.raw or sample.base.text, 300)}",
+        split=sample.split,
+        example=sample.number,
+    )
+
+
+def both_ends(text: str, length: int) -> str:
+    """``text`` with its middle left out where it is longer than ``length`` characters."""
+    if len(text) <= length:
+        return text
+    return f"{cut(text, 2 * length // 3)} {text[-(length // 3) + 1 :]}"

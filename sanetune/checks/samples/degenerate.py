@@ -1,0 +1,171 @@
+"""The tuned model's answers repeat themselves, are empty, or hold pieces of the chat template.
+
+Measures: for each answer after the trial: the share of four-word runs that stood in it before, against the references
+(and whether it was cut off inside a phrase that repeats); whether it has any text; whether special tokens or the
+beginning of another turn stand in it. The base's answers are measured alike.
+
+Matters: such answers are worthless, and the loss does not show them: it is measured behind right beginnings, where a
+model cannot fall into a loop of its own.
+
+Cause: a rate that is far too high or low, labels on the template or on the user's turns, answers that are empty or
+doubled in the data, an end token that is not learnt.
+
+Fix: look at the answers; then at the rate (curve-rate-beaten), at what is learnt (`sanetune data` shows it), and at
+template-end-unlearnt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.engine.generate import Answer
+    from sanetune.probes.samples import Samples
+
+LOOP = 0.5
+"""Repeated four-word runs from which a text is a loop: "It was a big, shiny book." told until the limit has 0.74, the
+dialogues of a small model that says "I'm sorry" to everything 0.4."""
+
+ABOVE = 0.25
+"""It is a loop only so far above the references' repetition: lists, verses and tables repeat themselves."""
+
+FEWEST_WORDS = 16
+"""A shorter text is no loop."""
+
+KINDS = {
+    "loop": "repeat themselves",
+    "empty": "are empty",
+    "debris": "hold pieces of the chat template",
+}
+
+LIMITS = {
+    "fail": Limit(0.5, "most answers; on stories260k after 200 steps at good and at hot rates 0 of 20 are such"),
+    "fail_hard": Limit(0.2, "emptiness and template pieces are no clumsiness: a weak model has none of them"),
+    "warn": Limit(0.1, "a greedy answer of a small model loops now and then"),
+    "warn_hard": Limit(0.05, "3 of 20; one alone may be chance"),
+    "fewest_steps": Limit(50, "after fewer steps the answers are still the base's"),
+}
+
+
+def measure(samples: Samples, template: Any, tokenizer: Any) -> Measurement:
+    """Answers by kind, of either model; ``improved``: the kind became rarer, beyond chance."""
+    from sanetune.checks.samples._answers import SHOWN, answered, witness
+    from sanetune.checks.samples._proportions import bounds, rarer
+    from sanetune.checks.samples._template_fragments import in_turns, telling
+
+    counted = answered(samples)
+    references = [sample.reference for sample in counted if sample.reference]
+    known = "\n".join([in_turns(samples, template), *references])
+    usual, specials = _usual(references), telling(samples, tokenizer)
+    kinds: list[tuple[dict[str, str], dict[str, str]]] = []
+    for sample in counted:
+        asked = "\n".join(str(message.get("content") or "") for message in sample.messages)
+        around = f"{known}\n{asked}"
+        own = max(usual, _repeats(sample.reference or ""))
+        base, tuned = (_faults(one, specials, around, own) for one in (sample.base, sample.tuned))
+        kinds.append((base, tuned))
+    total = len(counted)
+    numbers: dict[str, Any] = {"samples": total, "steps": samples.steps, "usual": round(usual, 3)}
+    for kind in KINDS:
+        ones = sum(kind in tuned for _, tuned in kinds)
+        numbers[kind] = ones
+        numbers[f"{kind}_at_least"] = bounds(ones, total)[0]
+        numbers[f"base_{kind}"] = sum(kind in base for base, _ in kinds)
+        numbers[f"{kind}_improved"] = rarer((kind in base, kind in tuned) for base, tuned in kinds)
+        numbers[f"{kind}_grown"] = rarer((kind in tuned, kind in base) for base, tuned in kinds)
+    bad = sum(bool(tuned) for _, tuned in kinds)
+    numbers["any"], numbers["any_at_least"] = bad, bounds(bad, total)[0]
+    numbers["any_improved"] = rarer((bool(base), bool(tuned)) for base, tuned in kinds)
+    numbers["any_grown"] = rarer((bool(tuned), bool(base)) for base, tuned in kinds)
+    worst = sorted(
+        ((sample, tuned) for sample, (_, tuned) in zip(counted, kinds, strict=True) if tuned),
+        key=lambda one: (-len(one[1]), "loop" in one[1]),
+    )
+    return Measurement(numbers, [witness(sample, "; ".join(tuned.values())) for sample, tuned in worst[:SHOWN]])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    found = [kind for kind in KINDS if n[kind]]
+    if not found:
+        return passed(f"{n['samples']:,} answers: none loops, is empty or holds pieces of the template")
+    listed = "; ".join(f"{n[kind]:,} {_verb(kind, n[kind])} (of the base's {n[f'base_{kind}']:,})" for kind in found)
+    what = f"Of {n['samples']:,} answers after {n['steps']:,} steps {listed}"
+    grades = [_grade(n, kind, limits) for kind in found]
+    grades.append(_grade(n, "any", limits))
+    if max(grades) == 2 and n["steps"] >= limits["fewest_steps"]:
+        return failed(what)
+    return warned(what) if max(grades) else passed(what)
+
+
+def _grade(n: dict[str, Any], kind: str, limits: Limits) -> int:
+    """0 pass, 1 warn, 2 fail. What is clearly rarer than in the base's answers is being mended; loops of a few answers,
+    as a weak base has them too, are none of the run's doing unless they have become clearly more."""
+    hard = "_hard" if kind in ("empty", "debris") else ""
+    at_least = n[f"{kind}_at_least"]
+    if at_least > limits["fail" + hard]:
+        return 1 if n[f"{kind}_improved"] else 2
+    if not hard and n["base_loop"] and not n[f"{kind}_grown"]:
+        return 0
+    return 1 if at_least > limits["warn" + hard] else 0
+
+
+def _faults(answer: Answer, specials: tuple[str, ...], known: str, usual: float) -> dict[str, str]:
+    """What is wrong with one answer: kind -> in words."""
+    from sanetune.checks.samples._answers import said
+    from sanetune.checks.samples._template_fragments import debris
+
+    found = {}
+    if piece := debris(answer.raw or answer.text, specials, known):
+        found["debris"] = f"holds {piece!r}"
+    # An answer that is still thinking at the limit, or that only calls a tool in special tokens, is not empty.
+    if not said(answer.text) and not answer.text.strip() and "debris" not in found:
+        found["empty"] = "nothing was written" if answer.ended else "only blanks up to the limit"
+    if words := _loops(answer, usual):
+        found["loop"] = words
+    return found
+
+
+def _loops(answer: Answer, usual: float) -> str:
+    """How an answer repeats itself, in words; "" when it does not."""
+    from sanetune.checks.samples._ngrams import repeated, tail, words
+
+    blanks = len(answer.text) - len(answer.text.rstrip())
+    if not answer.ended and blanks >= FEWEST_WORDS:
+        return f"ends in {blanks} blanks"
+    found = words(answer.text)
+    if len(found) < FEWEST_WORDS:
+        return ""
+    share = repeated(found)
+    if share >= max(LOOP, usual + ABOVE):
+        return f"{share:.0%} of its four-word runs stood in it before"
+    if not answer.ended:
+        # The last word may be cut in two.
+        length, period = max(tail(found), tail(found[:-1]))
+        if length >= max(FEWEST_WORDS, len(found) * (usual + ABOVE)):
+            return f"ends in one phrase of {period} {'word' if period == 1 else 'words'} for {length} words"
+    return ""
+
+
+def _repeats(text: str) -> float:
+    from sanetune.checks.samples._ngrams import repeated, words
+
+    return repeated(words(text))
+
+
+def _usual(references: list[str]) -> float:
+    """How much the references repeat themselves: the ninth decile."""
+    from math import ceil
+
+    degrees = sorted(map(_repeats, references))
+    return degrees[ceil(0.9 * len(degrees)) - 1] if degrees else 0.0
+
+
+def _verb(kind: str, count: int) -> str:
+    words = KINDS[kind]
+    if count != 1:
+        return words
+    return {"loop": "repeats itself", "empty": "is empty", "debris": "holds pieces of the chat template"}[kind]

@@ -1,0 +1,126 @@
+"""The tuned model's answers run to the limit.
+
+Measures: how many of its answers, after the trial, were cut off by the limit of tokens, among the prompts whose answer
+in the data (or the base's own) is well below that limit; the base's answers beside them; and whether a token that
+closes a turn stands inside an answer that went on.
+
+Matters: a model that does not stop is unusable however good its first sentence is, and each answer costs as much as the
+longest. The loss hardly shows it: the end is one token of many.
+
+Cause: an end token that is not learnt, or that is not among those at which generation stops; answers that were cut
+before their end; a rate so small that the end is not learnt yet.
+
+Fix: see template-end-unlearnt, tokens-cut-reply and curve-rate-beaten, which look for the reason; where an answer goes
+on behind a token that closes its turn, name that token in `eos_token_id` of generation_config.json.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.probes.samples import Sample, Samples
+
+ROOM = 1.5
+"""An answer has room where the limit is so many times what its reference takes: half again as long is still an answer,
+and that is how comparing sets its limit."""
+
+LIMITS = {
+    "fail": Limit(0.5, "most answers; of stories260k's after 200 steps, at a good rate and at a hot one, 0 of 20"),
+    "warn": Limit(0.1, "more than a few loops of a small model; on the demo 0 of 20"),
+    "lost": Limit(0.25, "answers that the base ended and the tuned model does not: nothing should make these more"),
+    "fewest_steps": Limit(50, "of a shorter trial it cannot be asked that it has taught the end"),
+}
+
+
+def measure(samples: Samples, tokenizer: Any) -> Measurement:
+    """Counts among the samples with room; ``improved``: more end by themselves than the base's, beyond chance."""
+    from sanetune.checks.samples._answers import SHOWN, answered, enough, witness
+    from sanetune.checks.samples._proportions import bounds, rarer
+    from sanetune.checks.samples._template_fragments import telling
+
+    counted = answered(samples)
+    kept = [sample for sample in counted if _has_room(sample, samples.most_tokens, tokenizer)]
+    enough(len(kept), f"answers in the data are well below the limit of {samples.most_tokens:,} tokens")
+    open_ones = [sample for sample in kept if not sample.tuned.ended]
+    lost = [sample for sample in open_ones if sample.base.ended]
+    specials = telling(samples, tokenizer)
+    passed_by = Counter(mark for sample in open_ones if (mark := _closing(sample, specials)))
+    numbers = {
+        "samples": len(kept),
+        "open": len(open_ones),
+        "open_at_least": bounds(len(open_ones), len(kept))[0],
+        "base_open": sum(not sample.base.ended for sample in kept),
+        "lost": len(lost),
+        "lost_at_least": bounds(len(lost), len(kept))[0],
+        "improved": rarer((not sample.base.ended, not sample.tuned.ended) for sample in kept),
+        "most_tokens": samples.most_tokens,
+        "steps": samples.steps,
+        "stops": len(samples.stops),
+        "passed_by": dict(passed_by.most_common(3)),
+    }
+    open_ones.sort(key=lambda sample: (not _closing(sample, specials), not sample.base.ended))
+    return Measurement(numbers, [witness(sample, _note(sample, specials)) for sample in open_ones[:SHOWN]])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    if not n["open"]:
+        return passed(f"all {n['samples']:,} answers end by themselves (of the base's {_ended(n)})")
+    what = (
+        f"{n['open']:,} of {n['samples']:,} answers run to the limit of {n['most_tokens']:,} tokens after"
+        f" {n['steps']:,} steps, though the data's are well below it; of the base's {n['base_open']:,} do"
+    )
+    if n["passed_by"]:
+        marks = ", ".join(f"{mark} ({units.many(count, 'answer')})" for mark, count in n["passed_by"].items())
+        what += f"; special tokens stand inside, behind which they go on: {marks}"
+    if not n["stops"]:
+        what += "; no token ends an answer here: generation has no stop token"
+    most = n["open_at_least"] > limits["fail"] or n["lost_at_least"] > limits["lost"]
+    if most and n["steps"] >= limits["fewest_steps"] and not n["improved"]:
+        return failed(what)
+    if n["improved"] and n["open_at_least"] > limits["warn"]:
+        return warned(f"{what}, so that it is being learnt")
+    # Fewer than the base's, and not most: the end is being learnt.
+    some = n["open_at_least"] > limits["warn"] and n["open"] >= n["base_open"]
+    return warned(what) if most or some else passed(what)
+
+
+def _has_room(sample: Sample, limit: int, tokenizer: Any) -> bool:
+    """Whether an answer of the usual length ends below ``limit``. For the user's own prompts only the base can tell."""
+    if not sample.tuned.ended:  # a long prompt leaves less room in the model's context
+        limit = min(limit, sample.tuned.tokens)
+    if sample.base.ended and sample.base.tokens * ROOM <= limit:
+        return True
+    if sample.reference is None:
+        return False
+    ids = tokenizer(sample.reference, add_special_tokens=False)["input_ids"]
+    return (len(ids) + 1) * ROOM <= limit
+
+
+def _closing(sample: Sample, specials: tuple[str, ...]) -> str:
+    """A special token inside an answer that went on: its turn may have been meant to end there."""
+    raw = sample.tuned.raw
+    reference = sample.reference or ""
+    found = [
+        (at, special)
+        for special in specials
+        if special not in reference and (at := raw.find(special)) > 0 and raw[:at].strip()
+    ]
+    return min(found)[1] if found else ""
+
+
+def _ended(n: dict[str, Any]) -> str:
+    ended = n["samples"] - n["base_open"]
+    return f"{ended:,} {'does' if ended == 1 else 'do'}"
+
+
+def _note(sample: Sample, specials: tuple[str, ...]) -> str:
+    if mark := _closing(sample, specials):
+        return f"{sample.tuned.tokens:,} tokens; goes on behind {mark}"
+    return f"{sample.tuned.tokens:,} tokens, cut off" + ("; the base ended by itself" if sample.base.ended else "")

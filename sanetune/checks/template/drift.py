@@ -1,0 +1,170 @@
+"""What is trained is not what inference renders.
+
+Measures: conversations of every kind in the data are rendered as training does (whole) and as inference does (the
+messages before each reply, with a generation prompt). The prompt has to be the beginning of the training text. The
+template that will be saved beside the weights is held against the one trained with.
+
+Matters: the model learns to answer after one text and is asked with another. The loss falls all the same; the answers
+are those of the untuned model, or worse.
+
+Cause: a template without generation prompt, or with another role word in it than in its turns; one that treats the last
+message unlike the others; a template replaced between training and saving.
+
+Fix: mend the template so that its generation prompt is what it writes before a reply, or use the one that the model's
+makers publish, for training and for saving.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from sanetune.checks.base import Limits, NotApplicableError
+from sanetune.errors import TemplateError
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.checks.template._conversation_shapes import Kinds
+    from sanetune.checks.template._generation_prompt import Compared, Prompter
+    from sanetune.data.conversation import Conversation
+    from sanetune.data.template.chat_template import ChatTemplate
+    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.saved_template import Saved
+
+BUDGET = 20_000
+"""Messages that are rendered at most: about two seconds with a slow template."""
+
+WORDS = {
+    "headless": "the template gives no generation prompt, and writes a header before the trained reply",
+    "header": "the generation prompt is not what stands before the trained reply",
+    "history": "what stands before the turn renders to another text at inference",
+    "refused": "the template cannot render the messages before the trained reply",
+    "unsteady": "the same conversation renders to another text each time",
+    "retold": "earlier calls and answers of tools render to another text at inference",
+    "silent": "the prompt opens thinking that the trained turn does not have",
+    "forgetful": "reasoning of earlier turns stands in one of the two only",
+    "continued": "no header is given after a tool's answer",
+}
+"""How a prompt may stand to the training text, worst first; the last three are what templates do on purpose."""
+BAD = ("headless", "header", "history", "refused", "unsteady")
+
+
+def measure(template: ChatTemplate | None, tokenizer: Any, talks: Talks, saved: Saved) -> Measurement:
+    if template is None:
+        raise NotApplicableError("there is no chat template")
+    from sanetune.checks.template._conversation_shapes import kinds_of
+    from sanetune.checks.template._generation_prompt import Prompter
+    from sanetune.data.template.chat_template import TemplateStoppedError
+
+    kinds = kinds_of(talks)
+    if not kinds.kinds:
+        raise NotApplicableError("the rows are plain text, which no template renders")
+    try:
+        return _measured(template, kinds, saved, Prompter(template))
+    except TemplateStoppedError as error:
+        raise NotApplicableError(f"the template cannot be rendered: {error.what}") from None
+
+
+def _measured(template: ChatTemplate, kinds: Kinds, saved: Saved, prompter: Prompter) -> Measurement:
+    fits: Counter[str] = Counter()
+    bad_kinds: dict[str, int] = {}
+    shown: list[tuple[Conversation, Compared]] = []
+    looked_at = 0
+    for kind, conversation in kinds.examples():
+        if prompter.rendered > BUDGET:
+            break
+        looked_at += 1
+        for one in prompter.compared(conversation):
+            fits[one.fit] += 1
+            if one.fit in BAD:
+                bad_kinds[kind.words] = kind.count
+            if one.fit in BAD or one.fit == "retold":
+                shown.append((conversation, one))
+    saved_fault = _saved(saved, template, kinds, prompter)
+    if not fits and not saved_fault:
+        raise NotApplicableError("no reply of this data stands in what the template renders")
+    numbers: dict[str, Any] = {
+        "kinds": len(kinds.kinds),
+        "kinds_left_out": kinds.left_out,
+        "conversations": kinds.chats,
+        "compared": looked_at,
+        "turns": sum(fits.values()),
+        "fits": {str(name): count for name, count in fits.items()},
+        "bad_kinds": bad_kinds,
+        "saved": saved_fault,
+    }
+    shown.sort(key=lambda pair: list(WORDS).index(pair[1].fit))
+    return Measurement(numbers, [_witness(conversation, one) for conversation, one in shown[:5]])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    fits, turns = n["fits"], n["turns"]
+    bad = [name for name in WORDS if name in BAD and fits.get(name)]
+    left = f" ({n['kinds_left_out']:,} conversations of rarer kinds left out)" if n["kinds_left_out"] else ""
+    seen = f"{n['compared']} conversations of {n['kinds']} kind{'s' * (n['kinds'] != 1)}{left}"
+    if bad:
+        rows = sum(n["bad_kinds"].values())
+        parts = "; ".join(f"in {fits[name]} of {turns} turns {WORDS[name]}" for name in bad)
+        return failed(f"{seen}: {parts}. {rows:,} of {n['conversations']:,} conversations are of such kinds.")
+    if n["saved"]:
+        return failed(n["saved"], "Save the template that was trained with, beside the weights.")
+    told = "; ".join(
+        f"in {fits[name]} {WORDS[name]}" for name in ("silent", "forgetful", "continued") if fits.get(name)
+    )
+    if fits.get("retold"):
+        return warned(f"{seen}: in {fits['retold']} of {turns} turns {WORDS['retold']}.")
+    return passed(
+        f"{seen}: in all {turns} turns the prompt of inference is what was trained"
+        + (f", but for what such templates do on purpose: {told}." if told else ".")
+    )
+
+
+def _saved(saved: Saved, template: ChatTemplate, kinds: Kinds, prompter: Prompter) -> str:
+    """What is wrong with the template that will be saved, in words; empty if nothing is. One that differs only in
+    what this data never shows (the markers of a training template, say) is the same for us."""
+    trained = saved.trained_template if saved.trained_template is not None else template.source
+    if saved.template == trained:
+        return ""
+    if not saved.template:
+        return "The model was trained with a chat template, and none will be saved."
+    from sanetune.checks.template._generation_prompt import Prompter
+    from sanetune.data.template.chat_template import ChatTemplate
+
+    try:
+        other = Prompter(ChatTemplate(saved.template, template.specials))
+    except TemplateError as error:
+        return f"The chat template that will be saved cannot be used: {error.what}"
+    if trained != template.source:
+        prompter = Prompter(ChatTemplate(trained, template.specials))
+    compared = different = 0
+    for _, conversation in kinds.examples():
+        if other.rendered > BUDGET:
+            break
+        compared += 1
+        different += any(
+            _text(prompter, conversation, prompted) != _text(other, conversation, prompted)
+            for prompted in (False, True)
+        )
+    if not different:
+        return ""
+    return (
+        f"The chat template that will be saved is not the one trained with: {different} of {compared} conversations "
+        "render to another text."
+    )
+
+
+def _text(prompter: Prompter, conversation: Conversation, prompted: bool) -> str | None:
+    messages = conversation.messages
+    ends = messages[-1].get("role") == "assistant"
+    try:
+        return prompter.text(conversation, len(messages) - 1 if prompted and ends else None, prompted=prompted)
+    except TemplateError:
+        return None
+
+
+def _witness(conversation: Conversation, one: Compared) -> Witness:
+    from dataclasses import replace
+
+    place = replace(conversation.place, message=one.message)
+    return Witness(one.trained, place, f"trained; beside it what inference renders: {WORDS[one.fit]}", one.inferred)

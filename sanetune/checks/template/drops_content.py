@@ -1,0 +1,81 @@
+"""Parts of the conversations do not survive rendering: the chat template leaves them out.
+
+Measures: every text of every message (content, reasoning, tool calls) is looked for in what the template renders; what
+is not there is counted by role and kind.
+
+Matters: what is left out is not trained, and the model answers to something else than the row says: a tool's answer
+without its call, a reply without the system prompt it obeys.
+
+Cause: many templates know no tool calls, no system role or no reasoning, and skip them without a word. Templates of
+reasoning models leave out the reasoning of earlier turns on purpose: inference does the same.
+
+Fix: use a template that renders these parts (`model.chat_template: FILE`), or move the texts to where the template
+takes them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from sanetune.checks.base import Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.roles_from_text import Lost
+
+FIELDS = {"content": "text", "reasoning_content": "reasoning", "tool_calls": "tool call"}
+"""Fields of a message that hold what is said, and what they are called here."""
+
+
+def measure(lost_texts: Lost, talks: Talks) -> Measurement:
+    messages: Counter[tuple[str, str]] = Counter()
+    chats = 0
+    for conversation in chain.from_iterable(talks.sides):
+        chats += conversation.text is None and bool(conversation.messages)
+        for message in conversation.messages:
+            for name in FIELDS:
+                if _there(message.get(name)):
+                    messages[str(message.get("role")), name] += 1
+    if not chats:
+        raise NotApplicableError("the rows are plain text, which no template renders")
+    lost = [
+        {"role": role, "field": name, "lost": count, "messages": messages[role, name]}
+        for (role, name), count in lost_texts.counts.most_common()
+        if count
+    ]
+    return Measurement({"conversations": chats, "lost": lost}, list(lost_texts.witnesses[:5]))
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    lost: list[dict[str, Any]] = m.numbers["lost"]
+    chats = m.numbers["conversations"]
+    if not lost:
+        return passed(f"{chats:,} conversations: every text stands in what the template renders.")
+    parts = [_words(one) for one in lost]
+    listed = "; ".join(parts[:3]) + (f"; and {len(parts) - 3} more" if len(parts) > 3 else "")
+    what = f"The template leaves out {listed}."
+    if any(not _forgotten(one) for one in lost):
+        return failed(what)
+    return warned(
+        f"{what} The reasoning of other turns is kept.",
+        "Templates of reasoning models do so with earlier turns, at inference too. To train that reasoning as well, "
+        "make one row of each turn that has some.",
+    )
+
+
+def _forgotten(one: dict[str, Any]) -> bool:
+    """Reasoning of which some is kept: what is left out are earlier turns."""
+    return bool(one["field"] == "reasoning_content" and one["lost"] < one["messages"])
+
+
+def _words(one: dict[str, Any]) -> str:
+    field = FIELDS.get(one["field"], one["field"])
+    of = f" of {one['messages']:,}" if one["messages"] >= one["lost"] else ""
+    return f"the {field} of {one['lost']:,}{of} {one['role']} messages"
+
+
+def _there(value: Any) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else bool(value)

@@ -1,0 +1,96 @@
+"""The token that ends a turn is not learnt, or generation does not stop at it.
+
+Measures: for every trained assistant turn in the trainer's own batches: whether an end token follows the text, whether
+it is learnt, and whether it is among the tokens at which generation stops.
+
+Matters: a model that never learns to stop answers until the limit, and goes on with the user's part. The loss curve
+shows nothing of it.
+
+Cause: a template without end token; padding with the end token and a collator that masks padding by its id; an
+`eos_token` (say `<|endoftext|>`) other than the one that the template writes (say `<|im_end|>`).
+
+Fix: let the template end each assistant turn with the tokenizer's end token, give padding a token of its own, and name
+the learnt end in `eos_token_id` of generation_config.json.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.batch_stats import Reading
+    from sanetune.evidence.conversations import Talks
+
+LIMITS = {
+    "share": Limit(0.01, "a template does it to all turns of a kind; below 1 % it is a matter of single rows"),
+}
+
+
+def measure(reading: Reading, stops: frozenset[int], tokenizer: Any, talks: Talks) -> Measurement:
+    turns = reading.total("turns")
+    if not turns:
+        raise NotApplicableError("no assistant turn is trained")
+    ends: dict[str, int] = {}
+    foreign: dict[str, int] = {}
+    for side in reading.sides:
+        for token, count in side.ends.items():
+            name = _name(tokenizer, token)
+            ends[name] = ends.get(name, 0) + count
+            if token not in stops:
+                foreign[name] = foreign.get(name, 0) + count
+    numbers = {
+        "turns": turns,
+        "without_end": reading.total("turns_without_end"),
+        "end_masked": reading.total("turns_end_masked"),
+        "not_a_stop": sum(foreign.values()),
+        "ends": _largest(ends),
+        "foreign_ends": _largest(foreign),
+        "stops": sorted(_name(tokenizer, token) for token in stops),
+        "plain": _plain(talks) if reading.total("turns_without_end") else None,
+    }
+    seen = [witness for name in ("turns_without_end", "turns_end_masked", "ends") for witness in reading.seen(name)]
+    return Measurement(numbers, seen[:5])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    turns, stops = n["turns"], ", ".join(n["stops"]) or "none"
+    foreign = ", ".join(list(n["foreign_ends"])[:3])
+    faults = [
+        (n["without_end"], "have no end token at all"),
+        (n["end_masked"], "have an end token that is not learnt"),
+        (n["not_a_stop"], f"end with {foreign}, at which generation will not stop (it stops at: {stops})"),
+    ]
+    found = [(count, words) for count, words in faults if count]
+    if not found:
+        ends = ", ".join(f"{name} ({units.share(count / turns)})" for name, count in list(n["ends"].items())[:3])
+        return passed(f"{turns:,} trained turns: each learns its end, and generation stops there: {ends or stops}.")
+    listed = "; ".join(f"{count:,} ({units.share(count / turns)}) {words}" for count, words in found)
+    what = f"Of {turns:,} trained turns {listed}."
+    worst = max(count for count, _ in found) / turns
+    if worst <= limits["share"]:
+        return warned(what)
+    endless = n["without_end"] / turns > limits["share"] and n["plain"]
+    return failed(what, fix={"model.chat_template": "chatml"} if endless else {})
+
+
+def _plain(talks: Talks) -> bool:
+    """Whether the conversations hold nothing but roles and texts, which ChatML can render: it ends every turn."""
+    from sanetune.checks.template._conversation_shapes import kinds_of
+
+    seen = [conversation for _, conversation in kinds_of(talks).examples()]
+    fields = {field for conversation in seen for message in conversation.messages for field in message}
+    return bool(seen) and fields <= {"role", "content"} and not any(conversation.tools for conversation in seen)
+
+
+def _name(tokenizer: Any, token: int) -> str:
+    name = tokenizer.convert_ids_to_tokens(token)
+    return str(name) if name is not None else f"id {token}"
+
+
+def _largest(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: -item[1])[:10])

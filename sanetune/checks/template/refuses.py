@@ -1,0 +1,67 @@
+"""The chat template refuses rows of the data: it raises an error instead of rendering them.
+
+Measures: how many rows cannot be rendered, or rendered so that their replies cannot be found in the text, and for
+which reasons.
+
+Matters: training stops at the first of these rows, or goes on without them, and the model never sees that kind of
+conversation.
+
+Cause: some templates take no system role, want user and assistant strictly in turn, or know no tools; others rewrite a
+reply while rendering.
+
+Fix: change those rows, or use a template that takes them (`model.chat_template: FILE` or `chatml`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from sanetune.checks.base import Limits
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed
+
+if TYPE_CHECKING:
+    from sanetune.errors import TemplateError
+    from sanetune.evidence.data_loss import Refused
+
+
+def measure(refused: Refused) -> Measurement:
+    reasons: Counter[str] = Counter()
+    first: dict[str, list[TemplateError]] = {}
+    for error in refused.errors:
+        reason = _reason(error)
+        reasons[reason] += 1
+        first.setdefault(reason, []).append(error)
+    chosen = [error for reason, _ in reasons.most_common(3) for error in first[reason][:2]][:5]
+    witnesses = [Witness(error.what[:300], error.place, _reason(error)[:120]) for error in chosen]
+    numbers: dict[str, Any] = {
+        "rows": refused.rows,
+        "refused": refused.count,
+        "seen": len(refused.errors),
+        "reasons": dict(reasons.most_common(10)),
+    }
+    return Measurement(numbers, witnesses)
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    refused, rows = m.numbers["refused"], m.numbers["rows"]
+    of = f"{refused:,} of {rows:,} rows"
+    if not refused:
+        return passed(f"{rows:,} rows: the template takes every one of them.")
+    reasons = [f"{count:,} × {_short(reason)}" for reason, count in m.numbers["reasons"].items()]
+    most = "; ".join(reasons[:2]) + (f"; and {len(reasons) - 2} more reasons" if len(reasons) > 2 else "")
+    among = f" (of the first {m.numbers['seen']:,})" if m.numbers["seen"] < refused else ""
+    return failed(f"The chat template refuses {of}: {most}{among}.")
+
+
+def _reason(error: TemplateError) -> str:
+    """What is wrong, without what is only of this row."""
+    what = error.what.removeprefix("The chat template refuses the conversation: ")
+    if what.startswith("The assistant's message "):
+        return "a reply cannot be found in what it renders: " + what.partition("renders: ")[2][:160]
+    return what[:200]
+
+
+def _short(reason: str) -> str:
+    words = " ".join(reason.split()).rstrip(".")
+    return words if len(words) <= 100 else words[:99] + "…"

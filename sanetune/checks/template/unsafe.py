@@ -1,0 +1,144 @@
+"""The chat template cannot be trusted: it reaches for Python's inside, runs or grows without bound, or does not parse.
+
+Measures: the template is read as a syntax tree for names that only an attack needs (`__class__`, `__globals__`, …), and
+rendered in a sandbox with limits of time and size, on conversations of the data and on one of our own.
+
+Matters: a template is a program that comes with the model and runs wherever the model is used, often without a
+sandbox (CVE-2024-34359). It would also hang training and every later use.
+
+Cause: a model or template from a source that nobody has checked, or a slip in a template of one's own.
+
+Fix: use the template that the model's makers publish, your own (`model.chat_template: FILE`), or `chatml`.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.errors import TemplateError
+from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sanetune.data.conversation import Conversation
+    from sanetune.data.template.chat_template import ChatTemplate
+    from sanetune.evidence.conversations import Talks
+
+LIMITS = {
+    "seconds": Limit(1.0, "one rendering; the slowest template of TRL takes about 0.005 s for 50 messages"),
+}
+
+FRAMES = frozenset({"gi_frame", "gi_code", "cr_frame", "cr_code", "ag_frame", "ag_code", "tb_frame", "f_globals"})
+"""What jinja2's sandbox forbids besides underscored names, and where one gets to from there."""
+
+ROWS = 500
+"""Rows among which conversations of different kinds are looked for."""
+
+PATIENCE = 10.0
+"""Seconds after which no further conversation is tried."""
+
+
+def measure(tokenizer: Any, talks: Talks) -> Measurement:
+    source = tokenizer.chat_template
+    if isinstance(source, dict):
+        source = source.get("default")
+    if not source:
+        raise NotApplicableError("there is no chat template")
+    from sanetune.data.tokenizer import chat_template
+
+    reached, witnesses = _reached(source)
+    numbers: dict[str, Any] = {"reached": reached, "broken": "", "stopped": "", "rendered": 0, "slowest": 0.0}
+    try:
+        template = chat_template(tokenizer)
+    except TemplateError as error:
+        return Measurement(numbers | {"broken": error.what}, [*witnesses, Witness(source[:300])][:5])
+    assert template is not None
+    return _tried(template, talks, numbers, witnesses)
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    if n["broken"]:
+        return failed(n["broken"])
+    if n["stopped"]:
+        return failed(n["stopped"])
+    if n["reached"]:
+        return failed(f"The chat template reaches for {', '.join(n['reached'][:4])}, which only an attack needs.")
+    what = f"{n['rendered']} renderings inside the sandbox, the slowest in {n['slowest']:.3f} s"
+    if n["slowest"] > limits["seconds"]:
+        return warned(f"The chat template is slow: {what}.")
+    return passed(f"{what}; no name in it that only an attack needs.")
+
+
+def _tried(template: ChatTemplate, talks: Talks, numbers: dict[str, Any], witnesses: list[Witness]) -> Measurement:
+    from sanetune.data.template.chat_template import TemplateStoppedError
+
+    end = time.monotonic() + PATIENCE
+    rendered, slowest = 0, 0.0
+    for conversation in _conversations(talks):
+        for prompted in (False, True):
+            if time.monotonic() > end:
+                break
+            began = time.perf_counter()
+            try:
+                template.render(
+                    conversation.messages,
+                    conversation.tools,
+                    conversation.template_kwargs,
+                    add_generation_prompt=prompted,
+                )
+            except TemplateStoppedError as error:
+                witness = Witness(str(conversation.messages)[:300], conversation.place, "the template was stopped here")
+                return Measurement(
+                    numbers | {"stopped": error.what, "rendered": rendered, "slowest": slowest},
+                    [witness, *witnesses][:5],
+                )
+            except TemplateError:
+                pass  # a row that it refuses is no danger
+            slowest = max(slowest, time.perf_counter() - began)
+            rendered += 1
+    return Measurement(numbers | {"rendered": rendered, "slowest": round(slowest, 4)}, witnesses)
+
+
+def _conversations(talks: Talks) -> Iterator[Conversation]:
+    """One of our own first, so that a bomb meets a short text; then one of each kind among the first rows."""
+    from sanetune.checks.template._conversation_shapes import sorted_by_kind
+    from sanetune.data.conversation import Conversation
+    from sanetune.errors import Place
+
+    yield Conversation([{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "Hello."}], Place())
+    kinds = sorted_by_kind(islice(chain.from_iterable(talks.sides), ROWS), most=8)
+    yield from (conversation for _, conversation in islice(kinds.examples(), 12))
+
+
+def _reached(source: str) -> tuple[list[str], list[Witness]]:
+    """Names of Python's inside that the template asks for, as attribute, key or argument of ``attr``."""
+    import jinja2
+    from jinja2 import nodes
+
+    from sanetune.data.template.sandbox import Sandbox
+
+    try:
+        tree = Sandbox().parse(source)
+    except (jinja2.TemplateError, RecursionError, MemoryError, OverflowError, ValueError, TypeError, ArithmeticError):
+        return [], []
+    lines = source.splitlines()
+    found: list[str] = []
+    witnesses: list[Witness] = []
+    for node in tree.find_all((nodes.Getattr, nodes.Const)):
+        name = node.attr if isinstance(node, nodes.Getattr) else getattr(node, "value", None)
+        if isinstance(name, str) and _inside(name) and name not in found:
+            found.append(name)
+            line = lines[node.lineno - 1] if 0 < node.lineno <= len(lines) else ""
+            witnesses.append(Witness(line.strip()[:300], note=f"line {node.lineno} of the template: {name}"))
+    return found, witnesses[:5]
+
+
+def _inside(name: str) -> bool:
+    """``__class__`` and its like, and the names by which frames and code are reached."""
+    dunder = name.startswith("__") and name.endswith("__") and name.strip("_").isidentifier()
+    return dunder or name in FRAMES

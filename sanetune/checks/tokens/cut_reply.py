@@ -1,0 +1,53 @@
+"""`max_length` cuts answers off before their end.
+
+Measures: documents in the trainer's own batches that stop inside an assistant turn, before its end token.
+
+Matters: the model learns that answers break off in mid-sentence, and that no end token comes where one should.
+
+Cause: rows longer than `max_length` are cut instead of left out. TRL's default length is 1,024 tokens, and it cuts
+without a word.
+
+Fix: raise `train.max_length` if model and memory allow it, shorten the rows, or drop them whole
+(`data.overlong: drop`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.batch_stats import Reading
+    from sanetune.evidence.run_settings import Settings
+
+LIMITS = {
+    "share": Limit(0.01, "one answer in a hundred without an end is taught often enough to show (trl#2400); to tune"),
+}
+
+
+def measure(reading: Reading, settings: Settings) -> Measurement:
+    numbers = {
+        "documents": reading.total("documents"),
+        "cut": reading.total("cut"),
+        "cut_by_split": {side.split: side.cut for side in reading.sides},
+        "max_length": settings.max_length,
+        "context": settings.context,
+    }
+    return Measurement(numbers, reading.seen("cut"))
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    documents, cut, length, context = n["documents"], n["cut"], n["max_length"], n["context"]
+    at = f"max_length {length:,}" if length else "the cut"
+    if not cut:
+        return passed(f"{documents:,} documents: {at} cuts no answer.")
+    share = cut / max(documents, 1)
+    what = f"{cut:,} of {documents:,} documents ({units.share(share)}) stop inside an answer, at {at}."
+    todo = "Shorten these rows, or drop them whole (`data.overlong: drop`)."
+    if length and context and length < context:
+        todo = f"Raise train.max_length (the model takes {context:,} tokens), shorten these rows, or drop them whole."
+    return failed(what, todo) if share > limits["share"] else warned(what, todo)

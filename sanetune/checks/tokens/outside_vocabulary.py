@@ -1,0 +1,49 @@
+"""The data holds token ids for which the model has no embedding.
+
+Measures: the largest and the smallest id in the trainer's own batches, against the rows of the model's input
+embedding.
+
+Matters: on a GPU this ends in an assertion that names neither row nor token; on other devices it may read foreign
+memory.
+
+Cause: tokens were added to the tokenizer and the embedding was not enlarged, or the tokenizer is another model's.
+
+Fix: use the model's own tokenizer, or enlarge the embedding (`model.resize_token_embeddings(len(tokenizer))`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune.checks.base import Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed
+
+if TYPE_CHECKING:
+    from sanetune.evidence.batch_stats import Reading
+    from sanetune.evidence.run_settings import Settings
+
+
+def measure(reading: Reading, settings: Settings) -> Measurement:
+    if settings.embedding_rows is None:
+        raise NotApplicableError("how many ids the model can look up is not known")
+    largest = max(side.largest_id for side in reading.sides)
+    if largest < 0 and not reading.total("tokens"):
+        raise NotApplicableError("no batch holds a token")
+    numbers = {
+        "largest_id": largest,
+        "smallest_id": min(side.smallest_id for side in reading.sides),
+        "embedding_rows": settings.embedding_rows,
+        "tokens": reading.total("tokens"),
+    }
+    return Measurement(numbers, [*reading.seen("largest_id"), *reading.seen("smallest_id")][:5])
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    largest, smallest, rows = m.numbers["largest_id"], m.numbers["smallest_id"], m.numbers["embedding_rows"]
+    if largest >= rows:
+        return failed(
+            f"The data holds token id {largest:,}; the model's embedding has {rows:,} rows (0 to {rows - 1:,})."
+        )
+    if smallest < 0:
+        return failed(f"The data holds token id {smallest:,}; ids begin at 0.")
+    return passed(f"{m.numbers['tokens']:,} tokens: the largest id is {largest:,}, of {rows:,} that the model has.")

@@ -1,0 +1,51 @@
+"""Many tokens are the tokenizer's unknown token.
+
+Measures: the share of tokens in the trainer's own batches that are the unknown token.
+
+Matters: the model sees a blank where the text has a character or word, and may learn to answer with blanks.
+
+Cause: the tokenizer was made for another language or alphabet, or belongs to another model.
+
+Fix: use the model's own tokenizer; if it is, choose a model that knows the script of these texts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.evidence.batch_stats import Reading
+
+LIMITS = {
+    "warn_share": Limit(0.001, "one in a thousand: rare characters in otherwise fitting text stay below; to tune"),
+    "fail_share": Limit(0.02, "one in fifty: about one in every sentence or two; to tune"),
+}
+
+
+def measure(reading: Reading, tokenizer: Any) -> Measurement:
+    if tokenizer.unk_token_id is None:
+        raise NotApplicableError("the tokenizer has no unknown token")
+    if tokenizer.unk_token_id in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        raise NotApplicableError(
+            f"the tokenizer's unknown token, {tokenizer.unk_token}, has another use too, and cannot be counted"
+        )
+    numbers = {
+        "tokens": reading.total("tokens"),
+        "unknown": reading.total("unknown_tokens"),
+        "token": str(tokenizer.unk_token),
+    }
+    return Measurement(numbers, reading.seen("unknown_tokens"))
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    tokens, unknown, name = m.numbers["tokens"], m.numbers["unknown"], m.numbers["token"]
+    share = unknown / max(tokens, 1)
+    what = f"{unknown:,} of {tokens:,} tokens ({share:.2%}) are {name}, the unknown token."
+    if share > limits["fail_share"]:
+        return failed(what)
+    if share > limits["warn_share"]:
+        return warned(what)
+    return passed(f"{tokens:,} tokens: no {name} among them." if not unknown else what)

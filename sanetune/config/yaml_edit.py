@@ -1,0 +1,145 @@
+"""YAML that keeps its comments: the resolved configuration written out, and single values changed in a user's file."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarfloat import ScalarFloat
+
+from sanetune.config.schema import AdapterSection, Config, Origin, Section, SourceSection
+from sanetune.config.yaml_read import parse
+
+WIDTH = 100
+"""Comments longer than this line are written above their value."""
+
+
+def dump(config: Config, *, defaults: bool = True) -> str:
+    """``config`` as YAML, with a comment per value that says where it came from.
+
+    It can be read back and means the same: paths are absolute. ``defaults=False`` leaves out what nobody chose.
+    """
+    tree = CommentedMap()
+    for section in type(config).model_fields:
+        part = getattr(config, section)
+        lines = _section(config, section, part, defaults)
+        if lines:
+            tree[section] = lines
+    text = write(tree)
+    old = [f"#   {one.old}: {one.value!r} -> {one.new or 'left out'}" for one in config.renamed]
+    head = ["# The configuration with every value filled in, and where each came from."]
+    head += ["# Keys with another name today:", *(line[:200].replace("\n", " ") for line in old)] if old else []
+    return "\n".join(head) + "\n\n" + text
+
+
+def _section(config: Config, name: str, part: Section, defaults: bool) -> CommentedMap:
+    values: dict[str, Any] = {key: getattr(part, key) for key in type(part).model_fields if key != "given"}
+    values |= getattr(part, "given", {})
+    lines = CommentedMap()
+    for key, value in values.items():
+        origin = config.origins.get(f"{name}.{key}", Origin("default"))
+        if (value is None and origin.kind in ("default", "derived")) or (origin.kind == "default" and not defaults):
+            continue
+        lines[key] = plain(value)
+        note(lines, key, says(origin))
+    return lines
+
+
+def says(origin: Origin) -> str:
+    """Where a value came from, in words."""
+    if origin.kind == "yaml":
+        place = origin.place
+        return f"from {place}" if place and place.file else origin.reason or "given"
+    if origin.kind == "default":
+        return "default"
+    if origin.kind == "derived":
+        return f"derived: {origin.reason}"
+    return origin.reason + (f" ({origin.place})" if origin.place and origin.place.file else "")
+
+
+def note(lines: CommentedMap, key: str, comment: str) -> None:
+    """Put a comment behind the value of ``key``, or above it when it is long or the value takes several lines."""
+    text = " ".join(comment.split())
+    if not text:
+        return
+    value = lines[key]
+    one_line = not isinstance(value, (CommentedMap, CommentedSeq)) and "\n" not in str(value)
+    if one_line and len(f"  {key}: {value}  # {text}") <= WIDTH:
+        lines.yaml_add_eol_comment(text, key)
+    else:
+        wrapped = "\n".join(textwrap.wrap(text, WIDTH - 4, break_long_words=False, break_on_hyphens=False))
+        lines.yaml_set_comment_before_after_key(key, before=wrapped, indent=2)
+
+
+def plain(value: Any) -> Any:
+    """A value as it is written: sources and adapters without what is at its default, small floats as powers of ten."""
+    if isinstance(value, (SourceSection, AdapterSection)):
+        keep = value.model_dump(exclude_defaults=True)
+        if isinstance(value, SourceSection):
+            return value.path if not set(keep) - {"path"} else CommentedMap({"path": value.path, **keep})
+        settings = {key: plain(one) for key, one in value.model_dump().items() if one is not None}
+        return CommentedMap({"type": value.type} | settings)
+    if isinstance(value, float) and 0 < abs(value) < 1e-3:
+        return _power_of_ten(value)
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return CommentedMap({key: plain(one) for key, one in value.items()})
+    return value
+
+
+def _power_of_ten(value: float) -> float:
+    """2e-5 written as 2.0e-05: YAML 1.1 readers take 2e-05 for text. Only where no digit is lost."""
+    mantissa, exponent = f"{value:.6e}".split("e")
+    mantissa = mantissa.rstrip("0")
+    mantissa += "0" if mantissa.endswith(".") else ""
+    if float(f"{mantissa}e{exponent}") != value:
+        return value
+    written: float = ScalarFloat(
+        value, width=len(mantissa), prec=mantissa.index("."), e_width=len(exponent), e_sign=True, exp="e", m_sign=False
+    )
+    return written
+
+
+def change(text: str, values: Mapping[str, Any]) -> str:
+    """``text`` with ``section.key`` set to new values; comments, order and everything else stay as they are.
+
+    Raises ConfigError when ``text`` is no configuration.
+    """
+    _, _, tree = parse(text)
+    for key, value in values.items():
+        *above, last = key.split(".")
+        inner: Any = tree
+        for part in above:
+            if not isinstance(inner.get(part), dict):
+                inner[part] = CommentedMap()
+            inner = inner[part]
+        inner[last] = plain(value)
+    return write(tree)
+
+
+def write(tree: CommentedMap) -> str:
+    """A tree as YAML text."""
+    yaml = YAML(typ="rt")
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    yaml.dump(tree, stream)
+    return stream.getvalue()
+
+
+def without(text: str, keys: Sequence[str]) -> str:
+    """``text`` without ``section.key`` for each of ``keys``; what is not there is left alone."""
+    _, _, tree = parse(text)
+    for key in keys:
+        *above, last = key.split(".")
+        inner: Any = tree
+        for part in above:
+            inner = inner.get(part) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and last in inner:
+            del inner[last]
+    return write(tree)

@@ -1,0 +1,1 @@
+"""Which characters of a rendered conversation the model has to write."""

@@ -1,0 +1,121 @@
+"""What a chat template puts around the texts of a conversation, remembered by the conversation's shape.
+
+Finding turns takes several renderings.  Most conversations of a data set differ only in their texts, so what was
+found once can be *proved* for the next with one: fill its texts into the remembered frame, and compare with what the
+template renders.  Where they are equal, every text stands where the frame says; where not, the turns are searched for
+anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from sanetune.data.conversation import Message
+from sanetune.data.masking.markers import Found, Marker
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Characters ``start`` to ``end`` of the text are what the model writes as message ``message``.
+
+    ``closing`` is the part of it after the last character of the message: the end token, and what the template puts
+    before it.
+    """
+
+    message: int
+    start: int
+    end: int
+    closing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A conversation as text, its assistant turns in order, and the (message, field) pairs that the template left
+    out."""
+
+    text: str
+    turns: list[Turn]
+    dropped: list[tuple[int, str]]
+
+
+class Texts(Marker):
+    """The texts of a conversation in the order in which a :class:`Marker` marks them.
+
+    ``cores`` are the texts without outer white space; ``shape`` is everything else: equal shapes have equal frames.
+    """
+
+    def __init__(self, messages: list[Message]) -> None:
+        super().__init__()
+        self.cores: list[str] = []
+        self.shape: list[Any] = [self.mark(message, index) for index, message in enumerate(messages)]
+
+    def _around(self, text: str, index: int, name: str) -> str:
+        core = text.strip()
+        if not core:
+            return text
+        self.cores.append(core)
+        lead = len(text) - len(text.lstrip())
+        # Templates look for a closing </think> inside the text; what follows depends on it.
+        kind = "t" if "</think>" in core else "x"
+        return text[:lead] + kind + text[lead + len(core) :]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """``literals[0] text[slots[0]] literals[1] text[slots[1]] … literals[-1]``, and the turns as (literal, characters
+    into it)."""
+
+    literals: list[str]
+    slots: list[int]
+    turns: list[tuple[int, tuple[int, int], tuple[int, int], str]]
+    dropped: list[tuple[int, str]]
+
+    @classmethod
+    def of(cls, rendering: Rendering, found: list[Found], texts: Texts) -> Frame | None:
+        """The frame of a rendering, from the marks found in it; None where a text does not stand in it as it is."""
+        text, literals, slots, end = rendering.text, [], [], 0
+        opens, closes = found[::2], found[1::2]
+        if len(opens) != len(closes):
+            return None
+        starts = []
+        for opening, closing in zip(opens, closes, strict=True):
+            number = opening.number // 2
+            if closing.number != opening.number + 1 or text[opening.at : closing.at] != texts.cores[number]:
+                return None
+            literals.append(text[end : opening.at])
+            starts.append(end)
+            slots.append(number)
+            end = closing.at
+        literals.append(text[end:])
+        starts.append(end)
+        turns = []
+        for turn in rendering.turns:
+            borders = [_inside(starts, literals, at) for at in (turn.start, turn.end)]
+            if None in borders:
+                return None
+            turns.append((turn.message, borders[0], borders[1], turn.closing))
+        return cls(literals, slots, turns, rendering.dropped)  # type: ignore[arg-type]
+
+    def filled(self, cores: list[str], text: str) -> Rendering | None:
+        """The rendering of texts in this frame, if that is what ``text`` is."""
+        pieces = [self.literals[0]]
+        for slot, literal in zip(self.slots, self.literals[1:], strict=True):
+            pieces += (cores[slot], literal)
+        if "".join(pieces) != text:
+            return None
+        starts = list(accumulate(map(len, pieces), initial=0))[::2]
+        turns = [
+            Turn(message, starts[first] + into, starts[last] + beyond, closing)
+            for message, (first, into), (last, beyond), closing in self.turns
+        ]
+        return Rendering(text, turns, self.dropped)
+
+
+def _inside(starts: list[int], literals: list[str], at: int) -> tuple[int, int] | None:
+    """Which literal holds position ``at`` (its two ends included), and how far into it."""
+    for number, (start, literal) in enumerate(zip(starts, literals, strict=True)):
+        if start <= at <= start + len(literal):
+            return number, at - start
+    return None

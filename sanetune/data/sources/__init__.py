@@ -1,0 +1,1 @@
+"""Rows from any file, folder or Hub data set."""

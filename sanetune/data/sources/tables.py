@@ -1,0 +1,183 @@
+"""CSV, Parquet and Arrow as rows, a batch in memory at a time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from sanetune.data.quoting import listing, quote
+from sanetune.data.sources.files import ROW_LIMIT, Row, broken, kind_of, not_utf8, nothing, open_text, too_long
+from sanetune.errors import DataError, Place
+
+if TYPE_CHECKING:
+    import pyarrow
+
+BATCH = 512
+SHOWN = 3
+
+
+def read_csv(path: Path) -> Iterator[Row]:
+    """Rows under the header line. The separator: a tab for .tsv, else that of , ; tab | which the header has most."""
+    csv.field_size_limit(max(csv.field_size_limit(), ROW_LIMIT))
+    with open_text(path) as (stream, start):
+        lines = _decoded(path, stream, start)
+        first = next(lines, "")
+        separator = "\t" if kind_of(path) == "tsv" else _separator(first)
+        reader = csv.reader(_chain(first, lines), delimiter=separator, strict=True)
+        header = _header(path, reader)
+        row = 0
+        for line, cells in _cells(reader):
+            if isinstance(cells, str) or len(cells) != len(header):
+                raise _survey(path, reader, header, (line, row, _fault(cells, header)))
+            yield Row(Place(str(path), line, row), dict(zip(header, cells, strict=True)))
+            row += 1
+        if not row:
+            raise nothing(path)
+
+
+def read_parquet(path: Path) -> Iterator[Row]:
+    """Rows of a Parquet file. Empty fields of nested objects are left out: Arrow fills in every field any row has."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
+            yield from _batches(path, file.schema_arrow, file.iter_batches(BATCH))
+    except (pa.ArrowException, RecursionError, UnicodeDecodeError) as error:
+        raise _damaged(path, "Parquet", error) from None
+
+
+def count_parquet(path: Path) -> int:
+    """The number of rows by the file's footer."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except pa.ArrowException as error:
+        raise _damaged(path, "Parquet", error) from None
+
+
+def read_arrow(path: Path) -> Iterator[Row]:
+    """Rows of an Arrow file or stream, as ``datasets`` saves them."""
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as source:
+            try:
+                file = pa.ipc.open_file(source)
+                batches = (file.get_batch(i) for i in range(file.num_record_batches))
+                yield from _batches(path, file.schema, batches)
+            except pa.ArrowInvalid as error:
+                if "not an arrow file" not in str(error).lower():
+                    raise
+                source.seek(0)
+                stream = pa.ipc.open_stream(source)
+                yield from _batches(path, stream.schema, stream)
+    except (pa.ArrowException, RecursionError, UnicodeDecodeError) as error:
+        raise _damaged(path, "Arrow", error) from None
+
+
+def pruned(value: Any) -> Any:
+    """``value`` without the empty fields of objects inside it. ``content`` stays: there, empty says something."""
+    if type(value) is dict:
+        return {key: pruned(item) for key, item in value.items() if item is not None or key == "content"}
+    return [pruned(item) for item in value] if type(value) is list else value
+
+
+def _batches(path: Path, schema: pyarrow.Schema, batches: Any) -> Iterator[Row]:
+    import pyarrow as pa
+
+    names = schema.names
+    if len(set(names)) != len(names):
+        raise DataError(f"columns stand twice: {listing(names)}", "", "Give each column its own name.", Place(path))
+    nested = [field.name for field in schema if pa.types.is_nested(field.type)]
+    row = 0
+    for batch in batches:
+        batch.validate(full=True)  # Arrow trusts its offsets: reading a damaged batch ends the process
+        for start in range(0, batch.num_rows, BATCH):
+            for values in batch.slice(start, BATCH).to_pylist(maps_as_pydicts="lossy"):
+                for name in nested:
+                    values[name] = pruned(values[name])
+                yield Row(Place(str(path), None, row), values)
+                row += 1
+    if not row:
+        raise nothing(path)
+
+
+def _damaged(path: Path, name: str, error: Exception) -> DataError:
+    reason = str(error) if not isinstance(error, RecursionError) else "nested too deeply"
+    return DataError(
+        f"cannot be read as {name}: {quote(reason, 160)}", "", "Write or fetch the file again.", Place(path)
+    )
+
+
+def _decoded(path: Path, stream: IO[bytes], start: int) -> Iterator[str]:
+    """Lines as text with their line breaks, which may belong to a quoted cell."""
+    number, offset = 0, start
+    while line := stream.readline(ROW_LIMIT + 1):
+        number += 1
+        if len(line) > ROW_LIMIT:
+            raise too_long(path, number, "line")
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            raise not_utf8(path, error, offset + error.start, number) from None
+        offset += len(line)
+
+
+def _chain(first: str, lines: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from lines
+
+
+def _separator(header: str) -> str:
+    return max(",;\t|", key=header.count) if header.strip() else ","
+
+
+def _header(path: Path, reader: Any) -> list[str]:
+    try:
+        header = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise DataError(f"the header cannot be read: {error}", "", "Mend the first line.", Place(path, 1)) from None
+    named = [name for name in header if name]
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice or not named:
+        what = f"columns stand twice in the header: {listing(twice)}" if twice else "the first line names no columns"
+        raise DataError(what, "Columns are found by their names.", "Mend the header in the first line.", Place(path, 1))
+    return header
+
+
+def _cells(reader: Any) -> Iterator[tuple[int, list[str] | str]]:
+    """(first line of the row, its cells, or what is wrong with it in words); blank lines are no rows."""
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, str(error)
+            continue
+        if cells:
+            yield line, cells
+
+
+def _fault(cells: list[str] | str, header: list[str]) -> str:
+    if isinstance(cells, str):
+        return quote(cells, 120)
+    return f"{len(cells)} cells under {len(header)} columns: {quote(' | '.join(cells))}"
+
+
+def _survey(path: Path, reader: Any, header: list[str], first: tuple[int, int, str]) -> DataError:
+    """The error for a broken row, with how many more there are in the rest of the file."""
+    problems, count, row = [first], 1, first[1]
+    for line, cells in _cells(reader):
+        row += 1
+        if isinstance(cells, str) or len(cells) != len(header):
+            count += 1
+            if len(problems) < SHOWN:
+                problems.append((line, row, _fault(cells, header)))
+    return broken(path, problems, count, row + 1, "rows")

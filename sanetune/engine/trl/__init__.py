@@ -1,0 +1,1 @@
+"""The engine on TRL's SFTTrainer."""

@@ -1,0 +1,123 @@
+"""From transformers' callbacks to records and listeners, and from the libraries' faults to UserErrors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from sanetune.engine.metrics import Listener, MetricsFile, Record
+from sanetune.errors import RunError
+
+
+class Publisher(TrainerCallback):
+    """Turns what transformers logs into records, tells the listeners, and stops when a signal came."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self.listeners = list(listeners)
+        self.records: list[Record] = []
+        self.trainer: Any = None
+        self._began = self._last = time.monotonic()
+        self._idle = 0.0
+        self._counted = (0, 0)
+        self._open = False
+
+    def say(self, words: str) -> None:
+        """Pass words on to the user."""
+        if self.trainer is None or self.trainer.is_world_process_zero():
+            for listener in self.listeners:
+                listener.say(words)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        before = 0.0
+        self._counted = self.trainer.tokens_seen()
+        if state.is_world_process_zero:
+            self._open = True
+            for listener in self.listeners:
+                listener.start(state.global_step, state.max_steps)
+                if state.global_step and isinstance(listener, MetricsFile):
+                    before = listener.seconds_so_far()
+        self._last = time.monotonic()
+        self._began = self._last - before
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            for listener in self.listeners:
+                listener.step(state.global_step)
+        if state.global_step >= state.max_steps:
+            # The end of the curve is the point that matters most; intervals seldom hit it.
+            control.should_log = True
+            control.should_evaluate = args.eval_strategy != "no"
+        if self.trainer.stop_agreed():
+            control.should_save = control.should_training_stop = True
+            control.should_evaluate = False
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.trainer.stop.requested:
+            control.should_evaluate = control.should_save = False
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if logs is None or "loss" not in logs:
+            return
+        tokens, learnt = self.trainer.tokens_seen()
+        now, idle = time.monotonic(), self.trainer.idle_seconds
+        busy = max(now - self._last - (idle - self._idle), 1e-9)
+        self._publish(
+            state,
+            kind="train",
+            loss=logs["loss"],
+            learning_rate=logs.get("learning_rate"),
+            grad_norm=None if logs.get("grad_norm") is None else float(logs["grad_norm"]),
+            tokens=tokens,
+            learnt_tokens=learnt,
+            tokens_per_second=round((tokens - self._counted[0]) / busy, 1),
+            learnt_tokens_per_second=round((learnt - self._counted[1]) / busy, 1),
+        )
+        self._last, self._idle, self._counted = now, idle, (tokens, learnt)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+        if metrics and "eval_loss" in metrics:
+            self._publish(state, kind="validation", loss=metrics["eval_loss"])
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.trainer.stop.requested:
+            self.say(f"checkpoint-{state.global_step} written; go on with --resume")
+
+    def close(self) -> None:
+        """Tell the listeners once that training is over."""
+        if self._open:
+            self._open = False
+            for listener in self.listeners:
+                listener.end()
+
+    def _publish(self, state: Any, **values: Any) -> None:
+        seconds = round(time.monotonic() - self._began, 3)
+        record = Record(step=state.global_step, epoch=round(state.epoch or 0.0, 6), seconds=seconds, **values)
+        self.records.append(record)
+        if state.is_world_process_zero:
+            for listener in self.listeners:
+                listener.record(record)
+
+
+class Told:
+    """Closes the listeners whatever happens, and turns the faults that a user can mend into UserErrors."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._publisher.close()
+        if isinstance(error, torch.OutOfMemoryError):
+            raise RunError(
+                f"The device's memory does not suffice: {' '.join(str(error).split())[:200]}",
+                "Activations grow with per_device_train_batch_size and max_length.",
+                "Halve train.per_device_train_batch_size and double train.gradient_accumulation_steps (the same "
+                "effective batch), set train.activation_checkpointing: true, lower train.max_length, or train an "
+                "adapter.",
+            ) from error

@@ -1,0 +1,231 @@
+"""TRL's SFTTrainer with what a proven run needs: exact validation, whole checkpoints, a resume that repeats the same
+run.
+
+Each override says which behaviour of TRL 1.16 or transformers 5.23 it mends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.trainer_callback import ExportableState, PrinterCallback
+from transformers.trainer_utils import EvalLoopOutput
+from trl import SFTTrainer
+
+from sanetune.engine import checkpoints
+from sanetune.engine.loss import MASKED
+from sanetune.engine.signals import Stop
+from sanetune.engine.trl.logits import keep_logits
+from sanetune.engine.trl.sampler import LengthGrouped
+
+
+class EvaluationStoppedError(Exception):
+    """A signal came during validation."""
+
+
+class Trainer(SFTTrainer):
+    """Trains on rows that are ready: ``input_ids``, ``labels``, and ``seq_lengths`` where packed."""
+
+    def __init__(self, *args: Any, stop: Stop | None = None, fingerprint: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.remove_callback(PrinterCallback)
+        # TRL's loss always divides by the tokens of the effective batch, also where the model's forward has no
+        # **kwargs.
+        self.model_accepts_loss_kwargs = True
+        self._loss_shifts_labels = True
+        self.stop = stop or Stop()
+        self.fingerprint = fingerprint
+        self.idle_seconds = 0.0
+        self._seen = [0, 0]
+        self._pad = self._tokenizer.pad_token_id
+        self._unread = torch.zeros(2, dtype=torch.long, device=self.args.device)
+        if self.args.device.type == "cpu":
+            keep_logits(self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model)
+
+    # ---- which rows, and what of them ----
+
+    def _set_signature_columns_if_needed(self) -> None:
+        self._signature_columns = ["input_ids", "labels", "seq_lengths", self.args.length_column_name]
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Grouping by length draws from the seed and the epoch, not from the global random state (see
+        LengthGrouped)."""
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length" or "length" not in rows.column_names:
+            return super()._get_train_sampler(train_dataset)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return LengthGrouped(
+            list(rows["length"]), self.args.train_batch_size * self.args.gradient_accumulation_steps, seed
+        )
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
+        """Count the tokens of each step: all of them (no padding), and the learnt ones."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        for batch in batches:
+            learnt = (batch["labels"][..., 1:] != MASKED).sum()
+            self._unread += torch.stack([real_tokens(batch, self._pad), learnt]).to(self._unread.device)
+        return batches, items
+
+    def tokens_seen(self) -> tuple[int, int]:
+        """All tokens and learnt tokens since the run began, on all processes. All processes must ask together."""
+        both = self.accelerator.reduce(self._unread, "sum").tolist()
+        self._unread.zero_()
+        self._seen = [before + new for before, new in zip(self._seen, both, strict=True)]
+        return self._seen[0], self._seen[1]
+
+    # ---- validation ----
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Time spent here is not training time, and draws here are not training's."""
+        began = time.monotonic()
+        with torch.random.fork_rng():
+            try:
+                yield
+            finally:
+                self.idle_seconds += time.monotonic() - began
+
+    def evaluation_loop(
+        self,
+        dataloader: Any,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """The loss per learnt token over all rows. transformers takes the mean of the batches' means instead, which
+        depends on how rows are batched; TRL adds a mixture's balancing loss to it."""
+        model = self._wrap_model(self.model, training=False)
+        if len(self.accelerator._models) == 0 and model is self.model:
+            model = self.accelerator.prepare_model(model, evaluation_mode=True)
+        model.eval()
+        self.callback_handler.eval_dataloader = dataloader
+        sums = [0.0, 0.0, 0.0]
+        with self._aside():
+            for inputs in dataloader:
+                if self.stop_agreed():
+                    raise EvaluationStoppedError
+                for k, value in enumerate(self._loss_sums(model, self._prepare_inputs(inputs))):
+                    sums[k] += value
+                self.callback_handler.on_prediction_step(self.args, self.state, self.control)
+        loss, correct, tokens = self._over_processes(sums)
+        metrics = {
+            f"{metric_key_prefix}_loss": loss / tokens if tokens else float("nan"),
+            f"{metric_key_prefix}_mean_token_accuracy": correct / tokens if tokens else float("nan"),
+            f"{metric_key_prefix}_learnt_tokens": int(tokens),
+        }
+        return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(dataloader.dataset))
+
+    def _loss_sums(self, model: Any, inputs: dict[str, Tensor]) -> tuple[float, float, float]:
+        with torch.no_grad(), self.compute_loss_context_manager():
+            out = model(**inputs, fused_lm_head=True, use_cache=False)
+        return -out.log_probs.double().sum().item(), out.is_top1.sum().item(), out.label_mask.sum().item()
+
+    def _over_processes(self, sums: list[float]) -> list[float]:
+        if self.accelerator.num_processes == 1:
+            return sums
+        here = torch.tensor(sums, dtype=torch.float64, device=self.args.device)
+        total: list[float] = self.accelerator.reduce(here, "sum").tolist()
+        return total
+
+    # ---- stopping ----
+
+    def stop_agreed(self) -> bool:
+        """Whether any process was asked to stop; all ask together, so that none waits for one that left."""
+        if self.accelerator.num_processes == 1:
+            return self.stop.requested
+        flag = torch.tensor(int(self.stop.requested), device=self.args.device)
+        return bool(self.accelerator.reduce(flag, "sum").item())
+
+    def _maybe_log_save_evaluate(self, tr_loss: Tensor, grad_norm: Any, model: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            super()._maybe_log_save_evaluate(tr_loss, grad_norm, model, *args, **kwargs)
+        except EvaluationStoppedError:
+            self.control.should_training_stop = True
+            self._save_checkpoint(model, None)
+        if self._globalstep_last_logged == self.state.global_step:
+            # transformers resets by subtracting the value from itself: one NaN would stay for all later records.
+            tr_loss.zero_()
+
+    def _finalize_training(self, *args: Any, **kwargs: Any) -> Any:
+        """A stopped run ends here, without loading the best checkpoint back."""
+        if self.stop_agreed():
+            self.callback_handler.on_train_end(self.args, self.state, self.control)
+            raise KeyboardInterrupt
+        return super()._finalize_training(*args, **kwargs)
+
+    # ---- checkpoints ----
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """The same files as transformers', but written aside and moved into place when they are all there; older ones
+        are deleted only then. No pickled arguments, no model card per checkpoint."""
+        self.store_flos()
+        seen = self.tokens_seen()
+        folder = Path(self.args.output_dir)
+        final = folder / f"checkpoint-{self.state.global_step}"
+        best = folder / f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
+        main = bool(self.args.should_save)
+        with self._aside():
+            with checkpoints.replacing(final, main=main, barrier=self.accelerator.wait_for_everyone) as partial:
+                self.save_model(str(partial), _internal_call=True)
+                if not self.args.save_only_model:
+                    self._save_optimizer_and_scheduler(str(partial))
+                    self._save_scaler(str(partial))
+                    self._save_rng_state(str(partial))
+                if best is not None and (best == final or best.is_dir()):
+                    self.state.best_model_checkpoint = str(best)
+                if main:
+                    (partial / "training_args.bin").unlink(missing_ok=True)
+                    self._save_state(partial, seen)
+            if main:
+                checkpoints.rotate(folder, self.args.save_total_limit, best)
+        if self.args.push_to_hub:
+            self._push_from_checkpoint(str(final))
+
+    def _save_state(self, folder: Path, seen: tuple[int, int]) -> None:
+        states = self.state.stateful_callbacks
+        for callback in self._exportable():
+            states[type(callback).__name__] = callback.state()
+        states["sanetune"] = {
+            "args": {},
+            "attributes": {"tokens": seen[0], "learnt_tokens": seen[1], "data": self.fingerprint},
+        }
+        self.state.save_to_json(str(folder / checkpoints.STATE))
+
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
+        """Restore also what transformers leaves out: counters of callbacks (early stopping's patience), token counts,
+        and the best checkpoint of a run folder that was moved."""
+        epochs_and_steps = super()._init_training_state(*args, **kwargs)
+        stored = self.state.stateful_callbacks
+        for callback in self._exportable():
+            state = stored.get(type(callback).__name__)
+            if isinstance(state, dict) and callback is not self.control:
+                for name, value in state["attributes"].items():
+                    setattr(callback, name, value)
+        if own := stored.get("sanetune"):
+            self._seen = [own["attributes"]["tokens"], own["attributes"]["learnt_tokens"]]
+        if self.state.best_global_step:
+            best = Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}"
+            self.state.best_model_checkpoint = str(best) if best.is_dir() else None
+        return epochs_and_steps
+
+    def _exportable(self) -> list[Any]:
+        return [c for c in [*self.callback_handler.callbacks, self.control] if isinstance(c, ExportableState)]
+
+
+def real_tokens(batch: dict[str, Tensor], pad: int) -> Tensor:
+    """How many tokens of a batch (B, T) are not padding. In packs, padding is the row's last document, all of it
+    pads."""
+    if "attention_mask" in batch:
+        return batch["attention_mask"].sum()
+    places = torch.arange(batch["input_ids"].shape[1], device=batch["input_ids"].device)
+    starts = ((batch["position_ids"] == 0) * places).max(dim=1, keepdim=True).values
+    last = places >= starts
+    padding = last & ((batch["input_ids"] == pad) | ~last).all(dim=1, keepdim=True)
+    return (~padding).sum()

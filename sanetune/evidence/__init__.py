@@ -1,0 +1,1 @@
+"""Evidence for checks: built once, when a check first asks for it."""

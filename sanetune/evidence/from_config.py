@@ -1,0 +1,284 @@
+"""Evidence of a run that a configuration describes, up to the batches: no weights are loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sanetune.config.schema import Config, SourceSection
+from sanetune.data.template.chat_template import ChatTemplate
+from sanetune.errors import DataError, Place, TemplateError
+from sanetune.evidence.batch_scan import Known, Reader
+from sanetune.evidence.batch_stats import Reading, SideReading
+from sanetune.evidence.conversations import Rows, Side, Talks, spool
+from sanetune.evidence.data_loss import Losses, Refused
+from sanetune.evidence.registry import Builder
+from sanetune.evidence.roles_from_text import Lost, Speaker, Speakers, write
+from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.saved_template import Saved
+from sanetune.evidence.text_spans import Literals
+from sanetune.evidence.token_roles import digest
+
+if TYPE_CHECKING:
+    from sanetune.data.prepare import Prepared
+    from sanetune.planning.plan import Plan
+
+Count = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Prepared rows, or the error that says why there are none; and the rows that the template refuses."""
+
+    prepared: Prepared | None
+    refused: Refused
+    error: TemplateError | None
+
+
+@dataclass(slots=True)
+class ConfigEvidence:
+    """Builders of evidence for ``config``. ``scratch``: a folder for what would fill the memory; ``count`` hears how
+    many rows are done."""
+
+    config: Config
+    scratch: Path
+    count: Count = lambda rows: None
+
+    def builders(self) -> dict[str, Builder]:
+        """Cheapest first."""
+        return {
+            "tokenizer": self.tokenizer,
+            "template": self.template,
+            "spooled": self.spooled,
+            "rows": lambda spooled: spooled[0],
+            "talks": lambda spooled: spooled[1],
+            "attempt": self.attempt,
+            "refused": lambda attempt: attempt.refused,
+            "prepared": prepared_of,
+            "losses": Losses.of,
+            "plan": self.plan,
+            "settings": settings_of,
+            "stops": stops_of,
+            "saved": saved_of,
+            "taken_apart": self.taken_apart,
+            "lost_texts": lambda taken_apart: taken_apart[1],
+            "speakers": lambda taken_apart: taken_apart[0],
+            "reading": self.reading,
+        }
+
+    def tokenizer(self) -> Any:
+        from sanetune.data.tokenizer import load_tokenizer
+
+        return load_tokenizer(self.config.model)
+
+    def template(self, tokenizer: Any) -> ChatTemplate | None:
+        from sanetune.data.tokenizer import chat_template
+
+        return chat_template(tokenizer)
+
+    def spooled(self) -> tuple[Rows, Talks]:
+        """All rows read once, the readable ones kept on disk."""
+        config = self.config
+        sides = {"train": config.data.train} | (
+            {"validation": config.data.validation} if config.data.validation else {}
+        )
+        parts = {name: self._read(name, sources) for name, sources in sides.items()}
+        rows = [part for part, _ in parts.values()]
+        merged = Rows(
+            sum(one.read for one in rows),
+            sum(one.bad for one in rows),
+            [error for one in rows for error in one.errors],
+            sum((one.forms for one in rows), Counter()),
+            [file for one in rows for file in one.files],
+        )
+        return merged, self._talks({name: file for name, (_, file) in parts.items()})
+
+    def _read(self, name: str, sources: list[SourceSection]) -> tuple[Rows, Path]:
+        from sanetune.data.formats import read_conversations
+        from sanetune.data.sources.read import Source
+
+        file = self.scratch / f"{name}.arrow"
+        data = self.config.data
+        read = read_conversations(
+            [Source(**section.model_dump()) for section in sources],
+            fields=data.fields or None,
+            max_examples=data.max_examples if name == "train" else None,
+            seed=data.seed,
+            on_bad="drop",
+        )
+        try:
+            spool(read, file)
+        except DataError:
+            if not read.failures:
+                raise
+        rows = Rows(read.rows, read.failures, read.bad, read.forms, [one.path for one in sources])
+        return rows, file
+
+    def _talks(self, files: dict[str, Path]) -> Talks:
+        from sanetune.data.prepare import open_table
+        from sanetune.data.splits import split
+
+        table = open_table(files["train"])
+        everything = list(range(len(table)))
+        if "validation" in files:
+            other = open_table(files["validation"])
+            return Talks(Side("train", table, everything), Side("validation", other, list(range(len(other)))))
+        data = self.config.data
+        kept, held = split(table.column("key").to_pylist(), data.holdout, data.seed)
+        return Talks(Side("train", table, kept), Side("validation", table, held), held_out=bool(held))
+
+    def attempt(self, tokenizer: Any) -> Attempt:
+        """The preparation, without the rows that cannot be used; where the template refuses every row, those."""
+        from sanetune.data.examples import RefusedError
+        from sanetune.data.prepare import prepare
+
+        try:
+            prepared = prepare(self.config, tokenizer, progress=self.count, leave_out_bad=True)
+        except RefusedError as error:
+            count = error.refusals.count
+            return Attempt(None, Refused(count, count, error.refusals.first), error)
+        return Attempt(prepared, Refused(prepared.stats["rows"], prepared.refused_count, prepared.refused), None)
+
+    def plan(self, prepared: Prepared) -> Plan:
+        from sanetune.planning.plan import plan
+
+        return plan(self.config, prepared)
+
+    def taken_apart(self, prepared: Prepared, tokenizer: Any, template: ChatTemplate | None) -> tuple[Speakers, Lost]:
+        """The independent route over every example."""
+        from sanetune.data.tokenizer import stop_tokens
+
+        stops = stop_tokens(tokenizer, self.config.model.name)
+        literals = Literals.of(template, stops) if template else Literals({}, stops)
+        speaker = Speaker(
+            template, tokenizer.backend_tokenizer, literals, self.config.data.loss_on, tokenizer.eos_token
+        )
+        file = self.scratch / "speakers.arrow"
+        lost = write(speaker, prepared, file)
+        return Speakers(file), lost
+
+    def reading(self, plan: Plan, prepared: Prepared, speakers: Speakers) -> Reading:
+        """One epoch of the engine's own dataloaders."""
+        from sanetune.engine.trl.dataloaders import loaders
+
+        found = loaders(plan.config, prepared)
+        train = self._side("train", prepared.train, found.train, prepared, speakers)
+        if found.validation is None:
+            return Reading(train)
+        return Reading(train, self._side("validation", prepared.validation, found.validation, prepared, speakers))
+
+    def _side(self, name: str, rows: Any, loader: Any, prepared: Prepared, speakers: Speakers) -> SideReading:
+        known = known_of(rows, lambda number: prepared.conversation(name, number).place)
+        side = SideReading(name, known.size)
+        pad = prepared.tokenizer.pad_token_id
+        Reader(side, known, partial(speakers.of, name), prepared.tokenizer, pad).read(loader, self.count)
+        return side
+
+
+def known_of(rows: Any, place: Callable[[int], Place | None] = lambda number: None) -> Known:
+    """The digests of a data set's examples: of each document where ``rows`` are packs with ``seq_lengths``."""
+    import numpy as np
+
+    numbers: dict[int, list[int]] = {}
+    size = 0
+    packed = "seq_lengths" in rows.column_names
+    columns = ["input_ids", *(["seq_lengths"] if packed else [])]
+    for batch in rows.select_columns(columns).with_format("numpy").iter(batch_size=256):
+        for index, ids in enumerate(batch["input_ids"]):
+            borders = np.cumsum([0, *batch["seq_lengths"][index]]) if packed else [0, len(ids)]
+            for start, stop in pairwise(borders):
+                numbers.setdefault(digest(ids[start:stop]), []).append(size)
+                size += 1
+    return Known(size, numbers, place)
+
+
+def prepared_of(attempt: Attempt) -> Prepared:
+    """The prepared rows; raises where there are none."""
+    if attempt.prepared is None:
+        assert attempt.error is not None
+        raise attempt.error
+    return attempt.prepared
+
+
+def stops_of(prepared: Prepared, tokenizer: Any) -> frozenset[int]:
+    """Token ids that will end generation of the saved model."""
+    return frozenset(prepared.stop_token_ids) | frozenset(
+        [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
+    )
+
+
+def saved_of(tokenizer: Any, template: ChatTemplate | None) -> Saved:
+    """What will lie in the run's model folder: the tokenizer with which it was trained."""
+    source = tokenizer.chat_template
+    if isinstance(source, dict):
+        source = source.get("default")
+    return Saved(template=source, trained_template=template.source if template else None)
+
+
+def settings_of(plan: Plan, prepared: Prepared) -> Settings:
+    """The run in numbers, out of its plan."""
+    from sanetune.planning.defaults import method_of
+
+    config, facts, steps = plan.config, plan.facts, plan.steps
+    train, stats = config.train, prepared.stats
+
+    def number(key: str) -> int | None:
+        value = train.value(key)
+        return int(value) if value is not None else None
+
+    return Settings(
+        model=config.model.name,
+        method=method_of(config),
+        parameters=facts.parameters,
+        trainable=facts.trainable,
+        hidden=facts.hidden,
+        context=facts.context or None,
+        embedding_rows=max(facts.vocabulary, len(prepared.tokenizer)),
+        stored_dtype=facts.native_dtype,
+        weights_dtype=config.model.dtype,
+        revision=config.model.revision,
+        trust_remote_code=config.model.trust_remote_code,
+        device=facts.device,
+        device_has_bf16=facts.bf16,
+        devices=steps.devices,
+        learning_rate=steps.learning_rate,
+        scheduler=steps.scheduler,
+        warmup_steps=steps.warmup_steps,
+        total_steps=steps.total_steps,
+        steps_per_epoch=steps.steps_per_epoch,
+        epochs=steps.epochs,
+        per_device=steps.per_device,
+        accumulation=steps.accumulation,
+        effective=steps.effective,
+        last_step_batches=steps.last_step_batches,
+        bf16=bool(train.value("bf16")),
+        fp16=bool(train.value("fp16")),
+        max_length=prepared.max_length,
+        packing=prepared.packed,
+        grouped_by_length=train.value("train_sampling_strategy") == "group_by_length",
+        logging_steps=steps.logging_steps,
+        eval_strategy=str(train.value("eval_strategy")),
+        eval_steps=steps.eval_steps,
+        save_strategy=str(train.value("save_strategy")),
+        save_steps=steps.save_steps,
+        save_total_limit=number("save_total_limit"),
+        load_best=bool(train.value("load_best_model_at_end")),
+        metric=train.value("metric_for_best_model"),
+        trackers=tuple(config.run.trackers),
+        train_examples=int(stats["train"]["examples"]),
+        validation_examples=int(stats["validation"]["examples"]) if "validation" in stats else 0,
+        train_tokens=int(stats["train"]["tokens"]),
+        learnt_tokens=int(stats["train"]["learnt_tokens"]),
+        loss_on=config.data.loss_on,
+        given={key: value for key, value in train.given.items() if _is_given(plan, key)},
+    )
+
+
+def _is_given(plan: Plan, key: str) -> bool:
+    origin = plan.config.origins.get(f"train.{key}")
+    return origin is not None and origin.kind in ("yaml", "override", "renamed")

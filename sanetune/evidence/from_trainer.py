@@ -1,0 +1,239 @@
+"""Evidence of a trainer that somebody has built: transformers' ``Trainer`` or TRL's ``SFTTrainer``.
+
+Nothing is changed: random states, the accelerator's list of dataloaders and the weights are afterwards what they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sanetune.data.template.chat_template import ChatTemplate
+from sanetune.errors import ConfigError, Place
+from sanetune.evidence.batch_scan import IGNORED, Known, Reader
+from sanetune.evidence.batch_stats import Reading, SideReading
+from sanetune.evidence.conversations import Side, Talks, spool
+from sanetune.evidence.from_config import known_of
+from sanetune.evidence.registry import Builder, MissingError
+from sanetune.evidence.roles_from_ids import Scanner, decoded
+from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.saved_template import Saved
+from sanetune.evidence.token_roles import Who
+from sanetune.evidence.trainer_settings import settings_of
+
+DECLARING = 1_000
+"""Rows that tell what is meant to be learnt."""
+
+STREAMED = 10_000
+"""Batches read of a data set whose length is unknown."""
+
+
+@dataclass(slots=True)
+class TrainerEvidence:
+    """Builders of evidence for ``trainer``. ``loss_on``: which tokens are meant to be learnt (open: see
+    :func:`declared`)."""
+
+    trainer: Any
+    scratch: Path
+    loss_on: str | None = None
+    count: Callable[[int], None] = lambda rows: None
+
+    def __post_init__(self) -> None:
+        if self.loss_on not in (None, "assistant", "last", "all"):
+            raise ConfigError(
+                f"loss_on is {self.loss_on!r}",
+                "Labels are held against what is meant to be learnt.",
+                "It is assistant, last or all; left out, it is read off the rows.",
+            )
+
+    def builders(self) -> dict[str, Builder]:
+        """Cheapest first."""
+        return {
+            "tokenizer": self.tokenizer,
+            "template": self.template,
+            "stops": self.stops,
+            "saved": self.saved,
+            "scanner": self.scanner,
+            "intent": self.intent,
+            "settings": self.settings,
+            "talks": self.talks,
+            "reading": self.reading,
+        }
+
+    def tokenizer(self) -> Any:
+        """The trainer's tokenizer; a processor's text part; or the collator's, where the trainer has none."""
+        given = getattr(self.trainer, "processing_class", None) or self.trainer.data_collator
+        tokenizer = getattr(given, "tokenizer", given)
+        if tokenizer is None or not hasattr(tokenizer, "convert_ids_to_tokens"):
+            raise MissingError("the trainer has no tokenizer (give it as processing_class)")
+        return tokenizer
+
+    def template(self, tokenizer: Any) -> ChatTemplate | None:
+        from sanetune.data.tokenizer import chat_template
+
+        return chat_template(tokenizer)
+
+    def intent(self) -> str:
+        """Which tokens are meant to be learnt, also where there is no tokenizer to tell."""
+        try:
+            tokenizer = self.tokenizer()
+            scanner = self.scanner(tokenizer, self.template(tokenizer))
+        except MissingError:
+            scanner = None
+        return scanner.loss_on if scanner else self.loss_on or "assistant"
+
+    def settings(self, intent: str) -> Settings:
+        return settings_of(self.trainer, intent)
+
+    def stops(self, tokenizer: Any) -> frozenset[int]:
+        """What ends generation of the model as it will be saved."""
+        given = getattr(getattr(self.trainer.model, "generation_config", None), "eos_token_id", None)
+        if given is None:
+            given = getattr(self.trainer.model.config, "eos_token_id", None)
+        many = given if isinstance(given, list) else [given]
+        return frozenset(token for token in (*many, tokenizer.eos_token_id) if isinstance(token, int))
+
+    def saved(self, template: ChatTemplate | None) -> Saved:
+        source = template.source if template else None
+        return Saved(template=source, trained_template=source)
+
+    def scanner(self, tokenizer: Any, template: ChatTemplate | None) -> Scanner | None:
+        """None where turns cannot be told apart: then nobody knows who wrote a token."""
+        if template is None:
+            return None
+        stops = (tokenizer.eos_token,) if tokenizer.eos_token else ()
+        scanner = Scanner.of(template, tokenizer, stops, self.loss_on or "assistant")
+        if scanner is not None:
+            scanner.torn = self._torn
+        if scanner is not None and self.loss_on is None:
+            scanner.loss_on = declared(self.trainer.train_dataset, scanner)
+        return scanner
+
+    def talks(self, tokenizer: Any, scanner: Scanner | None) -> Talks:
+        """The rows as messages, read back from their ids."""
+        if self._torn:
+            raise MissingError("packs of the strategy `wrapped` begin and end inside conversations")
+        return Talks(
+            self._spooled("train", self.trainer.train_dataset, tokenizer, scanner),
+            self._spooled("validation", self._evaluated(), tokenizer, scanner),
+        )
+
+    def reading(self, tokenizer: Any, scanner: Scanner | None, settings: Settings) -> Reading:
+        """One epoch of the trainer's own dataloaders."""
+
+        def side(name: str, rows: Any, loader: Callable[[], Any]) -> SideReading:
+            known, pad = _known(rows), tokenizer.pad_token_id
+            found, spoken = SideReading(name, known.size), scanner.spoken if scanner else lambda ids: None
+            if not hasattr(rows, "__len__") or len(rows):  # of no rows transformers makes no loader
+                batches = islice(loader(), None if hasattr(rows, "__len__") else STREAMED)
+                Reader(found, known, spoken, tokenizer, pad, settings.max_length).read(batches, self.count)
+            return found
+
+        if self.trainer.train_dataset is None:
+            raise MissingError("the trainer has no train_dataset")
+        with untouched(self.trainer):
+            train = side("train", self.trainer.train_dataset, self.trainer.get_train_dataloader)
+            if (rows := self._evaluated()) is None:
+                return Reading(train)
+            return Reading(train, side("validation", rows, partial(self.trainer.get_eval_dataloader, rows)))
+
+    @property
+    def _torn(self) -> bool:
+        args = self.trainer.args
+        return bool(getattr(args, "packing", False)) and getattr(args, "packing_strategy", "") == "wrapped"
+
+    def _evaluated(self) -> Any:
+        """The validation rows; of several named sets all of them, where they can be joined."""
+        rows = self.trainer.eval_dataset
+        if not isinstance(rows, dict):
+            return rows
+        import datasets
+
+        parts = list(rows.values())
+        if parts and all(isinstance(part, datasets.Dataset) and part.features == parts[0].features for part in parts):
+            return datasets.concatenate_datasets(parts)
+        return next(iter(parts), None)
+
+    def _spooled(self, name: str, rows: Any, tokenizer: Any, scanner: Scanner | None) -> Side:
+        from sanetune.data.prepare import open_table
+
+        file = self.scratch / f"{name}.arrow"
+        spool(_conversations(rows, tokenizer, scanner), file)
+        table = open_table(file)
+        return Side(name, table, list(range(len(table))))
+
+
+def declared(rows: Any, scanner: Scanner) -> str:
+    """What a trainer that says nothing about it means to learn: ``last`` where its first rows with several assistant
+    turns learn all of the last one and nothing of the others (rows of prompt and completion do), else ``assistant``."""
+    import numpy as np
+
+    names = getattr(rows, "column_names", None) or []
+    several = 0
+    for row in islice(rows, DECLARING) if {"input_ids", "labels"} <= set(names) else ():
+        learnt = np.asarray(row["labels"]) != IGNORED
+        turns = [one for one in scanner.segments(np.asarray(row["input_ids"])) if one.who is Who.ASSISTANT]
+        if len(turns) > 1 and "seq_lengths" not in names:
+            several += 1
+            last, earlier = turns[-1], turns[:-1]
+            if not learnt[last.start : last.stop].all() or any(learnt[one.start : one.stop].any() for one in earlier):
+                return "assistant"
+    return "last" if several else "assistant"
+
+
+def _conversations(rows: Any, tokenizer: Any, scanner: Scanner | None) -> Iterator[Any]:
+    from sanetune.data.conversation import Conversation
+
+    names = getattr(rows, "column_names", None) or []
+    if rows is None or "input_ids" not in names:
+        if rows is not None:
+            raise MissingError("the trainer's rows have no input_ids to read back")
+        return
+    for number, row in enumerate(islice(rows, None if hasattr(rows, "__len__") else STREAMED)):
+        ids = row["input_ids"]
+        lengths = row.get("seq_lengths") or [len(ids)]
+        at = 0
+        for length in lengths:
+            part = [int(token) for token in ids[at : at + length]]
+            at += length
+            if scanner is None:
+                yield Conversation([], Place(row=number), text=decoded(tokenizer, part))
+            else:
+                yield scanner.conversation(part, Place(row=number))
+
+
+def _known(rows: Any) -> Known:
+    if hasattr(rows, "__len__") and "input_ids" in (getattr(rows, "column_names", None) or []):
+        return known_of(rows, lambda number: Place(row=number))
+    return Known(0, {})
+
+
+@contextlib.contextmanager
+def untouched(trainer: Any) -> Iterator[None]:
+    """Random states (Python, NumPy, torch, CUDA) and the accelerator's dataloaders are put back at the end."""
+    import numpy as np
+    import torch
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    accelerator = getattr(trainer, "accelerator", None)
+    loaders = list(getattr(accelerator, "_dataloaders", ()))
+    kept = dict(getattr(trainer, "_eval_dataloaders", None) or {})
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+        if accelerator is not None:
+            accelerator._dataloaders[:] = loaders
+        if hasattr(trainer, "_eval_dataloaders"):
+            trainer._eval_dataloaders = kept

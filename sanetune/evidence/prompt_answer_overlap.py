@@ -1,0 +1,90 @@
+"""Whether answers belong to their prompts, told from the words they share."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sanetune.data.conversation import Conversation
+
+if TYPE_CHECKING:
+    from sanetune.evidence.conversations import Talks
+    from sanetune.probes.prompt_swap import Own
+
+ROWS = 2_000
+"""Rows that are looked at, spread over all."""
+OTHERS = 10
+"""Prompts of other rows that each answer is held against."""
+LONGEST = 20_000
+"""Characters of a text that are looked at."""
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """Over ``rows``: the weight of the words that an answer shares with its own prompt (``own``), how much more that is
+    than with other rows' prompts (``more``), and that in standard errors (``t``). ``words``: of the median answer;
+    ``different``: answers with other words than every one before, as a share."""
+
+    rows: int
+    own: float
+    more: float
+    t: float
+    words: float
+    different: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """``words``: what the texts say; ``model``: what the base says; ``after``: what the model after its trial says of
+    held-out rows (None: there was none); ``some``: rows to show."""
+
+    words: Association
+    model: Own
+    some: list[Conversation]
+    after: Own | None = None
+
+
+def association(talks: Talks) -> Association:
+    """Words weigh by how rare they are among the rows (ln(rows / rows with it)), as in document retrieval."""
+    import numpy as np
+
+    step = max(1, math.ceil(len(talks.train) / ROWS))
+    pairs = [pair for number, talk in enumerate(talks.train) if number % step == 0 and (pair := first_pair(talk))]
+    count = len(pairs)
+    if count < 2:
+        return Association(count, 0.0, 0.0, 0.0, 0.0)
+    rows_with = Counter(word for prompt, answer in pairs for word in prompt | answer)
+    weight = {word: math.log(count / rows) for word, rows in rows_with.items()}
+
+    def shared(prompt: set[str], answer: set[str]) -> float:
+        return sum(weight[word] for word in prompt & answer)
+
+    chance = random.Random(0)
+    own, more = [], []
+    for number, (prompt, answer) in enumerate(pairs):
+        others = [other for other in chance.sample(range(count), min(OTHERS + 1, count)) if other != number][:OTHERS]
+        own.append(shared(prompt, answer))
+        more.append(own[-1] - sum(shared(pairs[other][0], answer) for other in others) / len(others))
+    spread = float(np.std(more, ddof=1)) / math.sqrt(count)
+    t = float(np.mean(more)) / spread if spread else 0.0
+    sizes = float(np.median([len(answer) for _, answer in pairs]))
+    different = len({frozenset(answer) for _, answer in pairs}) / count
+    return Association(count, float(np.mean(own)), float(np.mean(more)), t, sizes, different)
+
+
+def first_pair(talk: Conversation) -> tuple[set[str], set[str]] | None:
+    """The words of the user before the first answer, and of that answer; None where there are none of either."""
+    at = next((number for number, message in enumerate(talk.messages) if message["role"] == "assistant"), None)
+    if at is None:
+        return None
+    asked = " ".join(str(message["content"]) for message in talk.messages[:at] if message["role"] == "user")
+    reply = talk.messages[at]
+    answered = f"{reply['content']} {reply.get('tool_calls') or ''}"
+    prompt, answer = (set(_WORD.findall(text[:LONGEST].casefold())) for text in (asked, answered))
+    return (prompt, answer) if prompt and answer else None

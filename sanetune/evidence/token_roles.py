@@ -1,0 +1,53 @@
+"""Who may have written a token, and what the declared intent says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EITHER, MASKED, LEARNT = -1, 0, 1
+"""What the declared intent says of a token; EITHER: tools differ with reason (white space after the end token, what a
+template adds inside a turn)."""
+
+
+class Who(IntEnum):
+    """Who wrote a token. TEMPLATE: headers and what stands between turns; END: the token that ends an assistant turn;
+    ASSISTANT: reply, reasoning and tool calls; TEXT: plain text without turns."""
+
+    TEMPLATE = 0
+    SYSTEM = 1
+    USER = 2
+    ASSISTANT = 3
+    TOOL = 4
+    END = 5
+    TEXT = 6
+    UNKNOWN = 7
+
+
+NAMES = [who.name.lower() for who in Who]
+BY_ROLE = {"system": Who.SYSTEM, "user": Who.USER, "assistant": Who.ASSISTANT, "tool": Who.TOOL, "end": Who.END}
+"""The roles of spans (:mod:`sanetune.evidence.text_spans`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One example's tokens: ``who_T`` (values of :class:`Who`) and ``wanted_T`` (LEARNT, MASKED or EITHER by the
+    declared intent). ``whole``: how many tokens it has where nothing is cut; ``example``: its number in the split,
+    where it is known."""
+
+    who_T: np.ndarray  # noqa: N815 -- shape suffix
+    wanted_T: np.ndarray  # noqa: N815
+    whole: int
+    example: int | None = None
+
+
+def digest(ids: Any) -> int:
+    """64 bits that equal token sequences share."""
+    import numpy as np
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(ids, np.int32).tobytes())

@@ -1,0 +1,104 @@
+"""Which checks there are: the files of :mod:`sanetune.checks`, and those that other packages bring."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+import pkgutil
+
+from sanetune.checks.base import LEVELS, Check
+from sanetune.errors import ConfigError
+
+GROUP = "sanetune.checks"
+"""The entry point group through which another package adds a check: ``name = "package.module"``."""
+
+FAMILIES = (
+    "config",
+    "rows",
+    "template",
+    "tokens",
+    "labels",
+    "packs",
+    "batches",
+    "model",
+    "machine",
+    "samples",
+    "curve",
+)
+"""The order of families in lists: as data flows."""
+
+
+@functools.cache
+def catalogue() -> dict[str, Check]:
+    """Every check by its name, in the order of :data:`FAMILIES`; others last.
+
+    Raises ConfigError when another package's check cannot be loaded or has the name of one of ours.
+    """
+    import sanetune.checks as package
+
+    found = {}
+    for family in FAMILIES:
+        home = importlib.import_module(f"{package.__name__}.{family}")
+        for module in pkgutil.iter_modules(home.__path__):
+            if not module.name.startswith("_"):  # helpers lie beside the checks that use them
+                check = Check.of(importlib.import_module(f"{home.__name__}.{module.name}"))
+                found[check.name] = check
+    for point in importlib.metadata.entry_points(group=GROUP):
+        check = _foreign(point)
+        if check.name in found:
+            raise ConfigError(
+                f"The package of {point.value} brings a check named {check.name}, and there is one already.",
+                "Which of the two would run cannot be told.",
+                "Rename its module, or uninstall that package.",
+            )
+        found[check.name] = check
+    order = {family: number for number, family in enumerate(FAMILIES)}
+    return dict(sorted(found.items(), key=lambda item: (order.get(item[1].family, len(order)), item[0])))
+
+
+def _foreign(point: importlib.metadata.EntryPoint) -> Check:
+    try:
+        return Check.of(point.load())
+    except Exception as error:
+        raise ConfigError(
+            f"The check {point.name} ({point.value}) of another package cannot be loaded: {error}",
+            "Left out in silence, it would look as if it had passed.",
+            "Mend it (see sanetune.checks), or uninstall that package.",
+        ) from error
+
+
+def chosen(names: list[str], ignored: list[str], level: str = "static") -> list[Check]:
+    """The checks up to ``level`` that ``select`` and ``ignore`` leave; a family's name stands for all of it (empty:
+    every check).
+
+    Raises ConfigError for a name that is neither.
+    """
+    every = catalogue()
+    for name in (*names, *ignored):
+        known(name)
+    return [
+        check
+        for check in every.values()
+        if LEVELS.index(check.level) <= LEVELS.index(level)
+        and (not names or check.name in names or check.family in names)
+        and check.name not in ignored
+        and check.family not in ignored
+    ]
+
+
+def known(name: str) -> list[Check]:
+    """The check of this name, or all of the family; ConfigError with the nearest name when there is none."""
+    import difflib
+
+    every = catalogue()
+    found = [check for check in every.values() if name in (check.name, check.family)]
+    if not found:
+        near = difflib.get_close_matches(name, [*every, *FAMILIES], n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise ConfigError(
+            f"there is no check {name!r}",
+            "A check that does not exist would look as if it had passed.",
+            f"{hint}`sanetune checks` lists them all.",
+        )
+    return found

@@ -1,0 +1,229 @@
+"""Applies the fixes that findings carry to the user's YAML, round by round, until nothing more can be fixed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sanetune.config import yaml_edit
+from sanetune.config.load import load
+from sanetune.config.schema import Config
+from sanetune.config.yaml_read import read_text
+from sanetune.errors import ConfigError, Place, RunError
+from sanetune.finding import Finding, Report, Verdict
+
+ROUNDS = 5
+"""Most rounds: a fix may uncover another fault, but not for ever."""
+
+
+TRUSTED = ("curve-rate-beaten", "model-rate-critical")
+"""Whose value is taken where several name the same key, the first's before the other's: what was compared or measured
+on the model goes before what is published or a rule of thumb."""
+
+MEASURED = frozenset({"train.learning_rate"})
+"""What is not set by rule of thumb where it will be measured."""
+
+LENGTH = frozenset(
+    f"train.{key}"
+    for key in (
+        "per_device_train_batch_size",
+        "gradient_accumulation_steps",
+        "num_train_epochs",
+        "max_steps",
+        "packing",
+    )
+)
+PLACED = frozenset(f"train.{key}" for key in ("warmup_steps", "logging_steps", "eval_steps", "save_steps"))
+LATER = (({"train.max_length"}, LENGTH | PLACED), (LENGTH, PLACED))
+"""What was proposed for a run of fewer rows, or of another length, waits for the next look, which knows the new one."""
+
+INPUT = "input"
+"""Stands for the name of a check where the input itself was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value that was changed, and the finding for which it was."""
+
+    key: str
+    before: Any
+    after: Any
+    check: str
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"key": self.key, "before": self.before, "after": self.after, "check": self.check, "why": self.why}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One look, and what was changed after it (nothing after the last)."""
+
+    report: Report
+    changes: list[Change] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: verdict, changes, and the trial's curve where there was one."""
+        bad = self.report.of(Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
+        return {
+            "verdict": self.report.verdict.value,
+            "findings": [{"check": one.check, "verdict": one.verdict.value, "what": one.what} for one in bad],
+            "changes": [change.to_json() for change in self.changes],
+            "proof": self.report.proof,
+            "seconds": round(self.report.seconds, 3),
+        }
+
+
+@dataclass(slots=True)
+class Fixed:
+    """What the fixer did: its rounds (the last one is how it ends), the difference between first and last text, and
+    where the first lies."""
+
+    rounds: list[Round] = field(default_factory=list)
+    diff: str = ""
+    backup: Path | None = None
+
+    @property
+    def report(self) -> Report:
+        return self.rounds[-1].report
+
+    @property
+    def changes(self) -> list[Change]:
+        """All changes, in their order."""
+        return [change for one in self.rounds for change in one.changes]
+
+
+def fix(
+    config: Config, overrides: tuple[str, ...], look: Callable[[Config, list[Round]], Report], level: str = "static"
+) -> Fixed:
+    """Looks, changes the file behind ``config``, looks again (``look`` hears of the rounds before it). Comments and
+    order of the file stay; a copy of the first text lies beside it as ``NAME.bak``, ``NAME.bak2``, ….
+    ``level``: how deep the looks get in the end; before, what will be measured is left alone.
+
+    ConfigError when there is no file; RunError when it cannot be written. Keys that ``overrides`` set are left alone:
+    the file does not decide them.
+    """
+    if config.file is None:
+        raise ConfigError("there is no file to fix", "The configuration was made in Python.", "Change it there.")
+    file, first = config.file, read_text(config.file)
+    done, text, held = Fixed(), first, held_by(overrides)
+    while True:
+        report = look(config, list(done.rounds))
+        left = held if report.level == level else held | MEASURED
+        changes = wanted(report, config, left, done.changes) if len(done.rounds) < ROUNDS else []
+        done.rounds.append(Round(report, changes))
+        if not changes:
+            return done
+        if done.backup is None:
+            done.backup = _backed_up(file, first)
+        kept, text, config = _changed(file, text, config, changes, overrides)
+        done.diff = _difference(first, text, file)
+        done.rounds[-1] = Round(report, kept)
+        if not kept:
+            return done
+
+
+def held_by(overrides: Sequence[str]) -> frozenset[str]:
+    """Keys that the command line sets."""
+    return frozenset(one.split("=", 1)[0].strip() for one in overrides)
+
+
+def _changed(
+    file: Path, text: str, config: Config, changes: list[Change], overrides: tuple[str, ...]
+) -> tuple[list[Change], str, Config]:
+    """The changes in the file, its text and what it now says. Where all of them together are refused, as many as are
+    not: each is sound for itself, and no finding knows of the others."""
+    for count in range(len(changes), 0, -1):
+        new = _renamed(text, config, {change.key: change.after for change in changes[:count]})
+        _written(file, new)
+        try:
+            return changes[:count], new, load(file, overrides)
+        except ConfigError:
+            continue
+    _written(file, text)
+    return [], text, config
+
+
+def wanted(report: Report, config: Config, held: Set[str], before: list[Change]) -> list[Change]:
+    """The fixes of ``report`` that change something and have not been tried. A warning does not change a key a second
+    time: it could go back and forth."""
+    tried = {(change.key, repr(change.after)) for change in before}
+    found: dict[str, Change] = {}
+    spoke = report.of(Verdict.FAIL, Verdict.WARN)
+    if report.unusable is not None:
+        # Nothing could be looked at behind it; the value that its words name lets the checks begin.
+        spoke.insert(0, Finding(INPUT, Verdict.FAIL, report.unusable.what, fix=report.unusable.change))
+    for finding in sorted(spoke, key=lambda one: TRUSTED.index(one.check) if one.check in TRUSTED else len(TRUSTED)):
+        for key, value in finding.fix.items():
+            again = finding.verdict is Verdict.WARN and any(change.key == key for change in before)
+            if key in found or key in held or again or (key, repr(value)) in tried:
+                continue
+            now = _value(config, key)
+            if now != value or _is_old(config, key):
+                found[key] = Change(key, now, value, finding.check, finding.what)
+    for first, later in LATER:
+        if first & found.keys():
+            found = {key: change for key, change in found.items() if key not in later}
+    return list(found.values())
+
+
+def _value(config: Config, key: str) -> Any:
+    section, _, name = key.partition(".")
+    part: Any = getattr(config, section, None)
+    for piece in name.split("."):
+        part = part.get(piece) if hasattr(part, "get") else None
+    return part
+
+
+def _is_old(config: Config, key: str) -> bool:
+    """Whether the value is there already, but under an old name."""
+    return any(one.new == key or one.new == "" for one in config.renamed)
+
+
+def _renamed(text: str, config: Config, changes: dict[str, Any]) -> str:
+    """``text`` with the changes; a key that had an old name loses it."""
+    old = [one.old for one in config.renamed if one.new in changes or not one.new]
+    return yaml_edit.change(yaml_edit.without(text, old), changes)
+
+
+def _backed_up(file: Path, text: str) -> Path:
+    number = 1
+    while (backup := file.with_name(f"{file.name}.bak{number if number > 1 else ''}")).exists():
+        number += 1
+    _written(backup, text)
+    return backup
+
+
+def _written(file: Path, text: str) -> None:
+    """Whole or not at all."""
+    scratch = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        if file.exists():
+            os.chmod(scratch, file.stat().st_mode & 0o777)
+        os.replace(scratch, file)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise RunError(
+            f"{file} cannot be written: {error.strerror or error}",
+            "The fixes would be lost.",
+            "Make the file and its folder writable.",
+            Place(file),
+        ) from None
+
+
+def _difference(before: str, after: str, file: Path) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"{file.name} (before)", f"{file.name} (after)", n=1, lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def unfixed(report: Report) -> list[str]:
+    """Names of the checks that still fail."""
+    return [finding.check for finding in report.of(Verdict.FAIL, Verdict.CRASH)]

@@ -1,0 +1,137 @@
+"""Runs checks on evidence, cheapest first, and makes a report of what they find."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sanetune.checks.base import Check, NotApplicableError
+from sanetune.errors import ConfigError
+from sanetune.evidence.registry import NO_MEMORY, BrokenError, Evidence, MissingError, out_of_memory
+from sanetune.finding import Finding, Judgement, Report, Verdict
+
+Tell = Callable[[str, int, int], None]
+"""Hears (name of the check, how many are done, how many there are)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the user wants otherwise: other limits (``{check: {limit: value}}``), other severities
+    (``{check: "fail" | "warn" | "off"}``)."""
+
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    severity: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, check: Check) -> dict[str, Any]:
+        """The limits for ``check``; ConfigError for one that it does not have."""
+        limits = {name: limit.value for name, limit in check.limits.items()}
+        for name, value in self.limits.get(check.name, {}).items():
+            if name not in limits:
+                has = ", ".join(limits) or "none"
+                raise ConfigError(
+                    f"{check.name} has no limit {name!r}",
+                    "A limit that nothing reads would look as if it held.",
+                    f"Its limits: {has}.",
+                )
+            limits[name] = value
+        return limits
+
+
+def run(
+    checks: Iterable[Check],
+    evidence: Evidence,
+    rules: Rules | None = None,
+    tell: Tell = lambda name, done, of: None,
+    known: Mapping[str, Finding] | None = None,
+) -> list[Finding]:
+    """Every check's finding, worst first, those of one verdict in the catalogue's order. ``known``: findings that need
+    not be made again."""
+    rules, known = rules or Rules(), known or {}
+    checks = [check for check in checks if rules.severity.get(check.name) != "off"]
+    limits = {check.name: rules.of(check) for check in checks}
+    found: dict[str, Finding] = {}
+    for done, check in enumerate(sorted(checks, key=lambda check: evidence.cost(check.needs))):
+        tell(check.name, done, len(checks))
+        finding = known.get(check.name) or _finding(check, evidence, limits[check.name])
+        found[check.name] = _as_ruled(finding, rules.severity.get(check.name))
+    tell("", len(checks), len(checks))
+    return sorted((found[check.name] for check in checks), key=lambda finding: -_weight(finding))
+
+
+def report(
+    checks: Iterable[Check],
+    evidence: Evidence,
+    rules: Rules | None = None,
+    tell: Tell = lambda name, done, of: None,
+    level: str = "static",
+    subject: dict[str, str] | None = None,
+    known: Mapping[str, Finding] | None = None,
+) -> Report:
+    """:func:`run`, as a report."""
+    began = time.perf_counter()
+    findings = run(checks, evidence, rules, tell, known)
+    return Report(
+        findings, level, time.perf_counter() - began, subject or {}, evidence.unusable, dict(evidence.seconds)
+    )
+
+
+def _finding(check: Check, evidence: Evidence, limits: dict[str, Any]) -> Finding:
+    blank = Finding(check.name, Verdict.SKIP, "", limits=limits)
+    try:
+        pieces = [evidence[name] for name in check.needs]
+    except MissingError as error:
+        return replace(blank, what=f"not looked at: {error}")
+    except BrokenError as error:
+        if error.first:
+            return replace(blank, verdict=Verdict.CRASH, what=str(error), traceback=error.trace)
+        return replace(blank, what=f"not looked at: {error}")
+    began = time.perf_counter()
+    try:
+        measured = check.measure(*pieces)
+        judged = check.judge(measured, limits)
+    except NotApplicableError as error:
+        return replace(blank, what=f"not looked at: {error}", seconds=time.perf_counter() - began)
+    except Exception as error:  # noqa: BLE001 -- a bug in one check must not hide what others find
+        what = f"this check has a bug and proves nothing: {type(error).__name__}: {error}"
+        if out_of_memory(error):
+            what = f"this check proves nothing {NO_MEMORY}"
+        return replace(
+            blank,
+            verdict=Verdict.CRASH,
+            what=what,
+            traceback=traceback.format_exc(),
+            seconds=time.perf_counter() - began,
+        )
+    return _told(check, judged, blank, measured, time.perf_counter() - began)
+
+
+def _told(check: Check, judged: Judgement, blank: Finding, measured: Any, seconds: float) -> Finding:
+    """The finding in words: why it matters and what to do come from the check's page where the judge says nothing
+    else."""
+    bad = judged.verdict in (Verdict.WARN, Verdict.FAIL)
+    return replace(
+        blank,
+        verdict=judged.verdict,
+        what=judged.what,
+        why=check.page.matters if bad else "",
+        todo=(judged.todo or check.page.fix) if bad else "",
+        numbers=measured.numbers,
+        witnesses=measured.witnesses if bad else [],
+        fix=judged.fix if bad else {},
+        seconds=seconds,
+    )
+
+
+def _as_ruled(finding: Finding, severity: str | None) -> Finding:
+    if severity in ("fail", "warn") and finding.verdict in (Verdict.FAIL, Verdict.WARN):
+        return replace(finding, verdict=Verdict(severity))
+    return finding
+
+
+def _weight(finding: Finding) -> int:
+    """Findings to act on first; then what was passed, then what was skipped."""
+    order = (Verdict.SKIP, Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.CRASH)
+    return order.index(finding.verdict)

@@ -1,0 +1,1 @@
+"""What a run will do before it starts: batch sizes, steps, schedules, and the defaults that were inferred."""

@@ -1,0 +1,59 @@
+"""What is given and cannot work, on this machine or with this data."""
+
+from __future__ import annotations
+
+from sanetune.config.facts import Facts
+from sanetune.config.messages import short
+from sanetune.config.schema import Config
+from sanetune.errors import ConfigError
+
+HELD_OUT = 0.1
+"""The share that is proposed where none is held out."""
+
+
+def refuse_impossible(config: Config, facts: Facts) -> None:
+    """ConfigError where something that is given can work neither on this machine nor with this data."""
+    _refuse_precision(config, facts)
+    if facts.train_examples and not facts.validation_examples:
+        _refuse_without_validation(config)
+
+
+def _refuse_precision(config: Config, facts: Facts) -> None:
+    given = config.train.given
+    if given.get("bf16") and facts.device == "cuda" and not facts.bf16 and not given.get("use_cpu"):
+        raise ConfigError(
+            "train.bf16 is true, and this GPU does not compute in bf16",
+            "Ampere and later GPUs do.",
+            "Write fp16: true instead, or leave both open.",
+            config.place("train.bf16"),
+            {"train.bf16": False, "train.fp16": True},
+        )
+    if given.get("fp16") and facts.device == "cpu":
+        raise ConfigError(
+            "train.fp16 is true, and there is no GPU",
+            "fp16 needs loss scaling, which only GPUs do well.",
+            "Leave fp16 and bf16 open, or write bf16: true.",
+            config.place("train.fp16"),
+            {"train.fp16": False},
+        )
+    if config.model.quantization and facts.device != "cuda":
+        raise ConfigError(
+            f"model.quantization is {config.model.quantization}, and there is no CUDA GPU",
+            "bitsandbytes trains on quantised weights on GPUs only.",
+            "Remove model.quantization, or run on a machine with a GPU.",
+            config.place("model.quantization"),
+        )
+
+
+def _refuse_without_validation(config: Config) -> None:
+    given = config.train.given | {"early_stopping_patience": config.train.early_stopping_patience}
+    off = {"load_best_model_at_end": (None, False), "eval_strategy": (None, "no"), "early_stopping_patience": (None,)}
+    for key, harmless in off.items():
+        if given.get(key) not in harmless:
+            raise ConfigError(
+                f"train.{key} is {short(given[key])}, and there are no validation rows",
+                "There would be nothing to evaluate on.",
+                "Give data.validation, or a share to hold out, as in data.holdout: 0.1",
+                config.place(f"train.{key}"),
+                {"data.holdout": HELD_OUT} if config.data.validation is None else None,
+            )

@@ -1,0 +1,1 @@
+"""Experiments on the real model: short, measured, and undone afterwards."""

@@ -1,0 +1,100 @@
+"""Rows that a trial does not train on, and their losses one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sanetune.curves.series import Look
+from sanetune.engine.loss import MASKED, fitting
+from sanetune.engine.trl.engine import attention_of, collate_for
+from sanetune.probes.harness import Lab
+
+ROWS, TOKENS = 128, 65_536
+"""Most rows of a look, and most tokens in them (a few long rows always come)."""
+FEWEST = 16
+PROBED = 16
+"""Rows of the small batch that is looked at often."""
+SHARE = 0.1
+"""Of the training rows, the most that a trial keeps aside itself where there are no validation rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """``rows``: a data set; ``source``: the split they come from; ``left``: numbers of the training rows that may be
+    trained on (None: all)."""
+
+    rows: Any
+    source: str
+    left: list[int] | None = None
+
+    def __len__(self) -> int:
+        return 0 if self.rows is None else len(self.rows)
+
+    def few(self) -> Held:
+        """The small batch: some of these rows, spread."""
+        return Held(self.rows.select(_spread(len(self.rows), PROBED)), self.source) if len(self) else self
+
+
+def held_rows(lab: Lab) -> Held:
+    """Validation rows, spread over the split; where there are none, training rows that the trial then leaves out."""
+    validation = lab.prepared.validation
+    if validation is not None and len(validation):
+        return Held(validation.select(_bounded(validation, _spread(len(validation), ROWS))), "validation")
+    rows = lab.trainer.train_dataset
+    chosen = _bounded(rows, _spread(len(rows), min(ROWS, int(len(rows) * SHARE))))
+    if len(chosen) < 2:
+        return Held(None, "train")
+    aside = set(chosen)
+    return Held(rows.select(chosen), "train", [number for number in range(len(rows)) if number not in aside])
+
+
+def look(lab: Lab, held: Held, step: int) -> Look:
+    """The losses of the held-out rows, each document of a pack for itself, dropout off; the model's mode is left as it
+    was."""
+    sums: list[float] = []
+    tokens: list[int] = []
+    collate = collate_for(lab.prepared.tokenizer.pad_token_id, attention_of(lab.model))
+    vocabulary = lab.model.get_input_embeddings().weight.shape[0]
+    modes = [(module, module.training) for module in lab.model.modules()]
+    lab.model.eval()
+    with torch.no_grad():
+        # Packs may be flattened into one row, which has one sum: so each comes alone.
+        most = 1 if "seq_lengths" in held.rows.column_names else 8
+        for some in fitting(held.rows, most, vocabulary):
+            batch = {name: value.to(lab.device) for name, value in collate(some).items()}
+            losses = lab.token_losses(batch).double()
+            counted = batch["labels"] != MASKED
+            counted[:, 0] = False
+            for row, loss, count in zip(some, losses, counted, strict=True):
+                documents = row.get("seq_lengths") or [len(row["input_ids"])]
+                sums.extend(float(part.sum()) for part in _cut(loss, documents))
+                tokens.extend(int(part.sum()) for part in _cut(count, documents))
+    for module, mode in modes:
+        module.training = mode
+    return Look.of(step, sums, tokens)
+
+
+def _cut(row: Tensor, documents: list[int]) -> list[Tensor]:
+    """What of a row (T) belongs to each of its documents; padding behind them is left out."""
+    return list(row[: sum(documents)].split(documents))
+
+
+def _spread(total: int, count: int) -> list[int]:
+    count = min(total, count)
+    return [index * total // count for index in range(count)]
+
+
+def _bounded(rows: Any, numbers: list[int]) -> list[int]:
+    """As many of ``numbers``, spread, as TOKENS allows; a few in any case."""
+    import numpy as np
+
+    lengths = [len(ids) for ids in rows.select(numbers)["input_ids"]]
+    total = int(np.sum(lengths))
+    if total <= TOKENS:
+        return numbers
+    count = max(min(FEWEST, len(numbers)), int(len(numbers) * TOKENS / total))
+    return [numbers[index] for index in _spread(len(numbers), count)]

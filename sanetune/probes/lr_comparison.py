@@ -1,0 +1,130 @@
+"""Short branches from the same start on the same batches, each at its own rate: which does better on held-out rows?
+
+A rate that is too high under gradient clipping often neither diverges nor swings, it only learns less; the curve alone
+does not tell. Here only the rate differs, so what differs on the held-out rows is its doing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sanetune.curves.paired import Gain, gain
+from sanetune.curves.series import Look
+from sanetune.probes.harness import Batch, Lab, first_batches
+from sanetune.probes.heldout import Held, look
+from sanetune.probes.lr_search import set_rate
+
+STEPS = 40
+"""Optimizer steps of one branch."""
+WARMUP = 5
+FACTOR = 3.0
+FURTHER = 4
+"""Branches beyond the first ones, while each is better than the one before."""
+SAFE, FAR = 0.25, 5.0
+"""A quarter of the critical rate is tried too where it is so many times more or less than the planned one."""
+NEAR = 1.5
+"""A branch of another round stands for a neighbour that is this near; for the planned rate only its own does."""
+SURE = 3.0
+"""Standard errors from which a gain is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """``losses``: of each step's batches before the step; ``look``: at the held-out rows after the last."""
+
+    rate: float
+    losses: list[float]
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """``start``: the held-out rows before any step; ``branches``: by rising rate."""
+
+    planned: float
+    steps: int
+    start: Look
+    branches: list[Branch] = field(default_factory=list)
+
+    def at(self, rate: float) -> Branch:
+        return min(self.branches, key=lambda one: abs(math.log(one.rate / rate)))
+
+    @property
+    def best(self) -> Branch:
+        """The lowest held-out loss; one that is not a number is never the best."""
+        return min(self.branches, key=lambda one: one.look.loss if math.isfinite(one.look.loss) else math.inf)
+
+    def gain_over_planned(self, other: Branch) -> Gain:
+        """How much lower the held-out loss of ``other`` is than the planned rate's, row by row."""
+        return gain(self.at(self.planned).look, other.look)
+
+
+def branches(
+    lab: Lab,
+    planned: float,
+    held: Held,
+    critical: float | None = None,
+    *,
+    steps: int = STEPS,
+    earlier: Branches | None = None,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> Branches:
+    """A third of ``planned``, ``planned`` and three times it, and a quarter of the ``critical`` rate where that is far
+    off (beyond the cliff all rates are alike, and no neighbour tells); then further from ``planned`` while that is
+    clearly better. All is undone. ``earlier``: branches of the same run that was planned at another rate; theirs, of as
+    many steps, are not grown again."""
+    accumulation = max(1, int(lab.trainer.args.gradient_accumulation_steps))
+    batches = first_batches(lab.trainer, lab.device, steps * accumulation)
+    parts = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
+    found = {one.rate: one for one in earlier.branches} if earlier and earlier.steps == steps else {}
+
+    def grown(rate: float) -> Branch:
+        near = min(found.values(), key=lambda one: abs(math.log(one.rate / rate)), default=None)
+        if near is not None and (near.rate == rate or (rate != planned and 1 / NEAR < near.rate / rate < NEAR)):
+            return near
+        made = _branch(lab, rate, parts, held, lambda done: tell(len(found) * steps + done, 3 * steps))
+        found[rate] = made
+        return made
+
+    start = look(lab, held, 0)
+    rates = [planned, planned / FACTOR, planned * FACTOR]
+    if critical and not 1 / FAR < SAFE * critical / planned < FAR:
+        rates.append(SAFE * critical)
+    for rate in rates:
+        grown(rate)
+    best = min(found.values(), key=_loss)
+    factor = FACTOR if best.rate > planned else 1 / FACTOR
+    for _ in range(FURTHER if best.rate != planned and _better(best, found[planned]) else 0):
+        further = grown(best.rate * factor)
+        if not _better(further, best):
+            break
+        best = further
+    return Branches(planned, steps, start, sorted(found.values(), key=lambda one: one.rate))
+
+
+def _better(one: Branch, other: Branch) -> bool:
+    if not math.isfinite(other.look.loss):
+        return True
+    found = gain(other.look, one.look)
+    return found.nats > 0 and found.errors >= SURE
+
+
+def _loss(branch: Branch) -> float:
+    return branch.look.loss if math.isfinite(branch.look.loss) else math.inf
+
+
+def _branch(lab: Lab, rate: float, parts: list[list[Batch]], held: Held, tell: Callable[[int], None]) -> Branch:
+    losses = []
+    with lab.untouched(), lab.optimizer() as optimizer:
+        for step, part in enumerate(parts):
+            losses.append(lab.gradients(part))
+            if not math.isfinite(losses[-1]):
+                break
+            lab.clip()
+            set_rate(optimizer, rate * min(1.0, (step + 1) / WARMUP))
+            optimizer.step()
+            optimizer.zero_grad()
+            tell(step + 1)
+        return Branch(rate, losses, look(lab, held, len(losses)))

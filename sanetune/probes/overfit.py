@@ -1,0 +1,259 @@
+"""Can the model learn at all? Twenty examples, fifty steps, then their answers by heart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+import torch
+
+from sanetune.data.collator import Collator
+from sanetune.engine.generate import Decoding, stop_ids, write
+from sanetune.engine.loss import MASKED
+from sanetune.probes.harness import Batch, Lab, worst_batch
+from sanetune.probes.lr_search import Critical, set_rate
+
+STARTS = (0.5, 1.5, 0.15)
+"""Rates that are tried one after the other, as shares of the critical rate."""
+WARMUP, DECAY = 5, 0.4
+"""Steps of warm-up, and the share of the steps at the end over which the rate falls to a tenth."""
+STUCK = 10
+"""A token is stuck when its loss is so many times the wanted one, and the others' is not."""
+ENOUGH = 0.3
+"""A try ends early when the loss is this share of the wanted one for two steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """``losses``: per learnt token, before each step and after the last."""
+
+    rate: float
+    losses: list[float]
+
+    @property
+    def end(self) -> float:
+        return self.losses[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What greedy decoding gives for one example: as text with special tokens, beside what was taught. ``same``: token
+    for token, the end token included; ``agreed``: how many tokens agree from the start; ``wanted``: how many there
+    are; ``ended``: it stopped at a stop token."""
+
+    prompt: str
+    expected: str
+    written: str
+    same: bool
+    agreed: int
+    wanted: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A token of the vocabulary that is not learnt although the others are: how often it is to be learnt, and its mean
+    loss after the last try."""
+
+    token: str
+    count: int
+    loss: float
+    ends: bool
+    """It is one that ends an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overfit:
+    """``tries`` at the test's own rates, the best last; ``planned``: the same at the planned rate (None: no other);
+    ``replies``: after the last try. ``elsewhere``: the last try's loss on all tokens but those of ``stuck``."""
+
+    examples: int
+    learnt_tokens: int
+    steps: int
+    wanted: float
+    critical: float | None
+    tries: list[Try]
+    planned: Try | None = None
+    replies: list[Reply] = field(default_factory=list)
+    stuck: list[Stuck] = field(default_factory=list)
+    elsewhere: float = 0.0
+
+    @property
+    def best(self) -> Try:
+        return min(self.tries, key=lambda one: one.end if one.end == one.end else float("inf"))
+
+
+def overfit(
+    lab: Lab,
+    critical: Critical,
+    planned: float,
+    *,
+    examples: int = 20,
+    steps: int = 50,
+    wanted: float = 0.1,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> Overfit | None:
+    """Tries to get the loss of ``examples`` training examples to ``wanted`` in ``steps`` steps; everything is undone.
+    None where no example has anything to learn."""
+    rows = chosen(lab, examples)
+    if not rows:
+        return None
+    batches = _batches(lab, rows)
+    base = critical.rate or planned
+    tries: list[Try] = []
+    replies: list[Reply] = []
+    stuck: list[Stuck] = []
+    elsewhere = 0.0
+    for share in STARTS:
+        with lab.untouched():
+            tries.append(_try(lab, batches, share * base, steps, wanted, tell))
+            stuck, elsewhere = _stuck(lab, batches, STUCK * wanted)
+            if tries[-1].end <= wanted or elsewhere <= wanted:
+                replies = _replies(lab, rows)
+                break
+    at_planned = None
+    if planned > 0 and not 0.7 < planned / tries[-1].rate < 1.4:
+        with lab.untouched():
+            at_planned = _try(lab, batches, planned, steps, wanted, tell)
+    learnt = sum(label != MASKED for row in rows for label in row["labels"][1:])
+    return Overfit(len(rows), learnt, steps, wanted, critical.rate, tries, at_planned, replies, stuck, elsewhere)
+
+
+def chosen(lab: Lab, count: int) -> list[dict[str, list[int]]]:
+    """``count`` training examples, spread over the split, each with another prompt: two answers to one prompt cannot
+    both be known by heart. None is longer than half of all are, where there are enough: length is not what is
+    tested."""
+    import numpy as np
+
+    origin, longest = lab.prepared.origins["train"], int(lab.prepared.max_length or 2**31)
+    step = max(1, len(origin.rows) // (8 * count))
+    found: dict[tuple[int, ...], dict[str, list[int]]] = {}
+    for at in range(0, len(origin.rows), step):
+        row = origin.table.slice(origin.rows[at], 1).select(["input_ids", "labels"]).to_pylist()[0]
+        row = {name: values[:longest] for name, values in row.items()}
+        start, stop = _answer(row["labels"])
+        if stop > start:
+            found.setdefault(tuple(row["input_ids"][: max(start, 1)]), row)
+        if len(found) >= 4 * count:
+            break
+    rows = list(found.values())
+    if len(rows) > count:
+        middle = float(np.median([len(row["input_ids"]) for row in rows]))
+        short = [row for row in rows if len(row["input_ids"]) <= middle]
+        rows = short if len(short) >= count else rows
+        rows = [rows[index * len(rows) // count] for index in range(count)]
+    return rows
+
+
+def _answer(labels: list[int]) -> tuple[int, int]:
+    """Where the last learnt stretch begins and ends."""
+    stop = len(labels)
+    while stop and labels[stop - 1] == MASKED:
+        stop -= 1
+    start = stop
+    while start and labels[start - 1] != MASKED:
+        start -= 1
+    return start, stop
+
+
+def _batches(lab: Lab, rows: list[dict[str, list[int]]]) -> list[Batch]:
+    """In as few batches as fit into the memory of the run's own largest one: the examples are short, and each batch
+    has its price."""
+    ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
+    room = worst_batch(lab, lab.trainer.train_dataset, lab.trainer.args.per_device_train_batch_size)[
+        "input_ids"
+    ].numel()
+    collate = Collator(lab.prepared.tokenizer.pad_token_id)
+    parts: list[list[dict[str, list[int]]]] = [[]]
+    for row in ordered:  # by rising length: the last of a batch is its width
+        if parts[-1] and (len(parts[-1]) + 1) * len(row["input_ids"]) > room:
+            parts.append([])
+        parts[-1].append(row)
+    return [{name: value.to(lab.device) for name, value in collate(part).items()} for part in parts]
+
+
+def _try(
+    lab: Lab, batches: list[Batch], rate: float, steps: int, wanted: float, tell: Callable[[int, int], None]
+) -> Try:
+    losses: list[float] = []
+    plain = mock.patch.object(lab.trainer, "label_smoother", None)
+    with lab.optimizer() as optimizer, plain:
+        for group in optimizer.param_groups:
+            group["weight_decay"] = 0.0
+        for step in range(steps):
+            losses.append(lab.gradients(batches))
+            if losses[-1] != losses[-1] or _enough(losses, wanted):
+                break
+            lab.clip()
+            set_rate(optimizer, rate * _share(step, steps))
+            optimizer.step()
+            optimizer.zero_grad()
+            tell(step + 1, steps)
+        losses.append(lab.loss(batches))
+    return Try(rate, losses)
+
+
+@torch.no_grad()
+def _stuck(lab: Lab, batches: list[Batch], limit: float) -> tuple[list[Stuck], float]:
+    """Tokens whose mean loss is above ``limit``, most of the loss first; and the mean loss on all others."""
+    tokenizer = lab.prepared.tokenizer
+    ends = stop_ids(tokenizer, lab.prepared.stop_token_ids)
+    labels, losses = [], []
+    for batch in batches:
+        learnt = batch["labels"][:, 1:] != MASKED
+        labels.append(batch["labels"][:, 1:][learnt].cpu())
+        losses.append(lab.token_losses(batch)[:, 1:][learnt].double().cpu())
+    ids, which = torch.cat(labels).unique(return_inverse=True)
+    sums = torch.zeros(len(ids), dtype=torch.float64).index_add_(0, which, torch.cat(losses))
+    counts = torch.bincount(which, minlength=len(ids))
+    above = sums / counts > limit
+    found = [
+        Stuck(
+            tokenizer.convert_ids_to_tokens(int(ids[k])),
+            int(counts[k]),
+            float(sums[k] / counts[k]),
+            int(ids[k]) in ends,
+        )
+        for k in above.nonzero()[:, 0].tolist()
+    ]
+    rest = int(counts[~above].sum())
+    elsewhere = float(sums[~above].sum()) / rest if rest else float("inf")
+    return sorted(found, key=lambda one: -one.count * one.loss), elsewhere
+
+
+def _enough(losses: list[float], wanted: float) -> bool:
+    return len(losses) > 1 and max(losses[-2:]) < ENOUGH * wanted
+
+
+def _share(step: int, steps: int) -> float:
+    """Of the rate: a short warm-up, then level, then down to a tenth."""
+    falling = (step - (1 - DECAY) * steps) / (DECAY * steps)
+    return min((step + 1) / WARMUP, 1.0, 1.0 - 0.9 * falling)
+
+
+@torch.no_grad()
+def _replies(lab: Lab, rows: list[dict[str, list[int]]]) -> list[Reply]:
+    """Greedy answers to the rows' own prompts. Rows without a prompt (plain text) cannot be asked."""
+    tokenizer = lab.prepared.tokenizer
+    stops = stop_ids(tokenizer, lab.prepared.stop_token_ids)
+    asked = [(row["input_ids"][: _answer(row["labels"])[0]], row) for row in rows if _answer(row["labels"])[0] > 1]
+    replies = []
+    for start in range(0, len(asked), 10):
+        some = asked[start : start + 10]
+        answers = [row["input_ids"][slice(*_answer(row["labels"]))] for _, row in some]
+        decoding = Decoding(max_new_tokens=max(map(len, answers)) + 8)
+        written = write(lab.model, tokenizer, [prompt for prompt, _ in some], decoding, stops)
+        for (prompt, _), answer, ids in zip(some, answers, written, strict=True):
+            replies.append(_reply(tokenizer, prompt, answer, ids, stops))
+    return replies
+
+
+def _reply(tokenizer: Any, prompt: list[int], answer: list[int], ids: list[int], stops: list[int]) -> Reply:
+    agreed = next(
+        (at for at, (a, b) in enumerate(zip(answer, ids, strict=False)) if a != b), min(len(answer), len(ids))
+    )
+    asked, expected, written = (tokenizer.decode(one) for one in (prompt, answer, ids))
+    ended = bool(ids) and ids[-1] in stops
+    return Reply(asked, expected, written, ids == answer, agreed, len(answer), ended)

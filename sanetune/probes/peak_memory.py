@@ -1,0 +1,96 @@
+"""What one step takes in memory: measured, on the device that trains."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+EVERY = 0.01
+"""Seconds between two looks at the process's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """``peak`` and ``total`` bytes of the device (of the machine's main memory, on a CPU). ``fits`` is False where the
+    step ran out of memory; then ``peak`` is what was reached."""
+
+    peak: int
+    total: int
+    fits: bool
+
+
+def peak_of_a_step(lab: Any, batch: dict[str, Any], evaluated: dict[str, Any] | None = None) -> Peak:
+    """Forward, backward and optimizer step on ``batch``, with dropout off, then, with the optimizer's state still
+    there, the loss on the ``evaluated`` batch; everything is put back, and what was allocated is let go."""
+    cuda = lab.device.type == "cuda"
+    if cuda:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(lab.device)
+    fits = True
+    with Resident() as resident:
+        try:
+            with lab.untouched(), lab.optimizer() as optimizer:
+                lab.gradients([batch])
+                optimizer.step()
+                if evaluated is not None:
+                    lab.evaluate(evaluated)
+        except (torch.OutOfMemoryError, MemoryError):
+            fits = False
+            if cuda:
+                torch.cuda.empty_cache()
+    if cuda:
+        total = torch.cuda.get_device_properties(lab.device).total_memory
+        return Peak(torch.cuda.max_memory_allocated(lab.device), total, fits)
+    return Peak(resident.peak, resident.total, fits)
+
+
+@dataclass(frozen=True, slots=True)
+class LargestStep:
+    """A step on the run's longest rows, ``rows`` of ``places`` tokens each, and what it took on ``device``, with
+    activation ``checkpointing`` or without."""
+
+    peak: Peak
+    rows: int
+    places: int
+    device: str
+    checkpointing: bool = False
+
+
+def largest_step(lab: Any) -> LargestStep:
+    """Measured on a batch of the longest training rows, and one of the longest validation rows after it."""
+    from sanetune.probes.harness import worst_batch
+
+    args, held = lab.trainer.args, lab.trainer.eval_dataset
+    batch = worst_batch(lab, lab.trainer.train_dataset, args.per_device_train_batch_size)
+    evaluated = worst_batch(lab, held, args.per_device_eval_batch_size) if held is not None and len(held) else None
+    rows, places = batch["input_ids"].shape
+    peak = peak_of_a_step(lab, batch, evaluated)
+    return LargestStep(peak, rows, places, str(lab.device), bool(args.activation_checkpointing))
+
+
+class Resident(threading.Thread):
+    """The largest resident memory of this process while it runs."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        import psutil
+
+        self._process = psutil.Process()
+        self._done = threading.Event()
+        self.total = int(psutil.virtual_memory().total)
+        self.peak = int(self._process.memory_info().rss)
+
+    def __enter__(self) -> Resident:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._done.wait(EVERY):
+            self.peak = max(self.peak, int(self._process.memory_info().rss))

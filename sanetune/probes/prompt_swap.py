@@ -1,0 +1,87 @@
+"""Are answers likelier after their own prompt than after another row's? In pairs over rows, on the real model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from sanetune.data.collator import Collator
+from sanetune.engine.loss import MASKED
+from sanetune.probes.harness import Lab
+
+PAIRS = 64
+"""Rows that are asked; half of them without a trial, where only a gain is looked for and not the lack of one."""
+PROMPT_TOKENS, ANSWER_TOKENS = 200, 128
+HEADER = 4
+"""Tokens of a prompt that stay where it is left out: what opens the answer's turn."""
+FEWEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """``nats``: per token, by which an answer is likelier after its own prompt than after another's; ``error``: its
+    standard error over the rows; ``over_none``: the gain over no prompt."""
+
+    nats: float
+    error: float
+    over_none: float
+    rows: int
+
+    @property
+    def errors(self) -> float:
+        """The gain in standard errors; 0 where too few rows were asked."""
+        return self.nats / self.error if self.error else 0.0
+
+
+def own_gain(lab: Lab, split: str = "train", most: int = PAIRS // 2) -> Own:
+    """Over up to ``most`` rows of ``split``; all zeros of fewer than eight."""
+    import numpy as np
+
+    pairs = _pairs(lab, split, most)
+    count = len(pairs)
+    if count < FEWEST:
+        return Own(0.0, 0.0, 0.0, count)
+    other = [(number + count // 2) % count for number in range(count)]
+    with lab.untouched():
+        own = _losses(lab, pairs)
+        swapped = _losses(lab, [(pairs[other[number]][0], pairs[number][1]) for number in range(count)])
+        none = _losses(lab, [(prompt[-HEADER:], answer) for prompt, answer in pairs])
+    more = np.array(swapped) - np.array(own)
+    return Own(float(more.mean()), float(more.std(ddof=1)) / count**0.5, float(np.mean(none) - np.mean(own)), count)
+
+
+def _pairs(lab: Lab, split: str, most: int) -> list[tuple[list[int], list[int]]]:
+    """Ids of prompts (their last tokens) and of the first answers, of rows spread over the split."""
+    origin = lab.prepared.origins[split]
+    step = max(1, len(origin.rows) // (2 * most))
+    found = []
+    for number in range(0, len(origin.rows), step):
+        row = origin.table.slice(origin.rows[number], 1).select(["input_ids", "labels"]).to_pylist()[0]
+        ids, labels = row["input_ids"], row["labels"]
+        start = next((at for at, label in enumerate(labels) if label != MASKED), len(labels))
+        stop = next((at for at in range(start, len(labels)) if labels[at] == MASKED), len(labels))
+        if start > HEADER and stop - start >= 4:
+            found.append((ids[max(0, start - PROMPT_TOKENS) : start], ids[start:stop][:ANSWER_TOKENS]))
+        if len(found) == most:
+            break
+    return found
+
+
+def _losses(lab: Lab, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+    """The loss per token of each answer after its prompt."""
+    collate = Collator(lab.prepared.tokenizer.pad_token_id)
+    losses = [0.0] * len(pairs)
+    order = sorted(range(len(pairs)), key=lambda number: len(pairs[number][0]) + len(pairs[number][1]))
+    with torch.no_grad():
+        for start in range(0, len(order), 8):
+            some = order[start : start + 8]
+            rows = [
+                {"input_ids": prompt + answer, "labels": [MASKED] * len(prompt) + answer}
+                for prompt, answer in (pairs[number] for number in some)
+            ]
+            batch = {name: value.to(lab.device) for name, value in collate(rows).items()}
+            for number, row in zip(some, lab.token_losses(batch), strict=True):
+                losses[number] = float(row.sum()) / len(pairs[number][1])
+    return losses

@@ -1,0 +1,198 @@
+"""What a switch would save: one forward and backward pass with it and without, in turns, on the lab's own batch.
+
+A switch is named only where it was measured. Passes with and without take turns, so that a machine that others use as
+well is not mistaken for a gain.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from sanetune.engine.loss import MASKED
+from sanetune.probes.device_speed import settle
+
+if TYPE_CHECKING:
+    from sanetune.probes.harness import Lab
+
+TURNS = 4
+"""Passes of each kind, after one that is not counted."""
+ROOM = 0.7
+"""Share of the device's memory that a step may take without activation checkpointing: other batches are longer than
+those that were looked at."""
+SAME = 1e-2
+"""Largest relative difference of the losses with which two attention implementations count as the same."""
+LEAST_PADDING = 0.1
+"""Share of padding below which its cost is not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """``name``: what costs the time, in words; ``now`` and ``other``: seconds of each pass as planned and otherwise;
+    ``fix``: the value that switches it; ``todo``: what to do where that is not one value."""
+
+    name: str
+    now: list[float]
+    other: list[float]
+    fix: dict[str, Any] = field(default_factory=dict)
+    todo: str = ""
+
+    @property
+    def saves(self) -> float:
+        """Share of the pass's time; below 0 where it would take longer."""
+        return 1 - median(self.other) / median(self.now)
+
+    @property
+    def sure(self) -> bool:
+        """Every pass otherwise was faster than every one as planned."""
+        return max(self.other) < min(self.now)
+
+
+def switches(lab: Lab, padding: float) -> list[Switch]:
+    """Every switch that could be tried on this lab, the one that saves most first; ``padding``: its share of the run's
+    places. Nothing is changed for good."""
+    batch = max(lab.batches, key=lambda one: one["input_ids"].numel())
+    with lab.untouched(training=True):
+        tried = [_attention(lab, batch), _checkpointing(lab, batch), _precision(lab, batch), _padding(lab, padding)]
+    found = [one for one in tried if one is not None]
+    return sorted(found, key=lambda one: -one.saves)
+
+
+def in_turns(now: Callable[[], Any], other: Callable[[], Any], device: Any) -> tuple[list[float], list[float]]:
+    """Seconds of both, called in turns."""
+    took: tuple[list[float], list[float]] = ([], [])
+    for turn in range(TURNS + 1):
+        for seconds, call in zip(took, (now, other), strict=True):
+            settle(device)
+            began = time.perf_counter()
+            call()
+            settle(device)
+            if turn:
+                seconds.append(time.perf_counter() - began)
+    return took
+
+
+def _pass(lab: Lab, batch: dict[str, Any]) -> None:
+    lab.gradients([batch])
+    for weight in lab.trained().values():
+        weight.grad = None
+
+
+def _attention(lab: Lab, batch: dict[str, Any]) -> Switch | None:
+    """Eager attention writes the whole square of scores; sdpa does not. Only where both give the same loss."""
+    config = lab.model.config
+    if getattr(config, "_attn_implementation", None) != "eager" or not getattr(_base(lab), "_supports_sdpa", False):
+        return None
+    losses = {}
+    for name in ("eager", "sdpa"):
+        with _attending(lab, name):
+            lab.model.eval()
+            losses[name] = lab.loss([batch])
+            lab.model.train()
+    if abs(losses["sdpa"] - losses["eager"]) > SAME * abs(losses["eager"]):
+        return None
+
+    def other() -> None:
+        with _attending(lab, "sdpa"):
+            _pass(lab, batch)
+
+    now, fast = in_turns(lambda: _pass(lab, batch), other, lab.device)
+    return Switch("eager attention instead of sdpa", now, fast, {"model.attention": "sdpa"})
+
+
+@contextlib.contextmanager
+def _attending(lab: Lab, name: str) -> Iterator[None]:
+    base = _base(lab)
+    before = base.config._attn_implementation
+    base.set_attn_implementation(name)
+    try:
+        yield
+    finally:
+        base.set_attn_implementation(before)
+
+
+def _base(lab: Lab) -> Any:
+    """The model below its adapter."""
+    return lab.model.get_base_model() if hasattr(lab.model, "get_base_model") else lab.model
+
+
+def _checkpointing(lab: Lab, batch: dict[str, Any]) -> Switch | None:
+    """Activations computed twice, where a step without that takes at most ROOM of the memory. A lab has it on only
+    after its trainer has trained."""
+    from sanetune.probes.peak_memory import peak_of_a_step
+
+    arguments, base = lab.trainer.args, _base(lab)
+    if not arguments.activation_checkpointing or not hasattr(base, "activation_checkpointing_enable"):
+        return None
+    was = bool(base.is_activation_checkpointing)
+    keywords = dict(arguments.activation_checkpointing_kwargs or {})
+    keywords.setdefault("use_reentrant", False)
+
+    def with_it() -> None:
+        base.activation_checkpointing_enable(activation_checkpointing_kwargs=keywords)
+        _pass(lab, batch)
+
+    def without() -> None:
+        base.activation_checkpointing_disable()
+        _pass(lab, batch)
+
+    try:
+        base.activation_checkpointing_disable()
+        found = peak_of_a_step(lab, batch)
+        if not found.fits or found.peak > ROOM * found.total:
+            return None
+        now, other = in_turns(with_it, without, lab.device)
+    finally:
+        if was:
+            base.activation_checkpointing_enable(activation_checkpointing_kwargs=keywords)
+        else:
+            base.activation_checkpointing_disable()
+    return Switch(
+        "activation checkpointing, while memory has room", now, other, {"train.activation_checkpointing": False}
+    )
+
+
+def _precision(lab: Lab, batch: dict[str, Any]) -> Switch | None:
+    """float32 on a GPU that computes in bf16."""
+    import torch
+
+    arguments = lab.trainer.args
+    if lab.device.type != "cuda" or arguments.bf16 or arguments.fp16:
+        return None
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        return None
+    if any(weight.dtype in (torch.bfloat16, torch.float16) for weight in lab.model.parameters()):
+        return None
+
+    def mixed() -> None:
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            _pass(lab, batch)
+
+    now, other = in_turns(lambda: _pass(lab, batch), mixed, lab.device)
+    return Switch("float32 instead of bf16", now, other, {"train.bf16": True})
+
+
+def _padding(lab: Lab, share: float) -> Switch | None:
+    """The batch that is padded like the whole run, against the same one cut to as many places as it has tokens."""
+    padded = [(abs(_empty(one) - share), number) for number, one in enumerate(lab.batches) if "attention_mask" in one]
+    if not padded or share < LEAST_PADDING:
+        return None
+    batch = lab.batches[min(padded)[1]]
+    keep = max(2, round((1 - _empty(batch)) * batch["input_ids"].shape[1]))
+    cut = {name: value[:, :keep] if value.dim() == 2 else value for name, value in batch.items()}
+    if not int((cut["labels"][:, 1:] != MASKED).sum()):
+        return None
+    now, other = in_turns(lambda: _pass(lab, batch), lambda: _pass(lab, cut), lab.device)
+    strategy = lab.trainer.args.train_sampling_strategy
+    grouped = str(getattr(strategy, "value", strategy)) == "group_by_length"
+    fix = {} if grouped else {"train.train_sampling_strategy": "group_by_length"}
+    return Switch("padding in the batches", now, other, fix, "Pack the rows (train.packing: true).")
+
+
+def _empty(batch: dict[str, Any]) -> float:
+    """The share of padding in a batch of padded rows."""
+    return 1 - float(batch["attention_mask"].float().mean())

@@ -1,0 +1,169 @@
+"""Findings in words, the same on the terminal, on the page and in files for other tools."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from sanetune import units
+from sanetune.finding import Finding, Report, Verdict, Witness
+
+WORST_FIRST = (Verdict.CRASH, Verdict.FAIL, Verdict.WARN, Verdict.PASS, Verdict.SKIP)
+"""The order in which findings are shown."""
+BAD = (Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
+"""Verdicts that ask for something to be done."""
+DONE = {
+    Verdict.CRASH: "crashed",
+    Verdict.FAIL: "failed",
+    Verdict.WARN: "warned",
+    Verdict.PASS: "passed",
+    Verdict.SKIP: "skipped",
+}
+
+_STEERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\u2029\u2066\u2067\u2068\u2069")
+"""Signs that turn the direction of what stands around them, and line separators."""
+
+
+def visible(text: str, *, newline: str = "\n", strict: bool = False) -> str:
+    """``text`` with control characters shown as escapes (``\\x1b``, ``\\u202e``), so that it cannot steer
+    anything.
+
+    ``newline`` stands for a line break. ``strict`` also escapes what is invisible but harmless (other spaces, joiners).
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else _shown(sign, newline, strict) for sign in text)
+
+
+def _shown(sign: str, newline: str, strict: bool) -> str:
+    if sign == "\n":
+        return newline
+    if sign == "\t":
+        return "\t"
+    if not strict and sign not in _STEERING and unicodedata.category(sign) in ("Zs", "Cf"):
+        return sign
+    return ascii(sign)[1:-1]
+
+
+def shortened(text: str, longest: int) -> str:
+    """``text`` without its middle where it is longer than ``longest`` characters."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]} … {len(text) - 2 * half:,} characters left out … {text[-half:]}"
+
+
+def number(value: Any) -> str:
+    """A measured value as people read it: ``12,345``, ``0.0123``, ``2e-05``, ``yes``; lists and mappings as JSON."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "unknown"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) < 10**30 else "a very large number"
+    if isinstance(value, float):
+        return _real(value)
+    if isinstance(value, str):
+        return value
+    return _as_json(value)
+
+
+def _real(value: float) -> str:
+    if value.is_integer() and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:,.1f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def _as_json(value: Any) -> str:
+    import json
+
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return str(value)
+
+
+def scalar(value: Any) -> str:
+    """A value as it is written in YAML, on one line."""
+    text = _dumped(value, flow=True)
+    return text.removesuffix("...\n").strip().replace("\n", " ")
+
+
+def yaml(values: Mapping[str, Any]) -> str:
+    """``{"data.loss_on": "assistant"}`` as the YAML that can be copied into a configuration."""
+    from sanetune.config import nested as tree
+
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        tree.put(nested, key.split("."), value)
+    return _dumped(nested, flow=False)
+
+
+def _dumped(value: Any, *, flow: bool) -> str:
+    import io
+
+    from ruamel.yaml import YAML
+    from ruamel.yaml.representer import RepresenterError
+
+    from sanetune.config import yaml_edit
+
+    writer = YAML(typ="rt")
+    writer.width = 4096
+    writer.default_flow_style = flow
+    writer.indent(mapping=2, sequence=4, offset=2)
+    writer.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
+    stream = io.StringIO()
+    try:
+        writer.dump(_sorted_out(yaml_edit.plain(value)), stream)
+    except RepresenterError:
+        return repr(value)
+    return stream.getvalue()
+
+
+def _sorted_out(value: Any) -> Any:
+    """Plain mappings instead of ruamel's, which would write block style."""
+    if isinstance(value, Mapping):
+        return {str(key): _sorted_out(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_sorted_out(one) for one in value]
+    return value
+
+
+def reason(finding: Finding) -> str:
+    """Why a check was skipped."""
+    return finding.what.removeprefix("not looked at: ")
+
+
+def place(witness: Witness) -> str:
+    """``data/train.jsonl:12, row 11``, or the example's number, or nothing."""
+    if witness.place and str(witness.place):
+        return str(witness.place)
+    if witness.example is not None:
+        return f"{witness.split or 'train'} example {witness.example}"
+    return ""
+
+
+def tally(report: Report) -> dict[Verdict, int]:
+    """How many findings have each verdict, worst first."""
+    return {verdict: len(report.of(verdict)) for verdict in WORST_FIRST}
+
+
+def headline(report: Report) -> str:
+    """``refused``, ``unusable``, ``clear, with warnings`` or ``clear``."""
+    if report.unusable:
+        return "unusable"
+    if report.verdict is Verdict.FAIL:
+        return "refused"
+    return "clear, with warnings" if report.verdict is Verdict.WARN else "clear"
+
+
+def counts(report: Report) -> str:
+    """``2 failed, 1 warned, 30 passed``; what there is none of is left out."""
+    words = [f"{count:,} {DONE[verdict]}" for verdict, count in tally(report).items() if count]
+    return ", ".join(words) or "nothing was checked"
+
+
+def summary(report: Report) -> str:
+    """The whole report in a line."""
+    return f"{headline(report)}: {counts(report)}; level {report.level}, {units.seconds(report.seconds)}"

@@ -1,0 +1,138 @@
+"""What the page shows, taken from evidence and report: tokens, lengths, packs, settings, versions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sanetune.config.schema import Config, Origin
+from sanetune.config.yaml_edit import plain
+from sanetune.data.labels import MASKED
+from sanetune.evidence.registry import BrokenError, Evidence, MissingError
+from sanetune.finding import Report
+from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView
+from sanetune.runs import versions
+
+if TYPE_CHECKING:
+    from sanetune.data.prepare import Prepared
+    from sanetune.gate.fixer import Round
+
+EXAMPLES = 3
+"""Training examples that are shown whatever was found."""
+MOST_EXAMPLES = 16
+PACKS = 60
+KEPT_TOKENS = 20_000
+"""Tokens of one example that are handed to the page, which itself leaves out the middle of a long one."""
+
+
+def view(
+    config: Config,
+    evidence: Evidence,
+    report: Report,
+    known_versions: dict[str, str | None] | None = None,
+    gate: Sequence[str] = (),
+    rounds: Sequence[Round] = (),
+    proof_note: str = "",
+) -> PageView:
+    """The page of a configuration that was looked at; what could not be built is left out of it.
+
+    ``known_versions``: those of a finished run; open, today's. ``gate``: how that run was cleared.
+    ``rounds``: of a correction that ends with this look. ``proof_note``: when the proof was made, where not now.
+    """
+    prepared, plan = _got(evidence, "prepared"), _got(evidence, "plan")
+    found = known_versions or versions(plan.facts.device if plan else None)
+    return PageView(
+        report=report,
+        examples=_examples(prepared, evidence, report) if prepared else (),
+        histogram=_histogram(prepared) if prepared else None,
+        packs=_packs(prepared) if prepared else (),
+        settings=_settings(plan.config if plan else config),
+        versions={name: value or "not installed" for name, value in found.items()},
+        title=str(config.file.name if config.file else config.model.name),
+        gate=gate,
+        rounds=rounds,
+        proof_note=proof_note,
+    )
+
+
+def _got(evidence: Evidence, name: str) -> Any:
+    try:
+        return evidence[name]
+    except (MissingError, BrokenError):
+        return None
+
+
+def _examples(prepared: Prepared, evidence: Evidence, report: Report) -> list[ExampleView]:
+    """Those that witnesses name, then the first of each split."""
+    named = [
+        (witness.split, witness.example)
+        for finding in report.findings
+        for witness in finding.witnesses
+        if witness.split is not None and witness.example is not None
+    ]
+    first = [("train", number) for number in range(EXAMPLES)] + [("validation", 0)]
+    speakers = _got(evidence, "speakers")
+    return [
+        _example(prepared, speakers, split, number)
+        for split, number in list(dict.fromkeys([*named, *first]))[:MOST_EXAMPLES]
+        if split in prepared.origins and number < len(prepared.origins[split].rows)
+    ]
+
+
+def _example(prepared: Prepared, speakers: Any, split: str, number: int) -> ExampleView:
+    """One example as it is trained: cut where it is cut, in a pack or not."""
+    from sanetune.evidence.token_roles import NAMES
+
+    origin = prepared.origins[split]
+    row = origin.table.slice(origin.rows[number], 1).select(["input_ids", "labels"]).to_pylist()[0]
+    limit = min(prepared.max_length, KEPT_TOKENS)
+    ids, labels = row["input_ids"][:limit], row["labels"][:limit]
+    spoken = speakers.of(split, row["input_ids"][: prepared.max_length]) if speakers else None
+    roles = [NAMES[who] for who in spoken.who_T[:limit]] if spoken else ["unknown"] * len(ids)
+    learnt = sum(label != MASKED for label in labels)
+    texts = [prepared.tokenizer.decode([token]) for token in ids]
+    return ExampleView(
+        title=f"{split} {number}: {len(ids):,} tokens, {learnt:,} learnt",
+        place=str(prepared.conversation(split, number).place).replace(f"{os.getcwd()}{os.sep}", ""),
+        split=split,
+        tokens=[TokenView(*one) for one in zip(texts, ids, labels, roles, strict=True)],
+        number=number,
+    )
+
+
+def _histogram(prepared: Prepared) -> Histogram:
+    figures = prepared.stats["histogram"]
+    return Histogram(figures["counts"], figures["edges"], prepared.max_length)
+
+
+def _packs(prepared: Prepared) -> list[PackView]:
+    if not prepared.packed:
+        return []
+    rows = prepared.train.select(range(min(PACKS, len(prepared.train)))).select_columns(["seq_lengths", "rows"])
+    return [PackView(row["seq_lengths"], prepared.max_length, row["rows"]) for row in rows]
+
+
+def _settings(config: Config) -> list[SettingView]:
+    """Every value that is set, with where it came from."""
+    found = []
+    for section in type(config).model_fields:
+        part = getattr(config, section)
+        values = {key: getattr(part, key) for key in type(part).model_fields if key != "given"}
+        values |= getattr(part, "given", {})
+        for key, value in values.items():
+            origin = config.origins.get(f"{section}.{key}", Origin("default"))
+            if value is None or (origin.kind == "default" and value in ({}, [])):
+                continue
+            place = str(origin.place) if origin.place else ""
+            found.append(SettingView(f"{section}.{key}", _words(value), origin.kind, origin.reason, place))
+    return found
+
+
+def _words(value: Any) -> str:
+    written = plain(value)
+    if isinstance(written, (dict, list)):
+        import orjson
+
+        return orjson.dumps(written, default=str).decode()
+    return str(written)

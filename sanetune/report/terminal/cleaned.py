@@ -1,0 +1,25 @@
+"""What `check --write-clean` shows: what stayed, what went, and where the log is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from sanetune import units
+
+if TYPE_CHECKING:
+    from sanetune.workflows.clean import Cleaned
+
+
+def show(cleaned: Cleaned, console: Console | None = None) -> None:
+    """A few lines."""
+    console = console or Console(stderr=True, highlight=False)
+    for split, count in cleaned.kept.items():
+        console.print(Text(f"Wrote {units.many(count, 'row')} to {cleaned.folder / split}.jsonl"), soft_wrap=True)
+    for words, counts in (("left out", cleaned.left_out), ("changed", cleaned.changed)):
+        for check, count in counts.items():
+            if count:
+                console.print(Text(f"  {units.many(count, 'row')} {words}: {check}"))
+    console.print(Text(f"Every one of them stands in {cleaned.folder / 'log.jsonl'}"), soft_wrap=True)

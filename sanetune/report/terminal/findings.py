@@ -1,0 +1,150 @@
+"""What the gate found, on a terminal: faults first, worst first; then what was passed, then what was skipped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sanetune.errors import UserError
+from sanetune.finding import Finding, Report, Verdict, Witness
+from sanetune.report import format
+from sanetune.report.terminal import experiments
+
+WIDTH = 80
+STYLES = {
+    Verdict.CRASH: "bold white on magenta",
+    Verdict.FAIL: "bold white on red",
+    Verdict.WARN: "bold black on yellow",
+    Verdict.PASS: "green",
+    Verdict.SKIP: "dim",
+}
+MARKS = {Verdict.PASS: "✓", Verdict.SKIP: "–"}
+SHOWN = 3
+"""Witnesses of one finding that are shown."""
+LONGEST = 200
+"""Characters of one witness that are shown; a longer text loses its middle."""
+FIGURES = 8
+"""Measured numbers of one finding that are shown."""
+LONGEST_FIGURE = 40
+"""Characters of one of them."""
+LABEL = 9
+"""Columns of the words on the left."""
+
+
+def show(report: Report, console: Console | None = None) -> None:
+    """Print everything; fits 80 columns."""
+    console = console or Console(highlight=False)
+    console.print(Group(*parts(report)), width=min(console.width, WIDTH))
+
+
+def parts(report: Report) -> list[RenderableType]:
+    """The pieces of the report, top to bottom."""
+    pieces: list[RenderableType] = []
+    if report.subject:
+        pieces += [_rows((name, _text(value)) for name, value in report.subject.items()), Text("")]
+    if report.unusable:
+        pieces += [_unusable(report.unusable), Text("")]
+    for verdict in format.BAD:
+        for finding in report.of(verdict):
+            pieces += [_finding(finding), Text("")]
+    for verdict, title in ((Verdict.PASS, "Passed"), (Verdict.SKIP, "Not looked at")):
+        if some := report.of(verdict):
+            pieces += [Text(f"{title} ({len(some)})", style="bold"), _list(some), Text("")]
+    if shown := experiments.parts(report.proof):
+        pieces += [*shown, Text("")]
+    return [*pieces, ending(report)]
+
+
+def ending(report: Report) -> Text:
+    """The last line: verdict, counts, seconds."""
+    colour = {Verdict.FAIL: "bold red", Verdict.WARN: "bold yellow"}.get(report.verdict, "bold green")
+    head, _, rest = format.summary(report).partition(":")
+    return Text.assemble((head, colour), ":", rest)
+
+
+def _unusable(error: UserError) -> RenderableType:
+    rows = [("", _text(words)) for words in (error.why, error.fix) if words]
+    at = f"{error.place}: " if error.place and str(error.place) else ""
+    head = Text.assemble((" UNUSABLE ", STYLES[Verdict.FAIL]), " ", _text(at + error.what, "bold"))
+    return Group(head, _rows(rows))
+
+
+def _finding(finding: Finding) -> RenderableType:
+    head = Text.assemble(
+        (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "   ", _text(finding.check, "bold")
+    )
+    rows: list[tuple[str, RenderableType]] = [("found", _text(finding.what, "bold"))]
+    if figures := _figures(finding):
+        rows.append(("numbers", _text(figures, "dim")))
+    rows += [(name, _text(words)) for name, words in (("why", finding.why), ("do", finding.todo)) if words]
+    for key, value in finding.fix.items():
+        rows.append(("fix", _text(f"{key}: {format.shortened(format.scalar(value), LONGEST)}", "green")))
+    for witness in finding.witnesses[:SHOWN]:
+        rows.append(("seen", _seen(witness)))
+    if (more := len(finding.witnesses) - SHOWN) > 0:
+        rows.append(("", _text(f"… and {more} more; --json and --html have them all", "dim")))
+    if finding.traceback:
+        last = finding.traceback.strip().splitlines()[-3:]
+        rows.append(("bug", _text(format.shortened("\n".join(last), 3 * LONGEST), "dim")))
+    return Group(head, _rows(rows))
+
+
+def _figures(finding: Finding) -> str:
+    """The plain numbers of a finding; lists, mappings and long texts are left to --json."""
+    plain = {
+        name.replace("_", " "): format.number(value)
+        for name, value in finding.numbers.items()
+        if isinstance(value, (bool, int, float, str))
+    }
+    short = [f"{name} {value}" for name, value in plain.items() if len(value) <= LONGEST_FIGURE]
+    return " · ".join(short[:FIGURES])
+
+
+def _seen(witness: Witness) -> RenderableType:
+    head = ": ".join(part for part in (format.place(witness), witness.note) if part)
+    texts = Table.grid(padding=(0, 1))
+    texts.add_column(style="dim", no_wrap=True)
+    texts.add_column(overflow="fold")
+    for body, sign in ((witness.text, "│"), (witness.beside, "┃")):
+        if body:
+            texts.add_row(sign, Text(_quoted(body), overflow="fold"))
+    return Group(_text(head, "cyan"), texts) if head else texts
+
+
+def _quoted(body: str) -> str:
+    """A user's text on one line, control characters visible, shortened."""
+    # Cut first: to look at every sign of a very long text would take a while.
+    return format.visible(format.shortened(body, LONGEST), newline="↵ ", strict=True).replace("\t", "⇥ ")
+
+
+def _list(findings: list[Finding]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="cyan", max_width=28)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        skipped = finding.verdict is Verdict.SKIP
+        words = format.reason(finding) if skipped else finding.what
+        name = Text(format.visible(finding.check, strict=True), overflow="ellipsis")
+        mark = Text(MARKS[finding.verdict], STYLES[finding.verdict])
+        table.add_row(mark, name, _text(format.shortened(words, LONGEST), "dim" if skipped else ""))
+    return table
+
+
+def _rows(rows: Iterable[tuple[str, RenderableType]]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", no_wrap=True, min_width=LABEL, max_width=LABEL + 3)
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(Text(format.visible(name, strict=True), overflow="ellipsis"), text)
+    return table
+
+
+def _text(words: str, style: str = "") -> Text:
+    """Words as they are: never markup, and without signs that steer a terminal. Files below the current folder are
+    named from here."""
+    return Text(format.visible(words.replace(f"{os.getcwd()}{os.sep}", ""), strict=True), style=style, overflow="fold")

@@ -1,0 +1,49 @@
+"""What `check --fix` shows: what each round changed, and the difference to the file before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from sanetune.finding import Verdict
+
+if TYPE_CHECKING:
+    from sanetune.gate.fixer import Fixed, Round
+
+COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def show(fixed: Fixed, console: Console | None = None, *, quiet: bool = False) -> None:
+    """Rounds, difference, backup."""
+    console = console or Console(highlight=False, quiet=quiet)
+    for number, one in enumerate(fixed.rounds, start=1):
+        console.print(Text(f"Round {number}: {_outcome(one)}", style="bold"))
+        for change in one.changes:
+            console.print(Text(f"  {change.key}: {_plain(change.before)} -> {_plain(change.after)}  ({change.check})"))
+    if not fixed.changes:
+        console.print(Text("Nothing was changed: no finding carries a fix for this file."))
+        return
+    console.print()
+    for line in fixed.diff.splitlines():
+        console.print(Text(line, COLOURS.get(line[:1], "")), soft_wrap=True)
+    console.print(Text(f"\nThe file as it was: {fixed.backup}\n"))
+
+
+def _outcome(one: Round) -> str:
+    """How a look ended, and where the trial's held-out loss went."""
+    bad = one.report.of(Verdict.CRASH, Verdict.FAIL)
+    words = f"{len(bad)} failed ({', '.join(finding.check for finding in bad)})" if bad else "clear"
+    trial = one.report.proof.get("trial")
+    if trial and len(held := trial["curve"]["held"]) > 1:
+        words += f"; trial of {trial['done']:,} steps: held-out loss {_loss(held[0][1])} -> {_loss(held[-1][1])}"
+    return words
+
+
+def _loss(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.3f}"
+
+
+def _plain(value: Any) -> str:
+    return "open" if value is None else str(value)

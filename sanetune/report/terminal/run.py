@@ -1,0 +1,105 @@
+"""What is said at the beginning and at the end of a run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sanetune import units
+from sanetune.report.terminal.compare import summary
+
+if TYPE_CHECKING:
+    from sanetune.data.prepare import Prepared
+    from sanetune.engine.trl.engine import Outcome
+    from sanetune.planning.plan import Plan
+    from sanetune.report.terminal.compare import Comparison
+    from sanetune.runs import Run
+
+
+def console(given: Console | None = None, *, quiet: bool = False) -> Console:
+    """The console to write to: the given one, or standard error, so that standard output stays free for figures."""
+    return given or Console(stderr=True, quiet=quiet, highlight=False)
+
+
+def heading(plan: Plan, prepared: Prepared, run: Run, console: Console, gate: Sequence[str] = ()) -> None:
+    """What is about to happen, in a few lines. ``gate``: how the run was cleared, then what was warned of."""
+    steps, stats = plan.steps, prepared.stats
+    epochs = f"{steps.epochs:.3g} epoch{'s' * (steps.epochs != 1)}"
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="cyan", no_wrap=True)
+    rows.add_column(overflow="fold")
+    rows.add_row("model", Text(plan.config.model.name))
+    if plan.facts.parameters:
+        whole = plan.facts.trainable == plan.facts.parameters
+        trained = "all of them" if whole else units.count(plan.facts.trainable)
+        rows.add_row("parameters", f"{units.count(plan.facts.parameters)}, {trained} trained")
+    rows.add_row("data", _data(stats))
+    for reason, figures in stats["lost"].items():
+        rows.add_row(
+            "",
+            Text(
+                f"{units.many(figures['rows'], 'row')} {reason} ({units.many(figures['tokens'], 'token')})",
+                style="yellow",
+            ),
+        )
+    rows.add_row("batch", f"{steps.equation} example{'s' * (steps.effective != 1)} per step")
+    rows.add_row("steps", f"{steps.total_steps:,} ({steps.warmup_steps:,} of them warm-up), {epochs}")
+    rows.add_row("learning rate", f"{units.rate(steps.learning_rate)}, {steps.scheduler}")
+    rows.add_row("run", Text(shortest(run.path)))
+    if gate:
+        rows.add_row("gate", Text(gate[0], "" if gate[0].startswith("Cleared") else "bold yellow"))
+    console.print(rows)
+    for warning in gate[1:]:
+        console.print(Text(f"! {warning}", "yellow"))
+    for old, new, value in plan.config.renamed:
+        console.print(Text(f"! {old} is today {new}: {value}" if new else f"! {old} has no meaning any more", "yellow"))
+    for note in steps.notes:
+        console.print(Text(f"! {note}", "yellow"))
+
+
+def _data(stats: dict) -> str:
+    train = stats["train"]
+    words = units.many(train["examples"], "example")
+    if "packs" in train:
+        words += f" in {units.many(train['packs'], 'pack')} of {stats['max_length']:,} tokens"
+        words += f" ({units.share(train['fill'])} full)"
+    words += f", {units.share(train['learnt_share'])} of {units.count(train['tokens'])} tokens are learnt"
+    if "validation" in stats:
+        words += f"; {stats['validation']['examples']:,} held out"
+    return words
+
+
+def ending(run: Run, outcome: Outcome, comparison: Comparison, console: Console) -> None:
+    """How it went, and where things are."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    speed = outcome.tokens / outcome.seconds if outcome.seconds else float("nan")
+    done = f"{units.many(outcome.steps, 'step')} in {units.seconds(outcome.seconds)}, {speed:,.0f} tokens per second"
+    table.add_row("trained", done + (", stopped early" if outcome.stopped_early else ""))
+    table.add_row("result", summary(comparison))
+    if outcome.best_step is not None and outcome.best_validation_loss is not None:
+        table.add_row("best", f"step {outcome.best_step:,}, validation loss {outcome.best_validation_loss:.3f}")
+    for name, path in (("model", run.model), ("curves", run.plots / "curves.png"), ("samples", run.samples)):
+        table.add_row(name, Text(shortest(path)))
+    console.print(table)
+    for note in outcome.notes:
+        console.print(Text(f"! {note}", "yellow"))
+    # Never wrapped: the lines are there to be copied.
+    folder = shlex.quote(shortest(run.path))
+    console.print(Text(f"Next: sanetune compare {folder}\n      sanetune chat {folder}", style="dim"), soft_wrap=True)
+
+
+def shortest(path: Path) -> str:
+    """A path as it is shortest to type from here."""
+    try:
+        return min(str(path), os.path.relpath(path), key=len)
+    except ValueError:  # another drive
+        return str(path)

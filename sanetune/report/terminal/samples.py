@@ -1,0 +1,83 @@
+"""Answers after the trial on a terminal: a few prompts, the base's answer and the tuned model's, and figures of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from sanetune.report.terminal.compare import Pair, Reply, pair_view, plain
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from sanetune.engine.generate import Answer
+    from sanetune.probes.samples import Sample, Samples
+
+SHOWN = 3
+"""Prompts that are shown."""
+LONGEST = 300
+"""Characters of one text that are shown."""
+
+
+def show(samples: Samples, console: Console | None = None, most: int = SHOWN) -> None:
+    """Print a few of them, at the width of the terminal."""
+    from rich.console import Console
+
+    console = console or Console(highlight=False)
+    console.print(view(samples, console.width, most))
+
+
+def view(samples: Samples, width: int = 80, most: int = SHOWN) -> RenderableType:
+    """At most ``most`` prompts with both answers, then one line about all. What models wrote is shown as text, without
+    control characters."""
+    from rich.console import Group
+    from rich.text import Text
+
+    count = len(samples.samples)
+    parts = [pair_view(_pair(samples.samples[at]), at + 1, count, width) for at in chosen(samples.samples, most)]
+    return Group(*parts, Text(summary(samples), style="dim"))
+
+
+def summary(samples: Samples) -> str:
+    """One line: how many answers end by themselves, and how long they are."""
+    if not samples.samples:
+        return "no prompt was answered"
+    base, tuned = ([getattr(one, side) for one in samples.samples] for side in ("base", "tuned"))
+    return (
+        f"{len(samples.samples):,} prompts; ended by themselves: base {_ended(base)}, after {samples.steps:,} steps"
+        f" {_ended(tuned)}; tokens per answer: {_tokens(base)} → {_tokens(tuned)}, at most {samples.most_tokens:,}"
+    )
+
+
+def chosen(samples: Sequence[Sample], most: int) -> list[int]:
+    """Which to show: the user's own prompts first, then others, evenly spread; in their order."""
+    own = [at for at, sample in enumerate(samples) if sample.reference is None][:most]
+    others = [at for at, sample in enumerate(samples) if sample.reference is not None]
+    left = min(most - len(own), len(others))
+    return sorted([*own, *(others[number * len(others) // left] for number in range(left))])
+
+
+def _pair(sample: Sample) -> Pair:
+    """Cut to what is shown: of a conversation its last message, with how many stand before it."""
+    messages = []
+    if sample.messages:
+        last = sample.messages[-1]
+        before = len(sample.messages) - 1
+        note = f"({before} {'message' if before == 1 else 'messages'} before) " if before else ""
+        messages = [last | {"content": note + plain(str(last.get("content") or ""), LONGEST)}]
+    reference = None if sample.reference is None else plain(sample.reference, LONGEST)
+    origin: Literal["yours", "held-out"] = "yours" if sample.reference is None else "held-out"
+    return Pair(messages, _reply(sample.base), _reply(sample.tuned), origin, reference)
+
+
+def _reply(answer: Answer) -> Reply:
+    """With the special tokens inside it, where there are any: they are what is wrong with it."""
+    return Reply(plain(answer.raw or answer.text, LONGEST), answer.ended, answer.tokens, answer.note)
+
+
+def _ended(answers: Sequence[Answer]) -> str:
+    return f"{sum(answer.ended for answer in answers):,}"
+
+
+def _tokens(answers: Sequence[Answer]) -> str:
+    return f"{sum(answer.tokens for answer in answers) / len(answers):.0f}"

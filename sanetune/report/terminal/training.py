@@ -1,0 +1,114 @@
+"""What is seen while a run trains: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from sanetune.engine.metrics import Listener, Record
+
+LINE_SECONDS = 30.0
+"""How often a line is printed where there is no terminal."""
+
+
+class TrainingProgress(Listener):
+    """Steps, loss, tokens per second and time left. On a terminal a live bar; else a line every ``every`` seconds."""
+
+    def __init__(self, console: Console | None = None, *, every: float = LINE_SECONDS) -> None:
+        self.console = console or Console(stderr=True)
+        self.every = every
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._total = self._step = self._from = 0
+        self._began = self._printed = 0.0
+        self._train: Record | None = None
+        self._validation: Record | None = None
+
+    def start(self, step: int, total_steps: int) -> None:
+        self._total, self._step, self._from = total_steps, step, step
+        self._began = self._printed = time.monotonic()
+        if not self.console.is_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("[bold]training"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            _Figures(self),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            expand=True,
+        )
+        self._task = self._bar.add_task("training", total=total_steps, completed=step)
+        self._bar.start()
+
+    def step(self, step: int) -> None:
+        self._step = step
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step)
+
+    def record(self, record: Record) -> None:
+        if record.kind == "validation":
+            self._validation = record
+        else:
+            self._train = record
+        if self._bar is not None:
+            return
+        due = time.monotonic() - self._printed >= self.every
+        if due or record.kind == "validation" or record.step >= self._total:
+            self._printed = time.monotonic()
+            self.console.print(Text(self.line(record)), soft_wrap=True)
+
+    def say(self, words: str) -> None:
+        self.console.print(Text(words, style="yellow"), soft_wrap=True)
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def line(self, record: Record) -> str:
+        """A record as one line of text."""
+        words = [f"step {record.step}/{self._total}", f"epoch {record.epoch:.2f}"]
+        name = "validation loss" if record.kind == "validation" else "loss"
+        words.append(f"{name} {record.loss:.4f}")
+        if record.learning_rate is not None:
+            words.append(f"rate {record.learning_rate:.2e}")
+        if record.grad_norm is not None:
+            words.append(f"gradient norm {record.grad_norm:.2f}")
+        if record.tokens_per_second is not None:
+            words.append(f"{record.tokens_per_second:,.0f} tokens/s")
+        if (left := self.seconds_left()) is not None:
+            words.append(f"{left:,.0f} s left")
+        return "  ".join(words)
+
+    def seconds_left(self) -> float | None:
+        """From the pace since training began; None before the first step."""
+        if (done := self._step - self._from) <= 0:
+            return None
+        return (time.monotonic() - self._began) / done * (self._total - self._step)
+
+    def figures(self) -> str:
+        """The newest losses and the pace, short."""
+        words = []
+        if self._train is not None:
+            words.append(f"loss {self._train.loss:.3f}")
+        if self._validation is not None:
+            words.append(f"val {self._validation.loss:.3f}")
+        if self._train is not None and self._train.tokens_per_second is not None:
+            words.append(f"{self._train.tokens_per_second:,.0f} tok/s")
+        return "  ".join(words)
+
+
+class _Figures(ProgressColumn):
+    """The newest losses and the pace beside the bar."""
+
+    def __init__(self, progress: TrainingProgress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def render(self, task: Task) -> Text:
+        return Text(self._progress.figures(), style="cyan")

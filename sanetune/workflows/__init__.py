@@ -1,0 +1,1 @@
+"""What each command does, as a function: arguments in, results out."""

@@ -1,0 +1,198 @@
+"""A cleaned copy of the data, written beside it and never over it, with a log of every row left out or changed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from sanetune import units
+from sanetune.data.conversation import Conversation, Message
+from sanetune.errors import Place, RunError
+from sanetune.evidence.conversations import Side, Talks
+from sanetune.evidence.registry import BrokenError, Evidence, MissingError
+
+if TYPE_CHECKING:
+    from sanetune.evidence.data_loss import Refused
+
+LOG = "log.jsonl"
+BROKEN_ORDER = ("no_user", "assistant_twice", "system_inside", "tool_uncalled")
+"""Faults in the order of turns for which a row is left out."""
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """``kept`` rows per split, and how many were ``left_out`` and ``changed`` by the check that says why; where it
+    lies."""
+
+    folder: Path
+    kept: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+
+
+def write(evidence: Evidence, folder: Path) -> Cleaned:
+    """Writes ``train.jsonl``, ``validation.jsonl`` (where there is one) and ``log.jsonl`` into ``folder``.
+
+    Rows are written as messages (``{"messages": [...]}`` or ``{"text": ...}``), whatever form they had. Of copies the
+    first stays; of leaked rows the one in training goes. RunError when the folder holds such files already or cannot be
+    written.
+    """
+    talks: Talks = evidence["talks"]
+    done = Cleaned(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("train.jsonl", "validation.jsonl", LOG):
+            if (folder / name).exists():
+                raise RunError(
+                    f"{folder / name} exists already.",
+                    "A cleaned copy never overwrites data.",
+                    "Give --write-clean an empty folder.",
+                )
+        with (folder / LOG).open("w", encoding="utf-8") as log:
+            _unreadable(evidence, log, done)
+            for side in talks.sides:
+                if len(side):
+                    _side(side, talks, evidence, log, done)
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be written: {error.strerror or error}", "", "Give --write-clean another folder."
+        ) from None
+    return done
+
+
+def _unreadable(evidence: Evidence, log: TextIO, done: Cleaned) -> None:
+    rows = evidence["rows"]
+    for error in rows.errors:
+        _log(log, error.place or Place(), "left out", "rows-unreadable", error.what)
+    done.left_out["rows-unreadable"] += rows.bad
+
+
+def _side(side: Side, talks: Talks, evidence: Evidence, log: TextIO, done: Cleaned) -> None:
+    unwanted = _copies(side) | (_leaked(talks) if side is talks.train else {})
+    refused = _refused(evidence)
+    with (done.folder / f"{side.name}.jsonl").open("w", encoding="utf-8") as out:
+        for number, conversation in enumerate(side):
+            place = conversation.place
+            reason = unwanted.get(number) or refused.get((str(place.file), place.row)) or _says_nothing(conversation)
+            if reason:
+                _log(log, place, "left out", *reason)
+                done.left_out[reason[0]] += 1
+                continue
+            if _mended(conversation):
+                _log(log, place, "changed", "rows-encoding", "mojibake was undone")
+                done.changed["rows-encoding"] += 1
+            out.write(json.dumps(_row(conversation), ensure_ascii=False) + "\n")
+            done.kept[side.name] += 1
+
+
+Reason = tuple[str, str]
+"""(check, words)."""
+
+
+def _copies(side: Side) -> dict[int, Reason]:
+    """Rows of ``side`` that are copies of an earlier one."""
+    from sanetune.checks.rows._minhash import prints
+    from sanetune.checks.rows._near_duplicates import near_copies
+    from sanetune.checks.rows.duplicated import ALIKE, MIN_PAIRS, originals_of
+
+    originals, copies = originals_of(prints(side))
+    found = {row: ("rows-duplicated", f"an exact copy of row {first} of {side.name}") for row, first in copies}
+    long = originals[prints(side).pairs_N[originals] >= MIN_PAIRS]
+    for pair in near_copies(side, long, side, long, ALIKE, shown=len(side)).pairs:
+        words = f"{units.share(pair.alike)} alike to row {pair.other} of {side.name}"
+        found.setdefault(max(pair.row, pair.other), ("rows-duplicated", words))
+    return found
+
+
+def _leaked(talks: Talks) -> dict[int, Reason]:
+    """Training rows that stand in validation."""
+    import numpy as np
+
+    from sanetune.checks.rows._minhash import prints
+    from sanetune.checks.rows._near_duplicates import near_copies
+    from sanetune.checks.rows.leaked import ALIKE, MIN_PAIRS
+
+    train, held = talks.sides
+    if not len(held):
+        return {}
+    base, found = prints(train), prints(held)
+    leaked: dict[int, Reason] = {}
+    for name, words in (("whole_N", "stands in validation"), ("prompt_N", "its prompt stands in validation")):
+        values = getattr(base, name)
+        for row in np.flatnonzero(np.isin(values, getattr(found, name)) & (values != 0)).tolist():
+            leaked.setdefault(row, ("rows-leaked", words))
+    wanted = np.flatnonzero(found.pairs_N >= MIN_PAIRS)
+    among = np.flatnonzero(base.pairs_N >= MIN_PAIRS)
+    for pair in near_copies(held, wanted, train, among, ALIKE, shown=len(held)).pairs:
+        leaked.setdefault(pair.other, ("rows-leaked", f"{units.share(pair.alike)} alike to a validation row"))
+    return leaked
+
+
+def _refused(evidence: Evidence) -> dict[tuple[str, int | None], Reason]:
+    """Rows that the template refuses, by file and row."""
+    try:
+        refused: Refused = evidence["refused"]
+    except (MissingError, BrokenError):
+        return {}
+    places = [(error.place or Place(), error.what) for error in refused.errors]
+    return {(str(place.file), place.row): ("template-refuses", what) for place, what in places}
+
+
+def _says_nothing(conversation: Conversation) -> Reason | None:
+    from sanetune.checks.rows.empty_reply import emptiness
+    from sanetune.checks.rows.roles import faults
+
+    for message in conversation.messages:
+        if message["role"] == "assistant" and (kind := emptiness(message)) in ("blank", "placeholder"):
+            return "rows-empty-reply", f"an answer is {kind}"
+    if conversation.text is None:
+        broken = [kind for kind in faults(conversation) if kind in BROKEN_ORDER]
+        if broken:
+            return "rows-roles", broken[0].replace("_", " ")
+        if not any(message["role"] == "assistant" for message in conversation.messages):
+            return "rows-roles", "no answer at all"
+    return None
+
+
+def _mended(conversation: Conversation) -> bool:
+    """Undoes mojibake in place; True where there was any."""
+    from sanetune.checks.rows.encoding import damage, mended
+
+    changed = False
+    for message, name, text in list(_texts(conversation)):
+        if any(kind == "mojibake" for kind, _, _ in damage(text)) and (better := mended(text)) != text:
+            changed = True
+            if message is None:
+                conversation.text = better
+            else:
+                message[name] = better
+    return changed
+
+
+def _texts(conversation: Conversation) -> Iterator[tuple[Message | None, str, str]]:
+    if conversation.text is not None:
+        yield None, "text", conversation.text
+    for message in conversation.messages:
+        for name in ("content", "reasoning_content"):
+            if isinstance(text := message.get(name), str):
+                yield message, name, text
+
+
+def _row(conversation: Conversation) -> dict[str, Any]:
+    if conversation.text is not None:
+        return {"text": conversation.text}
+    row: dict[str, Any] = {"messages": conversation.messages}
+    if conversation.tools:
+        row["tools"] = conversation.tools
+    if conversation.template_kwargs:
+        row["chat_template_kwargs"] = conversation.template_kwargs
+    return row
+
+
+def _log(log: TextIO, place: Place, action: str, check: str, reason: str) -> None:
+    where = {"file": None if place.file is None else str(place.file), "line": place.line, "row": place.row}
+    log.write(json.dumps({**where, "action": action, "check": check, "reason": reason}, ensure_ascii=False) + "\n")

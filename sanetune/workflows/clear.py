@@ -1,0 +1,198 @@
+"""The job before training: clear a run, or refuse it; and what `check` leaves behind for it."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sanetune.checks.base import LEVELS
+from sanetune.config.schema import Config
+from sanetune.errors import UserError
+from sanetune.evidence.registry import BrokenError, Evidence, MissingError
+from sanetune.finding import GateError, Report, Verdict
+from sanetune.gate import clearance
+from sanetune.gate.catalogue import chosen
+from sanetune.gate.clearance import Clearance
+from sanetune.gate.fingerprint import Fingerprint, changed_since, fingerprint
+from sanetune.report.terminal import clearance as view
+from sanetune.runs import Run
+from sanetune.workflows import check as checking
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sanetune.data.prepare import Prepared
+    from sanetune.planning.plan import Plan
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a run stands before training: its fingerprint, and a clearance that fits it, or why there is none."""
+
+    fingerprint: Fingerprint
+    clearance: Clearance | None = None
+    why: list[str] = field(default_factory=list)
+
+
+def gate(
+    config: Config, plan: Plan, prepared: Prepared, console: Console, *, resume: bool, unchecked: str | None
+) -> Clearance:
+    """The clearance with which the planned run may start: the one in its folder where that fits, else that of a check
+    made now; with a reason in ``unchecked`` nothing is looked at. Raises GateError, the findings shown, where the check
+    fails.
+
+    Of several processes all come here and all run the check, because its passes through the model are made by all
+    together; what the main one decides holds for all.
+    """
+    assert plan.config.run.output_dir is not None
+    run = Run(plan.config.run.output_dir)
+    if not resume:
+        run.check_free()  # before anything that takes long
+    standing = _of_main(lambda: _standing(config, plan, prepared, run, resume, unchecked))
+    if standing.clearance is not None:
+        return standing.clearance
+    view.show_missing(standing.why, config.check.level, console)
+    report = _look(config, plan, prepared, console)
+    return _of_main(lambda: _judged(report, standing.fingerprint, console))
+
+
+def _standing(
+    config: Config, plan: Plan, prepared: Prepared, run: Run, resume: bool, unchecked: str | None
+) -> Standing:
+    now = fingerprint(plan, prepared)
+    if unchecked is not None:
+        return Standing(now, clearance.unchecked(unchecked, now))
+    found, why = clearance.read(run)
+    reasons = [why] if found is None else misfits(config, found, now, resume=resume)
+    return Standing(now, None if reasons else found, reasons)
+
+
+def misfits(config: Config, found: Clearance, now: Fingerprint, *, resume: bool = False) -> list[str]:
+    """Why ``found`` is no proof about ``now`` under ``config``; nothing when it is one.
+
+    A run that trains unchecked, for a reason that was given, goes on so with ``resume``.
+    """
+    if differences := clearance.compare(found.fingerprint, now):
+        return differences
+    if not found.proves:
+        return [] if resume else [f"nothing was checked so far: {found.unchecked}"]
+    level = config.check.level
+    if not found.level or LEVELS.index(found.level) < LEVELS.index(level):
+        return [f"it is of level {found.level}, and check.level asks for {level}"]
+    told = {one.check for one in found.findings}
+    return [f"{name} was not among its checks" for name in _wanted(config) if name not in told]
+
+
+def _wanted(config: Config) -> list[str]:
+    """The checks that ``config`` asks for."""
+    section = config.check
+    names = [check.name for check in chosen(section.select, section.ignore, section.level)]
+    return [name for name in names if section.severity.get(name) != "off"]
+
+
+def _look(config: Config, plan: Plan, prepared: Prepared, console: Console) -> Report:
+    """The check, on rows and plan that are there already; random states are afterwards what they were, so that a run
+    computes the same whether it was cleared before or now."""
+    from sanetune.evidence.data_loss import Refused
+    from sanetune.evidence.from_config import Attempt
+
+    rows = Attempt(prepared, Refused(prepared.stats["rows"], 0, []), None)
+    given = {"attempt": rows, "prepared": prepared, "plan": plan}
+    level = config.check.level
+    with _random_states_kept(), checking.evidence_of(config, console, level, given) as evidence:
+        return checking.look(config, evidence, level=level)
+
+
+def _judged(report: Report, now: Fingerprint, console: Console) -> Clearance:
+    if report.verdict is not Verdict.FAIL:
+        return clearance.cleared(report, now)
+    view.show_refusal(report, console)
+    if report.unusable is not None:
+        raise report.unusable
+    report.raise_if_failed()
+    raise AssertionError("a report that failed raises")
+
+
+@contextlib.contextmanager
+def _random_states_kept() -> Iterator[None]:
+    import numpy as np
+    import torch
+
+    states = random.getstate(), np.random.get_state()
+    devices = list(range(torch.cuda.device_count()))
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        gc.collect()  # a model that was looked at must not lie beside the one that is trained
+        if devices:
+            torch.cuda.empty_cache()
+
+
+def _of_main(made: Callable[[], T]) -> T:
+    """What ``made`` gives on the main process, on all of them; what the user can mend ends them all."""
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    state = PartialState()
+    if state.num_processes == 1:
+        return made()
+    answer: list[Any] = [None, False]
+    error: UserError | None = None
+    if state.is_main_process:
+        try:
+            answer = [made(), True]
+        except UserError as caught:
+            error = caught
+    broadcast_object_list(answer)
+    if not answer[1]:
+        raise error or GateError("the main process has refused this run")
+    value: T = answer[0]
+    return value
+
+
+def fingerprint_of(evidence: Evidence) -> Fingerprint | None:
+    """Of the run behind ``evidence``; None where it cannot be planned."""
+    try:
+        return fingerprint(evidence["plan"], evidence["prepared"])
+    except (MissingError, BrokenError, UserError):
+        return None
+
+
+def keep(config: Config, report: Report, now: Fingerprint | None, *, partly: bool) -> str:
+    """Leaves a clearance in the run of ``config`` where ``report`` is a proof (``partly``: it was told on the command
+    line what to leave out), takes one back that it refutes, and says which in words."""
+    if config.file is None or now is None or config.run.output_dir is None:
+        return ""  # another tool's configuration, which `train` does not take
+    run = Run(config.run.output_dir)
+    found, _ = clearance.read(run)
+    if report.verdict is Verdict.FAIL:
+        refuted = found is not None and found.proves and not run.finished
+        if refuted and found is not None and not clearance.compare(found.fingerprint, now):
+            clearance.withdraw(run)
+            return "The clearance that the run had is withdrawn."
+        return ""
+    if partly:
+        return "No clearance: with --select or --ignore a part was looked at (check.ignore in the file would count)."
+    if LEVELS.index(report.level) < LEVELS.index(config.check.level):
+        return f"No clearance: this was level {report.level}, and check.level asks for {config.check.level}."
+    if changed := changed_since(config, time.time() - report.seconds):
+        return f"No clearance: {view.shortest(changed)} was changed while it was looked at."
+    if run.finished:
+        return f"The run in {view.shortest(run.path)} is finished and keeps the clearance that it was trained with."
+    if run.strangers:
+        return f"No clearance: {view.shortest(run.path)} is not empty and not a run folder."
+    try:
+        clearance.write(run, clearance.cleared(report, now))
+    except UserError as error:
+        return f"No clearance: {error.what}"
+    return f"Clearance: {view.shortest(run.clearance)}. Training starts with it as long as nothing changes."

@@ -1,0 +1,135 @@
+"""Curves that end too high: diverged, flat, begun too high, overfit; and those that only look so."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from sanetune.curves.series import Curve
+from sanetune.finding import Verdict
+from tests.checks.curve_material import bad, found, looks, points
+
+FALLING = [3 - 1.5 * (1 - math.exp(-i / 40)) + 0.2 * (-1) ** i for i in range(200)]
+"""200 noisy training losses from 3 to 1.5."""
+
+
+def trial(held: list[float], losses: list[float] | None = None, **more: object) -> Curve:
+    flat = [held[0] + 0.1 * (-1) ** i for i in range(200)]
+    return Curve(points(losses or flat), looks(held), planned_rate=3e-3, total_steps=2000, **more)  # type: ignore[arg-type]
+
+
+def test_a_rise_of_the_held_out_rows_is_a_divergence_with_a_lower_rate() -> None:
+    finding = found(trial([3.0, 3.2, 3.6, 3.9, 4.0]))["diverged"]
+    assert finding.verdict is Verdict.FAIL
+    assert "3.000 to 4.000" in finding.what
+    assert finding.fix == {"train.learning_rate": 0.001}
+
+
+def test_the_further_it_rose_the_lower_the_rate() -> None:
+    assert found(trial([3.0, 5, 7, 8, 9]))["diverged"].fix == {"train.learning_rate": 3e-4}
+    assert found(replace(trial([3.0, 5, 7, 8, 9]), planned_rate=None))["diverged"].fix == {}
+
+
+@pytest.mark.parametrize(("end", "verdict"), [(3.04, None), (3.08, "warn"), (3.28, "warn"), (3.32, "fail")])
+def test_how_high_it_may_end(end: float, verdict: str | None) -> None:
+    assert bad(trial([3.0, 3.0, 3.0, 3.0, end])).get("diverged") == verdict
+
+
+def test_what_had_been_learnt_and_is_lost_counts_though_it_ends_below_its_start() -> None:
+    finding = found(trial([8.0, 3.0, 2.0, 6.0, 6.0]))["diverged"]
+    assert finding.verdict is Verdict.FAIL
+    assert "2.000 at step 100" in finding.what
+
+
+def test_a_hump_that_comes_down_again_is_no_divergence() -> None:
+    assert "diverged" not in bad(trial([3.0, 5.0, 3.5, 2.5, 2.0], FALLING))
+
+
+def test_held_out_rows_that_fall_overrule_rising_batches() -> None:
+    rising = [2 + i / 50 for i in range(200)]
+    assert "diverged" not in bad(trial([3.0, 2.8, 2.6, 2.5, 2.4], rising))
+
+
+def test_held_out_rows_that_rise_while_training_falls_are_overfit_and_not_diverged() -> None:
+    curve = trial([3.0, 2.2, 2.5, 3.0, 3.6], FALLING, steps_per_epoch=25)
+    assert bad(curve) == {"overfit": "fail"}
+    finding = found(curve)["overfit"]
+    assert finding.fix == {"train.load_best_model_at_end": True, "train.num_train_epochs": 2.0}
+    assert "63.6 % higher" in finding.what
+    assert "LIMA" in finding.todo
+
+
+@pytest.mark.parametrize(("end", "verdict"), [(2.05, None), (2.07, "warn"), (2.12, "fail")])
+def test_how_far_validation_may_rise_from_its_minimum(end: float, verdict: str | None) -> None:
+    assert bad(trial([3.0, 2.2, 2.1, 2.0, end], FALLING)).get("overfit") == verdict
+
+
+def test_a_loss_that_shoots_up_at_once_and_comes_half_down_has_diverged() -> None:
+    shooting = [3.0, 5.0, 7.0, 8.0, 8.0, *[8 - 4 * (1 - math.exp(-i / 40)) for i in range(195)]]
+    assert bad(trial([3.0, 5.5, 4.5, 4.2, 4.0], shooting)).get("diverged") == "fail"
+    assert "overfit" not in bad(trial([3.0, 5.5, 4.5, 4.2, 4.0], shooting))
+
+
+def test_validation_that_is_worst_from_the_first_step_on_asks_for_a_lower_rate() -> None:
+    assert found(trial([3.0, 3.5, 4, 4.5, 5], FALLING))["overfit"].fix == {"train.learning_rate": 0.001}
+
+
+def test_looks_without_rows_are_judged_by_how_far_they_jump() -> None:
+    jumping = [3.0, 2.2, 2.0, 2.15, 1.98, 2.14, 2.0, 2.13]
+    assert "overfit" not in bad(Curve(points(FALLING, 2), looks(jumping, rows=0)))
+
+
+def test_one_look_says_nothing_about_overfitting() -> None:
+    assert found(Curve(points(FALLING), looks([2.0])))["overfit"].verdict is Verdict.SKIP
+
+
+def test_a_held_out_loss_that_stays_is_a_plateau() -> None:
+    curve = trial([3.0, 3.0, 2.999, 2.999, 2.998])
+    assert bad(curve) == {"plateau": "fail"}
+    assert "200 steps" in found(curve)["plateau"].what
+
+
+def test_a_plateau_after_a_fall_is_none() -> None:
+    assert bad(trial([3.0, 2.0, 2.0, 2.0, 2.0], FALLING)) == {}
+
+
+def test_a_few_steps_after_warm_up_prove_no_plateau() -> None:
+    assert found(replace(trial([3.0, 3.0, 3.0, 3.0, 3.0]), warmup_steps=160))["plateau"].verdict is Verdict.SKIP
+
+
+def test_flat_batches_alone_are_a_warning_and_only_where_they_can_tell() -> None:
+    assert bad(Curve(points([1.5 + 0.05 * (-1) ** (i // 2) for i in range(200)]))) == {"plateau": "warn"}
+    assert bad(Curve(points([1.5 + 0.05 * (-1) ** (i // 2) for i in range(12)]))) == {}
+
+
+@pytest.mark.parametrize(
+    ("start", "vocabulary", "verdict"),
+    [
+        (6.0, 512, None),
+        (6.3, 512, "warn"),
+        (7.9, 512, "fail"),
+        (10.0, None, None),
+        (11.0, None, "warn"),
+        (15.7, None, "fail"),
+    ],
+)
+def test_where_a_curve_may_begin(start: float, vocabulary: int | None, verdict: str | None) -> None:
+    curve = replace(trial([start, 3, 2.5, 2.2, 2.1], FALLING), vocabulary=vocabulary)
+    assert bad(curve).get("start-high") == verdict
+
+
+def test_limits_can_be_moved() -> None:
+    curve = trial([3.0, 3.0, 3.0, 3.0, 3.2])
+    assert found(curve)["diverged"].verdict is Verdict.WARN
+    assert found(curve, diverged={"rise": 0.05})["diverged"].verdict is Verdict.FAIL
+
+
+def test_a_stable_curve_near_zero_does_not_diverge() -> None:
+    assert bad(Curve(points([0.02] * 100 + [0.04 + 0.001 * (i % 2) for i in range(100)]))).get("diverged") is None
+
+
+def test_a_loss_below_zero_is_no_sign_of_learning() -> None:
+    uphill = [-3.0 - i / 20 for i in range(200)]
+    assert bad(trial([3.0, 6.0, 9.0, 12.0, 14.0], uphill))["diverged"] == "fail"

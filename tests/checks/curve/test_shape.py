@@ -1,0 +1,235 @@
+"""What a curve does on its way: not a number, zero, swings, spikes, steps, growth, an end that comes too early."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sanetune.curves.series import Curve, Look, Point
+from sanetune.finding import Verdict
+from tests.checks.curve_material import bad, found, looks, points
+
+FALLING = [3 - 1.5 * (1 - math.exp(-i / 40)) + 0.2 * (-1) ** (i // 2) for i in range(200)]
+
+
+def changed(values: list[Any], **at: Any) -> list[Any]:
+    """``values`` with others at ``_PLACE``."""
+    places = {int(name[1:]): value for name, value in at.items()}
+    return [places.get(i, value) for i, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("curve", "verdict"),
+    [
+        (Curve(points(changed(FALLING, _70=math.nan))), "warn"),
+        (Curve(points(changed(FALLING, _199=math.nan))), "fail"),
+        (Curve(points([*FALLING[:150], *[math.inf] * 50])), "fail"),
+        (Curve(points(FALLING), looks([3, 2.5, math.nan])), "fail"),
+        (Curve(points(FALLING, grad_norm=changed([1.0] * 200, _60=math.nan))), None),
+        (Curve(points(FALLING, grad_norm=[1.0] * 190 + [math.inf] * 10)), "warn"),
+        (Curve(points(FALLING, grad_norm=[1.0] * 90 + [math.nan] * 110)), "fail"),
+    ],
+)
+def test_what_is_not_a_number_is_seen(curve: Curve, verdict: str | None) -> None:
+    assert bad(curve).get("nan") == verdict
+
+
+def test_the_first_step_that_is_not_a_number_is_named() -> None:
+    finding = found(Curve(points([*FALLING[:150], *[math.inf] * 50])))["nan"]
+    assert "50 of 200" in finding.what
+    assert "step 151" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("curve", "verdict"),
+    [
+        (Curve(points(changed(FALLING, _70=0.0))), "warn"),
+        (Curve(points(changed(FALLING, _70=0.0, _71=0.0, _90=0.0, _120=0.0, _160=0.0))), "fail"),
+        (Curve(points([0.0] * 20)), "fail"),
+        (Curve(points(FALLING), looks([3, 2, 0, 2, 2])), "fail"),
+        (Curve(points([math.exp(-i / 10) if i < 100 else 0.0 for i in range(200)])), None),
+        (Curve(points(FALLING, grad_norm=[1.0] * 150 + [0.0] * 50)), "fail"),
+        (Curve(points(FALLING, grad_norm=0.0)), None),
+        (Curve(points([2.0, 2.1] * 100, grad_norm=0.0)), "fail"),
+    ],
+)
+def test_zeros_out_of_nowhere_are_seen(curve: Curve, verdict: str | None) -> None:
+    assert bad(curve).get("zero-loss") == verdict
+
+
+@pytest.mark.parametrize(
+    ("rates", "finished", "verdict"),
+    [
+        ([0.0] * 200, True, "fail"),
+        ([0.0, *[1e-4] * 198, 0.0], True, None),
+        ([1e-4] * 170 + [0.0] * 30, True, "warn"),
+        ([1e-4] * 40 + [0.0] * 160, True, "fail"),
+        ([0.0] * 60 + [1e-4] * 140, False, "warn"),
+        ([0.0] * 4 + [1e-4] * 196, False, None),
+    ],
+)
+def test_a_rate_of_zero_is_seen_where_it_should_not_be(rates: list[float], finished: bool, verdict: str | None) -> None:
+    assert bad(Curve(points(FALLING, rate=rates), finished=finished)).get("rate-zero") == verdict
+
+
+def test_a_rate_that_is_planned_as_zero_fails_before_anything_is_logged() -> None:
+    assert found(Curve(points(FALLING), planned_rate=0.0))["rate-zero"].verdict is Verdict.FAIL
+    assert found(Curve(points(FALLING)))["rate-zero"].verdict is Verdict.SKIP
+
+
+def probed(losses: list[float]) -> Curve:
+    return Curve(points(FALLING), [], looks(losses, every=5, rows=16), planned_rate=1e-2, warmup_steps=10)
+
+
+@pytest.mark.parametrize(("swing", "verdict"), [(0.05, None), (0.15, "fail")])
+def test_swings_of_a_fixed_batch_are_counted(swing: float, verdict: str | None) -> None:
+    curve = probed([3 - 0.02 * i + 2 * swing * (i // 3 % 2) for i in range(41)])
+    assert bad(curve).get("oscillating") == verdict
+    if verdict:
+        finding = found(curve)["oscillating"]
+        assert finding.numbers["swings"] >= 6
+        assert finding.fix == {"train.learning_rate": 1e-3}
+
+
+def test_a_loss_that_rises_once_does_not_swing() -> None:
+    assert "oscillating" not in bad(probed([3 - 0.1 * i for i in range(11)] + [2 + 0.1 * i for i in range(30)]))
+
+
+def test_noisy_batches_do_not_swing() -> None:
+    noisy = [2 + 0.5 * math.sin(1.7 * i) for i in range(200)]
+    assert "oscillating" not in bad(Curve(points(noisy)))
+
+
+def test_a_spike_over_several_steps_is_found_with_its_place() -> None:
+    curve = Curve(points(changed(FALLING, _100=7.0, _101=9.0, _102=6.0)), planned_rate=3e-4, clipped_at=0.0)
+    finding = found(curve)["spike"]
+    assert finding.verdict is Verdict.WARN
+    assert "step 102: 9.00" in finding.what
+    assert finding.fix == {"train.max_grad_norm": 1.0}
+    assert found(replace(curve, clipped_at=1.0))["spike"].fix == {"train.learning_rate": 1e-4}
+
+
+def test_an_early_spike_asks_for_a_longer_warm_up() -> None:
+    curve = Curve(points(changed(FALLING, _20=9.0, _21=9.0)), clipped_at=1.0, warmup_steps=2, planned_rate=1e-4)
+    assert found(curve)["spike"].fix == {"train.warmup_steps": 0.1}
+
+
+def test_one_odd_batch_is_mentioned_and_no_alarm() -> None:
+    finding = found(Curve(points(changed(FALLING, _100=9.0))))["spike"]
+    assert finding.verdict is Verdict.PASS
+    assert "1 odd batch" in finding.what
+
+
+def test_one_batch_and_its_gradient_are_a_spike() -> None:
+    norms = changed([1.0 + 0.1 * (i % 3) for i in range(200)], _100=30.0)
+    assert bad(Curve(points(changed(FALLING, _100=9.0), grad_norm=norms))) == {"spike": "warn"}
+    assert bad(Curve(points(FALLING, grad_norm=norms))) == {}
+
+
+def test_one_hard_batch_is_no_spike_where_a_fixed_batch_does_not_feel_it() -> None:
+    norms = changed([1.0 + 0.1 * (i % 3) for i in range(200)], _100=30.0)
+    curve = Curve(points(changed(FALLING, _100=9.0), grad_norm=norms))
+    calm = looks([3 - 1.5 * (1 - math.exp(-i / 40)) for i in range(0, 200, 5)], every=5)
+    finding = found(replace(curve, probe=calm))["spike"]
+    assert finding.verdict is Verdict.PASS and "1 odd batch" in finding.what
+    felt = [replace(look, loss=1.3 * look.loss) if look.step == 105 else look for look in calm]
+    assert bad(replace(curve, probe=felt)) == {"spike": "warn"}
+    two = Curve(points(changed(FALLING, _100=9.0, _101=8.0), grad_norm=norms), probe=calm)
+    assert bad(two) == {"spike": "warn"}, "two batches in a row are not one"
+
+
+def test_a_hump_above_the_start_in_the_first_steps_is_told() -> None:
+    finding = found(probed([3.0, 4.0, 5.0, 4.0, 3.0, *[2.8 - 0.01 * i for i in range(36)]]))["spike"]
+    assert finding.verdict is Verdict.WARN
+    assert "from 3.00 to 5.00" in finding.what
+
+
+def test_gradients_of_warm_up_are_no_spikes() -> None:
+    norms = [50 * math.exp(-i / 3) + 1 for i in range(200)]
+    assert bad(Curve(points(FALLING, grad_norm=norms))) == {}
+
+
+def epochs(levels: list[float], count: int = 40, inside: float = 0.0) -> Curve:
+    losses = [one - inside * i / count + 0.03 * (-1) ** (i // 2) for one in levels for i in range(count)]
+    return Curve(points(losses, epoch=[(i + 1) / count for i in range(len(losses))]))
+
+
+@pytest.mark.parametrize(
+    ("levels", "inside", "verdict"),
+    [
+        ([1.1, 0.7, 0.4], 0.0, "warn"),
+        ([1.1, 1.0, 0.95], 0.0, None),
+        ([1.1, 0.7, 0.7], 0.0, None),
+        ([1.5, 1.1, 0.7], 0.38, None),
+    ],
+)
+def test_steps_at_the_boundaries_of_epochs(levels: list[float], inside: float, verdict: str | None) -> None:
+    assert bad(epochs(levels, inside=inside)).get("staircase") == verdict
+
+
+def test_held_out_rows_that_hold_overrule_a_staircase() -> None:
+    curve = epochs([1.1, 0.7, 0.4])
+    assert "staircase" not in bad(replace(curve, held=looks([1.2, 1.1, 1.05], every=40)))
+    assert "staircase" in bad(replace(curve, held=looks([1.2, 1.1, 1.3], every=40)))
+
+
+@pytest.mark.parametrize(("end", "verdict"), [(92, None), (260, None), (280, "warn"), (920, "fail")])
+def test_weights_that_grow(end: float, verdict: str | None) -> None:
+    norms = [(step, 91 + (end - 91) * step / 200) for step in range(0, 201, 50)]
+    assert bad(Curve(points(FALLING), weight_norms=norms)).get("norm-growth") == verdict
+
+
+def test_weights_that_have_stopped_growing_are_bounded() -> None:
+    norms = [(0, 9.0), (50, 29.0), (100, 30.0), (150, 30.1), (200, 30.1)]
+    assert "norm-growth" not in bad(Curve(points(FALLING), weight_norms=norms))
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(3, None), (30, "warn")])
+def test_gradients_that_grow(times: float, verdict: str | None) -> None:
+    norms = [times ** (i / 200) * (1 + 0.2 * (i % 3)) for i in range(200)]
+    assert bad(Curve(points(FALLING, grad_norm=norms))).get("norm-growth") == verdict
+
+
+def test_a_run_that_ends_while_it_falls_is_unfinished_and_a_trial_is_not() -> None:
+    steep = points([3 - 0.012 * i + 0.05 * (-1) ** i for i in range(200)])
+    assert bad(Curve(steep, finished=True)) == {"unfinished": "warn"}
+    assert found(Curve(steep, total_steps=2000))["unfinished"].verdict is Verdict.SKIP
+
+
+def test_held_out_rows_that_have_stopped_falling_overrule_the_batches() -> None:
+    steep = points([3 - 0.012 * i + 0.05 * (-1) ** i for i in range(200)])
+    held = looks([3, 2.5, 2.2, 2.1, 2.099])
+    assert "unfinished" not in bad(Curve(steep, held, finished=True))
+    assert "unfinished" in bad(Curve(steep, looks([3, 2.7, 2.4, 2.1, 1.8]), finished=True))
+
+
+NUMBERS = st.floats() | st.floats(0, 10)
+SOME = st.none() | NUMBERS
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(NUMBERS, SOME, SOME, SOME), max_size=40),
+    st.lists(st.tuples(NUMBERS, st.lists(NUMBERS, max_size=3)), max_size=12),
+    st.lists(st.tuples(NUMBERS, st.lists(NUMBERS, max_size=3)), max_size=12),
+    st.lists(NUMBERS, max_size=6),
+    st.sampled_from([None, 0, 3, 1000]),
+    SOME,
+    st.booleans(),
+)
+def test_no_curve_whatever_breaks_a_check(
+    some: list[Any], held: list[Any], probe: list[Any], norms: list[float], steps: int | None, size: Any, done: bool
+) -> None:
+    def seen(rows: list[Any]) -> list[Look]:
+        return [Look(3 * i, loss, tuple(sums), tuple([5] * len(sums))) for i, (loss, sums) in enumerate(rows)]
+
+    curve = Curve(
+        [Point(i, *one) for i, one in enumerate(some)], seen(held), seen(probe), list(enumerate(norms)),
+        steps, size, steps, steps or None, size, size, done,
+    )  # fmt: skip
+    assert all(one.what for one in found(curve).values())

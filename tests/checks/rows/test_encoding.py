@@ -1,0 +1,119 @@
+"""Damaged characters are found and shown so that they can be seen; the world's scripts are left in peace."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sanetune.checks.rows import encoding
+from sanetune.finding import Verdict
+from tests.checks.talking import clean, judged, talk, talks
+
+SENTENCES = [
+    "Où est le café près de l’hôtel ? « Là-bas », dit Zoë.",
+    "SÃO PAULO NÃO É A CAPITAL. Ação, coração, avô, à noite.",
+    "Kâğıt, hâlâ, rüzgâr; İstanbul’da yağmur yağıyor.",
+    "Grüße aus Österreich: „Straße“, Maße, 20 °C, ½ Liter, 5 €.",
+    "Žluťoučký kůň úpěl ďábelské ódy. Łódź, gęś, źdźbło, ŝanĝo.",
+    "Tiếng Việt có nhiều dấu: ă, â, đ, ê, ô, ơ, ư — ồ ạt, Ầ.",
+    "Îți mulțumesc, bună ziua; Þórður sagði: ‚Já‘ og fór.",
+    "Ἐν ἀρχῇ ἦν ὁ λόγος. Καλημέρα, τι κάνεις;",
+    "Съешь же ещё этих мягких французских булок. Україна, їжак, ґанок.",
+    "مرحبا بالعالم\u200f: نص عربي. می\u200cخواهم بروم.",
+    "שלום עולם\u200e — \u202bטקסט\u202c בעברית.",
+    "नमस्ते दुनिया, क्\u200dष और स्त्री। বাংলা ভাষা। தமிழ் மொழி.",
+    "ภาษา\u200bไทย\u200bไม่มีช่องว่าง ភាសា\u200bខ្មែរ",
+    "你好，世界！今天天气很好。「日本語のテキスト」です。한국어 문장입니다.",
+    "🎉👩‍👩‍👧‍👦🏴󠁧󠁢󠁥󠁮󠁧󠁿❤️👍🏽 ∑ ∀x∈ℝ: x² ≥ 0, ⟨a|b⟩, µm, Å, ™©®",
+    "Tab\tand line\r\nare no damage.",
+]
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_sound_text_of_any_script_is_sound(sentence: str) -> None:
+    assert list(encoding.damage(sentence)) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "table"),
+    [
+        ("Où est le café de Zoë ?", "latin-1"),
+        ("Où est le café de Zoë ?", "cp1252"),
+        ("Grüße, Straße, schöne Maße", "latin-1"),
+        ("It’s 5 € for “Żółć", "latin-1"),
+        ("Żółć gęś", "cp1250"),
+        ("Съешь же ещё", "latin-1"),
+    ],
+)
+def test_mojibake_is_found_and_mended_beside(sentence: str, table: str) -> None:
+    torn = sentence.encode().decode(table)
+    measured, judgement = judged(encoding, talks([talk("A question?", f"First line.\n{torn}\nLast line.")]))
+    assert measured.numbers["mojibake"] == 1
+    assert judgement.verdict is Verdict.FAIL
+    witness = next(w for w in measured.witnesses if "mojibake" in w.note)
+    assert (sentence.split()[0] in witness.beside and sentence.split()[0] not in witness.text) or "It" in sentence
+    assert witness.place and witness.place.message == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("lost \ufffd here", "replaced"),
+        ("half \ud83d", "surrogate"),
+        ("red \x1b[31m text", "control"),
+        ("page\x0cbreak", "control"),
+        ("a\x00b", "control"),
+        ("\x93quoted\x94 by Windows", "control"),
+        ("\ufeffbegins with a mark", "invisible"),
+        ("zero\u200bwidth", "invisible"),
+        ("turned \u202egnirts\u202c", "invisible"),
+        ("hidden \U000e0061\U000e0062", "invisible"),
+    ],
+)
+def test_each_kind_of_damage_is_named(text: str, kind: str) -> None:
+    assert kind in [found[0] for found in encoding.damage(text)]
+
+
+def test_what_cannot_be_seen_is_shown_as_its_code() -> None:
+    measured, _ = judged(encoding, talks([talk("Why?", "red \x1b[31m text"), talk("And?", "turned \u202egnirts")]))
+    shown = " ".join(witness.text for witness in measured.witnesses)
+    assert "\\x1b[31m" in shown and "\\u202e" in shown
+    assert all(witness.text.isprintable() for witness in measured.witnesses)
+
+
+def test_one_damaged_row_warns_and_one_in_twenty_fails() -> None:
+    good = [talk(f"Question {n}?", SENTENCES[n % 8]) for n in range(39)]
+    _, judgement = judged(encoding, talks([*good, talk("Why?", "lost \ufffd")]))
+    assert judgement.verdict is Verdict.WARN
+    assert "40 rows" in judgement.what and "1 with replacement characters" in judgement.what
+    _, judgement = judged(encoding, talks([*good[:19], talk("Why?", "lost \ufffd")]))
+    assert judgement.verdict is Verdict.FAIL and "5 %" in judgement.what
+
+
+def test_a_few_invisible_characters_pass_and_many_warn() -> None:
+    good = [talk(f"Question {n}?", "Yes.") for n in range(150)]
+    hidden = talk("Where?", "zero\u200bwidth")
+    assert judged(encoding, talks([*good, hidden]))[1].verdict is Verdict.PASS
+    assert judged(encoding, talks([*good[:50], hidden]))[1].verdict is Verdict.WARN
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_looked_at_without_an_error(text: str) -> None:
+    for _, start, end in encoding.damage(text):
+        assert 0 <= start < end <= len(text)
+
+
+@pytest.mark.parametrize("text", ["Ã\n" * 500_000, "Ã©" * 500_000, "\u200b" * 1_000_000, "é" * 1_000_000])
+def test_a_megabyte_takes_no_more_than_seconds(text: str) -> None:
+    began = time.process_time()
+    list(encoding.damage(text))
+    assert time.process_time() - began < 2
+
+
+def test_clean_real_data_pass(shared: Path) -> None:
+    verdicts = {name: judged(encoding, one)[1].verdict for name, one in clean(shared).items()}
+    assert set(verdicts.values()) == {Verdict.PASS}, verdicts

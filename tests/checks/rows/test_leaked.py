@@ -1,0 +1,102 @@
+"""Validation rows that stand in training are found: exactly, by their prompt, and nearly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sanetune.checks.base import NotApplicableError
+from sanetune.checks.rows import leaked
+from sanetune.finding import Verdict
+from tests.checks.rows.test_duplicated import reworded, rows, said, text
+from tests.checks.talking import clean, judged, read, side, talk, talks
+
+
+def test_splits_without_common_rows_pass() -> None:
+    _, judgement = judged(leaked, talks(rows(90), rows(10)))
+    assert judgement.verdict is Verdict.PASS
+    assert "10 validation rows against 90 training rows" in judgement.what
+
+
+def test_a_row_on_both_sides_is_shown_with_both_places() -> None:
+    some = rows(60)
+    measured, judgement = judged(leaked, talks(some, [*rows(9), talk(*said(some[7]))]))
+    assert judgement.verdict is Verdict.FAIL
+    assert "1 of 10 validation rows (10 %)" in judgement.what and "1 exactly" in judgement.what
+    (witness,) = measured.witnesses
+    assert str(witness.place) == "held.jsonl:10, row 9" and "chats.jsonl:8, row 7" in witness.note
+    assert witness.text == witness.beside
+
+
+def test_the_same_prompt_with_another_answer_counts() -> None:
+    some = rows(60)
+    measured, judgement = judged(leaked, talks(some, [*rows(9), talk(said(some[7])[0], text(30))]))
+    assert judgement.verdict is Verdict.FAIL and "1 with the same prompt and another answer" in judgement.what
+    assert measured.witnesses[0].text != measured.witnesses[0].beside
+
+
+def test_one_leaked_row_among_many_only_warns() -> None:
+    some = rows(60)
+    _, judgement = judged(leaked, talks(some, [*rows(110), talk(*said(some[7]))]))
+    assert judgement.verdict is Verdict.WARN
+
+
+def test_near_copies_are_found_and_their_share_decides() -> None:
+    some = rows(100)
+    near = [reworded(row, 3) for row in some]
+    measured, judgement = judged(leaked, talks(some, near))
+    assert measured.numbers["near"] + measured.numbers["prompt"] >= 95, "recall of at least 95 %"
+    assert judgement.verdict is Verdict.FAIL
+    measured, judgement = judged(leaked, talks(some, [*rows(50), near[0]]))
+    assert judgement.verdict is Verdict.WARN and "1 nearly" in judgement.what
+    assert "alike to training row" in measured.witnesses[0].note and measured.witnesses[0].beside
+
+
+def test_greetings_and_one_instruction_for_all_rows_do_not_count() -> None:
+    greeted = [talk("Hello!", text(30)) for _ in range(5)]
+    told = [talk("Write a short story for children.", text(40)) for _ in range(40)]
+    held = [talk("Hello!", text(30)), talk("Write a short story for children.", text(40))]
+    _, judgement = judged(leaked, talks([*greeted, *told], held))
+    assert judgement.verdict is Verdict.PASS
+
+
+def test_the_same_words_under_another_system_message_do_not_count() -> None:
+    one = talk("Sum up the text above, please.", text(30), system=text(20))
+    two = talk("Sum up the text above, please.", text(30), system=text(20))
+    assert judged(leaked, talks([one, *rows(5)], [two]))[1].verdict is Verdict.PASS
+
+
+def test_rows_of_one_template_are_no_leak() -> None:
+    letter = text(80)
+    some = [talk(f"{letter} order {n}", f"{text(6)} {n}") for n in range(220)]
+    measured, judgement = judged(leaked, talks(some[:200], some[200:]))
+    assert judgement.verdict is Verdict.PASS and measured.numbers["templated"] > 0
+
+
+def test_short_rows_that_differ_in_a_word_are_different_questions() -> None:
+    train = [
+        talk(f"How many cats live in house {n} of this long street?", f"In house {n} live {n % 7}.") for n in range(9)
+    ]
+    held = [talk("How many cats live in house 77 of this long street?", "In house 77 live 2.")]
+    assert judged(leaked, talks(train, held))[1].verdict is Verdict.PASS
+
+
+def test_without_validation_there_is_nothing_to_leak() -> None:
+    with pytest.raises(NotApplicableError, match="no validation"):
+        leaked.measure(talks(rows(5)))
+
+
+def test_clean_real_data_pass(shared: Path) -> None:
+    for name, one in clean(shared).items():
+        measured, judgement = judged(leaked, one)
+        assert judgement.verdict is Verdict.PASS, name
+        assert measured.numbers["exact"] == measured.numbers["prompt"] == measured.numbers["near"] == 0, name
+
+
+def test_reworded_real_rows_are_found(shared: Path) -> None:
+    train = read(shared / "data/gsm8k/test.jsonl")[:600]
+    held = [reworded(row, 3) for row in train if 50 <= len(" ".join(said(row)).split()) <= 90][:100]
+    split = side("validation", held)
+    measured, _ = judged(leaked, type(talks([]))(side("train", train), split))
+    assert measured.numbers["near"] + measured.numbers["prompt"] >= 0.95 * len(held)

@@ -1,0 +1,128 @@
+"""model-cannot-overfit and curve-rate-beaten, on made-up evidence: what fails, what passes, and with which words."""
+
+from __future__ import annotations
+
+import math
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sanetune.checks.curve import rate_beaten
+from sanetune.checks.model import cannot_overfit
+from sanetune.config.schema import AdapterSection
+from sanetune.curves.series import Curve, Look
+from sanetune.finding import Judgement, Verdict
+from sanetune.probes.lr_comparison import Branch, Branches
+from sanetune.probes.overfit import Overfit, Reply, Stuck, Try
+
+
+def judged(check: Any, *evidence: Any) -> Judgement:
+    limits = {name: limit.value for name, limit in check.LIMITS.items()}
+    found: Judgement = check.judge(check.measure(*evidence), limits)
+    return found
+
+
+def fitted(end: float, same: int = 20, **more: Any) -> Overfit:
+    right, wrong = Reply("q", "a b c", "a b c", True, 3, 3, True), Reply("q", "a b c", "a x", False, 1, 3, False)
+    replies = [right] * same + [wrong] * (20 - same)
+    tries = [Try(1e-3, [4.0, 2.0, end])]
+    return Overfit(20, 500, 50, 0.1, 4e-3, tries, Try(1e-5, [4.0, 3.9]), replies, **more)
+
+
+def config(adapter: AdapterSection | None = None) -> Any:
+    return SimpleNamespace(model=SimpleNamespace(adapter=adapter))
+
+
+def test_examples_known_by_heart_pass_and_the_planned_rate_is_told() -> None:
+    found = judged(cannot_overfit, fitted(0.02), config())
+    assert found.verdict is Verdict.PASS
+    assert "from a loss of 4 to 0.02" in found.what and "at the planned 1e-05 to 3.9" in found.what
+
+
+def test_a_loss_that_stays_high_fails_with_every_rate_that_was_tried() -> None:
+    found = judged(cannot_overfit, fitted(1.7, elsewhere=1.6), config())
+    assert found.verdict is Verdict.FAIL and "1e-03 (1.7)" in found.what
+    assert judged(cannot_overfit, fitted(math.nan, elsewhere=math.inf), config()).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("same", "verdict"), [(20, "pass"), (16, "pass"), (15, "warn"), (10, "warn"), (9, "fail"), (0, "fail")]
+)
+def test_answers_have_to_come_back_with_their_ends(same: int, verdict: str) -> None:
+    assert judged(cannot_overfit, fitted(0.02, same), config()).verdict == verdict
+
+
+def test_tokens_that_all_of_the_loss_stands_on_are_named_and_their_rows_trained() -> None:
+    stuck = [Stuck("<|im_end|>", 20, 5.3, True), Stuck("Ċ", 12, 5.0, False)]
+    overfit = fitted(0.4, 0, stuck=stuck, elsewhere=0.01)
+    found = judged(cannot_overfit, overfit, config(AdapterSection(r=8, tokens=["x"])))
+    assert found.verdict is Verdict.FAIL and "ends the answers" in found.what
+    assert found.fix == {"model.adapter": {"type": "lora", "r": 8, "tokens": ["<|im_end|>", "x", "Ċ"]}}
+    assert "frozen" not in judged(cannot_overfit, overfit, config()).what, "without an adapter no row is"
+    other = fitted(0.4, 0, stuck=stuck[1:], elsewhere=0.01)
+    assert judged(cannot_overfit, other, config(AdapterSection())).verdict is Verdict.WARN
+
+
+def rows(loss: float, step: int = 40, noise: float = 0.3) -> Look:
+    """Forty rows whose losses go together from look to look, as those of real rows do."""
+    chance = random.Random(step)
+    own = random.Random(1)
+    tokens = [own.randint(10, 60) for _ in range(40)]
+    level = [own.gauss(0, noise) for _ in range(40)]
+    return Look.of(step, [n * (loss + d + chance.gauss(0, 0.02)) for n, d in zip(tokens, level, strict=True)], tokens)
+
+
+def grown(planned: float, losses: dict[float, float], start: float = 4.0) -> Branches:
+    return Branches(
+        planned, 40, rows(start, 0), [Branch(rate, [], rows(loss)) for rate, loss in sorted(losses.items())]
+    )
+
+
+def run(total: int = 200, ends: float = 4.0) -> tuple[Any, Any]:
+    """Settings of a run, and a trial at the planned rate that ends there."""
+    return SimpleNamespace(total_steps=total), SimpleNamespace(done=200, curve=Curve(held=[rows(4.0, 0), rows(ends)]))
+
+
+def test_a_rate_that_a_third_of_it_beats_is_too_high() -> None:
+    found = judged(rate_beaten, grown(3e-2, {1e-3: 2.6, 3e-3: 2.5, 1e-2: 2.9, 3e-2: 3.6}), *run())
+    assert found.verdict is Verdict.FAIL and found.fix == {"train.learning_rate": 1.8e-3}
+    assert "too high by 1.1" in found.what
+    slight = judged(rate_beaten, grown(3e-3, {1e-3: 2.45, 3e-3: 2.5, 1e-2: 2.9}), *run())
+    assert slight.verdict is Verdict.WARN
+
+
+def test_the_rate_proposed_lies_between_the_branches_and_is_lower_for_a_longer_run() -> None:
+    def fix(losses: dict[float, float], steps: int) -> float:
+        return float(judged(rate_beaten, grown(0.1, losses | {0.1: 4.0}), *run(steps)).fix["train.learning_rate"])
+
+    even = {1e-4: 2.7, 1e-3: 2.5, 1e-2: 2.7}
+    assert fix(even, 100) == pytest.approx(1e-3, rel=0.05)
+    assert 1e-3 < fix(even | {1e-2: 2.55}, 100) < 10**-2.5 and 10**-3.5 < fix(even | {1e-4: 2.55}, 100) < 1e-3
+    assert fix(even, 800) == pytest.approx(5e-4, rel=0.05) and fix(even, 10**6) == pytest.approx(2.5e-4, rel=0.05)
+    assert fix({1e-3: 2.5, 1e-2: 2.7}, 100) == 1e-3, "nothing lower was tried"
+    assert fix({1e-3: 2.5, 1e-2: 2.5}, 100) == pytest.approx(10**-2.5, rel=0.05), "neither is better for certain"
+
+
+def test_a_higher_rate_that_is_better_for_forty_steps_proves_nothing_about_a_whole_run() -> None:
+    near = grown(3e-4, {1e-4: 3.2, 3e-4: 2.9, 9e-4: 2.6, 2.7e-3: 2.7})
+    assert judged(rate_beaten, near, *run(400)).verdict is Verdict.PASS
+    far = grown(3e-6, {1e-6: 3.99, 3e-6: 3.98, 9e-6: 3.9, 2.7e-5: 3.7, 8.1e-5: 3.3, 2.4e-4: 2.9, 7.3e-4: 2.6})
+    assert judged(rate_beaten, far, *run(400)).verdict is Verdict.FAIL
+    assert judged(rate_beaten, far, *run(100_000)).verdict is Verdict.PASS, "so long a run gets there"
+    assert judged(rate_beaten, far, *run(400, ends=2.62)).verdict is Verdict.PASS, "the trial has got there"
+
+
+def test_a_gain_that_may_be_chance_is_none() -> None:
+    noisy = Look.of(40, [30.0 * (2.5 + (-1) ** k * 3) for k in range(40)], [30] * 40)
+    found = Branches(1e-3, 40, rows(4.0, 0), [Branch(3e-4, [], noisy), Branch(1e-3, [], rows(2.6))])
+    assert judged(rate_beaten, found, *run()).verdict is Verdict.PASS
+
+
+def test_a_rate_that_leaves_the_base_worse_fails_even_where_no_neighbour_is_better() -> None:
+    found = judged(rate_beaten, grown(1.0, {0.33: 9.3, 1.0: 9.0, 3.0: 9.5}), *run())
+    assert found.verdict is Verdict.FAIL and "above the base's 3.9" in found.what and not found.fix
+    gone = Branches(1.0, 40, rows(4.0, 0), [Branch(0.1, [], rows(2.6)), Branch(1.0, [], Look(40, math.nan))])
+    lost = judged(rate_beaten, gone, *run())
+    assert lost.verdict is Verdict.FAIL and lost.fix == {"train.learning_rate": 0.079}

@@ -1,0 +1,77 @@
+"""CSV, Parquet and Arrow give the rows that were written, and a damaged file is said to be one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from sanetune.data.sources.read import Source, count, read_rows
+from sanetune.errors import DataError
+
+ROWS = [{"prompt": f"question {i} ä", "completion": f"reply\n{i} 😀"} for i in range(5)]
+
+
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
+
+
+Write = Callable[[str, Any], Path]
+
+
+def rows(path: Any, **options: Any) -> list[dict[str, Any]]:
+    return [row.values for row in read_rows(Source(str(path), **options))]
+
+
+def refused(path: Any, **options: Any) -> DataError:
+    with pytest.raises(DataError) as caught:
+        rows(path, **options)
+    return caught.value
+
+
+CSV = 'prompt,completion\r\n"say, ""hi""","two\nlines"\n\nb,\n'
+
+
+def test_csv_keeps_quotes_breaks_and_empty_cells(write: Write) -> None:
+    wanted = [{"prompt": 'say, "hi"', "completion": "two\nlines"}, {"prompt": "b", "completion": ""}]
+    path = write("rows.csv", "\ufeff" + CSV)
+    assert rows(path) == wanted
+    assert [row.place.line for row in read_rows(Source(str(path)))] == [2, 5]
+    assert rows(write("rows.tsv", "prompt\tcompletion\na, b\tc\n")) == [{"prompt": "a, b", "completion": "c"}]
+    assert rows(write("semicolon.csv", "prompt;completion\na, b;c\n")) == [{"prompt": "a, b", "completion": "c"}]
+    assert rows(write("one.csv", "text\nhello\n")) == [{"text": "hello"}]
+
+
+def test_parquet_and_arrow_leave_out_the_fields_that_arrow_filled_in(tmp_path: Path) -> None:
+    chats = [
+        {
+            "messages": [
+                {"role": "user", "content": "a"},
+                {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+            ]
+        },
+        {"messages": [{"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]},
+    ]
+    table = pa.Table.from_pylist(chats)
+    pq.write_table(table, tmp_path / "rows.parquet")
+    with pa.OSFile(str(tmp_path / "file.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    with pa.OSFile(str(tmp_path / "stream.arrow"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    for name in ("rows.parquet", "file.arrow", "stream.arrow"):
+        assert rows(tmp_path / name) == chats, name
+        assert count(Source(str(tmp_path / name))) == 2
+
+
+@pytest.mark.parametrize("name", ["broken.parquet", "broken.arrow", "broken.jsonl.gz", "broken.json.zst"])
+def test_a_damaged_file_is_said_to_be_damaged(write: Write, name: str) -> None:
+    good = {"gz": gzip.compress(LINES.encode() * 99)[:-20], "zst": zstandard.compress(LINES.encode() * 99)[:60]}
+    error = refused(write(name, good.get(name.split(".")[-1], b"not a table at all")))
+    assert name in str(error)
+    assert "damaged" in error.what or "cannot be read as" in error.what

@@ -1,0 +1,410 @@
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from sanetune.data.collator import Collator
+from sanetune.engine import checkpoints
+from sanetune.engine.loss import batch_loss, measure
+from sanetune.engine.metrics import Listener, Record, curve, read
+from sanetune.engine.models import load_model
+from sanetune.engine.trl.engine import train
+from sanetune.errors import ConfigError, DataError, RunError
+from sanetune.runs import Run
+
+Config = Callable[..., SimpleNamespace]
+
+
+class Follower(Listener):
+    """Remembers what it was told, and may do something at a step."""
+
+    def __init__(self, at: int = -1, do: Callable[[], Any] = lambda: None) -> None:
+        self.at, self.do = at, do
+        self.records: list[Record] = []
+        self.words: list[str] = []
+        self.ended = 0
+
+    def step(self, step: int) -> None:
+        if step == self.at:
+            self.do()
+
+    def record(self, record: Record) -> None:
+        self.records.append(record)
+
+    def say(self, words: str) -> None:
+        self.words.append(words)
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(run.model / "model.safetensors")
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, base: Path, prepared: Any) -> Run:
+    """An uninterrupted run of six steps, in one and a half epochs, to compare others with."""
+    run = Run.create(tmp_path_factory.mktemp("whole") / "run")
+    train(SIX(base), prepared, run)
+    return run
+
+
+def SIX(base: Path) -> SimpleNamespace:
+    given = {
+        "max_steps": 6, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "lr_scheduler_type": "cosine",
+        "warmup_steps": 1, "logging_steps": 1, "eval_strategy": "steps", "eval_steps": 2, "save_strategy": "steps",
+        "save_steps": 2, "load_best_model_at_end": True, "seed": 3, "data_seed": 3, "use_cpu": True, "bf16": False,
+        "neftune_noise_alpha": 5, "train_sampling_strategy": "group_by_length",
+    }  # fmt: skip
+    return SimpleNamespace(
+        model=SimpleNamespace(name=str(base)),
+        train=SimpleNamespace(given=given, early_stopping_patience=None),
+        run=SimpleNamespace(trackers=[], name="six"),
+    )
+
+
+def test_a_run_learns_and_leaves_metrics_checkpoints_and_a_model(
+    whole: Run, base: Path, prepared: Any, rows: list[dict[str, Any]]
+) -> None:
+    records = read(whole.metrics)
+    steps, losses = curve(records, "train")
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert losses[-1] < 0.7 * losses[0]
+    assert curve(records, "validation")[0] == [0, 2, 4, 6]
+    assert whole.steps_saved == [2, 4, 6]
+    assert whole.finished
+    assert not list(whole.path.rglob("*.bin")), "pickled arguments"
+    last = [record for record in records if record.kind == "train"][-1]
+    assert last.learnt_tokens is not None
+    assert last.tokens is not None
+    assert 0 < last.learnt_tokens < last.tokens
+    epoch = next(record for record in records if record.kind == "train" and record.step == 4)
+    assert epoch.tokens == sum(len(row["input_ids"]) for row in rows[:16])
+    assert epoch.learnt_tokens == sum(label != -100 for row in rows[:16] for label in row["labels"][1:])
+
+
+def test_the_saved_model_loads_plainly_and_has_the_recorded_validation_loss(whole: Run, prepared: Any) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(whole.model)
+    best = min(curve(read(whole.metrics), "validation")[1])
+    assert measure(model, prepared.validation, Collator(0)).loss == pytest.approx(best, abs=1e-5)
+    assert AutoTokenizer.from_pretrained(whole.model).chat_template == prepared.tokenizer.chat_template
+    assert (model.generation_config.eos_token_id, model.generation_config.pad_token_id) == (2, 0)
+
+
+def test_labels_and_loss_of_the_first_step_are_ours(base: Path, prepared: Any, config: Config, tmp_path: Path) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+    from sanetune.engine.trl.trainer import Trainer
+
+    original = Trainer.compute_loss
+
+    def spy(self: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append({key: inputs[key].clone() for key in ("input_ids", "labels", "attention_mask")})
+        assert not kwargs.get("return_outputs")
+        return original(self, model, inputs, *args, **kwargs)
+
+    settings = config(max_steps=1, gradient_accumulation_steps=2, eval_strategy="no", load_best_model_at_end=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "compute_loss", spy)
+        outcome = train(settings, prepared, Run.create(tmp_path / "run"))
+    by_ids = {tuple(row["input_ids"]): row["labels"] for row in prepared.train}
+    assert len(seen) == 2
+    for batch in seen:
+        for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
+            length = int(mask.sum())
+            assert (labels[length:] == -100).all()
+            assert by_ids[tuple(ids[:length].tolist())] == labels[:length].tolist()
+    expected = batch_loss(load_model(settings.model), seen)
+    assert outcome.records[0].loss == pytest.approx(expected.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_validation_loss_does_not_depend_on_the_batch_size(
+    size: int, prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    settings = config(max_steps=1, per_device_eval_batch_size=size, eval_steps=1, save_strategy="no",
+                      load_best_model_at_end=False)  # fmt: skip
+    outcome = train(settings, prepared, Run.create(tmp_path / "run"))
+    base = measure(load_model(settings.model), prepared.validation, Collator(0))
+    assert outcome.base_validation_loss == pytest.approx(base.loss, abs=1e-5)
+
+
+def test_the_curve_does_not_depend_on_whether_it_is_validated(prepared: Any, config: Config, tmp_path: Path) -> None:
+    quiet = {"max_steps": 2, "save_strategy": "no", "load_best_model_at_end": False, "neftune_noise_alpha": 5}
+    with_it = train(config(eval_steps=1, **quiet), prepared, Run.create(tmp_path / "a"))
+    without = train(config(eval_strategy="no", **quiet), prepared, Run.create(tmp_path / "b"))
+    assert curve(with_it.records, "train")[1] == curve(without.records, "train")[1]
+
+
+def test_packs_train_like_padded_rows(
+    rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    from datasets import Dataset
+
+    packs = []
+    for start in (0, 4):
+        some = rows[start : start + 4]
+        packs.append({
+            "input_ids": [i for row in some for i in row["input_ids"]],
+            "labels": [i for row in some for i in row["labels"]],
+            "seq_lengths": [len(row["input_ids"]) for row in some],
+        })  # fmt: skip
+    losses = []
+    for train_rows, size in ((Dataset.from_list(packs), 2), (Dataset.from_list(rows[:8]), 8)):
+        data = SimpleNamespace(**{**vars(prepared), "train": train_rows, "validation": None})
+        settings = config(max_steps=3, per_device_train_batch_size=size, packing=size == 2, save_strategy="no")
+        losses.append(train(settings, data, Run.create(tmp_path / str(size))).records)
+    for packed, padded in zip(*losses, strict=True):
+        assert packed.loss == pytest.approx(padded.loss, abs=1e-4)
+        assert packed.grad_norm == pytest.approx(padded.grad_norm, rel=1e-3)
+        assert packed.tokens == padded.tokens
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM])
+def test_a_signal_saves_and_stops_and_the_resumed_run_ends_with_the_same_weights(
+    number: signal.Signals, whole: Run, base: Path, prepared: Any, tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path / "run")
+    before = signal.getsignal(number)
+    follower = Follower(3, lambda: os.kill(os.getpid(), number))
+    with pytest.raises(KeyboardInterrupt):
+        train(SIX(base), prepared, run, [follower])
+    assert signal.getsignal(number) == before
+    assert follower.ended == 1
+    assert any("checkpoint-3 written" in words for words in follower.words)
+    assert run.steps_saved == [2, 3]
+    assert not run.finished
+    outcome = train(SIX(base), prepared, Run.create(run.path, resume=True), resume=True)
+    assert outcome.resumed_from == 3
+    assert same(weights(run), weights(whole))
+    assert [(r.step, r.kind, r.loss, r.tokens) for r in read(run.metrics)] == [
+        (r.step, r.kind, r.loss, r.tokens) for r in read(whole.metrics)
+    ]
+
+
+def test_a_killed_run_resumes_from_its_last_checkpoint_in_a_later_epoch(
+    whole: Run, base: Path, prepared: Any, tmp_path: Path
+) -> None:
+    class Killed(Exception):  # noqa: N818
+        pass
+
+    def kill() -> None:
+        raise Killed
+
+    run = Run.create(tmp_path / "run")
+    with pytest.raises(Killed):
+        train(SIX(base), prepared, run, [Follower(5, kill)])
+    moved = run.path.rename(tmp_path / "moved elsewhere")
+    outcome = train(SIX(base), prepared, Run.create(moved, resume=True), resume=True)
+    assert outcome.resumed_from == 4
+    assert same(weights(Run(moved)), weights(whole))
+
+
+def test_resuming_on_other_data_is_refused(whole: Run, base: Path, prepared: Any) -> None:
+    other = SimpleNamespace(**{**vars(prepared), "fingerprint": "other rows"})
+    with pytest.raises(RunError, match="not what checkpoint-6 was trained on"):
+        train(SIX(base), other, whole, resume=True)
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(
+    base: Path, prepared: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sanetune.engine.trl.trainer import Trainer
+
+    run = Run.create(tmp_path / "run")
+    original = Trainer._save_optimizer_and_scheduler
+
+    def full(self: Any, folder: str) -> None:
+        if self.state.global_step == 4:
+            raise OSError(28, "No space left on device")
+        original(self, folder)
+
+    monkeypatch.setattr(Trainer, "_save_optimizer_and_scheduler", full)
+    with pytest.raises(RunError, match=r"disk is full: checkpoint-4 .* MB free") as caught:
+        train(SIX(base), prepared, run)
+    assert "checkpoint-2" in caught.value.why
+    assert [path.name for path in sorted(run.checkpoints.iterdir())] == ["checkpoint-2"]
+    monkeypatch.undo()
+    assert train(SIX(base), prepared, run, resume=True).resumed_from == 2
+
+
+def test_lora_saves_the_adapter_and_a_merged_model_with_the_same_logits(
+    base: Path, prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    run = Run.create(tmp_path / "run")
+    outcome = train(config(model={"adapter": {"type": "lora", "r": 4}}, learning_rate=1e-2), prepared, run)
+    ids = torch.tensor([prepared.train[0]["input_ids"]])
+    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), run.adapter).eval()
+    merged = AutoModelForCausalLM.from_pretrained(run.model)
+    with torch.no_grad():
+        torch.testing.assert_close(merged(ids).logits, adapted(ids).logits, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(merged(ids).logits, outcome.model(ids).logits, atol=1e-5, rtol=1e-5)
+        original = AutoModelForCausalLM.from_pretrained(base)(ids).logits
+    assert not torch.allclose(merged(ids).logits, original, atol=1e-2)
+    assert outcome.frozen.trainable < 0.2 * outcome.frozen.parameters
+    assert outcome.train_loss < outcome.records[1].loss
+    assert type(outcome.model).__name__ == "LlamaForCausalLM"
+    assert "forward" not in vars(outcome.model)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_lora_trains_the_rows_of_tokens_that_a_template_added(
+    tied: bool, base: Path, rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    import copy
+
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = copy.deepcopy(prepared.tokenizer)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
+    ended = [{"input_ids": [*row["input_ids"][:20], 512], "labels": [*row["labels"][:20], 512]} for row in rows]
+    if not tied:
+        untied = AutoModelForCausalLM.from_pretrained(base, tie_word_embeddings=False)
+        untied.lm_head.weight = torch.nn.Parameter(untied.model.embed_tokens.weight.detach().clone())
+        untied.save_pretrained(tmp_path / "untied")
+        prepared.tokenizer.save_pretrained(tmp_path / "untied")
+    data = SimpleNamespace(**{
+        **vars(prepared), "train": Dataset.from_list(ended), "validation": None, "tokenizer": tokenizer,
+        "stop_token_ids": [512],
+    })  # fmt: skip
+    run = Run.create(tmp_path / "run")
+    name = str(base if tied else tmp_path / "untied")
+    settings = config(model={"name": name, "adapter": "lora"}, max_steps=30, learning_rate=1e-2)
+    outcome = train(settings, data, run)
+    assert any("1 added tokens" in note for note in outcome.notes)
+    model = AutoModelForCausalLM.from_pretrained(run.model)
+    assert model.config.tie_word_embeddings is tied
+    with torch.no_grad():
+        logits = model(torch.tensor([ended[0]["input_ids"][:20]])).logits
+        torch.testing.assert_close(
+            logits, outcome.model(torch.tensor([ended[0]["input_ids"][:20]])).logits, atol=1e-5, rtol=1e-5
+        )
+    assert logits[0, -1].argmax() == 512
+
+
+def test_lora_resumes_to_the_same_adapter(base: Path, prepared: Any, config: Config, tmp_path: Path) -> None:
+    settings = config(model={"adapter": "lora"})
+    straight, halted = Run.create(tmp_path / "a"), Run.create(tmp_path / "b")
+    train(settings, prepared, straight)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, prepared, halted, [Follower(3, lambda: os.kill(os.getpid(), signal.SIGINT))])
+    train(settings, prepared, halted, resume=True)
+    assert same(weights(straight), weights(halted))
+
+
+def test_bf16_and_activation_checkpointing_train_on_a_cpu(prepared: Any, config: Config, tmp_path: Path) -> None:
+    settings = config(
+        bf16=True, activation_checkpointing=True, max_steps=2, warmup_steps=0, save_strategy="no", eval_strategy="no",
+        load_best_model_at_end=False,
+    )  # fmt: skip
+    outcome = train(settings, prepared, Run.create(tmp_path / "run"))
+    assert outcome.records[-1].loss < outcome.records[0].loss
+    assert outcome.model.dtype == torch.float32
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_lost_loss_is_shown_and_does_not_stick(
+    prepared: Any, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sanetune.engine.trl.trainer import Trainer
+
+    original = Trainer.compute_loss
+
+    def spoilt(self: Any, *args: Any, **kwargs: Any) -> Any:
+        loss = original(self, *args, **kwargs)
+        # Spoils the value that is recorded, not the gradients.
+        return loss + (float("nan") * loss.detach() if self.state.global_step == 1 else 0)
+
+    monkeypatch.setattr(Trainer, "compute_loss", spoilt)
+    run = Run.create(tmp_path / "run")
+    train(config(max_steps=3, eval_strategy="no", save_strategy="no", load_best_model_at_end=False), prepared, run)
+    assert [math.isnan(loss) for loss in curve(read(run.metrics), "train")[1]] == [False, True, False]
+    assert '"loss": "NaN"' in run.metrics.read_text()
+
+
+def test_early_stopping_stops_and_keeps_the_best(prepared: Any, config: Config, tmp_path: Path) -> None:
+    settings = config(max_steps=40, eval_steps=1, save_steps=1, learning_rate=0.3, patience=2, warmup_steps=0,
+                      save_total_limit=1)  # fmt: skip
+    run = Run.create(tmp_path / "run")
+    outcome = train(settings, prepared, run)
+    assert outcome.stopped_early
+    assert outcome.steps < 40
+    assert outcome.best_step is not None
+    kept = measure(outcome.model, prepared.validation, Collator(0)).loss
+    assert kept == pytest.approx(outcome.best_validation_loss, abs=1e-4)
+    assert run.steps_saved == [outcome.best_step]
+
+
+def test_frozen_weights_do_not_change(base: Path, prepared: Any, config: Config, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    run = Run.create(tmp_path / "run")
+    outcome = train(config(model={"train_only": ["layers.4"]}, max_steps=2), prepared, run)
+    before, after = load_file(base / "model.safetensors"), weights(run)
+    changed = {key for key in after if not torch.equal(before[key], after[key])}
+    assert changed
+    assert all(".layers.4." in key for key in changed)
+    assert outcome.frozen.matched == {"layers.4": 9}
+
+
+def test_settings_that_trl_refuses_are_a_config_error(prepared: Any, config: Config, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="TRL refuses"):
+        train(config(lr_scheduler_type="invented"), prepared, Run.create(tmp_path / "run"))
+
+
+def test_no_training_rows_is_a_data_error(prepared: Any, config: Config, tmp_path: Path) -> None:
+    empty = SimpleNamespace(**{**vars(prepared), "train": prepared.train.select([])})
+    with pytest.raises(DataError, match="no training rows"):
+        train(config(), empty, Run.create(tmp_path / "run"))
+
+
+def test_without_validation_rows_it_trains_on(prepared: Any, config: Config, tmp_path: Path) -> None:
+    alone = SimpleNamespace(**{**vars(prepared), "validation": None})
+    outcome = train(config(max_steps=1, patience=2), alone, Run.create(tmp_path / "run"))
+    assert outcome.validation_loss is None
+    assert checkpoints.latest(Run(tmp_path / "run").checkpoints) is not None
+
+
+def test_two_processes_give_the_same_curve_as_one(
+    base: Path, rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    """Under `torchrun`, as under `accelerate launch`: same effective batch, same losses, one writer."""
+    program = Path(__file__).with_name("two_processes.py")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(program)]
+    done = subprocess.run(
+        [*command, str(base), str(tmp_path / "two")], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    two = read(Run(tmp_path / "two").metrics)
+    data = SimpleNamespace(**{**vars(prepared), "validation": prepared.validation.select(range(5))})
+    one = train(config(max_steps=2, per_device_train_batch_size=4, train_sampling_strategy="sequential"), data,
+                Run.create(tmp_path / "one")).records  # fmt: skip
+    assert [(r.step, r.kind, r.tokens, r.learnt_tokens) for r in two] == [
+        (r.step, r.kind, r.tokens, r.learnt_tokens) for r in one
+    ]
+    for a, b in zip(two, one, strict=True):
+        assert a.loss == pytest.approx(b.loss, abs=1e-4)
+    assert Run(tmp_path / "two").finished

@@ -1,0 +1,77 @@
+"""The independent route and the data's own labels agree on real rows, and each can be wrong without the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sanetune.config.load import load
+from sanetune.data.labels import MASKED
+from sanetune.evidence.batch_stats import Reading
+from sanetune.evidence.from_config import ConfigEvidence
+from sanetune.evidence.registry import Evidence
+from sanetune.evidence.token_roles import LEARNT, NAMES
+from tests import real
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+
+
+def evidence(tmp_path: Path, settings: dict[str, Any]) -> Evidence:
+    config = load(settings)
+    (tmp_path / "scratch").mkdir()
+    return Evidence(ConfigEvidence(config, tmp_path / "scratch").builders(), {"config": config})
+
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "alpaca": ({"train": real.STORIES["alpaca"]}, {}),
+    "sharegpt, packed": ({"train": real.STORIES["sharegpt"]}, {"packing": True}),
+    "sharegpt, last": ({"train": real.STORIES["sharegpt"], "loss_on": "last"}, {}),
+    "gsm8k, cut": ({"train": real.STORIES["gsm8k"], "overlong": "cut"}, {"max_length": 200}),
+    "drone": (real.TOOLS["drone"], {"max_length": 8192}),
+    "airline": (real.TOOLS["airline"], {"max_length": 16384}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_routes_to_the_labels_agree_on_every_token_of_real_rows(shared: Path, tmp_path: Path, name: str) -> None:
+    data, train = CASES[name]
+    tools = data["train"] in {one["train"] for one in real.TOOLS.values()}
+    model = real.qwen3(shared, tmp_path / "model") if tools else shared / "models/stories260k"
+    settings = real.config(shared, model, {**data, "max_examples": 60}, tmp_path / "run", train)
+    if not tools:
+        settings["model"]["chat_template"] = "chatml"
+    reading: Reading = evidence(tmp_path, settings)["reading"]
+    for side in reading.sides:
+        assert side.documents == side.rows > 0
+        assert (side.unread, side.disagree, side.missing_reply, side.foreign) == (0, 0, 0, 0)
+        assert side.learnt_by["assistant"] > 0
+        assert not side.learnt_by.keys() & {"user", "system", "tool"}
+        if name == "gsm8k, cut":
+            assert 0 < side.cut <= side.turns == side.cut + sum(side.ends.values())
+        else:
+            assert side.turns == sum(side.ends.values())
+
+
+def test_who_is_told_for_every_token_and_by_example(shared: Path, tmp_path: Path) -> None:
+    data = {"train": real.STORIES["alpaca"], "max_examples": 20}
+    model = shared / "models/stories260k"
+    settings = real.config(shared, model, data, tmp_path / "run", {}, chat_template="chatml")
+    found = evidence(tmp_path, settings)
+    prepared, speakers = found["prepared"], found["speakers"]
+    for number, row in enumerate(prepared.train):
+        spoken = speakers.of("train", row["input_ids"])
+        assert spoken is not None and spoken.example == number
+        learnt = np.asarray(row["labels"]) != MASKED
+        assert (learnt[spoken.wanted_T == LEARNT]).all()
+        text = prepared.tokenizer.decode(
+            [token for token, who in zip(row["input_ids"], spoken.who_T, strict=True) if NAMES[who] == "assistant"]
+        )
+        answer = prepared.conversation("train", number).messages[-1]["content"]
+        assert text.split() == answer.split()
+    assert speakers.of("train", [1, 2, 3]) is None

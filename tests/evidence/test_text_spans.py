@@ -1,0 +1,100 @@
+"""The independent route finds every message in what real templates render, and says what is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sanetune.data.conversation import Conversation, Message
+from sanetune.data.template.chat_template import CHATML, ChatTemplate
+from sanetune.errors import Place, TemplateError
+from sanetune.evidence.text_spans import Literals, find
+
+TEMPLATES = sorted((Path(trl.__file__).parent / "chat_templates").glob("*.jinja"))
+TALK: list[Message] = [
+    {"role": "user", "content": "assistant"},
+    {"role": "assistant", "content": "user"},
+    {"role": "user", "content": "Hello there"},
+    {"role": "assistant", "content": "Hi."},
+]
+SYSTEM: Message = {"role": "system", "content": "Be kind."}
+
+
+def template_of(file: Path) -> ChatTemplate:
+    return ChatTemplate(file.read_text(), {"bos_token": "<s>", "eos_token": "</s>"})
+
+
+@pytest.mark.parametrize("file", [one for one in TEMPLATES if "training" not in one.name], ids=lambda file: file.stem)
+@pytest.mark.parametrize("system", [False, True])
+def test_every_message_is_found_where_it_stands_even_when_texts_are_words_of_the_template(
+    file: Path, system: bool
+) -> None:
+    template = template_of(file)
+    messages = [SYSTEM, *TALK] if system else TALK
+    try:
+        text = template.render(messages)
+    except TemplateError:
+        return  # this template takes no system message
+    found = find(text, Conversation(messages, Place()), Literals.of(template, ("</s>",)))
+    assert not found.lost
+    texts = [(span.role, text[span.start : span.end]) for span in found.spans if span.role != "end"]
+    assert texts == [(message["role"], message["content"]) for message in messages]
+    assert len(found.turns) == 2
+    for (start, end), answer in zip(found.turns, ("user", "Hi."), strict=True):
+        assert answer in text[start:end]
+        assert "Hello" not in text[start:end]
+
+
+def test_the_end_of_a_turn_is_the_tag_behind_it() -> None:
+    literals = Literals.of(ChatTemplate(CHATML), ("<eos>",))
+    assert literals.ends == ("<|im_end|>", "<eos>")
+    assert literals.headers == {"assistant": "<|im_start|>assistant\n", "user": "<|im_start|>user\n"}
+
+
+def test_a_text_that_is_left_out_is_named() -> None:
+    template = ChatTemplate(
+        "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}] {{ m.content }}\n{% endif %}{% endfor %}"
+    )
+    messages = [SYSTEM, *TALK]
+    found = find(template.render(messages), Conversation(messages, Place()), Literals.of(template, ()))
+    assert found.lost == [(0, "content")]
+
+
+def test_reasoning_and_tool_calls_belong_to_the_assistants_turn() -> None:
+    template = template_of(next(file for file in TEMPLATES if file.stem == "qwen3"))
+    call = {"id": "1", "type": "function", "function": {"name": "lookup", "arguments": {"order": 7}}}
+    messages: list[Message] = [
+        {"role": "user", "content": "Where is it?"},
+        {"role": "assistant", "content": "", "reasoning_content": "I look.", "tool_calls": [call]},
+        {"role": "tool", "content": "on its way", "tool_call_id": "1"},
+        {"role": "assistant", "content": "It is on its way."},
+    ]
+    text = template.render(messages)
+    found = find(text, Conversation(messages, Place()), Literals.of(template, ()))
+    first, second = (text[start:end] for start, end in found.turns)
+    assert "I look." in first and '{"order": 7}' in first and first.endswith("<|im_end|>")
+    assert second.endswith("It is on its way.<|im_end|>")
+    tool = next(span for span in found.spans if span.role == "tool")
+    assert text[tool.start : tool.end] == "on its way"
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cn")), min_size=1, max_size=30)
+
+
+@settings(deadline=None)
+@given(st.lists(words.filter(str.strip), min_size=2, max_size=6))
+def test_any_texts_are_found_in_chatml_in_order(texts: list[str]) -> None:
+    template = ChatTemplate(CHATML)
+    messages: list[Message] = [
+        {"role": ("user", "assistant")[number % 2], "content": text} for number, text in enumerate(texts)
+    ]
+    text = template.render(messages)
+    found = find(text, Conversation(messages, Place()), Literals.of(template, ()))
+    assert not found.lost
+    pieces = [text[span.start : span.end] for span in found.spans if span.role != "end"]
+    assert pieces == [one.strip() for one in texts]
+    assert len(found.turns) == len(texts) // 2

@@ -1,0 +1,83 @@
+"""Every check is whole: page, evidence that exists, limits with sources; others may bring theirs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sanetune.checks.base import LEVELS, Check, Page
+from sanetune.config.load import load
+from sanetune.errors import ConfigError
+from sanetune.evidence.from_config import ConfigEvidence
+from sanetune.evidence.from_model import Protocol
+from sanetune.gate import catalogue as module
+from sanetune.gate.catalogue import FAMILIES, catalogue, chosen, known
+
+FOREIGN = '''"""A fault of our own.
+
+Measures: a number.
+Matters: much.
+Cause: us.
+Fix: undo it.
+"""
+from sanetune.finding import Measurement, passed
+def measure(settings): return Measurement()
+def judge(measured, limits): return passed("fine")
+'''
+
+
+@pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.name)
+def test_every_check_has_a_page_and_needs_evidence_that_can_be_built(check: Check) -> None:
+    config = load({"model": {"name": "m"}, "data": {"train": "d"}})
+    found = ConfigEvidence(config, Path()).builders()
+    deep = {level: Protocol(config, level, ExitStack()).builders() for level in LEVELS}
+    assert set(check.needs) <= {*found, *deep[check.level], "config"}
+    assert check.needs
+    assert check.family in FAMILIES
+    assert check.page.fault.endswith(".")
+    for name, limit in check.limits.items():
+        assert len(limit.source) > 10, f"{name} has no source"
+
+
+def test_a_page_without_a_part_is_refused() -> None:
+    with pytest.raises(ValueError, match="no Fix"):
+        Page.of("x", "Fault.\n\nMeasures: a\nMatters: b\nCause: c\n")
+
+
+def test_checks_are_chosen_by_name_or_family() -> None:
+    names = [check.name for check in chosen(["labels"], ["labels-none"])]
+    assert "labels-on-prompt" in names
+    assert "labels-none" not in names
+    assert all(name.startswith("labels-") for name in names)
+    assert len(chosen([], [], "trial")) == len(catalogue())
+    assert {check.level for check in chosen([], [], "probe")} == {"static", "probe"}
+    assert {check.level for check in chosen([], [])} == {"static"}
+
+
+def test_a_name_that_is_no_check_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        known("label-none")
+    assert "labels-none" in caught.value.fix
+
+
+def test_another_package_brings_a_check_through_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "our_fault.py").write_text(FOREIGN)
+    (tmp_path / "broken_fault.py").write_text("measure = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def brought(name: str) -> None:
+        point = importlib.metadata.EntryPoint(name, name, module.GROUP)
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
+        catalogue.cache_clear()
+
+    try:
+        brought("our_fault")
+        assert catalogue()["our-fault"].page.fix == "Undo it."
+        brought("broken_fault")
+        with pytest.raises(ConfigError, match="cannot be loaded"):
+            catalogue()
+    finally:
+        catalogue.cache_clear()

@@ -1,0 +1,105 @@
+"""Operations of a token, counted against torch's own counter; published and measured rates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from sanetune.probes.device_speed import PEAKS, Work, matmul_rate, published, work_of
+
+
+def llama(tied: bool = False) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4}
+    torch.manual_seed(0)
+    return LlamaForCausalLM(LlamaConfig(vocab_size=512, tie_word_embeddings=tied, attn_implementation="eager", **sizes))
+
+
+def lora(model: Any) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(model, LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM"))
+
+
+def counted(model: Any, length: int = 32) -> float:
+    """Operations per token of a forward and backward pass, as torch counts them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    ids = torch.arange(2 * length).reshape(2, length) % 512
+    with FlopCounterMode(display=False) as counter:
+        model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+    return counter.get_total_flops() / ids.numel()
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("adapted", [False, True])
+def test_operations_are_those_that_torch_counts(tied: bool, adapted: bool) -> None:
+    """torch counts the whole square of attention scores; a causal one needs half. The first layer's inputs need no
+    gradient, where nothing below them is trained."""
+    model = lora(llama(tied)) if adapted else llama(tied)
+    work = work_of(model)
+    square = 6 * work.layers * work.width * 32
+    assert work.per_token(32) + square == pytest.approx(counted(model), rel=0.04)
+
+
+def test_full_training_is_six_operations_for_each_weight_and_a_frozen_weight_four() -> None:
+    assert Work(0, 1_000).per_token(0) == 6_000
+    assert Work(1_000, 10).per_token(0) == 4_060
+    assert Work(0, 0, layers=2, width=64).per_token(100) == 6 * 2 * 64 * 100
+
+
+def test_embeddings_that_are_only_looked_up_cost_nothing() -> None:
+    apart, tied = work_of(llama()), work_of(llama(tied=True))
+    assert apart == tied
+    assert apart.trained == 3 * (4 * 64 * 64 + 3 * 64 * 128) + 512 * 64
+
+
+def test_a_token_visits_only_some_of_the_experts() -> None:
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    experts = {"num_local_experts": 8, "num_experts_per_tok": 2, "num_key_value_heads": 2}
+    model = MixtralForCausalLM(MixtralConfig(vocab_size=100, **sizes, **experts))
+    assert work_of(model).trained == 4 * 32 * 32 + 8 * 32 + 100 * 32 + 2 * 3 * 32 * 64
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "rate"),
+    [
+        ("NVIDIA H100 80GB HBM3", "bfloat16", 989.5e12),
+        ("NVIDIA H100 PCIe", "bfloat16", 756.5e12),
+        ("NVIDIA A100-SXM4-80GB", "bfloat16", 312e12),
+        ("NVIDIA A100-SXM4-80GB", "float32", 19.5e12),
+        ("NVIDIA A10G", "bfloat16", 70e12),
+        ("NVIDIA L4", "bfloat16", 121e12),
+        ("NVIDIA L40S", "bfloat16", 362e12),
+        ("Tesla T4", "float16", 65e12),
+        ("Tesla V100-SXM2-16GB", "float16", 125e12),
+        ("NVIDIA H200", "bfloat16", 989.5e12),
+        ("NVIDIA GeForce RTX 4090", "bfloat16", 165.2e12),
+    ],
+)
+def test_published_rates_are_found_by_the_drivers_name(name: str, dtype: str, rate: float) -> None:
+    found = published(name, dtype)
+    assert found is not None
+    assert found[0] == rate and len(found[1]) > 10
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("cpu", "float32"), ("NVIDIA A1000", "float16"), ("Tesla T4", "bfloat16")])
+def test_what_is_not_published_is_not_guessed(name: str, dtype: str) -> None:
+    assert published(name, dtype) is None
+
+
+def test_every_published_rate_has_its_source() -> None:
+    assert all(peak.source and (peak.bfloat16 or 0) >= 0 and peak.float32 > 0 for _, peak in PEAKS)
+
+
+def test_the_measured_rate_is_of_products_alone_and_draws_nothing(one_thread: None) -> None:
+    model = llama()
+    state = torch.get_rng_state()
+    rate = matmul_rate(model, 256, torch.float32)
+    assert rate is not None and 1e8 < rate < 1e13
+    assert torch.equal(state, torch.get_rng_state())

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from sanetune.engine.generate import Answer
+from sanetune.report.terminal.compare import Comparison, pairs_of, plain, summary, view
+
+BASE = Answer("… and so [red]on and on[/red] \x1b[31mforever", False, 64)
+TUNED = Answer("Dear Ann, your parcel is on its way.", True, 11)
+
+
+def comparison() -> Comparison:
+    prompts = [[{"role": "user", "content": "Where is [bold]my[/bold] parcel?"}], [{"role": "user", "content": "And?"}]]
+    pairs = pairs_of(prompts, [BASE, Answer("", True, 1)], [TUNED, TUNED], yours=1, references=[None, "Soon."])
+    return Comparison(pairs, "the/base", "runs/x/model", 3.2, 1.1, {"temperature": 0.0})
+
+
+def drawn(width: int) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(view(comparison(), width))
+    return out.getvalue()
+
+
+def test_both_answers_stand_side_by_side_in_eighty_columns() -> None:
+    text = drawn(80)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert any("base" in line and "tuned" in line for line in text.splitlines())
+    assert "cut off" in text
+    assert "ended by itself" in text
+    assert "3.2000" in text
+    assert "1 of 2, your prompt" in text
+    assert "in the data: Soon." in text
+
+
+def test_a_narrow_terminal_gets_them_below_each_other() -> None:
+    text = drawn(50)
+    assert all(len(line) <= 50 for line in text.splitlines())
+    assert not any("╭─ base" in line and "tuned" in line for line in text.splitlines())
+
+
+def test_markup_and_escapes_of_a_model_are_only_text() -> None:
+    text = drawn(160)
+    assert "[red]on and on[/red]" in text
+    assert "[bold]my[/bold]" in text
+    assert "\x1b" not in text
+
+
+def test_a_long_answer_is_shortened_in_its_middle_and_says_so() -> None:
+    text = plain("a" * 3000 + "z" * 3000, 100)
+    assert "5,900 characters left out" in text
+    assert text.startswith("a")
+    assert text.endswith("z")
+
+
+def test_it_survives_its_file() -> None:
+    value = json.loads(json.dumps(comparison().to_json()))
+    assert Comparison.from_json(value) == comparison()
+    with pytest.raises(KeyError):
+        Comparison.from_json({"something": "else"})
+
+
+def test_the_summary_is_one_line() -> None:
+    assert summary(comparison()).plain == "2 of 2 tuned answers end by themselves; validation loss 3.200 → 1.100"

@@ -1,0 +1,146 @@
+"""The gate's report on a terminal: everything to act on, in 80 columns, as text."""
+
+from __future__ import annotations
+
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from sanetune.errors import DataError, Place
+from sanetune.finding import Finding, Report, Verdict, Witness
+from sanetune.report import format
+from sanetune.report.terminal import findings
+from tests.report import sample
+
+
+def shown(report: Report, width: int = 80) -> str:
+    out = io.StringIO()
+    findings.show(report, Console(file=out, width=width, color_system=None))
+    return out.getvalue()
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_it_fits_eighty_columns_also_on_a_wide_screen() -> None:
+    for width in (60, 80, 200):
+        assert max(map(len, shown(sample.report(), width).splitlines())) <= min(width, 80)
+
+
+def test_the_worst_comes_first_whatever_the_order_of_findings() -> None:
+    report = sample.report()
+    text = shown(Report(list(reversed(report.findings))))
+    names = ["tokens-unknown", "labels-on-prompt", "rows-duplicated", "rows-roles", "packs-dropped"]
+    places = [text.index(name) for name in names]
+    assert places == sorted(places)
+    assert text.index("labels-on-prompt") < text.index("config-rate-unusual") < text.index("rows-roles")
+
+
+def test_a_finding_says_what_why_what_to_do_its_numbers_fix_and_places() -> None:
+    text = flat(shown(sample.report()))
+    for words in (sample.MASKED.what, sample.MASKED.why, sample.MASKED.todo):
+        assert words in text
+    assert "learnt by users 12,345" in text
+    assert "data.loss_on: assistant" in text
+    assert "train.assistant_only_loss: true" in text
+    assert "train.learning_rate: 2.0e-04" in text
+    assert "data/train.jsonl:12, row 11, message 0: 18 tokens of this turn are learnt" in text
+    assert "user↵ Where is my parcel?" in text
+
+
+def test_both_texts_of_a_pair_stand_below_each_other() -> None:
+    lines = [line.strip() for line in shown(sample.report()).splitlines()]
+    first = next(n for n, line in enumerate(lines) if "parcel left Hamburg" in line)
+    second = next(n for n, line in enumerate(lines) if "parcel left Bremen" in line)
+    assert second == first + 2
+    assert lines[first].startswith("│") and lines[second].startswith("┃")
+
+
+def test_more_witnesses_than_are_shown_are_counted() -> None:
+    text = flat(shown(sample.report()))
+    assert "data/train.jsonl:901" in text
+    assert "data/train.jsonl:902" not in text
+    assert "… and 1 more" in text
+
+
+def test_a_crash_shows_the_end_of_its_traceback() -> None:
+    text = shown(sample.report())
+    assert "share = unknown / total" in text
+    assert "ZeroDivisionError" in text
+
+
+def test_what_was_passed_and_skipped_is_listed_with_what_was_looked_at_and_why_not() -> None:
+    text = flat(shown(sample.report()))
+    assert "Passed (4)" in text
+    assert "✓ labels-shifted 398,112 tokens: labels stand under their inputs." in text
+    assert "Not looked at (2)" in text
+    assert "– packs-dropped this run does not pack" in text
+
+
+def test_the_last_line_has_verdict_counts_and_seconds() -> None:
+    last = shown(sample.report()).strip().splitlines()[-1]
+    assert last == "refused: 1 crashed, 1 failed, 2 warned, 4 passed, 2 skipped; level static, 12 s"
+    assert shown(sample.clear()).strip().splitlines()[-1].startswith("clear: 4 passed, 2 skipped")
+    assert shown(Report([sample.RATE])).strip().splitlines()[-1].startswith("clear, with warnings: 1 warned")
+    assert shown(Report([])).strip() == "clear: nothing was checked; level static, 0 ms"
+
+
+def test_an_unusable_input_is_said_first() -> None:
+    error = DataError("line 3 is not JSON", "It cannot be read.", "Mend it.", Place("rows.jsonl", 3))
+    text = shown(Report(sample.LEFT_OUT, unusable=error))
+    assert text.strip().startswith("UNUSABLE  rows.jsonl:3: line 3 is not JSON")
+    assert "Mend it." in text
+    assert text.strip().splitlines()[-1].startswith("unusable: 2 skipped")
+
+
+def test_markup_and_control_characters_are_only_text() -> None:
+    text = shown(sample.report())
+    assert "[red]red[/red]" in text
+    assert "\x1b" not in text and "\x07" not in text
+    assert "\\x1b[31mnow\\x07" in text
+
+
+def test_a_long_text_loses_its_middle_and_says_so() -> None:
+    witness = Witness("a" * 1_000_000 + "z")
+    text = shown(Report([Finding("rows-outliers", Verdict.WARN, "one", witnesses=[witness])]))
+    assert "999,801 characters left out" in flat(text)
+    assert len(text) < 2_000
+
+
+@given(st.text(max_size=200), st.text(max_size=60))
+def test_no_text_breaks_the_terminal(text: str, name: str) -> None:
+    finding = Finding(
+        name, Verdict.FAIL, text, text, text, {name: text}, [Witness(text, Place(name, 1), text, text)], {name: text}
+    )
+    out = shown(Report([finding, Finding(name, Verdict.PASS, text), Finding(name, Verdict.SKIP, text)]))
+    out.encode()
+    assert all(sign == "\n" or sign.isprintable() for sign in out)
+
+
+@given(st.text())
+def test_visible_text_is_itself_where_nothing_is_hidden(text: str) -> None:
+    shown = format.visible(text)
+    shown.encode()
+    if text.isprintable():
+        assert shown == text
+    assert format.visible(shown) == shown
+    assert all(sign.isprintable() or sign in "\t\n" for sign in format.visible(text, strict=True))
+
+
+def test_numbers_are_written_as_people_read_them() -> None:
+    values = [True, None, 12_345, 0.30862, 3.0, 1e20, 2e-5, float("nan"), float("inf"), 10**400, {"a": 1}]
+    assert [format.number(value) for value in values] == [
+        "yes", "unknown", "12,345", "0.3086", "3", "1e+20", "2e-05", "nan", "inf", "a very large number", '{"a": 1}',
+    ]  # fmt: skip
+
+
+def test_a_fix_is_yaml_that_can_be_copied() -> None:
+    fixes = {"data.loss_on": "assistant", "train.learning_rate": 2e-5, "model.adapter.r": 16, "train.seed": None}
+    assert format.yaml(fixes) == (
+        "data:\n  loss_on: assistant\ntrain:\n  learning_rate: 2.0e-05\n  seed: null\nmodel:\n  adapter:\n    r: 16\n"
+    )
+    assert format.scalar("a: b") == "'a: b'"
+    assert format.scalar(["q", "k"]) == "[q, k]"

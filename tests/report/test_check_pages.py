@@ -1,0 +1,31 @@
+"""The pages of checks: in the documentation they are what the checks themselves say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sanetune.gate.catalogue import catalogue
+from sanetune.report import check_pages
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "checks"
+
+
+def test_the_pages_in_the_documentation_are_up_to_date(tmp_path: Path) -> None:
+    """Mend with: make docs"""
+    written = {file.name: file.read_text() for file in check_pages.write(tmp_path)}
+    assert written == {file.name: file.read_text() for file in DOCS.glob("*.md")}
+    assert len(written) == len(catalogue()) + 1
+
+
+def test_pages_of_checks_that_are_gone_are_deleted(tmp_path: Path) -> None:
+    (tmp_path / "labels-gone.md").write_text("old")
+    check_pages.write(tmp_path)
+    assert not (tmp_path / "labels-gone.md").exists()
+
+
+def test_a_page_names_every_limit_with_its_source() -> None:
+    for check in catalogue().values():
+        text = check_pages.markdown(check)
+        for name, limit in check.limits.items():
+            assert f"`{name}`" in text
+            assert limit.source in text

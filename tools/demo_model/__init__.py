@@ -1,0 +1,1 @@
+"""The scripts that made the demo's model and data from one seed."""
