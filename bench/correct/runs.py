@@ -71,7 +71,7 @@ def train(source: Any, judge: Judge, out: Path, look_at: int | None = None) -> d
 
     seen: dict[str, Any] = {}
 
-    class Look(TrainerCallback):  # type: ignore[misc]
+    class AnswerAtTrial(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
             if look_at and state.global_step == min(look_at, state.max_steps):
                 seen.update(at_trial=judge.on_held(model), trial_steps=state.global_step)
@@ -83,7 +83,7 @@ def train(source: Any, judge: Judge, out: Path, look_at: int | None = None) -> d
             config = load(source)
             prepared = prepare(config)
             plan = planning.plan(config, prepared)
-            outcome = engine(plan.config, prepared, Run.create(out), [Look()], device="cpu")
+            outcome = engine(plan.config, prepared, Run.create(out), [AnswerAtTrial()], device="cpu")
             loss = judge.on_test(outcome.model)
     except (UserError, ValueError, KeyError, RuntimeError) as error:
         return {"loss": None, "error": str(error).split("\n")[0][:200], **seen}

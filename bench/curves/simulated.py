@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sanetune.curves.series import Curve, Look, Point
+from sanetune.curves.series import Curve, Evaluation, Point
 
 VOCABULARY = 32_000
 Chance = Any
@@ -98,13 +98,13 @@ class _Rows:
         self.hard = self.hard / mean
         self.own = 0.1 * chance.standard_normal(count)
 
-    def look(self, chance: Chance, step: int, loss: float) -> Look:
+    def look(self, chance: Chance, step: int, loss: float) -> Evaluation:
         if not math.isfinite(loss):
-            return Look.of(step, [loss] * len(self.tokens), self.tokens)
+            return Evaluation.of(step, [loss] * len(self.tokens), self.tokens)
         apart = 1 + self.own * (1 - math.exp(-step / 50)) * 0.3 + 0.01 * chance.standard_normal(len(self.tokens))
         values = self.hard * apart
         values = values * (loss / float(np.dot(values, self.tokens) / sum(self.tokens)))
-        return Look.of(step, [float(v * n) for v, n in zip(values, self.tokens, strict=True)], self.tokens)
+        return Evaluation.of(step, [float(v * n) for v, n in zip(values, self.tokens, strict=True)], self.tokens)
 
 
 def _correlated(chance: Chance, count: int) -> Any:
@@ -146,7 +146,9 @@ def clean_held_log(chance: Chance) -> Curve:
     true = _decayed(fall(chance, 400))
     late = np.maximum(0, np.arange(401) - 250) / 150
     held = 1.1 * true * (1 + chance.uniform(0, 0.015) * late)
-    looks = [Look(step, float(held[step] * (1 + 0.002 * chance.standard_normal()))) for step in range(50, 401, 50)]
+    looks = [
+        Evaluation(step, float(held[step] * (1 + 0.002 * chance.standard_normal()))) for step in range(50, 401, 50)
+    ]
     return replace(log(chance, true), held=looks)
 
 

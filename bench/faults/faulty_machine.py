@@ -40,17 +40,17 @@ def memory_nearly_full(setup: Setup) -> AbstractContextManager[None]:
 @during("machine-memory-short", "probe", on=("stories-alpaca", "qwen3-alpaca"))
 def long_batch_does_not_fit(setup: Setup) -> AbstractContextManager[None]:
     """The step on the longest rows is out of memory, others are not."""
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
-    whole = Lab.gradients
+    whole = ProbeHarness.gradients
 
-    def short(self: Lab, batches: Any = None) -> float:
+    def short(self: ProbeHarness, batches: Any = None) -> float:
         if full:
             raise MemoryError
         return whole(self, batches)
 
     full: list[bool] = []
-    return _while_measured(full, mock.patch.object(Lab, "gradients", short))
+    return _while_measured(full, mock.patch.object(ProbeHarness, "gradients", short))
 
 
 @during("machine-memory-short", "probe", on=("stories-alpaca", "gpt2-alpaca"))

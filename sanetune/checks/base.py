@@ -29,7 +29,7 @@ LEVELS = ("static", "probe", "trial")
 
 DEEP = {
     "largest": "probe",
-    "lab": "probe",
+    "harness": "probe",
     "first_step": "probe",
     "critical": "probe",
     "pairing": "probe",

@@ -24,7 +24,7 @@ class Facts:
     train_examples: int = 0
     validation_examples: int = 0
     mean_tokens: float = 0.0
-    learnt_tokens: int = 0
+    loss_tokens: int = 0
     memory: int = 0
     """Bytes of one device, or of the machine on CPU; 0 = unknown."""
     model_type: str = ""
@@ -59,5 +59,5 @@ def with_data(facts: Facts, prepared: Any) -> Facts:
         train_examples=count,
         validation_examples=len(prepared.validation) if prepared.validation is not None else 0,
         mean_tokens=figures["tokens"] / max(1, count),
-        learnt_tokens=int(figures["learnt_tokens"]),
+        loss_tokens=int(figures["loss_tokens"]),
     )

@@ -15,14 +15,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from sanetune.errors import Place
 
-Kind = Literal["yaml", "override", "default", "derived", "renamed"]
+OriginKind = Literal["yaml", "override", "default", "derived", "renamed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where one value came from: its kind, the reason for it (derived, default, renamed) and its place (yaml)."""
 
-    kind: Kind
+    kind: OriginKind
     reason: str = ""
     place: Place | None = None
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from sanetune.curves.robust import SPREAD, level, noise, smooth
-from sanetune.curves.series import Curve, Look, Point
+from sanetune.curves.series import Curve, Evaluation, Point
 
 HELD, PROBE, TRAINING = "held-out rows", "the probe batch", "training batches"
 START_SHARE = 0.02
@@ -56,7 +56,7 @@ class Change:
         return self.by / self.error if self.error > 0 else math.copysign(math.inf, self.by)
 
 
-def between(first: Look, last: Look, source: str = HELD, scatter: float = 0.0) -> Change:
+def between(first: Evaluation, last: Evaluation, source: str = HELD, scatter: float = 0.0) -> Change:
     """From one look to a later one. ``scatter``: standard deviation of a look, for looks without rows."""
     steps = (first.step, last.step)
     if first.tokens and first.tokens == last.tokens and len(first.sums) == len(last.sums) > 1:
@@ -74,7 +74,7 @@ def is_number(loss: float) -> bool:
     return abs(loss) < LARGEST
 
 
-def finite(looks: Sequence[Look]) -> list[Look]:
+def finite(looks: Sequence[Evaluation]) -> list[Evaluation]:
     """Those that are numbers."""
     return [look for look in looks if is_number(look.loss) and all(is_number(one) for one in look.sums)]
 
@@ -84,17 +84,17 @@ def points_of(curve: Curve) -> list[Point]:
     return [point for point in curve.points if is_number(point.loss)]
 
 
-def pooled(looks: Sequence[Look]) -> Look:
+def pooled(looks: Sequence[Evaluation]) -> Evaluation:
     """The mean of several looks at the same rows, as one look at the step of the last."""
     last = looks[-1]
     mean = statistics.fmean(look.loss for look in looks)
     if any(look.tokens != last.tokens for look in looks) or not last.tokens:
-        return Look(last.step, mean)
+        return Evaluation(last.step, mean)
     sums = tuple(statistics.fmean(row) for row in zip(*(look.sums for look in looks), strict=True))
-    return Look(last.step, mean, sums, last.tokens)
+    return Evaluation(last.step, mean, sums, last.tokens)
 
 
-def looks_of(curve: Curve) -> tuple[list[Look], str]:
+def looks_of(curve: Curve) -> tuple[list[Evaluation], str]:
     """The looks that decide, with the name of what they look at: held-out rows where there are two looks, else the
     probe batch; empty where there is neither."""
     held, probe = finite(curve.held), finite(curve.probe)
@@ -103,7 +103,7 @@ def looks_of(curve: Curve) -> tuple[list[Look], str]:
     return (probe, PROBE) if len(probe) >= 2 else ([], TRAINING)
 
 
-def scatter_of(looks: Sequence[Look]) -> float:
+def scatter_of(looks: Sequence[Evaluation]) -> float:
     """How far looks without rows jump about their trend (with rows the pairs tell better)."""
     return noise([look.loss for look in looks])
 

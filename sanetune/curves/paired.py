@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sanetune.curves.series import Look
+from sanetune.curves.series import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Gain:
         return math.copysign(math.inf, self.nats) if self.nats else 0.0
 
 
-def gain(before: Look, after: Look) -> Gain:
+def gain(before: Evaluation, after: Evaluation) -> Gain:
     """By how much ``after`` is lower than ``before``, in pairs over rows.
 
     The loss per token is a ratio of sums, so the error is that of a ratio estimator: the residuals of the rows'

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Evaluation:
     """One look at rows that are not trained on. ``step``: optimizer steps done before it.
 
     ``sums`` and ``tokens``: loss in nats and learnt tokens, row by row in an order that stays from look to look, so
@@ -21,7 +21,7 @@ class Look:
     tokens: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, step: int, sums: list[float], tokens: list[int]) -> Look:
+    def of(cls, step: int, sums: list[float], tokens: list[int]) -> Evaluation:
         """A look at rows with these losses and learnt tokens."""
         return cls(step, sum(sums) / sum(tokens) if sum(tokens) else math.nan, tuple(sums), tuple(tokens))
 
@@ -48,8 +48,8 @@ class Curve:
     """
 
     points: list[Point] = field(default_factory=list)
-    held: list[Look] = field(default_factory=list)
-    probe: list[Look] = field(default_factory=list)
+    held: list[Evaluation] = field(default_factory=list)
+    probe: list[Evaluation] = field(default_factory=list)
     weight_norms: list[tuple[int, float]] = field(default_factory=list)
     total_steps: int | None = None
     steps_per_epoch: float | None = None

@@ -48,7 +48,7 @@ def side(lengths: np.ndarray, learnt: np.ndarray, packs: list[list[int]] | None,
     figures: dict[str, Any] = {
         "examples": len(lengths),
         "tokens": tokens,
-        "learnt_tokens": int(learnt.sum()),
+        "loss_tokens": int(learnt.sum()),
         "learnt_share": round(float(learnt.sum()) / tokens, 4) if tokens else 0.0,
         "lengths": lengths_table(lengths),
     }

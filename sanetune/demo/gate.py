@@ -26,7 +26,7 @@ PARTS = {
 }
 """Parts of a check, cheapest first."""
 EVIDENCE = {
-    "lab": "probes",
+    "harness": "probes",
     "first_step": "probes",
     "critical": "probes",
     "pairing": "probes",

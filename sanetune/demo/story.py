@@ -99,12 +99,12 @@ def _plan(config: Config, prepared: Prepared, console: Console) -> Any:
 def _check(config: Config, prepared: Prepared, plan: Any, console: Console) -> Look:
     """The check, and what it showed."""
     from sanetune.demo import gate
-    from sanetune.evidence.data_loss import Refused
-    from sanetune.evidence.from_config import Attempt
+    from sanetune.evidence.data_loss import RefusedRows
+    from sanetune.evidence.from_config import PreparationResult
 
     words = "Before anything is spent: look, probe the model, overfit, compare rates, try the first steps."
     stage.chapter(console, 3, "The check", words)
-    rows = Attempt(prepared, Refused(prepared.stats["rows"], 0, []), None)
+    rows = PreparationResult(prepared, RefusedRows(prepared.stats["rows"], 0, []), None)
     look = gate.check(config, console, {"attempt": rows, "prepared": prepared, "plan": plan})
     stage.put(console, [gate.table(look)])
     console.print()

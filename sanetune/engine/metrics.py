@@ -11,7 +11,10 @@ from typing import Any, Literal
 
 from sanetune.errors import Place, RunError
 
-Kind = Literal["train", "validation"]
+RecordKind = Literal["train", "validation"]
+
+FORMER_NAMES = {"learnt_tokens": "loss_tokens", "learnt_tokens_per_second": "loss_tokens_per_second"}
+"""Names that fields had in files of earlier versions; they are still read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +23,21 @@ class Record:
 
     ``step`` is the number of optimizer steps done, ``seconds`` the time since the run began (time before a resumed
     stop counts, the pause does not). ``loss`` is per learnt token in nats: for ``train`` the mean over the steps since
-    the last record, for ``validation`` over all validation rows. ``tokens`` and ``learnt_tokens`` count from the run's
+    the last record, for ``validation`` over all validation rows. ``tokens`` and ``loss_tokens`` count from the run's
     start, padding left out; the rates are over the time since the last record, validation and saving left out.
     """
 
     step: int
     epoch: float
     seconds: float
-    kind: Kind
+    kind: RecordKind
     loss: float
     learning_rate: float | None = None
     grad_norm: float | None = None
     tokens: int | None = None
-    learnt_tokens: int | None = None
+    loss_tokens: int | None = None
     tokens_per_second: float | None = None
-    learnt_tokens_per_second: float | None = None
+    loss_tokens_per_second: float | None = None
 
 
 class Listener:
@@ -104,7 +107,7 @@ def read(path: Path) -> list[Record]:
     return records
 
 
-def curve(records: Iterable[Record], kind: Kind, field: str = "loss") -> tuple[list[int], list[float]]:
+def curve(records: Iterable[Record], kind: RecordKind, field: str = "loss") -> tuple[list[int], list[float]]:
     """Steps and values of one field of one kind of record, where it is there."""
     points = [(r.step, value) for r in records if r.kind == kind and (value := getattr(r, field)) is not None]
     return [step for step, _ in points], [float(value) for _, value in points]
@@ -125,6 +128,7 @@ def _from_line(line: str, place: Place) -> Record:
         for key, value in values.items():
             if value in ("NaN", "Infinity", "-Infinity"):
                 values[key] = float(value)
+        values = {FORMER_NAMES.get(key, key): value for key, value in values.items()}
         return Record(**{key: value for key, value in values.items() if key in _NAMES})
     except (ValueError, TypeError, AttributeError) as error:
         raise RunError(f"This line is not a record: {error}.", place=place) from None

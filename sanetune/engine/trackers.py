@@ -35,7 +35,7 @@ def check(names: Sequence[str]) -> list[str]:
     return names
 
 
-def settle(names: Sequence[str], run: Run) -> None:
+def configure(names: Sequence[str], run: Run) -> None:
     """Tell the trackers, through their environment variables, to write into the run's folder. What is set stays."""
     if "tensorboard" in names:
         # transformers has no other way to say it since `logging_dir` went away.

@@ -1,4 +1,4 @@
-"""Takes the engine's batches apart and counts what :class:`sanetune.evidence.batch_stats.Reading` holds."""
+"""Takes the engine's batches apart and counts what :class:`sanetune.evidence.batch_stats.BatchStats` holds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sanetune.errors import Place
-from sanetune.evidence.batch_stats import SHOWN, SideReading
+from sanetune.evidence.batch_stats import SHOWN, SplitStats
 from sanetune.evidence.registry import MissingError
 from sanetune.evidence.roles_from_ids import decoded
-from sanetune.evidence.token_roles import EITHER, LEARNT, NAMES, Spoken, Who, digest
+from sanetune.evidence.token_roles import EITHER, LEARNT, NAMES, TokenRole, TokenRoles, digest
 from sanetune.finding import Witness
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownExamples:
     """What is known of a data set beforehand: ``numbers`` maps the digest of an example's ids to the numbers of the
     examples that have it; ``place`` leads from such a number to the user's file."""
 
@@ -41,13 +41,13 @@ class Known:
 
 
 @dataclass(slots=True)
-class Reader:
+class BatchScanner:
     """Reads one split. ``spoken(ids)`` says who wrote the tokens, ``whole``: a document of that many tokens or more may
     have been cut (None: only the independent route tells)."""
 
-    side: SideReading
-    known: Known
-    spoken: Callable[[Any], Spoken | None]
+    side: SplitStats
+    known: KnownExamples
+    spoken: Callable[[Any], TokenRoles | None]
     tokenizer: Any
     pad: int | None
     longest: int | None = None
@@ -158,7 +158,7 @@ class Reader:
             return
         self._compared(document, learnt, spoken, number)
 
-    def _compared(self, document: Document, learnt: np.ndarray, spoken: Spoken, number: int | None) -> None:
+    def _compared(self, document: Document, learnt: np.ndarray, spoken: TokenRoles, number: int | None) -> None:
         """What only the independent route can tell."""
         import numpy as np
 
@@ -176,28 +176,30 @@ class Reader:
             side.disagree += int(wrong.sum())
             side.disagree_documents += 1
             self._witness("disagree", document, int(np.argmax(wrong)), int(wrong.sum()), number)
-        prompt = learnt & np.isin(who, (Who.SYSTEM, Who.USER, Who.TOOL))
+        prompt = learnt & np.isin(who, (TokenRole.SYSTEM, TokenRole.USER, TokenRole.TOOL))
         if prompt.any():
             self._witness("on_prompt", document, int(np.argmax(prompt)), int(prompt.sum()), number)
-        missing = ~learnt & (wanted == LEARNT) & (who == Who.ASSISTANT)
+        missing = ~learnt & (wanted == LEARNT) & (who == TokenRole.ASSISTANT)
         if missing.any():
             side.missing_reply += int(missing.sum())
             self._witness("missing_reply", document, int(np.argmax(missing)), int(missing.sum()), number)
         self._turns(document, learnt, spoken, number)
 
-    def _turns(self, document: Document, learnt: np.ndarray, spoken: Spoken, number: int | None) -> None:
+    def _turns(self, document: Document, learnt: np.ndarray, spoken: TokenRoles, number: int | None) -> None:
         """How each trained assistant turn ends."""
         import numpy as np
 
         side, who = self.side, spoken.who_T
-        member = np.isin(who, (Who.ASSISTANT, Who.END)) | ((who == Who.TEMPLATE) & (spoken.wanted_T == EITHER))
+        member = np.isin(who, (TokenRole.ASSISTANT, TokenRole.END)) | (
+            (who == TokenRole.TEMPLATE) & (spoken.wanted_T == EITHER)
+        )
         borders = np.flatnonzero(np.diff(np.concatenate([[False], member, [False]]).astype(np.int8)))
         for start, stop in borders.reshape(-1, 2).tolist():
             part = slice(start, stop)
-            if not (learnt[part] & (who[part] != Who.TEMPLATE)).any():
+            if not (learnt[part] & (who[part] != TokenRole.TEMPLATE)).any():
                 continue
             side.turns += 1
-            ends = np.flatnonzero(who[part] == Who.END)
+            ends = np.flatnonzero(who[part] == TokenRole.END)
             if len(ends):
                 end = start + int(ends[-1])
                 if learnt[end]:

@@ -16,7 +16,7 @@ SHOWN = 5
 
 
 @dataclass(slots=True)
-class SideReading:
+class SplitStats:
     """One epoch of one split's dataloader, counted. A document is an example as it stands in a batch or pack."""
 
     split: str
@@ -34,7 +34,7 @@ class SideReading:
     blank: int = 0
     """Documents with nothing to learn."""
     learnt_by: Counter[str] = field(default_factory=Counter)
-    """Learnt tokens by who wrote them: the names of :class:`sanetune.evidence.token_roles.Who`, in small letters."""
+    """Tokens in the loss by role: the names of :class:`sanetune.evidence.token_roles.TokenRole`, in lower case."""
     masked_by: Counter[str] = field(default_factory=Counter)
     """Masked tokens likewise; the first token of a document, which nothing can predict, is not counted."""
     changed: int = 0
@@ -77,14 +77,14 @@ class SideReading:
 
 
 @dataclass(slots=True)
-class Reading:
+class BatchStats:
     """Both splits; ``validation`` is None where there is none."""
 
-    train: SideReading
-    validation: SideReading | None = None
+    train: SplitStats
+    validation: SplitStats | None = None
 
     @property
-    def sides(self) -> list[SideReading]:
+    def sides(self) -> list[SplitStats]:
         return [self.train] + ([self.validation] if self.validation else [])
 
     def total(self, counter: str) -> int:

@@ -30,7 +30,7 @@ class Rows:
     files: list[str] = field(default_factory=list)
 
 
-class Side:
+class ConversationSplit:
     """The conversations of one split, in file order. Iterating reads them from disk, a few at a time.
 
     ``numbers``: which rows of ``table`` are in the split, ascending.
@@ -66,17 +66,17 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Talks:
+class ConversationStore:
     """All conversations: those trained on and those held out (which may be none). Rows that cannot be read are not
     among them; rows that are too long or refused by the template still are."""
 
-    train: Side
-    validation: Side
+    train: ConversationSplit
+    validation: ConversationSplit
     held_out: bool = False
     """Whether validation is a share of the training rows (and not files of its own)."""
 
     @property
-    def sides(self) -> tuple[Side, Side]:
+    def sides(self) -> tuple[ConversationSplit, ConversationSplit]:
         return self.train, self.validation
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedRows:
     """``count`` of ``rows`` that the template refuses, and the first errors with their places."""
 
     rows: int
@@ -26,7 +26,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
+class DataLoss:
     """``given``: rows there were; ``rows`` of them were dropped or cut, for ``reasons``, and ``tokens`` went with
     them. ``longest``: tokens of the longest of them; witnesses are those that lost most."""
 
@@ -39,7 +39,7 @@ class Losses:
     witnesses: list[Witness] = field(default_factory=list)
 
     @classmethod
-    def of(cls, prepared: Prepared) -> Losses:
+    def of(cls, prepared: Prepared) -> DataLoss:
         """Out of the preparation's own list. Rows refused by the template are counted by another check."""
         lost = prepared.lost
         worst = sorted(lost, key=lambda one: -one["tokens_lost"])[:SHOWN]

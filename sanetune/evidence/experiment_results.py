@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sanetune.probes.samples import Samples
 
 Whole = Annotated[int, Field(ge=0, le=10**12)]
-Losses = list[float]
+StepLosses = list[float]
 Looks = list[tuple[Whole, float]]
 """(step, loss) of each look at rows that are not trained on."""
 
@@ -26,11 +26,11 @@ FAR = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class OverfitAttempt:
     """``losses`` before each step at ``rate``, and after the last."""
 
     rate: float
-    losses: Losses
+    losses: StepLosses
 
     @property
     def steps(self) -> int:
@@ -59,16 +59,16 @@ class Overfit:
     """Few examples, by heart: tries at the test's own rates, and at the planned one where that is another."""
 
     examples: Whole
-    learnt_tokens: Whole
+    loss_tokens: Whole
     wanted: float
-    tries: list[Try]
-    planned: Try | None = None
+    tries: list[OverfitAttempt]
+    planned: OverfitAttempt | None = None
     replies: list[Reply] = field(default_factory=list)
 
     @property
-    def best(self) -> Try:
+    def best(self) -> OverfitAttempt:
         """The lowest end; one that is not a number is never the best."""
-        return min(self.tries, key=lambda one: ordered(one.end), default=Try(math.nan, []))
+        return min(self.tries, key=lambda one: ordered(one.end), default=OverfitAttempt(math.nan, []))
 
     @property
     def same(self) -> int:
@@ -77,30 +77,30 @@ class Overfit:
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class LearningRateRun:
     """Some steps at ``rate``, and the loss on held-out rows after them."""
 
     rate: float
     held_loss: float
-    losses: Losses = field(default_factory=list)
+    losses: StepLosses = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Branches:
+class LearningRateComparison:
     """From the same start on the same batches, by rising rate."""
 
     planned: float
     steps: Whole
     start_loss: float
-    branches: list[Branch]
+    branches: list[LearningRateRun]
 
     @property
-    def best(self) -> Branch | None:
+    def best(self) -> LearningRateRun | None:
         """The lowest held-out loss; None where none is a number."""
         some = [one for one in self.branches if math.isfinite(one.held_loss)]
         return min(some, key=lambda one: one.held_loss, default=None)
 
-    def notes(self, one: Branch) -> list[str]:
+    def notes(self, one: LearningRateRun) -> list[str]:
         """``planned`` and ``best``, where it is."""
         planned = math.isclose(one.rate, self.planned, rel_tol=1e-6)
         return ["planned"] * planned + ["best"] * (one is self.best)
@@ -111,7 +111,7 @@ class Curve:
     """The trial's course. ``rates`` and ``grad_norms``: None where they were not logged."""
 
     steps: list[Whole]
-    losses: Losses
+    losses: StepLosses
     rates: list[float | None] = field(default_factory=list)
     grad_norms: list[float | None] = field(default_factory=list)
     held: Looks = field(default_factory=list)
@@ -158,7 +158,7 @@ class Proof:
     """What of it was made; ``broken`` names the parts that cannot be read."""
 
     overfit: Overfit | None = None
-    branches: Branches | None = None
+    branches: LearningRateComparison | None = None
     trial: Trial | None = None
     samples: Samples | None = None
     forecast: Forecast | None = None
@@ -184,7 +184,7 @@ def read(plain: Mapping[str, Any]) -> Proof:
 
 def _kinds(plain: Mapping[str, Any]) -> dict[str, Any]:
     """The type of each part that is there. Samples and forecast are what they were before they were made plain."""
-    kinds: dict[str, Any] = {"overfit": Overfit, "branches": Branches, "trial": Trial}
+    kinds: dict[str, Any] = {"overfit": Overfit, "branches": LearningRateComparison, "trial": Trial}
     if "samples" in plain:
         from sanetune.probes.samples import Samples
 

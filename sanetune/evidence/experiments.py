@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sanetune.evidence.registry import Evidence
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve, Look
+    from sanetune.curves.series import Curve, Evaluation
     from sanetune.engine.generate import Answer
-    from sanetune.probes.lr_comparison import Branches
+    from sanetune.probes.lr_comparison import LearningRateComparison
     from sanetune.probes.overfit import Overfit
     from sanetune.probes.samples import Samples
     from sanetune.probes.trial import Trial
@@ -45,7 +45,7 @@ def finite(value: Any) -> Any:
 def _overfit(found: Overfit) -> dict[str, Any]:
     return {
         "examples": found.examples,
-        "learnt_tokens": found.learnt_tokens,
+        "loss_tokens": found.loss_tokens,
         "wanted": found.wanted,
         "tries": [asdict(one) for one in found.tries],
         "planned": asdict(found.planned) if found.planned else None,
@@ -53,7 +53,7 @@ def _overfit(found: Overfit) -> dict[str, Any]:
     }
 
 
-def _branches(found: Branches) -> dict[str, Any]:
+def _branches(found: LearningRateComparison) -> dict[str, Any]:
     return {
         "planned": found.planned,
         "steps": found.steps,
@@ -87,7 +87,7 @@ def _curve(curve: Curve) -> dict[str, Any]:
     }
 
 
-def _looks(looks: Iterable[Look]) -> list[list[float]]:
+def _looks(looks: Iterable[Evaluation]) -> list[list[float]]:
     return [[one.step, one.loss] for one in looks]
 
 

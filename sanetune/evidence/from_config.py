@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from sanetune.config.schema import Config, SourceSection
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import DataError, Place, TemplateError
-from sanetune.evidence.batch_scan import Known, Reader
-from sanetune.evidence.batch_stats import Reading, SideReading
-from sanetune.evidence.conversations import Rows, Side, Talks, spool
-from sanetune.evidence.data_loss import Losses, Refused
+from sanetune.evidence.batch_scan import BatchScanner, KnownExamples
+from sanetune.evidence.batch_stats import BatchStats, SplitStats
+from sanetune.evidence.conversations import ConversationSplit, ConversationStore, Rows, spool
+from sanetune.evidence.data_loss import DataLoss, RefusedRows
 from sanetune.evidence.registry import Builder
-from sanetune.evidence.roles_from_text import Lost, Speaker, Speakers, write
-from sanetune.evidence.run_settings import Settings
-from sanetune.evidence.saved_template import Saved
+from sanetune.evidence.roles_from_text import Lost, RoleFinder, TokenRoleStore, write
+from sanetune.evidence.run_settings import RunSettings
+from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.evidence.text_spans import Literals
 from sanetune.evidence.token_roles import digest
 
@@ -32,11 +32,11 @@ Count = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class PreparationResult:
     """Prepared rows, or the error that says why there are none; and the rows that the template refuses."""
 
     prepared: Prepared | None
-    refused: Refused
+    refused: RefusedRows
     error: TemplateError | None
 
 
@@ -60,7 +60,7 @@ class ConfigEvidence:
             "attempt": self.attempt,
             "refused": lambda attempt: attempt.refused,
             "prepared": prepared_of,
-            "losses": Losses.of,
+            "losses": DataLoss.of,
             "plan": self.plan,
             "settings": settings_of,
             "stops": stops_of,
@@ -81,7 +81,7 @@ class ConfigEvidence:
 
         return chat_template(tokenizer)
 
-    def spooled(self) -> tuple[Rows, Talks]:
+    def spooled(self) -> tuple[Rows, ConversationStore]:
         """All rows read once, the readable ones kept on disk."""
         config = self.config
         sides = {"train": config.data.train} | (
@@ -119,7 +119,7 @@ class ConfigEvidence:
         rows = Rows(read.rows, read.failures, read.bad, read.forms, [one.path for one in sources])
         return rows, file
 
-    def _talks(self, files: dict[str, Path]) -> Talks:
+    def _talks(self, files: dict[str, Path]) -> ConversationStore:
         from sanetune.data.prepare import open_table
         from sanetune.data.splits import split
 
@@ -127,12 +127,17 @@ class ConfigEvidence:
         everything = list(range(len(table)))
         if "validation" in files:
             other = open_table(files["validation"])
-            return Talks(Side("train", table, everything), Side("validation", other, list(range(len(other)))))
+            return ConversationStore(
+                ConversationSplit("train", table, everything),
+                ConversationSplit("validation", other, list(range(len(other)))),
+            )
         data = self.config.data
         kept, held = split(table.column("key").to_pylist(), data.holdout, data.seed)
-        return Talks(Side("train", table, kept), Side("validation", table, held), held_out=bool(held))
+        return ConversationStore(
+            ConversationSplit("train", table, kept), ConversationSplit("validation", table, held), held_out=bool(held)
+        )
 
-    def attempt(self, tokenizer: Any) -> Attempt:
+    def attempt(self, tokenizer: Any) -> PreparationResult:
         """The preparation, without the rows that cannot be used; where the template refuses every row, those."""
         from sanetune.data.examples import RefusedError
         from sanetune.data.prepare import prepare
@@ -141,46 +146,50 @@ class ConfigEvidence:
             prepared = prepare(self.config, tokenizer, progress=self.count, leave_out_bad=True)
         except RefusedError as error:
             count = error.refusals.count
-            return Attempt(None, Refused(count, count, error.refusals.first), error)
-        return Attempt(prepared, Refused(prepared.stats["rows"], prepared.refused_count, prepared.refused), None)
+            return PreparationResult(None, RefusedRows(count, count, error.refusals.first), error)
+        return PreparationResult(
+            prepared, RefusedRows(prepared.stats["rows"], prepared.refused_count, prepared.refused), None
+        )
 
     def plan(self, prepared: Prepared) -> Plan:
         from sanetune.planning.plan import plan
 
         return plan(self.config, prepared)
 
-    def taken_apart(self, prepared: Prepared, tokenizer: Any, template: ChatTemplate | None) -> tuple[Speakers, Lost]:
+    def taken_apart(
+        self, prepared: Prepared, tokenizer: Any, template: ChatTemplate | None
+    ) -> tuple[TokenRoleStore, Lost]:
         """The independent route over every example."""
         from sanetune.data.tokenizer import stop_tokens
 
         stops = stop_tokens(tokenizer, self.config.model.name)
         literals = Literals.of(template, stops) if template else Literals({}, stops)
-        speaker = Speaker(
+        speaker = RoleFinder(
             template, tokenizer.backend_tokenizer, literals, self.config.data.loss_on, tokenizer.eos_token
         )
         file = self.scratch / "speakers.arrow"
         lost = write(speaker, prepared, file)
-        return Speakers(file), lost
+        return TokenRoleStore(file), lost
 
-    def reading(self, plan: Plan, prepared: Prepared, speakers: Speakers) -> Reading:
+    def reading(self, plan: Plan, prepared: Prepared, speakers: TokenRoleStore) -> BatchStats:
         """One epoch of the engine's own dataloaders."""
         from sanetune.engine.trl.dataloaders import loaders
 
         found = loaders(plan.config, prepared)
         train = self._side("train", prepared.train, found.train, prepared, speakers)
         if found.validation is None:
-            return Reading(train)
-        return Reading(train, self._side("validation", prepared.validation, found.validation, prepared, speakers))
+            return BatchStats(train)
+        return BatchStats(train, self._side("validation", prepared.validation, found.validation, prepared, speakers))
 
-    def _side(self, name: str, rows: Any, loader: Any, prepared: Prepared, speakers: Speakers) -> SideReading:
+    def _side(self, name: str, rows: Any, loader: Any, prepared: Prepared, speakers: TokenRoleStore) -> SplitStats:
         known = known_of(rows, lambda number: prepared.conversation(name, number).place)
-        side = SideReading(name, known.size)
+        side = SplitStats(name, known.size)
         pad = prepared.tokenizer.pad_token_id
-        Reader(side, known, partial(speakers.of, name), prepared.tokenizer, pad).read(loader, self.count)
+        BatchScanner(side, known, partial(speakers.of, name), prepared.tokenizer, pad).read(loader, self.count)
         return side
 
 
-def known_of(rows: Any, place: Callable[[int], Place | None] = lambda number: None) -> Known:
+def known_of(rows: Any, place: Callable[[int], Place | None] = lambda number: None) -> KnownExamples:
     """The digests of a data set's examples: of each document where ``rows`` are packs with ``seq_lengths``."""
     import numpy as np
 
@@ -194,10 +203,10 @@ def known_of(rows: Any, place: Callable[[int], Place | None] = lambda number: No
             for start, stop in pairwise(borders):
                 numbers.setdefault(digest(ids[start:stop]), []).append(size)
                 size += 1
-    return Known(size, numbers, place)
+    return KnownExamples(size, numbers, place)
 
 
-def prepared_of(attempt: Attempt) -> Prepared:
+def prepared_of(attempt: PreparationResult) -> Prepared:
     """The prepared rows; raises where there are none."""
     if attempt.prepared is None:
         assert attempt.error is not None
@@ -212,15 +221,15 @@ def stops_of(prepared: Prepared, tokenizer: Any) -> frozenset[int]:
     )
 
 
-def saved_of(tokenizer: Any, template: ChatTemplate | None) -> Saved:
+def saved_of(tokenizer: Any, template: ChatTemplate | None) -> SavedTemplate:
     """What will lie in the run's model folder: the tokenizer with which it was trained."""
     source = tokenizer.chat_template
     if isinstance(source, dict):
         source = source.get("default")
-    return Saved(template=source, trained_template=template.source if template else None)
+    return SavedTemplate(template=source, trained_template=template.source if template else None)
 
 
-def settings_of(plan: Plan, prepared: Prepared) -> Settings:
+def settings_of(plan: Plan, prepared: Prepared) -> RunSettings:
     """The run in numbers, out of its plan."""
     from sanetune.planning.defaults import method_of
 
@@ -231,7 +240,7 @@ def settings_of(plan: Plan, prepared: Prepared) -> Settings:
         value = train.value(key)
         return int(value) if value is not None else None
 
-    return Settings(
+    return RunSettings(
         model=config.model.name,
         method=method_of(config),
         parameters=facts.parameters,
@@ -273,7 +282,7 @@ def settings_of(plan: Plan, prepared: Prepared) -> Settings:
         train_examples=int(stats["train"]["examples"]),
         validation_examples=int(stats["validation"]["examples"]) if "validation" in stats else 0,
         train_tokens=int(stats["train"]["tokens"]),
-        learnt_tokens=int(stats["train"]["learnt_tokens"]),
+        loss_tokens=int(stats["train"]["loss_tokens"]),
         loss_on=config.data.loss_on,
         given={key: value for key, value in train.given.items() if _is_given(plan, key)},
     )

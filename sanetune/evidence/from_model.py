@@ -16,18 +16,18 @@ from sanetune.evidence.registry import Builder, MissingError
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
-    from sanetune.evidence.conversations import Talks
-    from sanetune.evidence.prompt_answer_overlap import Pairing
+    from sanetune.evidence.conversations import ConversationStore
+    from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap
     from sanetune.forecast.forecast import Forecast
     from sanetune.planning.plan import Plan
     from sanetune.probes.first_step import FirstStep
-    from sanetune.probes.harness import Lab
-    from sanetune.probes.heldout import Held
-    from sanetune.probes.lr_comparison import Branches
-    from sanetune.probes.lr_search import Critical
+    from sanetune.probes.harness import ProbeHarness
+    from sanetune.probes.heldout import HeldOutRows
+    from sanetune.probes.lr_comparison import LearningRateComparison
+    from sanetune.probes.lr_search import CriticalLearningRate
     from sanetune.probes.overfit import Overfit
     from sanetune.probes.peak_memory import LargestStep
-    from sanetune.probes.prompt_swap import Own
+    from sanetune.probes.prompt_swap import PromptSwapGain
     from sanetune.probes.samples import Samples
     from sanetune.probes.trial import Trial
 
@@ -39,16 +39,16 @@ SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TrialOutcome:
     """The trial, the samples at its end, and how it tells held-out answers from others'."""
 
     trial: Trial
     samples: Samples
-    own: Own
+    own: PromptSwapGain
 
 
 @dataclass(slots=True)
-class Protocol:
+class ModelEvidence:
     """Builders for ``config`` at ``level``; ``stack`` lets the model go when it closes."""
 
     config: Config
@@ -64,7 +64,7 @@ class Protocol:
         found: dict[str, Builder] = {
             # Before all that needs the lab: where a batch does not fit, that is to be said first.
             "largest": largest_of,
-            "lab": self.lab,
+            "harness": self.harness,
             "first_step": first_step_of,
             "critical": critical_of,
             "pairing": self.pairing if self.level == "trial" else pairing_of,
@@ -87,22 +87,24 @@ class Protocol:
     def section(self) -> CheckSection:
         return self.config.check
 
-    def lab(self, plan: Plan, prepared: Prepared) -> Lab:
+    def harness(self, plan: Plan, prepared: Prepared) -> ProbeHarness:
         """The trainer of the run with the real model, and its first batches."""
-        from sanetune.probes.harness import laboratory
+        from sanetune.probes.harness import probe_harness
 
-        return self.stack.enter_context(laboratory(plan.config, prepared))
+        return self.stack.enter_context(probe_harness(plan.config, prepared))
 
-    def pairing(self, lab: Lab, talks: Talks, tried: Tried) -> Pairing:
-        return replace(pairing_of(lab, talks), after=tried.own)
+    def pairing(self, harness: ProbeHarness, talks: ConversationStore, tried: TrialOutcome) -> PromptAnswerOverlap:
+        return replace(pairing_of(harness, talks), after=tried.own)
 
-    def overfit(self, lab: Lab, plan: Plan, first_step: FirstStep, critical: Critical) -> Overfit:
+    def overfit(
+        self, harness: ProbeHarness, plan: Plan, first_step: FirstStep, critical: CriticalLearningRate
+    ) -> Overfit:
         from sanetune.probes.overfit import overfit
 
         section = self.section
         _learning(first_step)
         found = overfit(
-            lab,
+            harness,
             critical,
             plan.steps.learning_rate,
             examples=section.overfit_examples,
@@ -114,8 +116,14 @@ class Protocol:
         return found
 
     def branches(
-        self, lab: Lab, plan: Plan, held: Held, first_step: FirstStep, critical: Critical, earlier: Branches | None
-    ) -> Branches:
+        self,
+        harness: ProbeHarness,
+        plan: Plan,
+        held: HeldOutRows,
+        first_step: FirstStep,
+        critical: CriticalLearningRate,
+        earlier: LearningRateComparison | None,
+    ) -> LearningRateComparison:
         """``earlier``: those of a round before, of a run that differs in its rate alone."""
         from sanetune.probes.lr_comparison import STEPS, branches
 
@@ -125,7 +133,7 @@ class Protocol:
         if plan.steps.learning_rate <= 0:
             raise MissingError("the planned rate is zero")
         return branches(
-            lab,
+            harness,
             plan.steps.learning_rate,
             held,
             critical.rate,
@@ -134,9 +142,11 @@ class Protocol:
             tell=lambda done, of: self.tell("comparing rates", done, of),
         )
 
-    def tried(self, lab: Lab, plan: Plan, held: Held, prepared: Prepared, first_step: FirstStep) -> Tried:
+    def tried(
+        self, harness: ProbeHarness, plan: Plan, held: HeldOutRows, prepared: Prepared, first_step: FirstStep
+    ) -> TrialOutcome:
         """The trial, with the base's answers before it and the tuned ones at its end."""
-        from sanetune.probes.prompt_swap import PAIRS, own_gain
+        from sanetune.probes.prompt_swap import PAIRS, prompt_swap_gain
         from sanetune.probes.trial import Wanted, run
 
         _learning(first_step)
@@ -148,36 +158,36 @@ class Protocol:
             steps.steps_per_epoch,
             self.section.trial_eval_steps,
         )
-        asked = _Asked(lab, prepared, self.config, self.section.samples)
+        asked = _Asked(harness, prepared, self.config, self.section.samples)
         split = "validation" if prepared.validation is not None else "train"
         trial, (samples, own) = run(
-            lab,
+            harness,
             wanted,
             held,
-            lambda: (asked.again(), own_gain(lab, split, PAIRS)),
+            lambda: (asked.again(), prompt_swap_gain(harness, split, PAIRS)),
             lambda done, of: self.tell("trial", done, of),
         )
-        return Tried(trial, replace(samples, steps=trial.done), own)
+        return TrialOutcome(trial, replace(samples, steps=trial.done), own)
 
-    def forecast(self, plan: Plan, prepared: Prepared, trial: Trial, lab: Lab) -> Forecast:
+    def forecast(self, plan: Plan, prepared: Prepared, trial: Trial, harness: ProbeHarness) -> Forecast:
         """What the whole run will take, and what the check has taken of that so far."""
         from sanetune.forecast.forecast import forecast_of
         from sanetune.forecast.machine import machine_of
 
         if not trial.done:
             raise MissingError("the trial made no step")
-        return forecast_of(plan, prepared, trial, self.config, time.perf_counter() - self.began, machine_of(lab))
+        return forecast_of(plan, prepared, trial, self.config, time.perf_counter() - self.began, machine_of(harness))
 
 
 class _Asked:
     """The same prompts, asked before and after."""
 
-    def __init__(self, lab: Lab, prepared: Prepared, config: Config, count: int) -> None:
+    def __init__(self, harness: ProbeHarness, prepared: Prepared, config: Config, count: int) -> None:
         from sanetune.probes.prompts import answers, longest, prompts_for
 
         prompts = prompts_for(prepared, config.run.sample_prompts, count)
         self.prepared, self.prompts, self.most = prepared, prompts, longest(prepared, prompts)
-        self._ask = lambda: answers(lab.model, prepared, prompts)
+        self._ask = lambda: answers(harness.model, prepared, prompts)
         self.before: list[Any] = self._ask()
 
     def again(self) -> Samples:
@@ -195,25 +205,25 @@ class _Asked:
         )
 
 
-def largest_of(lab: Lab) -> LargestStep:
+def largest_of(harness: ProbeHarness) -> LargestStep:
     from sanetune.probes.peak_memory import largest_step
 
-    return largest_step(lab)
+    return largest_step(harness)
 
 
-def first_step_of(lab: Lab) -> FirstStep:
+def first_step_of(harness: ProbeHarness) -> FirstStep:
     from sanetune.probes.first_step import first_step
 
-    return first_step(lab)
+    return first_step(harness)
 
 
-def critical_of(lab: Lab, plan: Plan, first_step: FirstStep) -> Critical:
-    from sanetune.probes.lr_search import critical_rate
+def critical_of(harness: ProbeHarness, plan: Plan, first_step: FirstStep) -> CriticalLearningRate:
+    from sanetune.probes.lr_search import find_critical_lr
 
     if plan.steps.learning_rate <= 0:
         raise MissingError("the planned rate is zero")
     _learning(first_step)
-    return critical_rate(lab, plan.steps.learning_rate)
+    return find_critical_lr(harness, plan.steps.learning_rate)
 
 
 def _learning(first_step: FirstStep) -> None:
@@ -221,15 +231,15 @@ def _learning(first_step: FirstStep) -> None:
         raise MissingError("no weight gets a gradient: see model-nothing-trainable")
 
 
-def pairing_of(lab: Lab, talks: Talks) -> Pairing:
-    from sanetune.evidence.prompt_answer_overlap import Pairing, association
-    from sanetune.probes.prompt_swap import own_gain
+def pairing_of(harness: ProbeHarness, talks: ConversationStore) -> PromptAnswerOverlap:
+    from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap, association
+    from sanetune.probes.prompt_swap import prompt_swap_gain
 
     some = [talks.train[number] for number in range(min(SHOWN, len(talks.train)))]
-    return Pairing(association(talks), own_gain(lab), some)
+    return PromptAnswerOverlap(association(talks), prompt_swap_gain(harness), some)
 
 
-def held_of(lab: Lab) -> Held:
-    from sanetune.probes.heldout import held_rows
+def held_of(harness: ProbeHarness) -> HeldOutRows:
+    from sanetune.probes.heldout import held_out_rows
 
-    return held_rows(lab)
+    return held_out_rows(harness)

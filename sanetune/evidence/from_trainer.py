@@ -16,15 +16,15 @@ from typing import Any
 
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import ConfigError, Place
-from sanetune.evidence.batch_scan import IGNORED, Known, Reader
-from sanetune.evidence.batch_stats import Reading, SideReading
-from sanetune.evidence.conversations import Side, Talks, spool
+from sanetune.evidence.batch_scan import IGNORED, BatchScanner, KnownExamples
+from sanetune.evidence.batch_stats import BatchStats, SplitStats
+from sanetune.evidence.conversations import ConversationSplit, ConversationStore, spool
 from sanetune.evidence.from_config import known_of
 from sanetune.evidence.registry import Builder, MissingError
-from sanetune.evidence.roles_from_ids import Scanner, decoded
-from sanetune.evidence.run_settings import Settings
-from sanetune.evidence.saved_template import Saved
-from sanetune.evidence.token_roles import Who
+from sanetune.evidence.roles_from_ids import IdRoleFinder, decoded
+from sanetune.evidence.run_settings import RunSettings
+from sanetune.evidence.saved_template import SavedTemplate
+from sanetune.evidence.token_roles import TokenRole
 from sanetune.evidence.trainer_settings import settings_of
 
 DECLARING = 1_000
@@ -88,7 +88,7 @@ class TrainerEvidence:
             scanner = None
         return scanner.loss_on if scanner else self.loss_on or "assistant"
 
-    def settings(self, intent: str) -> Settings:
+    def settings(self, intent: str) -> RunSettings:
         return settings_of(self.trainer, intent)
 
     def stops(self, tokenizer: Any) -> frozenset[int]:
@@ -99,40 +99,40 @@ class TrainerEvidence:
         many = given if isinstance(given, list) else [given]
         return frozenset(token for token in (*many, tokenizer.eos_token_id) if isinstance(token, int))
 
-    def saved(self, template: ChatTemplate | None) -> Saved:
+    def saved(self, template: ChatTemplate | None) -> SavedTemplate:
         source = template.source if template else None
-        return Saved(template=source, trained_template=source)
+        return SavedTemplate(template=source, trained_template=source)
 
-    def scanner(self, tokenizer: Any, template: ChatTemplate | None) -> Scanner | None:
+    def scanner(self, tokenizer: Any, template: ChatTemplate | None) -> IdRoleFinder | None:
         """None where turns cannot be told apart: then nobody knows who wrote a token."""
         if template is None:
             return None
         stops = (tokenizer.eos_token,) if tokenizer.eos_token else ()
-        scanner = Scanner.of(template, tokenizer, stops, self.loss_on or "assistant")
+        scanner = IdRoleFinder.of(template, tokenizer, stops, self.loss_on or "assistant")
         if scanner is not None:
             scanner.torn = self._torn
         if scanner is not None and self.loss_on is None:
             scanner.loss_on = declared(self.trainer.train_dataset, scanner)
         return scanner
 
-    def talks(self, tokenizer: Any, scanner: Scanner | None) -> Talks:
+    def talks(self, tokenizer: Any, scanner: IdRoleFinder | None) -> ConversationStore:
         """The rows as messages, read back from their ids."""
         if self._torn:
             raise MissingError("packs of the strategy `wrapped` begin and end inside conversations")
-        return Talks(
+        return ConversationStore(
             self._spooled("train", self.trainer.train_dataset, tokenizer, scanner),
             self._spooled("validation", self._evaluated(), tokenizer, scanner),
         )
 
-    def reading(self, tokenizer: Any, scanner: Scanner | None, settings: Settings) -> Reading:
+    def reading(self, tokenizer: Any, scanner: IdRoleFinder | None, settings: RunSettings) -> BatchStats:
         """One epoch of the trainer's own dataloaders."""
 
-        def side(name: str, rows: Any, loader: Callable[[], Any]) -> SideReading:
+        def side(name: str, rows: Any, loader: Callable[[], Any]) -> SplitStats:
             known, pad = _known(rows), tokenizer.pad_token_id
-            found, spoken = SideReading(name, known.size), scanner.spoken if scanner else lambda ids: None
+            found, spoken = SplitStats(name, known.size), scanner.spoken if scanner else lambda ids: None
             if not hasattr(rows, "__len__") or len(rows):  # of no rows transformers makes no loader
                 batches = islice(loader(), None if hasattr(rows, "__len__") else STREAMED)
-                Reader(found, known, spoken, tokenizer, pad, settings.max_length).read(batches, self.count)
+                BatchScanner(found, known, spoken, tokenizer, pad, settings.max_length).read(batches, self.count)
             return found
 
         if self.trainer.train_dataset is None:
@@ -140,8 +140,8 @@ class TrainerEvidence:
         with untouched(self.trainer):
             train = side("train", self.trainer.train_dataset, self.trainer.get_train_dataloader)
             if (rows := self._evaluated()) is None:
-                return Reading(train)
-            return Reading(train, side("validation", rows, partial(self.trainer.get_eval_dataloader, rows)))
+                return BatchStats(train)
+            return BatchStats(train, side("validation", rows, partial(self.trainer.get_eval_dataloader, rows)))
 
     @property
     def _torn(self) -> bool:
@@ -160,16 +160,16 @@ class TrainerEvidence:
             return datasets.concatenate_datasets(parts)
         return next(iter(parts), None)
 
-    def _spooled(self, name: str, rows: Any, tokenizer: Any, scanner: Scanner | None) -> Side:
+    def _spooled(self, name: str, rows: Any, tokenizer: Any, scanner: IdRoleFinder | None) -> ConversationSplit:
         from sanetune.data.prepare import open_table
 
         file = self.scratch / f"{name}.arrow"
         spool(_conversations(rows, tokenizer, scanner), file)
         table = open_table(file)
-        return Side(name, table, list(range(len(table))))
+        return ConversationSplit(name, table, list(range(len(table))))
 
 
-def declared(rows: Any, scanner: Scanner) -> str:
+def declared(rows: Any, scanner: IdRoleFinder) -> str:
     """What a trainer that says nothing about it means to learn: ``last`` where its first rows with several assistant
     turns learn all of the last one and nothing of the others (rows of prompt and completion do), else ``assistant``."""
     import numpy as np
@@ -178,7 +178,7 @@ def declared(rows: Any, scanner: Scanner) -> str:
     several = 0
     for row in islice(rows, DECLARING) if {"input_ids", "labels"} <= set(names) else ():
         learnt = np.asarray(row["labels"]) != IGNORED
-        turns = [one for one in scanner.segments(np.asarray(row["input_ids"])) if one.who is Who.ASSISTANT]
+        turns = [one for one in scanner.segments(np.asarray(row["input_ids"])) if one.who is TokenRole.ASSISTANT]
         if len(turns) > 1 and "seq_lengths" not in names:
             several += 1
             last, earlier = turns[-1], turns[:-1]
@@ -187,7 +187,7 @@ def declared(rows: Any, scanner: Scanner) -> str:
     return "last" if several else "assistant"
 
 
-def _conversations(rows: Any, tokenizer: Any, scanner: Scanner | None) -> Iterator[Any]:
+def _conversations(rows: Any, tokenizer: Any, scanner: IdRoleFinder | None) -> Iterator[Any]:
     from sanetune.data.conversation import Conversation
 
     names = getattr(rows, "column_names", None) or []
@@ -208,10 +208,10 @@ def _conversations(rows: Any, tokenizer: Any, scanner: Scanner | None) -> Iterat
                 yield scanner.conversation(part, Place(row=number))
 
 
-def _known(rows: Any) -> Known:
+def _known(rows: Any) -> KnownExamples:
     if hasattr(rows, "__len__") and "input_ids" in (getattr(rows, "column_names", None) or []):
         return known_of(rows, lambda number: Place(row=number))
-    return Known(0, {})
+    return KnownExamples(0, {})
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from sanetune.data.conversation import Conversation
 
 if TYPE_CHECKING:
-    from sanetune.evidence.conversations import Talks
-    from sanetune.probes.prompt_swap import Own
+    from sanetune.evidence.conversations import ConversationStore
+    from sanetune.probes.prompt_swap import PromptSwapGain
 
 ROWS = 2_000
 """Rows that are looked at, spread over all."""
@@ -40,17 +40,17 @@ class Association:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
+class PromptAnswerOverlap:
     """``words``: what the texts say; ``model``: what the base says; ``after``: what the model after its trial says of
     held-out rows (None: there was none); ``some``: rows to show."""
 
     words: Association
-    model: Own
+    model: PromptSwapGain
     some: list[Conversation]
-    after: Own | None = None
+    after: PromptSwapGain | None = None
 
 
-def association(talks: Talks) -> Association:
+def association(talks: ConversationStore) -> Association:
     """Words weigh by how rare they are among the rows (ln(rows / rows with it)), as in document retrieval."""
     import numpy as np
 

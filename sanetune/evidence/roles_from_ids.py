@@ -14,7 +14,7 @@ from sanetune.data.conversation import Conversation, Message
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import Place, TemplateError
 from sanetune.evidence.text_spans import Literals
-from sanetune.evidence.token_roles import EITHER, LEARNT, MASKED, Spoken, Who
+from sanetune.evidence.token_roles import EITHER, LEARNT, MASKED, TokenRole, TokenRoles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,52 +31,52 @@ class Segment(NamedTuple):
 
     start: int
     stop: int
-    who: Who
+    who: TokenRole
 
 
 @dataclass(slots=True)
-class Scanner:
+class IdRoleFinder:
     """Takes token sequences apart by ``headers`` (who writes what follows) and ``ends``, both in token strings."""
 
     tokenizer: Any
-    headers: dict[str, Who]
+    headers: dict[str, TokenRole]
     ends: tuple[str, ...]
     loss_on: str = "assistant"
     torn: bool = False
     """Whether a document may begin inside a turn, of whom nobody knows."""
 
     @classmethod
-    def of(cls, template: ChatTemplate, tokenizer: Any, stops: tuple[str, ...], loss_on: str) -> Scanner | None:
+    def of(cls, template: ChatTemplate, tokenizer: Any, stops: tuple[str, ...], loss_on: str) -> IdRoleFinder | None:
         """None where the template's headers cannot be told apart."""
         literals = Literals.of(template, stops)
-        found = {"assistant": Who.ASSISTANT, "user": Who.USER}
+        found = {"assistant": TokenRole.ASSISTANT, "user": TokenRole.USER}
         headers = {_strings(tokenizer, text): found[role] for role, text in literals.headers.items()}
         if len(headers) < 2:
             return None
         for text, who in (
-            (_before(template, [{"role": "system", "content": SYSTEM}], SYSTEM), Who.SYSTEM),
-            (_before_tool(template), Who.TOOL),
+            (_before(template, [{"role": "system", "content": SYSTEM}], SYSTEM), TokenRole.SYSTEM),
+            (_before_tool(template), TokenRole.TOOL),
         ):
             if text and (key := _strings(tokenizer, text)):
                 headers.setdefault(key, who)
         return cls(tokenizer, headers, tuple(_strings(tokenizer, end) for end in literals.ends), loss_on)
 
-    def spoken(self, ids: Any) -> Spoken:
+    def spoken(self, ids: Any) -> TokenRoles:
         """Who wrote the tokens ``ids`` and which should be learnt. Without any header: plain text, which is all
         learnt."""
         import numpy as np
 
-        who = np.full(len(ids), Who.TEMPLATE, np.int8)
+        who = np.full(len(ids), TokenRole.TEMPLATE, np.int8)
         wanted = np.full(len(ids), MASKED, np.int8)
         segments = self.segments(ids)
         if not segments:
-            who[:], wanted[:] = Who.TEXT, EITHER
-            return Spoken(who, wanted, len(ids))
-        trained = [one for one in segments if one.who in (Who.ASSISTANT, Who.END)]
-        last = max((one.start for one in trained if one.who is Who.ASSISTANT), default=0)
+            who[:], wanted[:] = TokenRole.TEXT, EITHER
+            return TokenRoles(who, wanted, len(ids))
+        trained = [one for one in segments if one.who in (TokenRole.ASSISTANT, TokenRole.END)]
+        last = max((one.start for one in trained if one.who is TokenRole.ASSISTANT), default=0)
         for segment in segments:
             who[segment.start : segment.stop] = segment.who
-            if segment.who is Who.TEMPLATE:
+            if segment.who is TokenRole.TEMPLATE:
                 wanted[segment.start : segment.stop] = EITHER
             if segment in trained and (self.loss_on != "last" or segment.start >= last):
                 wanted[segment.start : segment.stop] = LEARNT
@@ -86,12 +86,12 @@ class Scanner:
         if self.loss_on == "all":
             wanted[:] = EITHER
         wanted[:1] = MASKED
-        return Spoken(who, wanted, len(ids))
+        return TokenRoles(who, wanted, len(ids))
 
     def _spare_blanks(self, wanted: np.ndarray, ids: Any, segment: Segment) -> None:
         """White space behind an end token, and at the end of a header: TRL's own templates learn it."""
         at, step = segment.start - 1, -1
-        if segment.who is Who.END:
+        if segment.who is TokenRole.END:
             at, step = segment.stop, 1
             wanted[at : at + 1] = EITHER
         while 0 < at < len(ids) and not decoded(self.tokenizer, ids[at : at + 1]).strip():
@@ -120,7 +120,7 @@ class Scanner:
         """The row as messages, as far as its ids tell; as plain text where they hold no turns."""
         messages: list[Message] = []
         for segment in self.segments(ids):
-            if segment.who not in (Who.END, Who.TEMPLATE):
+            if segment.who not in (TokenRole.END, TokenRole.TEMPLATE):
                 content = decoded(self.tokenizer, ids[segment.start : segment.stop]).strip()
                 messages.append({"role": segment.who.name.lower(), "content": content})
         text = None if messages else decoded(self.tokenizer, ids)
@@ -134,20 +134,20 @@ class Scanner:
         place, _, header = min(found)
         return place, header
 
-    def _turn(self, text: str, start: int, limit: int, who: Who, borders: np.ndarray) -> list[Segment]:
+    def _turn(self, text: str, start: int, limit: int, who: TokenRole, borders: np.ndarray) -> list[Segment]:
         """The text of one turn and, for an assistant's, its end."""
         ends = [(place, end) for end in self.ends if end and (place := text.find(end, start, limit)) >= 0]
         place, end = min(ends) if ends else (limit, "")
         segments = []
-        if who is Who.ASSISTANT and (found := _NO_THOUGHT.match(text, start, place)):
-            segments.append(Segment(*_tokens(borders, start, found.end()), Who.TEMPLATE))
+        if who is TokenRole.ASSISTANT and (found := _NO_THOUGHT.match(text, start, place)):
+            segments.append(Segment(*_tokens(borders, start, found.end()), TokenRole.TEMPLATE))
             start = found.end()
         first, last = _tokens(borders, start, place)
         if last > first:
             segments.append(Segment(first, last, who))
-        if who is Who.ASSISTANT and end:
+        if who is TokenRole.ASSISTANT and end:
             stop = _tokens(borders, place, place + len(end))[1]
-            segments.append(Segment(last, stop, Who.END))
+            segments.append(Segment(last, stop, TokenRole.END))
         return segments
 
 

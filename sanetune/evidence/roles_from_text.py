@@ -22,7 +22,7 @@ from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import TemplateError
 from sanetune.evidence.conversations import SPLITS
 from sanetune.evidence.text_spans import Found, Literals, find
-from sanetune.evidence.token_roles import BY_ROLE, EITHER, LEARNT, MASKED, Spoken, Who, digest
+from sanetune.evidence.token_roles import BY_ROLE, EITHER, LEARNT, MASKED, TokenRole, TokenRoles, digest
 from sanetune.finding import Witness
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Lost:
 
 
 @dataclass(slots=True)
-class Speaker:
+class RoleFinder:
     """Takes one conversation apart. ``loss_on`` is the declared intent."""
 
     template: ChatTemplate | None
@@ -68,7 +68,7 @@ class Speaker:
     loss_on: str
     eos_token: str | None
 
-    def spoken(self, conversation: Conversation) -> tuple[list[int], Spoken, Found] | None:
+    def spoken(self, conversation: Conversation) -> tuple[list[int], TokenRoles, Found] | None:
         """(ids, who and wanted, what was found), uncut; None where the conversation cannot be rendered."""
         import numpy as np
 
@@ -77,10 +77,10 @@ class Speaker:
             if self.eos_token and not text.endswith(self.eos_token):
                 text += self.eos_token
             ids = self.tokenizer.encode(text, add_special_tokens=True).ids
-            who = np.full(len(ids), Who.TEXT, np.int8)
+            who = np.full(len(ids), TokenRole.TEXT, np.int8)
             wanted = np.full(len(ids), LEARNT, np.int8)
             wanted[:1] = MASKED
-            return ids, Spoken(who, wanted, len(ids)), Found()
+            return ids, TokenRoles(who, wanted, len(ids)), Found()
         if self.template is None:
             return None
         try:
@@ -97,7 +97,7 @@ class Speaker:
         if inside:
             ids, starts, stops = self._in_pieces(text, inside)
         who, wanted = _carried(text, found, starts, stops, self.loss_on)
-        return ids, Spoken(who, wanted, len(ids)), found
+        return ids, TokenRoles(who, wanted, len(ids)), found
 
     def _in_pieces(self, text: str, cuts: list[int]) -> tuple[list[int], np.ndarray, np.ndarray]:
         """Where a turn begins or ends inside a token, the text is tokenized in pieces, as inference does."""
@@ -122,7 +122,7 @@ def _carried(
     """Characters to tokens: a token belongs to the span that holds any character of it."""
     import numpy as np
 
-    who = np.full(len(starts), Who.TEMPLATE, np.int8)
+    who = np.full(len(starts), TokenRole.TEMPLATE, np.int8)
     wanted = np.full(len(starts), MASKED, np.int8)
     wide = stops > starts
     last = found.turns[-1] if found.turns else None
@@ -146,15 +146,15 @@ def _carried(
         else:
             wanted[part] = MASKED
     if not found.sure or found.lost:
-        wanted[who == Who.TEMPLATE] = EITHER
+        wanted[who == TokenRole.TEMPLATE] = EITHER
     if loss_on == "all":
         wanted[:] = EITHER
     wanted[:1] = MASKED
     return who, wanted
 
 
-class Speakers:
-    """:class:`Spoken` of every example of both splits, found by its ids; on disk."""
+class TokenRoleStore:
+    """:class:`TokenRoles` of every example of both splits, found by its ids; on disk."""
 
     def __init__(self, file: Path) -> None:
         import numpy as np
@@ -169,7 +169,7 @@ class Speakers:
             self._order[name] = rows[np.argsort(digests[rows], kind="stable")]
             self._sorted[name] = digests[self._order[name]]
 
-    def of(self, split: str, ids: Any) -> Spoken | None:
+    def of(self, split: str, ids: Any) -> TokenRoles | None:
         """Who wrote the tokens ``ids``; None where no example of ``split`` has these."""
         import numpy as np
 
@@ -179,10 +179,10 @@ class Speakers:
             return None
         row = self._table.slice(int(self._order[split][place]), 1)
         who, want = (np.asarray(row.column(name).combine_chunks().flatten()) for name in ("who", "wanted"))
-        return Spoken(who, want, row.column("whole")[0].as_py(), row.column("example")[0].as_py())
+        return TokenRoles(who, want, row.column("whole")[0].as_py(), row.column("example")[0].as_py())
 
 
-def write(speaker: Speaker, prepared: Any, file: Path) -> Lost:
+def write(speaker: RoleFinder, prepared: Any, file: Path) -> Lost:
     """Takes every example of ``prepared`` apart and writes what is found to ``file``, on all cores."""
     import pyarrow as pa
 
@@ -209,7 +209,7 @@ Result = tuple[dict[str, list[Any]], Lost]
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    speaker: Speaker
+    speaker: RoleFinder
     origins: Any
     limit: int
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RunSettings:
     """A run in numbers. None: not known. Steps are optimizer steps; tokens are counted after cutting."""
 
     # the model
@@ -67,7 +67,7 @@ class Settings:
     held_out_unknown: bool = False
     """Validation rows come from a stream: there are some, and nobody knows how many."""
     train_tokens: int = 0
-    learnt_tokens: int = 0
+    loss_tokens: int = 0
     # what was meant
     loss_on: Literal["assistant", "last", "all"] = "assistant"
     given: dict[str, Any] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedTemplate:
     """``template``: the chat template that will be saved (None: none); ``trained_template``: the one that the training
     text is rendered with (None: not known)."""
 

@@ -14,7 +14,7 @@ EITHER, MASKED, LEARNT = -1, 0, 1
 template adds inside a turn)."""
 
 
-class Who(IntEnum):
+class TokenRole(IntEnum):
     """Who wrote a token. TEMPLATE: headers and what stands between turns; END: the token that ends an assistant turn;
     ASSISTANT: reply, reasoning and tool calls; TEXT: plain text without turns."""
 
@@ -28,14 +28,20 @@ class Who(IntEnum):
     UNKNOWN = 7
 
 
-NAMES = [who.name.lower() for who in Who]
-BY_ROLE = {"system": Who.SYSTEM, "user": Who.USER, "assistant": Who.ASSISTANT, "tool": Who.TOOL, "end": Who.END}
+NAMES = [who.name.lower() for who in TokenRole]
+BY_ROLE = {
+    "system": TokenRole.SYSTEM,
+    "user": TokenRole.USER,
+    "assistant": TokenRole.ASSISTANT,
+    "tool": TokenRole.TOOL,
+    "end": TokenRole.END,
+}
 """The roles of spans (:mod:`sanetune.evidence.text_spans`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """One example's tokens: ``who_T`` (values of :class:`Who`) and ``wanted_T`` (LEARNT, MASKED or EITHER by the
+class TokenRoles:
+    """One example's tokens: ``who_T`` (values of :class:`TokenRole`) and ``wanted_T`` (LEARNT, MASKED or EITHER by the
     declared intent). ``whole``: how many tokens it has where nothing is cut; ``example``: its number in the split,
     where it is known."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.run_settings import RunSettings
 from sanetune.planning import steps
 
 
-def settings_of(trainer: Any, loss_on: str) -> Settings:
+def settings_of(trainer: Any, loss_on: str) -> RunSettings:
     """The run in numbers, out of the trainer's arguments, model and data sets."""
     from sanetune.engine.models import facts
 
@@ -34,7 +34,7 @@ def settings_of(trainer: Any, loss_on: str) -> Settings:
             return None
         return max(1, int(value if value >= 1 else value * total))
 
-    return Settings(
+    return RunSettings(
         model=str(getattr(model.config, "_name_or_path", "") or type(model).__name__),
         method="qlora" if adapted and quantised else "lora" if adapted else "full",
         parameters=found.parameters,

@@ -9,21 +9,21 @@ from sanetune.forecast.time import Range
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class PaidDevices:
     """The devices of ``budget.devices``: their ``number`` (None: not given) and ``kind`` ("": not given)."""
 
     number: int | None = None
     kind: str = ""
 
 
-def paid(devices: int | str | None) -> Paid:
+def paid(devices: int | str | None) -> PaidDevices:
     """``8``, ``"8"``, ``"8 x H100"``, ``"8xA100-80GB"`` or ``"H100"``, read."""
     if devices is None or isinstance(devices, int):
-        return Paid(devices)
+        return PaidDevices(devices)
     found = re.match(r"\s*(\d{1,6})\s*(?:[x*\u00d7]\s*)?(.{0,80})$", devices, re.IGNORECASE | re.DOTALL)
     if found is None:
-        return Paid(None, devices.strip()[:80])
-    return Paid(int(found[1]) or None, found[2].strip())
+        return PaidDevices(None, devices.strip()[:80])
+    return PaidDevices(int(found[1]) or None, found[2].strip())
 
 
 def same_kind(kind: str, device: str) -> bool:

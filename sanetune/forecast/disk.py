@@ -14,21 +14,21 @@ PROBE = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredSizes:
     """Bytes of one ``checkpoint``, and of the ``final`` model with what else is saved once."""
 
     checkpoint: int
     final: int
 
 
-def stored_by(model: Any, arguments: Any) -> Stored:
+def stored_by(model: Any, arguments: Any) -> StoredSizes:
     """What a run with this model and these arguments saves. Adam keeps two numbers for each trained weight, in the
     weight's own format; of a model with an adapter, checkpoints hold the adapter and the end both."""
     weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
     trained = sum(weight.numel() * weight.element_size() for weight in model.parameters() if weight.requires_grad)
     adapted = hasattr(model, "peft_config")
     saved = trained if adapted else weights
-    return Stored(saved + (0 if arguments.save_only_model else 2 * trained), weights + (trained if adapted else 0))
+    return StoredSizes(saved + (0 if arguments.save_only_model else 2 * trained), weights + (trained if adapted else 0))
 
 
 def write_speed(folder: str | Path, size: int = PROBE) -> float | None:

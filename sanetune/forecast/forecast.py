@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.forecast.cost import paid, same_kind, usd
 from sanetune.forecast.machine import Machine, machine_from
-from sanetune.forecast.time import Pace, Range, looks, pace_of, savings, seconds_of_a_look
+from sanetune.forecast.time import Range, StepTime, looks, pace_of, savings, seconds_of_a_look
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
@@ -53,7 +53,7 @@ class Forecast:
     """US dollars of the whole run; None without a price."""
     tokens_per_second: float
     """Tokens without padding, on all devices, while steps are taken."""
-    learnt_tokens_per_second: float
+    loss_tokens_per_second: float
     """Those of them that are learnt."""
     padding_share: float
     """Places of the batches that hold no token."""
@@ -156,7 +156,7 @@ def forecast_of(
     hours = _hours(step, steps.total_steps, count * look, saved * saving + final)
     price = config.budget.usd_per_device_hour
     notes += _assumed(pace, tokens, count > 0 and not measured, speed is None)
-    rate, learnt = _per_second(timing, timing.tokens, pace), _per_second(timing, timing.learnt_tokens, pace)
+    rate, learnt = _per_second(timing, timing.tokens, pace), _per_second(timing, timing.loss_tokens, pace)
     operations = machine.work.per_token(_length(prepared))
     return Forecast(
         steps=steps.total_steps,
@@ -176,7 +176,7 @@ def forecast_of(
         price=price,
         usd=usd(hours, bought, price),
         tokens_per_second=rate * devices,
-        learnt_tokens_per_second=learnt * devices,
+        loss_tokens_per_second=learnt * devices,
         padding_share=_share(sum(timing.places) - sum(timing.tokens), sum(timing.places)),
         wait_share=_share(sum(timing.waits), sum(timing.steps)),
         operations_per_token=operations,
@@ -202,7 +202,7 @@ def _hours(step: Range, steps: int, looking: float, saving: float) -> Range:
     return Range(at(step.low), at(step.middle), at(step.high))
 
 
-def _assumed(pace: Pace, tokens: float, unseen: bool, unwritten: bool) -> list[str]:
+def _assumed(pace: StepTime, tokens: float, unseen: bool, unwritten: bool) -> list[str]:
     """What the seconds are taken for granted in."""
     notes = []
     if pace.scaled:
@@ -243,7 +243,7 @@ def _held(prepared: Prepared) -> tuple[int, int, int]:
     if prepared.validation is None:
         return 0, 0, 0
     figures = prepared.stats.get("validation", {})
-    return len(prepared.validation), int(figures.get("learnt_tokens", 0)), int(figures.get("tokens", 0))
+    return len(prepared.validation), int(figures.get("loss_tokens", 0)), int(figures.get("tokens", 0))
 
 
 def _length(prepared: Prepared) -> float:
@@ -252,7 +252,7 @@ def _length(prepared: Prepared) -> float:
     return float(figures["tokens"]) / max(1, int(figures["examples"]))
 
 
-def _per_second(timing: Timing, tokens: list[int], pace: Pace) -> float:
+def _per_second(timing: Timing, tokens: list[int], pace: StepTime) -> float:
     """Tokens per second of one device, in the steps that the pace is from."""
     some = list(zip(timing.steps, tokens, strict=False))[-pace.steps :]
     return _share(sum(count for _, count in some), sum(seconds for seconds, _ in some))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sanetune.forecast.disk import Stored, stored_by, write_speed
+from sanetune.forecast.disk import StoredSizes, stored_by, write_speed
 from sanetune.probes.device_speed import Work, matmul_rate, published, work_of
 
 if TYPE_CHECKING:
     from sanetune.planning.plan import Plan
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -27,7 +27,7 @@ class Machine:
 
     device: str
     work: Work
-    stored: Stored
+    stored: StoredSizes
     devices: int = 1
     dtype: str = "float32"
     matmul: float | None = None
@@ -36,23 +36,23 @@ class Machine:
     write: float | None = None
 
 
-def machine_of(lab: Lab) -> Machine:
+def machine_of(harness: ProbeHarness) -> Machine:
     """The machine on which ``lab`` lies; takes about half a second and leaves the model alone."""
-    arguments = lab.trainer.args
-    dtype = computed_in(lab)
-    name = device_name(lab.device)
-    places = max(batch["input_ids"].numel() for batch in lab.batches)
+    arguments = harness.trainer.args
+    dtype = computed_in(harness)
+    name = device_name(harness.device)
+    places = max(batch["input_ids"].numel() for batch in harness.batches)
     known = published(name, str(dtype).removeprefix("torch."))
     return Machine(
         device=name,
-        work=work_of(lab.model),
-        stored=stored_by(lab.model, arguments),
+        work=work_of(harness.model),
+        stored=stored_by(harness.model, arguments),
         devices=int(arguments.world_size),
         dtype=str(dtype).removeprefix("torch."),
-        matmul=matmul_rate(lab.model, places, dtype),
+        matmul=matmul_rate(harness.model, places, dtype),
         peak=known[0] if known else None,
         source=known[1] if known else "",
-        write=write_speed(str(lab.config.run.output_dir or ".")),
+        write=write_speed(str(harness.config.run.output_dir or ".")),
     )
 
 
@@ -67,20 +67,22 @@ def machine_from(plan: Plan) -> Machine:
     return Machine(
         device=facts.device,
         work=Work(facts.parameters - facts.trainable, facts.trainable, facts.layers, facts.hidden),
-        stored=Stored(saved + (0 if only else 2 * trained), facts.parameters * size + (trained if adapted else 0)),
+        stored=StoredSizes(saved + (0 if only else 2 * trained), facts.parameters * size + (trained if adapted else 0)),
         dtype="bfloat16" if train.value("bf16") else "float16" if train.value("fp16") else "float32",
     )
 
 
-def computed_in(lab: Lab) -> Any:
+def computed_in(harness: ProbeHarness) -> Any:
     """The format of the model's products: that of mixed precision, or else of its weights."""
     import torch
 
-    if lab.trainer.args.bf16:
+    if harness.trainer.args.bf16:
         return torch.bfloat16
-    if lab.trainer.args.fp16:
+    if harness.trainer.args.fp16:
         return torch.float16
-    floating = [weight.dtype for weight in lab.model.parameters() if weight.dim() >= 2 and weight.is_floating_point()]
+    floating = [
+        weight.dtype for weight in harness.model.parameters() if weight.dim() >= 2 and weight.is_floating_point()
+    ]
     return floating[0] if floating else torch.float32
 
 

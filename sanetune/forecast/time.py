@@ -46,7 +46,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StepTime:
     """``seconds`` of one step of the run; ``steps``: how many measured ones it is from; ``tokens``: mean tokens of
     those on one device, without padding; ``scaled``: they hold so many more or fewer tokens than the run's that the
     seconds were taken in proportion."""
@@ -57,7 +57,7 @@ class Pace:
     scaled: bool = False
 
 
-def pace_of(timing: Timing, tokens: float) -> Pace:
+def pace_of(timing: Timing, tokens: float) -> StepTime:
     """How long a step takes that holds ``tokens`` tokens on each device (the mean of the whole run; 0: as those
     measured).
 
@@ -83,9 +83,9 @@ def pace_of(timing: Timing, tokens: float) -> Pace:
         rest = _bounded(seconds) * (wanted / mean)
     middle = float(rest.mean())
     if len(rest) < 2 * STRETCHES:
-        return Pace(Range(middle / UNSURE, middle, middle * UNSURE), len(rest), mean, scaled)
+        return StepTime(Range(middle / UNSURE, middle, middle * UNSURE), len(rest), mean, scaled)
     stretches = [float(part.mean()) for part in np.array_split(rest, STRETCHES)]
-    return Pace(Range(min(stretches), middle, max(stretches)), len(rest), mean, scaled)
+    return StepTime(Range(min(stretches), middle, max(stretches)), len(rest), mean, scaled)
 
 
 def _slope(across: Any, up: Any) -> float:
@@ -140,7 +140,7 @@ def savings(steps: StepPlan, config: Config, rows: int) -> int:
     return math.ceil(steps.total_steps / every) if every else 0
 
 
-def seconds_of_a_look(timing: Timing, pace: Pace, learnt: int, tokens: int) -> tuple[float, bool]:
+def seconds_of_a_look(timing: Timing, pace: StepTime, learnt: int, tokens: int) -> tuple[float, bool]:
     """Seconds that one device takes for a look at validation rows of so many ``learnt`` and other ``tokens``, and
     whether a look was measured. Where none was: a third of the time that training takes for as many tokens, since it is
     the forward pass of three parts."""

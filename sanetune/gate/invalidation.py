@@ -77,19 +77,19 @@ OF_ROWS = ("rows", "template", "tokens", "labels")
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class StillValid:
     """Evidence and findings, by name, that still hold."""
 
     evidence: Mapping[str, Any] = field(default_factory=dict)
     findings: Mapping[str, Finding] = field(default_factory=dict)
 
 
-def carried(evidence: Evidence, report: Report, changed: Iterable[str]) -> Carried:
+def carried(evidence: Evidence, report: Report, changed: Iterable[str]) -> StillValid:
     """What holds after the settings ``changed``. Only what was there; a finding that is to be acted on, or that could
     not be looked at, is always made again."""
     keys = set(changed)
     if not keys <= RATE | BATCH:
-        return Carried()
+        return StillValid()
     only_rate = keys <= RATE
     names = ROWS + (PASSES if only_rate else ())
     kept = {name: value for name in names if (value := evidence.ready(name)) is not None}
@@ -102,7 +102,7 @@ def carried(evidence: Evidence, report: Report, changed: Iterable[str]) -> Carri
         for finding in report.of(Verdict.PASS)
         if (not _afresh(finding.check) if only_rate else finding.check.split("-")[0] in OF_ROWS)
     }
-    return Carried(kept, findings)
+    return StillValid(kept, findings)
 
 
 def _afresh(check: str) -> bool:

@@ -25,7 +25,7 @@ MIN_STEPS = 200
 BATCHES = (4, 128)
 """Smallest and largest effective batch that is chosen: 128 is that of Alpaca, Tulu 2 and 3 and OLMo 2."""
 
-__all__ = ["Facts", "StepPlan", "method_of", "settle", "step_plan"]
+__all__ = ["Facts", "StepPlan", "method_of", "resolve", "step_plan"]
 
 
 def method_of(config: Config) -> Method:
@@ -35,7 +35,7 @@ def method_of(config: Config) -> Method:
     return "qlora" if config.model.quantization else "lora"
 
 
-def settle(config: Config, facts: Facts) -> Config:
+def resolve(config: Config, facts: Facts) -> Config:
     """A copy of ``config`` in which every open value is filled in, its reason in ``origins``.
 
     ``max_length`` is left to the preparation of the data. Raises ConfigError where what is given cannot work on this

@@ -129,7 +129,7 @@ def sketch(section: ModelSection, known: Facts) -> Facts:
 
 def plan_with(config: Config, found: Facts) -> Plan:
     """The plan for ``config`` where the facts are known."""
-    settled = defaults.settle(config, found)
+    settled = defaults.resolve(config, found)
     plan = steps.step_plan(settled, found)
     return Plan(settled, found, plan, combinations(settled, found, plan), schedules(plan))
 

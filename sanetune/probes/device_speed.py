@@ -167,16 +167,16 @@ def _product(rows: int, inner: int, outer: int, dtype: torch.dtype, where: torch
     with torch.no_grad():
         torch.nn.functional.linear(left, right)
         while done < 3 or (spent < least and done < 50):
-            settle(where)
+            synchronize(where)
             began = time.perf_counter()
             torch.nn.functional.linear(left, right)
-            settle(where)
+            synchronize(where)
             took = time.perf_counter() - began
             best, spent, done = min(best, took), spent + took, done + 1
     return best
 
 
-def settle(where: torch.device) -> None:
+def synchronize(where: torch.device) -> None:
     """Waits until the device has done what it was given."""
     import torch
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sanetune.probes.harness import Lab
+from sanetune.probes.harness import ProbeHarness
 
 
 @dataclass(frozen=True, slots=True)
-class Pull:
+class ParameterUpdate:
     """What the step did to one trained tensor of ``size`` numbers. ``square``: its gradient's squared norm (None: it
     has none); ``felt``: numbers whose gradient is not zero; ``moved``: those of them that the step has changed."""
 
@@ -23,32 +23,32 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class FirstStep:
-    """``pulls``: by tensor; ``rate``: the planned peak, at which the step was made; ``dtype``: of the weights, e.g.
+    """``updates``: by tensor; ``rate``: the planned peak, at which the step was made; ``dtype``: of the weights, e.g.
     bfloat16."""
 
     loss: float
     rate: float
     dtype: str
-    pulls: dict[str, Pull]
+    updates: dict[str, ParameterUpdate]
 
     @property
     def learns(self) -> bool:
         """Whether any weight gets a gradient."""
-        return any(pull.square is not None for pull in self.pulls.values())
+        return any(pull.square is not None for pull in self.updates.values())
 
 
-def first_step(lab: Lab) -> FirstStep:
+def first_step(harness: ProbeHarness) -> FirstStep:
     """Dropout off, gradients not clipped; weights and random states are put back. Needs the memory of a training step
     and no copy of the model beside it on its device."""
-    weights = lab.trained()
-    with lab.untouched() as before, lab.optimizer() as optimizer:
-        loss = lab.gradients()
+    weights = harness.trained()
+    with harness.untouched() as before, harness.optimizer() as optimizer:
+        loss = harness.gradients()
         squares = {name: _square(weight) for name, weight in weights.items()}
         optimizer.step()
-        pulls = {name: _pull(weight, squares[name], before[name]) for name, weight in weights.items()}
+        updates = {name: _pull(weight, squares[name], before[name]) for name, weight in weights.items()}
         rate = float(optimizer.param_groups[0]["lr"])
     dtype = str(next(iter(weights.values())).dtype).removeprefix("torch.") if weights else ""
-    return FirstStep(loss, rate, dtype, pulls)
+    return FirstStep(loss, rate, dtype, updates)
 
 
 def _square(weight: Tensor) -> float | None:
@@ -56,10 +56,10 @@ def _square(weight: Tensor) -> float | None:
     return None if weight.grad is None else float(torch.linalg.vector_norm(weight.grad, dtype=torch.float64)) ** 2
 
 
-def _pull(weight: Tensor, square: float | None, before: Tensor) -> Pull:
+def _pull(weight: Tensor, square: float | None, before: Tensor) -> ParameterUpdate:
     """What has become of one tensor; ``before`` lies in main memory and comes to its device alone."""
     if weight.grad is None:
-        return Pull(weight.numel(), square, 0, 0)
+        return ParameterUpdate(weight.numel(), square, 0, 0)
     felt = weight.grad != 0
     moved = felt & (weight.detach() != before.to(weight.device))
-    return Pull(weight.numel(), square, int(felt.sum()), int(moved.sum()))
+    return ParameterUpdate(weight.numel(), square, int(felt.sum()), int(moved.sum()))

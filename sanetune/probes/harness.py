@@ -31,7 +31,7 @@ BATCHES = 4
 
 
 @dataclass(slots=True)
-class Lab:
+class ProbeHarness:
     """``batches``: the first micro-batches of training, on the model's device, in the order of the first epoch."""
 
     trainer: Any
@@ -56,12 +56,12 @@ class Lab:
         return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
 
     @contextlib.contextmanager
-    def untouched(self, *, training: bool = False) -> Iterator[Kept]:
+    def untouched(self, *, training: bool = False) -> Iterator[WeightBackup]:
         """Whatever happens within, weights, gradients, random states and modes are afterwards what they were, bit for
         bit. Gives the trained weights as they were before. ``training``: dropout is on within; otherwise off."""
         import numpy as np
 
-        kept = Kept(self.trained())
+        kept = WeightBackup(self.trained())
         buffers = {name: value.detach().clone() for name, value in self.model.named_buffers()}
         states = random.getstate(), np.random.get_state(), torch.get_rng_state()
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
@@ -155,7 +155,7 @@ def _micro_batches(trainer: Any) -> int:
     return min(BATCHES, len(trainer.get_train_dataloader()))
 
 
-class Kept:
+class WeightBackup:
     """A copy of weights outside the device: in main memory, or in a file where they would take more than half of what
     is free there."""
 
@@ -226,16 +226,16 @@ def learnt(batch: Batch) -> int:
 
 
 @contextlib.contextmanager
-def laboratory(config: Any, prepared: Any) -> Iterator[Lab]:
+def probe_harness(config: Any, prepared: Any) -> Iterator[ProbeHarness]:
     """A lab for the settled ``config``; its model is let go at the end."""
     config = config.model_copy(deep=True)
     config.run.trackers = []
     with tempfile.TemporaryDirectory() as folder, quiet():
         built = build(config, prepared, Run(Path(folder)), device_of(config))
         _checkpoint_as_training_does(built.trainer)
-        lab = Lab(built.trainer, built.frozen, config, prepared, [], built.notes)
-        lab.batches = first_batches(built.trainer, lab.device, _micro_batches(built.trainer))
-        yield lab
+        harness = ProbeHarness(built.trainer, built.frozen, config, prepared, [], built.notes)
+        harness.batches = first_batches(built.trainer, harness.device, _micro_batches(built.trainer))
+        yield harness
 
 
 def _checkpoint_as_training_does(trainer: Any) -> None:
@@ -250,14 +250,14 @@ def _checkpoint_as_training_does(trainer: Any) -> None:
     )
 
 
-def worst_batch(lab: Lab, rows: Any, size: int) -> Batch:
+def worst_batch(harness: ProbeHarness, rows: Any, size: int) -> Batch:
     """A batch of the ``size`` longest of ``rows``: none that the run will meet is larger."""
     import pyarrow.compute as pc
 
     lengths = pc.list_value_length(rows.with_format("arrow")[:]["input_ids"]).to_pylist()
     longest = sorted(range(len(lengths)), key=lambda number: -lengths[number])[:size]
-    batch = lab.trainer.data_collator([rows[number] for number in longest])
-    return {name: value.to(lab.device) for name, value in batch.items()}
+    batch = harness.trainer.data_collator([rows[number] for number in longest])
+    return {name: value.to(harness.device) for name, value in batch.items()}
 
 
 def first_batches(trainer: Any, device: torch.device, count: int) -> list[Batch]:

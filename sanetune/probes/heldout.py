@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sanetune.curves.series import Look
+from sanetune.curves.series import Evaluation
 from sanetune.engine.loss import MASKED, fitting
 from sanetune.engine.trl.engine import attention_of, collate_for
-from sanetune.probes.harness import Lab
+from sanetune.probes.harness import ProbeHarness
 
 ROWS, TOKENS = 128, 65_536
 """Most rows of a look, and most tokens in them (a few long rows always come)."""
@@ -23,7 +23,7 @@ SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldOutRows:
     """``rows``: a data set; ``source``: the split they come from; ``left``: numbers of the training rows that may be
     trained on (None: all)."""
 
@@ -34,39 +34,39 @@ class Held:
     def __len__(self) -> int:
         return 0 if self.rows is None else len(self.rows)
 
-    def few(self) -> Held:
+    def few(self) -> HeldOutRows:
         """The small batch: some of these rows, spread."""
-        return Held(self.rows.select(_spread(len(self.rows), PROBED)), self.source) if len(self) else self
+        return HeldOutRows(self.rows.select(_spread(len(self.rows), PROBED)), self.source) if len(self) else self
 
 
-def held_rows(lab: Lab) -> Held:
+def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
     """Validation rows, spread over the split; where there are none, training rows that the trial then leaves out."""
-    validation = lab.prepared.validation
+    validation = harness.prepared.validation
     if validation is not None and len(validation):
-        return Held(validation.select(_bounded(validation, _spread(len(validation), ROWS))), "validation")
-    rows = lab.trainer.train_dataset
+        return HeldOutRows(validation.select(_bounded(validation, _spread(len(validation), ROWS))), "validation")
+    rows = harness.trainer.train_dataset
     chosen = _bounded(rows, _spread(len(rows), min(ROWS, int(len(rows) * SHARE))))
     if len(chosen) < 2:
-        return Held(None, "train")
+        return HeldOutRows(None, "train")
     aside = set(chosen)
-    return Held(rows.select(chosen), "train", [number for number in range(len(rows)) if number not in aside])
+    return HeldOutRows(rows.select(chosen), "train", [number for number in range(len(rows)) if number not in aside])
 
 
-def look(lab: Lab, held: Held, step: int) -> Look:
+def look(harness: ProbeHarness, held: HeldOutRows, step: int) -> Evaluation:
     """The losses of the held-out rows, each document of a pack for itself, dropout off; the model's mode is left as it
     was."""
     sums: list[float] = []
     tokens: list[int] = []
-    collate = collate_for(lab.prepared.tokenizer.pad_token_id, attention_of(lab.model))
-    vocabulary = lab.model.get_input_embeddings().weight.shape[0]
-    modes = [(module, module.training) for module in lab.model.modules()]
-    lab.model.eval()
+    collate = collate_for(harness.prepared.tokenizer.pad_token_id, attention_of(harness.model))
+    vocabulary = harness.model.get_input_embeddings().weight.shape[0]
+    modes = [(module, module.training) for module in harness.model.modules()]
+    harness.model.eval()
     with torch.no_grad():
         # Packs may be flattened into one row, which has one sum: so each comes alone.
         most = 1 if "seq_lengths" in held.rows.column_names else 8
         for some in fitting(held.rows, most, vocabulary):
-            batch = {name: value.to(lab.device) for name, value in collate(some).items()}
-            losses = lab.token_losses(batch).double()
+            batch = {name: value.to(harness.device) for name, value in collate(some).items()}
+            losses = harness.token_losses(batch).double()
             counted = batch["labels"] != MASKED
             counted[:, 0] = False
             for row, loss, count in zip(some, losses, counted, strict=True):
@@ -75,7 +75,7 @@ def look(lab: Lab, held: Held, step: int) -> Look:
                 tokens.extend(int(part.sum()) for part in _cut(count, documents))
     for module, mode in modes:
         module.training = mode
-    return Look.of(step, sums, tokens)
+    return Evaluation.of(step, sums, tokens)
 
 
 def _cut(row: Tensor, documents: list[int]) -> list[Tensor]:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sanetune.curves.paired import Gain, gain
-from sanetune.curves.series import Look
-from sanetune.probes.harness import Batch, Lab, first_batches
-from sanetune.probes.heldout import Held, look
+from sanetune.curves.series import Evaluation
+from sanetune.probes.harness import Batch, ProbeHarness, first_batches
+from sanetune.probes.heldout import HeldOutRows, look
 from sanetune.probes.lr_search import set_rate
 
 STEPS = 40
@@ -31,64 +31,64 @@ SURE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class LearningRateRun:
     """``losses``: of each step's batches before the step; ``look``: at the held-out rows after the last."""
 
     rate: float
     losses: list[float]
-    look: Look
+    look: Evaluation
 
 
 @dataclass(frozen=True, slots=True)
-class Branches:
+class LearningRateComparison:
     """``start``: the held-out rows before any step; ``branches``: by rising rate."""
 
     planned: float
     steps: int
-    start: Look
-    branches: list[Branch] = field(default_factory=list)
+    start: Evaluation
+    branches: list[LearningRateRun] = field(default_factory=list)
 
-    def at(self, rate: float) -> Branch:
+    def at(self, rate: float) -> LearningRateRun:
         return min(self.branches, key=lambda one: abs(math.log(one.rate / rate)))
 
     @property
-    def best(self) -> Branch:
+    def best(self) -> LearningRateRun:
         """The lowest held-out loss; one that is not a number is never the best."""
         return min(self.branches, key=lambda one: one.look.loss if math.isfinite(one.look.loss) else math.inf)
 
-    def gain_over_planned(self, other: Branch) -> Gain:
+    def gain_over_planned(self, other: LearningRateRun) -> Gain:
         """How much lower the held-out loss of ``other`` is than the planned rate's, row by row."""
         return gain(self.at(self.planned).look, other.look)
 
 
 def branches(
-    lab: Lab,
+    harness: ProbeHarness,
     planned: float,
-    held: Held,
+    held: HeldOutRows,
     critical: float | None = None,
     *,
     steps: int = STEPS,
-    earlier: Branches | None = None,
+    earlier: LearningRateComparison | None = None,
     tell: Callable[[int, int], None] = lambda done, of: None,
-) -> Branches:
+) -> LearningRateComparison:
     """A third of ``planned``, ``planned`` and three times it, and a quarter of the ``critical`` rate where that is far
     off (beyond the cliff all rates are alike, and no neighbour tells); then further from ``planned`` while that is
     clearly better. All is undone. ``earlier``: branches of the same run that was planned at another rate; theirs, of as
     many steps, are not grown again."""
-    accumulation = max(1, int(lab.trainer.args.gradient_accumulation_steps))
-    batches = first_batches(lab.trainer, lab.device, steps * accumulation)
+    accumulation = max(1, int(harness.trainer.args.gradient_accumulation_steps))
+    batches = first_batches(harness.trainer, harness.device, steps * accumulation)
     parts = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
     found = {one.rate: one for one in earlier.branches} if earlier and earlier.steps == steps else {}
 
-    def grown(rate: float) -> Branch:
+    def grown(rate: float) -> LearningRateRun:
         near = min(found.values(), key=lambda one: abs(math.log(one.rate / rate)), default=None)
         if near is not None and (near.rate == rate or (rate != planned and 1 / NEAR < near.rate / rate < NEAR)):
             return near
-        made = _branch(lab, rate, parts, held, lambda done: tell(len(found) * steps + done, 3 * steps))
+        made = _branch(harness, rate, parts, held, lambda done: tell(len(found) * steps + done, 3 * steps))
         found[rate] = made
         return made
 
-    start = look(lab, held, 0)
+    start = look(harness, held, 0)
     rates = [planned, planned / FACTOR, planned * FACTOR]
     if critical and not 1 / FAR < SAFE * critical / planned < FAR:
         rates.append(SAFE * critical)
@@ -101,30 +101,32 @@ def branches(
         if not _better(further, best):
             break
         best = further
-    return Branches(planned, steps, start, sorted(found.values(), key=lambda one: one.rate))
+    return LearningRateComparison(planned, steps, start, sorted(found.values(), key=lambda one: one.rate))
 
 
-def _better(one: Branch, other: Branch) -> bool:
+def _better(one: LearningRateRun, other: LearningRateRun) -> bool:
     if not math.isfinite(other.look.loss):
         return True
     found = gain(other.look, one.look)
     return found.nats > 0 and found.errors >= SURE
 
 
-def _loss(branch: Branch) -> float:
+def _loss(branch: LearningRateRun) -> float:
     return branch.look.loss if math.isfinite(branch.look.loss) else math.inf
 
 
-def _branch(lab: Lab, rate: float, parts: list[list[Batch]], held: Held, tell: Callable[[int], None]) -> Branch:
+def _branch(
+    harness: ProbeHarness, rate: float, parts: list[list[Batch]], held: HeldOutRows, tell: Callable[[int], None]
+) -> LearningRateRun:
     losses = []
-    with lab.untouched(), lab.optimizer() as optimizer:
+    with harness.untouched(), harness.optimizer() as optimizer:
         for step, part in enumerate(parts):
-            losses.append(lab.gradients(part))
+            losses.append(harness.gradients(part))
             if not math.isfinite(losses[-1]):
                 break
-            lab.clip()
+            harness.clip()
             set_rate(optimizer, rate * min(1.0, (step + 1) / WARMUP))
             optimizer.step()
             optimizer.zero_grad()
             tell(step + 1)
-        return Branch(rate, losses, look(lab, held, len(losses)))
+        return LearningRateRun(rate, losses, look(harness, held, len(losses)))

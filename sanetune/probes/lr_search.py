@@ -24,7 +24,7 @@ DOUBLINGS, HALVINGS = 24, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Critical:
+class CriticalLearningRate:
     """``rate``: the largest that still lowers the loss (None: none of those tried does, or all do); ``best``: the one
     that lowers it most; ``tried``: (rate, loss) of every forward pass; ``start``: the loss at rate 0."""
 
@@ -34,27 +34,27 @@ class Critical:
     tried: list[tuple[float, float]] = field(default_factory=list)
 
 
-def critical_rate(lab: Any, planned: float) -> Critical:
+def find_critical_lr(harness: Any, planned: float) -> CriticalLearningRate:
     """The critical rate of the lab's batches, after a warm-up; weights are put back."""
-    with lab.untouched(), lab.optimizer() as optimizer:
-        first = _along(lab, optimizer, planned)
+    with harness.untouched(), harness.optimizer() as optimizer:
+        first = _along(harness, optimizer, planned)
         if first.rate is None:
             return first
         for step in range(WARMUP):
             set_rate(optimizer, first.rate / GENTLE)
-            lab.gradients([lab.batches[step % len(lab.batches)]])
-            lab.clip()
+            harness.gradients([harness.batches[step % len(harness.batches)]])
+            harness.clip()
             optimizer.step()
             optimizer.zero_grad()
-        return _along(lab, optimizer, planned)
+        return _along(harness, optimizer, planned)
 
 
-def _along(lab: Any, optimizer: torch.optim.Optimizer, planned: float) -> Critical:
+def _along(harness: Any, optimizer: torch.optim.Optimizer, planned: float) -> CriticalLearningRate:
     """The line search from where the weights stand, along one step of the optimizer."""
-    lab.gradients(lab.batches[:SEEN])
-    lab.clip()
-    weights = lab.trained()
-    where = _roomy(lab.device, weights)
+    harness.gradients(harness.batches[:SEEN])
+    harness.clip()
+    weights = harness.trained()
+    where = _roomy(harness.device, weights)
     before = {name: weight.detach().to(where, copy=True) for name, weight in weights.items()}
     legible = max(planned, _legible(weights))
     set_rate(optimizer, legible)
@@ -64,7 +64,7 @@ def _along(lab: Any, optimizer: torch.optim.Optimizer, planned: float) -> Critic
 
     def at(rate: float) -> float:
         _place(weights, before, direction, rate)
-        return float(lab.loss(lab.batches[:SEEN]))
+        return float(harness.loss(harness.batches[:SEEN]))
 
     try:
         return searched(at, planned, _spacing(weights) / 4)
@@ -72,7 +72,7 @@ def _along(lab: Any, optimizer: torch.optim.Optimizer, planned: float) -> Critic
         _place(weights, before, direction, 0.0)
 
 
-def searched(at: Callable[[float], float], planned: float, noise: float = 0.0) -> Critical:
+def searched(at: Callable[[float], float], planned: float, noise: float = 0.0) -> CriticalLearningRate:
     """Doubles or halves from ``planned`` to where ``at`` (the loss at a rate) crosses the loss at 0, halves the gap a
     few times, and interpolates. ``noise``: the share of the loss that rounding moves it by, which is no rise."""
     start = at(0.0)
@@ -98,10 +98,10 @@ def searched(at: Callable[[float], float], planned: float, noise: float = 0.0) -
     good = [one for one in tried if one[1] < start]
     best = min(good, key=lambda one: one[1])[0] if good else None
     if not crossing:
-        return Critical(None, best, start, tried)
+        return CriticalLearningRate(None, best, start, tried)
     (low, below), (high, above) = crossing
     share = (start - below) / (above - below) if above > below else 0.5
-    return Critical(low * (high / low) ** min(1.0, max(0.0, share)), best, start, tried)
+    return CriticalLearningRate(low * (high / low) ** min(1.0, max(0.0, share)), best, start, tried)
 
 
 def _spacing(weights: dict[str, Tensor]) -> float:

@@ -12,8 +12,8 @@ import torch
 from sanetune.data.collator import Collator
 from sanetune.engine.generate import Decoding, stop_ids, write
 from sanetune.engine.loss import MASKED
-from sanetune.probes.harness import Batch, Lab, worst_batch
-from sanetune.probes.lr_search import Critical, set_rate
+from sanetune.probes.harness import Batch, ProbeHarness, worst_batch
+from sanetune.probes.lr_search import CriticalLearningRate, set_rate
 
 STARTS = (0.5, 1.5, 0.15)
 """Rates that are tried one after the other, as shares of the critical rate."""
@@ -26,7 +26,7 @@ ENOUGH = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class OverfitAttempt:
     """``losses``: per learnt token, before each step and after the last."""
 
     rate: float
@@ -70,24 +70,24 @@ class Overfit:
     ``replies``: after the last try. ``elsewhere``: the last try's loss on all tokens but those of ``stuck``."""
 
     examples: int
-    learnt_tokens: int
+    loss_tokens: int
     steps: int
     wanted: float
     critical: float | None
-    tries: list[Try]
-    planned: Try | None = None
+    tries: list[OverfitAttempt]
+    planned: OverfitAttempt | None = None
     replies: list[Reply] = field(default_factory=list)
     stuck: list[Stuck] = field(default_factory=list)
     elsewhere: float = 0.0
 
     @property
-    def best(self) -> Try:
+    def best(self) -> OverfitAttempt:
         return min(self.tries, key=lambda one: one.end if one.end == one.end else float("inf"))
 
 
 def overfit(
-    lab: Lab,
-    critical: Critical,
+    harness: ProbeHarness,
+    critical: CriticalLearningRate,
     planned: float,
     *,
     examples: int = 20,
@@ -97,37 +97,37 @@ def overfit(
 ) -> Overfit | None:
     """Tries to get the loss of ``examples`` training examples to ``wanted`` in ``steps`` steps; everything is undone.
     None where no example has anything to learn."""
-    rows = chosen(lab, examples)
+    rows = chosen(harness, examples)
     if not rows:
         return None
-    batches = _batches(lab, rows)
+    batches = _batches(harness, rows)
     base = critical.rate or planned
-    tries: list[Try] = []
+    tries: list[OverfitAttempt] = []
     replies: list[Reply] = []
     stuck: list[Stuck] = []
     elsewhere = 0.0
     for share in STARTS:
-        with lab.untouched():
-            tries.append(_try(lab, batches, share * base, steps, wanted, tell))
-            stuck, elsewhere = _stuck(lab, batches, STUCK * wanted)
+        with harness.untouched():
+            tries.append(_try(harness, batches, share * base, steps, wanted, tell))
+            stuck, elsewhere = _stuck(harness, batches, STUCK * wanted)
             if tries[-1].end <= wanted or elsewhere <= wanted:
-                replies = _replies(lab, rows)
+                replies = _replies(harness, rows)
                 break
     at_planned = None
     if planned > 0 and not 0.7 < planned / tries[-1].rate < 1.4:
-        with lab.untouched():
-            at_planned = _try(lab, batches, planned, steps, wanted, tell)
+        with harness.untouched():
+            at_planned = _try(harness, batches, planned, steps, wanted, tell)
     learnt = sum(label != MASKED for row in rows for label in row["labels"][1:])
     return Overfit(len(rows), learnt, steps, wanted, critical.rate, tries, at_planned, replies, stuck, elsewhere)
 
 
-def chosen(lab: Lab, count: int) -> list[dict[str, list[int]]]:
+def chosen(harness: ProbeHarness, count: int) -> list[dict[str, list[int]]]:
     """``count`` training examples, spread over the split, each with another prompt: two answers to one prompt cannot
     both be known by heart. None is longer than half of all are, where there are enough: length is not what is
     tested."""
     import numpy as np
 
-    origin, longest = lab.prepared.origins["train"], int(lab.prepared.max_length or 2**31)
+    origin, longest = harness.prepared.origins["train"], int(harness.prepared.max_length or 2**31)
     step = max(1, len(origin.rows) // (8 * count))
     found: dict[tuple[int, ...], dict[str, list[int]]] = {}
     for at in range(0, len(origin.rows), step):
@@ -158,53 +158,58 @@ def _answer(labels: list[int]) -> tuple[int, int]:
     return start, stop
 
 
-def _batches(lab: Lab, rows: list[dict[str, list[int]]]) -> list[Batch]:
+def _batches(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[Batch]:
     """In as few batches as fit into the memory of the run's own largest one: the examples are short, and each batch
     has its price."""
     ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
-    room = worst_batch(lab, lab.trainer.train_dataset, lab.trainer.args.per_device_train_batch_size)[
+    room = worst_batch(harness, harness.trainer.train_dataset, harness.trainer.args.per_device_train_batch_size)[
         "input_ids"
     ].numel()
-    collate = Collator(lab.prepared.tokenizer.pad_token_id)
+    collate = Collator(harness.prepared.tokenizer.pad_token_id)
     parts: list[list[dict[str, list[int]]]] = [[]]
     for row in ordered:  # by rising length: the last of a batch is its width
         if parts[-1] and (len(parts[-1]) + 1) * len(row["input_ids"]) > room:
             parts.append([])
         parts[-1].append(row)
-    return [{name: value.to(lab.device) for name, value in collate(part).items()} for part in parts]
+    return [{name: value.to(harness.device) for name, value in collate(part).items()} for part in parts]
 
 
 def _try(
-    lab: Lab, batches: list[Batch], rate: float, steps: int, wanted: float, tell: Callable[[int, int], None]
-) -> Try:
+    harness: ProbeHarness,
+    batches: list[Batch],
+    rate: float,
+    steps: int,
+    wanted: float,
+    tell: Callable[[int, int], None],
+) -> OverfitAttempt:
     losses: list[float] = []
-    plain = mock.patch.object(lab.trainer, "label_smoother", None)
-    with lab.optimizer() as optimizer, plain:
+    plain = mock.patch.object(harness.trainer, "label_smoother", None)
+    with harness.optimizer() as optimizer, plain:
         for group in optimizer.param_groups:
             group["weight_decay"] = 0.0
         for step in range(steps):
-            losses.append(lab.gradients(batches))
+            losses.append(harness.gradients(batches))
             if losses[-1] != losses[-1] or _enough(losses, wanted):
                 break
-            lab.clip()
+            harness.clip()
             set_rate(optimizer, rate * _share(step, steps))
             optimizer.step()
             optimizer.zero_grad()
             tell(step + 1, steps)
-        losses.append(lab.loss(batches))
-    return Try(rate, losses)
+        losses.append(harness.loss(batches))
+    return OverfitAttempt(rate, losses)
 
 
 @torch.no_grad()
-def _stuck(lab: Lab, batches: list[Batch], limit: float) -> tuple[list[Stuck], float]:
+def _stuck(harness: ProbeHarness, batches: list[Batch], limit: float) -> tuple[list[Stuck], float]:
     """Tokens whose mean loss is above ``limit``, most of the loss first; and the mean loss on all others."""
-    tokenizer = lab.prepared.tokenizer
-    ends = stop_ids(tokenizer, lab.prepared.stop_token_ids)
+    tokenizer = harness.prepared.tokenizer
+    ends = stop_ids(tokenizer, harness.prepared.stop_token_ids)
     labels, losses = [], []
     for batch in batches:
         learnt = batch["labels"][:, 1:] != MASKED
         labels.append(batch["labels"][:, 1:][learnt].cpu())
-        losses.append(lab.token_losses(batch)[:, 1:][learnt].double().cpu())
+        losses.append(harness.token_losses(batch)[:, 1:][learnt].double().cpu())
     ids, which = torch.cat(labels).unique(return_inverse=True)
     sums = torch.zeros(len(ids), dtype=torch.float64).index_add_(0, which, torch.cat(losses))
     counts = torch.bincount(which, minlength=len(ids))
@@ -234,17 +239,17 @@ def _share(step: int, steps: int) -> float:
 
 
 @torch.no_grad()
-def _replies(lab: Lab, rows: list[dict[str, list[int]]]) -> list[Reply]:
+def _replies(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[Reply]:
     """Greedy answers to the rows' own prompts. Rows without a prompt (plain text) cannot be asked."""
-    tokenizer = lab.prepared.tokenizer
-    stops = stop_ids(tokenizer, lab.prepared.stop_token_ids)
+    tokenizer = harness.prepared.tokenizer
+    stops = stop_ids(tokenizer, harness.prepared.stop_token_ids)
     asked = [(row["input_ids"][: _answer(row["labels"])[0]], row) for row in rows if _answer(row["labels"])[0] > 1]
     replies = []
     for start in range(0, len(asked), 10):
         some = asked[start : start + 10]
         answers = [row["input_ids"][slice(*_answer(row["labels"]))] for _, row in some]
         decoding = Decoding(max_new_tokens=max(map(len, answers)) + 8)
-        written = write(lab.model, tokenizer, [prompt for prompt, _ in some], decoding, stops)
+        written = write(harness.model, tokenizer, [prompt for prompt, _ in some], decoding, stops)
         for (prompt, _), answer, ids in zip(some, answers, written, strict=True):
             replies.append(_reply(tokenizer, prompt, answer, ids, stops))
     return replies

@@ -22,28 +22,28 @@ class Peak:
     fits: bool
 
 
-def peak_of_a_step(lab: Any, batch: dict[str, Any], evaluated: dict[str, Any] | None = None) -> Peak:
+def peak_of_a_step(harness: Any, batch: dict[str, Any], evaluated: dict[str, Any] | None = None) -> Peak:
     """Forward, backward and optimizer step on ``batch``, with dropout off, then, with the optimizer's state still
     there, the loss on the ``evaluated`` batch; everything is put back, and what was allocated is let go."""
-    cuda = lab.device.type == "cuda"
+    cuda = harness.device.type == "cuda"
     if cuda:
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(lab.device)
+        torch.cuda.reset_peak_memory_stats(harness.device)
     fits = True
     with Resident() as resident:
         try:
-            with lab.untouched(), lab.optimizer() as optimizer:
-                lab.gradients([batch])
+            with harness.untouched(), harness.optimizer() as optimizer:
+                harness.gradients([batch])
                 optimizer.step()
                 if evaluated is not None:
-                    lab.evaluate(evaluated)
+                    harness.evaluate(evaluated)
         except (torch.OutOfMemoryError, MemoryError):
             fits = False
             if cuda:
                 torch.cuda.empty_cache()
     if cuda:
-        total = torch.cuda.get_device_properties(lab.device).total_memory
-        return Peak(torch.cuda.max_memory_allocated(lab.device), total, fits)
+        total = torch.cuda.get_device_properties(harness.device).total_memory
+        return Peak(torch.cuda.max_memory_allocated(harness.device), total, fits)
     return Peak(resident.peak, resident.total, fits)
 
 
@@ -59,16 +59,16 @@ class LargestStep:
     checkpointing: bool = False
 
 
-def largest_step(lab: Any) -> LargestStep:
+def largest_step(harness: Any) -> LargestStep:
     """Measured on a batch of the longest training rows, and one of the longest validation rows after it."""
     from sanetune.probes.harness import worst_batch
 
-    args, held = lab.trainer.args, lab.trainer.eval_dataset
-    batch = worst_batch(lab, lab.trainer.train_dataset, args.per_device_train_batch_size)
-    evaluated = worst_batch(lab, held, args.per_device_eval_batch_size) if held is not None and len(held) else None
+    args, held = harness.trainer.args, harness.trainer.eval_dataset
+    batch = worst_batch(harness, harness.trainer.train_dataset, args.per_device_train_batch_size)
+    evaluated = worst_batch(harness, held, args.per_device_eval_batch_size) if held is not None and len(held) else None
     rows, places = batch["input_ids"].shape
-    peak = peak_of_a_step(lab, batch, evaluated)
-    return LargestStep(peak, rows, places, str(lab.device), bool(args.activation_checkpointing))
+    peak = peak_of_a_step(harness, batch, evaluated)
+    return LargestStep(peak, rows, places, str(harness.device), bool(args.activation_checkpointing))
 
 
 class Resident(threading.Thread):

@@ -9,7 +9,7 @@ import torch
 
 from sanetune.data.collator import Collator
 from sanetune.engine.loss import MASKED
-from sanetune.probes.harness import Lab
+from sanetune.probes.harness import ProbeHarness
 
 PAIRS = 64
 """Rows that are asked; half of them without a trial, where only a gain is looked for and not the lack of one."""
@@ -20,7 +20,7 @@ FEWEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class PromptSwapGain:
     """``nats``: per token, by which an answer is likelier after its own prompt than after another's; ``error``: its
     standard error over the rows; ``over_none``: the gain over no prompt."""
 
@@ -35,26 +35,28 @@ class Own:
         return self.nats / self.error if self.error else 0.0
 
 
-def own_gain(lab: Lab, split: str = "train", most: int = PAIRS // 2) -> Own:
+def prompt_swap_gain(harness: ProbeHarness, split: str = "train", most: int = PAIRS // 2) -> PromptSwapGain:
     """Over up to ``most`` rows of ``split``; all zeros of fewer than eight."""
     import numpy as np
 
-    pairs = _pairs(lab, split, most)
+    pairs = _pairs(harness, split, most)
     count = len(pairs)
     if count < FEWEST:
-        return Own(0.0, 0.0, 0.0, count)
+        return PromptSwapGain(0.0, 0.0, 0.0, count)
     other = [(number + count // 2) % count for number in range(count)]
-    with lab.untouched():
-        own = _losses(lab, pairs)
-        swapped = _losses(lab, [(pairs[other[number]][0], pairs[number][1]) for number in range(count)])
-        none = _losses(lab, [(prompt[-HEADER:], answer) for prompt, answer in pairs])
+    with harness.untouched():
+        own = _losses(harness, pairs)
+        swapped = _losses(harness, [(pairs[other[number]][0], pairs[number][1]) for number in range(count)])
+        none = _losses(harness, [(prompt[-HEADER:], answer) for prompt, answer in pairs])
     more = np.array(swapped) - np.array(own)
-    return Own(float(more.mean()), float(more.std(ddof=1)) / count**0.5, float(np.mean(none) - np.mean(own)), count)
+    return PromptSwapGain(
+        float(more.mean()), float(more.std(ddof=1)) / count**0.5, float(np.mean(none) - np.mean(own)), count
+    )
 
 
-def _pairs(lab: Lab, split: str, most: int) -> list[tuple[list[int], list[int]]]:
+def _pairs(harness: ProbeHarness, split: str, most: int) -> list[tuple[list[int], list[int]]]:
     """Ids of prompts (their last tokens) and of the first answers, of rows spread over the split."""
-    origin = lab.prepared.origins[split]
+    origin = harness.prepared.origins[split]
     step = max(1, len(origin.rows) // (2 * most))
     found = []
     for number in range(0, len(origin.rows), step):
@@ -69,9 +71,9 @@ def _pairs(lab: Lab, split: str, most: int) -> list[tuple[list[int], list[int]]]
     return found
 
 
-def _losses(lab: Lab, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+def _losses(harness: ProbeHarness, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
     """The loss per token of each answer after its prompt."""
-    collate = Collator(lab.prepared.tokenizer.pad_token_id)
+    collate = Collator(harness.prepared.tokenizer.pad_token_id)
     losses = [0.0] * len(pairs)
     order = sorted(range(len(pairs)), key=lambda number: len(pairs[number][0]) + len(pairs[number][1]))
     with torch.no_grad():
@@ -81,7 +83,7 @@ def _losses(lab: Lab, pairs: Sequence[tuple[list[int], list[int]]]) -> list[floa
                 {"input_ids": prompt + answer, "labels": [MASKED] * len(prompt) + answer}
                 for prompt, answer in (pairs[number] for number in some)
             ]
-            batch = {name: value.to(lab.device) for name, value in collate(rows).items()}
-            for number, row in zip(some, lab.token_losses(batch), strict=True):
+            batch = {name: value.to(harness.device) for name, value in collate(rows).items()}
+            for number, row in zip(some, harness.token_losses(batch), strict=True):
                 losses[number] = float(row.sum()) / len(pairs[number][1])
     return losses

@@ -14,10 +14,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from sanetune.engine.loss import MASKED
-from sanetune.probes.device_speed import settle
+from sanetune.probes.device_speed import synchronize
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 TURNS = 4
 """Passes of each kind, after one that is not counted."""
@@ -52,12 +52,17 @@ class Switch:
         return max(self.other) < min(self.now)
 
 
-def switches(lab: Lab, padding: float) -> list[Switch]:
+def switches(harness: ProbeHarness, padding: float) -> list[Switch]:
     """Every switch that could be tried on this lab, the one that saves most first; ``padding``: its share of the run's
     places. Nothing is changed for good."""
-    batch = max(lab.batches, key=lambda one: one["input_ids"].numel())
-    with lab.untouched(training=True):
-        tried = [_attention(lab, batch), _checkpointing(lab, batch), _precision(lab, batch), _padding(lab, padding)]
+    batch = max(harness.batches, key=lambda one: one["input_ids"].numel())
+    with harness.untouched(training=True):
+        tried = [
+            _attention(harness, batch),
+            _checkpointing(harness, batch),
+            _precision(harness, batch),
+            _padding(harness, padding),
+        ]
     found = [one for one in tried if one is not None]
     return sorted(found, key=lambda one: -one.saves)
 
@@ -67,46 +72,46 @@ def in_turns(now: Callable[[], Any], other: Callable[[], Any], device: Any) -> t
     took: tuple[list[float], list[float]] = ([], [])
     for turn in range(TURNS + 1):
         for seconds, call in zip(took, (now, other), strict=True):
-            settle(device)
+            synchronize(device)
             began = time.perf_counter()
             call()
-            settle(device)
+            synchronize(device)
             if turn:
                 seconds.append(time.perf_counter() - began)
     return took
 
 
-def _pass(lab: Lab, batch: dict[str, Any]) -> None:
-    lab.gradients([batch])
-    for weight in lab.trained().values():
+def _pass(harness: ProbeHarness, batch: dict[str, Any]) -> None:
+    harness.gradients([batch])
+    for weight in harness.trained().values():
         weight.grad = None
 
 
-def _attention(lab: Lab, batch: dict[str, Any]) -> Switch | None:
+def _attention(harness: ProbeHarness, batch: dict[str, Any]) -> Switch | None:
     """Eager attention writes the whole square of scores; sdpa does not. Only where both give the same loss."""
-    config = lab.model.config
-    if getattr(config, "_attn_implementation", None) != "eager" or not getattr(_base(lab), "_supports_sdpa", False):
+    config = harness.model.config
+    if getattr(config, "_attn_implementation", None) != "eager" or not getattr(_base(harness), "_supports_sdpa", False):
         return None
     losses = {}
     for name in ("eager", "sdpa"):
-        with _attending(lab, name):
-            lab.model.eval()
-            losses[name] = lab.loss([batch])
-            lab.model.train()
+        with _attending(harness, name):
+            harness.model.eval()
+            losses[name] = harness.loss([batch])
+            harness.model.train()
     if abs(losses["sdpa"] - losses["eager"]) > SAME * abs(losses["eager"]):
         return None
 
     def other() -> None:
-        with _attending(lab, "sdpa"):
-            _pass(lab, batch)
+        with _attending(harness, "sdpa"):
+            _pass(harness, batch)
 
-    now, fast = in_turns(lambda: _pass(lab, batch), other, lab.device)
+    now, fast = in_turns(lambda: _pass(harness, batch), other, harness.device)
     return Switch("eager attention instead of sdpa", now, fast, {"model.attention": "sdpa"})
 
 
 @contextlib.contextmanager
-def _attending(lab: Lab, name: str) -> Iterator[None]:
-    base = _base(lab)
+def _attending(harness: ProbeHarness, name: str) -> Iterator[None]:
+    base = _base(harness)
     before = base.config._attn_implementation
     base.set_attn_implementation(name)
     try:
@@ -115,17 +120,17 @@ def _attending(lab: Lab, name: str) -> Iterator[None]:
         base.set_attn_implementation(before)
 
 
-def _base(lab: Lab) -> Any:
+def _base(harness: ProbeHarness) -> Any:
     """The model below its adapter."""
-    return lab.model.get_base_model() if hasattr(lab.model, "get_base_model") else lab.model
+    return harness.model.get_base_model() if hasattr(harness.model, "get_base_model") else harness.model
 
 
-def _checkpointing(lab: Lab, batch: dict[str, Any]) -> Switch | None:
+def _checkpointing(harness: ProbeHarness, batch: dict[str, Any]) -> Switch | None:
     """Activations computed twice, where a step without that takes at most ROOM of the memory. A lab has it on only
     after its trainer has trained."""
     from sanetune.probes.peak_memory import peak_of_a_step
 
-    arguments, base = lab.trainer.args, _base(lab)
+    arguments, base = harness.trainer.args, _base(harness)
     if not arguments.activation_checkpointing or not hasattr(base, "activation_checkpointing_enable"):
         return None
     was = bool(base.is_activation_checkpointing)
@@ -134,18 +139,18 @@ def _checkpointing(lab: Lab, batch: dict[str, Any]) -> Switch | None:
 
     def with_it() -> None:
         base.activation_checkpointing_enable(activation_checkpointing_kwargs=keywords)
-        _pass(lab, batch)
+        _pass(harness, batch)
 
     def without() -> None:
         base.activation_checkpointing_disable()
-        _pass(lab, batch)
+        _pass(harness, batch)
 
     try:
         base.activation_checkpointing_disable()
-        found = peak_of_a_step(lab, batch)
+        found = peak_of_a_step(harness, batch)
         if not found.fits or found.peak > ROOM * found.total:
             return None
-        now, other = in_turns(with_it, without, lab.device)
+        now, other = in_turns(with_it, without, harness.device)
     finally:
         if was:
             base.activation_checkpointing_enable(activation_checkpointing_kwargs=keywords)
@@ -156,38 +161,40 @@ def _checkpointing(lab: Lab, batch: dict[str, Any]) -> Switch | None:
     )
 
 
-def _precision(lab: Lab, batch: dict[str, Any]) -> Switch | None:
+def _precision(harness: ProbeHarness, batch: dict[str, Any]) -> Switch | None:
     """float32 on a GPU that computes in bf16."""
     import torch
 
-    arguments = lab.trainer.args
-    if lab.device.type != "cuda" or arguments.bf16 or arguments.fp16:
+    arguments = harness.trainer.args
+    if harness.device.type != "cuda" or arguments.bf16 or arguments.fp16:
         return None
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         return None
-    if any(weight.dtype in (torch.bfloat16, torch.float16) for weight in lab.model.parameters()):
+    if any(weight.dtype in (torch.bfloat16, torch.float16) for weight in harness.model.parameters()):
         return None
 
     def mixed() -> None:
         with torch.autocast("cuda", dtype=torch.bfloat16):
-            _pass(lab, batch)
+            _pass(harness, batch)
 
-    now, other = in_turns(lambda: _pass(lab, batch), mixed, lab.device)
+    now, other = in_turns(lambda: _pass(harness, batch), mixed, harness.device)
     return Switch("float32 instead of bf16", now, other, {"train.bf16": True})
 
 
-def _padding(lab: Lab, share: float) -> Switch | None:
+def _padding(harness: ProbeHarness, share: float) -> Switch | None:
     """The batch that is padded like the whole run, against the same one cut to as many places as it has tokens."""
-    padded = [(abs(_empty(one) - share), number) for number, one in enumerate(lab.batches) if "attention_mask" in one]
+    padded = [
+        (abs(_empty(one) - share), number) for number, one in enumerate(harness.batches) if "attention_mask" in one
+    ]
     if not padded or share < LEAST_PADDING:
         return None
-    batch = lab.batches[min(padded)[1]]
+    batch = harness.batches[min(padded)[1]]
     keep = max(2, round((1 - _empty(batch)) * batch["input_ids"].shape[1]))
     cut = {name: value[:, :keep] if value.dim() == 2 else value for name, value in batch.items()}
     if not int((cut["labels"][:, 1:] != MASKED).sum()):
         return None
-    now, other = in_turns(lambda: _pass(lab, batch), lambda: _pass(lab, cut), lab.device)
-    strategy = lab.trainer.args.train_sampling_strategy
+    now, other = in_turns(lambda: _pass(harness, batch), lambda: _pass(harness, cut), harness.device)
+    strategy = harness.trainer.args.train_sampling_strategy
     grouped = str(getattr(strategy, "value", strategy)) == "group_by_length"
     fix = {} if grouped else {"train.train_sampling_strategy": "group_by_length"}
     return Switch("padding in the batches", now, other, fix, "Pack the rows (train.packing: true).")

@@ -15,25 +15,25 @@ import torch
 from transformers import TrainerCallback
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
-from sanetune.curves.series import Curve, Look, Point
+from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.trl.trainer import real_tokens
-from sanetune.probes.harness import Lab, learnt
-from sanetune.probes.heldout import Held, look
+from sanetune.probes.harness import ProbeHarness, learnt
+from sanetune.probes.heldout import HeldOutRows, look
 from sanetune.probes.peak_memory import Resident
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
     """What the steps took. ``steps``: seconds of each optimizer step, looks left out; ``tokens``: all tokens of each
-    step without padding, ``learnt_tokens`` those that are learnt, ``places`` with padding, on this device; ``waits``:
+    step without padding, ``loss_tokens`` those that are learnt, ``places`` with padding, on this device; ``waits``:
     seconds of each step spent waiting for the loader; ``look_seconds`` of one look at the held-out rows, all on this
     device, and ``look_tokens``, those of them that are learnt;
     ``peak_bytes``: the most memory in use on the device (on a CPU: of the process)."""
 
     steps: list[float] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
-    learnt_tokens: list[int] = field(default_factory=list)
+    loss_tokens: list[int] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     look_seconds: float = 0.0
@@ -78,30 +78,30 @@ class Wanted:
 
 
 def run(
-    lab: Lab,
+    harness: ProbeHarness,
     wanted: Wanted,
-    held: Held,
+    held: HeldOutRows,
     within: Callable[[], Any] = lambda: None,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> tuple[Trial, Any]:
     """The trial, and what ``within`` makes of the model at its end; then everything is put back."""
-    with lab.untouched(training=True), _as_trial(lab, wanted, held):
-        watch = _Watch(lab, wanted, held, tell)
-        lab.trainer.add_callback(watch)
+    with harness.untouched(training=True), _as_trial(harness, wanted, held):
+        watch = _Watch(harness, wanted, held, tell)
+        harness.trainer.add_callback(watch)
         try:
-            with quiet(), watch.timing(lab.trainer):
-                lab.trainer.train()
+            with quiet(), watch.timing(harness.trainer):
+                harness.trainer.train()
         finally:
-            lab.trainer.remove_callback(watch)
-        lab.model.eval()
+            harness.trainer.remove_callback(watch)
+        harness.model.eval()
         after = within()
     return watch.trial(), after
 
 
 @contextlib.contextmanager
-def _as_trial(lab: Lab, wanted: Wanted, held: Held) -> Iterator[None]:
+def _as_trial(harness: ProbeHarness, wanted: Wanted, held: HeldOutRows) -> Iterator[None]:
     """The run's trainer with the trial's steps, the whole run's schedule, and nothing saved or evaluated."""
-    trainer = lab.trainer
+    trainer = harness.trainer
     kept = trainer.args, trainer.train_dataset, trainer.create_scheduler, trainer.model_wrapped
     arguments = copy.copy(trainer.args)
     arguments.max_steps, arguments.warmup_steps = wanted.steps, wanted.warmed
@@ -129,11 +129,13 @@ def _as_trial(lab: Lab, wanted: Wanted, held: Held) -> Iterator[None]:
 class _Watch(TrainerCallback):
     """Follows the trial: logs, looks, times; and ends it where nothing more can be learnt from it."""
 
-    def __init__(self, lab: Lab, wanted: Wanted, held: Held, tell: Callable[[int, int], None]) -> None:
-        self.lab, self.wanted, self.held, self.few, self.tell = lab, wanted, held, held.few(), tell
+    def __init__(
+        self, harness: ProbeHarness, wanted: Wanted, held: HeldOutRows, tell: Callable[[int, int], None]
+    ) -> None:
+        self.harness, self.wanted, self.held, self.few, self.tell = harness, wanted, held, held.few(), tell
         self.points: list[Point] = []
-        self.looks: list[Look] = []
-        self.probes: list[Look] = []
+        self.looks: list[Evaluation] = []
+        self.probes: list[Evaluation] = []
         self.norms: list[tuple[int, float]] = []
         self.timed = Timing()
         self.stopped, self.done = "", 0
@@ -150,24 +152,24 @@ class _Watch(TrainerCallback):
             batches, items = taken(*args, **kwargs)
             self._wait = time.perf_counter() - began
             self.timed.tokens.append(sum(int(real_tokens(batch, trainer._pad)) for batch in batches))
-            self.timed.learnt_tokens.append(sum(learnt(batch) for batch in batches))
+            self.timed.loss_tokens.append(sum(learnt(batch) for batch in batches))
             self.timed.places.append(sum(batch["input_ids"].numel() for batch in batches))
             return batches, items
 
         with mock.patch.object(trainer, "get_batch_samples", counted), Resident() as resident:
-            if self.lab.device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(self.lab.device)
+            if self.harness.device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(self.harness.device)
             yield
-        cuda = self.lab.device.type == "cuda"
-        self.peak = torch.cuda.max_memory_allocated(self.lab.device) if cuda else resident.peak
+        cuda = self.harness.device.type == "cuda"
+        self.peak = torch.cuda.max_memory_allocated(self.harness.device) if cuda else resident.peak
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._look(0)
         self._mark = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.lab.device.type == "cuda":
-            torch.cuda.synchronize(self.lab.device)
+        if self.harness.device.type == "cuda":
+            torch.cuda.synchronize(self.harness.device)
         self.timed.steps.append(time.perf_counter() - self._mark)
         self.timed.waits.append(self._wait)
         self.done = state.global_step
@@ -198,21 +200,21 @@ class _Watch(TrainerCallback):
         if not len(self.held) or not (step % PROBED_EVERY == 0 or step % self.wanted.every == 0 or last):
             return
         if step % PROBED_EVERY == 0 or last:
-            self.probes.append(look(self.lab, self.few, step))
+            self.probes.append(look(self.harness, self.few, step))
             self.norms.append((step, self._norm()))
         if step % self.wanted.every == 0 or last:
             began = time.perf_counter()
-            self.looks.append(look(self.lab, self.held, step))
+            self.looks.append(look(self.harness, self.held, step))
             self._look_seconds = time.perf_counter() - began
 
     def _norm(self) -> float:
         with torch.no_grad():
-            weights = self.lab.trained().values()
+            weights = self.harness.trained().values()
             return float(torch.stack([weight.float().norm() for weight in weights]).norm())
 
     def trial(self) -> Trial:
         """What was seen."""
-        args = self.lab.trainer.args
+        args = self.harness.trainer.args
         timing = replace(
             self.timed,
             look_seconds=self._look_seconds,
@@ -227,7 +229,7 @@ class _Watch(TrainerCallback):
             total_steps=self.wanted.total,
             steps_per_epoch=self.wanted.per_epoch,
             warmup_steps=self.wanted.warmed,
-            vocabulary=int(self.lab.model.get_input_embeddings().weight.shape[0]),
+            vocabulary=int(self.harness.model.get_input_embeddings().weight.shape[0]),
             planned_rate=float(args.learning_rate),
             clipped_at=float(args.max_grad_norm) if args.max_grad_norm else None,
             finished=self.done >= self.wanted.total,
@@ -241,7 +243,7 @@ STAYED = 5
 """... for so many looks, of which no later one is lower than the first of them."""
 
 
-def hopeless(points: list[Point], probes: list[Look]) -> str:
+def hopeless(points: list[Point], probes: list[Evaluation]) -> str:
     """Why nothing can change the verdict any more, in words; "" where it can."""
     if points and not math.isfinite(points[-1].loss):
         return f"the loss is not a number at step {points[-1].step}"

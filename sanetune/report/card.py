@@ -60,7 +60,7 @@ def card_of(
         "training loss at the end": _rounded(outcome.train_loss),
         "validation loss of the base": _rounded(outcome.base_validation_loss),
         "validation loss, best": _rounded(outcome.best_validation_loss),
-        "learnt tokens": f"{outcome.learnt_tokens:,}",
+        "learnt tokens": f"{outcome.loss_tokens:,}",
         "trained weights": f"{outcome.frozen.trainable:,} of {outcome.frozen.parameters:,}",
         "seconds": round(outcome.seconds),
     }

@@ -51,12 +51,12 @@ def evidence_of(
     """The evidence of a configuration; what it keeps on disk and in memory is gone afterwards. ``given``: pieces that
     are there already; ``scratch``: a folder that stays instead."""
     from sanetune.evidence.from_config import ConfigEvidence
-    from sanetune.evidence.from_model import Protocol
+    from sanetune.evidence.from_model import ModelEvidence
 
     folder = nullcontext(str(scratch)) if scratch else tempfile.TemporaryDirectory(prefix="sanetune-")
     with folder as name, checks_bar(console) as bar, ExitStack() as stack:
         looked = ConfigEvidence(config, Path(name), bar.rows).builders()
-        proved = Protocol(config, level, stack, bar.steps).builders()
+        proved = ModelEvidence(config, level, stack, bar.steps).builders()
         yield Evidence(looked | proved, {"config": config, **(given or {})}, bar.doing)
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 from sanetune import units
 from sanetune.data.conversation import Conversation, Message
 from sanetune.errors import Place, RunError
-from sanetune.evidence.conversations import Side, Talks
+from sanetune.evidence.conversations import ConversationSplit, ConversationStore
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
 
 if TYPE_CHECKING:
-    from sanetune.evidence.data_loss import Refused
+    from sanetune.evidence.data_loss import RefusedRows
 
 LOG = "log.jsonl"
 BROKEN_ORDER = ("no_user", "assistant_twice", "system_inside", "tool_uncalled")
@@ -41,7 +41,7 @@ def write(evidence: Evidence, folder: Path) -> Cleaned:
     first stays; of leaked rows the one in training goes. RunError when the folder holds such files already or cannot be
     written.
     """
-    talks: Talks = evidence["talks"]
+    talks: ConversationStore = evidence["talks"]
     done = Cleaned(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def _unreadable(evidence: Evidence, log: TextIO, done: Cleaned) -> None:
     done.left_out["rows-unreadable"] += rows.bad
 
 
-def _side(side: Side, talks: Talks, evidence: Evidence, log: TextIO, done: Cleaned) -> None:
+def _side(side: ConversationSplit, talks: ConversationStore, evidence: Evidence, log: TextIO, done: Cleaned) -> None:
     unwanted = _copies(side) | (_leaked(talks) if side is talks.train else {})
     refused = _refused(evidence)
     with (done.folder / f"{side.name}.jsonl").open("w", encoding="utf-8") as out:
@@ -93,7 +93,7 @@ Reason = tuple[str, str]
 """(check, words)."""
 
 
-def _copies(side: Side) -> dict[int, Reason]:
+def _copies(side: ConversationSplit) -> dict[int, Reason]:
     """Rows of ``side`` that are copies of an earlier one."""
     from sanetune.checks.rows._minhash import prints
     from sanetune.checks.rows._near_duplicates import near_copies
@@ -108,7 +108,7 @@ def _copies(side: Side) -> dict[int, Reason]:
     return found
 
 
-def _leaked(talks: Talks) -> dict[int, Reason]:
+def _leaked(talks: ConversationStore) -> dict[int, Reason]:
     """Training rows that stand in validation."""
     import numpy as np
 
@@ -135,7 +135,7 @@ def _leaked(talks: Talks) -> dict[int, Reason]:
 def _refused(evidence: Evidence) -> dict[tuple[str, int | None], Reason]:
     """Rows that the template refuses, by file and row."""
     try:
-        refused: Refused = evidence["refused"]
+        refused: RefusedRows = evidence["refused"]
     except (MissingError, BrokenError):
         return {}
     places = [(error.place or Place(), error.what) for error in refused.errors]

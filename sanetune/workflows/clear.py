@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ClearanceStatus:
     """How a run stands before training: its fingerprint, and a clearance that fits it, or why there is none."""
 
     fingerprint: Fingerprint
@@ -65,13 +65,13 @@ def gate(
 
 def _standing(
     config: Config, plan: Plan, prepared: Prepared, run: Run, resume: bool, unchecked: str | None
-) -> Standing:
+) -> ClearanceStatus:
     now = fingerprint(plan, prepared)
     if unchecked is not None:
-        return Standing(now, clearance.unchecked(unchecked, now))
+        return ClearanceStatus(now, clearance.unchecked(unchecked, now))
     found, why = clearance.read(run)
     reasons = [why] if found is None else misfits(config, found, now, resume=resume)
-    return Standing(now, None if reasons else found, reasons)
+    return ClearanceStatus(now, None if reasons else found, reasons)
 
 
 def misfits(config: Config, found: Clearance, now: Fingerprint, *, resume: bool = False) -> list[str]:
@@ -100,10 +100,10 @@ def _wanted(config: Config) -> list[str]:
 def _look(config: Config, plan: Plan, prepared: Prepared, console: Console) -> Report:
     """The check, on rows and plan that are there already; random states are afterwards what they were, so that a run
     computes the same whether it was cleared before or now."""
-    from sanetune.evidence.data_loss import Refused
-    from sanetune.evidence.from_config import Attempt
+    from sanetune.evidence.data_loss import RefusedRows
+    from sanetune.evidence.from_config import PreparationResult
 
-    rows = Attempt(prepared, Refused(prepared.stats["rows"], 0, []), None)
+    rows = PreparationResult(prepared, RefusedRows(prepared.stats["rows"], 0, []), None)
     given = {"attempt": rows, "prepared": prepared, "plan": plan}
     level = config.check.level
     with _random_states_kept(), checking.evidence_of(config, console, level, given) as evidence:

@@ -125,7 +125,7 @@ def _rows(config: Config, found: Facts) -> tuple[Facts, str]:
         seen,
         train_examples=round(seen.train_examples * scale),
         validation_examples=round(seen.validation_examples * scale),
-        learnt_tokens=round(seen.learnt_tokens * scale),
+        loss_tokens=round(seen.loss_tokens * scale),
     )
     forms = ", ".join(str(form) for form in prepared.stats.get("forms", {}))
     reason = f"{total:,} row{'s' * (total != 1)} ({forms}), {seen.mean_tokens:,.0f} tokens on average"

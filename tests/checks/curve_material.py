@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sanetune.curves.series import Curve, Look, Point
+from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import Finding, Verdict
 from sanetune.gate.catalogue import catalogue
@@ -35,9 +35,9 @@ def points(losses: Sequence[float], every: int = 1, **more: Any) -> list[Point]:
     return [Point((i + 1) * every, loss, **{key: row[i] for key, row in rows.items()}) for i, loss in enumerate(losses)]
 
 
-def looks(losses: Sequence[float], every: int = 50, rows: int = 20) -> list[Look]:
+def looks(losses: Sequence[float], every: int = 50, rows: int = 20) -> list[Evaluation]:
     """Looks at ``rows`` rows around each loss, 20 tokens each; ``rows`` 0: their losses are not known."""
     if not rows:
-        return [Look(i * every, loss) for i, loss in enumerate(losses)]
+        return [Evaluation(i * every, loss) for i, loss in enumerate(losses)]
     hard = [0.6 + 0.8 * row / (rows - 1) for row in range(rows)]
-    return [Look.of(i * every, [20 * loss * one for one in hard], [20] * rows) for i, loss in enumerate(losses)]
+    return [Evaluation.of(i * every, [20 * loss * one for one in hard], [20] * rows) for i, loss in enumerate(losses)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sanetune.evidence.registry import Evidence
-from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Finding
 from sanetune.gate.catalogue import catalogue
 from sanetune.gate.runner import Rules, run
 
 
-def numbers(**changed: Any) -> Settings:
+def numbers(**changed: Any) -> RunSettings:
     """SmolLM2-135M on 1,000 rows, every value sound."""
     values: dict[str, Any] = {
         "model": "HuggingFaceTB/SmolLM2-135M",
@@ -52,9 +52,9 @@ def numbers(**changed: Any) -> Settings:
         "train_examples": 1_000,
         "validation_examples": 100,
         "train_tokens": 250_000,
-        "learnt_tokens": 120_000,
+        "loss_tokens": 120_000,
     }
-    return Settings(**(values | changed))
+    return RunSettings(**(values | changed))
 
 
 def find(name: str, limits: dict[str, Any] | None = None, **evidence: Any) -> Finding:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sanetune.checks.base import Check
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
-from sanetune.evidence.conversations import Side, Talks, spool
+from sanetune.evidence.conversations import ConversationSplit, ConversationStore, spool
 from sanetune.finding import Judgement, Measurement
 
 
@@ -37,7 +37,7 @@ def roles(text: str) -> Conversation:
     return Conversation(messages, Place("chats.jsonl", 1, 0))
 
 
-def side(name: str, conversations: Iterable[Conversation]) -> Side:
+def side(name: str, conversations: Iterable[Conversation]) -> ConversationSplit:
     """The conversations as a split on disk; rows get numbers where they have none of their own."""
     numbered = list(conversations)
     for number, one in enumerate(numbered):
@@ -47,13 +47,13 @@ def side(name: str, conversations: Iterable[Conversation]) -> Side:
         file = Path(folder) / "talks.arrow"
         spool(numbered, file)
         table = pa.ipc.open_stream(file.read_bytes()).read_all()
-    return Side(name, table, list(range(table.num_rows)))
+    return ConversationSplit(name, table, list(range(table.num_rows)))
 
 
-def talks(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> Talks:
+def talks(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> ConversationStore:
     """Both splits; validation is in a file of its own."""
     held = [Conversation(c.messages, Place("held.jsonl", None, 0), c.tools, text=c.text) for c in validation]
-    return Talks(side("train", train), side("validation", held))
+    return ConversationStore(side("train", train), side("validation", held))
 
 
 def judged(module: Any, *evidence: Any) -> tuple[Measurement, Judgement]:
@@ -71,7 +71,7 @@ def read(file: Path, fields: dict[str, str] | None = None) -> list[Conversation]
     return list(read_conversations([Source(str(file))], fields=fields))
 
 
-def clean(shared: Path) -> dict[str, Talks]:
+def clean(shared: Path) -> dict[str, ConversationStore]:
     """Real data without known faults, split as a run would, and the demo's letters."""
     import sanetune.demo
     from sanetune.data.splits import prompt_key, split

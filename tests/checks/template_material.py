@@ -12,32 +12,32 @@ from typing import Any
 from sanetune.data.conversation import Conversation
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import Place
-from sanetune.evidence.batch_stats import Reading, SideReading
-from sanetune.evidence.conversations import Talks
-from sanetune.evidence.run_settings import Settings
-from sanetune.evidence.saved_template import Saved
+from sanetune.evidence.batch_stats import BatchStats, SplitStats
+from sanetune.evidence.conversations import ConversationStore
+from sanetune.evidence.run_settings import RunSettings
+from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.finding import Judgement, Measurement
 from tests.data.chats import KINDS, TOOLS
 
 SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
 
 
-def conversations(*many: list[dict[str, Any]], **more: Any) -> Talks:
+def conversations(*many: list[dict[str, Any]], **more: Any) -> ConversationStore:
     """These messages as training rows."""
     train: Any = [Conversation(messages, Place("chats.jsonl", n + 1, n), **more) for n, messages in enumerate(many)]
     return talks(train)
 
 
-def talks(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> Talks:
+def talks(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> ConversationStore:
     sides: Any = (list(train), list(validation))
-    return Talks(*sides)
+    return ConversationStore(*sides)
 
 
-def plain() -> Talks:
+def plain() -> ConversationStore:
     return talks([Conversation([], Place("text.jsonl", 1, 0), text="Once upon a time")])
 
 
-def all_kinds() -> Talks:
+def all_kinds() -> ConversationStore:
     rows = [
         Conversation(messages, Place("chats.jsonl", n + 1, n), tools=TOOLS if kind == "tools" else None)
         for n, (kind, messages) in enumerate(KINDS.items())
@@ -49,8 +49,8 @@ def template(source: str = CHATML) -> ChatTemplate:
     return ChatTemplate(source, SPECIALS)
 
 
-def saved(source: str | None, trained: str | None = None) -> Saved:
-    return Saved(source, trained if trained is not None else source)
+def saved(source: str | None, trained: str | None = None) -> SavedTemplate:
+    return SavedTemplate(source, trained if trained is not None else source)
 
 
 @cache
@@ -78,20 +78,20 @@ class Words:
         return {0: "<unk>", 1: "<s>", 2: "</s>", 3: "<pad>", 4: "<|im_end|>"}.get(token)
 
 
-def reading(validation: dict[str, Any] | None = None, **train: Any) -> Reading:
+def reading(validation: dict[str, Any] | None = None, **train: Any) -> BatchStats:
     """100 documents of 1,000 tokens and 100 turns in all, with these counters."""
-    return Reading(_side("train", train), None if validation is None else _side("validation", validation))
+    return BatchStats(_side("train", train), None if validation is None else _side("validation", validation))
 
 
-def _side(name: str, counters: dict[str, Any]) -> SideReading:
+def _side(name: str, counters: dict[str, Any]) -> SplitStats:
     values: dict[str, Any] = {"rows": 100, "documents": 100, "tokens": 1000, "turns": 100, "ends": Counter({2: 100})}
-    return SideReading(name, **(values | counters))
+    return SplitStats(name, **(values | counters))
 
 
-def settings(**values: Any) -> Settings:
+def settings(**values: Any) -> RunSettings:
     """Settings with nothing in them but these."""
-    known: dict[str, Any] = {field.name: None for field in fields(Settings)}
-    return Settings(**(known | values))
+    known: dict[str, Any] = {field.name: None for field in fields(RunSettings)}
+    return RunSettings(**(known | values))
 
 
 def judged(check: Any, measurement: Measurement, **limits: Any) -> Judgement:

@@ -12,10 +12,10 @@ import pytest
 from sanetune.checks.curve import rate_beaten
 from sanetune.checks.model import cannot_overfit
 from sanetune.config.schema import AdapterSection
-from sanetune.curves.series import Curve, Look
+from sanetune.curves.series import Curve, Evaluation
 from sanetune.finding import Judgement, Verdict
-from sanetune.probes.lr_comparison import Branch, Branches
-from sanetune.probes.overfit import Overfit, Reply, Stuck, Try
+from sanetune.probes.lr_comparison import LearningRateComparison, LearningRateRun
+from sanetune.probes.overfit import Overfit, OverfitAttempt, Reply, Stuck
 
 
 def judged(check: Any, *evidence: Any) -> Judgement:
@@ -27,8 +27,8 @@ def judged(check: Any, *evidence: Any) -> Judgement:
 def fitted(end: float, same: int = 20, **more: Any) -> Overfit:
     right, wrong = Reply("q", "a b c", "a b c", True, 3, 3, True), Reply("q", "a b c", "a x", False, 1, 3, False)
     replies = [right] * same + [wrong] * (20 - same)
-    tries = [Try(1e-3, [4.0, 2.0, end])]
-    return Overfit(20, 500, 50, 0.1, 4e-3, tries, Try(1e-5, [4.0, 3.9]), replies, **more)
+    tries = [OverfitAttempt(1e-3, [4.0, 2.0, end])]
+    return Overfit(20, 500, 50, 0.1, 4e-3, tries, OverfitAttempt(1e-5, [4.0, 3.9]), replies, **more)
 
 
 def config(adapter: AdapterSection | None = None) -> Any:
@@ -65,18 +65,20 @@ def test_tokens_that_all_of_the_loss_stands_on_are_named_and_their_rows_trained(
     assert judged(cannot_overfit, other, config(AdapterSection())).verdict is Verdict.WARN
 
 
-def rows(loss: float, step: int = 40, noise: float = 0.3) -> Look:
+def rows(loss: float, step: int = 40, noise: float = 0.3) -> Evaluation:
     """Forty rows whose losses go together from look to look, as those of real rows do."""
     chance = random.Random(step)
     own = random.Random(1)
     tokens = [own.randint(10, 60) for _ in range(40)]
     level = [own.gauss(0, noise) for _ in range(40)]
-    return Look.of(step, [n * (loss + d + chance.gauss(0, 0.02)) for n, d in zip(tokens, level, strict=True)], tokens)
+    return Evaluation.of(
+        step, [n * (loss + d + chance.gauss(0, 0.02)) for n, d in zip(tokens, level, strict=True)], tokens
+    )
 
 
-def grown(planned: float, losses: dict[float, float], start: float = 4.0) -> Branches:
-    return Branches(
-        planned, 40, rows(start, 0), [Branch(rate, [], rows(loss)) for rate, loss in sorted(losses.items())]
+def grown(planned: float, losses: dict[float, float], start: float = 4.0) -> LearningRateComparison:
+    return LearningRateComparison(
+        planned, 40, rows(start, 0), [LearningRateRun(rate, [], rows(loss)) for rate, loss in sorted(losses.items())]
     )
 
 
@@ -115,14 +117,18 @@ def test_a_higher_rate_that_is_better_for_forty_steps_proves_nothing_about_a_who
 
 
 def test_a_gain_that_may_be_chance_is_none() -> None:
-    noisy = Look.of(40, [30.0 * (2.5 + (-1) ** k * 3) for k in range(40)], [30] * 40)
-    found = Branches(1e-3, 40, rows(4.0, 0), [Branch(3e-4, [], noisy), Branch(1e-3, [], rows(2.6))])
+    noisy = Evaluation.of(40, [30.0 * (2.5 + (-1) ** k * 3) for k in range(40)], [30] * 40)
+    found = LearningRateComparison(
+        1e-3, 40, rows(4.0, 0), [LearningRateRun(3e-4, [], noisy), LearningRateRun(1e-3, [], rows(2.6))]
+    )
     assert judged(rate_beaten, found, *run()).verdict is Verdict.PASS
 
 
 def test_a_rate_that_leaves_the_base_worse_fails_even_where_no_neighbour_is_better() -> None:
     found = judged(rate_beaten, grown(1.0, {0.33: 9.3, 1.0: 9.0, 3.0: 9.5}), *run())
     assert found.verdict is Verdict.FAIL and "above the base's 3.9" in found.what and not found.fix
-    gone = Branches(1.0, 40, rows(4.0, 0), [Branch(0.1, [], rows(2.6)), Branch(1.0, [], Look(40, math.nan))])
+    gone = LearningRateComparison(
+        1.0, 40, rows(4.0, 0), [LearningRateRun(0.1, [], rows(2.6)), LearningRateRun(1.0, [], Evaluation(40, math.nan))]
+    )
     lost = judged(rate_beaten, gone, *run())
     assert lost.verdict is Verdict.FAIL and lost.fix == {"train.learning_rate": 0.079}

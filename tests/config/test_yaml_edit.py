@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from sanetune.config import load, yaml_edit
 from sanetune.config.facts import Facts
-from sanetune.planning.defaults import settle
+from sanetune.planning.defaults import resolve
 
 FACTS = Facts(parameters=260_032, trainable=1, hidden=64, train_examples=990, validation_examples=110, mean_tokens=120)
 
@@ -30,7 +30,7 @@ def test_the_resolved_configuration_reads_back_the_same(tmp_path: Path) -> None:
             "output_dir": str(tmp_path / "r"),
         },
     }
-    config = settle(load(source), FACTS)
+    config = resolve(load(source), FACTS)
     file = tmp_path / "config.yaml"
     file.write_text(yaml_edit.dump(config), encoding="utf-8")
     again = load(file)
@@ -41,7 +41,7 @@ def test_the_resolved_configuration_reads_back_the_same(tmp_path: Path) -> None:
 def test_every_value_says_where_it_came_from(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("model:\n  name: m\ndata:\n  train: d\ntrain:\n  max_seq_length: 64\n  learning_rate: 1e-4\n")
-    text = yaml_edit.dump(settle(load(file, ["train.seed=3"]), FACTS))
+    text = yaml_edit.dump(resolve(load(file, ["train.seed=3"]), FACTS))
     for words in (
         "mine.yaml:7",
         "given as train.max_seq_length",

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from sanetune.curves import changes
-from sanetune.curves.series import Curve, Look, Point
+from sanetune.curves.series import Curve, Evaluation, Point
 
 
-def look(step: int, losses: list[float], tokens: int = 10) -> Look:
-    return Look.of(step, [loss * tokens for loss in losses], [tokens] * len(losses))
+def look(step: int, losses: list[float], tokens: int = 10) -> Evaluation:
+    return Evaluation.of(step, [loss * tokens for loss in losses], [tokens] * len(losses))
 
 
 def points(losses: list[float]) -> list[Point]:
@@ -32,8 +32,8 @@ def test_the_error_of_pairs_is_as_large_as_their_means_scatter() -> None:
     for _ in range(300):
         tokens = [int(n) for n in chance.integers(5, 60, 60)]
         before, by = chance.uniform(1, 4, 60), -0.1 + 0.3 * chance.standard_normal(60)
-        first = Look.of(0, [float(b * n) for b, n in zip(before, tokens, strict=True)], tokens)
-        last = Look.of(9, [float((b + d) * n) for b, d, n in zip(before, by, tokens, strict=True)], tokens)
+        first = Evaluation.of(0, [float(b * n) for b, n in zip(before, tokens, strict=True)], tokens)
+        last = Evaluation.of(9, [float((b + d) * n) for b, d, n in zip(before, by, tokens, strict=True)], tokens)
         found.append(changes.between(first, last))
     assert np.std([one.by for one in found]) == pytest.approx(np.mean([one.error for one in found]), rel=0.15)
 

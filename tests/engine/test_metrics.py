@@ -71,3 +71,9 @@ def test_a_curve_takes_one_kind_and_leaves_out_what_is_not_there() -> None:
     ]
     assert curve(records, "validation") == ([1], [2.0])
     assert curve(records, "train", "learning_rate") == ([1], [0.1])
+
+
+def test_a_file_of_an_earlier_version_is_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "epoch": 0.1, "seconds": 1.0, "kind": "train", "loss": 2.0, "learnt_tokens": 7}\n')
+    assert read(path)[0].loss_tokens == 7

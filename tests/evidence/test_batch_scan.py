@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from sanetune.data.collator import Collator
 from sanetune.errors import Place
-from sanetune.evidence.batch_scan import Known, Reader
-from sanetune.evidence.batch_stats import SideReading
+from sanetune.evidence.batch_scan import BatchScanner, KnownExamples
+from sanetune.evidence.batch_stats import SplitStats
 from sanetune.evidence.registry import MissingError
-from sanetune.evidence.token_roles import EITHER, LEARNT, MASKED, Spoken, Who, digest
+from sanetune.evidence.token_roles import EITHER, LEARNT, MASKED, TokenRole, TokenRoles, digest
 
 PAD = 0
 
@@ -39,20 +39,20 @@ def spoken_of(rows: list[dict[str, Any]]) -> Any:
     known = {}
     for number, row in enumerate(rows):
         size = len(row["input_ids"])
-        who, wanted = np.full(size, Who.USER, np.int8), np.full(size, MASKED, np.int8)
-        who[3:], wanted[3:] = Who.ASSISTANT, LEARNT
-        who[-1] = Who.END
-        known[digest(row["input_ids"])] = Spoken(who, wanted, size, number)
+        who, wanted = np.full(size, TokenRole.USER, np.int8), np.full(size, MASKED, np.int8)
+        who[3:], wanted[3:] = TokenRole.ASSISTANT, LEARNT
+        who[-1] = TokenRole.END
+        known[digest(row["input_ids"])] = TokenRoles(who, wanted, size, number)
     return lambda ids: known.get(digest(ids))
 
 
-def read(rows: list[dict[str, Any]], batches: list[dict[str, Any]], pad: int | None = PAD) -> SideReading:
+def read(rows: list[dict[str, Any]], batches: list[dict[str, Any]], pad: int | None = PAD) -> SplitStats:
     numbers: dict[int, list[int]] = {}
     for number, row in enumerate(rows):
         numbers.setdefault(digest(row["input_ids"]), []).append(number)
-    side = SideReading("train", len(rows))
-    known = Known(len(rows), numbers, lambda number: Place("rows.jsonl", number + 1, number))
-    Reader(side, known, spoken_of(rows), Words(), pad).read(batches)
+    side = SplitStats("train", len(rows))
+    known = KnownExamples(len(rows), numbers, lambda number: Place("rows.jsonl", number + 1, number))
+    BatchScanner(side, known, spoken_of(rows), Words(), pad).read(batches)
     return side
 
 
@@ -91,7 +91,7 @@ def test_packs_and_flattened_packs_are_taken_apart_into_the_same_documents() -> 
         assert [getattr(side, name) for name in same] == [getattr(padded, name) for name in same]
 
 
-def altered(change: Any) -> SideReading:
+def altered(change: Any) -> SplitStats:
     batches = [{name: value.clone() for name, value in batch.items()} for batch in BATCHES]
     change(batches)
     return read(ROWS, batches)
@@ -199,9 +199,9 @@ def test_tokens_on_which_tools_differ_are_no_disagreement() -> None:
     row = example(0)
     size = len(row["input_ids"])
     wanted = np.full(size, EITHER, np.int8)
-    side = SideReading("train", 1)
-    spoken = Spoken(np.full(size, Who.TEMPLATE, np.int8), wanted, size)
-    Reader(side, Known(1, {digest(row["input_ids"]): [0]}), lambda ids: spoken, Words(), PAD).read(
+    side = SplitStats("train", 1)
+    spoken = TokenRoles(np.full(size, TokenRole.TEMPLATE, np.int8), wanted, size)
+    BatchScanner(side, KnownExamples(1, {digest(row["input_ids"]): [0]}), lambda ids: spoken, Words(), PAD).read(
         [Collator(PAD)([row])]
     )
     assert side.disagree == 0

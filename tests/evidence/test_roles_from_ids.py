@@ -11,8 +11,8 @@ import pytest
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.demo import MODEL
 from sanetune.errors import Place
-from sanetune.evidence.roles_from_ids import Scanner
-from sanetune.evidence.token_roles import EITHER, LEARNT, Who
+from sanetune.evidence.roles_from_ids import IdRoleFinder
+from sanetune.evidence.token_roles import EITHER, LEARNT, TokenRole
 
 THINKING = CHATML.replace("'<|im_start|>assistant\\n'", "'<|im_start|>assistant\\n<think>\\n\\n</think>\\n\\n'")
 
@@ -25,7 +25,7 @@ def tokenizer() -> Any:
 
 
 def spoken(tokenizer: Any, text: str, template: str = CHATML) -> Any:
-    scanner = Scanner.of(ChatTemplate(template, {}), tokenizer, ("<|im_end|>",), "assistant")
+    scanner = IdRoleFinder.of(ChatTemplate(template, {}), tokenizer, ("<|im_end|>",), "assistant")
     assert scanner is not None
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return scanner, ids, scanner.spoken(ids)
@@ -38,14 +38,14 @@ def test_an_empty_thought_before_a_reply_may_be_learnt_or_not(tokenizer: Any) ->
     reply = len(tokenizer(text.partition("Hello")[0], add_special_tokens=False)["input_ids"])
     before = len(tokenizer(text.partition(thought)[0], add_special_tokens=False)["input_ids"])
     assert set(found.wanted_T[before:reply]) == {EITHER}
-    assert found.who_T[reply] == Who.ASSISTANT and found.wanted_T[reply] == LEARNT
+    assert found.who_T[reply] == TokenRole.ASSISTANT and found.wanted_T[reply] == LEARNT
     assert scanner.conversation(ids, Place()).messages[-1] == {"role": "assistant", "content": "Hello"}
 
 
 def test_a_thought_with_words_is_the_models(tokenizer: Any) -> None:
     text = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\nwell\n</think>\n\nHello<|im_end|>\n"
     _, _, found = spoken(tokenizer, text)
-    assert EITHER not in found.wanted_T[found.who_T == Who.ASSISTANT]
+    assert EITHER not in found.wanted_T[found.who_T == TokenRole.ASSISTANT]
 
 
 def test_all_blanks_that_end_a_header_may_be_learnt(tokenizer: Any) -> None:
@@ -53,7 +53,7 @@ def test_all_blanks_that_end_a_header_may_be_learnt(tokenizer: Any) -> None:
     text = "<|im_start|>user\n\nHi<|im_end|>\n<|im_start|>assistant\n\nHello<|im_end|>\n"
     _, ids, found = spoken(tokenizer, text, template)
     blanks = [n for n, token in enumerate(ids) if not tokenizer.decode([token]).strip()]
-    start = int(np.flatnonzero(found.who_T == Who.ASSISTANT)[0])
+    start = int(np.flatnonzero(found.who_T == TokenRole.ASSISTANT)[0])
     header = [n for n in blanks if n < start and all(m in blanks for m in range(n, start))]
     assert header and all(found.wanted_T[n] == EITHER for n in header)
 
@@ -68,7 +68,7 @@ def test_negative_ids_are_nobodys_text(tokenizer: Any) -> None:
 def test_all_blanks_behind_an_end_may_be_learnt(tokenizer: Any) -> None:
     text = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|> \n \n"
     _, ids, found = spoken(tokenizer, text)
-    end = int(np.flatnonzero(found.who_T == Who.END)[-1])
+    end = int(np.flatnonzero(found.who_T == TokenRole.END)[-1])
     assert len(ids) > end + 2 and set(found.wanted_T[end + 1 :]) == {EITHER}
 
 
@@ -83,7 +83,7 @@ def test_white_space_behind_an_end_is_nobodys_however_many_tokens_it_takes(share
     assert template is not None
     text = template.render([{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}])
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    scanner = Scanner.of(template, tokenizer, (), "assistant")
+    scanner = IdRoleFinder.of(template, tokenizer, (), "assistant")
     assert scanner is not None
     wanted = scanner.spoken(ids).wanted_T.tolist()
     end = len(ids) - 1 - ids[::-1].index(tokenizer.convert_tokens_to_ids("<|im_end|>"))

@@ -10,7 +10,7 @@ import pytest
 
 from sanetune.config.load import load
 from sanetune.data.labels import MASKED
-from sanetune.evidence.batch_stats import Reading
+from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.from_config import ConfigEvidence
 from sanetune.evidence.registry import Evidence
 from sanetune.evidence.token_roles import LEARNT, NAMES
@@ -46,7 +46,7 @@ def test_two_routes_to_the_labels_agree_on_every_token_of_real_rows(shared: Path
     settings = real.config(shared, model, {**data, "max_examples": 60}, tmp_path / "run", train)
     if not tools:
         settings["model"]["chat_template"] = "chatml"
-    reading: Reading = evidence(tmp_path, settings)["reading"]
+    reading: BatchStats = evidence(tmp_path, settings)["reading"]
     for side in reading.sides:
         assert side.documents == side.rows > 0
         assert (side.unread, side.disagree, side.missing_reply, side.foreign) == (0, 0, 0, 0)

@@ -10,7 +10,7 @@ from sanetune.config.facts import Facts
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.curves.series import Curve
-from sanetune.forecast.disk import Stored
+from sanetune.forecast.disk import StoredSizes
 from sanetune.forecast.forecast import Forecast, forecast_of
 from sanetune.forecast.machine import Machine
 from sanetune.planning.plan import Plan, plan_with
@@ -29,7 +29,7 @@ def config(**sections: Any) -> Config:
 def planned(settings: Config, **known: Any) -> Plan:
     """Its plan on 1,000 examples of 100 tokens."""
     facts = {"parameters": 1_000_000, "trainable": 1_000_000, "hidden": 64, "layers": 2, "train_examples": 1_000}
-    facts |= {"validation_examples": 100, "mean_tokens": 100.0, "learnt_tokens": 40_000}
+    facts |= {"validation_examples": 100, "mean_tokens": 100.0, "loss_tokens": 40_000}
     return plan_with(settings, Facts(**(facts | known)))
 
 
@@ -42,7 +42,7 @@ def rows(plan: Plan) -> Any:
         stats["validation"] = {
             "tokens": round(held * mean),
             "examples": held,
-            "learnt_tokens": round(held * mean * 0.4),
+            "loss_tokens": round(held * mean * 0.4),
         }
     return SimpleNamespace(stats=stats, validation=range(held) if held else None)
 
@@ -52,7 +52,7 @@ def timing(seconds: float, tokens: int, steps: int = 50, **changed: Any) -> Timi
     values: dict[str, Any] = {
         "steps": [seconds] * steps,
         "tokens": [tokens] * steps,
-        "learnt_tokens": [tokens * 2 // 5] * steps,
+        "loss_tokens": [tokens * 2 // 5] * steps,
         "places": [tokens] * steps,
         "waits": [0.0] * steps,
         "look_seconds": 2.0,
@@ -70,7 +70,7 @@ def machine(**changed: Any) -> Machine:
     values: dict[str, Any] = {
         "device": "NVIDIA H100 80GB HBM3",
         "work": Work(0, 1_000_000),
-        "stored": Stored(checkpoint=3_000_000_000, final=1_000_000_000),
+        "stored": StoredSizes(checkpoint=3_000_000_000, final=1_000_000_000),
         "matmul": 1e12,
         "write": 1e9,
     }

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from sanetune.forecast.cost import Paid, paid, same_kind, usd
+from sanetune.forecast.cost import PaidDevices, paid, same_kind, usd
 from sanetune.forecast.time import Range
 
 
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        (None, Paid()),
-        (8, Paid(8)),
-        ("8", Paid(8)),
-        ("8 x H100", Paid(8, "H100")),
-        ("8xA100-80GB", Paid(8, "A100-80GB")),
-        ("4 × L40S", Paid(4, "L40S")),
-        ("2 RTX 4090", Paid(2, "RTX 4090")),
-        ("H100", Paid(None, "H100")),
-        ("0", Paid(None)),
-        ("", Paid()),
+        (None, PaidDevices()),
+        (8, PaidDevices(8)),
+        ("8", PaidDevices(8)),
+        ("8 x H100", PaidDevices(8, "H100")),
+        ("8xA100-80GB", PaidDevices(8, "A100-80GB")),
+        ("4 × L40S", PaidDevices(4, "L40S")),
+        ("2 RTX 4090", PaidDevices(2, "RTX 4090")),
+        ("H100", PaidDevices(None, "H100")),
+        ("0", PaidDevices(None)),
+        ("", PaidDevices()),
     ],
 )
-def test_devices_are_read_as_they_are_written(written: int | str | None, read: Paid) -> None:
+def test_devices_are_read_as_they_are_written(written: int | str | None, read: PaidDevices) -> None:
     assert paid(written) == read
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sanetune.engine.metrics import Listener, Record
-from sanetune.forecast.disk import Stored
+from sanetune.forecast.disk import StoredSizes
 from sanetune.forecast.forecast import Forecast, forecast_of
 from sanetune.forecast.machine import machine_from
 from sanetune.probes.device_speed import Work
@@ -34,7 +34,7 @@ def test_every_number_is_that_of_an_independent_computation() -> None:
     assert found.seconds.low == pytest.approx(seconds) and found.seconds.high == pytest.approx(seconds)
     assert found.usd is not None and found.usd.middle == pytest.approx(seconds / 3600 * 2)
     assert (found.look_share, found.saving_share) == pytest.approx((16 / seconds, 7 / seconds))
-    assert (found.tokens_per_second, found.learnt_tokens_per_second) == pytest.approx((2_000, 800))
+    assert (found.tokens_per_second, found.loss_tokens_per_second) == pytest.approx((2_000, 800))
     assert found.operations == pytest.approx(2_000 * 6 * 1_000_000)
     assert found.matmul_share == pytest.approx(0.012)
     assert found.check_share == pytest.approx(60 / seconds)
@@ -58,7 +58,7 @@ def test_the_storys_check_costs_a_small_share_of_its_run() -> None:
     assert plan.steps.total_steps == 705
     a_step = 18 * 3600 / 705
     measured = made.timing(a_step, 8 * 900, steps=200, look_seconds=0.0, look_tokens=0)
-    a100 = made.machine(device="NVIDIA A100-SXM4-80GB", stored=Stored(0, 0), work=Work(13_000_000_000, 60_000_000))
+    a100 = made.machine(device="NVIDIA A100-SXM4-80GB", stored=StoredSizes(0, 0), work=Work(13_000_000_000, 60_000_000))
     found = forecast_of(plan, made.rows(plan), made.trial(measured), settings, 12 * 60, a100)
     assert found.hours.middle == pytest.approx(18, rel=0.01)
     assert found.usd is not None and found.usd.middle == pytest.approx(2_400, rel=0.01)
@@ -158,7 +158,7 @@ def test_a_run_takes_about_as_long_as_was_forecast(
     from sanetune.engine.trl.engine import train
     from sanetune.forecast.machine import machine_of
     from sanetune.planning.plan import plan
-    from sanetune.probes.harness import laboratory
+    from sanetune.probes.harness import probe_harness
     from sanetune.runs import Run
 
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
@@ -171,13 +171,13 @@ def test_a_run_takes_about_as_long_as_was_forecast(
     )
     prepared = prepare(settings)
     planned = plan(settings, prepared)
-    with laboratory(planned.config, prepared) as lab:
-        machine = machine_of(lab)
+    with probe_harness(planned.config, prepared) as harness:
+        machine = machine_of(harness)
     clock = Clock()
     outcome = train(planned.config, prepared, Run.create(tmp_path / "run"), [clock])
     seen = [record.tokens or 0 for record in outcome.records if record.kind == "train"]
     tokens = [now - before for before, now in zip([0, *seen], seen, strict=False)]
-    held = int(prepared.stats["validation"]["learnt_tokens"])
+    held = int(prepared.stats["validation"]["loss_tokens"])
     looks = clock.of("look")
     measured = Timing(clock.of("step")[:20], tokens[:20], [1] * 20, tokens[:20], [0.0] * 20, looks[0], held)
     found: Forecast = forecast_of(planned, prepared, made.trial(measured), settings, 1.0, machine)

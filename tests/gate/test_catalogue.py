@@ -12,7 +12,7 @@ from sanetune.checks.base import LEVELS, Check, Page
 from sanetune.config.load import load
 from sanetune.errors import ConfigError
 from sanetune.evidence.from_config import ConfigEvidence
-from sanetune.evidence.from_model import Protocol
+from sanetune.evidence.from_model import ModelEvidence
 from sanetune.gate import catalogue as module
 from sanetune.gate.catalogue import FAMILIES, catalogue, chosen, known
 
@@ -33,7 +33,7 @@ def judge(measured, limits): return passed("fine")
 def test_every_check_has_a_page_and_needs_evidence_that_can_be_built(check: Check) -> None:
     config = load({"model": {"name": "m"}, "data": {"train": "d"}})
     found = ConfigEvidence(config, Path()).builders()
-    deep = {level: Protocol(config, level, ExitStack()).builders() for level in LEVELS}
+    deep = {level: ModelEvidence(config, level, ExitStack()).builders() for level in LEVELS}
     assert set(check.needs) <= {*found, *deep[check.level], "config"}
     assert check.needs
     assert check.family in FAMILIES

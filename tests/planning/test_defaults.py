@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sanetune.config import load
 from sanetune.config.facts import Facts
 from sanetune.errors import ConfigError
-from sanetune.planning.defaults import RULES, settle, step_plan
+from sanetune.planning.defaults import RULES, resolve, step_plan
 from sanetune.planning.learning_rates import learning_rate
 
 SMALL = Facts(
@@ -22,7 +22,7 @@ LARGE = replace(SMALL, parameters=7_000_000_000, hidden=4096, device="cuda", bf1
 
 
 def made(facts: Facts = SMALL, model: dict[str, Any] | None = None, **keys: object):
-    return settle(load({"model": {"name": "m", **(model or {})}, "data": {"train": "d"}, "train": keys}), facts)
+    return resolve(load({"model": {"name": "m", **(model or {})}, "data": {"train": "d"}, "train": keys}), facts)
 
 
 def test_every_derived_value_has_a_reason() -> None:
@@ -44,10 +44,10 @@ def test_what_is_given_stays() -> None:
 
 def test_settling_leaves_the_original_open_and_twice_is_once() -> None:
     config = load({"model": {"name": "m"}, "data": {"train": "d"}})
-    settled = settle(config, SMALL)
+    settled = resolve(config, SMALL)
     assert config.train.given == {}
     assert config.model.dtype is None
-    assert settle(settled, SMALL).train.given == settled.train.given
+    assert resolve(settled, SMALL).train.given == settled.train.given
 
 
 @pytest.mark.parametrize(

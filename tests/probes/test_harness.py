@@ -16,14 +16,14 @@ from sanetune.data.prepare import prepare
 from sanetune.engine.loss import batch_loss
 from sanetune.planning.plan import plan
 from sanetune.probes.first_step import first_step
-from sanetune.probes.harness import Lab, laboratory
-from sanetune.probes.lr_search import critical_rate, searched
+from sanetune.probes.harness import ProbeHarness, probe_harness
+from sanetune.probes.lr_search import find_critical_lr, searched
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 
 
 @pytest.fixture(scope="module", params=["full", "packed", "lora"])
-def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbeHarness]:
     torch.set_num_threads(1)
     settings: dict[str, Any] = {
         "model": {"name": str(DEMO / "model"), **({"adapter": "lora"} if request.param == "lora" else {})},
@@ -34,13 +34,13 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         patch.setenv("SANETUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
         config = load(settings)
         prepared = prepare(config)
-        with laboratory(plan(config, prepared).config, prepared) as made:
+        with probe_harness(plan(config, prepared).config, prepared) as made:
             yield made
 
 
-def state(lab: Lab) -> list[Any]:
-    weights = {name: value.clone() for name, value in lab.model.state_dict().items()}
-    modes = [module.training for module in lab.model.modules()]
+def state(harness: ProbeHarness) -> list[Any]:
+    weights = {name: value.clone() for name, value in harness.model.state_dict().items()}
+    modes = [module.training for module in harness.model.modules()]
     return [weights, modes, random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()]
 
 
@@ -52,55 +52,55 @@ def same(before: list[Any], after: list[Any]) -> bool:
     )
 
 
-def test_whatever_a_probe_does_is_undone_bit_for_bit(lab: Lab) -> None:
-    before = state(lab)
-    with lab.untouched(training=True), lab.optimizer() as optimizer:
-        lab.gradients()
+def test_whatever_a_probe_does_is_undone_bit_for_bit(harness: ProbeHarness) -> None:
+    before = state(harness)
+    with harness.untouched(training=True), harness.optimizer() as optimizer:
+        harness.gradients()
         optimizer.step()
         random.random(), np.random.rand(), torch.rand(3)
-        assert not same(before, state(lab))
-    assert same(before, state(lab))
-    assert all(weight.grad is None for weight in lab.trained().values())
-    assert lab.trainer.optimizer is None
+        assert not same(before, state(harness))
+    assert same(before, state(harness))
+    assert all(weight.grad is None for weight in harness.trained().values())
+    assert harness.trainer.optimizer is None
 
 
-def test_a_probe_that_fails_is_undone_too(lab: Lab) -> None:
-    before = state(lab)
+def test_a_probe_that_fails_is_undone_too(harness: ProbeHarness) -> None:
+    before = state(harness)
 
     def broken() -> None:
-        with lab.untouched(), lab.optimizer() as optimizer:
-            lab.gradients()
+        with harness.untouched(), harness.optimizer() as optimizer:
+            harness.gradients()
             optimizer.step()
             raise MemoryError
 
     with pytest.raises(MemoryError):
         broken()
-    assert same(before, state(lab))
+    assert same(before, state(harness))
 
 
-def test_the_loss_is_that_of_training_and_that_of_the_definition(lab: Lab) -> None:
-    with lab.untouched():
-        measured = lab.loss()
+def test_the_loss_is_that_of_training_and_that_of_the_definition(harness: ProbeHarness) -> None:
+    with harness.untouched():
+        measured = harness.loss()
         with torch.no_grad():
-            defined = float(batch_loss(lab.model, lab.batches))
-        trained = lab.gradients()
+            defined = float(batch_loss(harness.model, harness.batches))
+        trained = harness.gradients()
     assert measured == pytest.approx(defined, abs=1e-5)
     assert measured == pytest.approx(trained, abs=1e-5)
 
 
-def test_the_critical_rate_divides_steps_that_lower_the_loss_from_those_that_raise_it(lab: Lab) -> None:
-    before = state(lab)
-    found = critical_rate(lab, 1e-3)
-    assert same(before, state(lab))
+def test_the_critical_rate_divides_steps_that_lower_the_loss_from_those_that_raise_it(harness: ProbeHarness) -> None:
+    before = state(harness)
+    found = find_critical_lr(harness, 1e-3)
+    assert same(before, state(harness))
     assert found.rate is not None and found.best is not None
     for rate, loss in found.tried:
         assert (loss < found.start) == (rate < found.rate)
     assert 1e-4 < found.rate < 1
 
 
-@pytest.mark.parametrize("lab", ["lora"], indirect=True)
-def test_the_critical_rate_hardly_depends_on_the_rate_that_was_planned(lab: Lab) -> None:
-    rates = [critical_rate(lab, planned).rate for planned in (1e-4, 1e-1)]
+@pytest.mark.parametrize("harness", ["lora"], indirect=True)
+def test_the_critical_rate_hardly_depends_on_the_rate_that_was_planned(harness: ProbeHarness) -> None:
+    rates = [find_critical_lr(harness, planned).rate for planned in (1e-4, 1e-1)]
     assert rates[0] is not None and rates[1] is not None
     assert 1 / 2 < rates[0] / rates[1] < 2
 
@@ -117,21 +117,21 @@ def test_a_loss_that_never_turns_has_no_critical_rate() -> None:
     assert searched(lambda rate: rate, 1e-3).rate is None
 
 
-def test_the_first_step_says_what_gradients_and_optimizer_do(lab: Lab) -> None:
+def test_the_first_step_says_what_gradients_and_optimizer_do(harness: ProbeHarness) -> None:
     """Gradients come from the definition of the loss, not from the engine; Adam's first step is the rate, whatever the
     gradient's size, and so moves every weight that feels one."""
-    before = state(lab)
-    found = first_step(lab)
-    assert same(before, state(lab))
-    assert found.learns and found.dtype == "float32" and found.rate == lab.trainer.args.learning_rate
-    with lab.untouched():
-        loss = batch_loss(lab.model, lab.batches)
+    before = state(harness)
+    found = first_step(harness)
+    assert same(before, state(harness))
+    assert found.learns and found.dtype == "float32" and found.rate == harness.trainer.args.learning_rate
+    with harness.untouched():
+        loss = batch_loss(harness.model, harness.batches)
         loss.backward()
         assert found.loss == pytest.approx(float(loss.detach()), abs=1e-5)
-        for name, weight in lab.trained().items():
-            pull = found.pulls[name]
+        for name, weight in harness.trained().items():
+            pull = found.updates[name]
             assert weight.grad is not None and pull.square is not None and pull.size == weight.numel()
             assert pull.square == pytest.approx(float(weight.grad.double().square().sum()), rel=1e-3, abs=1e-9)
             assert pull.moved <= pull.felt <= pull.size
             assert pull.moved >= 0.99 * pull.felt
-    assert sum(pull.moved for pull in found.pulls.values()) > 0
+    assert sum(pull.moved for pull in found.updates.values()) > 0

@@ -17,14 +17,14 @@ import pytest
 import torch
 
 from sanetune.config.load import load
-from sanetune.curves.series import Look, Point
+from sanetune.curves.series import Evaluation, Point
 from sanetune.data.prepare import prepare
 from sanetune.engine.trl.engine import train
 from sanetune.planning.plan import plan
-from sanetune.probes.harness import Kept, Lab, laboratory, without_dropout
-from sanetune.probes.heldout import Held, held_rows, look
+from sanetune.probes.harness import ProbeHarness, WeightBackup, probe_harness, without_dropout
+from sanetune.probes.heldout import HeldOutRows, held_out_rows, look
 from sanetune.probes.lr_comparison import NEAR, branches
-from sanetune.probes.lr_search import critical_rate
+from sanetune.probes.lr_search import find_critical_lr
 from sanetune.probes.overfit import chosen, overfit
 from sanetune.probes.trial import Wanted, hopeless, run
 from sanetune.runs import Run
@@ -58,17 +58,17 @@ def made(folder: Path, kind: str = "full", **train_keys: Any) -> tuple[Any, Any]
 
 
 @pytest.fixture(scope="module", params=["full", "packed", "lora"])
-def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbeHarness]:
     torch.set_num_threads(1)
-    planned, prepared = made(tmp_path_factory.mktemp("lab"), request.param)
-    with laboratory(planned.config, prepared) as one:
+    planned, prepared = made(tmp_path_factory.mktemp("harness"), request.param)
+    with probe_harness(planned.config, prepared) as one:
         yield one
 
 
-def state(lab: Lab) -> list[Any]:
-    weights = {name: value.clone() for name, value in lab.model.state_dict().items()}
-    modes = [module.training for module in lab.model.modules()]
-    drops = [module.p for module in lab.model.modules() if isinstance(module, torch.nn.Dropout)]
+def state(harness: ProbeHarness) -> list[Any]:
+    weights = {name: value.clone() for name, value in harness.model.state_dict().items()}
+    modes = [module.training for module in harness.model.modules()]
+    drops = [module.p for module in harness.model.modules() if isinstance(module, torch.nn.Dropout)]
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     return [weights, modes, drops, *states]
 
@@ -81,38 +81,38 @@ def same(before: list[Any], after: list[Any]) -> bool:
 WANTED = Wanted(steps=8, total=30, warmup=4, per_epoch=20, every=4)
 
 
-def test_the_trial_is_undone_bit_for_bit_and_so_is_the_trainer(lab: Lab) -> None:
-    before, trainer = state(lab), lab.trainer
+def test_the_trial_is_undone_bit_for_bit_and_so_is_the_trainer(harness: ProbeHarness) -> None:
+    before, trainer = state(harness), harness.trainer
     kept = trainer.args, trainer.train_dataset, trainer.model_wrapped, list(trainer.callback_handler.callbacks)
     moved: list[bool] = []
-    trial, _ = run(lab, WANTED, held_rows(lab), lambda: moved.append(not same(before, state(lab))))
+    trial, _ = run(harness, WANTED, held_out_rows(harness), lambda: moved.append(not same(before, state(harness))))
     assert moved == [True] and trial.done == 8
-    assert same(before, state(lab))
+    assert same(before, state(harness))
     assert kept == (trainer.args, trainer.train_dataset, trainer.model_wrapped, trainer.callback_handler.callbacks)
     assert trainer.optimizer is None and trainer.lr_scheduler is None
-    again, _ = run(lab, WANTED, held_rows(lab))
+    again, _ = run(harness, WANTED, held_out_rows(harness))
     assert [point.loss for point in again.curve.points] == [point.loss for point in trial.curve.points]
 
 
 def test_the_trial_is_the_beginning_of_the_real_run(tmp_path: Path, one_thread: None) -> None:
     """The same losses, rates and gradient norms as the first steps of a run with the engine itself, dropout on."""
     planned, prepared = made(tmp_path, "lora", eval_strategy="no", save_strategy="no")
-    with laboratory(planned.config, prepared) as lab:
-        trial, _ = run(lab, Wanted(12, planned.steps.total_steps, 3, 20), held_rows(lab))
+    with probe_harness(planned.config, prepared) as harness:
+        trial, _ = run(harness, Wanted(12, planned.steps.total_steps, 3, 20), held_out_rows(harness))
     planned.config.train.given |= {"warmup_steps": 3}
     real = [one for one in train(planned.config, prepared, Run.create(tmp_path / "run")).records if one.kind == "train"]
     assert [point.rate for point in trial.curve.points] == [one.learning_rate for one in real[:12]]
     for point, record in zip(trial.curve.points, real, strict=False):
         assert point.loss == pytest.approx(record.loss, abs=1e-5)
         assert point.grad_norm == pytest.approx(record.grad_norm, rel=1e-3)
-    assert trial.timing.tokens[0] > trial.timing.learnt_tokens[0] > 0
+    assert trial.timing.tokens[0] > trial.timing.loss_tokens[0] > 0
     assert sum(trial.timing.tokens) == real[11].tokens
 
 
-def test_a_look_is_the_loss_of_the_rows_by_another_route(lab: Lab) -> None:
+def test_a_look_is_the_loss_of_the_rows_by_another_route(harness: ProbeHarness) -> None:
     """Each document alone through the model, packed or not: packs are told apart, padding counts for nothing."""
-    held = held_rows(lab)
-    seen = look(lab, held, 0)
+    held = held_out_rows(harness)
+    seen = look(harness, held, 0)
     documents = [
         (row["input_ids"][end - length : end], row["labels"][end - length : end])
         for row in held.rows
@@ -123,7 +123,7 @@ def test_a_look_is_the_loss_of_the_rows_by_another_route(lab: Lab) -> None:
     for number in (0, 1, len(documents) - 1):
         ids, labels = torch.tensor([documents[number][0]]), torch.tensor(documents[number][1])
         with torch.no_grad():
-            logits = lab.model.eval()(input_ids=ids, use_cache=False).logits[0, :-1]
+            logits = harness.model.eval()(input_ids=ids, use_cache=False).logits[0, :-1]
         expected = torch.nn.functional.cross_entropy(logits, labels[1:], ignore_index=-100, reduction="sum")
         assert seen.sums[number] == pytest.approx(float(expected), rel=1e-3)
         assert seen.tokens[number] == int((labels[1:] != -100).sum())
@@ -133,26 +133,26 @@ def test_a_look_is_the_loss_of_the_rows_by_another_route(lab: Lab) -> None:
 def test_without_validation_rows_the_trial_keeps_some_aside(tmp_path: Path, one_thread: None) -> None:
     planned, prepared = made(tmp_path)
     prepared.validation = None
-    with laboratory(planned.config, prepared) as lab:
-        held = held_rows(lab)
+    with probe_harness(planned.config, prepared) as harness:
+        held = held_out_rows(harness)
         assert held.source == "train" and held.left is not None
         texts = {tuple(row["input_ids"]) for row in held.rows}
-        seen = {tuple(lab.trainer.train_dataset[number]["input_ids"]) for number in held.left}
+        seen = {tuple(harness.trainer.train_dataset[number]["input_ids"]) for number in held.left}
         assert len(texts) >= 2 and not texts & seen
-        assert len(held.left) + len(held) == len(lab.trainer.train_dataset)
-        trial, _ = run(lab, WANTED, held)
+        assert len(held.left) + len(held) == len(harness.trainer.train_dataset)
+        trial, _ = run(harness, WANTED, held)
     assert trial.held_from == "train" and len(trial.curve.held) == 3
 
 
-def test_a_few_examples_are_learnt_by_heart_and_come_back(lab: Lab) -> None:
-    if "seq_lengths" in lab.trainer.train_dataset.column_names:
+def test_a_few_examples_are_learnt_by_heart_and_come_back(harness: ProbeHarness) -> None:
+    if "seq_lengths" in harness.trainer.train_dataset.column_names:
         pytest.skip("examples are learnt one by one, packed or not")
-    before = state(lab)
+    before = state(harness)
     planned = 1e-3
-    found = overfit(lab, critical_rate(lab, planned), planned, examples=6, steps=50)
-    assert same(before, state(lab))
+    found = overfit(harness, find_critical_lr(harness, planned), planned, examples=6, steps=50)
+    assert same(before, state(harness))
     assert found is not None and found.tries[-1].losses[0] > 3 and found.elsewhere <= 0.1
-    if lab.config.model.adapter:
+    if harness.config.model.adapter:
         # The base was never trained to write the end of a turn, and with an adapter the row of that token is frozen.
         assert found.best.end > 0.1 and any(one.ends for one in found.stuck)
         return
@@ -163,36 +163,36 @@ def test_a_few_examples_are_learnt_by_heart_and_come_back(lab: Lab) -> None:
         assert reply.same == (reply.expected == reply.written)
 
 
-def test_examples_to_learn_by_heart_have_different_prompts(lab: Lab) -> None:
-    rows = chosen(lab, 20)
+def test_examples_to_learn_by_heart_have_different_prompts(harness: ProbeHarness) -> None:
+    rows = chosen(harness, 20)
     prompts = [tuple(row["input_ids"][: row["labels"].index(next(x for x in row["labels"] if x >= 0))]) for row in rows]
     assert len(rows) == 20 and len(set(prompts)) == 20
 
 
-def test_branches_find_a_rate_that_is_too_high_and_are_undone(lab: Lab) -> None:
-    if lab.config.model.adapter:
+def test_branches_find_a_rate_that_is_too_high_and_are_undone(harness: ProbeHarness) -> None:
+    if harness.config.model.adapter:
         pytest.skip("as with all weights")
-    before = state(lab)
-    held = held_rows(lab)
-    critical = critical_rate(lab, 1e-3).rate
+    before = state(harness)
+    held = held_out_rows(harness)
+    critical = find_critical_lr(harness, 1e-3).rate
     assert critical is not None
-    found = branches(lab, 10 * critical, held, critical, steps=8)
-    assert same(before, state(lab))
+    found = branches(harness, 10 * critical, held, critical, steps=8)
+    assert same(before, state(harness))
     assert found.best.rate < 10 * critical
     gain = found.gain_over_planned(found.best)
     documents = sum(len(row.get("seq_lengths") or [1]) for row in held.rows)
     assert gain.nats > 0 and gain.errors > 3 and gain.rows == documents
-    again = branches(lab, 10 * critical, held, critical, steps=8)
+    again = branches(harness, 10 * critical, held, critical, steps=8)
     assert [one.look.loss for one in again.branches] == [one.look.loss for one in found.branches]
 
 
-def test_branches_of_a_round_before_are_not_grown_again(lab: Lab) -> None:
-    if lab.config.model.adapter:
+def test_branches_of_a_round_before_are_not_grown_again(harness: ProbeHarness) -> None:
+    if harness.config.model.adapter:
         pytest.skip("as with all weights")
-    held = held_rows(lab)
-    first = branches(lab, 3e-2, held, steps=4)
+    held = held_out_rows(harness)
+    first = branches(harness, 3e-2, held, steps=4)
     tried = [one.rate for one in first.branches]
-    second = branches(lab, 1.1e-2, held, steps=4, earlier=first)
+    second = branches(harness, 1.1e-2, held, steps=4, earlier=first)
     kept = [one for one in second.branches if one in first.branches]
     assert len(kept) == len(tried) and second.at(1.1e-2).rate == 1.1e-2
     assert all(
@@ -201,7 +201,7 @@ def test_branches_of_a_round_before_are_not_grown_again(lab: Lab) -> None:
         for rate in tried
         if one not in kept and one.rate != 1.1e-2
     )
-    other = branches(lab, 1.1e-2, held, steps=5, earlier=first)
+    other = branches(harness, 1.1e-2, held, steps=5, earlier=first)
     assert not [one for one in other.branches if one in first.branches]
 
 
@@ -218,7 +218,7 @@ def test_weights_come_back_from_a_file_where_memory_is_short(monkeypatch: pytest
     weights = {name: torch.nn.Parameter(torch.randn(3, 2).to(dtype)) for name, dtype in dtypes.items()}
     first = {name: weight.detach().clone() for name, weight in weights.items()}
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 10})())
-    kept = Kept(weights)
+    kept = WeightBackup(weights)
     assert kept._folder is not None
     with torch.no_grad():
         for weight in weights.values():
@@ -228,18 +228,18 @@ def test_weights_come_back_from_a_file_where_memory_is_short(monkeypatch: pytest
 
 
 def test_a_trial_ends_early_only_where_the_verdict_is_certain() -> None:
-    falling = [Look(step, 3 - step / 100) for step in range(0, 50, 5)]
-    swinging = [Look(step, 3 + (2 if step % 10 else -0.5)) for step in range(0, 50, 5)]
-    gone = [Look(0, 3.0), *(Look(step, 6.0) for step in range(5, 50, 5))]
+    falling = [Evaluation(step, 3 - step / 100) for step in range(0, 50, 5)]
+    swinging = [Evaluation(step, 3 + (2 if step % 10 else -0.5)) for step in range(0, 50, 5)]
+    gone = [Evaluation(0, 3.0), *(Evaluation(step, 6.0) for step in range(5, 50, 5))]
     assert hopeless([Point(1, 2.0)], falling) == "" == hopeless([Point(1, 2.0)], swinging)
     assert "risen from 3 to 6" in hopeless([Point(1, 2.0)], gone)
     assert "not a number" in hopeless([Point(3, float("nan"))], falling)
-    back = [Look(0, 3.0), *(Look(step, 9 - step / 10) for step in range(5, 50, 5))]
+    back = [Evaluation(0, 3.0), *(Evaluation(step, 9 - step / 10) for step in range(5, 50, 5))]
     assert hopeless([Point(1, 2.0)], back) == ""
 
 
 def test_nothing_held_is_no_look() -> None:
-    assert len(Held(None, "train")) == 0 and len(Held(None, "train").few()) == 0
+    assert len(HeldOutRows(None, "train")) == 0 and len(HeldOutRows(None, "train").few()) == 0
 
 
 def test_two_processes_try_the_run_as_one_does(tmp_path: Path) -> None:

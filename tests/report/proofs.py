@@ -69,7 +69,7 @@ def forecast() -> dict[str, Any]:
         "looks": 25, "look_seconds": 4.0, "savings": 3, "saving_seconds": 2.0, "final_seconds": 3.0,
         "checkpoint_bytes": 3_000_000_000, "write": 1.5e9, "hours": between(0.4, 0.43, 0.5), "devices": 1,
         "paid_devices": 1, "price": 2.0, "usd": between(0.8, 0.86, 1.0), "tokens_per_second": 9_000.0,
-        "learnt_tokens_per_second": 4_000.0, "padding_share": 0.05, "wait_share": 0.01, "operations_per_token": 8e8,
+        "loss_tokens_per_second": 4_000.0, "padding_share": 0.05, "wait_share": 0.01, "operations_per_token": 8e8,
         "operations": 7e12, "matmul": 2e13, "peak": None, "source": "", "dtype": "bfloat16", "measured_on": "a device",
         "measured_devices": 1, "paid_kind": "", "check_seconds": 90.0, "notes": ["the first epoch reads from disk"],
     }  # fmt: skip
@@ -88,7 +88,7 @@ def overfit() -> dict[str, Any]:
 
     return {
         "examples": 20,
-        "learnt_tokens": 812,
+        "loss_tokens": 812,
         "wanted": 0.1,
         "tries": [{"rate": 1e-3, "losses": losses(0.4)}, {"rate": 3e-3, "losses": losses(0.02, 30)}],
         "planned": {"rate": 2e-4, "losses": losses(1.1)},

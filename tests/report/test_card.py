@@ -17,7 +17,7 @@ def a_card(base: str = "HuggingFaceTB/SmolLM2-135M") -> Card:
     )
     outcome = SimpleNamespace(
         steps=30, epochs=3.0, train_loss=1.23456, base_validation_loss=2.5, best_validation_loss=1.5,
-        learnt_tokens=12345, seconds=61.7, frozen=Frozen({}, 100, 200),
+        loss_tokens=12345, seconds=61.7, frozen=Frozen({}, 100, 200),
     )  # fmt: skip
     return card_of(
         config, outcome, stats={"rows": 1100, "lost": 3}, versions={"torch": "2.13.0", "peft": None}, name="x"

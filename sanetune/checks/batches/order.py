@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.evidence.batch_stats import Reading
-from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.batch_stats import BatchStats
+from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 LIMITS = {
@@ -22,7 +22,7 @@ LIMITS = {
 }
 
 
-def measure(reading: Reading, settings: Settings) -> Measurement:
+def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
     side = reading.train
     if side.documents and not side.rows:
         raise NotApplicableError("the rows come from a stream or have no ids before they are batched")

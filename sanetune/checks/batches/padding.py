@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
-from sanetune.evidence.batch_stats import Reading
-from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.batch_stats import BatchStats
+from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 LIMITS = {"share": Limit(0.3, "random batches of eight rows of Alpaca waste about this much; grouped ones under 5 %")}
 
 
-def measure(reading: Reading, settings: Settings) -> Measurement:
+def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
     side = reading.train
     places = side.tokens + side.padding
     return Measurement(

@@ -22,7 +22,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
 
 LIMITS = {
     "share": Limit(0.25, "a last step of a quarter of a batch or more has at most twice the noise of the others"),
@@ -34,7 +34,7 @@ LIMITS = {
 }
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(settings: RunSettings) -> Measurement:
     """``last_share``: how full the last step of an epoch is; ``excess``: its share of the steps less its share of the
     rows; ``better``: an accumulation near the given one that comes out more evenly."""
     if settings.train_examples <= 0 or settings.effective <= 0:
@@ -85,7 +85,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     )
 
 
-def _units(settings: Settings, at_once: int) -> int:
+def _units(settings: RunSettings, at_once: int) -> int:
     """What the loader counts: examples. How many packs there are is only known by the batches that they fill."""
     if not settings.packing:
         return settings.train_examples
@@ -93,7 +93,7 @@ def _units(settings: Settings, at_once: int) -> int:
     return (full + (settings.last_step_batches or settings.accumulation)) * at_once
 
 
-def _last(settings: Settings, units: int, at_once: int) -> int:
+def _last(settings: RunSettings, units: int, at_once: int) -> int:
     """Units in the last step of an epoch. Where last batches are dropped it has fewer than what is left over."""
     rest = units - (math.ceil(units / settings.effective) - 1) * settings.effective
     return min(settings.last_step_batches * at_once, rest) if settings.last_step_batches else rest

@@ -22,7 +22,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
 
 LIMITS = {
     "met_share": Limit(
@@ -33,7 +33,7 @@ LIMITS = {
 }
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(settings: RunSettings) -> Measurement:
     """Skipped where neither load_best_model_at_end nor save_strategy: best is set."""
     if not settings.load_best and settings.save_strategy != "best":
         raise NotApplicableError("the best checkpoint is not asked for")
@@ -76,7 +76,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return passed(f"Every evaluation stands at a checkpoint, and {n['metric']} chooses{kept}.")
 
 
-def _meetings(settings: Settings) -> tuple[int, int]:
+def _meetings(settings: RunSettings) -> tuple[int, int]:
     """Evaluations of the run and how many of them are at a checkpoint; both also take place at the end. Only for
     steps: by epoch they meet, and ``best`` saves wherever it has to."""
     evaluate, save, total = settings.eval_steps, settings.save_steps, settings.total_steps

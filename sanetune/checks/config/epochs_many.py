@@ -18,7 +18,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
 
 LIMITS = {
     "epochs": Limit(
@@ -34,7 +34,7 @@ USUAL = 3.0
 """Epochs of Alpaca and Tulu 2: what the fix proposes."""
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(settings: RunSettings) -> Measurement:
     """Passes and rows. ``by_steps``: max_steps decides how long the run is."""
     if not settings.train_examples:
         raise NotApplicableError("the number of rows is not known")
@@ -45,7 +45,7 @@ def measure(settings: Settings) -> Measurement:
             "packing": settings.packing,
             "steps_per_epoch": settings.steps_per_epoch,
             "by_steps": int(settings.given.get("max_steps") or -1) > 0,
-            "learnt_tokens": settings.learnt_tokens,
+            "loss_tokens": settings.loss_tokens,
         }
     )
 

@@ -21,7 +21,7 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
 
 LIMITS = {
     "fewest_steps": Limit(50, "half of the least that tinker-cookbook asks for (at least 100 steps, better 1,000)"),
@@ -29,7 +29,7 @@ LIMITS = {
 }
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(settings: RunSettings) -> Measurement:
     """Steps, warm-up and intervals. ``given``: those of the keys that the user has written."""
     total = settings.total_steps
     return Measurement(

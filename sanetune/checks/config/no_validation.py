@@ -20,7 +20,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
 
 LIMITS = {
     "fewest_rows": Limit(
@@ -32,7 +32,7 @@ LIMITS = {
 }
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(settings: RunSettings) -> Measurement:
     """Rows on both sides, and how evaluation is set."""
     if settings.held_out_unknown and settings.eval_strategy != "no":
         raise NotApplicableError("validation rows come from a stream, whose length is not known")

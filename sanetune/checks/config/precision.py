@@ -26,7 +26,7 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
 
 LIMITS = {
     "stuck_warn": Limit(0.1, "a tenth of the weights cannot follow in one step; at 1e-4 it is 12 % in bf16"),
@@ -45,7 +45,7 @@ SAFE_OPTIMIZERS = ("anyprecision", "stochastic", "kahan")
 """Names of optimizers that carry what rounding loses."""
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(settings: RunSettings) -> Measurement:
     """``stuck_share``: weights that one step at the peak rate leaves where they are; None where a float32 copy of the
     weights is trained (LoRA, DeepSpeed, FSDP) or weights are float32."""
     return Measurement(
@@ -89,12 +89,12 @@ def _spacing(weight: float, bits: int) -> float:
     return float(2.0 ** (math.floor(math.log2(weight)) + 1 - bits))
 
 
-def _trained_in(settings: Settings) -> str | None:
+def _trained_in(settings: RunSettings) -> str | None:
     dtype = settings.weights_dtype
     return settings.stored_dtype if dtype == "auto" else dtype
 
 
-def _stuck(settings: Settings) -> float | None:
+def _stuck(settings: RunSettings) -> float | None:
     bits = BITS.get(_trained_in(settings) or "")
     given = settings.given
     optimizer = str(given.get("optim") or "").lower()

@@ -22,12 +22,12 @@ from sanetune.checks.base import Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(settings: RunSettings) -> Measurement:
     """``local``: the model is a folder here, which nobody else can change through the Hub."""
     return Measurement(
         {

@@ -20,10 +20,10 @@ from sanetune.checks.base import Limits
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
 
 
-def measure(settings: Settings) -> Measurement:
+def measure(settings: RunSettings) -> Measurement:
     """``trackers``: each with what makes it ready, or "" where a login is missing."""
     from sanetune.checks.config._tracker_logins import readiness
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from sanetune.curves.changes import peak_step
 from sanetune.curves.robust import noise
-from sanetune.curves.series import Curve, Look, Point
+from sanetune.curves.series import Curve, Evaluation, Point
 
 TIMES = 1.8
 """Times the neighbours' median (as the reader of logs/wild has it; LLM Foundry: 2 for more than four steps)."""
@@ -71,7 +71,7 @@ def _spike(points: Sequence[Point], run: list[int], norms: Sequence[float | None
     )
 
 
-def in_looks(looks: Sequence[Look]) -> list[Spike]:
+def in_looks(looks: Sequence[Evaluation]) -> list[Spike]:
     """Looks at a fixed batch that stand above both sides."""
     losses = [look.loss for look in looks]
     found = []
@@ -83,7 +83,7 @@ def in_looks(looks: Sequence[Look]) -> list[Spike]:
     return found
 
 
-def harmless(spike: Spike, looks: Sequence[Look]) -> bool:
+def harmless(spike: Spike, looks: Sequence[Evaluation]) -> bool:
     """Whether it was one hard batch: its loss and its gradient are high, and looks at a fixed batch soon after it are
     not above the one before. Without such looks nobody knows."""
     before = [look.loss for look in looks if look.step < spike.step]

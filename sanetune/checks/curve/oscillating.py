@@ -19,7 +19,7 @@ from sanetune.curves.robust import level, noise, swings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve, Look, Point
+    from sanetune.curves.series import Curve, Evaluation, Point
 
 LIMITS = {
     "warn": Limit(2, "swings; clean runs on stories260k have none of this height"),
@@ -48,7 +48,7 @@ def measure(curve: Curve) -> Measurement:
     return Measurement({"planned_rate": curve.planned_rate, **_of_points(points, curve)})
 
 
-def _of_looks(first: Look, after: list[Look]) -> dict[str, object]:
+def _of_looks(first: Evaluation, after: list[Evaluation]) -> dict[str, object]:
     losses = [look.loss for look in after]
     lowest = min(losses)
     height = max(HEIGHT * lowest, OF_FALL * (max(first.loss, losses[0]) - lowest), LEAST)

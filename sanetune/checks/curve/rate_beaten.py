@@ -20,8 +20,8 @@ from sanetune.curves.paired import gain
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
-    from sanetune.probes.lr_comparison import Branches
+    from sanetune.evidence.run_settings import RunSettings
+    from sanetune.probes.lr_comparison import LearningRateComparison
     from sanetune.probes.trial import Trial
 
 LIMITS = {
@@ -43,7 +43,7 @@ AS_SHORT, ROOT, LEAST = 100, 1 / 3, 0.25
 A longer run takes a lower one (arXiv:2409.19913); here by this root of its length, down to this share."""
 
 
-def measure(branches: Branches, settings: Settings, trial: Trial) -> Measurement:
+def measure(branches: LearningRateComparison, settings: RunSettings, trial: Trial) -> Measurement:
     best, planned = branches.best, branches.planned
     last = trial.curve.held[-1] if trial.curve.held else branches.at(planned).look
     behind = gain(last, best.look)
@@ -71,7 +71,7 @@ def measure(branches: Branches, settings: Settings, trial: Trial) -> Measurement
     return Measurement(numbers)
 
 
-def proposed(branches: Branches, steps: int) -> float:
+def proposed(branches: LearningRateComparison, steps: int) -> float:
     """The rate for a run of ``steps``: where the parabola through the best branch and its neighbours is lowest, halfway
     to the one neighbour that there is where the two cannot be told apart; less where the run is longer than that."""
     best, found = branches.best, [one for one in branches.branches if math.isfinite(one.look.loss)]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.curves.changes import finite, points_of
-from sanetune.curves.series import Look, Point
+from sanetune.curves.series import Evaluation, Point
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def measure(curve: Curve) -> Measurement:
     )
 
 
-def _out_of_nowhere(series: Sequence[Point | Look]) -> list[int]:
+def _out_of_nowhere(series: Sequence[Point | Evaluation]) -> list[int]:
     """Steps with a loss of 0 whose neighbours are not near it, or that have none."""
     losses = [one.loss for one in series]
     found = []

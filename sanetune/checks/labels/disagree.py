@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.evidence.batch_stats import Reading
-from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.batch_stats import BatchStats
+from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 LIMITS = {
@@ -26,7 +26,7 @@ LIMITS = {
 }
 
 
-def measure(reading: Reading, settings: Settings) -> Measurement:
+def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
     if settings.loss_on == "all":
         raise NotApplicableError("every token is learnt (data.loss_on: all), whoever wrote it")
     names = ("tokens", "disagree", "disagree_documents", "documents", "unread")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
-from sanetune.evidence.batch_stats import Reading
+from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 LIMITS = {
@@ -21,7 +21,7 @@ LIMITS = {
 }
 
 
-def measure(reading: Reading) -> Measurement:
+def measure(reading: BatchStats) -> Measurement:
     numbers = {side.split: {"documents": side.documents, "blank": side.blank} for side in reading.sides}
     return Measurement(
         {"splits": numbers, "documents": reading.total("documents"), "blank": reading.total("blank")},

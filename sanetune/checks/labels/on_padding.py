@@ -15,13 +15,13 @@ from typing import Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
-from sanetune.evidence.batch_stats import Reading
+from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 LIMITS = {"tokens": Limit(0, "padding holds nothing to learn, and an end token is no padding")}
 
 
-def measure(reading: Reading, tokenizer: Any, stops: frozenset[int]) -> Measurement:
+def measure(reading: BatchStats, tokenizer: Any, stops: frozenset[int]) -> Measurement:
     pad = tokenizer.pad_token_id
     numbers = {
         "padding": reading.total("padding"),

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.evidence.batch_stats import Reading
-from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.batch_stats import BatchStats
+from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 PROMPT = ("system", "user", "tool")
@@ -23,12 +23,12 @@ PROMPT = ("system", "user", "tool")
 LIMITS = {"tokens": Limit(0, "the declared intent learns none of them")}
 
 
-def measure(reading: Reading, settings: Settings) -> Measurement:
+def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
     if settings.loss_on == "all":
         raise NotApplicableError("learning every token is declared (data.loss_on: all)")
     learnt = {role: sum(side.learnt_by[role] for side in reading.sides) for role in PROMPT}
     masked = {role: sum(side.masked_by[role] for side in reading.sides) for role in PROMPT}
-    numbers = {"learnt": learnt, "masked": masked, "learnt_tokens": reading.total("learnt")}
+    numbers = {"learnt": learnt, "masked": masked, "loss_tokens": reading.total("learnt")}
     return Measurement(numbers, reading.seen("on_prompt"))
 
 
@@ -38,7 +38,7 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if total <= limits["tokens"]:
         return passed(f"none of {units.many(sum(masked.values()), 'token')} of user, system and tool turns is learnt")
     listed = ", ".join(f"{role} {count:,} of {count + masked[role]:,}" for role, count in learnt.items() if count)
-    share = total / max(1, measured.numbers["learnt_tokens"])
+    share = total / max(1, measured.numbers["loss_tokens"])
     return failed(
         f"{units.many(total, 'token')} of prompts are learnt ({listed}): {units.share(share)} of all that is learnt",
         fix={"data.loss_on": "assistant"},

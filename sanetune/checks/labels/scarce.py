@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.evidence.batch_stats import Reading
+from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 LIMITS = {
@@ -22,7 +22,7 @@ LIMITS = {
 }
 
 
-def measure(reading: Reading) -> Measurement:
+def measure(reading: BatchStats) -> Measurement:
     side = reading.train
     if not side.learnt:
         raise NotApplicableError("nothing at all is learnt: see labels-none")

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
-from sanetune.evidence.batch_stats import Reading
+from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 LIMITS = {"tokens": Limit(0, "a causal model's labels are its inputs: transformers' loss functions shift them")}
 
 
-def measure(reading: Reading) -> Measurement:
+def measure(reading: BatchStats) -> Measurement:
     names = ("changed", "shifted", "learnt", "documents")
     return Measurement({name: reading.total(name) for name in names}, reading.seen("changed"))
 

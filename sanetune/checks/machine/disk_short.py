@@ -17,24 +17,24 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 LIMITS = {"warn": Limit(0.8, "a fifth is left for logs, caches and what others write")}
 
 
-def measure(lab: Lab) -> Measurement:
+def measure(harness: ProbeHarness) -> Measurement:
     import shutil
     from pathlib import Path
 
-    args = lab.trainer.args
-    adapted = hasattr(lab.model, "peft_config")
-    weights = sum(weight.numel() * weight.element_size() for weight in lab.model.parameters())
-    trained = sum(weight.numel() * weight.element_size() for weight in lab.trained().values())
+    args = harness.trainer.args
+    adapted = hasattr(harness.model, "peft_config")
+    weights = sum(weight.numel() * weight.element_size() for weight in harness.model.parameters())
+    trained = sum(weight.numel() * weight.element_size() for weight in harness.trained().values())
     saved = trained if adapted else weights
     # Adam keeps two numbers for each trained weight, in the weight's own format.
     checkpoint = saved + (0 if args.save_only_model else 2 * trained)
     count = 0 if str(getattr(args.save_strategy, "value", args.save_strategy)) == "no" else _kept(args)
-    folder = Path(str(lab.config.run.output_dir)).absolute()
+    folder = Path(str(harness.config.run.output_dir)).absolute()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free

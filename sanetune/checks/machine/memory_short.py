@@ -17,7 +17,7 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
     from sanetune.probes.peak_memory import LargestStep
 
 LIMITS = {
@@ -25,7 +25,7 @@ LIMITS = {
 }
 
 
-def measure(largest: LargestStep, settings: Settings) -> Measurement:
+def measure(largest: LargestStep, settings: RunSettings) -> Measurement:
     found = largest.peak
     numbers = {
         "peak": found.peak,

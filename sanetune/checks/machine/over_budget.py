@@ -20,7 +20,7 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.run_settings import RunSettings
     from sanetune.forecast.forecast import Forecast
 
 LIMITS = {
@@ -32,7 +32,7 @@ FEWEST_EPOCHS = 1.0
 """A run that sees only a part of its rows is the user's to decide on."""
 
 
-def measure(forecast: Forecast, settings: Settings, config: Config) -> Measurement:
+def measure(forecast: Forecast, settings: RunSettings, config: Config) -> Measurement:
     budget = config.budget
     if budget.max_hours is None and budget.max_usd is None:
         raise NotApplicableError("no budget is set (budget.max_hours, budget.max_usd)")

@@ -19,7 +19,7 @@ from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.forecast.forecast import Forecast
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 LIMITS = {
     "share": Limit(
@@ -31,13 +31,13 @@ LIMITS = {
 }
 
 
-def measure(forecast: Forecast, lab: Lab) -> Measurement:
+def measure(forecast: Forecast, harness: ProbeHarness) -> Measurement:
     from sanetune.probes.throughput import switches
 
     tried = [
         {"name": one.name, "saves": one.saves, "sure": one.sure, "now": min(one.now), "other": min(one.other)}
         | {"fix": one.fix, "todo": one.todo}
-        for one in switches(lab, forecast.padding_share)
+        for one in switches(harness, forecast.padding_share)
     ]
     return Measurement(
         {
@@ -47,10 +47,10 @@ def measure(forecast: Forecast, lab: Lab) -> Measurement:
             "matmul": forecast.matmul,
             "peak": forecast.peak,
             "tokens_per_second": forecast.tokens_per_second,
-            "learnt_tokens_per_second": forecast.learnt_tokens_per_second,
+            "loss_tokens_per_second": forecast.loss_tokens_per_second,
             "padding_share": forecast.padding_share,
             "wait_share": forecast.wait_share,
-            "workers": int(lab.trainer.args.dataloader_num_workers),
+            "workers": int(harness.trainer.args.dataloader_num_workers),
             "device": forecast.measured_on,
             "tried": tried,
         }

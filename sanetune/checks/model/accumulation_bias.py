@@ -17,7 +17,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 LIMITS = {
     "exact": Limit(0.01, "relative difference of the two gradients; in 32 bits they agree to about 1e-5"),
@@ -25,28 +25,28 @@ LIMITS = {
 }
 
 
-def measure(lab: Lab) -> Measurement:
+def measure(harness: ProbeHarness) -> Measurement:
     import torch
 
     from sanetune.probes.harness import learnt
 
-    pair = sorted(lab.batches, key=learnt)
+    pair = sorted(harness.batches, key=learnt)
     pair = [pair[0], pair[-1]] if len(pair) > 1 else []
     if len(pair) < 2 or not learnt(pair[0]):
         raise NotApplicableError("there are not two batches with something to learn")
-    with lab.untouched():
-        lab.gradients(pair)
+    with harness.untouched():
+        harness.gradients(pair)
         engine = {
-            name: weight.grad.detach().clone() for name, weight in lab.trained().items() if weight.grad is not None
+            name: weight.grad.detach().clone() for name, weight in harness.trained().items() if weight.grad is not None
         }
     if not engine:
         raise NotApplicableError("no weight gets a gradient: see model-nothing-trainable")
-    with lab.untouched():
+    with harness.untouched():
         count = sum(learnt(batch) for batch in pair)
         for batch in pair:
-            (lab.token_losses(batch).sum() / count).backward()
+            (harness.token_losses(batch).sum() / count).backward()
         square = difference = 0.0
-        for name, weight in lab.trained().items():
+        for name, weight in harness.trained().items():
             if weight.grad is not None and name in engine:
                 square += float(weight.grad.double().square().sum())
                 difference += float((weight.grad.double() - engine[name].double()).square().sum())
@@ -54,7 +54,7 @@ def measure(lab: Lab) -> Measurement:
         "difference": (difference / square) ** 0.5 if square else 0.0,
         "norm": square**0.5,
         "tokens": [learnt(batch) for batch in pair],
-        "sixteen_bits": lab.trainer.args.bf16 or lab.trainer.args.fp16 or lab.model.dtype != torch.float32,
+        "sixteen_bits": harness.trainer.args.bf16 or harness.trainer.args.fp16 or harness.model.dtype != torch.float32,
     }
     return Measurement(numbers)
 

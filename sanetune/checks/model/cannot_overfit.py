@@ -39,7 +39,7 @@ def measure(overfit: Overfit, config: Config) -> Measurement:
     replies, best = overfit.replies, overfit.best
     numbers = {
         "examples": overfit.examples,
-        "learnt_tokens": overfit.learnt_tokens,
+        "loss_tokens": overfit.loss_tokens,
         "steps": len(best.losses) - 1,
         "rate": best.rate,
         "start_loss": best.losses[0],
@@ -71,7 +71,7 @@ def _witness(reply: Reply) -> Witness:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     what = (
-        f"{units.many(n['examples'], 'example')} ({n['learnt_tokens']:,} learnt tokens) go from a loss of"
+        f"{units.many(n['examples'], 'example')} ({n['loss_tokens']:,} learnt tokens) go from a loss of"
         f" {n['start_loss']:.3g} to {n['loss']:.3g} in {units.many(n['steps'], 'step')} at {units.rate(n['rate'])}"
     )
     planned = (

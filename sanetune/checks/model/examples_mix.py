@@ -17,7 +17,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 LIMITS = {
     "exact": Limit(0.001, "nats per token on average; in 32 bits, sums in another order differ by about 1e-6"),
@@ -25,18 +25,18 @@ LIMITS = {
 }
 
 
-def measure(lab: Lab) -> Measurement:
+def measure(harness: ProbeHarness) -> Measurement:
     import torch
 
-    batch = next((one for one in lab.batches if len(one["input_ids"]) > 1), None)
+    batch = next((one for one in harness.batches if len(one["input_ids"]) > 1), None)
     if batch is None:
         raise NotApplicableError("a batch holds one example")
     shortest = min(range(len(batch["input_ids"])), key=lambda row: _size(batch, row))
     size = _size(batch, shortest)
     alone = {name: value[shortest : shortest + 1, :size] for name, value in batch.items()}
-    with lab.untouched(), torch.no_grad():
-        together = lab.token_losses(batch)[shortest, :size]
-        apart = lab.token_losses(alone)[0]
+    with harness.untouched(), torch.no_grad():
+        together = harness.token_losses(batch)[shortest, :size]
+        apart = harness.token_losses(alone)[0]
     learnt = batch["labels"][shortest, :size] != -100
     differences = (together - apart).abs()[learnt]
     numbers = {
@@ -44,7 +44,7 @@ def measure(lab: Lab) -> Measurement:
         "largest": float(differences.max()) if len(differences) else 0.0,
         "tokens": len(differences),
         "padding": int(batch["input_ids"].shape[1] - size),
-        "sixteen_bits": lab.trainer.args.bf16 or lab.trainer.args.fp16 or lab.model.dtype != torch.float32,
+        "sixteen_bits": harness.trainer.args.bf16 or harness.trainer.args.fp16 or harness.model.dtype != torch.float32,
     }
     return Measurement(numbers)
 

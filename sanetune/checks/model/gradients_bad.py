@@ -30,7 +30,7 @@ def measure(first_step: FirstStep) -> Measurement:
     layers: dict[int, float] = defaultdict(float)
     bad: list[str] = []
     total = 0.0
-    for name, pull in first_step.pulls.items():
+    for name, pull in first_step.updates.items():
         if pull.square is None:
             continue
         total += pull.square

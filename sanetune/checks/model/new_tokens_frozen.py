@@ -18,19 +18,19 @@ from sanetune.checks.base import Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 
-def measure(lab: Lab, tokenizer: Any) -> Measurement:
+def measure(harness: ProbeHarness, tokenizer: Any) -> Measurement:
     from sanetune.engine.models import new_tokens
 
-    added = set(new_tokens(lab.config.model, tokenizer))
-    seen = sorted({int(token) for batch in lab.batches for token in batch["input_ids"].unique()} & added)
+    added = set(new_tokens(harness.config.model, tokenizer))
+    seen = sorted({int(token) for batch in harness.batches for token in batch["input_ids"].unique()} & added)
     if not seen:
         raise NotApplicableError("the data holds no token that the model's own tokenizer does not have")
-    with lab.untouched():
-        lab.gradients()
-        model = lab.model.get_base_model() if hasattr(lab.model, "get_base_model") else lab.model
+    with harness.untouched():
+        harness.gradients()
+        model = harness.model.get_base_model() if hasattr(harness.model, "get_base_model") else harness.model
         parts = {"embedding": model.get_input_embeddings(), "output head": model.get_output_embeddings()}
         frozen = [name for name, part in parts.items() if part is not None and not _learns(part, seen)]
     return Measurement(

@@ -18,7 +18,7 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.probes.first_step import FirstStep
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 LIMITS = {
     "share": Limit(0.5, "where most of the trained weights get no gradient, the run is not the one that was meant")
@@ -27,24 +27,24 @@ LIMITS = {
 SHOWN = 10
 
 
-def measure(lab: Lab, first_step: FirstStep) -> Measurement:
+def measure(harness: ProbeHarness, first_step: FirstStep) -> Measurement:
     """Weights that start at zero beside others (LoRA's A) and experts that no token was sent to may rightly have a
     gradient of zero."""
-    pulls = first_step.pulls
+    updates = first_step.updates
     dead = [
         name
-        for name, pull in pulls.items()
+        for name, pull in updates.items()
         if pull.square is None or (not pull.felt and not ("lora_A" in name or "expert" in name))
     ]
-    sizes = {name: pull.size for name, pull in pulls.items()}
+    sizes = {name: pull.size for name, pull in updates.items()}
     numbers = {
         "trained": sum(sizes.values()),
-        "parameters": lab.frozen.parameters,
+        "parameters": harness.frozen.parameters,
         "tensors": len(sizes),
         "without_gradient": sum(sizes[name] for name in dead),
         "names": dead[:SHOWN],
         "dead": len(dead),
-        "matched": lab.frozen.matched,
+        "matched": harness.frozen.matched,
     }
     return Measurement(numbers)
 

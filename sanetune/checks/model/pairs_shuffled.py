@@ -18,7 +18,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.evidence.prompt_answer_overlap import Pairing
+    from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap
 
 LIMITS = {
     "words_t": Limit(2.5, "standard errors; over six real data sets whole ones have 3 to 174, shuffled ones below 1.2"),
@@ -38,7 +38,7 @@ LIMITS = {
 }
 
 
-def measure(pairing: Pairing) -> Measurement:
+def measure(pairing: PromptAnswerOverlap) -> Measurement:
     words, model, after = pairing.words, pairing.model, pairing.after
     if words.rows < 2:
         raise NotApplicableError("there are no two rows with a question and an answer")

@@ -17,8 +17,8 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.run_settings import Settings
-    from sanetune.probes.lr_search import Critical
+    from sanetune.evidence.run_settings import RunSettings
+    from sanetune.probes.lr_search import CriticalLearningRate
 
 LIMITS = {
     "warn": Limit(1.0, "the definition: beyond the critical rate a step raises the loss"),
@@ -31,7 +31,7 @@ LIMITS = {
 }
 
 
-def measure(critical: Critical, settings: Settings) -> Measurement:
+def measure(critical: CriticalLearningRate, settings: RunSettings) -> Measurement:
     planned, found = settings.learning_rate, critical
     if planned <= 0:
         raise NotApplicableError("the planned rate is zero: see model-update-lost")

@@ -18,7 +18,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 LIMITS = {
     "exact": Limit(0.01, "nats; saved and loaded in 32 bits, log-probabilities agree to about 1e-5"),
@@ -28,7 +28,7 @@ LIMITS = {
 TOKENS = 128
 
 
-def measure(lab: Lab, stops: frozenset[int], tokenizer: Any) -> Measurement:
+def measure(harness: ProbeHarness, stops: frozenset[int], tokenizer: Any) -> Measurement:
     import tempfile
     from pathlib import Path
 
@@ -39,12 +39,12 @@ def measure(lab: Lab, stops: frozenset[int], tokenizer: Any) -> Measurement:
     from sanetune.engine.save import save_model
     from sanetune.runs import Run
 
-    size = sum(weight.numel() * weight.element_size() for weight in lab.model.parameters())
-    if 3 * size > psutil.virtual_memory().available or getattr(lab.model, "is_quantized", False):
+    size = sum(weight.numel() * weight.element_size() for weight in harness.model.parameters())
+    if 3 * size > psutil.virtual_memory().available or getattr(harness.model, "is_quantized", False):
         raise NotApplicableError("there is no memory for a second copy of the model")
-    ids = lab.batches[0]["input_ids"][:1, :TOKENS].cpu()
-    with lab.untouched(), tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        trained = copy.deepcopy(lab.model).to("cpu")
+    ids = harness.batches[0]["input_ids"][:1, :TOKENS].cpu()
+    with harness.untouched(), tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        trained = copy.deepcopy(harness.model).to("cpu")
         trained.__dict__.pop("forward", None)
         _move_adapter(trained)
         before = _next(trained, ids)

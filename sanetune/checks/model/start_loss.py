@@ -19,7 +19,7 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
@@ -28,14 +28,14 @@ LIMITS = {
 }  # fmt: skip
 
 
-def measure(lab: Lab) -> Measurement:
+def measure(harness: ProbeHarness) -> Measurement:
     from sanetune.probes.harness import learnt
 
-    vocabulary = lab.model.get_input_embeddings().weight.shape[0]
-    with lab.untouched():
-        loss = lab.loss()
+    vocabulary = harness.model.get_input_embeddings().weight.shape[0]
+    with harness.untouched():
+        loss = harness.loss()
     guess = math.log(vocabulary)
-    tokens = sum(learnt(batch) for batch in lab.batches)
+    tokens = sum(learnt(batch) for batch in harness.batches)
     return Measurement(
         {"loss": loss, "guessing": guess, "ratio": loss / guess, "tokens": tokens, "vocabulary": vocabulary}
     )

@@ -27,10 +27,10 @@ LIMITS = {
 
 
 def measure(first_step: FirstStep) -> Measurement:
-    pulls = first_step.pulls
-    pulled = sum(pull.felt for pull in pulls.values())
-    moved = sum(pull.moved for pull in pulls.values())
-    still = [name for name, pull in pulls.items() if pull.felt and not pull.moved]
+    updates = first_step.updates
+    pulled = sum(pull.felt for pull in updates.values())
+    moved = sum(pull.moved for pull in updates.values())
+    still = [name for name, pull in updates.items() if pull.felt and not pull.moved]
     if not pulled:
         raise NotApplicableError("no weight has a gradient: see model-nothing-trainable")
     numbers = {

@@ -15,9 +15,9 @@ from typing import Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
-from sanetune.evidence.batch_stats import Reading
-from sanetune.evidence.data_loss import Losses
-from sanetune.evidence.run_settings import Settings
+from sanetune.evidence.batch_stats import BatchStats
+from sanetune.evidence.data_loss import DataLoss
+from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 LIMITS = {
@@ -30,7 +30,7 @@ MOST = 4096
 """Tokens that are proposed at most, as for an open max_length: memory grows with it."""
 
 
-def measure(losses: Losses, reading: Reading, settings: Settings) -> Measurement:
+def measure(losses: DataLoss, reading: BatchStats, settings: RunSettings) -> Measurement:
     never = reading.total("never")
     rows = losses.rows + never
     numbers = {

@@ -19,7 +19,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import Lab
+    from sanetune.probes.harness import ProbeHarness
 
 LIMITS = {
     "exact": Limit(0.001, "nats per token on average; models that keep documents apart are exact to 1e-6 in 32 bits"),
@@ -29,23 +29,23 @@ LIMITS = {
 DOCUMENTS = 12
 
 
-def measure(lab: Lab) -> Measurement:
+def measure(harness: ProbeHarness) -> Measurement:
     """Only documents behind another one are compared: the first of a pack has nobody to see."""
     import torch
 
-    if "position_ids" not in lab.batches[0]:
+    if "position_ids" not in harness.batches[0]:
         raise NotApplicableError("nothing is packed")
     differences: list[float] = []
     documents = 0
-    with lab.untouched(), torch.no_grad():
-        for batch in lab.batches:
-            together = lab.token_losses(batch)
+    with harness.untouched(), torch.no_grad():
+        for batch in harness.batches:
+            together = harness.token_losses(batch)
             for row, start, stop in _later_documents(batch):
                 if documents == DOCUMENTS:
                     break
                 alone = {name: value[row : row + 1, start:stop] for name, value in batch.items()}
                 learnt = alone["labels"][0, 1:] != -100
-                apart = lab.token_losses(alone)[0, 1:]
+                apart = harness.token_losses(alone)[0, 1:]
                 differences += (together[row, start + 1 : stop] - apart).abs()[learnt].tolist()
                 documents += 1
     if not differences:
@@ -55,9 +55,9 @@ def measure(lab: Lab) -> Measurement:
         "largest": max(differences),
         "tokens": len(differences),
         "documents": documents,
-        "attention": str(getattr(lab.model.config, "_attn_implementation", "")),
-        "model_type": str(lab.model.config.model_type),
-        "sixteen_bits": lab.trainer.args.bf16 or lab.trainer.args.fp16 or lab.model.dtype != torch.float32,
+        "attention": str(getattr(harness.model.config, "_attn_implementation", "")),
+        "model_type": str(harness.model.config.model_type),
+        "sixteen_bits": harness.trainer.args.bf16 or harness.trainer.args.fp16 or harness.model.dtype != torch.float32,
     }
     return Measurement(numbers)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sanetune.data.conversation import Conversation, Message
-from sanetune.evidence.conversations import Side
+from sanetune.evidence.conversations import ConversationSplit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ _ASCII_WORDS = re.compile(rb"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class Prints:
+class MinHashSignatures:
     """The prints of one split's N rows."""
 
     whole_N: np.ndarray  # noqa: N815 -- shape suffix
@@ -76,17 +76,17 @@ def words(conversation: Conversation) -> list[bytes]:
     return [word.encode("utf-8", "replace") for word in found]
 
 
-_kept: WeakKeyDictionary[Side, Prints] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[ConversationSplit, MinHashSignatures] = WeakKeyDictionary()
 
 
-def prints(side: Side) -> Prints:
+def prints(side: ConversationSplit) -> MinHashSignatures:
     """The prints of a split. Two checks need them: they are made once, and go when the split goes."""
     if side not in _kept:
         _kept[side] = _printed(side)
     return _kept[side]
 
 
-def _printed(side: Side) -> Prints:
+def _printed(side: ConversationSplit) -> MinHashSignatures:
     import numpy as np
     import xxhash
 
@@ -114,10 +114,10 @@ def _printed(side: Side) -> Prints:
         bands_NB[start:stop] = np.bitwise_xor.reduce(mixed >> np.uint64(31), axis=2).astype(np.uint32)
         buckets, counts = np.unique(np.concatenate(seen), return_counts=True)
         rows_with[buckets] += counts.astype(np.uint32)
-    return Prints(whole_N, prompt_N, place_N, pairs_N, bands_NB, minima_NM, rows_with)
+    return MinHashSignatures(whole_N, prompt_N, place_N, pairs_N, bands_NB, minima_NM, rows_with)
 
 
-def _batches(side: Side) -> Iterator[tuple[int, list[Conversation]]]:
+def _batches(side: ConversationSplit) -> Iterator[tuple[int, list[Conversation]]]:
     start, batch = 0, []
     for conversation in side:
         batch.append(conversation)

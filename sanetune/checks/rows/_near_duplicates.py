@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from sanetune.checks.rows._minhash import BANDS, BUCKETS, Prints, hashes_of, prints, words
-from sanetune.evidence.conversations import Side
+from sanetune.checks.rows._minhash import BANDS, BUCKETS, MinHashSignatures, hashes_of, prints, words
+from sanetune.evidence.conversations import ConversationSplit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearDuplicates:
     """Near copies. ``count`` rows, an estimate when more than READ_AGAIN were proposed; ``templated`` rows are as much
     alike to another, but only by common wording; ``pairs`` are the most alike."""
 
@@ -57,7 +57,9 @@ def alike(one: list[bytes], other: list[bytes]) -> float:
     return _jaccard(_pairs(one), _pairs(other))
 
 
-def near_copies(side: Side, rows: np.ndarray, base: Side, among: np.ndarray, limit: float, shown: int = 5) -> Near:
+def near_copies(
+    side: ConversationSplit, rows: np.ndarray, base: ConversationSplit, among: np.ndarray, limit: float, shown: int = 5
+) -> NearDuplicates:
     """Which of ``rows`` of ``side`` are near copies of a row ``among`` those of ``base``, at least ``limit`` alike.
 
     Where both are one split, of an earlier row: the first of several copies is none.
@@ -82,13 +84,13 @@ def near_copies(side: Side, rows: np.ndarray, base: Side, among: np.ndarray, lim
             templated += 1
     scale = len(likely) / max(1, len(read))
     first = sorted(pairs, key=lambda pair: (-pair.alike, pair.row))[:shown]
-    return Near(round(len(pairs) * scale), round(templated * scale), first)
+    return NearDuplicates(round(len(pairs) * scale), round(templated * scale), first)
 
 
 def _proposed(
-    own: Prints,
+    own: MinHashSignatures,
     rows: np.ndarray,
-    base: Prints,
+    base: MinHashSignatures,
     among: np.ndarray,
     within: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -120,9 +122,9 @@ def _proposed(
 
 
 def _keep_best(
-    own: Prints,
+    own: MinHashSignatures,
     rows: np.ndarray,
-    base: Prints,
+    base: MinHashSignatures,
     queries: np.ndarray,
     others: np.ndarray,
     best: np.ndarray,
@@ -135,7 +137,7 @@ def _keep_best(
     partner[queries[better]] = others[better]
 
 
-def _keys(printed: Prints, rows: np.ndarray, band: int) -> np.ndarray:
+def _keys(printed: MinHashSignatures, rows: np.ndarray, band: int) -> np.ndarray:
     """A band's hash, and below it the next band's: sorted, the likeliest partners of a large band stand together."""
     import numpy as np
 
@@ -144,7 +146,7 @@ def _keys(printed: Prints, rows: np.ndarray, band: int) -> np.ndarray:
     return keys
 
 
-def _shares_content(one: list[bytes], two: list[bytes], base: Prints) -> bool:
+def _shares_content(one: list[bytes], two: list[bytes], base: MinHashSignatures) -> bool:
     import numpy as np
 
     common = max(COMMON_ROWS, COMMON_SHARE * len(base))

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.evidence.conversations import SPLITS, Side, Talks
+from sanetune.evidence.conversations import SPLITS, ConversationSplit, ConversationStore
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sanetune.checks.rows._minhash import Prints
+    from sanetune.checks.rows._minhash import MinHashSignatures
 
 ALIKE = 0.72
 """Of rows of 60 words with three words changed about 80 % of the word pairs agree; of clean real rows at most 69 % do
@@ -45,7 +45,7 @@ LIMITS = {
 SHOWN = 5
 
 
-def measure(talks: Talks) -> Measurement:
+def measure(talks: ConversationStore) -> Measurement:
     """Copies of each split. Near copies are looked for among rows of at least MIN_PAIRS word pairs: in shorter ones a
     changed word changes what is said."""
     from sanetune.checks.rows._minhash import prints
@@ -98,7 +98,7 @@ def _templated(n: dict[str, float]) -> str:
     return f"; {n['templated']:,} are alike by wording that many rows share" if n["templated"] else ""
 
 
-def originals_of(found: Prints) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def originals_of(found: MinHashSignatures) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """The rows that are the first of their kind, and (copy, first) of the others. A row that a source repeats is looked
     at once."""
     import numpy as np
@@ -112,7 +112,7 @@ def originals_of(found: Prints) -> tuple[np.ndarray, list[tuple[int, int]]]:
     return once[~copied], list(zip(once[copied].tolist(), first[copied].tolist(), strict=True))
 
 
-def _witness(side: Side, row: int, other: int, note: str) -> Witness:
+def _witness(side: ConversationSplit, row: int, other: int, note: str) -> Witness:
     from sanetune.checks._excerpts import outline
 
     one, two = side[row], side[other]

@@ -26,7 +26,7 @@ from sanetune.finding import Judgement, Measurement, Verdict, Witness, failed, p
 
 if TYPE_CHECKING:
     from sanetune.data.conversation import Message
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
 
 LIMITS = {
     "fail": Limit(0.05, "ours: one row in twenty; clean real data have none"),
@@ -56,7 +56,7 @@ _WEAK = re.compile(r"(n\.?\s?/\s?a|na|none|nil|nothing|empty|no (answer|response
 SHOWN = 5
 
 
-def measure(talks: Talks) -> Measurement:
+def measure(talks: ConversationStore) -> Measurement:
     """Rows with a blank answer, a placeholder, a word that may be one, and with no answer at all; a row counts
     once, for the worst."""
     from array import array

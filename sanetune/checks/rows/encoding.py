@@ -26,7 +26,7 @@ from sanetune.finding import Judgement, Measurement, Witness, failed, passed, wa
 
 if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
 
 KINDS = {
     "mojibake": "mojibake",
@@ -60,7 +60,7 @@ _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _UNSPACED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u4e00-\u9fff]")
 
 
-def measure(talks: Talks) -> Measurement:
+def measure(talks: ConversationStore) -> Measurement:
     """Rows with damage of each kind; a row may have several."""
     from sanetune.checks._excerpts import around, at
 

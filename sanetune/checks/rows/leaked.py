@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.evidence.conversations import Talks
+from sanetune.evidence.conversations import ConversationStore
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sanetune.checks.rows._near_duplicates import Near
+    from sanetune.checks.rows._near_duplicates import NearDuplicates
 
 ALIKE = 0.72
 """Of clean real rows in different splits at most 65 % of the word pairs agree (demo letters; gsm8k 39 %), of copies of
@@ -51,7 +51,7 @@ LIMITS = {
 }
 
 
-def measure(talks: Talks) -> Measurement:
+def measure(talks: ConversationStore) -> Measurement:
     """Validation rows found in training; a row is counted once, for the strongest of the three reasons."""
     import numpy as np
 
@@ -118,7 +118,7 @@ def _partners(
     return np.where(found, first[at], -1)
 
 
-def _witnesses(talks: Talks, whole: np.ndarray, prompt: np.ndarray, near: Near) -> list[Witness]:
+def _witnesses(talks: ConversationStore, whole: np.ndarray, prompt: np.ndarray, near: NearDuplicates) -> list[Witness]:
     kinds = [
         [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][:SHOWN].tolist()],
         [(row, int(prompt[row]), "the same prompt as") for row in (prompt >= 0).nonzero()[0][:SHOWN].tolist()],

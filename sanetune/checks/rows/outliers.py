@@ -25,7 +25,7 @@ from sanetune.finding import Judgement, Measurement, Witness, passed, warned
 if TYPE_CHECKING:
     import numpy as np
 
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
 
 SPREAD_LONG, SPREAD_SHORT = 4.0, 5.0
 FLOOR = 0.5
@@ -61,7 +61,7 @@ SHOWN_SHARE = 0.05
 _END = re.compile(r"[.!?](?=\s)")
 
 
-def measure(talks: Talks) -> Measurement:
+def measure(talks: ConversationStore) -> Measurement:
     """Length and repetition of answers; witnesses are the longest, the shortest, and one with the repeated text."""
     import numpy as np
 
@@ -114,7 +114,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return warned(f"{looked}: {', '.join(found)}.")
 
 
-def _read(talks: Talks) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _read(talks: ConversationStore) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """For every answer its length, the hash of it and of its first sentence (0: none worth comparing), and where it is:
     side, row, message."""
     from array import array
@@ -159,7 +159,7 @@ def _most(hashes: np.ndarray, counted: np.ndarray) -> tuple[int, int]:
     return int(counts[most]), int(places[first[most]])
 
 
-def _witnesses(talks: Talks, where: np.ndarray, chosen: list[tuple[int, str]]) -> list[Witness]:
+def _witnesses(talks: ConversationStore, where: np.ndarray, chosen: list[tuple[int, str]]) -> list[Witness]:
     from sanetune.checks._excerpts import LENGTH, at, cut
 
     shown = []

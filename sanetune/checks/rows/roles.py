@@ -24,7 +24,7 @@ from sanetune.finding import Judgement, Measurement, Witness, failed, passed, wa
 
 if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation, Message
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
 
 KINDS = {
     "no_user": "without a turn of the user",
@@ -52,7 +52,7 @@ FEW = 3
 SHOWN = 5
 
 
-def measure(talks: Talks) -> Measurement:
+def measure(talks: ConversationStore) -> Measurement:
     """Rows of each kind; a row may be of several. Rows of plain text have no roles and are left out."""
     from sanetune.checks._excerpts import at
 

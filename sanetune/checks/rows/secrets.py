@@ -24,7 +24,7 @@ from sanetune.checks.base import Limits
 from sanetune.finding import Judgement, Measurement, Witness, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
 
 KINDS = {
     "key": ("key", "keys"),
@@ -76,7 +76,7 @@ _LOCAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)(?:[A-Za-z0-9-]{1,63}\.){0,4}[A-Za-z]{2,24}(?![A-Za-z0-9])")
 
 
-def measure(talks: Talks) -> Measurement:
+def measure(talks: ConversationStore) -> Measurement:
     """How many secrets of each kind stand in answers, and in how many rows."""
     from sanetune.checks._excerpts import at
 

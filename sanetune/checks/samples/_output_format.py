@@ -40,7 +40,7 @@ Test = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class OutputFormat:
     """``words``: what an answer of this form does ("begins with ..."); ``share``: of the answers that it was read from.
 
     ``near``: a part of the way, which an answer reaches first. ``whole``: only a finished answer can be judged.
@@ -53,7 +53,7 @@ class Form:
     whole: bool = False
 
 
-def forms(answers: Sequence[str]) -> list[Form]:
+def forms(answers: Sequence[str]) -> list[OutputFormat]:
     """The forms that at least SHARED of ``answers`` (stripped, not empty) have."""
     if len(answers) < FEWEST:
         return []
@@ -64,11 +64,11 @@ def forms(answers: Sequence[str]) -> list[Form]:
     return [form for form in found if form.share >= SHARED]
 
 
-def _form(answers: Sequence[str], said: str, has: Test, near: Test | None = None, whole: bool = False) -> Form:
-    return Form(said, sum(map(has, answers)) / len(answers), has, near or has, whole)
+def _form(answers: Sequence[str], said: str, has: Test, near: Test | None = None, whole: bool = False) -> OutputFormat:
+    return OutputFormat(said, sum(map(has, answers)) / len(answers), has, near or has, whole)
 
 
-def _labels(answers: Sequence[str]) -> list[Form]:
+def _labels(answers: Sequence[str]) -> list[OutputFormat]:
     counts = Counter(answers)
     labels = frozenset(text for text, count in counts.items() if count >= 3)
     if not 1 <= len(labels) <= MOST_DIFFERENT:
@@ -82,7 +82,7 @@ def _labels(answers: Sequence[str]) -> list[Form]:
     return [_form(answers, f"is one of {len(labels)} answers ({shown})", labels.__contains__, near, True)]
 
 
-def _json(answers: Sequence[str]) -> list[Form]:
+def _json(answers: Sequence[str]) -> list[OutputFormat]:
     first = Counter(text[0] for text in answers).most_common(1)[0][0]
     if first not in "{[":
         return []
@@ -113,7 +113,7 @@ def _keys(text: str) -> frozenset[str]:
     return frozenset(map(str, value)) if isinstance(value, dict) else frozenset()
 
 
-def _edges(answers: Sequence[str]) -> list[Form]:
+def _edges(answers: Sequence[str]) -> list[OutputFormat]:
     found = []
     opening = _common(answers)
     if len(opening.strip()) >= SHORTEST_EDGE:
@@ -146,7 +146,7 @@ def _common(answers: Sequence[str]) -> str:
     return left[0][:at]
 
 
-def _lines(answers: Sequence[str]) -> list[Form]:
+def _lines(answers: Sequence[str]) -> list[OutputFormat]:
     """How a line begins: a mark ("##", "-", "####"), or words up to a colon or comma ("Answer:"); and single lines."""
     counts = Counter(start for text in answers for start in _starts(text))
     found = []
@@ -182,7 +182,7 @@ def _starts(text: str) -> set[str]:
     return found
 
 
-def _letters(answers: Sequence[str]) -> list[Form]:
+def _letters(answers: Sequence[str]) -> list[OutputFormat]:
     scripts = Counter(script for text in answers if (script := _script(text)))
     found = []
     if scripts:
@@ -217,7 +217,7 @@ def _script(text: str) -> str:
     return names.most_common(1)[0][0]
 
 
-def _language(answers: Sequence[str]) -> list[Form]:
+def _language(answers: Sequence[str]) -> list[OutputFormat]:
     """The words that many answers share, as a language's small words: read off every other answer, measured on the
     rest."""
     read, rest = answers[::2], answers[1::2]
@@ -244,7 +244,7 @@ def _covered(text: str, common: frozenset[str]) -> float | None:
     return sum(word in common for word in found) / len(found) if len(found) >= FEWEST_WORDS else None
 
 
-def _length(answers: Sequence[str]) -> list[Form]:
+def _length(answers: Sequence[str]) -> list[OutputFormat]:
     lengths = sorted(map(len, answers))
     low, high = lengths[len(lengths) // 100], lengths[-1 - len(lengths) // 100]
     most = BAND_SLACK * high + 20

@@ -23,8 +23,8 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.checks.samples._output_format import Form
-    from sanetune.evidence.conversations import Talks
+    from sanetune.checks.samples._output_format import OutputFormat
+    from sanetune.evidence.conversations import ConversationStore
     from sanetune.probes.samples import Sample, Samples
 
 READ = 2_000
@@ -39,7 +39,7 @@ LIMITS = {
 }
 
 
-def measure(samples: Samples, talks: Talks) -> Measurement:
+def measure(samples: Samples, talks: ConversationStore) -> Measurement:
     """Each shared form with how many answers lack it, most lacked first."""
     from sanetune.checks.samples._answers import FEWEST as FEWEST_SAMPLES
     from sanetune.checks.samples._answers import SHOWN, answered, said, witness
@@ -49,7 +49,7 @@ def measure(samples: Samples, talks: Talks) -> Measurement:
     replies = _replies(talks)
     if len(replies) < FEWEST:
         raise NotApplicableError(f"{len(replies)} training answers are too few to tell a form (from {FEWEST} on)")
-    found: list[tuple[dict[str, Any], Form, list[Sample]]] = []
+    found: list[tuple[dict[str, Any], OutputFormat, list[Sample]]] = []
     judged_at_all = 0
     for form in forms(replies):
         kept = [s for s in counted if form.has((s.reference or "").strip()) and (s.tuned.ended or not form.whole)]
@@ -89,7 +89,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return failed(what) if strict and n["steps"] >= limits["fewest_steps"] else warned(what)
 
 
-def _numbers(form: Form, kept: list[Sample], lacking: list[Sample]) -> dict[str, Any]:
+def _numbers(form: OutputFormat, kept: list[Sample], lacking: list[Sample]) -> dict[str, Any]:
     """``improved``: more than the base's have at least a part of the form, beyond chance."""
     from sanetune.checks.samples._answers import said
     from sanetune.checks.samples._proportions import bounds, rarer
@@ -110,7 +110,7 @@ def _numbers(form: Form, kept: list[Sample], lacking: list[Sample]) -> dict[str,
     }
 
 
-def _replies(talks: Talks) -> list[str]:
+def _replies(talks: ConversationStore) -> list[str]:
     """The last answers of evenly spread training conversations, without their thoughts; calls of tools left out."""
     from sanetune.checks.samples._answers import said
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation, Message
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
 
 MOST = 200
 """Kinds that are kept apart; conversations of further kinds are only counted."""
@@ -20,7 +20,7 @@ EACH = 3
 
 
 @dataclass(slots=True)
-class Kind:
+class ConversationShape:
     """Conversations with the same roles following each other, the same extra fields and the same template variables,
     however often the roles alternate."""
 
@@ -30,16 +30,16 @@ class Kind:
 
 
 @dataclass(slots=True)
-class Kinds:
+class ConversationShapes:
     """``kinds`` in the order of their first conversation; ``left_out`` conversations are of none of them; ``chats``
     and ``texts`` count conversations with messages and rows of plain text."""
 
-    kinds: list[Kind] = field(default_factory=list)
+    kinds: list[ConversationShape] = field(default_factory=list)
     chats: int = 0
     texts: int = 0
     left_out: int = 0
 
-    def examples(self) -> Iterator[tuple[Kind, Conversation]]:
+    def examples(self) -> Iterator[tuple[ConversationShape, Conversation]]:
         """The first conversation of every kind, then the second of every kind, and so on."""
         for number in range(EACH):
             for kind in self.kinds:
@@ -47,15 +47,15 @@ class Kinds:
                     yield kind, kind.examples[number]
 
 
-def kinds_of(talks: Talks, most: int = MOST) -> Kinds:
+def conversation_shapes(talks: ConversationStore, most: int = MOST) -> ConversationShapes:
     """The kinds of all conversations of both splits, in one pass."""
     return sorted_by_kind(chain.from_iterable(talks.sides), most)
 
 
-def sorted_by_kind(conversations: Iterable[Conversation], most: int = MOST) -> Kinds:
+def sorted_by_kind(conversations: Iterable[Conversation], most: int = MOST) -> ConversationShapes:
     """The kinds of ``conversations``."""
-    result = Kinds()
-    known: dict[tuple[Any, ...], Kind] = {}
+    result = ConversationShapes()
+    known: dict[tuple[Any, ...], ConversationShape] = {}
     for conversation in conversations:
         if conversation.text is not None or not conversation.messages:
             result.texts += 1
@@ -68,7 +68,7 @@ def sorted_by_kind(conversations: Iterable[Conversation], most: int = MOST) -> K
             if len(known) >= most:
                 result.left_out += 1
                 continue
-            kind = known[key] = Kind(_words(letters, conversation))
+            kind = known[key] = ConversationShape(_words(letters, conversation))
             result.kinds.append(kind)
         kind.count += 1
         if len(kind.examples) < EACH:

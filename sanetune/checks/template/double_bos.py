@@ -20,14 +20,14 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.batch_stats import Reading
+    from sanetune.evidence.batch_stats import BatchStats
 
 LIMITS = {
     "share": Limit(0.01, "a template or tokenizer doubles the token in every row; a stray row or two is a data fault"),
 }
 
 
-def measure(reading: Reading, tokenizer: Any) -> Measurement:
+def measure(reading: BatchStats, tokenizer: Any) -> Measurement:
     if tokenizer.bos_token_id is None:
         raise NotApplicableError("the tokenizer has no beginning-of-sequence token")
     numbers = {

@@ -24,12 +24,12 @@ from sanetune.errors import TemplateError
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.checks.template._conversation_shapes import Kinds
+    from sanetune.checks.template._conversation_shapes import ConversationShapes
     from sanetune.checks.template._generation_prompt import Compared, Prompter
     from sanetune.data.conversation import Conversation
     from sanetune.data.template.chat_template import ChatTemplate
-    from sanetune.evidence.conversations import Talks
-    from sanetune.evidence.saved_template import Saved
+    from sanetune.evidence.conversations import ConversationStore
+    from sanetune.evidence.saved_template import SavedTemplate
 
 BUDGET = 20_000
 """Messages that are rendered at most: about two seconds with a slow template."""
@@ -49,14 +49,16 @@ WORDS = {
 BAD = ("headless", "header", "history", "refused", "unsteady")
 
 
-def measure(template: ChatTemplate | None, tokenizer: Any, talks: Talks, saved: Saved) -> Measurement:
+def measure(
+    template: ChatTemplate | None, tokenizer: Any, talks: ConversationStore, saved: SavedTemplate
+) -> Measurement:
     if template is None:
         raise NotApplicableError("there is no chat template")
-    from sanetune.checks.template._conversation_shapes import kinds_of
+    from sanetune.checks.template._conversation_shapes import conversation_shapes
     from sanetune.checks.template._generation_prompt import Prompter
     from sanetune.data.template.chat_template import TemplateStoppedError
 
-    kinds = kinds_of(talks)
+    kinds = conversation_shapes(talks)
     if not kinds.kinds:
         raise NotApplicableError("the rows are plain text, which no template renders")
     try:
@@ -65,7 +67,9 @@ def measure(template: ChatTemplate | None, tokenizer: Any, talks: Talks, saved: 
         raise NotApplicableError(f"the template cannot be rendered: {error.what}") from None
 
 
-def _measured(template: ChatTemplate, kinds: Kinds, saved: Saved, prompter: Prompter) -> Measurement:
+def _measured(
+    template: ChatTemplate, kinds: ConversationShapes, saved: SavedTemplate, prompter: Prompter
+) -> Measurement:
     fits: Counter[str] = Counter()
     bad_kinds: dict[str, int] = {}
     shown: list[tuple[Conversation, Compared]] = []
@@ -120,7 +124,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     )
 
 
-def _saved(saved: Saved, template: ChatTemplate, kinds: Kinds, prompter: Prompter) -> str:
+def _saved(saved: SavedTemplate, template: ChatTemplate, kinds: ConversationShapes, prompter: Prompter) -> str:
     """What is wrong with the template that will be saved, in words; empty if nothing is. One that differs only in
     what this data never shows (the markers of a training template, say) is the same for us."""
     trained = saved.trained_template if saved.trained_template is not None else template.source

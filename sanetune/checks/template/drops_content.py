@@ -23,14 +23,14 @@ from sanetune.checks.base import Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
     from sanetune.evidence.roles_from_text import Lost
 
 FIELDS = {"content": "text", "reasoning_content": "reasoning", "tool_calls": "tool call"}
 """Fields of a message that hold what is said, and what they are called here."""
 
 
-def measure(lost_texts: Lost, talks: Talks) -> Measurement:
+def measure(lost_texts: Lost, talks: ConversationStore) -> Measurement:
     messages: Counter[tuple[str, str]] = Counter()
     chats = 0
     for conversation in chain.from_iterable(talks.sides):

@@ -22,15 +22,15 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.batch_stats import Reading
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.batch_stats import BatchStats
+    from sanetune.evidence.conversations import ConversationStore
 
 LIMITS = {
     "share": Limit(0.01, "a template does it to all turns of a kind; below 1 % it is a matter of single rows"),
 }
 
 
-def measure(reading: Reading, stops: frozenset[int], tokenizer: Any, talks: Talks) -> Measurement:
+def measure(reading: BatchStats, stops: frozenset[int], tokenizer: Any, talks: ConversationStore) -> Measurement:
     turns = reading.total("turns")
     if not turns:
         raise NotApplicableError("no assistant turn is trained")
@@ -78,11 +78,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return failed(what, fix={"model.chat_template": "chatml"} if endless else {})
 
 
-def _plain(talks: Talks) -> bool:
+def _plain(talks: ConversationStore) -> bool:
     """Whether the conversations hold nothing but roles and texts, which ChatML can render: it ends every turn."""
-    from sanetune.checks.template._conversation_shapes import kinds_of
+    from sanetune.checks.template._conversation_shapes import conversation_shapes
 
-    seen = [conversation for _, conversation in kinds_of(talks).examples()]
+    seen = [conversation for _, conversation in conversation_shapes(talks).examples()]
     fields = {field for conversation in seen for message in conversation.messages for field in message}
     return bool(seen) and fields <= {"role", "content"} and not any(conversation.tools for conversation in seen)
 

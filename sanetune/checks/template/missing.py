@@ -21,10 +21,10 @@ from sanetune.finding import Judgement, Measurement, Witness, failed, passed
 
 if TYPE_CHECKING:
     from sanetune.data.template.chat_template import ChatTemplate
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
 
 
-def measure(talks: Talks, tokenizer: Any, template: ChatTemplate | None) -> Measurement:
+def measure(talks: ConversationStore, tokenizer: Any, template: ChatTemplate | None) -> Measurement:
     chats = 0
     witnesses: list[Witness] = []
     for conversation in chain.from_iterable(talks.sides):

@@ -22,10 +22,10 @@ from sanetune.finding import Judgement, Measurement, Witness, failed, passed
 
 if TYPE_CHECKING:
     from sanetune.errors import TemplateError
-    from sanetune.evidence.data_loss import Refused
+    from sanetune.evidence.data_loss import RefusedRows
 
 
-def measure(refused: Refused) -> Measurement:
+def measure(refused: RefusedRows) -> Measurement:
     reasons: Counter[str] = Counter()
     first: dict[str, list[TemplateError]] = {}
     for error in refused.errors:

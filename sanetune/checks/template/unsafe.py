@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sanetune.data.conversation import Conversation
     from sanetune.data.template.chat_template import ChatTemplate
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
 
 LIMITS = {
     "seconds": Limit(1.0, "one rendering; the slowest template of TRL takes about 0.005 s for 50 messages"),
@@ -42,7 +42,7 @@ PATIENCE = 10.0
 """Seconds after which no further conversation is tried."""
 
 
-def measure(tokenizer: Any, talks: Talks) -> Measurement:
+def measure(tokenizer: Any, talks: ConversationStore) -> Measurement:
     source = tokenizer.chat_template
     if isinstance(source, dict):
         source = source.get("default")
@@ -74,7 +74,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return passed(f"{what}; no name in it that only an attack needs.")
 
 
-def _tried(template: ChatTemplate, talks: Talks, numbers: dict[str, Any], witnesses: list[Witness]) -> Measurement:
+def _tried(
+    template: ChatTemplate, talks: ConversationStore, numbers: dict[str, Any], witnesses: list[Witness]
+) -> Measurement:
     from sanetune.data.template.chat_template import TemplateStoppedError
 
     end = time.monotonic() + PATIENCE
@@ -104,7 +106,7 @@ def _tried(template: ChatTemplate, talks: Talks, numbers: dict[str, Any], witnes
     return Measurement(numbers | {"rendered": rendered, "slowest": round(slowest, 4)}, witnesses)
 
 
-def _conversations(talks: Talks) -> Iterator[Conversation]:
+def _conversations(talks: ConversationStore) -> Iterator[Conversation]:
     """One of our own first, so that a bomb meets a short text; then one of each kind among the first rows."""
     from sanetune.checks.template._conversation_shapes import sorted_by_kind
     from sanetune.data.conversation import Conversation

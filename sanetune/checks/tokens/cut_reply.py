@@ -20,15 +20,15 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.batch_stats import Reading
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.batch_stats import BatchStats
+    from sanetune.evidence.run_settings import RunSettings
 
 LIMITS = {
     "share": Limit(0.01, "one answer in a hundred without an end is taught often enough to show (trl#2400); to tune"),
 }
 
 
-def measure(reading: Reading, settings: Settings) -> Measurement:
+def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
     numbers = {
         "documents": reading.total("documents"),
         "cut": reading.total("cut"),

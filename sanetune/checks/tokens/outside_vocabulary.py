@@ -19,11 +19,11 @@ from sanetune.checks.base import Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.evidence.batch_stats import Reading
-    from sanetune.evidence.run_settings import Settings
+    from sanetune.evidence.batch_stats import BatchStats
+    from sanetune.evidence.run_settings import RunSettings
 
 
-def measure(reading: Reading, settings: Settings) -> Measurement:
+def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
     if settings.embedding_rows is None:
         raise NotApplicableError("how many ids the model can look up is not known")
     largest = max(side.largest_id for side in reading.sides)

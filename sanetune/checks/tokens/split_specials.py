@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sanetune.data.conversation import Conversation
     from sanetune.data.template.chat_template import ChatTemplate
-    from sanetune.evidence.conversations import Talks
+    from sanetune.evidence.conversations import ConversationStore
 
 SPECIAL = re.compile(r"<[|｜][^<>\s]{1,64}>|<[^<>\s]{1,64}[|｜]>")
 """What only a special token looks like: ``<|im_start|>``, ``<|turn>``, ``<｜User｜>``."""
@@ -43,12 +43,12 @@ BUDGET = 500_000
 """Characters that are tokenized in all."""
 
 
-def measure(template: ChatTemplate | None, tokenizer: Any, talks: Talks) -> Measurement:
+def measure(template: ChatTemplate | None, tokenizer: Any, talks: ConversationStore) -> Measurement:
     if template is None:
         raise NotApplicableError("there is no chat template")
-    from sanetune.checks.template._conversation_shapes import kinds_of
+    from sanetune.checks.template._conversation_shapes import conversation_shapes
 
-    kinds = kinds_of(talks)
+    kinds = conversation_shapes(talks)
     if not kinds.kinds:
         raise NotApplicableError("the rows are plain text, which no template renders")
     reader = _Reader(template, tokenizer)

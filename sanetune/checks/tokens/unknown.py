@@ -17,7 +17,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.evidence.batch_stats import Reading
+    from sanetune.evidence.batch_stats import BatchStats
 
 LIMITS = {
     "warn_share": Limit(0.001, "one in a thousand: rare characters in otherwise fitting text stay below; to tune"),
@@ -25,7 +25,7 @@ LIMITS = {
 }
 
 
-def measure(reading: Reading, tokenizer: Any) -> Measurement:
+def measure(reading: BatchStats, tokenizer: Any) -> Measurement:
     if tokenizer.unk_token_id is None:
         raise NotApplicableError("the tokenizer has no unknown token")
     if tokenizer.unk_token_id in (tokenizer.bos_token_id, tokenizer.eos_token_id):

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from sanetune.curves.series import Curve, Look, Point
+from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.errors import DataError, Place
 
 MOST_BYTES = 256 * 2**20
@@ -34,7 +34,7 @@ def read(path: Path) -> Curve:
     for record in records:
         step, loss = _whole(record.get("step")), _number(record.get(key)) if key else None
         if step is not None and loss is not None:
-            held[step] = Look(step, loss)
+            held[step] = Evaluation(step, loss)
     series = [points[step] for step in sorted(points)]
     rates = [point.rate for point in series if point.rate is not None and math.isfinite(point.rate)]
     total, done = _whole(state.get("max_steps")), _whole(state.get("global_step"))

@@ -36,7 +36,7 @@ def training_arguments(config: Any, run: Run, *, device: str, validation: bool, 
 
     given = {key: value for key, value in dict(config.train.given).items() if key not in OURS}
     names = trackers.check(given.pop("report_to", None) or getattr(config.run, "trackers", None) or [])
-    trackers.settle(names, run)
+    trackers.configure(names, run)
     values = _defaults(device, validation, resume) | given | PREPARED
     _settle_checkpointing(values, device)
     values |= {

@@ -72,9 +72,9 @@ class Publisher(TrainerCallback):
             learning_rate=logs.get("learning_rate"),
             grad_norm=None if logs.get("grad_norm") is None else float(logs["grad_norm"]),
             tokens=tokens,
-            learnt_tokens=learnt,
+            loss_tokens=learnt,
             tokens_per_second=round((tokens - self._counted[0]) / busy, 1),
-            learnt_tokens_per_second=round((learnt - self._counted[1]) / busy, 1),
+            loss_tokens_per_second=round((learnt - self._counted[1]) / busy, 1),
         )
         self._last, self._idle, self._counted = now, idle, (tokens, learnt)
 
@@ -102,7 +102,7 @@ class Publisher(TrainerCallback):
                 listener.record(record)
 
 
-class Told:
+class PublishedNote:
     """Closes the listeners whatever happens, and turns the faults that a user can mend into UserErrors."""
 
     def __init__(self, publisher: Publisher) -> None:

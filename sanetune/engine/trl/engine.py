@@ -20,7 +20,7 @@ from sanetune.engine.models import default_device, fit_to_tokenizer, load_model,
 from sanetune.engine.save import save_model
 from sanetune.engine.signals import Stop
 from sanetune.engine.trl.arguments import training_arguments
-from sanetune.engine.trl.callbacks import Publisher, Told
+from sanetune.engine.trl.callbacks import PublishedNote, Publisher
 from sanetune.engine.trl.trainer import Trainer
 from sanetune.errors import DataError, RunError
 from sanetune.runs import Run
@@ -45,7 +45,7 @@ class Outcome:
     resumed_from: int | None
     seconds: float
     tokens: int
-    learnt_tokens: int
+    loss_tokens: int
     frozen: Frozen
     model: Any = None
     records: list[Record] = field(default_factory=list)
@@ -83,7 +83,7 @@ def train(
     trainer = built.trainer
     publisher.trainer = trainer
     began = time.monotonic()
-    with Told(publisher), quiet(), trainer.stop:
+    with PublishedNote(publisher), quiet(), trainer.stop:
         trainer.train(resume_from_checkpoint=None if start is None else str(start))
     seconds = time.monotonic() - began
     with quiet():
@@ -284,7 +284,7 @@ def _outcome(
         resumed_from=None if start is None else checkpoints.step_of(start),
         seconds=seconds,
         tokens=tokens,
-        learnt_tokens=learnt,
+        loss_tokens=learnt,
         frozen=built.frozen,
         model=tuned,
         records=publisher.records,

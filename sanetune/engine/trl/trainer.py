@@ -118,7 +118,7 @@ class Trainer(SFTTrainer):
         metrics = {
             f"{metric_key_prefix}_loss": loss / tokens if tokens else float("nan"),
             f"{metric_key_prefix}_mean_token_accuracy": correct / tokens if tokens else float("nan"),
-            f"{metric_key_prefix}_learnt_tokens": int(tokens),
+            f"{metric_key_prefix}_loss_tokens": int(tokens),
         }
         return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(dataloader.dataset))
 
@@ -194,7 +194,7 @@ class Trainer(SFTTrainer):
             states[type(callback).__name__] = callback.state()
         states["sanetune"] = {
             "args": {},
-            "attributes": {"tokens": seen[0], "learnt_tokens": seen[1], "data": self.fingerprint},
+            "attributes": {"tokens": seen[0], "loss_tokens": seen[1], "data": self.fingerprint},
         }
         self.state.save_to_json(str(folder / checkpoints.STATE))
 
@@ -209,7 +209,9 @@ class Trainer(SFTTrainer):
                 for name, value in state["attributes"].items():
                     setattr(callback, name, value)
         if own := stored.get("sanetune"):
-            self._seen = [own["attributes"]["tokens"], own["attributes"]["learnt_tokens"]]
+            counts = own["attributes"]
+            in_loss = counts.get("loss_tokens", counts.get("learnt_tokens", 0))  # the name in earlier versions
+            self._seen = [counts["tokens"], in_loss]
         if self.state.best_global_step:
             best = Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}"
             self.state.best_model_checkpoint = str(best) if best.is_dir() else None

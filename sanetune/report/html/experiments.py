@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.evidence.experiment_results import Branches, Curve, Looks, Overfit, Proof, Reply, read, real, words
+from sanetune.evidence.experiment_results import (
+    Curve,
+    LearningRateComparison,
+    Looks,
+    Overfit,
+    Proof,
+    Reply,
+    read,
+    real,
+    words,
+)
 from sanetune.finding import Verdict
 from sanetune.report import format
 from sanetune.report.html.plots import Axis, Label, Mark, Plot, Rule, Series, axis_of
@@ -167,7 +177,7 @@ def _course(losses: Sequence[float]) -> Looks:
     return list(enumerate(losses))
 
 
-def _branches(found: Branches) -> Plot | None:
+def _branches(found: LearningRateComparison) -> Plot | None:
     """Held-out loss over the rate, which is logarithmic."""
     drawn = [one for one in found.branches if real(one.rate) and one.rate > 0]
     y = axis_of([Series("", "", [(0, one.held_loss) for one in drawn])], 208, 24)

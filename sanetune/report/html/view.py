@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MASKED = -100
 """The label of a token that is not learnt (as everywhere; repeated here because the page needs no data code)."""
 ROLES = ("system", "user", "assistant", "tool", "template", "end", "text", "padding", "unknown")
-"""Who may have written a token: the names of :class:`sanetune.evidence.token_roles.Who`, and padding."""
+"""Who may have written a token: the names of :class:`sanetune.evidence.token_roles.TokenRole`, and padding."""
 
 
 @dataclass(frozen=True, slots=True)

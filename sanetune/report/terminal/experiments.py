@@ -11,7 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from sanetune import units
-from sanetune.evidence.experiment_results import Branches, Curve, Looks, Overfit, Proof, Trial, bounds, read, words
+from sanetune.evidence.experiment_results import (
+    Curve,
+    LearningRateComparison,
+    Looks,
+    Overfit,
+    Proof,
+    Trial,
+    bounds,
+    read,
+    words,
+)
 from sanetune.report.format import shortened, visible
 from sanetune.report.terminal import forecast, samples
 from sanetune.report.terminal.grid import WIDTH as COLUMNS
@@ -109,7 +119,7 @@ def _means(curve: Curve) -> Looks:
     return [(some[len(some) // 2][0], sum(loss for _, loss in some) / len(some)) for some in groups]
 
 
-def _branches(found: Branches) -> RenderableType:
+def _branches(found: LearningRateComparison) -> RenderableType:
     head = (
         f"held-out loss, {words(found.start_loss)} at the start, after {units.many(found.steps, 'step')} at each rate"
     )

@@ -83,7 +83,7 @@ def rows(forecast: Forecast) -> Iterator[tuple[str, str, str]]:
     yield (
         "tokens",
         f"{units.count(f.tokens_per_second)}/s",
-        f"without padding; {units.count(f.learnt_tokens_per_second)}/s of them learnt",
+        f"without padding; {units.count(f.loss_tokens_per_second)}/s of them learnt",
     )
     yield from _use(f)
     yield (

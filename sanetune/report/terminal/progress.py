@@ -43,7 +43,7 @@ EVIDENCE = {
     "plan": "planning",
     "taken_apart": "finding who wrote each token",
     "reading": "reading the batches",
-    "lab": "loading the model",
+    "harness": "loading the model",
     "largest": "measuring the largest step",
     "first_step": "making one step",
     "critical": "searching the critical rate",

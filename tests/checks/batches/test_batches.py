@@ -10,16 +10,16 @@ import pytest
 from sanetune.checks.batches import order, padding
 from sanetune.checks.labels import none, scarce
 from sanetune.checks.packs import dropped
-from sanetune.evidence.batch_stats import Reading, SideReading
-from sanetune.evidence.data_loss import Losses
+from sanetune.evidence.batch_stats import BatchStats, SplitStats
+from sanetune.evidence.data_loss import DataLoss
 from sanetune.finding import Judgement, Verdict
 from tests.checks.run_numbers import numbers as run_numbers
 
 SOUND = run_numbers()
 
 
-def side(**numbers: Any) -> SideReading:
-    return SideReading("train", **{"rows": 1000, "documents": 1000, "tokens": 100_000, "learnt": 40_000} | numbers)
+def side(**numbers: Any) -> SplitStats:
+    return SplitStats("train", **{"rows": 1000, "documents": 1000, "tokens": 100_000, "learnt": 40_000} | numbers)
 
 
 def judged(check: Any, *evidence: Any) -> Judgement:
@@ -40,36 +40,36 @@ def judged(check: Any, *evidence: Any) -> Judgement:
     ],
 )
 def test_one_epoch_gives_every_row_once_in_another_order(numbers: dict[str, Any], verdict: Verdict, words: str) -> None:
-    judgement = judged(order, Reading(side(**numbers)), SOUND)
+    judgement = judged(order, BatchStats(side(**numbers)), SOUND)
     assert judgement.verdict is verdict
     assert words in judgement.what
 
 
 def test_a_last_batch_that_is_dropped_is_no_fault_on_little_data() -> None:
     small = side(rows=50, documents=50 - SOUND.per_device + 1, never=SOUND.per_device - 1)
-    assert judged(order, Reading(small), SOUND).verdict is Verdict.PASS
+    assert judged(order, BatchStats(small), SOUND).verdict is Verdict.PASS
     more = side(rows=50, documents=20, never=30)
-    assert judged(order, Reading(more), SOUND).verdict is Verdict.FAIL
+    assert judged(order, BatchStats(more), SOUND).verdict is Verdict.FAIL
 
 
 def test_padding_warns_with_the_factor_that_packing_would_save() -> None:
-    judgement = judged(padding, Reading(side(padding=100_000)), SOUND)
+    judgement = judged(padding, BatchStats(side(padding=100_000)), SOUND)
     assert judgement.verdict is Verdict.WARN
     assert "50 % of 200 k places" in judgement.what and "2.0 times shorter" in judgement.what
     assert judgement.fix == {"train.packing": True}
-    assert judged(padding, Reading(side(padding=10_000)), SOUND).verdict is Verdict.PASS
+    assert judged(padding, BatchStats(side(padding=10_000)), SOUND).verdict is Verdict.PASS
 
 
 def test_few_learnt_tokens_are_advice() -> None:
-    assert judged(scarce, Reading(side(learnt=1_000))).verdict is Verdict.WARN
-    assert judged(scarce, Reading(side(learnt=3_000))).verdict is Verdict.PASS
+    assert judged(scarce, BatchStats(side(learnt=1_000))).verdict is Verdict.WARN
+    assert judged(scarce, BatchStats(side(learnt=3_000))).verdict is Verdict.PASS
 
 
 def test_blank_rows_warn_when_few_fail_when_many_or_in_validation() -> None:
-    assert judged(none, Reading(side(blank=5))).verdict is Verdict.WARN
-    assert judged(none, Reading(side(blank=50))).verdict is Verdict.FAIL
-    held = SideReading("validation", rows=10, documents=10, blank=1)
-    judgement = judged(none, Reading(side(), held))
+    assert judged(none, BatchStats(side(blank=5))).verdict is Verdict.WARN
+    assert judged(none, BatchStats(side(blank=50))).verdict is Verdict.FAIL
+    held = SplitStats("validation", rows=10, documents=10, blank=1)
+    judgement = judged(none, BatchStats(side(), held))
     assert judgement.verdict is Verdict.FAIL
     assert "1 in validation" in judgement.what
 
@@ -78,8 +78,10 @@ def test_blank_rows_warn_when_few_fail_when_many_or_in_validation() -> None:
     ("rows", "verdict"), [(0, Verdict.PASS), (5, Verdict.PASS), (50, Verdict.WARN), (300, Verdict.FAIL)]
 )
 def test_lost_rows_are_counted_with_their_reasons_and_tokens(rows: int, verdict: Verdict) -> None:
-    losses = Losses(1000, rows, rows * 700, Counter({"longer than max_length": rows}) if rows else Counter(), 900, 512)
-    judgement = judged(dropped, losses, Reading(side()), run_numbers(context=2048))
+    losses = DataLoss(
+        1000, rows, rows * 700, Counter({"longer than max_length": rows}) if rows else Counter(), 900, 512
+    )
+    judgement = judged(dropped, losses, BatchStats(side()), run_numbers(context=2048))
     assert judgement.verdict is verdict
     assert f"{rows:,} longer than max_length" in judgement.what or not rows
 
@@ -97,6 +99,6 @@ def test_lost_rows_are_counted_with_their_reasons_and_tokens(rows: int, verdict:
 def test_a_longer_max_length_is_proposed_as_far_as_the_model_takes_it(
     longest: int, length: int, context: int | None, fix: dict[str, int]
 ) -> None:
-    losses = Losses(100, 30, 9000, Counter({"longer than max_length": 30}), longest, length)
-    judgement = judged(dropped, losses, Reading(side()), run_numbers(context=context))
+    losses = DataLoss(100, 30, 9000, Counter({"longer than max_length": 30}), longest, length)
+    judgement = judged(dropped, losses, BatchStats(side()), run_numbers(context=context))
     assert judgement.verdict is Verdict.FAIL and judgement.fix == fix

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sanetune.curves.series import Curve, Look, Point
+from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.finding import Verdict
 from tests.checks.curve_material import bad, found, looks, points
 
@@ -225,8 +225,8 @@ SOME = st.none() | NUMBERS
 def test_no_curve_whatever_breaks_a_check(
     some: list[Any], held: list[Any], probe: list[Any], norms: list[float], steps: int | None, size: Any, done: bool
 ) -> None:
-    def seen(rows: list[Any]) -> list[Look]:
-        return [Look(3 * i, loss, tuple(sums), tuple([5] * len(sums))) for i, (loss, sums) in enumerate(rows)]
+    def seen(rows: list[Any]) -> list[Evaluation]:
+        return [Evaluation(3 * i, loss, tuple(sums), tuple([5] * len(sums))) for i, (loss, sums) in enumerate(rows)]
 
     curve = Curve(
         [Point(i, *one) for i, one in enumerate(some)], seen(held), seen(probe), list(enumerate(norms)),

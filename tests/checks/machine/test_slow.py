@@ -14,7 +14,7 @@ import torch
 from sanetune.checks.machine.slow import LIMITS, judge
 from sanetune.finding import Judgement, Measurement, Verdict
 from sanetune.probes import throughput as module
-from sanetune.probes.harness import Lab, laboratory
+from sanetune.probes.harness import ProbeHarness, probe_harness
 from sanetune.probes.throughput import Switch, in_turns, switches
 from tests.checks.run_numbers import find
 from tests.forecast import made
@@ -89,7 +89,7 @@ def test_a_gain_is_sure_when_every_pass_shows_it() -> None:
 
 
 @pytest.fixture(scope="module", params=["full", "lora", "packed"])
-def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbeHarness]:
     with made_lab(tmp_path_factory.mktemp("cache"), request.param) as one:
         yield one
 
@@ -102,7 +102,7 @@ def made_lab(cache: Path, kind: str = "full", **train: Any) -> Any:
     from sanetune.planning.plan import plan
 
     @contextmanager
-    def opened() -> Iterator[Lab]:
+    def opened() -> Iterator[ProbeHarness]:
         torch.set_num_threads(1)
         adapter = {"adapter": "lora"} if kind == "lora" else {}
         attention = {"attention": "eager"} if kind == "eager" else {}
@@ -115,42 +115,42 @@ def made_lab(cache: Path, kind: str = "full", **train: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SANETUNE_CACHE", str(cache))
             prepared = prepare(settings)
-            with laboratory(plan(settings, prepared).config, prepared) as one:
+            with probe_harness(plan(settings, prepared).config, prepared) as one:
                 yield one
 
     return opened()
 
 
-def looked(lab: Lab, **timing: Any) -> Any:
+def looked(harness: ProbeHarness, **timing: Any) -> Any:
     forecast = made.forecast(measured=made.timing(0.5, 1_000, **timing), device="cpu")
-    return find("machine-slow", forecast=forecast, lab=lab)
+    return find("machine-slow", forecast=forecast, harness=harness)
 
 
-def test_a_clean_run_of_a_small_model_on_a_cpu_passes(lab: Lab) -> None:
-    found = looked(lab)
+def test_a_clean_run_of_a_small_model_on_a_cpu_passes(harness: ProbeHarness) -> None:
+    found = looked(harness)
     assert found.verdict is Verdict.PASS, found.what
     assert found.numbers["matmul_share"] < 0.1
 
 
-def test_trying_switches_leaves_everything_as_it_was(lab: Lab) -> None:
-    weights = {name: value.clone() for name, value in lab.model.state_dict().items()}
-    state, modes = torch.get_rng_state(), [one.training for one in lab.model.modules()]
-    lab.trainer.args.activation_checkpointing = True
+def test_trying_switches_leaves_everything_as_it_was(harness: ProbeHarness) -> None:
+    weights = {name: value.clone() for name, value in harness.model.state_dict().items()}
+    state, modes = torch.get_rng_state(), [one.training for one in harness.model.modules()]
+    harness.trainer.args.activation_checkpointing = True
     try:
-        names = [one.name for one in switches(lab, 0.3)]
+        names = [one.name for one in switches(harness, 0.3)]
     finally:
-        lab.trainer.args.activation_checkpointing = False
+        harness.trainer.args.activation_checkpointing = False
     assert any("checkpointing" in name for name in names)
-    assert all(torch.equal(value, weights[name]) for name, value in lab.model.state_dict().items())
+    assert all(torch.equal(value, weights[name]) for name, value in harness.model.state_dict().items())
     assert torch.equal(state, torch.get_rng_state())
-    assert modes == [one.training for one in lab.model.modules()]
-    assert not any(getattr(one, "gradient_checkpointing", False) for one in lab.model.modules())
-    assert all(weight.grad is None for weight in lab.trained().values())
+    assert modes == [one.training for one in harness.model.modules()]
+    assert not any(getattr(one, "gradient_checkpointing", False) for one in harness.model.modules())
+    assert all(weight.grad is None for weight in harness.trained().values())
 
 
 def test_activations_that_are_computed_twice_cost_time_and_are_found(tmp_path: Path) -> None:
-    with made_lab(tmp_path, activation_checkpointing=True) as lab:
-        one = next(one for one in switches(lab, 0.0) if "checkpointing" in one.name)
+    with made_lab(tmp_path, activation_checkpointing=True) as harness:
+        one = next(one for one in switches(harness, 0.0) if "checkpointing" in one.name)
         assert one.saves > 0
         assert one.fix == {"train.activation_checkpointing": False}
 
@@ -158,43 +158,43 @@ def test_activations_that_are_computed_twice_cost_time_and_are_found(tmp_path: P
 def test_activations_are_not_kept_where_memory_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sanetune.probes import peak_memory
 
-    monkeypatch.setattr(peak_memory, "peak_of_a_step", lambda lab, batch: peak_memory.Peak(71, 100, True))
-    with made_lab(tmp_path, activation_checkpointing=True) as lab:
-        assert not [one for one in switches(lab, 0.0) if "checkpointing" in one.name]
+    monkeypatch.setattr(peak_memory, "peak_of_a_step", lambda harness, batch: peak_memory.Peak(71, 100, True))
+    with made_lab(tmp_path, activation_checkpointing=True) as harness:
+        assert not [one for one in switches(harness, 0.0) if "checkpointing" in one.name]
 
 
 def test_eager_attention_is_tried_against_sdpa(tmp_path: Path) -> None:
-    with made_lab(tmp_path, "eager") as lab:
-        one = next(one for one in switches(lab, 0.0) if "eager" in one.name)
+    with made_lab(tmp_path, "eager") as harness:
+        one = next(one for one in switches(harness, 0.0) if "eager" in one.name)
         assert one.fix == {"model.attention": "sdpa"}
-        assert lab.model.config._attn_implementation == "eager"
+        assert harness.model.config._attn_implementation == "eager"
 
 
 def test_attention_that_gives_another_loss_is_not_proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([1.0, 1.5])
-    monkeypatch.setattr(Lab, "loss", lambda self, batches=None: next(losses))
-    with made_lab(tmp_path, "eager") as lab:
-        assert not [one for one in switches(lab, 0.0) if "eager" in one.name]
+    monkeypatch.setattr(ProbeHarness, "loss", lambda self, batches=None: next(losses))
+    with made_lab(tmp_path, "eager") as harness:
+        assert not [one for one in switches(harness, 0.0) if "eager" in one.name]
 
 
-def test_padding_is_named_with_what_it_costs(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_padding_is_named_with_what_it_costs(harness: ProbeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass whose time grows with its places, and batches of which two thirds are padding."""
-    if "attention_mask" not in lab.batches[0]:
-        assert not [one for one in switches(lab, 0.6) if "padding" in one.name]
+    if "attention_mask" not in harness.batches[0]:
+        assert not [one for one in switches(harness, 0.6) if "padding" in one.name]
         return
-    batch = {name: value.repeat(1, 3) for name, value in lab.batches[0].items()}
-    batch["attention_mask"][:, lab.batches[0]["attention_mask"].shape[1] :] = 0
-    monkeypatch.setattr(lab, "batches", [batch])
-    monkeypatch.setattr(lab.trainer.args, "train_sampling_strategy", "random")
-    monkeypatch.setattr(Lab, "gradients", lambda self, some: time.sleep(some[0]["input_ids"].numel() / 1e5))
-    found = looked(lab, places=[3_000] * 50)
+    batch = {name: value.repeat(1, 3) for name, value in harness.batches[0].items()}
+    batch["attention_mask"][:, harness.batches[0]["attention_mask"].shape[1] :] = 0
+    monkeypatch.setattr(harness, "batches", [batch])
+    monkeypatch.setattr(harness.trainer.args, "train_sampling_strategy", "random")
+    monkeypatch.setattr(ProbeHarness, "gradients", lambda self, some: time.sleep(some[0]["input_ids"].numel() / 1e5))
+    found = looked(harness, places=[3_000] * 50)
     assert found.verdict is Verdict.WARN
     assert "padding in the batches" in found.what
     assert found.fix == {"train.train_sampling_strategy": "group_by_length"}
 
 
 def test_bf16_is_tried_only_where_a_gpu_computes_in_it() -> None:
-    lab: Any = SimpleNamespace(
+    harness: Any = SimpleNamespace(
         trainer=SimpleNamespace(args=SimpleNamespace(bf16=False, fp16=False)), device=torch.device("cpu")
     )
-    assert module._precision(lab, {}) is None
+    assert module._precision(harness, {}) is None

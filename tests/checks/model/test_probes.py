@@ -13,7 +13,7 @@ import torch
 
 from sanetune import api
 from sanetune.finding import Report, Verdict
-from sanetune.probes.harness import Lab
+from sanetune.probes.harness import ProbeHarness
 
 DEMO = Path(__file__).resolve().parents[3] / "sanetune" / "demo"
 PROBES = ["model", "packs-leak", "machine"]
@@ -114,26 +114,26 @@ def test_a_frozen_embedding_of_added_tokens_is_found(tmp_path: Path, shared: Pat
 
 
 def patched(name: str, change: Any) -> Any:
-    whole = getattr(Lab, name)
-    return mock.patch.object(Lab, name, lambda self, *rest: change(self, whole(self, *rest)))
+    whole = getattr(ProbeHarness, name)
+    return mock.patch.object(ProbeHarness, name, lambda self, *rest: change(self, whole(self, *rest)))
 
 
 def test_an_engine_that_weighs_micro_batches_alike_is_found(tmp_path: Path) -> None:
     """As transformers did before 4.46: each micro-batch's mean, divided by their number."""
 
-    def averaged(self: Lab, batches: Any = None) -> float:
+    def averaged(self: ProbeHarness, batches: Any = None) -> float:
         some = list(self.batches if batches is None else batches)
         for batch in some:
             losses = self.token_losses(batch)
             (losses.sum() / (batch["labels"][:, 1:] != -100).sum() / len(some)).backward()
         return 0.0
 
-    with mock.patch.object(Lab, "gradients", averaged):
+    with mock.patch.object(ProbeHarness, "gradients", averaged):
         assert bad(probed(tmp_path, select=["model-accumulation-bias"])) == {"model-accumulation-bias"}
 
 
 def test_weights_that_are_not_numbers_are_found(tmp_path: Path) -> None:
-    def poisoned(self: Lab, loss: float) -> float:
+    def poisoned(self: ProbeHarness, loss: float) -> float:
         next(iter(self.trained().values())).grad[0] = float("nan")
         return loss
 
@@ -142,7 +142,7 @@ def test_weights_that_are_not_numbers_are_found(tmp_path: Path) -> None:
 
 
 def test_weights_that_nothing_flows_through_are_found(tmp_path: Path) -> None:
-    def cut(self: Lab, loss: float) -> float:
+    def cut(self: ProbeHarness, loss: float) -> float:
         for name, weight in self.trained().items():
             if "layers.1." in name:
                 weight.grad = None
@@ -175,11 +175,11 @@ def test_a_full_disk_and_memory_that_does_not_suffice_are_found(tmp_path: Path) 
     usage = shutil.disk_usage(tmp_path)
     with mock.patch.object(shutil, "disk_usage", return_value=usage._replace(free=10_000_000)):
         assert bad(probed(tmp_path, select=["machine-disk-short"])) == {"machine-disk-short"}
-    with mock.patch.object(Lab, "gradients", side_effect=MemoryError):
+    with mock.patch.object(ProbeHarness, "gradients", side_effect=MemoryError):
         report = probed(tmp_path, select=["machine-memory-short"])
     assert bad(report) == {"machine-memory-short"}
     assert report["machine-memory-short"].fix["train.per_device_train_batch_size"] == 1
-    with mock.patch.object(Lab, "gradients", side_effect=MemoryError):
+    with mock.patch.object(ProbeHarness, "gradients", side_effect=MemoryError):
         report = probed(tmp_path, train={"per_device_train_batch_size": 1}, select=["machine-memory-short"])
     assert report["machine-memory-short"].fix == {"train.activation_checkpointing": True}
     assert peak_memory.EVERY < 1

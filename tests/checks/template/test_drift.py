@@ -13,7 +13,7 @@ from sanetune.checks.template import drift as check
 from sanetune.data.conversation import Conversation
 from sanetune.data.template.chat_template import CHATML
 from sanetune.errors import Place
-from sanetune.evidence.saved_template import Saved
+from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.finding import Judgement, Measurement, Verdict
 from tests.checks.template_material import (
     Words,
@@ -31,12 +31,12 @@ from tests.data.chats import KINDS, TOOLS, call, reply, result, system, user
 QWEN = "qwen3"
 
 
-def measured(source: str, rows: Any = None, kept: Saved | None = None) -> Measurement:
+def measured(source: str, rows: Any = None, kept: SavedTemplate | None = None) -> Measurement:
     rows = all_kinds() if rows is None else rows
     return check.measure(template(source), Words(), rows, kept or saved(source))
 
 
-def verdict(source: str, rows: Any = None, kept: Saved | None = None) -> Judgement:
+def verdict(source: str, rows: Any = None, kept: SavedTemplate | None = None) -> Judgement:
     return judged(check, measured(source, rows, kept))
 
 
@@ -164,7 +164,7 @@ def test_the_saved_template_has_to_be_the_trained_one() -> None:
 
 def test_a_saved_template_that_renders_the_same_is_the_same() -> None:
     assert verdict(CHATML, kept=saved("{# a remark #}" + CHATML, CHATML)).verdict is Verdict.PASS
-    assert verdict(CHATML, kept=Saved(CHATML, None)).verdict is Verdict.PASS
+    assert verdict(CHATML, kept=SavedTemplate(CHATML, None)).verdict is Verdict.PASS
 
 
 def test_rows_that_the_template_refuses_are_left_to_others() -> None:

@@ -2,13 +2,13 @@
 
 from sanetune.checks.template import refuses as check
 from sanetune.errors import Place, TemplateError
-from sanetune.evidence.data_loss import Refused
+from sanetune.evidence.data_loss import RefusedRows
 from sanetune.finding import Verdict
 from tests.checks.template_material import judged
 
 
-def refused(errors: list[TemplateError], count: int | None = None, rows: int = 100) -> Refused:
-    return Refused(rows, len(errors) if count is None else count, errors)
+def refused(errors: list[TemplateError], count: int | None = None, rows: int = 100) -> RefusedRows:
+    return RefusedRows(rows, len(errors) if count is None else count, errors)
 
 
 def error(what: str, line: int) -> TemplateError:

@@ -92,12 +92,12 @@ def test_a_run_learns_and_leaves_metrics_checkpoints_and_a_model(
     assert whole.finished
     assert not list(whole.path.rglob("*.bin")), "pickled arguments"
     last = [record for record in records if record.kind == "train"][-1]
-    assert last.learnt_tokens is not None
+    assert last.loss_tokens is not None
     assert last.tokens is not None
-    assert 0 < last.learnt_tokens < last.tokens
+    assert 0 < last.loss_tokens < last.tokens
     epoch = next(record for record in records if record.kind == "train" and record.step == 4)
     assert epoch.tokens == sum(len(row["input_ids"]) for row in rows[:16])
-    assert epoch.learnt_tokens == sum(label != -100 for row in rows[:16] for label in row["labels"][1:])
+    assert epoch.loss_tokens == sum(label != -100 for row in rows[:16] for label in row["labels"][1:])
 
 
 def test_the_saved_model_loads_plainly_and_has_the_recorded_validation_loss(whole: Run, prepared: Any) -> None:
@@ -402,8 +402,8 @@ def test_two_processes_give_the_same_curve_as_one(
     data = SimpleNamespace(**{**vars(prepared), "validation": prepared.validation.select(range(5))})
     one = train(config(max_steps=2, per_device_train_batch_size=4, train_sampling_strategy="sequential"), data,
                 Run.create(tmp_path / "one")).records  # fmt: skip
-    assert [(r.step, r.kind, r.tokens, r.learnt_tokens) for r in two] == [
-        (r.step, r.kind, r.tokens, r.learnt_tokens) for r in one
+    assert [(r.step, r.kind, r.tokens, r.loss_tokens) for r in two] == [
+        (r.step, r.kind, r.tokens, r.loss_tokens) for r in one
     ]
     for a, b in zip(two, one, strict=True):
         assert a.loss == pytest.approx(b.loss, abs=1e-4)

@@ -23,7 +23,7 @@ def said(console: Console) -> str:
 
 
 TOLD: dict[str, Callable[[ChecksBar], None]] = {
-    "loading the model": lambda bar: bar.doing("lab"),
+    "loading the model": lambda bar: bar.doing("harness"),
     "checking model-start-loss": lambda bar: bar.doing("model-start-loss"),
     "12,000 rows": lambda bar: bar.rows(12_000),
     "trial step 3 of 200": lambda bar: bar.steps("trial", 3, 200),
@@ -48,7 +48,7 @@ def test_evidence_that_takes_no_time_is_not_told() -> None:
 def test_nothing_is_said_where_nobody_watches() -> None:
     console = Console(file=io.StringIO())
     with checks_bar(console) as bar:
-        bar.doing("lab")
+        bar.doing("harness")
         bar.rows(3)
         bar.steps("trial", 1, 2)
     assert said(console) == ""
