@@ -3,8 +3,8 @@
 A check is a module called after its fault in the folder of its family (``labels/on_prompt.py`` is
 ``labels-on-prompt``), or one that an entry point in the group ``sanetune.checks`` names. It holds
 
-- its page, the docstring: one sentence that states the fault, then paragraphs that begin with ``Measures:``,
-  ``Matters:``, ``Cause:`` and ``Fix:``;
+- its page, the docstring: one sentence that states the fault, then the Markdown sections of :data:`SECTIONS`
+  (``docs/contributing.md`` has a template);
 - ``LIMITS``: the numbers that judge, each with its source (may be absent);
 - ``measure(evidence, ...)``: numbers and witnesses. Its parameters name the evidence that it needs, as in pytest;
 - ``judge(measurement, limits)``: the verdict with its words and, where one is known, the fix.
@@ -21,8 +21,13 @@ from typing import Any
 
 from sanetune.finding import Judgement, Measurement
 
-SECTIONS = ("Measures", "Matters", "Cause", "Fix")
-"""The parts of a page, in this order."""
+SECTIONS = ("What it does", "Why is this bad?", "Example", "Use instead", "Known problems", "References")
+"""The sections that a check's docstring may have, in this order. Options and fix safety are added from the metadata."""
+
+REQUIRED = SECTIONS[:4]
+
+OLD_SECTIONS = {"Measures": "What it does", "Matters": "Why is this bad?", "Cause": "Example", "Fix": "Use instead"}
+"""Headers of pages that are not converted yet (a paragraph ``Measures: …`` each)."""
 
 LEVELS = ("static", "probe", "trial")
 """How far checks go: they only look; they pass a few batches through the real model; or they train it for a while."""
@@ -62,23 +67,72 @@ class NotApplicableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The page of a check: the fault in one sentence, and its parts."""
+    """The page of a check: its fault in one sentence, and its sections as Markdown, by title.
+
+    >>> page = Page.of("rows-x", '''Rows are empty.
+    ...
+    ... ## What it does
+    ... Counts them.
+    ...
+    ... ## Why is this bad?
+    ... `0` tokens are learned from them.
+    ...
+    ... This second paragraph is on the page alone.
+    ...
+    ... ## Example
+    ... A file with blank lines.
+    ...
+    ... ## Use instead
+    ... Remove the rows.
+    ... ''')
+    >>> page.rationale, page.remedy
+    ('0 tokens are learned from them.', 'Remove the rows.')
+    """
 
     fault: str
-    measures: str
-    matters: str
-    cause: str
-    fix: str
+    sections: Mapping[str, str]
 
     @classmethod
     def of(cls, name: str, text: str) -> Page:
-        """The page out of a docstring; ValueError when a part is missing."""
-        pieces = re.split(rf"^({'|'.join(SECTIONS)}): ", inspect.cleandoc(text), flags=re.MULTILINE)
-        texts = [" ".join(text.split()) for text in pieces[2::2]]
-        parts = dict(zip(pieces[1::2], (text[:1].upper() + text[1:] for text in texts), strict=True))
-        if missing := [section for section in SECTIONS if not parts.get(section)]:
-            raise ValueError(f"the page of {name} has no {' and no '.join(missing)}")
-        return cls(" ".join(pieces[0].split()), *(parts[section] for section in SECTIONS))
+        """Read the page of the check ``name`` from its docstring ``text``.
+
+        Raises:
+            ValueError: A required section is missing or empty, or a section is unknown, repeated or out of order.
+        """
+        fault, *pieces = re.split(r"^## +(.+?) *$", inspect.cleandoc(text), flags=re.MULTILINE)
+        if pieces:
+            titles, texts = pieces[0::2], [part.strip() for part in pieces[1::2]]
+        else:
+            fault, titles, texts = _old_sections(fault)
+        if titles != [title for title in SECTIONS if title in titles]:
+            raise ValueError(f"the page of {name} has the sections {titles}; allowed, in this order: {list(SECTIONS)}")
+        sections = dict(zip(titles, texts, strict=True))
+        if missing := [title for title in REQUIRED if not sections.get(title)]:
+            raise ValueError(f"the page of {name} has no section {' and no section '.join(missing)}")
+        return cls(" ".join(fault.split()), sections)
+
+    @property
+    def rationale(self) -> str:
+        """The first paragraph of "Why is this bad?" as plain text, for findings."""
+        return _first_paragraph(self.sections["Why is this bad?"])
+
+    @property
+    def remedy(self) -> str:
+        """The first paragraph of "Use instead" as plain text, for findings without a remedy of their own."""
+        return _first_paragraph(self.sections["Use instead"])
+
+
+def _old_sections(text: str) -> tuple[str, list[str], list[str]]:
+    """The fault, titles and texts of a page with the headers of :data:`OLD_SECTIONS`."""
+    fault, *pieces = re.split(rf"^({'|'.join(OLD_SECTIONS)}): ", text, flags=re.MULTILINE)
+    texts = [" ".join(part.split()) for part in pieces[1::2]]
+    return fault, [OLD_SECTIONS[old] for old in pieces[0::2]], [part[:1].upper() + part[1:] for part in texts]
+
+
+def _first_paragraph(markdown: str) -> str:
+    """Without the marks of inline code and links."""
+    words = " ".join(markdown.partition("\n\n")[0].split())
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", words).replace("`", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,12 @@
-"""The pages of checks: on the terminal, as a list, and as Markdown for ``docs/checks``."""
+"""The pages of checks: for the terminal, as a list, and as Markdown for ``docs/checks``.
+
+A page is the docstring of the check plus two sections made from its metadata: *Fix safety* (``FIX``) and *Options*
+(``LIMITS`` and ``DEPENDS_ON``), placed before *References* as on the pages of ruff's rules.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from itertools import groupby
@@ -9,27 +14,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sanetune.checks.base import Check
 
 WIDTH = 80
+"""Columns of a page on the terminal."""
+
+FIX_SAFETY = {
+    "always": "`sanetune check --fix` always has a value for this: it writes it into your YAML and checks again.",
+    "sometimes": "`sanetune check --fix` writes a value into your YAML where one follows from the measurement, and"
+    " checks again.",
+    "none": "There is no automatic fix.",
+}
+"""What ``--fix`` does about a finding, by the check's ``FIX``."""
+
+KEPT = "Comments and order of the file stay, and a copy of the old one is kept beside it."
 
 
 def text(check: Check) -> str:
-    """One check's page, for a terminal of 80 columns."""
-    parts = [check.name, _wrapped(check.page.fault), ""]
-    for title in ("measures", "matters", "cause", "fix"):
-        parts.append(_wrapped(f"{title.capitalize()}: {getattr(check.page, title)}"))
-    for name, limit in check.limits.items():
-        parts.append(_wrapped(f"Limit {name} = {limit.value}: {limit.source}"))
+    """Return one check's page for a terminal of 80 columns."""
+    parts = [check.name, _wrapped(check.page.fault)]
+    for title, body in _sections(check):
+        parts.append(f"{title}\n{_plain(body)}")
     if check.limits:
-        parts.append(_wrapped(f"Another limit: check: {{limits: {{{check.name}: {{{next(iter(check.limits))}: …}}}}}}"))
-    return "\n".join(parts)
+        parts.append("\n".join(["Options", *_limit_lines(check)]))
+    return "\n\n".join(parts)
 
 
 def listing(checks: Sequence[Check]) -> str:
-    """All checks by family, one line each where it fits."""
+    """Return all checks by family, one line each where it fits."""
     lines: list[str] = []
     wide = max((len(check.name) for check in checks), default=0)
     for family, some in groupby(checks, key=lambda check: check.family):
@@ -45,27 +59,30 @@ def listing(checks: Sequence[Check]) -> str:
 
 
 def markdown(check: Check) -> str:
-    """One check's page for ``docs/checks/NAME.md``."""
-    page = check.page
-    parts = [f"# {check.name}", page.fault]
-    for title in ("measures", "matters", "cause", "fix"):
-        parts += [f"## {title.capitalize()}", getattr(page, title)]
-    if check.limits:
-        rows = [f"| `{name}` | {limit.value} | {limit.source} |" for name, limit in check.limits.items()]
-        parts += ["## Limits", "\n".join(["| limit | value | source |", "|---|---|---|", *rows])]
-        first = next(iter(check.limits))
-        parts.append(f"Set another in the YAML: `check: {{limits: {{{check.name}: {{{first}: …}}}}}}`.")
+    """Return one check's page for ``docs/checks/NAME.md``."""
+    parts = [f"# {check.name}", check.page.fault, f"Level: `{check.level}`. Family: `{check.family}`."]
+    sections = dict(_sections(check))
+    references = sections.pop("References", "")
+    for title, body in sections.items():
+        parts += [f"## {title}", body]
+    if options := _options(check):
+        parts += ["## Options", options]
+    if references:
+        parts += ["## References", references]
     return "\n\n".join(parts) + "\n"
 
 
 def index(checks: Sequence[Check]) -> str:
-    """``docs/checks/README.md``: every check with its fault."""
-    rows = [f"| [{check.name}]({check.name}.md) | {check.page.fault} |" for check in checks]
-    return "\n".join(["# The checks", "", "| check | what is wrong |", "|---|---|", *rows]) + "\n"
+    """Return ``docs/checks/README.md``: every check with its fault, by family."""
+    parts = ["# The checks", f"{len(checks)} checks, by family, in the order in which data flows."]
+    for family, some in groupby(checks, key=lambda check: check.family):
+        rows = [f"| [{check.name}]({check.name}.md) | {check.level} | {check.page.fault} |" for check in some]
+        parts += [f"## {family}", "\n".join(["| check | level | what is wrong |", "|---|---|---|", *rows])]
+    return "\n\n".join(parts) + "\n"
 
 
 def write(folder: Path) -> list[Path]:
-    """One page per check and an index into ``folder``; pages of checks that are gone are deleted."""
+    """Write one page per check and an index into ``folder``; pages of checks that are gone are deleted."""
     from sanetune.gate.catalogue import catalogue
 
     checks = list(catalogue().values())
@@ -79,8 +96,75 @@ def write(folder: Path) -> list[Path]:
     return sorted(folder / name for name in pages)
 
 
-def _wrapped(words: str) -> str:
-    return textwrap.fill(words, WIDTH)
+def _sections(check: Check) -> Iterator[tuple[str, str]]:
+    """The docstring's sections, with *Fix safety* before *References*."""
+    written = dict(check.page.sections)
+    references = written.pop("References", "")
+    yield from written.items()
+    availability = str(getattr(check, "fix", ""))
+    if availability in FIX_SAFETY:
+        kept = "" if availability == "none" else f" {KEPT}"
+        yield "Fix safety", FIX_SAFETY[availability] + kept
+    if references:
+        yield "References", references
+
+
+def _options(check: Check) -> str:
+    """Limits as a table and the configuration keys as a list; empty where there is neither."""
+    parts = []
+    if check.limits:
+        rows = [f"| `{name}` | {_number(limit.value)} | {limit.source} |" for name, limit in check.limits.items()]
+        parts.append("\n".join(["| limit | default | source |", "|---|---|---|", *rows]))
+        first, limit = next(iter(check.limits.items()))
+        example = f"check:\n  limits:\n    {check.name}: {{{first}: {_number(limit.value)}}}"
+        parts.append(f"To change a limit, write it into the YAML:\n\n```yaml\n{example}\n```")
+    if keys := _keys(check):
+        parts.append("Configuration keys that decide the outcome: " + ", ".join(f"`{key}`" for key in keys) + ".")
+    return "\n\n".join(parts)
+
+
+def _limit_lines(check: Check) -> Iterator[str]:
+    for name, limit in check.limits.items():
+        yield _wrapped(f"{name} = {_number(limit.value)}: {limit.source}", "  ", "    ")
+    first, limit = next(iter(check.limits.items()))
+    yield _wrapped(
+        f"In the YAML: check: {{limits: {{{check.name}: {{{first}: {_number(limit.value)}}}}}}}", "  ", "    "
+    )
+
+
+def _keys(check: Check) -> list[str]:
+    return sorted(getattr(check, "depends_on", ()))
+
+
+def _number(value: object) -> str:
+    """A limit as one would write it: 3.333 and not 3.3333333333333335."""
+    return f"{value:.4g}" if isinstance(value, float) and value < 1e6 else str(value)
+
+
+def _plain(body: str) -> str:
+    """Markdown for the terminal: paragraphs and list items wrapped, code blocks indented, links with their address."""
+    body = re.sub(r"\[([^\]]*)\]\((https?[^)]*)\)", r"\1 (\2)", body)
+    blocks = []
+    for part in re.split(r"^(```.*?^```)$", body, flags=re.MULTILINE | re.DOTALL):
+        if part.startswith("```"):
+            blocks.append(textwrap.indent("\n".join(part.splitlines()[1:-1]), "      "))
+        else:
+            blocks += [_paragraph(one) for one in re.split(r"\n\s*\n", part) if one.strip()]
+    return "\n\n".join(blocks)
+
+
+def _paragraph(lines: str) -> str:
+    """A paragraph, or a list with one item after the other."""
+    items = re.split(r"\n(?=[*-] )", lines.strip())
+    return "\n".join(
+        _wrapped(" ".join(item.split()), "  ", "    " if item[:2] in ("* ", "- ") else "  ") for item in items
+    )
+
+
+def _wrapped(words: str, first: str = "", rest: str = "") -> str:
+    return textwrap.fill(
+        words, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
 
 
 if __name__ == "__main__":

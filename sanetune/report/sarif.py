@@ -78,13 +78,12 @@ def _rule(name: str, check: Check | None) -> Json:
     if check is None:
         return rule
     page = check.page
-    parts = {"Measures": page.measures, "Matters": page.matters, "Cause": page.cause, "Fix": page.fix}
-    lines = [f"{title}: {text}" for title, text in parts.items()]
-    marked = [f"**{title}:** {text}" for title, text in parts.items()]
+    text = "\n\n".join(f"{title}\n{text}" for title, text in page.sections.items())
+    marked = "\n\n".join(f"## {title}\n\n{text}" for title, text in page.sections.items())
     return rule | {
         "shortDescription": {"text": page.fault},
-        "fullDescription": {"text": f"{page.fault} {page.matters}"},
-        "help": {"text": "\n\n".join(lines), "markdown": "\n\n".join(marked)},
+        "fullDescription": {"text": f"{page.fault} {page.rationale}"},
+        "help": {"text": text, "markdown": marked},
         "properties": {"tags": [check.family]},
     }
 

@@ -18,10 +18,19 @@ from sanetune.gate.catalogue import FAMILIES, catalogue, chosen, known
 
 FOREIGN = '''"""A fault of our own.
 
-Measures: a number.
-Matters: much.
-Cause: us.
-Fix: undo it.
+## What it does
+Measures a number.
+
+## Why is this bad?
+It costs `2` steps.
+
+Only the page says this.
+
+## Example
+Ours.
+
+## Use instead
+Undo it.
 """
 from sanetune.finding import Measurement, passed
 def measure(settings): return Measurement()
@@ -43,8 +52,20 @@ def test_every_check_has_a_page_and_needs_evidence_that_can_be_built(check: Chec
 
 
 def test_a_page_without_a_part_is_refused() -> None:
-    with pytest.raises(ValueError, match="no Fix"):
-        Page.of("x", "Fault.\n\nMeasures: a\nMatters: b\nCause: c\n")
+    with pytest.raises(ValueError, match="no section Use instead"):
+        Page.of("x", "Fault.\n\n## What it does\na\n## Why is this bad?\nb\n## Example\nc\n")
+
+
+def test_sections_of_a_page_are_known_and_in_order() -> None:
+    with pytest.raises(ValueError, match="allowed, in this order"):
+        Page.of("x", "Fault.\n\n## Why is this bad?\nb\n## What it does\na\n## Example\nc\n## Use instead\nd\n")
+    with pytest.raises(ValueError, match="allowed, in this order"):
+        Page.of("x", "Fault.\n\n## What it does\na\n## Why is this bad?\nb\n## Examples\nc\n## Use instead\nd\n")
+
+
+def test_findings_get_the_first_paragraph_as_plain_text() -> None:
+    page = Page.of("x", FOREIGN.split('"""')[1])
+    assert page.rationale == "It costs 2 steps."
 
 
 def test_checks_are_chosen_by_name_or_family() -> None:
@@ -75,7 +96,7 @@ def test_another_package_brings_a_check_through_an_entry_point(tmp_path: Path, m
 
     try:
         brought("our_fault")
-        assert catalogue()["our-fault"].page.fix == "Undo it."
+        assert catalogue()["our-fault"].page.remedy == "Undo it."
         brought("broken_fault")
         with pytest.raises(ConfigError, match="cannot be loaded"):
             catalogue()

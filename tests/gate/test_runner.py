@@ -12,7 +12,7 @@ from sanetune.evidence.registry import Evidence
 from sanetune.finding import Judgement, Measurement, Verdict, failed, passed, warned
 from sanetune.gate.runner import Rules, run
 
-PAGE = Page("fault", "measures", "It matters.", "cause", "Do this.")
+PAGE = Page("Fault.", {"Why is this bad?": "It matters.", "Use instead": "Do this."})
 
 
 def check(name: str, needs: tuple[str, ...], measure: Any, judge: Any = None, **limits: float) -> Check:

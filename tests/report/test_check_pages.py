@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
+import pytest
+from ruamel.yaml import YAML
+
+from sanetune.checks.base import Check
+from sanetune.config.load import load
 from sanetune.gate.catalogue import catalogue
 from sanetune.report import check_pages
 
@@ -29,3 +36,18 @@ def test_a_page_names_every_limit_with_its_source() -> None:
         for name, limit in check.limits.items():
             assert f"`{name}`" in text
             assert limit.source in text
+
+
+def test_a_page_on_the_terminal_fits_80_columns() -> None:
+    for check in catalogue().values():
+        wide = [line for line in check_pages.text(check).splitlines() if len(line) > 80 and "https://" not in line]
+        assert not wide, check.name
+
+
+@pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.name)
+def test_yaml_on_a_page_is_a_configuration_that_loads(check: Check) -> None:
+    for block in re.findall(r"^```yaml\n(.*?)^```$", check_pages.markdown(check), flags=re.MULTILINE | re.DOTALL):
+        given: dict[str, Any] = YAML(typ="safe").load(block)
+        for section, values in {"model": {"name": "MODEL"}, "data": {"train": "DATA"}}.items():
+            given[section] = values | given.get(section, {})
+        load(given)

@@ -113,8 +113,8 @@ def test_a_rule_has_its_page_as_help(known: Check) -> None:
     rules = {rule["id"]: rule for rule in one(sample.report())["tool"]["driver"]["rules"]}
     rule = rules[known.name]
     assert rule["shortDescription"]["text"] == "Prompts are learnt."
-    assert "Cause: None." in rule["help"]["text"]
-    assert "**Fix:** Mask." in rule["help"]["markdown"]
+    assert "Example\nNone." in rule["help"]["text"]
+    assert "## Use instead\n\nMask." in rule["help"]["markdown"]
     assert rule["name"] == "LabelsOnPrompt"
     assert "help" not in rules["rows-roles"]  # a check that is not installed here
 

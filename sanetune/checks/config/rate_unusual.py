@@ -1,14 +1,47 @@
-"""The learning rate is outside what is published for this way of training and this size of model.
+"""The learning rate is outside the published range for this training method and model size.
 
-Measures: the learning rate against the usual one for the method (all weights, LoRA, LoRA on quantised weights), the
-parameters and the width of the model, the reduction of the loss (mean or sum over tokens) and the tokens in a step.
+## What it does
+Compares the learning rate with published recipes for the same method (full fine-tuning, LoRA, QLoRA), parameter count,
+hidden size, loss reduction (mean or sum over tokens) and tokens per step. Recipes are for Adam and its variants; with
+other optimizers the check is skipped.
 
-Matters: ten times too high a rate destroys what the model knew, often without a sign in the first steps; ten times too
-low a one spends the whole budget and learns little. LoRA needs about ten times the rate of training all weights.
+## Why is this bad?
+Ten times too high a learning rate destroys what the model knew, often without a sign in the first steps; ten times too
+low a one spends the whole budget and learns little.
 
-Cause: a default (2e-5 of TRL also holds for LoRA), or a recipe for another method, size or reduction of the loss.
+LoRA needs about ten times the learning rate of full fine-tuning, and a loss that is summed over tokens needs a smaller
+one than a mean.
 
-Fix: start from the usual rate; a sweep of a third and three times of it tells more than any rule.
+## Example
+TRL's default, 2e-5, is also used for LoRA; and recipes are copied from another method:
+
+```yaml
+model:
+  name: Qwen/Qwen3-0.6B-Base    # all weights
+train:
+  learning_rate: 2.0e-3         # a recipe for LoRA
+```
+
+## Use instead
+Start from the usual learning rate for the method and size; compare a third of it and three times it on validation
+rows.
+
+```yaml
+model:
+  name: Qwen/Qwen3-0.6B-Base
+train:
+  learning_rate: 8.4e-5         # or leave it out, see `sanetune plan`
+```
+
+## Known problems
+The range is that of published recipes, most of them for models of 1B parameters and more. On the levels `probe` and
+`trial`, the critical learning rate (`model-rate-critical`) and the comparison on validation rows (`curve-rate-beaten`)
+measure what this check only looks up.
+
+## References
+- [LoRA without regret](https://thinkingmachines.ai/blog/lora/): LoRA needs about ten times the learning rate
+- [Tulu 3](https://arxiv.org/abs/2411.15124), [SmolLM2](https://arxiv.org/abs/2502.02737): recipes with a summed loss
+  and for small models
 """
 
 from __future__ import annotations

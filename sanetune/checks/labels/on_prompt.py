@@ -1,13 +1,46 @@
-"""Tokens of user, system or tool turns are learnt against the declared intent.
+"""Tokens of system, user or tool messages are in the loss although the configuration excludes them.
 
-Measures: Labels in the engine's own batches on tokens which the independent route gives to user, system and tool
-messages.
-Matters: The model is trained to write its users' questions and its own instructions: the loss falls on text that it
-will never have to write, and answers get a smaller share of every gradient.
-Cause: TRL's default on rows with messages is to learn every token; completion_only_loss or assistant_only_loss was not
-set, or a collator's response template does not stand in the text.
-Fix: Set data.loss_on: assistant. With a trainer of your own, train on what sanetune.prepare(config) gives, or
-set assistant_only_loss where the template has generation markers. If learning the prompts is meant: data.loss_on: all.
+## What it does
+Reads the labels from the batches of the trainer's own dataloader, derives a second time who wrote each token (from the
+rendered text, without the trainer's masks), and counts the unmasked tokens of system, user and tool messages.
+
+## Why is this bad?
+The model is trained to write its users' questions and its own instructions, which it never has to do. The loss falls
+on that text, and answers get a smaller share of every gradient.
+
+## Example
+TRL puts every token of a row with messages into the loss unless `assistant_only_loss` or `completion_only_loss` is
+set. With the row
+
+```json
+{"messages": [{"role": "user", "content": "Capital of Peru?"},
+              {"role": "assistant", "content": "Lima."}]}
+```
+
+this trainer also learns to write the question:
+
+```python
+trainer = SFTTrainer(model, SFTConfig(), train_dataset=rows)
+```
+
+## Use instead
+Set `data.loss_on: assistant`. With a trainer of your own, train on what `sanetune.prepare(config)` returns, or set
+`assistant_only_loss=True` where the chat template has generation markers.
+
+```yaml
+data:
+  train: support.jsonl
+  loss_on: assistant
+```
+
+If the prompts are meant to be learned, say so with `data.loss_on: all`; the check is skipped then.
+
+## Known problems
+For a trainer whose conversations are gone (ids alone), roles are read from the headers of the chat template. A
+template without headers gives no roles, and the check is skipped.
+
+## References
+- [TRL: SFT Trainer](https://huggingface.co/docs/trl/sft_trainer)
 """
 
 from __future__ import annotations
