@@ -26,9 +26,6 @@ SECTIONS = ("What it does", "Why is this bad?", "Example", "Use instead", "Known
 
 REQUIRED = SECTIONS[:4]
 
-OLD_SECTIONS = {"Measures": "What it does", "Matters": "Why is this bad?", "Cause": "Example", "Fix": "Use instead"}
-"""Headers of pages that are not converted yet (a paragraph ``Measures: …`` each)."""
-
 LEVELS = ("static", "probe", "trial")
 """How far checks go: they only look; they pass a few batches through the real model; or they train it for a while."""
 
@@ -100,10 +97,7 @@ class Page:
             ValueError: A required section is missing or empty, or a section is unknown, repeated or out of order.
         """
         fault, *pieces = re.split(r"^## +(.+?) *$", inspect.cleandoc(text), flags=re.MULTILINE)
-        if pieces:
-            titles, texts = pieces[0::2], [part.strip() for part in pieces[1::2]]
-        else:
-            fault, titles, texts = _old_sections(fault)
+        titles, texts = pieces[0::2], [part.strip() for part in pieces[1::2]]
         if titles != [title for title in SECTIONS if title in titles]:
             raise ValueError(f"the page of {name} has the sections {titles}; allowed, in this order: {list(SECTIONS)}")
         sections = dict(zip(titles, texts, strict=True))
@@ -113,26 +107,20 @@ class Page:
 
     @property
     def rationale(self) -> str:
-        """The first paragraph of "Why is this bad?" as plain text, for findings."""
-        return _first_paragraph(self.sections["Why is this bad?"])
+        """The first sentence of "Why is this bad?" as plain text, for findings."""
+        return _first_sentence(self.sections["Why is this bad?"])
 
     @property
     def remedy(self) -> str:
-        """The first paragraph of "Use instead" as plain text, for findings without a remedy of their own."""
-        return _first_paragraph(self.sections["Use instead"])
+        """The first sentence of "Use instead" as plain text, for findings without a remedy of their own."""
+        return _first_sentence(self.sections["Use instead"])
 
 
-def _old_sections(text: str) -> tuple[str, list[str], list[str]]:
-    """The fault, titles and texts of a page with the headers of :data:`OLD_SECTIONS`."""
-    fault, *pieces = re.split(rf"^({'|'.join(OLD_SECTIONS)}): ", text, flags=re.MULTILINE)
-    texts = [" ".join(part.split()) for part in pieces[1::2]]
-    return fault, [OLD_SECTIONS[old] for old in pieces[0::2]], [part[:1].upper() + part[1:] for part in texts]
-
-
-def _first_paragraph(markdown: str) -> str:
-    """Without the marks of inline code and links."""
+def _first_sentence(markdown: str) -> str:
+    """Of the first paragraph, without the marks of inline code and links."""
     words = " ".join(markdown.partition("\n\n")[0].split())
-    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", words).replace("`", "")
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", words).replace("`", "")
+    return re.split(r"(?<=[.!?]) (?=[A-Z])", plain, maxsplit=1)[0]
 
 
 @dataclass(frozen=True, slots=True)

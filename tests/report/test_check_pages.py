@@ -51,3 +51,8 @@ def test_yaml_on_a_page_is_a_configuration_that_loads(check: Check) -> None:
         for section, values in {"model": {"name": "MODEL"}, "data": {"train": "DATA"}}.items():
             given[section] = values | given.get(section, {})
         load(given)
+
+
+@pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.name)
+def test_what_a_finding_takes_from_the_page_is_short(check: Check) -> None:
+    assert len(check.page.rationale) <= 135 and len(check.page.remedy) <= 145

@@ -23,11 +23,27 @@ from tests.report import sample
 URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 
 
+PAGE = """Prompts are in the loss.
+
+## What it does
+Reads labels.
+
+## Why is this bad?
+It matters.
+
+## Example
+None.
+
+## Use instead
+Mask.
+"""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def known() -> Iterator[Check]:
     """The only check that there is."""
     module = ModuleType("sanetune.checks.labels.on_prompt")
-    module.__doc__ = "Prompts are learnt.\n\nMeasures: labels.\n\nMatters: much.\n\nCause: None.\n\nFix: mask."
+    module.__doc__ = PAGE
     module.measure = lambda reading: Measurement()  # type: ignore[attr-defined]
     module.judge = lambda m, limits: passed("fine")  # type: ignore[attr-defined]
     check = Check.of(module)
@@ -58,7 +74,7 @@ def sound(location: dict[str, Any], run: dict[str, Any]) -> None:
     artifact = physical["artifactLocation"]
     assert URI.fullmatch(artifact["uri"])
     if "uriBaseId" in artifact:
-        assert not artifact["uri"].startswith(("/", ".."))
+        assert artifact["uri"].split("/")[0] not in ("", "..")
         assert run["originalUriBaseIds"][artifact["uriBaseId"]]["uri"].endswith("/")
     if "region" in physical:
         assert physical["region"]["startLine"] >= 1
@@ -112,7 +128,7 @@ def test_an_unusable_input_is_a_notification_with_its_place() -> None:
 def test_a_rule_has_its_page_as_help(known: Check) -> None:
     rules = {rule["id"]: rule for rule in one(sample.report())["tool"]["driver"]["rules"]}
     rule = rules[known.name]
-    assert rule["shortDescription"]["text"] == "Prompts are learnt."
+    assert rule["shortDescription"]["text"] == "Prompts are in the loss."
     assert "Example\nNone." in rule["help"]["text"]
     assert "## Use instead\n\nMask." in rule["help"]["markdown"]
     assert rule["name"] == "LabelsOnPrompt"

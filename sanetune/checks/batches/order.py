@@ -1,11 +1,26 @@
 """The dataloader repeats, skips or does not shuffle rows.
 
-Measures: One epoch of the engine's own training dataloader: examples that come twice, never, or are not in the data
-set, and whether their order is the file's.
-Matters: Repeated rows weigh double and skipped ones are not learnt. Rows in file order give batches of one kind after
-another: the loss curve shows the file and not the model, and what comes last is remembered best.
-Cause: A sampler of one's own, a loader resumed in the middle of an epoch, shuffling switched off, or a sorted file.
-Fix: Leave the sampler to the trainer (remove train.train_sampling_strategy: sequential, or your own sampler).
+## What it does
+Reads one epoch of the engine's own training dataloader and counts examples that come twice, never, or are not in the
+data set; checks whether their order is that of the file.
+
+## Why is this bad?
+Repeated rows count double and skipped rows are never trained on. Rows in file order make the loss curve show the
+file, and the last rows are remembered best.
+
+## Example
+```yaml
+train:
+  train_sampling_strategy: sequential     # on a file sorted by topic
+```
+
+## Use instead
+Leave the sampler to the trainer: remove `train.train_sampling_strategy: sequential`, or your own sampler.
+
+```yaml
+train:
+  train_sampling_strategy: random
+```
 """
 
 from __future__ import annotations

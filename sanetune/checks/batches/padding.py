@@ -1,11 +1,28 @@
 """Padding wastes compute that packing or grouping by length would save.
 
-Measures: The share of padding among all places of the engine's training batches, and the factor by which packing would
-shorten an epoch.
-Matters: Padded places cost as much as real tokens and teach nothing.
-Cause: Rows of very different lengths share batches in random order.
-Fix: Set train.packing: true (documents stay apart), or group rows by length (train.train_sampling_strategy:
-group_by_length).
+## What it does
+Computes the share of padded tokens in the engine's training batches, and the factor by which packing would shorten an
+epoch.
+
+## Why is this bad?
+Padded tokens cost as much as real ones and teach nothing.
+
+## Example
+Rows of 50 and of 2,000 tokens share random batches:
+
+```yaml
+train:
+  per_device_train_batch_size: 16
+```
+
+## Use instead
+Set `train.packing: true` (documents stay isolated), or group rows by length.
+
+```yaml
+train:
+  per_device_train_batch_size: 16
+  train_sampling_strategy: group_by_length
+```
 """
 
 from __future__ import annotations

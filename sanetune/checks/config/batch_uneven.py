@@ -1,15 +1,34 @@
-"""The effective batch does not fit the data: it is larger than all of it, or a few rows fill the last step of an epoch.
+"""The effective batch does not fit the data: it exceeds the data set, or a few rows fill the last step of an epoch.
 
-Measures: the effective batch against the number of examples (packs, where they are packed), and what the last step of
-an epoch holds against what its share of all steps is.
+## What it does
+Compares the effective batch with the number of training examples (packs, if packing is on), and the share of rows in
+the last step of an epoch with the share of that step among all steps.
 
-Matters: a batch larger than the data means one step per epoch, and adding devices or accumulation changes nothing. A
-last step that is nearly empty still moves the weights as far as a full one: a few rows, always chosen by chance, get
-the weight of a whole batch.
+## Why is this bad?
+A nearly empty last step moves the weights as far as a full one, so a few rows get the weight of a whole batch.
 
-Cause: per_device_train_batch_size x gradient_accumulation_steps x devices was taken from a recipe for more rows.
+If the batch exceeds the data, an epoch is one step, and more devices or accumulation change nothing.
 
-Fix: lower gradient_accumulation_steps, or per_device_train_batch_size, so that an epoch has many steps.
+## Example
+A batch taken from a recipe for 50,000 rows, on a file of 300:
+
+```yaml
+train:
+  per_device_train_batch_size: 16
+  gradient_accumulation_steps: 32   # effective batch 512
+```
+
+## Use instead
+Lower `gradient_accumulation_steps` or `per_device_train_batch_size` so that an epoch has many steps.
+
+```yaml
+train:
+  per_device_train_batch_size: 16
+  gradient_accumulation_steps: 1    # 19 steps per epoch
+```
+
+## Known problems
+From about 20 steps per epoch on, an uneven last step is normal and is not reported.
 """
 
 from __future__ import annotations

@@ -1,17 +1,41 @@
-"""The best checkpoint is asked for and cannot be had: evaluations and checkpoints do not meet, or nothing says which is
-best.
+"""The best checkpoint is requested but cannot be found, because evaluations and checkpoints do not coincide.
 
-Measures: whether rows are evaluated at all, whether every evaluation stands at a checkpoint, whether the metric is one
-that an evaluation gives, and in which direction it is better.
+## What it does
+Checks that validation rows are evaluated, that every evaluation falls on a checkpoint, that the metric is one that an
+evaluation reports, and that its direction is right (smaller is better for a loss).
 
-Matters: transformers compares the metric at every evaluation and can only load a checkpoint that was saved at that very
-step. Where they do not meet it refuses to start, stops at the first evaluation with a KeyError, or quietly keeps
-another checkpoint than the best.
+## Why is this bad?
+transformers can load only a checkpoint saved at the step of the best evaluation. Otherwise it refuses to start, stops
+with a KeyError, or keeps another checkpoint.
 
-Cause: save_steps and eval_steps set apart, strategies that differ, a metric that nobody computes, or greater_is_better
-left from a run that measured accuracy.
+## Example
+A metric that no evaluation reports:
 
-Fix: evaluate and save at the same steps, and choose by eval_loss, where smaller is better.
+```yaml
+train:
+  load_best_model_at_end: true
+  eval_strategy: steps
+  eval_steps: 50
+  save_steps: 50
+  metric_for_best_model: accuracy
+```
+
+## Use instead
+Evaluate and save at the same steps, and select by `eval_loss`, where smaller is better.
+
+```yaml
+train:
+  load_best_model_at_end: true
+  eval_strategy: steps
+  eval_steps: 50
+  save_steps: 50
+  metric_for_best_model: eval_loss
+  greater_is_better: false
+```
+
+## References
+- [transformers#15089](https://github.com/huggingface/transformers/issues/15089),
+  [transformers#35070](https://github.com/huggingface/transformers/issues/35070)
 """
 
 from __future__ import annotations

@@ -1,13 +1,34 @@
-"""So many passes over so few rows that the model will learn them by heart.
+"""The run makes so many passes over so few rows that the model will memorise them.
 
-Measures: how often the run goes over each training row.
+## What it does
+Counts how often the run passes over each training row, from `num_train_epochs` or `max_steps`.
 
-Matters: from about the third pass on the training loss falls in steps at the borders of epochs: the model recognises
-rows instead of learning from them. What it then knows about other rows gets worse while every training number improves.
+## Why is this bad?
+From about the third pass on, the model recognises rows instead of learning from them. Training loss improves while
+validation loss rises.
 
-Cause: num_train_epochs from a recipe for other data, or max_steps that go round a small file many times.
+## Example
+```yaml
+train:
+  num_train_epochs: 30      # on 500 rows
+```
 
-Fix: train for 2 to 5 epochs, keep the checkpoint with the lowest validation loss, or collect more rows.
+## Use instead
+Train for 2 to 5 epochs, keep the checkpoint with the lowest validation loss, or collect more rows.
+
+```yaml
+train:
+  num_train_epochs: 3
+  load_best_model_at_end: true
+```
+
+## Known problems
+LIMA trained 15 epochs on 1,000 rows and selected the checkpoint by reading answers. The limit allows that.
+
+## References
+- [LIMA](https://arxiv.org/abs/2305.11206), [s1](https://arxiv.org/abs/2501.19393)
+- [transformers#18730](https://github.com/huggingface/transformers/issues/18730): loss curves with a drop at every
+  epoch
 """
 
 from __future__ import annotations

@@ -1,15 +1,34 @@
 """The run is too short for its schedule: warm-up, logging, evaluation or saving do not fit into its steps.
 
-Measures: the number of steps, the share of them that is warm-up, and how often something is logged, evaluated and
-saved within them.
+## What it does
+Compares the number of optimizer steps with the warm-up and with the intervals of logging, evaluation and checkpoints.
 
-Matters: with a warm-up as long as the run the full learning rate is never reached; an interval longer than the run
-means that nothing is seen of it until it is over. A few dozen steps hardly move a model, and their curve says nothing.
+## Why is this bad?
+With a warm-up as long as the run, the planned learning rate is never reached. An interval longer than the run shows
+nothing until it is over.
 
-Cause: few rows with a large effective batch, or intervals and a warm-up copied from a longer run.
+A few dozen steps hardly move a model, and their curve says little.
 
-Fix: give warm-up and intervals as shares of the run (warmup_steps: 0.1), use a smaller effective batch, or train for
-more epochs.
+## Example
+300 rows and an effective batch of 64 give 5 steps per epoch:
+
+```yaml
+train:
+  num_train_epochs: 2       # 10 steps
+  warmup_steps: 100
+  eval_steps: 500
+```
+
+## Use instead
+Give warm-up and intervals as shares of the run, use a smaller effective batch, or train for more epochs.
+
+```yaml
+train:
+  num_train_epochs: 3
+  per_device_train_batch_size: 4
+  warmup_steps: 0.1
+  eval_steps: 0.1
+```
 """
 
 from __future__ import annotations

@@ -1,14 +1,34 @@
-"""Nothing will measure whether what is learnt holds for new rows.
+"""No validation rows are evaluated, so nothing measures generalisation.
 
-Measures: rows that are held out, and whether and when they are evaluated.
+## What it does
+Checks that rows are set aside for validation, that there are enough of them, and that they are evaluated during the
+run.
 
-Matters: the training loss of a model that only memorises falls like that of one that learns. Without held-out rows
-overfitting cannot be seen, the best checkpoint cannot be chosen, and a learning rate cannot be judged.
+## Why is this bad?
+Training loss alone cannot distinguish memorisation from learning. Without validation rows, overfitting, the best
+checkpoint and the learning rate cannot be judged.
 
-Cause: data.holdout is 0 and data.validation is missing, or eval_strategy is "no", which is TRL's default.
+## Example
+TRL's default is `eval_strategy: "no"`:
 
-Fix: hold out 10 to 20 % of the rows (data.holdout: 0.1), or name rows that the model never learns (data.validation),
-and evaluate every few dozen steps (train.eval_strategy: steps).
+```yaml
+data:
+  train: support.jsonl
+  holdout: 0
+```
+
+## Use instead
+Set aside 10 to 20 % of the rows (`data.holdout: 0.1`) or name a file (`data.validation`), and evaluate every few
+dozen steps.
+
+```yaml
+data:
+  train: support.jsonl
+  holdout: 0.1
+train:
+  eval_strategy: steps
+  eval_steps: 50
+```
 """
 
 from __future__ import annotations

@@ -1,19 +1,41 @@
 """The number format does not suit the model, the device or the size of the updates.
 
-Measures: the format of the stored weights, of the weights in training and of the computation against each other and
-the device; and, where 16-bit weights are trained themselves, the share of weights that one step cannot move.
+## What it does
+Compares the format of the stored weights, of the weights in training and of the computation with each other and with
+the device. If 16-bit weights are trained directly, it computes the share of weights that one step cannot change.
 
-Matters: bf16 values beyond 65,504 become infinite in fp16, and the loss becomes NaN. A 16-bit weight can only move by
-its own spacing: bf16 keeps 8 significant bits, so numbers near 0.02 (between 2^-6 and 2^-5) lie 2^-13 = 1.2e-4 apart,
-and the nearest number to 0.02 plus an update below half of that, 6.1e-5, is 0.02 again. A step of Adam moves each
-weight by about the learning rate, 2e-5: most weights stay where they are, and the loss falls far more slowly than it
-could, or not at all.
+## Why is this bad?
+A 16-bit weight moves only by its own spacing. At a learning rate of 2e-5 most bf16 weights stay where they are, and
+the loss hardly falls.
 
-Cause: fp16 from a recipe for older GPUs, or model.dtype (torch_dtype) set to bfloat16 to save memory while all weights
-are trained, with no float32 copy of them.
+bf16 keeps 8 significant bits. Numbers near 0.02 (between 2^-6 and 2^-5) are 2^-13 = 1.2e-4 apart, and an update below
+half of that, 6.1e-5, is rounded away. A step of Adam moves each weight by about the learning rate. In the other
+direction, values beyond 65,504 overflow in fp16, and the loss becomes NaN.
 
-Fix: train all weights in float32 and compute in bf16 (model.dtype: float32, train.bf16: true), or train a LoRA, whose
-frozen weights may be 16-bit.
+## Example
+```yaml
+model:
+  name: Qwen/Qwen3-0.6B-Base
+  dtype: bfloat16           # all weights are trained in bf16
+train:
+  learning_rate: 2.0e-5
+```
+
+## Use instead
+Train all weights in float32 and compute in bf16, or train a LoRA adapter, whose frozen base may be 16-bit.
+
+```yaml
+model:
+  name: Qwen/Qwen3-0.6B-Base
+  dtype: float32
+train:
+  learning_rate: 2.0e-5
+  bf16: true
+```
+
+## References
+- [torchtune#2254](https://github.com/pytorch/torchtune/issues/2254),
+  [pytorch/ao#1124](https://github.com/pytorch/ao/issues/1124): full fine-tunes in pure bf16
 """
 
 from __future__ import annotations

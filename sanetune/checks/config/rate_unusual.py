@@ -6,8 +6,8 @@ hidden size, loss reduction (mean or sum over tokens) and tokens per step. Recip
 other optimizers the check is skipped.
 
 ## Why is this bad?
-Ten times too high a learning rate destroys what the model knew, often without a sign in the first steps; ten times too
-low a one spends the whole budget and learns little.
+Ten times too high a learning rate destroys what the model knew, often without a sign in the first steps. Ten times
+too low a one spends the whole budget and learns little.
 
 LoRA needs about ten times the learning rate of full fine-tuning, and a loss that is summed over tokens needs a smaller
 one than a mean.

@@ -1,15 +1,31 @@
 """Python code from the model's repository would run on this machine.
 
-Measures: whether trust_remote_code is on, and whether the revision is a commit (40 hexadecimal digits), so that what
-runs tomorrow is what was read today.
+## What it does
+Checks whether `trust_remote_code` is set, and whether the revision is a commit (40 hexadecimal digits), so that the
+code that runs is the code that was read.
 
-Matters: a model's repository may hold any program. With trust_remote_code it runs with your rights, next to your data,
-keys and tokens; without a pinned commit it can change after you have read it (CVE-2026-58116: a tool had it on always).
+## Why is this bad?
+With `trust_remote_code`, a model's repository runs any program with your rights, next to your data, keys and tokens.
 
-Cause: a model that transformers does not know by itself, or the key copied from an example.
+Without a pinned commit, the code can change after you have read it. CVE-2026-58116 is a tool that always set the
+flag.
 
-Fix: leave trust_remote_code out where the model loads without it; otherwise read the code and give model.revision the
-commit that you have read.
+## Example
+```yaml
+model:
+  name: someone/new-architecture
+  trust_remote_code: true
+  revision: 0123456789abcdef0123456789abcdef01234567
+```
+
+## Use instead
+Remove `trust_remote_code` if the model loads without it. Otherwise read the code and pin `model.revision` to that
+commit.
+
+```yaml
+model:
+  name: someone/known-architecture
+```
 """
 
 from __future__ import annotations

@@ -1,14 +1,31 @@
-"""A key of the configuration has another name today, or no longer does anything.
+"""A key of the configuration has been renamed, or no longer has an effect.
 
-Measures: every key that was given by a name that TRL 1.16 or transformers 5.23 have renamed or dropped, with its value
-and its line.
+## What it does
+Lists every key given by a name that TRL 1.16 or transformers 5.23 have renamed or removed, with its value and line.
 
-Matters: sanetune understands the old name, but other tools do not: TRL raises a TypeError for most of them, and
-ignores a few, such as `torch_dtype` in `model_init_kwargs`, so that the model loads in float32 without a word.
+## Why is this bad?
+sanetune translates the old name, but TRL raises a TypeError for most of them and ignores others without a message.
 
-Cause: the configuration was written for an earlier TRL or transformers, or copied from a tutorial of that time.
+For example, `torch_dtype` in `model_init_kwargs` is ignored, and the model loads in float32.
 
-Fix: write the key by today's name; delete a key that does nothing any more.
+## Example
+```yaml
+train:
+  max_seq_length: 2048
+  evaluation_strategy: steps
+```
+
+## Use instead
+Write the key by its present name; delete a key that has no effect. `sanetune check CONFIG --fix` does both.
+
+```yaml
+train:
+  max_length: 2048
+  eval_strategy: steps
+```
+
+## References
+- [TRL: SFT Trainer](https://huggingface.co/docs/trl/sft_trainer)
 """
 
 from __future__ import annotations

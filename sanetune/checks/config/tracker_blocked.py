@@ -1,15 +1,30 @@
 """A tracker would stop the run to ask for a login.
 
-Measures: for every tracker that sends its records away, whether a login or a mode without one is found in the
-environment or in the files where its program looks. Nothing is sent, and no key is read out.
+## What it does
+For every tracker that sends records over the network, looks for a login, or for a mode without one, in the
+environment and in the files that its program reads. Nothing is sent, and no key is printed.
 
-Matters: on a terminal the program waits for an answer that nobody gives; without one it ends the run with an error,
-after the model is loaded and the machine is paid for (wandb#592).
+## Why is this bad?
+On a terminal the tracker waits for input. Without a terminal it ends the run with an error, after the model is loaded
+and the machine is paid for.
 
-Cause: report_to was left on "all" or copied, and this machine was never logged in.
+## Example
+```yaml
+run:
+  trackers: [wandb]         # on a machine that was never logged in
+```
 
-Fix: log in before the run (wandb login, comet login, ...), switch the program to its offline mode (WANDB_MODE=offline),
-or take it out of run.trackers: the run's own metrics file is always written.
+## Use instead
+Log in before the run (`wandb login`), set the offline mode (`WANDB_MODE=offline`), or remove the tracker from
+`run.trackers`.
+
+```yaml
+run:
+  trackers: []    # metrics.jsonl is always written
+```
+
+## References
+- [wandb#592](https://github.com/wandb/wandb/issues/592)
 """
 
 from __future__ import annotations

@@ -1,12 +1,29 @@
-"""The loss rises and stays up.
+"""The loss rises and does not come back.
 
-Measures: The loss on held-out rows at the end against that before the first step, row by row, and against the lowest
-on the way; without held-out rows the training batches, with their noise. A rise of held-out rows alone, while training
-falls, is curve-overfit.
-Matters: The run ends with less than it began with; nothing that follows mends it.
-Cause: Most often a learning rate that is far too high; also float16 overflow, or labels that do not belong to their
-prompts.
-Fix: Lower train.learning_rate, and start again from the base model.
+## What it does
+Compares the validation loss at the end with that before the first step, row by row, and with the lowest in between.
+Without validation rows it uses the training batches, with their noise. A validation loss that rises while the
+training loss falls is `curve-overfit`.
+
+## Why is this bad?
+The run ends worse than it began, and later steps do not repair it.
+
+## Example
+```yaml
+train:
+  learning_rate: 5.0e-3     # all weights of a 1B model
+```
+
+## Use instead
+Lower `train.learning_rate`, and start again from the base model.
+
+```yaml
+train:
+  learning_rate: 2.0e-5
+```
+
+## Known problems
+float16 overflow, and labels that do not belong to their prompts, look the same in the loss.
 """
 
 from __future__ import annotations

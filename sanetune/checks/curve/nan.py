@@ -1,12 +1,31 @@
-"""A loss or gradient is not a number, or infinite.
+"""A loss or gradient norm is NaN or infinite.
 
-Measures: Losses and gradient norms that are NaN or infinite, in training and on rows held out: how many, from which
-step on, and whether it is so at the end. Trainers hide such losses by default (logging_nan_inf_filter), so gradient
-norms that stop being numbers count as much.
-Matters: A weight that is NaN stays NaN: from that step on everything that is trained is lost.
-Cause: Overflow in float16, a rate that is too high, a row with nothing to learn (0 divided by 0).
-Fix: Train in bf16 or float32 instead of fp16, lower train.learning_rate, and look for examples with no learnt token
-(labels-none).
+## What it does
+Counts losses and gradient norms that are NaN or infinite, in training and on validation rows, from which step on, and
+whether they still are at the end. Trainers hide such losses by default (`logging_nan_inf_filter`), so gradient norms
+that become NaN count as much.
+
+## Why is this bad?
+A NaN weight stays NaN: everything trained from that step on is lost.
+
+## Example
+A bf16 model trained in float16, whose largest value is 65,504:
+
+```yaml
+train:
+  fp16: true
+```
+
+## Use instead
+Train in bf16 or float32 instead of fp16, lower `train.learning_rate`, and see labels-none.
+
+```yaml
+train:
+  bf16: true
+```
+
+## Known problems
+With fp16, a single skipped step with a NaN gradient norm is the loss scaler at work and harmless.
 """
 
 from __future__ import annotations

@@ -1,11 +1,27 @@
-"""The norm of the gradients or of the weights grows without bound.
+"""The norm of the gradients or of the weights keeps growing.
 
-Measures: The gradient norm at the end against that after warm-up, and the norm of the trained weights against their
-first, with whether it still grows.
-Matters: Weights that run away take the model out of the range where its numbers are exact; the loss often shows it too
-late.
-Cause: A rate that is too high, no clipping, no weight decay.
-Fix: Clip the gradients (train.max_grad_norm: 1.0), or lower train.learning_rate.
+## What it does
+Compares the gradient norm at the end with that after warm-up, and the norm of the trained weights with their first
+one, and checks whether it still grows.
+
+## Why is this bad?
+Growing weights leave the range in which 16-bit numbers are accurate; the loss often shows it too late.
+
+## Example
+```yaml
+train:
+  learning_rate: 1.0e-3
+  max_grad_norm: 0          # no clipping
+```
+
+## Use instead
+Clip the gradients (`train.max_grad_norm: 1.0`), or lower `train.learning_rate`.
+
+```yaml
+train:
+  learning_rate: 2.0e-5
+  max_grad_norm: 1.0
+```
 """
 
 from __future__ import annotations

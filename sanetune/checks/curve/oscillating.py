@@ -1,10 +1,25 @@
-"""The loss swings up and down instead of falling.
+"""The loss oscillates instead of falling.
 
-Measures: The upward swings of the loss on a small fixed batch that is not trained on, looked at every few steps: it has
-no noise of batches. Without such looks, training losses that scatter by more than they have fallen.
-Matters: Steps that are too long jump over what they look for; the run ends wherever the last swing leaves it.
-Cause: A learning rate that is too high for this model, method and batch.
-Fix: Lower train.learning_rate to the rate proposed.
+## What it does
+Counts upward swings of the loss on a small fixed batch of validation rows, evaluated every few steps: it has no batch
+noise. Without such evaluations, it looks for training losses that scatter by more than they have fallen.
+
+## Why is this bad?
+Steps that are too large overshoot the minimum, and the run ends wherever the last swing leaves it.
+
+## Example
+```yaml
+train:
+  learning_rate: 1.0e-3     # all weights of a 1B model
+```
+
+## Use instead
+Lower `train.learning_rate` to the proposed value.
+
+```yaml
+train:
+  learning_rate: 1.0e-4
+```
 """
 
 from __future__ import annotations

@@ -1,11 +1,33 @@
-"""The loss on held-out rows rises from its minimum while training goes on falling.
+"""Validation loss rises from its minimum while training loss continues to fall.
 
-Measures: The loss on held-out rows at the end against its lowest, row by row, and what the training losses did since.
-Matters: From the minimum on the model learns its rows by heart; every further step makes it worse on all others.
-Cause: Too many passes over too few rows, for the rate that is used.
-Fix: Take the checkpoint at the minimum (train.load_best_model_at_end), train for fewer epochs, at a lower rate, with a
-weight decay of 0.05 to 0.1, with LoRA instead of all weights, or on more or more varied rows. On about 1,000 rows the
-loss and the quality of answers part ways (LIMA): read the samples too.
+## What it does
+Compares the validation loss at the end with its minimum, row by row, and looks at what the training loss did in
+between.
+
+## Why is this bad?
+From the minimum on, the model memorises its rows, and every further step makes it worse on all others.
+
+## Example
+```yaml
+train:
+  num_train_epochs: 10      # on 1,000 rows
+```
+
+## Use instead
+Keep the checkpoint at the minimum, or train for fewer epochs, at a lower learning rate, with LoRA, or on more rows.
+
+```yaml
+train:
+  num_train_epochs: 3
+  load_best_model_at_end: true
+  weight_decay: 0.1
+```
+
+## Known problems
+With about 1,000 rows, validation loss and the quality of answers can diverge. Read the sample answers too.
+
+## References
+- [LIMA](https://arxiv.org/abs/2305.11206): answers improved while validation loss rose
 """
 
 from __future__ import annotations

@@ -1,12 +1,28 @@
-"""Nothing is learnt: the loss ends where it began.
+"""The loss does not fall.
 
-Measures: The loss on held-out rows at the end against that before the first step, row by row, and the training losses
-beside it; without held-out rows the training batches alone. A curve that has fallen and then stays is no plateau.
-Matters: Every further step costs the same and changes nothing.
-Cause: A rate that is far too low, weights that are not trained, labels that cannot be learnt, or a model that has
-learnt this data before.
-Fix: See model-nothing-trainable and model-update-lost; then raise train.learning_rate tenfold and try again. Where the
-model knows the data already, it needs no more of it.
+## What it does
+Compares the validation loss at the end with that before the first step, row by row, beside the training loss. Without
+validation rows it uses the training batches. A curve that has fallen and then stays is not a plateau.
+
+## Why is this bad?
+Every further step costs the same and changes nothing.
+
+## Example
+```yaml
+train:
+  learning_rate: 1.0e-8
+```
+
+## Use instead
+See model-nothing-trainable and model-update-lost; then raise `train.learning_rate` tenfold and try again.
+
+```yaml
+train:
+  learning_rate: 2.0e-5
+```
+
+## Known problems
+A model that already knows the data cannot improve on it. It needs no more of it.
 """
 
 from __future__ import annotations

@@ -1,12 +1,43 @@
-"""Another rate does clearly better from the same start on the same batches.
+"""Another learning rate reaches a clearly lower validation loss from the same start on the same batches.
 
-Measures: Branches of forty steps from the base at a third of the planned rate, at it, and at three times it, and
-further in the direction that is better; the losses on held-out rows at their ends, compared row by row. A rate that
-looks too low is none where the trial comes as far at it.
-Matters: A rate that is too high under gradient clipping often neither diverges nor swings: the curve is smooth and
-simply stays high. One that is far too low learns next to nothing before the run is over.
-Cause: A rate for another size or method, or one that was multiplied for a larger batch.
-Fix: Set train.learning_rate to the rate proposed.
+## What it does
+Trains forty steps from the base at a third of the planned learning rate, at the planned one and at three times it,
+and continues in the better direction. The validation losses at the end are compared row by row. A low learning rate
+is not reported if the trial reaches the same loss with it.
+
+## Why is this bad?
+Under gradient clipping, a learning rate that is too high often neither diverges nor oscillates: the curve is smooth
+and stays high.
+
+One that is far too low learns next to nothing before the run is over.
+
+## Example
+A learning rate for another size or method:
+
+```yaml
+model:
+  name: Qwen/Qwen3-0.6B-Base
+  adapter: lora
+train:
+  learning_rate: 2.0e-5     # usual for all weights, too low for LoRA
+```
+
+## Use instead
+Set `train.learning_rate` to the proposed value.
+
+```yaml
+model:
+  name: Qwen/Qwen3-0.6B-Base
+  adapter: lora
+train:
+  learning_rate: 2.0e-4
+```
+
+## Known problems
+Forty steps favour high learning rates slightly: a long run tolerates less than a short one.
+
+## References
+- [LoRA without regret](https://thinkingmachines.ai/blog/lora/): what a wrong learning rate costs
 """
 
 from __future__ import annotations

@@ -1,12 +1,29 @@
-"""The learning rate is zero where it should not be.
+"""The learning rate is zero during the run.
 
-Measures: The logged learning rates that are exactly 0: all of them, at the start beyond the first steps, in the middle,
-or long before the end.
-Matters: A step at a rate of 0 changes nothing and costs as much as any other.
-Cause: A rate that was given as 0 or rounded to it, a schedule over fewer steps than the run has, a scheduler that is
-not stepped.
-Fix: Give train.learning_rate a value (leave it open for a derived one), and let the schedule have as many steps as the
-run.
+## What it does
+Finds logged learning rates that are exactly 0: all of them, at the start beyond the first steps, in the middle, or
+long before the end.
+
+## Why is this bad?
+A step at a learning rate of 0 changes nothing and costs as much as any other.
+
+## Example
+A schedule over fewer steps than the run has:
+
+```yaml
+train:
+  lr_scheduler_type: cosine
+  learning_rate: 0
+```
+
+## Use instead
+Give `train.learning_rate` a value, or leave it out, and let the schedule cover all steps of the run.
+
+```yaml
+train:
+  lr_scheduler_type: cosine
+  learning_rate: 2.0e-5
+```
 """
 
 from __future__ import annotations

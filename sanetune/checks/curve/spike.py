@@ -1,12 +1,31 @@
 """The loss or the gradient norm jumps far above its neighbours and comes back.
 
-Measures: Training losses at least 1.8 times the median of their neighbours and far outside the noise of batches, for
-several steps or together with the gradient norm; looks at a fixed batch that stand out; and a hump above the start in
-the first steps. One odd batch that leaves no trace at a fixed batch, or a large gradient that does no harm, is
-mentioned and no more.
-Matters: A spike throws away steps, and what the model knew; the next one may not come back.
-Cause: A rate that is high for the gradients that some batches have, a warm-up that is too short, no clipping.
-Fix: Clip the gradients (train.max_grad_norm), warm up longer (train.warmup_steps), or lower train.learning_rate.
+## What it does
+Finds training losses at least 1.8 times the median of their neighbours and far outside the batch noise, over several
+steps or together with the gradient norm; evaluations of a fixed batch that stand out; and a hump above the start in
+the first steps. One unusual batch without effect on a fixed batch, or a large gradient norm without harm, is only
+mentioned.
+
+## Why is this bad?
+A spike wastes steps and some of what the model knew, and the next one may not come back.
+
+## Example
+```yaml
+train:
+  learning_rate: 1.0e-4
+  warmup_steps: 0
+  max_grad_norm: 0          # no clipping
+```
+
+## Use instead
+Clip the gradients (`train.max_grad_norm`), warm up longer (`train.warmup_steps`), or lower `train.learning_rate`.
+
+```yaml
+train:
+  learning_rate: 5.0e-5
+  warmup_steps: 0.05
+  max_grad_norm: 1.0
+```
 """
 
 from __future__ import annotations

@@ -1,11 +1,31 @@
-"""The training loss falls in steps at the boundaries of epochs: rows are learnt by heart.
+"""Training loss drops at the boundaries of epochs, a sign of memorisation.
 
-Measures: How far the training loss drops where one epoch ends and the next begins, beside how far it falls within the
-epoch. Held-out rows that go on improving overrule it.
-Matters: A row that is better known the second time it comes, and not the rows between, is remembered rather than
-understood.
-Cause: Several epochs at a rate that lets the model remember single rows.
-Fix: Train for fewer epochs or at a lower rate, and hold rows out: they say when remembering begins to cost.
+## What it does
+Compares the drop of the training loss at each epoch boundary with its fall within the epoch. Validation rows that
+continue to improve overrule it.
+
+## Why is this bad?
+A row that is known better the second time, while other rows are not, is memorised.
+
+## Example
+```yaml
+train:
+  num_train_epochs: 8
+  learning_rate: 1.0e-4
+```
+
+## Use instead
+Train for fewer epochs or at a lower learning rate, and set rows aside for validation.
+
+```yaml
+data:
+  holdout: 0.1
+train:
+  num_train_epochs: 3
+```
+
+## References
+- [transformers#18730](https://github.com/huggingface/transformers/issues/18730)
 """
 
 from __future__ import annotations

@@ -1,13 +1,32 @@
 """The first losses are far above what a pre-trained model can have.
 
-Measures: The loss before the first step, or the first that was logged, beside the logarithm of the vocabulary's size,
-which is the loss of guessing. Where the vocabulary is not known, those of the smallest and the largest in common use
+## What it does
+Compares the loss before the first step, or the first logged one, with the natural logarithm of the vocabulary size,
+which is the loss of guessing. If the vocabulary is not known, the smallest and the largest in common use count
 (32,000 and 262,144 tokens).
-Matters: A model that does worse than guessing does not see the text that it was trained for. Its loss will fall all the
-same, and a steep curve looks like success.
-Cause: Labels that do not belong to their prompts, another tokenizer or template, weights that were not loaded, or a
-loss that is logged as a sum over several batches.
-Fix: Look at the tokens and labels with `sanetune data CONFIG`, and take tokenizer and weights from the same place.
+
+## Why is this bad?
+A model that does worse than guessing does not see the text it was pre-trained for. A steep curve then looks like
+success.
+
+## Example
+Labels shifted or shuffled, another model's tokenizer, or weights that were not loaded:
+
+```python
+tokenizer = AutoTokenizer.from_pretrained("gpt2")
+model = AutoModelForCausalLM.from_pretrained("meta-llama/Llama-3.2-1B")
+```
+
+## Use instead
+Inspect tokens and labels with `sanetune data CONFIG`, and take tokenizer and weights from the same place.
+
+```python
+tokenizer = AutoTokenizer.from_pretrained("meta-llama/Llama-3.2-1B")
+model = AutoModelForCausalLM.from_pretrained("meta-llama/Llama-3.2-1B")
+```
+
+## Known problems
+Some programs log the sum of the losses of several batches, which looks the same.
 """
 
 from __future__ import annotations

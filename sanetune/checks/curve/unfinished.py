@@ -1,10 +1,27 @@
-"""The loss is still falling fast where the run ends.
+"""The loss is still falling fast at the end of the run.
 
-Measures: By how much the loss falls in the last eighth of a finished run, by the held-out rows where there are looks
-enough, else by the trend of the training losses. The beginning of a longer run is not judged.
-Matters: The next steps would have been the cheapest part of what was learnt.
-Cause: Too few steps or epochs, a schedule that ends at a high rate, or a rate that is too low.
-Fix: Train for more epochs (train.num_train_epochs), or raise train.learning_rate.
+## What it does
+Measures the fall of the loss in the last eighth of a finished run, on validation rows if there are enough
+evaluations, else by the trend of the training loss. The beginning of a longer run is not judged.
+
+## Why is this bad?
+The next steps would have been the cheapest part of the training.
+
+## Example
+```yaml
+train:
+  max_steps: 100            # 0.2 epochs
+  lr_scheduler_type: constant
+```
+
+## Use instead
+Train for more epochs (`train.num_train_epochs`), or raise `train.learning_rate`.
+
+```yaml
+train:
+  num_train_epochs: 2
+  lr_scheduler_type: cosine
+```
 """
 
 from __future__ import annotations

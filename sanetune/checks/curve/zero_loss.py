@@ -1,10 +1,32 @@
-"""The loss or the gradient is exactly zero.
+"""The loss or the gradient norm is exactly zero.
 
-Measures: Training losses, losses on held-out rows and gradient norms that are exactly 0 while their neighbours are not
-near it: a loss that has fallen to nothing is rounded to 0 in some logs.
-Matters: A step with a loss of 0 teaches nothing and costs as much as any other; a validation loss of 0 says nothing.
-Cause: Batches without one learnt token, or a loss that is cut off from the weights.
-Fix: Look at the labels with `sanetune data CONFIG`, and raise max_length or drop the rows whose answers it cuts off.
+## What it does
+Counts training losses, validation losses and gradient norms that are exactly 0 while their neighbours are not near it
+(some logs round a very small loss to 0).
+
+## Why is this bad?
+A step with a loss of 0 teaches nothing and costs as much as any other; a validation loss of 0 means nothing.
+
+## Example
+`max_length` truncates every answer of a batch, so that no token remains in the loss:
+
+```yaml
+train:
+  max_length: 256           # prompts have 400 tokens
+data:
+  overlong: cut
+```
+
+## Use instead
+Inspect the labels with `sanetune data CONFIG`, and raise `train.max_length` or drop the rows whose answers it
+truncates.
+
+```yaml
+train:
+  max_length: 1024
+data:
+  overlong: drop
+```
 """
 
 from __future__ import annotations

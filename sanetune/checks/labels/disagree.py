@@ -1,13 +1,31 @@
-"""The engine's labels and the independent route differ on some token.
+"""The trainer's labels differ from an independent derivation of them.
 
-Measures: Every token of every document in the engine's batches: learnt or masked there, against what the message spans,
-found by another route, say. Tokens on which tools differ with reason (white space behind the end token, what a template
-adds inside a turn) are left out.
-Matters: Two ways to the same labels have come to different ones. At least one of them is wrong, and nobody knows what
-the run will learn.
-Cause: Masks that were made for another template, by hand, or from a truncated text; or a template whose turns cannot be
-told apart by their texts.
-Fix: Look at the tokens shown. Where the engine is wrong, let sanetune make the labels (data.loss_on: assistant).
+## What it does
+Compares every token of every document in the engine's batches, in the loss or masked, with what the message
+boundaries require, derived by a second implementation that shares no code with the first. Tokens on which tools
+differ for a reason (white space after the end token, text that the template adds inside a turn) are left out.
+
+## Why is this bad?
+At least one of the two is wrong, and it is not known what the run will learn.
+
+## Example
+Masks made by hand for another template:
+
+```python
+collator = CompletionOnlyCollator("### Response:", tokenizer)
+```
+
+## Use instead
+Look at the tokens shown. If the trainer is wrong, let sanetune make the labels (`data.loss_on: assistant`).
+
+```yaml
+data:
+  train: support.jsonl
+  loss_on: assistant
+```
+
+## Known problems
+A template whose turns cannot be told apart by their text is skipped, and counted.
 """
 
 from __future__ import annotations

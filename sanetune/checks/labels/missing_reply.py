@@ -1,13 +1,31 @@
-"""Tokens of an answer are not learnt although they should be.
+"""Tokens of an answer are masked although they should be in the loss.
 
-Measures: Masked labels in the engine's own batches on tokens which the independent route gives to an assistant message
-that the declared intent learns.
-Matters: What is masked is never taught: all-zero masks train nothing and still write checkpoints, and a mask that
-swallows the beginning of each answer teaches only how to go on.
-Cause: A response template that does not fit the chat template, {% generation %} markers around a part of the turn only,
-or masks that are shifted by a few tokens.
-Fix: Let sanetune make the labels (data.loss_on: assistant), or repair the response template, and look at the rows with
-`sanetune data CONFIG`.
+## What it does
+Counts masked labels in the engine's own batches on tokens that the independent derivation assigns to an assistant
+message that should be trained on.
+
+## Why is this bad?
+Masked tokens are never learned. A mask that covers the beginning of each answer teaches only how to continue one.
+
+All-zero masks train nothing and still write checkpoints.
+
+## Example
+A response template that does not match the chat template:
+
+```python
+# the template writes <|im_start|>assistant
+collator = CompletionOnlyCollator("<|assistant|>", tokenizer)
+```
+
+## Use instead
+Let sanetune make the labels (`data.loss_on: assistant`), or repair the response template; `sanetune data CONFIG`
+shows the rows.
+
+```yaml
+data:
+  train: support.jsonl
+  loss_on: assistant
+```
 """
 
 from __future__ import annotations

@@ -1,12 +1,32 @@
-"""Examples have nothing to learn.
+"""Every label of the example is masked.
 
-Measures: The documents in the engine's batches in which every label is masked, in training and in validation.
-Matters: A batch of such rows has a loss of 0.0 and a gradient of 0.0, and in validation they pull the mean down without
-meaning anything: the run looks better than it is.
-Cause: A prompt that fills max_length, an answer that is empty, a mask whose pattern does not fit the chat template, or
-rows without an assistant turn.
-Fix: Leave those rows out or repair them; raise train.max_length where the prompt fills it; let sanetune make the masks
-(data.loss_on: assistant), which finds the turns of any template.
+## What it does
+Counts documents in the engine's training and validation batches in which every label is -100.
+
+## Why is this bad?
+A batch of such rows has a gradient of 0.0, and in validation they make the run look better than it is.
+
+## Example
+Prompts that fill `max_length`:
+
+```yaml
+train:
+  max_length: 512           # prompts have 600 tokens
+data:
+  overlong: cut
+```
+
+## Use instead
+Repair those rows, raise `train.max_length` if the prompt fills it, and let sanetune make the masks.
+
+`data.loss_on: assistant` finds the turns of any template.
+
+```yaml
+train:
+  max_length: 2048
+data:
+  overlong: drop
+```
 """
 
 from __future__ import annotations

@@ -1,12 +1,27 @@
-"""Padding is learnt, or an end token is masked as if it were padding.
+"""Padding is in the loss, or an end token is masked as if it were padding.
 
-Measures: Labels on padding in the engine's own batches; and, where the pad token is a token that ends turns, how many
-of these ends are masked.
-Matters: Learnt padding teaches the model to write padding and drowns the answers; a masked end token is never
-learnt, so answers never stop.
-Cause: A collator that masks by the id of the pad token while that id also ends turns (transformers'
-DataCollatorForLanguageModeling with pad_token = eos_token), or one that copies input_ids into labels without masking.
-Fix: Mask padding by its place, as sanetune and TRL do; or give the tokenizer a pad token of its own.
+## What it does
+Counts labels on padding in the engine's own batches and, if the pad token also ends turns, end tokens that are
+masked.
+
+## Why is this bad?
+Padding in the loss teaches the model to write padding; a masked end token is never learned, so answers never stop.
+
+## Example
+A collator that masks by the id of the pad token, while that id also ends turns:
+
+```python
+tokenizer.pad_token = tokenizer.eos_token
+collator = DataCollatorForLanguageModeling(tokenizer, mlm=False)
+```
+
+## Use instead
+Mask padding by position, as sanetune and TRL do, or give the tokenizer its own pad token.
+
+```python
+tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+model.resize_token_embeddings(len(tokenizer))
+```
 """
 
 from __future__ import annotations

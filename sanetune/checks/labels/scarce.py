@@ -1,11 +1,33 @@
-"""So few tokens are learnt that most of the compute is spent on prompts.
+"""Few tokens are in the loss, so most of the compute is spent on prompts.
 
-Measures: The share of learnt tokens among all tokens of the documents in the engine's training batches.
-Matters: Every token costs the same forward and backward pass; where few are learnt, the run is dearer than it looks and
-each step's gradient rests on little.
-Cause: Long system prompts, tool descriptions or documents before short answers; an answer format of one word.
-Fix: Shorten what all prompts share, learn all assistant turns and not only the last, and pack short rows
-(train.packing: true). It is no fault where long inputs are the task.
+## What it does
+Computes the share of tokens in the loss among all tokens of the documents in the engine's training batches.
+
+## Why is this bad?
+Every token costs the same forward and backward pass, and a gradient from few tokens is noisy.
+
+## Example
+A system prompt of 3,000 tokens before answers of ten, and the loss on the last turn only:
+
+```yaml
+data:
+  train: agent.jsonl
+  loss_on: last
+```
+
+## Use instead
+Shorten what all prompts share, train on all assistant turns instead of the last, and pack short rows.
+
+```yaml
+data:
+  train: agent.jsonl
+  loss_on: assistant
+train:
+  packing: true
+```
+
+## Known problems
+If long inputs are the task (summaries, extraction), a small share is normal.
 """
 
 from __future__ import annotations

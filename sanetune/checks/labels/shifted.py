@@ -1,11 +1,27 @@
-"""Labels do not line up with their inputs.
+"""Labels are shifted relative to their inputs.
 
-Measures: Labels in the engine's own batches that are another id than the input at the same place, and documents in
-which most labels are the id of the next or the previous input.
-Matters: transformers' models shift labels by one themselves. Labels that are shifted already teach the token after
-next: the loss falls, and the model writes nonsense.
-Cause: A collator or data set that shifts labels, as loops written for plain PyTorch do.
-Fix: Give labels that equal input_ids wherever a token is learnt and are -100 elsewhere; remove the shift.
+## What it does
+Counts labels in the engine's own batches that differ from the input id at the same position, and documents in which
+most labels equal the next or the previous input id.
+
+## Why is this bad?
+Models in transformers shift labels themselves. Labels that are already shifted teach the token after next: the loss
+falls, and the model writes nonsense.
+
+## Example
+A collator written for a plain PyTorch loop:
+
+```python
+batch["labels"] = batch["input_ids"][:, 1:]
+batch["input_ids"] = batch["input_ids"][:, :-1]
+```
+
+## Use instead
+Set labels equal to `input_ids` for tokens in the loss and to -100 elsewhere, without a shift.
+
+```python
+batch["labels"] = batch["input_ids"].masked_fill(~in_loss, -100)
+```
 """
 
 from __future__ import annotations

@@ -1,11 +1,31 @@
 """The checkpoints do not fit on the disk.
 
-Measures: Bytes of one checkpoint (weights that are saved, optimizer state) times those that are kept at once, and of
-the final model, beside what is free where the run will lie.
-Matters: A disk that fills while a checkpoint is written ends the run, hours after it began.
-Cause: Many checkpoints kept, or optimizer state twice as large as the weights, which is saved with them.
-Fix: Lower train.save_total_limit, set train.save_only_model: true (such checkpoints cannot be resumed), or another
-run.output_dir.
+## What it does
+Multiplies the bytes of one checkpoint (saved weights and optimizer state) by the number kept at once, adds the final
+model, and compares the sum with the free space at the run's folder.
+
+## Why is this bad?
+A disk that fills during a checkpoint ends the run, hours after it began.
+
+## Example
+Each checkpoint of a 7B model with Adam's state takes about 80 GB:
+
+```yaml
+train:
+  save_steps: 100
+  save_total_limit: 20
+```
+
+## Use instead
+Lower `train.save_total_limit`, set `train.save_only_model: true`, or choose another `run.output_dir`.
+
+Checkpoints with the model only cannot be resumed.
+
+```yaml
+train:
+  save_steps: 500
+  save_total_limit: 2
+```
 """
 
 from __future__ import annotations

@@ -1,11 +1,29 @@
-"""The longest batch, with optimizer state, does not fit into memory.
+"""The longest batch, with optimizer state, does not fit in memory.
 
-Measures: A batch of the longest rows goes forward, backward and through one step of the run's own optimizer, then one
-of the longest validation rows is evaluated: peak memory of the device, or of the process on a CPU.
-Matters: A run that is out of memory at step 683, on one long batch, has spent everything up to there.
-Cause: A batch or a max_length that is too large for the device, or optimizer state that was not thought of.
-Fix: Halve train.per_device_train_batch_size and double train.gradient_accumulation_steps (the effective batch stays),
-switch on train.activation_checkpointing, lower train.max_length, or train an adapter.
+## What it does
+Runs forward, backward and one optimizer step on a batch of the longest training rows, then evaluates the longest
+validation rows, and records the peak memory of the device (of the process on a CPU).
+
+## Why is this bad?
+A run that runs out of memory on one long batch at step 683 has spent everything up to there.
+
+## Example
+```yaml
+train:
+  per_device_train_batch_size: 16
+  max_length: 8192
+```
+
+## Use instead
+Halve the batch and double `train.gradient_accumulation_steps`, enable activation checkpointing, or train an adapter.
+
+```yaml
+train:
+  per_device_train_batch_size: 4
+  gradient_accumulation_steps: 4
+  max_length: 8192
+  activation_checkpointing: true
+```
 """
 
 from __future__ import annotations

@@ -1,12 +1,34 @@
-"""The run takes longer, or costs more, than the budget allows.
+"""The run takes longer or costs more than the budget allows.
 
-Measures: Hours and dollars of the whole run, forecast from the measured steps of the trial: steps, looks at the
-validation rows, and what is saved; as if the whole run went like the fastest and like the slowest stretch of the trial.
-Matters: A run that is stopped when the money is gone ends in the middle of its schedule, at a high rate, and has to be
-paid for again.
-Cause: More epochs, longer rows or more padding than was thought of, or a price per hour for slower devices.
-Fix: Train for fewer epochs (train.num_train_epochs) or steps, save what padding costs (train.packing: true), look at
-the validation rows less often, or raise the budget.
+## What it does
+Forecasts hours and dollars of the whole run from the measured steps of the trial: steps, evaluations and checkpoint
+saves, for the fastest and the slowest stretch of the trial.
+
+## Why is this bad?
+A run that is stopped when the money is spent ends in the middle of its schedule and has to be paid for again.
+
+## Example
+```yaml
+budget:
+  devices: 8
+  usd_per_device_hour: 2.0
+  max_usd: 200
+train:
+  num_train_epochs: 10
+```
+
+## Use instead
+Train for fewer epochs or steps, pack short rows (`train.packing: true`), evaluate less often, or raise the budget.
+
+```yaml
+budget:
+  devices: 8
+  usd_per_device_hour: 2.0
+  max_usd: 200
+train:
+  num_train_epochs: 3
+  packing: true
+```
 """
 
 from __future__ import annotations

@@ -1,12 +1,34 @@
-"""The run is far below what the device can do, and a reason for it was measured.
+"""The run is far below the device's speed, for a measured reason.
 
-Measures: Operations per second of the trial's steps beside those that this device reaches on products of the model's
-own matrices; where the steps spend the rest: waiting for the loader, and (each as a difference in time of a forward and
-backward pass on the run's own batch, with it and without, in turns) eager attention, activation checkpointing while
-memory has room, float32 on a GPU that computes in bf16, and padding.
-Matters: The same training takes, and costs, several times as much as it has to.
-Cause: A setting copied from another model or a smaller device, or a loader that cannot keep up.
-Fix: Switch what was measured, and look again.
+## What it does
+Compares the FLOP/s of the trial's steps with those that this device reaches on matrix products of the model's own
+shapes, and measures where the rest goes: waiting for the dataloader, and (each as the difference of a forward and
+backward pass on the run's own batch, with and without it, in alternation) eager attention, activation checkpointing
+although memory is free, float32 on a GPU that computes in bf16, and padding.
+
+## Why is this bad?
+The same training takes, and costs, several times as much as necessary.
+
+## Example
+```yaml
+model:
+  attention: eager
+train:
+  activation_checkpointing: true      # with 60 GB free
+```
+
+## Use instead
+Change what was measured, and check again.
+
+```yaml
+model:
+  attention: sdpa
+train:
+  activation_checkpointing: false
+```
+
+## References
+- [PaLM](https://arxiv.org/abs/2204.02311), [Llama 3](https://arxiv.org/abs/2407.21783): utilisation of large runs
 """
 
 from __future__ import annotations

@@ -1,12 +1,33 @@
-"""One large batch and several small ones give different gradients.
+"""One large batch and the same rows in micro-batches give different gradients.
 
-Measures: The gradient that the engine takes over two micro-batches, and the gradient of the mean loss per learnt token
-over the same rows, computed apart.
-Matters: Where micro-batches are averaged although they hold different numbers of learnt tokens, short answers weigh
-more than long ones, and the result depends on how the batch was cut.
-Cause: A loss that is divided by the tokens of each micro-batch, or by the number of micro-batches a second time.
-Fix: Use an engine that divides by the learnt tokens of the whole step (transformers 4.46 and later with
-num_items_in_batch), or gradient_accumulation_steps: 1.
+## What it does
+Compares the gradient that the engine computes over two micro-batches with the gradient of the mean loss per token
+over the same rows, computed separately.
+
+## Why is this bad?
+Averaged over unequal micro-batches, tokens of short answers weigh more than tokens of long ones.
+
+The result then depends on how the batch was divided.
+
+## Example
+A loss that is divided by the tokens of each micro-batch:
+
+```python
+loss = model(**batch).loss / gradient_accumulation_steps
+```
+
+## Use instead
+Divide by the tokens of the whole step, or set `gradient_accumulation_steps: 1`.
+
+transformers 4.46 and later pass `num_items_in_batch` for it.
+
+```python
+total = F.cross_entropy(logits, labels, reduction="sum")
+loss = total / num_items_in_batch
+```
+
+## References
+- [transformers#34191](https://github.com/huggingface/transformers/pull/34191): the fix of gradient accumulation
 """
 
 from __future__ import annotations

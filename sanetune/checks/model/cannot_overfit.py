@@ -1,15 +1,33 @@
-"""A few examples cannot be learnt by heart.
+"""The model cannot memorise a few examples.
 
-Measures: Twenty training examples in fifty steps, without weight decay, dropout and label smoothing, at a rate that the
-test finds from the critical one (two more are tried where it does not do): the loss per learnt token; then greedy
-answers to their own prompts, token for token, the end token included. The planned rate is tried as well, for
-information.
-Matters: A set-up that cannot learn twenty examples by heart will not learn the task from fifteen thousand; and an
-answer that is known by heart but does not come back, or does not end, was learnt at other places than it is asked at.
-Cause: Frozen or unattached weights, labels that do not line up, updates that are rounded away, a template that
-inference renders otherwise, an end that is not learnt.
-Fix: Look at the answers shown: a loss that stays high points to weights and optimizer, a low loss with answers that do
-not come back to template, end token or generation settings.
+## What it does
+Trains on twenty examples for fifty steps, without weight decay, dropout or label smoothing, at a learning rate
+derived from the critical one (two more are tried if it does not suffice), and measures the loss per token; then
+compares greedy answers to their own prompts token by token, end token included. The planned learning rate is tried as
+well, for information.
+
+## Why is this bad?
+A set-up that cannot memorise twenty examples will not learn the task from fifteen thousand.
+
+An answer that is memorised but not reproduced, or does not end, was trained in another context than it is asked in.
+
+## Example
+A frozen embedding with a template that adds tokens, or a template that inference renders differently:
+
+```yaml
+model:
+  chat_template: chatml
+  freeze: [embed_tokens, lm_head]
+```
+
+## Use instead
+Look at the answers shown. A high loss points to weights and optimizer; a low loss without the answers points to
+template, end token or generation settings.
+
+```yaml
+model:
+  chat_template: chatml
+```
 """
 
 from __future__ import annotations

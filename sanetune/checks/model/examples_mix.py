@@ -1,11 +1,25 @@
-"""An example's loss changes with its neighbours in the batch, or with its padding.
+"""An example's loss depends on its neighbours in the batch or on its padding.
 
-Measures: The loss of every learnt token of a row in its batch, and of the same row alone.
-Matters: Rows that see each other, or their padding, are not learnt as they will be used, and the result depends on the
-batch size.
-Cause: An attention mask that is not passed on, padding on the side that the positions do not expect, or a model whose
-layers mix the batch.
-Fix: Use another attention implementation (model.attention: sdpa), or train with per_device_train_batch_size: 1.
+## What it does
+Compares the loss of every token of a row in its batch with that of the same row alone.
+
+## Why is this bad?
+Rows that attend to each other or to padding are not trained as they will be used.
+
+## Example
+A collator that does not return the attention mask, or left padding with positions counted from the left:
+
+```python
+batch = {"input_ids": ids, "labels": labels}
+```
+
+## Use instead
+Use another attention implementation (`model.attention: sdpa`), or `per_device_train_batch_size: 1`.
+
+```yaml
+model:
+  attention: sdpa
+```
 """
 
 from __future__ import annotations

@@ -1,10 +1,24 @@
 """Gradients are not finite, or vanish in some layers.
 
-Measures: The norm of the gradient of every trained tensor over the first batches, and of each layer.
-Matters: One NaN makes the whole step NaN; a layer whose gradient vanishes is not trained.
-Cause: Overflow in fp16, a rate or a loss scale that is far too high, a broken checkpoint, or layers that nothing flows
-through.
-Fix: Train in bf16 or fp32 (train.fp16: false), and check that the model's weights are finite.
+## What it does
+Computes the gradient norm of every trained tensor and of each layer over the first batches.
+
+## Why is this bad?
+One NaN makes the whole step NaN, and a layer without gradient is not trained.
+
+## Example
+```yaml
+train:
+  fp16: true                # a model pre-trained in bf16
+```
+
+## Use instead
+Train in bf16 or float32 (`train.fp16: false`), and check that the model's weights are finite.
+
+```yaml
+train:
+  bf16: true
+```
 """
 
 from __future__ import annotations

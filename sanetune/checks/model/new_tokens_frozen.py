@@ -1,12 +1,29 @@
-"""Tokens that were added to the vocabulary stand in the data, and their embeddings are not trained.
+"""Tokens added to the vocabulary occur in the data, and their embeddings are not trained.
 
-Measures: Ids of the first batches that the model's own tokenizer does not have, and whether the rows of the embedding
-(and of an output head of its own) that belong to them get a gradient.
-Matters: An added token starts as noise. Frozen, it can be neither read nor written: the model never learns where a turn
-ends.
-Cause: A template with tokens of its own beside LoRA, or a frozen embedding.
-Fix: Do not freeze the embedding; with an adapter of another tool, train the added rows (trainable_token_indices) or the
-whole embedding and head (modules_to_save).
+## What it does
+Finds ids in the first batches that the model's own tokenizer does not have, and checks whether their rows of the
+embedding (and of a separate output head) get a gradient.
+
+## Why is this bad?
+A new token's embedding is noise. While frozen, the token can be neither read nor written, so the model never learns
+where a turn ends.
+
+## Example
+```yaml
+model:
+  chat_template: chatml
+  freeze: [embed_tokens]
+```
+
+## Use instead
+Do not freeze the embedding; with another tool's adapter, train the added rows (`trainable_token_indices`) or
+embedding and head (`modules_to_save`).
+
+```yaml
+model:
+  chat_template: chatml
+  adapter: lora             # rows of added tokens are trained
+```
 """
 
 from __future__ import annotations

@@ -1,11 +1,27 @@
-"""Less of the model is trained than was meant, or nothing.
+"""Less of the model is trained than intended, or nothing.
 
-Measures: The weights that training changes, what each freeze and adapter pattern matched, and which of the trained
-weights get no gradient from the first batches.
-Matters: What gets no gradient stays as it is: the run costs the same and teaches less, or nothing at all.
-Cause: Frozen parameters, adapters on modules that the forward pass does not use, or gradient checkpointing that cuts
-the graph below frozen inputs.
-Fix: Loosen model.freeze or model.train_only, or name other modules in model.adapter.target.
+## What it does
+Lists the trained weights, what each freeze and adapter pattern matched, and which trained weights get no gradient
+from the first batches.
+
+## Why is this bad?
+Weights without a gradient do not change: the run costs the same and teaches less, or nothing.
+
+## Example
+A pattern that matches more than intended:
+
+```yaml
+model:
+  freeze: ["layers"]
+```
+
+## Use instead
+Narrow `model.freeze` or widen `model.train_only`, or name other modules in `model.adapter.target`.
+
+```yaml
+model:
+  freeze: ["layers.0.", "layers.1."]
+```
 """
 
 from __future__ import annotations

@@ -1,12 +1,30 @@
-"""Answers are no likelier after their own prompt than after another row's.
+"""Answers are no more likely after their own prompt than after another row's.
 
-Measures: Over the rows, the weight of the rare words that an answer shares with its own prompt against those of other
-rows; on the real model, the loss of answers after their own prompt, after another row's and after none, in pairs over
-rows; and where there is a trial, the same again on held-out rows with the model that it has made.
-Matters: The training curve cannot see this. Shuffled answers are learnt by heart with a falling loss, and the model
-answers beside the point.
-Cause: Two columns that were sorted, filtered or shuffled apart, or an index that is off by one.
-Fix: Join prompts and answers again by their key, and look at the rows shown.
+## What it does
+Over the rows, compares the rare words that an answer shares with its own prompt with those it shares with other rows'
+prompts. On the real model, compares the loss of answers after their own prompt, after another row's and after none,
+paired by row; with a trial, again on validation rows after it.
+
+## Why is this bad?
+Training loss does not show this: shuffled answers are memorised with a falling loss, and the model answers something
+else.
+
+## Example
+Two columns that were sorted or filtered separately:
+
+```python
+rows = zip(sorted(prompts), answers)
+```
+
+## Use instead
+Join prompts and answers again by their key, and look at the rows shown.
+
+```python
+rows = ((prompts[key], answers[key]) for key in prompts)
+```
+
+## Known problems
+Data with few different answers (labels, set phrases) cannot be judged by words; the model decides then.
 """
 
 from __future__ import annotations

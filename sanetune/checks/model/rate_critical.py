@@ -1,11 +1,31 @@
-"""The planned rate is larger than the largest step that still lowers the loss.
+"""The planned learning rate exceeds the largest step that still lowers the loss.
 
-Measures: The critical rate: after ten gentle steps, how far one can go along the optimizer's own direction before the
-loss on the same batches rises (a line search of about ten forward passes; arXiv:2601.16979).
-Matters: A run whose steps go beyond it throws away what the model knew in the first steps; under gradient clipping it
-need not even diverge, it only learns less.
-Cause: A rate for another size or method, or one that was multiplied for a larger batch.
-Fix: Lower train.learning_rate to the rate proposed, a quarter of the critical one.
+## What it does
+Finds the critical learning rate: after ten small steps, how far one can go along the optimizer's own direction before
+the loss on the same batches rises (a line search of about ten forward passes).
+
+## Why is this bad?
+Steps beyond the critical learning rate destroy what the model knew. Under gradient clipping the run need not diverge;
+it only learns less.
+
+## Example
+A learning rate multiplied for a larger batch, or copied from another size:
+
+```yaml
+train:
+  learning_rate: 1.0e-2
+```
+
+## Use instead
+Lower `train.learning_rate` to the proposed value, a quarter of the critical one.
+
+```yaml
+train:
+  learning_rate: 1.0e-3
+```
+
+## References
+- [arXiv:2601.16979](https://arxiv.org/abs/2601.16979)
 """
 
 from __future__ import annotations

@@ -1,12 +1,29 @@
-"""The saved folder, loaded afresh, is not the model that was trained.
+"""The saved folder, loaded again, is not the trained model.
 
-Measures: A copy of the model, with its adapter moved away from zero, is saved as a run saves it and loaded with plain
-transformers: the largest difference in the next token's log-probabilities, the chat template, and the tokens that end
-generation.
-Matters: What is shipped is the folder. A merge that changes the weights, or a template or stop token that is lost,
-makes another model of it.
-Cause: Merging into rounded or quantised weights, tied embeddings that are saved apart, or a tokenizer that was lost.
-Fix: Save in the number format of training (model.dtype), and report what differs: saving is sanetune's own work.
+## What it does
+Saves a copy of the model, its adapter moved away from zero, as a run saves it, loads it with plain transformers, and
+compares log-probabilities of the next token, the chat template and the tokens that end generation.
+
+## Why is this bad?
+The folder is what gets served. A merge that changes weights, or a lost template or stop token, makes it a different
+model.
+
+## Example
+Merging an adapter into quantised weights:
+
+```python
+model = PeftModel.from_pretrained(quantised_base, "adapter")
+model = model.merge_and_unload()
+```
+
+## Use instead
+Save in the number format of training (`model.dtype`), and report what differs: saving is sanetune's own work.
+
+```python
+base = AutoModelForCausalLM.from_pretrained(name, dtype=torch.bfloat16)
+model = PeftModel.from_pretrained(base, "adapter")
+model = model.merge_and_unload()
+```
 """
 
 from __future__ import annotations

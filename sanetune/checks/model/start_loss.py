@@ -1,12 +1,25 @@
-"""The untrained model's loss on the answers is not where a pre-trained model can be.
+"""The untrained model's loss on the answers is higher than a pre-trained model can have.
 
-Measures: The loss per learnt token on the first batches before any step, beside the logarithm of the vocabulary's size,
+## What it does
+Compares the loss per token on the first batches before any step with the natural logarithm of the vocabulary size,
 which is the loss of guessing.
-Matters: A pre-trained model that does worse than guessing does not see the text it was trained for: what it knows will
-be overwritten instead of used.
-Cause: A tokenizer that does not belong to the model, weights that were not loaded, labels that are shifted or those of
-other rows.
-Fix: Take tokenizer and weights from the same place, and look at the tokens with `sanetune data CONFIG`.
+
+## Why is this bad?
+A pre-trained model that does worse than guessing does not see the text it was trained for.
+
+## Example
+Another model's tokenizer, weights that were not loaded, or shifted labels:
+
+```python
+model = AutoModelForCausalLM.from_config(config)      # random weights
+```
+
+## Use instead
+Take tokenizer and weights from the same place, and inspect the tokens with `sanetune data CONFIG`.
+
+```python
+model = AutoModelForCausalLM.from_pretrained(name)
+```
 """
 
 from __future__ import annotations

@@ -1,12 +1,30 @@
-"""After a step the weights have not moved, or not all that should.
+"""Some weights do not change after an optimizer step.
 
-Measures: One step of the run's own optimizer at its planned peak rate on the first batches: of the weights with a
-gradient, the share that is bit for bit what it was.
-Matters: Updates that are smaller than the spacing of the number format are rounded away: the loss hardly falls,
-whatever the number of steps.
-Cause: Weights in bf16 or fp16 without a copy in 32 bits, a rate of zero, or an optimizer that was not given the
-parameters.
-Fix: Set model.dtype: float32 (train.bf16 may stay: it is for computing), or raise the rate.
+## What it does
+Takes one step of the run's own optimizer at its planned peak learning rate on the first batches, and computes the
+share of the weights with a gradient that are bit for bit unchanged.
+
+## Why is this bad?
+Updates smaller than the spacing of the number format are rounded away, and the loss hardly falls.
+
+## Example
+```yaml
+model:
+  dtype: bfloat16
+train:
+  learning_rate: 1.0e-5
+```
+
+## Use instead
+Set `model.dtype: float32` (`train.bf16` can stay: it is for computing), or raise the learning rate.
+
+```yaml
+model:
+  dtype: float32
+train:
+  learning_rate: 1.0e-5
+  bf16: true
+```
 """
 
 from __future__ import annotations

@@ -1,12 +1,26 @@
-"""Rows or tokens are lost on the way from the file to the batches.
+"""Rows or tokens are dropped between the file and the batches.
 
-Measures: Rows dropped or cut in preparation with their tokens, and examples of the data set that no batch of an epoch
-holds.
-Matters: What is lost is not learnt, and it is not a fair sample: the longest rows go first, often those with the most
-to teach.
-Cause: max_length below the longest rows, packing that discards what overflows, dataloader_drop_last, or rows without
-anything to learn.
-Fix: Raise train.max_length, split long rows, or accept the loss knowingly: `sanetune data CONFIG` lists every lost row.
+## What it does
+Counts rows dropped or truncated in preparation, with their tokens, and examples of the data set that no batch of an
+epoch contains.
+
+## Why is this bad?
+Dropped rows are not trained on, and they are no fair sample: the longest go first, often those with the most to teach.
+
+## Example
+```yaml
+train:
+  max_length: 512
+  dataloader_drop_last: true
+```
+
+## Use instead
+Raise `train.max_length`, split long rows, or accept the loss knowingly: `sanetune data CONFIG` lists every dropped row.
+
+```yaml
+train:
+  max_length: 4096
+```
 """
 
 from __future__ import annotations

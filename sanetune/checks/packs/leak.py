@@ -22,8 +22,9 @@ train:
 ```
 
 ## Use instead
-Set `train.packing: false`, or an attention implementation that keeps documents apart (`model.attention:
-flash_attention_2` where the model supports it).
+Set `train.packing: false`, or an attention implementation that keeps documents apart.
+
+`model.attention: flash_attention_2` does, where the model supports it.
 
 ```yaml
 model:

@@ -1,17 +1,40 @@
-"""Rows that are copies of other rows of their split, exactly or nearly.
+"""Rows are exact or near copies of other rows of their split.
 
-Measures: every row against every other of its split. Exact copies agree in all messages once case, white space and
-Unicode variants are set aside; near copies share most of their word pairs (Jaccard similarity; proposed by MinHash,
-confirmed by reading both again). Rows that a source's `weight` repeats are not counted, nor are rows that only share
-the wording of a template.
+## What it does
+Compares every row with every other row of its split. Exact copies have the same messages, ignoring case, white space
+and Unicode variants. Near copies share most of their word pairs (Jaccard similarity: candidates by MinHash, each
+confirmed in full). Rows repeated by a source's `weight` are not counted, nor are rows that share only the wording of
+a template.
 
-Matters: copies are learnt by heart before the rest is learnt at all, every epoch anew, and a validation split with
-copies weighs some rows more than others.
+## Why is this bad?
+Copies are memorised before the other rows are learned, and in validation they give some rows more weight than others.
 
-Cause: files joined twice, an export that repeats rows, data made from too few seeds.
+## Example
+Two exports of the same conversations, joined:
 
-Fix: keep one row of each pair; `sanetune check CONFIG --write-clean DIR` writes such a copy of the data. To use some
-rows more often on purpose, give their source a `weight`.
+```jsonl
+{"prompt": "Where is my parcel?", "completion": "It left on Monday."}
+{"prompt": "where is my parcel? ", "completion": "It left on Monday."}
+```
+
+## Use instead
+Keep one row of each pair; `sanetune check CONFIG --write-clean DIR` writes such a copy of the data.
+
+To repeat rows on purpose, give their source a `weight`:
+
+```yaml
+data:
+  train:
+    - {path: support.jsonl}
+    - {path: golden.jsonl, weight: 3}
+```
+
+## Known problems
+Paraphrases that share few words are not found.
+
+## References
+- [Deduplicating Training Data Makes Language Models Better](https://arxiv.org/abs/2107.06499)
+- [Scaling Laws and Interpretability of Learning from Repeated Data](https://arxiv.org/abs/2205.10487)
 """
 
 from __future__ import annotations

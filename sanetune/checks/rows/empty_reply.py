@@ -1,17 +1,27 @@
-"""Answers that say nothing: empty, blank, a placeholder, or the question again.
+"""Answers are empty, blank, a placeholder, or a copy of the question.
 
-Measures: every turn of the assistant that calls no tool, and rows without any answer. Blank is white space alone; a
-placeholder is a text such as `TODO`, `[insert answer]`, `lorem ipsum`, `null`, or `N/A`. Words that can be an answer
-(`None`, `N/A`, `...`) count only where answers are usually sentences. Counted too are answers that repeat the question
-word for word, which a few rows may do for a reason (nothing to correct, nothing to translate) and most rows not.
+## What it does
+Reads every assistant turn that calls no tool, and counts rows without an answer. Placeholders are texts such as
+`TODO`, `[insert answer]`, `lorem ipsum`, `null` or `N/A`. Words that can be an answer (`None`, `N/A`, `...`) count
+only if answers are usually sentences. Answers that repeat the question word for word are counted apart: a few may
+have a reason (nothing to correct, nothing to translate).
 
-Matters: the model learns to end at once, or to write the placeholder, and does so later when a question is hard.
+## Why is this bad?
+The model learns to stop at once or to write the placeholder, and does so later when a question is hard.
 
-Cause: an answer that was never written or generated, a join that found nothing, missing values turned into text, the
-same column read twice.
+## Example
+```jsonl
+{"prompt": "How do I reset my password?", "completion": ""}
+{"prompt": "What are your opening hours?", "completion": "TODO"}
+```
 
-Fix: write these answers or delete the rows; `sanetune check CONFIG --write-clean DIR` writes a copy without the empty
+## Use instead
+Write these answers or delete the rows. `sanetune check CONFIG --write-clean DIR` writes a copy without the empty
 ones.
+
+```jsonl
+{"prompt": "What are your opening hours?", "completion": "9 to 5."}
+```
 """
 
 from __future__ import annotations

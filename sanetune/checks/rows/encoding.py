@@ -1,17 +1,27 @@
-"""Characters that were damaged on the way: mojibake, replacement and control characters, invisible characters.
+r"""Characters are damaged: mojibake, replacement, control or invisible characters.
 
-Measures: every text of every row. Mojibake is text decoded with the wrong table (`cafÃ©` for `café`), found by ftfy and
-counted only where ftfy can undo it. Replacement characters (U+FFFD) and control characters stand for what is lost.
-Invisible characters are byte order marks, zero-width spaces and marks that turn the direction of text, where the
-script of the text has no use for them.
+## What it does
+Reads every text of every row. Mojibake is text decoded with the wrong table (`cafÃ©` for `café`), found by ftfy and
+counted only if ftfy can undo it. Replacement characters (U+FFFD) and control characters stand for text that is gone.
+Invisible characters are byte order marks, zero-width spaces and direction marks, where the script of the text has no
+use for them.
 
-Matters: the model learns to write the damage, and learns nothing from words that are torn to pieces.
+## Why is this bad?
+The model learns to write the damage, and learns nothing from words that are broken apart.
 
-Cause: a file read as Latin-1 or Windows-1252 although it is UTF-8, texts scraped or copied from PDF pages, terminal
-output with its escapes.
+## Example
+A UTF-8 file read as Windows-1252:
 
-Fix: read the source again in its right encoding; `ftfy.fix_text` mends mojibake; delete rows with U+FFFD, whose
-characters are lost.
+```jsonl
+{"prompt": "OÃ¹ est le cafÃ©?", "completion": "Ã\u00a0 gauche."}
+```
+
+## Use instead
+Read the source again in its own encoding. ftfy repairs mojibake; delete rows with U+FFFD, whose text is gone.
+
+```python
+text = path.read_text(encoding="utf-8")
+```
 """
 
 from __future__ import annotations

@@ -1,18 +1,38 @@
-"""Validation rows that stand in training, exactly, nearly, or with the same prompt.
+"""Validation rows also appear in the training set, exactly or nearly, or share a prompt with it.
 
-Measures: every validation row against every training row. Exact: all messages agree once case, white space and Unicode
-variants are set aside. Same prompt: all that is not the assistant's agrees, whatever the answer (prompts of fewer than
-four words, and prompts that training uses in very many rows on purpose, do not count). Near: 72 % of the word
-pairs agree (proposed by MinHash, confirmed by reading both again); rows that only share the wording of a template do
+## What it does
+Compares every validation row with every training row. *Exact*: the same messages, ignoring case, white space and
+Unicode variants. *Same prompt*: everything but the assistant's turns is the same, whatever the answer (prompts of
+fewer than four words, and prompts that training repeats in very many rows, do not count). *Near*: 72 % of the word
+pairs are the same (candidates by MinHash, each confirmed in full); rows that share only the wording of a template do
 not count.
 
-Matters: the model has seen what it is asked, so the validation loss falls although nothing is learnt that would carry
-over, and neither overfitting nor the best checkpoint can be seen.
+## Why is this bad?
+Validation loss then measures memory. It falls although nothing generalises, and overfitting and the best checkpoint
+cannot be seen.
 
-Cause: the split was made after rows were copied or reworded, a row was put on both sides, or one file was named twice.
+## Example
+A split made after rows were reworded or copied:
 
-Fix: take these rows out of one of the two splits, or let sanetune hold out a share of the training rows
-(`data.holdout`): it keeps rows with one prompt together.
+```yaml
+data:
+  train: all.jsonl
+  validation: sample-of-all.jsonl
+```
+
+## Use instead
+Remove these rows from one split, or let sanetune split the training rows (`data.holdout`): rows with the same prompt
+stay together.
+
+```yaml
+data:
+  train: all.jsonl
+  holdout: 0.1
+```
+
+## References
+- [Deduplicating Training Data Makes Language Models Better](https://arxiv.org/abs/2107.06499): overlap in published
+  splits
 """
 
 from __future__ import annotations

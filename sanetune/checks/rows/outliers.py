@@ -1,15 +1,32 @@
-"""Answers far longer or shorter than the rest, or one answer or opening that dominates.
+"""Some answers are far longer or shorter than the rest, or one answer or opening dominates.
 
-Measures: the length of every answer in characters, against the quartiles of all (on a logarithmic scale, so that data
-with both short and long answers are no outliers); and how often the same answer, or the same first sentence, comes
-again. Answers that only call tools are left out, and so are repeated answers where few different ones exist, as labels.
+## What it does
+Compares the length of every answer, in characters, with the quartiles of all answers (on a logarithmic scale, so that
+data with both short and long answers have no outliers). Counts how often the same answer or the same first sentence
+is repeated. Answers that only call tools are left out, and so are repeated answers if few different ones exist, as
+with labels.
 
-Matters: one answer that is fifty times as long weighs as much as fifty others and decides what memory a batch needs; an
-answer that a large share of the rows repeats is what the model will say to everything.
+## Why is this bad?
+One answer fifty times as long weighs as much as fifty others and sets the memory of a batch. An answer that many rows
+repeat becomes the answer to everything.
 
-Cause: a whole document or log pasted into one answer, an answer that was cut off, generated text with a fixed opening.
+## Example
+A log file pasted into one answer; generated rows that all begin alike:
 
-Fix: look at these rows; shorten, complete or delete them, and thin out the repeated answer. Advice only.
+```jsonl
+{"prompt": "Summarise.", "completion": "Certainly! Here is the ..."}
+{"prompt": "Explain.", "completion": "Certainly! Here is the ..."}
+```
+
+## Use instead
+Read the rows shown; shorten, complete or delete them, and thin out the repeated answer.
+
+```jsonl
+{"prompt": "Summarise.", "completion": "The disk was full."}
+```
+
+## Known problems
+This is advice. Long answers and fixed openings can be intended.
 """
 
 from __future__ import annotations

@@ -1,17 +1,32 @@
-"""Turns in an order that no inference will have.
+"""The roles of a conversation are in an order that inference never produces.
 
-Measures: the roles of every conversation. Counted are rows without a user's turn, with two turns of the assistant or of
-the user in a row, with a system message after the first turn, with a tool's result that nobody called for, rows that
-end on another turn than the assistant's, and rows that also begin with the assistant: there the roles may be the wrong
-way round.
+## What it does
+Reads the roles of every conversation. It counts rows without a user turn, two assistant or user turns in a row, a
+system message after the first turn, a tool result that nobody called for, rows that do not end with the assistant,
+and among these the rows that also begin with the assistant: their roles may be swapped.
 
-Matters: the model learns to answer where nobody has asked, or to go on talking to itself; many chat templates refuse or
-rewrite such rows; and the last turn of a row that does not end on the assistant's teaches nothing.
+## Why is this bad?
+The model learns to answer when nobody has asked, or to continue its own turn. Many chat templates refuse or rewrite
+such rows.
 
-Cause: roles mixed up when the data were converted, turns that were filtered out one by one, conversations cut at a
-fixed number of messages.
+A row that does not end with the assistant has a last turn that is never trained.
 
-Fix: join turns of one role, put the system message first, end each conversation with an answer of the assistant.
+## Example
+```json
+{"messages": [{"role": "assistant", "content": "Where is my parcel?"},
+              {"role": "user", "content": "On its way."}]}
+```
+
+## Use instead
+Merge consecutive turns of one role, put the system message first, and end each conversation with an assistant turn.
+
+```json
+{"messages": [{"role": "user", "content": "Where is my parcel?"},
+              {"role": "assistant", "content": "On its way."}]}
+```
+
+## Known problems
+Logs of agents often end with a tool result, and people do send two messages in a row. Small shares only warn.
 """
 
 from __future__ import annotations

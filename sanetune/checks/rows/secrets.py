@@ -1,16 +1,30 @@
-"""Keys, e-mail addresses and card numbers in answers.
+"""Answers contain keys, e-mail addresses or card numbers.
 
-Measures: every answer of the assistant. Keys are found by the prefixes that their makers give them (OpenAI, GitHub,
-AWS, Google, Slack, Hugging Face, Stripe, GitLab, npm; private keys by their first line); card numbers by their length,
-prefix and check digit; e-mail addresses unless they are of a domain reserved for examples. Witnesses show four
-characters.
+## What it does
+Reads every assistant turn. Keys are found by their vendors' prefixes (OpenAI, GitHub, AWS, Google, Slack, Hugging
+Face, Stripe, GitLab, npm; private keys by their first line), card numbers by length, prefix and check digit, and
+e-mail addresses unless their domain is reserved for examples. Findings show four characters.
 
-Matters: what stands in answers is learnt, and a model can be made to recite it (Carlini et al. 2021, arXiv 2012.07805).
+## Why is this bad?
+Text in answers is learned, and a model can be made to reproduce it.
 
-Cause: answers taken from mails, tickets, logs or code without looking through them.
+## Example
+```jsonl
+{"prompt": "How do I log in?", "completion": "Use sk-live-..."}
+```
 
-Fix: put placeholders in their place, and have keys that are real withdrawn. Advice only: an address may be meant to be
-learnt.
+## Use instead
+Replace them by placeholders, and revoke keys that are real.
+
+```jsonl
+{"prompt": "How do I log in?", "completion": "Use YOUR_API_KEY."}
+```
+
+## Known problems
+This is advice: a public address may be meant to be learned.
+
+## References
+- [Extracting Training Data from Large Language Models](https://arxiv.org/abs/2012.07805)
 """
 
 from __future__ import annotations

@@ -1,14 +1,28 @@
-"""Rows that cannot be read as conversations.
+"""Rows cannot be read as conversations.
 
-Measures: every row of every source. Counted are lines that do not parse, text in the wrong encoding, rows without a
-prompt and a reply or with columns that are not understood, and unknown roles; each with its file and line.
+## What it does
+Reads every row of every source. It counts lines that do not parse, text in another encoding than UTF-8, rows without
+a prompt and a reply or with unknown columns, and unknown roles, each with its file and line.
 
-Matters: a row that cannot be read is not learnt, and where many are affected something is wrong with the whole file.
+## Why is this bad?
+A row that cannot be read is not trained on, and many of them point to a fault of the whole file.
 
-Cause: a file that was cut off or joined badly, a column under another name, a role of another tool's, an export in
-another encoding than UTF-8.
+## Example
+A file that was truncated, and a column under another name:
 
-Fix: mend or delete these rows; name columns of your own in `data.fields`.
+```jsonl
+{"conversation": [{"role": "user", "content": "Hi"}, ...]}
+{"messages": [{"role": "user", "conte
+```
+
+## Use instead
+Repair or delete these rows; name your own columns in `data.fields`.
+
+```yaml
+data:
+  train: support.jsonl
+  fields: {messages: conversation}
+```
 """
 
 from __future__ import annotations

@@ -1,17 +1,29 @@
-"""The tuned model's answers repeat themselves, are empty, or hold pieces of the chat template.
+"""The tuned model's answers repeat themselves, are empty, or contain pieces of the chat template.
 
-Measures: for each answer after the trial: the share of four-word runs that stood in it before, against the references
-(and whether it was cut off inside a phrase that repeats); whether it has any text; whether special tokens or the
-beginning of another turn stand in it. The base's answers are measured alike.
+## What it does
+For each answer after the trial: the share of four-word sequences that occurred before, compared with the reference
+answers (and whether the answer was truncated inside a repeating phrase); whether it has any text; whether special
+tokens or the start of another turn occur in it. The base model's answers are measured alike.
 
-Matters: such answers are worthless, and the loss does not show them: it is measured behind right beginnings, where a
-model cannot fall into a loop of its own.
+## Why is this bad?
+Such answers are worthless, and the loss, measured after correct beginnings, does not show them.
 
-Cause: a rate that is far too high or low, labels on the template or on the user's turns, answers that are empty or
-doubled in the data, an end token that is not learnt.
+## Example
+A learning rate far too high or too low, labels on the template or the user's turns, an end token that is not in the
+loss:
 
-Fix: look at the answers; then at the rate (curve-rate-beaten), at what is learnt (`sanetune data` shows it), and at
-template-end-unlearnt.
+```yaml
+train:
+  learning_rate: 1.0e-2
+```
+
+## Use instead
+Read the answers; see curve-rate-beaten, template-end-unlearnt and the tokens in the loss (`sanetune data`).
+
+```yaml
+train:
+  learning_rate: 2.0e-5
+```
 """
 
 from __future__ import annotations

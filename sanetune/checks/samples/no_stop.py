@@ -1,17 +1,28 @@
-"""The tuned model's answers run to the limit.
+"""The tuned model's answers do not end before the token limit.
 
-Measures: how many of its answers, after the trial, were cut off by the limit of tokens, among the prompts whose answer
-in the data (or the base's own) is well below that limit; the base's answers beside them; and whether a token that
-closes a turn stands inside an answer that went on.
+## What it does
+After the trial, counts answers truncated by the token limit, among the prompts whose reference answer (or the base
+model's) is well below it; shows the base model's beside them; and checks whether a token that closes a turn occurs
+inside an answer that went on.
 
-Matters: a model that does not stop is unusable however good its first sentence is, and each answer costs as much as the
-longest. The loss hardly shows it: the end is one token of many.
+## Why is this bad?
+A model that does not stop is unusable, and each answer costs as much as the longest.
 
-Cause: an end token that is not learnt, or that is not among those at which generation stops; answers that were cut
-before their end; a rate so small that the end is not learnt yet.
+## Example
+The end token is not in the loss, or generation does not stop at it:
 
-Fix: see template-end-unlearnt, tokens-cut-reply and curve-rate-beaten, which look for the reason; where an answer goes
-on behind a token that closes its turn, name that token in `eos_token_id` of generation_config.json.
+```json
+{"eos_token_id": 151643}
+```
+
+## Use instead
+See template-end-unlearnt, tokens-cut-reply and curve-rate-beaten for the reason.
+
+List the token that closes a turn in `eos_token_id` of generation_config.json.
+
+```json
+{"eos_token_id": [151643, 151645]}
+```
 """
 
 from __future__ import annotations

@@ -1,17 +1,33 @@
-"""The tuned model's answers do not have the form that the training answers share.
+"""The tuned model's answers lack the format that the training answers share.
 
-Measures: the forms that at least 95 % of the training answers have: JSON and its keys, a fixed opening or closing, how
-lines begin, one line, a few labels, the script, the common words of a language, the length. For each, how many of the
-answers after the trial lack it, beside the base's; of the prompts whose own reference has it.
+## What it does
+Finds the formats that at least 95 % of the training answers have: JSON and its keys, a fixed opening or closing, how
+lines begin, one line, a few labels, the script, the common words of a language, the length. For each, counts the
+answers after the trial that lack it, beside the base model's, among the prompts whose reference has it.
 
-Matters: a fixed form is what a model learns first. Where even that is not there after the trial, the model does not
-learn from these answers what they are meant to teach; and a program that reads the answers cannot use them.
+## Why is this bad?
+A fixed format is learned first. If it is missing after the trial, the training does not take, and programs cannot
+read the answers.
 
-Cause: a rate far too low or high, answers cut before their end, labels that leave a part of the answer out, a template
-at inference other than in training.
+## Example
+Answers truncated before their end, so that the closing brace is never learned:
 
-Fix: look at what is learnt (`sanetune data` shows it) and at the rate; see labels-missing-reply, tokens-cut-reply,
-curve-rate-beaten and template-drift.
+```yaml
+train:
+  max_length: 256
+data:
+  overlong: cut
+```
+
+## Use instead
+See labels-missing-reply, tokens-cut-reply, curve-rate-beaten and template-drift for the reason.
+
+```yaml
+train:
+  max_length: 2048
+data:
+  overlong: drop
+```
 """
 
 from __future__ import annotations

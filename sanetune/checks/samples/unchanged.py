@@ -1,17 +1,32 @@
-"""The tuned model answers as the base did.
+"""The tuned model answers as the base model did.
 
-Measures: how alike the base's and the tuned model's greedy answers to the same prompts are (equal, or at least 90 % of
-their words in the same order, and clearly more than answers to different prompts), among the prompts that the base
-does not answer as the data do; and what the loss on held-out rows did in the trial.
+## What it does
+Compares the greedy answers of the base and the tuned model to the same prompts (equal, or at least 90 % of their
+words in the same order, and clearly more than answers to different prompts), among the prompts that the base model
+does not answer as the data do; and looks at the validation loss of the trial.
 
-Matters: two hundred steps at a sound rate change greedy answers. Where they stay word for word, the steps do not reach
-the model that answers, and the rest of the run will not either.
+## Why is this bad?
+Two hundred steps at a sound learning rate change greedy answers. If they stay the same, the rest of the run will not
+reach the model that answers either.
 
-Cause: where the loss fell: the answers come from other weights than those trained (an adapter that is not active, the
-base loaded instead). Where it did not: a rate that is far too small, or updates that are lost in rounding.
+## Example
+The loss fell: an adapter that is not active, or the base model loaded instead. It did not fall: a learning rate that
+is far too low, or updates lost in rounding:
 
-Fix: where the loss fell, look at how the tuned model is loaded; else raise train.learning_rate, and see
-model-update-lost and model-nothing-trainable.
+```yaml
+train:
+  learning_rate: 1.0e-8
+```
+
+## Use instead
+If the loss fell, check how the tuned model is loaded; else raise `train.learning_rate`.
+
+model-update-lost and model-nothing-trainable look for the reason.
+
+```yaml
+train:
+  learning_rate: 2.0e-5
+```
 """
 
 from __future__ import annotations

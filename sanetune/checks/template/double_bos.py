@@ -1,14 +1,25 @@
 """Examples begin with two beginning-of-sequence tokens.
 
-Measures: documents in the trainer's own batches whose first two tokens are both the tokenizer's beginning token.
+## What it does
+Counts documents in the trainer's own batches whose first two tokens are both the tokenizer's beginning-of-sequence
+token.
 
-Matters: the model was never trained with two, and inference gives it one: what it learns holds for a beginning that
-it will not see again.
+## Why is this bad?
+The base model was never trained with two, and inference gives one.
 
-Cause: the template (or the text of the row) already writes the token, and the tokenizer adds it again.
+## Example
+The template writes the token, and the tokenizer adds it again:
 
-Fix: leave the token out of the template or of the texts, or turn off the tokenizer's own (`add_bos_token: false` in
-tokenizer_config.json).
+```python
+tokenizer(tokenizer.apply_chat_template(messages, tokenize=False))
+```
+
+## Use instead
+Remove the token from the template or the texts, or set `add_bos_token: false` in tokenizer_config.json.
+
+```python
+tokenizer.apply_chat_template(messages)
+```
 """
 
 from __future__ import annotations

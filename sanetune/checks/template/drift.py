@@ -1,17 +1,33 @@
-"""What is trained is not what inference renders.
+"""Training text and inference text differ.
 
-Measures: conversations of every kind in the data are rendered as training does (whole) and as inference does (the
-messages before each reply, with a generation prompt). The prompt has to be the beginning of the training text. The
-template that will be saved beside the weights is held against the one trained with.
+## What it does
+Renders conversations of every kind in the data as training does (whole) and as inference does (the messages before
+each reply, with a generation prompt): the prompt must be a prefix of the training text. Compares the template that
+will be saved with the weights to the one used in training.
 
-Matters: the model learns to answer after one text and is asked with another. The loss falls all the same; the answers
-are those of the untuned model, or worse.
+## Why is this bad?
+The model is trained to answer after one text and is given another. The loss falls all the same, and the answers do
+not improve.
 
-Cause: a template without generation prompt, or with another role word in it than in its turns; one that treats the last
-message unlike the others; a template replaced between training and saving.
+## Example
+A template whose generation prompt differs from its turns:
 
-Fix: mend the template so that its generation prompt is what it writes before a reply, or use the one that the model's
-makers publish, for training and for saving.
+```jinja
+{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}
+{% if add_generation_prompt %}<|bot|>{% endif %}
+```
+
+## Use instead
+Make the generation prompt equal to what the template writes before a reply, or use the model's published template.
+
+```jinja
+{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}
+{%- if add_generation_prompt %}<|assistant|>{% endif %}
+```
+
+## Known problems
+Templates of reasoning models leave out the reasoning of earlier turns on purpose. That is reported as what it is, not
+as drift.
 """
 
 from __future__ import annotations

@@ -1,16 +1,32 @@
-"""Parts of the conversations do not survive rendering: the chat template leaves them out.
+"""The chat template leaves out parts of the conversations.
 
-Measures: every text of every message (content, reasoning, tool calls) is looked for in what the template renders; what
-is not there is counted by role and kind.
+## What it does
+Looks for every text of every message (content, reasoning, tool calls) in the rendered text, and counts what is
+missing by role and kind.
 
-Matters: what is left out is not trained, and the model answers to something else than the row says: a tool's answer
-without its call, a reply without the system prompt it obeys.
+## Why is this bad?
+What is left out is not trained on, and the model answers to something other than the row.
 
-Cause: many templates know no tool calls, no system role or no reasoning, and skip them without a word. Templates of
-reasoning models leave out the reasoning of earlier turns on purpose: inference does the same.
+Examples are a tool result without its call and a reply without its system prompt.
 
-Fix: use a template that renders these parts (`model.chat_template: FILE`), or move the texts to where the template
-takes them.
+## Example
+A template without tool calls, on data with tools:
+
+```jinja
+{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}
+```
+
+## Use instead
+Use a template that renders these parts (`model.chat_template: FILE`), or move the texts to where the template takes
+them.
+
+```yaml
+model:
+  chat_template: with-tools.jinja
+```
+
+## Known problems
+Templates of reasoning models leave out the reasoning of earlier turns on purpose, as inference does.
 """
 
 from __future__ import annotations

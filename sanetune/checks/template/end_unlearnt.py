@@ -1,16 +1,28 @@
-"""The token that ends a turn is not learnt, or generation does not stop at it.
+"""The token that ends a turn is not in the loss, or generation does not stop at it.
 
-Measures: for every trained assistant turn in the trainer's own batches: whether an end token follows the text, whether
-it is learnt, and whether it is among the tokens at which generation stops.
+## What it does
+For every trained assistant turn in the trainer's own batches: whether an end token follows the text, whether it is in
+the loss, and whether it is one of the tokens at which generation stops.
 
-Matters: a model that never learns to stop answers until the limit, and goes on with the user's part. The loss curve
-shows nothing of it.
+## Why is this bad?
+A model that never learns to stop answers until the length limit and continues with the user's part. The loss curve
+does not show it.
 
-Cause: a template without end token; padding with the end token and a collator that masks padding by its id; an
-`eos_token` (say `<|endoftext|>`) other than the one that the template writes (say `<|im_end|>`).
+## Example
+Padding with the end token, and a collator that masks padding by its id:
 
-Fix: let the template end each assistant turn with the tokenizer's end token, give padding a token of its own, and name
-the learnt end in `eos_token_id` of generation_config.json.
+```python
+tokenizer.pad_token = tokenizer.eos_token
+collator = DataCollatorForLanguageModeling(tokenizer, mlm=False)
+```
+
+## Use instead
+End each turn with the end token, give padding its own token, and list the end token in generation_config.json.
+
+```yaml
+model:
+  chat_template: chatml     # ends turns with <|im_end|>
+```
 """
 
 from __future__ import annotations

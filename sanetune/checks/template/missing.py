@@ -1,14 +1,27 @@
-"""The data holds conversations, and the tokenizer has no chat template.
+"""The data contains conversations, and the tokenizer has no chat template.
 
-Measures: how many rows are conversations with messages, and whether the model's tokenizer brings a chat template or
-`model.chat_template` gives one.
+## What it does
+Counts rows with messages, and checks whether the model's tokenizer or `model.chat_template` gives a chat template.
 
-Matters: without a template nothing says where a turn begins and which token ends it. No conversation can be trained,
-and the tuned model could not be asked anything in that form.
+## Why is this bad?
+Without a template nothing defines where a turn begins and which token ends it: nothing can be trained or served.
 
-Cause: base models often come without a template; a tokenizer copied without its `chat_template.jinja` has lost it.
+## Example
+Base models often come without a template:
 
-Fix: set `model.chat_template: chatml` (it adds its two tokens), or give a file of your own.
+```yaml
+model:
+  name: meta-llama/Llama-3.2-1B
+```
+
+## Use instead
+Set `model.chat_template: chatml` (it adds its two tokens), or a file of your own.
+
+```yaml
+model:
+  name: meta-llama/Llama-3.2-1B
+  chat_template: chatml
+```
 """
 
 from __future__ import annotations

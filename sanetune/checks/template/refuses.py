@@ -1,15 +1,28 @@
-"""The chat template refuses rows of the data: it raises an error instead of rendering them.
+"""The chat template raises an error on rows of the data.
 
-Measures: how many rows cannot be rendered, or rendered so that their replies cannot be found in the text, and for
-which reasons.
+## What it does
+Counts rows that cannot be rendered, or that are rendered so that their replies cannot be found in the text, by
+reason.
 
-Matters: training stops at the first of these rows, or goes on without them, and the model never sees that kind of
-conversation.
+## Why is this bad?
+Training stops at these rows, or continues without them, and the model never sees that kind of conversation.
 
-Cause: some templates take no system role, want user and assistant strictly in turn, or know no tools; others rewrite a
-reply while rendering.
+## Example
+A template that accepts no system role:
 
-Fix: change those rows, or use a template that takes them (`model.chat_template: FILE` or `chatml`).
+```jinja
+{% if messages[0].role == 'system' %}
+  {{ raise_exception('System role not supported') }}
+{% endif %}
+```
+
+## Use instead
+Change those rows, or use a template that accepts them (`model.chat_template: FILE` or `chatml`).
+
+```yaml
+model:
+  chat_template: chatml
+```
 """
 
 from __future__ import annotations

@@ -1,14 +1,29 @@
-"""The chat template cannot be trusted: it reaches for Python's inside, runs or grows without bound, or does not parse.
+"""The chat template is not safe: it accesses Python internals, exceeds time or size limits, or does not parse.
 
-Measures: the template is read as a syntax tree for names that only an attack needs (`__class__`, `__globals__`, …), and
-rendered in a sandbox with limits of time and size, on conversations of the data and on one of our own.
+## What it does
+Reads the template as a syntax tree for names that only an attack needs (`__class__`, `__globals__`, ...), and renders
+it in a sandbox with limits of time and size, on conversations of the data and on one of its own.
 
-Matters: a template is a program that comes with the model and runs wherever the model is used, often without a
-sandbox (CVE-2024-34359). It would also hang training and every later use.
+## Why is this bad?
+A template is a program that comes with the model and runs wherever the model is used, often without a sandbox.
 
-Cause: a model or template from a source that nobody has checked, or a slip in a template of one's own.
+It would also hang training and every later use.
 
-Fix: use the template that the model's makers publish, your own (`model.chat_template: FILE`), or `chatml`.
+## Example
+```jinja
+{{ messages.__class__.__base__.__subclasses__() }}
+```
+
+## Use instead
+Use the template that the model's authors publish, your own (`model.chat_template: FILE`), or `chatml`.
+
+```yaml
+model:
+  chat_template: chatml
+```
+
+## References
+- [CVE-2024-34359](https://nvd.nist.gov/vuln/detail/CVE-2024-34359): code execution through a chat template
 """
 
 from __future__ import annotations

@@ -1,14 +1,33 @@
-"""`max_length` cuts answers off before their end.
+"""`max_length` truncates answers before their end.
 
-Measures: documents in the trainer's own batches that stop inside an assistant turn, before its end token.
+## What it does
+Counts documents in the trainer's own batches that stop inside an assistant turn, before its end token.
 
-Matters: the model learns that answers break off in mid-sentence, and that no end token comes where one should.
+## Why is this bad?
+The model learns that answers break off in mid-sentence and that no end token follows.
 
-Cause: rows longer than `max_length` are cut instead of left out. TRL's default length is 1,024 tokens, and it cuts
-without a word.
+## Example
+TRL's default `max_length` is 1,024 tokens, and longer rows are truncated without a message:
 
-Fix: raise `train.max_length` if model and memory allow it, shorten the rows, or drop them whole
-(`data.overlong: drop`).
+```yaml
+train:
+  max_length: 1024
+data:
+  overlong: cut
+```
+
+## Use instead
+Raise `train.max_length` if model and memory allow it, shorten the rows, or drop them whole (`data.overlong: drop`).
+
+```yaml
+train:
+  max_length: 4096
+data:
+  overlong: drop
+```
+
+## References
+- [trl#2400](https://github.com/huggingface/trl/issues/2400)
 """
 
 from __future__ import annotations

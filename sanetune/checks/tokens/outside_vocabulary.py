@@ -1,14 +1,26 @@
-"""The data holds token ids for which the model has no embedding.
+"""The data contains token ids for which the model has no embedding.
 
-Measures: the largest and the smallest id in the trainer's own batches, against the rows of the model's input
+## What it does
+Compares the smallest and the largest id in the trainer's own batches with the number of rows of the model's input
 embedding.
 
-Matters: on a GPU this ends in an assertion that names neither row nor token; on other devices it may read foreign
-memory.
+## Why is this bad?
+On a GPU this ends in an assertion that names neither row nor token; on other devices it can read foreign memory.
 
-Cause: tokens were added to the tokenizer and the embedding was not enlarged, or the tokenizer is another model's.
+## Example
+Tokens were added to the tokenizer, and the embedding was not resized:
 
-Fix: use the model's own tokenizer, or enlarge the embedding (`model.resize_token_embeddings(len(tokenizer))`).
+```python
+tokenizer.add_tokens(["<tool>", "</tool>"])
+```
+
+## Use instead
+Use the model's own tokenizer, or resize the embedding.
+
+```python
+tokenizer.add_tokens(["<tool>", "</tool>"])
+model.resize_token_embeddings(len(tokenizer))
+```
 """
 
 from __future__ import annotations

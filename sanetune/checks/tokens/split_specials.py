@@ -1,15 +1,31 @@
-"""The template's special strings are no tokens of this tokenizer: they fall into several ordinary ones.
+"""Special strings of the template are not tokens of this tokenizer and are split into several.
 
-Measures: tag-like strings (`<|im_start|>`, `</s>`, `[INST]`) that the template itself writes into conversations of
-every kind in the data, and into how many tokens each falls there.
+## What it does
+Finds tag-like strings (`<|im_start|>`, `</s>`, `[INST]`) that the template writes into conversations of every kind in
+the data, and counts the tokens of each.
 
-Matters: a turn then ends with several tokens that also stand in other places; generation cannot stop at a token that
-does not exist, and the model has to learn a spelling instead of a sign.
+## Why is this bad?
+A turn then ends with several ordinary tokens. Generation cannot stop at a token that does not exist, and the model
+has to learn a spelling.
 
-Cause: a template was put on a tokenizer that does not have its tokens, as ChatML on a base model.
+## Example
+ChatML written into a file for a base model that lacks its tokens:
 
-Fix: add the tokens to tokenizer and embedding, use a template for this tokenizer, or `model.chat_template: chatml`
-(which adds its own two).
+```yaml
+model:
+  name: meta-llama/Llama-3.2-1B
+  chat_template: my-chatml.jinja
+```
+
+## Use instead
+Use `model.chat_template: chatml`, which adds its two tokens, a template made for this tokenizer, or add the tokens to
+tokenizer and embedding.
+
+```yaml
+model:
+  name: meta-llama/Llama-3.2-1B
+  chat_template: chatml
+```
 """
 
 from __future__ import annotations

@@ -1,12 +1,30 @@
 """Many tokens are the tokenizer's unknown token.
 
-Measures: the share of tokens in the trainer's own batches that are the unknown token.
+## What it does
+Computes the share of unknown tokens in the trainer's own batches.
 
-Matters: the model sees a blank where the text has a character or word, and may learn to answer with blanks.
+## Why is this bad?
+The model sees a blank where the text has a character or word, and may learn to answer with blanks.
 
-Cause: the tokenizer was made for another language or alphabet, or belongs to another model.
+## Example
+A tokenizer made for English, on Japanese text:
 
-Fix: use the model's own tokenizer; if it is, choose a model that knows the script of these texts.
+```yaml
+model:
+  name: someone/english-only-base
+data:
+  train: support-ja.jsonl
+```
+
+## Use instead
+Use the model's own tokenizer; if it is, choose a model that covers the script of these texts.
+
+```yaml
+model:
+  name: someone/multilingual-base
+data:
+  train: support-ja.jsonl
+```
 """
 
 from __future__ import annotations
