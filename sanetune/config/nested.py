@@ -1,44 +1,82 @@
-"""Values in nested mappings, by dotted path."""
+"""Plain values in nested mappings, reached by dotted paths such as ``model.adapter.r``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+YamlValue: TypeAlias = "bool | int | float | str | list[YamlValue] | dict[str, YamlValue] | None"
+"""What YAML and JSON can hold."""
+
+YamlMap: TypeAlias = dict[str, YamlValue]
 
 
-def leaves(value: Any, path: str) -> list[str]:
-    """Paths of ``section.key`` and of what lies under mappings below it."""
+def key_of(path: str) -> str:
+    """The ``section.key`` that a path is part of.
+
+    >>> key_of("model.adapter.r")
+    'model.adapter'
+    """
+    return ".".join(path.split(".")[:2])
+
+
+def with_parents(path: str) -> Iterator[str]:
+    """``path``, then everything around it, the nearest first.
+
+    >>> list(with_parents("model.adapter.r"))
+    ['model.adapter.r', 'model.adapter', 'model']
+    """
+    parts = path.split(".")
+    return (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+
+
+def leaves(value: YamlValue, path: str) -> list[str]:
+    """The path of ``section.key`` and of every value in the mappings below it, where ``value`` is at ``path``.
+
+    >>> leaves({"adapter": {"r": 8}}, "model")
+    ['model.adapter', 'model.adapter.r']
+    """
     if isinstance(value, dict):
         below = [leaf for key, inner in value.items() for leaf in leaves(inner, f"{path}.{key}")]
         return ([path] if "." in path else []) + below
     return [path]
 
 
-def find(values: Any, path: str) -> Any:
+def contains(values: Mapping[str, YamlValue], path: str) -> bool:
+    """Whether there is a value at ``path``, null included."""
+    above, _, last = path.rpartition(".")
+    inner = find(values, above) if above else values
+    return isinstance(inner, Mapping) and last in inner
+
+
+def find(values: Mapping[str, YamlValue], path: str) -> YamlValue:
     """The value at ``path``, or None."""
+    found: YamlValue = dict(values)
     for key in path.split("."):
-        if not isinstance(values, dict) or key not in values:
+        if not isinstance(found, dict) or key not in found:
             return None
-        values = values[key]
-    return values
+        found = found[key]
+    return found
 
 
-def put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
+def put(values: YamlMap, path: str, value: YamlValue) -> None:
     """Set the value at ``path``, making the mappings on the way; an adapter given by name becomes a mapping."""
-    for key in path[:-1]:
+    *above, last = path.split(".")
+    for key in above:
         inner = values.get(key)
         if isinstance(inner, str) and key == "adapter":
             inner = {"type": inner}
-        values[key] = inner if isinstance(inner, dict) else {}
-        values = values[key]
-    values[path[-1]] = value
+        inner = inner if isinstance(inner, dict) else {}
+        values[key] = inner
+        values = inner
+    values[last] = value
 
 
-def drop(values: dict[str, Any], path: str) -> None:
-    """Take out the value at ``path``, and mappings below a section that it leaves empty."""
-    *above, last = path.split(".")
-    inner = find(values, ".".join(above))
+def drop(values: YamlMap, path: str) -> None:
+    """Remove the value at ``path``, and every mapping below a section that this leaves empty."""
+    above, _, last = path.rpartition(".")
+    inner = find(values, above) if above else values
     if isinstance(inner, dict):
         inner.pop(last, None)
-        if not inner and len(above) > 1:
-            drop(values, ".".join(above))
+        if not inner and "." in above:
+            drop(values, above)

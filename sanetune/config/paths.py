@@ -1,4 +1,4 @@
-"""Which values are paths, what a relative one starts from, and what a run is called."""
+"""Which values are paths, what a relative one starts from, and what a run is called by default."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from sanetune.config.schema import Config, Origin
+from sanetune.config.origin import Origin, OriginKind
+from sanetune.config.schema import Config
 
 PATHS = (
     "model.name",
@@ -23,31 +23,53 @@ PATHS = (
 """Keys whose text may be a path."""
 
 ALWAYS = {"run.output_dir"}
-"""Keys whose text is a path even where nothing lies there yet."""
+"""Keys whose text is a path even where there is no such file yet."""
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zst", ".txt", ".jinja")
 _NO_NAME = {"sanetune", "config", "train", "sft"}
 
 
-def resolve(key: str, value: Any, starts: Sequence[Path]) -> Any:
-    """``value`` with every path in it absolute; Hub ids and names (chatml) stay as they are.
+def resolve_paths(config: Config) -> None:
+    """Make relative paths in ``config`` absolute, so that it means the same from any folder.
 
-    A relative path is looked for in each of ``starts``; where it is in none, it belongs to the first.
+    Paths start from the configuration's file; those that were given on the command line from the current folder, where
+    something is there.
     """
-    if isinstance(value, list):
-        return [resolve(key, one, starts) for one in value]
-    if isinstance(value, dict):
-        if isinstance(value.get("path"), str):
-            return {**value, "path": resolve(key, value["path"], starts)}
-        return value
-    if not isinstance(value, str) or not value.strip() or "\0" in value:
-        return value
-    text = os.path.expanduser(value)
+    here = config.file.parent.resolve() if config.file else Path.cwd()
+
+    def resolved(key: str, text: str) -> str:
+        origin = config.origins.get(key)
+        return resolve(key, text, [Path.cwd(), here] if origin and origin.on_command_line else [here])
+
+    for key in PATHS:
+        name, attribute = key.split(".")
+        if name == "data":
+            for source in getattr(config.data, attribute) or ():
+                source.path = resolved(key, source.path)
+        elif name == "train":
+            value = config.train.given.get(attribute)
+            if isinstance(value, str):
+                config.train.given[attribute] = resolved(key, value)
+        else:
+            section = getattr(config, name)
+            value = getattr(section, attribute)
+            if value is not None:
+                setattr(section, attribute, resolved(key, value))
+
+
+def resolve(key: str, text: str, starts: Sequence[Path]) -> str:
+    """``text`` as an absolute path where it is one; ids on the Hub and names (chatml) stay as they are.
+
+    A relative path is looked up in each of ``starts``; where it is in none, it belongs to the first.
+    """
+    if not text.strip() or "\0" in text:
+        return text
+    path = os.path.expanduser(text)
     for start in starts:
-        if os.path.exists(start / text):
-            return os.path.abspath(start / text)
-    is_path = key in ALWAYS or looks_like_path(text, several=key.startswith("data."))
-    return os.path.abspath(starts[0] / text) if is_path else value
+        if os.path.exists(start / path):
+            return os.path.abspath(start / path)
+    is_path = key in ALWAYS or looks_like_path(path, several=key.startswith("data."))
+    return os.path.abspath(starts[0] / path) if is_path else text
 
 
 def looks_like_path(text: str, *, several: bool = False) -> bool:
@@ -61,14 +83,14 @@ def looks_like_path(text: str, *, several: bool = False) -> bool:
 
 
 def name_run(config: Config) -> None:
-    """Fill in ``run.name`` and ``run.output_dir`` where they are open."""
+    """Fill in ``run.name`` and ``run.output_dir`` where they are unset."""
     if config.run.name is None:
         stem = config.file.stem if config.file else ""
         model = os.path.basename(os.path.normpath(config.model.name))
         own = bool(stem) and stem.lower() not in _NO_NAME
         config.run.name = stem if own else model
-        config.origins["run.name"] = Origin("derived", "the name of the file" if own else "the name of the model")
+        config.origins["run.name"] = Origin(OriginKind.INFERRED, reason=f"the name of the {'file' if own else 'model'}")
     if config.run.output_dir is None:
         folder = re.sub(r"[^\w.+-]+", "-", config.run.name).strip(".-") or "run"
         config.run.output_dir = os.path.abspath(config.folder / "runs" / folder)
-        config.origins["run.output_dir"] = Origin("derived", "runs/ and the name of the run")
+        config.origins["run.output_dir"] = Origin(OriginKind.INFERRED, reason="runs/ and the name of the run")

@@ -7,32 +7,13 @@ The fields say what a value means and which type it has. Where a value came from
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
+from sanetune.config.origin import Origin, Renamed
 from sanetune.errors import Place
-
-OriginKind = Literal["yaml", "override", "default", "derived", "renamed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where one value came from: its kind, the reason for it (derived, default, renamed) and its place (yaml)."""
-
-    kind: OriginKind
-    reason: str = ""
-    place: Place | None = None
-
-
-class Renamed(NamedTuple):
-    """A key that has another name today. ``new`` is "" for a key that no longer does anything and was left out."""
-
-    old: str
-    new: str
-    value: Any
 
 
 class Section(BaseModel):
@@ -273,6 +254,11 @@ class Config(Section):
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _renamed: list[Renamed] = PrivateAttr(default_factory=list)
     _file: Path | None = PrivateAttr(default=None)
+
+    def came_from(self, origins: dict[str, Origin], renamed: list[Renamed], file: Path | None) -> Self:
+        """Note where the values came from, and return the configuration."""
+        self._origins, self._renamed, self._file = origins, renamed, file
+        return self
 
     @property
     def origins(self) -> dict[str, Origin]:

@@ -33,9 +33,6 @@ AT_LEAST: dict[str, float] = {
 }
 """Smallest value that means anything."""
 
-SET_BY_RUN = frozenset({"do_train", "do_eval", "do_predict", "local_rank"})
-"""Keys that training scripts set for themselves; understood, and without effect here."""
-
 
 @cache
 def fields() -> dict[str, Any]:
@@ -100,12 +97,12 @@ def _range_problem(key: str, value: Any) -> str | None:
 
 
 def _takes_none(key: str) -> bool:
-    # A field such as `max_length: null` means something; `learning_rate: null` only leaves the value open.
+    # A field such as `max_length: null` means something; `learning_rate: null` only leaves the value unset.
     return type(None) in _parts(fields()[key])
 
 
-def is_open(key: str, value: Any) -> bool:
-    """Whether ``value`` leaves ``key`` open: an empty value where SFTConfig takes none."""
+def is_unset(key: str, value: Any) -> bool:
+    """Whether ``value`` leaves ``key`` unset: null where SFTConfig takes none."""
     return value is None and not _takes_none(key)
 
 

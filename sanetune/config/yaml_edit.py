@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarfloat import ScalarFloat
 
-from sanetune.config.schema import AdapterSection, Config, Origin, Section, SourceSection
+from sanetune.config.origin import Origin, OriginKind
+from sanetune.config.schema import AdapterSection, Config, Section, SourceSection
 from sanetune.config.yaml_read import parse
 
 WIDTH = 100
@@ -41,24 +42,12 @@ def _section(config: Config, name: str, part: Section, defaults: bool) -> Commen
     values |= getattr(part, "given", {})
     lines = CommentedMap()
     for key, value in values.items():
-        origin = config.origins.get(f"{name}.{key}", Origin("default"))
-        if (value is None and origin.kind in ("default", "derived")) or (origin.kind == "default" and not defaults):
+        origin = config.origins.get(f"{name}.{key}", Origin(OriginKind.DEFAULT))
+        if (value is None and not origin.by_user) or (origin.kind is OriginKind.DEFAULT and not defaults):
             continue
         lines[key] = plain(value)
-        note(lines, key, says(origin))
+        note(lines, key, str(origin))
     return lines
-
-
-def says(origin: Origin) -> str:
-    """Where a value came from, in words."""
-    if origin.kind == "yaml":
-        place = origin.place
-        return f"from {place}" if place and place.file else origin.reason or "given"
-    if origin.kind == "default":
-        return "default"
-    if origin.kind == "derived":
-        return f"derived: {origin.reason}"
-    return origin.reason + (f" ({origin.place})" if origin.place and origin.place.file else "")
 
 
 def note(lines: CommentedMap, key: str, comment: str) -> None:

@@ -290,4 +290,4 @@ def settings_of(plan: Plan, prepared: Prepared) -> RunSettings:
 
 def _is_given(plan: Plan, key: str) -> bool:
     origin = plan.config.origins.get(f"train.{key}")
-    return origin is not None and origin.kind in ("yaml", "override", "renamed")
+    return origin is not None and origin.by_user

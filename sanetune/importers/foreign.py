@@ -80,7 +80,7 @@ class Draft:
     def put(self, path: str, value: Any) -> None:
         """Set ``section.key``; None leaves it open."""
         if value is not None:
-            put(self.config, path.split("."), value)
+            put(self.config, path, value)
 
     def epochs(self, key: str, default: float) -> float:
         """``train.num_train_epochs``; what is no number above 0 is told, and the default holds."""

@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from sanetune.config.consistency import check_consistency
 from sanetune.config.facts import Facts
-from sanetune.config.messages import check_together
-from sanetune.config.schema import Config, Dtype, Origin
+from sanetune.config.origin import Origin, OriginKind
+from sanetune.config.schema import Config, Dtype
 from sanetune.planning.feasibility import refuse_impossible
 from sanetune.planning.learning_rates import Method, learning_rate
 from sanetune.planning.steps import StepPlan, step_plan
@@ -46,15 +47,15 @@ def resolve(config: Config, facts: Facts) -> Config:
     if settled.model.dtype is None:
         dtype, reason = _dtype(settled, facts)
         settled.model.dtype = dtype
-        settled.origins["model.dtype"] = Origin("derived", reason)
+        settled.origins["model.dtype"] = Origin(OriginKind.INFERRED, reason=reason)
     for key, rule in RULES:
         if key in settled.train.given and settled.train.given[key] is not None:
             continue
         answer = rule(settled, facts)
         if answer is not None:
             settled.train.given[key] = answer[0]
-            settled.origins[f"train.{key}"] = Origin("derived", answer[1])
-    check_together(settled, settled.place)
+            settled.origins[f"train.{key}"] = Origin(OriginKind.INFERRED, reason=answer[1])
+    check_consistency(settled, settled.place)
     return settled
 
 

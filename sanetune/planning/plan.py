@@ -61,7 +61,7 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
         given = {
-            key: {"value": value, "origin": origin.kind, "reason": origin.reason}
+            key: {"value": value, "origin": origin.kind, "reason": origin.explanation}
             for key, value, origin in (
                 (f"train.{key}", value, self.config.origins.get(f"train.{key}"))
                 for key, value in self.config.train.given.items()
@@ -75,7 +75,7 @@ class Plan:
             "combinations": [asdict(one) for one in self.combinations],
             "schedules": {"steps": self.schedules.sample_steps, "learning_rates": self.schedules.sampled},
             "values": given,
-            "renamed": [one._asdict() for one in self.config.renamed],
+            "renamed": [{"old": one.old, "new": one.new, "value": one.value} for one in self.config.renamed],
         }
 
 

@@ -96,7 +96,7 @@ def yaml(values: Mapping[str, Any]) -> str:
 
     nested: dict[str, Any] = {}
     for key, value in values.items():
-        tree.put(nested, key.split("."), value)
+        tree.put(nested, key, value)
     return _dumped(nested, flow=False)
 
 

@@ -46,7 +46,7 @@ def test_every_value_says_where_it_came_from(tmp_path: Path) -> None:
         "mine.yaml:7",
         "given as train.max_seq_length",
         "given on the command line",
-        "derived: ",
+        "inferred: ",
         "# default",
     ):
         assert words in text

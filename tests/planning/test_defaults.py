@@ -29,7 +29,7 @@ def test_every_derived_value_has_a_reason() -> None:
     config = made()
     for key in config.train.given:
         origin = config.origins[f"train.{key}"]
-        assert origin.kind == "derived"
+        assert origin.kind == "inferred"
         assert len(origin.reason) > 5, key
 
 
@@ -39,7 +39,7 @@ def test_what_is_given_stays() -> None:
     assert config.train.given.items() >= given.items()
     assert config.train["data_seed"] == 1
     assert config.train["save_strategy"] == "epoch"
-    assert config.origins["train.learning_rate"].kind == "yaml"
+    assert config.origins["train.learning_rate"].kind == "given"
 
 
 def test_settling_leaves_the_original_open_and_twice_is_once() -> None:

@@ -38,7 +38,8 @@ from sanetune.errors import Place
 from sanetune.finding import Judgement, Measurement, Witness, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.config.schema import Config, Renamed
+    from sanetune.config.origin import Renamed
+    from sanetune.config.schema import Config
 
 SHOWN = 5
 
@@ -73,14 +74,12 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _entry(config: Config, one: Renamed) -> dict[str, Any]:
-    origin = config.origins.get(".".join(one.new.split(".")[:2])) if one.new else None
-    place = origin.place if origin else None
-    value = _value(config, one)
+    place = one.place
     return {
         "old": one.old,
         "new": one.new,
         "given": one.value,
-        "value": value,
+        "value": _value(config, one),
         "line": place.line if place and config.file and str(place.file) == str(config.file) else None,
     }
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sanetune.config.schema import Config, Origin
+from sanetune.config.origin import Origin, OriginKind
+from sanetune.config.schema import Config
 from sanetune.config.yaml_edit import plain
 from sanetune.data.labels import MASKED
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
@@ -121,11 +122,11 @@ def _settings(config: Config) -> list[SettingView]:
         values = {key: getattr(part, key) for key in type(part).model_fields if key != "given"}
         values |= getattr(part, "given", {})
         for key, value in values.items():
-            origin = config.origins.get(f"{section}.{key}", Origin("default"))
-            if value is None or (origin.kind == "default" and value in ({}, [])):
+            origin = config.origins.get(f"{section}.{key}", Origin(OriginKind.DEFAULT))
+            if value is None or (origin.kind is OriginKind.DEFAULT and value in ({}, [])):
                 continue
             place = str(origin.place) if origin.place else ""
-            found.append(SettingView(f"{section}.{key}", _words(value), origin.kind, origin.reason, place))
+            found.append(SettingView(f"{section}.{key}", _words(value), origin.kind, origin.explanation, place))
     return found
 
 

@@ -67,8 +67,8 @@ class PackView:
 
 @dataclass(frozen=True, slots=True)
 class SettingView:
-    """One value of the configuration and where it came from: ``origin`` is its kind (``yaml``, ``override``,
-    ``default``, ``derived``, ``renamed``), ``reason`` the words for it, ``place`` file and line."""
+    """One value of the configuration and where it came from: ``origin`` is its kind (``given``, ``override``,
+    ``default``, ``inferred``, ``renamed``), ``reason`` the words for it, ``place`` file and line."""
 
     key: str
     value: str

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sanetune import units
-from sanetune.config.schema import Origin
+from sanetune.config.origin import Origin, OriginKind
 from sanetune.errors import RunError
 from sanetune.report.terminal.grid import drawing
 
@@ -161,7 +161,7 @@ def _values(plan: Plan) -> Table:
     shown |= {f"train.{key}": value for key, value in sorted(config.train.given.items())}
     for key, value in shown.items():
         origin = config.origins.get(key)
-        if value is None and (origin is None or origin.kind == "default"):
+        if value is None and (origin is None or origin.kind is OriginKind.DEFAULT):
             continue
         table.add_row(Text(key.removeprefix("train.")), Text(_value(value)), Text(_from(origin)))
     return table
@@ -179,9 +179,9 @@ def _value(value: object) -> str:
 def _from(origin: Origin | None) -> str:
     if origin is None:
         return ""
-    if origin.kind == "yaml" and origin.place and origin.place.file:
+    if origin.kind is OriginKind.GIVEN and origin.place and origin.place.file:
         return f"{Path(origin.place.file).name}:{origin.place.line}"
-    return origin.reason
+    return origin.explanation
 
 
 def draw(plan: Plan, folder: Path) -> list[Path]:

@@ -58,8 +58,9 @@ def heading(plan: Plan, prepared: Prepared, run: Run, console: Console, gate: Se
     console.print(rows)
     for warning in gate[1:]:
         console.print(Text(f"! {warning}", "yellow"))
-    for old, new, value in plan.config.renamed:
-        console.print(Text(f"! {old} is today {new}: {value}" if new else f"! {old} has no meaning any more", "yellow"))
+    for one in plan.config.renamed:
+        today = f"is today {one.new}: {one.value}" if one.new else "has no meaning any more"
+        console.print(Text(f"! {one.old} {today}", "yellow"))
     for note in steps.notes:
         console.print(Text(f"! {note}", "yellow"))
 

@@ -53,7 +53,7 @@ def test_keys_that_do_nothing_and_nested_ones(tmp_path: Path) -> None:
         "train.train_sampling_strategy": "group_by_length",
         "train.accelerator_config.dispatch_batches": False,
     }
-    assert "train.save_safetensors does nothing" in finding.what
+    assert "train.save_safetensors (run.yaml:8) does nothing" in finding.what
 
 
 def test_paths_are_proposed_as_they_were_written(tmp_path: Path) -> None:

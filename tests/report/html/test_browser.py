@@ -143,7 +143,7 @@ def test_words_are_found_in_texts_and_together_with_a_verdict(opened: Open) -> N
 
 def test_settings_can_be_filtered(opened: Open) -> None:
     tab = opened()
-    tab.get_by_role("searchbox", name="Filter").fill("derived")
+    tab.get_by_role("searchbox", name="Filter").fill("inferred")
     assert tab.locator("table.settings tbody tr:visible th").all_inner_texts() == ["train.max_length"]
     assert tab.locator("#settings-shown").inner_text() == "1 of 6 settings shown"
 

@@ -154,7 +154,7 @@ def test_the_page_stays_small_however_much_there_is() -> None:
     numbers = {f"n{n}": "w" * 10_000 for n in range(1_000)}
     found = [Finding(f"rows-{n}", Verdict.FAIL, "v" * 9_000, numbers=numbers, witnesses=witnesses) for n in range(10)]
     packs = [PackView([1] * 9, 10)] * 10_000
-    many = [SettingView("k", "v" * 5_000, "yaml")] * 2_000
+    many = [SettingView("k", "v" * 5_000, "given")] * 2_000
     source = page(PageView(Report(found), examples, None, packs, many))
     assert len(source) < 2_000_000
     read = Reader(source)
@@ -203,7 +203,7 @@ def test_packs_are_drawn_with_their_documents_and_how_full_they_are(full: Reader
 
 
 def test_settings_say_where_they_came_from(full: Reader) -> None:
-    for words in ("train.warmup_steps", "from warmup_ratio: 0.03", "sanetune.yaml:11", "derived", "2.9.0"):
+    for words in ("train.warmup_steps", "from warmup_ratio: 0.03", "sanetune.yaml:11", "inferred", "2.9.0"):
         assert words in full.text
 
 

@@ -61,12 +61,12 @@ def full() -> PageView:
     sizes = [[600, 300, 120], [512, 510], [400, 300, 200, 100, 20], [1000], [333, 333, 333], [700, 200]]
     packs = [PackView(some, 1024, [7 * n + i for i in range(len(some))]) for n, some in enumerate(sizes * 8)]
     settings = [
-        SettingView("model.name", "stories260k", "yaml", "", "sanetune.yaml:2"),
+        SettingView("model.name", "stories260k", "given", "", "sanetune.yaml:2"),
         SettingView("train.learning_rate", "2e-5", "override", "given on the command line"),
-        SettingView("train.max_length", "1024", "derived", "the longest row, at most 4,096"),
+        SettingView("train.max_length", "1024", "inferred", "the longest row, at most 4,096"),
         SettingView("train.packing", "false", "default"),
         SettingView("train.warmup_steps", "12", "renamed", "from warmup_ratio: 0.03", "sanetune.yaml:11"),
-        SettingView("data.train", sample.EVIL, "yaml", "", "sanetune.yaml:5"),
+        SettingView("data.train", sample.EVIL, "given", "", "sanetune.yaml:5"),
     ]
     versions = {"sanetune": "0.1.0", "python": "3.11.2", "torch": "2.9.0", "transformers": "5.3.0", "trl": "1.16.0"}
     report = replace(sample.report(), proof=proofs.full())

@@ -8,28 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
-Pairs = list[tuple[str, Any]]
+from sanetune.config.nested import YamlValue
+
+Pairs: TypeAlias = list[tuple[str, YamlValue]]
+"""``section.key`` and value, of each key that is set instead of an old one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """``to``: the key of today ("" = does nothing any more); ``translate``: old value -> pairs of (key, value)."""
+    """What became of an old key."""
 
     to: str
+    """The ``section.key`` of today; "" for a key that does nothing any more."""
     note: str
-    translate: Callable[[Any], Pairs] | None = None
+    """What else has changed, in words."""
+    translate: Callable[[YamlValue], Pairs] | None = None
+    """Old value -> what is set instead, where that is not the same value under the new key."""
 
-    def pairs(self, value: Any) -> Pairs:
-        """What to set instead; ValueError with the expected value when the old one cannot be translated."""
+    def pairs(self, value: YamlValue) -> Pairs:
+        """What is set instead of the old key with ``value``.
+
+        Raises:
+            ValueError: The value cannot be translated; the message says what was expected.
+        """
         if self.translate is not None:
             return self.translate(value)
         return [(self.to, value)] if self.to else []
 
 
-def _flag(key: str, when_true: Any, when_false: Any = None) -> Callable[[Any], Pairs]:
-    def translate(value: Any) -> Pairs:
+def _flag(key: str, when_true: YamlValue, when_false: YamlValue = None) -> Callable[[YamlValue], Pairs]:
+    def translate(value: YamlValue) -> Pairs:
         if not isinstance(value, bool):
             raise ValueError("true or false")
         chosen = when_true if value else when_false
@@ -38,13 +48,13 @@ def _flag(key: str, when_true: Any, when_false: Any = None) -> Callable[[Any], P
     return translate
 
 
-def _warmup(value: Any) -> Pairs:
+def _warmup(value: YamlValue) -> Pairs:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ValueError("a share of the steps, from 0 to below 1")
     return [("train.warmup_steps", float(value))]
 
 
-def _trackers(value: Any) -> Pairs:
+def _trackers(value: YamlValue) -> Pairs:
     if value in (None, "none", ["none"]):
         return [("run.trackers", [])]
     if not isinstance(value, (str, list)):
@@ -52,7 +62,7 @@ def _trackers(value: Any) -> Pairs:
     return [("run.trackers", [value] if isinstance(value, str) else value)]
 
 
-def _adapter(name: str) -> Callable[[Any], Pairs]:
+def _adapter(name: str) -> Callable[[YamlValue], Pairs]:
     return lambda value: [(f"model.adapter.{name}", value)]
 
 
@@ -148,14 +158,14 @@ _SPECIAL = {
 
 RENAMES: dict[str, Rename] = {
     **{old: Rename(new, "") for old, new in _MOVED.items()},
-    **{old: Rename("", why) for old, why in _GONE.items()},
+    **{old: Rename("", reason) for old, reason in _GONE.items()},
     **_SPECIAL,
 }
-"""``section.key`` of yesterday -> what it is today."""
+"""Old ``section.key`` -> what it is called today."""
 
 VALUES: dict[tuple[str, str], str] = {
     ("train.packing_strategy", "bfd-requeue"): "bfd_split",
     ("train.packing_strategy", "ffd"): "bfd",
     ("train.loss_type", "chunked_nll"): "nll",
 }
-"""(key, value of yesterday) -> value of today."""
+"""(``section.key``, old value) -> value of today."""

@@ -1,0 +1,49 @@
+"""Overrides: single values of a configuration, given on the command line as ``section.key=value``."""
+
+from __future__ import annotations
+
+from sanetune.config import messages
+from sanetune.config.draft import Draft
+from sanetune.config.keys import SECTIONS, every_key, unknown_key
+from sanetune.config.nested import YamlMap, contains, find, put
+from sanetune.config.origin import Origin, OriginKind
+from sanetune.config.yaml_read import parse_value
+from sanetune.errors import ConfigError, Place
+
+
+def read_override(text: str) -> Draft:
+    """Read one override; its value is typed as in YAML.
+
+    >>> read_override("train.learning_rate=2e-5").values
+    {'train': {'learning_rate': 2e-05}}
+
+    Raises:
+        ConfigError: It has not the form ``section.key=value``, names no section, or its value is no YAML.
+    """
+    key, equals, raw = text.partition("=")
+    path = key.strip()
+    parts = path.split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        raise ConfigError(
+            f"the override {text!r} has not the form section.key=value",
+            "Overrides change one value of the configuration.",
+            messages.meant(path, every_key()) or "For example: train.learning_rate=1e-4",
+        )
+    if parts[0] not in SECTIONS:
+        raise unknown_key(path, Place(f"override {path}"))
+    values: YamlMap = {}
+    put(values, path, parse_value(raw, path))
+    return Draft(values, {path: Origin(OriginKind.OVERRIDE, on_command_line=True)})
+
+
+def apply_override(draft: Draft, override: Draft) -> Draft:
+    """``draft`` with the values of ``override`` in place of its own."""
+    new = draft.copy()
+    new.renamed.extend(override.renamed)
+    for path, origin in override.origins.items():
+        if contains(override.values, path):
+            put(new.values, path, find(override.values, path))
+            for old in [one for one in new.origins if one == path or one.startswith(f"{path}.")]:
+                del new.origins[old]
+            new.origins[path] = origin
+    return new
