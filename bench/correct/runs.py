@@ -153,9 +153,9 @@ class Count:
 
     def __call__(self, config: Any, evidence: Any, report: Any, before: Any) -> None:
         made = evidence.seconds
-        if "tried" in made and (trial := evidence.ready("trial")) is not None:
+        if "trial_outcome" in made and (trial := evidence.ready("trial")) is not None:
             self.steps["trial_steps"] += trial.done
-        if "branches" in made and (branches := evidence.ready("branches")) is not None:
+        if "lr_comparison" in made and (branches := evidence.ready("lr_comparison")) is not None:
             known = self.branches
             self.branches = {id(one) for one in branches.branches}
             self.steps["branch_steps"] += sum(len(one.losses) for one in branches.branches if id(one) not in known)

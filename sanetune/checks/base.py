@@ -30,15 +30,15 @@ LEVELS = ("static", "probe", "trial")
 """How far checks go: they only look; they pass a few batches through the real model; or they train it for a while."""
 
 DEEP = {
-    "largest": "probe",
+    "peak_memory": "probe",
     "harness": "probe",
     "first_step": "probe",
-    "critical": "probe",
-    "pairing": "probe",
+    "critical_lr": "probe",
+    "prompt_answer_overlap": "probe",
     "overfit": "trial",
     "trial": "trial",
     "curve": "trial",
-    "branches": "trial",
+    "lr_comparison": "trial",
     "samples": "trial",
     "forecast": "trial",
 }

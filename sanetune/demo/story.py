@@ -105,7 +105,7 @@ def _check(config: Config, prepared: Prepared, plan: Any, console: Console) -> L
     words = "Before anything is spent: look, probe the model, overfit, compare rates, try the first steps."
     stage.chapter(console, 3, "The check", words)
     rows = PreparationResult(prepared, RefusedRows(prepared.stats["rows"], 0, []), None)
-    look = gate.check(config, console, {"attempt": rows, "prepared": prepared, "plan": plan})
+    look = gate.check(config, console, {"preparation": rows, "prepared": prepared, "plan": plan})
     stage.put(console, [gate.table(look)])
     console.print()
     names = [finding.check for finding in look.report.findings]

@@ -18,17 +18,25 @@ if TYPE_CHECKING:
     from sanetune.probes.trial import Trial
 
 
+KEYS = {"lr_comparison": "branches"}
+"""Keys of the stored form that differ from the name of the evidence: files of earlier runs have them."""
+
+
 def proof_of(evidence: Evidence) -> dict[str, Any]:
     """What of it was made; nothing is made for it. Numbers that are none are the texts "NaN" and "Infinity": JSON has
     no others."""
     makers: dict[str, Callable[[Any], Any]] = {
         "overfit": _overfit,
-        "branches": _branches,
+        "lr_comparison": _branches,
         "trial": _trial,
         "samples": _samples,
         "forecast": asdict,
     }
-    made = {name: make(value) for name, make in makers.items() if (value := evidence.ready(name)) is not None}
+    made = {
+        KEYS.get(name, name): make(value)
+        for name, make in makers.items()
+        if (value := evidence.ready(name)) is not None
+    }
     plain: dict[str, Any] = finite(made)
     return plain
 

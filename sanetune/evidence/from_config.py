@@ -54,21 +54,21 @@ class ConfigEvidence:
         return {
             "tokenizer": self.tokenizer,
             "template": self.template,
-            "spooled": self.spooled,
-            "rows": lambda spooled: spooled[0],
-            "talks": lambda spooled: spooled[1],
-            "attempt": self.attempt,
-            "refused": lambda attempt: attempt.refused,
+            "read_sources": self.read_sources,
+            "rows": lambda read_sources: read_sources[0],
+            "conversations": lambda read_sources: read_sources[1],
+            "preparation": self.preparation,
+            "refused_rows": lambda preparation: preparation.refused,
             "prepared": prepared_of,
-            "losses": DataLoss.of,
+            "data_loss": DataLoss.of,
             "plan": self.plan,
-            "settings": settings_of,
-            "stops": stops_of,
-            "saved": saved_of,
-            "taken_apart": self.taken_apart,
-            "lost_texts": lambda taken_apart: taken_apart[1],
-            "speakers": lambda taken_apart: taken_apart[0],
-            "reading": self.reading,
+            "run_settings": settings_of,
+            "stop_tokens": stops_of,
+            "saved_template": saved_of,
+            "role_derivation": self.role_derivation,
+            "lost_texts": lambda role_derivation: role_derivation[1],
+            "token_roles": lambda role_derivation: role_derivation[0],
+            "batch_stats": self.batch_stats,
         }
 
     def tokenizer(self) -> Any:
@@ -81,7 +81,7 @@ class ConfigEvidence:
 
         return chat_template(tokenizer)
 
-    def spooled(self) -> tuple[Rows, ConversationStore]:
+    def read_sources(self) -> tuple[Rows, ConversationStore]:
         """All rows read once, the readable ones kept on disk."""
         config = self.config
         sides = {"train": config.data.train} | (
@@ -96,7 +96,7 @@ class ConfigEvidence:
             sum((one.forms for one in rows), Counter()),
             [file for one in rows for file in one.files],
         )
-        return merged, self._talks({name: file for name, (_, file) in parts.items()})
+        return merged, self._conversations({name: file for name, (_, file) in parts.items()})
 
     def _read(self, name: str, sources: list[SourceSection]) -> tuple[Rows, Path]:
         from sanetune.data.formats import read_conversations
@@ -119,7 +119,7 @@ class ConfigEvidence:
         rows = Rows(read.rows, read.failures, read.bad, read.forms, [one.path for one in sources])
         return rows, file
 
-    def _talks(self, files: dict[str, Path]) -> ConversationStore:
+    def _conversations(self, files: dict[str, Path]) -> ConversationStore:
         from sanetune.data.prepare import open_table
         from sanetune.data.splits import split
 
@@ -137,7 +137,7 @@ class ConfigEvidence:
             ConversationSplit("train", table, kept), ConversationSplit("validation", table, held), held_out=bool(held)
         )
 
-    def attempt(self, tokenizer: Any) -> PreparationResult:
+    def preparation(self, tokenizer: Any) -> PreparationResult:
         """The preparation, without the rows that cannot be used; where the template refuses every row, those."""
         from sanetune.data.examples import RefusedError
         from sanetune.data.prepare import prepare
@@ -156,7 +156,7 @@ class ConfigEvidence:
 
         return plan(self.config, prepared)
 
-    def taken_apart(
+    def role_derivation(
         self, prepared: Prepared, tokenizer: Any, template: ChatTemplate | None
     ) -> tuple[TokenRoleStore, Lost]:
         """The independent route over every example."""
@@ -167,25 +167,25 @@ class ConfigEvidence:
         speaker = RoleFinder(
             template, tokenizer.backend_tokenizer, literals, self.config.data.loss_on, tokenizer.eos_token
         )
-        file = self.scratch / "speakers.arrow"
+        file = self.scratch / "token_roles.arrow"
         lost = write(speaker, prepared, file)
         return TokenRoleStore(file), lost
 
-    def reading(self, plan: Plan, prepared: Prepared, speakers: TokenRoleStore) -> BatchStats:
+    def batch_stats(self, plan: Plan, prepared: Prepared, token_roles: TokenRoleStore) -> BatchStats:
         """One epoch of the engine's own dataloaders."""
         from sanetune.engine.trl.dataloaders import loaders
 
         found = loaders(plan.config, prepared)
-        train = self._side("train", prepared.train, found.train, prepared, speakers)
+        train = self._side("train", prepared.train, found.train, prepared, token_roles)
         if found.validation is None:
             return BatchStats(train)
-        return BatchStats(train, self._side("validation", prepared.validation, found.validation, prepared, speakers))
+        return BatchStats(train, self._side("validation", prepared.validation, found.validation, prepared, token_roles))
 
-    def _side(self, name: str, rows: Any, loader: Any, prepared: Prepared, speakers: TokenRoleStore) -> SplitStats:
+    def _side(self, name: str, rows: Any, loader: Any, prepared: Prepared, token_roles: TokenRoleStore) -> SplitStats:
         known = known_of(rows, lambda number: prepared.conversation(name, number).place)
         side = SplitStats(name, known.size)
         pad = prepared.tokenizer.pad_token_id
-        BatchScanner(side, known, partial(speakers.of, name), prepared.tokenizer, pad).read(loader, self.count)
+        BatchScanner(side, known, partial(token_roles.of, name), prepared.tokenizer, pad).read(loader, self.count)
         return side
 
 
@@ -206,12 +206,12 @@ def known_of(rows: Any, place: Callable[[int], Place | None] = lambda number: No
     return KnownExamples(size, numbers, place)
 
 
-def prepared_of(attempt: PreparationResult) -> Prepared:
+def prepared_of(preparation: PreparationResult) -> Prepared:
     """The prepared rows; raises where there are none."""
-    if attempt.prepared is None:
-        assert attempt.error is not None
-        raise attempt.error
-    return attempt.prepared
+    if preparation.prepared is None:
+        assert preparation.error is not None
+        raise preparation.error
+    return preparation.prepared
 
 
 def stops_of(prepared: Prepared, tokenizer: Any) -> frozenset[int]:

@@ -63,22 +63,22 @@ class ModelEvidence:
             return {}
         found: dict[str, Builder] = {
             # Before all that needs the lab: where a batch does not fit, that is to be said first.
-            "largest": largest_of,
+            "peak_memory": peak_memory_of,
             "harness": self.harness,
             "first_step": first_step_of,
-            "critical": critical_of,
-            "pairing": self.pairing if self.level == "trial" else pairing_of,
+            "critical_lr": critical_lr_of,
+            "prompt_answer_overlap": self.prompt_answer_overlap if self.level == "trial" else overlap_of,
         }
         if self.level == "trial":
             found |= {
-                "held": held_of,
+                "validation_rows": validation_rows_of,
                 "overfit": self.overfit,
-                "earlier": lambda: None,
-                "branches": self.branches,
-                "tried": self.tried,
-                "trial": lambda tried: tried.trial,
+                "previous_lr_comparison": lambda: None,
+                "lr_comparison": self.lr_comparison,
+                "trial_outcome": self.trial_outcome,
+                "trial": lambda trial_outcome: trial_outcome.trial,
                 "curve": lambda trial: trial.curve,
-                "samples": lambda tried: tried.samples,
+                "samples": lambda trial_outcome: trial_outcome.samples,
                 "forecast": self.forecast,
             }
         return found
@@ -93,11 +93,13 @@ class ModelEvidence:
 
         return self.stack.enter_context(probe_harness(plan.config, prepared))
 
-    def pairing(self, harness: ProbeHarness, talks: ConversationStore, tried: TrialOutcome) -> PromptAnswerOverlap:
-        return replace(pairing_of(harness, talks), after=tried.own)
+    def prompt_answer_overlap(
+        self, harness: ProbeHarness, conversations: ConversationStore, trial_outcome: TrialOutcome
+    ) -> PromptAnswerOverlap:
+        return replace(overlap_of(harness, conversations), after=trial_outcome.own)
 
     def overfit(
-        self, harness: ProbeHarness, plan: Plan, first_step: FirstStep, critical: CriticalLearningRate
+        self, harness: ProbeHarness, plan: Plan, first_step: FirstStep, critical_lr: CriticalLearningRate
     ) -> Overfit:
         from sanetune.probes.overfit import overfit
 
@@ -105,7 +107,7 @@ class ModelEvidence:
         _learning(first_step)
         found = overfit(
             harness,
-            critical,
+            critical_lr,
             plan.steps.learning_rate,
             examples=section.overfit_examples,
             steps=section.overfit_steps,
@@ -115,35 +117,35 @@ class ModelEvidence:
             raise MissingError("no example has a token to learn")
         return found
 
-    def branches(
+    def lr_comparison(
         self,
         harness: ProbeHarness,
         plan: Plan,
-        held: HeldOutRows,
+        validation_rows: HeldOutRows,
         first_step: FirstStep,
-        critical: CriticalLearningRate,
-        earlier: LearningRateComparison | None,
+        critical_lr: CriticalLearningRate,
+        previous_lr_comparison: LearningRateComparison | None,
     ) -> LearningRateComparison:
-        """``earlier``: those of a round before, of a run that differs in its rate alone."""
+        """``previous_lr_comparison``: those of a round before, of a run that differs in its rate alone."""
         from sanetune.probes.lr_comparison import STEPS, branches
 
         _learning(first_step)
-        if len(held) < 2:
+        if len(validation_rows) < 2:
             raise MissingError("there are no rows to hold out, on which rates could be compared")
         if plan.steps.learning_rate <= 0:
             raise MissingError("the planned rate is zero")
         return branches(
             harness,
             plan.steps.learning_rate,
-            held,
-            critical.rate,
+            validation_rows,
+            critical_lr.rate,
             steps=min(STEPS, max(5, plan.steps.total_steps)),
-            earlier=earlier,
+            earlier=previous_lr_comparison,
             tell=lambda done, of: self.tell("comparing rates", done, of),
         )
 
-    def tried(
-        self, harness: ProbeHarness, plan: Plan, held: HeldOutRows, prepared: Prepared, first_step: FirstStep
+    def trial_outcome(
+        self, harness: ProbeHarness, plan: Plan, validation_rows: HeldOutRows, prepared: Prepared, first_step: FirstStep
     ) -> TrialOutcome:
         """The trial, with the base's answers before it and the tuned ones at its end."""
         from sanetune.probes.prompt_swap import PAIRS, prompt_swap_gain
@@ -163,7 +165,7 @@ class ModelEvidence:
         trial, (samples, own) = run(
             harness,
             wanted,
-            held,
+            validation_rows,
             lambda: (asked.again(), prompt_swap_gain(harness, split, PAIRS)),
             lambda done, of: self.tell("trial", done, of),
         )
@@ -205,7 +207,7 @@ class _Asked:
         )
 
 
-def largest_of(harness: ProbeHarness) -> LargestStep:
+def peak_memory_of(harness: ProbeHarness) -> LargestStep:
     from sanetune.probes.peak_memory import largest_step
 
     return largest_step(harness)
@@ -217,7 +219,7 @@ def first_step_of(harness: ProbeHarness) -> FirstStep:
     return first_step(harness)
 
 
-def critical_of(harness: ProbeHarness, plan: Plan, first_step: FirstStep) -> CriticalLearningRate:
+def critical_lr_of(harness: ProbeHarness, plan: Plan, first_step: FirstStep) -> CriticalLearningRate:
     from sanetune.probes.lr_search import find_critical_lr
 
     if plan.steps.learning_rate <= 0:
@@ -231,15 +233,15 @@ def _learning(first_step: FirstStep) -> None:
         raise MissingError("no weight gets a gradient: see model-nothing-trainable")
 
 
-def pairing_of(harness: ProbeHarness, talks: ConversationStore) -> PromptAnswerOverlap:
+def overlap_of(harness: ProbeHarness, conversations: ConversationStore) -> PromptAnswerOverlap:
     from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap, association
     from sanetune.probes.prompt_swap import prompt_swap_gain
 
-    some = [talks.train[number] for number in range(min(SHOWN, len(talks.train)))]
-    return PromptAnswerOverlap(association(talks), prompt_swap_gain(harness), some)
+    some = [conversations.train[number] for number in range(min(SHOWN, len(conversations.train)))]
+    return PromptAnswerOverlap(association(conversations), prompt_swap_gain(harness), some)
 
 
-def held_of(harness: ProbeHarness) -> HeldOutRows:
+def validation_rows_of(harness: ProbeHarness) -> HeldOutRows:
     from sanetune.probes.heldout import held_out_rows
 
     return held_out_rows(harness)

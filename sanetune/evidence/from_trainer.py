@@ -57,13 +57,13 @@ class TrainerEvidence:
         return {
             "tokenizer": self.tokenizer,
             "template": self.template,
-            "stops": self.stops,
-            "saved": self.saved,
-            "scanner": self.scanner,
-            "intent": self.intent,
-            "settings": self.settings,
-            "talks": self.talks,
-            "reading": self.reading,
+            "stop_tokens": self.stop_tokens,
+            "saved_template": self.saved_template,
+            "role_finder": self.role_finder,
+            "loss_on": self.intended_loss_on,
+            "run_settings": self.run_settings,
+            "conversations": self.conversations,
+            "batch_stats": self.batch_stats,
         }
 
     def tokenizer(self) -> Any:
@@ -79,19 +79,19 @@ class TrainerEvidence:
 
         return chat_template(tokenizer)
 
-    def intent(self) -> str:
+    def intended_loss_on(self) -> str:
         """Which tokens are meant to be learnt, also where there is no tokenizer to tell."""
         try:
             tokenizer = self.tokenizer()
-            scanner = self.scanner(tokenizer, self.template(tokenizer))
+            role_finder = self.role_finder(tokenizer, self.template(tokenizer))
         except MissingError:
-            scanner = None
-        return scanner.loss_on if scanner else self.loss_on or "assistant"
+            role_finder = None
+        return role_finder.loss_on if role_finder else self.loss_on or "assistant"
 
-    def settings(self, intent: str) -> RunSettings:
-        return settings_of(self.trainer, intent)
+    def run_settings(self, loss_on: str) -> RunSettings:
+        return settings_of(self.trainer, loss_on)
 
-    def stops(self, tokenizer: Any) -> frozenset[int]:
+    def stop_tokens(self, tokenizer: Any) -> frozenset[int]:
         """What ends generation of the model as it will be saved."""
         given = getattr(getattr(self.trainer.model, "generation_config", None), "eos_token_id", None)
         if given is None:
@@ -99,40 +99,40 @@ class TrainerEvidence:
         many = given if isinstance(given, list) else [given]
         return frozenset(token for token in (*many, tokenizer.eos_token_id) if isinstance(token, int))
 
-    def saved(self, template: ChatTemplate | None) -> SavedTemplate:
+    def saved_template(self, template: ChatTemplate | None) -> SavedTemplate:
         source = template.source if template else None
         return SavedTemplate(template=source, trained_template=source)
 
-    def scanner(self, tokenizer: Any, template: ChatTemplate | None) -> IdRoleFinder | None:
+    def role_finder(self, tokenizer: Any, template: ChatTemplate | None) -> IdRoleFinder | None:
         """None where turns cannot be told apart: then nobody knows who wrote a token."""
         if template is None:
             return None
         stops = (tokenizer.eos_token,) if tokenizer.eos_token else ()
-        scanner = IdRoleFinder.of(template, tokenizer, stops, self.loss_on or "assistant")
-        if scanner is not None:
-            scanner.torn = self._torn
-        if scanner is not None and self.loss_on is None:
-            scanner.loss_on = declared(self.trainer.train_dataset, scanner)
-        return scanner
+        role_finder = IdRoleFinder.of(template, tokenizer, stops, self.loss_on or "assistant")
+        if role_finder is not None:
+            role_finder.torn = self._torn
+        if role_finder is not None and self.loss_on is None:
+            role_finder.loss_on = declared(self.trainer.train_dataset, role_finder)
+        return role_finder
 
-    def talks(self, tokenizer: Any, scanner: IdRoleFinder | None) -> ConversationStore:
+    def conversations(self, tokenizer: Any, role_finder: IdRoleFinder | None) -> ConversationStore:
         """The rows as messages, read back from their ids."""
         if self._torn:
             raise MissingError("packs of the strategy `wrapped` begin and end inside conversations")
         return ConversationStore(
-            self._spooled("train", self.trainer.train_dataset, tokenizer, scanner),
-            self._spooled("validation", self._evaluated(), tokenizer, scanner),
+            self._spooled("train", self.trainer.train_dataset, tokenizer, role_finder),
+            self._spooled("validation", self._evaluated(), tokenizer, role_finder),
         )
 
-    def reading(self, tokenizer: Any, scanner: IdRoleFinder | None, settings: RunSettings) -> BatchStats:
+    def batch_stats(self, tokenizer: Any, role_finder: IdRoleFinder | None, run_settings: RunSettings) -> BatchStats:
         """One epoch of the trainer's own dataloaders."""
 
         def side(name: str, rows: Any, loader: Callable[[], Any]) -> SplitStats:
             known, pad = _known(rows), tokenizer.pad_token_id
-            found, spoken = SplitStats(name, known.size), scanner.spoken if scanner else lambda ids: None
+            found, spoken = SplitStats(name, known.size), role_finder.spoken if role_finder else lambda ids: None
             if not hasattr(rows, "__len__") or len(rows):  # of no rows transformers makes no loader
                 batches = islice(loader(), None if hasattr(rows, "__len__") else STREAMED)
-                BatchScanner(found, known, spoken, tokenizer, pad, settings.max_length).read(batches, self.count)
+                BatchScanner(found, known, spoken, tokenizer, pad, run_settings.max_length).read(batches, self.count)
             return found
 
         if self.trainer.train_dataset is None:
@@ -160,16 +160,16 @@ class TrainerEvidence:
             return datasets.concatenate_datasets(parts)
         return next(iter(parts), None)
 
-    def _spooled(self, name: str, rows: Any, tokenizer: Any, scanner: IdRoleFinder | None) -> ConversationSplit:
+    def _spooled(self, name: str, rows: Any, tokenizer: Any, role_finder: IdRoleFinder | None) -> ConversationSplit:
         from sanetune.data.prepare import open_table
 
         file = self.scratch / f"{name}.arrow"
-        spool(_conversations(rows, tokenizer, scanner), file)
+        spool(_conversations(rows, tokenizer, role_finder), file)
         table = open_table(file)
         return ConversationSplit(name, table, list(range(len(table))))
 
 
-def declared(rows: Any, scanner: IdRoleFinder) -> str:
+def declared(rows: Any, role_finder: IdRoleFinder) -> str:
     """What a trainer that says nothing about it means to learn: ``last`` where its first rows with several assistant
     turns learn all of the last one and nothing of the others (rows of prompt and completion do), else ``assistant``."""
     import numpy as np
@@ -178,7 +178,7 @@ def declared(rows: Any, scanner: IdRoleFinder) -> str:
     several = 0
     for row in islice(rows, DECLARING) if {"input_ids", "labels"} <= set(names) else ():
         learnt = np.asarray(row["labels"]) != IGNORED
-        turns = [one for one in scanner.segments(np.asarray(row["input_ids"])) if one.who is TokenRole.ASSISTANT]
+        turns = [one for one in role_finder.segments(np.asarray(row["input_ids"])) if one.who is TokenRole.ASSISTANT]
         if len(turns) > 1 and "seq_lengths" not in names:
             several += 1
             last, earlier = turns[-1], turns[:-1]
@@ -187,7 +187,7 @@ def declared(rows: Any, scanner: IdRoleFinder) -> str:
     return "last" if several else "assistant"
 
 
-def _conversations(rows: Any, tokenizer: Any, scanner: IdRoleFinder | None) -> Iterator[Any]:
+def _conversations(rows: Any, tokenizer: Any, role_finder: IdRoleFinder | None) -> Iterator[Any]:
     from sanetune.data.conversation import Conversation
 
     names = getattr(rows, "column_names", None) or []
@@ -202,10 +202,10 @@ def _conversations(rows: Any, tokenizer: Any, scanner: IdRoleFinder | None) -> I
         for length in lengths:
             part = [int(token) for token in ids[at : at + length]]
             at += length
-            if scanner is None:
+            if role_finder is None:
                 yield Conversation([], Place(row=number), text=decoded(tokenizer, part))
             else:
-                yield scanner.conversation(part, Place(row=number))
+                yield role_finder.conversation(part, Place(row=number))
 
 
 def _known(rows: Any) -> KnownExamples:

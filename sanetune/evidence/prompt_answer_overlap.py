@@ -50,12 +50,14 @@ class PromptAnswerOverlap:
     after: PromptSwapGain | None = None
 
 
-def association(talks: ConversationStore) -> Association:
+def association(conversations: ConversationStore) -> Association:
     """Words weigh by how rare they are among the rows (ln(rows / rows with it)), as in document retrieval."""
     import numpy as np
 
-    step = max(1, math.ceil(len(talks.train) / ROWS))
-    pairs = [pair for number, talk in enumerate(talks.train) if number % step == 0 and (pair := first_pair(talk))]
+    step = max(1, math.ceil(len(conversations.train) / ROWS))
+    pairs = [
+        pair for number, talk in enumerate(conversations.train) if number % step == 0 and (pair := first_pair(talk))
+    ]
     count = len(pairs)
     if count < 2:
         return Association(count, 0.0, 0.0, 0.0, 0.0)

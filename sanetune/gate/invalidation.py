@@ -54,21 +54,21 @@ BATCH = frozenset(
 ROWS = (
     "tokenizer",
     "template",
-    "spooled",
+    "read_sources",
     "rows",
-    "talks",
-    "attempt",
-    "refused",
+    "conversations",
+    "preparation",
+    "refused_rows",
     "prepared",
-    "losses",
-    "stops",
-    "saved",
-    "taken_apart",
+    "data_loss",
+    "stop_tokens",
+    "saved_template",
+    "role_derivation",
     "lost_texts",
-    "speakers",
+    "token_roles",
 )
 """Evidence about rows, up to their tokens and labels."""
-PASSES = ("reading", "critical")
+PASSES = ("batch_stats", "critical_lr")
 """Evidence that batches and model decide, whatever the rate."""
 
 AFRESH = ("config", "curve", "samples", "model-update-lost", "model-rate-critical", "model-pairs-shuffled", "machine")
@@ -95,8 +95,8 @@ def carried(evidence: Evidence, report: Report, changed: Iterable[str]) -> Still
     kept = {name: value for name in names if (value := evidence.ready(name)) is not None}
     if only_rate and (overfit := evidence.ready("overfit")) is not None:
         kept["overfit"] = overfit
-    if only_rate and "train.weight_decay" not in keys and (branches := evidence.ready("branches")) is not None:
-        kept["earlier"] = branches
+    if only_rate and "train.weight_decay" not in keys and (comparison := evidence.ready("lr_comparison")) is not None:
+        kept["previous_lr_comparison"] = comparison
     findings = {
         finding.check: finding
         for finding in report.of(Verdict.PASS)

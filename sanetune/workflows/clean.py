@@ -41,7 +41,7 @@ def write(evidence: Evidence, folder: Path) -> Cleaned:
     first stays; of leaked rows the one in training goes. RunError when the folder holds such files already or cannot be
     written.
     """
-    talks: ConversationStore = evidence["talks"]
+    conversations: ConversationStore = evidence["conversations"]
     done = Cleaned(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,9 +54,9 @@ def write(evidence: Evidence, folder: Path) -> Cleaned:
                 )
         with (folder / LOG).open("w", encoding="utf-8") as log:
             _unreadable(evidence, log, done)
-            for side in talks.sides:
+            for side in conversations.sides:
                 if len(side):
-                    _side(side, talks, evidence, log, done)
+                    _side(side, conversations, evidence, log, done)
     except OSError as error:
         raise RunError(
             f"{folder} cannot be written: {error.strerror or error}", "", "Give --write-clean another folder."
@@ -71,8 +71,10 @@ def _unreadable(evidence: Evidence, log: TextIO, done: Cleaned) -> None:
     done.left_out["rows-unreadable"] += rows.bad
 
 
-def _side(side: ConversationSplit, talks: ConversationStore, evidence: Evidence, log: TextIO, done: Cleaned) -> None:
-    unwanted = _copies(side) | (_leaked(talks) if side is talks.train else {})
+def _side(
+    side: ConversationSplit, conversations: ConversationStore, evidence: Evidence, log: TextIO, done: Cleaned
+) -> None:
+    unwanted = _copies(side) | (_leaked(conversations) if side is conversations.train else {})
     refused = _refused(evidence)
     with (done.folder / f"{side.name}.jsonl").open("w", encoding="utf-8") as out:
         for number, conversation in enumerate(side):
@@ -108,7 +110,7 @@ def _copies(side: ConversationSplit) -> dict[int, Reason]:
     return found
 
 
-def _leaked(talks: ConversationStore) -> dict[int, Reason]:
+def _leaked(conversations: ConversationStore) -> dict[int, Reason]:
     """Training rows that stand in validation."""
     import numpy as np
 
@@ -116,7 +118,7 @@ def _leaked(talks: ConversationStore) -> dict[int, Reason]:
     from sanetune.checks.rows._near_duplicates import near_copies
     from sanetune.checks.rows.leaked import ALIKE, MIN_PAIRS
 
-    train, held = talks.sides
+    train, held = conversations.sides
     if not len(held):
         return {}
     base, found = prints(train), prints(held)
@@ -135,7 +137,7 @@ def _leaked(talks: ConversationStore) -> dict[int, Reason]:
 def _refused(evidence: Evidence) -> dict[tuple[str, int | None], Reason]:
     """Rows that the template refuses, by file and row."""
     try:
-        refused: RefusedRows = evidence["refused"]
+        refused: RefusedRows = evidence["refused_rows"]
     except (MissingError, BrokenError):
         return {}
     places = [(error.place or Place(), error.what) for error in refused.errors]

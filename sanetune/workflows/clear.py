@@ -104,7 +104,7 @@ def _look(config: Config, plan: Plan, prepared: Prepared, console: Console) -> R
     from sanetune.evidence.from_config import PreparationResult
 
     rows = PreparationResult(prepared, RefusedRows(prepared.stats["rows"], 0, []), None)
-    given = {"attempt": rows, "prepared": prepared, "plan": plan}
+    given = {"preparation": rows, "prepared": prepared, "plan": plan}
     level = config.check.level
     with _random_states_kept(), checking.evidence_of(config, console, level, given) as evidence:
         return checking.look(config, evidence, level=level)

@@ -46,7 +46,7 @@ def test_two_routes_to_the_labels_agree_on_every_token_of_real_rows(shared: Path
     settings = real.config(shared, model, {**data, "max_examples": 60}, tmp_path / "run", train)
     if not tools:
         settings["model"]["chat_template"] = "chatml"
-    reading: BatchStats = evidence(tmp_path, settings)["reading"]
+    reading: BatchStats = evidence(tmp_path, settings)["batch_stats"]
     for side in reading.sides:
         assert side.documents == side.rows > 0
         assert (side.unread, side.disagree, side.missing_reply, side.foreign) == (0, 0, 0, 0)
@@ -63,9 +63,9 @@ def test_who_is_told_for_every_token_and_by_example(shared: Path, tmp_path: Path
     model = shared / "models/stories260k"
     settings = real.config(shared, model, data, tmp_path / "run", {}, chat_template="chatml")
     found = evidence(tmp_path, settings)
-    prepared, speakers = found["prepared"], found["speakers"]
+    prepared, token_roles = found["prepared"], found["token_roles"]
     for number, row in enumerate(prepared.train):
-        spoken = speakers.of("train", row["input_ids"])
+        spoken = token_roles.of("train", row["input_ids"])
         assert spoken is not None and spoken.example == number
         learnt = np.asarray(row["labels"]) != MASKED
         assert (learnt[spoken.wanted_T == LEARNT]).all()
@@ -74,4 +74,4 @@ def test_who_is_told_for_every_token_and_by_example(shared: Path, tmp_path: Path
         )
         answer = prepared.conversation("train", number).messages[-1]["content"]
         assert text.split() == answer.split()
-    assert speakers.of("train", [1, 2, 3]) is None
+    assert token_roles.of("train", [1, 2, 3]) is None

@@ -33,7 +33,7 @@ Ours.
 Undo it.
 """
 from sanetune.finding import Measurement, passed
-def measure(settings): return Measurement()
+def measure(run_settings): return Measurement()
 def judge(measured, limits): return passed("fine")
 '''
 

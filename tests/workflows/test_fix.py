@@ -96,8 +96,8 @@ def test_a_batch_that_is_large_for_the_rows_that_are_left_waits_for_the_others(f
 )
 def test_branches_are_kept_where_they_would_come_out_the_same(changed: str, kept: bool) -> None:
     grown = object()
-    evidence = Evidence({}, {"branches": grown})
-    assert carried(evidence, clear(), [changed]).evidence.get("earlier") is (grown if kept else None)
+    evidence = Evidence({}, {"lr_comparison": grown})
+    assert carried(evidence, clear(), [changed]).evidence.get("previous_lr_comparison") is (grown if kept else None)
 
 
 def test_a_hot_rate_is_lowered_until_the_run_is_cleared(tmp_path: Path) -> None:
@@ -123,9 +123,9 @@ def test_a_hot_rate_is_lowered_until_the_run_is_cleared(tmp_path: Path) -> None:
     assert done.report.exit_code == 0 and 1e-5 < rate < 5e-3
     assert {change.key for change in done.changes} == {"train.learning_rate"}
     assert [before for _, before in heard] == list(range(len(done.rounds))) and len(heard) >= 2
-    assert "attempt" in heard[0][0] and "critical" in heard[0][0]
-    again = {"attempt", "critical", "reading", "taken_apart"} & heard[1][0]
-    assert not again and "branches" in heard[1][0]
+    assert "preparation" in heard[0][0] and "critical_lr" in heard[0][0]
+    again = {"preparation", "critical_lr", "batch_stats", "role_derivation"} & heard[1][0]
+    assert not again and "lr_comparison" in heard[1][0]
     assert done.backup is not None and "0.05" in done.backup.read_text() and "# sixty rows" in file.read_text()
 
 

@@ -37,13 +37,13 @@ LIMITS = {
 }
 
 
-def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
-    side = reading.train
+def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
+    side = batch_stats.train
     if side.documents and not side.rows:
         raise NotApplicableError("the rows come from a stream or have no ids before they are batched")
     names = ("rows", "documents", "never", "repeated", "foreign", "shuffled")
     numbers = {name: getattr(side, name) for name in names}
-    return Measurement(numbers | {"step": settings.per_device * settings.devices})
+    return Measurement(numbers | {"step": run_settings.per_device * run_settings.devices})
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

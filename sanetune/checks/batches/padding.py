@@ -36,8 +36,8 @@ from sanetune.finding import Judgement, Measurement, passed, warned
 LIMITS = {"share": Limit(0.3, "random batches of eight rows of Alpaca waste about this much; grouped ones under 5 %")}
 
 
-def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
-    side = reading.train
+def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
+    side = batch_stats.train
     places = side.tokens + side.padding
     return Measurement(
         {
@@ -45,8 +45,8 @@ def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
             "places": places,
             "share": side.padding / max(1, places),
             "factor": places / max(1, side.tokens),
-            "packed": settings.packing or side.packed,
-            "grouped": settings.grouped_by_length,
+            "packed": run_settings.packing or side.packed,
+            "grouped": run_settings.grouped_by_length,
         }
     )
 

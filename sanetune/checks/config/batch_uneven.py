@@ -53,31 +53,31 @@ LIMITS = {
 }
 
 
-def measure(settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings) -> Measurement:
     """``last_share``: how full the last step of an epoch is; ``excess``: its share of the steps less its share of the
     rows; ``better``: an accumulation near the given one that comes out more evenly."""
-    if settings.train_examples <= 0 or settings.effective <= 0:
+    if run_settings.train_examples <= 0 or run_settings.effective <= 0:
         raise NotApplicableError("the number of examples is not known")
-    at_once = max(1, settings.effective // max(1, settings.accumulation))
-    units = _units(settings, at_once)
-    last = _last(settings, units, at_once)
-    share, excess = _unevenness(units, settings.effective, last)
+    at_once = max(1, run_settings.effective // max(1, run_settings.accumulation))
+    units = _units(run_settings, at_once)
+    last = _last(run_settings, units, at_once)
+    share, excess = _unevenness(units, run_settings.effective, last)
     return Measurement(
         {
             "units": units,
-            "effective": settings.effective,
-            "per_device": settings.per_device,
-            "accumulation": settings.accumulation,
-            "devices": settings.devices,
-            "steps_per_epoch": settings.steps_per_epoch,
-            "epochs": settings.epochs,
+            "effective": run_settings.effective,
+            "per_device": run_settings.per_device,
+            "accumulation": run_settings.accumulation,
+            "devices": run_settings.devices,
+            "steps_per_epoch": run_settings.steps_per_epoch,
+            "epochs": run_settings.epochs,
             "last_step_units": last,
             "last_share": share,
             "excess": excess,
-            "packing": settings.packing,
-            "reached": settings.total_steps >= settings.steps_per_epoch,
-            "loss_reduction": settings.loss_reduction,
-            "better": _better(units, at_once, settings.accumulation, excess),
+            "packing": run_settings.packing,
+            "reached": run_settings.total_steps >= run_settings.steps_per_epoch,
+            "loss_reduction": run_settings.loss_reduction,
+            "better": _better(units, at_once, run_settings.accumulation, excess),
         }
     )
 
@@ -104,18 +104,18 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     )
 
 
-def _units(settings: RunSettings, at_once: int) -> int:
+def _units(run_settings: RunSettings, at_once: int) -> int:
     """What the loader counts: examples. How many packs there are is only known by the batches that they fill."""
-    if not settings.packing:
-        return settings.train_examples
-    full = max(0, settings.steps_per_epoch - 1) * settings.accumulation
-    return (full + (settings.last_step_batches or settings.accumulation)) * at_once
+    if not run_settings.packing:
+        return run_settings.train_examples
+    full = max(0, run_settings.steps_per_epoch - 1) * run_settings.accumulation
+    return (full + (run_settings.last_step_batches or run_settings.accumulation)) * at_once
 
 
-def _last(settings: RunSettings, units: int, at_once: int) -> int:
+def _last(run_settings: RunSettings, units: int, at_once: int) -> int:
     """Units in the last step of an epoch. Where last batches are dropped it has fewer than what is left over."""
-    rest = units - (math.ceil(units / settings.effective) - 1) * settings.effective
-    return min(settings.last_step_batches * at_once, rest) if settings.last_step_batches else rest
+    rest = units - (math.ceil(units / run_settings.effective) - 1) * run_settings.effective
+    return min(run_settings.last_step_batches * at_once, rest) if run_settings.last_step_batches else rest
 
 
 def _unevenness(examples: int, effective: int, last: int) -> tuple[float, float]:

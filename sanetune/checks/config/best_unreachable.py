@@ -57,27 +57,28 @@ LIMITS = {
 }
 
 
-def measure(settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings) -> Measurement:
     """Skipped where neither load_best_model_at_end nor save_strategy: best is set."""
-    if not settings.load_best and settings.save_strategy != "best":
+    if not run_settings.load_best and run_settings.save_strategy != "best":
         raise NotApplicableError("the best checkpoint is not asked for")
-    evaluations, met = _meetings(settings)
-    metric = settings.metric or "eval_loss"
+    evaluations, met = _meetings(run_settings)
+    metric = run_settings.metric or "eval_loss"
     return Measurement(
         {
-            "validation_examples": settings.validation_examples,
-            "eval_strategy": settings.eval_strategy,
-            "save_strategy": settings.save_strategy,
-            "eval_steps": settings.eval_steps if settings.eval_strategy == "steps" else None,
-            "save_steps": settings.save_steps if settings.save_strategy == "steps" else None,
-            "save_total_limit": settings.save_total_limit,
-            "total_steps": settings.total_steps,
+            "validation_examples": run_settings.validation_examples,
+            "eval_strategy": run_settings.eval_strategy,
+            "save_strategy": run_settings.save_strategy,
+            "eval_steps": run_settings.eval_steps if run_settings.eval_strategy == "steps" else None,
+            "save_steps": run_settings.save_steps if run_settings.save_strategy == "steps" else None,
+            "save_total_limit": run_settings.save_total_limit,
+            "total_steps": run_settings.total_steps,
             "evaluations": evaluations,
             "evaluations_saved": met,
             "metric": metric if metric.startswith("eval_") else f"eval_{metric}",
-            "metric_names": list(settings.metric_names),
-            "by_shares": _is_share(settings.given.get("eval_steps")) or _is_share(settings.given.get("save_steps")),
-            "greater_is_better": settings.given.get("greater_is_better"),
+            "metric_names": list(run_settings.metric_names),
+            "by_shares": _is_share(run_settings.given.get("eval_steps"))
+            or _is_share(run_settings.given.get("save_steps")),
+            "greater_is_better": run_settings.given.get("greater_is_better"),
         }
     )
 
@@ -100,11 +101,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return passed(f"Every evaluation stands at a checkpoint, and {n['metric']} chooses{kept}.")
 
 
-def _meetings(settings: RunSettings) -> tuple[int, int]:
+def _meetings(run_settings: RunSettings) -> tuple[int, int]:
     """Evaluations of the run and how many of them are at a checkpoint; both also take place at the end. Only for
     steps: by epoch they meet, and ``best`` saves wherever it has to."""
-    evaluate, save, total = settings.eval_steps, settings.save_steps, settings.total_steps
-    if settings.eval_strategy != "steps" or settings.save_strategy != "steps" or not evaluate or not save:
+    evaluate, save, total = run_settings.eval_steps, run_settings.save_steps, run_settings.total_steps
+    if run_settings.eval_strategy != "steps" or run_settings.save_strategy != "steps" or not evaluate or not save:
         return 0, 0
     steps = {*range(evaluate, total + 1, evaluate), total}
     return len(steps), sum(step % save == 0 or step == total for step in steps)

@@ -55,18 +55,18 @@ USUAL = 3.0
 """Epochs of Alpaca and Tulu 2: what the fix proposes."""
 
 
-def measure(settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings) -> Measurement:
     """Passes and rows. ``by_steps``: max_steps decides how long the run is."""
-    if not settings.train_examples:
+    if not run_settings.train_examples:
         raise NotApplicableError("the number of rows is not known")
     return Measurement(
         {
-            "epochs": settings.epochs,
-            "train_examples": settings.train_examples,
-            "packing": settings.packing,
-            "steps_per_epoch": settings.steps_per_epoch,
-            "by_steps": int(settings.given.get("max_steps") or -1) > 0,
-            "loss_tokens": settings.loss_tokens,
+            "epochs": run_settings.epochs,
+            "train_examples": run_settings.train_examples,
+            "packing": run_settings.packing,
+            "steps_per_epoch": run_settings.steps_per_epoch,
+            "by_steps": int(run_settings.given.get("max_steps") or -1) > 0,
+            "loss_tokens": run_settings.loss_tokens,
         }
     )
 

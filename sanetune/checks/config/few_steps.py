@@ -48,22 +48,22 @@ LIMITS = {
 }
 
 
-def measure(settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings) -> Measurement:
     """Steps, warm-up and intervals. ``given``: those of the keys that the user has written."""
-    total = settings.total_steps
+    total = run_settings.total_steps
     return Measurement(
         {
             "total_steps": total,
-            "warmup_steps": settings.warmup_steps,
-            "warmup_share": settings.warmup_steps / total if total else 0.0,
-            "steps_per_epoch": settings.steps_per_epoch,
-            "epochs": settings.epochs,
-            "effective": settings.effective,
-            "logging_steps": settings.logging_steps,
-            "eval_steps": settings.eval_steps if settings.eval_strategy == "steps" else None,
-            "save_steps": settings.save_steps if settings.save_strategy == "steps" else None,
-            "save_given": "save_steps" in settings.given,
-            "load_best": settings.load_best,
+            "warmup_steps": run_settings.warmup_steps,
+            "warmup_share": run_settings.warmup_steps / total if total else 0.0,
+            "steps_per_epoch": run_settings.steps_per_epoch,
+            "epochs": run_settings.epochs,
+            "effective": run_settings.effective,
+            "logging_steps": run_settings.logging_steps,
+            "eval_steps": run_settings.eval_steps if run_settings.eval_strategy == "steps" else None,
+            "save_steps": run_settings.save_steps if run_settings.save_strategy == "steps" else None,
+            "save_given": "save_steps" in run_settings.given,
+            "load_best": run_settings.load_best,
         }
     )
 

@@ -52,19 +52,19 @@ LIMITS = {
 }
 
 
-def measure(settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings) -> Measurement:
     """Rows on both sides, and how evaluation is set."""
-    if settings.held_out_unknown and settings.eval_strategy != "no":
+    if run_settings.held_out_unknown and run_settings.eval_strategy != "no":
         raise NotApplicableError("validation rows come from a stream, whose length is not known")
-    rows = settings.train_examples + settings.validation_examples
+    rows = run_settings.train_examples + run_settings.validation_examples
     return Measurement(
         {
-            "train_examples": settings.train_examples,
-            "validation_examples": settings.validation_examples,
-            "validation_share": settings.validation_examples / rows if rows else 0.0,
-            "eval_strategy": settings.eval_strategy,
-            "eval_steps": settings.eval_steps,
-            "eval_strategy_given": "eval_strategy" in settings.given,
+            "train_examples": run_settings.train_examples,
+            "validation_examples": run_settings.validation_examples,
+            "validation_share": run_settings.validation_examples / rows if rows else 0.0,
+            "eval_strategy": run_settings.eval_strategy,
+            "eval_steps": run_settings.eval_steps,
+            "eval_strategy_given": "eval_strategy" in run_settings.given,
         }
     )
 

@@ -67,21 +67,21 @@ SAFE_OPTIMIZERS = ("anyprecision", "stochastic", "kahan")
 """Names of optimizers that carry what rounding loses."""
 
 
-def measure(settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings) -> Measurement:
     """``stuck_share``: weights that one step at the peak rate leaves where they are; None where a float32 copy of the
     weights is trained (LoRA, DeepSpeed, FSDP) or weights are float32."""
     return Measurement(
         {
-            "method": settings.method,
-            "stored_dtype": settings.stored_dtype,
-            "weights_dtype": settings.weights_dtype,
-            "bf16": settings.bf16,
-            "fp16": settings.fp16,
-            "device": settings.device,
-            "device_has_bf16": settings.device_has_bf16,
-            "learning_rate": settings.learning_rate,
-            "stuck_share": _stuck(settings),
-            "spacing": _spacing(WEIGHT_STD, BITS.get(_trained_in(settings) or "", 24)),
+            "method": run_settings.method,
+            "stored_dtype": run_settings.stored_dtype,
+            "weights_dtype": run_settings.weights_dtype,
+            "bf16": run_settings.bf16,
+            "fp16": run_settings.fp16,
+            "device": run_settings.device,
+            "device_has_bf16": run_settings.device_has_bf16,
+            "learning_rate": run_settings.learning_rate,
+            "stuck_share": _stuck(run_settings),
+            "spacing": _spacing(WEIGHT_STD, BITS.get(_trained_in(run_settings) or "", 24)),
         }
     )
 
@@ -111,19 +111,19 @@ def _spacing(weight: float, bits: int) -> float:
     return float(2.0 ** (math.floor(math.log2(weight)) + 1 - bits))
 
 
-def _trained_in(settings: RunSettings) -> str | None:
-    dtype = settings.weights_dtype
-    return settings.stored_dtype if dtype == "auto" else dtype
+def _trained_in(run_settings: RunSettings) -> str | None:
+    dtype = run_settings.weights_dtype
+    return run_settings.stored_dtype if dtype == "auto" else dtype
 
 
-def _stuck(settings: RunSettings) -> float | None:
-    bits = BITS.get(_trained_in(settings) or "")
-    given = settings.given
+def _stuck(run_settings: RunSettings) -> float | None:
+    bits = BITS.get(_trained_in(run_settings) or "")
+    given = run_settings.given
     optimizer = str(given.get("optim") or "").lower()
     copied = given.get("deepspeed") or given.get("fsdp") or any(name in optimizer for name in SAFE_OPTIMIZERS)
-    if settings.method != "full" or bits is None or copied:
+    if run_settings.method != "full" or bits is None or copied:
         return None
-    return stuck_share(settings.learning_rate, bits)
+    return stuck_share(run_settings.learning_rate, bits)
 
 
 def _impossible(n: dict[str, Any]) -> Judgement | None:

@@ -87,26 +87,26 @@ LIMITS = {
 }
 
 
-def measure(settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings) -> Measurement:
     """``usual``: the rate that open configurations get. Published rates are for Adam: other optimizers are skipped."""
     from sanetune.planning.learning_rates import learning_rate
 
-    optimizer = str(settings.given.get("optim") or "adamw").rpartition(".")[2].lower()
+    optimizer = str(run_settings.given.get("optim") or "adamw").rpartition(".")[2].lower()
     if "adam" not in optimizer:
         raise NotApplicableError(f"published rates are for Adam, and this run uses {optimizer}")
-    if settings.parameters <= 0 and settings.method == "full":
+    if run_settings.parameters <= 0 and run_settings.method == "full":
         raise NotApplicableError("the size of the model is not known")
-    usual, source = learning_rate(settings.method, settings.parameters, settings.hidden)
-    tokens = settings.train_tokens / settings.steps_per_epoch if settings.steps_per_epoch else 0.0
+    usual, source = learning_rate(run_settings.method, run_settings.parameters, run_settings.hidden)
+    tokens = run_settings.train_tokens / run_settings.steps_per_epoch if run_settings.steps_per_epoch else 0.0
     return Measurement(
         {
-            "learning_rate": settings.learning_rate,
+            "learning_rate": run_settings.learning_rate,
             "usual": usual,
             "source": source,
-            "method": settings.method,
-            "parameters": settings.parameters,
-            "hidden": settings.hidden,
-            "loss_reduction": settings.loss_reduction,
+            "method": run_settings.method,
+            "parameters": run_settings.parameters,
+            "hidden": run_settings.hidden,
+            "loss_reduction": run_settings.loss_reduction,
             "tokens_per_step": round(tokens),
         }
     )

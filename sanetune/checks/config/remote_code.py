@@ -43,15 +43,15 @@ if TYPE_CHECKING:
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def measure(settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings) -> Measurement:
     """``local``: the model is a folder here, which nobody else can change through the Hub."""
     return Measurement(
         {
-            "trust_remote_code": settings.trust_remote_code,
-            "model": settings.model,
-            "revision": settings.revision,
-            "pinned": bool(settings.revision and COMMIT.fullmatch(settings.revision.lower())),
-            "local": os.path.isdir(settings.model),
+            "trust_remote_code": run_settings.trust_remote_code,
+            "model": run_settings.model,
+            "revision": run_settings.revision,
+            "pinned": bool(run_settings.revision and COMMIT.fullmatch(run_settings.revision.lower())),
+            "local": os.path.isdir(run_settings.model),
         }
     )
 

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
 
-def measure(settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings) -> Measurement:
     """``trackers``: each with what makes it ready, or "" where a login is missing."""
     from sanetune.checks.config._tracker_logins import readiness
 
-    return Measurement({"trackers": {name: readiness(name) for name in settings.trackers if name != "none"}})
+    return Measurement({"trackers": {name: readiness(name) for name in run_settings.trackers if name != "none"}})
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -74,38 +74,38 @@ AS_SHORT, ROOT, LEAST = 100, 1 / 3, 0.25
 A longer run takes a lower one (arXiv:2409.19913); here by this root of its length, down to this share."""
 
 
-def measure(branches: LearningRateComparison, settings: RunSettings, trial: Trial) -> Measurement:
-    best, planned = branches.best, branches.planned
-    last = trial.curve.held[-1] if trial.curve.held else branches.at(planned).look
+def measure(lr_comparison: LearningRateComparison, run_settings: RunSettings, trial: Trial) -> Measurement:
+    best, planned = lr_comparison.best, lr_comparison.planned
+    last = trial.curve.held[-1] if trial.curve.held else lr_comparison.at(planned).look
     behind = gain(last, best.look)
-    found, since = branches.gain_over_planned(best), gain(branches.start, branches.at(planned).look)
+    found, since = lr_comparison.gain_over_planned(best), gain(lr_comparison.start, lr_comparison.at(planned).look)
     numbers = {
         "learnt": since.nats,
         "learnt_errors": since.errors,
-        "finite": math.isfinite(branches.at(planned).look.loss),
+        "finite": math.isfinite(lr_comparison.at(planned).look.loss),
         "planned": planned,
         "best": best.rate,
         "gain": found.nats,
         "errors": found.errors,
         "rows": found.rows,
-        "steps": branches.steps,
-        "total_steps": settings.total_steps,
-        "start_loss": branches.start.loss,
-        "losses": [{"rate": one.rate, "loss": one.look.loss} for one in branches.branches],
+        "steps": lr_comparison.steps,
+        "total_steps": run_settings.total_steps,
+        "start_loss": lr_comparison.start.loss,
+        "losses": [{"rate": one.rate, "loss": one.look.loss} for one in lr_comparison.branches],
         "trial_steps": trial.done,
         "trial_loss": last.loss,
         "behind": behind.nats,
         "behind_errors": behind.errors,
-        "reach": MEAN_OF_SCHEDULE * planned * settings.total_steps / (best.rate * branches.steps),
-        "proposed": proposed(branches, settings.total_steps) if best.rate != planned else planned,
+        "reach": MEAN_OF_SCHEDULE * planned * run_settings.total_steps / (best.rate * lr_comparison.steps),
+        "proposed": proposed(lr_comparison, run_settings.total_steps) if best.rate != planned else planned,
     }
     return Measurement(numbers)
 
 
-def proposed(branches: LearningRateComparison, steps: int) -> float:
+def proposed(lr_comparison: LearningRateComparison, steps: int) -> float:
     """The rate for a run of ``steps``: where the parabola through the best branch and its neighbours is lowest, halfway
     to the one neighbour that there is where the two cannot be told apart; less where the run is longer than that."""
-    best, found = branches.best, [one for one in branches.branches if math.isfinite(one.look.loss)]
+    best, found = lr_comparison.best, [one for one in lr_comparison.branches if math.isfinite(one.look.loss)]
     at = found.index(best) if best in found else 0
     rate = best.rate
     if 0 < at < len(found) - 1:

@@ -44,12 +44,12 @@ LIMITS = {
 }
 
 
-def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
-    if settings.loss_on == "all":
+def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
+    if run_settings.loss_on == "all":
         raise NotApplicableError("every token is learnt (data.loss_on: all), whoever wrote it")
     names = ("tokens", "disagree", "disagree_documents", "documents", "unread")
-    witnesses = reading.seen("disagree") or reading.seen("unread")
-    return Measurement({name: reading.total(name) for name in names}, witnesses)
+    witnesses = batch_stats.seen("disagree") or batch_stats.seen("unread")
+    return Measurement({name: batch_stats.total(name) for name in names}, witnesses)
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

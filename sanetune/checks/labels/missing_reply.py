@@ -39,15 +39,15 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 LIMITS = {"tokens": Limit(0, "the declared intent learns all of them")}
 
 
-def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
-    if settings.loss_on == "all":
+def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
+    if run_settings.loss_on == "all":
         raise NotApplicableError("labels are not held against turns where every token is learnt (data.loss_on: all)")
     numbers = {
-        "missing": reading.total("missing_reply"),
-        "learnt": sum(side.learnt_by["assistant"] for side in reading.sides),
-        "loss_on": settings.loss_on,
+        "missing": batch_stats.total("missing_reply"),
+        "learnt": sum(side.learnt_by["assistant"] for side in batch_stats.sides),
+        "loss_on": run_settings.loss_on,
     }
-    return Measurement(numbers, reading.seen("missing_reply"))
+    return Measurement(numbers, batch_stats.seen("missing_reply"))
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

@@ -41,11 +41,11 @@ LIMITS = {
 }
 
 
-def measure(reading: BatchStats) -> Measurement:
-    numbers = {side.split: {"documents": side.documents, "blank": side.blank} for side in reading.sides}
+def measure(batch_stats: BatchStats) -> Measurement:
+    numbers = {side.split: {"documents": side.documents, "blank": side.blank} for side in batch_stats.sides}
     return Measurement(
-        {"splits": numbers, "documents": reading.total("documents"), "blank": reading.total("blank")},
-        reading.seen("blank"),
+        {"splits": numbers, "documents": batch_stats.total("documents"), "blank": batch_stats.total("blank")},
+        batch_stats.seen("blank"),
     )
 
 

@@ -36,17 +36,17 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 LIMITS = {"tokens": Limit(0, "padding holds nothing to learn, and an end token is no padding")}
 
 
-def measure(reading: BatchStats, tokenizer: Any, stops: frozenset[int]) -> Measurement:
+def measure(batch_stats: BatchStats, tokenizer: Any, stop_tokens: frozenset[int]) -> Measurement:
     pad = tokenizer.pad_token_id
     numbers = {
-        "padding": reading.total("padding"),
-        "learnt": reading.total("padding_learnt"),
+        "padding": batch_stats.total("padding"),
+        "learnt": batch_stats.total("padding_learnt"),
         "pad_token": tokenizer.pad_token,
-        "pad_ends_turns": pad is not None and pad in stops,
-        "ends_masked": reading.total("turns_end_masked"),
-        "turns": reading.total("turns"),
+        "pad_ends_turns": pad is not None and pad in stop_tokens,
+        "ends_masked": batch_stats.total("turns_end_masked"),
+        "turns": batch_stats.total("turns"),
     }
-    return Measurement(numbers, reading.seen("turns_end_masked"))
+    return Measurement(numbers, batch_stats.seen("turns_end_masked"))
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

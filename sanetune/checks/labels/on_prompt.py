@@ -56,13 +56,13 @@ PROMPT = ("system", "user", "tool")
 LIMITS = {"tokens": Limit(0, "the declared intent learns none of them")}
 
 
-def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
-    if settings.loss_on == "all":
+def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
+    if run_settings.loss_on == "all":
         raise NotApplicableError("learning every token is declared (data.loss_on: all)")
-    learnt = {role: sum(side.learnt_by[role] for side in reading.sides) for role in PROMPT}
-    masked = {role: sum(side.masked_by[role] for side in reading.sides) for role in PROMPT}
-    numbers = {"learnt": learnt, "masked": masked, "loss_tokens": reading.total("learnt")}
-    return Measurement(numbers, reading.seen("on_prompt"))
+    learnt = {role: sum(side.learnt_by[role] for side in batch_stats.sides) for role in PROMPT}
+    masked = {role: sum(side.masked_by[role] for side in batch_stats.sides) for role in PROMPT}
+    numbers = {"learnt": learnt, "masked": masked, "loss_tokens": batch_stats.total("learnt")}
+    return Measurement(numbers, batch_stats.seen("on_prompt"))
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

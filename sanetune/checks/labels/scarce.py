@@ -44,8 +44,8 @@ LIMITS = {
 }
 
 
-def measure(reading: BatchStats) -> Measurement:
-    side = reading.train
+def measure(batch_stats: BatchStats) -> Measurement:
+    side = batch_stats.train
     if not side.learnt:
         raise NotApplicableError("nothing at all is learnt: see labels-none")
     per = side.learnt / max(1, side.documents)

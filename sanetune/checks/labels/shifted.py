@@ -34,9 +34,9 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 LIMITS = {"tokens": Limit(0, "a causal model's labels are its inputs: transformers' loss functions shift them")}
 
 
-def measure(reading: BatchStats) -> Measurement:
+def measure(batch_stats: BatchStats) -> Measurement:
     names = ("changed", "shifted", "learnt", "documents")
-    return Measurement({name: reading.total(name) for name in names}, reading.seen("changed"))
+    return Measurement({name: batch_stats.total(name) for name in names}, batch_stats.seen("changed"))
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

@@ -43,19 +43,19 @@ LIMITS = {
 }
 
 
-def measure(largest: LargestStep, settings: RunSettings) -> Measurement:
-    found = largest.peak
+def measure(peak_memory: LargestStep, run_settings: RunSettings) -> Measurement:
+    found = peak_memory.peak
     numbers = {
         "peak": found.peak,
         "total": found.total,
         "share": found.peak / found.total,
         "fits": found.fits,
-        "device": largest.device,
-        "rows": largest.rows,
-        "places": largest.places,
-        "per_device": settings.per_device,
-        "accumulation": settings.accumulation,
-        "checkpointing": largest.checkpointing,
+        "device": peak_memory.device,
+        "rows": peak_memory.rows,
+        "places": peak_memory.places,
+        "per_device": run_settings.per_device,
+        "accumulation": run_settings.accumulation,
+        "checkpointing": peak_memory.checkpointing,
     }
     return Measurement(numbers)
 

@@ -54,7 +54,7 @@ FEWEST_EPOCHS = 1.0
 """A run that sees only a part of its rows is the user's to decide on."""
 
 
-def measure(forecast: Forecast, settings: RunSettings, config: Config) -> Measurement:
+def measure(forecast: Forecast, run_settings: RunSettings, config: Config) -> Measurement:
     budget = config.budget
     if budget.max_hours is None and budget.max_usd is None:
         raise NotApplicableError("no budget is set (budget.max_hours, budget.max_usd)")
@@ -78,9 +78,9 @@ def measure(forecast: Forecast, settings: RunSettings, config: Config) -> Measur
         "steps": forecast.steps,
         "steps_that_fit": _fitting(forecast, config),
         "steps_per_epoch": forecast.steps_per_epoch,
-        "epochs": settings.epochs,
+        "epochs": run_settings.epochs,
         "by_steps": int(config.train.get("max_steps", -1)) > 0,
-        "packing": settings.packing,
+        "packing": run_settings.packing,
         "padding_share": forecast.padding_share,
         "look_share": forecast.look_share,
         "notes": list(forecast.notes),

@@ -56,8 +56,8 @@ LIMITS = {
 }
 
 
-def measure(pairing: PromptAnswerOverlap) -> Measurement:
-    words, model, after = pairing.words, pairing.model, pairing.after
+def measure(prompt_answer_overlap: PromptAnswerOverlap) -> Measurement:
+    words, model, after = prompt_answer_overlap.words, prompt_answer_overlap.model, prompt_answer_overlap.after
     if words.rows < 2:
         raise NotApplicableError("there are no two rows with a question and an answer")
     numbers: dict[str, Any] = {
@@ -78,7 +78,7 @@ def measure(pairing: PromptAnswerOverlap) -> Measurement:
             "trial_gain": after.nats,
             "trial_t": after.errors,
         }
-    return Measurement(numbers, [_witness(talk) for talk in pairing.some])
+    return Measurement(numbers, [_witness(talk) for talk in prompt_answer_overlap.some])
 
 
 def _witness(talk: Any) -> Witness:

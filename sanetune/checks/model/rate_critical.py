@@ -51,8 +51,8 @@ LIMITS = {
 }
 
 
-def measure(critical: CriticalLearningRate, settings: RunSettings) -> Measurement:
-    planned, found = settings.learning_rate, critical
+def measure(critical_lr: CriticalLearningRate, run_settings: RunSettings) -> Measurement:
+    planned, found = run_settings.learning_rate, critical_lr
     if planned <= 0:
         raise NotApplicableError("the planned rate is zero: see model-update-lost")
     if found.rate is None:

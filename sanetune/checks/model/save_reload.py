@@ -45,7 +45,7 @@ LIMITS = {
 TOKENS = 128
 
 
-def measure(harness: ProbeHarness, stops: frozenset[int], tokenizer: Any) -> Measurement:
+def measure(harness: ProbeHarness, stop_tokens: frozenset[int], tokenizer: Any) -> Measurement:
     import tempfile
     from pathlib import Path
 
@@ -66,7 +66,7 @@ def measure(harness: ProbeHarness, stops: frozenset[int], tokenizer: Any) -> Mea
         _move_adapter(trained)
         before = _next(trained, ids)
         run = Run(Path(folder))
-        save_model(_plain(trained), tokenizer, run, stop_token_ids=sorted(stops))
+        save_model(_plain(trained), tokenizer, run, stop_token_ids=sorted(stop_tokens))
         again = AutoModelForCausalLM.from_pretrained(str(run.model), dtype=trained.dtype).eval()
         after = _next(again, ids)
         saved = AutoTokenizer.from_pretrained(str(run.model))
@@ -75,7 +75,7 @@ def measure(harness: ProbeHarness, stops: frozenset[int], tokenizer: Any) -> Mea
     numbers = {
         "difference": float((before - after).abs().max()),
         "template": saved.chat_template == tokenizer.chat_template,
-        "stops_lost": sorted(stops - kept),
+        "stops_lost": sorted(stop_tokens - kept),
         "rounded": trained.dtype != torch.float32,
         "merged": trained is not _plain(trained) or hasattr(trained, "peft_config"),
     }

@@ -44,20 +44,20 @@ MOST = 4096
 """Tokens that are proposed at most, as for an open max_length: memory grows with it."""
 
 
-def measure(losses: DataLoss, reading: BatchStats, settings: RunSettings) -> Measurement:
-    never = reading.total("never")
-    rows = losses.rows + never
+def measure(data_loss: DataLoss, batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
+    never = batch_stats.total("never")
+    rows = data_loss.rows + never
     numbers = {
-        "given": losses.given,
+        "given": data_loss.given,
         "rows": rows,
-        "tokens": losses.tokens,
-        "reasons": dict(losses.reasons) | ({"in no batch": never} if never else {}),
-        "share": rows / max(1, losses.given),
-        "longest": losses.longest,
-        "max_length": losses.max_length,
-        "context": settings.context,
+        "tokens": data_loss.tokens,
+        "reasons": dict(data_loss.reasons) | ({"in no batch": never} if never else {}),
+        "share": rows / max(1, data_loss.given),
+        "longest": data_loss.longest,
+        "max_length": data_loss.max_length,
+        "context": run_settings.context,
     }
-    return Measurement(numbers, losses.witnesses)
+    return Measurement(numbers, data_loss.witnesses)
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

@@ -68,18 +68,18 @@ LIMITS = {
 SHOWN = 5
 
 
-def measure(talks: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore) -> Measurement:
     """Copies of each split. Near copies are looked for among rows of at least MIN_PAIRS word pairs: in shorter ones a
     changed word changes what is said."""
     from sanetune.checks.rows._minhash import prints
     from sanetune.checks.rows._near_duplicates import near_copies
 
-    if len(talks) < 2:
+    if len(conversations) < 2:
         raise NotApplicableError("there are not two rows to compare")
     numbers: dict[str, float] = {"rows": 0, "exact": 0, "near": 0, "templated": 0}
     exact: list[Witness] = []
     near: list[Witness] = []
-    for side in talks.sides:
+    for side in conversations.sides:
         originals, copies = originals_of(prints(side))
         exact += [_witness(side, row, first, "an exact copy of") for row, first in copies[:SHOWN]]
         long = originals[prints(side).pairs_N[originals] >= MIN_PAIRS]

@@ -66,7 +66,7 @@ _WEAK = re.compile(r"(n\.?\s?/\s?a|na|none|nil|nothing|empty|no (answer|response
 SHOWN = 5
 
 
-def measure(talks: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore) -> Measurement:
     """Rows with a blank answer, a placeholder, a word that may be one, and with no answer at all; a row counts
     once, for the worst."""
     from array import array
@@ -78,7 +78,7 @@ def measure(talks: ConversationStore) -> Measurement:
     counts = dict.fromkeys(NOTES, 0)
     seen: dict[str, list[Witness]] = {kind: [] for kind in counts}
     rows, lengths = 0, array("I")
-    for side in talks.sides:
+    for side in conversations.sides:
         for conversation in side:
             if conversation.text is not None:
                 continue

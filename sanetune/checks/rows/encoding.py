@@ -70,14 +70,14 @@ _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _UNSPACED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u4e00-\u9fff]")
 
 
-def measure(talks: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore) -> Measurement:
     """Rows with damage of each kind; a row may have several."""
     from sanetune.checks._excerpts import around, at
 
     counts = dict.fromkeys(KINDS, 0)
     seen: dict[str, list[Witness]] = {kind: [] for kind in KINDS}
     rows = damaged = texts = 0
-    for side in talks.sides:
+    for side in conversations.sides:
         for conversation in side:
             rows += 1
             kinds: set[str] = set()

@@ -71,14 +71,14 @@ LIMITS = {
 }
 
 
-def measure(talks: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore) -> Measurement:
     """Validation rows found in training; a row is counted once, for the strongest of the three reasons."""
     import numpy as np
 
     from sanetune.checks.rows._minhash import prints
     from sanetune.checks.rows._near_duplicates import near_copies
 
-    train, held = talks.sides
+    train, held = conversations.sides
     if not len(held) or not len(train):
         raise NotApplicableError("there is no validation split" if not len(held) else "there is no training split")
     base, found = prints(train), prints(held)
@@ -96,7 +96,7 @@ def measure(talks: ConversationStore) -> Measurement:
         "templated": near.templated,
         "alike": ALIKE,
     }
-    return Measurement(numbers, _witnesses(talks, whole, prompt, near))
+    return Measurement(numbers, _witnesses(conversations, whole, prompt, near))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -138,7 +138,9 @@ def _partners(
     return np.where(found, first[at], -1)
 
 
-def _witnesses(talks: ConversationStore, whole: np.ndarray, prompt: np.ndarray, near: NearDuplicates) -> list[Witness]:
+def _witnesses(
+    conversations: ConversationStore, whole: np.ndarray, prompt: np.ndarray, near: NearDuplicates
+) -> list[Witness]:
     kinds = [
         [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][:SHOWN].tolist()],
         [(row, int(prompt[row]), "the same prompt as") for row in (prompt >= 0).nonzero()[0][:SHOWN].tolist()],
@@ -150,6 +152,6 @@ def _witnesses(talks: ConversationStore, whole: np.ndarray, prompt: np.ndarray, 
     chosen = [kind[0] for kind in kinds if kind] + [entry for kind in kinds for entry in kind[1:]]
     shown = []
     for row, other, note in chosen[:SHOWN]:
-        one, two = talks.validation[row], talks.train[other]
+        one, two = conversations.validation[row], conversations.train[other]
         shown.append(Witness(outline(one), one.place, f"{note} training row {two.place}", outline(two), "validation"))
     return shown

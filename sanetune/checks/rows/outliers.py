@@ -78,11 +78,11 @@ SHOWN_SHARE = 0.05
 _END = re.compile(r"[.!?](?=\s)")
 
 
-def measure(talks: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore) -> Measurement:
     """Length and repetition of answers; witnesses are the longest, the shortest, and one with the repeated text."""
     import numpy as np
 
-    lengths, whole, opening, where = _read(talks)
+    lengths, whole, opening, where = _read(conversations)
     if len(lengths) < MIN_ANSWERS:
         raise NotApplicableError(f"{len(lengths)} answers are too few to tell an outlier (from {MIN_ANSWERS} on)")
     logs = np.log(lengths)
@@ -109,7 +109,7 @@ def measure(talks: ConversationStore) -> Measurement:
     chosen += [(int(i), f"{units.many(int(lengths[i]), 'character')}") for i in short[np.argsort(lengths[short])][:1]]
     chosen += [(same_at, f"this answer comes {same:,} times")] if same > SHOWN_SHARE * len(lengths) else []
     chosen += [(first_at, f"this opening comes {first:,} times")] if first > SHOWN_SHARE * len(lengths) else []
-    return Measurement(numbers, _witnesses(talks, where, chosen))
+    return Measurement(numbers, _witnesses(conversations, where, chosen))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -131,7 +131,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return warned(f"{looked}: {', '.join(found)}.")
 
 
-def _read(talks: ConversationStore) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _read(conversations: ConversationStore) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """For every answer its length, the hash of it and of its first sentence (0: none worth comparing), and where it is:
     side, row, message."""
     from array import array
@@ -142,7 +142,7 @@ def _read(talks: ConversationStore) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     from sanetune.checks.rows._minhash import normal
 
     lengths, whole, opening, where = array("Q"), array("Q"), array("Q"), array("L")
-    for number, side in enumerate(talks.sides):
+    for number, side in enumerate(conversations.sides):
         for row, conversation in enumerate(side):
             for index, message in enumerate(conversation.messages):
                 text = message["content"]
@@ -176,13 +176,13 @@ def _most(hashes: np.ndarray, counted: np.ndarray) -> tuple[int, int]:
     return int(counts[most]), int(places[first[most]])
 
 
-def _witnesses(talks: ConversationStore, where: np.ndarray, chosen: list[tuple[int, str]]) -> list[Witness]:
+def _witnesses(conversations: ConversationStore, where: np.ndarray, chosen: list[tuple[int, str]]) -> list[Witness]:
     from sanetune.checks._excerpts import LENGTH, at, cut
 
     shown = []
     for answer, note in chosen[:SHOWN]:
         number, row, message = (int(value) for value in where[answer])
-        side = talks.sides[number]
+        side = conversations.sides[number]
         conversation = side[row]
         text = cut(conversation.messages[message]["content"], LENGTH)
         shown.append(Witness(text, at(conversation, message), note, split=side.name))

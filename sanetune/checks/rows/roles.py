@@ -67,14 +67,14 @@ FEW = 3
 SHOWN = 5
 
 
-def measure(talks: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore) -> Measurement:
     """Rows of each kind; a row may be of several. Rows of plain text have no roles and are left out."""
     from sanetune.checks._excerpts import at
 
     counts = dict.fromkeys(KINDS, 0)
     rows, unanswered = 0, 0
     seen: dict[str, list[Witness]] = {kind: [] for kind in KINDS}
-    for side in talks.sides:
+    for side in conversations.sides:
         for conversation in side:
             if conversation.text is not None:
                 continue

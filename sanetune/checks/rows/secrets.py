@@ -90,14 +90,14 @@ _LOCAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)(?:[A-Za-z0-9-]{1,63}\.){0,4}[A-Za-z]{2,24}(?![A-Za-z0-9])")
 
 
-def measure(talks: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore) -> Measurement:
     """How many secrets of each kind stand in answers, and in how many rows."""
     from sanetune.checks._excerpts import at
 
     counts = dict.fromkeys(KINDS, 0)
     seen: dict[str, list[Witness]] = {kind: [] for kind in KINDS}
     answers = rows = 0
-    for side in talks.sides:
+    for side in conversations.sides:
         for conversation in side:
             hit = False
             for index, message in enumerate(conversation.messages):

@@ -55,14 +55,14 @@ LIMITS = {
 }
 
 
-def measure(samples: Samples, talks: ConversationStore) -> Measurement:
+def measure(samples: Samples, conversations: ConversationStore) -> Measurement:
     """Each shared form with how many answers lack it, most lacked first."""
     from sanetune.checks.samples._answers import FEWEST as FEWEST_SAMPLES
     from sanetune.checks.samples._answers import SHOWN, answered, said, witness
     from sanetune.checks.samples._output_format import FEWEST, forms
 
     counted = answered(samples, with_reference=True)
-    replies = _replies(talks)
+    replies = _replies(conversations)
     if len(replies) < FEWEST:
         raise NotApplicableError(f"{len(replies)} training answers are too few to tell a form (from {FEWEST} on)")
     found: list[tuple[dict[str, Any], OutputFormat, list[Sample]]] = []
@@ -126,11 +126,11 @@ def _numbers(form: OutputFormat, kept: list[Sample], lacking: list[Sample]) -> d
     }
 
 
-def _replies(talks: ConversationStore) -> list[str]:
+def _replies(conversations: ConversationStore) -> list[str]:
     """The last answers of evenly spread training conversations, without their thoughts; calls of tools left out."""
     from sanetune.checks.samples._answers import said
 
-    side = talks.train
+    side = conversations.train
     total = len(side)
     wanted = min(total, READ)
     found = []

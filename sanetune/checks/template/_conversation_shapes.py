@@ -47,9 +47,9 @@ class ConversationShapes:
                     yield kind, kind.examples[number]
 
 
-def conversation_shapes(talks: ConversationStore, most: int = MOST) -> ConversationShapes:
+def conversation_shapes(conversations: ConversationStore, most: int = MOST) -> ConversationShapes:
     """The kinds of all conversations of both splits, in one pass."""
-    return sorted_by_kind(chain.from_iterable(talks.sides), most)
+    return sorted_by_kind(chain.from_iterable(conversations.sides), most)
 
 
 def sorted_by_kind(conversations: Iterable[Conversation], most: int = MOST) -> ConversationShapes:

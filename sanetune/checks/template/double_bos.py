@@ -38,15 +38,15 @@ LIMITS = {
 }
 
 
-def measure(reading: BatchStats, tokenizer: Any) -> Measurement:
+def measure(batch_stats: BatchStats, tokenizer: Any) -> Measurement:
     if tokenizer.bos_token_id is None:
         raise NotApplicableError("the tokenizer has no beginning-of-sequence token")
     numbers = {
-        "documents": reading.total("documents"),
-        "double_bos": reading.total("double_bos"),
+        "documents": batch_stats.total("documents"),
+        "double_bos": batch_stats.total("double_bos"),
         "token": str(tokenizer.bos_token),
     }
-    return Measurement(numbers, reading.seen("double_bos"))
+    return Measurement(numbers, batch_stats.seen("double_bos"))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -66,7 +66,7 @@ BAD = ("headless", "header", "history", "refused", "unsteady")
 
 
 def measure(
-    template: ChatTemplate | None, tokenizer: Any, talks: ConversationStore, saved: SavedTemplate
+    template: ChatTemplate | None, tokenizer: Any, conversations: ConversationStore, saved_template: SavedTemplate
 ) -> Measurement:
     if template is None:
         raise NotApplicableError("there is no chat template")
@@ -74,17 +74,17 @@ def measure(
     from sanetune.checks.template._generation_prompt import Prompter
     from sanetune.data.template.chat_template import TemplateStoppedError
 
-    kinds = conversation_shapes(talks)
+    kinds = conversation_shapes(conversations)
     if not kinds.kinds:
         raise NotApplicableError("the rows are plain text, which no template renders")
     try:
-        return _measured(template, kinds, saved, Prompter(template))
+        return _measured(template, kinds, saved_template, Prompter(template))
     except TemplateStoppedError as error:
         raise NotApplicableError(f"the template cannot be rendered: {error.what}") from None
 
 
 def _measured(
-    template: ChatTemplate, kinds: ConversationShapes, saved: SavedTemplate, prompter: Prompter
+    template: ChatTemplate, kinds: ConversationShapes, saved_template: SavedTemplate, prompter: Prompter
 ) -> Measurement:
     fits: Counter[str] = Counter()
     bad_kinds: dict[str, int] = {}
@@ -100,7 +100,7 @@ def _measured(
                 bad_kinds[kind.words] = kind.count
             if one.fit in BAD or one.fit == "retold":
                 shown.append((conversation, one))
-    saved_fault = _saved(saved, template, kinds, prompter)
+    saved_fault = _saved(saved_template, template, kinds, prompter)
     if not fits and not saved_fault:
         raise NotApplicableError("no reply of this data stands in what the template renders")
     numbers: dict[str, Any] = {
@@ -140,19 +140,19 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     )
 
 
-def _saved(saved: SavedTemplate, template: ChatTemplate, kinds: ConversationShapes, prompter: Prompter) -> str:
+def _saved(saved_template: SavedTemplate, template: ChatTemplate, kinds: ConversationShapes, prompter: Prompter) -> str:
     """What is wrong with the template that will be saved, in words; empty if nothing is. One that differs only in
     what this data never shows (the markers of a training template, say) is the same for us."""
-    trained = saved.trained_template if saved.trained_template is not None else template.source
-    if saved.template == trained:
+    trained = saved_template.trained_template if saved_template.trained_template is not None else template.source
+    if saved_template.template == trained:
         return ""
-    if not saved.template:
+    if not saved_template.template:
         return "The model was trained with a chat template, and none will be saved."
     from sanetune.checks.template._generation_prompt import Prompter
     from sanetune.data.template.chat_template import ChatTemplate
 
     try:
-        other = Prompter(ChatTemplate(saved.template, template.specials))
+        other = Prompter(ChatTemplate(saved_template.template, template.specials))
     except TemplateError as error:
         return f"The chat template that will be saved cannot be used: {error.what}"
     if trained != template.source:

@@ -46,10 +46,10 @@ FIELDS = {"content": "text", "reasoning_content": "reasoning", "tool_calls": "to
 """Fields of a message that hold what is said, and what they are called here."""
 
 
-def measure(lost_texts: Lost, talks: ConversationStore) -> Measurement:
+def measure(lost_texts: Lost, conversations: ConversationStore) -> Measurement:
     messages: Counter[tuple[str, str]] = Counter()
     chats = 0
-    for conversation in chain.from_iterable(talks.sides):
+    for conversation in chain.from_iterable(conversations.sides):
         chats += conversation.text is None and bool(conversation.messages)
         for message in conversation.messages:
             for name in FIELDS:

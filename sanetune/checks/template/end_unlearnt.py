@@ -42,29 +42,31 @@ LIMITS = {
 }
 
 
-def measure(reading: BatchStats, stops: frozenset[int], tokenizer: Any, talks: ConversationStore) -> Measurement:
-    turns = reading.total("turns")
+def measure(
+    batch_stats: BatchStats, stop_tokens: frozenset[int], tokenizer: Any, conversations: ConversationStore
+) -> Measurement:
+    turns = batch_stats.total("turns")
     if not turns:
         raise NotApplicableError("no assistant turn is trained")
     ends: dict[str, int] = {}
     foreign: dict[str, int] = {}
-    for side in reading.sides:
+    for side in batch_stats.sides:
         for token, count in side.ends.items():
             name = _name(tokenizer, token)
             ends[name] = ends.get(name, 0) + count
-            if token not in stops:
+            if token not in stop_tokens:
                 foreign[name] = foreign.get(name, 0) + count
     numbers = {
         "turns": turns,
-        "without_end": reading.total("turns_without_end"),
-        "end_masked": reading.total("turns_end_masked"),
+        "without_end": batch_stats.total("turns_without_end"),
+        "end_masked": batch_stats.total("turns_end_masked"),
         "not_a_stop": sum(foreign.values()),
         "ends": _largest(ends),
         "foreign_ends": _largest(foreign),
-        "stops": sorted(_name(tokenizer, token) for token in stops),
-        "plain": _plain(talks) if reading.total("turns_without_end") else None,
+        "stops": sorted(_name(tokenizer, token) for token in stop_tokens),
+        "plain": _plain(conversations) if batch_stats.total("turns_without_end") else None,
     }
-    seen = [witness for name in ("turns_without_end", "turns_end_masked", "ends") for witness in reading.seen(name)]
+    seen = [witness for name in ("turns_without_end", "turns_end_masked", "ends") for witness in batch_stats.seen(name)]
     return Measurement(numbers, seen[:5])
 
 
@@ -90,11 +92,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return failed(what, fix={"model.chat_template": "chatml"} if endless else {})
 
 
-def _plain(talks: ConversationStore) -> bool:
+def _plain(conversations: ConversationStore) -> bool:
     """Whether the conversations hold nothing but roles and texts, which ChatML can render: it ends every turn."""
     from sanetune.checks.template._conversation_shapes import conversation_shapes
 
-    seen = [conversation for _, conversation in conversation_shapes(talks).examples()]
+    seen = [conversation for _, conversation in conversation_shapes(conversations).examples()]
     fields = {field for conversation in seen for message in conversation.messages for field in message}
     return bool(seen) and fields <= {"role", "content"} and not any(conversation.tools for conversation in seen)
 

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
 
 
-def measure(talks: ConversationStore, tokenizer: Any, template: ChatTemplate | None) -> Measurement:
+def measure(conversations: ConversationStore, tokenizer: Any, template: ChatTemplate | None) -> Measurement:
     chats = 0
     witnesses: list[Witness] = []
-    for conversation in chain.from_iterable(talks.sides):
+    for conversation in chain.from_iterable(conversations.sides):
         if conversation.text is None and conversation.messages:
             chats += 1
             if len(witnesses) < 3:
@@ -49,7 +49,12 @@ def measure(talks: ConversationStore, tokenizer: Any, template: ChatTemplate | N
     if not chats:
         raise NotApplicableError("the rows are plain text, which needs no chat template")
     names = sorted(tokenizer.chat_template) if isinstance(tokenizer.chat_template, dict) else []
-    numbers = {"conversations": chats, "rows": len(talks), "template": template is not None, "named_templates": names}
+    numbers = {
+        "conversations": chats,
+        "rows": len(conversations),
+        "template": template is not None,
+        "named_templates": names,
+    }
     return Measurement(numbers, witnesses if template is None else [])
 
 

@@ -38,19 +38,19 @@ if TYPE_CHECKING:
     from sanetune.evidence.data_loss import RefusedRows
 
 
-def measure(refused: RefusedRows) -> Measurement:
+def measure(refused_rows: RefusedRows) -> Measurement:
     reasons: Counter[str] = Counter()
     first: dict[str, list[TemplateError]] = {}
-    for error in refused.errors:
+    for error in refused_rows.errors:
         reason = _reason(error)
         reasons[reason] += 1
         first.setdefault(reason, []).append(error)
     chosen = [error for reason, _ in reasons.most_common(3) for error in first[reason][:2]][:5]
     witnesses = [Witness(error.what[:300], error.place, _reason(error)[:120]) for error in chosen]
     numbers: dict[str, Any] = {
-        "rows": refused.rows,
-        "refused": refused.count,
-        "seen": len(refused.errors),
+        "rows": refused_rows.rows,
+        "refused": refused_rows.count,
+        "seen": len(refused_rows.errors),
         "reasons": dict(reasons.most_common(10)),
     }
     return Measurement(numbers, witnesses)

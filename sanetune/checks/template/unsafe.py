@@ -57,7 +57,7 @@ PATIENCE = 10.0
 """Seconds after which no further conversation is tried."""
 
 
-def measure(tokenizer: Any, talks: ConversationStore) -> Measurement:
+def measure(tokenizer: Any, conversations: ConversationStore) -> Measurement:
     source = tokenizer.chat_template
     if isinstance(source, dict):
         source = source.get("default")
@@ -72,7 +72,7 @@ def measure(tokenizer: Any, talks: ConversationStore) -> Measurement:
     except TemplateError as error:
         return Measurement(numbers | {"broken": error.what}, [*witnesses, Witness(source[:300])][:5])
     assert template is not None
-    return _tried(template, talks, numbers, witnesses)
+    return _tried(template, conversations, numbers, witnesses)
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -90,13 +90,13 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _tried(
-    template: ChatTemplate, talks: ConversationStore, numbers: dict[str, Any], witnesses: list[Witness]
+    template: ChatTemplate, conversations: ConversationStore, numbers: dict[str, Any], witnesses: list[Witness]
 ) -> Measurement:
     from sanetune.data.template.chat_template import TemplateStoppedError
 
     end = time.monotonic() + PATIENCE
     rendered, slowest = 0, 0.0
-    for conversation in _conversations(talks):
+    for conversation in _conversations(conversations):
         for prompted in (False, True):
             if time.monotonic() > end:
                 break
@@ -121,14 +121,14 @@ def _tried(
     return Measurement(numbers | {"rendered": rendered, "slowest": round(slowest, 4)}, witnesses)
 
 
-def _conversations(talks: ConversationStore) -> Iterator[Conversation]:
+def _conversations(conversations: ConversationStore) -> Iterator[Conversation]:
     """One of our own first, so that a bomb meets a short text; then one of each kind among the first rows."""
     from sanetune.checks.template._conversation_shapes import sorted_by_kind
     from sanetune.data.conversation import Conversation
     from sanetune.errors import Place
 
     yield Conversation([{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "Hello."}], Place())
-    kinds = sorted_by_kind(islice(chain.from_iterable(talks.sides), ROWS), most=8)
+    kinds = sorted_by_kind(islice(chain.from_iterable(conversations.sides), ROWS), most=8)
     yield from (conversation for _, conversation in islice(kinds.examples(), 12))
 
 

@@ -47,15 +47,15 @@ LIMITS = {
 }
 
 
-def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
+def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     numbers = {
-        "documents": reading.total("documents"),
-        "cut": reading.total("cut"),
-        "cut_by_split": {side.split: side.cut for side in reading.sides},
-        "max_length": settings.max_length,
-        "context": settings.context,
+        "documents": batch_stats.total("documents"),
+        "cut": batch_stats.total("cut"),
+        "cut_by_split": {side.split: side.cut for side in batch_stats.sides},
+        "max_length": run_settings.max_length,
+        "context": run_settings.context,
     }
-    return Measurement(numbers, reading.seen("cut"))
+    return Measurement(numbers, batch_stats.seen("cut"))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

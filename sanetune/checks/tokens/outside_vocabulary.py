@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
 
-def measure(reading: BatchStats, settings: RunSettings) -> Measurement:
-    if settings.embedding_rows is None:
+def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
+    if run_settings.embedding_rows is None:
         raise NotApplicableError("how many ids the model can look up is not known")
-    largest = max(side.largest_id for side in reading.sides)
-    if largest < 0 and not reading.total("tokens"):
+    largest = max(side.largest_id for side in batch_stats.sides)
+    if largest < 0 and not batch_stats.total("tokens"):
         raise NotApplicableError("no batch holds a token")
     numbers = {
         "largest_id": largest,
-        "smallest_id": min(side.smallest_id for side in reading.sides),
-        "embedding_rows": settings.embedding_rows,
-        "tokens": reading.total("tokens"),
+        "smallest_id": min(side.smallest_id for side in batch_stats.sides),
+        "embedding_rows": run_settings.embedding_rows,
+        "tokens": batch_stats.total("tokens"),
     }
-    return Measurement(numbers, [*reading.seen("largest_id"), *reading.seen("smallest_id")][:5])
+    return Measurement(numbers, [*batch_stats.seen("largest_id"), *batch_stats.seen("smallest_id")][:5])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -59,12 +59,12 @@ BUDGET = 500_000
 """Characters that are tokenized in all."""
 
 
-def measure(template: ChatTemplate | None, tokenizer: Any, talks: ConversationStore) -> Measurement:
+def measure(template: ChatTemplate | None, tokenizer: Any, conversations: ConversationStore) -> Measurement:
     if template is None:
         raise NotApplicableError("there is no chat template")
     from sanetune.checks.template._conversation_shapes import conversation_shapes
 
-    kinds = conversation_shapes(talks)
+    kinds = conversation_shapes(conversations)
     if not kinds.kinds:
         raise NotApplicableError("the rows are plain text, which no template renders")
     reader = _Reader(template, tokenizer)

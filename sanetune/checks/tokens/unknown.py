@@ -43,7 +43,7 @@ LIMITS = {
 }
 
 
-def measure(reading: BatchStats, tokenizer: Any) -> Measurement:
+def measure(batch_stats: BatchStats, tokenizer: Any) -> Measurement:
     if tokenizer.unk_token_id is None:
         raise NotApplicableError("the tokenizer has no unknown token")
     if tokenizer.unk_token_id in (tokenizer.bos_token_id, tokenizer.eos_token_id):
@@ -51,11 +51,11 @@ def measure(reading: BatchStats, tokenizer: Any) -> Measurement:
             f"the tokenizer's unknown token, {tokenizer.unk_token}, has another use too, and cannot be counted"
         )
     numbers = {
-        "tokens": reading.total("tokens"),
-        "unknown": reading.total("unknown_tokens"),
+        "tokens": batch_stats.total("tokens"),
+        "unknown": batch_stats.total("unknown_tokens"),
         "token": str(tokenizer.unk_token),
     }
-    return Measurement(numbers, reading.seen("unknown_tokens"))
+    return Measurement(numbers, batch_stats.seen("unknown_tokens"))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -73,15 +73,15 @@ def _examples(prepared: Prepared, evidence: Evidence, report: Report) -> list[Ex
         if witness.split is not None and witness.example is not None
     ]
     first = [("train", number) for number in range(EXAMPLES)] + [("validation", 0)]
-    speakers = _got(evidence, "speakers")
+    token_roles = _got(evidence, "token_roles")
     return [
-        _example(prepared, speakers, split, number)
+        _example(prepared, token_roles, split, number)
         for split, number in list(dict.fromkeys([*named, *first]))[:MOST_EXAMPLES]
         if split in prepared.origins and number < len(prepared.origins[split].rows)
     ]
 
 
-def _example(prepared: Prepared, speakers: Any, split: str, number: int) -> ExampleView:
+def _example(prepared: Prepared, token_roles: Any, split: str, number: int) -> ExampleView:
     """One example as it is trained: cut where it is cut, in a pack or not."""
     from sanetune.evidence.token_roles import NAMES
 
@@ -89,7 +89,7 @@ def _example(prepared: Prepared, speakers: Any, split: str, number: int) -> Exam
     row = origin.table.slice(origin.rows[number], 1).select(["input_ids", "labels"]).to_pylist()[0]
     limit = min(prepared.max_length, KEPT_TOKENS)
     ids, labels = row["input_ids"][:limit], row["labels"][:limit]
-    spoken = speakers.of(split, row["input_ids"][: prepared.max_length]) if speakers else None
+    spoken = token_roles.of(split, row["input_ids"][: prepared.max_length]) if token_roles else None
     roles = [NAMES[who] for who in spoken.who_T[:limit]] if spoken else ["unknown"] * len(ids)
     learnt = sum(label != MASKED for label in labels)
     texts = [prepared.tokenizer.decode([token]) for token in ids]

@@ -38,17 +38,17 @@ class ChecksBar:
 
 EVIDENCE = {
     "tokenizer": "loading the tokenizer",
-    "spooled": "reading rows",
-    "prepared": "rendering and tokenizing",
+    "read_sources": "reading rows",
+    "preparation": "rendering and tokenizing",
     "plan": "planning",
-    "taken_apart": "finding who wrote each token",
-    "reading": "reading the batches",
+    "role_derivation": "finding who wrote each token",
+    "batch_stats": "reading the batches",
     "harness": "loading the model",
-    "largest": "measuring the largest step",
+    "peak_memory": "measuring the largest step",
     "first_step": "making one step",
-    "critical": "searching the critical rate",
-    "pairing": "asking whose answer is whose",
-    "tried": "asking the base model",
+    "critical_lr": "searching the critical rate",
+    "prompt_answer_overlap": "asking whose answer is whose",
+    "trial_outcome": "asking the base model",
 }
 """The evidence that takes long enough to be told about."""
 

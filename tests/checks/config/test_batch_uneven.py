@@ -25,7 +25,7 @@ def batches(examples: int, per: int, accumulation: int, devices: int = 1, **chan
         "total_steps": 3 * steps,
         "last_step_batches": count % accumulation or accumulation,
     }
-    return find("config-batch-uneven", settings=numbers(**(sizes | changed)))
+    return find("config-batch-uneven", run_settings=numbers(**(sizes | changed)))
 
 
 def test_an_even_batch_passes_with_its_figures() -> None:

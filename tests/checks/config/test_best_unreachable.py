@@ -11,7 +11,7 @@ from tests.checks.run_numbers import find, numbers
 
 
 def found(**changed: Any) -> Any:
-    return find("config-best-unreachable", settings=numbers(**changed))
+    return find("config-best-unreachable", run_settings=numbers(**changed))
 
 
 def test_a_checkpoint_at_every_evaluation_passes() -> None:

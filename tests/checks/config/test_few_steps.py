@@ -11,7 +11,7 @@ from tests.checks.run_numbers import find, numbers
 
 
 def found(limits: dict[str, Any] | None = None, **changed: Any) -> Any:
-    return find("config-few-steps", limits, settings=numbers(**changed))
+    return find("config-few-steps", limits, run_settings=numbers(**changed))
 
 
 def test_a_run_with_room_passes() -> None:

@@ -12,7 +12,7 @@ from tests.checks.run_numbers import find, numbers
 
 
 def found(**changed: Any) -> Any:
-    return find("config-precision", settings=numbers(**changed))
+    return find("config-precision", run_settings=numbers(**changed))
 
 
 def test_usual_settings_pass() -> None:

@@ -20,7 +20,7 @@ WIDTHS |= {3.3e10: 6656, 6.5e10: 8192, 7e10: 8192, 1e9: 2048, 2.6e5: 64}
 
 def rate_of(method: str, parameters: float, rate: float, **changed: Any) -> Any:
     run = {"parameters": int(parameters), "hidden": WIDTHS.get(parameters, 4096), "learning_rate": rate} | changed
-    return find(NAME, settings=numbers(method=method, **run))
+    return find(NAME, run_settings=numbers(method=method, **run))
 
 
 PUBLISHED = [
@@ -150,7 +150,7 @@ def test_limits_hold_at_their_border_and_can_be_changed() -> None:
     assert rate_of("lora", 8e9, 2.5e-3).verdict is Verdict.WARN
     assert rate_of("lora", 8e9, 2.6e-3).verdict is Verdict.FAIL
     run = numbers(method="lora", parameters=8 * 10**9, hidden=4096, learning_rate=2e-5)
-    assert find(NAME, {"lora_lowest": 1e-5}, settings=run).verdict is Verdict.PASS
+    assert find(NAME, {"lora_lowest": 1e-5}, run_settings=run).verdict is Verdict.PASS
 
 
 def test_other_optimizers_are_not_judged() -> None:

@@ -12,7 +12,7 @@ from tests.checks.run_numbers import find, numbers
 
 
 def validation(**changed: Any) -> Any:
-    return find("config-no-validation", settings=numbers(**changed))
+    return find("config-no-validation", run_settings=numbers(**changed))
 
 
 def test_held_out_rows_that_are_measured_pass() -> None:
@@ -42,7 +42,7 @@ def test_a_handful_of_held_out_rows_says_little(rows: int, verdict: str) -> None
 
 
 def epochs(**changed: Any) -> Any:
-    return find("config-epochs-many", settings=numbers(**changed))
+    return find("config-epochs-many", run_settings=numbers(**changed))
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_few_packs_are_not_few_rows() -> None:
 
 
 def code(**changed: Any) -> Any:
-    return find("config-remote-code", settings=numbers(trust_remote_code=True, **changed))
+    return find("config-remote-code", run_settings=numbers(trust_remote_code=True, **changed))
 
 
 def test_no_remote_code_passes() -> None:
-    assert find("config-remote-code", settings=numbers()).verdict is Verdict.PASS
+    assert find("config-remote-code", run_settings=numbers()).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("revision", [None, "main", "v1.0", "a" * 39, "g" * 40])

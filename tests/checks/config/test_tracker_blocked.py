@@ -32,12 +32,12 @@ WANDB_UNSET = [("WANDB_MODE", "online"), ("WANDB_API_KEY", " "), ("WANDB_DISABLE
 
 
 def verdict(*trackers: str) -> Verdict:
-    return find("config-tracker-blocked", settings=numbers(trackers=trackers)).verdict
+    return find("config-tracker-blocked", run_settings=numbers(trackers=trackers)).verdict
 
 
 @pytest.mark.parametrize("tracker", sorted(LOGINS))
 def test_a_missing_login_fails(tracker: str) -> None:
-    finding = find("config-tracker-blocked", settings=numbers(trackers=("tensorboard", tracker)))
+    finding = find("config-tracker-blocked", run_settings=numbers(trackers=("tensorboard", tracker)))
     assert finding.verdict is Verdict.FAIL and f"No login for {tracker}" in finding.what
     assert finding.fix == {"run.trackers": ["tensorboard"]}
 
@@ -66,7 +66,7 @@ def test_a_key_or_an_offline_mode_in_the_environment_passes(
     tracker: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    finding = find("config-tracker-blocked", settings=numbers(trackers=(tracker,)))
+    finding = find("config-tracker-blocked", run_settings=numbers(trackers=(tracker,)))
     assert finding.verdict is Verdict.PASS and name in finding.what
     assert "k" * 40 not in str(finding.to_json())
 

@@ -20,7 +20,7 @@ def looked(
 ) -> Finding:
     settings = made.config(train=TRAIN | (train or {}), budget=budget)
     forecast = made.forecast(settings, measured, **machine)
-    return find("machine-over-budget", forecast=forecast, settings=numbers(epochs=3.0), config=settings)
+    return find("machine-over-budget", forecast=forecast, run_settings=numbers(epochs=3.0), config=settings)
 
 
 def uneven() -> Any:
