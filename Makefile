@@ -27,10 +27,15 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/python -m tools.grammar
 
+# The pages of checks, and the site (site/index.html) with every link checked.
 docs: setup
 	$(BIN)/python -m sanetune.report.check_pages docs/checks
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	$(BIN)/python -m tools.site.links site
 
 clean:
-	rm -rf $(VENV) demo-run build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) demo-run build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,7 +17,7 @@ from sanetune.errors import ConfigError, Place, RunError
 from sanetune.finding import Finding, Report, Verdict
 
 ROUNDS = 5
-"""Most rounds: a fix may uncover another fault, but not for ever."""
+"""Most rounds: a fix may uncover another fault, but not forever."""
 
 
 TRUSTED = ("curve-rate-beaten", "model-rate-critical")

@@ -138,7 +138,7 @@ def _keys(check: Check) -> list[str]:
 
 def _number(value: object) -> str:
     """A limit as one would write it: 3.333 and not 3.3333333333333335."""
-    return f"{value:.4g}" if isinstance(value, float) and value < 1e6 else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plain(body: str) -> str:

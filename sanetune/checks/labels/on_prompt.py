@@ -33,7 +33,7 @@ data:
   loss_on: assistant
 ```
 
-If the prompts are meant to be learned, say so with `data.loss_on: all`; the check is skipped then.
+If the prompts belong in the loss, say so with `data.loss_on: all`; the check is skipped then.
 
 ## Known problems
 For a trainer whose conversations are gone (ids alone), roles are read from the headers of the chat template. A

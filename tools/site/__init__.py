@@ -1,0 +1,1 @@
+"""What turns ``docs/`` into a site: pages made while building, roles in docstrings, and a check of all links."""
