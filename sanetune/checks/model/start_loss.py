@@ -11,7 +11,7 @@ A pre-trained model that does worse than guessing does not see the text it was t
 Another model's tokenizer, weights that were not loaded, or shifted labels:
 
 ```python
-model = AutoModelForCausalLM.from_config(config)      # random weights
+model = AutoModelForCausalLM.from_config(config)  # random weights
 ```
 
 ## Use instead
