@@ -7,16 +7,15 @@ written.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sanetune import atomic
 from sanetune.errors import Place, RunError
 
 PACKAGES = ("sanetune", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "tokenizers", "safetensors")
@@ -202,26 +201,28 @@ class Run:
         for name in _OWN_FOLDERS:
             shutil.rmtree(self.path / name, ignore_errors=True)
 
-    def write_json(self, path: Path, value: Any) -> None:
-        """Write ``value`` to one of this run's files, whole or not at all."""
-        partial = path.with_name(f".{path.name}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
-            os.replace(partial, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
+    def write_json(self, path: Path, value: object) -> None:
+        """Write ``value`` to one of this run's files, whole or not at all; NaN as :func:`sanetune.atomic.write_json`
+        spells it."""
+        atomic.write_json(path, value)
 
-    def read_json(self, path: Path) -> Any:
-        """Read one of this run's JSON files. :class:`RunError` when it is missing or broken."""
+    def read_json(self, path: Path) -> dict[str, Any]:
+        """Read one of this run's JSON files.
+
+        Floats that JSON does not have are texts in it: see :func:`sanetune.atomic.restore_non_finite`.
+
+        Raises:
+            RunError: The file is missing, or does not hold a JSON object.
+        """
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            value = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(f"The run {self.path} has no {path.name}.", place=Place(file=path)) from None
         except ValueError as error:
             raise RunError(f"{path.name} is not valid JSON: {error}.", place=Place(file=path)) from None
+        if not isinstance(value, dict):
+            raise RunError(f"{path.name} does not hold a JSON object.", place=Place(file=path))
+        return value
 
     def write_versions(self, device: str | None = None) -> dict[str, str | None]:
         """Write ``versions.json`` and return its content."""

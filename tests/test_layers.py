@@ -13,7 +13,7 @@ import sanetune
 HOME = Path(sanetune.__file__).parent
 
 LAYERS = (
-    ("errors", "units", "finding"),
+    ("errors", "units", "finding", "atomic"),
     ("config",),
     ("data",),
     ("runs", "curves"),

@@ -6,10 +6,8 @@ at once.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +16,8 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from sanetune import __version__
-from sanetune.errors import RunError, UserError
+from sanetune.atomic import write_bytes
+from sanetune.errors import UserError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -134,7 +133,11 @@ def json_option(function: Function) -> Function:
 
 
 def write_json(file: Path, figures: Any) -> None:
-    """Write ``figures`` to ``file`` whole or not at all; NaN becomes null. RunError when it cannot be written."""
+    """Write ``figures`` to ``file`` whole or not at all; NaN and infinity become null (see :mod:`sanetune.atomic`).
+
+    Raises:
+        RunError: The file cannot be written.
+    """
     import orjson
 
     text = orjson.dumps(figures, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n"
@@ -142,7 +145,11 @@ def write_json(file: Path, figures: Any) -> None:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write ``text`` to ``file`` whole or not at all. RunError when it cannot be written."""
+    """Write ``text`` to ``file`` whole or not at all; ``-`` is standard output.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
     _write(file, text.encode("utf-8", "replace"))
 
 
@@ -150,19 +157,7 @@ def _write(file: Path, text: bytes) -> None:
     if str(file) == "-":
         click.echo(text, nl=False)
         return
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_bytes(text)
-        os.replace(scratch, file)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            scratch.unlink()
-        raise RunError(
-            f"{str(file)!r} cannot be written: {error.strerror or error}",
-            "The figures would be lost.",
-            "Give another file.",
-        ) from None
+    write_bytes(file, text, "The figures would be lost.", "Give another file.")
 
 
 def _plain(value: Any) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from sanetune.atomic import name_non_finite, restore_non_finite, write_text
 from sanetune.errors import Place, RunError
 
 RecordKind = Literal["train", "validation"]
@@ -62,7 +62,7 @@ class Listener:
 class MetricsFile(Listener):
     """Writes each record as a line of JSON, flushed at once: a killed run keeps all it had.
 
-    JSON has no NaN, so a loss that is none is written as the string "NaN" (or "Infinity"): it must stay visible.
+    A loss that is NaN or infinite is written as :func:`sanetune.atomic.name_non_finite` spells it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,10 +71,7 @@ class MetricsFile(Listener):
     def start(self, step: int, total_steps: int) -> None:
         """Drop the records after ``step``: a resumed run makes them again."""
         kept = [record for record in read(self.path) if record.step <= step] if step and self.path.exists() else []
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f".{self.path.name}.partial")
-        partial.write_text("".join(to_line(record) for record in kept), encoding="utf-8")
-        partial.replace(self.path)
+        write_text(self.path, "".join(to_line(record) for record in kept))
 
     def seconds_so_far(self) -> float:
         """The seconds of the last record in the file, 0 when there is none."""
@@ -90,8 +87,8 @@ class MetricsFile(Listener):
 
 def to_line(record: Record) -> str:
     """One line of JSON with its newline; keys without a value are left out."""
-    values = {key: _finite(value) for key, value in asdict(record).items() if value is not None}
-    return json.dumps(values, allow_nan=False) + "\n"
+    values = {key: value for key, value in asdict(record).items() if value is not None}
+    return json.dumps(name_non_finite(values), allow_nan=False) + "\n"
 
 
 def read(path: Path) -> list[Record]:
@@ -113,22 +110,13 @@ def curve(records: Iterable[Record], kind: RecordKind, field: str = "loss") -> t
     return [step for step, _ in points], [float(value) for _, value in points]
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
 _NAMES = {f.name for f in fields(Record)}
 
 
 def _from_line(line: str, place: Place) -> Record:
     try:
-        values = json.loads(line)
-        for key, value in values.items():
-            if value in ("NaN", "Infinity", "-Infinity"):
-                values[key] = float(value)
-        values = {FORMER_NAMES.get(key, key): value for key, value in values.items()}
+        stored: dict[str, Any] = json.loads(line)
+        values: dict[str, Any] = {FORMER_NAMES.get(key, key): restore_non_finite(one) for key, one in stored.items()}
         return Record(**{key: value for key, value in values.items() if key in _NAMES})
     except (ValueError, TypeError, AttributeError) as error:
         raise RunError(f"This line is not a record: {error}.", place=place) from None

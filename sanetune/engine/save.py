@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sanetune.atomic import write_text
 from sanetune.engine.checkpoints import replacing
 from sanetune.engine.generate import stop_ids
 from sanetune.runs import Run
@@ -63,7 +64,7 @@ def write_card(run: Run, card: str) -> None:
     """Put the model card beside the weights, and beside the adapter's."""
     for folder in (run.model, run.adapter):
         if folder.is_dir():
-            (folder / "README.md").write_text(card, encoding="utf-8")
+            write_text(folder / "README.md", card)
 
 
 def _has_adapter(model: Any) -> bool:

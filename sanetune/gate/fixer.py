@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sanetune.atomic import write_text
 from sanetune.config import yaml_edit
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.config.yaml_read import read_text
-from sanetune.errors import ConfigError, Place, RunError
+from sanetune.errors import ConfigError
 from sanetune.finding import Finding, Report, Verdict
 
 ROUNDS = 5
@@ -200,21 +200,7 @@ def _backed_up(file: Path, text: str) -> Path:
 
 
 def _written(file: Path, text: str) -> None:
-    """Whole or not at all."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        scratch.write_text(text, encoding="utf-8")
-        if file.exists():
-            os.chmod(scratch, file.stat().st_mode & 0o777)
-        os.replace(scratch, file)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise RunError(
-            f"{file} cannot be written: {error.strerror or error}",
-            "The fixes would be lost.",
-            "Make the file and its folder writable.",
-            Place(file),
-        ) from None
+    write_text(file, text, "The fixes would be lost.", "Make the file and its folder writable.")
 
 
 def _difference(before: str, after: str, file: Path) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 
 from sanetune import units
+from sanetune.atomic import write_text
 from sanetune.config import facts, load, paths, yaml_edit
 from sanetune.config.facts import Facts
 from sanetune.config.schema import Config
-from sanetune.errors import ConfigError, DataError, RunError
+from sanetune.errors import ConfigError, DataError
 from sanetune.planning import learning_rates
 from sanetune.planning import plan as planning
 
@@ -53,15 +54,7 @@ def write_config(
     config, found, why = _choose(model, data, method)
     made = planning.plan_with(config, found)
     text = _text(made, why, out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = out.with_name(f".{out.name}.{os.getpid()}")
-        scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, out)
-    except OSError as error:
-        raise RunError(
-            f"{str(out)!r} cannot be written: {error.strerror or error}", "", "Give --out another file."
-        ) from None
+    write_text(out, text, remedy="Give --out another file.")
     return load(out)
 
 

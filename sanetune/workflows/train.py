@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sanetune.atomic import restore_non_finite, write_text
 from sanetune.config import yaml_edit
 from sanetune.config.schema import Config
 from sanetune.data.prepare import Prepared, prepare
@@ -140,7 +141,7 @@ class _Before:
         stored = run.read_json(run.samples)
         replies = stored.get("before") or [pair["base"] for pair in stored.get("pairs", ())]
         self.answers = [Answer(**reply) for reply in replies][: len(self.prompts.messages)]
-        self.loss = stored.get("base_loss", stored.get("validation_loss", {}).get("base"))
+        self.loss = restore_non_finite(stored.get("base_loss", stored.get("validation_loss", {}).get("base")))
 
 
 def _plain(answer: Answer) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def _plain(answer: Answer) -> dict[str, Any]:
 
 
 def _write_beginning(run: Run, plan: Plan, prepared: Prepared) -> None:
-    run.config.write_text(yaml_edit.dump(plan.config), encoding="utf-8")
+    write_text(run.config, yaml_edit.dump(plan.config))
     run.write_versions(plan.facts.device)
     run.write_json(run.data, {"stats": prepared.stats, "lost": prepared.lost, "fingerprint": prepared.fingerprint})
 
