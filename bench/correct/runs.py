@@ -154,13 +154,13 @@ class Count:
     def __call__(self, config: Any, evidence: Any, report: Any, before: Any) -> None:
         made = evidence.seconds
         if "trial_outcome" in made and (trial := evidence.ready("trial")) is not None:
-            self.steps["trial_steps"] += trial.done
+            self.steps["trial_steps"] += trial.steps
         if "lr_comparison" in made and (branches := evidence.ready("lr_comparison")) is not None:
             known = self.branches
-            self.branches = {id(one) for one in branches.branches}
-            self.steps["branch_steps"] += sum(len(one.losses) for one in branches.branches if id(one) not in known)
+            self.branches = {id(one) for one in branches.runs}
+            self.steps["branch_steps"] += sum(len(one.losses) for one in branches.runs if id(one) not in known)
         if "overfit" in made and (overfit := evidence.ready("overfit")) is not None:
-            tries = [*overfit.tries, *([overfit.planned] if overfit.planned else [])]
+            tries = [*overfit.attempts, *([overfit.at_planned_lr] if overfit.at_planned_lr else [])]
             self.steps["overfit_steps"] += sum(len(one.losses) - 1 for one in tries)
         self.seconds.append({name: round(value, 1) for name, value in made.items() if value > 0.5})
 

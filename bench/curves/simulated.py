@@ -58,9 +58,9 @@ def trial(
         total_steps=total,
         steps_per_epoch=steps_per_epoch,
         warmup_steps=warm,
-        vocabulary=VOCABULARY,
-        planned_rate=1e-3,
-        clipped_at=1.0,
+        vocab_size=VOCABULARY,
+        planned_lr=1e-3,
+        max_grad_norm=1.0,
         finished=total == steps,
     )
 
@@ -73,7 +73,7 @@ def log(chance: Chance, true: Any, *, every: int = 1, steps_per_epoch: float = 1
         replace(logged[i + every - 1], loss=float(np.mean([point.loss for point in logged[i : i + every]])))
         for i in range(0, steps - every + 1, every)
     ]
-    return Curve(some, total_steps=steps, planned_rate=1e-3, finished=True, source="log")
+    return Curve(some, total_steps=steps, planned_lr=1e-3, finished=True, source="log")
 
 
 def points(chance: Chance, true: Any, scatter: float, steps_per_epoch: float, warm: int) -> list[Point]:
@@ -149,7 +149,7 @@ def clean_held_log(chance: Chance) -> Curve:
     looks = [
         Evaluation(step, float(held[step] * (1 + 0.002 * chance.standard_normal()))) for step in range(50, 401, 50)
     ]
-    return replace(log(chance, true), held=looks)
+    return replace(log(chance, true), validation=looks)
 
 
 CLEAN: dict[str, Callable[[Chance], Curve]] = {

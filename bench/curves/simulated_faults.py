@@ -135,7 +135,7 @@ def empty_batches(chance: Chance) -> Curve:
 def rate_gone(chance: Chance) -> Curve:
     """The schedule ends after 10 to 80 % of the run."""
     curve, last = trial(chance, fall(chance, 200)), 200 * chance.uniform(0.1, 0.8)
-    return replace(curve, points=[replace(one, rate=0.0) if one.step > last else one for one in curve.points])
+    return replace(curve, points=[replace(one, lr=0.0) if one.step > last else one for one in curve.points])
 
 
 FAULTS: list[tuple[str, str, Callable[[Chance], Curve]]] = [

@@ -97,7 +97,7 @@ def pooled(looks: Sequence[Evaluation]) -> Evaluation:
 def looks_of(curve: Curve) -> tuple[list[Evaluation], str]:
     """The looks that decide, with the name of what they look at: held-out rows where there are two looks, else the
     probe batch; empty where there is neither."""
-    held, probe = finite(curve.held), finite(curve.probe)
+    held, probe = finite(curve.validation), finite(curve.fixed_batch)
     if len(held) >= 2:
         return held, HELD
     return (probe, PROBE) if len(probe) >= 2 else ([], TRAINING)
@@ -110,7 +110,7 @@ def scatter_of(looks: Sequence[Evaluation]) -> float:
 
 def overall(curve: Curve) -> Change | None:
     """From before the first step to the end; None where the start or the end was not looked at."""
-    for looks, source in ((finite(curve.held), HELD), (finite(curve.probe), PROBE)):
+    for looks, source in ((finite(curve.validation), HELD), (finite(curve.fixed_batch), PROBE)):
         if len(looks) >= 2 and looks[0].step <= max(1, START_SHARE * last_step(curve)):
             last = pooled(looks[-POOLED:]) if source == PROBE and len(looks) >= 4 * POOLED else looks[-1]
             return between(looks[0], last, source, scatter_of(looks))
@@ -152,7 +152,7 @@ def halved(curve: Curve) -> Change | None:
 def wobble(curve: Curve) -> float:
     """How far the weights themselves move the loss to and fro, as a share of it: the scatter of the looks at the probe
     batch about their own course, after warm-up. 0 where there are fewer than twelve: not known."""
-    losses = [look.loss for look in finite(curve.probe) if look.step >= peak_step(curve) and look.loss > 0]
+    losses = [look.loss for look in finite(curve.fixed_batch) if look.step >= peak_step(curve) and look.loss > 0]
     if len(losses) < 12:
         return 0.0
     course = smooth(losses, 9)
@@ -184,7 +184,7 @@ def since_lowest(curve: Curve) -> Change | None:
 
 def last_step(curve: Curve) -> int:
     """The last step that anything is known of."""
-    steps = [series[-1].step for series in (curve.points, curve.held, curve.probe) if series]
+    steps = [series[-1].step for series in (curve.points, curve.validation, curve.fixed_batch) if series]
     return max(steps, default=0)
 
 
@@ -192,7 +192,7 @@ def peak_step(curve: Curve) -> int:
     """The step at which warm-up is over: as the run says, or where the logged rate stops rising."""
     if curve.warmup_steps is not None:
         return curve.warmup_steps
-    rates = [(point.step, point.rate) for point in curve.points if point.rate is not None]
+    rates = [(point.step, point.lr) for point in curve.points if point.lr is not None]
     for (step, rate), (_, following) in pairwise(rates):
         if following <= rate:
             return step if step > rates[0][0] else 0

@@ -1,4 +1,4 @@
-"""The course of a run, whoever logged it: losses, rates and norms by step, and losses on rows that are held out."""
+"""The curve of a run, whoever logged it: losses, learning rates and norms by step, and evaluations."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One look at rows that are not trained on. ``step``: optimizer steps done before it.
+    """The loss on rows that are not trained on, at one step.
 
-    ``sums`` and ``tokens``: loss in nats and learnt tokens, row by row in an order that stays from look to look, so
-    that looks can be compared in pairs; empty where only the ``loss`` per learnt token is known (another program's
-    log).
+    Attributes:
+        step: Optimizer steps done before it.
+        loss: Mean over the tokens in the loss, in nats.
+        sums: Loss of each row, summed over its tokens, in nats. The order of rows is the same at each evaluation, so
+            that evaluations can be compared in pairs. Empty where only ``loss`` is known (another program's log).
+        tokens: Tokens in the loss of each row.
     """
 
     step: int
@@ -22,42 +25,58 @@ class Evaluation:
 
     @classmethod
     def of(cls, step: int, sums: list[float], tokens: list[int]) -> Evaluation:
-        """A look at rows with these losses and learnt tokens."""
+        """The evaluation of rows with these losses (sums in nats) and tokens in the loss."""
         return cls(step, sum(sums) / sum(tokens) if sum(tokens) else math.nan, tuple(sums), tuple(tokens))
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One logged training step. ``loss``: per learnt token in nats, of this step (or the mean since the point before,
-    where a program logs seldom); ``epoch``: epochs done; None: not logged."""
+    """One logged training step. None: not logged.
+
+    Attributes:
+        step: Optimizer steps done, this one included.
+        loss: Mean over the tokens in the loss, in nats; of this step, or of all since the point before where a program
+            logs seldom.
+        lr: Learning rate.
+        grad_norm: Norm of all gradients, before clipping.
+        epoch: Epochs done.
+    """
 
     step: int
     loss: float
-    rate: float | None = None
+    lr: float | None = None
     grad_norm: float | None = None
     epoch: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """``points``: training, ascending. ``held``: looks at the validation rows; ``probe``: looks at a small fixed batch
-    that is not trained on, taken often, which is free of the noise of batches.
+    """The course of a run, by rising step. None: not known.
 
-    ``weight_norms``: (step, norm of the trained weights). ``total_steps``: how many the whole run has, of which these
-    may be the first; ``finished``: they are all. ``vocabulary``: tokens that the model can write. None: not known.
+    Attributes:
+        points: Logged training steps.
+        validation: Evaluations of the validation rows.
+        fixed_batch: Evaluations of a few rows that are not trained on, taken often: free of the noise of batches.
+        weight_norms: Pairs of a step and the norm of the trained weights.
+        total_steps: Steps of the whole run, of which these may be the first.
+        steps_per_epoch: Optimizer steps of one epoch.
+        warmup_steps: Steps over which the learning rate rises.
+        vocab_size: Tokens that the model can write.
+        planned_lr: Peak learning rate.
+        max_grad_norm: Gradient norm at which the run clips.
+        finished: Whether these are all steps of the run.
+        source: What it was read from, in words: the trial, or a log's file.
     """
 
     points: list[Point] = field(default_factory=list)
-    held: list[Evaluation] = field(default_factory=list)
-    probe: list[Evaluation] = field(default_factory=list)
+    validation: list[Evaluation] = field(default_factory=list)
+    fixed_batch: list[Evaluation] = field(default_factory=list)
     weight_norms: list[tuple[int, float]] = field(default_factory=list)
     total_steps: int | None = None
     steps_per_epoch: float | None = None
     warmup_steps: int | None = None
-    vocabulary: int | None = None
-    planned_rate: float | None = None
-    clipped_at: float | None = None
-    """The gradient norm at which the run clips."""
+    vocab_size: int | None = None
+    planned_lr: float | None = None
+    max_grad_norm: float | None = None
     finished: bool = False
     source: str = "trial"
-    """What it was read from, in words: the trial, or a log's file."""

@@ -10,26 +10,12 @@ from typing import Any
 import torch
 
 from sanetune.data.conversation import Message
+from sanetune.engine.answer import Answer
 from sanetune.engine.library_logs import quiet
 
 MAX_NEW_TOKENS = 256
 Prompt = str | list[Message]
 """Messages, rendered with the tokenizer's chat template; or text, continued as it stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a model wrote. ``ended``: it stopped by itself, with a stop token; ``tokens``: how many it wrote, that one
-    too.
-
-    ``note`` says why there is no answer, where there is none. ``raw``: the text with special tokens, up to the stop.
-    """
-
-    text: str
-    ended: bool
-    tokens: int
-    note: str = ""
-    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 if TYPE_CHECKING:
     from sanetune.forecast.forecast import Forecast
-    from sanetune.probes.samples import Samples
+    from sanetune.probes.results import Samples
 
 Whole = Annotated[int, Field(ge=0, le=10**12)]
 StepLosses = list[float]
@@ -186,7 +186,7 @@ def _kinds(plain: Mapping[str, Any]) -> dict[str, Any]:
     """The type of each part that is there. Samples and forecast are what they were before they were made plain."""
     kinds: dict[str, Any] = {"overfit": Overfit, "branches": LearningRateComparison, "trial": Trial}
     if "samples" in plain:
-        from sanetune.probes.samples import Samples
+        from sanetune.probes.results import Samples
 
         kinds["samples"] = Samples
     if "forecast" in plain:

@@ -11,11 +11,8 @@ from sanetune.evidence.registry import Evidence
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation
-    from sanetune.engine.generate import Answer
-    from sanetune.probes.lr_comparison import LearningRateComparison
-    from sanetune.probes.overfit import Overfit
-    from sanetune.probes.samples import Samples
-    from sanetune.probes.trial import Trial
+    from sanetune.engine.answer import Answer
+    from sanetune.probes.results import LearningRateComparison, Overfit, Samples, Trial
 
 
 KEYS = {"lr_comparison": "branches"}
@@ -54,28 +51,39 @@ def _overfit(found: Overfit) -> dict[str, Any]:
     return {
         "examples": found.examples,
         "loss_tokens": found.loss_tokens,
-        "wanted": found.wanted,
-        "tries": [asdict(one) for one in found.tries],
-        "planned": asdict(found.planned) if found.planned else None,
-        "replies": [asdict(one) for one in found.replies],
+        "wanted": found.target_loss,
+        "tries": [{"rate": one.lr, "losses": one.losses} for one in found.attempts],
+        "planned": {"rate": one.lr, "losses": one.losses} if (one := found.at_planned_lr) else None,
+        "replies": [
+            {
+                "prompt": one.prompt,
+                "expected": one.expected,
+                "written": one.written,
+                "same": one.exact,
+                "agreed": one.matching_tokens,
+                "wanted": one.expected_tokens,
+                "ended": one.ended,
+            }
+            for one in found.replies
+        ],
     }
 
 
 def _branches(found: LearningRateComparison) -> dict[str, Any]:
     return {
-        "planned": found.planned,
+        "planned": found.planned_lr,
         "steps": found.steps,
         "start_loss": found.start.loss,
-        "branches": [{"rate": one.rate, "losses": one.losses, "held_loss": one.look.loss} for one in found.branches],
+        "branches": [{"rate": one.lr, "losses": one.losses, "held_loss": one.evaluation.loss} for one in found.runs],
     }
 
 
 def _trial(found: Trial) -> dict[str, Any]:
     return {
-        "wanted": found.wanted,
-        "done": found.done,
+        "wanted": found.planned_steps,
+        "done": found.steps,
         "stopped": found.stopped,
-        "held_from": found.held_from,
+        "held_from": found.validation_split,
         "curve": _curve(found.curve),
         "timing": asdict(found.timing),
     }
@@ -85,13 +93,13 @@ def _curve(curve: Curve) -> dict[str, Any]:
     return {
         "steps": [point.step for point in curve.points],
         "losses": [point.loss for point in curve.points],
-        "rates": [point.rate for point in curve.points],
+        "rates": [point.lr for point in curve.points],
         "grad_norms": [point.grad_norm for point in curve.points],
-        "held": _looks(curve.held),
-        "probe": _looks(curve.probe),
+        "held": _looks(curve.validation),
+        "probe": _looks(curve.fixed_batch),
         "weight_norms": curve.weight_norms,
         "total_steps": curve.total_steps,
-        "planned_rate": curve.planned_rate,
+        "planned_rate": curve.planned_lr,
     }
 
 
@@ -102,7 +110,7 @@ def _looks(looks: Iterable[Evaluation]) -> list[list[float]]:
 def _samples(found: Samples) -> dict[str, Any]:
     return {
         "steps": found.steps,
-        "most_tokens": found.most_tokens,
+        "max_new_tokens": found.max_new_tokens,
         "samples": [
             {
                 "messages": one.messages,

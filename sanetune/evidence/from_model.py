@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap
     from sanetune.forecast.forecast import Forecast
     from sanetune.planning.plan import Plan
-    from sanetune.probes.first_step import FirstStep
     from sanetune.probes.harness import ProbeHarness
     from sanetune.probes.heldout import HeldOutRows
-    from sanetune.probes.lr_comparison import LearningRateComparison
-    from sanetune.probes.lr_search import CriticalLearningRate
-    from sanetune.probes.overfit import Overfit
-    from sanetune.probes.peak_memory import LargestStep
-    from sanetune.probes.prompt_swap import PromptSwapGain
-    from sanetune.probes.samples import Samples
-    from sanetune.probes.trial import Trial
+    from sanetune.probes.results import (
+        CriticalLearningRate,
+        FirstStep,
+        LargestStep,
+        LearningRateComparison,
+        Overfit,
+        PromptSwapGain,
+        Samples,
+        Trial,
+    )
 
 Tell = Callable[[str, int, int], None]
 """Hears (what is done, steps done, steps in all)."""
@@ -44,7 +46,7 @@ class TrialOutcome:
 
     trial: Trial
     samples: Samples
-    own: PromptSwapGain
+    own: PromptSwapGain | None
 
 
 @dataclass(slots=True)
@@ -138,7 +140,7 @@ class ModelEvidence:
             harness,
             plan.steps.learning_rate,
             validation_rows,
-            critical_lr.rate,
+            critical_lr.lr,
             steps=min(STEPS, max(5, plan.steps.total_steps)),
             earlier=previous_lr_comparison,
             tell=lambda done, of: self.tell("comparing rates", done, of),
@@ -169,14 +171,14 @@ class ModelEvidence:
             lambda: (asked.again(), prompt_swap_gain(harness, split, PAIRS)),
             lambda done, of: self.tell("trial", done, of),
         )
-        return TrialOutcome(trial, replace(samples, steps=trial.done), own)
+        return TrialOutcome(trial, replace(samples, steps=trial.steps), own)
 
     def forecast(self, plan: Plan, prepared: Prepared, trial: Trial, harness: ProbeHarness) -> Forecast:
         """What the whole run will take, and what the check has taken of that so far."""
         from sanetune.forecast.forecast import forecast_of
         from sanetune.forecast.machine import machine_of
 
-        if not trial.done:
+        if not trial.steps:
             raise MissingError("the trial made no step")
         return forecast_of(plan, prepared, trial, self.config, time.perf_counter() - self.began, machine_of(harness))
 
@@ -194,7 +196,7 @@ class _Asked:
 
     def again(self) -> Samples:
         from sanetune.engine.generate import stop_ids
-        from sanetune.probes.samples import Sample, Samples
+        from sanetune.probes.results import Sample, Samples
 
         asked, after = self.prompts, self._ask()
         both = zip(asked.messages, asked.references, asked.places, self.before, after, strict=True)
@@ -202,8 +204,8 @@ class _Asked:
         return Samples(
             [Sample(messages, reference, base, tuned, *place) for messages, reference, place, base, tuned in both],
             self.most,
-            specials=tuple(tokenizer.all_special_tokens),
-            stops=tuple(stop_ids(tokenizer, self.prepared.stop_token_ids)),
+            special_tokens=tuple(tokenizer.all_special_tokens),
+            stop_token_ids=tuple(stop_ids(tokenizer, self.prepared.stop_token_ids)),
         )
 
 
@@ -229,7 +231,7 @@ def critical_lr_of(harness: ProbeHarness, plan: Plan, first_step: FirstStep) -> 
 
 
 def _learning(first_step: FirstStep) -> None:
-    if not first_step.learns:
+    if not first_step.has_gradients:
         raise MissingError("no weight gets a gradient: see model-nothing-trainable")
 
 

@@ -13,7 +13,7 @@ from sanetune.data.conversation import Conversation
 
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
-    from sanetune.probes.prompt_swap import PromptSwapGain
+    from sanetune.probes.results import PromptSwapGain
 
 ROWS = 2_000
 """Rows that are looked at, spread over all."""
@@ -45,7 +45,7 @@ class PromptAnswerOverlap:
     held-out rows (None: there was none); ``some``: rows to show."""
 
     words: Association
-    model: PromptSwapGain
+    model: PromptSwapGain | None
     some: list[Conversation]
     after: PromptSwapGain | None = None
 

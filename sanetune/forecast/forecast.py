@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sanetune.config.schema import Config
     from sanetune.data.prepare import Prepared
     from sanetune.planning.plan import Plan
-    from sanetune.probes.trial import Timing, Trial
+    from sanetune.probes.results import Timing, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,8 @@ def forecast_of(
         usd=usd(hours, bought, price),
         tokens_per_second=rate * devices,
         loss_tokens_per_second=learnt * devices,
-        padding_share=_share(sum(timing.places) - sum(timing.tokens), sum(timing.places)),
-        wait_share=_share(sum(timing.waits), sum(timing.steps)),
+        padding_share=_share(sum(timing.padded_tokens) - sum(timing.tokens), sum(timing.padded_tokens)),
+        wait_share=_share(sum(timing.dataloader_seconds), sum(timing.step_seconds)),
         operations_per_token=operations,
         operations=rate * operations,
         matmul=machine.matmul,
@@ -254,7 +254,7 @@ def _length(prepared: Prepared) -> float:
 
 def _per_second(timing: Timing, tokens: list[int], pace: StepTime) -> float:
     """Tokens per second of one device, in the steps that the pace is from."""
-    some = list(zip(timing.steps, tokens, strict=False))[-pace.steps :]
+    some = list(zip(timing.step_seconds, tokens, strict=False))[-pace.steps :]
     return _share(sum(count for _, count in some), sum(seconds for seconds, _ in some))
 
 

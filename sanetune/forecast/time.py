@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
     from sanetune.planning.steps import StepPlan
-    from sanetune.probes.trial import Timing
+    from sanetune.probes.results import Timing
 
 WARM = 3
 """First steps that are left out, where there are enough: kernels are chosen, memory is taken, shapes are new."""
@@ -67,11 +67,11 @@ def pace_of(timing: Timing, tokens: float) -> StepTime:
     """
     import numpy as np
 
-    first = WARM if len(timing.steps) >= 3 * WARM else 0
-    seconds = np.asarray(timing.steps[first:], dtype=float)
+    first = WARM if len(timing.step_seconds) >= 3 * WARM else 0
+    seconds = np.asarray(timing.step_seconds[first:], dtype=float)
     if not len(seconds):
         raise ValueError("no step was measured")
-    held = np.asarray(timing.tokens[first : len(timing.steps)], dtype=float)
+    held = np.asarray(timing.tokens[first : len(timing.step_seconds)], dtype=float)
     if len(held) != len(seconds):
         held = np.zeros(len(seconds))
     mean = float(held.mean())
@@ -144,6 +144,6 @@ def seconds_of_a_look(timing: Timing, pace: StepTime, learnt: int, tokens: int) 
     """Seconds that one device takes for a look at validation rows of so many ``learnt`` and other ``tokens``, and
     whether a look was measured. Where none was: a third of the time that training takes for as many tokens, since it is
     the forward pass of three parts."""
-    if timing.look_tokens and timing.look_seconds > 0:
-        return timing.look_seconds * learnt / timing.look_tokens, True
+    if timing.evaluation_loss_tokens and timing.evaluation_seconds > 0:
+        return timing.evaluation_seconds * learnt / timing.evaluation_loss_tokens, True
     return (pace.seconds.middle / pace.tokens * tokens / 3 if pace.tokens else 0.0), False

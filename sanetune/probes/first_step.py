@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from sanetune.probes.harness import ProbeHarness
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterUpdate:
-    """What the step did to one trained tensor of ``size`` numbers. ``square``: its gradient's squared norm (None: it
-    has none); ``felt``: numbers whose gradient is not zero; ``moved``: those of them that the step has changed."""
-
-    size: int
-    square: float | None
-    felt: int
-    moved: int
-
-
-@dataclass(frozen=True, slots=True)
-class FirstStep:
-    """``updates``: by tensor; ``rate``: the planned peak, at which the step was made; ``dtype``: of the weights, e.g.
-    bfloat16."""
-
-    loss: float
-    rate: float
-    dtype: str
-    updates: dict[str, ParameterUpdate]
-
-    @property
-    def learns(self) -> bool:
-        """Whether any weight gets a gradient."""
-        return any(pull.square is not None for pull in self.updates.values())
+from sanetune.probes.results import FirstStep, ParameterUpdate
 
 
 def first_step(harness: ProbeHarness) -> FirstStep:

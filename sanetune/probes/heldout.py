@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ class HeldOutRows:
     trained on (None: all)."""
 
     rows: Any
-    source: str
+    source: Literal["validation", "train"]
     left: list[int] | None = None
 
     def __len__(self) -> int:

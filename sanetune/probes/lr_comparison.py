@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from sanetune.curves.paired import Gain, gain
-from sanetune.curves.series import Evaluation
+from sanetune.curves.paired import paired_difference
 from sanetune.probes.harness import Batch, ProbeHarness, first_batches
 from sanetune.probes.heldout import HeldOutRows, look
 from sanetune.probes.lr_search import set_rate
+from sanetune.probes.results import LearningRateComparison, LearningRateRun
 
 STEPS = 40
 """Optimizer steps of one branch."""
@@ -28,37 +27,6 @@ NEAR = 1.5
 """A branch of another round stands for a neighbour that is this near; for the planned rate only its own does."""
 SURE = 3.0
 """Standard errors from which a gain is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class LearningRateRun:
-    """``losses``: of each step's batches before the step; ``look``: at the held-out rows after the last."""
-
-    rate: float
-    losses: list[float]
-    look: Evaluation
-
-
-@dataclass(frozen=True, slots=True)
-class LearningRateComparison:
-    """``start``: the held-out rows before any step; ``branches``: by rising rate."""
-
-    planned: float
-    steps: int
-    start: Evaluation
-    branches: list[LearningRateRun] = field(default_factory=list)
-
-    def at(self, rate: float) -> LearningRateRun:
-        return min(self.branches, key=lambda one: abs(math.log(one.rate / rate)))
-
-    @property
-    def best(self) -> LearningRateRun:
-        """The lowest held-out loss; one that is not a number is never the best."""
-        return min(self.branches, key=lambda one: one.look.loss if math.isfinite(one.look.loss) else math.inf)
-
-    def gain_over_planned(self, other: LearningRateRun) -> Gain:
-        """How much lower the held-out loss of ``other`` is than the planned rate's, row by row."""
-        return gain(self.at(self.planned).look, other.look)
 
 
 def branches(
@@ -78,11 +46,11 @@ def branches(
     accumulation = max(1, int(harness.trainer.args.gradient_accumulation_steps))
     batches = first_batches(harness.trainer, harness.device, steps * accumulation)
     parts = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
-    found = {one.rate: one for one in earlier.branches} if earlier and earlier.steps == steps else {}
+    found = {one.lr: one for one in earlier.runs} if earlier and earlier.steps == steps else {}
 
     def grown(rate: float) -> LearningRateRun:
-        near = min(found.values(), key=lambda one: abs(math.log(one.rate / rate)), default=None)
-        if near is not None and (near.rate == rate or (rate != planned and 1 / NEAR < near.rate / rate < NEAR)):
+        near = min(found.values(), key=lambda one: abs(math.log(one.lr / rate)), default=None)
+        if near is not None and (near.lr == rate or (rate != planned and 1 / NEAR < near.lr / rate < NEAR)):
             return near
         made = _branch(harness, rate, parts, held, lambda done: tell(len(found) * steps + done, 3 * steps))
         found[rate] = made
@@ -95,24 +63,24 @@ def branches(
     for rate in rates:
         grown(rate)
     best = min(found.values(), key=_loss)
-    factor = FACTOR if best.rate > planned else 1 / FACTOR
-    for _ in range(FURTHER if best.rate != planned and _better(best, found[planned]) else 0):
-        further = grown(best.rate * factor)
+    factor = FACTOR if best.lr > planned else 1 / FACTOR
+    for _ in range(FURTHER if best.lr != planned and _better(best, found[planned]) else 0):
+        further = grown(best.lr * factor)
         if not _better(further, best):
             break
         best = further
-    return LearningRateComparison(planned, steps, start, sorted(found.values(), key=lambda one: one.rate))
+    return LearningRateComparison(planned, steps, start, sorted(found.values(), key=lambda one: one.lr))
 
 
 def _better(one: LearningRateRun, other: LearningRateRun) -> bool:
-    if not math.isfinite(other.look.loss):
+    if not math.isfinite(other.evaluation.loss):
         return True
-    found = gain(other.look, one.look)
-    return found.nats > 0 and found.errors >= SURE
+    found = paired_difference(other.evaluation, one.evaluation)
+    return found is not None and found.t >= SURE
 
 
 def _loss(branch: LearningRateRun) -> float:
-    return branch.look.loss if math.isfinite(branch.look.loss) else math.inf
+    return branch.evaluation.loss if math.isfinite(branch.evaluation.loss) else math.inf
 
 
 def _branch(

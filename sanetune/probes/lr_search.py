@@ -8,11 +8,12 @@ small rate, since the first Adam step is the sign of the gradient and no later o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from sanetune.probes.results import CriticalLearningRate
 
 SEEN = 2
 """Micro-batches that the loss is searched on."""
@@ -23,25 +24,14 @@ GENTLE = 30.0
 DOUBLINGS, HALVINGS = 24, 2
 
 
-@dataclass(frozen=True, slots=True)
-class CriticalLearningRate:
-    """``rate``: the largest that still lowers the loss (None: none of those tried does, or all do); ``best``: the one
-    that lowers it most; ``tried``: (rate, loss) of every forward pass; ``start``: the loss at rate 0."""
-
-    rate: float | None
-    best: float | None
-    start: float
-    tried: list[tuple[float, float]] = field(default_factory=list)
-
-
 def find_critical_lr(harness: Any, planned: float) -> CriticalLearningRate:
     """The critical rate of the lab's batches, after a warm-up; weights are put back."""
     with harness.untouched(), harness.optimizer() as optimizer:
         first = _along(harness, optimizer, planned)
-        if first.rate is None:
+        if first.lr is None:
             return first
         for step in range(WARMUP):
-            set_rate(optimizer, first.rate / GENTLE)
+            set_rate(optimizer, first.lr / GENTLE)
             harness.gradients([harness.batches[step % len(harness.batches)]])
             harness.clip()
             optimizer.step()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
@@ -13,7 +12,8 @@ from sanetune.data.collator import Collator
 from sanetune.engine.generate import Decoding, stop_ids, write
 from sanetune.engine.loss import MASKED
 from sanetune.probes.harness import Batch, ProbeHarness, worst_batch
-from sanetune.probes.lr_search import CriticalLearningRate, set_rate
+from sanetune.probes.lr_search import set_rate
+from sanetune.probes.results import CriticalLearningRate, Overfit, OverfitAttempt, RecitedReply, StuckToken
 
 STARTS = (0.5, 1.5, 0.15)
 """Rates that are tried one after the other, as shares of the critical rate."""
@@ -23,66 +23,6 @@ STUCK = 10
 """A token is stuck when its loss is so many times the wanted one, and the others' is not."""
 ENOUGH = 0.3
 """A try ends early when the loss is this share of the wanted one for two steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class OverfitAttempt:
-    """``losses``: per learnt token, before each step and after the last."""
-
-    rate: float
-    losses: list[float]
-
-    @property
-    def end(self) -> float:
-        return self.losses[-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What greedy decoding gives for one example: as text with special tokens, beside what was taught. ``same``: token
-    for token, the end token included; ``agreed``: how many tokens agree from the start; ``wanted``: how many there
-    are; ``ended``: it stopped at a stop token."""
-
-    prompt: str
-    expected: str
-    written: str
-    same: bool
-    agreed: int
-    wanted: int
-    ended: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """A token of the vocabulary that is not learnt although the others are: how often it is to be learnt, and its mean
-    loss after the last try."""
-
-    token: str
-    count: int
-    loss: float
-    ends: bool
-    """It is one that ends an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overfit:
-    """``tries`` at the test's own rates, the best last; ``planned``: the same at the planned rate (None: no other);
-    ``replies``: after the last try. ``elsewhere``: the last try's loss on all tokens but those of ``stuck``."""
-
-    examples: int
-    loss_tokens: int
-    steps: int
-    wanted: float
-    critical: float | None
-    tries: list[OverfitAttempt]
-    planned: OverfitAttempt | None = None
-    replies: list[Reply] = field(default_factory=list)
-    stuck: list[Stuck] = field(default_factory=list)
-    elsewhere: float = 0.0
-
-    @property
-    def best(self) -> OverfitAttempt:
-        return min(self.tries, key=lambda one: one.end if one.end == one.end else float("inf"))
 
 
 def overfit(
@@ -101,24 +41,24 @@ def overfit(
     if not rows:
         return None
     batches = _batches(harness, rows)
-    base = critical.rate or planned
+    base = critical.lr or planned
     tries: list[OverfitAttempt] = []
-    replies: list[Reply] = []
-    stuck: list[Stuck] = []
+    replies: list[RecitedReply] = []
+    stuck: list[StuckToken] = []
     elsewhere = 0.0
     for share in STARTS:
         with harness.untouched():
             tries.append(_try(harness, batches, share * base, steps, wanted, tell))
             stuck, elsewhere = _stuck(harness, batches, STUCK * wanted)
-            if tries[-1].end <= wanted or elsewhere <= wanted:
+            if tries[-1].final_loss <= wanted or elsewhere <= wanted:
                 replies = _replies(harness, rows)
                 break
     at_planned = None
-    if planned > 0 and not 0.7 < planned / tries[-1].rate < 1.4:
+    if planned > 0 and not 0.7 < planned / tries[-1].lr < 1.4:
         with harness.untouched():
             at_planned = _try(harness, batches, planned, steps, wanted, tell)
     learnt = sum(label != MASKED for row in rows for label in row["labels"][1:])
-    return Overfit(len(rows), learnt, steps, wanted, critical.rate, tries, at_planned, replies, stuck, elsewhere)
+    return Overfit(len(rows), learnt, steps, wanted, critical.lr, tries, at_planned, replies, stuck, elsewhere)
 
 
 def chosen(harness: ProbeHarness, count: int) -> list[dict[str, list[int]]]:
@@ -201,7 +141,7 @@ def _try(
 
 
 @torch.no_grad()
-def _stuck(harness: ProbeHarness, batches: list[Batch], limit: float) -> tuple[list[Stuck], float]:
+def _stuck(harness: ProbeHarness, batches: list[Batch], limit: float) -> tuple[list[StuckToken], float]:
     """Tokens whose mean loss is above ``limit``, most of the loss first; and the mean loss on all others."""
     tokenizer = harness.prepared.tokenizer
     ends = stop_ids(tokenizer, harness.prepared.stop_token_ids)
@@ -215,7 +155,7 @@ def _stuck(harness: ProbeHarness, batches: list[Batch], limit: float) -> tuple[l
     counts = torch.bincount(which, minlength=len(ids))
     above = sums / counts > limit
     found = [
-        Stuck(
+        StuckToken(
             tokenizer.convert_ids_to_tokens(int(ids[k])),
             int(counts[k]),
             float(sums[k] / counts[k]),
@@ -239,7 +179,7 @@ def _share(step: int, steps: int) -> float:
 
 
 @torch.no_grad()
-def _replies(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[Reply]:
+def _replies(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[RecitedReply]:
     """Greedy answers to the rows' own prompts. Rows without a prompt (plain text) cannot be asked."""
     tokenizer = harness.prepared.tokenizer
     stops = stop_ids(tokenizer, harness.prepared.stop_token_ids)
@@ -255,10 +195,10 @@ def _replies(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[Re
     return replies
 
 
-def _reply(tokenizer: Any, prompt: list[int], answer: list[int], ids: list[int], stops: list[int]) -> Reply:
+def _reply(tokenizer: Any, prompt: list[int], answer: list[int], ids: list[int], stops: list[int]) -> RecitedReply:
     agreed = next(
         (at for at, (a, b) in enumerate(zip(answer, ids, strict=False)) if a != b), min(len(answer), len(ids))
     )
     asked, expected, written = (tokenizer.decode(one) for one in (prompt, answer, ids))
     ended = bool(ids) and ids[-1] in stops
-    return Reply(asked, expected, written, ids == answer, agreed, len(answer), ended)
+    return RecitedReply(asked, expected, written, ids == answer, agreed, len(answer), ended)

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from sanetune.probes.results import LargestStep, PeakMemory
 
 EVERY = 0.01
 """Seconds between two looks at the process's memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """``peak`` and ``total`` bytes of the device (of the machine's main memory, on a CPU). ``fits`` is False where the
-    step ran out of memory; then ``peak`` is what was reached."""
-
-    peak: int
-    total: int
-    fits: bool
-
-
-def peak_of_a_step(harness: Any, batch: dict[str, Any], evaluated: dict[str, Any] | None = None) -> Peak:
+def peak_of_a_step(harness: Any, batch: dict[str, Any], evaluated: dict[str, Any] | None = None) -> PeakMemory:
     """Forward, backward and optimizer step on ``batch``, with dropout off, then, with the optimizer's state still
     there, the loss on the ``evaluated`` batch; everything is put back, and what was allocated is let go."""
     cuda = harness.device.type == "cuda"
@@ -43,20 +34,8 @@ def peak_of_a_step(harness: Any, batch: dict[str, Any], evaluated: dict[str, Any
                 torch.cuda.empty_cache()
     if cuda:
         total = torch.cuda.get_device_properties(harness.device).total_memory
-        return Peak(torch.cuda.max_memory_allocated(harness.device), total, fits)
-    return Peak(resident.peak, resident.total, fits)
-
-
-@dataclass(frozen=True, slots=True)
-class LargestStep:
-    """A step on the run's longest rows, ``rows`` of ``places`` tokens each, and what it took on ``device``, with
-    activation ``checkpointing`` or without."""
-
-    peak: Peak
-    rows: int
-    places: int
-    device: str
-    checkpointing: bool = False
+        return PeakMemory(torch.cuda.max_memory_allocated(harness.device), total, fits)
+    return PeakMemory(resident.peak, resident.total, fits)
 
 
 def largest_step(harness: Any) -> LargestStep:

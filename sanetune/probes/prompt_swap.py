@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
+from sanetune.curves.paired import PairedDifference
 from sanetune.data.collator import Collator
 from sanetune.engine.loss import MASKED
 from sanetune.probes.harness import ProbeHarness
+from sanetune.probes.results import PromptSwapGain
 
 PAIRS = 64
 """Rows that are asked; half of them without a trial, where only a gain is looked for and not the lack of one."""
@@ -19,39 +20,19 @@ HEADER = 4
 FEWEST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class PromptSwapGain:
-    """``nats``: per token, by which an answer is likelier after its own prompt than after another's; ``error``: its
-    standard error over the rows; ``over_none``: the gain over no prompt."""
-
-    nats: float
-    error: float
-    over_none: float
-    rows: int
-
-    @property
-    def errors(self) -> float:
-        """The gain in standard errors; 0 where too few rows were asked."""
-        return self.nats / self.error if self.error else 0.0
-
-
-def prompt_swap_gain(harness: ProbeHarness, split: str = "train", most: int = PAIRS // 2) -> PromptSwapGain:
-    """Over up to ``most`` rows of ``split``; all zeros of fewer than eight."""
-    import numpy as np
-
+def prompt_swap_gain(harness: ProbeHarness, split: str = "train", most: int = PAIRS // 2) -> PromptSwapGain | None:
+    """Over up to ``most`` rows of ``split``; None where fewer than :data:`FEWEST` rows have a prompt and an answer."""
     pairs = _pairs(harness, split, most)
     count = len(pairs)
     if count < FEWEST:
-        return PromptSwapGain(0.0, 0.0, 0.0, count)
+        return None
     other = [(number + count // 2) % count for number in range(count)]
     with harness.untouched():
         own = _losses(harness, pairs)
         swapped = _losses(harness, [(pairs[other[number]][0], pairs[number][1]) for number in range(count)])
         none = _losses(harness, [(prompt[-HEADER:], answer) for prompt, answer in pairs])
-    more = np.array(swapped) - np.array(own)
-    return PromptSwapGain(
-        float(more.mean()), float(more.std(ddof=1)) / count**0.5, float(np.mean(none) - np.mean(own)), count
-    )
+    over_other = PairedDifference.of([a - b for a, b in zip(swapped, own, strict=True)], [1] * count)
+    return None if over_other is None else PromptSwapGain(over_other, (sum(none) - sum(own)) / count)
 
 
 def _pairs(harness: ProbeHarness, split: str, most: int) -> list[tuple[list[int], list[int]]]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sanetune.data.conversation import Message
 from sanetune.data.prepare import Prepared
-from sanetune.engine.generate import Answer, Decoding, answer
+from sanetune.engine.answer import Answer
+from sanetune.engine.generate import Decoding, answer
 from sanetune.errors import DataError
 
 HELD_OUT = 5

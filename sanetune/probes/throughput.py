@@ -148,7 +148,7 @@ def _checkpointing(harness: ProbeHarness, batch: dict[str, Any]) -> Switch | Non
     try:
         base.activation_checkpointing_disable()
         found = peak_of_a_step(harness, batch)
-        if not found.fits or found.peak > ROOM * found.total:
+        if not found.fits or found.peak_bytes > ROOM * found.total_bytes:
             return None
         now, other = in_turns(with_it, without, harness.device)
     finally:

@@ -7,7 +7,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -21,38 +21,7 @@ from sanetune.engine.trl.trainer import real_tokens
 from sanetune.probes.harness import ProbeHarness, learnt
 from sanetune.probes.heldout import HeldOutRows, look
 from sanetune.probes.peak_memory import Resident
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """What the steps took. ``steps``: seconds of each optimizer step, looks left out; ``tokens``: all tokens of each
-    step without padding, ``loss_tokens`` those that are learnt, ``places`` with padding, on this device; ``waits``:
-    seconds of each step spent waiting for the loader; ``look_seconds`` of one look at the held-out rows, all on this
-    device, and ``look_tokens``, those of them that are learnt;
-    ``peak_bytes``: the most memory in use on the device (on a CPU: of the process)."""
-
-    steps: list[float] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)
-    loss_tokens: list[int] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
-    look_seconds: float = 0.0
-    look_tokens: int = 0
-    peak_bytes: int = 0
-
-
-@dataclass(slots=True)
-class Trial:
-    """``wanted``: steps that were meant, ``done``: those that were run; ``stopped``: why it ended early, in words ("":
-    it did not). ``held_from``: "validation", or "train" where the trial had to keep rows aside itself."""
-
-    curve: Curve
-    timing: Timing
-    wanted: int
-    done: int
-    stopped: str = ""
-    held_from: str = "validation"
-
+from sanetune.probes.results import Timing, Trial
 
 EVERY, PROBED_EVERY = 50, 5
 """Steps between two looks at the held-out rows, and at the small batch."""
@@ -153,7 +122,7 @@ class _Watch(TrainerCallback):
             self._wait = time.perf_counter() - began
             self.timed.tokens.append(sum(int(real_tokens(batch, trainer._pad)) for batch in batches))
             self.timed.loss_tokens.append(sum(learnt(batch) for batch in batches))
-            self.timed.places.append(sum(batch["input_ids"].numel() for batch in batches))
+            self.timed.padded_tokens.append(sum(batch["input_ids"].numel() for batch in batches))
             return batches, items
 
         with mock.patch.object(trainer, "get_batch_samples", counted), Resident() as resident:
@@ -170,8 +139,8 @@ class _Watch(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.harness.device.type == "cuda":
             torch.cuda.synchronize(self.harness.device)
-        self.timed.steps.append(time.perf_counter() - self._mark)
-        self.timed.waits.append(self._wait)
+        self.timed.step_seconds.append(time.perf_counter() - self._mark)
+        self.timed.dataloader_seconds.append(self._wait)
         self.done = state.global_step
         control.should_log = True
         self._look(self.done)
@@ -217,8 +186,8 @@ class _Watch(TrainerCallback):
         args = self.harness.trainer.args
         timing = replace(
             self.timed,
-            look_seconds=self._look_seconds,
-            look_tokens=sum(self.looks[-1].tokens) if self.looks else 0,
+            evaluation_seconds=self._look_seconds,
+            evaluation_loss_tokens=sum(self.looks[-1].tokens) if self.looks else 0,
             peak_bytes=self.peak,
         )
         curve = Curve(
@@ -229,9 +198,9 @@ class _Watch(TrainerCallback):
             total_steps=self.wanted.total,
             steps_per_epoch=self.wanted.per_epoch,
             warmup_steps=self.wanted.warmed,
-            vocabulary=int(self.harness.model.get_input_embeddings().weight.shape[0]),
-            planned_rate=float(args.learning_rate),
-            clipped_at=float(args.max_grad_norm) if args.max_grad_norm else None,
+            vocab_size=int(self.harness.model.get_input_embeddings().weight.shape[0]),
+            planned_lr=float(args.learning_rate),
+            max_grad_norm=float(args.max_grad_norm) if args.max_grad_norm else None,
             finished=self.done >= self.wanted.total,
         )
         return Trial(curve, timing, self.wanted.steps, self.done, self.stopped, self.held.source)

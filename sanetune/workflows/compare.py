@@ -9,7 +9,7 @@ from sanetune.data.prepare import Prepared
 from sanetune.errors import RunError
 
 if TYPE_CHECKING:
-    from sanetune.engine.generate import Answer
+    from sanetune.engine.answer import Answer
     from sanetune.probes.prompts import Prompts
     from sanetune.report.terminal.compare import Comparison
 

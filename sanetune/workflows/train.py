@@ -18,7 +18,7 @@ from sanetune.workflows import compare as comparing
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sanetune.engine.generate import Answer
+    from sanetune.engine.answer import Answer
     from sanetune.engine.trl.engine import Outcome
     from sanetune.gate.clearance import Clearance
     from sanetune.planning.plan import Plan
@@ -136,7 +136,7 @@ class _Before:
         run.write_json(run.samples, {"before": [_plain(answer) for answer in self.answers], "base_loss": self.loss})
 
     def _read(self, run: Run) -> None:
-        from sanetune.engine.generate import Answer
+        from sanetune.engine.answer import Answer
 
         stored = run.read_json(run.samples)
         replies = stored.get("before") or [pair["base"] for pair in stored.get("pairs", ())]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sanetune.engine.generate import Answer
-from sanetune.probes.samples import Sample, Samples
+from sanetune.engine.answer import Answer
+from sanetune.probes.results import Sample, Samples
 
 LIMIT = 120
 SPECIALS = ("<|im_start|>", "<|im_end|>", "<unk>")

@@ -14,8 +14,14 @@ from sanetune.checks.model import cannot_overfit
 from sanetune.config.schema import AdapterSection
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.finding import Judgement, Verdict
-from sanetune.probes.lr_comparison import LearningRateComparison, LearningRateRun
-from sanetune.probes.overfit import Overfit, OverfitAttempt, Reply, Stuck
+from sanetune.probes.results import (
+    LearningRateComparison,
+    LearningRateRun,
+    Overfit,
+    OverfitAttempt,
+    RecitedReply,
+    StuckToken,
+)
 
 
 def judged(check: Any, *evidence: Any) -> Judgement:
@@ -25,7 +31,10 @@ def judged(check: Any, *evidence: Any) -> Judgement:
 
 
 def fitted(end: float, same: int = 20, **more: Any) -> Overfit:
-    right, wrong = Reply("q", "a b c", "a b c", True, 3, 3, True), Reply("q", "a b c", "a x", False, 1, 3, False)
+    right, wrong = (
+        RecitedReply("q", "a b c", "a b c", True, 3, 3, True),
+        RecitedReply("q", "a b c", "a x", False, 1, 3, False),
+    )
     replies = [right] * same + [wrong] * (20 - same)
     tries = [OverfitAttempt(1e-3, [4.0, 2.0, end])]
     return Overfit(20, 500, 50, 0.1, 4e-3, tries, OverfitAttempt(1e-5, [4.0, 3.9]), replies, **more)
@@ -42,9 +51,9 @@ def test_examples_known_by_heart_pass_and_the_planned_rate_is_told() -> None:
 
 
 def test_a_loss_that_stays_high_fails_with_every_rate_that_was_tried() -> None:
-    found = judged(cannot_overfit, fitted(1.7, elsewhere=1.6), config())
+    found = judged(cannot_overfit, fitted(1.7, other_loss=1.6), config())
     assert found.verdict is Verdict.FAIL and "1e-03 (1.7)" in found.what
-    assert judged(cannot_overfit, fitted(math.nan, elsewhere=math.inf), config()).verdict is Verdict.FAIL
+    assert judged(cannot_overfit, fitted(math.nan, other_loss=math.inf), config()).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(
@@ -55,13 +64,13 @@ def test_answers_have_to_come_back_with_their_ends(same: int, verdict: str) -> N
 
 
 def test_tokens_that_all_of_the_loss_stands_on_are_named_and_their_rows_trained() -> None:
-    stuck = [Stuck("<|im_end|>", 20, 5.3, True), Stuck("Ċ", 12, 5.0, False)]
-    overfit = fitted(0.4, 0, stuck=stuck, elsewhere=0.01)
+    stuck = [StuckToken("<|im_end|>", 20, 5.3, True), StuckToken("Ċ", 12, 5.0, False)]
+    overfit = fitted(0.4, 0, stuck=stuck, other_loss=0.01)
     found = judged(cannot_overfit, overfit, config(AdapterSection(r=8, tokens=["x"])))
     assert found.verdict is Verdict.FAIL and "ends the answers" in found.what
     assert found.fix == {"model.adapter": {"type": "lora", "r": 8, "tokens": ["<|im_end|>", "x", "Ċ"]}}
     assert "frozen" not in judged(cannot_overfit, overfit, config()).what, "without an adapter no row is"
-    other = fitted(0.4, 0, stuck=stuck[1:], elsewhere=0.01)
+    other = fitted(0.4, 0, stuck=stuck[1:], other_loss=0.01)
     assert judged(cannot_overfit, other, config(AdapterSection())).verdict is Verdict.WARN
 
 
@@ -84,7 +93,9 @@ def grown(planned: float, losses: dict[float, float], start: float = 4.0) -> Lea
 
 def run(total: int = 200, ends: float = 4.0) -> tuple[Any, Any]:
     """Settings of a run, and a trial at the planned rate that ends there."""
-    return SimpleNamespace(total_steps=total), SimpleNamespace(done=200, curve=Curve(held=[rows(4.0, 0), rows(ends)]))
+    return SimpleNamespace(total_steps=total), SimpleNamespace(
+        steps=200, curve=Curve(validation=[rows(4.0, 0), rows(ends)])
+    )
 
 
 def test_a_rate_that_a_third_of_it_beats_is_too_high() -> None:

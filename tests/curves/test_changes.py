@@ -75,7 +75,7 @@ def test_three_losses_are_too_few_to_say_anything() -> None:
 
 
 def test_the_lowest_level_is_found_again() -> None:
-    found = changes.since_lowest(Curve(held=[look(0, [4, 4]), look(50, [1, 1.2]), look(99, [2, 2.1])]))
+    found = changes.since_lowest(Curve(validation=[look(0, [4, 4]), look(50, [1, 1.2]), look(99, [2, 2.1])]))
     assert found is not None
     assert found.steps == (50, 99)
     assert found.by == pytest.approx(0.95)

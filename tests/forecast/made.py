@@ -15,7 +15,7 @@ from sanetune.forecast.forecast import Forecast, forecast_of
 from sanetune.forecast.machine import Machine
 from sanetune.planning.plan import Plan, plan_with
 from sanetune.probes.device_speed import Work
-from sanetune.probes.trial import Timing, Trial
+from sanetune.probes.results import Timing, Trial
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 
@@ -50,19 +50,19 @@ def rows(plan: Plan) -> Any:
 def timing(seconds: float, tokens: int, steps: int = 50, **changed: Any) -> Timing:
     """Steps that all take as long."""
     values: dict[str, Any] = {
-        "steps": [seconds] * steps,
+        "step_seconds": [seconds] * steps,
         "tokens": [tokens] * steps,
         "loss_tokens": [tokens * 2 // 5] * steps,
-        "places": [tokens] * steps,
-        "waits": [0.0] * steps,
-        "look_seconds": 2.0,
-        "look_tokens": 2_000,
+        "padded_tokens": [tokens] * steps,
+        "dataloader_seconds": [0.0] * steps,
+        "evaluation_seconds": 2.0,
+        "evaluation_loss_tokens": 2_000,
     }
     return Timing(**(values | changed))
 
 
 def trial(measured: Timing) -> Trial:
-    return Trial(Curve(), measured, wanted=len(measured.steps), done=len(measured.steps))
+    return Trial(Curve(), measured, planned_steps=len(measured.step_seconds), steps=len(measured.step_seconds))
 
 
 def machine(**changed: Any) -> Machine:

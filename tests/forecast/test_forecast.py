@@ -14,7 +14,7 @@ from sanetune.forecast.disk import StoredSizes
 from sanetune.forecast.forecast import Forecast, forecast_of
 from sanetune.forecast.machine import machine_from
 from sanetune.probes.device_speed import Work
-from sanetune.probes.trial import Timing
+from sanetune.probes.results import Timing
 from tests.forecast import made
 
 TRAIN = {"per_device_train_batch_size": 10, "gradient_accumulation_steps": 1}
@@ -57,7 +57,7 @@ def test_the_storys_check_costs_a_small_share_of_its_run() -> None:
     plan = made.planned(settings, train_examples=15_000, mean_tokens=900.0, devices=8, parameters=13_000_000_000)
     assert plan.steps.total_steps == 705
     a_step = 18 * 3600 / 705
-    measured = made.timing(a_step, 8 * 900, steps=200, look_seconds=0.0, look_tokens=0)
+    measured = made.timing(a_step, 8 * 900, steps=200, evaluation_seconds=0.0, evaluation_loss_tokens=0)
     a100 = made.machine(device="NVIDIA A100-SXM4-80GB", stored=StoredSizes(0, 0), work=Work(13_000_000_000, 60_000_000))
     found = forecast_of(plan, made.rows(plan), made.trial(measured), settings, 12 * 60, a100)
     assert found.hours.middle == pytest.approx(18, rel=0.01)
@@ -96,7 +96,7 @@ def test_another_kind_of_device_than_was_measured_is_said() -> None:
 
 
 def test_what_was_not_measured_is_said() -> None:
-    measured = made.timing(0.5, 8_000, look_seconds=0.0, look_tokens=0)
+    measured = made.timing(0.5, 8_000, evaluation_seconds=0.0, evaluation_loss_tokens=0)
     found = made.forecast(measured=measured, write=None, matmul=None)
     words = " ".join(found.notes)
     assert "held 8,000 tokens, one of the run holds 1,000" in words

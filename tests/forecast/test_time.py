@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from sanetune.forecast.time import HICCUP, Range, looks, pace_of, savings, seconds_of_a_look
-from sanetune.probes.trial import Timing
+from sanetune.probes.results import Timing
 from tests.forecast import made
 
 
 def test_the_first_steps_warm_up_and_do_not_count() -> None:
     measured = made.timing(0.5, 100, steps=50)
-    measured.steps[:3] = [9.0, 5.0, 2.0]
+    measured.step_seconds[:3] = [9.0, 5.0, 2.0]
     pace = pace_of(measured, 100)
     assert pace.seconds.middle == pytest.approx(0.5)
     assert pace.steps == 47
@@ -23,13 +23,13 @@ def test_the_first_steps_warm_up_and_do_not_count() -> None:
 def test_slow_steps_count_as_often_as_they_come() -> None:
     """A tenth of the steps takes twice as long: the sum does, and a median would not know."""
     measured = made.timing(1.0, 100, steps=203)
-    measured.steps[3:] = [2.0 if step % 10 == 0 else 1.0 for step in range(200)]
+    measured.step_seconds[3:] = [2.0 if step % 10 == 0 else 1.0 for step in range(200)]
     assert pace_of(measured, 100).seconds.middle == pytest.approx(1.1, abs=0.08)
 
 
 def test_one_long_pause_hardly_counts() -> None:
     measured = made.timing(1.0, 100, steps=203)
-    measured.steps[50] = 600.0
+    measured.step_seconds[50] = 600.0
     assert pace_of(measured, 100).seconds.middle == pytest.approx(1.0, abs=HICCUP / 20 / 100)
 
 
@@ -37,7 +37,7 @@ def test_steps_with_more_tokens_than_the_run_has_are_corrected_along_their_slope
     draw = random.Random(0)
     tokens = [draw.randint(800, 1600) for _ in range(200)]
     seconds = [0.3 + 0.001 * count + draw.gauss(0, 0.02) for count in tokens]
-    pace = pace_of(Timing(steps=seconds, tokens=tokens), 1_000)
+    pace = pace_of(Timing(step_seconds=seconds, tokens=tokens), 1_000)
     assert pace.seconds.middle == pytest.approx(1.3, rel=0.02)
     assert not pace.scaled
 
@@ -45,7 +45,7 @@ def test_steps_with_more_tokens_than_the_run_has_are_corrected_along_their_slope
 def test_steps_that_do_not_depend_on_their_tokens_are_left_alone() -> None:
     draw = random.Random(1)
     tokens = [draw.randint(800, 1600) for _ in range(200)]
-    pace = pace_of(Timing(steps=[0.3 + draw.gauss(0, 0.01) for _ in tokens], tokens=tokens), 1_000)
+    pace = pace_of(Timing(step_seconds=[0.3 + draw.gauss(0, 0.01) for _ in tokens], tokens=tokens), 1_000)
     assert pace.seconds.middle == pytest.approx(0.3, rel=0.03)
 
 
@@ -57,7 +57,7 @@ def test_steps_far_from_those_of_the_run_are_taken_in_proportion() -> None:
 
 def test_the_interval_holds_the_slowest_and_the_fastest_stretch() -> None:
     measured = made.timing(1.0, 100, steps=53)
-    measured.steps[3:] = [1.0] * 10 + [1.1] * 10 + [1.0] * 20 + [0.9] * 10
+    measured.step_seconds[3:] = [1.0] * 10 + [1.1] * 10 + [1.0] * 20 + [0.9] * 10
     seconds = pace_of(measured, 100).seconds
     assert (seconds.low, seconds.middle, seconds.high) == pytest.approx((0.9, 1.0, 1.1))
 
@@ -70,7 +70,7 @@ def test_a_few_steps_give_a_wide_interval_and_none_an_error() -> None:
 
 
 def test_steps_without_tokens_are_taken_as_they_are() -> None:
-    assert pace_of(Timing(steps=[1.0] * 20), 500).seconds.middle == 1.0
+    assert pace_of(Timing(step_seconds=[1.0] * 20), 500).seconds.middle == 1.0
 
 
 def run(**train: Any) -> tuple[Any, Any]:
@@ -107,5 +107,5 @@ def test_a_look_takes_as_long_as_its_tokens_did_when_measured() -> None:
 
 
 def test_a_look_that_was_not_measured_is_a_third_of_training() -> None:
-    measured = made.timing(1.0, 1_000, look_seconds=0.0, look_tokens=0)
+    measured = made.timing(1.0, 1_000, evaluation_seconds=0.0, evaluation_loss_tokens=0)
     assert seconds_of_a_look(measured, pace_of(measured, 0), 100, 3_000) == (pytest.approx(1.0), False)

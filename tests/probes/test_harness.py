@@ -92,15 +92,15 @@ def test_the_critical_rate_divides_steps_that_lower_the_loss_from_those_that_rai
     before = state(harness)
     found = find_critical_lr(harness, 1e-3)
     assert same(before, state(harness))
-    assert found.rate is not None and found.best is not None
+    assert found.lr is not None and found.best_lr is not None
     for rate, loss in found.tried:
-        assert (loss < found.start) == (rate < found.rate)
-    assert 1e-4 < found.rate < 1
+        assert (loss < found.start_loss) == (rate < found.lr)
+    assert 1e-4 < found.lr < 1
 
 
 @pytest.mark.parametrize("harness", ["lora"], indirect=True)
 def test_the_critical_rate_hardly_depends_on_the_rate_that_was_planned(harness: ProbeHarness) -> None:
-    rates = [find_critical_lr(harness, planned).rate for planned in (1e-4, 1e-1)]
+    rates = [find_critical_lr(harness, planned).lr for planned in (1e-4, 1e-1)]
     assert rates[0] is not None and rates[1] is not None
     assert 1 / 2 < rates[0] / rates[1] < 2
 
@@ -108,13 +108,13 @@ def test_the_critical_rate_hardly_depends_on_the_rate_that_was_planned(harness: 
 def test_the_line_search_finds_where_a_parabola_comes_back_to_its_start() -> None:
     for planned in (1e-6, 1e-3, 0.5, 10.0):
         found = searched(lambda rate: (rate - 1.0) ** 2, planned)
-        assert found.rate == pytest.approx(2.0, rel=0.1)
-        assert found.best is not None and 0.5 <= found.best < 2.0
+        assert found.lr == pytest.approx(2.0, rel=0.1)
+        assert found.best_lr is not None and 0.5 <= found.best_lr < 2.0
 
 
 def test_a_loss_that_never_turns_has_no_critical_rate() -> None:
-    assert searched(lambda rate: -rate, 1e-3).rate is None
-    assert searched(lambda rate: rate, 1e-3).rate is None
+    assert searched(lambda rate: -rate, 1e-3).lr is None
+    assert searched(lambda rate: rate, 1e-3).lr is None
 
 
 def test_the_first_step_says_what_gradients_and_optimizer_do(harness: ProbeHarness) -> None:
@@ -123,15 +123,17 @@ def test_the_first_step_says_what_gradients_and_optimizer_do(harness: ProbeHarne
     before = state(harness)
     found = first_step(harness)
     assert same(before, state(harness))
-    assert found.learns and found.dtype == "float32" and found.rate == harness.trainer.args.learning_rate
+    assert found.has_gradients and found.dtype == "float32" and found.lr == harness.trainer.args.learning_rate
     with harness.untouched():
         loss = batch_loss(harness.model, harness.batches)
         loss.backward()
         assert found.loss == pytest.approx(float(loss.detach()), abs=1e-5)
         for name, weight in harness.trained().items():
-            pull = found.updates[name]
-            assert weight.grad is not None and pull.square is not None and pull.size == weight.numel()
-            assert pull.square == pytest.approx(float(weight.grad.double().square().sum()), rel=1e-3, abs=1e-9)
-            assert pull.moved <= pull.felt <= pull.size
-            assert pull.moved >= 0.99 * pull.felt
-    assert sum(pull.moved for pull in found.updates.values()) > 0
+            update = found.updates[name]
+            assert weight.grad is not None and update.squared_grad_norm is not None and update.size == weight.numel()
+            assert update.squared_grad_norm == pytest.approx(
+                float(weight.grad.double().square().sum()), rel=1e-3, abs=1e-9
+            )
+            assert update.changed <= update.nonzero_grads <= update.size
+            assert update.changed >= 0.99 * update.nonzero_grads
+    assert sum(update.changed for update in found.updates.values()) > 0

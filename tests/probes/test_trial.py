@@ -86,7 +86,7 @@ def test_the_trial_is_undone_bit_for_bit_and_so_is_the_trainer(harness: ProbeHar
     kept = trainer.args, trainer.train_dataset, trainer.model_wrapped, list(trainer.callback_handler.callbacks)
     moved: list[bool] = []
     trial, _ = run(harness, WANTED, held_out_rows(harness), lambda: moved.append(not same(before, state(harness))))
-    assert moved == [True] and trial.done == 8
+    assert moved == [True] and trial.steps == 8
     assert same(before, state(harness))
     assert kept == (trainer.args, trainer.train_dataset, trainer.model_wrapped, trainer.callback_handler.callbacks)
     assert trainer.optimizer is None and trainer.lr_scheduler is None
@@ -101,7 +101,7 @@ def test_the_trial_is_the_beginning_of_the_real_run(tmp_path: Path, one_thread: 
         trial, _ = run(harness, Wanted(12, planned.steps.total_steps, 3, 20), held_out_rows(harness))
     planned.config.train.given |= {"warmup_steps": 3}
     real = [one for one in train(planned.config, prepared, Run.create(tmp_path / "run")).records if one.kind == "train"]
-    assert [point.rate for point in trial.curve.points] == [one.learning_rate for one in real[:12]]
+    assert [point.lr for point in trial.curve.points] == [one.learning_rate for one in real[:12]]
     for point, record in zip(trial.curve.points, real, strict=False):
         assert point.loss == pytest.approx(record.loss, abs=1e-5)
         assert point.grad_norm == pytest.approx(record.grad_norm, rel=1e-3)
@@ -141,7 +141,7 @@ def test_without_validation_rows_the_trial_keeps_some_aside(tmp_path: Path, one_
         assert len(texts) >= 2 and not texts & seen
         assert len(held.left) + len(held) == len(harness.trainer.train_dataset)
         trial, _ = run(harness, WANTED, held)
-    assert trial.held_from == "train" and len(trial.curve.held) == 3
+    assert trial.validation_split == "train" and len(trial.curve.validation) == 3
 
 
 def test_a_few_examples_are_learnt_by_heart_and_come_back(harness: ProbeHarness) -> None:
@@ -151,16 +151,16 @@ def test_a_few_examples_are_learnt_by_heart_and_come_back(harness: ProbeHarness)
     planned = 1e-3
     found = overfit(harness, find_critical_lr(harness, planned), planned, examples=6, steps=50)
     assert same(before, state(harness))
-    assert found is not None and found.tries[-1].losses[0] > 3 and found.elsewhere <= 0.1
+    assert found is not None and found.attempts[-1].losses[0] > 3 and found.other_loss <= 0.1
     if harness.config.model.adapter:
         # The base was never trained to write the end of a turn, and with an adapter the row of that token is frozen.
-        assert found.best.end > 0.1 and any(one.ends for one in found.stuck)
+        assert found.best.final_loss > 0.1 and any(one.is_stop for one in found.stuck)
         return
-    assert found.best.end <= 0.1 and not found.stuck
+    assert found.best.final_loss <= 0.1 and not found.stuck
     assert len(found.replies) == 6 and all(reply.ended for reply in found.replies)
-    assert sum(reply.same for reply in found.replies) >= 5
+    assert found.exact_replies >= 5
     for reply in found.replies:
-        assert reply.same == (reply.expected == reply.written)
+        assert reply.exact == (reply.expected == reply.written)
 
 
 def test_examples_to_learn_by_heart_have_different_prompts(harness: ProbeHarness) -> None:
@@ -174,16 +174,16 @@ def test_branches_find_a_rate_that_is_too_high_and_are_undone(harness: ProbeHarn
         pytest.skip("as with all weights")
     before = state(harness)
     held = held_out_rows(harness)
-    critical = find_critical_lr(harness, 1e-3).rate
+    critical = find_critical_lr(harness, 1e-3).lr
     assert critical is not None
     found = branches(harness, 10 * critical, held, critical, steps=8)
     assert same(before, state(harness))
-    assert found.best.rate < 10 * critical
+    assert found.best is not None and found.best.lr < 10 * critical
     gain = found.gain_over_planned(found.best)
     documents = sum(len(row.get("seq_lengths") or [1]) for row in held.rows)
-    assert gain.nats > 0 and gain.errors > 3 and gain.rows == documents
+    assert gain is not None and gain.t > 3 and gain.n == documents
     again = branches(harness, 10 * critical, held, critical, steps=8)
-    assert [one.look.loss for one in again.branches] == [one.look.loss for one in found.branches]
+    assert [one.evaluation.loss for one in again.runs] == [one.evaluation.loss for one in found.runs]
 
 
 def test_branches_of_a_round_before_are_not_grown_again(harness: ProbeHarness) -> None:
@@ -191,18 +191,18 @@ def test_branches_of_a_round_before_are_not_grown_again(harness: ProbeHarness) -
         pytest.skip("as with all weights")
     held = held_out_rows(harness)
     first = branches(harness, 3e-2, held, steps=4)
-    tried = [one.rate for one in first.branches]
+    tried = [one.lr for one in first.runs]
     second = branches(harness, 1.1e-2, held, steps=4, earlier=first)
-    kept = [one for one in second.branches if one in first.branches]
-    assert len(kept) == len(tried) and second.at(1.1e-2).rate == 1.1e-2
+    kept = [one for one in second.runs if one in first.runs]
+    assert len(kept) == len(tried) and second.at(1.1e-2).lr == 1.1e-2
     assert all(
-        not 1 / NEAR < one.rate / rate < NEAR
-        for one in second.branches
+        not 1 / NEAR < one.lr / rate < NEAR
+        for one in second.runs
         for rate in tried
-        if one not in kept and one.rate != 1.1e-2
+        if one not in kept and one.lr != 1.1e-2
     )
     other = branches(harness, 1.1e-2, held, steps=5, earlier=first)
-    assert not [one for one in other.branches if one in first.branches]
+    assert not [one for one in other.runs if one in first.runs]
 
 
 def test_dropout_off_is_training_in_everything_else() -> None:

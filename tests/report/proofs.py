@@ -38,7 +38,7 @@ def samples(text: str = sample.EVIL) -> dict[str, Any]:
     asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
     return {
         "steps": 200,
-        "most_tokens": 64,
+        "max_new_tokens": 64,
         "samples": [
             {
                 "messages": asked,

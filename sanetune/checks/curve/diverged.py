@@ -82,7 +82,7 @@ def measure(curve: Curve) -> Measurement:
             "lost_sure": low.sure,
             "training_fell": _fell(trained),
             "training_fell_later": _fell(later),
-            "planned_rate": curve.planned_rate,
+            "planned_rate": curve.planned_lr,
         }
     )
 

@@ -51,7 +51,7 @@ LIMITS = {
 
 def measure(curve: Curve) -> Measurement:
     losses = [(point.step, point.loss) for point in curve.points]
-    looks = [(look.step, look.loss) for look in (*curve.held, *curve.probe)]
+    looks = [(look.step, look.loss) for look in (*curve.validation, *curve.fixed_batch)]
     norms = [(point.step, point.grad_norm) for point in curve.points if point.grad_norm is not None]
     if not losses and not looks:
         raise NotApplicableError("no loss was logged")

@@ -68,8 +68,8 @@ def measure(curve: Curve) -> Measurement:
         "norms": len(norms),
         "weights": len(weights),
         "steps": last_step(curve),
-        "clipped_at": curve.clipped_at,
-        "planned_rate": curve.planned_rate,
+        "clipped_at": curve.max_grad_norm,
+        "planned_rate": curve.planned_lr,
     }
     if len(norms) >= FEWEST:
         scatter, quarter = noise(norms), len(norms) // 4

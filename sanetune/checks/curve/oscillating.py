@@ -51,16 +51,16 @@ FEWEST = 8
 
 
 def measure(curve: Curve) -> Measurement:
-    probe = finite(curve.probe)
+    probe = finite(curve.fixed_batch)
     after = [look for look in probe if look.step >= peak_step(curve)]
     if len(after) >= FEWEST:
-        return Measurement({"planned_rate": curve.planned_rate, **_of_looks(probe[0], after)})
+        return Measurement({"planned_rate": curve.planned_lr, **_of_looks(probe[0], after)})
     points = points_of(curve)
     if len(points) < 3 * FEWEST:
         raise NotApplicableError(
             f"it takes {FEWEST} looks at a fixed batch after warm-up, or {3 * FEWEST} training losses, to see a swing"
         )
-    return Measurement({"planned_rate": curve.planned_rate, **_of_points(points, curve)})
+    return Measurement({"planned_rate": curve.planned_lr, **_of_points(points, curve)})
 
 
 def _of_looks(first: Evaluation, after: list[Evaluation]) -> dict[str, object]:

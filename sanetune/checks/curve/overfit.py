@@ -58,7 +58,7 @@ JUMP = 0.01
 
 
 def measure(curve: Curve) -> Measurement:
-    held = finite(curve.held)
+    held = finite(curve.validation)
     change = since_lowest(curve)
     if len(held) < 2 or change is None or change.source != HELD:
         raise NotApplicableError("the held-out rows were looked at fewer than two times")
@@ -77,7 +77,7 @@ def measure(curve: Curve) -> Measurement:
             "training_after": None if trained is None else trained.after,
             "training_rose": trained is not None and trained.sure > 3,
             "steps_per_epoch": curve.steps_per_epoch,
-            "planned_rate": curve.planned_rate,
+            "planned_rate": curve.planned_lr,
         }
     )
 

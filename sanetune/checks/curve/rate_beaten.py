@@ -43,17 +43,16 @@ Forty steps favour high learning rates slightly: a long run tolerates less than 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
-from sanetune.curves.paired import gain
+from sanetune.curves.paired import PairedDifference, paired_difference
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
-    from sanetune.probes.lr_comparison import LearningRateComparison
-    from sanetune.probes.trial import Trial
+    from sanetune.probes.results import LearningRateComparison, LearningRateRun, Trial
 
 LIMITS = {
     "errors": Limit(3.0, "standard errors of the gain over the held-out rows; below 3 it may be chance"),
@@ -75,50 +74,79 @@ A longer run takes a lower one (arXiv:2409.19913); here by this root of its leng
 
 
 def measure(lr_comparison: LearningRateComparison, run_settings: RunSettings, trial: Trial) -> Measurement:
-    best, planned = lr_comparison.best, lr_comparison.planned
-    last = trial.curve.held[-1] if trial.curve.held else lr_comparison.at(planned).look
-    behind = gain(last, best.look)
-    found, since = lr_comparison.gain_over_planned(best), gain(lr_comparison.start, lr_comparison.at(planned).look)
+    planned = lr_comparison.at(lr_comparison.planned_lr)
+    best = lr_comparison.best or lr_comparison.runs[0]
+    last = trial.curve.validation[-1] if trial.curve.validation else planned.evaluation
+    beside = _only_neighbour(lr_comparison, best)
     numbers = {
-        "learnt": since.nats,
-        "learnt_errors": since.errors,
-        "finite": math.isfinite(lr_comparison.at(planned).look.loss),
-        "planned": planned,
-        "best": best.rate,
-        "gain": found.nats,
-        "errors": found.errors,
-        "rows": found.rows,
+        **_paired("learnt", "learnt_errors", paired_difference(lr_comparison.start, planned.evaluation)),
+        "finite": math.isfinite(planned.evaluation.loss),
+        "planned": lr_comparison.planned_lr,
+        "best": best.lr,
+        **_paired("gain", "errors", lr_comparison.gain_over_planned(best)),
+        "rows": len(best.evaluation.sums),
         "steps": lr_comparison.steps,
         "total_steps": run_settings.total_steps,
         "start_loss": lr_comparison.start.loss,
-        "losses": [{"rate": one.rate, "loss": one.look.loss} for one in lr_comparison.branches],
-        "trial_steps": trial.done,
+        "losses": [{"rate": one.lr, "loss": one.evaluation.loss} for one in lr_comparison.runs],
+        "trial_steps": trial.steps,
         "trial_loss": last.loss,
-        "behind": behind.nats,
-        "behind_errors": behind.errors,
-        "reach": MEAN_OF_SCHEDULE * planned * run_settings.total_steps / (best.rate * lr_comparison.steps),
-        "proposed": proposed(lr_comparison, run_settings.total_steps) if best.rate != planned else planned,
+        **_paired("behind", "behind_errors", paired_difference(last, best.evaluation)),
+        "reach": MEAN_OF_SCHEDULE
+        * lr_comparison.planned_lr
+        * run_settings.total_steps
+        / (best.lr * lr_comparison.steps),
+        "lowest": _lowest(lr_comparison, best),
+        "beside": beside.lr if beside else None,
+        **_paired(
+            "beside_gain", "beside_errors", paired_difference(beside.evaluation, best.evaluation) if beside else None
+        ),
     }
     return Measurement(numbers)
 
 
-def proposed(lr_comparison: LearningRateComparison, steps: int) -> float:
-    """The rate for a run of ``steps``: where the parabola through the best branch and its neighbours is lowest, halfway
-    to the one neighbour that there is where the two cannot be told apart; less where the run is longer than that."""
-    best, found = lr_comparison.best, [one for one in lr_comparison.branches if math.isfinite(one.look.loss)]
+def _paired(mean: str, t: str, difference: PairedDifference | None) -> dict[str, float | None]:
+    """The numbers of a difference under these names; None where it could not be measured."""
+    return {mean: difference.mean, t: difference.t} if difference else {mean: None, t: None}
+
+
+def _only_neighbour(comparison: LearningRateComparison, best: LearningRateRun) -> LearningRateRun | None:
+    """The run beside ``best`` where that is the lowest or highest learning rate; None: it has two, or none."""
+    found = [one for one in comparison.runs if math.isfinite(one.evaluation.loss)]
+    if len(found) < 2 or best not in (found[0], found[-1]):
+        return None
+    return found[1] if best is found[0] else found[-2]
+
+
+def _lowest(comparison: LearningRateComparison, best: LearningRateRun) -> float:
+    """The learning rate at which the parabola through ``best`` and its two neighbours is lowest; that of ``best`` where
+    it has not two."""
+    found = [one for one in comparison.runs if math.isfinite(one.evaluation.loss)]
     at = found.index(best) if best in found else 0
-    rate = best.rate
-    if 0 < at < len(found) - 1:
-        low, high = found[at - 1], found[at + 1]
-        down, up = math.log(best.rate / low.rate), math.log(high.rate / best.rate)
-        left, right = (best.look.loss - low.look.loss) / down, (high.look.loss - best.look.loss) / up
-        if right > left:  # the slopes halfway to either side; between them they pass through zero
-            rate = math.sqrt(best.rate * low.rate) * math.exp((down + up) / 2 * -left / (right - left))
-    elif len(found) > 1:
-        beside = found[1 if at == 0 else at - 1]
-        if gain(beside.look, best.look).errors < LIMITS["errors"].value:
-            rate = math.sqrt(best.rate * beside.rate)
-    return float(rate * max(LEAST, min(1.0, AS_SHORT / max(1, steps)) ** ROOT))
+    if not 0 < at < len(found) - 1:
+        return best.lr
+    low, high = found[at - 1], found[at + 1]
+    down, up = math.log(best.lr / low.lr), math.log(high.lr / best.lr)
+    left = (best.evaluation.loss - low.evaluation.loss) / down
+    right = (high.evaluation.loss - best.evaluation.loss) / up
+    if right <= left:
+        return best.lr
+    # The slopes halfway to either side; between them they pass through zero.
+    return math.sqrt(best.lr * low.lr) * math.exp((down + up) / 2 * -left / (right - left))
+
+
+def _proposed(n: dict[str, Any], limits: Limits) -> float:
+    """The learning rate for the whole run: the lowest point, or halfway to the only neighbour where the two cannot be
+    told apart; less where the run is longer than the short runs can speak for."""
+    lr = n["lowest"]
+    if n["beside"] is not None and not _reaches(n["beside_errors"], limits["errors"]):
+        lr = math.sqrt(n["best"] * n["beside"])
+    return float(lr * max(LEAST, min(1.0, AS_SHORT / max(1, n["total_steps"])) ** ROOT))
+
+
+def _reaches(measured: float | None, limit: float) -> bool:
+    """Whether it was measured and is not below ``limit``."""
+    return measured is not None and measured >= limit
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
@@ -127,18 +155,19 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     what = (
         f"After {n['steps']} steps from the same start the loss on {units.many(n['rows'], 'held-out row')} is {losses}"
     )
-    gain = f"{n['gain']:.3f} nats ({n['errors']:.1f} standard errors)"
-    fix = {"train.learning_rate": float(f"{n['proposed']:.1e}")}
-    sure = n["errors"] >= limits["errors"]
+    sure = _reaches(n["errors"], limits["errors"])
+    gain = f"{n['gain']:.3f} nats ({n['errors']:.1f} standard errors)" if sure else ""
+    proposed = _proposed(n, limits) if n["best"] != n["planned"] else n["planned"]
+    fix = {"train.learning_rate": float(f"{proposed:.1e}")}
     if not n["finite"]:
         return failed(f"{what}: at the planned {units.rate(n['planned'])} it is no number any more", fix=fix)
     if n["best"] < n["planned"] and sure and n["gain"] >= limits["hot_warn"]:
         text = f"{what}: the planned {units.rate(n['planned'])} is too high by {gain}"
         return failed(text, fix=fix) if n["gain"] >= limits["hot_fail"] else warned(text, fix=fix)
-    if n["learnt"] < 0 and n["learnt_errors"] <= -limits["errors"]:
+    if n["learnt_errors"] is not None and n["learnt_errors"] <= -limits["errors"]:
         text = f"{what}: the planned {units.rate(n['planned'])} leaves it above the base's {n['start_loss']:.3f}"
         return failed(text, fix=fix if n["best"] != n["planned"] else {})
-    behind = n["behind"] >= limits["cold_gain"] and n["behind_errors"] >= limits["errors"]
+    behind = _reaches(n["behind"], limits["cold_gain"]) and _reaches(n["behind_errors"], limits["errors"])
     if n["best"] > n["planned"] and sure and behind and n["reach"] < limits["reach_warn"]:
         text = (
             f"{what}: {units.rate(n['best'])} is better than the planned {units.rate(n['planned'])} by {gain}; the"

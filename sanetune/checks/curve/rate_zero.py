@@ -50,11 +50,11 @@ ALLOWED = 2
 
 
 def measure(curve: Curve) -> Measurement:
-    rates = [(point.step, point.rate) for point in curve.points if point.rate is not None and math.isfinite(point.rate)]
+    rates = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
     if not rates:
-        if curve.planned_rate is None or not math.isfinite(curve.planned_rate):
+        if curve.planned_lr is None or not math.isfinite(curve.planned_lr):
             raise NotApplicableError("no learning rate was logged")
-        rates = [(0, curve.planned_rate)]
+        rates = [(0, curve.planned_lr)]
     runs = [(zero, len(list(some))) for zero, some in groupby(rate == 0 for _, rate in rates)]
     leading = runs[0][1] if runs[0][0] else 0
     trailing = runs[-1][1] if runs[-1][0] and len(runs) > 1 else 0
@@ -68,7 +68,7 @@ def measure(curve: Curve) -> Measurement:
             "trailing": trailing,
             "unexpected": zeros - allowed,
             "share": (zeros - allowed) / len(rates),
-            "planned": curve.planned_rate,
+            "planned": curve.planned_lr,
             "highest": max(rate for _, rate in rates),
         }
     )

@@ -50,7 +50,7 @@ LIMITS = {
 
 
 def measure(curve: Curve) -> Measurement:
-    points, probe = points_of(curve), finite(curve.probe)
+    points, probe = points_of(curve), finite(curve.fixed_batch)
     if len(points) < 8 and len(probe) < 5:
         raise NotApplicableError("too few losses were logged to have neighbours")
     found = [*in_points(points), *in_looks(probe)]
@@ -72,9 +72,9 @@ def measure(curve: Curve) -> Measurement:
             "came_back": bool(hump and probe[-1].loss < 0.5 * (hump.loss + probe[0].loss)),
             "early": bool(borne) and max(spike.step for spike in borne) <= 0.2 * last_step(curve),
             "steps": last_step(curve),
-            "clipped_at": curve.clipped_at,
+            "clipped_at": curve.max_grad_norm,
             "warmup_steps": curve.warmup_steps,
-            "planned_rate": curve.planned_rate,
+            "planned_rate": curve.planned_lr,
         }
     )
 

@@ -53,13 +53,15 @@ SMALLEST, LARGEST = 32_000, 262_144
 
 def measure(curve: Curve) -> Measurement:
     early = max(1, START_SHARE * last_step(curve))
-    looks = [look for series in (curve.held, curve.probe) for look in finite(series)[:1] if look.step <= early]
+    looks = [
+        look for series in (curve.validation, curve.fixed_batch) for look in finite(series)[:1] if look.step <= early
+    ]
     points = points_of(curve)
     if not looks and not points:
         raise NotApplicableError("no loss was logged")
     # The first record of a log may be a mean over many steps: at most too low, which is the careful side.
     loss, step = (looks[0].loss, looks[0].step) if looks else (points[0].loss, points[0].step)
-    known = curve.vocabulary
+    known = curve.vocab_size
     return Measurement(
         {
             "loss": loss,

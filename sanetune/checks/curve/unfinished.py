@@ -49,7 +49,7 @@ FEWEST = 16
 def measure(curve: Curve) -> Measurement:
     if not complete(curve):
         raise NotApplicableError("these are the first steps of a longer run")
-    held, end = finite(curve.held), max(1, last_step(curve))
+    held, end = finite(curve.validation), max(1, last_step(curve))
     late = [look for look in held if look.step >= 0.5 * end]
     if len(late) >= 2:
         change = between(late[-2], late[-1], HELD, max(scatter_of(held), 0.01 * late[-1].loss))

@@ -54,7 +54,7 @@ NEIGHBOURS = 5
 
 
 def measure(curve: Curve) -> Measurement:
-    points, looks = points_of(curve), finite(curve.held)
+    points, looks = points_of(curve), finite(curve.validation)
     if not points and not looks:
         raise NotApplicableError("no loss was logged")
     norms = [point for point in points if point.grad_norm is not None]

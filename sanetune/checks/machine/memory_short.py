@@ -36,7 +36,7 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
-    from sanetune.probes.peak_memory import LargestStep
+    from sanetune.probes.results import LargestStep
 
 LIMITS = {
     "warn": Limit(0.9, "a tenth is left for fragments and for batches that were not seen"),
@@ -44,18 +44,18 @@ LIMITS = {
 
 
 def measure(peak_memory: LargestStep, run_settings: RunSettings) -> Measurement:
-    found = peak_memory.peak
+    found = peak_memory.memory
     numbers = {
-        "peak": found.peak,
-        "total": found.total,
-        "share": found.peak / found.total,
+        "peak": found.peak_bytes,
+        "total": found.total_bytes,
+        "share": found.peak_bytes / found.total_bytes,
         "fits": found.fits,
         "device": peak_memory.device,
         "rows": peak_memory.rows,
-        "places": peak_memory.places,
+        "places": peak_memory.row_tokens,
         "per_device": run_settings.per_device,
         "accumulation": run_settings.accumulation,
-        "checkpointing": peak_memory.checkpointing,
+        "checkpointing": peak_memory.activation_checkpointing,
     }
     return Measurement(numbers)
 

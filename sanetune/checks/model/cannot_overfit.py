@@ -40,7 +40,7 @@ from sanetune.finding import Judgement, Measurement, Witness, failed, passed, wa
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
-    from sanetune.probes.overfit import Overfit, Reply
+    from sanetune.probes.results import Overfit, RecitedReply
 
 LIMITS = {
     "loss": Limit(0.1, "nats per token: nine in ten tokens are then certain; a sound set-up gets to 0.01"),
@@ -58,29 +58,31 @@ def measure(overfit: Overfit, config: Config) -> Measurement:
     numbers = {
         "examples": overfit.examples,
         "loss_tokens": overfit.loss_tokens,
-        "steps": len(best.losses) - 1,
-        "rate": best.rate,
+        "steps": best.steps,
+        "rate": best.lr,
         "start_loss": best.losses[0],
-        "loss": best.end,
+        "loss": best.final_loss,
         "losses": best.losses,
-        "tries": [{"rate": one.rate, "loss": one.end} for one in overfit.tries],
+        "tries": [{"rate": one.lr, "loss": one.final_loss} for one in overfit.attempts],
         "asked": len(replies),
-        "same": sum(reply.same for reply in replies) / len(replies) if replies else None,
+        "same": overfit.exact_replies / len(replies) if replies else None,
         "ended": sum(reply.ended for reply in replies) / len(replies) if replies else None,
         "stuck": [{"token": one.token, "count": one.count, "loss": one.loss} for one in overfit.stuck[:MOST_STUCK]],
         "stuck_tokens": len(overfit.stuck),
-        "stuck_ends": [one.token for one in overfit.stuck if one.ends],
-        "elsewhere": overfit.elsewhere,
+        "stuck_ends": [one.token for one in overfit.stuck if one.is_stop],
+        "elsewhere": overfit.other_loss,
         "adapter": adapter.model_dump(exclude_defaults=True) if (adapter := config.model.adapter) else None,
-        "planned_rate": overfit.planned.rate if overfit.planned else best.rate,
-        "planned_loss": overfit.planned.end if overfit.planned else best.end,
+        "planned_rate": overfit.at_planned_lr.lr if overfit.at_planned_lr else best.lr,
+        "planned_loss": overfit.at_planned_lr.final_loss if overfit.at_planned_lr else best.final_loss,
     }
-    wrong = sorted((reply for reply in replies if not reply.same), key=lambda reply: reply.agreed / reply.wanted)
+    wrong = sorted(
+        (reply for reply in replies if not reply.exact), key=lambda reply: reply.matching_tokens / reply.expected_tokens
+    )
     return Measurement(numbers, [_witness(reply) for reply in wrong[:5]])
 
 
-def _witness(reply: Reply) -> Witness:
-    note = f"{reply.agreed} of {units.many(reply.wanted, 'token')} come back" + (
+def _witness(reply: RecitedReply) -> Witness:
+    note = f"{reply.matching_tokens} of {units.many(reply.expected_tokens, 'token')} come back" + (
         "" if reply.ended else "; it did not end"
     )
     return Witness(reply.expected[:400], note=note, beside=reply.written[:400])

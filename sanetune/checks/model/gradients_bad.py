@@ -33,7 +33,7 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.probes.first_step import FirstStep
+    from sanetune.probes.results import FirstStep
 
 LIMITS = {"ratio": Limit(1e-5, "between healthy layers of one model norms differ by less than a thousand times")}
 
@@ -44,14 +44,14 @@ def measure(first_step: FirstStep) -> Measurement:
     layers: dict[int, float] = defaultdict(float)
     bad: list[str] = []
     total = 0.0
-    for name, pull in first_step.updates.items():
-        if pull.square is None:
+    for name, update in first_step.updates.items():
+        if update.squared_grad_norm is None:
             continue
-        total += pull.square
-        if not math.isfinite(pull.square):
+        total += update.squared_grad_norm
+        if not math.isfinite(update.squared_grad_norm):
             bad.append(name)
         elif found := _LAYER.search(name):
-            layers[int(found[1])] += pull.square
+            layers[int(found[1])] += update.squared_grad_norm
     norms = [math.sqrt(layers[number]) for number in sorted(layers)]
     numbers = {
         "loss": first_step.loss,

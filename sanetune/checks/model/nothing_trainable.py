@@ -33,8 +33,8 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.probes.first_step import FirstStep
     from sanetune.probes.harness import ProbeHarness
+    from sanetune.probes.results import FirstStep
 
 LIMITS = {
     "share": Limit(0.5, "where most of the trained weights get no gradient, the run is not the one that was meant")
@@ -49,10 +49,10 @@ def measure(harness: ProbeHarness, first_step: FirstStep) -> Measurement:
     updates = first_step.updates
     dead = [
         name
-        for name, pull in updates.items()
-        if pull.square is None or (not pull.felt and not ("lora_A" in name or "expert" in name))
+        for name, update in updates.items()
+        if update.squared_grad_norm is None or (not update.nonzero_grads and not ("lora_A" in name or "expert" in name))
     ]
-    sizes = {name: pull.size for name, pull in updates.items()}
+    sizes = {name: update.size for name, update in updates.items()}
     numbers = {
         "trained": sum(sizes.values()),
         "parameters": harness.frozen.parameters,

@@ -67,16 +67,16 @@ def measure(prompt_answer_overlap: PromptAnswerOverlap) -> Measurement:
         "words_more": words.more,
         "words_t": words.t,
         "different": words.different,
-        "model_rows": model.rows,
-        "model_gain": model.nats,
-        "model_t": model.errors,
-        "model_gain_over_none": model.over_none,
+        "model_rows": model.over_other_prompt.n if model else 0,
+        "model_gain": model.over_other_prompt.mean if model else None,
+        "model_t": model.over_other_prompt.t if model else None,
+        "model_gain_over_none": model.over_no_prompt if model else None,
     }
     if after is not None:
         numbers |= {
-            "trial_rows": after.rows,
-            "trial_gain": after.nats,
-            "trial_t": after.errors,
+            "trial_rows": after.over_other_prompt.n,
+            "trial_gain": after.over_other_prompt.mean,
+            "trial_t": after.over_other_prompt.t,
         }
     return Measurement(numbers, [_witness(talk) for talk in prompt_answer_overlap.some])
 
@@ -98,6 +98,8 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     model = (
         f"on {n['model_rows']:,} rows the model finds answers {n['model_gain']:+.3f} nats per token likelier after"
         f" their own prompt than after another's ({n['model_t']:.1f} standard errors)"
+        if n["model_rows"]
+        else "too few rows have a prompt and an answer for the model to tell"
     )
     trial = ""
     if n.get("trial_rows"):
@@ -105,7 +107,7 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
             f"; after the trial, on {units.many(n['trial_rows'], 'held-out row')}, {n['trial_gain']:+.3f}"
             f" ({n['trial_t']:.1f})"
         )
-    if n["model_t"] >= limits["model_t"]:
+    if n["model_rows"] and n["model_t"] >= limits["model_t"]:
         return passed(f"{model}{trial}; {words}")
     if by_words and n["words_t"] >= limits["words_t"]:
         return passed(f"{words}; the base model is too weak to tell: {model}{trial}")

@@ -38,7 +38,7 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
-    from sanetune.probes.lr_search import CriticalLearningRate
+    from sanetune.probes.results import CriticalLearningRate
 
 LIMITS = {
     "warn": Limit(1.0, "the definition: beyond the critical rate a step raises the loss"),
@@ -55,14 +55,14 @@ def measure(critical_lr: CriticalLearningRate, run_settings: RunSettings) -> Mea
     planned, found = run_settings.learning_rate, critical_lr
     if planned <= 0:
         raise NotApplicableError("the planned rate is zero: see model-update-lost")
-    if found.rate is None:
+    if found.lr is None:
         raise NotApplicableError("no rate in a wide range changes the direction of the loss")
     numbers = {
         "planned": planned,
-        "critical": found.rate,
-        "ratio": planned / found.rate,
-        "best_single_step": found.best,
-        "start_loss": found.start,
+        "critical": found.lr,
+        "ratio": planned / found.lr,
+        "best_single_step": found.best_lr,
+        "start_loss": found.start_loss,
         "tried": [{"rate": rate, "loss": loss} for rate, loss in found.tried],
     }
     return Measurement(numbers)

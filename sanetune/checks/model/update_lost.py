@@ -36,7 +36,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.probes.first_step import FirstStep
+    from sanetune.probes.results import FirstStep
 
 LIMITS = {
     "warn": Limit(0.1, "in float32 fewer than one weight in a hundred is left where it was"),
@@ -46,9 +46,9 @@ LIMITS = {
 
 def measure(first_step: FirstStep) -> Measurement:
     updates = first_step.updates
-    pulled = sum(pull.felt for pull in updates.values())
-    moved = sum(pull.moved for pull in updates.values())
-    still = [name for name, pull in updates.items() if pull.felt and not pull.moved]
+    pulled = sum(update.nonzero_grads for update in updates.values())
+    moved = sum(update.changed for update in updates.values())
+    still = [name for name, update in updates.items() if update.nonzero_grads and not update.changed]
     if not pulled:
         raise NotApplicableError("no weight has a gradient: see model-nothing-trainable")
     numbers = {
@@ -57,7 +57,7 @@ def measure(first_step: FirstStep) -> Measurement:
         "share": 1 - moved / pulled,
         "still": len(still),
         "names": still[:5],
-        "rate": first_step.rate,
+        "rate": first_step.lr,
         "dtype": first_step.dtype,
         "float32": first_step.dtype == "float32",
     }

@@ -7,7 +7,7 @@ import re
 from sanetune.checks._excerpts import cut
 from sanetune.checks.base import NotApplicableError
 from sanetune.finding import Witness
-from sanetune.probes.samples import Sample, Samples
+from sanetune.probes.results import Sample, Samples
 
 FEWEST = 4
 """Of fewer samples nothing can be said: four of four alike leave a lower bound of 60 %."""

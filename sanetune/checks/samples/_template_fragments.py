@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sanetune.data.conversation import Message
 from sanetune.errors import TemplateError
-from sanetune.probes.samples import Samples
+from sanetune.probes.results import Samples
 
 _MARKS = re.compile(
     r"<\|[A-Za-z_][\w ]{1,40}\|>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
@@ -35,7 +35,7 @@ def telling(samples: Samples, tokenizer: object) -> tuple[str, ...]:
     tokens-unknown looks at it."""
     unknown = getattr(tokenizer, "unk_token", None)
     others = [getattr(tokenizer, name, None) for name in ("bos_token", "eos_token", "pad_token")]
-    return tuple(one for one in samples.specials if one != unknown or one in others)
+    return tuple(one for one in samples.special_tokens if one != unknown or one in others)
 
 
 def in_turns(samples: Samples, template: object, most: int = 8) -> str:

@@ -34,8 +34,8 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.engine.generate import Answer
-    from sanetune.probes.samples import Samples
+    from sanetune.engine.answer import Answer
+    from sanetune.probes.results import Samples
 
 LOOP = 0.5
 """Repeated four-word runs from which a text is a loop: "It was a big, shiny book." told until the limit has 0.74, the

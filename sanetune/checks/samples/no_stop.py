@@ -35,7 +35,7 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.probes.samples import Sample, Samples
+    from sanetune.probes.results import Sample, Samples
 
 ROOM = 1.5
 """An answer has room where the limit is so many times what its reference takes: half again as long is still an answer,
@@ -56,8 +56,8 @@ def measure(samples: Samples, tokenizer: Any) -> Measurement:
     from sanetune.checks.samples._template_fragments import telling
 
     counted = answered(samples)
-    kept = [sample for sample in counted if _has_room(sample, samples.most_tokens, tokenizer)]
-    enough(len(kept), f"answers in the data are well below the limit of {samples.most_tokens:,} tokens")
+    kept = [sample for sample in counted if _has_room(sample, samples.max_new_tokens, tokenizer)]
+    enough(len(kept), f"answers in the data are well below the limit of {samples.max_new_tokens:,} tokens")
     open_ones = [sample for sample in kept if not sample.tuned.ended]
     lost = [sample for sample in open_ones if sample.base.ended]
     specials = telling(samples, tokenizer)
@@ -70,9 +70,9 @@ def measure(samples: Samples, tokenizer: Any) -> Measurement:
         "lost": len(lost),
         "lost_at_least": bounds(len(lost), len(kept))[0],
         "improved": rarer((not sample.base.ended, not sample.tuned.ended) for sample in kept),
-        "most_tokens": samples.most_tokens,
+        "most_tokens": samples.max_new_tokens,
         "steps": samples.steps,
-        "stops": len(samples.stops),
+        "stops": len(samples.stop_token_ids),
         "passed_by": dict(passed_by.most_common(3)),
     }
     open_ones.sort(key=lambda sample: (not _closing(sample, specials), not sample.base.ended))

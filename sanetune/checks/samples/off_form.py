@@ -41,7 +41,7 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.checks.samples._output_format import OutputFormat
     from sanetune.evidence.conversations import ConversationStore
-    from sanetune.probes.samples import Sample, Samples
+    from sanetune.probes.results import Sample, Samples
 
 READ = 2_000
 """Training answers from which a form is read, evenly spread."""

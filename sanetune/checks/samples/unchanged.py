@@ -39,8 +39,7 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
-    from sanetune.probes.samples import Sample, Samples
-    from sanetune.probes.trial import Trial
+    from sanetune.probes.results import Sample, Samples, Trial
 
 ALIKE = 0.9
 """Of stories260k's answers after 200 steps the most alike pair has 0.75 at a hundredth of the best rate, 0.09 at the
@@ -133,5 +132,5 @@ def _knows(counted: list[Sample]) -> float:
 
 def _losses(curve: Curve) -> tuple[Any, Any]:
     """The first and the last look at held-out rows; (None, None) where there are not two."""
-    looks = [look.loss for look in curve.held or curve.probe if math.isfinite(look.loss)]
+    looks = [look.loss for look in curve.validation or curve.fixed_batch if math.isfinite(look.loss)]
     return (looks[0], looks[-1]) if len(looks) > 1 else (None, None)

@@ -36,14 +36,14 @@ def read(path: Path) -> Curve:
         if step is not None and loss is not None:
             held[step] = Evaluation(step, loss)
     series = [points[step] for step in sorted(points)]
-    rates = [point.rate for point in series if point.rate is not None and math.isfinite(point.rate)]
+    rates = [point.lr for point in series if point.lr is not None and math.isfinite(point.lr)]
     total, done = _whole(state.get("max_steps")), _whole(state.get("global_step"))
     return Curve(
         series,
         [held[step] for step in sorted(held)],
         total_steps=total or None,
         steps_per_epoch=_steps_per_epoch(series),
-        planned_rate=max(rates, default=None),
+        planned_lr=max(rates, default=None),
         finished=bool(total and done is not None and done >= total),
         source=str(path),
     )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-    from sanetune.engine.generate import Answer
+    from sanetune.engine.answer import Answer
 
 SIDE_BY_SIDE = 72
 """Narrower than this many columns, the two answers stand below each other."""

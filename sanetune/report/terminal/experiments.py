@@ -28,7 +28,7 @@ from sanetune.report.terminal.grid import WIDTH as COLUMNS
 from sanetune.report.terminal.grid import drawing
 
 if TYPE_CHECKING:
-    from sanetune.probes.samples import Sample
+    from sanetune.probes.results import Sample
 
 HEIGHT = 8
 SAMPLES = 2

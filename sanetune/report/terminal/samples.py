@@ -10,8 +10,8 @@ from sanetune.report.terminal.compare import Pair, Reply, pair_view, plain
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from sanetune.engine.generate import Answer
-    from sanetune.probes.samples import Sample, Samples
+    from sanetune.engine.answer import Answer
+    from sanetune.probes.results import Sample, Samples
 
 SHOWN = 3
 """Prompts that are shown."""
@@ -45,7 +45,7 @@ def summary(samples: Samples) -> str:
     base, tuned = ([getattr(one, side) for one in samples.samples] for side in ("base", "tuned"))
     return (
         f"{len(samples.samples):,} prompts; ended by themselves: base {_ended(base)}, after {samples.steps:,} steps"
-        f" {_ended(tuned)}; tokens per answer: {_tokens(base)} → {_tokens(tuned)}, at most {samples.most_tokens:,}"
+        f" {_ended(tuned)}; tokens per answer: {_tokens(base)} → {_tokens(tuned)}, at most {samples.max_new_tokens:,}"
     )
 
 

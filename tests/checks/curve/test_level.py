@@ -17,7 +17,7 @@ FALLING = [3 - 1.5 * (1 - math.exp(-i / 40)) + 0.2 * (-1) ** i for i in range(20
 
 def trial(held: list[float], losses: list[float] | None = None, **more: object) -> Curve:
     flat = [held[0] + 0.1 * (-1) ** i for i in range(200)]
-    return Curve(points(losses or flat), looks(held), planned_rate=3e-3, total_steps=2000, **more)  # type: ignore[arg-type]
+    return Curve(points(losses or flat), looks(held), planned_lr=3e-3, total_steps=2000, **more)  # type: ignore[arg-type]
 
 
 def test_a_rise_of_the_held_out_rows_is_a_divergence_with_a_lower_rate() -> None:
@@ -29,7 +29,7 @@ def test_a_rise_of_the_held_out_rows_is_a_divergence_with_a_lower_rate() -> None
 
 def test_the_further_it_rose_the_lower_the_rate() -> None:
     assert found(trial([3.0, 5, 7, 8, 9]))["diverged"].fix == {"train.learning_rate": 3e-4}
-    assert found(replace(trial([3.0, 5, 7, 8, 9]), planned_rate=None))["diverged"].fix == {}
+    assert found(replace(trial([3.0, 5, 7, 8, 9]), planned_lr=None))["diverged"].fix == {}
 
 
 @pytest.mark.parametrize(("end", "verdict"), [(3.04, None), (3.08, "warn"), (3.28, "warn"), (3.32, "fail")])
@@ -116,7 +116,7 @@ def test_flat_batches_alone_are_a_warning_and_only_where_they_can_tell() -> None
     ],
 )
 def test_where_a_curve_may_begin(start: float, vocabulary: int | None, verdict: str | None) -> None:
-    curve = replace(trial([start, 3, 2.5, 2.2, 2.1], FALLING), vocabulary=vocabulary)
+    curve = replace(trial([start, 3, 2.5, 2.2, 2.1], FALLING), vocab_size=vocabulary)
     assert bad(curve).get("start-high") == verdict
 
 

@@ -74,16 +74,16 @@ def test_zeros_out_of_nowhere_are_seen(curve: Curve, verdict: str | None) -> Non
     ],
 )
 def test_a_rate_of_zero_is_seen_where_it_should_not_be(rates: list[float], finished: bool, verdict: str | None) -> None:
-    assert bad(Curve(points(FALLING, rate=rates), finished=finished)).get("rate-zero") == verdict
+    assert bad(Curve(points(FALLING, lr=rates), finished=finished)).get("rate-zero") == verdict
 
 
 def test_a_rate_that_is_planned_as_zero_fails_before_anything_is_logged() -> None:
-    assert found(Curve(points(FALLING), planned_rate=0.0))["rate-zero"].verdict is Verdict.FAIL
+    assert found(Curve(points(FALLING), planned_lr=0.0))["rate-zero"].verdict is Verdict.FAIL
     assert found(Curve(points(FALLING)))["rate-zero"].verdict is Verdict.SKIP
 
 
 def probed(losses: list[float]) -> Curve:
-    return Curve(points(FALLING), [], looks(losses, every=5, rows=16), planned_rate=1e-2, warmup_steps=10)
+    return Curve(points(FALLING), [], looks(losses, every=5, rows=16), planned_lr=1e-2, warmup_steps=10)
 
 
 @pytest.mark.parametrize(("swing", "verdict"), [(0.05, None), (0.15, "fail")])
@@ -106,16 +106,16 @@ def test_noisy_batches_do_not_swing() -> None:
 
 
 def test_a_spike_over_several_steps_is_found_with_its_place() -> None:
-    curve = Curve(points(changed(FALLING, _100=7.0, _101=9.0, _102=6.0)), planned_rate=3e-4, clipped_at=0.0)
+    curve = Curve(points(changed(FALLING, _100=7.0, _101=9.0, _102=6.0)), planned_lr=3e-4, max_grad_norm=0.0)
     finding = found(curve)["spike"]
     assert finding.verdict is Verdict.WARN
     assert "step 102: 9.00" in finding.what
     assert finding.fix == {"train.max_grad_norm": 1.0}
-    assert found(replace(curve, clipped_at=1.0))["spike"].fix == {"train.learning_rate": 1e-4}
+    assert found(replace(curve, max_grad_norm=1.0))["spike"].fix == {"train.learning_rate": 1e-4}
 
 
 def test_an_early_spike_asks_for_a_longer_warm_up() -> None:
-    curve = Curve(points(changed(FALLING, _20=9.0, _21=9.0)), clipped_at=1.0, warmup_steps=2, planned_rate=1e-4)
+    curve = Curve(points(changed(FALLING, _20=9.0, _21=9.0)), max_grad_norm=1.0, warmup_steps=2, planned_lr=1e-4)
     assert found(curve)["spike"].fix == {"train.warmup_steps": 0.1}
 
 
@@ -135,11 +135,11 @@ def test_one_hard_batch_is_no_spike_where_a_fixed_batch_does_not_feel_it() -> No
     norms = changed([1.0 + 0.1 * (i % 3) for i in range(200)], _100=30.0)
     curve = Curve(points(changed(FALLING, _100=9.0), grad_norm=norms))
     calm = looks([3 - 1.5 * (1 - math.exp(-i / 40)) for i in range(0, 200, 5)], every=5)
-    finding = found(replace(curve, probe=calm))["spike"]
+    finding = found(replace(curve, fixed_batch=calm))["spike"]
     assert finding.verdict is Verdict.PASS and "1 odd batch" in finding.what
     felt = [replace(look, loss=1.3 * look.loss) if look.step == 105 else look for look in calm]
-    assert bad(replace(curve, probe=felt)) == {"spike": "warn"}
-    two = Curve(points(changed(FALLING, _100=9.0, _101=8.0), grad_norm=norms), probe=calm)
+    assert bad(replace(curve, fixed_batch=felt)) == {"spike": "warn"}
+    two = Curve(points(changed(FALLING, _100=9.0, _101=8.0), grad_norm=norms), fixed_batch=calm)
     assert bad(two) == {"spike": "warn"}, "two batches in a row are not one"
 
 
@@ -174,8 +174,8 @@ def test_steps_at_the_boundaries_of_epochs(levels: list[float], inside: float, v
 
 def test_held_out_rows_that_hold_overrule_a_staircase() -> None:
     curve = epochs([1.1, 0.7, 0.4])
-    assert "staircase" not in bad(replace(curve, held=looks([1.2, 1.1, 1.05], every=40)))
-    assert "staircase" in bad(replace(curve, held=looks([1.2, 1.1, 1.3], every=40)))
+    assert "staircase" not in bad(replace(curve, validation=looks([1.2, 1.1, 1.05], every=40)))
+    assert "staircase" in bad(replace(curve, validation=looks([1.2, 1.1, 1.3], every=40)))
 
 
 @pytest.mark.parametrize(("end", "verdict"), [(92, None), (260, None), (280, "warn"), (920, "fail")])

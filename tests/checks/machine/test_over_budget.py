@@ -26,7 +26,7 @@ def looked(
 def uneven() -> Any:
     """Steps of which the slowest stretch takes a fifth longer."""
     measured = made.timing(0.5, 1_000, steps=53)
-    measured.steps[-10:] = [0.6] * 10
+    measured.step_seconds[-10:] = [0.6] * 10
     return measured
 
 
@@ -83,7 +83,7 @@ def test_less_than_an_epoch_is_not_proposed() -> None:
 
 
 def test_padding_and_many_looks_are_named_where_they_cost() -> None:
-    padded = made.timing(0.5, 1_000, places=[2_000] * 50)
+    padded = made.timing(0.5, 1_000, padded_tokens=[2_000] * 50)
     found = looked({"max_hours": 0.01}, padded, train={"eval_steps": 10})
     assert "50 % of the places are padding" in found.todo and "2.0 times shorter" in found.todo
     assert "raise train.eval_steps" in found.todo

@@ -15,6 +15,7 @@ from sanetune.checks.machine.slow import LIMITS, judge
 from sanetune.finding import Judgement, Measurement, Verdict
 from sanetune.probes import throughput as module
 from sanetune.probes.harness import ProbeHarness, probe_harness
+from sanetune.probes.results import PeakMemory
 from sanetune.probes.throughput import Switch, in_turns, switches
 from tests.checks.run_numbers import find
 from tests.forecast import made
@@ -158,7 +159,7 @@ def test_activations_that_are_computed_twice_cost_time_and_are_found(tmp_path: P
 def test_activations_are_not_kept_where_memory_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sanetune.probes import peak_memory
 
-    monkeypatch.setattr(peak_memory, "peak_of_a_step", lambda harness, batch: peak_memory.Peak(71, 100, True))
+    monkeypatch.setattr(peak_memory, "peak_of_a_step", lambda harness, batch: PeakMemory(71, 100, True))
     with made_lab(tmp_path, activation_checkpointing=True) as harness:
         assert not [one for one in switches(harness, 0.0) if "checkpointing" in one.name]
 
@@ -187,7 +188,7 @@ def test_padding_is_named_with_what_it_costs(harness: ProbeHarness, monkeypatch:
     monkeypatch.setattr(harness, "batches", [batch])
     monkeypatch.setattr(harness.trainer.args, "train_sampling_strategy", "random")
     monkeypatch.setattr(ProbeHarness, "gradients", lambda self, some: time.sleep(some[0]["input_ids"].numel() / 1e5))
-    found = looked(harness, places=[3_000] * 50)
+    found = looked(harness, padded_tokens=[3_000] * 50)
     assert found.verdict is Verdict.WARN
     assert "padding in the batches" in found.what
     assert found.fix == {"train.train_sampling_strategy": "group_by_length"}

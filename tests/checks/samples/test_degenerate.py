@@ -9,9 +9,9 @@ import pytest
 from sanetune.checks.base import NotApplicableError
 from sanetune.checks.samples import degenerate
 from sanetune.data.template.chat_template import ChatTemplate
-from sanetune.engine.generate import Answer
+from sanetune.engine.answer import Answer
 from sanetune.finding import Judgement, Verdict
-from sanetune.probes.samples import Samples
+from sanetune.probes.results import Samples
 from tests.checks.sampling import BABBLE, LOOP, STORIES, Words, cut, done, mixed, reference, sampled
 from tests.checks.talking import judged
 
@@ -146,10 +146,10 @@ def test_what_the_data_or_the_prompt_write_is_no_debris() -> None:
 def test_marks_that_the_template_itself_writes_into_a_turn_are_no_debris() -> None:
     specials = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>")
     answers = [done(f"final{reference(n)}", f"<|channel|>final<|message|>{reference(n)}") for n in range(8)]
-    samples = sampled(answers, specials=specials)
+    samples = sampled(answers, special_tokens=specials)
     assert found(samples)[1].verdict is Verdict.FAIL
     assert found(samples, CHANNELS)[1].verdict is Verdict.PASS
-    wrong = sampled([done("x", f"{one.raw}<|start|>user") for one in answers], specials=specials)
+    wrong = sampled([done("x", f"{one.raw}<|start|>user") for one in answers], special_tokens=specials)
     assert found(wrong, CHANNELS)[1].verdict is Verdict.FAIL
 
 

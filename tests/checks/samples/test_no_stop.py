@@ -8,9 +8,9 @@ import pytest
 
 from sanetune.checks.base import NotApplicableError
 from sanetune.checks.samples import no_stop
-from sanetune.engine.generate import Answer
+from sanetune.engine.answer import Answer
 from sanetune.finding import Judgement, Verdict
-from sanetune.probes.samples import Samples
+from sanetune.probes.results import Samples
 from tests.checks.sampling import BABBLE, STORIES, Words, cut, done, mixed, reference, sampled
 from tests.checks.talking import judged
 
@@ -93,7 +93,7 @@ def test_the_mark_behind_which_answers_go_on_is_named() -> None:
 
 
 def test_a_generation_without_stop_tokens_is_said() -> None:
-    assert "has no stop token" in found(sampled([cut(GOES_ON)] * 8, stops=()))[1].what
+    assert "has no stop token" in found(sampled([cut(GOES_ON)] * 8, stop_token_ids=()))[1].what
 
 
 def test_a_trial_of_a_few_steps_only_warns() -> None:

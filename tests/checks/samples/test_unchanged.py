@@ -10,8 +10,7 @@ from sanetune.checks.base import NotApplicableError
 from sanetune.checks.samples import unchanged
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.finding import Judgement, Verdict
-from sanetune.probes.samples import Samples
-from sanetune.probes.trial import Timing, Trial
+from sanetune.probes.results import Samples, Timing, Trial
 from tests.checks.sampling import BABBLE, STORIES, cut, done, reference, sampled
 from tests.checks.talking import judged
 
@@ -20,7 +19,7 @@ LABELS = ["positive", "negative"] * 10
 
 
 def found(samples: Samples, before: float = 3.0, after: float = 2.0) -> tuple[Any, Judgement]:
-    curve = Curve(held=[Evaluation(0, before), Evaluation(50, 2.5), Evaluation(200, after)])
+    curve = Curve(validation=[Evaluation(0, before), Evaluation(50, 2.5), Evaluation(200, after)])
     return judged(unchanged, samples, Trial(curve, Timing(), 200, 200))
 
 

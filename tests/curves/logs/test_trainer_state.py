@@ -29,8 +29,8 @@ def test_losses_rates_norms_and_looks_are_read(tmp_path: Path) -> None:
     ]
     curve = read(state(tmp_path, records, max_steps=20, global_step=20))
     assert [(one.step, one.loss, one.grad_norm) for one in curve.points] == [(10, 2.5, 3.0), (20, 2.0, None)]
-    assert [(one.step, one.loss) for one in curve.held] == [(10, 2.25)]
-    assert (curve.total_steps, curve.finished, curve.planned_rate, curve.steps_per_epoch) == (20, True, 1e-4, 20)
+    assert [(one.step, one.loss) for one in curve.validation] == [(10, 2.25)]
+    assert (curve.total_steps, curve.finished, curve.planned_lr, curve.steps_per_epoch) == (20, True, 1e-4, 20)
 
 
 def test_a_run_that_stopped_early_is_not_finished(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_run_that_stopped_early_is_not_finished(tmp_path: Path) -> None:
 
 def test_the_validation_loss_may_have_another_name(tmp_path: Path) -> None:
     records = [{"step": 9, "eval_b/c_loss": 2.0, "eval_b/c_runtime": 1.0}, {"step": 9, "eval_d_loss": 3.0}]
-    assert [one.loss for one in read(state(tmp_path, records)).held] == [2.0]
+    assert [one.loss for one in read(state(tmp_path, records)).validation] == [2.0]
 
 
 def test_nan_and_infinity_are_kept_to_be_seen(tmp_path: Path) -> None:

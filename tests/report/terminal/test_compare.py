@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from sanetune.engine.generate import Answer
+from sanetune.engine.answer import Answer
 from sanetune.report.terminal.compare import Comparison, pairs_of, plain, summary, view
 
 BASE = Answer("… and so [red]on and on[/red] \x1b[31mforever", False, 64)

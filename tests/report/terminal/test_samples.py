@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from sanetune.engine.generate import Answer
-from sanetune.probes.samples import Sample, Samples
+from sanetune.engine.answer import Answer
+from sanetune.probes.results import Sample, Samples
 from sanetune.report.terminal.samples import chosen, show, summary, view
 
 BASE = Answer("… and so [red]on and on[/red] \x1b[31mforever", False, 120)

@@ -1,0 +1,98 @@
+"""What probes of one optimizer step found.
+
+Losses are means over the tokens in the loss, in nats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterUpdate:
+    """What one optimizer step did to one trained tensor.
+
+    Attributes:
+        size: Numbers in the tensor.
+        squared_grad_norm: Sum of its gradient's squares; None: it has no gradient.
+        nonzero_grads: Numbers whose gradient is not zero.
+        changed: Those of them that the step has changed.
+    """
+
+    size: int
+    squared_grad_norm: float | None
+    nonzero_grads: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStep:
+    """One step of the run's optimizer on the first batches, at the planned peak learning rate.
+
+    Attributes:
+        loss: Before the step.
+        lr: Learning rate of the step.
+        dtype: Format of the trained weights, for instance ``bfloat16``.
+        updates: By name of the trained tensor.
+    """
+
+    loss: float
+    lr: float
+    dtype: str
+    updates: dict[str, ParameterUpdate]
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether any weight gets a gradient."""
+        return any(update.squared_grad_norm is not None for update in self.updates.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PeakMemory:
+    """The most memory in use during one step.
+
+    Attributes:
+        peak_bytes: On the device, or of the process where a CPU trains; what was reached where the step did not fit.
+        total_bytes: What the device has, or the machine where a CPU trains.
+        fits: False where the step ran out of memory.
+    """
+
+    peak_bytes: int
+    total_bytes: int
+    fits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LargestStep:
+    """One training step on the run's longest rows.
+
+    Attributes:
+        memory: What it took.
+        rows: Rows of the batch.
+        row_tokens: Tokens of each row, padding included.
+        device: Where it ran, as torch names it.
+        activation_checkpointing: Whether activations are computed again in the backward pass.
+    """
+
+    memory: PeakMemory
+    rows: int
+    row_tokens: int
+    device: str
+    activation_checkpointing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalLearningRate:
+    """The learning rate beyond which one step raises the loss.
+
+    Attributes:
+        lr: The largest that still lowers the loss; None: all that were tried do, or none does.
+        best_lr: The one that lowers the loss most; None: none lowers it.
+        start_loss: Loss without a step.
+        tried: Pairs of a learning rate and the loss after the step.
+    """
+
+    lr: float | None
+    best_lr: float | None
+    start_loss: float
+    tried: list[tuple[float, float]] = field(default_factory=list)
