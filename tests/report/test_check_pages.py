@@ -56,3 +56,10 @@ def test_yaml_on_a_page_is_a_configuration_that_loads(check: Check) -> None:
 @pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.name)
 def test_what_a_finding_takes_from_the_page_is_short(check: Check) -> None:
     assert len(check.page.rationale) <= 135 and len(check.page.remedy) <= 145
+
+
+@pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.name)
+def test_a_page_has_sentences_that_fit_a_finding_and_examples(check: Check) -> None:
+    assert len(check.page.rationale) <= 150
+    assert len(check.page.remedy) <= 150
+    assert "```" in check.page.sections["Example"]
