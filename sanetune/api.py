@@ -29,10 +29,9 @@ def prepare(config: Source, *overrides: str, console: Console | None = None) -> 
     """The rows of ``config`` as ids and labels, ready for any trainer; see
     :class:`sanetune.data.prepare.Prepared`."""
     from sanetune.data.prepare import prepare as prepared
-    from sanetune.report.terminal.progress import rows_bar
+    from sanetune.report.terminal.progress import ProgressBar
 
-    with rows_bar(console) as progress:
-        return prepared(load(config, overrides), progress=progress)
+    return prepared(load(config, overrides), publish=ProgressBar(console))
 
 
 def plan(config: Source, *overrides: str) -> Plan:

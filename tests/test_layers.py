@@ -13,7 +13,7 @@ import sanetune
 HOME = Path(sanetune.__file__).parent
 
 LAYERS = (
-    ("errors", "units", "finding", "atomic"),
+    ("errors", "units", "finding", "events", "atomic"),
     ("config",),
     ("data",),
     ("runs", "curves"),

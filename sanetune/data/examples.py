@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from sanetune.data.labels import Labeller
 from sanetune.data.splits import prompt_key
 from sanetune.data.template.chat_template import TemplateStoppedError
 from sanetune.errors import Place, TemplateError
+from sanetune.events import Publish, RowsProcessed, silent
 
 BATCH = 256
 """Conversations that travel to a worker at once."""
@@ -105,11 +106,11 @@ def write(
     file: Path,
     *,
     workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    publish: Publish = silent,
 ) -> tuple[int, Refusals]:
     """Writes one example per conversation that the template takes, in order, to ``file``.
 
-    Returns how many conversations there were, and those refused. ``progress`` is told how many are done. ``workers``
+    Returns how many conversations there were, and those refused. ``publish`` gets how many are done. ``workers``
     is the number of processes (open: one per core).
     """
     rows, refusals = 0, Refusals()
@@ -118,8 +119,7 @@ def write(
             writer.write_batch(batch)
             refusals.add(errors)
             rows += batch.num_rows + len(errors)
-            if progress:
-                progress(rows)
+            publish(RowsProcessed(rows))
     return rows, refusals
 
 

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from sanetune.data.labels import Labeller
 from sanetune.data.masking.turns import TurnFinder
 from sanetune.data.sources.read import Source
 from sanetune.errors import Place, RunError, TemplateError
+from sanetune.events import PreparationEnded, PreparationStarted, Publish, bracket, silent
 
 if TYPE_CHECKING:
     import datasets
@@ -80,13 +81,13 @@ def prepare(
     tokenizer: Any = None,
     *,
     context: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    publish: Publish = silent,
     leave_out_bad: bool = False,
 ) -> Prepared:
     """Prepares the data of ``config``, from the cache where its content has been prepared before.
 
     ``tokenizer`` defaults to the model's; ``context`` (tokens the model can see) to its configuration's.
-    ``progress`` is told how many rows are done.  Raises DataError, TemplateError or ModelError.  ``leave_out_bad``:
+    ``publish`` gets the rows that are done.  Raises DataError, TemplateError or ModelError.  ``leave_out_bad``:
     rows that cannot be read or rendered are left out instead of raising (for those who look, not for those who train).
     """
     from sanetune.data.tokenizer import load_tokenizer
@@ -96,10 +97,12 @@ def prepare(
     if context is None:
         context = context_of(config)
     labeller = make_labeller(config, tokenizer)
-    sides = {"train": _examples(config, config.data.train, labeller, config.data.max_examples, progress, leave_out_bad)}
-    if config.data.validation:
-        sides["validation"] = _examples(config, config.data.validation, labeller, None, progress, leave_out_bad)
-    return _arranged(config, tokenizer, context, sides)
+    data = config.data
+    with bracket(publish, PreparationStarted(), PreparationEnded()):
+        sides = {"train": _examples(config, data.train, labeller, data.max_examples, publish, leave_out_bad)}
+        if data.validation:
+            sides["validation"] = _examples(config, data.validation, labeller, None, publish, leave_out_bad)
+        return _arranged(config, tokenizer, context, sides)
 
 
 def _arranged(config: Config, tokenizer: Any, context: int | None, sides: dict[str, Path]) -> Prepared:
@@ -185,7 +188,7 @@ def _examples(
     sections: Sequence[SourceSection],
     labeller: Labeller,
     max_examples: int | None,
-    progress: Callable[[int], None] | None,
+    publish: Publish,
     leave_out_bad: bool,
 ) -> Path:
     """The folder with ``examples.arrow`` and ``about.json`` of these sources, from the cache or made now."""
@@ -205,7 +208,7 @@ def _examples(
             on_bad="drop" if leave_out_bad else "error",
         )
         count, refusals = examples.write(
-            read, labeller, scratch / "examples.arrow", workers=config.data.workers, progress=progress
+            read, labeller, scratch / "examples.arrow", workers=config.data.workers, publish=publish
         )
         if not leave_out_bad or refusals.count == count:
             refusals.raise_if_any(count)

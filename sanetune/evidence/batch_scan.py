@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sanetune.errors import Place
+from sanetune.events import Publish, RowsProcessed, silent
 from sanetune.evidence.batch_stats import SHOWN, SplitStats
 from sanetune.evidence.registry import MissingError
 from sanetune.evidence.roles_from_ids import decoded
@@ -54,7 +55,7 @@ class BatchScanner:
     _order: list[int] = field(default_factory=list)
     _worst: dict[str, list[tuple[int, Witness]]] = field(default_factory=dict)
 
-    def read(self, batches: Iterable[dict[str, Any]], tell: Callable[[int], None] = lambda documents: None) -> None:
+    def read(self, batches: Iterable[dict[str, Any]], publish: Publish = silent) -> None:
         """One epoch."""
         seen: dict[int, int] = {}
         for batch in batches:
@@ -67,7 +68,7 @@ class BatchScanner:
             for document in self._documents(arrays):
                 self.side.documents += 1
                 self._document(document, seen)
-            tell(self.side.documents)
+            publish(RowsProcessed(self.side.documents))
         self._coverage(seen)
         self.side.witnesses = {
             name: [witness for _, witness in sorted(worst, key=lambda one: -one[0])]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.config.schema import Config, SourceSection
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import DataError, Place, TemplateError
+from sanetune.events import Publish, silent
 from sanetune.evidence.batch_scan import BatchScanner, KnownExamples
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore, Rows, spool
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.planning.plan import Plan
 
-Count = Callable[[int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class PreparationResult:
@@ -42,12 +41,12 @@ class PreparationResult:
 
 @dataclass(slots=True)
 class ConfigEvidence:
-    """Builders of evidence for ``config``. ``scratch``: a folder for what would fill the memory; ``count`` hears how
-    many rows are done."""
+    """Builders of evidence for ``config``. ``scratch``: a folder for what would fill the memory; ``publish`` gets
+    the rows that are done."""
 
     config: Config
     scratch: Path
-    count: Count = lambda rows: None
+    publish: Publish = silent
 
     def builders(self) -> dict[str, Builder]:
         """Cheapest first."""
@@ -143,7 +142,7 @@ class ConfigEvidence:
         from sanetune.data.prepare import prepare
 
         try:
-            prepared = prepare(self.config, tokenizer, progress=self.count, leave_out_bad=True)
+            prepared = prepare(self.config, tokenizer, publish=self.publish, leave_out_bad=True)
         except RefusedError as error:
             count = error.refusals.count
             return PreparationResult(None, RefusedRows(count, count, error.refusals.first), error)
@@ -185,7 +184,7 @@ class ConfigEvidence:
         known = known_of(rows, lambda number: prepared.conversation(name, number).place)
         side = SplitStats(name, known.size)
         pad = prepared.tokenizer.pad_token_id
-        BatchScanner(side, known, partial(token_roles.of, name), prepared.tokenizer, pad).read(loader, self.count)
+        BatchScanner(side, known, partial(token_roles.of, name), prepared.tokenizer, pad).read(loader, self.publish)
         return side
 
 

@@ -6,12 +6,12 @@ Every process of a launch builds it, with the same batches; the trial alone shar
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sanetune.config.schema import CheckSection, Config
+from sanetune.events import Publish, silent
 from sanetune.evidence.registry import Builder, MissingError
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
         Trial,
     )
 
-Tell = Callable[[str, int, int], None]
-"""Hears (what is done, steps done, steps in all)."""
-
 SHOWN = 3
 """Rows of the pairing that are shown."""
 
@@ -56,7 +53,7 @@ class ModelEvidence:
     config: Config
     level: str
     stack: ExitStack
-    tell: Tell = lambda what, done, of: None
+    publish: Publish = silent
     began: float = field(default_factory=time.perf_counter)
 
     def builders(self) -> dict[str, Builder]:
@@ -113,7 +110,7 @@ class ModelEvidence:
             plan.steps.learning_rate,
             examples=section.overfit_examples,
             steps=section.overfit_steps,
-            tell=lambda done, of: self.tell("overfitting a few examples", done, of),
+            publish=self.publish,
         )
         if found is None:
             raise MissingError("no example has a token to learn")
@@ -143,7 +140,7 @@ class ModelEvidence:
             critical_lr.lr,
             steps=min(STEPS, max(5, plan.steps.total_steps)),
             earlier=previous_lr_comparison,
-            tell=lambda done, of: self.tell("comparing rates", done, of),
+            publish=self.publish,
         )
 
     def trial_outcome(
@@ -169,7 +166,7 @@ class ModelEvidence:
             wanted,
             validation_rows,
             lambda: (asked.again(), prompt_swap_gain(harness, split, PAIRS)),
-            lambda done, of: self.tell("trial", done, of),
+            self.publish,
         )
         return TrialOutcome(trial, replace(samples, steps=trial.steps), own)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import ConfigError, Place
+from sanetune.events import Publish, silent
 from sanetune.evidence.batch_scan import IGNORED, BatchScanner, KnownExamples
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore, spool
@@ -42,7 +43,7 @@ class TrainerEvidence:
     trainer: Any
     scratch: Path
     loss_on: str | None = None
-    count: Callable[[int], None] = lambda rows: None
+    publish: Publish = silent
 
     def __post_init__(self) -> None:
         if self.loss_on not in (None, "assistant", "last", "all"):
@@ -132,7 +133,7 @@ class TrainerEvidence:
             found, spoken = SplitStats(name, known.size), role_finder.spoken if role_finder else lambda ids: None
             if not hasattr(rows, "__len__") or len(rows):  # of no rows transformers makes no loader
                 batches = islice(loader(), None if hasattr(rows, "__len__") else STREAMED)
-                BatchScanner(found, known, spoken, tokenizer, pad, run_settings.max_length).read(batches, self.count)
+                BatchScanner(found, known, spoken, tokenizer, pad, run_settings.max_length).read(batches, self.publish)
             return found
 
         if self.trainer.train_dataset is None:

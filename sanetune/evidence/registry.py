@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sanetune.errors import UserError
+from sanetune.events import EvidenceStarted, Publish, silent
 
 Builder = Callable[..., Any]
 """Makes one piece of evidence; its parameters name the pieces that it is made from."""
@@ -38,7 +39,7 @@ class Evidence:
     """Evidence by name.
 
     ``builders`` come cheapest first: their order is the order in which checks run. ``given`` is there already.
-    ``tell`` hears what is being done: the evidence that is built, the check that runs. ``unusable`` keeps the first
+    ``publish`` gets what is being done: the evidence that is built, the check that runs. ``unusable`` keeps the first
     :class:`UserError` that a builder raised.
     """
 
@@ -46,9 +47,9 @@ class Evidence:
         self,
         builders: Mapping[str, Builder],
         given: Mapping[str, Any] | None = None,
-        tell: Callable[[str], None] = lambda name: None,
+        publish: Publish = silent,
     ) -> None:
-        self._builders, self.tell = dict(builders), tell
+        self._builders, self.publish = dict(builders), publish
         self._ready: dict[str, Any] = dict(given or {})
         self._failed: dict[str, Exception] = {}
         self.seconds: dict[str, float] = {}
@@ -85,7 +86,7 @@ class Evidence:
         if builder is None:
             raise MissingError(f"there is no {name} in what is looked at here")
         parts = {part: self[part] for part in inspect.signature(builder).parameters}
-        self.tell(name)
+        self.publish(EvidenceStarted(name))
         began = time.perf_counter()
         try:
             return builder(**parts)

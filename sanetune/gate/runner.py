@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sanetune.checks.base import Check, NotApplicableError
 from sanetune.errors import ConfigError
+from sanetune.events import CheckFinished, CheckStarted
 from sanetune.evidence.registry import NO_MEMORY, BrokenError, Evidence, MissingError, out_of_memory
 from sanetune.finding import Finding, Judgement, Report, Verdict
-
-Tell = Callable[[str, int, int], None]
-"""Hears (name of the check, how many are done, how many there are)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,6 @@ def run(
     checks: Iterable[Check],
     evidence: Evidence,
     rules: Rules | None = None,
-    tell: Tell = lambda name, done, of: None,
     known: Mapping[str, Finding] | None = None,
 ) -> list[Finding]:
     """Every check's finding, worst first, those of one verdict in the catalogue's order. ``known``: findings that need
@@ -54,10 +51,10 @@ def run(
     limits = {check.name: rules.of(check) for check in checks}
     found: dict[str, Finding] = {}
     for done, check in enumerate(sorted(checks, key=lambda check: evidence.cost(check.needs))):
-        tell(check.name, done, len(checks))
+        evidence.publish(CheckStarted(check.name, done, len(checks)))
         finding = known.get(check.name) or _finding(check, evidence, limits[check.name])
         found[check.name] = _as_ruled(finding, rules.severity.get(check.name))
-    tell("", len(checks), len(checks))
+        evidence.publish(CheckFinished(found[check.name], done + 1, len(checks)))
     return sorted((found[check.name] for check in checks), key=lambda finding: -_weight(finding))
 
 
@@ -65,14 +62,13 @@ def report(
     checks: Iterable[Check],
     evidence: Evidence,
     rules: Rules | None = None,
-    tell: Tell = lambda name, done, of: None,
     level: str = "static",
     subject: dict[str, str] | None = None,
     known: Mapping[str, Finding] | None = None,
 ) -> Report:
     """:func:`run`, as a report."""
     began = time.perf_counter()
-    findings = run(checks, evidence, rules, tell, known)
+    findings = run(checks, evidence, rules, known)
     return Report(
         findings, level, time.perf_counter() - began, subject or {}, evidence.unusable, dict(evidence.seconds)
     )

@@ -7,9 +7,9 @@ does not tell. Here only the rate differs, so what differs on the held-out rows 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from sanetune.curves.paired import paired_difference
+from sanetune.events import ProbeStep, Publish, silent
 from sanetune.probes.harness import Batch, ProbeHarness, first_batches
 from sanetune.probes.heldout import HeldOutRows, look
 from sanetune.probes.lr_search import set_rate
@@ -19,8 +19,8 @@ STEPS = 40
 """Optimizer steps of one branch."""
 WARMUP = 5
 FACTOR = 3.0
-FURTHER = 4
-"""Branches beyond the first ones, while each is better than the one before."""
+FIRST, FURTHER = 3, 4
+"""Runs that are always made, and at most beyond them while each is better than the one before."""
 SAFE, FAR = 0.25, 5.0
 """A quarter of the critical rate is tried too where it is so many times more or less than the planned one."""
 NEAR = 1.5
@@ -37,7 +37,7 @@ def branches(
     *,
     steps: int = STEPS,
     earlier: LearningRateComparison | None = None,
-    tell: Callable[[int, int], None] = lambda done, of: None,
+    publish: Publish = silent,
 ) -> LearningRateComparison:
     """A third of ``planned``, ``planned`` and three times it, and a quarter of the ``critical`` rate where that is far
     off (beyond the cliff all rates are alike, and no neighbour tells); then further from ``planned`` while that is
@@ -52,7 +52,7 @@ def branches(
         near = min(found.values(), key=lambda one: abs(math.log(one.lr / rate)), default=None)
         if near is not None and (near.lr == rate or (rate != planned and 1 / NEAR < near.lr / rate < NEAR)):
             return near
-        made = _branch(harness, rate, parts, held, lambda done: tell(len(found) * steps + done, 3 * steps))
+        made = _branch(harness, rate, parts, held, publish, len(found))
         found[rate] = made
         return made
 
@@ -84,8 +84,9 @@ def _loss(branch: LearningRateRun) -> float:
 
 
 def _branch(
-    harness: ProbeHarness, rate: float, parts: list[list[Batch]], held: HeldOutRows, tell: Callable[[int], None]
+    harness: ProbeHarness, rate: float, parts: list[list[Batch]], held: HeldOutRows, publish: Publish, before: int
 ) -> LearningRateRun:
+    """``before``: runs that are made already."""
     losses = []
     with harness.untouched(), harness.optimizer() as optimizer:
         for step, part in enumerate(parts):
@@ -96,5 +97,5 @@ def _branch(
             set_rate(optimizer, rate * min(1.0, (step + 1) / WARMUP))
             optimizer.step()
             optimizer.zero_grad()
-            tell(step + 1)
+            publish(ProbeStep("lr_comparison", before * len(parts) + step + 1, FIRST * len(parts)))
         return LearningRateRun(rate, losses, look(harness, held, len(losses)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -11,6 +10,7 @@ import torch
 from sanetune.data.collator import Collator
 from sanetune.engine.generate import Decoding, stop_ids, write
 from sanetune.engine.loss import MASKED
+from sanetune.events import ProbeStep, Publish, silent
 from sanetune.probes.harness import Batch, ProbeHarness, worst_batch
 from sanetune.probes.lr_search import set_rate
 from sanetune.probes.results import CriticalLearningRate, Overfit, OverfitAttempt, RecitedReply, StuckToken
@@ -33,7 +33,7 @@ def overfit(
     examples: int = 20,
     steps: int = 50,
     wanted: float = 0.1,
-    tell: Callable[[int, int], None] = lambda done, of: None,
+    publish: Publish = silent,
 ) -> Overfit | None:
     """Tries to get the loss of ``examples`` training examples to ``wanted`` in ``steps`` steps; everything is undone.
     None where no example has anything to learn."""
@@ -48,7 +48,7 @@ def overfit(
     elsewhere = 0.0
     for share in STARTS:
         with harness.untouched():
-            tries.append(_try(harness, batches, share * base, steps, wanted, tell))
+            tries.append(_try(harness, batches, share * base, steps, wanted, publish))
             stuck, elsewhere = _stuck(harness, batches, STUCK * wanted)
             if tries[-1].final_loss <= wanted or elsewhere <= wanted:
                 replies = _replies(harness, rows)
@@ -56,7 +56,7 @@ def overfit(
     at_planned = None
     if planned > 0 and not 0.7 < planned / tries[-1].lr < 1.4:
         with harness.untouched():
-            at_planned = _try(harness, batches, planned, steps, wanted, tell)
+            at_planned = _try(harness, batches, planned, steps, wanted, publish)
     learnt = sum(label != MASKED for row in rows for label in row["labels"][1:])
     return Overfit(len(rows), learnt, steps, wanted, critical.lr, tries, at_planned, replies, stuck, elsewhere)
 
@@ -120,7 +120,7 @@ def _try(
     rate: float,
     steps: int,
     wanted: float,
-    tell: Callable[[int, int], None],
+    publish: Publish,
 ) -> OverfitAttempt:
     losses: list[float] = []
     plain = mock.patch.object(harness.trainer, "label_smoother", None)
@@ -135,7 +135,7 @@ def _try(
             set_rate(optimizer, rate * _share(step, steps))
             optimizer.step()
             optimizer.zero_grad()
-            tell(step + 1, steps)
+            publish(ProbeStep("overfit", step + 1, steps))
         losses.append(harness.loss(batches))
     return OverfitAttempt(rate, losses)
 

@@ -18,6 +18,7 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.trl.trainer import real_tokens
+from sanetune.events import ProbeStep, Publish, silent
 from sanetune.probes.harness import ProbeHarness, learnt
 from sanetune.probes.heldout import HeldOutRows, look
 from sanetune.probes.peak_memory import Resident
@@ -51,11 +52,11 @@ def run(
     wanted: Wanted,
     held: HeldOutRows,
     within: Callable[[], Any] = lambda: None,
-    tell: Callable[[int, int], None] = lambda done, of: None,
+    publish: Publish = silent,
 ) -> tuple[Trial, Any]:
     """The trial, and what ``within`` makes of the model at its end; then everything is put back."""
     with harness.untouched(training=True), _as_trial(harness, wanted, held):
-        watch = _Watch(harness, wanted, held, tell)
+        watch = _Watch(harness, wanted, held, publish)
         harness.trainer.add_callback(watch)
         try:
             with quiet(), watch.timing(harness.trainer):
@@ -98,10 +99,8 @@ def _as_trial(harness: ProbeHarness, wanted: Wanted, held: HeldOutRows) -> Itera
 class _Watch(TrainerCallback):
     """Follows the trial: logs, looks, times; and ends it where nothing more can be learnt from it."""
 
-    def __init__(
-        self, harness: ProbeHarness, wanted: Wanted, held: HeldOutRows, tell: Callable[[int, int], None]
-    ) -> None:
-        self.harness, self.wanted, self.held, self.few, self.tell = harness, wanted, held, held.few(), tell
+    def __init__(self, harness: ProbeHarness, wanted: Wanted, held: HeldOutRows, publish: Publish) -> None:
+        self.harness, self.wanted, self.held, self.few, self.publish = harness, wanted, held, held.few(), publish
         self.points: list[Point] = []
         self.looks: list[Evaluation] = []
         self.probes: list[Evaluation] = []
@@ -144,7 +143,7 @@ class _Watch(TrainerCallback):
         self.done = state.global_step
         control.should_log = True
         self._look(self.done)
-        self.tell(self.done, self.wanted.steps)
+        self.publish(ProbeStep("trial", self.done, self.wanted.steps))
         if why := hopeless(self.points, self.probes):
             self.stopped = why
             control.should_training_stop = True

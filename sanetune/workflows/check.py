@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
+from sanetune.events import ChecksEnded, ChecksStarted, bracket
 from sanetune.evidence.experiments import proof_of
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import Finding, Report
 from sanetune.gate.catalogue import catalogue, chosen, known
 from sanetune.gate.runner import Rules, report
-from sanetune.report.terminal.progress import checks_bar
+from sanetune.report.terminal.progress import ProgressBar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,10 +55,11 @@ def evidence_of(
     from sanetune.evidence.from_model import ModelEvidence
 
     folder = nullcontext(str(scratch)) if scratch else tempfile.TemporaryDirectory(prefix="sanetune-")
-    with folder as name, checks_bar(console) as bar, ExitStack() as stack:
-        looked = ConfigEvidence(config, Path(name), bar.rows).builders()
-        proved = ModelEvidence(config, level, stack, bar.steps).builders()
-        yield Evidence(looked | proved, {"config": config, **(given or {})}, bar.doing)
+    publish = ProgressBar(console)
+    with folder as name, bracket(publish, ChecksStarted(), ChecksEnded()), ExitStack() as stack:
+        looked = ConfigEvidence(config, Path(name), publish).builders()
+        proved = ModelEvidence(config, level, stack, publish).builders()
+        yield Evidence(looked | proved, {"config": config, **(given or {})}, publish)
 
 
 def look(
@@ -77,9 +79,7 @@ def look(
     subject = {"model": from_here(config.model.name), "data": data}
     if config.file is not None:
         subject = {"config": str(config.file), **subject}
-    found = report(
-        checks, evidence, rules, lambda name, done, of: evidence.tell(name), level=level, subject=subject, known=known
-    )
+    found = report(checks, evidence, rules, level=level, subject=subject, known=known)
     return replace(found, proof=proof_of(evidence))
 
 

@@ -11,7 +11,7 @@ from sanetune.config import yaml_edit
 from sanetune.config.schema import Config
 from sanetune.data.prepare import Prepared, prepare
 from sanetune.planning import plan as planning
-from sanetune.report.terminal.progress import rows_bar
+from sanetune.report.terminal.progress import ProgressBar
 from sanetune.runs import Run
 from sanetune.workflows import compare as comparing
 
@@ -63,8 +63,8 @@ def train(
     console = view.console(console, quiet=not main)
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)
-    with state.main_process_first(), rows_bar(console) as progress:
-        prepared = prepare(config, progress=progress)
+    with state.main_process_first():
+        prepared = prepare(config, publish=ProgressBar(console))
     plan = planning.plan(config, prepared)
     assert plan.config.run.output_dir is not None
     cleared = gate(plan, prepared, console) if gate is not None else None

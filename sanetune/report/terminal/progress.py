@@ -1,40 +1,24 @@
-"""Bars for rows being prepared and evidence being built."""
+"""Bars for rows being prepared, evidence being built and checks being run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from sanetune.events import (
+    ChecksEnded,
+    ChecksStarted,
+    CheckStarted,
+    Event,
+    EvidenceStarted,
+    PreparationEnded,
+    PreparationStarted,
+    ProbeStep,
+    RowsProcessed,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-@contextmanager
-def rows_bar(console: Console | None = None) -> Iterator[Callable[[int], None]]:
-    """Counts rows on a terminal, says nothing elsewhere. The number of rows is not known before they are read."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = console or Console(stderr=True)
-    if not console.is_terminal or console.quiet:
-        yield lambda rows: None
-        return
-    columns = (SpinnerColumn(), TextColumn("preparing"), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("preparing", total=None)
-        yield lambda rows: bar.update(task, completed=rows)
-
-
-@dataclass
-class ChecksBar:
-    """What the gate is doing: the evidence that is built, the check that runs, how many rows or steps are done."""
-
-    doing: Callable[[str], None]
-    rows: Callable[[int], None]
-    steps: Callable[[str, int, int], None]
-
+    from rich.progress import Progress, TaskID
 
 EVIDENCE = {
     "tokenizer": "loading the tokenizer",
@@ -50,33 +34,60 @@ EVIDENCE = {
     "prompt_answer_overlap": "asking whose answer is whose",
     "trial_outcome": "asking the base model",
 }
-"""The evidence that takes long enough to be told about."""
+"""The evidence that takes long enough to be shown."""
+PROBES = {"overfit": "overfitting a few examples", "lr_comparison": "comparing rates"}
+"""Words for probes whose name does not say what they do."""
 
 
-@contextmanager
-def checks_bar(console: Console | None = None) -> Iterator[ChecksBar]:
-    """Tells on a terminal what is being built, and says nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+class ProgressBar:
+    """A line on a terminal that says what is being prepared, built or checked; nothing where nobody watches.
 
-    console = console or Console(stderr=True)
-    if not console.is_terminal or console.quiet:
-        yield ChecksBar(lambda name: None, lambda rows: None, lambda what, done, of: None)
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("{task.fields[rows]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("looking", total=None, rows="")
+    It appears with the first of :class:`PreparationStarted` and :class:`ChecksStarted`, and goes with that one's end.
+    """
 
-        def doing(name: str) -> None:
-            if words := EVIDENCE.get(name) or (f"checking {name}" if "-" in name else ""):
-                bar.update(task, description=words, rows="")
+    def __init__(self, console: Console | None = None) -> None:
+        from rich.console import Console
 
-        def steps(what: str, done: int, of: int) -> None:
-            bar.update(task, description=what, rows=f"step {done:,} of {of:,}")
+        self.console = console or Console(stderr=True)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._until: type[Event] | None = None
 
-        yield ChecksBar(doing, lambda rows: bar.update(task, rows=f"{rows:,} rows"), steps)
+    def __call__(self, event: Event) -> None:
+        """Show ``event`` where it is one of progress."""
+        match event:
+            case PreparationStarted():
+                self._open("preparing", "0 rows", PreparationEnded)
+            case ChecksStarted():
+                self._open("checking", "", ChecksEnded)
+            case EvidenceStarted(name) if name in EVIDENCE:
+                self._show(EVIDENCE[name])
+            case CheckStarted(name):
+                self._show(f"checking {name}")
+            case RowsProcessed(rows):
+                self._show(None, f"{rows:,} rows")
+            case ProbeStep(probe, step, steps):
+                self._show(PROBES.get(probe, probe), f"step {step:,} of {steps:,}")
+            case PreparationEnded() | ChecksEnded() if isinstance(event, self._until or ()):
+                self._close()
+
+    def _open(self, words: str, figures: str, until: type[Event]) -> None:
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        if self._bar is not None or not self.console.is_terminal or self.console.quiet:
+            return
+        texts = (TextColumn("{task.description}"), TextColumn("{task.fields[figures]}"))
+        self._bar = Progress(SpinnerColumn(), *texts, TimeElapsedColumn(), console=self.console, transient=True)
+        self._task = self._bar.add_task(words, total=None, figures=figures)
+        self._until = until
+        self._bar.start()
+
+    def _show(self, words: str | None, figures: str = "") -> None:
+        """``words`` None: those that are there stay."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=words, figures=figures)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = self._task = self._until = None

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 from rich.control import strip_control_codes
 from rich.text import Text
 
-from sanetune.report.terminal.progress import ChecksBar, checks_bar
+from sanetune.events import (
+    ChecksEnded,
+    ChecksStarted,
+    CheckStarted,
+    Event,
+    EvidenceStarted,
+    PreparationEnded,
+    PreparationStarted,
+    ProbeStep,
+    RowsProcessed,
+)
+from sanetune.report.terminal.progress import ProgressBar
 
 
 def watched() -> Console:
@@ -22,33 +32,54 @@ def said(console: Console) -> str:
     return strip_control_codes(" ".join(Text.from_ansi(console.file.getvalue()).plain.split()))
 
 
-TOLD: dict[str, Callable[[ChecksBar], None]] = {
-    "loading the model": lambda bar: bar.doing("harness"),
-    "checking model-start-loss": lambda bar: bar.doing("model-start-loss"),
-    "12,000 rows": lambda bar: bar.rows(12_000),
-    "trial step 3 of 200": lambda bar: bar.steps("trial", 3, 200),
+SHOWN: dict[str, Event] = {
+    "loading the model": EvidenceStarted("harness"),
+    "checking model-start-loss": CheckStarted("model-start-loss", 3, 60),
+    "12,000 rows": RowsProcessed(12_000),
+    "trial step 3 of 200": ProbeStep("trial", 3, 200),
+    "overfitting a few examples step 1 of 50": ProbeStep("overfit", 1, 50),
 }
 
 
-@pytest.mark.parametrize("words", TOLD)
-def test_it_tells_evidence_checks_rows_and_steps(words: str) -> None:
+@pytest.mark.parametrize("words", SHOWN)
+def test_it_shows_evidence_checks_rows_and_steps(words: str) -> None:
     console = watched()
-    with checks_bar(console) as bar:
-        TOLD[words](bar)
+    bar = ProgressBar(console)
+    for event in (ChecksStarted(), SHOWN[words], ChecksEnded()):
+        bar(event)
     assert words in said(console)
 
 
-def test_evidence_that_takes_no_time_is_not_told() -> None:
+def test_evidence_that_takes_no_time_is_not_shown() -> None:
     console = watched()
-    with checks_bar(console) as bar:
-        bar.doing("settings")
+    bar = ProgressBar(console)
+    for event in (ChecksStarted(), EvidenceStarted("run_settings"), ChecksEnded()):
+        bar(event)
     assert "settings" not in said(console)
+
+
+def test_rows_prepared_on_their_own_have_a_bar_too() -> None:
+    console = watched()
+    bar = ProgressBar(console)
+    for event in (PreparationStarted(), RowsProcessed(400), PreparationEnded(), RowsProcessed(1_234)):
+        bar(event)
+    assert "preparing 400 rows" in said(console)
+    assert "1,234" not in said(console)
+
+
+def test_a_preparation_within_checks_leaves_their_bar_alone() -> None:
+    console = watched()
+    bar = ProgressBar(console)
+    for event in (ChecksStarted(), PreparationStarted(), PreparationEnded(), CheckStarted("labels-none", 0, 1)):
+        bar(event)
+    bar(ChecksEnded())
+    assert "preparing" not in said(console)
+    assert "checking labels-none" in said(console)
 
 
 def test_nothing_is_said_where_nobody_watches() -> None:
     console = Console(file=io.StringIO())
-    with checks_bar(console) as bar:
-        bar.doing("harness")
-        bar.rows(3)
-        bar.steps("trial", 1, 2)
+    bar = ProgressBar(console)
+    for event in (ChecksStarted(), *SHOWN.values(), ChecksEnded()):
+        bar(event)
     assert said(console) == ""

@@ -1,0 +1,125 @@
+"""Say what happens while sanetune works, as plain values, and the one way to make it known.
+
+Whoever does the work calls ``publish(event)``; whoever wants to follow is a function that takes an event: a view on the
+terminal, the metrics file, a page that is kept up to date. The work does not know who follows, and never draws.
+
+Example:
+    >>> seen = []
+    >>> publish = to_all(seen.append, silent)
+    >>> with bracket(publish, PreparationStarted(), PreparationEnded()):
+    ...     publish(RowsProcessed(12))
+    >>> [type(event).__name__ for event in seen]
+    ['PreparationStarted', 'RowsProcessed', 'PreparationEnded']
+
+In a launch of several processes events are published by the main one alone, unless it is said otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sanetune.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened."""
+
+
+Publish = Callable[[Event], None]
+"""Makes an event known; also the type of those who follow: functions that take an event."""
+
+
+def silent(event: Event) -> None:
+    """Do nothing with ``event``: nobody follows."""
+
+
+def to_all(*followers: Publish) -> Publish:
+    """Return one function that passes each event on to ``followers``, in their order."""
+
+    def publish(event: Event) -> None:
+        for follower in followers:
+            follower(event)
+
+    return publish
+
+
+@contextlib.contextmanager
+def bracket(publish: Publish, first: Event, last: Event) -> Iterator[None]:
+    """Publish ``first`` now and ``last`` at the end, also after an error."""
+    publish(first)
+    try:
+        yield
+    finally:
+        publish(last)
+
+
+# -- data ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PreparationStarted(Event):
+    """Rows are about to be rendered and tokenized, or read from the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowsProcessed(Event):
+    """So many ``rows`` (documents, where batches are read) of the piece of work under way are done."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreparationEnded(Event):
+    """The rows are ready, or an error ended their preparation."""
+
+
+# -- checks -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksStarted(Event):
+    """Evidence is about to be built, and checks to run on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceStarted(Event):
+    """The evidence ``name`` is about to be built, from pieces that are ready."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStep(Event):
+    """An experiment on the model, named as its evidence, has made ``step`` of about ``steps`` optimizer steps."""
+
+    probe: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStarted(Event):
+    """The check ``name`` is about to run; ``done`` of ``total`` checks are done."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished(Event):
+    """A check has come to its ``finding``, with the user's severity; ``done`` of ``total`` checks are done."""
+
+    finding: Finding
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksEnded(Event):
+    """All checks are done, or an error ended them."""
