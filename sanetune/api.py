@@ -146,12 +146,12 @@ def _opened(run: str | os.PathLike[str]) -> tuple[Run, Config]:
 
 def _model(folder: Run, config: Config, tokenizer: Any, *, tuned: bool) -> Any:
     """The tuned model, or the base with room for the tokens that the tokenizer has gained."""
-    from sanetune.engine.models import default_device, fit_to_tokenizer, load_model
+    from sanetune.engine.devices import device_of
+    from sanetune.engine.models import fit_to_tokenizer, load_model
 
-    device = "cpu" if config.train.get("use_cpu") else default_device()
     section = config.model
     if tuned:
         section = section.model_copy(update={"name": str(folder.model), "revision": None, "quantization": None})
-    model = load_model(section, device=device)
+    model = load_model(section, device=device_of(config))
     fit_to_tokenizer(model, tokenizer)
     return model

@@ -13,7 +13,7 @@ import sanetune
 HOME = Path(sanetune.__file__).parent
 
 LAYERS = (
-    ("errors", "units", "finding", "events", "atomic"),
+    ("errors", "units", "finding", "events", "atomic", "rng"),
     ("config",),
     ("data",),
     ("runs", "curves"),
@@ -68,3 +68,19 @@ def test_every_part_has_its_layer() -> None:
         if path.suffix == ".py" or (path / "__init__.py").is_file()
     }
     assert parts - {"__init__"} == set(RANK)
+
+
+def test_only_the_registry_of_engines_knows_which_there_are() -> None:
+    """Everything else works with ``Engine`` and ``Session``, so that another engine needs no other change."""
+    package = HOME / "engine"
+    outside = [file for file in HOME.rglob("*.py") if package / "trl" not in file.parents]
+    found = {
+        str(file.relative_to(HOME))
+        for file in outside
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom | ast.Import)
+        for name in (node.module or "" if isinstance(node, ast.ImportFrom) else "", *(one.name for one in node.names))
+        if name.startswith("sanetune.engine.trl")
+        or (isinstance(node, ast.ImportFrom) and f"{node.module}.{name}" == "sanetune.engine.trl")
+    }
+    assert found == {"engine/registry.py"}

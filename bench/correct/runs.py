@@ -64,7 +64,7 @@ def train(source: Any, judge: Judge, out: Path, look_at: int | None = None) -> d
 
     from sanetune.config.load import load
     from sanetune.data.prepare import prepare
-    from sanetune.engine.trl.engine import train as engine
+    from sanetune.engine.registry import engine_of
     from sanetune.errors import UserError
     from sanetune.planning import plan as planning
     from sanetune.runs import Run
@@ -82,8 +82,8 @@ def train(source: Any, judge: Judge, out: Path, look_at: int | None = None) -> d
         with silent():
             config = load(source)
             prepared = prepare(config)
-            plan = planning.plan(config, prepared)
-            outcome = engine(plan.config, prepared, Run.create(out), [AnswerAtTrial()], device="cpu")
+            config = planning.plan(config, prepared).config
+            outcome = engine_of(config).build(config, prepared, Run.create(out)).train([AnswerAtTrial()])
             loss = judge.on_test(outcome.model)
     except (UserError, ValueError, KeyError, RuntimeError) as error:
         return {"loss": None, "error": str(error).split("\n")[0][:200], **seen}

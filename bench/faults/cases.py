@@ -35,7 +35,7 @@ PRELOADED = [
     "sanetune.evidence.roles_from_text",
     "sanetune.data.examples",
     "sanetune.data.prepare",
-    "sanetune.engine.trl.dataloaders",
+    "sanetune.engine.trl.engine",
     "bench.faults.looks",
     "bench.faults.rival",
     *(f"transformers.models.{name}.modeling_{name}" for name in ("qwen3", "gemma3", "gpt2")),

@@ -44,10 +44,10 @@ def long_batch_does_not_fit(setup: Setup) -> AbstractContextManager[None]:
 
     whole = ProbeHarness.gradients
 
-    def short(self: ProbeHarness, batches: Any = None) -> float:
+    def short(self: ProbeHarness, *args: Any, **kwargs: Any) -> float:
         if full:
             raise MemoryError
-        return whole(self, batches)
+        return whole(self, *args, **kwargs)
 
     full: list[bool] = []
     return _while_measured(full, mock.patch.object(ProbeHarness, "gradients", short))

@@ -34,16 +34,16 @@ def weights(setup: Setup, change: Callable[[Any], None]) -> None:
 @contextmanager
 def built(change: Callable[[Any], None]) -> Iterator[None]:
     """Every trainer of the real model is changed before anything looks at it."""
-    from sanetune.probes import harness
+    from sanetune.engine.trl.engine import TrlEngine
 
-    whole = harness.build
+    whole = TrlEngine.build
 
     def spoilt(*args: Any, **kwargs: Any) -> Any:
-        found = whole(*args, **kwargs)
-        change(found.trainer)
-        return found
+        session = whole(*args, **kwargs)
+        change(session.trainer)
+        return session
 
-    with mock.patch.object(harness, "build", spoilt):
+    with mock.patch.object(TrlEngine, "build", spoilt):
         yield
 
 

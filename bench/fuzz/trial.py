@@ -94,7 +94,7 @@ def _loaded() -> None:
     import transformers  # noqa: F401
     import trl  # noqa: F401
 
-    import sanetune.engine.trl.dataloaders
+    import sanetune.engine.trl.engine
     import sanetune.evidence.from_config
     import sanetune.planning.plan  # noqa: F401
 

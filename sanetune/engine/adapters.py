@@ -69,6 +69,12 @@ def adapter_of(given: Any) -> Adapter | None:
     return Adapter(**values)
 
 
+def base_of(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """Return the model below its adapter; the model itself where it has none."""
+    base: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return base
+
+
 def add_adapter(model: PreTrainedModel, adapter: Adapter, new_tokens: Sequence[int] = ()) -> PeftModel:
     """Freeze ``model`` and put LoRA layers beside its weights. Draws their start from torch's random state.
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from sanetune.data.conversation import Message
 from sanetune.engine.answer import Answer
 from sanetune.engine.library_logs import quiet
+from sanetune.rng import kept_modes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MAX_NEW_TOKENS = 256
 Prompt = str | list[Message]
 """Messages, rendered with the tokenizer's chat template; or text, continued as it stands."""
+Tools = list[dict[str, Any]]
+"""JSON schemas of the functions that a prompt offers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How tokens are chosen. Temperature 0 takes the likeliest; above 0 it draws, from a generator with ``seed``."""
+    """How tokens are chosen: at temperature 0 the likeliest, above 0 drawn with ``seed``."""
 
     max_new_tokens: int = MAX_NEW_TOKENS
     temperature: float = 0.0
@@ -29,22 +36,30 @@ class Decoding:
 
 
 def answer(
-    model: Any,
-    tokenizer: Any,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Prompt],
     *,
     decoding: Decoding | None = None,
     stop_token_ids: Sequence[int] = (),
-    tools: Sequence[list[dict[str, Any]] | None] | None = None,
+    tools: Sequence[Tools | None] | None = None,
     template_kwargs: dict[str, Any] | None = None,
     batch_size: int = 16,
 ) -> list[Answer]:
-    """The model's answers to ``prompts``, in their order.
+    """Return the model's answers to ``prompts``, in their order. Random states and modes stay as they were.
 
-    ``stop_token_ids`` end an answer besides the tokenizer's end token. ``tools`` gives each prompt's tool schemas. The
-    global random state and the model's training mode are left as they were. A prompt that leaves no room in the
-    model's context gets an empty answer with a note. TemplateError of jinja passes through: the prompts are the
-    caller's.
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer, with the chat template for prompts of messages.
+        prompts: What it is asked. One that leaves no room in the model's context gets an empty answer with a note.
+        decoding: How tokens are chosen; None: greedily.
+        stop_token_ids: End an answer besides the tokenizer's end token.
+        tools: Each prompt's tool schemas.
+        template_kwargs: Further variables of the chat template.
+        batch_size: Prompts answered at once.
+
+    Raises:
+        jinja2.TemplateError: Where the template refuses a prompt; the prompts are the caller's.
     """
     decoding = decoding or Decoding()
     stops = stop_ids(tokenizer, stop_token_ids)
@@ -58,7 +73,7 @@ def answer(
             answers[i] = Answer("", False, 0, "the prompt is empty")
     # Like lengths together: less padding, and a long prompt does not shorten the answers of short ones.
     open_rows = sorted((i for i, done in enumerate(answers) if done is None), key=lambda i: len(ids[i]))
-    with _Evaluating(model):
+    with _evaluating(model):
         for start in range(0, len(open_rows), batch_size):
             some = open_rows[start : start + batch_size]
             for i, done in zip(some, _generate(model, tokenizer, [ids[i] for i in some], decoding, stops), strict=True):
@@ -67,9 +82,9 @@ def answer(
 
 
 def encode(
-    tokenizer: Any, prompt: Prompt, tools: list[dict[str, Any]] | None = None, kwargs: dict[str, Any] | None = None
+    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, tools: Tools | None = None, kwargs: dict[str, Any] | None = None
 ) -> list[int]:
-    """The token ids that a prompt becomes, with the header of the answer's turn at its end."""
+    """Return the token ids that a prompt becomes, with the header of the answer's turn at its end."""
     if isinstance(prompt, str):
         return list(tokenizer(prompt)["input_ids"])
     text = tokenizer.apply_chat_template(
@@ -79,22 +94,22 @@ def encode(
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def stop_ids(tokenizer: Any, more: Sequence[int] = ()) -> list[int]:
-    """The tokenizer's end token and ``more``, each once."""
+def stop_ids(tokenizer: PreTrainedTokenizerBase, more: Sequence[int] = ()) -> list[int]:
+    """Return the ids of the tokenizer's end token and of ``more``, each once."""
     own = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     return list(dict.fromkeys([*own, *more]))
 
 
 def stream(
-    model: Any,
-    tokenizer: Any,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
     prompt: Prompt,
     *,
     decoding: Decoding | None = None,
     stop_token_ids: Sequence[int] = (),
-    tools: list[dict[str, Any]] | None = None,
+    tools: Tools | None = None,
 ) -> Iterator[str]:
-    """One answer, piece by piece, as it is written. Leaving the iterator early stops the model."""
+    """Yield one answer, piece by piece, as it is written. Leaving the iterator early stops the model."""
     from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
     decoding = decoding or Decoding()
@@ -117,7 +132,7 @@ def stream(
         finally:
             streamer.end()
 
-    with _Evaluating(model):
+    with _evaluating(model):
         thread = threading.Thread(target=write, daemon=True)
         thread.start()
         try:
@@ -129,15 +144,27 @@ def stream(
         raise failed[0]
 
 
-def write(model: Any, tokenizer: Any, ids: list[list[int]], decoding: Decoding, stops: list[int]) -> list[list[int]]:
-    """The ids that the model writes after each row of ``ids``, up to and including the first of ``stops``."""
-    with _Evaluating(model):
+def write(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    ids: list[list[int]],
+    decoding: Decoding,
+    stops: list[int],
+) -> list[list[int]]:
+    """Return the ids that the model writes after each row of ``ids``, up to and including the first of ``stops``."""
+    with _evaluating(model):
         written = _call(model, tokenizer, ids, decoding, stops).tolist()
     ends = [next((k for k, token in enumerate(row) if token in stops), None) for row in written]
     return [row if end is None else row[: end + 1] for row, end in zip(written, ends, strict=True)]
 
 
-def _generate(model: Any, tokenizer: Any, ids: list[list[int]], decoding: Decoding, stops: list[int]) -> list[Answer]:
+def _generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    ids: list[list[int]],
+    decoding: Decoding,
+    stops: list[int],
+) -> list[Answer]:
     answers = []
     for kept in write(model, tokenizer, ids, decoding, stops):
         ended = bool(kept) and kept[-1] in stops
@@ -149,9 +176,14 @@ def _generate(model: Any, tokenizer: Any, ids: list[list[int]], decoding: Decodi
 
 @torch.no_grad()
 def _call(
-    model: Any, tokenizer: Any, ids: list[list[int]], decoding: Decoding, stops: list[int], **keywords: Any
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    ids: list[list[int]],
+    decoding: Decoding,
+    stops: list[int],
+    **keywords: Any,
 ) -> torch.Tensor:
-    """Pad on the left, generate, and return what was written (B, T)."""
+    """Pad on the left, generate, and return the ids written: (B prompts, T new tokens)."""
     from transformers import GenerationConfig
 
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stops[0] if stops else 0)
@@ -169,7 +201,7 @@ def _call(
         eos_token_id=stops or None,
         pad_token_id=pad,
         use_cache=True,
-        # Said, though they are the defaults: what is left open is filled from the model's own generation_config.
+        # Said, though they are the defaults: what is left unset is filled from the model's own generation_config.
         repetition_penalty=1.0,
         no_repeat_ngram_size=0,
         min_new_tokens=0,
@@ -182,19 +214,14 @@ def _call(
     return written
 
 
-def _context(model: Any) -> int:
+def _context(model: PreTrainedModel) -> int:
     config = model.config.get_text_config()
     return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1_000_000)
 
 
-class _Evaluating:
-    """Dropout off inside, and the mode as it was afterwards."""
-
-    def __init__(self, model: Any) -> None:
-        self._model, self._was = model, model.training
-
-    def __enter__(self) -> None:
-        self._model.eval()
-
-    def __exit__(self, *_: object) -> None:
-        self._model.train(self._was)
+@contextlib.contextmanager
+def _evaluating(model: PreTrainedModel) -> Iterator[None]:
+    """Dropout is off within; afterwards every module has its own mode again."""
+    with kept_modes(model):
+        model.eval()
+        yield

@@ -1,9 +1,11 @@
-"""The loss: one definition for both engines, for validation, and for tests.
+"""The loss: one definition for every engine, for validation, for probes and for tests.
 
-.. math:: L = \\frac{\\sum_{t \\in learnt} -\\log p(x_t \\mid x_{<t})}{|learnt|}
+.. math:: L = \\frac{\\sum_{t \\in loss} -\\log p(x_t \\mid x_{<t})}{|loss|}
 
-over the learnt tokens (label not -100) of the whole effective batch: a token weighs the same in a short row and a long
-one, and however the batch is cut into micro-batches, devices or packs.
+over the tokens in the loss (label not -100) of the whole effective batch: a token weighs the same in a short row and a
+long one, and however the batch is split into micro-batches, devices or packs.
+
+Shapes: B rows of a batch, T tokens of its longest row, K places whose logits are kept, V vocabulary.
 """
 
 from __future__ import annotations
@@ -11,13 +13,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-MASKED = -100
+from sanetune.data.labels import MASKED
+from sanetune.engine.adapters import base_of
+from sanetune.engine.batches import Batch, Collate, Row, on_device
+from sanetune.rng import kept_modes
+
+if TYPE_CHECKING:
+    import datasets
+    from transformers import PreTrainedModel
+
 _CHUNK = 1024
 LOGITS = 2**28
 """Most logits of one batch when a loss is measured (1 GiB in 32 bits): their number, not the model's size, is what
@@ -26,58 +36,82 @@ fills the memory where the vocabulary is large."""
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A loss per learnt token (nats), and over how many tokens it was measured. NaN over none."""
+    """A loss per token in the loss (nats), and over how many tokens it was measured. NaN over none."""
 
     loss: float
     tokens: int
 
+    @classmethod
+    def of(cls, total: float, tokens: int) -> Measured:
+        """Return the loss of ``tokens`` tokens whose losses add up to ``total`` nats."""
+        return cls(total / tokens if tokens else float("nan"), tokens)
 
-def token_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum of the cross entropy over learnt tokens, in float32, and their number; the label at t is predicted from t -
-    1."""
+
+def summed_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sum of the cross entropy over the tokens in the loss, in float32, and their number.
+
+    Args:
+        logits: (B, T, V).
+        labels: (B, T); the label at t is predicted from t - 1.
+    """
     logits = logits[:, :-1].reshape(-1, logits.shape[-1])
     labels = labels[:, 1:].reshape(-1).to(logits.device)
-    learnt = labels != MASKED
-    logits, labels = logits[learnt], labels[learnt]
+    counted = labels != MASKED
+    logits, labels = logits[counted], labels[counted]
     total = logits.new_zeros((), dtype=torch.float32)
     # In chunks: the float32 copy of all logits of a large vocabulary would be the largest tensor of the run.
     for some_logits, some_labels in zip(logits.split(_CHUNK), labels.split(_CHUNK), strict=True):
         total = total + functional.cross_entropy(some_logits.float(), some_labels, reduction="sum")
-    return total, learnt.sum()
+    return total, counted.sum()
 
 
-def batch_loss(model: Any, batches: Sequence[dict[str, Tensor]]) -> Tensor:
-    """The loss of one effective batch given as micro-batches; differentiable."""
+def token_losses(model: PreTrainedModel, batch: Batch) -> Tensor:
+    """Return the cross entropy of every token of ``batch`` (B, T) in nats; differentiable.
+
+    It is 0 where the label is masked, and in the first column.
+    """
+    logits, labels, places = kept_logits(model, batch)
+    losses = torch.zeros(batch["labels"].shape, device=logits.device)
+    for row in range(len(labels)):  # row by row: the float32 copy of all logits would be the largest tensor
+        target = labels[row, 1:].to(logits.device)
+        losses[row, places[1:]] = functional.cross_entropy(
+            logits[row, :-1].float(), target, ignore_index=MASKED, reduction="none"
+        )
+    return losses
+
+
+def batch_loss(model: PreTrainedModel, batches: Sequence[Batch]) -> Tensor:
+    """Return the loss of one effective batch given as micro-batches (B, T each); differentiable."""
     sums, counts = zip(*(_forward(model, batch) for batch in batches), strict=True)
     return torch.stack(list(sums)).sum() / torch.stack(list(counts)).sum().clamp(min=1)
 
 
 @torch.no_grad()
-def measure(
-    model: Any, rows: Any, collate: Callable[[list[dict[str, Any]]], dict[str, Tensor]], *, batch_size: int = 8
-) -> Measured:
-    """The loss of ``model`` over all ``rows`` (a data set of examples or packs), whatever the batch size: at most
-    ``batch_size`` rows at once, fewer where their logits would be more than :data:`LOGITS`.
+def measure(model: PreTrainedModel, rows: datasets.Dataset, collate: Collate, *, batch_size: int = 8) -> Measured:
+    """Return the loss of ``model`` over all ``rows``, whatever the batch size. The modes of its modules stay.
 
-    Leaves the model's training mode as it was.
+    Args:
+        model: Any causal language model; dropout is off while it is measured.
+        rows: Examples or packs.
+        collate: What makes a batch of rows; see :func:`sanetune.engine.batches.collate_for`.
+        batch_size: Most rows at once; fewer where their logits would be more than :data:`LOGITS`.
     """
-    was_training = model.training
-    model.eval()
     device = next(model.parameters()).device
     total, tokens = 0.0, 0
-    try:
+    with kept_modes(model):
+        model.eval()
         for some in fitting(rows, batch_size, model.get_input_embeddings().weight.shape[0]):
-            batch = collate(some)
-            loss, count = _forward(model, {key: value.to(device) for key, value in batch.items()})
+            loss, count = _forward(model, on_device(collate(some), device))
             total, tokens = total + float(loss), tokens + int(count)
-    finally:
-        model.train(was_training)
-    return Measured(total / tokens if tokens else float("nan"), tokens)
+    return Measured.of(total, tokens)
 
 
-def fitting(rows: Any, most: int, vocabulary: int) -> Iterator[list[dict[str, Any]]]:
-    """Rows in batches of at most ``most``, whose padded logits stay within LOGITS; a row alone always comes."""
-    some: list[dict[str, Any]] = []
+def fitting(rows: datasets.Dataset, most: int, vocabulary: int) -> Iterator[list[Row]]:
+    """Yield ``rows`` in batches of at most ``most`` whose padded logits (B, T, V) stay within :data:`LOGITS`.
+
+    A row alone always comes. ``vocabulary`` is V.
+    """
+    some: list[Row] = []
     width = 0
     for number in range(len(rows)):
         row = rows[number]
@@ -91,17 +125,27 @@ def fitting(rows: Any, most: int, vocabulary: int) -> Iterator[list[dict[str, An
         yield some
 
 
-def _forward(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+def _forward(model: PreTrainedModel, batch: Batch) -> tuple[Tensor, Tensor]:
     logits, labels, _ = kept_logits(model, batch)
-    return token_losses(logits, labels)
+    return summed_loss(logits, labels)
 
 
 def kept_logits(
-    model: Any, batch: dict[str, Tensor], forward: Callable[..., Any] | None = None
+    model: PreTrainedModel, batch: Batch, forward: Callable[..., Any] | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits, labels and places (their numbers in the row) of what some row of the batch needs: the places before a
-    learnt token, each followed by it, so that the label at t is predicted from t - 1 as ever. All places where the
-    model cannot leave any out. ``forward``: what to call instead of the model, of which it is a part."""
+    """Return the logits that the loss of ``batch`` (B, T) needs, computed nowhere else.
+
+    Kept are the places before a token in the loss of any row, each followed by that token, so that the label at t is
+    predicted from t - 1 as ever; all places where the model cannot leave any out.
+
+    Args:
+        model: The model.
+        batch: Its inputs and labels.
+        forward: What to call instead of the model, of which it is a part.
+
+    Returns:
+        Logits (B, K, V), labels (B, K), and the places' numbers in the row (K).
+    """
     forward = forward or model
     inputs = {key: value for key, value in batch.items() if key != "labels"}
     labels = batch["labels"]
@@ -109,13 +153,13 @@ def kept_logits(
     # Without `use_cache=False` transformers lets the documents of a pack see each other.
     if not _keeps(model):
         return forward(**inputs, use_cache=False).logits, labels, every
-    learnt = (labels[:, 1:] != MASKED).any(dim=0)
+    counted = (labels[:, 1:] != MASKED).any(dim=0)
     needed = torch.zeros(labels.shape[1], dtype=torch.bool, device=labels.device)
-    needed[:-1] |= learnt
-    needed[1:] |= learnt
+    needed[:-1] |= counted
+    needed[1:] |= counted
     places = needed.nonzero()[:, 0]
     logits = forward(**inputs, use_cache=False, logits_to_keep=places).logits
-    if logits.shape[1] != len(places):  # a model that takes the argument and does not heed it
+    if logits.shape[1] != len(places):  # a model that takes the argument and ignores it
         return logits, labels, every
     kept = labels[:, places].clone()
     # A place that is kept only as the one before must not be predicted from a place that is not its neighbour.
@@ -123,6 +167,5 @@ def kept_logits(
     return logits, kept, places
 
 
-def _keeps(model: Any) -> bool:
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "logits_to_keep" in inspect.signature(type(base).forward).parameters
+def _keeps(model: PreTrainedModel) -> bool:
+    return "logits_to_keep" in inspect.signature(type(base_of(model)).forward).parameters

@@ -1,20 +1,23 @@
-"""A model, ready to train: loaded whole, placed, with its adapter or its frozen part, and told about in numbers."""
+"""A model, ready to train: loaded whole, placed on its device, with its adapter or its frozen weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sanetune.config.facts import Facts
 from sanetune.data.model_files import Location, locate
-from sanetune.engine.adapters import Adapter, Frozen, adapter_of, add_adapter, freeze
+from sanetune.engine.adapters import Adapter, Frozen, adapter_of, add_adapter, base_of, freeze
 from sanetune.engine.library_logs import quiet
 from sanetune.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from sanetune.config.schema import ModelSection
 
 DTYPES = {
     "float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16", "float16": "float16",
@@ -22,31 +25,29 @@ DTYPES = {
 }  # fmt: skip
 
 
-def default_device() -> str:
-    """ "cuda", "mps" or "cpu": the best that this machine has."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
 def load_model(
-    section: Any, *, dtype: str | None = None, device: str | None = None, quantize: bool = True
+    section: ModelSection, *, dtype: str | None = None, device: str | None = None, quantize: bool = True
 ) -> PreTrainedModel:
     """Load the weights of ``section.name`` in full, without adapter or freezing (see :func:`make_trainable`).
 
-    ``section`` is the configuration's ``model`` part. ``dtype`` (default: the section's, else the checkpoint's own)
-    and ``device`` (default: wherever torch puts it, the CPU) say how and where; ``quantize=False`` leaves
-    ``section.quantization`` out. Only safetensors are read. Raises :class:`ModelError` for whatever keeps the model
-    from being exactly the one in the files.
+    Only safetensors are read.
+
+    Args:
+        section: The configuration's ``model`` section.
+        dtype: Format of the weights, e.g. "bfloat16"; None: the section's, else the checkpoint's own.
+        device: Where they are put; None: where torch puts them, the CPU.
+        quantize: Whether ``section.quantization`` counts.
+
+    Raises:
+        ModelError: For whatever keeps the model from being exactly the one in the files.
+        ConfigError: Where code of the repository would run without a pinned revision.
     """
     _check_remote_code(section)
-    where = locate(section.name, getattr(section, "revision", None))
-    keywords: dict[str, Any] = {"dtype": _torch_dtype(dtype or getattr(section, "dtype", None) or "auto")}
-    if attention := getattr(section, "attention", None):
+    where = locate(section.name, section.revision)
+    keywords: dict[str, Any] = {"dtype": _torch_dtype(dtype or section.dtype or "auto")}
+    if attention := section.attention:
         keywords["attn_implementation"] = attention
-    quantization = getattr(section, "quantization", None) if quantize else None
+    quantization = section.quantization if quantize else None
     if quantization:
         keywords |= _quantized(quantization, device)
     model = _from_pretrained(section, where, keywords)
@@ -55,11 +56,11 @@ def load_model(
     return model
 
 
-def _from_pretrained(section: Any, where: Location, keywords: dict[str, Any]) -> PreTrainedModel:
+def _from_pretrained(section: ModelSection, where: Location, keywords: dict[str, Any]) -> PreTrainedModel:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    remote = bool(getattr(section, "trust_remote_code", False))
+    remote = section.trust_remote_code
     with quiet():
         try:
             model, info = AutoModelForCausalLM.from_pretrained(
@@ -85,10 +86,10 @@ def _from_pretrained(section: Any, where: Location, keywords: dict[str, Any]) ->
     return model
 
 
-def _explain(error: Exception, section: Any, where: Location) -> ModelError:
-    """Say what transformers' exception means. Only what its words establish; otherwise they are passed on."""
+def _explain(error: Exception, section: ModelSection, where: Location) -> ModelError:
+    """What transformers' exception means, as far as its words establish that; otherwise they are passed on."""
     words = " ".join(str(error).split())
-    attention = getattr(section, "attention", None)
+    attention = section.attention
     if attention and ("attn_implementation" in words or "ttention" in words):
         return ModelError(
             f"The attention implementation {attention!r} cannot be used: {words[:300]}",
@@ -123,8 +124,8 @@ def _explain(error: Exception, section: Any, where: Location) -> ModelError:
     return ModelError(f"The model {where.name} cannot be loaded: {words[:400]}")
 
 
-def _check_remote_code(section: Any) -> None:
-    if getattr(section, "trust_remote_code", False) and not getattr(section, "revision", None):
+def _check_remote_code(section: ModelSection) -> None:
+    if section.trust_remote_code and not section.revision:
         raise ConfigError(
             "model.trust_remote_code is on, but model.revision is not set.",
             "The code could then change between two runs, and would run unread.",
@@ -169,8 +170,34 @@ def _quantized(quantization: str, device: str | None) -> dict[str, Any]:
     return {"quantization_config": config, "device_map": {"": int(os.environ.get("LOCAL_RANK", 0))}}
 
 
+def attention_of(model: PreTrainedModel) -> str:
+    """Return the attention implementation that ``model`` runs with, e.g. ``sdpa`` or ``flash_attention_2``."""
+    return str(getattr(model.config.get_text_config(), "_attn_implementation", None) or "")
+
+
+def set_activation_checkpointing(model: PreTrainedModel | PeftModel, on: bool, given: Mapping[str, Any]) -> None:
+    """Switch activation checkpointing on or off; models that cannot do it are left alone.
+
+    Args:
+        model: The model, with its adapter.
+        on: Whether activations are computed again in the backward pass.
+        given: transformers' ``activation_checkpointing_kwargs``.
+    """
+    base = base_of(model)
+    if not hasattr(base, "activation_checkpointing_enable"):
+        return
+    if not on:
+        base.activation_checkpointing_disable()
+        return
+    others = dict(given)
+    layers, offload = others.pop("every_n_layers", 1), others.pop("offload", False)
+    base.activation_checkpointing_enable(
+        activation_checkpointing_kwargs=others or None, every_n_layers=layers, offload=offload
+    )
+
+
 def fit_to_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """Grow the embedding when the tokenizer has ids beyond it; returns what was done in words, None when nothing was.
+    """Grow the embedding where the tokenizer has ids beyond it; return what was done in words, None where nothing was.
 
     New rows start from the mean and covariance of the old ones (Hewitt 2021), so that they disturb the model least. An
     embedding larger than the tokenizer is left alone: many models pad theirs.
@@ -183,20 +210,23 @@ def fit_to_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     return f"embedding grown from {rows:,} to {len(tokenizer):,} rows, for the tokens that the tokenizer added"
 
 
-def new_tokens(section: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The ids of ``tokenizer`` whose tokens the model's own tokenizer does not have (its vocabulary has rows for them,
-    but nothing was ever learnt in those), and those of ``adapter.tokens``.
+def new_tokens(section: ModelSection, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the ids of tokens that the model was never trained on, and those of ``adapter.tokens``, ascending.
 
-    ConfigError for one of these that the tokenizer does not have.
+    The first are those that ``tokenizer`` has and the model's own tokenizer does not; the embedding may have rows for
+    them, but they are as they were drawn.
+
+    Raises:
+        ConfigError: For one of ``adapter.tokens`` that the tokenizer does not have.
     """
     from transformers import AutoTokenizer
 
-    where = locate(section.name, getattr(section, "revision", None))
-    remote = bool(getattr(section, "trust_remote_code", False))
+    where = locate(section.name, section.revision)
+    remote = section.trust_remote_code
     with quiet():
         own = AutoTokenizer.from_pretrained(where.name, **where.keywords, trust_remote_code=remote).get_vocab()
     vocabulary = tokenizer.get_vocab()
-    named = (adapter_of(getattr(section, "adapter", None)) or Adapter()).tokens
+    named = (adapter_of(section.adapter) or Adapter()).tokens
     if absent := [token for token in named if token not in vocabulary]:
         raise ConfigError(
             f"model.adapter.tokens names {absent[0]!r}, which the tokenizer does not have.",
@@ -206,29 +236,32 @@ def new_tokens(section: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return sorted({vocabulary[token] for token in named} | {vocabulary[token] for token in set(vocabulary) - set(own)})
 
 
-def make_trainable(model: PreTrainedModel, section: Any, new_tokens: Sequence[int] = ()) -> tuple[Any, Frozen]:
-    """Add the adapter and freeze as ``section`` says; returns the model (perhaps wrapped by peft) and what is
-    trained."""
-    adapter = adapter_of(getattr(section, "adapter", None))
-    if adapter is None and getattr(section, "quantization", None):
+def make_trainable(
+    model: PreTrainedModel, section: ModelSection, new_tokens: Sequence[int] = ()
+) -> tuple[PreTrainedModel | PeftModel, Frozen]:
+    """Add the adapter and freeze as ``section`` says; return the model (perhaps wrapped by peft) and what is trained.
+
+    ``new_tokens``: ids whose rows are trained beside an adapter.
+    """
+    adapter = adapter_of(section.adapter)
+    if adapter is None and section.quantization:
         raise ModelError(
             "model.quantization is set, but model.adapter is not.",
             "Quantised weights cannot be trained; an adapter beside them can (QLoRA).",
             "Set model.adapter: lora.",
         )
-    tuned: Any = model
+    tuned: PreTrainedModel | PeftModel = model
     if adapter is not None:
-        if getattr(section, "quantization", None):
+        if section.quantization:
             from peft import prepare_model_for_kbit_training
 
             model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
         tuned = add_adapter(model, adapter, new_tokens)
-    return tuned, freeze(tuned, getattr(section, "freeze", None), getattr(section, "train_only", None))
+    return tuned, freeze(tuned, section.freeze, section.train_only)
 
 
-def facts(model: Any, known: Facts = Facts()) -> Facts:  # noqa: B008 -- frozen
-    """``known`` with the sizes of a model that is loaded (tied weights count once): what the files and the adapter
-    really are."""
+def facts(model: PreTrainedModel, known: Facts = Facts()) -> Facts:  # noqa: B008 -- frozen
+    """Return ``known`` with the sizes of a loaded model, which files may misstate; tied weights count once."""
     config = model.config.get_text_config()
     weights = list(model.parameters())
     native = getattr(config, "dtype", None)
@@ -245,14 +278,14 @@ def facts(model: Any, known: Facts = Facts()) -> Facts:  # noqa: B008 -- frozen
     )
 
 
-def train_dtype(section: Any, *, bf16: bool, fp16: bool = False) -> torch.dtype | str:
-    """The dtype to load for training when ``model.dtype`` is open.
+def train_dtype(section: ModelSection, *, bf16: bool, fp16: bool = False) -> torch.dtype | str:
+    """Return the dtype to load for training; it is inferred where ``model.dtype`` is unset.
 
     Full fine-tuning keeps float32 master weights (bfloat16 has 8 bits of precision: an update of 2e-5 of a weight is
     lost); under an adapter the frozen base needs none, so it takes the mixed-precision type.
     """
-    if given := getattr(section, "dtype", None):
+    if given := section.dtype:
         return str(given)
-    if getattr(section, "adapter", None) is None:
+    if section.adapter is None:
         return "float32"
     return "bfloat16" if bf16 else "float16" if fp16 else "float32"

@@ -172,9 +172,9 @@ class ConfigEvidence:
 
     def batch_stats(self, plan: Plan, prepared: Prepared, token_roles: TokenRoleStore) -> BatchStats:
         """One epoch of the engine's own dataloaders."""
-        from sanetune.engine.trl.dataloaders import loaders
+        from sanetune.engine.registry import engine_of
 
-        found = loaders(plan.config, prepared)
+        found = engine_of(plan.config).epoch(plan.config, prepared)
         train = self._side("train", prepared.train, found.train, prepared, token_roles)
         if found.validation is None:
             return BatchStats(train)

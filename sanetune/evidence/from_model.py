@@ -148,11 +148,11 @@ class ModelEvidence:
     ) -> TrialOutcome:
         """The trial, with the base's answers before it and the tuned ones at its end."""
         from sanetune.probes.prompt_swap import PAIRS, prompt_swap_gain
-        from sanetune.probes.trial import Wanted, run
+        from sanetune.probes.trial import TrialConfig, run
 
         _learning(first_step)
         steps = plan.steps
-        wanted = Wanted(
+        wanted = TrialConfig(
             min(self.section.trial_steps, steps.total_steps),
             steps.total_steps,
             steps.warmup_steps,

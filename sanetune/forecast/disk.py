@@ -7,7 +7,10 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PROBE = 32 * 1024 * 1024
 """Bytes of the file that is written to measure the disk."""
@@ -21,14 +24,21 @@ class StoredSizes:
     final: int
 
 
-def stored_by(model: Any, arguments: Any) -> StoredSizes:
-    """What a run with this model and these arguments saves. Adam keeps two numbers for each trained weight, in the
-    weight's own format; of a model with an adapter, checkpoints hold the adapter and the end both."""
+def stored_by(model: nn.Module, *, save_only_model: bool) -> StoredSizes:
+    """Return what a run with this model saves.
+
+    Adam keeps two numbers for each trained weight, in the weight's own format. Of a model with an adapter, checkpoints
+    hold the adapter alone, and the end both.
+
+    Args:
+        model: The model as it trains.
+        save_only_model: Whether checkpoints leave out the optimizer's state.
+    """
     weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
     trained = sum(weight.numel() * weight.element_size() for weight in model.parameters() if weight.requires_grad)
     adapted = hasattr(model, "peft_config")
     saved = trained if adapted else weights
-    return StoredSizes(saved + (0 if arguments.save_only_model else 2 * trained), weights + (trained if adapted else 0))
+    return StoredSizes(saved + (0 if save_only_model else 2 * trained), weights + (trained if adapted else 0))
 
 
 def write_speed(folder: str | Path, size: int = PROBE) -> float | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sanetune.engine.devices import device_name
 from sanetune.forecast.disk import StoredSizes, stored_by, write_speed
 from sanetune.probes.device_speed import Work, matmul_rate, published, work_of
 
@@ -37,17 +38,16 @@ class Machine:
 
 
 def machine_of(harness: ProbeHarness) -> Machine:
-    """The machine on which ``lab`` lies; takes about half a second and leaves the model alone."""
-    arguments = harness.trainer.args
-    dtype = computed_in(harness)
+    """Measure the machine of ``harness``; takes about half a second and leaves the model alone."""
+    settings, dtype = harness.settings, harness.session.precision.compute
     name = device_name(harness.device)
     places = max(batch["input_ids"].numel() for batch in harness.batches)
     known = published(name, str(dtype).removeprefix("torch."))
     return Machine(
         device=name,
         work=work_of(harness.model),
-        stored=stored_by(harness.model, arguments),
-        devices=int(arguments.world_size),
+        stored=stored_by(harness.model, save_only_model=settings.save_only_model),
+        devices=settings.world_size,
         dtype=str(dtype).removeprefix("torch."),
         matmul=matmul_rate(harness.model, places, dtype),
         peak=known[0] if known else None,
@@ -70,24 +70,3 @@ def machine_from(plan: Plan) -> Machine:
         stored=StoredSizes(saved + (0 if only else 2 * trained), facts.parameters * size + (trained if adapted else 0)),
         dtype="bfloat16" if train.value("bf16") else "float16" if train.value("fp16") else "float32",
     )
-
-
-def computed_in(harness: ProbeHarness) -> Any:
-    """The format of the model's products: that of mixed precision, or else of its weights."""
-    import torch
-
-    if harness.trainer.args.bf16:
-        return torch.bfloat16
-    if harness.trainer.args.fp16:
-        return torch.float16
-    floating = [
-        weight.dtype for weight in harness.model.parameters() if weight.dim() >= 2 and weight.is_floating_point()
-    ]
-    return floating[0] if floating else torch.float32
-
-
-def device_name(device: Any) -> str:
-    """The device by its driver's name."""
-    import torch
-
-    return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else str(device.type)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from sanetune.curves.series import Evaluation
-from sanetune.engine.loss import MASKED, fitting
-from sanetune.engine.trl.engine import attention_of, collate_for
+from sanetune.data.labels import MASKED
+from sanetune.engine.batches import collate_for, on_device
+from sanetune.engine.loss import fitting
+from sanetune.engine.models import attention_of
 from sanetune.probes.harness import ProbeHarness
+from sanetune.rng import kept_modes
+
+if TYPE_CHECKING:
+    import datasets
 
 ROWS, TOKENS = 128, 65_536
 """Most rows of a look, and most tokens in them (a few long rows always come)."""
@@ -27,7 +33,7 @@ class HeldOutRows:
     """``rows``: a data set; ``source``: the split they come from; ``left``: numbers of the training rows that may be
     trained on (None: all)."""
 
-    rows: Any
+    rows: datasets.Dataset | None
     source: Literal["validation", "train"]
     left: list[int] | None = None
 
@@ -36,7 +42,9 @@ class HeldOutRows:
 
     def few(self) -> HeldOutRows:
         """The small batch: some of these rows, spread."""
-        return HeldOutRows(self.rows.select(_spread(len(self.rows), PROBED)), self.source) if len(self) else self
+        if self.rows is None:
+            return self
+        return HeldOutRows(self.rows.select(_spread(len(self.rows), PROBED)), self.source)
 
 
 def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
@@ -44,7 +52,7 @@ def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
     validation = harness.prepared.validation
     if validation is not None and len(validation):
         return HeldOutRows(validation.select(_bounded(validation, _spread(len(validation), ROWS))), "validation")
-    rows = harness.trainer.train_dataset
+    rows = harness.prepared.train
     chosen = _bounded(rows, _spread(len(rows), min(ROWS, int(len(rows) * SHARE))))
     if len(chosen) < 2:
         return HeldOutRows(None, "train")
@@ -55,17 +63,17 @@ def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
 def look(harness: ProbeHarness, held: HeldOutRows, step: int) -> Evaluation:
     """The losses of the held-out rows, each document of a pack for itself, dropout off; the model's mode is left as it
     was."""
+    rows = held.rows
+    assert rows is not None, "there are no rows to evaluate"
     sums: list[float] = []
     tokens: list[int] = []
     collate = collate_for(harness.prepared.tokenizer.pad_token_id, attention_of(harness.model))
-    vocabulary = harness.model.get_input_embeddings().weight.shape[0]
-    modes = [(module, module.training) for module in harness.model.modules()]
-    harness.model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), kept_modes(harness.model):
+        harness.model.eval()
         # Packs may be flattened into one row, which has one sum: so each comes alone.
-        most = 1 if "seq_lengths" in held.rows.column_names else 8
-        for some in fitting(held.rows, most, vocabulary):
-            batch = {name: value.to(harness.device) for name, value in collate(some).items()}
+        most = 1 if "seq_lengths" in rows.column_names else 8
+        for some in fitting(rows, most, harness.vocab_size):
+            batch = on_device(collate(some), harness.device)
             losses = harness.token_losses(batch).double()
             counted = batch["labels"] != MASKED
             counted[:, 0] = False
@@ -73,8 +81,6 @@ def look(harness: ProbeHarness, held: HeldOutRows, step: int) -> Evaluation:
                 documents = row.get("seq_lengths") or [len(row["input_ids"])]
                 sums.extend(float(part.sum()) for part in _cut(loss, documents))
                 tokens.extend(int(part.sum()) for part in _cut(count, documents))
-    for module, mode in modes:
-        module.training = mode
     return Evaluation.of(step, sums, tokens)
 
 
@@ -88,7 +94,7 @@ def _spread(total: int, count: int) -> list[int]:
     return [index * total // count for index in range(count)]
 
 
-def _bounded(rows: Any, numbers: list[int]) -> list[int]:
+def _bounded(rows: datasets.Dataset, numbers: list[int]) -> list[int]:
     """As many of ``numbers``, spread, as TOKENS allows; a few in any case."""
     import numpy as np
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 
 from sanetune.curves.paired import paired_difference
+from sanetune.engine.batches import Batch
 from sanetune.events import ProbeStep, Publish, silent
-from sanetune.probes.harness import Batch, ProbeHarness, first_batches
+from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.heldout import HeldOutRows, look
 from sanetune.probes.lr_search import set_rate
 from sanetune.probes.results import LearningRateComparison, LearningRateRun
@@ -43,8 +44,8 @@ def branches(
     off (beyond the cliff all rates are alike, and no neighbour tells); then further from ``planned`` while that is
     clearly better. All is undone. ``earlier``: branches of the same run that was planned at another rate; theirs, of as
     many steps, are not grown again."""
-    accumulation = max(1, int(harness.trainer.args.gradient_accumulation_steps))
-    batches = first_batches(harness.trainer, harness.device, steps * accumulation)
+    accumulation = harness.settings.gradient_accumulation_steps
+    batches = harness.first_batches(steps * accumulation)
     parts = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
     found = {one.lr: one for one in earlier.runs} if earlier and earlier.steps == steps else {}
 

@@ -8,11 +8,11 @@ small rate, since the first Adam step is the sign of the gradient and no later o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import CriticalLearningRate
 
 SEEN = 2
@@ -24,7 +24,7 @@ GENTLE = 30.0
 DOUBLINGS, HALVINGS = 24, 2
 
 
-def find_critical_lr(harness: Any, planned: float) -> CriticalLearningRate:
+def find_critical_lr(harness: ProbeHarness, planned: float) -> CriticalLearningRate:
     """The critical rate of the lab's batches, after a warm-up; weights are put back."""
     with harness.untouched(), harness.optimizer() as optimizer:
         first = _along(harness, optimizer, planned)
@@ -39,7 +39,7 @@ def find_critical_lr(harness: Any, planned: float) -> CriticalLearningRate:
         return _along(harness, optimizer, planned)
 
 
-def _along(harness: Any, optimizer: torch.optim.Optimizer, planned: float) -> CriticalLearningRate:
+def _along(harness: ProbeHarness, optimizer: torch.optim.Optimizer, planned: float) -> CriticalLearningRate:
     """The line search from where the weights stand, along one step of the optimizer."""
     harness.gradients(harness.batches[:SEEN])
     harness.clip()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-from unittest import mock
+from typing import TYPE_CHECKING
 
 import torch
 
 from sanetune.data.collator import Collator
+from sanetune.data.labels import MASKED
+from sanetune.engine.batches import Batch, on_device
 from sanetune.engine.generate import Decoding, stop_ids, write
-from sanetune.engine.loss import MASKED
 from sanetune.events import ProbeStep, Publish, silent
-from sanetune.probes.harness import Batch, ProbeHarness, worst_batch
+from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.lr_search import set_rate
 from sanetune.probes.results import CriticalLearningRate, Overfit, OverfitAttempt, RecitedReply, StuckToken
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 STARTS = (0.5, 1.5, 0.15)
 """Rates that are tried one after the other, as shares of the critical rate."""
@@ -102,16 +105,15 @@ def _batches(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[Ba
     """In as few batches as fit into the memory of the run's own largest one: the examples are short, and each batch
     has its price."""
     ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
-    room = worst_batch(harness, harness.trainer.train_dataset, harness.trainer.args.per_device_train_batch_size)[
-        "input_ids"
-    ].numel()
+    largest = harness.longest_batch(harness.prepared.train, harness.settings.per_device_train_batch_size)
+    room = largest["input_ids"].numel()
     collate = Collator(harness.prepared.tokenizer.pad_token_id)
     parts: list[list[dict[str, list[int]]]] = [[]]
     for row in ordered:  # by rising length: the last of a batch is its width
         if parts[-1] and (len(parts[-1]) + 1) * len(row["input_ids"]) > room:
             parts.append([])
         parts[-1].append(row)
-    return [{name: value.to(harness.device) for name, value in collate(part).items()} for part in parts]
+    return [on_device(collate(part), harness.device) for part in parts]
 
 
 def _try(
@@ -123,12 +125,11 @@ def _try(
     publish: Publish,
 ) -> OverfitAttempt:
     losses: list[float] = []
-    plain = mock.patch.object(harness.trainer, "label_smoother", None)
-    with harness.optimizer() as optimizer, plain:
+    with harness.optimizer() as optimizer:
         for group in optimizer.param_groups:
             group["weight_decay"] = 0.0
         for step in range(steps):
-            losses.append(harness.gradients(batches))
+            losses.append(harness.gradients(batches, label_smoothing=False))
             if losses[-1] != losses[-1] or _enough(losses, wanted):
                 break
             harness.clip()
@@ -195,7 +196,9 @@ def _replies(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[Re
     return replies
 
 
-def _reply(tokenizer: Any, prompt: list[int], answer: list[int], ids: list[int], stops: list[int]) -> RecitedReply:
+def _reply(
+    tokenizer: PreTrainedTokenizerBase, prompt: list[int], answer: list[int], ids: list[int], stops: list[int]
+) -> RecitedReply:
     agreed = next(
         (at for at, (a, b) in enumerate(zip(answer, ids, strict=False)) if a != b), min(len(answer), len(ids))
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import torch
 
+from sanetune.engine.batches import Batch
+from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import LargestStep, PeakMemory
 
 EVERY = 0.01
 """Seconds between two looks at the process's memory."""
 
 
-def peak_of_a_step(harness: Any, batch: dict[str, Any], evaluated: dict[str, Any] | None = None) -> PeakMemory:
+def peak_of_a_step(harness: ProbeHarness, batch: Batch, evaluated: Batch | None = None) -> PeakMemory:
     """Forward, backward and optimizer step on ``batch``, with dropout off, then, with the optimizer's state still
     there, the loss on the ``evaluated`` batch; everything is put back, and what was allocated is let go."""
     cuda = harness.device.type == "cuda"
@@ -38,16 +39,16 @@ def peak_of_a_step(harness: Any, batch: dict[str, Any], evaluated: dict[str, Any
     return PeakMemory(resident.peak, resident.total, fits)
 
 
-def largest_step(harness: Any) -> LargestStep:
+def largest_step(harness: ProbeHarness) -> LargestStep:
     """Measured on a batch of the longest training rows, and one of the longest validation rows after it."""
-    from sanetune.probes.harness import worst_batch
-
-    args, held = harness.trainer.args, harness.trainer.eval_dataset
-    batch = worst_batch(harness, harness.trainer.train_dataset, args.per_device_train_batch_size)
-    evaluated = worst_batch(harness, held, args.per_device_eval_batch_size) if held is not None and len(held) else None
+    settings, prepared = harness.settings, harness.prepared
+    batch = harness.longest_batch(prepared.train, settings.per_device_train_batch_size)
+    evaluated = None
+    if prepared.validation is not None and len(prepared.validation):
+        evaluated = harness.longest_batch(prepared.validation, settings.per_device_eval_batch_size)
     rows, places = batch["input_ids"].shape
     peak = peak_of_a_step(harness, batch, evaluated)
-    return LargestStep(peak, rows, places, str(harness.device), bool(args.activation_checkpointing))
+    return LargestStep(peak, rows, places, str(harness.device), settings.activation_checkpointing)
 
 
 class Resident(threading.Thread):

@@ -8,7 +8,8 @@ import torch
 
 from sanetune.curves.paired import PairedDifference
 from sanetune.data.collator import Collator
-from sanetune.engine.loss import MASKED
+from sanetune.data.labels import MASKED
+from sanetune.engine.batches import on_device
 from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import PromptSwapGain
 
@@ -64,7 +65,7 @@ def _losses(harness: ProbeHarness, pairs: Sequence[tuple[list[int], list[int]]])
                 {"input_ids": prompt + answer, "labels": [MASKED] * len(prompt) + answer}
                 for prompt, answer in (pairs[number] for number in some)
             ]
-            batch = {name: value.to(harness.device) for name, value in collate(rows).items()}
+            batch = on_device(collate(rows), harness.device)
             for number, row in zip(some, harness.token_losses(batch), strict=True):
                 losses[number] = float(row.sum()) / len(pairs[number][1])
     return losses

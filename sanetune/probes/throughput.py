@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from sanetune.engine.loss import MASKED
+from sanetune.engine.adapters import base_of
+from sanetune.engine.batches import Batch, loss_token_count
 from sanetune.probes.device_speed import synchronize
 
 if TYPE_CHECKING:
+    import torch
+
     from sanetune.probes.harness import ProbeHarness
 
 TURNS = 4
@@ -67,7 +70,9 @@ def switches(harness: ProbeHarness, padding: float) -> list[Switch]:
     return sorted(found, key=lambda one: -one.saves)
 
 
-def in_turns(now: Callable[[], Any], other: Callable[[], Any], device: Any) -> tuple[list[float], list[float]]:
+def in_turns(
+    now: Callable[[], None], other: Callable[[], None], device: torch.device
+) -> tuple[list[float], list[float]]:
     """Seconds of both, called in turns."""
     took: tuple[list[float], list[float]] = ([], [])
     for turn in range(TURNS + 1):
@@ -81,16 +86,16 @@ def in_turns(now: Callable[[], Any], other: Callable[[], Any], device: Any) -> t
     return took
 
 
-def _pass(harness: ProbeHarness, batch: dict[str, Any]) -> None:
+def _pass(harness: ProbeHarness, batch: Batch) -> None:
     harness.gradients([batch])
     for weight in harness.trained().values():
         weight.grad = None
 
 
-def _attention(harness: ProbeHarness, batch: dict[str, Any]) -> Switch | None:
+def _attention(harness: ProbeHarness, batch: Batch) -> Switch | None:
     """Eager attention writes the whole square of scores; sdpa does not. Only where both give the same loss."""
-    config = harness.model.config
-    if getattr(config, "_attn_implementation", None) != "eager" or not getattr(_base(harness), "_supports_sdpa", False):
+    eager = getattr(harness.model.config, "_attn_implementation", None) == "eager"
+    if not eager or not getattr(base_of(harness.model), "_supports_sdpa", False):
         return None
     losses = {}
     for name in ("eager", "sdpa"):
@@ -111,7 +116,7 @@ def _attention(harness: ProbeHarness, batch: dict[str, Any]) -> Switch | None:
 
 @contextlib.contextmanager
 def _attending(harness: ProbeHarness, name: str) -> Iterator[None]:
-    base = _base(harness)
+    base = base_of(harness.model)
     before = base.config._attn_implementation
     base.set_attn_implementation(name)
     try:
@@ -120,53 +125,41 @@ def _attending(harness: ProbeHarness, name: str) -> Iterator[None]:
         base.set_attn_implementation(before)
 
 
-def _base(harness: ProbeHarness) -> Any:
-    """The model below its adapter."""
-    return harness.model.get_base_model() if hasattr(harness.model, "get_base_model") else harness.model
-
-
-def _checkpointing(harness: ProbeHarness, batch: dict[str, Any]) -> Switch | None:
-    """Activations computed twice, where a step without that takes at most ROOM of the memory. A lab has it on only
-    after its trainer has trained."""
+def _checkpointing(harness: ProbeHarness, batch: Batch) -> Switch | None:
+    """Activations computed twice, where a step without that takes at most ROOM of the memory."""
     from sanetune.probes.peak_memory import peak_of_a_step
 
-    arguments, base = harness.trainer.args, _base(harness)
-    if not arguments.activation_checkpointing or not hasattr(base, "activation_checkpointing_enable"):
+    session, base = harness.session, base_of(harness.model)
+    if not harness.settings.activation_checkpointing or not hasattr(base, "activation_checkpointing_enable"):
         return None
     was = bool(base.is_activation_checkpointing)
-    keywords = dict(arguments.activation_checkpointing_kwargs or {})
-    keywords.setdefault("use_reentrant", False)
 
     def with_it() -> None:
-        base.activation_checkpointing_enable(activation_checkpointing_kwargs=keywords)
+        session.set_activation_checkpointing(True)
         _pass(harness, batch)
 
     def without() -> None:
-        base.activation_checkpointing_disable()
+        session.set_activation_checkpointing(False)
         _pass(harness, batch)
 
     try:
-        base.activation_checkpointing_disable()
+        session.set_activation_checkpointing(False)
         found = peak_of_a_step(harness, batch)
         if not found.fits or found.peak_bytes > ROOM * found.total_bytes:
             return None
         now, other = in_turns(with_it, without, harness.device)
     finally:
-        if was:
-            base.activation_checkpointing_enable(activation_checkpointing_kwargs=keywords)
-        else:
-            base.activation_checkpointing_disable()
+        session.set_activation_checkpointing(was)
     return Switch(
         "activation checkpointing, while memory has room", now, other, {"train.activation_checkpointing": False}
     )
 
 
-def _precision(harness: ProbeHarness, batch: dict[str, Any]) -> Switch | None:
+def _precision(harness: ProbeHarness, batch: Batch) -> Switch | None:
     """float32 on a GPU that computes in bf16."""
     import torch
 
-    arguments = harness.trainer.args
-    if harness.device.type != "cuda" or arguments.bf16 or arguments.fp16:
+    if harness.device.type != "cuda" or harness.settings.mixed_precision:
         return None
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         return None
@@ -191,15 +184,13 @@ def _padding(harness: ProbeHarness, share: float) -> Switch | None:
     batch = harness.batches[min(padded)[1]]
     keep = max(2, round((1 - _empty(batch)) * batch["input_ids"].shape[1]))
     cut = {name: value[:, :keep] if value.dim() == 2 else value for name, value in batch.items()}
-    if not int((cut["labels"][:, 1:] != MASKED).sum()):
+    if not loss_token_count(cut):
         return None
     now, other = in_turns(lambda: _pass(harness, batch), lambda: _pass(harness, cut), harness.device)
-    strategy = harness.trainer.args.train_sampling_strategy
-    grouped = str(getattr(strategy, "value", strategy)) == "group_by_length"
-    fix = {} if grouped else {"train.train_sampling_strategy": "group_by_length"}
+    fix = {} if harness.settings.groups_by_length else {"train.train_sampling_strategy": "group_by_length"}
     return Switch("padding in the batches", now, other, fix, "Pack the rows (train.packing: true).")
 
 
-def _empty(batch: dict[str, Any]) -> float:
+def _empty(batch: Batch) -> float:
     """The share of padding in a batch of padded rows."""
     return 1 - float(batch["attention_mask"].float().mean())

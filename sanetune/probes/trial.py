@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
-from unittest import mock
+from typing import TypeVar
 
 import torch
-from transformers import TrainerCallback
-from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from sanetune.curves.series import Curve, Evaluation, Point
-from sanetune.engine.library_logs import quiet
-from sanetune.engine.trl.trainer import real_tokens
+from sanetune.engine.base import ShortRun, StepBatches, StepWatcher
 from sanetune.events import ProbeStep, Publish, silent
-from sanetune.probes.harness import ProbeHarness, learnt
+from sanetune.probes.device_speed import synchronize
+from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.heldout import HeldOutRows, look
 from sanetune.probes.peak_memory import Resident
 from sanetune.probes.results import Timing, Trial
+
+T = TypeVar("T")
 
 EVERY, PROBED_EVERY = 50, 5
 """Steps between two looks at the held-out rows, and at the small batch."""
@@ -31,7 +29,7 @@ WARM_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TrialConfig:
     """``steps``: of the trial; ``total``: of the whole run, whose schedule the trial follows; ``warmup``: of the whole
     run; ``per_epoch``: steps of one epoch; ``every``: steps between looks."""
 
@@ -49,128 +47,80 @@ class Wanted:
 
 def run(
     harness: ProbeHarness,
-    wanted: Wanted,
+    config: TrialConfig,
     held: HeldOutRows,
-    within: Callable[[], Any] = lambda: None,
+    within: Callable[[], T] = lambda: None,  # type: ignore[assignment, return-value]
     publish: Publish = silent,
-) -> tuple[Trial, Any]:
+) -> tuple[Trial, T]:
     """The trial, and what ``within`` makes of the model at its end; then everything is put back."""
-    with harness.untouched(training=True), _as_trial(harness, wanted, held):
-        watch = _Watch(harness, wanted, held, publish)
-        harness.trainer.add_callback(watch)
-        try:
-            with quiet(), watch.timing(harness.trainer):
-                harness.trainer.train()
-        finally:
-            harness.trainer.remove_callback(watch)
+    short = ShortRun(config.steps, config.total, config.warmed, held.left)
+    with harness.untouched(training=True):
+        watch = _Watch(harness, config, held, publish)
+        with watch.memory():
+            harness.session.train_briefly(short, watch)
         harness.model.eval()
         after = within()
     return watch.trial(), after
 
 
-@contextlib.contextmanager
-def _as_trial(harness: ProbeHarness, wanted: Wanted, held: HeldOutRows) -> Iterator[None]:
-    """The run's trainer with the trial's steps, the whole run's schedule, and nothing saved or evaluated."""
-    trainer = harness.trainer
-    kept = trainer.args, trainer.train_dataset, trainer.create_scheduler, trainer.model_wrapped
-    arguments = copy.copy(trainer.args)
-    arguments.max_steps, arguments.warmup_steps = wanted.steps, wanted.warmed
-    arguments.logging_steps, arguments.logging_strategy = 1, IntervalStrategy.STEPS
-    arguments.eval_strategy, arguments.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
-    arguments.load_best_model_at_end = arguments.eval_on_start = arguments.push_to_hub = False
-    trainer.args = arguments
-    if held.left is not None:
-        trainer.train_dataset = trainer.train_dataset.select(held.left)
-    trainer.create_scheduler = lambda num_training_steps, optimizer=None: kept[2](
-        max(wanted.total, num_training_steps), optimizer
-    )
-    try:
-        yield
-    finally:
-        trainer.args, trainer.train_dataset, trainer.create_scheduler = kept[:3]
-        trainer.optimizer = trainer.lr_scheduler = None
-        trainer.accelerator.free_memory()
-        # accelerate puts autocast around the model's own forward
-        trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-        trainer.model_wrapped = kept[3]
-        del trainer.create_scheduler
+class _Watch(StepWatcher):
+    """Follows the trial: logs, evaluates, times; and ends it where nothing more can be learnt from it."""
 
-
-class _Watch(TrainerCallback):
-    """Follows the trial: logs, looks, times; and ends it where nothing more can be learnt from it."""
-
-    def __init__(self, harness: ProbeHarness, wanted: Wanted, held: HeldOutRows, publish: Publish) -> None:
-        self.harness, self.wanted, self.held, self.few, self.publish = harness, wanted, held, held.few(), publish
+    def __init__(self, harness: ProbeHarness, config: TrialConfig, held: HeldOutRows, publish: Publish) -> None:
+        self.harness, self.config, self.held, self.few, self.publish = harness, config, held, held.few(), publish
         self.points: list[Point] = []
         self.looks: list[Evaluation] = []
         self.probes: list[Evaluation] = []
         self.norms: list[tuple[int, float]] = []
         self.timed = Timing()
         self.stopped, self.done = "", 0
+        self.peak = 0
         self._mark = self._wait = 0.0
         self._look_seconds = 0.0
 
     @contextlib.contextmanager
-    def timing(self, trainer: Any) -> Iterator[None]:
-        """Counts tokens and waiting where the trainer takes its batches."""
-        taken = trainer.get_batch_samples
-
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            began = time.perf_counter()
-            batches, items = taken(*args, **kwargs)
-            self._wait = time.perf_counter() - began
-            self.timed.tokens.append(sum(int(real_tokens(batch, trainer._pad)) for batch in batches))
-            self.timed.loss_tokens.append(sum(learnt(batch) for batch in batches))
-            self.timed.padded_tokens.append(sum(batch["input_ids"].numel() for batch in batches))
-            return batches, items
-
-        with mock.patch.object(trainer, "get_batch_samples", counted), Resident() as resident:
-            if self.harness.device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(self.harness.device)
+    def memory(self) -> Iterator[None]:
+        """Measures the most memory in use within."""
+        device = self.harness.device
+        with Resident() as resident:
+            if device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(device)
             yield
-        cuda = self.harness.device.type == "cuda"
-        self.peak = torch.cuda.max_memory_allocated(self.harness.device) if cuda else resident.peak
+        self.peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resident.peak
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def begin(self) -> None:
         self._look(0)
         self._mark = time.perf_counter()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.harness.device.type == "cuda":
-            torch.cuda.synchronize(self.harness.device)
+    def batches(self, batches: StepBatches) -> None:
+        self._wait = batches.seconds
+        self.timed.tokens.append(batches.tokens)
+        self.timed.loss_tokens.append(batches.loss_tokens)
+        self.timed.padded_tokens.append(batches.padded_tokens)
+
+    def step(self, step: int) -> bool:
+        synchronize(self.harness.device)
         self.timed.step_seconds.append(time.perf_counter() - self._mark)
         self.timed.dataloader_seconds.append(self._wait)
-        self.done = state.global_step
-        control.should_log = True
-        self._look(self.done)
-        self.publish(ProbeStep("trial", self.done, self.wanted.steps))
-        if why := hopeless(self.points, self.probes):
-            self.stopped = why
-            control.should_training_stop = True
+        self.done = step
+        self._look(step)
+        self.publish(ProbeStep("trial", step, self.config.steps))
+        self.stopped = hopeless(self.points, self.probes)
         self._mark = time.perf_counter()
+        return bool(self.stopped)
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if logs and "loss" in logs:
-            norm = logs.get("grad_norm")
-            self.points.append(
-                Point(
-                    state.global_step,
-                    float(logs["loss"]),
-                    logs.get("learning_rate"),
-                    None if norm is None else float(norm),
-                    state.epoch,
-                )
-            )
+    def point(self, point: Point) -> None:
+        self.points.append(point)
 
     def _look(self, step: int) -> None:
-        """At the small batch often, at all held-out rows seldom and at the end."""
-        last = step == self.wanted.steps
-        if not len(self.held) or not (step % PROBED_EVERY == 0 or step % self.wanted.every == 0 or last):
+        """Evaluates the small batch often, all validation rows seldom and at the end."""
+        last = step == self.config.steps
+        if not len(self.held) or not (step % PROBED_EVERY == 0 or step % self.config.every == 0 or last):
             return
         if step % PROBED_EVERY == 0 or last:
             self.probes.append(look(self.harness, self.few, step))
             self.norms.append((step, self._norm()))
-        if step % self.wanted.every == 0 or last:
+        if step % self.config.every == 0 or last:
             began = time.perf_counter()
             self.looks.append(look(self.harness, self.held, step))
             self._look_seconds = time.perf_counter() - began
@@ -182,7 +132,7 @@ class _Watch(TrainerCallback):
 
     def trial(self) -> Trial:
         """What was seen."""
-        args = self.harness.trainer.args
+        settings = self.harness.settings
         timing = replace(
             self.timed,
             evaluation_seconds=self._look_seconds,
@@ -194,15 +144,15 @@ class _Watch(TrainerCallback):
             self.looks,
             self.probes,
             self.norms,
-            total_steps=self.wanted.total,
-            steps_per_epoch=self.wanted.per_epoch,
-            warmup_steps=self.wanted.warmed,
-            vocab_size=int(self.harness.model.get_input_embeddings().weight.shape[0]),
-            planned_lr=float(args.learning_rate),
-            max_grad_norm=float(args.max_grad_norm) if args.max_grad_norm else None,
-            finished=self.done >= self.wanted.total,
+            total_steps=self.config.total,
+            steps_per_epoch=self.config.per_epoch,
+            warmup_steps=self.config.warmed,
+            vocab_size=self.harness.vocab_size,
+            planned_lr=settings.learning_rate,
+            max_grad_norm=settings.max_grad_norm,
+            finished=self.done >= self.config.total,
         )
-        return Trial(curve, timing, self.wanted.steps, self.done, self.stopped, self.held.source)
+        return Trial(curve, timing, self.config.steps, self.done, self.stopped, self.held.source)
 
 
 RISEN = 1.5

@@ -18,8 +18,9 @@ def validation_loss(model: Any, prepared: Prepared) -> float | None:
     """Loss per learnt token over the validation rows, in nats; None where there are none."""
     if prepared.validation is None:
         return None
+    from sanetune.engine.batches import collate_for
     from sanetune.engine.loss import measure
-    from sanetune.engine.trl.engine import attention_of, collate_for
+    from sanetune.engine.models import attention_of
 
     return measure(model, prepared.validation, collate_for(prepared.tokenizer.pad_token_id, attention_of(model))).loss
 

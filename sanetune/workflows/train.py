@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sanetune.engine.answer import Answer
-    from sanetune.engine.trl.engine import Outcome
+    from sanetune.engine.base import Outcome
     from sanetune.gate.clearance import Clearance
     from sanetune.planning.plan import Plan
     from sanetune.probes.prompts import Prompts
@@ -53,7 +53,7 @@ def train(
     has no clearance."""
     from sanetune.data.model_files import locate
     from sanetune.engine.distributed import processes
-    from sanetune.engine.trl.engine import train as run_engine
+    from sanetune.engine.registry import engine_of
     from sanetune.report.terminal import run as view
     from sanetune.report.terminal.clearance import lines
     from sanetune.report.terminal.training import TrainingProgress
@@ -75,9 +75,8 @@ def train(
     if main:
         _write_beginning(run, plan, prepared)
     try:
-        outcome = run_engine(
-            plan.config, prepared, run, [TrainingProgress(console), *listeners], resume=resume, model=before.model
-        )
+        session = engine_of(plan.config).build(plan.config, prepared, run, model=before.model, resume=resume)
+        outcome = session.train([TrainingProgress(console), *listeners])
     finally:
         if main:
             _draw(run)
@@ -121,13 +120,13 @@ class _Before:
         return before
 
     def _measure(self, plan: Plan, prepared: Prepared, run: Run) -> None:
-        from sanetune.engine.models import default_device, fit_to_tokenizer, load_model, train_dtype
+        from sanetune.engine.devices import device_of
+        from sanetune.engine.models import fit_to_tokenizer, load_model, train_dtype
         from sanetune.probes.prompts import answers
 
         given = plan.config.train.given
         dtype = train_dtype(plan.config.model, bf16=bool(given.get("bf16")), fp16=bool(given.get("fp16")))
-        device = "cpu" if given.get("use_cpu") else default_device()
-        model = load_model(plan.config.model, dtype=str(dtype), device=device)
+        model = load_model(plan.config.model, dtype=str(dtype), device=device_of(plan.config))
         fit_to_tokenizer(model, prepared.tokenizer)
         self.answers = answers(model, prepared, self.prompts)
         self.loss = comparing.validation_loss(model, prepared)

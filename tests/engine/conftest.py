@@ -57,6 +57,12 @@ def prepared(tokenizer: Any, rows: list[dict[str, Any]]) -> SimpleNamespace:
     )
 
 
+def model_section(name: str, **given: Any) -> SimpleNamespace:
+    """The ``model`` section of a resolved configuration."""
+    unset = dict.fromkeys(("revision", "dtype", "attention", "adapter", "quantization", "freeze", "train_only"))
+    return SimpleNamespace(**({"name": name, "trust_remote_code": False} | unset | given))
+
+
 @pytest.fixture
 def config(base: Path) -> Callable[..., SimpleNamespace]:
     """Builds a settled configuration: ``config(learning_rate=1e-3, model={"adapter": "lora"})``."""
@@ -69,13 +75,9 @@ def config(base: Path) -> Callable[..., SimpleNamespace]:
             "eval_steps": 2, "save_strategy": "steps", "save_steps": 2, "load_best_model_at_end": True, "seed": 3,
             "data_seed": 3, "use_cpu": True, "bf16": False,
         }  # fmt: skip
-        section = {
-            "name": str(base), "revision": None, "dtype": None, "attention": None, "adapter": None,
-            "quantization": None, "freeze": None, "train_only": None, "trust_remote_code": False,
-        }  # fmt: skip
         return SimpleNamespace(
-            model=SimpleNamespace(**(section | (model or {}))),
-            train=SimpleNamespace(given=values | given, early_stopping_patience=patience),
+            model=model_section(**{"name": str(base)} | (model or {})),
+            train=SimpleNamespace(engine="trl", given=values | given, early_stopping_patience=patience),
             run=SimpleNamespace(trackers=trackers, name="test", devices=None),
         )
 

@@ -12,8 +12,9 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausalLM
 
 import sanetune
+from sanetune.engine.batches import collate_for
 from sanetune.engine.loss import batch_loss, measure
-from sanetune.engine.trl.engine import attention_of, collate_for
+from sanetune.engine.models import attention_of
 
 Prepare = Callable[..., Any]
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from sanetune.config.schema import ModelSection
 from sanetune.engine.generate import Decoding, answer, encode, stop_ids, stream
 from sanetune.engine.models import load_model
 
@@ -15,7 +15,7 @@ SHORT = Decoding(max_new_tokens=12)
 
 @pytest.fixture(scope="module")
 def model(base: Path) -> Any:
-    return load_model(SimpleNamespace(name=str(base)))
+    return load_model(ModelSection(name=str(base)))
 
 
 def ask(text: str) -> list[dict[str, Any]]:

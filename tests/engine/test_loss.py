@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from sanetune.config.schema import ModelSection
 from sanetune.data.collator import Collator
-from sanetune.engine.loss import batch_loss, kept_logits, measure, token_losses
+from sanetune.engine.loss import batch_loss, kept_logits, measure, summed_loss
 from sanetune.engine.models import load_model
 
 
@@ -18,21 +18,21 @@ def test_the_sum_is_cross_entropy_over_learnt_tokens_shifted_by_one() -> None:
     by_hand = [
         -logits[b, t - 1].log_softmax(-1)[labels[b, t]] for b in range(2) for t in range(1, 5) if labels[b, t] >= 0
     ]
-    total, count = token_losses(logits, labels)
+    total, count = summed_loss(logits, labels)
     assert count == len(by_hand) == 4
     torch.testing.assert_close(total, torch.stack(by_hand).sum())
 
 
 def test_nothing_learnt_is_zero_over_zero_and_differentiable() -> None:
     logits = torch.randn(1, 3, 4, requires_grad=True)
-    total, count = token_losses(logits, torch.full((1, 3), -100))
+    total, count = summed_loss(logits, torch.full((1, 3), -100))
     assert (total.item(), count.item()) == (0.0, 0)
     total.backward()
 
 
 @pytest.fixture(scope="module")
 def model(base: Path) -> Any:
-    return load_model(SimpleNamespace(name=str(base)))
+    return load_model(ModelSection(name=str(base)))
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -85,7 +85,7 @@ def test_only_the_places_that_are_needed_are_kept_and_the_loss_is_that_of_all(
     with torch.no_grad():
         whole = model(**{key: value for key, value in batch.items() if key != "labels"}, use_cache=False).logits
     assert logits.shape[1] < whole.shape[1]
-    kept, all_ = token_losses(logits, labels), token_losses(whole, batch["labels"])
+    kept, all_ = summed_loss(logits, labels), summed_loss(whole, batch["labels"])
     assert int(kept[1]) == int(all_[1])
     assert float(kept[0]) == pytest.approx(float(all_[0]), rel=1e-5)
 

@@ -4,12 +4,12 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from sanetune.config.schema import ModelSection
 from sanetune.engine import models
 from sanetune.engine.adapters import matching
 from sanetune.errors import ConfigError, ModelError
@@ -21,8 +21,8 @@ def folder(base: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(base, tmp_path / "model"))
 
 
-def section(name: str | Path, **more: Any) -> SimpleNamespace:
-    return SimpleNamespace(name=str(name), **more)
+def section(name: str | Path, **more: Any) -> ModelSection:
+    return ModelSection(name=str(name), **more)
 
 
 def edit(folder: Path, **values: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from sanetune.config.schema import ModelSection
 from sanetune.engine.generate import Decoding, answer
 from sanetune.engine.models import fit_to_tokenizer, load_model
 from sanetune.engine.save import generation_config, save_model, write_card
@@ -19,7 +20,7 @@ def test_a_saved_model_loads_plainly_with_its_template_stops_and_pad(
 ) -> None:
     larger = copy.deepcopy(tokenizer)
     larger.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
-    model = load_model(SimpleNamespace(name=str(base)))
+    model = load_model(ModelSection(name=str(base)))
     fit_to_tokenizer(model, larger)
     run = Run(tmp_path / "run")
     save_model(model, larger, run, stop_token_ids=[512])

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sanetune.engine import trackers
-from sanetune.engine.trl.engine import train
 from sanetune.errors import ConfigError
 from sanetune.runs import Run
+from tests.engine.running import train
 
 
 def test_an_unknown_tracker_is_named() -> None:

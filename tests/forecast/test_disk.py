@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -33,13 +32,13 @@ def test_a_checkpoint_is_as_large_as_the_one_that_is_written(tmp_path: Path) -> 
     weights = sum(weight.numel() for weight in model.parameters()) * 4
     model.save_pretrained(tmp_path)
     written = (tmp_path / "model.safetensors").stat().st_size
-    assert stored_by(model, SimpleNamespace(save_only_model=True)).checkpoint == pytest.approx(written, rel=0.01)
-    assert stored_by(model, SimpleNamespace(save_only_model=False)).checkpoint == 3 * weights
+    assert stored_by(model, save_only_model=True).checkpoint == pytest.approx(written, rel=0.01)
+    assert stored_by(model, save_only_model=False).checkpoint == 3 * weights
 
 
 def test_of_an_adapter_only_the_adapter_is_saved_on_the_way() -> None:
     model = lora(llama())
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad) * 4
-    stored = stored_by(model, SimpleNamespace(save_only_model=True))
+    stored = stored_by(model, save_only_model=True)
     assert stored.checkpoint == trained
     assert stored.final > 2 * trained

@@ -155,11 +155,11 @@ def test_a_run_takes_about_as_long_as_was_forecast(
 ) -> None:
     """The first 20 steps of 60 and the first look are the trial; the rest is the run's own."""
     from sanetune.data.prepare import prepare
-    from sanetune.engine.trl.engine import train
     from sanetune.forecast.machine import machine_of
     from sanetune.planning.plan import plan
     from sanetune.probes.harness import probe_harness
     from sanetune.runs import Run
+    from tests.engine.running import train
 
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
     settings: Any = made.config(

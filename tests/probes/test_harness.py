@@ -61,7 +61,7 @@ def test_whatever_a_probe_does_is_undone_bit_for_bit(harness: ProbeHarness) -> N
         assert not same(before, state(harness))
     assert same(before, state(harness))
     assert all(weight.grad is None for weight in harness.trained().values())
-    assert harness.trainer.optimizer is None
+    assert harness.session.trainer.optimizer is None
 
 
 def test_a_probe_that_fails_is_undone_too(harness: ProbeHarness) -> None:
@@ -123,7 +123,7 @@ def test_the_first_step_says_what_gradients_and_optimizer_do(harness: ProbeHarne
     before = state(harness)
     found = first_step(harness)
     assert same(before, state(harness))
-    assert found.has_gradients and found.dtype == "float32" and found.lr == harness.trainer.args.learning_rate
+    assert found.has_gradients and found.dtype == "float32" and found.lr == harness.settings.learning_rate
     with harness.untouched():
         loss = batch_loss(harness.model, harness.batches)
         loss.backward()

@@ -19,15 +19,16 @@ import torch
 from sanetune.config.load import load
 from sanetune.curves.series import Evaluation, Point
 from sanetune.data.prepare import prepare
-from sanetune.engine.trl.engine import train
 from sanetune.planning.plan import plan
-from sanetune.probes.harness import ProbeHarness, WeightBackup, probe_harness, without_dropout
+from sanetune.probes.harness import ProbeHarness, probe_harness, without_dropout
 from sanetune.probes.heldout import HeldOutRows, held_out_rows, look
 from sanetune.probes.lr_comparison import NEAR, branches
 from sanetune.probes.lr_search import find_critical_lr
 from sanetune.probes.overfit import chosen, overfit
-from sanetune.probes.trial import Wanted, hopeless, run
+from sanetune.probes.trial import TrialConfig, hopeless, run
+from sanetune.probes.weight_backup import WeightBackup
 from sanetune.runs import Run
+from tests.engine.running import train
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 
@@ -78,11 +79,11 @@ def same(before: list[Any], after: list[Any]) -> bool:
     return alike and before[1:] == after[1:] and before[0].keys() == after[0].keys()
 
 
-WANTED = Wanted(steps=8, total=30, warmup=4, per_epoch=20, every=4)
+WANTED = TrialConfig(steps=8, total=30, warmup=4, per_epoch=20, every=4)
 
 
 def test_the_trial_is_undone_bit_for_bit_and_so_is_the_trainer(harness: ProbeHarness) -> None:
-    before, trainer = state(harness), harness.trainer
+    before, trainer = state(harness), harness.session.trainer
     kept = trainer.args, trainer.train_dataset, trainer.model_wrapped, list(trainer.callback_handler.callbacks)
     moved: list[bool] = []
     trial, _ = run(harness, WANTED, held_out_rows(harness), lambda: moved.append(not same(before, state(harness))))
@@ -98,7 +99,7 @@ def test_the_trial_is_the_beginning_of_the_real_run(tmp_path: Path, one_thread: 
     """The same losses, rates and gradient norms as the first steps of a run with the engine itself, dropout on."""
     planned, prepared = made(tmp_path, "lora", eval_strategy="no", save_strategy="no")
     with probe_harness(planned.config, prepared) as harness:
-        trial, _ = run(harness, Wanted(12, planned.steps.total_steps, 3, 20), held_out_rows(harness))
+        trial, _ = run(harness, TrialConfig(12, planned.steps.total_steps, 3, 20), held_out_rows(harness))
     planned.config.train.given |= {"warmup_steps": 3}
     real = [one for one in train(planned.config, prepared, Run.create(tmp_path / "run")).records if one.kind == "train"]
     assert [point.lr for point in trial.curve.points] == [one.learning_rate for one in real[:12]]
@@ -137,15 +138,15 @@ def test_without_validation_rows_the_trial_keeps_some_aside(tmp_path: Path, one_
         held = held_out_rows(harness)
         assert held.source == "train" and held.left is not None
         texts = {tuple(row["input_ids"]) for row in held.rows}
-        seen = {tuple(harness.trainer.train_dataset[number]["input_ids"]) for number in held.left}
+        seen = {tuple(harness.prepared.train[number]["input_ids"]) for number in held.left}
         assert len(texts) >= 2 and not texts & seen
-        assert len(held.left) + len(held) == len(harness.trainer.train_dataset)
+        assert len(held.left) + len(held) == len(harness.prepared.train)
         trial, _ = run(harness, WANTED, held)
     assert trial.validation_split == "train" and len(trial.curve.validation) == 3
 
 
 def test_a_few_examples_are_learnt_by_heart_and_come_back(harness: ProbeHarness) -> None:
-    if "seq_lengths" in harness.trainer.train_dataset.column_names:
+    if "seq_lengths" in harness.prepared.train.column_names:
         pytest.skip("examples are learnt one by one, packed or not")
     before = state(harness)
     planned = 1e-3

@@ -46,27 +46,24 @@ def measure(harness: ProbeHarness) -> Measurement:
     import shutil
     from pathlib import Path
 
-    args = harness.trainer.args
-    adapted = hasattr(harness.model, "peft_config")
-    weights = sum(weight.numel() * weight.element_size() for weight in harness.model.parameters())
-    trained = sum(weight.numel() * weight.element_size() for weight in harness.trained().values())
-    saved = trained if adapted else weights
-    # Adam keeps two numbers for each trained weight, in the weight's own format.
-    checkpoint = saved + (0 if args.save_only_model else 2 * trained)
-    count = 0 if str(getattr(args.save_strategy, "value", args.save_strategy)) == "no" else _kept(args)
+    from sanetune.forecast.disk import stored_by
+
+    settings = harness.settings
+    stored = stored_by(harness.model, save_only_model=settings.save_only_model)
+    count = _kept(settings.save_total_limit) if settings.saves_checkpoints else 0
     folder = Path(str(harness.config.run.output_dir)).absolute()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    needed = count * checkpoint + weights + (trained if adapted else 0)
-    numbers = {"checkpoint": checkpoint, "kept": count, "needed": needed, "free": free, "share": needed / max(1, free)}
-    return Measurement(numbers)
+    needed = count * stored.checkpoint + stored.final
+    return Measurement(
+        {"checkpoint": stored.checkpoint, "kept": count, "needed": needed, "free": free, "share": needed / max(1, free)}
+    )
 
 
-def _kept(args: object) -> int:
+def _kept(limit: int | None) -> int:
     """Checkpoints on the disk at once: those kept, and the one being written before the oldest goes."""
-    limit = getattr(args, "save_total_limit", None)
-    return int(limit) + 1 if limit else 10
+    return limit + 1 if limit else 10
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

@@ -72,7 +72,7 @@ def measure(forecast: Forecast, harness: ProbeHarness) -> Measurement:
             "loss_tokens_per_second": forecast.loss_tokens_per_second,
             "padding_share": forecast.padding_share,
             "wait_share": forecast.wait_share,
-            "workers": int(harness.trainer.args.dataloader_num_workers),
+            "workers": harness.settings.dataloader_workers,
             "device": forecast.measured_on,
             "tried": tried,
         }

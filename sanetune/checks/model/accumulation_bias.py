@@ -47,13 +47,11 @@ LIMITS = {
 
 
 def measure(harness: ProbeHarness) -> Measurement:
-    import torch
+    from sanetune.engine.batches import loss_token_count
 
-    from sanetune.probes.harness import learnt
-
-    pair = sorted(harness.batches, key=learnt)
+    pair = sorted(harness.batches, key=loss_token_count)
     pair = [pair[0], pair[-1]] if len(pair) > 1 else []
-    if len(pair) < 2 or not learnt(pair[0]):
+    if len(pair) < 2 or not loss_token_count(pair[0]):
         raise NotApplicableError("there are not two batches with something to learn")
     with harness.untouched():
         harness.gradients(pair)
@@ -63,7 +61,7 @@ def measure(harness: ProbeHarness) -> Measurement:
     if not engine:
         raise NotApplicableError("no weight gets a gradient: see model-nothing-trainable")
     with harness.untouched():
-        count = sum(learnt(batch) for batch in pair)
+        count = sum(loss_token_count(batch) for batch in pair)
         for batch in pair:
             (harness.token_losses(batch).sum() / count).backward()
         square = difference = 0.0
@@ -74,8 +72,8 @@ def measure(harness: ProbeHarness) -> Measurement:
     numbers = {
         "difference": (difference / square) ** 0.5 if square else 0.0,
         "norm": square**0.5,
-        "tokens": [learnt(batch) for batch in pair],
-        "sixteen_bits": harness.trainer.args.bf16 or harness.trainer.args.fp16 or harness.model.dtype != torch.float32,
+        "tokens": [loss_token_count(batch) for batch in pair],
+        "sixteen_bits": harness.session.precision.sixteen_bits,
     }
     return Measurement(numbers)
 

@@ -58,7 +58,7 @@ def measure(harness: ProbeHarness) -> Measurement:
         "largest": float(differences.max()) if len(differences) else 0.0,
         "tokens": len(differences),
         "padding": int(batch["input_ids"].shape[1] - size),
-        "sixteen_bits": harness.trainer.args.bf16 or harness.trainer.args.fp16 or harness.model.dtype != torch.float32,
+        "sixteen_bits": harness.session.precision.sixteen_bits,
     }
     return Measurement(numbers)
 

@@ -55,12 +55,12 @@ def measure(harness: ProbeHarness, first_step: FirstStep) -> Measurement:
     sizes = {name: update.size for name, update in updates.items()}
     numbers = {
         "trained": sum(sizes.values()),
-        "parameters": harness.frozen.parameters,
+        "parameters": harness.session.frozen.parameters,
         "tensors": len(sizes),
         "without_gradient": sum(sizes[name] for name in dead),
         "names": dead[:SHOWN],
         "dead": len(dead),
-        "matched": harness.frozen.matched,
+        "matched": harness.session.frozen.matched,
     }
     return Measurement(numbers)
 

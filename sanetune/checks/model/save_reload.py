@@ -28,7 +28,6 @@ model = model.merge_and_unload()
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limit, Limits, NotApplicableError
@@ -61,12 +60,11 @@ def measure(harness: ProbeHarness, stop_tokens: frozenset[int], tokenizer: Any) 
         raise NotApplicableError("there is no memory for a second copy of the model")
     ids = harness.batches[0]["input_ids"][:1, :TOKENS].cpu()
     with harness.untouched(), tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        trained = copy.deepcopy(harness.model).to("cpu")
-        trained.__dict__.pop("forward", None)
+        trained = harness.session.detached_copy()
         _move_adapter(trained)
         before = _next(trained, ids)
         run = Run(Path(folder))
-        save_model(_plain(trained), tokenizer, run, stop_token_ids=sorted(stop_tokens))
+        save_model(trained, tokenizer, run, stop_token_ids=sorted(stop_tokens))
         again = AutoModelForCausalLM.from_pretrained(str(run.model), dtype=trained.dtype).eval()
         after = _next(again, ids)
         saved = AutoTokenizer.from_pretrained(str(run.model))
@@ -77,16 +75,9 @@ def measure(harness: ProbeHarness, stop_tokens: frozenset[int], tokenizer: Any) 
         "template": saved.chat_template == tokenizer.chat_template,
         "stops_lost": sorted(stop_tokens - kept),
         "rounded": trained.dtype != torch.float32,
-        "merged": trained is not _plain(trained) or hasattr(trained, "peft_config"),
+        "merged": hasattr(trained, "peft_config"),
     }
     return Measurement(numbers)
-
-
-def _plain(model: Any) -> Any:
-    """The model without what TRL binds to the instance."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    base.__dict__.pop("forward", None)
-    return model
 
 
 def _move_adapter(model: Any) -> None:
@@ -101,7 +92,7 @@ def _move_adapter(model: Any) -> None:
 
 def _next(model: Any, ids: Any) -> Any:
     """Log-probabilities of the next token at every place, in 32 bits."""
-    logits = _plain(model).eval()(input_ids=ids, use_cache=False).logits
+    logits = model.eval()(input_ids=ids, use_cache=False).logits
     return logits.float().log_softmax(-1)
 
 

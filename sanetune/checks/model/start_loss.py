@@ -42,13 +42,13 @@ LIMITS = {
 
 
 def measure(harness: ProbeHarness) -> Measurement:
-    from sanetune.probes.harness import learnt
+    from sanetune.engine.batches import loss_token_count
 
-    vocabulary = harness.model.get_input_embeddings().weight.shape[0]
+    vocabulary = harness.vocab_size
     with harness.untouched():
         loss = harness.loss()
     guess = math.log(vocabulary)
-    tokens = sum(learnt(batch) for batch in harness.batches)
+    tokens = sum(loss_token_count(batch) for batch in harness.batches)
     return Measurement(
         {"loss": loss, "guessing": guess, "ratio": loss / guess, "tokens": tokens, "vocabulary": vocabulary}
     )

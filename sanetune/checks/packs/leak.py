@@ -91,7 +91,7 @@ def measure(harness: ProbeHarness) -> Measurement:
         "documents": documents,
         "attention": str(getattr(harness.model.config, "_attn_implementation", "")),
         "model_type": str(harness.model.config.model_type),
-        "sixteen_bits": harness.trainer.args.bf16 or harness.trainer.args.fp16 or harness.model.dtype != torch.float32,
+        "sixteen_bits": harness.session.precision.sixteen_bits,
     }
     return Measurement(numbers)
 

@@ -1,14 +1,18 @@
-"""The configuration's ``train`` part as TRL's ``SFTConfig``: every key passed on, and those set that keep our data
-ours."""
+"""The configuration's ``train`` section as TRL's ``SFTConfig``, with what keeps TRL from preparing the data again."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sanetune.engine import trackers
 from sanetune.errors import ConfigError
 from sanetune.runs import Run
+
+if TYPE_CHECKING:
+    from trl import SFTConfig
+
+    from sanetune.config.schema import Config
 
 OURS = ("engine", "early_stopping_patience")
 """Keys of ``train`` that are sanetune's own."""
@@ -27,10 +31,18 @@ PREPARED: dict[str, Any] = {
 """What the data's preparation and the model's loading have done already, and TRL must not do a second time."""
 
 
-def training_arguments(config: Any, run: Run, *, device: str, validation: bool, resume: bool, lengths: bool) -> Any:
-    """An ``SFTConfig`` for ``config``. :class:`ConfigError` when TRL refuses a value, in its words.
+def training_arguments(config: Config, run: Run, *, device: str, validation: bool, resume: bool) -> SFTConfig:
+    """Return TRL's arguments for ``config``.
 
-    ``validation``: there are validation rows; ``lengths``: the data has a column of lengths to group by.
+    Args:
+        config: The resolved configuration.
+        run: The folder that checkpoints go to.
+        device: "cuda", "mps" or "cpu".
+        validation: Whether there are validation rows.
+        resume: Whether the run goes on from a checkpoint.
+
+    Raises:
+        ConfigError: When TRL refuses a value, in its words.
     """
     from trl import SFTConfig
 
@@ -38,20 +50,19 @@ def training_arguments(config: Any, run: Run, *, device: str, validation: bool, 
     names = trackers.check(given.pop("report_to", None) or getattr(config.run, "trackers", None) or [])
     trackers.configure(names, run)
     values = _defaults(device, validation, resume) | given | PREPARED
-    _settle_checkpointing(values, device)
+    _resolve_checkpointing(values, device)
     values |= {
         "output_dir": str(run.checkpoints),
         "run_name": given.get("run_name") or getattr(config.run, "name", None) or run.name,
         "report_to": names or "none",
         "dataset_kwargs": {**(given.get("dataset_kwargs") or {}), "skip_prepare_dataset": True},
         "disable_tqdm": True,
+        "length_column_name": "length",
     }
     if device == "cpu":
         values["use_cpu"] = True
     if not validation:
         values |= {"eval_strategy": "no", "load_best_model_at_end": False, "eval_on_start": False}
-    if lengths:
-        values["length_column_name"] = "length"
     if values.get("eval_strategy", "no") == "no" and "eval_on_start" not in given:
         values["eval_on_start"] = False
     if getattr(config.train, "early_stopping_patience", None) and validation:
@@ -71,7 +82,7 @@ def training_arguments(config: Any, run: Run, *, device: str, validation: bool, 
 
 
 def _defaults(device: str, validation: bool, resume: bool) -> dict[str, Any]:
-    """What holds for keys that the configuration leaves open even after deriving."""
+    """What holds for keys that are unset even after defaults were inferred."""
     return {
         "bf16": False if device != "cuda" else None,
         # A NaN loss is the news, not noise.
@@ -86,9 +97,9 @@ def _defaults(device: str, validation: bool, resume: bool) -> dict[str, Any]:
     }
 
 
-def _settle_checkpointing(values: dict[str, Any], device: str) -> None:
-    """Use the new name of activation checkpointing; left open it is on, as in TRL, but not on a CPU, where it only
-    costs."""
+def _resolve_checkpointing(values: dict[str, Any], device: str) -> None:
+    """Use the new name of activation checkpointing; unset it is on, as in TRL, but not on a CPU, where it only costs
+    time."""
     for old, new in (
         ("gradient_checkpointing", "activation_checkpointing"),
         ("gradient_checkpointing_kwargs", "activation_checkpointing_kwargs"),

@@ -7,19 +7,35 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
+from sanetune.curves.series import Point
 from sanetune.engine.metrics import Listener, MetricsFile, Record
+from sanetune.engine.trl.trainer import Trainer
 from sanetune.errors import RunError
 
 
-class Publisher(TrainerCallback):
-    """Turns what transformers logs into records, tells the listeners, and stops when a signal came."""
+def logged_point(state: TrainerState, logs: dict[str, Any] | None) -> Point | None:
+    """Return what transformers logged of a training step; None where the entry is about something else."""
+    if not logs or "loss" not in logs:
+        return None
+    norm = logs.get("grad_norm")
+    return Point(
+        state.global_step,
+        float(logs["loss"]),
+        logs.get("learning_rate"),
+        None if norm is None else float(norm),
+        state.epoch,
+    )
 
-    def __init__(self, listeners: Sequence[Listener]) -> None:
+
+class Publisher(TrainerCallback):
+    """Turns what transformers logs into records, passes them on to listeners, and stops when a signal came."""
+
+    def __init__(self, trainer: Trainer, listeners: Sequence[Listener]) -> None:
         self.listeners = list(listeners)
         self.records: list[Record] = []
-        self.trainer: Any = None
+        self.trainer = trainer
         self._began = self._last = time.monotonic()
         self._idle = 0.0
         self._counted = (0, 0)
@@ -27,7 +43,7 @@ class Publisher(TrainerCallback):
 
     def say(self, words: str) -> None:
         """Pass words on to the user."""
-        if self.trainer is None or self.trainer.is_world_process_zero():
+        if self.trainer.is_world_process_zero():
             for listener in self.listeners:
                 listener.say(words)
 
@@ -60,23 +76,23 @@ class Publisher(TrainerCallback):
             control.should_evaluate = control.should_save = False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if logs is None or "loss" not in logs:
+        if (point := logged_point(state, logs)) is None:
             return
-        tokens, learnt = self.trainer.tokens_seen()
+        tokens, in_loss = self.trainer.tokens_seen()
         now, idle = time.monotonic(), self.trainer.idle_seconds
         busy = max(now - self._last - (idle - self._idle), 1e-9)
         self._publish(
             state,
             kind="train",
-            loss=logs["loss"],
-            learning_rate=logs.get("learning_rate"),
-            grad_norm=None if logs.get("grad_norm") is None else float(logs["grad_norm"]),
+            loss=point.loss,
+            learning_rate=point.lr,
+            grad_norm=point.grad_norm,
             tokens=tokens,
-            loss_tokens=learnt,
+            loss_tokens=in_loss,
             tokens_per_second=round((tokens - self._counted[0]) / busy, 1),
-            loss_tokens_per_second=round((learnt - self._counted[1]) / busy, 1),
+            loss_tokens_per_second=round((in_loss - self._counted[1]) / busy, 1),
         )
-        self._last, self._idle, self._counted = now, idle, (tokens, learnt)
+        self._last, self._idle, self._counted = now, idle, (tokens, in_loss)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         if metrics and "eval_loss" in metrics:

@@ -1,25 +1,32 @@
-"""TRL's SFTTrainer with what a proven run needs: exact validation, whole checkpoints, a resume that repeats the same
-run.
+"""TRL's SFTTrainer with exact validation, whole checkpoints, and a resume that repeats the same run.
 
-Each override says which behaviour of TRL 1.16 or transformers 5.23 it mends.
+Each override says which behaviour of TRL 1.16 or transformers 5.23 it mends. What probes need of a trainer are public
+methods here, so that nobody has to patch one.
+
+Shapes: B rows of a batch, T tokens of its longest row.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets
 import torch
 from torch import Tensor
+from torch.utils.data import Sampler
 from transformers.trainer_callback import ExportableState, PrinterCallback
+from transformers.trainer_pt_utils import LabelSmoother
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 
+from sanetune.data.labels import MASKED
 from sanetune.engine import checkpoints
-from sanetune.engine.loss import MASKED
+from sanetune.engine.adapters import base_of
+from sanetune.engine.batches import Batch, real_token_count
 from sanetune.engine.signals import Stop
 from sanetune.engine.trl.logits import keep_logits
 from sanetune.engine.trl.sampler import LengthGrouped
@@ -32,48 +39,60 @@ class EvaluationStoppedError(Exception):
 class Trainer(SFTTrainer):
     """Trains on rows that are ready: ``input_ids``, ``labels``, and ``seq_lengths`` where packed."""
 
-    def __init__(self, *args: Any, stop: Stop | None = None, fingerprint: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, fingerprint: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
         # TRL's loss always divides by the tokens of the effective batch, also where the model's forward has no
         # **kwargs.
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = True
-        self.stop = stop or Stop()
+        self.stop = Stop()
         self.fingerprint = fingerprint
         self.idle_seconds = 0.0
+        self.schedule_steps: int | None = None
+        """Steps that the schedule stretches over; None: those that are made."""
+        self.on_batches: Callable[[list[Batch], float], None] | None = None
+        """Called with the micro-batches of each step and the seconds that the dataloader took for them."""
+        self._alone = False
         self._seen = [0, 0]
         self._pad = self._tokenizer.pad_token_id
         self._unread = torch.zeros(2, dtype=torch.long, device=self.args.device)
         if self.args.device.type == "cpu":
-            keep_logits(self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model)
+            keep_logits(base_of(self.model))
 
     # ---- which rows, and what of them ----
 
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns = ["input_ids", "labels", "seq_lengths", self.args.length_column_name]
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+    def _get_train_sampler(self, train_dataset: datasets.Dataset | None = None) -> Sampler[int] | None:
         """Grouping by length draws from the seed and the epoch, not from the global random state (see
         LengthGrouped)."""
         rows = self.train_dataset if train_dataset is None else train_dataset
         if self.args.train_sampling_strategy != "group_by_length" or "length" not in rows.column_names:
-            return super()._get_train_sampler(train_dataset)
+            sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
+            return sampler
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         return LengthGrouped(
             list(rows["length"]), self.args.train_batch_size * self.args.gradient_accumulation_steps, seed
         )
 
-    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
-        """Count the tokens of each step: all of them (no padding), and the learnt ones."""
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], Tensor | int | None]:
+        """Count the tokens of each step: all of them (no padding), and those in the loss."""
+        began = time.perf_counter()
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         for batch in batches:
-            learnt = (batch["labels"][..., 1:] != MASKED).sum()
-            self._unread += torch.stack([real_tokens(batch, self._pad), learnt]).to(self._unread.device)
+            in_loss = (batch["labels"][..., 1:] != MASKED).sum()
+            counts = torch.stack([real_token_count(batch, self._pad), in_loss])
+            self._unread += counts.to(self._unread.device)
+        if self.on_batches is not None:
+            self.on_batches(batches, time.perf_counter() - began)
         return batches, items
 
     def tokens_seen(self) -> tuple[int, int]:
-        """All tokens and learnt tokens since the run began, on all processes. All processes must ask together."""
+        """Return all tokens and the tokens in the loss since the run began, on all processes, which ask together."""
         both = self.accelerator.reduce(self._unread, "sum").tolist()
         self._unread.zero_()
         self._seen = [before + new for before, new in zip(self._seen, both, strict=True)]
@@ -99,8 +118,8 @@ class Trainer(SFTTrainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
-        """The loss per learnt token over all rows. transformers takes the mean of the batches' means instead, which
-        depends on how rows are batched; TRL adds a mixture's balancing loss to it."""
+        """Compute the loss per token in the loss over all rows. transformers takes the mean of the batches' means
+        instead, which depends on how rows are batched; TRL adds a mixture's balancing loss to it."""
         model = self._wrap_model(self.model, training=False)
         if len(self.accelerator._models) == 0 and model is self.model:
             model = self.accelerator.prepare_model(model, evaluation_mode=True)
@@ -111,7 +130,7 @@ class Trainer(SFTTrainer):
             for inputs in dataloader:
                 if self.stop_agreed():
                     raise EvaluationStoppedError
-                for k, value in enumerate(self._loss_sums(model, self._prepare_inputs(inputs))):
+                for k, value in enumerate(self.loss_sums(model, self._prepare_inputs(inputs))):
                     sums[k] += value
                 self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         loss, correct, tokens = self._over_processes(sums)
@@ -122,7 +141,8 @@ class Trainer(SFTTrainer):
         }
         return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(dataloader.dataset))
 
-    def _loss_sums(self, model: Any, inputs: dict[str, Tensor]) -> tuple[float, float, float]:
+    def loss_sums(self, model: Any, inputs: Batch) -> tuple[float, int, int]:
+        """Return the loss of a batch (B, T) in nats, how many tokens are predicted rightly, and how many there are."""
         with torch.no_grad(), self.compute_loss_context_manager():
             out = model(**inputs, fused_lm_head=True, use_cache=False)
         return -out.log_probs.double().sum().item(), out.is_top1.sum().item(), out.label_mask.sum().item()
@@ -133,6 +153,39 @@ class Trainer(SFTTrainer):
         here = torch.tensor(sums, dtype=torch.float64, device=self.args.device)
         total: list[float] = self.accelerator.reduce(here, "sum").tolist()
         return total
+
+    # ---- parts of a run, for probes ----
+
+    @contextlib.contextmanager
+    def alone(self, micro_batches: int, *, label_smoothing: bool) -> Iterator[None]:
+        """Let ``training_step`` take gradients over ``micro_batches`` that all processes have alike, so that their sum
+        is not scaled for several processes, and let a loss that depends on no trained weight leave none."""
+        averaged: bool = self.args.average_tokens_across_devices
+        smoother: LabelSmoother | None = self.label_smoother  # type: ignore[has-type]
+        self.current_gradient_accumulation_steps = micro_batches
+        self.args.average_tokens_across_devices, self._alone = False, True
+        if not label_smoothing:
+            self.label_smoother = None
+        try:
+            yield
+        finally:
+            self.args.average_tokens_across_devices, self.label_smoother = averaged, smoother
+            self._alone = False
+
+    def compute_loss(
+        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Tensor | int | None = None
+    ) -> Any:
+        """TRL's loss. torch calls a backward pass that leads nowhere an error, so :meth:`alone` gives it an end."""
+        found = super().compute_loss(
+            model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch
+        )
+        if self._alone and isinstance(found, Tensor) and not found.requires_grad:
+            return found + torch.zeros((), device=found.device, requires_grad=True)
+        return found
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        """Stretch the schedule over ``schedule_steps`` where fewer are made."""
+        return super().create_scheduler(max(self.schedule_steps or 0, num_training_steps), optimizer)
 
     # ---- stopping ----
 
@@ -219,15 +272,3 @@ class Trainer(SFTTrainer):
 
     def _exportable(self) -> list[Any]:
         return [c for c in [*self.callback_handler.callbacks, self.control] if isinstance(c, ExportableState)]
-
-
-def real_tokens(batch: dict[str, Tensor], pad: int) -> Tensor:
-    """How many tokens of a batch (B, T) are not padding. In packs, padding is the row's last document, all of it
-    pads."""
-    if "attention_mask" in batch:
-        return batch["attention_mask"].sum()
-    places = torch.arange(batch["input_ids"].shape[1], device=batch["input_ids"].device)
-    starts = ((batch["position_ids"] == 0) * places).max(dim=1, keepdim=True).values
-    last = places >= starts
-    padding = last & ((batch["input_ids"] == pad) | ~last).all(dim=1, keepdim=True)
-    return (~padding).sum()

@@ -17,7 +17,7 @@ from sanetune.report.terminal.compare import summary
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
-    from sanetune.engine.trl.engine import Outcome
+    from sanetune.engine.base import Outcome
     from sanetune.planning.plan import Plan
     from sanetune.report.terminal.compare import Comparison
     from sanetune.runs import Run

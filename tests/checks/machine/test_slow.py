@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -136,11 +137,12 @@ def test_a_clean_run_of_a_small_model_on_a_cpu_passes(harness: ProbeHarness) -> 
 def test_trying_switches_leaves_everything_as_it_was(harness: ProbeHarness) -> None:
     weights = {name: value.clone() for name, value in harness.model.state_dict().items()}
     state, modes = torch.get_rng_state(), [one.training for one in harness.model.modules()]
-    harness.trainer.args.activation_checkpointing = True
+    settings = harness.settings
+    harness.session.settings = replace(settings, activation_checkpointing=True)
     try:
         names = [one.name for one in switches(harness, 0.3)]
     finally:
-        harness.trainer.args.activation_checkpointing = False
+        harness.session.settings = settings
     assert any("checkpointing" in name for name in names)
     assert all(torch.equal(value, weights[name]) for name, value in harness.model.state_dict().items())
     assert torch.equal(state, torch.get_rng_state())
@@ -186,7 +188,7 @@ def test_padding_is_named_with_what_it_costs(harness: ProbeHarness, monkeypatch:
     batch = {name: value.repeat(1, 3) for name, value in harness.batches[0].items()}
     batch["attention_mask"][:, harness.batches[0]["attention_mask"].shape[1] :] = 0
     monkeypatch.setattr(harness, "batches", [batch])
-    monkeypatch.setattr(harness.trainer.args, "train_sampling_strategy", "random")
+    monkeypatch.setattr(harness.session, "settings", replace(harness.settings, groups_by_length=False))
     monkeypatch.setattr(ProbeHarness, "gradients", lambda self, some: time.sleep(some[0]["input_ids"].numel() / 1e5))
     found = looked(harness, padded_tokens=[3_000] * 50)
     assert found.verdict is Verdict.WARN
@@ -195,7 +197,5 @@ def test_padding_is_named_with_what_it_costs(harness: ProbeHarness, monkeypatch:
 
 
 def test_bf16_is_tried_only_where_a_gpu_computes_in_it() -> None:
-    harness: Any = SimpleNamespace(
-        trainer=SimpleNamespace(args=SimpleNamespace(bf16=False, fp16=False)), device=torch.device("cpu")
-    )
+    harness: Any = SimpleNamespace(settings=SimpleNamespace(mixed_precision=None), device=torch.device("cpu"))
     assert module._precision(harness, {}) is None

@@ -186,16 +186,16 @@ def test_a_full_disk_and_memory_that_does_not_suffice_are_found(tmp_path: Path) 
 
 
 def test_a_model_in_which_nothing_is_trained_is_found_and_breaks_no_other_probe(tmp_path: Path) -> None:
-    from sanetune.probes import harness
+    from sanetune.engine.trl.engine import TrlEngine
 
-    whole = harness.build
+    whole = TrlEngine.build
 
     def frozen(*args: Any, **kwargs: Any) -> Any:
-        built = whole(*args, **kwargs)
-        built.trainer.model.requires_grad_(False)
-        return built
+        session = whole(*args, **kwargs)
+        session.model.requires_grad_(False)
+        return session
 
-    with mock.patch.object(harness, "build", frozen):
+    with mock.patch.object(TrlEngine, "build", frozen):
         report = probed(tmp_path)
     assert bad(report) == {"model-nothing-trainable"}
     assert "see model-nothing-trainable" in report["model-rate-critical"].what

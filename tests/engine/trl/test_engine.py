@@ -18,9 +18,10 @@ from sanetune.engine import checkpoints
 from sanetune.engine.loss import batch_loss, measure
 from sanetune.engine.metrics import Listener, Record, curve, read
 from sanetune.engine.models import load_model
-from sanetune.engine.trl.engine import train
 from sanetune.errors import ConfigError, DataError, RunError
 from sanetune.runs import Run
+from tests.engine.conftest import model_section
+from tests.engine.running import train
 
 Config = Callable[..., SimpleNamespace]
 
@@ -74,8 +75,8 @@ def SIX(base: Path) -> SimpleNamespace:
         "neftune_noise_alpha": 5, "train_sampling_strategy": "group_by_length",
     }  # fmt: skip
     return SimpleNamespace(
-        model=SimpleNamespace(name=str(base)),
-        train=SimpleNamespace(given=given, early_stopping_patience=None),
+        model=model_section(str(base)),
+        train=SimpleNamespace(engine="trl", given=given, early_stopping_patience=None),
         run=SimpleNamespace(trackers=[], name="six"),
     )
 

@@ -10,11 +10,11 @@ from typing import Any
 from datasets import Dataset
 from transformers import AutoTokenizer
 
-from sanetune.engine.trl.engine import train
 from sanetune.runs import Run
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from conftest import STORY, TEMPLATE
+sys.path.insert(0, str(Path(__file__).parents[3]))
+from tests.engine.conftest import STORY, TEMPLATE, model_section
+from tests.engine.running import train
 
 
 def rows(tokenizer: Any) -> list[dict[str, Any]]:
@@ -45,8 +45,8 @@ def main(model: str, folder: str) -> None:
         "train_sampling_strategy": "sequential", "ddp_backend": "gloo", "per_device_eval_batch_size": 2,
     }  # fmt: skip
     config = SimpleNamespace(
-        model=SimpleNamespace(name=model),
-        train=SimpleNamespace(given=given, early_stopping_patience=None),
+        model=model_section(model),
+        train=SimpleNamespace(engine="trl", given=given, early_stopping_patience=None),
         run=SimpleNamespace(trackers=[], name="two"),
     )
     train(config, prepared, Run(folder))

@@ -1,0 +1,294 @@
+"""The seam between a training loop and everything that uses it: an engine builds a session, a session trains.
+
+The gate, the probes and the commands know :class:`Engine` and :class:`Session` alone. A new loop implements both in a
+package of its own beside ``engine/trl`` and is named in :mod:`sanetune.engine.registry`.
+
+Shapes: B rows of a batch, T tokens of its longest row.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sanetune.engine.precision import MixedPrecision, Precision
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from sanetune.config.schema import Config
+    from sanetune.curves.series import Point
+    from sanetune.data.prepare import Prepared
+    from sanetune.engine.adapters import Frozen
+    from sanetune.engine.batches import Batch, Batches, Row
+    from sanetune.engine.loss import Measured
+    from sanetune.engine.metrics import Listener, Record
+    from sanetune.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """What a training loop runs with, after its own defaults were filled in.
+
+    Attributes:
+        per_device_train_batch_size: Rows of a micro-batch on one device.
+        per_device_eval_batch_size: Rows of a validation batch on one device.
+        gradient_accumulation_steps: Micro-batches of one optimizer step on one device.
+        learning_rate: The planned peak.
+        max_grad_norm: Norm to which gradients are clipped; None: they are not.
+        mixed_precision: Format of matrix products beside 32-bit weights; None: that of the weights.
+        activation_checkpointing: Whether activations are computed again in the backward pass instead of kept.
+        activation_checkpointing_kwargs: What it was set up with, as transformers names it.
+        groups_by_length: Whether rows of like length are batched together.
+        dataloader_workers: Processes that make batches; 0: the training process itself.
+        saves_checkpoints: Whether any are written before the end.
+        save_only_model: Whether they leave out the optimizer's state, and so cannot be resumed.
+        save_total_limit: Most checkpoints that are kept; None: all.
+        world_size: Processes that train together.
+    """
+
+    per_device_train_batch_size: int
+    per_device_eval_batch_size: int
+    gradient_accumulation_steps: int
+    learning_rate: float
+    max_grad_norm: float | None = None
+    mixed_precision: MixedPrecision | None = None
+    activation_checkpointing: bool = False
+    activation_checkpointing_kwargs: dict[str, Any] = field(default_factory=dict)
+    groups_by_length: bool = False
+    dataloader_workers: int = 0
+    saves_checkpoints: bool = True
+    save_only_model: bool = False
+    save_total_limit: int | None = None
+    world_size: int = 1
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended. Losses are per token in the loss, in nats.
+
+    Attributes:
+        steps: Optimizer steps done, those before a resumed stop included.
+        epochs: Passes over the training rows, in parts too.
+        train_loss: Of the last training record.
+        validation_loss: Of the last evaluation; None: there was none.
+        best_step: Step of the lowest validation loss.
+        best_validation_loss: The lowest validation loss.
+        base_validation_loss: Validation loss before the first step.
+        stopped_early: Whether it ended before the planned number of steps.
+        resumed_from: Step of the checkpoint that it went on from; None: it began anew.
+        seconds: Time of training in this call, without loading and saving the model.
+        tokens: Tokens seen since the run began, padding left out.
+        loss_tokens: Those of them in the loss.
+        frozen: What of the model was trained.
+        model: The plain tuned model as it lies in the run's folder, an adapter merged; None beside the main process.
+        records: What was published, in order.
+        notes: Sentences that the user should be told.
+    """
+
+    steps: int
+    epochs: float
+    train_loss: float
+    validation_loss: float | None
+    best_step: int | None
+    best_validation_loss: float | None
+    base_validation_loss: float | None
+    stopped_early: bool
+    resumed_from: int | None
+    seconds: float
+    tokens: int
+    loss_tokens: int
+    frozen: Frozen
+    model: PreTrainedModel | None = None
+    records: list[Record] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochBatches:
+    """One epoch of batches of each split; ``validation`` is None where there are no validation rows."""
+
+    train: Batches
+    validation: Batches | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShortRun:
+    """The first steps of a run, on the whole run's learning rate schedule.
+
+    Attributes:
+        steps: Optimizer steps that are made.
+        total_steps: Steps of the whole run, over which the schedule stretches.
+        warmup_steps: Steps of warm-up.
+        rows: Numbers of the training rows that may be used; None: all.
+    """
+
+    steps: int
+    total_steps: int
+    warmup_steps: int
+    rows: list[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepBatches:
+    """The micro-batches of one optimizer step, as this process took them from the dataloader.
+
+    Attributes:
+        tokens: Tokens, padding left out.
+        loss_tokens: Those of them in the loss.
+        padded_tokens: Tokens with padding.
+        seconds: Time spent waiting for them.
+    """
+
+    tokens: int
+    loss_tokens: int
+    padded_tokens: int
+    seconds: float
+
+
+class StepWatcher(Protocol):
+    """Follows a short run, in every process."""
+
+    def begin(self) -> None:
+        """Called before the first step, with the model ready to train."""
+
+    def batches(self, batches: StepBatches) -> None:
+        """Called when the batches of a step were taken, before it is made."""
+
+    def step(self, step: int) -> bool:
+        """Called when ``step`` optimizer steps were made; returns whether to end the run here."""
+
+    def point(self, point: Point) -> None:
+        """Called after each step with its loss, learning rate and gradient norm."""
+
+
+class Session(abc.ABC):
+    """A model, its data and a training loop, ready to train or to be probed.
+
+    Attributes:
+        model: The model as it trains, with its adapter and frozen weights.
+        settings: What the loop runs with.
+        frozen: What of the model is trained.
+        notes: Sentences that the user should be told.
+    """
+
+    model: PreTrainedModel
+    settings: LoopSettings
+    frozen: Frozen
+    notes: list[str]
+
+    @property
+    def precision(self) -> Precision:
+        """The number formats that the model is stored and computed in."""
+        return Precision.of(self.model, self.settings.mixed_precision)
+
+    # ---- a run ----
+
+    @abc.abstractmethod
+    def train(self, listeners: Sequence[Listener] = ()) -> Outcome:
+        """Train the whole run; leave checkpoints, metrics and the tuned model in the run's folder.
+
+        Args:
+            listeners: Who follows the run, besides the metrics file.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C or SIGTERM, once a checkpoint is written.
+            UserError: For a disk that fills, memory that does not suffice, and the like.
+        """
+
+    # ---- parts of it, for probes ----
+
+    @abc.abstractmethod
+    def train_batches(self) -> Batches:
+        """Return one epoch of this process's training micro-batches, in the order of the run's first epoch."""
+
+    @abc.abstractmethod
+    def collate(self, rows: Sequence[Row]) -> Batch:
+        """Return ``rows`` as one batch, as the run makes them; in main memory."""
+
+    @abc.abstractmethod
+    def token_losses(self, batch: Batch) -> Tensor:
+        """Return the cross entropy of every token of ``batch`` (B, T) in nats, in the run's precision; differentiable.
+
+        It is 0 where the label is masked, and in the first column. This is the definition of the loss, computed apart
+        from the loop's own.
+        """
+
+    @abc.abstractmethod
+    def forward_backward_step(self, batches: Sequence[Batch], *, label_smoothing: bool = True) -> float:
+        """Add the gradient of one optimizer step over ``batches`` to the weights, as the loop itself takes it.
+
+        The model is in training mode afterwards. Gradients are neither clipped nor scaled; where the loss depends on no
+        trained weight they stay None. With several processes each works alone, on batches of its own.
+
+        Args:
+            batches: The micro-batches of the step, on the model's device.
+            label_smoothing: Whether labels are smoothed where the run smooths them.
+
+        Returns:
+            The loss per token in the loss, in nats.
+        """
+
+    @abc.abstractmethod
+    def evaluate(self, batch: Batch) -> Measured:
+        """Return the loss of ``batch`` (B, T) as the loop's own validation computes it."""
+
+    @abc.abstractmethod
+    def optimizer(self) -> AbstractContextManager[torch.optim.Optimizer]:
+        """Return a context that gives the run's optimizer, fresh, at its planned peak, and lets it go at the end."""
+
+    @abc.abstractmethod
+    def train_briefly(self, run: ShortRun, watcher: StepWatcher) -> None:
+        """Make the first steps of the run, with nothing saved, evaluated or published.
+
+        The weights and random states are those of the run afterwards; the loop is as it was before.
+        """
+
+    @abc.abstractmethod
+    def detached_copy(self) -> PreTrainedModel:
+        """Return a copy of the model in main memory, without anything that the loop has bound to it: what is saved."""
+
+    def set_activation_checkpointing(self, on: bool) -> None:
+        """Switch activation checkpointing of the model on, as the run sets it up, or off."""
+        from sanetune.engine.models import set_activation_checkpointing
+
+        set_activation_checkpointing(self.model, on, self.settings.activation_checkpointing_kwargs)
+
+
+class Engine(abc.ABC):
+    """A training loop: builds sessions."""
+
+    @abc.abstractmethod
+    def build(
+        self,
+        config: Config,
+        prepared: Prepared,
+        run: Run,
+        *,
+        model: PreTrainedModel | None = None,
+        resume: bool = False,
+    ) -> Session:
+        """Load the model and set up the loop; nothing is trained yet.
+
+        Args:
+            config: The resolved configuration (``plan.config``).
+            prepared: The rows.
+            run: The folder that the run writes to.
+            model: A base model that is loaded already; it is changed.
+            resume: Whether to go on from the newest complete checkpoint, where there is one.
+
+        Raises:
+            UserError: For rows, settings or a model that cannot be trained.
+        """
+
+    @abc.abstractmethod
+    def epoch(self, config: Config, prepared: Prepared) -> EpochBatches:
+        """Return the very batches of one epoch of the run that ``config`` describes, without loading its model.
+
+        Each of several processes gets the batches of all of them. Random states are left as they were.
+        """

@@ -1,0 +1,116 @@
+"""Rows and batches as every engine has them: which columns are trained on, how they are collated and counted.
+
+Shapes: B rows of a batch, T tokens of its longest row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sanetune.data.labels import MASKED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import datasets
+    import torch
+    from torch import Tensor
+
+Batch = dict[str, "Tensor"]
+"""``input_ids`` and ``labels`` (B, T), with ``attention_mask`` (padded rows) or ``position_ids`` (packs)."""
+
+Row = dict[str, Any]
+"""``input_ids`` and ``labels``, equally long lists; ``seq_lengths`` too where it is a pack."""
+
+Collate = Callable[[Sequence[Row]], Batch]
+
+COLUMNS = ("input_ids", "labels", "seq_lengths")
+"""The columns that are trained on."""
+
+
+class Batches(Protocol):
+    """One epoch of batches: how many, and the batches in their order."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+def collate_for(pad_token_id: int, attention: str = "") -> Collate:
+    """Return the collator of every engine: padded rows, or packs where the rows carry ``seq_lengths``.
+
+    Args:
+        pad_token_id: Id that fills the rest of a row.
+        attention: The model's attention implementation. FlashAttention tells documents apart by one row of positions,
+            so packs are flattened for it.
+    """
+    from sanetune.data.collator import Collator
+
+    padded = Collator(pad_token_id, packed=False)
+    packed = Collator(pad_token_id, packed=True, flatten="flash" in attention)
+
+    def collate(rows: Sequence[Row]) -> Batch:
+        rows = [{key: value for key, value in row.items() if key != "length"} for row in rows]
+        return packed(rows) if "seq_lengths" in rows[0] else padded(rows)
+
+    return collate
+
+
+def training_columns(rows: datasets.Dataset, *, lengths: bool) -> datasets.Dataset:
+    """Return ``rows`` with the columns that training needs, and with each row's ``length`` where asked for."""
+    rows = rows.select_columns([name for name in COLUMNS if name in rows.column_names])
+    return rows.add_column("length", token_counts(rows)) if lengths else rows
+
+
+def token_counts(rows: datasets.Dataset) -> list[int]:
+    """Return the number of tokens of every row."""
+    import pyarrow.compute as pc
+
+    counts: list[int] = pc.list_value_length(rows.with_format("arrow")[:]["input_ids"]).to_pylist()
+    return counts
+
+
+def filled_up(rows: datasets.Dataset, multiple: int) -> datasets.Dataset:
+    """Return ``rows`` with as many fully masked rows behind them as make their number a multiple of ``multiple``.
+
+    Processes that evaluate together need equally many full batches. accelerate would repeat real rows to get there, and
+    count them twice; the rows added here add no token to the loss.
+    """
+    short = -len(rows) % multiple
+    if not short:
+        return rows
+    from datasets import concatenate_datasets
+
+    lengths = token_counts(rows)
+    shortest = min(range(len(rows)), key=lengths.__getitem__)
+    blank = rows.select([shortest] * short).map(
+        lambda row: {"labels": [MASKED] * len(row["labels"])}, keep_in_memory=True
+    )
+    return concatenate_datasets([rows, blank.cast(rows.features)])
+
+
+def loss_token_count(batch: Batch) -> int:
+    """Return how many tokens of ``batch`` (B, T) the loss is a mean over; a row's first token is never predicted."""
+    return int((batch["labels"][:, 1:] != MASKED).sum())
+
+
+def real_token_count(batch: Batch, pad_token_id: int) -> Tensor:
+    """Return how many tokens of ``batch`` (B, T) are not padding, as a scalar tensor on the batch's device.
+
+    In packs, padding is a row's last document, all of it ``pad_token_id``.
+    """
+    import torch
+
+    if "attention_mask" in batch:
+        return batch["attention_mask"].sum()
+    places = torch.arange(batch["input_ids"].shape[1], device=batch["input_ids"].device)
+    starts = ((batch["position_ids"] == 0) * places).max(dim=1, keepdim=True).values
+    last = places >= starts
+    padding = last & ((batch["input_ids"] == pad_token_id) | ~last).all(dim=1, keepdim=True)
+    return (~padding).sum()
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """Return the tensors of ``batch`` on ``device``."""
+    return {name: value.to(device) for name, value in batch.items()}

@@ -1,0 +1,23 @@
+"""The engines by the name that ``train.engine`` has for them; the one place that knows which there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune.engine.base import Engine
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+
+
+def engine_of(config: Config) -> Engine:
+    """Return the engine that ``config`` names. Its libraries are imported here, and not before.
+
+    Raises:
+        ValueError: For a name that no engine has; the configuration's types allow none.
+    """
+    if config.train.engine == "trl":
+        from sanetune.engine.trl.engine import TrlEngine
+
+        return TrlEngine()
+    raise ValueError(f"there is no engine {config.train.engine!r}")

@@ -1,0 +1,225 @@
+"""A session of TRL's trainer: the whole run, and the parts of it that probes need."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback
+
+from sanetune.engine import checkpoints, loss
+from sanetune.engine.adapters import Frozen, base_of
+from sanetune.engine.base import LoopSettings, Outcome, Session, ShortRun, StepWatcher
+from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
+from sanetune.engine.library_logs import quiet
+from sanetune.engine.loss import Measured
+from sanetune.engine.metrics import Listener, MetricsFile
+from sanetune.engine.models import fit_to_tokenizer, load_model
+from sanetune.engine.save import save_model
+from sanetune.engine.signals import Stop
+from sanetune.engine.trl.callbacks import PublishedNote, Publisher
+from sanetune.engine.trl.short_run import WatchedSteps, shortened
+from sanetune.engine.trl.trainer import Trainer
+from sanetune.runs import Run
+
+if TYPE_CHECKING:
+    from trl import SFTConfig
+
+    from sanetune.config.schema import Config, ModelSection
+    from sanetune.data.prepare import Prepared
+
+
+class TrlSession(Session):
+    """See :class:`sanetune.engine.base.Session`."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        config: Config,
+        prepared: Prepared,
+        run: Run,
+        frozen: Frozen,
+        notes: list[str],
+        start: Path | None,
+    ) -> None:
+        self.trainer, self.frozen, self.notes = trainer, frozen, notes
+        self.settings = loop_settings(trainer.args)
+        self._config, self._prepared, self._run, self._start = config, prepared, run, start
+
+    @property
+    def model(self) -> PreTrainedModel:  # type: ignore[override]
+        """The model as it trains."""
+        return self.trainer.model
+
+    # ---- a run ----
+
+    def train(self, listeners: Sequence[Listener | TrainerCallback] = ()) -> Outcome:
+        """See :meth:`sanetune.engine.base.Session.train`; ``listeners`` may be transformers' own callbacks too."""
+        trainer = self.trainer
+        mine = [one for one in listeners if isinstance(one, Listener)]
+        publisher = Publisher(trainer, [MetricsFile(self._run.metrics), *mine])
+        trainer.stop = Stop(publisher.say)
+        for callback in (*(one for one in listeners if not isinstance(one, Listener)), *self._early_stopping()):
+            trainer.add_callback(callback)
+        trainer.add_callback(publisher)
+        began = time.monotonic()
+        with PublishedNote(publisher), quiet(), trainer.stop:
+            trainer.train(resume_from_checkpoint=None if self._start is None else str(self._start))
+        seconds = time.monotonic() - began
+        with quiet():
+            tuned = self._save()
+        return self._outcome(publisher, seconds, tuned)
+
+    def _early_stopping(self) -> list[TrainerCallback]:
+        patience = getattr(self._config.train, "early_stopping_patience", None)
+        if not patience or self._prepared.validation is None:
+            return []
+        return [EarlyStoppingCallback(early_stopping_patience=patience)]
+
+    def _save(self) -> PreTrainedModel | None:
+        """Write the tuned model; returns it without the wrappers of training. None beside the main process."""
+        trainer, prepared = self.trainer, self._prepared
+        sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+        state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
+        tuned = None
+        if trainer.is_world_process_zero():
+            model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+            _unbind(model)
+            tuned = save_model(
+                model,
+                prepared.tokenizer,
+                self._run,
+                stop_token_ids=list(getattr(prepared, "stop_token_ids", None) or []),
+                state_dict=state,
+                reload_base=lambda: _unquantised(self._config.model, prepared),
+            )
+        trainer.accelerator.wait_for_everyone()
+        return tuned
+
+    def _outcome(self, publisher: Publisher, seconds: float, tuned: PreTrainedModel | None) -> Outcome:
+        state = self.trainer.state
+        trained = [r for r in publisher.records if r.kind == "train"]
+        validated = [r for r in publisher.records if r.kind == "validation"]
+        best = state.best_metric if state.best_metric is not None and math.isfinite(state.best_metric) else None
+        tokens, in_loss = self.trainer.tokens_seen()
+        return Outcome(
+            steps=state.global_step,
+            epochs=state.epoch or 0.0,
+            train_loss=trained[-1].loss if trained else float("nan"),
+            validation_loss=validated[-1].loss if validated else None,
+            best_step=state.best_global_step if best is not None else None,
+            best_validation_loss=best,
+            base_validation_loss=validated[0].loss if validated and validated[0].step == 0 else None,
+            stopped_early=state.global_step < state.max_steps,
+            resumed_from=None if self._start is None else checkpoints.step_of(self._start),
+            seconds=seconds,
+            tokens=tokens,
+            loss_tokens=in_loss,
+            frozen=self.frozen,
+            model=tuned,
+            records=publisher.records,
+            notes=self.notes,
+        )
+
+    # ---- parts of it, for probes ----
+
+    def train_batches(self) -> Batches:
+        """See :meth:`sanetune.engine.base.Session.train_batches`."""
+        batches: Batches = self.trainer.get_train_dataloader()
+        return batches
+
+    def collate(self, rows: Sequence[Row]) -> Batch:
+        """See :meth:`sanetune.engine.base.Session.collate`."""
+        batch: Batch = self.trainer.data_collator(rows)
+        return batch
+
+    def token_losses(self, batch: Batch) -> Tensor:
+        """See :meth:`sanetune.engine.base.Session.token_losses`."""
+        # TRL's fused head gives no logits unless it is asked not to be used.
+        with self.trainer.compute_loss_context_manager():
+            return loss.token_losses(self.model, batch)
+
+    def forward_backward_step(self, batches: Sequence[Batch], *, label_smoothing: bool = True) -> float:
+        """See :meth:`sanetune.engine.base.Session.forward_backward_step`."""
+        trainer, model = self.trainer, self.model
+        tokens = torch.tensor(sum(map(loss_token_count, batches)), device=next(model.parameters()).device)
+        with trainer.alone(len(batches), label_smoothing=label_smoothing):
+            parts = (trainer.training_step(model, dict(batch), num_items_in_batch=tokens) for batch in batches)
+            total = sum(float(part.detach()) for part in parts)
+        if (scaler := getattr(trainer.accelerator, "scaler", None)) is not None:
+            for weight in model.parameters():
+                if weight.requires_grad and weight.grad is not None:
+                    weight.grad.div_(scaler.get_scale())
+        return total
+
+    def evaluate(self, batch: Batch) -> Measured:
+        """See :meth:`sanetune.engine.base.Session.evaluate`."""
+        total, _, tokens = self.trainer.loss_sums(self.model, batch)
+        return Measured.of(total, tokens)
+
+    @contextlib.contextmanager
+    def optimizer(self) -> Iterator[torch.optim.Optimizer]:
+        """See :meth:`sanetune.engine.base.Session.optimizer`."""
+        try:
+            yield self.trainer.create_optimizer()
+        finally:
+            self.trainer.optimizer = None
+
+    def train_briefly(self, run: ShortRun, watcher: StepWatcher) -> None:
+        """See :meth:`sanetune.engine.base.Session.train_briefly`."""
+        trainer = self.trainer
+        watched = WatchedSteps(watcher, self._prepared.tokenizer.pad_token_id)
+        with shortened(trainer, run), quiet():
+            trainer.add_callback(watched)
+            trainer.on_batches = watched.batches
+            try:
+                trainer.train()
+            finally:
+                trainer.on_batches = None
+                trainer.remove_callback(watched)
+
+    def detached_copy(self) -> PreTrainedModel:
+        """See :meth:`sanetune.engine.base.Session.detached_copy`."""
+        copied = copy.deepcopy(self.model).to("cpu")
+        copied.__dict__.pop("forward", None)  # accelerate's, with its autocast
+        _unbind(copied)
+        return copied
+
+
+def loop_settings(given: SFTConfig) -> LoopSettings:
+    """Return what a trainer with these arguments runs with."""
+    strategy = given.train_sampling_strategy
+    return LoopSettings(
+        per_device_train_batch_size=int(given.per_device_train_batch_size),
+        per_device_eval_batch_size=int(given.per_device_eval_batch_size),
+        gradient_accumulation_steps=max(1, int(given.gradient_accumulation_steps)),
+        learning_rate=float(given.learning_rate),
+        max_grad_norm=float(given.max_grad_norm) if given.max_grad_norm else None,
+        mixed_precision="bf16" if given.bf16 else "fp16" if given.fp16 else None,
+        activation_checkpointing=bool(given.activation_checkpointing),
+        activation_checkpointing_kwargs=dict(given.activation_checkpointing_kwargs or {}),
+        groups_by_length=str(getattr(strategy, "value", strategy)) == "group_by_length",
+        dataloader_workers=int(given.dataloader_num_workers),
+        saves_checkpoints=str(getattr(given.save_strategy, "value", given.save_strategy)) != "no",
+        save_only_model=bool(given.save_only_model),
+        save_total_limit=int(given.save_total_limit) if given.save_total_limit else None,
+        world_size=int(given.world_size),
+    )
+
+
+def _unbind(model: Any) -> None:
+    """TRL's fused head is bound to the instance; the class's own forward comes back without it."""
+    base_of(model).__dict__.pop("forward", None)
+
+
+def _unquantised(section: ModelSection, prepared: Prepared) -> PreTrainedModel:
+    model = load_model(section, dtype="bfloat16", device="cpu", quantize=False)
+    fit_to_tokenizer(model, prepared.tokenizer)
+    return model

@@ -1,0 +1,83 @@
+"""The first steps of a run: the run's own trainer, for a while, on the whole run's schedule."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
+
+from sanetune.engine.base import ShortRun, StepBatches, StepWatcher
+from sanetune.engine.batches import Batch, loss_token_count, real_token_count
+from sanetune.engine.trl.callbacks import logged_point
+from sanetune.engine.trl.trainer import Trainer
+
+
+@contextlib.contextmanager
+def shortened(trainer: Trainer, run: ShortRun) -> Iterator[None]:
+    """Let ``trainer.train()`` make the steps of ``run`` alone, with nothing saved or evaluated; then undo that."""
+    kept = trainer.args, trainer.train_dataset, trainer.model_wrapped
+    trainer.args = _arguments(trainer.args, run)
+    trainer.schedule_steps = run.total_steps
+    if run.rows is not None:
+        trainer.train_dataset = trainer.train_dataset.select(run.rows)
+    try:
+        yield
+    finally:
+        trainer.args, trainer.train_dataset = kept[:2]
+        trainer.schedule_steps = trainer.optimizer = trainer.lr_scheduler = None
+        trainer.accelerator.free_memory()
+        # accelerate puts autocast around the model's own forward
+        trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+        trainer.model_wrapped = kept[2]
+
+
+def _arguments(given: Any, run: ShortRun) -> Any:
+    arguments = copy.copy(given)
+    arguments.max_steps, arguments.warmup_steps = run.steps, run.warmup_steps
+    arguments.logging_steps, arguments.logging_strategy = 1, IntervalStrategy.STEPS
+    arguments.eval_strategy, arguments.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
+    arguments.load_best_model_at_end = arguments.eval_on_start = arguments.push_to_hub = False
+    return arguments
+
+
+class WatchedSteps(TrainerCallback):
+    """Passes the steps of a trainer on to a watcher, and ends training where the watcher asks for it."""
+
+    def __init__(self, watcher: StepWatcher, pad_token_id: int) -> None:
+        self._watcher, self._pad = watcher, pad_token_id
+
+    def batches(self, batches: list[Batch], seconds: float) -> None:
+        """The micro-batches of the next step, and the seconds that they took."""
+        self._watcher.batches(
+            StepBatches(
+                sum(int(real_token_count(batch, self._pad)) for batch in batches),
+                sum(loss_token_count(batch) for batch in batches),
+                sum(batch["input_ids"].numel() for batch in batches),
+                seconds,
+            )
+        )
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._watcher.begin()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        control.should_log = True
+        if self._watcher.step(state.global_step):
+            control.should_training_stop = True
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if (point := logged_point(state, logs)) is not None:
+            self._watcher.point(point)

@@ -1,0 +1,33 @@
+"""Random states and modes are afterwards what they were, also after an error."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+
+import numpy as np
+import torch
+
+from sanetune.rng import kept_modes, kept_random_states
+
+
+def drawn() -> tuple[float, float, float]:
+    return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+
+def test_draws_inside_change_no_draw_outside() -> None:
+    with kept_random_states():
+        expected = drawn()
+    with contextlib.suppress(MemoryError), kept_random_states():
+        drawn()
+        raise MemoryError
+    assert drawn() == expected
+
+
+def test_every_module_gets_its_own_mode_back() -> None:
+    model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Sequential(torch.nn.Dropout()))
+    model[1].eval()
+    with kept_modes(model):
+        model.eval()
+        model[1][0].train()
+    assert [module.training for module in model.modules()] == [True, True, False, False]
