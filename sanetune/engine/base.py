@@ -86,7 +86,7 @@ class Outcome:
         tokens: Tokens seen since the run began, padding left out.
         loss_tokens: Those of them in the loss.
         frozen: What of the model was trained.
-        model: The plain tuned model as it lies in the run's folder, an adapter merged; None beside the main process.
+        model: The plain tuned model as it is in the run's folder, an adapter merged; None beside the main process.
         records: What was published, in order.
         notes: Sentences that the user should be told.
     """
@@ -123,7 +123,7 @@ class ShortRun:
 
     Attributes:
         steps: Optimizer steps that are made.
-        total_steps: Steps of the whole run, over which the schedule stretches.
+        total_steps: Steps of the whole run, which the schedule spans.
         warmup_steps: Steps of warm-up.
         rows: Numbers of the training rows that may be used; None: all.
     """

@@ -1,4 +1,4 @@
-"""The engines by the name that ``train.engine`` has for them; the one place that knows which there are."""
+"""The engine that ``train.engine`` names: the one place that knows which engines there are."""
 
 from __future__ import annotations
 

@@ -82,17 +82,17 @@ def _trainer(
 ) -> Trainer:
     """``fill_up``: all processes get equally many full validation batches."""
     lengths = arguments.train_sampling_strategy in ("group_by_length", "batch_rebalance")
-    held: datasets.Dataset | None = None
+    validation: datasets.Dataset | None = None
     if _validated(prepared):
-        held = training_columns(prepared.validation, lengths=lengths)
+        validation = training_columns(prepared.validation, lengths=lengths)
         if fill_up and arguments.world_size > 1:
-            held = filled_up(held, arguments.eval_batch_size * arguments.world_size)
+            validation = filled_up(validation, arguments.eval_batch_size * arguments.world_size)
     return Trainer(
         model=model,
         args=arguments,
         data_collator=collate_for(prepared.tokenizer.pad_token_id, attention),
         train_dataset=training_columns(prepared.train, lengths=lengths),
-        eval_dataset=held,
+        eval_dataset=validation,
         processing_class=prepared.tokenizer,
         fingerprint=getattr(prepared, "fingerprint", ""),
     )

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -214,7 +214,7 @@ def loop_settings(given: SFTConfig) -> LoopSettings:
     )
 
 
-def _unbind(model: Any) -> None:
+def _unbind(model: PreTrainedModel) -> None:
     """TRL's fused head is bound to the instance; the class's own forward comes back without it."""
     base_of(model).__dict__.pop("forward", None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
@@ -14,6 +14,9 @@ from sanetune.engine.base import ShortRun, StepBatches, StepWatcher
 from sanetune.engine.batches import Batch, loss_token_count, real_token_count
 from sanetune.engine.trl.callbacks import logged_point
 from sanetune.engine.trl.trainer import Trainer
+
+if TYPE_CHECKING:
+    from trl import SFTConfig
 
 
 @contextlib.contextmanager
@@ -35,7 +38,7 @@ def shortened(trainer: Trainer, run: ShortRun) -> Iterator[None]:
         trainer.model_wrapped = kept[2]
 
 
-def _arguments(given: Any, run: ShortRun) -> Any:
+def _arguments(given: SFTConfig, run: ShortRun) -> SFTConfig:
     arguments = copy.copy(given)
     arguments.max_steps, arguments.warmup_steps = run.steps, run.warmup_steps
     arguments.logging_steps, arguments.logging_strategy = 1, IntervalStrategy.STEPS

@@ -50,7 +50,7 @@ class Trainer(SFTTrainer):
         self.fingerprint = fingerprint
         self.idle_seconds = 0.0
         self.schedule_steps: int | None = None
-        """Steps that the schedule stretches over; None: those that are made."""
+        """Steps that the schedule spans; None: those that are made."""
         self.on_batches: Callable[[list[Batch], float], None] | None = None
         """Called with the micro-batches of each step and the seconds that the dataloader took for them."""
         self._alone = False
@@ -184,7 +184,7 @@ class Trainer(SFTTrainer):
         return found
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
-        """Stretch the schedule over ``schedule_steps`` where fewer are made."""
+        """Let the schedule span ``schedule_steps`` where fewer are made."""
         return super().create_scheduler(max(self.schedule_steps or 0, num_training_steps), optimizer)
 
     # ---- stopping ----
