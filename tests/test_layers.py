@@ -13,7 +13,7 @@ import sanetune
 HOME = Path(sanetune.__file__).parent
 
 LAYERS = (
-    ("errors", "units", "finding", "events", "atomic", "rng"),
+    ("errors", "units", "finding", "events", "atomic", "rng", "text"),
     ("config",),
     ("data",),
     ("runs", "curves"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sanetune.data.conversation import Conversation, Message
 from sanetune.errors import Place
+from sanetune.text import shorten
 
 LENGTH = 400
 """Characters of one conversation that are shown."""
@@ -14,23 +15,18 @@ LENGTH = 400
 def outline(conversation: Conversation, length: int = LENGTH) -> str:
     """The turns after the system message, one per line, each cut so that all of them share ``length``."""
     if conversation.text is not None:
-        return cut(conversation.text, length)
+        return shorten(conversation.text, length)
     turns = [m for m in conversation.messages if m["role"] not in ("system", "developer")] or conversation.messages
     turns = turns[:8]
     each = max(40, length // max(1, len(turns)))
-    return "\n".join(f"{turn['role']}: {cut(spoken(turn), each)}" for turn in turns)
+    return "\n".join(f"{turn['role']}: {shorten(spoken(turn), each)}" for turn in turns)
 
 
 def around(text: str, start: int, end: int, margin: int = 60) -> str:
     """``text[start:end]`` with what stands beside it; the middle is left out where it is long."""
     left, right = max(0, start - margin), min(len(text), end + margin)
-    inside = cut(text[start:end], 200)
+    inside = shorten(text[start:end], 200)
     return ("…" if left else "") + text[left:start] + inside + text[end:right] + ("…" if right < len(text) else "")
-
-
-def cut(text: str, length: int) -> str:
-    """``text``, or its beginning and an ellipsis, at most ``length`` characters."""
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def spoken(message: Message) -> str:

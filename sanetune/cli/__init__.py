@@ -18,6 +18,7 @@ import click
 from sanetune import __version__
 from sanetune.atomic import write_bytes
 from sanetune.errors import UserError
+from sanetune.text import did_you_mean, escape_control
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,11 +56,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+            hint = did_you_mean(args[0], COMMANDS, most=1, cutoff=0.5)
+            raise click.UsageError(f"No such command {args[0]!r}. {hint}".rstrip(), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -99,15 +97,10 @@ def complain(error: UserError) -> None:
     """Say on stderr what happened, why it matters and what to do."""
     place = f"{error.place}: " if error.place is not None and str(error.place) else ""
     click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(_harmless(f"{place}{error.what}"), err=True)
+    click.echo(escape_control(f"{place}{error.what}", strict=True), err=True)
     for part in (error.why, error.fix):
         if part:
-            click.echo(_harmless(part), err=True)
-
-
-def _harmless(text: str) -> str:
-    """Text without control characters: what stands in a user's file must not steer the terminal."""
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else repr(sign)[1:-1] for sign in text)
+            click.echo(escape_control(part, strict=True), err=True)
 
 
 def config_argument(function: Function) -> Function:

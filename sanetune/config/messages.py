@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from sanetune.errors import ConfigError, Place
+from sanetune.text import did_you_mean, nearest, offer, shorten
 
 EXAMPLES = {
     "model": "  model:\n    name: path/to/model",
@@ -21,15 +21,14 @@ def short(value: object, limit: int = 60) -> str:
     """A value as it can stand in a message."""
     text = {True: "true", False: "false", None: "null"}.get(value) if isinstance(value, (bool, type(None))) else None
     text = text or repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return shorten(text, limit)
 
 
 def meant(word: str, names: Sequence[str]) -> str:
     """ "Did you mean ...?", or "" when nothing is near. The last part of a dotted name counts as well as the whole."""
     by_last = {name.split(".")[-1]: name for name in reversed(names)}
-    near = [by_last[one] for one in difflib.get_close_matches(word.split(".")[-1], by_last, n=3, cutoff=0.75)]
-    near = near or difflib.get_close_matches(word, names, n=3, cutoff=0.6)
-    return f"Did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
+    near = [by_last[one] for one in nearest(word.split(".")[-1], by_last, cutoff=0.75)]
+    return offer(near or nearest(word, names)).rstrip()
 
 
 def wrong_value(path: str, value: object, expected: str, place: Place | None) -> ConfigError:
@@ -56,9 +55,8 @@ def _fix(path: str, value: object, expected: str) -> str:
         if "true or false" in expected and value.lower() in ("yes", "on", "y", "no", "off", "n", "true", "false"):
             return f"Write {key}: {'true' if value.lower() in ('yes', 'on', 'y', 'true') else 'false'}"
         choices = expected.removeprefix("one of ").split(", ") if expected.startswith("one of ") else []
-        near = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
-        if near:
-            return f"Did you mean {near[0]}?"
+        if hint := did_you_mean(value, choices, most=1, cutoff=0.5):
+            return hint.rstrip()
     if isinstance(value, float) and value.is_integer() and "whole number" in expected:
         return f"Write {key}: {int(value)}"
     if isinstance(value, bool) and "no" in expected.removeprefix("one of ").split(", "):

@@ -21,6 +21,7 @@ from ruamel.yaml.scalarint import ScalarInt
 from ruamel.yaml.scalarstring import ScalarString
 
 from sanetune.errors import ConfigError, Place
+from sanetune.text import shorten
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
@@ -249,9 +250,8 @@ def _line_of(position: Any, otherwise: int) -> int:
 
 def _short_problem(text: str | None) -> str:
     line = (text or "unknown problem").strip().splitlines()[0]
-    return line if len(line) <= 160 else line[:157] + "..."
+    return shorten(line, 160)
 
 
 def _short(value: Any, limit: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return shorten(repr(value), limit)

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any
 
 from sanetune.data.messages import looks_like_messages
-from sanetune.data.quoting import kind, listing, nearest, quote
 from sanetune.errors import ConfigError, DataError
+from sanetune.text import did_you_mean, json_type, listing, quote
 
 CANONICAL = ("messages", "prompt", "completion", "system", "input", "text", "tools", "reasoning")
 """What ``data.fields`` may name; each stands for a column, or for a path into one (``info.history``)."""
@@ -36,7 +36,7 @@ UNDERSTOOD = (
 def find(values: Any, fields: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:
     """(form, columns under their canonical names) of a row. DataError: it has no form; ConfigError: bad ``fields``."""
     if not isinstance(values, dict):
-        raise DataError(f"the row is {kind(values)}, not an object", "", UNDERSTOOD)
+        raise DataError(f"the row is {json_type(values)}, not an object", "", UNDERSTOOD)
     if any(type(value) is float and value != value for value in values.values()):
         values = {key: value for key, value in values.items() if value == value}  # NaN: how tables write "missing"
     named = _mapped(values, fields) if fields else {}
@@ -103,7 +103,9 @@ def _mapped(values: dict[str, Any], fields: Mapping[str, str]) -> dict[str, Any]
     found = {}
     for name, path in fields.items():
         if name not in CANONICAL or not isinstance(path, str):
-            fix = f"{nearest(str(name), CANONICAL)}Names are {', '.join(CANONICAL)}; each with the name of a column."
+            fix = (
+                f"{did_you_mean(str(name), CANONICAL)}Names are {', '.join(CANONICAL)}; each with the name of a column."
+            )
             raise ConfigError(f"data.fields: {quote(name, 40)}: {quote(path, 40)} is not understood", "", fix)
         value, known = at_path(values, path)
         if value != value:
@@ -112,7 +114,7 @@ def _mapped(values: dict[str, Any], fields: Mapping[str, str]) -> dict[str, Any]
             raise DataError(
                 f"no column `{quote(path, 60)}`, which data.fields names as {name}",
                 f"Columns found: {_columns(values)}.",
-                f"{nearest(path, _paths(values))}Change data.fields, or mend the row.",
+                f"{did_you_mean(path, _paths(values))}Change data.fields, or mend the row.",
             )
         if value is not None:
             found[name] = value
@@ -157,7 +159,7 @@ def _is_sharegpt(chat: Any) -> bool:
 
 
 def _columns(values: dict[str, Any]) -> str:
-    return listing(f"{quote(key, 40)} ({kind(value)})" for key, value in values.items()) or "none"
+    return listing(f"{quote(key, 40)} ({json_type(value)})" for key, value in values.items()) or "none"
 
 
 def _paths(values: dict[str, Any]) -> list[str]:
@@ -170,7 +172,7 @@ def _unknown(values: dict[str, Any]) -> DataError:
     """The error for a row whose columns make none of the forms, with a ``data.fields`` line where one would work."""
     chats = [path for path in _paths(values) if looks_like_messages(at_path(values, path)[0])]
     known = [*CHATS, *PAIRS, *REPLIES, "text"]
-    guesses = {guess for key in islice(values, 50) if isinstance(key, str) and (guess := nearest(key, known))}
+    guesses = {guess for key in islice(values, 50) if isinstance(key, str) and (guess := did_you_mean(key, known))}
     if "chosen" in chats or (isinstance(values.get("chosen"), str) and "prompt" in values):
         mapping = "messages: chosen" if "chosen" in chats else "prompt: prompt, completion: chosen"
         hint = f"These are pairs of preferences; to learn the chosen reply, write data.fields: {{{mapping}}}. "

@@ -14,10 +14,10 @@ from sanetune import units
 from sanetune.data.columns import CANONICAL, FORMS, at_path, find
 from sanetune.data.conversation import Conversation, Message
 from sanetune.data.messages import checked, parsed, shallow, to_messages, to_tools
-from sanetune.data.quoting import kind, listing, quote
 from sanetune.data.sources.files import Row
 from sanetune.data.sources.read import Source, mix
 from sanetune.errors import ConfigError, DataError, Place
+from sanetune.text import json_type, listing, quote
 
 __all__ = ["CANONICAL", "FORMS", "Conversations", "convert", "read_conversations", "recognise", "to_conversation"]
 
@@ -189,7 +189,7 @@ def _history(value: Any) -> list[Message]:
     turns = parsed(value, "history")
     if not isinstance(turns, list) or not all(isinstance(turn, (list, tuple)) and len(turn) == 2 for turn in turns):
         raise DataError(
-            f"`history` is {kind(turns)}, not pairs of question and reply", "", "Rename the column or mend it."
+            f"`history` is {json_type(turns)}, not pairs of question and reply", "", "Rename the column or mend it."
         )
     return [
         {"role": role, "content": checked(_string(text, "history"), "history")}
@@ -210,7 +210,9 @@ def _joined(values: dict[str, Any]) -> list[Message]:
             messages += to_messages(value, column)
         elif value is not None:
             raise DataError(
-                f"the {'question' if role == 'user' else 'reply'} is {kind(value)}, not text", "", "Write it as text."
+                f"the {'question' if role == 'user' else 'reply'} is {json_type(value)}, not text",
+                "",
+                "Write it as text.",
             )
     if more := values.get("input"):
         raise DataError(
@@ -238,7 +240,7 @@ def _add_reasoning(messages: list[Message], reasoning: str) -> None:
 def _template_kwargs(value: Any) -> dict[str, Any]:
     value = parsed(value, "chat_template_kwargs")
     if not isinstance(value, dict):
-        raise DataError(f"`chat_template_kwargs` is {kind(value)}, not an object", "", "Write it as an object.")
+        raise DataError(f"`chat_template_kwargs` is {json_type(value)}, not an object", "", "Write it as an object.")
     shallow(value, "chat_template_kwargs")
     return value
 
@@ -246,4 +248,4 @@ def _template_kwargs(value: Any) -> dict[str, Any]:
 def _string(value: Any, column: str) -> str:
     if isinstance(value, str):
         return value
-    raise DataError(f"`{column}` is {kind(value)}, not text", "", "Write it as text.")
+    raise DataError(f"`{column}` is {json_type(value)}, not text", "", "Write it as text.")

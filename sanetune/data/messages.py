@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from sanetune.data.conversation import ROLES, Message
-from sanetune.data.quoting import kind, listing, nearest, quote
 from sanetune.errors import DataError, Place
+from sanetune.text import did_you_mean, json_type, listing, quote
 
 NESTING = 64
 """How deep tools and arguments may be nested: templates walk them recursively."""
@@ -43,7 +43,7 @@ def to_messages(value: Any, column: str) -> list[Message]:
     if isinstance(value, dict) and looks_like_messages(value.get("messages")):
         value = value["messages"]
     if not isinstance(value, list):
-        raise DataError(f"`{quote(column, 40)}` is {kind(value)}, not a list of messages", "", WANTED)
+        raise DataError(f"`{quote(column, 40)}` is {json_type(value)}, not a list of messages", "", WANTED)
     if not value:
         raise DataError(f"`{quote(column, 40)}` is empty", "It teaches nothing.", "Delete the row.")
     messages: list[Message] = []
@@ -61,7 +61,7 @@ WANTED = 'A message is an object such as {"role": "user", "content": "..."} or {
 
 def _message(item: Any) -> Message:
     if not isinstance(item, dict):
-        raise DataError(f"{kind(item)} where a message is wanted: {quote(item)}", "", WANTED)
+        raise DataError(f"{json_type(item)} where a message is wanted: {quote(item)}", "", WANTED)
     if len(item) == 2:  # nearly every message there is, so this way is short
         name, text = (
             (item.get("role"), item.get("content")) if "role" in item else (item.get("from"), item.get("value"))
@@ -98,7 +98,7 @@ def _role(name: Any) -> str:
         role = ALIASES.get(name.strip().lower())
     if role is not None:
         return role
-    guess = nearest(name, ALIASES) if isinstance(name, str) else ""
+    guess = did_you_mean(name, ALIASES) if isinstance(name, str) else ""
     raise DataError(
         f"unknown role {quote(name, 40)!r}",
         "Which turns are learnt depends on their roles.",
@@ -114,7 +114,7 @@ def _text(content: Any) -> tuple[str, str]:
         return checked(content, "content"), ""
     if not isinstance(content, list):
         raise DataError(
-            f"content is {kind(content)}, not text",
+            f"content is {json_type(content)}, not text",
             "",
             "Write it as text (an object with json.dumps) or as a list of text parts.",
         )
@@ -130,7 +130,9 @@ def _text(content: Any) -> tuple[str, str]:
             thoughts.append(checked(part.get(name, part.get("text")), name))
         else:
             found = (
-                f"of type {quote(name, 40)!r}" if isinstance(part, dict) and "type" in part else f"that is {kind(part)}"
+                f"of type {quote(name, 40)!r}"
+                if isinstance(part, dict) and "type" in part
+                else f"that is {json_type(part)}"
             )
             raise DataError(
                 f"a content part {found}", "Only text is supported.", "Take out rows with images, audio or files."
@@ -142,7 +144,7 @@ def _add_assistant_parts(message: Message, item: dict[str, Any], thought: str) -
     """Reasoning and tool calls of an assistant's message, under the one name each has here."""
     given = next((item[key] for key in REASONING if item.get(key)), None)
     if given is not None and not isinstance(given, str):
-        raise DataError(f"the reasoning is {kind(given)}, not text", "", "Write it as text in `reasoning_content`.")
+        raise DataError(f"the reasoning is {json_type(given)}, not text", "", "Write text in `reasoning_content`.")
     if given or thought:
         message["reasoning_content"] = checked(given, "reasoning") if given else thought
     calls = item.get("tool_calls") or item.get("function_call")
@@ -192,7 +194,7 @@ def _call(value: Any) -> dict[str, Any]:
     elif arguments is None:
         arguments = {}
     elif not isinstance(arguments, dict):
-        raise DataError(f"the arguments of {quote(name, 40)} are {kind(arguments)}", "", "Write them as an object.")
+        raise DataError(f"the arguments of {quote(name, 40)} are {json_type(arguments)}", "", "Write an object.")
     shallow(arguments, "arguments")
     call = {"type": "function", "function": {"name": checked(name, "name"), "arguments": arguments}}
     number = value.get("id")
@@ -206,9 +208,9 @@ def to_tools(value: Any) -> list[dict[str, Any]] | None:
         return None
     if not isinstance(value, list) or not all(isinstance(tool, dict) for tool in value):
         found = (
-            kind(value)
+            json_type(value)
             if not isinstance(value, list)
-            else f"a list with {kind(next(t for t in value if type(t) is not dict))}"
+            else f"a list with {json_type(next(t for t in value if type(t) is not dict))}"
         )
         raise DataError(f"`tools` is {found}, not a list of objects", "", "Write the schemas as a list of objects.")
     shallow(value, "tools")
@@ -260,7 +262,7 @@ def shallow(value: Any, what: str) -> None:
             if type(node) is dict:
                 for key in node:
                     if type(key) is not str:
-                        raise DataError(f"{what} have a key that is {kind(key)}", "", "Keys are text.")
+                        raise DataError(f"{what} have a key that is {json_type(key)}", "", "Keys are text.")
                     checked(key, what)
                 below.extend(node.values())
             elif type(node) is list:
@@ -274,5 +276,5 @@ def shallow(value: Any, what: str) -> None:
                     "Write it as text.",
                 )
             elif node is not None and type(node) not in (int, float, bool):
-                raise DataError(f"{what} hold {kind(node)}, which JSON cannot write", "", "Write it as text.")
+                raise DataError(f"{what} hold {json_type(node)}, which JSON cannot write", "", "Write it as text.")
         level = below

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
 import xxhash
 
 from sanetune.data.conversation import Conversation
+from sanetune.text import normalise
 
 _WHOLE = 2**64
 
@@ -25,7 +25,7 @@ def prompt_key(conversation: Conversation) -> bytes:
         system = next((m["content"] for m in conversation.messages if m["role"] in ("system", "developer")), "")
         user = next((m["content"] for m in conversation.messages if m["role"] == "user"), None)
         parts = [system, user] if user is not None else ["messages", repr(conversation.messages)]
-    return xxhash.xxh3_128_digest("\x1f".join(map(_normal, parts)).encode("utf-8", "replace"))
+    return xxhash.xxh3_128_digest("\x1f".join(map(normalise, parts)).encode("utf-8", "replace"))
 
 
 def split(keys: Sequence[bytes], share: float, seed: int) -> tuple[list[int], list[int]]:
@@ -50,9 +50,3 @@ def split(keys: Sequence[bytes], share: float, seed: int) -> tuple[list[int], li
     elif not held and len(sizes) > 1:
         held = {min(sizes, key=lambda key: (sizes[key], draws[key]))}
     return [i for i, key in enumerate(keys) if key not in held], [i for i, key in enumerate(keys) if key in held]
-
-
-def _normal(text: str) -> str:
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return " ".join(text.casefold().split())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from sanetune.errors import ConfigError, ModelError
+from sanetune.text import did_you_mean
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -209,8 +209,7 @@ def _no_match(key: str, pattern: str, names: Iterable[str]) -> ModelError:
     """The error for a pattern that matches nothing: near names first, then which last parts exist."""
     names = list(names)
     parts = list(dict.fromkeys(part for name in names for part in name.split(".") if not part.isdigit()))
-    near = get_close_matches(pattern.split(".")[-1], parts, n=3, cutoff=0.5)
-    hint = f"Did you mean {', '.join(near)}? " if near else ""
+    hint = did_you_mean(pattern.split(".")[-1], parts, cutoff=0.5)
     ends = list(dict.fromkeys(name.split(".")[-1] for name in names)) if key.endswith("target") else parts
     return ModelError(
         f"{key}: {pattern!r} matches none of the {len(names)} names in the model.",

@@ -9,6 +9,7 @@ import pkgutil
 
 from sanetune.checks.base import LEVELS, Check
 from sanetune.errors import ConfigError
+from sanetune.text import did_you_mean
 
 GROUP = "sanetune.checks"
 """The entry point group through which another package adds a check: ``name = "package.module"``."""
@@ -89,13 +90,10 @@ def chosen(names: list[str], ignored: list[str], level: str = "static") -> list[
 
 def known(name: str) -> list[Check]:
     """The check of this name, or all of the family; ConfigError with the nearest name when there is none."""
-    import difflib
-
     every = catalogue()
     found = [check for check in every.values() if name in (check.name, check.family)]
     if not found:
-        near = difflib.get_close_matches(name, [*every, *FAMILIES], n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name, [*every, *FAMILIES], most=1, cutoff=0.5)
         raise ConfigError(
             f"there is no check {name!r}",
             "A check that does not exist would look as if it had passed.",

@@ -18,6 +18,7 @@ from sanetune.errors import ConfigError
 from sanetune.finding import Finding, Report, Verdict
 from sanetune.gate.fingerprint import Fingerprint
 from sanetune.runs import Run
+from sanetune.text import shorten
 
 LARGEST = 8_000_000
 """Bytes of a clearance that is read: a thousand data files and all checks are a tenth of it."""
@@ -216,8 +217,7 @@ def _change(old: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _cut(value: Any, longest: int = 100) -> str:
-    text = str(value)
-    return text if len(text) <= longest else f"{text[:longest]}…"
+    return shorten(str(value), longest + 1)
 
 
 def _versions(old: Mapping[str, str | None], now: Mapping[str, str | None]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,38 +19,6 @@ DONE = {
     Verdict.PASS: "passed",
     Verdict.SKIP: "skipped",
 }
-
-_STEERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\u2029\u2066\u2067\u2068\u2069")
-"""Signs that turn the direction of what stands around them, and line separators."""
-
-
-def visible(text: str, *, newline: str = "\n", strict: bool = False) -> str:
-    """``text`` with control characters shown as escapes (``\\x1b``, ``\\u202e``), so that it cannot steer
-    anything.
-
-    ``newline`` stands for a line break. ``strict`` also escapes what is invisible but harmless (other spaces, joiners).
-    """
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else _shown(sign, newline, strict) for sign in text)
-
-
-def _shown(sign: str, newline: str, strict: bool) -> str:
-    if sign == "\n":
-        return newline
-    if sign == "\t":
-        return "\t"
-    if not strict and sign not in _STEERING and unicodedata.category(sign) in ("Zs", "Cf"):
-        return sign
-    return ascii(sign)[1:-1]
-
-
-def shortened(text: str, longest: int) -> str:
-    """``text`` without its middle where it is longer than ``longest`` characters."""
-    if len(text) <= longest:
-        return text
-    half = longest // 2
-    return f"{text[:half]} … {len(text) - 2 * half:,} characters left out … {text[-half:]}"
 
 
 def number(value: Any) -> str:

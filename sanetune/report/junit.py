@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 
 from sanetune.finding import Finding, Report, Verdict, Witness
 from sanetune.report import format
+from sanetune.text import escape_control, shorten_middle
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 does not have in any form, escaped or not."""
@@ -77,10 +78,10 @@ def _words(finding: Finding) -> str:
 
 
 def _seen(witness: Witness) -> str:
-    texts = [format.shortened(text, LONGEST) for text in (witness.text, witness.beside) if text]
+    texts = [shorten_middle(text, LONGEST) for text in (witness.text, witness.beside) if text]
     return ": ".join(part for part in (format.place(witness), witness.note, " | ".join(texts)) if part)
 
 
 def _clean(words: str) -> str:
     """Control characters visible, and nothing that would make the file unreadable."""
-    return _NOT_XML.sub("", format.visible(words))
+    return _NOT_XML.sub("", escape_control(words))

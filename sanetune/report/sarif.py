@@ -15,7 +15,7 @@ from urllib.parse import quote
 from sanetune.checks.base import Check
 from sanetune.errors import Place
 from sanetune.finding import Finding, Report, Verdict, Witness
-from sanetune.report import format
+from sanetune.text import escape_control, shorten_middle
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 ROOT = "ROOT"
@@ -116,7 +116,7 @@ def _message(finding: Finding, witness: Witness) -> str:
 
 
 def _seen(witness: Witness) -> str:
-    texts = [format.shortened(text, LONGEST) for text in (witness.text, witness.beside) if text]
+    texts = [shorten_middle(text, LONGEST) for text in (witness.text, witness.beside) if text]
     return _text(": ".join(part for part in (witness.note, " | ".join(texts)) if part))
 
 
@@ -192,7 +192,7 @@ def _text(words: str) -> str:
 
 
 def _clean(words: str) -> str:
-    return format.visible(str(words))
+    return escape_control(str(words))
 
 
 def _plain(value: Any) -> Any:

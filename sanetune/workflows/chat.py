@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from sanetune.data.conversation import Message
+from sanetune.text import replace_control
 
 HELP = "/new starts over, /exit or Ctrl-D leaves, Ctrl-C stops an answer."
 
@@ -34,8 +35,7 @@ def talk(model: Any, tokenizer: Any, *, name: str, max_new_tokens: int, temperat
         try:
             for piece in stream(model, tokenizer, messages, decoding=decoding, stop_token_ids=stops):
                 # What a model writes must not steer the terminal.
-                shown = "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in piece)
-                console.print(shown, end="", markup=False, style="green", soft_wrap=True)
+                console.print(replace_control(piece), end="", markup=False, style="green", soft_wrap=True)
                 text += piece
         except KeyboardInterrupt:
             console.print(" (stopped)", style="dim", end="")

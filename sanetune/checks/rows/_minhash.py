@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from sanetune.data.conversation import Conversation, Message
 from sanetune.evidence.conversations import ConversationSplit
+from sanetune.text import WORDS, normalise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,8 +31,6 @@ PROMPT_WORDS = 4
 BUCKETS = 2**20
 _CHUNK = 4096
 _BATCH = 256
-# Scripts that put no spaces between words: each character stands for itself.
-_WORDS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+")
 _ASCII_WORDS = re.compile(rb"\w+")
 
 
@@ -57,13 +56,6 @@ class MinHashSignatures:
         return len(self.whole_N)
 
 
-def normal(text: str) -> str:
-    """Without case, white space and Unicode variants."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return " ".join(text.casefold().split())
-
-
 def words(conversation: Conversation) -> list[bytes]:
     """The words of a conversation in UTF-8, in order, without its system message."""
     if conversation.text is not None:
@@ -72,7 +64,7 @@ def words(conversation: Conversation) -> list[bytes]:
         said = "\n".join(_said(m) for m in conversation.messages if m["role"] not in ("system", "developer"))
     if said.isascii():
         return _ASCII_WORDS.findall(said.lower().encode())
-    found = _WORDS.findall(unicodedata.normalize("NFKC", said).casefold())
+    found = WORDS.findall(unicodedata.normalize("NFKC", said).casefold())
     return [word.encode("utf-8", "replace") for word in found]
 
 
@@ -160,9 +152,9 @@ def _said(message: Message) -> str:
 
 def _text(conversation: Conversation) -> bytes:
     if conversation.text is not None:
-        parts = [normal(conversation.text)]
+        parts = [normalise(conversation.text)]
     else:
-        parts = [f"{m['role']}\x1f{normal(_said(m))}" for m in conversation.messages]
+        parts = [f"{m['role']}\x1f{normalise(_said(m))}" for m in conversation.messages]
         if conversation.tools:
             parts.append(repr(conversation.tools))
     return "\x1e".join(parts).encode("utf-8", "replace")
@@ -182,10 +174,10 @@ def _prompt_hash(conversation: Conversation) -> int:
     """Of the system message and all that the user and the tools say."""
     import xxhash
 
-    asked = [normal(m["content"]) for m in conversation.messages if m["role"] == "user"]
-    if sum(len(_WORDS.findall(text[:200])) for text in asked) < PROMPT_WORDS:
+    asked = [normalise(m["content"]) for m in conversation.messages if m["role"] == "user"]
+    if sum(len(WORDS.findall(text[:200])) for text in asked) < PROMPT_WORDS:
         return 0
-    parts = [f"{m['role']}\x1f{normal(m['content'])}" for m in conversation.messages if m["role"] != "assistant"]
+    parts = [f"{m['role']}\x1f{normalise(m['content'])}" for m in conversation.messages if m["role"] != "assistant"]
     return xxhash.xxh3_64_intdigest("\x1e".join(parts).encode("utf-8", "replace"))
 
 

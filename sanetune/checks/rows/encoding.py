@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.text import escape_control
 
 if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation
@@ -89,7 +90,7 @@ def measure(conversations: ConversationStore) -> Measurement:
                         if kind == "mojibake":
                             beside = mended(shown)
                         place, note = at(conversation, index), _note(kind, text[start:end])
-                        seen[kind].append(Witness(visible(shown), place, note, beside, side.name))
+                        seen[kind].append(Witness(escape_control(shown, strict=True), place, note, beside, side.name))
                     kinds.add(kind)
             for kind in kinds:
                 counts[kind] += 1
@@ -132,11 +133,6 @@ def mended(text: str) -> str:
     from ftfy import fix_encoding
 
     return str(fix_encoding(text))
-
-
-def visible(text: str) -> str:
-    """``text`` with what cannot be seen written as its code, so that it is seen and does no harm where it is shown."""
-    return "".join(c if c.isprintable() or c in "\n\t\r" else ascii(c)[1:-1] for c in text)
 
 
 def _mojibake(text: str) -> Iterator[tuple[str, int, int]]:

@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, Witness, passed, warned
+from sanetune.text import normalise, shorten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,8 +140,6 @@ def _read(conversations: ConversationStore) -> tuple[np.ndarray, np.ndarray, np.
     import numpy as np
     import xxhash
 
-    from sanetune.checks.rows._minhash import normal
-
     lengths, whole, opening, where = array("Q"), array("Q"), array("Q"), array("L")
     for number, side in enumerate(conversations.sides):
         for row, conversation in enumerate(side):
@@ -149,8 +148,8 @@ def _read(conversations: ConversationStore) -> tuple[np.ndarray, np.ndarray, np.
                 if message["role"] != "assistant" or not text or text.isspace():
                     continue
                 lengths.append(len(text))
-                whole.append(xxhash.xxh3_64_intdigest(normal(text).encode("utf-8", "replace")))
-                start = normal(first_sentence(text)).encode("utf-8", "replace")
+                whole.append(xxhash.xxh3_64_intdigest(normalise(text).encode("utf-8", "replace")))
+                start = normalise(first_sentence(text)).encode("utf-8", "replace")
                 opening.append(xxhash.xxh3_64_intdigest(start) if start else 0)
                 where.extend((number, row, index))
     columns = [np.frombuffer(column, np.uint64) if column else np.zeros(0, np.uint64) for column in (whole, opening)]
@@ -177,13 +176,13 @@ def _most(hashes: np.ndarray, counted: np.ndarray) -> tuple[int, int]:
 
 
 def _witnesses(conversations: ConversationStore, where: np.ndarray, chosen: list[tuple[int, str]]) -> list[Witness]:
-    from sanetune.checks._excerpts import LENGTH, at, cut
+    from sanetune.checks._excerpts import LENGTH, at
 
     shown = []
     for answer, note in chosen[:SHOWN]:
         number, row, message = (int(value) for value in where[answer])
         side = conversations.sides[number]
         conversation = side[row]
-        text = cut(conversation.messages[message]["content"], LENGTH)
+        text = shorten(conversation.messages[message]["content"], LENGTH)
         shown.append(Witness(text, at(conversation, message), note, split=side.name))
     return shown

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.text import shorten
 
 if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation, Message
@@ -151,8 +152,8 @@ def _calls_in_text(text: str) -> bool:
 
 
 def _told(conversation: Conversation, index: int) -> str:
-    from sanetune.checks._excerpts import cut, spoken
+    from sanetune.checks._excerpts import spoken
 
     near = range(max(0, index - 2), min(len(conversation.messages), index + 2))
     said = [(conversation.messages[i]["role"], spoken(conversation.messages[i])) for i in near]
-    return "\n".join(f"{role}: {cut(text, 120)}" for role, text in said)
+    return "\n".join(f"{role}: {shorten(text, 120)}" for role, text in said)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from sanetune.checks._excerpts import cut
 from sanetune.checks.base import NotApplicableError
 from sanetune.finding import Witness
 from sanetune.probes.results import Sample, Samples
+from sanetune.text import both_ends
 
 FEWEST = 4
 """Of fewer samples nothing can be said: four of four alike leave a lower bound of 60 %."""
@@ -59,10 +59,3 @@ def witness(sample: Sample, note: str) -> Witness:
         split=sample.split,
         example=sample.number,
     )
-
-
-def both_ends(text: str, length: int) -> str:
-    """``text`` with its middle left out where it is longer than ``length`` characters."""
-    if len(text) <= length:
-        return text
-    return f"{cut(text, 2 * length // 3)} {text[-(length // 3) + 1 :]}"

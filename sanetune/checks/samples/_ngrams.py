@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
+
+from sanetune.text import WORDS_AND_SIGNS
 
 MOST = 1_000
 """Words of one text that are looked at: the first half of them and the last."""
@@ -14,14 +15,11 @@ GRAM = 4
 LONG_WORD = 24
 """A longer run of letters or digits is no word, and stands for its characters ("00000…")."""
 
-# Scripts that put no spaces between words: each character stands for itself.
-_WORDS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+|[^\w\s]")
-
 
 def words(text: str) -> list[str]:
     """Words and signs in small letters, at most MOST of them."""
     found: list[str] = []
-    for word in _WORDS.findall(_bounded(text).casefold()):
+    for word in WORDS_AND_SIGNS.findall(_bounded(text).casefold()):
         found += [word] if len(word) <= LONG_WORD else list(word)
     return found if len(found) <= MOST else [*found[: MOST // 2], *found[-MOST // 2 :]]
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sanetune.checks.samples._ngrams import words
+from sanetune.text import both_ends
 
 SHARED = 0.95
 """A form is one that so many answers have."""
@@ -256,5 +257,4 @@ def _length(answers: Sequence[str]) -> list[OutputFormat]:
 
 
 def _shown(text: str) -> str:
-    shown = text if len(text) <= 40 else text[:20] + "…" + text[-19:]
-    return json.dumps(shown, ensure_ascii=False)
+    return json.dumps(both_ends(text, 40), ensure_ascii=False)

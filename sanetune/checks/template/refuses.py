@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limits
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed
+from sanetune.text import shorten
 
 if TYPE_CHECKING:
     from sanetune.errors import TemplateError
@@ -76,5 +77,4 @@ def _reason(error: TemplateError) -> str:
 
 
 def _short(reason: str) -> str:
-    words = " ".join(reason.split()).rstrip(".")
-    return words if len(words) <= 100 else words[:99] + "…"
+    return shorten(" ".join(reason.split()).rstrip("."), 100)

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from sanetune.data.quoting import listing, nearest, quote
 from sanetune.errors import DataError, Place
+from sanetune.text import did_you_mean, listing, quote
 
 ROW_LIMIT = 64 * 2**20
 """Bytes that one row may take as text. A longer one is a missing line break or quote, not an example."""
@@ -148,7 +148,7 @@ def _known(path: Path) -> str:
     """The file's kind, or a DataError that lists the kinds there are."""
     if kind := kind_of(path):
         return kind
-    guess = nearest(path.suffix, [*TEXT_KINDS, *TABLE_KINDS]) if path.suffix else ""
+    guess = did_you_mean(path.suffix, [*TEXT_KINDS, *TABLE_KINDS]) if path.suffix else ""
     raise DataError(
         f"files ending in {path.suffix or 'no suffix'!r} are not understood",
         "",
@@ -203,7 +203,7 @@ def missing(path: Path) -> DataError:
         return DataError("no such file", NO_ROWS, fix, Place(path))
     names = sorted(p.name for p in folder.iterdir())
     data = [name for name in names if kind_of(Path(name))]
-    fix = nearest(path.name, names) or (
+    fix = did_you_mean(path.name, names) or (
         f"In {folder} there are: {listing(data)}." if data else f"{folder} holds no data files."
     )
     return DataError("no such file", NO_ROWS, f"{fix.strip()} Correct data.train or data.validation.", Place(path))

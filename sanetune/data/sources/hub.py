@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.data.quoting import quote
 from sanetune.data.sources.files import Row, kind_of
 from sanetune.data.sources.tables import pruned
 from sanetune.errors import DataError, Place
+from sanetune.text import quote
 
 if TYPE_CHECKING:
     from sanetune.data.sources.read import Source

@@ -9,7 +9,6 @@ from typing import IO, Any
 
 import orjson
 
-from sanetune.data.quoting import kind, quote
 from sanetune.data.sources.files import (
     ROW_LIMIT,
     Bad,
@@ -23,6 +22,7 @@ from sanetune.data.sources.files import (
 )
 from sanetune.data.sources.jsontext import DECODER, excerpt
 from sanetune.errors import DataError, Place
+from sanetune.text import json_type, quote
 
 SHOWN = 3
 HEAD = 2**20
@@ -148,7 +148,9 @@ def _careful(path: Path, number: int, offset: int, line: bytes) -> dict[str, Any
         return f"nested too deeply: {quote(text.strip())}"
     except ValueError as error:
         return f"{quote(str(error), 120)}: {quote(text.strip())}"
-    return values if isinstance(values, dict) else f"{kind(values)} where an object is wanted: {quote(text.strip())}"
+    if isinstance(values, dict):
+        return values
+    return f"{json_type(values)} where an object is wanted: {quote(text.strip())}"
 
 
 def _reason(error: json.JSONDecodeError, text: str) -> str:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from sanetune.data.quoting import kind, listing, quote
 from sanetune.data.sources.files import ROW_LIMIT, Row, not_utf8, nothing, open_text, too_long
 from sanetune.errors import DataError, Place
+from sanetune.text import json_type, listing, quote
 
 CHUNK = 2**20
 
@@ -232,7 +232,7 @@ class _Scanner:
         if isinstance(value, dict):
             return value
         raise DataError(
-            f"{kind(value)} where an object is wanted: {quote(start.splitlines()[0])}",
+            f"{json_type(value)} where an object is wanted: {quote(start.splitlines()[0])}",
             "A row names its columns.",
             'Write each row as an object, such as {"messages": [...]} or {"prompt": "...", "completion": "..."}.',
             Place(self.path, line),

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import xxhash
 
-from sanetune.data.quoting import listing, nearest, quote
 from sanetune.data.sources.files import UNDERSTOOD, Bad, Row, count_rows, kind_of, missing, read_file
 from sanetune.data.sources.hub import is_hub_id, read_hub
 from sanetune.errors import DataError, Place
+from sanetune.text import did_you_mean, listing, quote
 
 __all__ = ["Row", "Source", "count", "files", "fingerprint", "is_hub_id", "mix", "read_rows"]
 
@@ -150,7 +150,7 @@ def _folder(path: Path, split: str | None) -> list[Path]:
         if (path / split).is_dir():
             return _folder(path / split, None)
         names = [child.name for child in inside if child in data or child.is_dir()]
-        fix = f"{nearest(split, [Path(name).stem for name in names])}In the folder there are: {listing(names)}."
+        fix = f"{did_you_mean(split, [Path(name).stem for name in names])}In the folder there are: {listing(names)}."
         raise DataError(f"no file or folder for `split: {quote(split)}`", "", fix, Place(path))
     if data:
         return data

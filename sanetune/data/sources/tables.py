@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sanetune.data.quoting import listing, quote
 from sanetune.data.sources.files import ROW_LIMIT, Row, broken, kind_of, not_utf8, nothing, open_text, too_long
 from sanetune.errors import DataError, Place
+from sanetune.text import listing, quote
 
 if TYPE_CHECKING:
     import pyarrow

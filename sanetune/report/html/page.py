@@ -17,6 +17,7 @@ from sanetune.finding import Finding, Verdict
 from sanetune.report import format
 from sanetune.report.html import drawing, experiments, token_spans
 from sanetune.report.html.view import ROLES, PageView
+from sanetune.text import escape_control, shorten_middle
 
 FOLDER = Path(__file__).parent
 LONGEST_TEXT, LONGEST_TRACE, LONGEST_VALUE = 1_500, 8_000, 300
@@ -97,17 +98,17 @@ def _template() -> jinja2.Template:
     )
     environment.filters |= {
         "token": _token,
-        "text": lambda text: format.shortened(text, LONGEST_TEXT),
-        "trace": lambda text: format.shortened(text, LONGEST_TRACE),
-        "value": lambda value: format.shortened(format.number(value), LONGEST_VALUE),
+        "text": lambda text: shorten_middle(text, LONGEST_TEXT),
+        "trace": lambda text: shorten_middle(text, LONGEST_TRACE),
+        "value": lambda value: shorten_middle(format.number(value), LONGEST_VALUE),
         "seconds": units.seconds,
         "share": units.share,
         "many": units.many,
         "rate": units.rate,
         "loss": experiment_results.words,
         "capital": lambda text: text[:1].upper() + text[1:],
-        "set": lambda value: "open" if value is None else format.shortened(format.scalar(value), LONGEST_VALUE),
-        "yaml": lambda fix: format.shortened(format.yaml(fix), LONGEST_TRACE),
+        "set": lambda value: "open" if value is None else shorten_middle(format.scalar(value), LONGEST_VALUE),
+        "yaml": lambda fix: shorten_middle(format.yaml(fix), LONGEST_TRACE),
         "place": format.place,
         "label": token_spans.label,
         "numbers": _numbers,
@@ -127,12 +128,12 @@ def _template() -> jinja2.Template:
 
 def _shown(value: Any) -> Any:
     """Every text that is put into the page passes here: control characters become visible."""
-    return format.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return escape_control(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _token(text: str) -> str:
     """A token's text, its line breaks marked and kept."""
-    return format.visible(format.shortened(text, token_spans.LONGEST_TOKEN), newline="↵\n") or "∅"
+    return escape_control(shorten_middle(text, token_spans.LONGEST_TOKEN), newline="↵\n") or "∅"
 
 
 def _numbers(values: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -10,9 +10,9 @@ from sanetune import units
 from sanetune.finding import Report, Verdict
 from sanetune.gate.clearance import LONGEST as REASON
 from sanetune.gate.clearance import Clearance
-from sanetune.report.format import shortened, visible
 from sanetune.report.terminal import findings
 from sanetune.report.terminal.run import shortest
+from sanetune.text import escape_control, shorten_middle
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,4 +49,4 @@ def lines(clearance: Clearance) -> list[str]:
 
 
 def _plain(text: str, longest: int = LONGEST) -> str:
-    return visible(shortened(text, longest), newline=" ", strict=True)
+    return escape_control(shorten_middle(text, longest), newline=" ", strict=True)

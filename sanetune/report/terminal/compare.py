@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from sanetune.text import replace_control, shorten_middle
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -173,11 +175,7 @@ def _content(message: Message) -> str:
 
 def plain(text: str, longest: int = LONGEST) -> str:
     """``text`` without control characters (a model can write terminal escapes), shortened in its middle."""
-    clean = "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).strip("\n")
-    if len(clean) <= longest:
-        return clean
-    half = longest // 2
-    return f"{clean[:half]}\n… {len(clean) - 2 * half:,} characters left out …\n{clean[-half:]}"
+    return shorten_middle(replace_control(text).strip("\n"), longest, separator="\n")
 
 
 def pairs_of(

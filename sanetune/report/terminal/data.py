@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sanetune import units
 from sanetune.data.labels import MASKED
+from sanetune.text import replace_control
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
@@ -203,5 +204,4 @@ def _without(start: int, end: int, skipped: range) -> list[tuple[int, int]]:
 
 def _visible(text: str) -> str:
     """Line breaks marked and kept; anything else that could steer a terminal replaced."""
-    shown = text.replace("\r", "␍").replace("\n", "↵\n")
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in shown)
+    return replace_control(text.replace("\r", "␍").replace("\n", "↵\n"))

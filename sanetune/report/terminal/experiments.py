@@ -22,10 +22,10 @@ from sanetune.evidence.experiment_results import (
     read,
     words,
 )
-from sanetune.report.format import shortened, visible
 from sanetune.report.terminal import forecast, samples
 from sanetune.report.terminal.grid import WIDTH as COLUMNS
 from sanetune.report.terminal.grid import drawing
+from sanetune.text import escape_control, shorten, shorten_middle
 
 if TYPE_CHECKING:
     from sanetune.probes.results import Sample
@@ -151,7 +151,7 @@ def _answers(sample: Sample) -> RenderableType:
 def _begun(text: str) -> str:
     """The beginning of a user's or a model's text, on one line."""
     line = " ".join(text[: 4 * BEGUN].split())
-    return visible(line if len(line) <= BEGUN else f"{line[:BEGUN]}…", strict=True) or "(nothing)"
+    return escape_control(shorten(line, BEGUN), strict=True) or "(nothing)"
 
 
 def _row(name: str, body: RenderableType) -> RenderableType:
@@ -163,4 +163,4 @@ def _row(name: str, body: RenderableType) -> RenderableType:
 
 
 def _plain(text: str) -> str:
-    return visible(shortened(text, LONGEST), newline=" ", strict=True)
+    return escape_control(shorten_middle(text, LONGEST), newline=" ", strict=True)

@@ -13,6 +13,7 @@ from sanetune.errors import UserError
 from sanetune.finding import Finding, Report, Verdict, Witness
 from sanetune.report import format
 from sanetune.report.terminal import experiments
+from sanetune.text import escape_control, shorten_middle
 
 WIDTH = 80
 STYLES = {
@@ -82,14 +83,14 @@ def _finding(finding: Finding) -> RenderableType:
         rows.append(("numbers", _text(figures, "dim")))
     rows += [(name, _text(words)) for name, words in (("why", finding.why), ("do", finding.todo)) if words]
     for key, value in finding.fix.items():
-        rows.append(("fix", _text(f"{key}: {format.shortened(format.scalar(value), LONGEST)}", "green")))
+        rows.append(("fix", _text(f"{key}: {shorten_middle(format.scalar(value), LONGEST)}", "green")))
     for witness in finding.witnesses[:SHOWN]:
         rows.append(("seen", _seen(witness)))
     if (more := len(finding.witnesses) - SHOWN) > 0:
         rows.append(("", _text(f"… and {more} more; --json and --html have them all", "dim")))
     if finding.traceback:
         last = finding.traceback.strip().splitlines()[-3:]
-        rows.append(("bug", _text(format.shortened("\n".join(last), 3 * LONGEST), "dim")))
+        rows.append(("bug", _text(shorten_middle("\n".join(last), 3 * LONGEST), "dim")))
     return Group(head, _rows(rows))
 
 
@@ -118,7 +119,7 @@ def _seen(witness: Witness) -> RenderableType:
 def _quoted(body: str) -> str:
     """A user's text on one line, control characters visible, shortened."""
     # Cut first: to look at every sign of a very long text would take a while.
-    return format.visible(format.shortened(body, LONGEST), newline="↵ ", strict=True).replace("\t", "⇥ ")
+    return escape_control(shorten_middle(body, LONGEST), newline="↵ ", strict=True).replace("\t", "⇥ ")
 
 
 def _list(findings: list[Finding]) -> Table:
@@ -129,9 +130,9 @@ def _list(findings: list[Finding]) -> Table:
     for finding in findings:
         skipped = finding.verdict is Verdict.SKIP
         words = format.reason(finding) if skipped else finding.what
-        name = Text(format.visible(finding.check, strict=True), overflow="ellipsis")
+        name = Text(escape_control(finding.check, strict=True), overflow="ellipsis")
         mark = Text(MARKS[finding.verdict], STYLES[finding.verdict])
-        table.add_row(mark, name, _text(format.shortened(words, LONGEST), "dim" if skipped else ""))
+        table.add_row(mark, name, _text(shorten_middle(words, LONGEST), "dim" if skipped else ""))
     return table
 
 
@@ -140,11 +141,11 @@ def _rows(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     table.add_column(style="dim", no_wrap=True, min_width=LABEL, max_width=LABEL + 3)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(Text(format.visible(name, strict=True), overflow="ellipsis"), text)
+        table.add_row(Text(escape_control(name, strict=True), overflow="ellipsis"), text)
     return table
 
 
 def _text(words: str, style: str = "") -> Text:
     """Words as they are: never markup, and without signs that steer a terminal. Files below the current folder are
     named from here."""
-    return Text(format.visible(words.replace(f"{os.getcwd()}{os.sep}", ""), strict=True), style=style, overflow="fold")
+    return Text(escape_control(words.replace(f"{os.getcwd()}{os.sep}", ""), strict=True), style=style, overflow="fold")

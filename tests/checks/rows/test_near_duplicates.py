@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanetune.checks.rows import _near_duplicates as near_duplicates
-from sanetune.checks.rows._minhash import first_of, hashes_of, normal, prints, words
+from sanetune.checks.rows._minhash import first_of, hashes_of, prints, words
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
+from sanetune.text import normalise
 from tests.checks.rows.test_duplicated import reworded, rows
 from tests.checks.talking import read, roles, side, talk
 
@@ -34,7 +35,7 @@ def test_similarity_by_hand() -> None:
 
 @given(st.text(max_size=60))
 def test_normal_text_stays_as_it_is(text: str) -> None:
-    assert normal(f" {text}\n") == normal(text)
+    assert normalise(f" {text}\n") == normalise(text)
 
 
 def test_words_of_scripts_without_spaces_are_characters() -> None:

@@ -12,6 +12,7 @@ from sanetune.errors import DataError, Place
 from sanetune.finding import Finding, Report, Verdict, Witness
 from sanetune.report import format
 from sanetune.report.terminal import findings
+from sanetune.text import escape_control
 from tests.report import sample
 
 
@@ -122,12 +123,12 @@ def test_no_text_breaks_the_terminal(text: str, name: str) -> None:
 
 @given(st.text())
 def test_visible_text_is_itself_where_nothing_is_hidden(text: str) -> None:
-    shown = format.visible(text)
+    shown = escape_control(text)
     shown.encode()
     if text.isprintable():
         assert shown == text
-    assert format.visible(shown) == shown
-    assert all(sign.isprintable() or sign in "\t\n" for sign in format.visible(text, strict=True))
+    assert escape_control(shown) == shown
+    assert all(sign.isprintable() or sign in "\t\n" for sign in escape_control(text, strict=True))
 
 
 def test_numbers_are_written_as_people_read_them() -> None:
