@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
+import subprocess
+import sys
 
 import numpy as np
 import torch
@@ -31,3 +33,19 @@ def test_every_module_gets_its_own_mode_back() -> None:
         model.eval()
         model[1][0].train()
     assert [module.training for module in model.modules()] == [True, True, False, False]
+
+
+def test_a_library_that_is_not_loaded_is_loaded_only_where_asked_for() -> None:
+    program = """
+import sys
+from sanetune.rng import kept_random_states
+with kept_random_states():
+    pass
+print("numpy" in sys.modules)
+with kept_random_states(load=True):
+    import torch
+    expected = torch.rand(())
+print("numpy" in sys.modules, bool(torch.rand(()) == expected))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]

@@ -51,10 +51,7 @@ class Judge:
 def _loss(model: Any, prepared: Any) -> float:
     from sanetune.workflows.compare import validation_loss
 
-    training = model.training
-    model.eval()
     loss = validation_loss(model, prepared)
-    model.train(training)
     return float(loss) if loss is not None else math.nan
 
 

@@ -6,7 +6,6 @@ Nothing is changed: random states, the accelerator's list of dataloaders and the
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +26,7 @@ from sanetune.evidence.run_settings import RunSettings
 from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.evidence.token_roles import TokenRole
 from sanetune.evidence.trainer_settings import settings_of
+from sanetune.rng import kept_random_states
 
 DECLARING = 1_000
 """Rows that tell what is meant to be learnt."""
@@ -218,22 +218,13 @@ def _known(rows: Any) -> KnownExamples:
 @contextlib.contextmanager
 def untouched(trainer: Any) -> Iterator[None]:
     """Random states (Python, NumPy, torch, CUDA) and the accelerator's dataloaders are put back at the end."""
-    import numpy as np
-    import torch
-
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     accelerator = getattr(trainer, "accelerator", None)
     loaders = list(getattr(accelerator, "_dataloaders", ()))
     kept = dict(getattr(trainer, "_eval_dataloaders", None) or {})
     try:
-        yield
+        with kept_random_states():
+            yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
         if accelerator is not None:
             accelerator._dataloaders[:] = loaders
         if hasattr(trainer, "_eval_dataloaders"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from sanetune.gate.catalogue import chosen
 from sanetune.gate.clearance import Clearance
 from sanetune.gate.fingerprint import Fingerprint, changed_since, fingerprint
 from sanetune.report.terminal import clearance as view
+from sanetune.rng import kept_random_states
 from sanetune.runs import Run
 from sanetune.workflows import check as checking
 
@@ -106,7 +106,12 @@ def _look(config: Config, plan: Plan, prepared: Prepared, console: Console) -> R
     rows = PreparationResult(prepared, RefusedRows(prepared.stats["rows"], 0, []), None)
     given = {"preparation": rows, "prepared": prepared, "plan": plan}
     level = config.check.level
-    with _random_states_kept(), checking.evidence_of(config, console, level, given) as evidence:
+    # Loaded before, since the check loads them and draws.
+    with (
+        kept_random_states(load=True),
+        _memory_freed(),
+        checking.evidence_of(config, console, level, given) as evidence,
+    ):
         return checking.look(config, evidence, level=level)
 
 
@@ -121,20 +126,15 @@ def _judged(report: Report, now: Fingerprint, console: Console) -> Clearance:
 
 
 @contextlib.contextmanager
-def _random_states_kept() -> Iterator[None]:
-    import numpy as np
+def _memory_freed() -> Iterator[None]:
+    """Free the memory of the model that was checked, so that it does not lie beside the one that is trained."""
     import torch
 
-    states = random.getstate(), np.random.get_state()
-    devices = list(range(torch.cuda.device_count()))
     try:
-        with torch.random.fork_rng(devices):
-            yield
+        yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        gc.collect()  # a model that was looked at must not lie beside the one that is trained
-        if devices:
+        gc.collect()
+        if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 

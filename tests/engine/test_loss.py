@@ -68,10 +68,13 @@ def test_packed_rows_have_the_loss_and_gradients_of_padded_rows(model: Any, rows
     torch.testing.assert_close(gradients[0][1], gradients[1][1], atol=1e-5, rtol=1e-4)
 
 
-def test_measuring_leaves_the_training_mode_alone(model: Any, rows: list[dict[str, Any]]) -> None:
+def test_measuring_leaves_the_mode_of_every_module_alone(model: Any, rows: list[dict[str, Any]]) -> None:
     model.train()
+    model.model.layers[0].eval()
+    before = [module.training for module in model.modules()]
     measure(model, rows[:2], Collator(0))
-    assert model.training
+    assert [module.training for module in model.modules()] == before
+    assert len(set(before)) == 2
     model.eval()
 
 
