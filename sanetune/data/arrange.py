@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.data import packing as packs
 from sanetune.data import splits, stats
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.errors import DataError, Place
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class _Side:
 
     def _learnt_within(self, index: int, limit: int) -> int:
         labels = self.examples.data.column("labels")[index].as_py()
-        return sum(label != MASKED for label in labels[:limit])
+        return sum(label != IGNORE_INDEX for label in labels[:limit])
 
     def _place(self, index: int) -> Place:
         row = {name: self.examples.data.column(name)[index].as_py() for name in ("file", "line", "row")}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ class Collator:
         width = max(len(row["input_ids"]) for row in rows)
         batch = {
             "input_ids": _padded([row["input_ids"] for row in rows], width, self.pad_token_id),
-            "labels": _padded([row["labels"] for row in rows], width, MASKED),
+            "labels": _padded([row["labels"] for row in rows], width, IGNORE_INDEX),
         }
         if self.packed:
             batch["position_ids"] = [_positions(row["seq_lengths"], width) for row in rows]

@@ -16,7 +16,7 @@ from sanetune.data.masking.turn_cache import Turn
 from sanetune.data.masking.turns import TurnFinder
 from sanetune.errors import Place, TemplateError
 
-MASKED = -100
+IGNORE_INDEX = -100
 """The label that torch's cross entropy leaves out (its ``ignore_index``)."""
 
 LossOn = Literal["assistant", "last", "all"]
@@ -24,12 +24,17 @@ LossOn = Literal["assistant", "last", "all"]
 
 @dataclass(slots=True)
 class Example:
-    """One conversation as it will be trained, before any cut: ``ids`` and ``labels`` of equal length.
+    """One conversation as it will be trained, before it is truncated.
 
-    ``labels[t]`` is ``ids[t]`` where token t is learnt, else :data:`MASKED`. The first token is never learnt: nothing
-    stands before it. ``ends`` holds the ids of the last token of each learnt turn; ``dropped`` the (message, field)
-    pairs that the template left out; ``shared_tokens`` counts tokens that hold both learnt and masked characters
-    (they are learnt).
+    Args:
+        ids: Token ids.
+        labels: ``ids[t]`` where token t is in the loss, else :data:`IGNORE_INDEX`; as long as ``ids``. The first token
+            is never in the loss, since nothing comes before it to predict it from.
+        text: The rendered conversation.
+        place: The row it was read from.
+        ends: Id of the last token of each turn in the loss.
+        dropped: (message, field) pairs that the template left out.
+        shared_tokens: Number of tokens with both masked characters and characters in the loss; they are in the loss.
     """
 
     ids: list[int]
@@ -42,7 +47,7 @@ class Example:
 
     @property
     def learnt(self) -> int:
-        return len(self.labels) - self.labels.count(MASKED)
+        return len(self.labels) - self.labels.count(IGNORE_INDEX)
 
 
 @dataclass(slots=True)
@@ -121,7 +126,7 @@ class Labeller:
         cuts = _cuts_inside_tokens(offsets, spans)
         if cuts:
             ids, offsets = self._encode_in_pieces(text, cuts, ids, offsets)
-        labels, ends = [MASKED] * len(ids), []
+        labels, ends = [IGNORE_INDEX] * len(ids), []
         for start, end in spans:
             first, last = _tokens_between(offsets, start, end)
             labels[first:last] = ids[first:last]
@@ -130,7 +135,7 @@ class Labeller:
             if last > first:
                 ends.append(ids[last - 1])
         if labels:
-            labels[0] = MASKED
+            labels[0] = IGNORE_INDEX
         shared = len(_cuts_inside_tokens(offsets, spans))
         return Example(ids, labels, text, conversation.place, ends, dropped, shared)
 

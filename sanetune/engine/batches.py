@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,14 +85,14 @@ def filled_up(rows: datasets.Dataset, multiple: int) -> datasets.Dataset:
     lengths = token_counts(rows)
     shortest = min(range(len(rows)), key=lengths.__getitem__)
     blank = rows.select([shortest] * short).map(
-        lambda row: {"labels": [MASKED] * len(row["labels"])}, keep_in_memory=True
+        lambda row: {"labels": [IGNORE_INDEX] * len(row["labels"])}, keep_in_memory=True
     )
     return concatenate_datasets([rows, blank.cast(rows.features)])
 
 
 def loss_token_count(batch: Batch) -> int:
     """Return how many tokens of ``batch`` (B, T) the loss is a mean over; a row's first token is never predicted."""
-    return int((batch["labels"][:, 1:] != MASKED).sum())
+    return int((batch["labels"][:, 1:] != IGNORE_INDEX).sum())
 
 
 def real_token_count(batch: Batch, pad_token_id: int) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.adapters import base_of
 from sanetune.engine.batches import Batch, Collate, Row, on_device
 from sanetune.rng import kept_modes
@@ -56,7 +56,7 @@ def summed_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """
     logits = logits[:, :-1].reshape(-1, logits.shape[-1])
     labels = labels[:, 1:].reshape(-1).to(logits.device)
-    counted = labels != MASKED
+    counted = labels != IGNORE_INDEX
     logits, labels = logits[counted], labels[counted]
     total = logits.new_zeros((), dtype=torch.float32)
     # In chunks: the float32 copy of all logits of a large vocabulary would be the largest tensor of the run.
@@ -75,7 +75,7 @@ def token_losses(model: PreTrainedModel, batch: Batch) -> Tensor:
     for row in range(len(labels)):  # row by row: the float32 copy of all logits would be the largest tensor
         target = labels[row, 1:].to(logits.device)
         losses[row, places[1:]] = functional.cross_entropy(
-            logits[row, :-1].float(), target, ignore_index=MASKED, reduction="none"
+            logits[row, :-1].float(), target, ignore_index=IGNORE_INDEX, reduction="none"
         )
     return losses
 
@@ -153,7 +153,7 @@ def kept_logits(
     # Without `use_cache=False` transformers lets the documents of a pack see each other.
     if not _keeps(model):
         return forward(**inputs, use_cache=False).logits, labels, every
-    counted = (labels[:, 1:] != MASKED).any(dim=0)
+    counted = (labels[:, 1:] != IGNORE_INDEX).any(dim=0)
     needed = torch.zeros(labels.shape[1], dtype=torch.bool, device=labels.device)
     needed[:-1] |= counted
     needed[1:] |= counted
@@ -163,7 +163,7 @@ def kept_logits(
         return logits, labels, every
     kept = labels[:, places].clone()
     # A place that is kept only as the one before must not be predicted from a place that is not its neighbour.
-    kept[:, 1:][:, places[1:] != places[:-1] + 1] = MASKED
+    kept[:, 1:][:, places[1:] != places[:-1] + 1] = IGNORE_INDEX
     return logits, kept, places
 
 

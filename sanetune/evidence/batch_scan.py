@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.errors import Place
 from sanetune.events import Publish, RowsProcessed, silent
 from sanetune.evidence.batch_stats import SHOWN, SplitStats
 from sanetune.evidence.registry import MissingError
 from sanetune.evidence.roles_from_ids import decoded
-from sanetune.evidence.token_roles import EITHER, LEARNT, NAMES, TokenRole, TokenRoles, digest
+from sanetune.evidence.token_roles import EITHER, IN_LOSS, NAMES, TokenRole, TokenRoles, digest
 from sanetune.finding import Witness
 
 if TYPE_CHECKING:
     import numpy as np
 
-IGNORED = -100
-"""The label that the loss leaves out."""
 AROUND = 24
 """Tokens shown on each side of the first wrong one."""
 
@@ -64,7 +63,7 @@ class BatchScanner:
             if "input_ids" not in arrays or arrays["input_ids"].ndim != 2:
                 raise MissingError(f"the batches have no rows of input_ids; they have {', '.join(map(str, batch))}")
             if "labels" not in arrays:
-                arrays["labels"] = arrays["input_ids"] * 0 + IGNORED
+                arrays["labels"] = arrays["input_ids"] * 0 + IGNORE_INDEX
             for document in self._documents(arrays):
                 self.side.documents += 1
                 self._document(document, seen)
@@ -125,13 +124,13 @@ class BatchScanner:
 
     def _padding(self, labels: np.ndarray) -> None:
         self.side.padding += len(labels)
-        self.side.padding_learnt += int((labels != IGNORED).sum())
+        self.side.padding_learnt += int((labels != IGNORE_INDEX).sum())
 
     def _document(self, document: Document, seen: dict[int, int]) -> None:
         import numpy as np
 
         side, ids, labels = self.side, document.ids_T, document.labels_T
-        learnt = labels != IGNORED
+        learnt = labels != IGNORE_INDEX
         side.tokens += len(ids)
         side.learnt += int(learnt.sum())
         side.largest_id = max(side.largest_id, int(ids.max(initial=-1)))
@@ -171,7 +170,7 @@ class BatchScanner:
         for value, counts in enumerate(np.bincount(who[1:], weights=~learnt[1:], minlength=len(NAMES))):
             if counts:
                 side.masked_by[NAMES[value]] += int(counts)
-        wrong = (wanted != EITHER) & (learnt != (wanted == LEARNT))
+        wrong = (wanted != EITHER) & (learnt != (wanted == IN_LOSS))
         wrong[:1] = False
         if wrong.any():
             side.disagree += int(wrong.sum())
@@ -180,7 +179,7 @@ class BatchScanner:
         prompt = learnt & np.isin(who, (TokenRole.SYSTEM, TokenRole.USER, TokenRole.TOOL))
         if prompt.any():
             self._witness("on_prompt", document, int(np.argmax(prompt)), int(prompt.sum()), number)
-        missing = ~learnt & (wanted == LEARNT) & (who == TokenRole.ASSISTANT)
+        missing = ~learnt & (wanted == IN_LOSS) & (who == TokenRole.ASSISTANT)
         if missing.any():
             side.missing_reply += int(missing.sum())
             self._witness("missing_reply", document, int(np.argmax(missing)), int(missing.sum()), number)

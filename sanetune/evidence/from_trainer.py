@@ -13,10 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import ConfigError, Place
 from sanetune.events import Publish, silent
-from sanetune.evidence.batch_scan import IGNORED, BatchScanner, KnownExamples
+from sanetune.evidence.batch_scan import BatchScanner, KnownExamples
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore, spool
 from sanetune.evidence.from_config import known_of
@@ -178,7 +179,7 @@ def declared(rows: Any, role_finder: IdRoleFinder) -> str:
     names = getattr(rows, "column_names", None) or []
     several = 0
     for row in islice(rows, DECLARING) if {"input_ids", "labels"} <= set(names) else ():
-        learnt = np.asarray(row["labels"]) != IGNORED
+        learnt = np.asarray(row["labels"]) != IGNORE_INDEX
         turns = [one for one in role_finder.segments(np.asarray(row["input_ids"])) if one.who is TokenRole.ASSISTANT]
         if len(turns) > 1 and "seq_lengths" not in names:
             several += 1

@@ -14,7 +14,7 @@ from sanetune.data.conversation import Conversation, Message
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import Place, TemplateError
 from sanetune.evidence.text_spans import Literals
-from sanetune.evidence.token_roles import EITHER, LEARNT, MASKED, TokenRole, TokenRoles
+from sanetune.evidence.token_roles import EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRole, TokenRoles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +67,7 @@ class IdRoleFinder:
         import numpy as np
 
         who = np.full(len(ids), TokenRole.TEMPLATE, np.int8)
-        wanted = np.full(len(ids), MASKED, np.int8)
+        wanted = np.full(len(ids), OUTSIDE_LOSS, np.int8)
         segments = self.segments(ids)
         if not segments:
             who[:], wanted[:] = TokenRole.TEXT, EITHER
@@ -79,13 +79,13 @@ class IdRoleFinder:
             if segment.who is TokenRole.TEMPLATE:
                 wanted[segment.start : segment.stop] = EITHER
             if segment in trained and (self.loss_on != "last" or segment.start >= last):
-                wanted[segment.start : segment.stop] = LEARNT
+                wanted[segment.start : segment.stop] = IN_LOSS
                 self._spare_blanks(wanted, ids, segment)
         if self.torn:
             wanted[: segments[0].start] = EITHER
         if self.loss_on == "all":
             wanted[:] = EITHER
-        wanted[:1] = MASKED
+        wanted[:1] = OUTSIDE_LOSS
         return TokenRoles(who, wanted, len(ids))
 
     def _spare_blanks(self, wanted: np.ndarray, ids: Any, segment: Segment) -> None:

@@ -22,7 +22,7 @@ from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import TemplateError
 from sanetune.evidence.conversations import SPLITS
 from sanetune.evidence.text_spans import Found, Literals, find
-from sanetune.evidence.token_roles import BY_ROLE, EITHER, LEARNT, MASKED, TokenRole, TokenRoles, digest
+from sanetune.evidence.token_roles import BY_ROLE, EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRole, TokenRoles, digest
 from sanetune.finding import Witness
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class RoleFinder:
                 text += self.eos_token
             ids = self.tokenizer.encode(text, add_special_tokens=True).ids
             who = np.full(len(ids), TokenRole.TEXT, np.int8)
-            wanted = np.full(len(ids), LEARNT, np.int8)
-            wanted[:1] = MASKED
+            wanted = np.full(len(ids), IN_LOSS, np.int8)
+            wanted[:1] = OUTSIDE_LOSS
             return ids, TokenRoles(who, wanted, len(ids)), Found()
         if self.template is None:
             return None
@@ -123,7 +123,7 @@ def _carried(
     import numpy as np
 
     who = np.full(len(starts), TokenRole.TEMPLATE, np.int8)
-    wanted = np.full(len(starts), MASKED, np.int8)
+    wanted = np.full(len(starts), OUTSIDE_LOSS, np.int8)
     wide = stops > starts
     last = found.turns[-1] if found.turns else None
 
@@ -142,14 +142,14 @@ def _carried(
         part = tokens(span.start, span.end)
         who[part] = np.where(wide[part], BY_ROLE[span.role], who[part])
         if span.role in ("assistant", "end"):
-            wanted[part] = np.where(wanted[part] == EITHER, LEARNT, wanted[part])
+            wanted[part] = np.where(wanted[part] == EITHER, IN_LOSS, wanted[part])
         else:
-            wanted[part] = MASKED
+            wanted[part] = OUTSIDE_LOSS
     if not found.sure or found.lost:
         wanted[who == TokenRole.TEMPLATE] = EITHER
     if loss_on == "all":
         wanted[:] = EITHER
-    wanted[:1] = MASKED
+    wanted[:1] = OUTSIDE_LOSS
     return who, wanted
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-EITHER, MASKED, LEARNT = -1, 0, 1
-"""What the declared intent says of a token; EITHER: tools differ with reason (white space after the end token, what a
-template adds inside a turn)."""
+EITHER, OUTSIDE_LOSS, IN_LOSS = -1, 0, 1
+"""What the declared intent says of a token. EITHER: tools differ for good reasons (white space after the end token, what
+a template adds inside a turn)."""
 
 
 class TokenRole(IntEnum):
@@ -41,9 +41,14 @@ BY_ROLE = {
 
 @dataclass(frozen=True, slots=True)
 class TokenRoles:
-    """One example's tokens: ``who_T`` (values of :class:`TokenRole`) and ``wanted_T`` (LEARNT, MASKED or EITHER by the
-    declared intent). ``whole``: how many tokens it has where nothing is cut; ``example``: its number in the split,
-    where it is known."""
+    """The roles of one example's tokens, and which of them the declared intent puts in the loss.
+
+    Args:
+        who_T: Values of :class:`TokenRole`.
+        wanted_T: IN_LOSS, OUTSIDE_LOSS or EITHER.
+        whole: Number of its tokens where nothing is truncated.
+        example: Its number in the split, where it is known.
+    """
 
     who_T: np.ndarray  # noqa: N815 -- shape suffix
     wanted_T: np.ndarray  # noqa: N815

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sanetune.curves.series import Evaluation
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.batches import collate_for, on_device
 from sanetune.engine.loss import fitting
 from sanetune.engine.models import attention_of
@@ -75,7 +75,7 @@ def look(harness: ProbeHarness, held: HeldOutRows, step: int) -> Evaluation:
         for some in fitting(rows, most, harness.vocab_size):
             batch = on_device(collate(some), harness.device)
             losses = harness.token_losses(batch).double()
-            counted = batch["labels"] != MASKED
+            counted = batch["labels"] != IGNORE_INDEX
             counted[:, 0] = False
             for row, loss, count in zip(some, losses, counted, strict=True):
                 documents = row.get("seq_lengths") or [len(row["input_ids"])]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sanetune.data.collator import Collator
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.batches import Batch, on_device
 from sanetune.engine.generate import Decoding, stop_ids, write
 from sanetune.events import ProbeStep, Publish, silent
@@ -60,7 +60,7 @@ def overfit(
     if planned > 0 and not 0.7 < planned / tries[-1].lr < 1.4:
         with harness.untouched():
             at_planned = _try(harness, batches, planned, steps, wanted, publish)
-    learnt = sum(label != MASKED for row in rows for label in row["labels"][1:])
+    learnt = sum(label != IGNORE_INDEX for row in rows for label in row["labels"][1:])
     return Overfit(len(rows), learnt, steps, wanted, critical.lr, tries, at_planned, replies, stuck, elsewhere)
 
 
@@ -93,10 +93,10 @@ def chosen(harness: ProbeHarness, count: int) -> list[dict[str, list[int]]]:
 def _answer(labels: list[int]) -> tuple[int, int]:
     """Where the last learnt stretch begins and ends."""
     stop = len(labels)
-    while stop and labels[stop - 1] == MASKED:
+    while stop and labels[stop - 1] == IGNORE_INDEX:
         stop -= 1
     start = stop
-    while start and labels[start - 1] != MASKED:
+    while start and labels[start - 1] != IGNORE_INDEX:
         start -= 1
     return start, stop
 
@@ -148,7 +148,7 @@ def _stuck(harness: ProbeHarness, batches: list[Batch], limit: float) -> tuple[l
     ends = stop_ids(tokenizer, harness.prepared.stop_token_ids)
     labels, losses = [], []
     for batch in batches:
-        learnt = batch["labels"][:, 1:] != MASKED
+        learnt = batch["labels"][:, 1:] != IGNORE_INDEX
         labels.append(batch["labels"][:, 1:][learnt].cpu())
         losses.append(harness.token_losses(batch)[:, 1:][learnt].double().cpu())
     ids, which = torch.cat(labels).unique(return_inverse=True)

@@ -8,7 +8,7 @@ import torch
 
 from sanetune.curves.paired import PairedDifference
 from sanetune.data.collator import Collator
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.batches import on_device
 from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import PromptSwapGain
@@ -44,8 +44,8 @@ def _pairs(harness: ProbeHarness, split: str, most: int) -> list[tuple[list[int]
     for number in range(0, len(origin.rows), step):
         row = origin.table.slice(origin.rows[number], 1).select(["input_ids", "labels"]).to_pylist()[0]
         ids, labels = row["input_ids"], row["labels"]
-        start = next((at for at, label in enumerate(labels) if label != MASKED), len(labels))
-        stop = next((at for at in range(start, len(labels)) if labels[at] == MASKED), len(labels))
+        start = next((at for at, label in enumerate(labels) if label != IGNORE_INDEX), len(labels))
+        stop = next((at for at in range(start, len(labels)) if labels[at] == IGNORE_INDEX), len(labels))
         if start > HEADER and stop - start >= 4:
             found.append((ids[max(0, start - PROMPT_TOKENS) : start], ids[start:stop][:ANSWER_TOKENS]))
         if len(found) == most:
@@ -62,7 +62,7 @@ def _losses(harness: ProbeHarness, pairs: Sequence[tuple[list[int], list[int]]])
         for start in range(0, len(order), 8):
             some = order[start : start + 8]
             rows = [
-                {"input_ids": prompt + answer, "labels": [MASKED] * len(prompt) + answer}
+                {"input_ids": prompt + answer, "labels": [IGNORE_INDEX] * len(prompt) + answer}
                 for prompt, answer in (pairs[number] for number in some)
             ]
             batch = on_device(collate(rows), harness.device)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from sanetune.data.conversation import Conversation
-from sanetune.data.labels import MASKED, Example, Labeller
+from sanetune.data.labels import IGNORE_INDEX, Example, Labeller
 from sanetune.data.masking.turns import TurnFinder
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import Place, TemplateError
@@ -37,12 +37,12 @@ def learnt(example: Example, tokens: Tokenizer) -> list[str]:
     runs: list[list[int]] = []
     running = False
     for token, label in zip(example.ids, example.labels, strict=True):
-        assert label in (MASKED, token)
-        if label != MASKED and not running:
+        assert label in (IGNORE_INDEX, token)
+        if label != IGNORE_INDEX and not running:
             runs.append([])
-        if label != MASKED:
+        if label != IGNORE_INDEX:
             runs[-1].append(token)
-        running = label != MASKED
+        running = label != IGNORE_INDEX
     return [tokens.decode(run, skip_special_tokens=False) for run in runs]
 
 
@@ -87,7 +87,7 @@ def test_loss_on_last_learns_the_last_turn_only(shared: Path) -> None:
 
 def test_loss_on_all_learns_everything_but_the_first_token(shared: Path) -> None:
     example = labeller(shared, CHATML, loss_on="all").examples([conversation("one turn")])[0]
-    assert example.labels == [MASKED, *example.ids[1:]]
+    assert example.labels == [IGNORE_INDEX, *example.ids[1:]]
 
 
 def test_loss_on_all_ends_where_the_last_turn_does(shared: Path) -> None:

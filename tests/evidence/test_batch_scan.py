@@ -15,7 +15,7 @@ from sanetune.errors import Place
 from sanetune.evidence.batch_scan import BatchScanner, KnownExamples
 from sanetune.evidence.batch_stats import SplitStats
 from sanetune.evidence.registry import MissingError
-from sanetune.evidence.token_roles import EITHER, LEARNT, MASKED, TokenRole, TokenRoles, digest
+from sanetune.evidence.token_roles import EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRole, TokenRoles, digest
 
 PAD = 0
 
@@ -39,8 +39,8 @@ def spoken_of(rows: list[dict[str, Any]]) -> Any:
     known = {}
     for number, row in enumerate(rows):
         size = len(row["input_ids"])
-        who, wanted = np.full(size, TokenRole.USER, np.int8), np.full(size, MASKED, np.int8)
-        who[3:], wanted[3:] = TokenRole.ASSISTANT, LEARNT
+        who, wanted = np.full(size, TokenRole.USER, np.int8), np.full(size, OUTSIDE_LOSS, np.int8)
+        who[3:], wanted[3:] = TokenRole.ASSISTANT, IN_LOSS
         who[-1] = TokenRole.END
         known[digest(row["input_ids"])] = TokenRoles(who, wanted, size, number)
     return lambda ids: known.get(digest(ids))

@@ -12,7 +12,7 @@ from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.demo import MODEL
 from sanetune.errors import Place
 from sanetune.evidence.roles_from_ids import IdRoleFinder
-from sanetune.evidence.token_roles import EITHER, LEARNT, TokenRole
+from sanetune.evidence.token_roles import EITHER, IN_LOSS, TokenRole
 
 THINKING = CHATML.replace("'<|im_start|>assistant\\n'", "'<|im_start|>assistant\\n<think>\\n\\n</think>\\n\\n'")
 
@@ -38,7 +38,7 @@ def test_an_empty_thought_before_a_reply_may_be_learnt_or_not(tokenizer: Any) ->
     reply = len(tokenizer(text.partition("Hello")[0], add_special_tokens=False)["input_ids"])
     before = len(tokenizer(text.partition(thought)[0], add_special_tokens=False)["input_ids"])
     assert set(found.wanted_T[before:reply]) == {EITHER}
-    assert found.who_T[reply] == TokenRole.ASSISTANT and found.wanted_T[reply] == LEARNT
+    assert found.who_T[reply] == TokenRole.ASSISTANT and found.wanted_T[reply] == IN_LOSS
     assert scanner.conversation(ids, Place()).messages[-1] == {"role": "assistant", "content": "Hello"}
 
 
@@ -76,7 +76,7 @@ def test_white_space_behind_an_end_is_nobodys_however_many_tokens_it_takes(share
     """Tools that train on prompt and completion learn it; sentencepiece makes two tokens of one line break."""
     from sanetune.config.schema import ModelSection
     from sanetune.data.tokenizer import chat_template, load_tokenizer
-    from sanetune.evidence.token_roles import EITHER, LEARNT
+    from sanetune.evidence.token_roles import EITHER, IN_LOSS
 
     tokenizer = load_tokenizer(ModelSection(name=str(shared / "models/stories260k"), chat_template="chatml"))
     template = chat_template(tokenizer)
@@ -88,5 +88,5 @@ def test_white_space_behind_an_end_is_nobodys_however_many_tokens_it_takes(share
     wanted = scanner.spoken(ids).wanted_T.tolist()
     end = len(ids) - 1 - ids[::-1].index(tokenizer.convert_tokens_to_ids("<|im_end|>"))
     assert len(ids) - end > 2
-    assert wanted[end] == LEARNT
+    assert wanted[end] == IN_LOSS
     assert wanted[end + 1 :] == [EITHER] * (len(ids) - end - 1)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from sanetune.config.load import load
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.from_config import ConfigEvidence
 from sanetune.evidence.registry import Evidence
-from sanetune.evidence.token_roles import LEARNT, NAMES
+from sanetune.evidence.token_roles import IN_LOSS, NAMES
 from tests import real
 
 
@@ -67,8 +67,8 @@ def test_who_is_told_for_every_token_and_by_example(shared: Path, tmp_path: Path
     for number, row in enumerate(prepared.train):
         spoken = token_roles.of("train", row["input_ids"])
         assert spoken is not None and spoken.example == number
-        learnt = np.asarray(row["labels"]) != MASKED
-        assert (learnt[spoken.wanted_T == LEARNT]).all()
+        learnt = np.asarray(row["labels"]) != IGNORE_INDEX
+        assert (learnt[spoken.wanted_T == IN_LOSS]).all()
         text = prepared.tokenizer.decode(
             [token for token, who in zip(row["input_ids"], spoken.who_T, strict=True) if NAMES[who] == "assistant"]
         )

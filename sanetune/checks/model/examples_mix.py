@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def measure(harness: ProbeHarness) -> Measurement:
     with harness.untouched(), torch.no_grad():
         together = harness.token_losses(batch)[shortest, :size]
         apart = harness.token_losses(alone)[0]
-    learnt = batch["labels"][shortest, :size] != -100
+    learnt = batch["labels"][shortest, :size] != IGNORE_INDEX
     differences = (together - apart).abs()[learnt]
     numbers = {
         "difference": float(differences.mean()) if len(differences) else 0.0,

@@ -50,6 +50,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def measure(harness: ProbeHarness) -> Measurement:
                 if documents == DOCUMENTS:
                     break
                 alone = {name: value[row : row + 1, start:stop] for name, value in batch.items()}
-                learnt = alone["labels"][0, 1:] != -100
+                learnt = alone["labels"][0, 1:] != IGNORE_INDEX
                 apart = harness.token_losses(alone)[0, 1:]
                 differences += (together[row, start + 1 : stop] - apart).abs()[learnt].tolist()
                 documents += 1
@@ -102,7 +103,7 @@ def _later_documents(batch: dict[str, Any]) -> list[tuple[int, int, int]]:
     for row, positions in enumerate(batch["position_ids"]):
         starts = [*(positions == 0).nonzero()[:, 0].tolist(), len(positions)]
         for start, stop in pairwise(starts[1:]):
-            if (batch["labels"][row, start + 1 : stop] != -100).any():
+            if (batch["labels"][row, start + 1 : stop] != IGNORE_INDEX).any():
                 found.append((row, start, stop))
     return found
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.batches import Batch
 from sanetune.engine.loss import kept_logits
 
@@ -66,9 +66,9 @@ def judged(
     """
     from trl.trainer.utils import FusedCausalLMOutput
 
-    mask = batch["labels"][:, 1:] != MASKED
+    mask = batch["labels"][:, 1:] != IGNORE_INDEX
     logits, labels, _ = kept_logits(model, batch, forward)
-    counted = labels[:, 1:] != MASKED
+    counted = labels[:, 1:] != IGNORE_INDEX
     targets = labels[:, 1:][counted]
     logs = functional.log_softmax(logits[:, :-1][counted].float(), dim=-1)  # (N, V)
     mine = logs.gather(-1, targets[:, None])[:, 0]

@@ -23,7 +23,7 @@ from transformers.trainer_pt_utils import LabelSmoother
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine import checkpoints
 from sanetune.engine.adapters import base_of
 from sanetune.engine.batches import Batch, real_token_count
@@ -84,7 +84,7 @@ class Trainer(SFTTrainer):
         began = time.perf_counter()
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         for batch in batches:
-            in_loss = (batch["labels"][..., 1:] != MASKED).sum()
+            in_loss = (batch["labels"][..., 1:] != IGNORE_INDEX).sum()
             counts = torch.stack([real_token_count(batch, self._pad), in_loss])
             self._unread += counts.to(self._unread.device)
         if self.on_batches is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.config.origin import Origin, OriginKind
 from sanetune.config.schema import Config
 from sanetune.config.yaml_edit import plain
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
 from sanetune.finding import Report
 from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView
@@ -91,7 +91,7 @@ def _example(prepared: Prepared, token_roles: Any, split: str, number: int) -> E
     ids, labels = row["input_ids"][:limit], row["labels"][:limit]
     spoken = token_roles.of(split, row["input_ids"][: prepared.max_length]) if token_roles else None
     roles = [NAMES[who] for who in spoken.who_T[:limit]] if spoken else ["unknown"] * len(ids)
-    learnt = sum(label != MASKED for label in labels)
+    learnt = sum(label != IGNORE_INDEX for label in labels)
     texts = [prepared.tokenizer.decode([token]) for token in ids]
     return ExampleView(
         title=f"{split} {number}: {len(ids):,} tokens, {learnt:,} learnt",

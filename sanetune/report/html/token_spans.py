@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from sanetune.report.html.view import MASKED, ROLES, ExampleView, TokenView
+from sanetune.data.labels import IGNORE_INDEX
+from sanetune.report.html.view import ROLES, ExampleView, TokenView
 
 LONGEST = 2_000
 """Tokens of one example that are shown; a longer one loses its middle."""
@@ -86,4 +87,4 @@ def _role(token: TokenView) -> str:
 
 def label(token: TokenView) -> int | None:
     """A label that the page has to be told: neither masked nor the token's own id."""
-    return None if token.label in (MASKED, token.id) else token.label
+    return None if token.label in (IGNORE_INDEX, token.id) else token.label

@@ -7,30 +7,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.finding import Report
 
 if TYPE_CHECKING:
     from sanetune.gate.fixer import Round
 
-MASKED = -100
-"""The label of a token that is not learnt (as everywhere; repeated here because the page needs no data code)."""
 ROLES = ("system", "user", "assistant", "tool", "template", "end", "text", "padding", "unknown")
 """Who may have written a token: the names of :class:`sanetune.evidence.token_roles.TokenRole`, and padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenView:
-    """One token: its decoded text, its id, the label as trained (:data:`MASKED`: not learnt) and one of
+    """One token: its decoded text, its id, the label as trained (:data:`IGNORE_INDEX`: not learnt) and one of
     :data:`ROLES`."""
 
     text: str
     id: int
-    label: int = MASKED
+    label: int = IGNORE_INDEX
     role: str = "unknown"
 
     @property
     def learnt(self) -> bool:
-        return self.label != MASKED
+        return self.label != IGNORE_INDEX
 
 
 @dataclass(frozen=True, slots=True)

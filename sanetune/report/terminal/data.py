@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sanetune import units
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.text import replace_control
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def examples(prepared: Prepared, *, split: str = "train", count: int = 3) -> lis
     pieces: list[RenderableType] = []
     for index in range(min(count, len(rows))):
         row = rows[index]
-        learnt = sum(label != MASKED for label in row["labels"])
+        learnt = sum(label != IGNORE_INDEX for label in row["labels"])
         name = f"row {row['row']}" if "row" in row else f"pack of rows {', '.join(map(str, row['rows']))}"
         title = f"{split} {index}: {name}, {len(row['labels'])} tokens, {learnt} learnt"
         pieces += [Text(""), Text(title, style="bold cyan"), tokens(prepared.tokenizer, row)]
@@ -67,7 +67,7 @@ def tokens(tokenizer: Any, row: dict[str, Any]) -> Text:
         for first, last in _without(start, end, skipped):
             if skipped and first == skipped.stop:
                 text.append(f" … {len(skipped):,} tokens left out … ", style="yellow")
-            learnt = labels[first] != MASKED
+            learnt = labels[first] != IGNORE_INDEX
             # At the end of the row the turn may have been cut; then its last token is a word like any other.
             whole = learnt and last == end and (end < len(labels) or ids[-1] in tokenizer.added_tokens_decoder)
             # A character may be spread over several tokens, so runs are decoded, not single tokens.
@@ -191,7 +191,7 @@ def _legend() -> Text:
 
 def _runs(labels: list[int]) -> list[tuple[int, int]]:
     """(start, end) of stretches of tokens that are all learnt or all masked."""
-    masked = [label == MASKED for label in labels]
+    masked = [label == IGNORE_INDEX for label in labels]
     borders = [0, *(i for i in range(1, len(masked)) if masked[i] != masked[i - 1]), len(masked)]
     return [(start, end) for start, end in pairwise(borders) if start < end]
 

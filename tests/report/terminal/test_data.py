@@ -13,7 +13,7 @@ from rich.text import Text
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from sanetune.config.schema import Config
-from sanetune.data.labels import MASKED
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.data.prepare import Prepared, prepare
 from sanetune.report.terminal import data as view
 
@@ -61,7 +61,7 @@ def test_the_text_is_the_decoded_ids_and_learnt_tokens_stand_out(make: Any, toke
     for row in make().train:
         text = view.tokens(tokenizer, row)
         assert text.plain.replace("↵\n", "\n").replace("↵", "\n") == bare(tokenizer.decode(row["input_ids"]))
-        learnt = [token for token in row["labels"] if token != MASKED]
+        learnt = [token for token in row["labels"] if token != IGNORE_INDEX]
         shown = styled(text, view.LEARNT, view.BORDER)
         assert shown.replace("↵\n", "\n").replace("↵", "\n") == bare(tokenizer.decode(learnt))
         assert styled(text, view.BORDER) == "<|im_end|>"
@@ -126,8 +126,8 @@ def test_a_long_example_loses_its_middle_and_says_so(make: Any, tokenizer: Any) 
 def test_an_end_token_that_closes_the_row_is_marked_and_a_cut_word_is_not(tokenizer: Any) -> None:
     ids = tokenizer("Yes, it is")["input_ids"]
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    whole = view.tokens(tokenizer, {"input_ids": [*ids, end], "labels": [MASKED, *ids[1:], end]})
-    cut = view.tokens(tokenizer, {"input_ids": ids, "labels": [MASKED, *ids[1:]]})
+    whole = view.tokens(tokenizer, {"input_ids": [*ids, end], "labels": [IGNORE_INDEX, *ids[1:], end]})
+    cut = view.tokens(tokenizer, {"input_ids": ids, "labels": [IGNORE_INDEX, *ids[1:]]})
     assert (styled(whole, view.BORDER), styled(cut, view.BORDER)) == ("<|im_end|>", "")
 
 
