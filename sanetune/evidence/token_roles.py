@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 EITHER, OUTSIDE_LOSS, IN_LOSS = -1, 0, 1
-"""What the declared intent says of a token. EITHER: tools differ for good reasons (white space after the end token, what
-a template adds inside a turn)."""
+"""What the declared intent says of a token. EITHER: tools differ for good reasons (white space after the end token,
+what a template adds inside a turn)."""
 
 
 class TokenRole(IntEnum):
