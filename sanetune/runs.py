@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import platform
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -232,24 +233,38 @@ class Run:
 
 
 def versions(device: str | None = None) -> dict[str, str | None]:
-    """Versions of Python and :data:`PACKAGES` (None: not installed), platform, and device (found when not given)."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in PACKAGES:
+    """Return the versions of Python and :data:`PACKAGES` (None: not installed), the platform, and the device.
+
+    Args:
+        device: What to call the device; None: what this machine has.
+    """
+    found = {"python": platform.python_version(), **package_versions(PACKAGES), "platform": platform.platform()}
+    return found | {"device": device if device is not None else _device_words()}
+
+
+def package_versions(packages: Iterable[str]) -> dict[str, str | None]:
+    """Return the installed version of each package, None where it is not installed.
+
+    Example:
+        >>> package_versions(["no-such-package"])
+        {'no-such-package': None}
+    """
+    found: dict[str, str | None] = {}
+    for package in packages:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = None
-    found["platform"] = platform.platform()
-    found["device"] = device if device is not None else _device_words()
     return found
 
 
 def _device_words() -> str:
     import torch
 
-    if torch.cuda.is_available():
+    from sanetune.config.facts import default_device
+
+    device = default_device()
+    if device == "cuda":
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         return f"{len(names)} x {names[0]} (CUDA {torch.version.cuda})"
-    if torch.backends.mps.is_available():
-        return "mps"
-    return f"cpu, {torch.get_num_threads()} threads"
+    return device if device == "mps" else f"cpu, {torch.get_num_threads()} threads"

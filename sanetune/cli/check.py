@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +92,7 @@ def command(
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
+    from sanetune.engine.distributed import is_main_process
     from sanetune.workflows import check as checking
 
     settings, notes = checking.opened(config, overrides)
@@ -101,7 +101,7 @@ def command(
     files = Files(json_file, sarif, junit, html)
     wanted = Wanted(overrides, level or settings.check.level, select, ignore)
     report, rounds, said = (_corrected if fix else _looked)(settings, wanted, files)
-    if not _main():
+    if not is_main_process():
         sys.exit(report.exit_code)
     _written(report, rounds, files)
     if said:
@@ -124,10 +124,11 @@ def _looked(settings: Config, wanted: Wanted, files: Files) -> Outcome:
 
 
 def _corrected(settings: Config, wanted: Wanted, files: Files) -> Outcome:
+    from sanetune.config.facts import process_count
     from sanetune.report.terminal.fixes import show
     from sanetune.workflows import fix as correcting
 
-    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+    if process_count() > 1:
         raise ConfigError(
             "--fix was asked for by several processes at once",
             "Each of them would change the file.",
@@ -150,21 +151,17 @@ def _seen(
     settings: Config, evidence: Evidence, report: Report, before: Sequence[Round], wanted: Wanted, files: Files
 ) -> str:
     """While the evidence is there: the clearance, and the page. What is to be said about the clearance."""
+    from sanetune.engine.distributed import is_main_process
     from sanetune.workflows import check as checking
     from sanetune.workflows import clear as clearing
 
-    if not _main():
+    if not is_main_process():
         return ""
     partly = bool(wanted.select or wanted.ignore)
     said = clearing.keep(settings, report, clearing.fingerprint_of(evidence), partly=partly)
     if files.html is not None:
         write_text(files.html, checking.page(settings, evidence, report, before=before))
     return said
-
-
-def _main() -> bool:
-    """Of the processes of a launch, the one that speaks and writes."""
-    return int(os.environ.get("RANK") or 0) == 0
 
 
 def _written(report: Report, rounds: list[Round], files: Files) -> None:

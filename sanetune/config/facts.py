@@ -30,20 +30,35 @@ class Facts:
     model_type: str = ""
 
 
-def of_machine(devices: int | None = None) -> Facts:
-    """The device that training will use, whether it computes in bf16, and its memory.
+def default_device() -> str:
+    """Return "cuda", "mps" or "cpu": the best device of this machine."""
+    import torch
 
-    ``devices``: ``run.devices``; open, it is the number of processes that this one was launched with.
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def process_count() -> int:
+    """Return the number of processes of this launch (torchrun's WORLD_SIZE); 1 where there was none."""
+    return max(1, int(os.environ.get("WORLD_SIZE") or 1))
+
+
+def of_machine(devices: int | None = None) -> Facts:
+    """Return the device that training will use, whether it computes in bf16, and its memory.
+
+    Args:
+        devices: Number of devices (``run.devices``); None: one for each process of this launch.
     """
     import psutil
     import torch
 
-    count = devices or max(1, int(os.environ.get("WORLD_SIZE") or 1))
-    if torch.cuda.is_available():
+    count = devices or process_count()
+    device = default_device()
+    if device == "cuda":
         memory = torch.cuda.get_device_properties(0).total_memory
         bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-        return Facts(device="cuda", bf16=bf16, devices=count, memory=memory)
-    device = "mps" if torch.backends.mps.is_available() else "cpu"
+        return Facts(device=device, bf16=bf16, devices=count, memory=memory)
     return Facts(device=device, devices=count, memory=int(psutil.virtual_memory().total))
 
 

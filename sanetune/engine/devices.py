@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanetune.config.facts import default_device
+
 if TYPE_CHECKING:
     import torch
 
     from sanetune.config.schema import Config
-
-
-def default_device() -> str:
-    """Return "cuda", "mps" or "cpu": the best that this machine has."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def device_of(config: Config) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.config.facts import Facts
 from sanetune.data.model_files import Location, locate
 from sanetune.engine.adapters import Adapter, Frozen, adapter_of, add_adapter, base_of, freeze
+from sanetune.engine.distributed import local_rank
 from sanetune.engine.library_logs import quiet
 from sanetune.errors import ConfigError, ModelError
 
@@ -144,7 +145,6 @@ def _torch_dtype(name: str) -> Any:
 def _quantized(quantization: str, device: str | None) -> dict[str, Any]:
     """Arguments for a bitsandbytes model (Dettmers et al. 2023, arXiv:2305.14314: NF4, double quantisation)."""
     import importlib.util
-    import os
 
     import torch
 
@@ -167,7 +167,7 @@ def _quantized(quantization: str, device: str | None) -> dict[str, Any]:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16,
     )
-    return {"quantization_config": config, "device_map": {"": int(os.environ.get("LOCAL_RANK", 0))}}
+    return {"quantization_config": config, "device_map": {"": local_rank()}}
 
 
 def attention_of(model: PreTrainedModel) -> str:

@@ -19,7 +19,7 @@ from sanetune.data.sources.files import kind_of
 from sanetune.data.sources.hub import is_hub_id
 from sanetune.data.sources.read import Source, files
 from sanetune.errors import DataError, ModelError, Place
-from sanetune.runs import PACKAGES
+from sanetune.runs import PACKAGES, package_versions
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
@@ -220,14 +220,7 @@ def _template(tokenizer: Any) -> str:
 
 
 def _versions() -> dict[str, str | None]:
-    import importlib.metadata
-
-    found: dict[str, str | None] = {}
-    for package in (*PACKAGES, *ALSO):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
+    found = package_versions((*PACKAGES, *ALSO))
     return {package: version for package, version in found.items() if version or package not in ALSO}
 
 
