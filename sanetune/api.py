@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sanetune.data.prepare import Prepared
+    from sanetune.events import Publish
     from sanetune.finding import Report
     from sanetune.planning.plan import Plan
     from sanetune.report.terminal.compare import Comparison
@@ -75,15 +76,15 @@ def train(
     resume: bool = False,
     unchecked: str | None = None,
     console: Console | None = None,
-    listeners: Sequence[Any] = (),
+    listeners: Sequence[Publish] = (),
 ) -> Trained:
     """Fine-tunes as ``config`` says and leaves everything in the run's folder.
 
     Starts with a clearance that fits, which a passed check leaves in the run; without one the run is checked first, at
     ``check.level``, and :class:`sanetune.finding.GateError` raised where the check fails. ``unchecked``: the reason to
     train without; it stands in the run's clearance, report and model card.
-    ``resume`` goes on from the last complete checkpoint. ``listeners`` (:class:`sanetune.engine.metrics.Listener`)
-    follow the run.  Raises UserError for what the user can mend, KeyboardInterrupt after a checkpoint when stopped.
+    ``resume`` goes on from the last complete checkpoint. ``listeners`` get its events (:mod:`sanetune.events`), on the
+    main process. Raises UserError for what the user can mend, KeyboardInterrupt after a checkpoint when stopped.
     """
     from sanetune.gate.clearance import sound_reason
     from sanetune.workflows.clear import gate

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sanetune.engine.metrics import Record
     from sanetune.finding import Finding
 
 
@@ -123,3 +124,40 @@ class CheckFinished(Event):
 @dataclass(frozen=True, slots=True)
 class ChecksEnded(Event):
     """All checks are done, or an error ended them."""
+
+
+# -- training -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStarted(Event):
+    """The training loop begins, or goes on, after ``step`` of ``total_steps`` optimizer steps."""
+
+    step: int
+    total_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished(Event):
+    """``step`` optimizer steps are done."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLogged(Event):
+    """The loop has logged a ``record``: of training steps, or of an evaluation of the validation rows."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Event):
+    """Something that the user should know, in a sentence: a signal came, a checkpoint was written."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEnded(Event):
+    """The training loop is over, in whatever way; published once for each :class:`TrainingStarted`."""

@@ -57,21 +57,24 @@ def _loss(model: Any, prepared: Any) -> float:
 
 def train(source: Any, judge: Judge, out: Path, look_at: int | None = None) -> dict[str, Any]:
     """One whole run without the gate: its loss on the test rows, its steps, and the held-out loss at ``look_at``."""
-    from transformers import TrainerCallback
-
     from sanetune.config.load import load
     from sanetune.data.prepare import prepare
     from sanetune.engine.registry import engine_of
     from sanetune.errors import UserError
+    from sanetune.events import Event, StepFinished, TrainingStarted
     from sanetune.planning import plan as planning
     from sanetune.runs import Run
 
     seen: dict[str, Any] = {}
+    last = math.inf
 
-    class AnswerAtTrial(TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-            if look_at and state.global_step == min(look_at, state.max_steps):
-                seen.update(at_trial=judge.on_held(model), trial_steps=state.global_step)
+    def at_trial(event: Event) -> None:
+        nonlocal last
+        match event:
+            case TrainingStarted(_, steps):
+                last = steps
+            case StepFinished(step) if look_at and step == min(look_at, last):
+                seen.update(at_trial=judge.on_held(session.model), trial_steps=step)
 
     began = time.perf_counter()
     shutil.rmtree(out, ignore_errors=True)
@@ -80,7 +83,8 @@ def train(source: Any, judge: Judge, out: Path, look_at: int | None = None) -> d
             config = load(source)
             prepared = prepare(config)
             config = planning.plan(config, prepared).config
-            outcome = engine_of(config).build(config, prepared, Run.create(out)).train([AnswerAtTrial()])
+            session = engine_of(config).build(config, prepared, Run.create(out))
+            outcome = session.train(at_trial)
             loss = judge.on_test(outcome.model)
     except (UserError, ValueError, KeyError, RuntimeError) as error:
         return {"loss": None, "error": str(error).split("\n")[0][:200], **seen}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sanetune.engine.precision import MixedPrecision, Precision
+from sanetune.events import Publish, silent
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sanetune.engine.adapters import Frozen
     from sanetune.engine.batches import Batch, Batches, Row
     from sanetune.engine.loss import Measured
-    from sanetune.engine.metrics import Listener, Record
+    from sanetune.engine.metrics import Record
     from sanetune.runs import Run
 
 
@@ -190,11 +191,11 @@ class Session(abc.ABC):
     # ---- a run ----
 
     @abc.abstractmethod
-    def train(self, listeners: Sequence[Listener] = ()) -> Outcome:
+    def train(self, publish: Publish = silent) -> Outcome:
         """Train the whole run; leave checkpoints, metrics and the tuned model in the run's folder.
 
         Args:
-            listeners: Who follows the run, besides the metrics file.
+            publish: Gets the events of training, on the main process; the metrics file gets them anyway.
 
         Raises:
             KeyboardInterrupt: After Ctrl-C or SIGTERM, once a checkpoint is written.

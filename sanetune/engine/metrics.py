@@ -1,4 +1,4 @@
-"""What a run publishes while it trains: records, one per logged step, and who listens to them."""
+"""Records, one per logged step, and the file that keeps those of a run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sanetune.atomic import name_non_finite, restore_non_finite, write_text
 from sanetune.errors import Place, RunError
+from sanetune.events import Event, RecordLogged, TrainingStarted
 
 RecordKind = Literal["train", "validation"]
 
@@ -40,26 +41,7 @@ class Record:
     loss_tokens_per_second: float | None = None
 
 
-class Listener:
-    """Someone who follows a run. All methods do nothing here; take what you need. Called on the main process only."""
-
-    def start(self, step: int, total_steps: int) -> None:
-        """Training begins (or goes on) after ``step`` of ``total_steps``."""
-
-    def step(self, step: int) -> None:
-        """``step`` optimizer steps are done."""
-
-    def record(self, record: Record) -> None:
-        """Something was measured."""
-
-    def say(self, words: str) -> None:
-        """Something happened that the user should know: a checkpoint was written, a signal came."""
-
-    def end(self) -> None:
-        """Training is over, in whatever way. Called once, also after an error."""
-
-
-class MetricsFile(Listener):
+class MetricsFile:
     """Writes each record as a line of JSON, flushed at once: a killed run keeps all it had.
 
     A loss that is NaN or infinite is written as :func:`sanetune.atomic.name_non_finite` spells it.
@@ -68,7 +50,15 @@ class MetricsFile(Listener):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def start(self, step: int, total_steps: int) -> None:
+    def __call__(self, event: Event) -> None:
+        """Follow a run."""
+        match event:
+            case TrainingStarted(step):
+                self._start(step)
+            case RecordLogged(record):
+                self._append(record)
+
+    def _start(self, step: int) -> None:
         """Drop the records after ``step``: a resumed run makes them again."""
         kept = [record for record in read(self.path) if record.step <= step] if step and self.path.exists() else []
         write_text(self.path, "".join(to_line(record) for record in kept))
@@ -77,7 +67,7 @@ class MetricsFile(Listener):
         """The seconds of the last record in the file, 0 when there is none."""
         return records[-1].seconds if (records := read(self.path)) else 0.0
 
-    def record(self, record: Record) -> None:
+    def _append(self, record: Record) -> None:
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(to_line(record))

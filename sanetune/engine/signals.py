@@ -18,9 +18,9 @@ class Stop:
     nothing.
     """
 
-    def __init__(self, say: Callable[[str], None] = lambda words: None) -> None:
+    def __init__(self, note: Callable[[str], None] = lambda text: None) -> None:
         self.requested = False
-        self._say = say
+        self._note = note
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Stop:
@@ -35,7 +35,7 @@ class Stop:
         self.requested = True
         # From now on the usual handlers: a second Ctrl-C does not wait for the checkpoint.
         self._restore()
-        self._say("stopping after this step, once its checkpoint is written (again: stop at once, without it)")
+        self._note("stopping after this step, once its checkpoint is written (again: stop at once, without it)")
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -10,6 +10,7 @@ from sanetune.atomic import restore_non_finite, write_text
 from sanetune.config import yaml_edit
 from sanetune.config.schema import Config
 from sanetune.data.prepare import Prepared, prepare
+from sanetune.events import Publish, to_all
 from sanetune.planning import plan as planning
 from sanetune.report.terminal.progress import ProgressBar
 from sanetune.runs import Run
@@ -46,7 +47,7 @@ def train(
     *,
     resume: bool = False,
     console: Console | None = None,
-    listeners: Sequence[Any] = (),
+    listeners: Sequence[Publish] = (),
     gate: Gate | None = None,
 ) -> Trained:
     """See :func:`sanetune.api.train`; ``config`` is loaded already. Without a ``gate`` nothing is asked, and the run
@@ -76,7 +77,7 @@ def train(
         _write_beginning(run, plan, prepared)
     try:
         session = engine_of(plan.config).build(plan.config, prepared, run, model=before.model, resume=resume)
-        outcome = session.train([TrainingProgress(console), *listeners])
+        outcome = session.train(to_all(TrainingProgress(console), *listeners))
     finally:
         if main:
             _draw(run)

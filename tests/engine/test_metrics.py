@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sanetune.engine.metrics import MetricsFile, Record, curve, read, to_line
 from sanetune.errors import RunError
+from sanetune.events import RecordLogged, TrainingStarted
 
 numbers = st.one_of(st.none(), st.floats())
 made = st.builds(
@@ -38,20 +39,20 @@ def test_a_record_survives_its_line_also_when_it_is_no_number(
 
 def test_each_record_is_on_disk_at_once(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path / "metrics.jsonl")
-    file.start(0, 10)
+    file(TrainingStarted(0, 10))
     for step in (1, 2):
-        file.record(Record(step, 0.1, 1.0, "train", 2.5))
+        file(RecordLogged(Record(step, 0.1, 1.0, "train", 2.5)))
         assert len(file.path.read_text().splitlines()) == step
     assert "learning_rate" not in file.path.read_text()
 
 
 def test_resuming_drops_the_records_that_will_be_made_again(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path / "metrics.jsonl")
-    file.start(0, 10)
+    file(TrainingStarted(0, 10))
     for step in range(1, 6):
-        file.record(Record(step, 0.1, float(step), "train", 1.0))
+        file(RecordLogged(Record(step, 0.1, float(step), "train", 1.0)))
     file.path.write_text(file.path.read_text() + '{"step": 6, "epo')
-    file.start(3, 10)
+    file(TrainingStarted(3, 10))
     assert [record.step for record in read(file.path)] == [1, 2, 3]
     assert file.seconds_so_far() == 3.0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sanetune.engine.metrics import Listener, Record
+from sanetune.events import Event, RecordLogged, StepFinished, TrainingStarted
 from sanetune.forecast.disk import StoredSizes
 from sanetune.forecast.forecast import Forecast, forecast_of
 from sanetune.forecast.machine import machine_from
@@ -128,21 +128,20 @@ def test_it_is_plain_json() -> None:
     assert values["hours"]["middle"] > 0 and values["check_share"] > 0
 
 
-class Clock(Listener):
-    """When each step and each look ended."""
+class Clock:
+    """When each step and each evaluation ended."""
 
     def __init__(self) -> None:
         self.marks: list[tuple[str, float]] = []
 
-    def start(self, step: int, total_steps: int) -> None:
-        self.marks.append(("start", time.perf_counter()))
-
-    def step(self, step: int) -> None:
-        self.marks.append(("step", time.perf_counter()))
-
-    def record(self, record: Record) -> None:
-        if record.kind == "validation":
-            self.marks.append(("look", time.perf_counter()))
+    def __call__(self, event: Event) -> None:
+        match event:
+            case TrainingStarted():
+                self.marks.append(("start", time.perf_counter()))
+            case StepFinished():
+                self.marks.append(("step", time.perf_counter()))
+            case RecordLogged(record) if record.kind == "validation":
+                self.marks.append(("look", time.perf_counter()))
 
     def of(self, kind: str) -> list[float]:
         return [
@@ -174,7 +173,7 @@ def test_a_run_takes_about_as_long_as_was_forecast(
     with probe_harness(planned.config, prepared) as harness:
         machine = machine_of(harness)
     clock = Clock()
-    outcome = train(planned.config, prepared, Run.create(tmp_path / "run"), [clock])
+    outcome = train(planned.config, prepared, Run.create(tmp_path / "run"), clock)
     seen = [record.tokens or 0 for record in outcome.records if record.kind == "train"]
     tokens = [now - before for before, now in zip([0, *seen], seen, strict=False)]
     held = int(prepared.stats["validation"]["loss_tokens"])

@@ -1,18 +1,18 @@
-"""From transformers' callbacks to records and listeners, and from the libraries' faults to UserErrors."""
+"""From transformers' callbacks to records and events, and from the libraries' faults to UserErrors."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from transformers import TrainerCallback, TrainerState
 
 from sanetune.curves.series import Point
-from sanetune.engine.metrics import Listener, MetricsFile, Record
+from sanetune.engine.metrics import MetricsFile, Record
 from sanetune.engine.trl.trainer import Trainer
 from sanetune.errors import RunError
+from sanetune.events import Note, Publish, RecordLogged, StepFinished, TrainingEnded, TrainingStarted, to_all
 
 
 def logged_point(state: TrainerState, logs: dict[str, Any] | None) -> Point | None:
@@ -30,10 +30,11 @@ def logged_point(state: TrainerState, logs: dict[str, Any] | None) -> Point | No
 
 
 class Publisher(TrainerCallback):
-    """Turns what transformers logs into records, passes them on to listeners, and stops when a signal came."""
+    """Turns what transformers logs into records, publishes them, and stops when a signal came."""
 
-    def __init__(self, trainer: Trainer, listeners: Sequence[Listener]) -> None:
-        self.listeners = list(listeners)
+    def __init__(self, trainer: Trainer, metrics: MetricsFile, publish: Publish) -> None:
+        self.metrics = metrics
+        self.publish = to_all(metrics, publish)
         self.records: list[Record] = []
         self.trainer = trainer
         self._began = self._last = time.monotonic()
@@ -41,28 +42,25 @@ class Publisher(TrainerCallback):
         self._counted = (0, 0)
         self._open = False
 
-    def say(self, words: str) -> None:
-        """Pass words on to the user."""
+    def note(self, text: str) -> None:
+        """Publish a note for the user."""
         if self.trainer.is_world_process_zero():
-            for listener in self.listeners:
-                listener.say(words)
+            self.publish(Note(text))
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         before = 0.0
         self._counted = self.trainer.tokens_seen()
         if state.is_world_process_zero:
             self._open = True
-            for listener in self.listeners:
-                listener.start(state.global_step, state.max_steps)
-                if state.global_step and isinstance(listener, MetricsFile):
-                    before = listener.seconds_so_far()
+            self.publish(TrainingStarted(state.global_step, state.max_steps))
+            if state.global_step:
+                before = self.metrics.seconds_so_far()
         self._last = time.monotonic()
         self._began = self._last - before
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero:
-            for listener in self.listeners:
-                listener.step(state.global_step)
+            self.publish(StepFinished(state.global_step))
         if state.global_step >= state.max_steps:
             # The end of the curve is the point that matters most; intervals seldom hit it.
             control.should_log = True
@@ -81,7 +79,7 @@ class Publisher(TrainerCallback):
         tokens, in_loss = self.trainer.tokens_seen()
         now, idle = time.monotonic(), self.trainer.idle_seconds
         busy = max(now - self._last - (idle - self._idle), 1e-9)
-        self._publish(
+        self._record(
             state,
             kind="train",
             loss=point.loss,
@@ -96,30 +94,28 @@ class Publisher(TrainerCallback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         if metrics and "eval_loss" in metrics:
-            self._publish(state, kind="validation", loss=metrics["eval_loss"])
+            self._record(state, kind="validation", loss=metrics["eval_loss"])
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.trainer.stop.requested:
-            self.say(f"checkpoint-{state.global_step} written; go on with --resume")
+            self.note(f"checkpoint-{state.global_step} written; go on with --resume")
 
     def close(self) -> None:
-        """Tell the listeners once that training is over."""
+        """Publish once that training is over."""
         if self._open:
             self._open = False
-            for listener in self.listeners:
-                listener.end()
+            self.publish(TrainingEnded())
 
-    def _publish(self, state: Any, **values: Any) -> None:
+    def _record(self, state: Any, **values: Any) -> None:
         seconds = round(time.monotonic() - self._began, 3)
         record = Record(step=state.global_step, epoch=round(state.epoch or 0.0, 6), seconds=seconds, **values)
         self.records.append(record)
         if state.is_world_process_zero:
-            for listener in self.listeners:
-                listener.record(record)
+            self.publish(RecordLogged(record))
 
 
-class PublishedNote:
-    """Closes the listeners whatever happens, and turns the faults that a user can mend into UserErrors."""
+class PublishedEnd:
+    """Publishes the end of training whatever happens, and turns the faults that a user can mend into UserErrors."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher

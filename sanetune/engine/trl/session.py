@@ -20,13 +20,14 @@ from sanetune.engine.base import LoopSettings, Outcome, Session, ShortRun, StepW
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.loss import Measured
-from sanetune.engine.metrics import Listener, MetricsFile
+from sanetune.engine.metrics import MetricsFile
 from sanetune.engine.models import fit_to_tokenizer, load_model
 from sanetune.engine.save import save_model
 from sanetune.engine.signals import Stop
-from sanetune.engine.trl.callbacks import PublishedNote, Publisher
+from sanetune.engine.trl.callbacks import PublishedEnd, Publisher
 from sanetune.engine.trl.short_run import WatchedSteps, shortened
 from sanetune.engine.trl.trainer import Trainer
+from sanetune.events import Publish, silent
 from sanetune.runs import Run
 
 if TYPE_CHECKING:
@@ -60,17 +61,16 @@ class TrlSession(Session):
 
     # ---- a run ----
 
-    def train(self, listeners: Sequence[Listener | TrainerCallback] = ()) -> Outcome:
-        """See :meth:`sanetune.engine.base.Session.train`; ``listeners`` may be transformers' own callbacks too."""
+    def train(self, publish: Publish = silent) -> Outcome:
+        """See :meth:`sanetune.engine.base.Session.train`."""
         trainer = self.trainer
-        mine = [one for one in listeners if isinstance(one, Listener)]
-        publisher = Publisher(trainer, [MetricsFile(self._run.metrics), *mine])
-        trainer.stop = Stop(publisher.say)
-        for callback in (*(one for one in listeners if not isinstance(one, Listener)), *self._early_stopping()):
+        publisher = Publisher(trainer, MetricsFile(self._run.metrics), publish)
+        trainer.stop = Stop(publisher.note)
+        for callback in self._early_stopping():
             trainer.add_callback(callback)
         trainer.add_callback(publisher)
         began = time.monotonic()
-        with PublishedNote(publisher), quiet(), trainer.stop:
+        with PublishedEnd(publisher), quiet(), trainer.stop:
             trainer.train(resume_from_checkpoint=None if self._start is None else str(self._start))
         seconds = time.monotonic() - began
         with quiet():

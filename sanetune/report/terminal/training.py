@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
-from sanetune.engine.metrics import Listener, Record
+from sanetune.engine.metrics import Record
+from sanetune.events import Event, Note, RecordLogged, StepFinished, TrainingEnded, TrainingStarted
 
 LINE_SECONDS = 30.0
 """How often a line is printed where there is no terminal."""
 
 
-class TrainingProgress(Listener):
+class TrainingProgress:
     """Steps, loss, tokens per second and time left. On a terminal a live bar; else a line every ``every`` seconds."""
 
     def __init__(self, console: Console | None = None, *, every: float = LINE_SECONDS) -> None:
         self.console = console or Console(stderr=True)
         self.every = every
         self._bar: Progress | None = None
-        self._task: Any = None
+        self._task: TaskID | None = None
         self._total = self._step = self._from = 0
         self._began = self._printed = 0.0
         self._train: Record | None = None
         self._validation: Record | None = None
 
-    def start(self, step: int, total_steps: int) -> None:
+    def __call__(self, event: Event) -> None:
+        """Show ``event`` where it is one of training."""
+        match event:
+            case TrainingStarted(step, total_steps):
+                self._start(step, total_steps)
+            case StepFinished(step):
+                self._advance(step)
+            case RecordLogged(record):
+                self._log(record)
+            case Note(text):
+                self.console.print(Text(text, style="yellow"), soft_wrap=True)
+            case TrainingEnded() if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+
+    def _start(self, step: int, total_steps: int) -> None:
         self._total, self._step, self._from = total_steps, step, step
         self._began = self._printed = time.monotonic()
         if not self.console.is_terminal:
@@ -45,12 +69,12 @@ class TrainingProgress(Listener):
         self._task = self._bar.add_task("training", total=total_steps, completed=step)
         self._bar.start()
 
-    def step(self, step: int) -> None:
+    def _advance(self, step: int) -> None:
         self._step = step
-        if self._bar is not None:
+        if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=step)
 
-    def record(self, record: Record) -> None:
+    def _log(self, record: Record) -> None:
         if record.kind == "validation":
             self._validation = record
         else:
@@ -61,14 +85,6 @@ class TrainingProgress(Listener):
         if due or record.kind == "validation" or record.step >= self._total:
             self._printed = time.monotonic()
             self.console.print(Text(self.line(record)), soft_wrap=True)
-
-    def say(self, words: str) -> None:
-        self.console.print(Text(words, style="yellow"), soft_wrap=True)
-
-    def end(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
 
     def line(self, record: Record) -> str:
         """A record as one line of text."""

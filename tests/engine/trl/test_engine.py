@@ -16,9 +16,10 @@ import torch
 from sanetune.data.collator import Collator
 from sanetune.engine import checkpoints
 from sanetune.engine.loss import batch_loss, measure
-from sanetune.engine.metrics import Listener, Record, curve, read
+from sanetune.engine.metrics import Record, curve, read
 from sanetune.engine.models import load_model
 from sanetune.errors import ConfigError, DataError, RunError
+from sanetune.events import Event, Note, RecordLogged, StepFinished, TrainingEnded
 from sanetune.runs import Run
 from tests.engine.conftest import model_section
 from tests.engine.running import train
@@ -26,27 +27,25 @@ from tests.engine.running import train
 Config = Callable[..., SimpleNamespace]
 
 
-class Follower(Listener):
-    """Remembers what it was told, and may do something at a step."""
+class Follower:
+    """Remembers the events of a run, and may do something at a step."""
 
     def __init__(self, at: int = -1, do: Callable[[], Any] = lambda: None) -> None:
         self.at, self.do = at, do
         self.records: list[Record] = []
-        self.words: list[str] = []
+        self.notes: list[str] = []
         self.ended = 0
 
-    def step(self, step: int) -> None:
-        if step == self.at:
-            self.do()
-
-    def record(self, record: Record) -> None:
-        self.records.append(record)
-
-    def say(self, words: str) -> None:
-        self.words.append(words)
-
-    def end(self) -> None:
-        self.ended += 1
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StepFinished(self.at):
+                self.do()
+            case RecordLogged(record):
+                self.records.append(record)
+            case Note(text):
+                self.notes.append(text)
+            case TrainingEnded():
+                self.ended += 1
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -187,10 +186,10 @@ def test_a_signal_saves_and_stops_and_the_resumed_run_ends_with_the_same_weights
     before = signal.getsignal(number)
     follower = Follower(3, lambda: os.kill(os.getpid(), number))
     with pytest.raises(KeyboardInterrupt):
-        train(SIX(base), prepared, run, [follower])
+        train(SIX(base), prepared, run, follower)
     assert signal.getsignal(number) == before
     assert follower.ended == 1
-    assert any("checkpoint-3 written" in words for words in follower.words)
+    assert any("checkpoint-3 written" in note for note in follower.notes)
     assert run.steps_saved == [2, 3]
     assert not run.finished
     outcome = train(SIX(base), prepared, Run.create(run.path, resume=True), resume=True)
@@ -212,7 +211,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint_in_a_later_epoch(
 
     run = Run.create(tmp_path / "run")
     with pytest.raises(Killed):
-        train(SIX(base), prepared, run, [Follower(5, kill)])
+        train(SIX(base), prepared, run, Follower(5, kill))
     moved = run.path.rename(tmp_path / "moved elsewhere")
     outcome = train(SIX(base), prepared, Run.create(moved, resume=True), resume=True)
     assert outcome.resumed_from == 4
@@ -310,7 +309,7 @@ def test_lora_resumes_to_the_same_adapter(base: Path, prepared: Any, config: Con
     straight, halted = Run.create(tmp_path / "a"), Run.create(tmp_path / "b")
     train(settings, prepared, straight)
     with pytest.raises(KeyboardInterrupt):
-        train(settings, prepared, halted, [Follower(3, lambda: os.kill(os.getpid(), signal.SIGINT))])
+        train(settings, prepared, halted, Follower(3, lambda: os.kill(os.getpid(), signal.SIGINT)))
     train(settings, prepared, halted, resume=True)
     assert same(weights(straight), weights(halted))
 

@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from sanetune.engine.metrics import Record
+from sanetune.events import Note, RecordLogged, StepFinished, TrainingEnded, TrainingStarted
 from sanetune.report.terminal.training import TrainingProgress
 
 
@@ -15,14 +16,14 @@ def record(step: int, kind: str = "train", loss: float = 1.25) -> Record:
 def test_a_terminal_sees_a_bar_with_loss_and_pace() -> None:
     out = io.StringIO()
     progress = TrainingProgress(Console(file=out, force_terminal=True, width=100))
-    progress.start(0, 4)
+    progress(TrainingStarted(0, 4))
     for step in (1, 2):
-        progress.step(step)
-        progress.record(record(step))
-    progress.record(record(2, "validation", 1.5))
+        progress(StepFinished(step))
+        progress(RecordLogged(record(step)))
+    progress(RecordLogged(record(2, "validation", 1.5)))
     assert progress.figures() == "loss 1.250  val 1.500  1,234 tok/s"
-    progress.say("[bold]not markup")
-    progress.end()
+    progress(Note("[bold]not markup"))
+    progress(TrainingEnded())
     assert "2/4" in out.getvalue()
     assert "[bold]not markup" in out.getvalue()
 
@@ -30,13 +31,13 @@ def test_a_terminal_sees_a_bar_with_loss_and_pace() -> None:
 def test_a_file_sees_a_line_now_and_then_and_every_validation() -> None:
     out = io.StringIO()
     progress = TrainingProgress(Console(file=out, width=40), every=1e6)
-    progress.start(0, 4)
+    progress(TrainingStarted(0, 4))
     for step in (1, 2, 3, 4):
-        progress.step(step)
-        progress.record(record(step))
+        progress(StepFinished(step))
+        progress(RecordLogged(record(step)))
         if step == 2:
-            progress.record(record(2, "validation", 1.5))
-    progress.end()
+            progress(RecordLogged(record(2, "validation", 1.5)))
+    progress(TrainingEnded())
     lines = out.getvalue().splitlines()
     assert [line.split("  ")[0] for line in lines] == ["step 2/4", "step 4/4"]
     assert "validation loss 1.5000" in lines[0]
