@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="keep results here, and go on from them")
     parser.add_argument("--workers", type=int, default=2, help="cases at a time")
     parser.add_argument("--json", type=Path, metavar="F", help="write the figures to F")
-    parser.add_argument("--quick", action="store_true", help="a smaller run: every so manieth case")
+    parser.add_argument("--quick", action="store_true", help="a smaller run: every n-th case")
     parser.add_argument("--write", action="store_true", help="make docs/faults.md of what there is")
     args = parser.parse_args()
     if args.write and (args.quick or args.only):

@@ -54,8 +54,8 @@ class Example:
 class Labeller:
     """Makes examples.
 
-    Everything in it can be pickled, so that worker processes can each have one.     ``turns`` is None where the
-    tokenizer has no chat template; then only plain text can be labelled.
+    Everything in it can be pickled, so that worker processes can each have one. ``turns`` is None where the tokenizer
+    has no chat template; then only plain text can be labelled.
     """
 
     tokenizer: Tokenizer

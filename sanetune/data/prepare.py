@@ -37,7 +37,7 @@ class Prepared:
     """Data ready for training.
 
     ``train`` and ``validation`` have columns ``input_ids``, ``labels`` (-100 where masked), ``length`` and ``row``
-    (its row in the source); packs have lists ``seq_lengths`` and ``rows`` instead of ``row``.  ``lost`` lists every
+    (its row in the source); packs have lists ``seq_lengths`` and ``rows`` instead of ``row``. ``lost`` lists every
     row dropped or cut, ``stats`` holds the figures, ``stop_token_ids`` the tokens that end the final turns.
     ``refused`` are rows that the template cannot render (at most 1,000 of ``refused_count``); there are none unless
     they were asked to be left out.
@@ -47,7 +47,6 @@ class Prepared:
     validation: datasets.Dataset | None
     tokenizer: Any
     packed: bool
-    validation_packed: bool
     max_length: int
     stop_token_ids: list[int]
     stats: dict[str, Any]
@@ -130,7 +129,6 @@ def _arranged(config: Config, tokenizer: Any, context: int | None, sides: dict[s
         validation=loaded.get("validation"),
         tokenizer=tokenizer,
         packed="seq_lengths" in loaded["train"].column_names,
-        validation_packed="validation" in loaded and "seq_lengths" in loaded["validation"].column_names,
         max_length=result.max_length,
         stop_token_ids=stops,
         stats=result.stats,

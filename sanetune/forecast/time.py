@@ -41,9 +41,6 @@ class Range:
     def times(self, factor: float) -> Range:
         return Range(self.low * factor, self.middle * factor, self.high * factor)
 
-    def plus(self, other: float) -> Range:
-        return Range(self.low + other, self.middle + other, self.high + other)
-
 
 @dataclass(frozen=True, slots=True)
 class StepTime:

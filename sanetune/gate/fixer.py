@@ -208,8 +208,3 @@ def _difference(before: str, after: str, file: Path) -> str:
         before.splitlines(), after.splitlines(), f"{file.name} (before)", f"{file.name} (after)", n=1, lineterm=""
     )
     return "\n".join(lines)
-
-
-def unfixed(report: Report) -> list[str]:
-    """Names of the checks that still fail."""
-    return [finding.check for finding in report.of(Verdict.FAIL, Verdict.CRASH)]

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from random import Random
 
-SHOP = "Lindenhof"
-
 # The tables below are filled, not one word or sentence per line: they would be several times as long.
 # fmt: off
 CUSTOMERS = ["Aaron", "Abel", "Ada", "Adele", "Agnes", "Aiko", "Alba", "Albert", "Alice", "Alma", "Alva", "Amara",
