@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -51,10 +50,10 @@ def _essential(details: list[ErrorDetails]) -> list[ErrorDetails]:
 
 def _path(detail: ErrorDetails) -> str:
     """``section.key`` of an error, without pydantic's names for the types of a union."""
-    model: Any = Config
+    model: type[BaseModel] | None = Config
     parts: list[str] = []
     for part in detail["loc"]:
-        fields = getattr(model, "model_fields", {})
+        fields = model.model_fields if model is not None else {}
         if isinstance(part, str) and part in fields:
             model = _model_in(fields[part].annotation)
             parts.append(part)
@@ -65,8 +64,8 @@ def _path(detail: ErrorDetails) -> str:
     return ".".join(parts)
 
 
-def _model_in(annotation: Any) -> Any:
-    """The section inside an annotation such as ``list[SourceSection]`` or ``AdapterSection | None``."""
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The model inside an annotation such as ``list[SourceSection]`` or ``AdapterSection | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
@@ -100,7 +99,7 @@ def _problem(detail: ErrorDetails, where: Where) -> ConfigError:
 
 
 def _fields_at(path: str) -> list[str]:
-    model: Any = Config
+    model: type[BaseModel] | None = Config
     for part in path.split("."):
         if model is not None and part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation)

@@ -27,7 +27,7 @@ class Section(BaseModel):
         except AttributeError:
             raise KeyError(key) from None
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:
         """The value of ``key``, or ``default`` where the section has no such key or leaves it open."""
         value = getattr(self, key, None)
         return default if value is None else value
@@ -37,11 +37,11 @@ class Section(BaseModel):
         return iter(type(self).model_fields)
 
 
-def _as_list(value: Any) -> Any:
+def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _plain_dtype(value: Any) -> Any:
+def _plain_dtype(value: object) -> object:
     """``bf16``, ``fp16``, ``torch.float32`` and their like, by the names that transformers takes."""
     names = {"bf16": "bfloat16", "fp16": "float16", "half": "float16", "fp32": "float32", "float": "float32"}
     if isinstance(value, str):
@@ -50,7 +50,7 @@ def _plain_dtype(value: Any) -> Any:
     return value
 
 
-def _as_adapter(value: Any) -> Any:
+def _as_adapter(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
@@ -125,7 +125,7 @@ class SourceSection(Section):
     """Uses at most this many rows of this source."""
 
 
-def _as_sources(value: Any) -> Any:
+def _as_sources(value: object) -> list[object]:
     """One source or several, as text or as mappings: always a list of mappings."""
     many = value if isinstance(value, list) else [value]
     return [{"path": one} if isinstance(one, str) else one for one in many]
@@ -170,7 +170,7 @@ class TrainSection(Section):
     def __getitem__(self, key: str) -> Any:
         return self.given[key] if key in self.given else super().__getitem__(key)
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:
         """The value of an SFTConfig key that has one, or of a field of ours; else ``default``."""
         value = self.given.get(key)
         return super().get(key, default) if value is None else value

@@ -35,7 +35,7 @@ AT_LEAST: dict[str, float] = {
 
 
 @cache
-def fields() -> dict[str, Any]:
+def fields() -> dict[str, object]:
     """Name -> type annotation of every key of the installed ``SFTConfig``."""
     from trl import SFTConfig
 
@@ -59,7 +59,7 @@ def default_of(key: str) -> Any:
     return value.value if isinstance(value, enum.Enum) else value
 
 
-def problem(key: str, value: Any) -> str | None:
+def problem(key: str, value: object) -> str | None:
     """What ``key`` would have to be, when ``value`` is not that; None when the value can be used."""
     if value is None and _takes_none(key):
         return None
@@ -78,7 +78,7 @@ def problem(key: str, value: Any) -> str | None:
     return _range_problem(key, value)
 
 
-def _range_problem(key: str, value: Any) -> str | None:
+def _range_problem(key: str, value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if key == "num_train_epochs" and value <= 0:
@@ -101,7 +101,7 @@ def _takes_none(key: str) -> bool:
     return type(None) in _parts(fields()[key])
 
 
-def is_unset(key: str, value: Any) -> bool:
+def is_unset(key: str, value: object) -> bool:
     """Whether ``value`` leaves ``key`` unset: null where SFTConfig takes none."""
     return value is None and not _takes_none(key)
 
@@ -110,16 +110,17 @@ def is_unset(key: str, value: Any) -> bool:
 def _adapter(key: str) -> TypeAdapter[Any]:
     if any(dataclasses.is_dataclass(part) for part in _parts(fields()[key])):
         return TypeAdapter(dict[str, Any])
-    return TypeAdapter(fields()[key], config=ConfigDict(strict=True, arbitrary_types_allowed=True))
+    annotation: Any = fields()[key]
+    return TypeAdapter(annotation, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
 
 
-def _parts(annotation: Any) -> tuple[Any, ...]:
+def _parts(annotation: object) -> tuple[object, ...]:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return typing.get_args(annotation)
     return (annotation,)
 
 
-def _members(annotation: Any) -> tuple[str, ...]:
+def _members(annotation: object) -> tuple[str, ...]:
     """The texts of the enumeration in ``annotation``, when there is one outside a list."""
     for part in _parts(annotation):
         if isinstance(part, type) and issubclass(part, enum.Enum):
@@ -127,20 +128,35 @@ def _members(annotation: Any) -> tuple[str, ...]:
     return ()
 
 
-def words_for(annotation: Any) -> str:
-    """A type annotation as people say it."""
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+_WORDS: dict[object, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    type(None): "null",
+    list: "a list",
+    dict: "a mapping",
+    typing.Literal: "one of a few values",
+}
+"""A type -> what people call its values."""
+
+
+def words_for(annotation: object) -> str:
+    """A type annotation in words.
+
+    >>> words_for(float | str | None), words_for(list[str])
+    ('a number or text', 'a list of text')
+    """
     words = []
     for part in _parts(annotation):
         origin = typing.get_origin(part) or part
-        kinds = {list: "a list", dict: "a mapping", typing.Literal: "one of a few values"}
         if origin is list and typing.get_args(part):
             inner = words_for(typing.get_args(part)[0])
             words.append(f"a list of {inner.removeprefix('a ')}")
         elif dataclasses.is_dataclass(origin):
             words.append("a mapping")
         else:
-            words.append(names.get(origin) or kinds.get(origin) or str(getattr(origin, "__name__", origin)))
+            words.append(_WORDS.get(origin) or str(getattr(origin, "__name__", origin)))
     if "text" in words and "null" in words and len(words) > 2:
         words.remove("null")
     return " or ".join(dict.fromkeys(words))

@@ -64,7 +64,7 @@ def note(lines: CommentedMap, key: str, comment: str) -> None:
         lines.yaml_set_comment_before_after_key(key, before=wrapped, indent=2)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A value as it is written: sources and adapters without what is at its default, small floats as powers of ten."""
     if isinstance(value, (SourceSection, AdapterSection)):
         keep = value.model_dump(exclude_defaults=True)
@@ -102,9 +102,9 @@ def change(text: str, values: Mapping[str, Any]) -> str:
     _, _, tree = parse(text)
     for key, value in values.items():
         *above, last = key.split(".")
-        inner: Any = tree
+        inner = tree
         for part in above:
-            if not isinstance(inner.get(part), dict):
+            if not isinstance(inner.get(part), CommentedMap):
                 inner[part] = CommentedMap()
             inner = inner[part]
         inner[last] = plain(value)
@@ -126,7 +126,7 @@ def without(text: str, keys: Sequence[str]) -> str:
     _, _, tree = parse(text)
     for key in keys:
         *above, last = key.split(".")
-        inner: Any = tree
+        inner: object = tree
         for part in above:
             inner = inner.get(part) if isinstance(inner, dict) else None
         if isinstance(inner, dict) and last in inner:

@@ -7,8 +7,8 @@ what makes a "billion laughs" file small on disk and large in memory), tags are 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -20,6 +20,8 @@ from ruamel.yaml.scalarfloat import ScalarFloat
 from ruamel.yaml.scalarint import ScalarInt
 from ruamel.yaml.scalarstring import ScalarString
 
+from sanetune.config.messages import short
+from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.errors import ConfigError, Place
 from sanetune.text import shorten
 
@@ -71,11 +73,22 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def parse(text: str, file: Path | str | None = None) -> tuple[dict[str, Any], Lines, CommentedMap]:
-    """YAML text to (plain values, line of every key, the tree with its comments).
+def parse(text: str, file: Path | str | None = None) -> tuple[YamlMap, Lines, CommentedMap]:
+    """Parse YAML text.
 
-    Raises ConfigError with file and line for broken YAML, a key given twice, tags, and anything but a mapping of
-    sections.
+    >>> values, lines, _ = parse("train:\\n  seed: 1\\n")
+    >>> values, lines
+    ({'train': {'seed': 1}}, {'train': 1, 'train.seed': 2})
+
+    Args:
+        text: The YAML.
+        file: Where it comes from, for errors.
+
+    Returns:
+        The plain values, the line of every key, and ruamel's tree with its comments.
+
+    Raises:
+        ConfigError: The YAML is broken, has a key twice, a tag, or anything but a mapping of sections.
     """
     tree = _tree(text, file)
     if tree is None:
@@ -86,7 +99,7 @@ def parse(text: str, file: Path | str | None = None) -> tuple[dict[str, Any], Li
             Place(file),
         )
     if not isinstance(tree, CommentedMap):
-        kind = "a list" if isinstance(tree, CommentedSeq) else f"the value {_short(tree)}"
+        kind = "a list" if isinstance(tree, CommentedSeq) else f"the value {short(tree)}"
         raise ConfigError(
             f"the configuration is {kind}, not sections with keys",
             "It needs sections, such as model: and data:.",
@@ -94,11 +107,10 @@ def parse(text: str, file: Path | str | None = None) -> tuple[dict[str, Any], Li
             Place(file, 1),
         )
     walk = _Walk(file)
-    plain = walk.plain(tree, "", 1, 0)
-    return plain, walk.lines, tree
+    return walk.mapping(tree, "", 1, 0), walk.lines, tree
 
 
-def parse_value(text: str, name: str) -> Any:
+def parse_value(text: str, name: str) -> YamlValue:
     """The value of an override (``1e-4``, ``true``, ``[a, b]``, ``some text``) as YAML would read it."""
     if not text.strip():
         return None
@@ -112,11 +124,12 @@ def parse_value(text: str, name: str) -> Any:
         ) from None
 
 
-def _tree(text: str, file: Path | str | None) -> Any:
+def _tree(text: str, file: Path | str | None) -> object:
     _refuse_deep(text, file)
     yaml = YAML(typ="rt")
     try:
-        return yaml.load(text)
+        tree: object = yaml.load(text)
+        return tree
     except DuplicateKeyError as error:
         mark = error.problem_mark
         raise ConfigError(
@@ -176,7 +189,7 @@ class _Walk:
     def __init__(self, file: Path | str | None) -> None:
         self.file, self.lines, self.count = file, Lines(), 0
 
-    def plain(self, node: Any, path: str, line: int, depth: int) -> Any:
+    def plain(self, node: object, path: str, line: int, depth: int) -> YamlValue:
         self.count += 1
         if self.count > MAX_VALUES or depth > MAX_DEPTH:
             limit = f"more than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"more than {MAX_VALUES:,} values"
@@ -189,19 +202,19 @@ class _Walk:
         if path:
             self.lines.setdefault(path, line)
         if isinstance(node, CommentedMap):
-            return self._mapping(node, path, line, depth)
+            return self.mapping(node, path, line, depth)
         if isinstance(node, CommentedSeq):
             return self._sequence(node, path, line, depth)
         return self._scalar(node, line)
 
-    def _mapping(self, node: CommentedMap, path: str, line: int, depth: int) -> dict[str, Any]:
+    def mapping(self, node: CommentedMap, path: str, line: int, depth: int) -> YamlMap:
         self._no_tag(node, line)
-        out = {}
+        out: YamlMap = {}
         for key, value in node.items():
-            at = _line_of(lambda key=key: node.lc.key(key), line)
+            at = _line_of(node.lc.key, key, line)
             if not isinstance(key, str):
                 raise ConfigError(
-                    f"the key {_short(key)} is not a name",
+                    f"the key {short(key)} is not a name",
                     "Keys are words, as in train: or learning_rate:.",
                     "Correct the key, or put it in quotes.",
                     Place(self.file, at),
@@ -209,19 +222,21 @@ class _Walk:
             out[str(key)] = self.plain(value, f"{path}.{key}" if path else str(key), at, depth + 1)
         return out
 
-    def _sequence(self, node: CommentedSeq, path: str, line: int, depth: int) -> list[Any]:
+    def _sequence(self, node: CommentedSeq, path: str, line: int, depth: int) -> list[YamlValue]:
         self._no_tag(node, line)
         return [
-            self.plain(value, f"{path}.{i}", _line_of(lambda i=i: node.lc.item(i), line), depth + 1)
-            for i, value in enumerate(node)
+            self.plain(value, f"{path}.{i}", _line_of(node.lc.item, i, line), depth + 1) for i, value in enumerate(node)
         ]
 
-    def _scalar(self, node: Any, line: int) -> Any:
+    def _scalar(self, node: object, line: int) -> YamlValue:
         if isinstance(node, ScalarBoolean):
             return bool(node)
-        for rich, plain in ((ScalarInt, int), (ScalarFloat, float), (ScalarString, str)):
-            if isinstance(node, rich):
-                return plain(node)
+        if isinstance(node, ScalarInt):
+            return int(node)
+        if isinstance(node, ScalarFloat):
+            return float(node)
+        if isinstance(node, ScalarString):
+            return str(node)
         if node is None or isinstance(node, (str, bool, int, float)):
             return node
         tag = getattr(getattr(node, "tag", None), "value", None) or type(node).__name__
@@ -232,7 +247,7 @@ class _Walk:
             Place(self.file, line),
         )
 
-    def _no_tag(self, node: Any, line: int) -> None:
+    def _no_tag(self, node: CommentedMap | CommentedSeq, line: int) -> None:
         tag = getattr(node.tag, "value", None)
         if tag and str(tag) not in PLAIN_TAGS:
             raise ConfigError(
@@ -240,10 +255,10 @@ class _Walk:
             )
 
 
-def _line_of(position: Any, otherwise: int) -> int:
-    """A key that comes out of a merge (``<<:``) has no position of its own."""
+def _line_of(position: Callable[[object], tuple[int, int]], key: object, otherwise: int) -> int:
+    """The line of a key or an entry; ``otherwise`` for one that a merge (``<<:``) brings, which has no position."""
     try:
-        return int(position()[0]) + 1
+        return int(position(key)[0]) + 1
     except (KeyError, TypeError, AttributeError, IndexError):
         return otherwise
 
@@ -251,7 +266,3 @@ def _line_of(position: Any, otherwise: int) -> int:
 def _short_problem(text: str | None) -> str:
     line = (text or "unknown problem").strip().splitlines()[0]
     return shorten(line, 160)
-
-
-def _short(value: Any, limit: int = 60) -> str:
-    return shorten(repr(value), limit)
