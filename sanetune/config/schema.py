@@ -55,6 +55,7 @@ def _as_adapter(value: object) -> object:
 
 
 Patterns = Annotated[list[str], BeforeValidator(_as_list)]
+LossOn = Literal["assistant", "last", "all"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Dtype = Annotated[Literal["auto", "float32", "bfloat16", "float16"], BeforeValidator(_plain_dtype)]
 
@@ -143,7 +144,7 @@ class DataSection(Section):
     """Rows that are only measured on. Open: a share of the training rows is held out."""
     holdout: Share = 0.1
     """Share of the rows that is held out when there is no validation data; 0 holds out none."""
-    loss_on: Literal["assistant", "last", "all"] = "assistant"
+    loss_on: LossOn = "assistant"
     """Which tokens are learnt: every assistant turn, only the last one, or everything."""
     overlong: Literal["drop", "cut", "error"] = "drop"
     """What happens to a row with more than max_length tokens; every one is counted and listed."""

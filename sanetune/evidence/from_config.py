@@ -16,11 +16,11 @@ from sanetune.errors import DataError, Place, TemplateError
 from sanetune.events import Publish, silent
 from sanetune.evidence.batch_scan import BatchScanner, KnownExamples
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
+from sanetune.evidence.config_settings import settings_of
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore, Rows, spool
 from sanetune.evidence.data_loss import DataLoss, RefusedRows
 from sanetune.evidence.registry import Builder
 from sanetune.evidence.roles_from_text import Lost, RoleFinder, TokenRoleStore, write
-from sanetune.evidence.run_settings import RunSettings
 from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.evidence.text_spans import Literals
 from sanetune.evidence.token_roles import digest
@@ -226,67 +226,3 @@ def saved_of(tokenizer: Any, template: ChatTemplate | None) -> SavedTemplate:
     if isinstance(source, dict):
         source = source.get("default")
     return SavedTemplate(template=source, trained_template=template.source if template else None)
-
-
-def settings_of(plan: Plan, prepared: Prepared) -> RunSettings:
-    """The run in numbers, out of its plan."""
-    from sanetune.planning.defaults import method_of
-
-    config, facts, steps = plan.config, plan.facts, plan.steps
-    train, stats = config.train, prepared.stats
-
-    def number(key: str) -> int | None:
-        value = train.value(key)
-        return int(value) if value is not None else None
-
-    return RunSettings(
-        model=config.model.name,
-        method=method_of(config),
-        parameters=facts.parameters,
-        trainable=facts.trainable,
-        hidden=facts.hidden,
-        context=facts.context or None,
-        embedding_rows=max(facts.vocabulary, len(prepared.tokenizer)),
-        stored_dtype=facts.native_dtype,
-        weights_dtype=config.model.dtype,
-        revision=config.model.revision,
-        trust_remote_code=config.model.trust_remote_code,
-        device=facts.device,
-        device_has_bf16=facts.bf16,
-        devices=steps.devices,
-        learning_rate=steps.learning_rate,
-        scheduler=steps.scheduler,
-        warmup_steps=steps.warmup_steps,
-        total_steps=steps.total_steps,
-        steps_per_epoch=steps.steps_per_epoch,
-        epochs=steps.epochs,
-        per_device=steps.per_device,
-        accumulation=steps.accumulation,
-        effective=steps.effective,
-        last_step_batches=steps.last_step_batches,
-        bf16=bool(train.value("bf16")),
-        fp16=bool(train.value("fp16")),
-        max_length=prepared.max_length,
-        packing=prepared.packed,
-        grouped_by_length=train.value("train_sampling_strategy") == "group_by_length",
-        logging_steps=steps.logging_steps,
-        eval_strategy=str(train.value("eval_strategy")),
-        eval_steps=steps.eval_steps,
-        save_strategy=str(train.value("save_strategy")),
-        save_steps=steps.save_steps,
-        save_total_limit=number("save_total_limit"),
-        load_best=bool(train.value("load_best_model_at_end")),
-        metric=train.value("metric_for_best_model"),
-        trackers=tuple(config.run.trackers),
-        train_examples=int(stats["train"]["examples"]),
-        validation_examples=int(stats["validation"]["examples"]) if "validation" in stats else 0,
-        train_tokens=int(stats["train"]["tokens"]),
-        loss_tokens=int(stats["train"]["loss_tokens"]),
-        loss_on=config.data.loss_on,
-        given={key: value for key, value in train.given.items() if _is_given(plan, key)},
-    )
-
-
-def _is_given(plan: Plan, key: str) -> bool:
-    origin = plan.config.origins.get(f"train.{key}")
-    return origin is not None and origin.by_user

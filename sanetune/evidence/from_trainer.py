@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.data.template.chat_template import ChatTemplate
@@ -28,6 +28,10 @@ from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.evidence.token_roles import TokenRole
 from sanetune.evidence.trainer_settings import settings_of
 from sanetune.rng import kept_random_states
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import LossOn
+
 
 DECLARING = 1_000
 """Rows that tell what is meant to be learnt."""
@@ -90,7 +94,7 @@ class TrainerEvidence:
             role_finder = None
         return role_finder.loss_on if role_finder else self.loss_on or "assistant"
 
-    def run_settings(self, loss_on: str) -> RunSettings:
+    def run_settings(self, loss_on: LossOn) -> RunSettings:
         return settings_of(self.trainer, loss_on)
 
     def stop_tokens(self, tokenizer: Any) -> frozenset[int]:
@@ -134,7 +138,8 @@ class TrainerEvidence:
             found, spoken = SplitStats(name, known.size), role_finder.spoken if role_finder else lambda ids: None
             if not hasattr(rows, "__len__") or len(rows):  # of no rows transformers makes no loader
                 batches = islice(loader(), None if hasattr(rows, "__len__") else STREAMED)
-                BatchScanner(found, known, spoken, tokenizer, pad, run_settings.max_length).read(batches, self.publish)
+                scanner = BatchScanner(found, known, spoken, tokenizer, pad, run_settings.data.max_length)
+                scanner.read(batches, self.publish)
             return found
 
         if self.trainer.train_dataset is None:

@@ -1,92 +1,132 @@
-"""A built trainer in numbers: its arguments, its model and the sizes of its data sets."""
+"""The numbers of a run whose trainer is built: from its arguments, its model and the sizes of its data sets."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sized
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sanetune.evidence.run_settings import RunSettings
-from sanetune.planning import steps
+from sanetune.evidence.run_settings import (
+    DataSettings,
+    MachineSettings,
+    ModelSettings,
+    MonitoringSettings,
+    RunSettings,
+)
+from sanetune.planning.steps import StepPlan, count_steps
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+    from transformers import PreTrainedModel, Trainer, TrainingArguments
+
+    from sanetune.config.schema import LossOn
 
 
-def settings_of(trainer: Any, loss_on: str) -> RunSettings:
-    """The run in numbers, out of the trainer's arguments, model and data sets."""
+def settings_of(trainer: Trainer, loss_on: LossOn) -> RunSettings:
+    """The run of ``trainer`` in numbers; ``loss_on``: which turns are meant to be in the loss."""
+    args = trainer.args
+    examples = _count(trainer.train_dataset)
+    device = args.device.type
+    return RunSettings(
+        _model(trainer.model, args),
+        MachineSettings(device, _has_bf16(device), max(1, args.world_size)),
+        _steps(args, examples),
+        _data(trainer, examples or 0, loss_on),
+        _monitoring(args),
+    )
+
+
+def _model(model: PreTrainedModel, args: TrainingArguments) -> ModelSettings:
     from sanetune.engine.models import facts
 
-    args, model = trainer.args, trainer.model
-    found = facts(model)
-    rows = trainer.train_dataset
-    examples = len(rows) if hasattr(rows, "__len__") else 0
-    held = trainer.eval_dataset
-    held_out = sum(map(_documents, held.values())) if isinstance(held, dict) else _documents(held)
-    devices = max(1, args.world_size)
-    batches = steps.batches_per_epoch(examples, args.train_batch_size, devices, args.dataloader_drop_last)
-    per_epoch = steps.steps_per_epoch(batches, args.gradient_accumulation_steps)
-    if not hasattr(rows, "__len__"):  # of a stream one pass is as long as the run, as far as anybody knows
-        per_epoch = max(1, args.max_steps)
-    total = args.max_steps if args.max_steps > 0 else round(args.num_train_epochs * per_epoch)
-    weights = next(model.parameters()).dtype
+    sizes = facts(model)
     adapted = hasattr(model, "peft_config")
     quantised = getattr(model.config, "quantization_config", None) is not None
-    sampling = str(getattr(args, "train_sampling_strategy", ""))
-
-    def interval(strategy: Any, value: Any) -> int | None:
-        if str(getattr(strategy, "value", strategy)) != "steps" or not value:
-            return None
-        return max(1, int(value if value >= 1 else value * total))
-
-    return RunSettings(
-        model=str(getattr(model.config, "_name_or_path", "") or type(model).__name__),
+    return ModelSettings(
+        name=str(getattr(model.config, "_name_or_path", "") or type(model).__name__),
         method="qlora" if adapted and quantised else "lora" if adapted else "full",
-        parameters=found.parameters,
-        trainable=found.trainable,
-        hidden=found.hidden,
-        context=found.context or None,
+        parameters=sizes.parameters,
+        trainable=sizes.trainable,
+        hidden=sizes.hidden,
+        context=sizes.context or None,
         embedding_rows=model.get_input_embeddings().weight.shape[0],
-        stored_dtype=found.native_dtype,
-        weights_dtype=str(weights).removeprefix("torch."),
-        revision=None,
-        trust_remote_code=False,
-        device=args.device.type,
-        device_has_bf16=_has_bf16(args.device.type),
-        devices=devices,
-        learning_rate=float(args.learning_rate),
-        scheduler=str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)),
-        warmup_steps=steps.warmup_steps(float(args.warmup_steps or 0), total),
-        total_steps=total,
-        steps_per_epoch=per_epoch,
-        epochs=total / per_epoch,
-        per_device=args.per_device_train_batch_size,
-        accumulation=args.gradient_accumulation_steps,
-        effective=args.train_batch_size * args.gradient_accumulation_steps * devices,
-        last_step_batches=(batches % args.gradient_accumulation_steps or args.gradient_accumulation_steps)
-        if batches
-        else 0,
+        stored_dtype=sizes.native_dtype,
+        weights_dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
         bf16=bool(args.bf16),
         fp16=bool(args.fp16),
+    )
+
+
+def _steps(args: TrainingArguments, examples: int | None) -> StepPlan:
+    """``examples``: None for a stream, of which one pass is taken to be as long as the run.
+
+    With several GPUs in one process, a batch of the dataloader is as large as those of all of them together.
+    """
+
+    def interval(strategy: object, *values: float | None) -> float | None:
+        return next((value for value in values if value), None) if _text(strategy) == "steps" else None
+
+    plan = count_steps(
+        examples=examples or 0,
+        per_device=args.train_batch_size,
+        accumulation=args.gradient_accumulation_steps,
+        devices=max(1, args.world_size),
+        drop_last=bool(args.dataloader_drop_last),
+        epochs=float(args.num_train_epochs),
+        max_steps=args.max_steps,
+        warmup=float(args.warmup_steps or 0),
+        learning_rate=float(args.learning_rate),
+        scheduler=_text(args.lr_scheduler_type),
+        scheduler_kwargs=args.lr_scheduler_kwargs or None,
+        eval_every=interval(args.eval_strategy, args.eval_steps, args.logging_steps),
+        save_every=interval(args.save_strategy, args.save_steps),
+        logging_every=interval(args.logging_strategy, args.logging_steps),
+    )
+    plan = replace(plan, per_device=args.per_device_train_batch_size)
+    return replace(plan, steps_per_epoch=plan.total_steps, epochs=1.0) if examples is None else plan
+
+
+def _data(trainer: Trainer, examples: int, loss_on: LossOn) -> DataSettings:
+    args, validation = trainer.args, trainer.eval_dataset
+    count = sum(map(_documents, validation.values())) if isinstance(validation, dict) else _documents(validation)
+    return DataSettings(
+        train_examples=examples,
+        validation_examples=count,
+        validation_size_unknown=validation is not None and not count,
+        loss_on=loss_on,
         max_length=getattr(args, "max_length", None),
         packing=bool(getattr(args, "packing", False)),
-        grouped_by_length=sampling.endswith("group_by_length"),
-        logging_steps=interval(args.logging_strategy, args.logging_steps),
-        eval_strategy=str(getattr(args.eval_strategy, "value", args.eval_strategy)),
-        eval_steps=interval(args.eval_strategy, args.eval_steps or args.logging_steps),
-        save_strategy=str(getattr(args.save_strategy, "value", args.save_strategy)),
-        save_steps=interval(args.save_strategy, args.save_steps),
+        grouped_by_length=_text(getattr(args, "train_sampling_strategy", "")) == "group_by_length",
+    )
+
+
+def _monitoring(args: TrainingArguments) -> MonitoringSettings:
+    return MonitoringSettings(
+        eval_strategy=_text(args.eval_strategy),
+        save_strategy=_text(args.save_strategy),
         save_total_limit=args.save_total_limit,
         load_best=bool(args.load_best_model_at_end),
         metric=args.metric_for_best_model,
         trackers=tuple(name for name in (args.report_to or []) if name != "none"),
-        train_examples=examples,
-        validation_examples=held_out,
-        held_out_unknown=held is not None and not held_out,
-        loss_on=loss_on,  # type: ignore[arg-type]
     )
 
 
-def _documents(rows: Any) -> int:
+def _text(value: object) -> str:
+    """An argument as text, also where it is a member of an enumeration."""
+    return str(getattr(value, "value", value))
+
+
+def _count(rows: Dataset | IterableDataset | None) -> int | None:
+    """Rows of a data set; None for a stream."""
+    return len(rows) if isinstance(rows, Sized) else None
+
+
+def _documents(rows: Dataset | IterableDataset | None) -> int:
     """Rows of a data set that may be packed; 0 where their number is not known."""
-    if "seq_lengths" in (getattr(rows, "column_names", None) or []) and hasattr(rows, "__len__"):
+    count = _count(rows)
+    if count is not None and rows is not None and "seq_lengths" in (getattr(rows, "column_names", None) or []):
         return sum(map(len, rows["seq_lengths"]))
-    return len(rows) if hasattr(rows, "__len__") else 0
+    return count or 0
 
 
 def _has_bf16(device: str) -> bool:

@@ -17,7 +17,7 @@ from sanetune.config.origin import Origin, OriginKind
 from sanetune.config.schema import Config, Dtype
 from sanetune.planning.feasibility import refuse_impossible
 from sanetune.planning.learning_rates import Method, learning_rate
-from sanetune.planning.steps import StepPlan, step_plan
+from sanetune.planning.steps import step_plan
 
 Answer = tuple[Any, str] | None
 
@@ -25,8 +25,6 @@ MIN_STEPS = 200
 """Steps a run should have for its curve to mean something; tinker-cookbook asks for at least 100, better 1,000."""
 BATCHES = (4, 128)
 """Smallest and largest effective batch that is chosen: 128 is that of Alpaca, Tulu 2 and 3 and OLMo 2."""
-
-__all__ = ["Facts", "StepPlan", "method_of", "resolve", "step_plan"]
 
 
 def method_of(config: Config) -> Method:

@@ -55,6 +55,8 @@ class Plan:
     config: Config
     facts: Facts
     steps: StepPlan
+    notes: list[str]
+    """What a reader should know about the steps."""
     combinations: list[Combination]
     schedules: Schedules
 
@@ -70,7 +72,7 @@ class Plan:
         }
         return {
             "schema": 1,
-            "steps": asdict(self.steps),
+            "steps": self.steps.to_json() | {"notes": self.notes},
             "facts": asdict(self.facts),
             "combinations": [asdict(one) for one in self.combinations],
             "schedules": {"steps": self.schedules.sample_steps, "learning_rates": self.schedules.sampled},
@@ -131,7 +133,9 @@ def plan_with(config: Config, found: Facts) -> Plan:
     """The plan for ``config`` where the facts are known."""
     settled = defaults.resolve(config, found)
     plan = steps.step_plan(settled, found)
-    return Plan(settled, found, plan, combinations(settled, found, plan), schedules(plan))
+    evaluates = settled.train.value("eval_strategy") != "no"
+    notes = steps.notes_on(plan, evaluates=evaluates, validation_examples=found.validation_examples)
+    return Plan(settled, found, plan, notes, combinations(settled, found, plan), schedules(plan))
 
 
 def combinations(config: Config, found: Facts, plan: StepPlan) -> list[Combination]:

@@ -1,9 +1,14 @@
-"""Steps: how many, how many examples in each, and the learning rate at each; all as the HF Trainer will count them."""
+"""Counts the steps of a run as the Hugging Face Trainer will, and the learning rate at each of them.
+
+An epoch has ``batches_per_epoch`` batches on each device, ``accumulation`` of which make one optimizer step. Where
+transformers rounds, this module rounds alike; the tests compare it with real trainers.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sanetune import units
@@ -13,84 +18,157 @@ from sanetune.config.schema import Config
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """The arithmetic of a run."""
+    """The arithmetic of a run. Steps are optimizer steps; examples are packs where the data is packed."""
 
     per_device: int
-    """Examples (or packs) in one batch on one device."""
+    """Examples in one batch on one device."""
     accumulation: int
     """Batches whose gradients are added up for one step."""
     devices: int
+    """Devices that train together."""
     effective: int
-    """Effective batch size: examples behind one step."""
-    equation: str
-    """The effective batch size with its equation, as text."""
+    """Effective batch size: examples per step."""
     examples: int
-    """Training examples (or packs)."""
+    """Training examples; 0: not known (a stream)."""
     batches_per_epoch: int
-    """Batches that each device sees in one epoch."""
+    """Batches that each device gets in one epoch."""
     steps_per_epoch: int
+    """Steps in one epoch, at least 1."""
     last_step_batches: int
-    """Batches per device in the last step of an epoch; fewer than ``accumulation`` where they do not come out even."""
+    """Batches per device in the last step of an epoch: ``accumulation``, or fewer where they do not divide evenly."""
     epochs: float
     """Epochs that the run covers."""
     total_steps: int
+    """Steps in the whole run."""
     warmup_steps: int
-    warmup_equation: str
+    """Steps until the learning rate is at its peak."""
     learning_rate: float
+    """The peak learning rate."""
     scheduler: str
+    """Name of the schedule, as in ``lr_scheduler_type``."""
     scheduler_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the schedule, as in ``lr_scheduler_kwargs``."""
+    warmup_share: float | None = None
+    """Share of all steps that the warm-up was given as; None: it was given in steps."""
     eval_steps: int | None = None
     """Steps between two evaluations; None: no evaluation by steps."""
     save_steps: int | None = None
+    """Steps between two checkpoints; None: none by steps."""
     logging_steps: int | None = None
-    notes: tuple[str, ...] = ()
-    """What the reader should know about these numbers."""
+    """Steps between two records; None: none by steps."""
+
+    @property
+    def equation(self) -> str:
+        """The effective batch size with its equation."""
+        devices = units.many(self.devices, "device")
+        return f"{self.per_device} per device x {self.accumulation} accumulated x {devices} = {self.effective:,}"
+
+    @property
+    def warmup_equation(self) -> str:
+        """How the steps of warm-up come about."""
+        if self.warmup_share is None:
+            return "as given"
+        return f"{self.warmup_share:g} x {self.total_steps:,} steps, rounded up"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields and both equations as plain values."""
+        fields = asdict(self)
+        del fields["warmup_share"]
+        return fields | {"equation": self.equation, "warmup_equation": self.warmup_equation}
 
 
 def step_plan(config: Config, facts: Facts) -> StepPlan:
-    """The steps of a run with ``config`` on data and devices of ``facts``.
-
-    Mirrors ``Trainer.set_initial_training_values`` and accelerate's ``BatchSamplerShard`` (even batches): tests
-    compare both.
-    """
+    """Count the steps of a run with ``config``, whose keys are resolved, on data and devices of ``facts``."""
     train = config.train
-    per, accumulation = int(train.value("per_device_train_batch_size")), int(train.value("gradient_accumulation_steps"))
-    devices = max(1, facts.devices)
-    batches = batches_per_epoch(facts.train_examples, per, devices, bool(train.value("dataloader_drop_last")))
+
+    def interval(kind: str, *keys: str) -> float | None:
+        if train.value(f"{kind}_strategy") != "steps":
+            return None
+        return next((float(value) for key in keys if (value := train.value(key))), None)
+
+    return count_steps(
+        examples=facts.train_examples,
+        per_device=int(train.value("per_device_train_batch_size")),
+        accumulation=int(train.value("gradient_accumulation_steps")),
+        devices=max(1, facts.devices),
+        drop_last=bool(train.value("dataloader_drop_last")),
+        epochs=float(train.value("num_train_epochs")),
+        max_steps=int(train.value("max_steps")),
+        warmup=float(train.value("warmup_steps")),
+        learning_rate=float(train.value("learning_rate")),
+        scheduler=str(train.value("lr_scheduler_type")),
+        scheduler_kwargs=train.value("lr_scheduler_kwargs"),
+        eval_every=interval("eval", "eval_steps", "logging_steps"),
+        save_every=interval("save", "save_steps"),
+        logging_every=interval("logging", "logging_steps"),
+    )
+
+
+def count_steps(
+    *,
+    examples: int,
+    per_device: int,
+    accumulation: int,
+    devices: int,
+    epochs: float,
+    learning_rate: float,
+    scheduler: str,
+    scheduler_kwargs: Mapping[str, Any] | None = None,
+    drop_last: bool = False,
+    max_steps: int = -1,
+    warmup: float = 0,
+    eval_every: float | None = None,
+    save_every: float | None = None,
+    logging_every: float | None = None,
+) -> StepPlan:
+    """Count the steps of a run.
+
+    Mirrors ``Trainer.set_initial_training_values`` and accelerate's ``BatchSamplerShard`` (even batches).
+
+    >>> plan = count_steps(examples=1000, per_device=4, accumulation=8, devices=2, epochs=3, warmup=0.1,
+    ...                    learning_rate=1e-4, scheduler="cosine")
+    >>> plan.batches_per_epoch, plan.steps_per_epoch, plan.total_steps, plan.warmup_steps
+    (125, 16, 48, 5)
+
+    Args:
+        examples: Training examples (or packs); 0 where they are not known.
+        per_device: Examples in one batch on one device.
+        accumulation: Batches per step and device.
+        devices: Devices that train together.
+        epochs: Passes over the data, where ``max_steps`` does not say otherwise.
+        learning_rate: The peak learning rate.
+        scheduler: Name of the schedule.
+        scheduler_kwargs: Arguments of the schedule.
+        drop_last: Whether a last batch that is not full is left out.
+        max_steps: Steps of the whole run; -1: as ``epochs`` says.
+        warmup: Steps of warm-up, or below 1 the share of all steps.
+        eval_every: Steps between two evaluations, or below 1 the share of all steps; None: none by steps.
+        save_every: The same for checkpoints.
+        logging_every: The same for records.
+    """
+    batches = batches_per_epoch(examples, per_device, devices, drop_last)
     per_epoch = steps_per_epoch(batches, accumulation)
-    max_steps, epochs = int(train.value("max_steps")), float(train.value("num_train_epochs"))
     total = max_steps if max_steps > 0 else math.ceil(epochs * per_epoch)
-    warmup = train.value("warmup_steps")
-    steps = warmup_steps(warmup, total)
-    plan = StepPlan(
-        per_device=per,
+    return StepPlan(
+        per_device=per_device,
         accumulation=accumulation,
         devices=devices,
-        effective=per * accumulation * devices,
-        equation=f"{per} per device x {accumulation} accumulated x {devices} device{'s' * (devices > 1)}"
-        f" = {per * accumulation * devices:,}",
-        examples=facts.train_examples,
+        effective=per_device * accumulation * devices,
+        examples=examples,
         batches_per_epoch=batches,
         steps_per_epoch=per_epoch,
         last_step_batches=(batches % accumulation or accumulation) if batches else 0,
         epochs=total / per_epoch if max_steps > 0 else epochs,
         total_steps=total,
-        warmup_steps=steps,
-        warmup_equation=f"{warmup:g} x {total:,} steps, rounded up" if 0 < warmup < 1 else "as given",
-        learning_rate=float(train.value("learning_rate")),
-        scheduler=str(train.value("lr_scheduler_type")),
-        scheduler_kwargs=dict(train.value("lr_scheduler_kwargs") or {}),
-        eval_steps=_interval(train.value("eval_steps") or train.value("logging_steps"), total)
-        if train.value("eval_strategy") == "steps"
-        else None,
-        save_steps=_interval(train.value("save_steps"), total) if train.value("save_strategy") == "steps" else None,
-        logging_steps=_interval(train.value("logging_steps"), total)
-        if train.value("logging_strategy") == "steps"
-        else None,
-        notes=(),
+        warmup_steps=warmup_steps(warmup, total),
+        learning_rate=learning_rate,
+        scheduler=scheduler,
+        scheduler_kwargs=dict(scheduler_kwargs or {}),
+        warmup_share=warmup if 0 < warmup < 1 else None,
+        eval_steps=_interval(eval_every, total),
+        save_steps=_interval(save_every, total),
+        logging_steps=_interval(logging_every, total),
     )
-    object.__setattr__(plan, "notes", tuple(_notes(plan, config, facts)))
-    return plan
 
 
 def batches_per_epoch(examples: int, per_device: int, devices: int, drop_last: bool = False) -> int:
@@ -116,7 +194,14 @@ def _interval(value: float | None, total: int) -> int | None:
     return max(1, math.ceil(total * value)) if value < 1 else int(value)
 
 
-def _notes(plan: StepPlan, config: Config, facts: Facts) -> list[str]:
+def notes_on(plan: StepPlan, *, evaluates: bool, validation_examples: int) -> list[str]:
+    """What a reader should know about the numbers of ``plan``, one sentence each.
+
+    Args:
+        plan: The steps of a run.
+        evaluates: Whether the configuration asks for evaluations.
+        validation_examples: Validation examples that there are.
+    """
     notes = []
     if plan.examples and 0 < plan.last_step_batches < plan.accumulation:
         notes.append(
@@ -136,7 +221,7 @@ def _notes(plan: StepPlan, config: Config, facts: Facts) -> list[str]:
         notes.append(
             f"No checkpoint is due before the end: one every {plan.save_steps:,} steps of {plan.total_steps:,}."
         )
-    if config.train.value("eval_strategy") != "no" and not facts.validation_examples:
+    if evaluates and not validation_examples:
         notes.append("Evaluation is asked for, and there are no validation rows.")
     return notes
 

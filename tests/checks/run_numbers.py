@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
 from typing import Any
 
 from sanetune.evidence.registry import Evidence
-from sanetune.evidence.run_settings import RunSettings
+from sanetune.evidence.run_settings import (
+    DataSettings,
+    MachineSettings,
+    ModelSettings,
+    MonitoringSettings,
+    RunSettings,
+)
 from sanetune.finding import Finding
 from sanetune.gate.catalogue import catalogue
 from sanetune.gate.runner import Rules, run
+from sanetune.planning.steps import StepPlan
 
 
 def numbers(**changed: Any) -> RunSettings:
     """SmolLM2-135M on 1,000 rows, every value sound."""
     values: dict[str, Any] = {
-        "model": "HuggingFaceTB/SmolLM2-135M",
+        "name": "HuggingFaceTB/SmolLM2-135M",
         "method": "full",
         "parameters": 134_515_008,
         "trainable": 134_515_008,
@@ -26,7 +34,7 @@ def numbers(**changed: Any) -> RunSettings:
         "revision": None,
         "trust_remote_code": False,
         "device": "cuda",
-        "device_has_bf16": True,
+        "has_bf16": True,
         "devices": 1,
         "learning_rate": 1.3e-4,
         "scheduler": "cosine",
@@ -54,7 +62,33 @@ def numbers(**changed: Any) -> RunSettings:
         "train_tokens": 250_000,
         "loss_tokens": 120_000,
     }
-    return RunSettings(**(values | changed))
+    return run_settings(**(values | changed))
+
+
+PARTS = {
+    "model": ModelSettings,
+    "machine": MachineSettings,
+    "steps": StepPlan,
+    "data": DataSettings,
+    "monitoring": MonitoringSettings,
+}
+
+
+def run_settings(given: dict[str, Any] | None = None, **values: Any) -> RunSettings:
+    """Settings with these values, each in its part; the others are None, or the part's defaults."""
+    made = {}
+    for part, kind in PARTS.items():
+        empty = {field.name: None for field in fields(kind) if _is_required(field)}
+        made[part] = kind(
+            **(empty | {field.name: values[field.name] for field in fields(kind) if field.name in values})
+        )
+    unknown = values.keys() - {field.name for kind in PARTS.values() for field in fields(kind)}
+    assert not unknown, unknown
+    return RunSettings(**made, given=given or {})
+
+
+def _is_required(field: Any) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def find(name: str, limits: dict[str, Any] | None = None, **evidence: Any) -> Finding:

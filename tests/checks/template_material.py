@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from sanetune.evidence.conversations import ConversationStore
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.finding import Judgement, Measurement
+from tests.checks.run_numbers import run_settings
 from tests.data.chats import KINDS, TOOLS
 
 SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
@@ -90,8 +90,7 @@ def _side(name: str, counters: dict[str, Any]) -> SplitStats:
 
 def settings(**values: Any) -> RunSettings:
     """Settings with nothing in them but these."""
-    known: dict[str, Any] = {field.name: None for field in fields(RunSettings)}
-    return RunSettings(**(known | values))
+    return run_settings(**values)
 
 
 def judged(check: Any, measurement: Measurement, **limits: Any) -> Judgement:

@@ -22,6 +22,7 @@ from sanetune.probes.results import (
     RecitedReply,
     StuckToken,
 )
+from tests.checks.run_numbers import run_settings
 
 
 def judged(check: Any, *evidence: Any) -> Judgement:
@@ -93,9 +94,8 @@ def grown(planned: float, losses: dict[float, float], start: float = 4.0) -> Lea
 
 def run(total: int = 200, ends: float = 4.0) -> tuple[Any, Any]:
     """Settings of a run, and a trial at the planned rate that ends there."""
-    return SimpleNamespace(total_steps=total), SimpleNamespace(
-        steps=200, curve=Curve(validation=[rows(4.0, 0), rows(ends)])
-    )
+    trial = SimpleNamespace(steps=200, curve=Curve(validation=[rows(4.0, 0), rows(ends)]))
+    return run_settings(total_steps=total), trial
 
 
 def test_a_rate_that_a_third_of_it_beats_is_too_high() -> None:

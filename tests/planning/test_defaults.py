@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sanetune.config import load
 from sanetune.config.facts import Facts
 from sanetune.errors import ConfigError
-from sanetune.planning.defaults import RULES, resolve, step_plan
+from sanetune.planning.defaults import RULES, resolve
 from sanetune.planning.learning_rates import learning_rate
+from sanetune.planning.steps import step_plan
 
 SMALL = Facts(
     parameters=260_032, trainable=260_032, hidden=64, train_examples=990, validation_examples=110, mean_tokens=120

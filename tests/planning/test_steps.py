@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sanetune.config import load
 from sanetune.config.facts import Facts
 from sanetune.planning import plan as planning
-from sanetune.planning.steps import batches_per_epoch, schedule, step_plan, steps_per_epoch, warmup_steps
+from sanetune.planning.steps import batches_per_epoch, notes_on, schedule, step_plan, steps_per_epoch, warmup_steps
 
 LEAST: dict[str, Any] = {"model": {"name": "m"}, "data": {"train": "d"}}
 
@@ -144,7 +144,8 @@ def test_the_equation_says_how_the_batch_comes_about() -> None:
 
 def test_what_will_not_happen_is_noted() -> None:
     keys = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 8, "warmup_steps": 50, "eval_steps": 100}
-    notes = " ".join(planned(97, eval_strategy="steps", save_steps=100, **keys).notes)
+    plan = planned(97, eval_strategy="steps", save_steps=100, **keys)
+    notes = " ".join(notes_on(plan, evaluates=True, validation_examples=0))
     for words in (
         "adds up 1 of 8 batches",
         "Warm-up takes all",

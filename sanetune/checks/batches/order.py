@@ -43,7 +43,7 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
         raise NotApplicableError("the rows come from a stream or have no ids before they are batched")
     names = ("rows", "documents", "never", "repeated", "foreign", "shuffled")
     numbers = {name: getattr(side, name) for name in names}
-    return Measurement(numbers | {"step": run_settings.per_device * run_settings.devices})
+    return Measurement(numbers | {"step": run_settings.steps.per_device * run_settings.machine.devices})
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

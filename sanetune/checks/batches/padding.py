@@ -45,8 +45,8 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
             "places": places,
             "share": side.padding / max(1, places),
             "factor": places / max(1, side.tokens),
-            "packed": run_settings.packing or side.packed,
-            "grouped": run_settings.grouped_by_length,
+            "packed": run_settings.data.packing or side.packed,
+            "grouped": run_settings.data.grouped_by_length,
         }
     )
 

@@ -56,28 +56,29 @@ LIMITS = {
 def measure(run_settings: RunSettings) -> Measurement:
     """``last_share``: how full the last step of an epoch is; ``excess``: its share of the steps less its share of the
     rows; ``better``: an accumulation near the given one that comes out more evenly."""
-    if run_settings.train_examples <= 0 or run_settings.effective <= 0:
+    steps, data = run_settings.steps, run_settings.data
+    if data.train_examples <= 0 or steps.effective <= 0:
         raise NotApplicableError("the number of examples is not known")
-    at_once = max(1, run_settings.effective // max(1, run_settings.accumulation))
+    at_once = max(1, steps.effective // max(1, steps.accumulation))
     units = _units(run_settings, at_once)
     last = _last(run_settings, units, at_once)
-    share, excess = _unevenness(units, run_settings.effective, last)
+    share, excess = _unevenness(units, steps.effective, last)
     return Measurement(
         {
             "units": units,
-            "effective": run_settings.effective,
-            "per_device": run_settings.per_device,
-            "accumulation": run_settings.accumulation,
-            "devices": run_settings.devices,
-            "steps_per_epoch": run_settings.steps_per_epoch,
-            "epochs": run_settings.epochs,
+            "effective": steps.effective,
+            "per_device": steps.per_device,
+            "accumulation": steps.accumulation,
+            "devices": run_settings.machine.devices,
+            "steps_per_epoch": steps.steps_per_epoch,
+            "epochs": steps.epochs,
             "last_step_units": last,
             "last_share": share,
             "excess": excess,
-            "packing": run_settings.packing,
-            "reached": run_settings.total_steps >= run_settings.steps_per_epoch,
-            "loss_reduction": run_settings.loss_reduction,
-            "better": _better(units, at_once, run_settings.accumulation, excess),
+            "packing": data.packing,
+            "reached": steps.total_steps >= steps.steps_per_epoch,
+            "loss_reduction": data.loss_reduction,
+            "better": _better(units, at_once, steps.accumulation, excess),
         }
     )
 
@@ -106,16 +107,18 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 def _units(run_settings: RunSettings, at_once: int) -> int:
     """What the loader counts: examples. How many packs there are is only known by the batches that they fill."""
-    if not run_settings.packing:
-        return run_settings.train_examples
-    full = max(0, run_settings.steps_per_epoch - 1) * run_settings.accumulation
-    return (full + (run_settings.last_step_batches or run_settings.accumulation)) * at_once
+    steps, data = run_settings.steps, run_settings.data
+    if not data.packing:
+        return data.train_examples
+    full = max(0, steps.steps_per_epoch - 1) * steps.accumulation
+    return (full + (steps.last_step_batches or steps.accumulation)) * at_once
 
 
 def _last(run_settings: RunSettings, units: int, at_once: int) -> int:
     """Units in the last step of an epoch. Where last batches are dropped it has fewer than what is left over."""
-    rest = units - (math.ceil(units / run_settings.effective) - 1) * run_settings.effective
-    return min(run_settings.last_step_batches * at_once, rest) if run_settings.last_step_batches else rest
+    steps = run_settings.steps
+    rest = units - (math.ceil(units / steps.effective) - 1) * steps.effective
+    return min(steps.last_step_batches * at_once, rest) if steps.last_step_batches else rest
 
 
 def _unevenness(examples: int, effective: int, last: int) -> tuple[float, float]:

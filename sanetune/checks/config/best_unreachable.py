@@ -59,23 +59,24 @@ LIMITS = {
 
 def measure(run_settings: RunSettings) -> Measurement:
     """Skipped where neither load_best_model_at_end nor save_strategy: best is set."""
-    if not run_settings.load_best and run_settings.save_strategy != "best":
+    steps, monitoring = run_settings.steps, run_settings.monitoring
+    if not monitoring.load_best and monitoring.save_strategy != "best":
         raise NotApplicableError("the best checkpoint is not asked for")
     evaluations, met = _meetings(run_settings)
-    metric = run_settings.metric or "eval_loss"
+    metric = monitoring.metric or "eval_loss"
     return Measurement(
         {
-            "validation_examples": run_settings.validation_examples,
-            "eval_strategy": run_settings.eval_strategy,
-            "save_strategy": run_settings.save_strategy,
-            "eval_steps": run_settings.eval_steps if run_settings.eval_strategy == "steps" else None,
-            "save_steps": run_settings.save_steps if run_settings.save_strategy == "steps" else None,
-            "save_total_limit": run_settings.save_total_limit,
-            "total_steps": run_settings.total_steps,
+            "validation_examples": run_settings.data.validation_examples,
+            "eval_strategy": monitoring.eval_strategy,
+            "save_strategy": monitoring.save_strategy,
+            "eval_steps": steps.eval_steps if monitoring.eval_strategy == "steps" else None,
+            "save_steps": steps.save_steps if monitoring.save_strategy == "steps" else None,
+            "save_total_limit": monitoring.save_total_limit,
+            "total_steps": steps.total_steps,
             "evaluations": evaluations,
             "evaluations_saved": met,
             "metric": metric if metric.startswith("eval_") else f"eval_{metric}",
-            "metric_names": list(run_settings.metric_names),
+            "metric_names": list(monitoring.metric_names),
             "by_shares": _is_share(run_settings.given.get("eval_steps"))
             or _is_share(run_settings.given.get("save_steps")),
             "greater_is_better": run_settings.given.get("greater_is_better"),
@@ -104,11 +105,12 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 def _meetings(run_settings: RunSettings) -> tuple[int, int]:
     """Evaluations of the run and how many of them are at a checkpoint; both also take place at the end. Only for
     steps: by epoch they meet, and ``best`` saves wherever it has to."""
-    evaluate, save, total = run_settings.eval_steps, run_settings.save_steps, run_settings.total_steps
-    if run_settings.eval_strategy != "steps" or run_settings.save_strategy != "steps" or not evaluate or not save:
+    steps, monitoring = run_settings.steps, run_settings.monitoring
+    evaluate, save, total = steps.eval_steps, steps.save_steps, steps.total_steps
+    if monitoring.eval_strategy != "steps" or monitoring.save_strategy != "steps" or not evaluate or not save:
         return 0, 0
-    steps = {*range(evaluate, total + 1, evaluate), total}
-    return len(steps), sum(step % save == 0 or step == total for step in steps)
+    at = {*range(evaluate, total + 1, evaluate), total}
+    return len(at), sum(step % save == 0 or step == total for step in at)
 
 
 def _unevaluated(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:

@@ -57,16 +57,17 @@ USUAL = 3.0
 
 def measure(run_settings: RunSettings) -> Measurement:
     """Passes and rows. ``by_steps``: max_steps decides how long the run is."""
-    if not run_settings.train_examples:
+    steps, data = run_settings.steps, run_settings.data
+    if not data.train_examples:
         raise NotApplicableError("the number of rows is not known")
     return Measurement(
         {
-            "epochs": run_settings.epochs,
-            "train_examples": run_settings.train_examples,
-            "packing": run_settings.packing,
-            "steps_per_epoch": run_settings.steps_per_epoch,
+            "epochs": steps.epochs,
+            "train_examples": data.train_examples,
+            "packing": data.packing,
+            "steps_per_epoch": steps.steps_per_epoch,
             "by_steps": int(run_settings.given.get("max_steps") or -1) > 0,
-            "loss_tokens": run_settings.loss_tokens,
+            "loss_tokens": data.loss_tokens,
         }
     )
 

@@ -50,20 +50,21 @@ LIMITS = {
 
 def measure(run_settings: RunSettings) -> Measurement:
     """Steps, warm-up and intervals. ``given``: those of the keys that the user has written."""
-    total = run_settings.total_steps
+    steps, monitoring = run_settings.steps, run_settings.monitoring
+    total = steps.total_steps
     return Measurement(
         {
             "total_steps": total,
-            "warmup_steps": run_settings.warmup_steps,
-            "warmup_share": run_settings.warmup_steps / total if total else 0.0,
-            "steps_per_epoch": run_settings.steps_per_epoch,
-            "epochs": run_settings.epochs,
-            "effective": run_settings.effective,
-            "logging_steps": run_settings.logging_steps,
-            "eval_steps": run_settings.eval_steps if run_settings.eval_strategy == "steps" else None,
-            "save_steps": run_settings.save_steps if run_settings.save_strategy == "steps" else None,
+            "warmup_steps": steps.warmup_steps,
+            "warmup_share": steps.warmup_steps / total if total else 0.0,
+            "steps_per_epoch": steps.steps_per_epoch,
+            "epochs": steps.epochs,
+            "effective": steps.effective,
+            "logging_steps": steps.logging_steps,
+            "eval_steps": steps.eval_steps if monitoring.eval_strategy == "steps" else None,
+            "save_steps": steps.save_steps if monitoring.save_strategy == "steps" else None,
             "save_given": "save_steps" in run_settings.given,
-            "load_best": run_settings.load_best,
+            "load_best": monitoring.load_best,
         }
     )
 

@@ -54,16 +54,17 @@ LIMITS = {
 
 def measure(run_settings: RunSettings) -> Measurement:
     """Rows on both sides, and how evaluation is set."""
-    if run_settings.held_out_unknown and run_settings.eval_strategy != "no":
+    data, monitoring = run_settings.data, run_settings.monitoring
+    if data.validation_size_unknown and monitoring.eval_strategy != "no":
         raise NotApplicableError("validation rows come from a stream, whose length is not known")
-    rows = run_settings.train_examples + run_settings.validation_examples
+    rows = data.train_examples + data.validation_examples
     return Measurement(
         {
-            "train_examples": run_settings.train_examples,
-            "validation_examples": run_settings.validation_examples,
-            "validation_share": run_settings.validation_examples / rows if rows else 0.0,
-            "eval_strategy": run_settings.eval_strategy,
-            "eval_steps": run_settings.eval_steps,
+            "train_examples": data.train_examples,
+            "validation_examples": data.validation_examples,
+            "validation_share": data.validation_examples / rows if rows else 0.0,
+            "eval_strategy": monitoring.eval_strategy,
+            "eval_steps": run_settings.steps.eval_steps,
             "eval_strategy_given": "eval_strategy" in run_settings.given,
         }
     )

@@ -70,16 +70,17 @@ SAFE_OPTIMIZERS = ("anyprecision", "stochastic", "kahan")
 def measure(run_settings: RunSettings) -> Measurement:
     """``stuck_share``: weights that one step at the peak rate leaves where they are; None where a float32 copy of the
     weights is trained (LoRA, DeepSpeed, FSDP) or weights are float32."""
+    model, machine = run_settings.model, run_settings.machine
     return Measurement(
         {
-            "method": run_settings.method,
-            "stored_dtype": run_settings.stored_dtype,
-            "weights_dtype": run_settings.weights_dtype,
-            "bf16": run_settings.bf16,
-            "fp16": run_settings.fp16,
-            "device": run_settings.device,
-            "device_has_bf16": run_settings.device_has_bf16,
-            "learning_rate": run_settings.learning_rate,
+            "method": model.method,
+            "stored_dtype": model.stored_dtype,
+            "weights_dtype": model.weights_dtype,
+            "bf16": model.bf16,
+            "fp16": model.fp16,
+            "device": machine.device,
+            "device_has_bf16": machine.has_bf16,
+            "learning_rate": run_settings.steps.learning_rate,
             "stuck_share": _stuck(run_settings),
             "spacing": _spacing(WEIGHT_STD, BITS.get(_trained_in(run_settings) or "", 24)),
         }
@@ -112,8 +113,9 @@ def _spacing(weight: float, bits: int) -> float:
 
 
 def _trained_in(run_settings: RunSettings) -> str | None:
-    dtype = run_settings.weights_dtype
-    return run_settings.stored_dtype if dtype == "auto" else dtype
+    model = run_settings.model
+    dtype = model.weights_dtype
+    return model.stored_dtype if dtype == "auto" else dtype
 
 
 def _stuck(run_settings: RunSettings) -> float | None:
@@ -121,9 +123,9 @@ def _stuck(run_settings: RunSettings) -> float | None:
     given = run_settings.given
     optimizer = str(given.get("optim") or "").lower()
     copied = given.get("deepspeed") or given.get("fsdp") or any(name in optimizer for name in SAFE_OPTIMIZERS)
-    if run_settings.method != "full" or bits is None or copied:
+    if run_settings.model.method != "full" or bits is None or copied:
         return None
-    return stuck_share(run_settings.learning_rate, bits)
+    return stuck_share(run_settings.steps.learning_rate, bits)
 
 
 def _impossible(n: dict[str, Any]) -> Judgement | None:

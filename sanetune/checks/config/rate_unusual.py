@@ -89,24 +89,25 @@ LIMITS = {
 
 def measure(run_settings: RunSettings) -> Measurement:
     """``usual``: the rate that open configurations get. Published rates are for Adam: other optimizers are skipped."""
+    model, steps, data = run_settings.model, run_settings.steps, run_settings.data
     from sanetune.planning.learning_rates import learning_rate
 
     optimizer = str(run_settings.given.get("optim") or "adamw").rpartition(".")[2].lower()
     if "adam" not in optimizer:
         raise NotApplicableError(f"published rates are for Adam, and this run uses {optimizer}")
-    if run_settings.parameters <= 0 and run_settings.method == "full":
+    if model.parameters <= 0 and model.method == "full":
         raise NotApplicableError("the size of the model is not known")
-    usual, source = learning_rate(run_settings.method, run_settings.parameters, run_settings.hidden)
-    tokens = run_settings.train_tokens / run_settings.steps_per_epoch if run_settings.steps_per_epoch else 0.0
+    usual, source = learning_rate(model.method, model.parameters, model.hidden)
+    tokens = data.train_tokens / steps.steps_per_epoch if steps.steps_per_epoch else 0.0
     return Measurement(
         {
-            "learning_rate": run_settings.learning_rate,
+            "learning_rate": steps.learning_rate,
             "usual": usual,
             "source": source,
-            "method": run_settings.method,
-            "parameters": run_settings.parameters,
-            "hidden": run_settings.hidden,
-            "loss_reduction": run_settings.loss_reduction,
+            "method": model.method,
+            "parameters": model.parameters,
+            "hidden": model.hidden,
+            "loss_reduction": data.loss_reduction,
             "tokens_per_step": round(tokens),
         }
     )

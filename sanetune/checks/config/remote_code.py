@@ -45,13 +45,14 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 def measure(run_settings: RunSettings) -> Measurement:
     """``local``: the model is a folder here, which nobody else can change through the Hub."""
+    model = run_settings.model
     return Measurement(
         {
-            "trust_remote_code": run_settings.trust_remote_code,
-            "model": run_settings.model,
-            "revision": run_settings.revision,
-            "pinned": bool(run_settings.revision and COMMIT.fullmatch(run_settings.revision.lower())),
-            "local": os.path.isdir(run_settings.model),
+            "trust_remote_code": model.trust_remote_code,
+            "model": model.name,
+            "revision": model.revision,
+            "pinned": bool(model.revision and COMMIT.fullmatch(model.revision.lower())),
+            "local": os.path.isdir(model.name),
         }
     )
 

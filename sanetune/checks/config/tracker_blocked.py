@@ -42,7 +42,9 @@ def measure(run_settings: RunSettings) -> Measurement:
     """``trackers``: each with what makes it ready, or "" where a login is missing."""
     from sanetune.checks.config._tracker_logins import readiness
 
-    return Measurement({"trackers": {name: readiness(name) for name in run_settings.trackers if name != "none"}})
+    return Measurement(
+        {"trackers": {name: readiness(name) for name in run_settings.monitoring.trackers if name != "none"}}
+    )
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -86,7 +86,7 @@ def measure(lr_comparison: LearningRateComparison, run_settings: RunSettings, tr
         **_paired("gain", "errors", lr_comparison.gain_over_planned(best)),
         "rows": len(best.evaluation.sums),
         "steps": lr_comparison.steps,
-        "total_steps": run_settings.total_steps,
+        "total_steps": run_settings.steps.total_steps,
         "start_loss": lr_comparison.start.loss,
         "losses": [{"rate": one.lr, "loss": one.evaluation.loss} for one in lr_comparison.runs],
         "trial_steps": trial.steps,
@@ -94,7 +94,7 @@ def measure(lr_comparison: LearningRateComparison, run_settings: RunSettings, tr
         **_paired("behind", "behind_errors", paired_difference(last, best.evaluation)),
         "reach": MEAN_OF_SCHEDULE
         * lr_comparison.planned_lr
-        * run_settings.total_steps
+        * run_settings.steps.total_steps
         / (best.lr * lr_comparison.steps),
         "lowest": _lowest(lr_comparison, best),
         "beside": beside.lr if beside else None,

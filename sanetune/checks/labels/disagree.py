@@ -45,7 +45,7 @@ LIMITS = {
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
-    if run_settings.loss_on == "all":
+    if run_settings.data.loss_on == "all":
         raise NotApplicableError("every token is learnt (data.loss_on: all), whoever wrote it")
     names = ("tokens", "disagree", "disagree_documents", "documents", "unread")
     witnesses = batch_stats.seen("disagree") or batch_stats.seen("unread")

@@ -40,12 +40,12 @@ LIMITS = {"tokens": Limit(0, "the declared intent learns all of them")}
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
-    if run_settings.loss_on == "all":
+    if run_settings.data.loss_on == "all":
         raise NotApplicableError("labels are not held against turns where every token is learnt (data.loss_on: all)")
     numbers = {
         "missing": batch_stats.total("missing_reply"),
         "learnt": sum(side.learnt_by["assistant"] for side in batch_stats.sides),
-        "loss_on": run_settings.loss_on,
+        "loss_on": run_settings.data.loss_on,
     }
     return Measurement(numbers, batch_stats.seen("missing_reply"))
 

@@ -57,7 +57,7 @@ LIMITS = {"tokens": Limit(0, "the declared intent learns none of them")}
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
-    if run_settings.loss_on == "all":
+    if run_settings.data.loss_on == "all":
         raise NotApplicableError("learning every token is declared (data.loss_on: all)")
     learnt = {role: sum(side.learnt_by[role] for side in batch_stats.sides) for role in PROMPT}
     masked = {role: sum(side.masked_by[role] for side in batch_stats.sides) for role in PROMPT}

@@ -53,8 +53,8 @@ def measure(peak_memory: LargestStep, run_settings: RunSettings) -> Measurement:
         "device": peak_memory.device,
         "rows": peak_memory.rows,
         "places": peak_memory.row_tokens,
-        "per_device": run_settings.per_device,
-        "accumulation": run_settings.accumulation,
+        "per_device": run_settings.steps.per_device,
+        "accumulation": run_settings.steps.accumulation,
         "checkpointing": peak_memory.activation_checkpointing,
     }
     return Measurement(numbers)

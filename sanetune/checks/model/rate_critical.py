@@ -52,7 +52,7 @@ LIMITS = {
 
 
 def measure(critical_lr: CriticalLearningRate, run_settings: RunSettings) -> Measurement:
-    planned, found = run_settings.learning_rate, critical_lr
+    planned, found = run_settings.steps.learning_rate, critical_lr
     if planned <= 0:
         raise NotApplicableError("the planned rate is zero: see model-update-lost")
     if found.lr is None:

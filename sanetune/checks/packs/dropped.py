@@ -55,7 +55,7 @@ def measure(data_loss: DataLoss, batch_stats: BatchStats, run_settings: RunSetti
         "share": rows / max(1, data_loss.given),
         "longest": data_loss.longest,
         "max_length": data_loss.max_length,
-        "context": run_settings.context,
+        "context": run_settings.model.context,
     }
     return Measurement(numbers, data_loss.witnesses)
 

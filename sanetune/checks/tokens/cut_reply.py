@@ -52,8 +52,8 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
         "documents": batch_stats.total("documents"),
         "cut": batch_stats.total("cut"),
         "cut_by_split": {side.split: side.cut for side in batch_stats.sides},
-        "max_length": run_settings.max_length,
-        "context": run_settings.context,
+        "max_length": run_settings.data.max_length,
+        "context": run_settings.model.context,
     }
     return Measurement(numbers, batch_stats.seen("cut"))
 

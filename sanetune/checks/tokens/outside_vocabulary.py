@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
-    if run_settings.embedding_rows is None:
+    if run_settings.model.embedding_rows is None:
         raise NotApplicableError("how many ids the model can look up is not known")
     largest = max(side.largest_id for side in batch_stats.sides)
     if largest < 0 and not batch_stats.total("tokens"):
@@ -44,7 +44,7 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     numbers = {
         "largest_id": largest,
         "smallest_id": min(side.smallest_id for side in batch_stats.sides),
-        "embedding_rows": run_settings.embedding_rows,
+        "embedding_rows": run_settings.model.embedding_rows,
         "tokens": batch_stats.total("tokens"),
     }
     return Measurement(numbers, [*batch_stats.seen("largest_id"), *batch_stats.seen("smallest_id")][:5])

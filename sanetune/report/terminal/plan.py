@@ -31,8 +31,8 @@ def show(plan: Plan, console: Console | None = None) -> None:
 def parts(plan: Plan) -> list[RenderableType]:
     """The pieces of the terminal's view, top to bottom."""
     pieces = [_heading(plan), _arithmetic(plan)]
-    if plan.steps.notes:
-        pieces += [Text(""), *(Text(f"! {note}", style="yellow") for note in plan.steps.notes)]
+    if plan.notes:
+        pieces += [Text(""), *(Text(f"! {note}", style="yellow") for note in plan.notes)]
     if plan.config.renamed:
         pieces += [Text(""), _renamed(plan)]
     pieces += [Text(""), _title("Common configurations"), _combinations(plan)]

@@ -61,7 +61,7 @@ def heading(plan: Plan, prepared: Prepared, run: Run, console: Console, gate: Se
     for one in plan.config.renamed:
         today = f"is today {one.new}: {one.value}" if one.new else "has no meaning any more"
         console.print(Text(f"! {one.old} {today}", "yellow"))
-    for note in steps.notes:
+    for note in plan.notes:
         console.print(Text(f"! {note}", "yellow"))
 
 

@@ -46,7 +46,7 @@ def test_one_epoch_gives_every_row_once_in_another_order(numbers: dict[str, Any]
 
 
 def test_a_last_batch_that_is_dropped_is_no_fault_on_little_data() -> None:
-    small = side(rows=50, documents=50 - SOUND.per_device + 1, never=SOUND.per_device - 1)
+    small = side(rows=50, documents=50 - SOUND.steps.per_device + 1, never=SOUND.steps.per_device - 1)
     assert judged(order, BatchStats(small), SOUND).verdict is Verdict.PASS
     more = side(rows=50, documents=20, never=30)
     assert judged(order, BatchStats(more), SOUND).verdict is Verdict.FAIL

@@ -16,8 +16,8 @@ def found(**changed: Any) -> Any:
 
 
 def test_usual_settings_pass() -> None:
-    cpu = {"device": "cpu", "device_has_bf16": False}
-    old = {"device": "cuda", "device_has_bf16": False}
+    cpu = {"device": "cpu", "has_bf16": False}
+    old = {"device": "cuda", "has_bf16": False}
     assert found().what == "Weights in float32, stored as bfloat16; computes in bf16 on cuda."
     assert found(method="lora", weights_dtype="bfloat16").verdict is Verdict.PASS
     assert found(method="qlora", weights_dtype="bfloat16").verdict is Verdict.PASS
@@ -32,21 +32,21 @@ def test_fp16_for_a_model_stored_in_bf16_is_caught() -> None:
     finding = found(bf16=False, fp16=True)
     assert finding.verdict is Verdict.WARN and "65,504" in finding.what
     assert finding.fix == {"train.fp16": False, "train.bf16": True}
-    old = found(bf16=False, fp16=True, device_has_bf16=False)
+    old = found(bf16=False, fp16=True, has_bf16=False)
     assert old.verdict is Verdict.WARN and "no bf16" in old.what and not old.fix
     loaded = found(method="lora", weights_dtype="float16")
     assert loaded.verdict is Verdict.WARN and loaded.fix == {"model.dtype": "bfloat16"}
 
 
 def test_bf16_on_a_gpu_without_it_fails() -> None:
-    finding = found(device_has_bf16=False)
+    finding = found(has_bf16=False)
     assert finding.verdict is Verdict.FAIL and finding.fix == {"train.bf16": False, "train.fp16": True}
-    assert found(device="mps", device_has_bf16=False).verdict is Verdict.WARN
+    assert found(device="mps", has_bf16=False).verdict is Verdict.WARN
 
 
 def test_both_formats_or_fp16_without_a_gpu_fail() -> None:
     assert found(fp16=True).fix == {"train.fp16": False}
-    assert found(device="cpu", device_has_bf16=False, bf16=False, fp16=True).verdict is Verdict.FAIL
+    assert found(device="cpu", has_bf16=False, bf16=False, fp16=True).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(

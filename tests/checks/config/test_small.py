@@ -93,4 +93,4 @@ def test_pinned_code_is_a_warning() -> None:
 
 
 def test_code_in_a_local_folder_is_a_warning(tmp_path: Path) -> None:
-    assert code(model=str(tmp_path)).verdict is Verdict.WARN
+    assert code(name=str(tmp_path)).verdict is Verdict.WARN

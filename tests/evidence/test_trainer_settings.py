@@ -1,0 +1,48 @@
+"""A built trainer in numbers: the same as those of the plan for the same arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from transformers import LlamaConfig, LlamaForCausalLM, TrainingArguments
+
+from sanetune.evidence.trainer_settings import settings_of
+from sanetune.planning.steps import count_steps
+
+
+def trainer(tmp_path: Path, rows: Any, validation: Any = None, **keys: Any) -> Any:
+    model = LlamaForCausalLM(
+        LlamaConfig(vocab_size=16, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
+    )
+    args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none", disable_tqdm=True, **keys)
+    return SimpleNamespace(model=model, args=args, train_dataset=rows, eval_dataset=validation)
+
+
+def test_its_steps_are_those_of_the_plan(tmp_path: Path) -> None:
+    keys = {"per_device_train_batch_size": 3, "gradient_accumulation_steps": 4, "num_train_epochs": 2.5}
+    more = {"warmup_steps": 0.1, "eval_strategy": "steps", "eval_steps": 0.25, "save_strategy": "epoch"}
+    found = settings_of(trainer(tmp_path, [0] * 100, [0] * 7, **keys, **more), "last")
+    assert found.steps == count_steps(
+        examples=100, per_device=3, accumulation=4, devices=1, epochs=2.5, warmup=0.1, learning_rate=5e-5,
+        scheduler="linear", eval_every=0.25, logging_every=500,
+    )  # fmt: skip
+    assert (found.steps.steps_per_epoch, found.steps.total_steps, found.steps.eval_steps) == (9, 23, 6)
+    assert (found.data.train_examples, found.data.validation_examples, found.data.loss_on) == (100, 7, "last")
+    assert (found.monitoring.eval_strategy, found.monitoring.save_strategy) == ("steps", "epoch")
+    assert (found.machine.device, found.model.method, found.model.hidden) == ("cpu", "full", 8)
+
+
+def test_of_a_stream_the_run_is_one_epoch(tmp_path: Path) -> None:
+    found = settings_of(trainer(tmp_path, iter([0]), iter([0]), max_steps=50), "assistant")
+    assert (found.steps.steps_per_epoch, found.steps.total_steps, found.steps.epochs) == (50, 50, 1.0)
+    assert (found.data.train_examples, found.data.validation_examples) == (0, 0)
+    assert found.data.validation_size_unknown
+
+
+@pytest.mark.parametrize(("rows", "count"), [({"a": [0] * 3, "b": [0] * 4}, 7), (None, 0)])
+def test_validation_rows_are_counted_over_all_sets(tmp_path: Path, rows: Any, count: int) -> None:
+    found = settings_of(trainer(tmp_path, [0] * 10, rows), "all")
+    assert (found.data.validation_examples, found.data.validation_size_unknown) == (count, False)
