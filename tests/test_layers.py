@@ -13,7 +13,7 @@ import sanetune
 HOME = Path(sanetune.__file__).parent
 
 LAYERS = (
-    ("errors", "units", "finding", "events", "atomic", "rng", "text"),
+    ("errors", "units", "finding", "events", "atomic", "rng", "text", "typed_json"),
     ("config",),
     ("data",),
     ("runs", "curves"),

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import LEVELS
+from sanetune.curves.changes import finite
 from sanetune.demo import MODEL, gate, stage
 from sanetune.demo.faults import Fault, planted
+from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Report, Verdict
 
 if TYPE_CHECKING:
@@ -263,14 +265,14 @@ def _curves(done: Fixed) -> list[Any]:
     """Held-out losses of the first and the last trial, where there were two."""
     from sanetune.report.terminal.grid import drawing
 
-    trials = [(one.report, one.report.proof["trial"]["curve"]) for one in done.rounds if "trial" in one.report.proof]
+    trials = [trial for one in done.rounds if (trial := Experiments.from_json(one.report.proof).trial)]
     if len(trials) < 2:
         return []
     curves = {}
-    for when, (_, curve) in (("after", trials[-1]), ("before", trials[0])):
-        looks = [(step, loss) for step, loss in curve["probe"] if not isinstance(loss, str)]
-        name = f"{when}, rate {curve['planned_rate']:.2g}"
-        curves[name] = ([step for step, _ in looks], [loss for _, loss in looks])
+    for when, trial in (("after", trials[-1]), ("before", trials[0])):
+        evaluations = finite(trial.curve.fixed_batch)
+        name = f"{when}, learning rate {trial.curve.planned_lr:.2g}"
+        curves[name] = ([one.step for one in evaluations], [one.loss for one in evaluations])
     last = max((steps[-1] for steps, _ in curves.values() if steps), default=1)
     from rich.text import Text
 

@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
+from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Finding, Report, Verdict
+from sanetune.report.experiment_text import loss_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -163,13 +165,11 @@ def _words(report: Report) -> dict[str, str]:
     if rates := numbers.get("curve-rate-beaten"):
         listed = ", ".join(f"{one['loss']:.2f} at {units.rate(one['rate'])}" for one in rates["losses"])
         said["rates"] = f"held-out loss after {rates['steps']} steps: {listed}"
-    if (trial := report.proof.get("trial")) and len(held := trial["curve"]["held"]) > 1:
+    trial = Experiments.from_json(report.proof).trial
+    if trial and len(losses := trial.curve.validation) > 1:
         ended = ""
         if (stop := numbers.get("samples-no-stop")) is not None:
             ended = f"; {stop['samples'] - stop['open']} of {stop['samples']} answers end by themselves"
-        said["trial"] = f"{trial['done']} steps: held-out loss {_loss(held[0][1])} -> {_loss(held[-1][1])}{ended}"
+        first, last = loss_text(losses[0].loss), loss_text(losses[-1].loss)
+        said["trial"] = f"{trial.steps} steps: validation loss {first} -> {last}{ended}"
     return said
-
-
-def _loss(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.2f}"

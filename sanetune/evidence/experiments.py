@@ -1,129 +1,73 @@
-"""Overfit, branches, trial, samples and forecast as plain values: what reports show and files keep."""
+"""The experiments that a check has run, in one bundle that goes to JSON and back."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sanetune.evidence.registry import Evidence
+from sanetune.forecast.forecast import Forecast
+from sanetune.probes.results import LearningRateComparison, Overfit, Samples, Trial
+from sanetune.typed_json import from_json, to_json
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve, Evaluation
-    from sanetune.engine.answer import Answer
-    from sanetune.probes.results import LearningRateComparison, Overfit, Samples, Trial
+    from sanetune.evidence.registry import Evidence
+
+SCHEMA = 2
+"""Of the JSON form; it changes with a field of any result. 1 had fewer fields under other names."""
 
 
-KEYS = {"lr_comparison": "branches"}
-"""Keys of the stored form that differ from the name of the evidence: files of earlier runs have them."""
+@dataclass(frozen=True, slots=True)
+class Experiments:
+    """What each experiment found; None: it was not run.
+
+    Attributes:
+        overfit: Whether a few examples can be memorised.
+        lr_comparison: Short runs at several learning rates.
+        trial: The first steps of the real run.
+        samples: Answers before and after the trial.
+        forecast: What the whole run will take.
+        broken: Names of the parts that could not be read.
+    """
+
+    overfit: Overfit | None = None
+    lr_comparison: LearningRateComparison | None = None
+    trial: Trial | None = None
+    samples: Samples | None = None
+    forecast: Forecast | None = None
+    broken: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to show."""
+        return any(getattr(self, one.name) for one in fields(self))
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Experiments:
+        """Those whose evidence was built; none is run for it."""
+        return cls(**{name: evidence.ready(name) for name in PARTS})
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts that there are, by name; see :func:`sanetune.typed_json.to_json`."""
+        return {name: to_json(part) for name in PARTS if (part := getattr(self, name)) is not None}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, object]) -> Experiments:
+        """The parts in ``plain``, which may be a stranger's: one that does not fit its type is left out and named."""
+        parts: dict[str, Any] = {}
+        broken = []
+        for name, kind in PARTS.items():
+            try:
+                parts |= {name: from_json(kind, plain[name])} if name in plain else {}
+            except ValueError:
+                broken.append(name)
+        return cls(**parts, broken=tuple(broken))
 
 
-def proof_of(evidence: Evidence) -> dict[str, Any]:
-    """What of it was made; nothing is made for it. Numbers that are none are the texts "NaN" and "Infinity": JSON has
-    no others."""
-    makers: dict[str, Callable[[Any], Any]] = {
-        "overfit": _overfit,
-        "lr_comparison": _branches,
-        "trial": _trial,
-        "samples": _samples,
-        "forecast": asdict,
-    }
-    made = {
-        KEYS.get(name, name): make(value)
-        for name, make in makers.items()
-        if (value := evidence.ready(name)) is not None
-    }
-    plain: dict[str, Any] = finite(made)
-    return plain
-
-
-def finite(value: Any) -> Any:
-    """``value`` with texts for numbers that JSON does not have."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
-    return [finite(one) for one in value] if isinstance(value, (list, tuple)) else value
-
-
-def _overfit(found: Overfit) -> dict[str, Any]:
-    return {
-        "examples": found.examples,
-        "loss_tokens": found.loss_tokens,
-        "wanted": found.target_loss,
-        "tries": [{"rate": one.lr, "losses": one.losses} for one in found.attempts],
-        "planned": {"rate": one.lr, "losses": one.losses} if (one := found.at_planned_lr) else None,
-        "replies": [
-            {
-                "prompt": one.prompt,
-                "expected": one.expected,
-                "written": one.written,
-                "same": one.exact,
-                "agreed": one.matching_tokens,
-                "wanted": one.expected_tokens,
-                "ended": one.ended,
-            }
-            for one in found.replies
-        ],
-    }
-
-
-def _branches(found: LearningRateComparison) -> dict[str, Any]:
-    return {
-        "planned": found.planned_lr,
-        "steps": found.steps,
-        "start_loss": found.start.loss,
-        "branches": [{"rate": one.lr, "losses": one.losses, "held_loss": one.evaluation.loss} for one in found.runs],
-    }
-
-
-def _trial(found: Trial) -> dict[str, Any]:
-    return {
-        "wanted": found.planned_steps,
-        "done": found.steps,
-        "stopped": found.stopped,
-        "held_from": found.validation_split,
-        "curve": _curve(found.curve),
-        "timing": asdict(found.timing),
-    }
-
-
-def _curve(curve: Curve) -> dict[str, Any]:
-    return {
-        "steps": [point.step for point in curve.points],
-        "losses": [point.loss for point in curve.points],
-        "rates": [point.lr for point in curve.points],
-        "grad_norms": [point.grad_norm for point in curve.points],
-        "held": _looks(curve.validation),
-        "probe": _looks(curve.fixed_batch),
-        "weight_norms": curve.weight_norms,
-        "total_steps": curve.total_steps,
-        "planned_rate": curve.planned_lr,
-    }
-
-
-def _looks(looks: Iterable[Evaluation]) -> list[list[float]]:
-    return [[one.step, one.loss] for one in looks]
-
-
-def _samples(found: Samples) -> dict[str, Any]:
-    return {
-        "steps": found.steps,
-        "max_new_tokens": found.max_new_tokens,
-        "samples": [
-            {
-                "messages": one.messages,
-                "reference": one.reference,
-                "base": _answer(one.base),
-                "tuned": _answer(one.tuned),
-                "split": one.split,
-                "number": one.number,
-            }
-            for one in found.samples
-        ],
-    }
-
-
-def _answer(answer: Answer) -> dict[str, Any]:
-    return {"text": answer.text, "ended": answer.ended, "tokens": answer.tokens, "note": answer.note}
+PARTS: Mapping[str, type] = {
+    "overfit": Overfit,
+    "lr_comparison": LearningRateComparison,
+    "trial": Trial,
+    "samples": Samples,
+    "forecast": Forecast,
+}
+"""Name of the evidence, which is the key in JSON too, and its type."""

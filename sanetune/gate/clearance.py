@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sanetune import units
 from sanetune.config.messages import short
 from sanetune.errors import ConfigError
+from sanetune.evidence.experiments import SCHEMA
 from sanetune.finding import Finding, Report, Verdict
 from sanetune.gate.fingerprint import Fingerprint
 from sanetune.runs import Run
@@ -109,7 +110,8 @@ def write(run: Run, clearance: Clearance) -> Clearance:
     if before is not None and before.unchecked and clearance.proves and run.steps_saved:
         clearance = replace(clearance, unchecked=before.unchecked)
     if clearance.proof:
-        run.write_json(run.proof, {"made": clearance.made, "level": clearance.level, "proof": clearance.proof})
+        stored = {"schema": SCHEMA, "made": clearance.made, "level": clearance.level, "proof": clearance.proof}
+        run.write_json(run.proof, stored)
     elif run.proof.is_file() and not read_proof(run, clearance)[0]:
         run.proof.unlink()
     run.write_json(run.clearance, _adapter().dump_python(clearance, mode="json", exclude={"proof"}))
@@ -155,6 +157,8 @@ def read_proof(run: Run, clearance: Clearance) -> tuple[dict[str, Any], str]:
     found = stored.get("proof") if isinstance(stored, dict) else None
     if not isinstance(found, dict):
         return {}, f"{run.proof.name} holds no proof"
+    if stored.get("schema") != SCHEMA:
+        return {}, f"{run.proof.name} was written by another version of sanetune"
     if (stored.get("made"), stored.get("level")) != (clearance.made, clearance.level):
         return {}, f"{run.proof.name} is of another check than the clearance"
     return found, ""

@@ -13,7 +13,7 @@ from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
 from sanetune.events import ChecksEnded, ChecksStarted, bracket
-from sanetune.evidence.experiments import proof_of
+from sanetune.evidence.experiments import Experiments
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import Finding, Report
 from sanetune.gate.catalogue import catalogue, chosen, known
@@ -80,7 +80,7 @@ def look(
     if config.file is not None:
         subject = {"config": str(config.file), **subject}
     found = report(checks, evidence, rules, level=level, subject=subject, known=known)
-    return replace(found, proof=proof_of(evidence))
+    return replace(found, proof=Experiments.of(evidence).to_json())
 
 
 def from_here(name: str) -> str:

@@ -118,6 +118,16 @@ def test_the_rate_proposed_lies_between_the_branches_and_is_lower_for_a_longer_r
     assert fix({1e-3: 2.5, 1e-2: 2.5}, 100) == pytest.approx(10**-2.5, rel=0.05), "neither is better for certain"
 
 
+def test_a_limit_of_the_users_own_reaches_the_learning_rate_proposed() -> None:
+    """Two runs that differ by some standard errors: told apart with the usual limit, not with a stricter one."""
+    measured = rate_beaten.measure(grown(0.1, {1e-3: 2.5, 1e-2: 2.52, 0.1: math.nan}), *run(100))
+    t = measured.numbers["beside_errors"]
+    usual = {name: limit.value for name, limit in rate_beaten.LIMITS.items()}
+    fixes = {limit: rate_beaten.judge(measured, usual | {"errors": limit}).fix for limit in (t / 2, 2 * t)}
+    assert t > 3 and fixes[t / 2] == {"train.learning_rate": 1e-3}
+    assert fixes[2 * t]["train.learning_rate"] == pytest.approx(10**-2.5, rel=0.05)
+
+
 def test_a_higher_rate_that_is_better_for_forty_steps_proves_nothing_about_a_whole_run() -> None:
     near = grown(3e-4, {1e-4: 3.2, 3e-4: 2.9, 9e-4: 2.6, 2.7e-3: 2.7})
     assert judged(rate_beaten, near, *run(400)).verdict is Verdict.PASS

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sanetune.cli import main
-from tests.report import proofs
+from sanetune.evidence.experiments import SCHEMA
+from tests.report import experiments_made
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 EVIL = "a <b>copy</b> | *of* [mine](x)"
@@ -71,17 +72,18 @@ def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(looked: l
     typed("report", "runs/x")
     page = (RUN / "report.html").read_text()
     assert "Cleared at level static on 20" in page
-    assert 'id="proof"' not in page
+    assert 'id="experiments"' not in page
     cleared = json.loads((RUN / "clearance.json").read_text())
-    stored = {"made": cleared["made"], "level": "static", "proof": proofs.full()}
+    proof = experiments_made.full().to_json()
+    stored = {"schema": SCHEMA, "made": cleared["made"], "level": "static", "proof": proof}
     (RUN / "proof.json").write_text(json.dumps(stored))
     typed("report", "runs/x")
     page = (RUN / "report.html").read_text()
-    assert 'id="proof-trial"' in page and f"Made on {cleared['made']}, to clear the run." in page
+    assert 'id="experiment-trial"' in page and f"Made on {cleared['made']}, to clear the run." in page
     (RUN / "proof.json").write_text(json.dumps(stored | {"made": "another day"}))
     typed("report", "runs/x")
     page = (RUN / "report.html").read_text()
-    assert 'id="proof"' not in page and "proof.json is of another check than the clearance" in page
+    assert 'id="experiments"' not in page and "proof.json is of another check than the clearance" in page
 
 
 def test_without_a_clearance_it_is_checked_first_and_goes_on(looked: list[str]) -> None:

@@ -20,7 +20,7 @@ from sanetune.gate import clearance, fingerprint
 from sanetune.gate.fingerprint import Fingerprint
 from sanetune.planning import plan as planning
 from sanetune.runs import Run
-from tests.report import proofs
+from tests.report import experiments_made
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -212,12 +212,12 @@ def test_it_is_written_into_the_run_and_read_back(take: Take, place: Path) -> No
 
 def test_what_it_rests_on_lies_beside_it(tmp_path: Path) -> None:
     run, mark = Run(tmp_path), Fingerprint({}, {}, {}, "", {})
-    cleared = clearance.cleared(replace(a_report(), proof=proofs.full()), mark)
+    cleared = clearance.cleared(replace(a_report(), proof=experiments_made.full().to_json()), mark)
     clearance.write(run, cleared)
     assert "overfit" not in run.clearance.read_text()
     again, _ = clearance.read(run)
     assert again is not None
-    assert clearance.read_proof(run, again) == (proofs.full(), "")
+    assert clearance.read_proof(run, again) == (experiments_made.full().to_json(), "")
     assert clearance.write(run, again) == again
     assert run.proof.is_file(), "the same clearance, written again when the run begins"
     Run.create(run.path)

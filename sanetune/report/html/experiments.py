@@ -1,4 +1,4 @@
-"""The proof and the correction as the page shows them: pictures, and words for each."""
+"""The experiments and the rounds of a correction as the page shows them: pictures, and words for each."""
 
 from __future__ import annotations
 
@@ -7,54 +7,69 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.evidence.experiment_results import (
-    Curve,
-    LearningRateComparison,
-    Looks,
-    Overfit,
-    Proof,
-    Reply,
-    read,
-    real,
-    words,
-)
+from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Verdict
 from sanetune.report import format
+from sanetune.report.curve_points import (
+    Points,
+    drawable,
+    evaluation_losses,
+    grad_norms,
+    last_step,
+    peak_lr,
+    training_losses,
+)
+from sanetune.report.experiment_text import loss_text, lr_labels, overfit_text, trial_text
 from sanetune.report.html.plots import Axis, Label, Mark, Plot, Rule, Series, axis_of
 from sanetune.report.terminal import forecast, samples
-from sanetune.report.terminal.experiments import overfit_words, trial_words
 
 if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
     from sanetune.gate.fixer import Change, Round
+    from sanetune.probes.results import LearningRateComparison, LearningRateRun, Overfit, RecitedReply, Sample, Trial
 
 WIDE, NARROW = 640, 400
 LEFT, RIGHT = 52, 8
-SAMPLES, REPLIES, LOOKS = 30, 10, 60
+SAMPLES, REPLIES, EVALUATIONS = 30, 10, 60
 """Rows of the tables."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """The proof: its values, a picture of each part that has one, and a sentence."""
+class ExperimentsView:
+    """What the page shows of the experiments.
 
-    proof: Proof
+    Attributes:
+        found: What they found.
+        trial: Picture of the trial's curve; None, here and below: there is nothing to draw.
+        trial_text: The trial in a sentence.
+        evaluations: Step, validation loss and loss of the fixed batch, as text.
+        lr_plot: Picture of the validation loss by learning rate.
+        lr_runs: Each short run, with its labels.
+        overfit: Picture of the examples' losses.
+        overfit_text: The overfit test in a sentence.
+        wrong: Memorised examples that did not come back exactly.
+        samples: The first prompts.
+        samples_text: All answers in a sentence.
+        forecast: Name, value and equation of each number.
+    """
+
+    found: Experiments
     trial: Plot | None = None
-    trial_words: str = ""
-    branches: Plot | None = None
+    trial_text: str = ""
+    evaluations: Sequence[tuple[int, str, str]] = ()
+    lr_plot: Plot | None = None
+    lr_runs: Sequence[tuple[LearningRateRun, str]] = ()
     overfit: Plot | None = None
-    overfit_words: str = ""
-    wrong: Sequence[Reply] = ()
-    """Learnt examples that were not given back."""
-    samples: Sequence[Any] = ()
-    samples_words: str = ""
+    overfit_text: str = ""
+    wrong: Sequence[RecitedReply] = ()
+    samples: Sequence[Sample] = ()
+    samples_text: str = ""
     forecast: Sequence[tuple[str, str, str]] = ()
-    looks: Sequence[tuple[int, str, str]] = ()
-    """(step, held-out loss, loss at the probe batch) as text."""
 
 
 @dataclass(frozen=True, slots=True)
-class RoundShown:
-    """One look of the correction, what was changed after it, and the trial before and after that."""
+class RoundView:
+    """One check of a correction, what was changed after it, and the trial before and after that."""
 
     number: int
     verdict: str
@@ -62,77 +77,79 @@ class RoundShown:
     failed: Sequence[str] = ()
     changes: Sequence[Change] = ()
     plot: Plot | None = None
-    words: str = ""
+    text: str = ""
 
 
-def shown(plain: Mapping[str, Any]) -> Shown | None:
-    """What the page has of a report's proof; None where there is none."""
-    proof = read(plain)
-    if not proof:
+def experiments_view(plain: Mapping[str, object]) -> ExperimentsView | None:
+    """What the page shows of a report's experiments, from their JSON form; None where there are none."""
+    found = Experiments.from_json(plain)
+    if not found:
         return None
     values: dict[str, Any] = {}
-    if found := proof.trial:
-        values |= {"trial": _trial(found.curve), "trial_words": trial_words(found), "looks": _looks(found.curve)}
-    if proof.branches:
-        values["branches"] = _branches(proof.branches)
-    if proof.overfit:
-        wrong = [reply for reply in proof.overfit.replies if not reply.same][:REPLIES]
-        values |= {"overfit": _overfit(proof.overfit), "overfit_words": overfit_words(proof.overfit), "wrong": wrong}
-    if proof.samples:
-        values |= {"samples": proof.samples.samples[:SAMPLES], "samples_words": samples.summary(proof.samples)}
-    if proof.forecast:
-        values["forecast"] = list(forecast.rows(proof.forecast))
-    return Shown(proof, **values)
+    if trial := found.trial:
+        values |= {"trial": _trial(trial.curve), "trial_text": trial_text(trial), "evaluations": _table(trial.curve)}
+    if comparison := found.lr_comparison:
+        labelled = [(run, ", ".join(lr_labels(comparison, run))) for run in comparison.runs]
+        values |= {"lr_plot": _learning_rates(comparison), "lr_runs": labelled}
+    if overfit := found.overfit:
+        wrong = [reply for reply in overfit.replies if not reply.exact][:REPLIES]
+        values |= {"overfit": _overfit(overfit), "overfit_text": overfit_text(overfit), "wrong": wrong}
+    if found.samples:
+        values |= {"samples": found.samples.samples[:SAMPLES], "samples_text": samples.summary(found.samples)}
+    if found.forecast:
+        values["forecast"] = list(forecast.rows(found.forecast))
+    return ExperimentsView(found, **values)
 
 
-def rounds(some: Sequence[Round]) -> list[RoundShown]:
+def rounds(some: Sequence[Round]) -> list[RoundView]:
     """The rounds of a correction, each beside the one after it."""
-    proofs = [one.report.proof for one in some]
-    curves = [trial.curve if (trial := read(_of_trial(proof)).trial) else None for proof in proofs]
+    trials = [one.report.proof.get("trial") for one in some]
+    curves = [_curve_of(trial) for trial in trials]
     found = []
     for number, one in enumerate(some):
-        plot, said = None, ""
+        plot, text = None, ""
         if one.changes and number + 1 < len(some):
             before, after = curves[number], curves[number + 1]
-            if before is not None and before == after:
-                said = "The trial was not run again: nothing that it depends on was changed."
+            if before is not None and trials[number] == trials[number + 1]:
+                text = "The trial was not run again: nothing that it depends on was changed."
             else:
-                plot, said = _compared(before, after), _compared_words(before, after)
-        found.append(_round(number + 1, one, plot, said))
+                plot, text = _compared(before, after), _compared_text(before, after)
+        found.append(_round(number + 1, one, plot, text))
     return found
 
 
-def _of_trial(proof: Mapping[str, Any]) -> dict[str, Any]:
-    return {"trial": proof["trial"]} if "trial" in proof else {}
+def _curve_of(plain: object) -> Curve | None:
+    trial: Trial | None = Experiments.from_json({"trial": plain}).trial
+    return trial.curve if trial else None
 
 
-def _round(number: int, one: Round, plot: Plot | None, said: str) -> RoundShown:
+def _round(number: int, one: Round, plot: Plot | None, text: str) -> RoundView:
     report = one.report
     failed = [finding.check for finding in report.of(Verdict.CRASH, Verdict.FAIL)]
     verdict = "fail" if report.unusable else report.verdict.value
-    return RoundShown(number, verdict, format.headline(report), failed, one.changes, plot, said)
+    return RoundView(number, verdict, format.headline(report), failed, one.changes, plot, text)
 
 
 def _trial(curve: Curve) -> Plot | None:
     series = [
-        Series("training loss", "train", curve.training),
-        Series("probe batch", "probe", curve.probe, "square"),
-        Series("held-out loss", "held", curve.held, "circle"),
+        Series("training loss", "train", training_losses(curve)),
+        Series("fixed batch", "probe", evaluation_losses(curve.fixed_batch), "square"),
+        Series("validation loss", "held", evaluation_losses(curve.validation), "circle"),
     ]
-    norms = [Series("gradient norm", "norm", curve.norms)]
+    norms = [Series("gradient norm", "norm", grad_norms(curve))]
     low = axis_of(norms, 292, 232)
-    plot = Plot("The trial's losses by step; the table below has the looks", WIDE, 324 if low else 244)
-    x = Axis(min([0, *curve.steps[:1]]), curve.last, LEFT, WIDE - RIGHT)
+    plot = Plot("The trial's losses by step; the table below has the evaluations", WIDE, 324 if low else 244)
+    x = Axis(min([0, *(point.step for point in curve.points[:1])]), last_step(curve), LEFT, WIDE - RIGHT)
     high = axis_of(series, 206, 24)
     if high is None:
         return None
     plot.scale(x, high)
-    if curve.peak:
-        at = x.at(curve.peak[0])
+    if peak := peak_lr(curve):
+        at = x.at(peak[0])
         plot.rules.append(Rule(at, 14, at, 206, "peak"))
         side = "start" if at < WIDE / 2 else "end"
-        said = f"highest rate {units.rate(curve.peak[1])}"
-        plot.labels.append(Label(at + (6 if side == "start" else -6), 18, said, side))
+        text = f"highest learning rate {units.rate(peak[1])}"
+        plot.labels.append(Label(at + (6 if side == "start" else -6), 18, text, side))
     plot.draw(series, x, high)
     plot.labels.append(Label(LEFT, 18, "loss", "end"))
     if low:
@@ -143,96 +160,97 @@ def _trial(curve: Curve) -> Plot | None:
     return plot
 
 
-def _looks(curve: Curve) -> list[tuple[int, str, str]]:
-    held, probe = dict(curve.held), dict(curve.probe)
-    every = sorted({*held, *probe})
-    kept = every if len(every) <= LOOKS else sorted(held)[:LOOKS]
-    return [(step, _said(held, step), _said(probe, step)) for step in kept]
+def _table(curve: Curve) -> list[tuple[int, str, str]]:
+    """Step, validation loss and loss of the fixed batch of each evaluation; only the first two where there are many."""
+    validation, fixed = dict(evaluation_losses(curve.validation)), dict(evaluation_losses(curve.fixed_batch))
+    every = sorted({*validation, *fixed})
+    shown = every if len(every) <= EVALUATIONS else sorted(validation)[:EVALUATIONS]
+    return [(step, _cell(validation, step), _cell(fixed, step)) for step in shown]
 
 
-def _said(looks: Mapping[int, float], step: int) -> str:
-    return words(looks[step]) if step in looks else ""
+def _cell(losses: Mapping[int, float], step: int) -> str:
+    return loss_text(losses[step]) if step in losses else ""
 
 
 def _overfit(found: Overfit) -> Plot | None:
     best = found.best
-    others = [one for one in found.tries if one is not best]
-    series = [Series(f"rate {units.rate(one.rate)}", "before", _course(one.losses)) for one in others]
-    if found.planned:
-        series.append(Series(f"planned rate {units.rate(found.planned.rate)}", "probe", _course(found.planned.losses)))
-    series.append(Series(f"rate {units.rate(best.rate)}, the best", "held", _course(best.losses)))
-    y = axis_of(series, 216, 12, log=True, more=found.wanted * 0.7)
+    others = [one for one in found.attempts if one is not best]
+    series = [Series(f"learning rate {units.rate(one.lr)}", "before", _by_step(one.losses)) for one in others]
+    if planned := found.at_planned_lr:
+        series.append(Series(f"planned learning rate {units.rate(planned.lr)}", "probe", _by_step(planned.losses)))
+    series.append(Series(f"learning rate {units.rate(best.lr)}, the best", "held", _by_step(best.losses)))
+    y = axis_of(series, 216, 12, log=True, more=found.target_loss * 0.7)
     if y is None:
         return None
-    plot = Plot("Loss of the examples that are learnt by heart, by step, on a logarithmic axis", NARROW, 244)
+    plot = Plot("Loss of the memorised examples by step, on a logarithmic axis", NARROW, 244)
     x = Axis(0, max(1, *(len(one.points) - 1 for one in series)), LEFT, NARROW - RIGHT)
     plot.scale(x, y)
-    plot.limit(x, y, found.wanted, f"wanted: {found.wanted:g}")
+    plot.limit(x, y, found.target_loss, f"target: {found.target_loss:g}")
     plot.draw(series, x, y)
     plot.steps(x, 216)
     return plot
 
 
-def _course(losses: Sequence[float]) -> Looks:
+def _by_step(losses: Sequence[float]) -> Points:
     return list(enumerate(losses))
 
 
-def _branches(found: LearningRateComparison) -> Plot | None:
-    """Held-out loss over the rate, which is logarithmic."""
-    drawn = [one for one in found.branches if real(one.rate) and one.rate > 0]
-    y = axis_of([Series("", "", [(0, one.held_loss) for one in drawn])], 208, 24)
+def _learning_rates(found: LearningRateComparison) -> Plot | None:
+    """Validation loss over the learning rate, which is on a logarithmic axis."""
+    drawn = [run for run in found.runs if drawable(run.lr) and run.lr > 0]
+    y = axis_of([Series("", "", [(0, run.evaluation.loss) for run in drawn])], 208, 24)
     if y is None:
         return None
-    plot = Plot("Held-out loss by learning rate; the table below has the values", NARROW, 244)
-    x = Axis(min(one.rate for one in drawn) / 1.5, max(one.rate for one in drawn) * 1.5, LEFT, NARROW - RIGHT, True)
+    plot = Plot("Validation loss by learning rate; the table below has the values", NARROW, 244)
+    x = Axis(min(run.lr for run in drawn) / 1.5, max(run.lr for run in drawn) * 1.5, LEFT, NARROW - RIGHT, True)
     plot.scale(x, y)
     plot.rules.append(Rule(x.start, 216, x.end, 216, "axis"))
-    sound = [one for one in drawn if real(one.held_loss)]
-    if len(sound) > 1:
-        plot.lines.append(("before", " ".join(f"{x.at(one.rate):g},{y.at(one.held_loss):g}" for one in sound)))
+    finite = [(run.lr, run.evaluation.loss) for run in drawn if drawable(run.evaluation.loss)]
+    if len(finite) > 1:
+        plot.lines.append(("before", " ".join(f"{x.at(lr):g},{y.at(loss):g}" for lr, loss in finite)))
     taken: list[float] = []
-    for one in sorted(drawn, key=lambda one: -len(found.notes(one))):
-        notes, at = found.notes(one), x.at(one.rate)
-        said = f"rate {units.rate(one.rate)}: {words(one.held_loss)}"
+    for run in sorted(drawn, key=lambda one: -len(lr_labels(found, one))):
+        labels, at, loss = lr_labels(found, run), x.at(run.lr), run.evaluation.loss
+        text = f"learning rate {units.rate(run.lr)}: {loss_text(loss)}"
         plot.marks.append(
-            Mark(at, y.at(one.held_loss), "circle", _style(notes), said)
-            if real(one.held_loss)
-            else Mark(at, y.end, "cross", "wrong", said)
+            Mark(at, y.at(loss), "circle", _style(labels), text)
+            if drawable(loss)
+            else Mark(at, y.end, "cross", "wrong", text)
         )
-        if notes:
-            plot.labels.append(Label(at, max(12, y.at(one.held_loss) - 11), ", ".join(notes)))
+        if labels:
+            plot.labels.append(Label(at, max(12, y.at(loss) - 11), ", ".join(labels)))
         if all(abs(at - other) > 75 for other in taken):
             taken.append(at)
-            plot.labels.append(Label(at, 236, units.rate(one.rate)))
+            plot.labels.append(Label(at, 236, units.rate(run.lr)))
     return plot
 
 
-def _style(notes: Sequence[str]) -> str:
-    return "held" if "best" in notes else "planned" if "planned" in notes else "before"
+def _style(labels: Sequence[str]) -> str:
+    return "held" if "best" in labels else "planned" if "planned" in labels else "before"
 
 
 def _compared(before: Curve | None, after: Curve | None) -> Plot | None:
-    """Both trials in one picture; held-out losses above training losses."""
+    """Both trials in one picture; validation losses above training losses."""
     series = []
     for name, style, curve in (("before", "before", before), ("after", "held", after)):
         if curve:
             mark = "circle" if name == "after" else "square"
-            series.append(Series(f"training loss {name}", f"{style}-train", curve.training))
-            series.append(Series(f"held-out loss {name}", style, curve.held, mark))
+            series.append(Series(f"training loss {name}", f"{style}-train", training_losses(curve)))
+            series.append(Series(f"validation loss {name}", style, evaluation_losses(curve.validation), mark))
     y = axis_of(series, 206, 12)
     if y is None:
         return None
     plot = Plot("Losses of the trial before and after the change, by step", WIDE, 234)
-    x = Axis(0, max(curve.last for curve in (before, after) if curve), LEFT, WIDE - RIGHT)
+    x = Axis(0, max(last_step(curve) for curve in (before, after) if curve), LEFT, WIDE - RIGHT)
     plot.scale(x, y)
     plot.draw(sorted(series, key=lambda one: bool(one.mark)), x, y)
     plot.steps(x, 206)
     return plot
 
 
-def _compared_words(before: Curve | None, after: Curve | None) -> str:
-    ends = [curve.held[-1][1] for curve in (before, after) if curve and curve.held]
+def _compared_text(before: Curve | None, after: Curve | None) -> str:
+    ends = [curve.validation[-1].loss for curve in (before, after) if curve and curve.validation]
     if before and after and len(ends) == 2:
-        return f"Held-out loss at the trial's end: {words(ends[0])} before, {words(ends[1])} after."
+        return f"Validation loss at the trial's end: {loss_text(ends[0])} before, {loss_text(ends[1])} after."
     missing = [name for name, curve in (("before", before), ("after", after)) if curve is None]
     return f"No trial was run {' and '.join(missing)} this change." if missing else ""

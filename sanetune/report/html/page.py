@@ -12,9 +12,9 @@ import jinja2
 from markupsafe import Markup
 
 from sanetune import units
-from sanetune.evidence import experiment_results
 from sanetune.finding import Finding, Verdict
 from sanetune.report import format
+from sanetune.report.experiment_text import loss_text
 from sanetune.report.html import drawing, experiments, token_spans
 from sanetune.report.html.view import ROLES, PageView
 from sanetune.text import escape_control, shorten_middle
@@ -60,7 +60,7 @@ def page(view: PageView) -> str:
         roles=[role for role in ROLES if any(token.role == role for one in view.examples for token in one.tokens)],
         histogram=drawing.histogram(view.histogram),
         packs=drawing.packs(view.packs),
-        proof=experiments.shown(report.proof),
+        experiments=experiments.experiments_view(report.proof),
         rounds=experiments.rounds(view.rounds),
         names={finding.check for finding in findings},
         settings=view.settings[:SETTINGS],
@@ -105,7 +105,7 @@ def _template() -> jinja2.Template:
         "share": units.share,
         "many": units.many,
         "rate": units.rate,
-        "loss": experiment_results.words,
+        "loss": loss_text,
         "capital": lambda text: text[:1].upper() + text[1:],
         "set": lambda value: "open" if value is None else shorten_middle(format.scalar(value), LONGEST_VALUE),
         "yaml": lambda fix: shorten_middle(format.yaml(fix), LONGEST_TRACE),

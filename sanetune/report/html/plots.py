@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sanetune.evidence.experiment_results import Looks, bounds, real, words
+from sanetune.report.curve_points import Points, drawable, value_range
+from sanetune.report.experiment_text import loss_text
 
 MOST = 600
 """Points of one line that are drawn; of a longer one the lowest and highest of each stretch."""
@@ -38,7 +39,7 @@ class Series:
 
     name: str
     style: str
-    points: Looks
+    points: Points
     mark: str = ""
 
 
@@ -101,7 +102,7 @@ class Plot:
                     self.lines.append((one.style, " ".join(f"{a:g},{b:g}" for a, b in places)))
                 if one.mark or len(places) == 1:
                     self.marks += [
-                        Mark(a, b, one.mark or "circle", one.style, f"{one.name}, step {step:,}: {words(value)}")
+                        Mark(a, b, one.mark or "circle", one.style, f"{one.name}, step {step:,}: {loss_text(value)}")
                         for (step, value), (a, b) in zip(stretch, places, strict=True)
                     ]
             self.notes += _notes(one, y)
@@ -127,7 +128,7 @@ class Plot:
 
 def axis_of(series: Sequence[Series], start: float, end: float, *, log: bool = False, more: float = 0.0) -> Axis | None:
     """An axis for the values of all curves, and for ``more``, with some room; None where none is a number."""
-    found = bounds([value for one in series for _, value in one.points], more or None)
+    found = value_range([value for one in series for _, value in one.points], more or None)
     if found is None:
         return None
     low, high = found
@@ -139,8 +140,8 @@ def axis_of(series: Sequence[Series], start: float, end: float, *, log: bool = F
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round values between ``low`` and ``high``, at most about ``most``."""
-    if not (real(low) and real(high)) or high <= low:
-        return [low] if real(low) else []
+    if not (drawable(low) and drawable(high)) or high <= low:
+        return [low] if drawable(low) else []
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
@@ -161,25 +162,25 @@ def _anchor(x: Axis, value: float) -> str:
     return "end" if place > x.end - 12 else "start" if place < x.start + 4 else "middle"
 
 
-def _thinned(points: Looks) -> Looks:
+def _thinned(points: Points) -> Points:
     if len(points) <= MOST:
         return points
     size = -(-len(points) // (MOST // 2))
-    kept: Looks = []
+    kept: Points = []
     for at in range(0, len(points), size):
         some = points[at : at + size]
-        if not all(real(value) for _, value in some):
-            kept += [one for one in some if not real(one[1])][:1]
-            some = [one for one in some if real(one[1])]
+        if not all(drawable(value) for _, value in some):
+            kept += [one for one in some if not drawable(one[1])][:1]
+            some = [one for one in some if drawable(one[1])]
         kept += {min(some, key=lambda one: one[1]), max(some, key=lambda one: one[1])} if some else ()
     return sorted(kept)
 
 
-def _stretches(points: Looks) -> list[Looks]:
+def _stretches(points: Points) -> list[Points]:
     """The points between those that are no numbers."""
-    found: list[Looks] = [[]]
+    found: list[Points] = [[]]
     for one in points:
-        if real(one[1]):
+        if drawable(one[1]):
             found[-1].append(one)
         elif found[-1]:
             found.append([])
@@ -188,9 +189,9 @@ def _stretches(points: Looks) -> list[Looks]:
 
 def _notes(one: Series, y: Axis) -> list[str]:
     notes = []
-    if wrong := next((point for point in one.points if not real(point[1])), None):
-        notes.append(f"{one.name} is {words(wrong[1])} at step {wrong[0]:,}.")
-    highest = max((value for _, value in one.points if real(value)), default=y.high)
+    if wrong := next((point for point in one.points if not drawable(point[1])), None):
+        notes.append(f"{one.name} is {loss_text(wrong[1])} at step {wrong[0]:,}.")
+    highest = max((value for _, value in one.points if drawable(value)), default=y.high)
     if highest > y.high:
-        notes.append(f"{one.name} goes up to {words(highest)}, above this picture.")
+        notes.append(f"{one.name} goes up to {loss_text(highest)}, above this picture.")
     return [note[:1].upper() + note[1:] for note in notes]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Verdict
+from sanetune.report.experiment_text import loss_text
 
 if TYPE_CHECKING:
     from sanetune.gate.fixer import Fixed, Round
@@ -35,14 +37,11 @@ def _outcome(one: Round) -> str:
     """How a look ended, and where the trial's held-out loss went."""
     bad = one.report.of(Verdict.CRASH, Verdict.FAIL)
     words = f"{len(bad)} failed ({', '.join(finding.check for finding in bad)})" if bad else "clear"
-    trial = one.report.proof.get("trial")
-    if trial and len(held := trial["curve"]["held"]) > 1:
-        words += f"; trial of {trial['done']:,} steps: held-out loss {_loss(held[0][1])} -> {_loss(held[-1][1])}"
+    trial = Experiments.from_json(one.report.proof).trial
+    if trial and len(losses := trial.curve.validation) > 1:
+        first, last = loss_text(losses[0].loss), loss_text(losses[-1].loss)
+        words += f"; trial of {trial.steps:,} steps: validation loss {first} -> {last}"
     return words
-
-
-def _loss(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def _plain(value: Any) -> str:

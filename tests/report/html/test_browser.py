@@ -91,7 +91,7 @@ def test_it_opens_with_everything_shown(opened: Open) -> None:
     assert tab.locator("h1").inner_text() == "Refused"
     assert len(shown(tab)) == len(sample.report().findings)
     assert tab.locator("#shown").inner_text() == "10 of 10 findings shown"
-    for part in ("#correction", "#proof", "#tokens", "#lengths", "#packs", "#settings", "#versions", "#time"):
+    for part in ("#correction", "#experiments", "#tokens", "#lengths", "#packs", "#settings", "#versions", "#time"):
         assert tab.locator(part).is_visible()
 
 

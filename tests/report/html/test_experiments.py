@@ -1,19 +1,22 @@
-"""Proof and correction on the page: their pictures, tables and words, whatever the numbers and texts are."""
+"""Experiments and correction on the page: pictures, tables and words, whatever the numbers and texts are."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sanetune.curves.series import Evaluation
 from sanetune.finding import Report
+from sanetune.probes.results import LearningRateRun, OverfitAttempt
 from sanetune.report.html import PageView, page
 from sanetune.report.html.experiments import rounds
 from sanetune.report.html.plots import MOST, Axis, Plot, Series, ticks
-from tests.report import proofs
+from tests.report import experiments_made as made
 from tests.report.html import views
 from tests.report.html.test_page import Reader
 
@@ -26,13 +29,13 @@ def read(proof: dict[str, Any], **more: Any) -> Reader:
 
 @pytest.fixture(scope="module")
 def sound() -> Reader:
-    return read(proofs.full())
+    return read(made.full().to_json())
 
 
-def test_each_part_of_the_proof_has_its_place_and_the_navigation_leads_there(sound: Reader) -> None:
+def test_each_experiment_has_its_place_and_the_navigation_leads_there(sound: Reader) -> None:
     ids = {attributes.get("id") for _, attributes in sound.elements}
-    assert ids >= {"proof", "proof-trial", "proof-overfit", "proof-rates", "proof-samples", "proof-forecast"}
-    assert sound.of("a", href="#proof")
+    assert ids >= {f"experiment-{part}" for part in ("trial", "overfit", "lr", "samples", "forecast")} | {"experiments"}
+    assert sound.of("a", href="#experiments")
     assert not sound.of("a", href="#correction")
     assert sound.open == []
 
@@ -50,25 +53,47 @@ def test_the_trial_has_a_thin_line_marked_looks_the_peak_and_the_norm_below(soun
     assert len(sound.of("rect", class_="m-probe")) == 21 + 1
     assert sound.of("polyline", class_="l-norm")
     assert len(sound.of("line", class_="peak")) == 1
-    for said in ("highest rate 2e-04", "held-out loss, step 50: 2.472", "The looks as a table", "gradient norm"):
+    for said in (
+        "highest learning rate 2e-04",
+        "validation loss, step 50: 2.472",
+        "The evaluations as a table",
+        "gradient norm",
+    ):
         assert said in sound.text
 
 
 def test_rates_mark_the_planned_one_the_best_and_one_without_a_number(sound: Reader) -> None:
     assert len(sound.of("circle", class_="m-planned")) == 1
     assert len(sound.of("path", class_="m-wrong")) == 1
-    for said in ("rate 1.8e-03: not a number", "Held-out loss after 40 steps at each rate", "planned", "best"):
+    for said in (
+        "rate 1.8e-03: not a number",
+        "Validation loss after 40 steps at each learning rate",
+        "planned",
+        "best",
+    ):
         assert said in sound.text
 
 
 def test_overfit_shows_its_limit_each_rate_and_what_was_not_given_back(sound: Reader) -> None:
-    for said in ("wanted: 0.1", "planned rate 2e-04", "rate 3e-03, the best", "1 of 2 tokens agree", "<b>soon</b>"):
+    for said in (
+        "target: 0.1",
+        "planned learning rate 2e-04",
+        "rate 3e-03, the best",
+        "1 of 2 tokens agree",
+        "<b>soon</b>",
+    ):
         assert said in sound.text
     assert len(sound.of("line", class_="cut")) == 1
 
 
 def test_answers_say_how_they_ended(sound: Reader) -> None:
-    for said in ("64 tokens, cut off", "12 tokens, ended by itself", "your own prompt", "1 message before", "nothing"):
+    for said in (
+        "64 tokens, truncated",
+        "12 tokens, ended by itself",
+        "your own prompt",
+        "1 message before",
+        "nothing",
+    ):
         assert said in sound.text
     assert "the prompt is longer than the context" in sound.text
 
@@ -78,42 +103,46 @@ def test_the_forecast_has_its_equations(sound: Reader) -> None:
         assert said in sound.text
 
 
-def test_a_stored_proof_says_when_it_was_made() -> None:
-    assert "Made on Monday." in read(proofs.full(), proof_note="Made on Monday.").text
+def test_stored_experiments_say_when_they_were_run() -> None:
+    assert "Made on Monday." in read(made.full().to_json(), proof_note="Made on Monday.").text
 
 
 def test_a_line_ends_where_its_numbers_do_and_what_is_beyond_is_said() -> None:
-    found = read({"trial": proofs.diverged()})
+    found = read(made.plain(trial=made.diverged()))
     (line,) = found.of("polyline", class_="l-train")
     assert len((line["points"] or "").split()) == 60
     assert "Training loss is not a number at step 61." in found.text
-    assert "Held-out loss goes up to 812, above this picture." in found.text
+    assert "Validation loss goes up to 812, above this picture." in found.text
     assert "Gradient norm is infinite at step 61." in found.text
 
 
 @pytest.mark.parametrize(
     "curve",
     [
-        {"steps": [], "losses": []},
-        {"steps": [1], "losses": [2.5]},
-        {"steps": [1], "losses": ["NaN"], "rates": [None], "grad_norms": ["Infinity"], "held": [[0, "NaN"]]},
-        {"steps": [1, 2], "losses": [2.0, 2.0], "grad_norms": [0.0, 0.0], "rates": ["NaN", 0.0]},
-        {"steps": [1, 2], "losses": [1e308, -1e308], "held": [[0, 1e9], [2, -1e9]]},
-        {"steps": [10**12], "losses": [1.0], "rates": [1e300]},
-        {"steps": list(range(5_000)), "losses": [1.0, "NaN"] * 2_500, "grad_norms": [1.0] * 5_000},
+        {},
+        {"points": [{"step": 1, "loss": 2.5}]},
+        {"points": [{"step": 1, "loss": "NaN", "grad_norm": "Infinity"}], "validation": [{"step": 0, "loss": "NaN"}]},
+        {"points": [{"step": step, "loss": 2.0, "grad_norm": 0.0, "lr": "NaN"} for step in (1, 2)]},
+        {"points": [{"step": 1, "loss": 1e308}, {"step": 2, "loss": -1e308}], "validation": [{"step": 0, "loss": 1e9}]},
+        {"points": [{"step": 10**12, "loss": 1.0, "lr": 1e300}, {"step": -3, "loss": 1.0}]},
+        {"points": [{"step": step, "loss": ("NaN", 1.0)[step % 2], "grad_norm": 1.0} for step in range(5_000)]},
     ],
 )
 def test_any_curve_can_be_drawn(curve: dict[str, Any]) -> None:
-    assert read({"trial": proofs.trial(curve=curve)}).of("figure", id="proof-trial")
+    proof = {"trial": made.plain(trial=made.trial())["trial"] | {"curve": curve}}
+    assert read(proof).of("figure", id="experiment-trial")
 
 
-@pytest.mark.parametrize("loss", ["NaN", "Infinity", 0.0, -3.0, 1e300])
-def test_any_loss_can_stand_at_any_rate(loss: Any) -> None:
-    proof = proofs.full()
-    proof["branches"]["branches"] = [{"rate": rate, "held_loss": loss} for rate in (0.0, -1.0, 1e-300, "NaN", 2e-4)]
-    proof["overfit"]["tries"] = [{"rate": loss, "losses": [loss] * 3}, {"rate": 1.0, "losses": []}]
-    proof["overfit"]["wanted"] = loss
-    assert read(proof).open == []
+@pytest.mark.parametrize("loss", [math.nan, math.inf, 0.0, -3.0, 1e300])
+def test_any_loss_can_stand_at_any_learning_rate(loss: float) -> None:
+    runs = [LearningRateRun(lr, [], Evaluation(40, loss)) for lr in (0.0, -1.0, 1e-300, math.nan, 2e-4)]
+    attempts = [OverfitAttempt(loss, [loss] * 3), OverfitAttempt(1.0, [])]
+    found = replace(
+        made.full(),
+        lr_comparison=replace(made.lr_comparison(), runs=runs),
+        overfit=replace(made.overfit(), attempts=attempts, target_loss=loss),
+    )
+    assert read(found.to_json()).open == []
 
 
 def test_a_long_curve_keeps_its_spikes_and_few_points() -> None:
@@ -140,12 +169,12 @@ def test_ticks_are_round_and_inside() -> None:
 
 
 def test_rounds_say_what_was_changed_why_and_what_became_of_the_trial() -> None:
-    found = read(proofs.full(), rounds=proofs.rounds())
+    found = read(made.full().to_json(), rounds=made.rounds())
     assert found.of("a", href="#correction")
     for said in (
         "train.learning_rate: 0.02 → 2.0e-04",
         "The rate 0.02 is 100 times the critical one.",
-        "Held-out loss at the trial's end: 812 before, 2.109 after.",
+        "Validation loss at the trial's end: 812 before, 2.109 after.",
         "train.save_steps: open → 100",
         "The trial was not run again: nothing that it depends on was changed.",
         "Nothing more was changed.",
@@ -157,24 +186,24 @@ def test_rounds_say_what_was_changed_why_and_what_became_of_the_trial() -> None:
 
 
 def test_rounds_without_a_trial_say_so() -> None:
-    some = proofs.rounds()
+    some = made.rounds()
     some[0] = replace(some[0], report=replace(some[0].report, proof={}))
     first = rounds(some)[0]
-    assert first.words == "No trial was run before this change."
+    assert first.text == "No trial was run before this change."
     assert first.plot is not None
     both = [replace(one, report=replace(one.report, proof={})) for one in some]
-    assert (rounds(both)[0].plot, rounds(both)[0].words) == (None, "No trial was run before and after this change.")
+    assert (rounds(both)[0].plot, rounds(both)[0].text) == (None, "No trial was run before and after this change.")
 
 
-def test_the_page_stays_small_however_long_a_proof_is() -> None:
-    proof = proofs.full() | {"trial": proofs.trial(curve=proofs.curve(steps=20_000))}
-    proof["samples"]["samples"] = [proofs.samples("w" * 50_000)["samples"][0]] * 500
+def test_the_page_stays_small_however_long_the_experiments_are() -> None:
+    samples = replace(made.samples(), samples=made.samples("w" * 50_000).samples[:1] * 500)
+    proof = replace(made.full(), trial=made.trial(curve=made.curve(steps=20_000)), samples=samples).to_json()
     source = page(PageView(Report([], "trial", proof=json.loads(json.dumps(proof)))))
     assert len(source) < 1_000_000
     assert "… and 470 prompts more." in Reader(source).text
 
 
 def test_a_part_that_cannot_be_read_is_named() -> None:
-    found = read({"trial": [], "overfit": proofs.overfit()})
+    found = read(made.plain(overfit=made.overfit()) | {"trial": []})
     assert "Cannot be read: trial." in found.text
-    assert found.of("figure", id="proof-overfit")
+    assert found.of("figure", id="experiment-overfit")

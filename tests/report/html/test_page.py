@@ -16,7 +16,8 @@ from sanetune.finding import Finding, Report, Verdict, Witness
 from sanetune.gate.fixer import Change, Round
 from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView, page
 from sanetune.report.html.token_spans import BUDGET, EXAMPLES, LONGEST
-from tests.report import proofs, sample
+from tests.report import experiments_made as made
+from tests.report import sample
 from tests.report.html import views
 
 VOID = {"meta", "input", "br", "img", "link"}
@@ -235,10 +236,14 @@ def everywhere(text: str) -> PageView:
     finding = Finding(
         "rows-roles", Verdict.FAIL, text, text, text, {text: text}, [witness], {"a.b": text}, {text: text}, 1.0, text
     )
-    proof = proofs.full() | {"samples": proofs.samples(text)}
-    proof["trial"] = proofs.trial(stopped=text, held_from=text, curve=proofs.curve(steps=50))
-    proof["overfit"]["replies"] = [{**proof["overfit"]["replies"][-1], "expected": text, "written": text}]
-    proof["forecast"] |= {"notes": [text], "dtype": text, "source": text, "peak": 1e13}
+    reply = replace(made.overfit().replies[-1], expected=text, written=text)
+    proof = made.plain(
+        overfit=replace(made.overfit(), replies=[reply]),
+        lr_comparison=made.lr_comparison(),
+        trial=made.trial(stopped=text, curve=made.curve(steps=50)),
+        samples=made.samples(text),
+        forecast=made.forecast(notes=(text,), dtype=text, source=text, peak=1e13),
+    )
     skipped = Finding("packs-leak", Verdict.SKIP, text)
     report = Report([finding, skipped], text, 1.0, {text: text}, None, {text: 1.0}, proof)
     change = Change(text, text, text, text, text)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sanetune.finding import Report
 from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView
-from tests.report import proofs, sample
+from tests.report import experiments_made, sample
 
 GATE = (f"Not checked: {sample.EVIL}", "rows-duplicated: 3 of 900 rows are copies.")
 IDS: dict[str, int] = {}
@@ -69,8 +69,8 @@ def full() -> PageView:
         SettingView("data.train", sample.EVIL, "given", "", "sanetune.yaml:5"),
     ]
     versions = {"sanetune": "0.1.0", "python": "3.11.2", "torch": "2.9.0", "transformers": "5.3.0", "trl": "1.16.0"}
-    report = replace(sample.report(), proof=proofs.full())
-    rounds = proofs.rounds(sample.EVIL)
+    report = replace(sample.report(), proof=experiments_made.full().to_json())
+    rounds = experiments_made.rounds(sample.EVIL)
     return PageView(report, examples, histogram, packs, settings, versions, "refund-assistant", GATE, rounds)
 
 

@@ -1,0 +1,66 @@
+"""What of a curve is drawn: its points, and the range of their values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve, Evaluation
+
+Points = list[tuple[int, float]]
+"""Pairs of a step and a value."""
+
+LARGEST = 1e9
+"""A value beyond this is drawn like an infinite one."""
+FAR = 3.0
+"""A curve is drawn up to this many times its first value or its median, whichever is more; a note names the rest."""
+
+
+def training_losses(curve: Curve) -> Points:
+    """The loss of each logged step, in nats per token."""
+    return [(point.step, point.loss) for point in curve.points]
+
+
+def evaluation_losses(evaluations: Sequence[Evaluation]) -> Points:
+    """The loss of each evaluation, in nats per token."""
+    return [(one.step, one.loss) for one in evaluations]
+
+
+def grad_norms(curve: Curve) -> Points:
+    """The gradient norm of each step that has logged one."""
+    return [(point.step, point.grad_norm) for point in curve.points if point.grad_norm is not None]
+
+
+def peak_lr(curve: Curve) -> tuple[int, float] | None:
+    """The first step at the highest learning rate, and that; None where none above 0 was logged."""
+    known = [(point.step, point.lr) for point in curve.points if point.lr and drawable(point.lr)]
+    return max(known, key=lambda one: (one[1], -one[0]), default=None)
+
+
+def last_step(curve: Curve) -> int:
+    """The last step of anything in the curve, at least 1."""
+    return max([1, *(one.step for some in (curve.points, curve.validation, curve.fixed_batch) for one in some)])
+
+
+def drawable(value: float) -> bool:
+    """Whether a loss, norm or learning rate has a place in a picture."""
+    return math.isfinite(value) and abs(value) <= LARGEST
+
+
+def value_range(values: Sequence[float], least: float | None = None) -> tuple[float, float] | None:
+    """The lowest and highest loss or norm of a picture, whose lowest is at most ``least``.
+
+    What is far above the others is left out: one step that went wrong would flatten all. None: nothing can be drawn.
+
+    >>> value_range([3.0, 2.0, 1e6])
+    (2.0, 9.0)
+    """
+    some = [value for value in values if drawable(value)]
+    if not some:
+        return None
+    middle = sorted(some)[len(some) // 2]
+    high = min(max(some), FAR * max(some[0], middle)) if max(some[0], middle) > 0 else max(some)
+    low = min(min(some), high)
+    return (min(low, least) if least is not None and drawable(least) else low), high

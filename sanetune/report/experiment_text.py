@@ -1,0 +1,69 @@
+"""What experiments found, in sentences that the terminal and the page share."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.report.curve_points import peak_lr
+from sanetune.text import escape_control, shorten_middle
+
+if TYPE_CHECKING:
+    from sanetune.probes.results import LearningRateComparison, LearningRateRun, Overfit, Trial
+
+LONGEST_REASON = 300
+"""Characters of why a trial ended early."""
+
+
+def loss_text(loss: float) -> str:
+    """A loss in nats as people read it.
+
+    >>> loss_text(2.5), loss_text(0.01234), loss_text(812.4), loss_text(float("nan"))
+    ('2.500', '0.0123', '812', 'not a number')
+    """
+    if math.isnan(loss):
+        return "not a number"
+    if math.isinf(loss):
+        return "infinite"
+    if abs(loss) >= 100:
+        return f"{loss:,.0f}" if abs(loss) < 1e6 else f"{loss:.3g}"
+    return f"{loss:.3f}" if abs(loss) >= 0.1 else f"{loss:.3g}"
+
+
+def overfit_text(found: Overfit) -> str:
+    """What became of the examples."""
+    best = found.best
+    if not best.losses:
+        return f"{units.many(found.examples, 'example')}, not tried"
+    replies = units.many(len(found.replies), "answer")
+    recited = f"; {found.exact_replies:,} of {replies} recited exactly" if found.replies else ""
+    return (
+        f"{units.many(found.examples, 'example')}: loss {loss_text(best.losses[0])} → {loss_text(best.final_loss)} in"
+        f" {units.many(best.steps, 'step')} at learning rate {units.rate(best.lr)} (target: {found.target_loss:g})"
+        f"{recited}"
+    )
+
+
+def trial_text(found: Trial) -> str:
+    """How far the trial went, and what became of the validation loss."""
+    curve = found.curve
+    whole = f" of {units.many(curve.total_steps, 'step')}" if curve.total_steps else " steps"
+    text = f"the first {found.steps:,}{whole}" if found.steps >= found.planned_steps else f"{found.steps:,}{whole}"
+    if curve.validation:
+        split = ", on training rows held out for it" if found.validation_split == "train" else ""
+        first, last = curve.validation[0].loss, curve.validation[-1].loss
+        text += f": validation loss {loss_text(first)} → {loss_text(last)}{split}"
+    if peak := peak_lr(curve):
+        text += f"; highest learning rate {units.rate(peak[1])} at step {peak[0]:,}"
+    if found.stopped:
+        text += (
+            f"; ended early: {escape_control(shorten_middle(found.stopped, LONGEST_REASON), newline=' ', strict=True)}"
+        )
+    return text
+
+
+def lr_labels(comparison: LearningRateComparison, run: LearningRateRun) -> list[str]:
+    """``planned`` and ``best``, where ``run`` is."""
+    planned = math.isclose(run.lr, comparison.planned_lr, rel_tol=1e-6)
+    return ["planned"] * planned + ["best"] * (run is comparison.best)
