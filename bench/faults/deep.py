@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.faults.setups import Row, Setup, lines, once, to_messages, trl_template
+from bench.faults.setups import Row, Setup, lines, once, special_ids, to_messages, trl_template
 from bench.figures import shared
 
 ROWS = {"stories": 310, "gpt2": 310}
@@ -117,7 +117,7 @@ def _qwen3(models: Path) -> dict[str, Any]:
 
     def build(tokenizer: Any) -> Any:
         heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 24}
-        return Qwen3ForCausalLM(Qwen3Config(**_sizes(), **heads, **_ids(tokenizer)))
+        return Qwen3ForCausalLM(Qwen3Config(**_sizes(), **heads, **special_ids(tokenizer)))
 
     return {"name": str(_taught(models / "taught-qwen3", _embedded, build))}
 
@@ -139,7 +139,7 @@ def _gemma3(models: Path) -> dict[str, Any]:
 
     def build(tokenizer: Any) -> Any:
         heads = {"num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 24, "query_pre_attn_scalar": 24}
-        return Gemma3ForCausalLM(Gemma3TextConfig(**_sizes(), **heads, sliding_window=64, **_ids(tokenizer)))
+        return Gemma3ForCausalLM(Gemma3TextConfig(**_sizes(), **heads, sliding_window=64, **special_ids(tokenizer)))
 
     return {"name": str(_taught(models / "taught-gemma3", tokenizer, build))}
 
@@ -150,7 +150,7 @@ def _gpt2(models: Path) -> dict[str, Any]:
 
     def build(tokenizer: Any) -> Any:
         sizes = {"n_embd": HIDDEN, "n_layer": 2, "n_head": 4, "n_positions": 1024}
-        return GPT2LMHeadModel(GPT2Config(**sizes, **_ids(tokenizer)))
+        return GPT2LMHeadModel(GPT2Config(**sizes, **special_ids(tokenizer)))
 
     return {"name": str(_taught(models / "taught-gpt2", _embedded, build, 3 * TAUGHT))}
 
@@ -176,15 +176,6 @@ def _embedded() -> Any:
 def _sizes() -> dict[str, Any]:
     sizes = {"hidden_size": HIDDEN, "intermediate_size": 2 * HIDDEN, "num_hidden_layers": 2}
     return {**sizes, "max_position_embeddings": 1024, "tie_word_embeddings": True}
-
-
-def _ids(tokenizer: Any) -> dict[str, Any]:
-    return {
-        "vocab_size": len(tokenizer),
-        "eos_token_id": tokenizer.eos_token_id,
-        "bos_token_id": tokenizer.bos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
 
 
 def _taught(folder: Path, tokenizer: Callable[[], Any], build: Callable[[Any], Any], steps: int = TAUGHT) -> Path:

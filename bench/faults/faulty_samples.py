@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -16,22 +16,31 @@ from bench.faults.setups import Setup, to_messages
 STOP = ("template-end-unlearnt", "samples-degenerate", "samples-off-form", "model-cannot-overfit", "samples-no-stop")
 
 
+def collated(spoil: Callable[[Any], None]) -> AbstractContextManager[None]:
+    """A trainer whose batches are changed by ``spoil`` after they were collated."""
+
+    def build(trainer: Any) -> None:
+        collate = trainer.data_collator
+
+        def spoilt(rows: Any) -> Any:
+            batch = collate(rows)
+            spoil(batch)
+            return batch
+
+        trainer.data_collator = spoilt
+
+    return built(build)
+
+
 @during("samples-no-stop", "trial", on=("stories-alpaca", "qwen3-alpaca", "gemma3-alpaca"), related=STOP)
 def ends_masked_in_training(setup: Setup) -> AbstractContextManager[None]:
     """The trainer's collator masks each answer's last token, its end."""
 
-    def spoil(trainer: Any) -> None:
-        collate = trainer.data_collator
+    def masked(batch: Any) -> None:
+        labels = batch["labels"]
+        labels[(labels != -100) & (labels.roll(-1, 1) == -100)] = -100
 
-        def masked(rows: Any) -> Any:
-            batch = collate(rows)
-            labels = batch["labels"]
-            labels[(labels != -100) & (labels.roll(-1, 1) == -100)] = -100
-            return batch
-
-        trainer.data_collator = masked
-
-    return built(spoil)
+    return collated(masked)
 
 
 @during("samples-no-stop", "trial", on=("stories-alpaca", "gpt2-alpaca", "demo-demo"), related=STOP)
@@ -78,21 +87,14 @@ def hot_until_it_stammers(setup: Setup) -> None:
 def answers_blanked(setup: Setup) -> AbstractContextManager[None]:
     """In training every label of an answer is its end token: the model learns to say nothing."""
 
-    def spoil(trainer: Any) -> None:
-        collate = trainer.data_collator
+    def blank(batch: Any) -> None:
+        labels = batch["labels"]
+        for row in labels:
+            learnt = (row != -100).nonzero()[:, 0]
+            if len(learnt):
+                row[learnt] = row[learnt[-1]].clone()
 
-        def blank(rows: Any) -> Any:
-            batch = collate(rows)
-            labels = batch["labels"]
-            for row in labels:
-                learnt = (row != -100).nonzero()[:, 0]
-                if len(learnt):
-                    row[learnt] = row[learnt[-1]].clone()
-            return batch
-
-        trainer.data_collator = blank
-
-    return built(spoil)
+    return collated(blank)
 
 
 @during(
@@ -104,19 +106,12 @@ def answers_blanked(setup: Setup) -> AbstractContextManager[None]:
 def turns_run_on(setup: Setup) -> AbstractContextManager[None]:
     """In training the header of the next turn is learnt instead of the end: answers go on in the user's name."""
 
-    def spoil(trainer: Any) -> None:
-        collate = trainer.data_collator
+    def header(batch: Any) -> None:
+        labels, ids = batch["labels"], batch["input_ids"]
+        ends = (labels != -100) & (labels.roll(-1, 1) == -100)
+        labels[ends] = ids[0, 0] if int(ids[0, 0]) else ids[0, 1]
 
-        def header(rows: Any) -> Any:
-            batch = collate(rows)
-            labels, ids = batch["labels"], batch["input_ids"]
-            ends = (labels != -100) & (labels.roll(-1, 1) == -100)
-            labels[ends] = ids[0, 0] if int(ids[0, 0]) else ids[0, 1]
-            return batch
-
-        trainer.data_collator = header
-
-    return built(spoil)
+    return collated(header)
 
 
 @deeply("samples-off-form", "trial", on=("stories-alpaca", "gpt2-alpaca", "gemma3-alpaca"), related=COLD)
@@ -143,20 +138,13 @@ def opening_not_learnt(setup: Setup) -> AbstractContextManager[None]:
     """Answers are JSON, and the trainer's collator masks the first tokens of each."""
     _as_json(setup)
 
-    def spoil(trainer: Any) -> None:
-        collate = trainer.data_collator
+    def masked(batch: Any) -> None:
+        labels = batch["labels"]
+        for row in labels:
+            learnt = (row != -100).nonzero()[:, 0]
+            row[learnt[:8]] = -100
 
-        def masked(rows: Any) -> Any:
-            batch = collate(rows)
-            labels = batch["labels"]
-            for row in labels:
-                learnt = (row != -100).nonzero()[:, 0]
-                row[learnt[:8]] = -100
-            return batch
-
-        trainer.data_collator = masked
-
-    return built(spoil)
+    return collated(masked)
 
 
 @during(

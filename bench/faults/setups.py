@@ -319,7 +319,8 @@ def _tokenizer(vocabulary: str, template: str, more: list[str], **tokens: str) -
     return tokenizer
 
 
-def _ids(tokenizer: Any) -> dict[str, Any]:
+def special_ids(tokenizer: Any) -> dict[str, Any]:
+    """What a model's configuration has to know of its tokenizer."""
     return {
         "vocab_size": len(tokenizer),
         "eos_token_id": tokenizer.eos_token_id,
@@ -333,7 +334,7 @@ def _gpt2(tokenizer: Any) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
-    return GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=1024, **_ids(tokenizer)))
+    return GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=1024, **special_ids(tokenizer)))
 
 
 def _llama(tokenizer: Any) -> Any:
@@ -343,4 +344,4 @@ def _llama(tokenizer: Any) -> Any:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     more = {"max_position_embeddings": 16384, "tie_word_embeddings": True, **sizes}
-    return LlamaForCausalLM(LlamaConfig(**more, **_ids(tokenizer)))
+    return LlamaForCausalLM(LlamaConfig(**more, **special_ids(tokenizer)))

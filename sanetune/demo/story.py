@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.demo import MODEL, TRAIN, VALIDATION, stage
-from sanetune.demo.faults import RATE, TRIAL
+from sanetune.demo import MODEL, stage
+from sanetune.demo.faults import TRIAL, sound_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,22 +23,7 @@ SHOWN = 3
 
 def settings(out: Path) -> dict[str, Any]:
     """The demo's configuration: little is set, the rest is derived and shown with its reasons."""
-    return {
-        "model": {"name": str(MODEL)},
-        "data": {"train": str(TRAIN), "validation": str(VALIDATION)},
-        "train": {
-            "num_train_epochs": 2,
-            "learning_rate": RATE,
-            "per_device_train_batch_size": 16,
-            "gradient_accumulation_steps": 1,
-            "eval_strategy": "steps",
-            "eval_steps": 50,
-            "save_steps": 50,
-            "logging_steps": 10,
-        },
-        "check": dict(TRIAL),
-        "run": {"output_dir": str(out), "name": "demo"},
-    }
+    return sound_settings(epochs=2) | {"check": dict(TRIAL), "run": {"output_dir": str(out), "name": "demo"}}
 
 
 def tell(out: Path, console: Console | None = None) -> dict[str, Any]:

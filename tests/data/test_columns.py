@@ -6,25 +6,9 @@ from typing import Any
 
 import pytest
 
-from sanetune.data.conversation import Conversation
-from sanetune.data.formats import CANONICAL, to_conversation
-from sanetune.data.sources.read import Row
-from sanetune.errors import ConfigError, DataError, Place
-
-PLACE = Place("rows.jsonl", 7, 6)
-USER, REPLY = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}
-
-
-def read(values: Any, fields: dict[str, str] | None = None) -> Conversation:
-    return to_conversation(Row(PLACE, values), fields)
-
-
-def refused(values: Any, fields: dict[str, str] | None = None) -> DataError:
-    with pytest.raises(DataError) as caught:
-        read(values, fields)
-    assert caught.value.place
-    assert (caught.value.place.file, caught.value.place.line) == ("rows.jsonl", 7)
-    return caught.value
+from sanetune.data.formats import CANONICAL
+from sanetune.errors import ConfigError
+from tests.data.one_row import REPLY, USER, read, refused
 
 
 def test_columns_of_any_name_are_named_in_data_fields() -> None:

@@ -11,26 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sanetune.data.conversation import ROLES, Conversation
-from sanetune.data.formats import FORMS, convert, read_conversations, recognise, to_conversation
+from sanetune.data.conversation import ROLES
+from sanetune.data.formats import FORMS, convert, read_conversations, recognise
 from sanetune.data.sources.read import Row, Source
-from sanetune.errors import ConfigError, DataError, Place
-
-PLACE = Place("rows.jsonl", 7, 6)
-USER, REPLY = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}
-
-
-def read(values: Any, fields: dict[str, str] | None = None) -> Conversation:
-    return to_conversation(Row(PLACE, values), fields)
-
-
-def refused(values: Any, fields: dict[str, str] | None = None) -> DataError:
-    with pytest.raises(DataError) as caught:
-        read(values, fields)
-    assert caught.value.place
-    assert (caught.value.place.file, caught.value.place.line) == ("rows.jsonl", 7)
-    return caught.value
-
+from sanetune.errors import ConfigError, DataError
+from tests.data.one_row import PLACE, REPLY, USER, read
 
 PLAIN: list[tuple[str, dict[str, Any]]] = [
     ("messages", {"messages": [USER, REPLY]}),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sanetune.data.sources.read import Source, count, fingerprint, is_hub_id, mix, read_rows
-from sanetune.errors import DataError
-
-ROWS = [{"prompt": f"question {i} ä", "completion": f"reply\n{i} 😀"} for i in range(5)]
-
-
-LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
-
-
-Write = Callable[[str, Any], Path]
-
-
-def rows(path: Any, **options: Any) -> list[dict[str, Any]]:
-    return [row.values for row in read_rows(Source(str(path), **options))]
-
-
-def refused(path: Any, **options: Any) -> DataError:
-    with pytest.raises(DataError) as caught:
-        rows(path, **options)
-    return caught.value
+from tests.data.sources.row_files import LINES, Write, refused, rows
 
 
 def test_a_missing_file_names_its_neighbours(write: Write, tmp_path: Path) -> None:

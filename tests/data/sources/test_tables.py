@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,28 +11,7 @@ import pytest
 import zstandard
 
 from sanetune.data.sources.read import Source, count, read_rows
-from sanetune.errors import DataError
-
-ROWS = [{"prompt": f"question {i} ä", "completion": f"reply\n{i} 😀"} for i in range(5)]
-
-
-LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
-
-
-Write = Callable[[str, Any], Path]
-
-
-def rows(path: Any, **options: Any) -> list[dict[str, Any]]:
-    return [row.values for row in read_rows(Source(str(path), **options))]
-
-
-def refused(path: Any, **options: Any) -> DataError:
-    with pytest.raises(DataError) as caught:
-        rows(path, **options)
-    return caught.value
-
-
-CSV = 'prompt,completion\r\n"say, ""hi""","two\nlines"\n\nb,\n'
+from tests.data.sources.row_files import CSV, LINES, Write, refused, rows
 
 
 def test_csv_keeps_quotes_breaks_and_empty_cells(write: Write) -> None:
