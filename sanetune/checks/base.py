@@ -32,6 +32,13 @@ LEVELS = ("static", "probe", "trial")
 DEEP = {
     "peak_memory": "probe",
     "harness": "probe",
+    "start_loss": "probe",
+    "accumulation": "probe",
+    "batch_independence": "probe",
+    "packing_isolation": "probe",
+    "added_tokens": "probe",
+    "save_reload": "probe",
+    "throughput": "trial",
     "first_step": "probe",
     "critical_lr": "probe",
     "prompt_answer_overlap": "probe",

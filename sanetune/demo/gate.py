@@ -30,6 +30,12 @@ PARTS = {
 EVIDENCE = {
     "harness": "probes",
     "first_step": "probes",
+    "start_loss": "probes",
+    "accumulation": "probes",
+    "batch_independence": "probes",
+    "packing_isolation": "probes",
+    "added_tokens": "probes",
+    "save_reload": "probes",
     "critical_lr": "probes",
     "prompt_answer_overlap": "probes",
     "overfit": "overfit",
@@ -40,6 +46,7 @@ EVIDENCE = {
     "curve": "trial",
     "samples": "trial",
     "forecast": "trial",
+    "throughput": "trial",
 }
 """The part that evidence belongs to; all other is looking."""
 

@@ -15,6 +15,8 @@ from sanetune.events import Publish, silent
 from sanetune.evidence.registry import Builder, MissingError
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.data.prepare import Prepared
     from sanetune.evidence.conversations import ConversationStore
     from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap
@@ -23,13 +25,20 @@ if TYPE_CHECKING:
     from sanetune.probes.harness import ProbeHarness
     from sanetune.probes.heldout import HeldOutRows
     from sanetune.probes.results import (
+        Accumulation,
+        AddedTokens,
+        BatchIndependence,
         CriticalLearningRate,
         FirstStep,
         LargestStep,
         LearningRateComparison,
         Overfit,
+        PackingIsolation,
         PromptSwapGain,
         Samples,
+        SaveReload,
+        StartLoss,
+        Throughput,
         Trial,
     )
 
@@ -66,6 +75,12 @@ class ModelEvidence:
             "harness": self.harness,
             "first_step": first_step_of,
             "critical_lr": critical_lr_of,
+            "start_loss": start_loss_of,
+            "accumulation": accumulation_of,
+            "batch_independence": batch_independence_of,
+            "packing_isolation": packing_isolation_of,
+            "added_tokens": added_tokens_of,
+            "save_reload": save_reload_of,
             "prompt_answer_overlap": self.prompt_answer_overlap if self.level == "trial" else overlap_of,
         }
         if self.level == "trial":
@@ -79,6 +94,7 @@ class ModelEvidence:
                 "curve": lambda trial: trial.curve,
                 "samples": lambda trial_outcome: trial_outcome.samples,
                 "forecast": self.forecast,
+                "throughput": throughput_of,
             }
         return found
 
@@ -225,6 +241,50 @@ def critical_lr_of(harness: ProbeHarness, plan: Plan, first_step: FirstStep) -> 
         raise MissingError("the planned rate is zero")
     _learning(first_step)
     return find_critical_lr(harness, plan.steps.learning_rate)
+
+
+def start_loss_of(harness: ProbeHarness) -> StartLoss:
+    from sanetune.probes.start_loss import start_loss
+
+    return start_loss(harness)
+
+
+def accumulation_of(harness: ProbeHarness) -> Accumulation | None:
+    from sanetune.probes.accumulation import accumulation
+
+    return accumulation(harness)
+
+
+def batch_independence_of(harness: ProbeHarness) -> BatchIndependence | None:
+    from sanetune.probes.batch_independence import batch_independence
+
+    return batch_independence(harness)
+
+
+def packing_isolation_of(harness: ProbeHarness) -> PackingIsolation:
+    from sanetune.probes.packing_isolation import packing_isolation
+
+    return packing_isolation(harness)
+
+
+def added_tokens_of(harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase) -> AddedTokens:
+    from sanetune.probes.added_tokens import added_tokens
+
+    return added_tokens(harness, tokenizer)
+
+
+def save_reload_of(
+    harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase, stop_tokens: frozenset[int]
+) -> SaveReload | None:
+    from sanetune.probes.save_reload import save_reload
+
+    return save_reload(harness, tokenizer, stop_tokens)
+
+
+def throughput_of(harness: ProbeHarness, forecast: Forecast) -> Throughput:
+    from sanetune.probes.throughput import throughput
+
+    return throughput(harness, forecast.padding_share)
 
 
 def _learning(first_step: FirstStep) -> None:

@@ -1,7 +1,8 @@
-"""What a switch would save: one forward and backward pass with it and without, in turns, on the lab's own batch.
+"""What a setting would save: one forward and backward pass with it and without, in turns, on the run's own batch.
 
-A switch is named only where it was measured. Passes with and without take turns, so that a machine that others use as
-well is not mistaken for a gain.
+Passes with and without take turns, so that a machine that others use as well is not mistaken for a gain.
+
+Shapes: B rows of a batch, T tokens of its longest row.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune.engine.adapters import base_of
 from sanetune.engine.batches import Batch, loss_token_count
 from sanetune.probes.device_speed import synchronize
+from sanetune.probes.results import SpeedSwitch, Throughput
 
 if TYPE_CHECKING:
     import torch
@@ -25,49 +25,30 @@ if TYPE_CHECKING:
 TURNS = 4
 """Passes of each kind, after one that is not counted."""
 ROOM = 0.7
-"""Share of the device's memory that a step may take without activation checkpointing: other batches are longer than
-those that were looked at."""
+"""Share of the device's memory that a step may take without activation checkpointing: other batches may be longer."""
 SAME = 1e-2
 """Largest relative difference of the losses with which two attention implementations count as the same."""
 LEAST_PADDING = 0.1
 """Share of padding below which its cost is not measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """``name``: what costs the time, in words; ``now`` and ``other``: seconds of each pass as planned and otherwise;
-    ``fix``: the value that switches it; ``todo``: what to do where that is not one value."""
+def throughput(harness: ProbeHarness, padding_share: float) -> Throughput:
+    """Time every switch that can be tried on the harness's batches; nothing is changed for good.
 
-    name: str
-    now: list[float]
-    other: list[float]
-    fix: dict[str, Any] = field(default_factory=dict)
-    todo: str = ""
-
-    @property
-    def saves(self) -> float:
-        """Share of the pass's time; below 0 where it would take longer."""
-        return 1 - median(self.other) / median(self.now)
-
-    @property
-    def sure(self) -> bool:
-        """Every pass otherwise was faster than every one as planned."""
-        return max(self.other) < min(self.now)
-
-
-def switches(harness: ProbeHarness, padding: float) -> list[Switch]:
-    """Every switch that could be tried on this lab, the one that saves most first; ``padding``: its share of the run's
-    places. Nothing is changed for good."""
+    Args:
+        harness: The model.
+        padding_share: Share of padding in the batches of the whole run.
+    """
     batch = max(harness.batches, key=lambda one: one["input_ids"].numel())
     with harness.untouched(training=True):
         tried = [
             _attention(harness, batch),
             _checkpointing(harness, batch),
             _precision(harness, batch),
-            _padding(harness, padding),
+            _padding(harness, padding_share),
         ]
-    found = [one for one in tried if one is not None]
-    return sorted(found, key=lambda one: -one.saves)
+    switches = sorted((one for one in tried if one is not None), key=lambda one: -one.saved_share)
+    return Throughput(switches, harness.settings.dataloader_workers)
 
 
 def in_turns(
@@ -92,7 +73,7 @@ def _pass(harness: ProbeHarness, batch: Batch) -> None:
         weight.grad = None
 
 
-def _attention(harness: ProbeHarness, batch: Batch) -> Switch | None:
+def _attention(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
     """Eager attention writes the whole square of scores; sdpa does not. Only where both give the same loss."""
     eager = getattr(harness.model.config, "_attn_implementation", None) == "eager"
     if not eager or not getattr(base_of(harness.model), "_supports_sdpa", False):
@@ -111,7 +92,7 @@ def _attention(harness: ProbeHarness, batch: Batch) -> Switch | None:
             _pass(harness, batch)
 
     now, fast = in_turns(lambda: _pass(harness, batch), other, harness.device)
-    return Switch("eager attention instead of sdpa", now, fast, {"model.attention": "sdpa"})
+    return SpeedSwitch("eager attention instead of sdpa", now, fast, {"model.attention": "sdpa"})
 
 
 @contextlib.contextmanager
@@ -125,7 +106,7 @@ def _attending(harness: ProbeHarness, name: str) -> Iterator[None]:
         base.set_attn_implementation(before)
 
 
-def _checkpointing(harness: ProbeHarness, batch: Batch) -> Switch | None:
+def _checkpointing(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
     """Activations computed twice, where a step without that takes at most ROOM of the memory."""
     from sanetune.probes.peak_memory import peak_of_a_step
 
@@ -150,12 +131,12 @@ def _checkpointing(harness: ProbeHarness, batch: Batch) -> Switch | None:
         now, other = in_turns(with_it, without, harness.device)
     finally:
         session.set_activation_checkpointing(was)
-    return Switch(
+    return SpeedSwitch(
         "activation checkpointing, while memory has room", now, other, {"train.activation_checkpointing": False}
     )
 
 
-def _precision(harness: ProbeHarness, batch: Batch) -> Switch | None:
+def _precision(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
     """float32 on a GPU that computes in bf16."""
     import torch
 
@@ -171,10 +152,10 @@ def _precision(harness: ProbeHarness, batch: Batch) -> Switch | None:
             _pass(harness, batch)
 
     now, other = in_turns(lambda: _pass(harness, batch), mixed, harness.device)
-    return Switch("float32 instead of bf16", now, other, {"train.bf16": True})
+    return SpeedSwitch("float32 instead of bf16", now, other, {"train.bf16": True})
 
 
-def _padding(harness: ProbeHarness, share: float) -> Switch | None:
+def _padding(harness: ProbeHarness, share: float) -> SpeedSwitch | None:
     """The batch that is padded like the whole run, against the same one cut to as many places as it has tokens."""
     padded = [
         (abs(_empty(one) - share), number) for number, one in enumerate(harness.batches) if "attention_mask" in one
@@ -188,7 +169,7 @@ def _padding(harness: ProbeHarness, share: float) -> Switch | None:
         return None
     now, other = in_turns(lambda: _pass(harness, batch), lambda: _pass(harness, cut), harness.device)
     fix = {} if harness.settings.groups_by_length else {"train.train_sampling_strategy": "group_by_length"}
-    return Switch("padding in the batches", now, other, fix, "Pack the rows (train.packing: true).")
+    return SpeedSwitch("padding in the batches", now, other, fix, "Pack the rows (train.packing: true).")
 
 
 def _empty(batch: Batch) -> float:

@@ -41,7 +41,7 @@ from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.forecast.forecast import Forecast
-    from sanetune.probes.harness import ProbeHarness
+    from sanetune.probes.results import Throughput
 
 LIMITS = {
     "share": Limit(
@@ -53,13 +53,11 @@ LIMITS = {
 }
 
 
-def measure(forecast: Forecast, harness: ProbeHarness) -> Measurement:
-    from sanetune.probes.throughput import switches
-
+def measure(forecast: Forecast, throughput: Throughput) -> Measurement:
     tried = [
-        {"name": one.name, "saves": one.saves, "sure": one.sure, "now": min(one.now), "other": min(one.other)}
-        | {"fix": one.fix, "todo": one.todo}
-        for one in switches(harness, forecast.padding_share)
+        {"name": one.name, "saves": one.saved_share, "sure": one.certain}
+        | {"now": min(one.planned), "other": min(one.switched), "fix": one.fix, "todo": one.remedy}
+        for one in throughput.switches
     ]
     return Measurement(
         {
@@ -72,7 +70,7 @@ def measure(forecast: Forecast, harness: ProbeHarness) -> Measurement:
             "loss_tokens_per_second": forecast.loss_tokens_per_second,
             "padding_share": forecast.padding_share,
             "wait_share": forecast.wait_share,
-            "workers": harness.settings.dataloader_workers,
+            "workers": throughput.dataloader_workers,
             "device": forecast.measured_on,
             "tried": tried,
         }

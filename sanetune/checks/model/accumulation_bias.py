@@ -38,7 +38,7 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import ProbeHarness
+    from sanetune.probes.results import Accumulation
 
 LIMITS = {
     "exact": Limit(0.01, "relative difference of the two gradients; in 32 bits they agree to about 1e-5"),
@@ -46,34 +46,16 @@ LIMITS = {
 }
 
 
-def measure(harness: ProbeHarness) -> Measurement:
-    from sanetune.engine.batches import loss_token_count
-
-    pair = sorted(harness.batches, key=loss_token_count)
-    pair = [pair[0], pair[-1]] if len(pair) > 1 else []
-    if len(pair) < 2 or not loss_token_count(pair[0]):
-        raise NotApplicableError("there are not two batches with something to learn")
-    with harness.untouched():
-        harness.gradients(pair)
-        engine = {
-            name: weight.grad.detach().clone() for name, weight in harness.trained().items() if weight.grad is not None
-        }
-    if not engine:
+def measure(accumulation: Accumulation | None) -> Measurement:
+    if accumulation is None:
+        raise NotApplicableError("there are not two batches with tokens in the loss")
+    if accumulation.norm is None:
         raise NotApplicableError("no weight gets a gradient: see model-nothing-trainable")
-    with harness.untouched():
-        count = sum(loss_token_count(batch) for batch in pair)
-        for batch in pair:
-            (harness.token_losses(batch).sum() / count).backward()
-        square = difference = 0.0
-        for name, weight in harness.trained().items():
-            if weight.grad is not None and name in engine:
-                square += float(weight.grad.double().square().sum())
-                difference += float((weight.grad.double() - engine[name].double()).square().sum())
     numbers = {
-        "difference": (difference / square) ** 0.5 if square else 0.0,
-        "norm": square**0.5,
-        "tokens": [loss_token_count(batch) for batch in pair],
-        "sixteen_bits": harness.session.precision.sixteen_bits,
+        "difference": accumulation.difference,
+        "norm": accumulation.norm,
+        "tokens": list(accumulation.tokens),
+        "sixteen_bits": accumulation.sixteen_bits,
     }
     return Measurement(numbers)
 

@@ -28,11 +28,10 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.data.labels import IGNORE_INDEX
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import ProbeHarness
+    from sanetune.probes.results import BatchIndependence
 
 LIMITS = {
     "exact": Limit(0.001, "nats per token on average; in 32 bits, sums in another order differ by about 1e-6"),
@@ -40,33 +39,17 @@ LIMITS = {
 }
 
 
-def measure(harness: ProbeHarness) -> Measurement:
-    import torch
-
-    batch = next((one for one in harness.batches if len(one["input_ids"]) > 1), None)
-    if batch is None:
+def measure(batch_independence: BatchIndependence | None) -> Measurement:
+    if batch_independence is None:
         raise NotApplicableError("a batch holds one example")
-    shortest = min(range(len(batch["input_ids"])), key=lambda row: _size(batch, row))
-    size = _size(batch, shortest)
-    alone = {name: value[shortest : shortest + 1, :size] for name, value in batch.items()}
-    with harness.untouched(), torch.no_grad():
-        together = harness.token_losses(batch)[shortest, :size]
-        apart = harness.token_losses(alone)[0]
-    learnt = batch["labels"][shortest, :size] != IGNORE_INDEX
-    differences = (together - apart).abs()[learnt]
     numbers = {
-        "difference": float(differences.mean()) if len(differences) else 0.0,
-        "largest": float(differences.max()) if len(differences) else 0.0,
-        "tokens": len(differences),
-        "padding": int(batch["input_ids"].shape[1] - size),
-        "sixteen_bits": harness.session.precision.sixteen_bits,
+        "difference": batch_independence.mean_difference,
+        "largest": batch_independence.largest_difference,
+        "tokens": batch_independence.tokens,
+        "padding": batch_independence.padded_tokens,
+        "sixteen_bits": batch_independence.sixteen_bits,
     }
     return Measurement(numbers)
-
-
-def _size(batch: dict, row: int) -> int:
-    mask = batch.get("attention_mask")
-    return int(mask[row].sum()) if mask is not None else int(batch["input_ids"].shape[1])
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

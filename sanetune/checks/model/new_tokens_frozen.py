@@ -28,44 +28,22 @@ model:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import ProbeHarness
+    from sanetune.probes.results import AddedTokens
 
 
-def measure(harness: ProbeHarness, tokenizer: Any) -> Measurement:
-    from sanetune.engine.models import new_tokens
-
-    added = set(new_tokens(harness.config.model, tokenizer))
-    seen = sorted({int(token) for batch in harness.batches for token in batch["input_ids"].unique()} & added)
-    if not seen:
+def measure(added_tokens: AddedTokens) -> Measurement:
+    if not added_tokens.seen:
         raise NotApplicableError("the data holds no token that the model's own tokenizer does not have")
-    with harness.untouched():
-        harness.gradients()
-        model = harness.model.get_base_model() if hasattr(harness.model, "get_base_model") else harness.model
-        parts = {"embedding": model.get_input_embeddings(), "output head": model.get_output_embeddings()}
-        frozen = [name for name, part in parts.items() if part is not None and not _learns(part, seen)]
     return Measurement(
-        {"added": len(added), "seen": [tokenizer.convert_ids_to_tokens(token) for token in seen][:10], "frozen": frozen}
+        {"added": added_tokens.added, "seen": list(added_tokens.seen), "frozen": list(added_tokens.frozen)}
     )
-
-
-def _learns(part: Any, rows: list[int]) -> bool:
-    """Whether each of ``rows`` of an embedding or head gets a gradient: in its weight, or in rows that peft trains
-    beside it."""
-    for name, weight in part.named_parameters():
-        if weight.grad is None or not weight.requires_grad:
-            continue
-        if "trainable_tokens" in name or weight.grad.shape[0] < max(rows):
-            return bool(weight.grad.any())
-        if bool(weight.grad[rows].any(dim=-1).all()):
-            return True
-    return False
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

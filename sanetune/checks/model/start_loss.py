@@ -32,7 +32,7 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import ProbeHarness
+    from sanetune.probes.results import StartLoss
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
@@ -41,17 +41,16 @@ LIMITS = {
 }  # fmt: skip
 
 
-def measure(harness: ProbeHarness) -> Measurement:
-    from sanetune.engine.batches import loss_token_count
-
-    vocabulary = harness.vocab_size
-    with harness.untouched():
-        loss = harness.loss()
-    guess = math.log(vocabulary)
-    tokens = sum(loss_token_count(batch) for batch in harness.batches)
-    return Measurement(
-        {"loss": loss, "guessing": guess, "ratio": loss / guess, "tokens": tokens, "vocabulary": vocabulary}
-    )
+def measure(start_loss: StartLoss) -> Measurement:
+    guess = math.log(start_loss.vocab_size)
+    numbers = {
+        "loss": start_loss.loss,
+        "guessing": guess,
+        "ratio": start_loss.loss / guess,
+        "tokens": start_loss.tokens,
+        "vocabulary": start_loss.vocab_size,
+    }
+    return Measurement(numbers)
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

@@ -45,67 +45,36 @@ very weak leak can pass in 16 bits.
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.data.labels import IGNORE_INDEX
 from sanetune.finding import Judgement, Measurement, failed, passed
 
 if TYPE_CHECKING:
-    from sanetune.probes.harness import ProbeHarness
+    from sanetune.probes.results import PackingIsolation
 
 LIMITS = {
     "exact": Limit(0.001, "nats per token on average; models that keep documents apart are exact to 1e-6 in 32 bits"),
     "rounded": Limit(0.05, "nats per token on average; in 16 bits, sums in another order differ by about 1e-2"),
 }
 
-DOCUMENTS = 12
 
-
-def measure(harness: ProbeHarness) -> Measurement:
-    """Only documents behind another one are compared: the first of a pack has nobody to see."""
-    import torch
-
-    if "position_ids" not in harness.batches[0]:
+def measure(packing_isolation: PackingIsolation) -> Measurement:
+    if not packing_isolation.packed:
         raise NotApplicableError("nothing is packed")
-    differences: list[float] = []
-    documents = 0
-    with harness.untouched(), torch.no_grad():
-        for batch in harness.batches:
-            together = harness.token_losses(batch)
-            for row, start, stop in _later_documents(batch):
-                if documents == DOCUMENTS:
-                    break
-                alone = {name: value[row : row + 1, start:stop] for name, value in batch.items()}
-                learnt = alone["labels"][0, 1:] != IGNORE_INDEX
-                apart = harness.token_losses(alone)[0, 1:]
-                differences += (together[row, start + 1 : stop] - apart).abs()[learnt].tolist()
-                documents += 1
-    if not differences:
-        raise NotApplicableError("no pack of the first batches holds two documents with something to learn")
+    if not packing_isolation.tokens:
+        raise NotApplicableError("no pack of the first batches holds two documents with tokens in the loss")
     numbers = {
-        "difference": sum(differences) / len(differences),
-        "largest": max(differences),
-        "tokens": len(differences),
-        "documents": documents,
-        "attention": str(getattr(harness.model.config, "_attn_implementation", "")),
-        "model_type": str(harness.model.config.model_type),
-        "sixteen_bits": harness.session.precision.sixteen_bits,
+        "difference": packing_isolation.mean_difference,
+        "largest": packing_isolation.largest_difference,
+        "tokens": packing_isolation.tokens,
+        "documents": packing_isolation.documents,
+        "attention": packing_isolation.attention,
+        "model_type": packing_isolation.model_type,
+        "sixteen_bits": packing_isolation.sixteen_bits,
     }
     return Measurement(numbers)
-
-
-def _later_documents(batch: dict[str, Any]) -> list[tuple[int, int, int]]:
-    """(row, start, stop) of the documents behind the first of each row that have something to learn."""
-    found = []
-    for row, positions in enumerate(batch["position_ids"]):
-        starts = [*(positions == 0).nonzero()[:, 0].tolist(), len(positions)]
-        for start, stop in pairwise(starts[1:]):
-            if (batch["labels"][row, start + 1 : stop] != IGNORE_INDEX).any():
-                found.append((row, start, stop))
-    return found
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

@@ -3,6 +3,14 @@
 They lie apart from the probes that make them, because reports and checks read them in processes that never load torch.
 """
 
+from sanetune.probes.results.consistency import (
+    Accumulation,
+    AddedTokens,
+    BatchIndependence,
+    PackingIsolation,
+    SaveReload,
+    StartLoss,
+)
 from sanetune.probes.results.lr_comparison import LearningRateComparison, LearningRateRun
 from sanetune.probes.results.overfit import Overfit, OverfitAttempt, RecitedReply, StuckToken
 from sanetune.probes.results.single_steps import (
@@ -12,9 +20,13 @@ from sanetune.probes.results.single_steps import (
     ParameterUpdate,
     PeakMemory,
 )
+from sanetune.probes.results.throughput import SpeedSwitch, Throughput
 from sanetune.probes.results.trial import PromptSwapGain, Sample, Samples, Timing, Trial
 
 __all__ = [
+    "Accumulation",
+    "AddedTokens",
+    "BatchIndependence",
     "CriticalLearningRate",
     "FirstStep",
     "LargestStep",
@@ -22,13 +34,18 @@ __all__ = [
     "LearningRateRun",
     "Overfit",
     "OverfitAttempt",
+    "PackingIsolation",
     "ParameterUpdate",
     "PeakMemory",
     "PromptSwapGain",
     "RecitedReply",
     "Sample",
     "Samples",
+    "SaveReload",
+    "SpeedSwitch",
+    "StartLoss",
     "StuckToken",
+    "Throughput",
     "Timing",
     "Trial",
 ]

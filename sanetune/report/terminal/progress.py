@@ -30,6 +30,7 @@ EVIDENCE = {
     "harness": "loading the model",
     "peak_memory": "measuring the largest step",
     "first_step": "making one step",
+    "save_reload": "saving and loading the model",
     "critical_lr": "searching the critical rate",
     "prompt_answer_overlap": "asking whose answer is whose",
     "trial_outcome": "asking the base model",

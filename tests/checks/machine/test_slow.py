@@ -16,8 +16,8 @@ from sanetune.checks.machine.slow import LIMITS, judge
 from sanetune.finding import Judgement, Measurement, Verdict
 from sanetune.probes import throughput as module
 from sanetune.probes.harness import ProbeHarness, probe_harness
-from sanetune.probes.results import PeakMemory
-from sanetune.probes.throughput import Switch, in_turns, switches
+from sanetune.probes.results import PeakMemory, SpeedSwitch
+from sanetune.probes.throughput import in_turns, throughput
 from tests.checks.run_numbers import find
 from tests.forecast import made
 
@@ -85,9 +85,9 @@ def test_passes_take_turns_so_that_a_busy_machine_is_no_gain() -> None:
 
 
 def test_a_gain_is_sure_when_every_pass_shows_it() -> None:
-    assert Switch("x", [1.0, 1.2], [0.5, 0.9]).sure
-    assert not Switch("x", [1.0, 1.2], [0.5, 1.1]).sure
-    assert Switch("x", [1.0, 1.0], [0.5, 0.5]).saves == 0.5
+    assert SpeedSwitch("x", [1.0, 1.2], [0.5, 0.9]).certain
+    assert not SpeedSwitch("x", [1.0, 1.2], [0.5, 1.1]).certain
+    assert SpeedSwitch("x", [1.0, 1.0], [0.5, 0.5]).saved_share == 0.5
 
 
 @pytest.fixture(scope="module", params=["full", "lora", "packed"])
@@ -125,7 +125,7 @@ def made_lab(cache: Path, kind: str = "full", **train: Any) -> Any:
 
 def looked(harness: ProbeHarness, **timing: Any) -> Any:
     forecast = made.forecast(measured=made.timing(0.5, 1_000, **timing), device="cpu")
-    return find("machine-slow", forecast=forecast, harness=harness)
+    return find("machine-slow", forecast=forecast, throughput=throughput(harness, forecast.padding_share))
 
 
 def test_a_clean_run_of_a_small_model_on_a_cpu_passes(harness: ProbeHarness) -> None:
@@ -140,7 +140,7 @@ def test_trying_switches_leaves_everything_as_it_was(harness: ProbeHarness) -> N
     settings = harness.settings
     harness.session.settings = replace(settings, activation_checkpointing=True)
     try:
-        names = [one.name for one in switches(harness, 0.3)]
+        names = [one.name for one in throughput(harness, 0.3).switches]
     finally:
         harness.session.settings = settings
     assert any("checkpointing" in name for name in names)
@@ -153,8 +153,8 @@ def test_trying_switches_leaves_everything_as_it_was(harness: ProbeHarness) -> N
 
 def test_activations_that_are_computed_twice_cost_time_and_are_found(tmp_path: Path) -> None:
     with made_lab(tmp_path, activation_checkpointing=True) as harness:
-        one = next(one for one in switches(harness, 0.0) if "checkpointing" in one.name)
-        assert one.saves > 0
+        one = next(one for one in throughput(harness, 0.0).switches if "checkpointing" in one.name)
+        assert one.saved_share > 0
         assert one.fix == {"train.activation_checkpointing": False}
 
 
@@ -163,12 +163,12 @@ def test_activations_are_not_kept_where_memory_has_no_room(tmp_path: Path, monke
 
     monkeypatch.setattr(peak_memory, "peak_of_a_step", lambda harness, batch: PeakMemory(71, 100, True))
     with made_lab(tmp_path, activation_checkpointing=True) as harness:
-        assert not [one for one in switches(harness, 0.0) if "checkpointing" in one.name]
+        assert not [one for one in throughput(harness, 0.0).switches if "checkpointing" in one.name]
 
 
 def test_eager_attention_is_tried_against_sdpa(tmp_path: Path) -> None:
     with made_lab(tmp_path, "eager") as harness:
-        one = next(one for one in switches(harness, 0.0) if "eager" in one.name)
+        one = next(one for one in throughput(harness, 0.0).switches if "eager" in one.name)
         assert one.fix == {"model.attention": "sdpa"}
         assert harness.model.config._attn_implementation == "eager"
 
@@ -177,13 +177,13 @@ def test_attention_that_gives_another_loss_is_not_proposed(tmp_path: Path, monke
     losses = iter([1.0, 1.5])
     monkeypatch.setattr(ProbeHarness, "loss", lambda self, batches=None: next(losses))
     with made_lab(tmp_path, "eager") as harness:
-        assert not [one for one in switches(harness, 0.0) if "eager" in one.name]
+        assert not [one for one in throughput(harness, 0.0).switches if "eager" in one.name]
 
 
 def test_padding_is_named_with_what_it_costs(harness: ProbeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass whose time grows with its places, and batches of which two thirds are padding."""
     if "attention_mask" not in harness.batches[0]:
-        assert not [one for one in switches(harness, 0.6) if "padding" in one.name]
+        assert not [one for one in throughput(harness, 0.6).switches if "padding" in one.name]
         return
     batch = {name: value.repeat(1, 3) for name, value in harness.batches[0].items()}
     batch["attention_mask"][:, harness.batches[0]["attention_mask"].shape[1] :] = 0

@@ -1,0 +1,37 @@
+"""Is the gradient of several micro-batches that of the mean over all their tokens?"""
+
+from __future__ import annotations
+
+from sanetune.engine.batches import loss_token_count
+from sanetune.probes.harness import ProbeHarness
+from sanetune.probes.results import Accumulation
+
+
+def accumulation(harness: ProbeHarness) -> Accumulation | None:
+    """Compare the gradient that the loop takes over two micro-batches with that of the loss as it is defined.
+
+    The two are those with the fewest and the most tokens in the loss, since only unlike ones can tell. None where there
+    are no two with tokens in the loss.
+    """
+    ordered = sorted(harness.batches, key=loss_token_count)
+    if len(ordered) < 2 or not loss_token_count(ordered[0]):
+        return None
+    pair = [ordered[0], ordered[-1]]
+    tokens = (loss_token_count(pair[0]), loss_token_count(pair[1]))
+    sixteen_bits = harness.session.precision.sixteen_bits
+    with harness.untouched():
+        harness.gradients(pair)
+        taken = {
+            name: weight.grad.detach().clone() for name, weight in harness.trained().items() if weight.grad is not None
+        }
+    if not taken:
+        return Accumulation(tokens, 0.0, None, sixteen_bits)
+    with harness.untouched():
+        for batch in pair:
+            (harness.token_losses(batch).sum() / sum(tokens)).backward()
+        square = difference = 0.0
+        for name, weight in harness.trained().items():
+            if weight.grad is not None and name in taken:
+                square += float(weight.grad.double().square().sum())
+                difference += float((weight.grad.double() - taken[name].double()).square().sum())
+    return Accumulation(tokens, (difference / square) ** 0.5 if square else 0.0, square**0.5, sixteen_bits)
