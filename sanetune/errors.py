@@ -1,7 +1,19 @@
-"""What went wrong, sorted by whose it is to mend.
+"""Errors that the user can fix, by what they are about.
 
-A :class:`UserError` is something the person at the keyboard can put right. It carries three sentences (what happened,
-why it matters, what to do) and never reaches them as a traceback. Everything else that escapes is a bug of ours.
+A :class:`UserError` is a fault of the input: a message, why it matters, what to do, and the place. The command line
+prints it without a traceback and exits with its code. Every other exception is a bug and keeps its traceback::
+
+    UserError             exit code 2
+    ├── ConfigError       the YAML file or an override
+    ├── DataError         a data file or its rows
+    ├── TemplateError     the chat template
+    │   └── RefusedError  it refuses every row (sanetune.data.examples)
+    ├── ModelError        the model or tokenizer
+    ├── RunError          a run folder or another output file
+    └── GateError         exit code 1: a check failed (sanetune.finding)
+
+To add one, subclass the error that names the same input, keep the parameters (or give new ones defaults, so that it can
+be pickled), and raise it with all three sentences.
 """
 
 from __future__ import annotations
@@ -14,9 +26,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the user's files something stands.
+    """A place in the user's files.
 
-    ``line`` and ``row`` count from 1 and 0: editors do, data sets do.
+    Args:
+        file: Path of the file.
+        line: Line number, from 1, as editors count.
+        row: Row number, from 0, as data sets count.
+        message: Number of the message in its conversation, from 0.
+
+    Example:
+        >>> str(Place("rows.jsonl", line=3, row=2))
+        'rows.jsonl:3, row 2'
     """
 
     file: str | Path | None = None
@@ -36,31 +56,45 @@ class Place:
 
 
 class UserError(Exception):
-    """An input that cannot be used: says what, why it matters and what to do, and ends the command with
-    ``exit_code``."""
+    """An input that cannot be used.
+
+    Args:
+        message: What is wrong, with the value that was found.
+        rationale: Why it matters, in one sentence.
+        remedy: What to do, in one sentence.
+        place: File, line, row or message.
+        fix: ``section.key`` -> the value that fixes it, if one is known.
+
+    Example:
+        >>> place = Place("a.yaml", 3)
+        >>> error = ConfigError("train.learning_rate is -1", "Loss would rise.", "Give a positive number.", place)
+        >>> print(error)
+        a.yaml:3: train.learning_rate is -1
+        Loss would rise.
+        Give a positive number.
+    """
 
     exit_code = 2
 
     def __init__(
         self,
-        what: str,
-        why: str = "",
-        fix: str = "",
+        message: str,
+        rationale: str = "",
+        remedy: str = "",
         place: Place | None = None,
-        change: Mapping[str, Any] | None = None,
+        fix: Mapping[str, Any] | None = None,
     ) -> None:
-        """``change``: ``section.key`` -> the value that mends it, where there is one."""
-        super().__init__(what)
-        self.what, self.why, self.fix, self.place = what, why, fix, place
-        self.change = dict(change or {})
+        super().__init__(message)
+        self.message, self.rationale, self.remedy, self.place = message, rationale, remedy, place
+        self.fix = dict(fix or {})
 
     def __str__(self) -> str:
-        head = f"{self.place}: {self.what}" if self.place and str(self.place) else self.what
-        return "\n".join(part for part in (head, self.why, self.fix) if part)
+        head = f"{self.place}: {self.message}" if self.place and str(self.place) else self.message
+        return "\n".join(part for part in (head, self.rationale, self.remedy) if part)
 
 
 class ConfigError(UserError):
-    """The YAML, or an override, says something that cannot be meant."""
+    """The YAML file or an override has a value that cannot be used."""
 
 
 class DataError(UserError):

@@ -1,4 +1,4 @@
-"""What a check found: numbers, witnesses, verdict, words and fix; and all findings of one look as a report."""
+"""What a check finds: numbers, witnesses, verdict, message and fix; and the report of all findings."""
 
 from __future__ import annotations
 
@@ -68,31 +68,38 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a check's ``judge`` says about its measurement.
+    """What a check's ``judge`` returns.
 
-    ``what`` has the numbers in words; ``todo`` says what to do (open: the page's Fix); ``fix`` maps
-    ``section.key`` to the value that mends it, where one is known.
+    Args:
+        verdict: Pass, warn or fail.
+        message: The numbers in words, in one sentence.
+        remedy: What to do, in one sentence. Empty: the first sentence of the page's "Use instead".
+        fix: ``section.key`` -> the value that fixes it, if one is known.
     """
 
     verdict: Verdict
-    what: str
-    todo: str = ""
+    message: str
+    remedy: str = ""
     fix: dict[str, Any] = field(default_factory=dict)
 
 
-def passed(what: str) -> Judgement:
-    """What was looked at and found in order."""
-    return Judgement(Verdict.PASS, _sentence(what))
+def passed(message: str) -> Judgement:
+    """A judgement that the fault is absent.
+
+    >>> passed("none of 3 rows is empty").message
+    'None of 3 rows is empty.'
+    """
+    return Judgement(Verdict.PASS, _sentence(message))
 
 
-def warned(what: str, todo: str = "", fix: Mapping[str, Any] | None = None) -> Judgement:
-    """Something to think about, which does not stop a run."""
-    return Judgement(Verdict.WARN, _sentence(what), todo, dict(fix or {}))
+def warned(message: str, remedy: str = "", fix: Mapping[str, Any] | None = None) -> Judgement:
+    """A judgement to consider, which does not stop a run."""
+    return Judgement(Verdict.WARN, _sentence(message), remedy, dict(fix or {}))
 
 
-def failed(what: str, todo: str = "", fix: Mapping[str, Any] | None = None) -> Judgement:
-    """Something that makes the run not worth its cost."""
-    return Judgement(Verdict.FAIL, _sentence(what), todo, dict(fix or {}))
+def failed(message: str, remedy: str = "", fix: Mapping[str, Any] | None = None) -> Judgement:
+    """A judgement that makes the run not worth its cost."""
+    return Judgement(Verdict.FAIL, _sentence(message), remedy, dict(fix or {}))
 
 
 def _sentence(words: str) -> str:
@@ -102,13 +109,27 @@ def _sentence(words: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check. ``limits``: those that were applied; ``seconds``: measuring alone."""
+    """The outcome of one check.
+
+    Args:
+        check: Name of the check.
+        verdict: Its verdict.
+        message: What was measured, in one sentence with numbers.
+        rationale: Why it matters, in one sentence (empty unless it warns or fails).
+        remedy: What to do, in one sentence (likewise).
+        numbers: The measurement, by name.
+        witnesses: Rows or tokens that show the fault, worst first.
+        fix: ``section.key`` -> the value that fixes it.
+        limits: The limits that were applied, by name.
+        seconds: Time of the measurement, without its evidence.
+        traceback: Of a crashed check.
+    """
 
     check: str
     verdict: Verdict
-    what: str
-    why: str = ""
-    todo: str = ""
+    message: str
+    rationale: str = ""
+    remedy: str = ""
     numbers: dict[str, Any] = field(default_factory=dict)
     witnesses: list[Witness] = field(default_factory=list)
     fix: dict[str, Any] = field(default_factory=dict)
@@ -117,23 +138,23 @@ class Finding:
     traceback: str = ""
 
     @property
-    def message(self) -> str:
-        """What was measured, why it matters, what to do, as one text."""
-        return " ".join(part for part in (self.what, self.why, self.todo) if part)
+    def text(self) -> str:
+        """Message, rationale and remedy as one text: ``message`` in the JSON report."""
+        return " ".join(part for part in (self.message, self.rationale, self.remedy) if part)
 
     def to_json(self) -> dict[str, Any]:
-        """The contract of ``--json``, and beside it the parts of the message and the limits."""
+        """The contract of ``--json``. ``what``, ``why`` and ``todo`` are the names that its readers know."""
         values: dict[str, Any] = {
             "check": self.check,
             "verdict": self.verdict.value,
-            "message": self.message,
+            "message": self.text,
             "evidence": self.numbers,
             "witnesses": [witness.to_json() for witness in self.witnesses],
             "fix": self.fix,
             "seconds": round(self.seconds, 4),
-            "what": self.what,
-            "why": self.why,
-            "todo": self.todo,
+            "what": self.message,
+            "why": self.rationale,
+            "todo": self.remedy,
             "limits": self.limits,
         }
         return values | ({"traceback": self.traceback} if self.traceback else {})
@@ -201,12 +222,12 @@ class Report:
         if self.verdict is not Verdict.FAIL:
             return
         bad = self.of(Verdict.FAIL, Verdict.CRASH)
-        listed = "\n".join(f"  {finding.check}: {finding.what}" for finding in bad)
+        listed = "\n".join(f"  {finding.check}: {finding.message}" for finding in bad)
         reason = f"\n  {self.unusable}" if self.unusable else ""
         raise GateError(
             f"the gate refuses this run:\n{listed}{reason}".rstrip(),
             "Each of these makes the run not worth its cost.",
-            " ".join(dict.fromkeys(finding.todo for finding in bad if finding.todo)),
+            " ".join(dict.fromkeys(finding.remedy for finding in bad if finding.remedy)),
         )
 
     def to_json(self) -> dict[str, Any]:

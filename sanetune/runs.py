@@ -131,12 +131,12 @@ class Run:
         if not run.path.is_dir():
             raise RunError(
                 f"There is no run folder {run.path}.",
-                fix="Give the folder that `sanetune train` wrote (runs/<name> unless run.output_dir says otherwise).",
+                remedy="Give the folder that `sanetune train` wrote (runs/NAME unless run.output_dir is set).",
             )
         if not any((run.path / name).is_file() for name in _OWN_FILES):
             raise RunError(
                 f"{run.path} is not a run folder: it has no config.yaml and no metrics.jsonl.",
-                fix="Give the folder that `sanetune train` wrote.",
+                remedy="Give the folder that `sanetune train` wrote.",
             )
         return run
 
@@ -157,7 +157,7 @@ class Run:
         except OSError as error:
             raise RunError(
                 f"The run folder {run.path} cannot be written: {error.strerror or error}.",
-                fix="Set run.output_dir to a folder that you may write to.",
+                remedy="Set run.output_dir to a folder that you may write to.",
                 place=Place(file=run.path),
             ) from None
         return run

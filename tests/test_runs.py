@@ -20,7 +20,7 @@ def test_a_finished_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
     (run.path / "demo.json").write_text("{}")
     with pytest.raises(RunError, match="finished run") as caught:
         Run.create(run.path)
-    assert "--resume" in caught.value.fix
+    assert "--resume" in caught.value.remedy
     assert Run.create(run.path, resume=True).finished
     assert not Run.create(run.path, overwrite=True).finished
     assert (run.path / "demo.json").exists(), "only what a run makes is removed"

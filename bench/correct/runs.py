@@ -131,7 +131,7 @@ def correct(start: Start, setup: Setup, best: float, judge: Judge, folder: Path)
 
 def _bad(report: Any) -> dict[str, str]:
     return {
-        one.check: f"{one.verdict.value}: {one.what[:300]}"
+        one.check: f"{one.verdict.value}: {one.message[:300]}"
         for one in report.findings
         if one.verdict.value in ("warn", "fail", "crash")
     }

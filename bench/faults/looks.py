@@ -68,7 +68,7 @@ def look(subject: Any, loss_on: str | None = None, level: str = "static") -> Loo
     except UserError as error:
         return Look(unusable=str(error), seconds=time.perf_counter() - began)
     spoke: dict[str, tuple[str, str]] = {
-        finding.check: (finding.verdict.value, finding.what)
+        finding.check: (finding.verdict.value, finding.message)
         for finding in report.findings
         if finding.verdict.value in ("warn", "fail", "crash")
     }

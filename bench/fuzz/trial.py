@@ -139,7 +139,7 @@ def _looked(settings: dict[str, Any], work: Path) -> dict[str, Any]:
         str(error).encode()
         return {"found": False, "error": True, "trace": ""}
     crashes = report.of(Verdict.CRASH)
-    trace = "\n".join(f"{finding.check}: {finding.what}\n{finding.traceback}" for finding in crashes)
+    trace = "\n".join(f"{finding.check}: {finding.message}\n{finding.traceback}" for finding in crashes)
     bad = bool(report.of(Verdict.FAIL, Verdict.WARN))
     return {"found": bad, "error": report.unusable is not None, "trace": trace}
 

@@ -118,7 +118,7 @@ def parse_value(text: str, name: str) -> YamlValue:
         return _Walk(None).plain(_tree(text, None), "", 1, 0)
     except ConfigError as error:
         raise ConfigError(
-            f"the value of the override {name!r} is no YAML: {error.what}",
+            f"the value of the override {name!r} is no YAML: {error.message}",
             "Overrides are typed as in the file: section.key=value.",
             f"Put the value in quotes, as in {name}='\"...\"'.",
         ) from None

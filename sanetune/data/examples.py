@@ -81,12 +81,12 @@ class Refusals:
             return
         first = self.first[0]
         if self.count == 1:
-            raise RefusedError(first.what, first.why, first.fix, first.place, self)
+            raise RefusedError(first.message, first.rationale, first.remedy, first.place, self)
         others = "; ".join(str(error.place) for error in self.first[1:3])
         raise RefusedError(
-            f"{first.what} ({self.count:,} of {rows:,} rows are refused; the next: {others})",
-            first.why,
-            first.fix,
+            f"{first.message} ({self.count:,} of {rows:,} rows are refused; the next: {others})",
+            first.rationale,
+            first.remedy,
             first.place,
             self,
         )
@@ -95,9 +95,16 @@ class Refusals:
 class RefusedError(TemplateError):
     """The template refuses rows; ``refusals`` holds all of them."""
 
-    def __init__(self, what: str, why: str, fix: str, place: Place | None, refusals: Refusals) -> None:
-        super().__init__(what, why, fix, place)
-        self.refusals = refusals
+    def __init__(
+        self,
+        message: str,
+        rationale: str = "",
+        remedy: str = "",
+        place: Place | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
+        super().__init__(message, rationale, remedy, place)
+        self.refusals = refusals or Refusals()
 
 
 def write(

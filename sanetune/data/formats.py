@@ -133,10 +133,10 @@ class Conversations:
         first = self.bad[0]
         if self.rows == 1:
             return first
-        shown = "\n".join(f"  {error.place}: {error.what}" for error in self.bad[:SHOWN])
+        shown = "\n".join(f"  {error.place}: {error.message}" for error in self.bad[:SHOWN])
         more = f"\n  … and {failures - SHOWN:,} more" if failures > SHOWN else ""
         what = f"{failures:,} of {self.rows:,} rows cannot be read:\n{shown}{more}"
-        return DataError(what, first.why, first.fix, first.place)
+        return DataError(what, first.rationale, first.remedy, first.place)
 
     def _judge(self) -> None:
         """What only all rows together can show."""

@@ -46,7 +46,7 @@ def locate(name: str, revision: str | None = None) -> Location:
         return Location(str(path), None, path)
     if path.is_file():
         raise ModelError(
-            f"model.name is a file: {name}.", fix="Give the folder that holds config.json and model.safetensors."
+            f"model.name is a file: {name}.", remedy="Give the folder that holds config.json and model.safetensors."
         )
     if not _may_be_hub_id(name):
         raise ModelError(
@@ -68,7 +68,7 @@ def check_folder(folder: Path) -> None:
                 "Set model.name to the merged model (a run's `model` folder), or to the base.",
             )
         raise ModelError(
-            f"The model folder {folder} has no config.json.", fix="Give a folder that save_pretrained wrote."
+            f"The model folder {folder} has no config.json.", remedy="Give a folder that save_pretrained wrote."
         )
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
@@ -94,7 +94,7 @@ def _check_weights(folder: Path) -> None:
             if not shard.is_file():
                 raise ModelError(
                     f"The weights are incomplete: {shard.name} is missing.",
-                    fix="Download or copy the model folder again.",
+                    remedy="Download or copy the model folder again.",
                     place=Place(file=index),
                 )
             check_safetensors(shard)
@@ -169,11 +169,11 @@ def _ask_hub(name: str, revision: str | None) -> Location:
             f"Accept them on https://huggingface.co/{name}, then log in with `hf auth login`.",
         ) from None
     except RevisionNotFoundError:
-        raise ModelError(f"The Hub has no revision {revision} of {name}.", fix="Correct model.revision.") from None
+        raise ModelError(f"The Hub has no revision {revision} of {name}.", remedy="Correct model.revision.") from None
     except RepositoryNotFoundError:
         raise ModelError(
             f"There is no folder {name} here and no model {name} on the Hub (or it is private).",
-            fix="Correct model.name; for a private model, log in with `hf auth login`.",
+            remedy="Correct model.name; for a private model, log in with `hf auth login`.",
         ) from None
     except HfHubHTTPError as error:
         return _from_cache(name, revision, f"the Hub answered {error.response.status_code}")

@@ -219,7 +219,7 @@ def _examples(
 def _plain(error: TemplateError) -> dict[str, Any]:
     place = error.place or Place()
     where = {"file": str(place.file), "line": place.line, "row": place.row, "message": place.message}
-    return {"what": error.what, "why": error.why, "fix": error.fix, "place": where}
+    return {"what": error.message, "why": error.rationale, "fix": error.remedy, "place": where}
 
 
 def _refusal(values: dict[str, Any]) -> TemplateError:

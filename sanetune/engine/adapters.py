@@ -55,9 +55,9 @@ def adapter_of(given: Any) -> Adapter | None:
     if not isinstance(given, Mapping):
         given = {key: getattr(given, key) for key in KEYS if getattr(given, key, None) is not None}
     if (kind := given.get("type", "lora")) != "lora":
-        raise ConfigError(f"model.adapter.type is {kind!r}.", fix="The adapter that sanetune trains is lora.")
+        raise ConfigError(f"model.adapter.type is {kind!r}.", remedy="The adapter that sanetune trains is lora.")
     if unknown := set(given) - set(KEYS):
-        raise ConfigError(f"model.adapter has no key {min(unknown)!r}.", fix=f"Its keys are {', '.join(KEYS)}.")
+        raise ConfigError(f"model.adapter has no key {min(unknown)!r}.", remedy=f"Its keys are {', '.join(KEYS)}.")
     values = {key: value for key, value in given.items() if key != "type" and value is not None}
     target = values.get("target", "all-linear")
     if not isinstance(target, str):

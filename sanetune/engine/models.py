@@ -74,7 +74,7 @@ def _from_pretrained(section: ModelSection, where: Location, keywords: dict[str,
             )
         except SafetensorError as error:
             raise ModelError(
-                f"The weights of {where.name} cannot be read: {error}.", fix="Download them again."
+                f"The weights of {where.name} cannot be read: {error}.", remedy="Download them again."
             ) from None
         except (ValueError, ImportError, OSError, RuntimeError, KeyError) as error:
             raise _explain(error, section, where) from error
@@ -94,7 +94,7 @@ def _explain(error: Exception, section: ModelSection, where: Location) -> ModelE
     if attention and ("attn_implementation" in words or "ttention" in words):
         return ModelError(
             f"The attention implementation {attention!r} cannot be used: {words[:300]}",
-            fix="Set model.attention to sdpa or eager (always there), or install the package that it needs.",
+            remedy="Set model.attention to sdpa or eager (always there), or install the package that it needs.",
         )
     if "ignore_mismatched_sizes" in words:
         return ModelError(
@@ -111,7 +111,7 @@ def _explain(error: Exception, section: ModelSection, where: Location) -> ModelE
     if "does not recognize this architecture" in words or "Unrecognized model" in words:
         return ModelError(
             f"transformers does not know the architecture of {where.name}.",
-            fix="Update transformers, or, for a model that ships its own code, read that code, pin model.revision "
+            remedy="Update transformers, or, for a model that ships its own code, read that code, pin model.revision "
             "and set model.trust_remote_code: true.",
         )
     if "trust_remote_code" in words or "custom code" in words:
@@ -121,7 +121,9 @@ def _explain(error: Exception, section: ModelSection, where: Location) -> ModelE
             "Read it, pin model.revision to that commit, and set model.trust_remote_code: true.",
         )
     if "no file named model.safetensors" in words:
-        return ModelError(f"{where.name} has no safetensors weights.", fix="Convert its weights to safetensors first.")
+        return ModelError(
+            f"{where.name} has no safetensors weights.", remedy="Convert its weights to safetensors first."
+        )
     return ModelError(f"The model {where.name} cannot be loaded: {words[:400]}")
 
 
@@ -138,7 +140,7 @@ def _torch_dtype(name: str) -> Any:
     import torch
 
     if (known := DTYPES.get(str(name).removeprefix("torch."))) is None:
-        raise ModelError(f"model.dtype is {name!r}.", fix="Use float32, bfloat16, float16 or auto.")
+        raise ModelError(f"model.dtype is {name!r}.", remedy="Use float32, bfloat16, float16 or auto.")
     return known if known == "auto" else getattr(torch, known)
 
 
@@ -151,12 +153,12 @@ def _quantized(quantization: str, device: str | None) -> dict[str, Any]:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ModelError(
             f"model.quantization: {quantization} needs bitsandbytes, which is not installed.",
-            fix="pip install 'sanetune[quantization]', or leave model.quantization out.",
+            remedy="pip install 'sanetune[quantization]', or leave model.quantization out.",
         )
     if not torch.cuda.is_available() or device == "cpu":
         raise ModelError(
             f"model.quantization: {quantization} needs a CUDA GPU, and this run has none.",
-            fix="Leave model.quantization out, or run on a machine with a GPU.",
+            remedy="Leave model.quantization out, or run on a machine with a GPU.",
         )
     from transformers import BitsAndBytesConfig
 

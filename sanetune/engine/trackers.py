@@ -22,7 +22,7 @@ def check(names: Sequence[str]) -> list[str]:
         if name not in INTEGRATION_TO_CALLBACK:
             raise ConfigError(
                 f"run.trackers names {name!r}, which is none.",
-                fix=f"Known: {', '.join(sorted(INTEGRATION_TO_CALLBACK))}.",
+                remedy=f"Known: {', '.join(sorted(INTEGRATION_TO_CALLBACK))}.",
             )
         package = KNOWN.get(name, name)
         if importlib.util.find_spec(package) is None:

@@ -33,7 +33,7 @@ class Told:
 
     check: str
     verdict: Verdict
-    what: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ def _versions(old: Mapping[str, str | None], now: Mapping[str, str | None]) -> I
 
 
 def _told(finding: Finding) -> Told:
-    return Told(finding.check, finding.verdict, finding.what[:LONGEST])
+    return Told(finding.check, finding.verdict, finding.message[:LONGEST])
 
 
 def _now() -> str:

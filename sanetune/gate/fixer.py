@@ -72,7 +72,7 @@ class Round:
         bad = self.report.of(Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
         return {
             "verdict": self.report.verdict.value,
-            "findings": [{"check": one.check, "verdict": one.verdict.value, "what": one.what} for one in bad],
+            "findings": [{"check": one.check, "verdict": one.verdict.value, "what": one.message} for one in bad],
             "changes": [change.to_json() for change in self.changes],
             "proof": self.report.proof,
             "seconds": round(self.report.seconds, 3),
@@ -157,7 +157,7 @@ def wanted(report: Report, config: Config, held: Set[str], before: list[Change])
     spoke = report.of(Verdict.FAIL, Verdict.WARN)
     if report.unusable is not None:
         # Nothing could be looked at behind it; the value that its words name lets the checks begin.
-        spoke.insert(0, Finding(INPUT, Verdict.FAIL, report.unusable.what, fix=report.unusable.change))
+        spoke.insert(0, Finding(INPUT, Verdict.FAIL, report.unusable.message, fix=report.unusable.fix))
     for finding in sorted(spoke, key=lambda one: TRUSTED.index(one.check) if one.check in TRUSTED else len(TRUSTED)):
         for key, value in finding.fix.items():
             again = finding.verdict is Verdict.WARN and any(change.key == key for change in before)
@@ -165,7 +165,7 @@ def wanted(report: Report, config: Config, held: Set[str], before: list[Change])
                 continue
             now = _value(config, key)
             if now != value or _is_old(config, key):
-                found[key] = Change(key, now, value, finding.check, finding.what)
+                found[key] = Change(key, now, value, finding.check, finding.message)
     for first, later in LATER:
         if first & found.keys():
             found = {key: change for key, change in found.items() if key not in later}

@@ -79,17 +79,17 @@ def _finding(check: Check, evidence: Evidence, limits: dict[str, Any]) -> Findin
     try:
         pieces = [evidence[name] for name in check.needs]
     except MissingError as error:
-        return replace(blank, what=f"not looked at: {error}")
+        return replace(blank, message=f"not looked at: {error}")
     except BrokenError as error:
         if error.first:
-            return replace(blank, verdict=Verdict.CRASH, what=str(error), traceback=error.trace)
-        return replace(blank, what=f"not looked at: {error}")
+            return replace(blank, verdict=Verdict.CRASH, message=str(error), traceback=error.trace)
+        return replace(blank, message=f"not looked at: {error}")
     began = time.perf_counter()
     try:
         measured = check.measure(*pieces)
         judged = check.judge(measured, limits)
     except NotApplicableError as error:
-        return replace(blank, what=f"not looked at: {error}", seconds=time.perf_counter() - began)
+        return replace(blank, message=f"not looked at: {error}", seconds=time.perf_counter() - began)
     except Exception as error:  # noqa: BLE001 -- a bug in one check must not hide what others find
         what = f"this check has a bug and proves nothing: {type(error).__name__}: {error}"
         if out_of_memory(error):
@@ -97,7 +97,7 @@ def _finding(check: Check, evidence: Evidence, limits: dict[str, Any]) -> Findin
         return replace(
             blank,
             verdict=Verdict.CRASH,
-            what=what,
+            message=what,
             traceback=traceback.format_exc(),
             seconds=time.perf_counter() - began,
         )
@@ -111,9 +111,9 @@ def _told(check: Check, judged: Judgement, blank: Finding, measured: Any, second
     return replace(
         blank,
         verdict=judged.verdict,
-        what=judged.what,
-        why=check.page.rationale if bad else "",
-        todo=(judged.todo or check.page.remedy) if bad else "",
+        message=judged.message,
+        rationale=check.page.rationale if bad else "",
+        remedy=(judged.remedy or check.page.remedy) if bad else "",
         numbers=measured.numbers,
         witnesses=measured.witnesses if bad else [],
         fix=judged.fix if bad else {},

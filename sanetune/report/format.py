@@ -99,7 +99,7 @@ def _sorted_out(value: Any) -> Any:
 
 def reason(finding: Finding) -> str:
     """Why a check was skipped."""
-    return finding.what.removeprefix("not looked at: ")
+    return finding.message.removeprefix("not looked at: ")
 
 
 def place(witness: Witness) -> str:

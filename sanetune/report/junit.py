@@ -35,7 +35,7 @@ def junit(report: Report) -> str:
         ET.SubElement(properties, "property", {"name": _clean(name), "value": _clean(value)})
     if report.unusable:
         case = ET.SubElement(suite, "testcase", {"classname": "sanetune", "name": "input", "time": "0"})
-        _outcome(case, "error", report.unusable.what, str(report.unusable), type(report.unusable).__name__)
+        _outcome(case, "error", report.unusable.message, str(report.unusable), type(report.unusable).__name__)
     for finding in report.findings:
         _case(suite, finding)
     ET.indent(suites)
@@ -54,15 +54,15 @@ def _case(suite: ET.Element, finding: Finding) -> None:
     case = ET.SubElement(suite, "testcase", names)
     match finding.verdict:
         case Verdict.FAIL:
-            _outcome(case, "failure", finding.what, _words(finding), "fail")
+            _outcome(case, "failure", finding.message, _words(finding), "fail")
         case Verdict.CRASH:
-            _outcome(case, "error", finding.what, finding.traceback or finding.what, "crash")
+            _outcome(case, "error", finding.message, finding.traceback or finding.message, "crash")
         case Verdict.SKIP:
             ET.SubElement(case, "skipped", {"message": _clean(format.reason(finding))})
         case Verdict.WARN:
             ET.SubElement(case, "system-out").text = _clean(f"warning: {_words(finding)}")
         case Verdict.PASS:
-            ET.SubElement(case, "system-out").text = _clean(finding.what)
+            ET.SubElement(case, "system-out").text = _clean(finding.message)
 
 
 def _outcome(case: ET.Element, tag: str, what: str, words: str, kind: str) -> None:
@@ -71,7 +71,7 @@ def _outcome(case: ET.Element, tag: str, what: str, words: str, kind: str) -> No
 
 def _words(finding: Finding) -> str:
     """Everything a reader needs, a line each."""
-    lines = [finding.what, finding.why, finding.todo]
+    lines = [finding.message, finding.rationale, finding.remedy]
     lines += [f"fix: {key}: {format.scalar(value)}" for key, value in finding.fix.items()]
     lines += [f"seen: {_seen(witness)}" for witness in finding.witnesses]
     return "\n".join(line for line in lines if line)

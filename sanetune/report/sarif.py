@@ -56,8 +56,8 @@ def sarif(report: Report, root: Path) -> Json:
         "properties": {
             "verdict": report.verdict.value,
             "level": report.level,
-            "passed": {finding.check: _text(finding.what) for finding in report.of(Verdict.PASS)},
-            "skipped": {finding.check: _text(finding.what) for finding in report.of(Verdict.SKIP)},
+            "passed": {finding.check: _text(finding.message) for finding in report.of(Verdict.PASS)},
+            "skipped": {finding.check: _text(finding.message) for finding in report.of(Verdict.SKIP)},
             "seconds": round(report.seconds, 3),
             "subject": {name: _clean(value) for name, value in report.subject.items()},
         },
@@ -107,12 +107,12 @@ def _results(finding: Finding, root: Path, home: Json | None) -> Iterable[Json]:
         }
     if not placed:
         others = "; ".join(_seen(witness) for witness in finding.witnesses)
-        text = _text(finding.message) + (f"\nSeen: {others}" if others else "")
+        text = _text(finding.text) + (f"\nSeen: {others}" if others else "")
         yield result | {"message": {"text": text or finding.check}} | ({"locations": [home]} if home else {})
 
 
 def _message(finding: Finding, witness: Witness) -> str:
-    return f"{_text(finding.message)}\nSeen here: {_seen(witness)}"
+    return f"{_text(finding.text)}\nSeen here: {_seen(witness)}"
 
 
 def _seen(witness: Witness) -> str:
@@ -163,9 +163,9 @@ def _invocation(report: Report, index: dict[str, int], root: Path) -> Json:
         told.append(
             {
                 "level": "error",
-                "message": {"text": _text(finding.what) or finding.check},
+                "message": {"text": _text(finding.message) or finding.check},
                 "associatedRule": {"id": finding.check, "index": index[finding.check]},
-                "exception": {"kind": "crash", "message": _clean(finding.traceback or finding.what)},
+                "exception": {"kind": "crash", "message": _clean(finding.traceback or finding.message)},
             }
         )
     if error := report.unusable:

@@ -67,7 +67,7 @@ def write(evidence: Evidence, folder: Path) -> Cleaned:
 def _unreadable(evidence: Evidence, log: TextIO, done: Cleaned) -> None:
     rows = evidence["rows"]
     for error in rows.errors:
-        _log(log, error.place or Place(), "left out", "rows-unreadable", error.what)
+        _log(log, error.place or Place(), "left out", "rows-unreadable", error.message)
     done.left_out["rows-unreadable"] += rows.bad
 
 
@@ -140,7 +140,7 @@ def _refused(evidence: Evidence) -> dict[tuple[str, int | None], Reason]:
         refused: RefusedRows = evidence["refused_rows"]
     except (MissingError, BrokenError):
         return {}
-    places = [(error.place or Place(), error.what) for error in refused.errors]
+    places = [(error.place or Place(), error.message) for error in refused.errors]
     return {(str(place.file), place.row): ("template-refuses", what) for place, what in places}
 
 

@@ -194,5 +194,5 @@ def keep(config: Config, report: Report, now: Fingerprint | None, *, partly: boo
     try:
         clearance.write(run, clearance.cleared(report, now))
     except UserError as error:
-        return f"No clearance: {error.what}"
+        return f"No clearance: {error.message}"
     return f"Clearance: {view.shortest(run.clearance)}. Training starts with it as long as nothing changes."

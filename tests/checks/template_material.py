@@ -97,5 +97,5 @@ def judged(check: Any, measurement: Measurement, **limits: Any) -> Judgement:
     """The verdict with the check's own limits, or these."""
     values = {name: limit.value for name, limit in getattr(check, "LIMITS", {}).items()}
     judgement: Judgement = check.judge(measurement, values | limits)
-    assert len(judgement.what) < 420
+    assert len(judgement.message) < 420
     return judgement

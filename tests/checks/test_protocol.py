@@ -48,12 +48,12 @@ def config(adapter: AdapterSection | None = None) -> Any:
 def test_examples_known_by_heart_pass_and_the_planned_rate_is_told() -> None:
     found = judged(cannot_overfit, fitted(0.02), config())
     assert found.verdict is Verdict.PASS
-    assert "from a loss of 4 to 0.02" in found.what and "at the planned 1e-05 to 3.9" in found.what
+    assert "from a loss of 4 to 0.02" in found.message and "at the planned 1e-05 to 3.9" in found.message
 
 
 def test_a_loss_that_stays_high_fails_with_every_rate_that_was_tried() -> None:
     found = judged(cannot_overfit, fitted(1.7, other_loss=1.6), config())
-    assert found.verdict is Verdict.FAIL and "1e-03 (1.7)" in found.what
+    assert found.verdict is Verdict.FAIL and "1e-03 (1.7)" in found.message
     assert judged(cannot_overfit, fitted(math.nan, other_loss=math.inf), config()).verdict is Verdict.FAIL
 
 
@@ -68,9 +68,9 @@ def test_tokens_that_all_of_the_loss_stands_on_are_named_and_their_rows_trained(
     stuck = [StuckToken("<|im_end|>", 20, 5.3, True), StuckToken("Ċ", 12, 5.0, False)]
     overfit = fitted(0.4, 0, stuck=stuck, other_loss=0.01)
     found = judged(cannot_overfit, overfit, config(AdapterSection(r=8, tokens=["x"])))
-    assert found.verdict is Verdict.FAIL and "ends the answers" in found.what
+    assert found.verdict is Verdict.FAIL and "ends the answers" in found.message
     assert found.fix == {"model.adapter": {"type": "lora", "r": 8, "tokens": ["<|im_end|>", "x", "Ċ"]}}
-    assert "frozen" not in judged(cannot_overfit, overfit, config()).what, "without an adapter no row is"
+    assert "frozen" not in judged(cannot_overfit, overfit, config()).message, "without an adapter no row is"
     other = fitted(0.4, 0, stuck=stuck[1:], other_loss=0.01)
     assert judged(cannot_overfit, other, config(AdapterSection())).verdict is Verdict.WARN
 
@@ -101,7 +101,7 @@ def run(total: int = 200, ends: float = 4.0) -> tuple[Any, Any]:
 def test_a_rate_that_a_third_of_it_beats_is_too_high() -> None:
     found = judged(rate_beaten, grown(3e-2, {1e-3: 2.6, 3e-3: 2.5, 1e-2: 2.9, 3e-2: 3.6}), *run())
     assert found.verdict is Verdict.FAIL and found.fix == {"train.learning_rate": 1.8e-3}
-    assert "too high by 1.1" in found.what
+    assert "too high by 1.1" in found.message
     slight = judged(rate_beaten, grown(3e-3, {1e-3: 2.45, 3e-3: 2.5, 1e-2: 2.9}), *run())
     assert slight.verdict is Verdict.WARN
 
@@ -147,7 +147,7 @@ def test_a_gain_that_may_be_chance_is_none() -> None:
 
 def test_a_rate_that_leaves_the_base_worse_fails_even_where_no_neighbour_is_better() -> None:
     found = judged(rate_beaten, grown(1.0, {0.33: 9.3, 1.0: 9.0, 3.0: 9.5}), *run())
-    assert found.verdict is Verdict.FAIL and "above the base's 3.9" in found.what and not found.fix
+    assert found.verdict is Verdict.FAIL and "above the base's 3.9" in found.message and not found.fix
     gone = LearningRateComparison(
         1.0, 40, rows(4.0, 0), [LearningRateRun(0.1, [], rows(2.6)), LearningRateRun(1.0, [], Evaluation(40, math.nan))]
     )

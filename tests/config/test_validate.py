@@ -47,7 +47,7 @@ def test_each_value_has_one_origin(write) -> None:
     ],
 )
 def test_an_unknown_key_asks_what_was_meant(values, near) -> None:
-    assert f"Did you mean {near}" in refusal(values).fix
+    assert f"Did you mean {near}" in refusal(values).remedy
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_an_unknown_key_asks_what_was_meant(values, near) -> None:
 )
 def test_a_wrong_type_names_line_value_and_what_was_expected(write, line, expected) -> None:
     error = refusal(write(f"model:\n  name: m\ndata:\n  train: d\ntrain:\n  {line}\n"))
-    assert expected in error.what
+    assert expected in error.message
     assert error.place.line == 6
-    assert error.fix
+    assert error.remedy
 
 
 def test_every_default_of_sftconfig_is_accepted() -> None:
@@ -103,8 +103,8 @@ def test_an_sftconfig_with_bf16_loads_where_sftconfig_itself_would_refuse() -> N
     ],
 )
 def test_values_that_cannot_be_meant_together(keys, says) -> None:
-    assert says in refusal(train(**keys)).what
+    assert says in refusal(train(**keys)).message
 
 
 def test_remote_code_needs_a_pinned_revision() -> None:
-    assert "not pinned" in refusal({**LEAST, "model": {"name": "m", "trust_remote_code": True}}).what
+    assert "not pinned" in refusal({**LEAST, "model": {"name": "m", "trust_remote_code": True}}).message

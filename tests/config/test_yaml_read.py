@@ -48,18 +48,18 @@ def test_a_file_that_cannot_be_meant_is_told_clearly(write, text, says) -> None:
 def test_a_yaml_bomb_is_stopped(write) -> None:
     lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x]"]
     lines += [f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
-    assert "unfolds" in refusal(write("\n".join(lines))).what
+    assert "unfolds" in refusal(write("\n".join(lines))).message
 
 
 def test_missing_file_folder_and_wrong_encoding(tmp_path: Path) -> None:
-    assert "there is no configuration file" in refusal(tmp_path / "none.yaml").what
-    assert "is a folder" in refusal(tmp_path).what
+    assert "there is no configuration file" in refusal(tmp_path / "none.yaml").message
+    assert "is a folder" in refusal(tmp_path).message
     file = tmp_path / "latin.yaml"
     file.write_bytes(b"model:\n  name: caf\xe9\n")
     error = refusal(file)
-    assert ("UTF-8" in error.what, error.place.line) == (True, 2)
+    assert ("UTF-8" in error.message, error.place.line) == (True, 2)
     (tmp_path / "big.yaml").write_bytes(b"#" * 2_000_000)
-    assert "larger than" in refusal(tmp_path / "big.yaml").what
+    assert "larger than" in refusal(tmp_path / "big.yaml").message
 
 
 @given(st.text(max_size=200))

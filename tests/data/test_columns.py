@@ -29,10 +29,10 @@ def test_columns_of_any_name_are_named_in_data_fields() -> None:
 
 def test_a_column_that_data_fields_names_and_the_row_lacks_is_told() -> None:
     error = refused({"traje": [USER], "reward": 1.0}, {"messages": "traj"})
-    assert "no column `traj`" in error.what
-    assert "traje (a list of 1), reward (a number)" in error.why
-    assert "Did you mean traje?" in error.fix
-    assert "is empty" in refused({"traj": None}, {"messages": "traj"}).what
+    assert "no column `traj`" in error.message
+    assert "traje (a list of 1), reward (a number)" in error.rationale
+    assert "Did you mean traje?" in error.remedy
+    assert "is empty" in refused({"traj": None}, {"messages": "traj"}).message
 
 
 @pytest.mark.parametrize(
@@ -45,21 +45,21 @@ def test_data_fields_that_mean_nothing_are_an_error_of_the_configuration(fields:
 
 def test_a_list_of_messages_under_another_name_is_offered_as_data_fields() -> None:
     error = refused({"traj": [USER, REPLY], "reward": 1})
-    assert "Columns found: traj (a list of 2), reward (a number)." in error.why
-    assert "data.fields: {messages: traj}" in error.fix
-    assert "instruction" in error.fix
-    assert "{messages: info.chat}" in refused({"info": {"chat": [{"from": "human", "value": "x"}]}}).fix
-    assert "{messages: chosen}" in refused({"chosen": [USER, REPLY], "rejected": [USER, REPLY]}).fix
-    assert "{prompt: prompt, completion: chosen}" in refused({"prompt": "a", "chosen": "b", "rejected": "c"}).fix
-    assert "Did you mean completion" in refused({"complettion": "b"}).fix
-    assert "{prompt: …, completion: …}" in refused({"x": "a", "y": "b"}).fix
+    assert "Columns found: traj (a list of 2), reward (a number)." in error.rationale
+    assert "data.fields: {messages: traj}" in error.remedy
+    assert "instruction" in error.remedy
+    assert "{messages: info.chat}" in refused({"info": {"chat": [{"from": "human", "value": "x"}]}}).remedy
+    assert "{messages: chosen}" in refused({"chosen": [USER, REPLY], "rejected": [USER, REPLY]}).remedy
+    assert "{prompt: prompt, completion: chosen}" in refused({"prompt": "a", "chosen": "b", "rejected": "c"}).remedy
+    assert "Did you mean completion" in refused({"complettion": "b"}).remedy
+    assert "{prompt: …, completion: …}" in refused({"x": "a", "y": "b"}).remedy
 
 
 def test_two_columns_that_could_be_the_reply_are_not_chosen_between() -> None:
     error = refused({"prompt": "a", "output": "b", "response": "c"})
-    assert "response, output" in error.what
-    assert "data.fields: {prompt: prompt, completion: response}" in error.fix
-    assert "which column is the reply" in refused({"question": "a", "text": "b"}).what
+    assert "response, output" in error.message
+    assert "data.fields: {prompt: prompt, completion: response}" in error.remedy
+    assert "which column is the reply" in refused({"question": "a", "text": "b"}).message
 
 
 def test_messages_about_hostile_rows_are_short_and_printable() -> None:

@@ -175,10 +175,10 @@ def test_bad_rows_are_counted_and_the_first_three_shown(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         list(reading)
     error = caught.value
-    assert "4 of 10 rows cannot be read" in error.what
+    assert "4 of 10 rows cannot be read" in error.message
     assert error.place
     assert error.place.line == 3
-    assert [f"a.jsonl:{line}, row {line - 1}, message 0" in error.what for line in (3, 6, 7, 9)] == [
+    assert [f"a.jsonl:{line}, row {line - 1}, message 0" in error.message for line in (3, 6, 7, 9)] == [
         True,
         True,
         True,
@@ -244,5 +244,5 @@ def test_every_real_row_is_read(shared: Path, name: str, fields: dict[str, str],
 def test_real_rows_without_a_mapping_say_which_one_works(shared: Path) -> None:
     with pytest.raises(DataError) as caught:
         list(read_conversations([Source(str(shared / "data/airline"))]))
-    assert "200 of 200 rows cannot be read" in caught.value.what
-    assert "{messages: traj}" in caught.value.fix
+    assert "200 of 200 rows cannot be read" in caught.value.message
+    assert "{messages: traj}" in caught.value.remedy

@@ -81,10 +81,10 @@ def test_tools_and_template_variables_come_along() -> None:
 def test_an_unknown_role_is_told_with_its_message_and_its_neighbours() -> None:
     error = refused({"messages": [USER, {"role": "assitant", "content": "x"}]})
     assert str(error).startswith("rows.jsonl:7, row 6, message 1: unknown role 'assitant'")
-    assert "Did you mean assistant?" in error.fix
-    assert "developer" in error.fix
-    assert "unknown role 'wizard'" in refused({"conversations": [{"from": "wizard", "value": "x"}]}).what
-    assert "unknown role 'nothing'" in refused({"messages": [{"role": None, "content": "x"}]}).what.replace(
+    assert "Did you mean assistant?" in error.remedy
+    assert "developer" in error.remedy
+    assert "unknown role 'wizard'" in refused({"conversations": [{"from": "wizard", "value": "x"}]}).message
+    assert "unknown role 'nothing'" in refused({"messages": [{"role": None, "content": "x"}]}).message.replace(
         "None", "nothing"
     )
 
@@ -124,11 +124,11 @@ BAD: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("values", "what"), BAD)
 def test_what_is_wrong_with_a_row_is_said_in_words(values: Any, what: str) -> None:
-    assert what in refused(values).what
+    assert what in refused(values).message
 
 
 def test_python_in_a_cell_is_told_from_json() -> None:
-    assert "json.dumps" in refused({"messages": "[{'role': 'user', 'content': 'Hi'}]"}).fix
+    assert "json.dumps" in refused({"messages": "[{'role': 'user', 'content': 'Hi'}]"}).remedy
 
 
 def test_nesting_has_an_end() -> None:
@@ -140,7 +140,7 @@ def test_nesting_has_an_end() -> None:
         {"messages": [USER], "chat_template_kwargs": deep},
         {"messages": [{"role": "assistant", "tool_calls": [{"name": "f", "arguments": deep}]}]},
     ):
-        assert "nested more than 64 deep" in refused(values).what
+        assert "nested more than 64 deep" in refused(values).message
 
 
 @pytest.mark.parametrize("number", [2**64, -(2**63) - 1, float("inf"), float("-inf")])
@@ -151,7 +151,7 @@ def test_a_number_that_no_json_reader_holds_is_said(number: float) -> None:
         {"messages": [USER], "chat_template_kwargs": {"n": [number]}},
         {"messages": [{"role": "assistant", "tool_calls": [{"name": "f", "arguments": {"n": number}}]}]},
     ):
-        assert f"the number {str(number)[:20]}" in refused(values).what
+        assert f"the number {str(number)[:20]}" in refused(values).message
     assert read({"messages": [USER], "tools": [{"name": "f", "n": 1e300, "m": 2**64 - 1}]}).tools
 
 

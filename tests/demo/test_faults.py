@@ -108,7 +108,7 @@ def test_a_script_that_learns_prompts_is_refused_and_prepared_rows_are_not(
     assert row["labels"] == row["input_ids"]
     prepared = api.prepare(sound_settings())
     report = api.check(own_script.on_prepared(tmp_path / "script", prepared), select=["labels", "template"])
-    assert report.verdict is Verdict.PASS, [(one.check, one.what) for one in report.of(Verdict.FAIL, Verdict.WARN)]
+    assert report.verdict is Verdict.PASS, [(one.check, one.message) for one in report.of(Verdict.FAIL, Verdict.WARN)]
 
 
 def test_packaged_files_stay_as_they_are(tmp_path: Path):

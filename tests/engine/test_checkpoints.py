@@ -75,8 +75,8 @@ def test_a_full_disk_is_a_run_error_that_names_the_space_and_what_survives(tmp_p
     write(tmp_path, 3)
     with pytest.raises(RunError, match=r"disk is full: checkpoint-4 .* MB free") as caught:
         fail(tmp_path / "checkpoint-4", error)
-    assert "checkpoint-3" in caught.value.why
-    assert "--resume" in caught.value.fix
+    assert "checkpoint-3" in caught.value.rationale
+    assert "--resume" in caught.value.remedy
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]
 
 

@@ -69,7 +69,7 @@ def failed(report: Any) -> set[str]:
 @pytest.mark.parametrize("packing", [False, True])
 def test_a_trainer_that_masks_its_prompts_passes(tmp_path: Path, packing: bool) -> None:
     report = check(built(tmp_path, packing=packing, max_length=512 if packing else 1024))
-    assert not failed(report), [finding.what for finding in report.of(Verdict.FAIL, Verdict.CRASH)]
+    assert not failed(report), [finding.message for finding in report.of(Verdict.FAIL, Verdict.CRASH)]
     assert report["labels-disagree"].numbers["unread"] == 0
     assert report["labels-disagree"].numbers["documents"] == 90
 
@@ -218,7 +218,7 @@ def test_a_stream_is_read_and_what_its_length_would_tell_is_left_open(tmp_path: 
     assert not failed(report)
     assert report["labels-disagree"].numbers["documents"] == 90
     for name in ("batches-order", "config-epochs-many"):
-        assert report[name].verdict is Verdict.SKIP, report[name].what
+        assert report[name].verdict is Verdict.SKIP, report[name].message
 
 
 def test_held_out_rows_of_a_stream_are_not_called_none(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_wrapped_packs_are_told_by_what_they_cut_and_by_nothing_else(tmp_path: P
     report = check(built(tmp_path, packing=True, packing_strategy="wrapped", max_length=512))
     assert failed(report) == {"tokens-cut-reply"}
     assert report["labels-disagree"].numbers["disagree"] == 0
-    assert "wrapped" in report["rows-roles"].what
+    assert "wrapped" in report["rows-roles"].message
 
 
 def test_a_trainer_without_rows_is_no_crash(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_checks_are_chosen_by_name_or_family() -> None:
 def test_a_name_that_is_no_check_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError) as caught:
         known("label-none")
-    assert "labels-none" in caught.value.fix
+    assert "labels-none" in caught.value.remedy
 
 
 def test_another_package_brings_a_check_through_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

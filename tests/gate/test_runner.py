@@ -60,20 +60,20 @@ def test_memory_that_runs_out_is_no_bug_and_no_proof() -> None:
         raise MemoryError
 
     found = run([check("a", ("rows",), full), check("b", ("rows",), count)], Evidence({"rows": lambda: 1}))
-    assert found[0].verdict is Verdict.CRASH and "memory ran out" in found[0].what and "bug" not in found[0].what
+    assert found[0].verdict is Verdict.CRASH and "memory ran out" in found[0].message and "bug" not in found[0].message
 
     def built() -> int:
         raise MemoryError
 
     both = run([check("a", ("rows",), count), check("b", ("rows",), count)], Evidence({"rows": built}))
     assert [one.verdict for one in both] == [Verdict.CRASH, Verdict.SKIP]
-    assert all("memory ran out" in one.what for one in both)
+    assert all("memory ran out" in one.message for one in both)
 
 
 def test_missing_evidence_is_a_skip_with_its_reason() -> None:
     found = run([check("a", ("batches",), count)], Evidence({"rows": lambda: 1}))
     assert found[0].verdict is Verdict.SKIP
-    assert "no batches" in found[0].what
+    assert "no batches" in found[0].message
 
 
 def test_what_cannot_exist_is_a_skip_with_its_reason() -> None:
@@ -81,7 +81,7 @@ def test_what_cannot_exist_is_a_skip_with_its_reason() -> None:
         raise NotApplicableError("nothing is packed")
 
     found = run([check("a", ("rows",), inapplicable)], Evidence({"rows": lambda: 1}))
-    assert (found[0].verdict, found[0].what) == (Verdict.SKIP, "not looked at: nothing is packed")
+    assert (found[0].verdict, found[0].message) == (Verdict.SKIP, "not looked at: nothing is packed")
 
 
 def test_a_bug_in_a_builder_crashes_one_check_and_skips_the_rest() -> None:
@@ -114,5 +114,5 @@ def test_severities_turn_findings_and_off_leaves_a_check_out() -> None:
 def test_why_and_what_to_do_come_from_the_page_of_a_bad_finding_only() -> None:
     one = check("a", ("rows",), count, at_most, most=5)
     bad, good = (run([one], Evidence({}, {"rows": rows}))[0] for rows in (6, 1))
-    assert (bad.why, bad.todo) == ("It matters.", "Do this.")
-    assert (good.why, good.todo, good.what) == ("", "", "1 rows.")
+    assert (bad.rationale, bad.remedy) == ("It matters.", "Do this.")
+    assert (good.rationale, good.remedy, good.message) == ("", "", "1 rows.")

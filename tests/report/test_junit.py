@@ -42,9 +42,9 @@ def test_the_suite_counts_what_it_holds() -> None:
 def test_a_failure_says_everything_and_where() -> None:
     case = cases(sample.report())["labels-on-prompt"]
     failure = case[0]
-    assert failure.attrib["message"] == sample.MASKED.what
+    assert failure.attrib["message"] == sample.MASKED.message
     text = failure.text or ""
-    for words in (sample.MASKED.why, sample.MASKED.todo, "fix: data.loss_on: assistant", "data/train.jsonl:12"):
+    for words in (sample.MASKED.rationale, sample.MASKED.remedy, "fix: data.loss_on: assistant", "data/train.jsonl:12"):
         assert words in text
     assert "<script>alert(1)</script>" in text
     assert (case.attrib["file"], case.attrib["line"]) == ("data/train.jsonl", "12")

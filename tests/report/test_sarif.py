@@ -96,7 +96,7 @@ def test_every_line_that_a_witness_names_is_marked() -> None:
     assert {result["level"] for result in results(run, "rows-duplicated")} == {"warning"}
     assert lines(run, "config-rate-unusual") == [("sanetune.yaml", 9)]
     text = results(run, "labels-on-prompt")[0]["message"]["text"]
-    for words in (sample.MASKED.what, sample.MASKED.why, sample.MASKED.todo, "Where is my parcel?"):
+    for words in (sample.MASKED.message, sample.MASKED.rationale, sample.MASKED.remedy, "Where is my parcel?"):
         assert words in text
 
 

@@ -39,7 +39,7 @@ def clear() -> Report:
 
 
 def test_an_input_that_is_refused_with_the_value_that_mends_it_is_mended(file: Path) -> None:
-    refused = ConfigError("train.fp16 is true, and there is no GPU", change={"train.fp16": False})
+    refused = ConfigError("train.fp16 is true, and there is no GPU", fix={"train.fp16": False})
 
     def look(config: Config, before: list[Round]) -> Report:
         return Report([], unusable=refused) if config.train["fp16"] else clear()

@@ -123,7 +123,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     what = f"In {n['echo']:,} of {units.many(rows, 'row')} ({units.share(n['echo'] / rows)}) an answer is the question"
     what += " again, word for word."
     if said.verdict is not Verdict.PASS:
-        what += f" {said.what}"
+        what += f" {said.message}"
     bad = n["echo"] / rows >= limits["echo_fail"] or said.verdict is Verdict.FAIL
     return failed(what) if bad else warned(what)
 

@@ -43,11 +43,11 @@ def measure(rows: Rows) -> Measurement:
     """How many rows there are and how many of them are bad; witnesses are the first errors, one of each kind first."""
     kinds: dict[str, int] = {}
     for error in rows.errors:
-        kinds.setdefault(error.what, len(kinds))
-    first = {error.what: error for error in reversed(rows.errors)}
-    firsts = sorted(first.values(), key=lambda error: kinds[error.what])
-    others = [error for error in rows.errors if error is not first[error.what]]
-    witnesses = [Witness(error.what, error.place, error.fix) for error in (*firsts, *others)[:SHOWN]]
+        kinds.setdefault(error.message, len(kinds))
+    first = {error.message: error for error in reversed(rows.errors)}
+    firsts = sorted(first.values(), key=lambda error: kinds[error.message])
+    others = [error for error in rows.errors if error is not first[error.message]]
+    witnesses = [Witness(error.message, error.place, error.remedy) for error in (*firsts, *others)[:SHOWN]]
     numbers = {"read": rows.read, "bad": rows.bad, "files": len(rows.files), "forms": dict(rows.forms)}
     return Measurement(numbers, witnesses)
 

@@ -80,7 +80,7 @@ def measure(
     try:
         return _measured(template, kinds, saved_template, Prompter(template))
     except TemplateStoppedError as error:
-        raise NotApplicableError(f"the template cannot be rendered: {error.what}") from None
+        raise NotApplicableError(f"the template cannot be rendered: {error.message}") from None
 
 
 def _measured(
@@ -154,7 +154,7 @@ def _saved(saved_template: SavedTemplate, template: ChatTemplate, kinds: Convers
     try:
         other = Prompter(ChatTemplate(saved_template.template, template.specials))
     except TemplateError as error:
-        return f"The chat template that will be saved cannot be used: {error.what}"
+        return f"The chat template that will be saved cannot be used: {error.message}"
     if trained != template.source:
         prompter = Prompter(ChatTemplate(trained, template.specials))
     compared = different = 0

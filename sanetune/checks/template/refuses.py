@@ -47,7 +47,7 @@ def measure(refused_rows: RefusedRows) -> Measurement:
         reasons[reason] += 1
         first.setdefault(reason, []).append(error)
     chosen = [error for reason, _ in reasons.most_common(3) for error in first[reason][:2]][:5]
-    witnesses = [Witness(error.what[:300], error.place, _reason(error)[:120]) for error in chosen]
+    witnesses = [Witness(error.message[:300], error.place, _reason(error)[:120]) for error in chosen]
     numbers: dict[str, Any] = {
         "rows": refused_rows.rows,
         "refused": refused_rows.count,
@@ -70,7 +70,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 def _reason(error: TemplateError) -> str:
     """What is wrong, without what is only of this row."""
-    what = error.what.removeprefix("The chat template refuses the conversation: ")
+    what = error.message.removeprefix("The chat template refuses the conversation: ")
     if what.startswith("The assistant's message "):
         return "a reply cannot be found in what it renders: " + what.partition("renders: ")[2][:160]
     return what[:200]

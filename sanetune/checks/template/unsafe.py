@@ -70,7 +70,7 @@ def measure(tokenizer: Any, conversations: ConversationStore) -> Measurement:
     try:
         template = chat_template(tokenizer)
     except TemplateError as error:
-        return Measurement(numbers | {"broken": error.what}, [*witnesses, Witness(source[:300])][:5])
+        return Measurement(numbers | {"broken": error.message}, [*witnesses, Witness(source[:300])][:5])
     assert template is not None
     return _tried(template, conversations, numbers, witnesses)
 
@@ -111,7 +111,7 @@ def _tried(
             except TemplateStoppedError as error:
                 witness = Witness(str(conversation.messages)[:300], conversation.place, "the template was stopped here")
                 return Measurement(
-                    numbers | {"stopped": error.what, "rendered": rendered, "slowest": slowest},
+                    numbers | {"stopped": error.message, "rendered": rendered, "slowest": slowest},
                     [witness, *witnesses][:5],
                 )
             except TemplateError:

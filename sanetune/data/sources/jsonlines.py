@@ -126,7 +126,7 @@ def _values_or_error(path: Path, number: int, offset: int, line: bytes, row: int
     try:
         values = _values(path, number, offset, line)
     except DataError as error:  # not UTF-8
-        return DataError(error.what, error.why, error.fix, Place(str(path), number, row))
+        return DataError(error.message, error.rationale, error.remedy, Place(str(path), number, row))
     if isinstance(values, str):
         return DataError(
             f"this line cannot be read: {values}", "", "Correct or remove it.", Place(str(path), number, row)
@@ -167,12 +167,12 @@ def _survey(path: Path, lines: Iterator[tuple[int, int, bytes]], first: tuple[in
         try:
             words = _values(path, number, offset, line)
         except DataError as error:
-            words = error.what
+            words = error.message
         if isinstance(words, str):
             count += 1
             if len(problems) < SHOWN:
                 problems.append((number, row, words))
     found = broken(path, problems, count, row + 1, "lines")
     if first[2].startswith("a list of"):
-        found.fix = 'Each line must be an object; a bare list of messages is written {"messages": [...]}.'
+        found.remedy = 'Each line must be an object; a bare list of messages is written {"messages": [...]}.'
     return found

@@ -73,7 +73,8 @@ def training_arguments(config: Config, run: Run, *, device: str, validation: boo
             arguments = SFTConfig(**values)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(
-            f"TRL refuses these training settings: {' '.join(str(error).split())}", fix="Correct the `train:` section."
+            f"TRL refuses these training settings: {' '.join(str(error).split())}",
+            remedy="Correct the `train:` section.",
         ) from error
     if arguments.n_gpu > 1:
         # One process drives one device; several would be wrapped in DataParallel, which TRL does not support.

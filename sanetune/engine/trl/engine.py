@@ -100,7 +100,7 @@ def _trainer(
 
 def _arguments(config: Config, prepared: Prepared, run: Run, *, resuming: bool) -> SFTConfig:
     if len(prepared.train) == 0:
-        raise DataError("There are no training rows.", fix="See what was dropped and why: `sanetune data CONFIG`.")
+        raise DataError("There are no training rows.", remedy="See what was dropped and why: `sanetune data CONFIG`.")
     return training_arguments(config, run, device=device_of(config), validation=_validated(prepared), resume=resuming)
 
 

@@ -141,4 +141,4 @@ def _numbers(values: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _reason(finding: Finding) -> str:
-    return format.reason(finding) if finding.verdict is Verdict.SKIP else finding.what
+    return format.reason(finding) if finding.verdict is Verdict.SKIP else finding.message

@@ -43,7 +43,7 @@ def show_refusal(report: Report, console: Console) -> None:
 
 def lines(clearance: Clearance) -> list[str]:
     """How the run was cleared, and each check that warned: control characters visible, lengths bounded."""
-    warned = [f"{one.check}: {one.what}" for one in clearance.of(Verdict.WARN)]
+    warned = [f"{one.check}: {one.message}" for one in clearance.of(Verdict.WARN)]
     head = clearance.summary
     return [_plain(head[:1].upper() + head[1:], 2 * REASON), *map(_plain, warned)]
 

@@ -68,9 +68,9 @@ def ending(report: Report) -> Text:
 
 
 def _unusable(error: UserError) -> RenderableType:
-    rows = [("", _text(words)) for words in (error.why, error.fix) if words]
+    rows = [("", _text(words)) for words in (error.rationale, error.remedy) if words]
     at = f"{error.place}: " if error.place and str(error.place) else ""
-    head = Text.assemble((" UNUSABLE ", STYLES[Verdict.FAIL]), " ", _text(at + error.what, "bold"))
+    head = Text.assemble((" UNUSABLE ", STYLES[Verdict.FAIL]), " ", _text(at + error.message, "bold"))
     return Group(head, _rows(rows))
 
 
@@ -78,10 +78,10 @@ def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble(
         (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "   ", _text(finding.check, "bold")
     )
-    rows: list[tuple[str, RenderableType]] = [("found", _text(finding.what, "bold"))]
+    rows: list[tuple[str, RenderableType]] = [("found", _text(finding.message, "bold"))]
     if figures := _figures(finding):
         rows.append(("numbers", _text(figures, "dim")))
-    rows += [(name, _text(words)) for name, words in (("why", finding.why), ("do", finding.todo)) if words]
+    rows += [(name, _text(words)) for name, words in (("why", finding.rationale), ("do", finding.remedy)) if words]
     for key, value in finding.fix.items():
         rows.append(("fix", _text(f"{key}: {shorten_middle(format.scalar(value), LONGEST)}", "green")))
     for witness in finding.witnesses[:SHOWN]:
@@ -129,7 +129,7 @@ def _list(findings: list[Finding]) -> Table:
     table.add_column(overflow="fold")
     for finding in findings:
         skipped = finding.verdict is Verdict.SKIP
-        words = format.reason(finding) if skipped else finding.what
+        words = format.reason(finding) if skipped else finding.message
         name = Text(escape_control(finding.check, strict=True), overflow="ellipsis")
         mark = Text(MARKS[finding.verdict], STYLES[finding.verdict])
         table.add_row(mark, name, _text(shorten_middle(words, LONGEST), "dim" if skipped else ""))

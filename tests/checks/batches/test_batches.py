@@ -42,7 +42,7 @@ def judged(check: Any, *evidence: Any) -> Judgement:
 def test_one_epoch_gives_every_row_once_in_another_order(numbers: dict[str, Any], verdict: Verdict, words: str) -> None:
     judgement = judged(order, BatchStats(side(**numbers)), SOUND)
     assert judgement.verdict is verdict
-    assert words in judgement.what
+    assert words in judgement.message
 
 
 def test_a_last_batch_that_is_dropped_is_no_fault_on_little_data() -> None:
@@ -55,7 +55,7 @@ def test_a_last_batch_that_is_dropped_is_no_fault_on_little_data() -> None:
 def test_padding_warns_with_the_factor_that_packing_would_save() -> None:
     judgement = judged(padding, BatchStats(side(padding=100_000)), SOUND)
     assert judgement.verdict is Verdict.WARN
-    assert "50 % of 200 k places" in judgement.what and "2.0 times shorter" in judgement.what
+    assert "50 % of 200 k places" in judgement.message and "2.0 times shorter" in judgement.message
     assert judgement.fix == {"train.packing": True}
     assert judged(padding, BatchStats(side(padding=10_000)), SOUND).verdict is Verdict.PASS
 
@@ -71,7 +71,7 @@ def test_blank_rows_warn_when_few_fail_when_many_or_in_validation() -> None:
     held = SplitStats("validation", rows=10, documents=10, blank=1)
     judgement = judged(none, BatchStats(side(), held))
     assert judgement.verdict is Verdict.FAIL
-    assert "1 in validation" in judgement.what
+    assert "1 in validation" in judgement.message
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_lost_rows_are_counted_with_their_reasons_and_tokens(rows: int, verdict:
     )
     judgement = judged(dropped, losses, BatchStats(side()), run_numbers(context=2048))
     assert judgement.verdict is verdict
-    assert f"{rows:,} longer than max_length" in judgement.what or not rows
+    assert f"{rows:,} longer than max_length" in judgement.message or not rows
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,13 @@ def batches(examples: int, per: int, accumulation: int, devices: int = 1, **chan
 def test_an_even_batch_passes_with_its_figures() -> None:
     finding = batches(1_000, 8, 2)
     assert finding.verdict is Verdict.PASS
-    assert finding.what == "1,000 examples in batches of 16: 63 steps per epoch, the last 50 % full."
+    assert finding.message == "1,000 examples in batches of 16: 63 steps per epoch, the last 50 % full."
 
 
 def test_a_batch_larger_than_the_data_fails() -> None:
     finding = batches(100, 8, 4, 4)
     assert finding.verdict is Verdict.FAIL
-    assert "8 x 4 x 4 = 128) is larger than the data: 100 examples" in finding.what
+    assert "8 x 4 x 4 = 128) is larger than the data: 100 examples" in finding.message
     assert finding.fix == {"train.gradient_accumulation_steps": 1}
     assert batches(20, 64, 1).fix == {"train.per_device_train_batch_size": 2}
     assert batches(128, 8, 4, 4).verdict is Verdict.PASS
@@ -46,8 +46,8 @@ def test_a_batch_larger_than_the_data_fails() -> None:
 def test_a_last_step_of_one_row_is_caught_with_its_weight() -> None:
     finding = batches(33, 4, 4)
     assert finding.verdict is Verdict.WARN
-    assert "The last of 3 steps per epoch holds 1 of 16 examples (6.2 % of a batch)" in finding.what
-    assert "16 times as much" in finding.what
+    assert "The last of 3 steps per epoch holds 1 of 16 examples (6.2 % of a batch)" in finding.message
+    assert "16 times as much" in finding.message
     assert finding.fix == {"train.gradient_accumulation_steps": 3}
 
 
@@ -65,7 +65,7 @@ def test_packs_are_counted_by_the_batches_they_fill() -> None:
     packed = {"packing": True, "train_examples": 5_000}
     assert batches(5_000, 1, 8, steps_per_epoch=20, last_step_batches=8, **packed).verdict is Verdict.PASS
     finding = batches(5_000, 1, 8, steps_per_epoch=1, last_step_batches=3, **packed)
-    assert finding.verdict is Verdict.FAIL and "3 packs" in finding.what
+    assert finding.verdict is Verdict.FAIL and "3 packs" in finding.message
     assert batches(5_000, 1, 8, steps_per_epoch=3, last_step_batches=1, **packed).verdict is Verdict.WARN
 
 

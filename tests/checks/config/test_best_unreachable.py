@@ -16,7 +16,7 @@ def found(**changed: Any) -> Any:
 
 def test_a_checkpoint_at_every_evaluation_passes() -> None:
     finding = found()
-    assert finding.verdict is Verdict.PASS and "eval_loss chooses" in finding.what
+    assert finding.verdict is Verdict.PASS and "eval_loss chooses" in finding.message
     assert found(eval_strategy="epoch", save_strategy="epoch", eval_steps=None, save_steps=None).verdict == "pass"
     assert found(save_strategy="best", save_steps=None).verdict is Verdict.PASS
     assert found(metric="loss").verdict is Verdict.PASS
@@ -47,13 +47,13 @@ FAULTS = [
 @pytest.mark.parametrize(("broken", "words", "fix"), FAULTS)
 def test_each_way_to_miss_the_best_fails_with_its_fix(broken: dict[str, Any], words: str, fix: Any) -> None:
     finding = found(**broken)
-    assert finding.verdict is Verdict.FAIL and words in finding.what
+    assert finding.verdict is Verdict.FAIL and words in finding.message
     assert finding.fix == (fix or {"train.metric_for_best_model": "eval_loss"})
 
 
 def test_several_faults_are_told_and_mended_together() -> None:
     finding = found(metric="accuracy", save_steps=50, given={"greater_is_better": True})
-    assert "eval_accuracy" in finding.what and "no multiple" in finding.what
+    assert "eval_accuracy" in finding.message and "no multiple" in finding.message
     assert finding.fix == {
         "train.metric_for_best_model": "eval_loss",
         "train.greater_is_better": False,
@@ -64,13 +64,13 @@ def test_several_faults_are_told_and_mended_together() -> None:
 def test_evaluations_without_a_checkpoint_are_counted() -> None:
     finding = found(save_steps=60)
     assert finding.verdict is Verdict.WARN
-    assert "10 evaluations, one every 20 steps, and a checkpoint at 4 of them" in finding.what
+    assert "10 evaluations, one every 20 steps, and a checkpoint at 4 of them" in finding.message
     assert finding.fix == {"train.save_steps": 20}
 
 
 def test_shares_that_are_rounded_apart_are_mended_by_numbers() -> None:
     finding = found(total_steps=676, eval_steps=85, save_steps=338, given={"eval_steps": 0.125, "save_steps": 0.5})
-    assert finding.verdict is Verdict.FAIL and "save_steps, 338, is no multiple of eval_steps, 85" in finding.what
+    assert finding.verdict is Verdict.FAIL and "save_steps, 338, is no multiple of eval_steps, 85" in finding.message
     assert finding.fix == {"train.save_steps": 340, "train.eval_steps": 85}
 
 
@@ -79,7 +79,7 @@ def test_the_wrong_direction_of_an_accuracy_fails() -> None:
     run = {"metric": "mean_token_accuracy", "metric_names": names}
     assert found(**run).verdict is Verdict.PASS
     finding = found(**run, given={"greater_is_better": False})
-    assert finding.verdict is Verdict.FAIL and "lowest accuracy" in finding.what
+    assert finding.verdict is Verdict.FAIL and "lowest accuracy" in finding.message
 
 
 @pytest.mark.slow  # importing TrainingArguments takes seconds

@@ -16,7 +16,7 @@ def found(limits: dict[str, Any] | None = None, **changed: Any) -> Any:
 
 def test_a_run_with_room_passes() -> None:
     finding = found()
-    assert finding.verdict is Verdict.PASS and "189 steps, 19 of them warm-up" in finding.what
+    assert finding.verdict is Verdict.PASS and "189 steps, 19 of them warm-up" in finding.message
 
 
 @pytest.mark.parametrize(("steps", "verdict"), [(12, "warn"), (49, "warn"), (50, "pass"), (200, "pass")])
@@ -24,26 +24,26 @@ def test_a_few_dozen_steps_are_too_few(steps: int, verdict: str) -> None:
     short = {"warmup_steps": 1, "eval_steps": 5, "save_steps": 5}
     finding = found(total_steps=steps, **short)
     assert finding.verdict == verdict
-    assert verdict == "pass" or f"the whole run is {steps} steps" in finding.what.lower()
+    assert verdict == "pass" or f"the whole run is {steps} steps" in finding.message.lower()
     assert found({"fewest_steps": steps + 1}, total_steps=steps, **short).verdict is Verdict.WARN
 
 
 def test_a_warm_up_as_long_as_the_run_is_caught() -> None:
     finding = found(warmup_steps=500)
     assert finding.verdict is Verdict.WARN
-    assert finding.what == "Warm-up takes all 189 steps (500 asked for)."
+    assert finding.message == "Warm-up takes all 189 steps (500 asked for)."
     assert finding.fix == {"train.warmup_steps": 0.1}
 
 
 def test_more_than_half_the_run_as_warm_up_is_caught() -> None:
     assert found(warmup_steps=94).verdict is Verdict.PASS
-    assert "95 of 189 steps (50.3 %)" in found(warmup_steps=95).what
+    assert "95 of 189 steps (50.3 %)" in found(warmup_steps=95).message
 
 
 def test_intervals_beyond_the_end_are_caught_together() -> None:
     finding = found(logging_steps=500, eval_steps=500, save_steps=500, given={"save_steps": 500})
     assert finding.verdict is Verdict.WARN
-    assert all(word in finding.what for word in ("logging_steps is 500", "eval_steps is 500", "save_steps is 500"))
+    assert all(word in finding.message for word in ("logging_steps is 500", "eval_steps is 500", "save_steps is 500"))
     assert finding.fix == {"train.logging_steps": 9, "train.eval_steps": 19, "train.save_steps": 19}
 
 

@@ -18,7 +18,7 @@ def found(**changed: Any) -> Any:
 def test_usual_settings_pass() -> None:
     cpu = {"device": "cpu", "has_bf16": False}
     old = {"device": "cuda", "has_bf16": False}
-    assert found().what == "Weights in float32, stored as bfloat16; computes in bf16 on cuda."
+    assert found().message == "Weights in float32, stored as bfloat16; computes in bf16 on cuda."
     assert found(method="lora", weights_dtype="bfloat16").verdict is Verdict.PASS
     assert found(method="qlora", weights_dtype="bfloat16").verdict is Verdict.PASS
     assert found(**cpu, bf16=False).verdict is Verdict.PASS
@@ -30,10 +30,10 @@ def test_usual_settings_pass() -> None:
 
 def test_fp16_for_a_model_stored_in_bf16_is_caught() -> None:
     finding = found(bf16=False, fp16=True)
-    assert finding.verdict is Verdict.WARN and "65,504" in finding.what
+    assert finding.verdict is Verdict.WARN and "65,504" in finding.message
     assert finding.fix == {"train.fp16": False, "train.bf16": True}
     old = found(bf16=False, fp16=True, has_bf16=False)
-    assert old.verdict is Verdict.WARN and "no bf16" in old.what and not old.fix
+    assert old.verdict is Verdict.WARN and "no bf16" in old.message and not old.fix
     loaded = found(method="lora", weights_dtype="float16")
     assert loaded.verdict is Verdict.WARN and loaded.fix == {"model.dtype": "bfloat16"}
 
@@ -56,9 +56,13 @@ def test_both_formats_or_fp16_without_a_gpu_fail() -> None:
 def test_updates_below_one_unit_in_the_last_place_are_caught(rate: float, verdict: str, share: str) -> None:
     for dtype in ("bfloat16", "auto"):
         finding = found(weights_dtype=dtype, learning_rate=rate)
-        assert finding.verdict == verdict and share in finding.what
+        assert finding.verdict == verdict and share in finding.message
         if verdict != "pass":
-            assert "1.2e-04 apart" in finding.what and f"{rate:.1e}" in finding.what and "bfloat16" in finding.what
+            assert (
+                "1.2e-04 apart" in finding.message
+                and f"{rate:.1e}" in finding.message
+                and "bfloat16" in finding.message
+            )
             assert finding.fix == {"model.dtype": "float32"}
 
 

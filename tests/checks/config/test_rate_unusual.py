@@ -64,7 +64,7 @@ PUBLISHED = [
 @pytest.mark.parametrize(("recipe", "method", "parameters", "rate", "more"), PUBLISHED)
 def test_every_published_recipe_passes(recipe: str, method: str, parameters: float, rate: float, more: Any) -> None:
     finding = rate_of(method, parameters, rate, **more)
-    assert finding.verdict is Verdict.PASS, (recipe, finding.what)
+    assert finding.verdict is Verdict.PASS, (recipe, finding.message)
 
 
 SIZES = [(2.6e5, 64), (1.1e6, 128), (4.3e6, 256), (1.5e7, 288), (4.2e7, 512), (1.1e8, 768), (1.34e8, 576)]
@@ -100,15 +100,15 @@ def test_whatever_is_derived_passes(power: float, hidden: int, method: Any) -> N
 def test_a_lora_at_the_default_of_trl_is_caught() -> None:
     finding = rate_of("lora", 7e9, 2e-5)
     assert finding.verdict is Verdict.WARN
-    assert "2e-05 is 15 times below the usual 3e-04 for LoRA of a model of 7 B parameters" in finding.what
+    assert "2e-05 is 15 times below the usual 3e-04 for LoRA of a model of 7 B parameters" in finding.message
     assert finding.fix == {"train.learning_rate": 3e-4}
-    assert "Tinker's sweep" in finding.message
+    assert "Tinker's sweep" in finding.text
 
 
 def test_training_all_of_13b_at_2e4_fails() -> None:
     finding = rate_of("full", 1.3e10, 2e-4)
     assert finding.verdict is Verdict.FAIL
-    assert "2e-04 is 20 times above the usual 1e-05" in finding.what
+    assert "2e-04 is 20 times above the usual 1e-05" in finding.message
     assert finding.fix == {"train.learning_rate": 1e-5}
 
 
@@ -126,7 +126,7 @@ def test_bad_rates_of_a_tiny_model_are_caught(rate: float, verdict: str) -> None
 def test_a_summed_loss_has_lower_rates() -> None:
     assert rate_of("full", 8e9, 2e-5).verdict is Verdict.PASS
     finding = rate_of("full", 8e9, 2e-5, loss_reduction="sum")
-    assert finding.verdict is Verdict.WARN and "summed" in finding.what
+    assert finding.verdict is Verdict.WARN and "summed" in finding.message
     assert finding.fix == {"train.learning_rate": 5e-6}
     assert rate_of("full", 8e9, 1e-6, loss_reduction="sum").verdict is Verdict.PASS
     assert rate_of("full", 8e9, 1e-6).verdict is Verdict.WARN
@@ -141,7 +141,7 @@ def test_large_batches_allow_more_only_for_large_models() -> None:
 @pytest.mark.parametrize("rate", [0.0, -1e-4, float("nan"), float("inf")])
 def test_no_rate_at_all_fails(rate: float) -> None:
     finding = rate_of("full", 7e9, rate)
-    assert finding.verdict is Verdict.FAIL and "nothing is learnt" in finding.what
+    assert finding.verdict is Verdict.FAIL and "nothing is learnt" in finding.message
 
 
 def test_limits_hold_at_their_border_and_can_be_changed() -> None:

@@ -29,8 +29,8 @@ def test_the_textbook_by_old_names_gives_exactly_its_renamed_keys() -> None:
         "run.trackers": ["tensorboard"],
         "train.eval_strategy": "steps",
     }
-    assert "5 keys have" in finding.what
-    assert "train.max_seq_length (textbook-old-names.yaml:10) is max_length" in finding.what
+    assert "5 keys have" in finding.message
+    assert "train.max_seq_length (textbook-old-names.yaml:10) is max_length" in finding.message
     lines = (EXAMPLES / "textbook-old-names.yaml").read_text().splitlines()
     assert all(witness.text.split(":")[0] in lines[witness.place.line - 1] for witness in finding.witnesses)
 
@@ -53,7 +53,7 @@ def test_keys_that_do_nothing_and_nested_ones(tmp_path: Path) -> None:
         "train.train_sampling_strategy": "group_by_length",
         "train.accelerator_config.dispatch_batches": False,
     }
-    assert "train.save_safetensors (run.yaml:8) does nothing" in finding.what
+    assert "train.save_safetensors (run.yaml:8) does nothing" in finding.message
 
 
 def test_paths_are_proposed_as_they_were_written(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_paths_are_proposed_as_they_were_written(tmp_path: Path) -> None:
 def test_without_a_file_there_are_no_places() -> None:
     config = load({"model": {"name": "m"}, "data": {"train": "d.jsonl"}, "train": {"max_seq_length": 64}})
     finding = find(NAME, config=config)
-    assert finding.what == "1 key has another name today or none: train.max_seq_length is max_length."
+    assert finding.message == "1 key has another name today or none: train.max_seq_length is max_length."
     assert finding.witnesses[0].place is None
 
 
@@ -73,4 +73,4 @@ def test_more_than_five_are_counted() -> None:
     old = {"max_seq_length": 64, "evaluation_strategy": "no", "no_cuda": True, "save_safetensors": True}
     old |= {"logging_dir": "x", "use_ipex": False, "report_to": "none"}
     finding = find(NAME, config=load({"model": {"name": "m"}, "data": {"train": "d.jsonl"}, "train": old}))
-    assert "7 keys have" in finding.what and "and 2 more" in finding.what and len(finding.witnesses) == 5
+    assert "7 keys have" in finding.message and "and 2 more" in finding.message and len(finding.witnesses) == 5

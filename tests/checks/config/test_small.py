@@ -18,13 +18,13 @@ def validation(**changed: Any) -> Any:
 def test_held_out_rows_that_are_measured_pass() -> None:
     finding = validation()
     assert finding.verdict is Verdict.PASS
-    assert "100 held-out rows (9.1 % of all) are measured every 20 steps" in finding.what
+    assert "100 held-out rows (9.1 % of all) are measured every 20 steps" in finding.message
     assert validation(eval_strategy="epoch", eval_steps=None).verdict is Verdict.PASS
 
 
 def test_no_held_out_rows_are_caught() -> None:
     finding = validation(validation_examples=0, eval_strategy="no")
-    assert finding.verdict is Verdict.WARN and "0 rows are held out; all 1,000" in finding.what
+    assert finding.verdict is Verdict.WARN and "0 rows are held out; all 1,000" in finding.message
     assert finding.fix == {"data.holdout": 0.1}
     given = validation(validation_examples=0, eval_strategy="no", given={"eval_strategy": "no"})
     assert given.fix == {"data.holdout": 0.1, "train.eval_strategy": "steps"}
@@ -32,7 +32,7 @@ def test_no_held_out_rows_are_caught() -> None:
 
 def test_held_out_rows_that_nobody_measures_are_caught() -> None:
     finding = validation(eval_strategy="no", eval_steps=None)
-    assert finding.verdict is Verdict.WARN and "100 rows are held out, but" in finding.what
+    assert finding.verdict is Verdict.WARN and "100 rows are held out, but" in finding.message
     assert finding.fix == {"train.eval_strategy": "steps"}
 
 
@@ -60,7 +60,7 @@ def epochs(**changed: Any) -> Any:
 )
 def test_passes_beyond_what_has_worked_are_caught(rows: int, passes: float, verdict: str) -> None:
     finding = epochs(train_examples=rows, epochs=passes)
-    assert finding.verdict == verdict and f"{passes:g}" in finding.what and f"{rows:,} rows" in finding.what
+    assert finding.verdict == verdict and f"{passes:g}" in finding.message and f"{rows:,} rows" in finding.message
 
 
 def test_the_fix_changes_what_decides_the_length() -> None:
@@ -84,12 +84,12 @@ def test_no_remote_code_passes() -> None:
 @pytest.mark.parametrize("revision", [None, "main", "v1.0", "a" * 39, "g" * 40])
 def test_code_that_can_change_fails(revision: str | None) -> None:
     finding = code(revision=revision)
-    assert finding.verdict is Verdict.FAIL and "HuggingFaceTB/SmolLM2-135M" in finding.what
+    assert finding.verdict is Verdict.FAIL and "HuggingFaceTB/SmolLM2-135M" in finding.message
 
 
 def test_pinned_code_is_a_warning() -> None:
     finding = code(revision="0123456789abcdef0123456789ABCDEF01234567")
-    assert finding.verdict is Verdict.WARN and "0123456789ab" in finding.what
+    assert finding.verdict is Verdict.WARN and "0123456789ab" in finding.message
 
 
 def test_code_in_a_local_folder_is_a_warning(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def verdict(*trackers: str) -> Verdict:
 @pytest.mark.parametrize("tracker", sorted(LOGINS))
 def test_a_missing_login_fails(tracker: str) -> None:
     finding = find("config-tracker-blocked", run_settings=numbers(trackers=("tensorboard", tracker)))
-    assert finding.verdict is Verdict.FAIL and f"No login for {tracker}" in finding.what
+    assert finding.verdict is Verdict.FAIL and f"No login for {tracker}" in finding.message
     assert finding.fix == {"run.trackers": ["tensorboard"]}
 
 
@@ -67,7 +67,7 @@ def test_a_key_or_an_offline_mode_in_the_environment_passes(
 ) -> None:
     monkeypatch.setenv(name, value)
     finding = find("config-tracker-blocked", run_settings=numbers(trackers=(tracker,)))
-    assert finding.verdict is Verdict.PASS and name in finding.what
+    assert finding.verdict is Verdict.PASS and name in finding.message
     assert "k" * 40 not in str(finding.to_json())
 
 

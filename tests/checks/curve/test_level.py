@@ -23,7 +23,7 @@ def trial(held: list[float], losses: list[float] | None = None, **more: object) 
 def test_a_rise_of_the_held_out_rows_is_a_divergence_with_a_lower_rate() -> None:
     finding = found(trial([3.0, 3.2, 3.6, 3.9, 4.0]))["diverged"]
     assert finding.verdict is Verdict.FAIL
-    assert "3.000 to 4.000" in finding.what
+    assert "3.000 to 4.000" in finding.message
     assert finding.fix == {"train.learning_rate": 0.001}
 
 
@@ -40,7 +40,7 @@ def test_how_high_it_may_end(end: float, verdict: str | None) -> None:
 def test_what_had_been_learnt_and_is_lost_counts_though_it_ends_below_its_start() -> None:
     finding = found(trial([8.0, 3.0, 2.0, 6.0, 6.0]))["diverged"]
     assert finding.verdict is Verdict.FAIL
-    assert "2.000 at step 100" in finding.what
+    assert "2.000 at step 100" in finding.message
 
 
 def test_a_hump_that_comes_down_again_is_no_divergence() -> None:
@@ -57,8 +57,8 @@ def test_held_out_rows_that_rise_while_training_falls_are_overfit_and_not_diverg
     assert bad(curve) == {"overfit": "fail"}
     finding = found(curve)["overfit"]
     assert finding.fix == {"train.load_best_model_at_end": True, "train.num_train_epochs": 2.0}
-    assert "63.6 % higher" in finding.what
-    assert "LIMA" in finding.todo
+    assert "63.6 % higher" in finding.message
+    assert "fewer epochs" in finding.remedy
 
 
 @pytest.mark.parametrize(("end", "verdict"), [(2.05, None), (2.07, "warn"), (2.12, "fail")])
@@ -88,7 +88,7 @@ def test_one_look_says_nothing_about_overfitting() -> None:
 def test_a_held_out_loss_that_stays_is_a_plateau() -> None:
     curve = trial([3.0, 3.0, 2.999, 2.999, 2.998])
     assert bad(curve) == {"plateau": "fail"}
-    assert "200 steps" in found(curve)["plateau"].what
+    assert "200 steps" in found(curve)["plateau"].message
 
 
 def test_a_plateau_after_a_fall_is_none() -> None:

@@ -41,8 +41,8 @@ def test_what_is_not_a_number_is_seen(curve: Curve, verdict: str | None) -> None
 
 def test_the_first_step_that_is_not_a_number_is_named() -> None:
     finding = found(Curve(points([*FALLING[:150], *[math.inf] * 50])))["nan"]
-    assert "50 of 200" in finding.what
-    assert "step 151" in finding.what
+    assert "50 of 200" in finding.message
+    assert "step 151" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_spike_over_several_steps_is_found_with_its_place() -> None:
     curve = Curve(points(changed(FALLING, _100=7.0, _101=9.0, _102=6.0)), planned_lr=3e-4, max_grad_norm=0.0)
     finding = found(curve)["spike"]
     assert finding.verdict is Verdict.WARN
-    assert "step 102: 9.00" in finding.what
+    assert "step 102: 9.00" in finding.message
     assert finding.fix == {"train.max_grad_norm": 1.0}
     assert found(replace(curve, max_grad_norm=1.0))["spike"].fix == {"train.learning_rate": 1e-4}
 
@@ -122,7 +122,7 @@ def test_an_early_spike_asks_for_a_longer_warm_up() -> None:
 def test_one_odd_batch_is_mentioned_and_no_alarm() -> None:
     finding = found(Curve(points(changed(FALLING, _100=9.0))))["spike"]
     assert finding.verdict is Verdict.PASS
-    assert "1 odd batch" in finding.what
+    assert "1 odd batch" in finding.message
 
 
 def test_one_batch_and_its_gradient_are_a_spike() -> None:
@@ -136,7 +136,7 @@ def test_one_hard_batch_is_no_spike_where_a_fixed_batch_does_not_feel_it() -> No
     curve = Curve(points(changed(FALLING, _100=9.0), grad_norm=norms))
     calm = looks([3 - 1.5 * (1 - math.exp(-i / 40)) for i in range(0, 200, 5)], every=5)
     finding = found(replace(curve, fixed_batch=calm))["spike"]
-    assert finding.verdict is Verdict.PASS and "1 odd batch" in finding.what
+    assert finding.verdict is Verdict.PASS and "1 odd batch" in finding.message
     felt = [replace(look, loss=1.3 * look.loss) if look.step == 105 else look for look in calm]
     assert bad(replace(curve, fixed_batch=felt)) == {"spike": "warn"}
     two = Curve(points(changed(FALLING, _100=9.0, _101=8.0), grad_norm=norms), fixed_batch=calm)
@@ -146,7 +146,7 @@ def test_one_hard_batch_is_no_spike_where_a_fixed_batch_does_not_feel_it() -> No
 def test_a_hump_above_the_start_in_the_first_steps_is_told() -> None:
     finding = found(probed([3.0, 4.0, 5.0, 4.0, 3.0, *[2.8 - 0.01 * i for i in range(36)]]))["spike"]
     assert finding.verdict is Verdict.WARN
-    assert "from 3.00 to 5.00" in finding.what
+    assert "from 3.00 to 5.00" in finding.message
 
 
 def test_gradients_of_warm_up_are_no_spikes() -> None:
@@ -232,4 +232,4 @@ def test_no_curve_whatever_breaks_a_check(
         [Point(i, *one) for i, one in enumerate(some)], seen(held), seen(probe), list(enumerate(norms)),
         steps, size, steps, steps or None, size, size, done,
     )  # fmt: skip
-    assert all(one.what for one in found(curve).values())
+    assert all(one.message for one in found(curve).values())

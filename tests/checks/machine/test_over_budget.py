@@ -33,7 +33,7 @@ def uneven() -> Any:
 def test_a_run_within_its_budget_passes_with_the_numbers() -> None:
     found = looked({"max_hours": 1.0, "max_usd": 10.0, "usd_per_device_hour": 2.0})
     assert found.verdict is Verdict.PASS
-    assert "3 min 45 s" in found.what and "of $10.00" in found.what and not found.fix
+    assert "3 min 45 s" in found.message and "of $10.00" in found.message and not found.fix
     assert found.numbers["hours"] == pytest.approx(RUN / 3600)
 
 
@@ -41,7 +41,7 @@ def test_too_many_hours_fail_and_fewer_epochs_that_fit_are_proposed() -> None:
     found = looked({"max_hours": 0.8 * RUN / 3600})
     assert found.verdict is Verdict.FAIL
     epochs = found.fix["train.num_train_epochs"]
-    assert 1.0 <= epochs < 3.0 and f"{epochs:g} of 3 epochs" in found.todo
+    assert 1.0 <= epochs < 3.0 and f"{epochs:g} of 3 epochs" in found.remedy
     assert looked({"max_hours": 0.8 * RUN / 3600}, train={"num_train_epochs": epochs}).verdict is Verdict.PASS
 
 
@@ -49,7 +49,7 @@ def test_too_much_money_fails_and_steps_that_fit_are_proposed() -> None:
     budget = {"max_usd": 0.1, "usd_per_device_hour": 3.0}
     train = {"max_steps": 300, "eval_steps": 100, "save_strategy": "no"}
     found = looked(budget, train=train, write=None)
-    assert found.verdict is Verdict.FAIL and "$0.14 ($0.14 to $0.14) of $0.10" in found.what
+    assert found.verdict is Verdict.FAIL and "$0.14 ($0.14 to $0.14) of $0.10" in found.message
     steps = found.fix["train.max_steps"]
     assert 100 <= steps < 300
     assert looked(budget, train=train | {"max_steps": steps}, write=None).verdict is Verdict.PASS
@@ -79,16 +79,16 @@ def test_the_limit_is_the_budget_itself() -> None:
 def test_less_than_an_epoch_is_not_proposed() -> None:
     found = looked({"max_hours": 0.3 * RUN / 3600})
     assert found.verdict is Verdict.FAIL and not found.fix
-    assert "epochs" in found.todo
+    assert "epochs" in found.remedy
 
 
 def test_padding_and_many_looks_are_named_where_they_cost() -> None:
     padded = made.timing(0.5, 1_000, padded_tokens=[2_000] * 50)
     found = looked({"max_hours": 0.01}, padded, train={"eval_steps": 10})
-    assert "50 % of the places are padding" in found.todo and "2.0 times shorter" in found.todo
-    assert "raise train.eval_steps" in found.todo
+    assert "50 % of the places are padding" in found.remedy and "2.0 times shorter" in found.remedy
+    assert "raise train.eval_steps" in found.remedy
     plain = looked({"max_hours": 0.01}, train={"eval_steps": 150})
-    assert "padding" not in plain.todo and "eval_steps" not in plain.todo
+    assert "padding" not in plain.remedy and "eval_steps" not in plain.remedy
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_without_anything_to_hold_against_it_is_not_looked_at(
     budget: dict[str, Any], machine: dict[str, Any], reason: str
 ) -> None:
     found = looked(budget, **machine)
-    assert found.verdict is Verdict.SKIP and reason in found.what
+    assert found.verdict is Verdict.SKIP and reason in found.message

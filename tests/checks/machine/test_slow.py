@@ -45,14 +45,16 @@ def tried(saves: float, sure: bool = True) -> list[dict[str, Any]]:
 def test_slow_alone_is_no_finding() -> None:
     found = judged(matmul_share=0.01)
     assert found.verdict is Verdict.PASS
-    assert "1,234 useful tokens per second" in found.what and "1 %" in found.what
+    assert "1,234 useful tokens per second" in found.message and "1 %" in found.message
 
 
 def test_a_measured_reason_warns_with_its_times_and_its_fix() -> None:
     found = judged(tried=tried(0.4), mfu=0.1)
     assert found.verdict is Verdict.WARN
-    assert "eager attention" in found.what and "600 ms instead of 1.0 s" in found.what and "(MFU)" in found.what
-    assert found.fix == {"model.attention": "sdpa"} and "Set model.attention: sdpa." in found.todo
+    assert (
+        "eager attention" in found.message and "600 ms instead of 1.0 s" in found.message and "(MFU)" in found.message
+    )
+    assert found.fix == {"model.attention": "sdpa"} and "Set model.attention: sdpa." in found.remedy
 
 
 @pytest.mark.parametrize(("saves", "verdict"), [(0.19, Verdict.PASS), (0.2, Verdict.WARN)])
@@ -67,13 +69,13 @@ def test_what_noise_may_be_is_not_named() -> None:
 @pytest.mark.parametrize(("share", "verdict"), [(0.49, Verdict.WARN), (0.5, Verdict.PASS)])
 def test_a_run_that_makes_good_use_of_its_device_is_left_alone(share: float, verdict: Verdict) -> None:
     found = judged(matmul_share=share, tried=tried(0.3))
-    assert found.verdict is verdict and "eager" in found.what
+    assert found.verdict is verdict and "eager" in found.message
 
 
 def test_a_loader_that_cannot_keep_up_is_named() -> None:
     found = judged(wait_share=0.3)
     assert found.verdict is Verdict.WARN and not found.fix
-    assert "30 % of each step is spent waiting" in found.what and "which is 0" in found.todo
+    assert "30 % of each step is spent waiting" in found.message and "which is 0" in found.remedy
     assert judged(wait_share=0.19).verdict is Verdict.PASS
 
 
@@ -130,7 +132,7 @@ def looked(harness: ProbeHarness, **timing: Any) -> Any:
 
 def test_a_clean_run_of_a_small_model_on_a_cpu_passes(harness: ProbeHarness) -> None:
     found = looked(harness)
-    assert found.verdict is Verdict.PASS, found.what
+    assert found.verdict is Verdict.PASS, found.message
     assert found.numbers["matmul_share"] < 0.1
 
 
@@ -192,7 +194,7 @@ def test_padding_is_named_with_what_it_costs(harness: ProbeHarness, monkeypatch:
     monkeypatch.setattr(ProbeHarness, "gradients", lambda self, some: time.sleep(some[0]["input_ids"].numel() / 1e5))
     found = looked(harness, padded_tokens=[3_000] * 50)
     assert found.verdict is Verdict.WARN
-    assert "padding in the batches" in found.what
+    assert "padding in the batches" in found.message
     assert found.fix == {"train.train_sampling_strategy": "group_by_length"}
 
 

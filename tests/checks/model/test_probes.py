@@ -44,7 +44,7 @@ def bad(report: Report) -> set[str]:
 @pytest.mark.parametrize("packing", [False, True])
 def test_a_sound_run_passes_every_probe(tmp_path: Path, adapter: str | None, packing: bool) -> None:
     report = probed(tmp_path, model={"adapter": adapter} if adapter else {}, train={"packing": packing})
-    assert not bad(report), [finding.what for finding in report.of(Verdict.FAIL, Verdict.WARN)]
+    assert not bad(report), [finding.message for finding in report.of(Verdict.FAIL, Verdict.WARN)]
     passed = {finding.check for finding in report.of(Verdict.PASS)}
     assert {"model-pairs-shuffled", "model-rate-critical", "model-save-reload", "model-accumulation-bias"} <= passed
     assert ("packs-leak" in passed) == packing
@@ -198,7 +198,7 @@ def test_a_model_in_which_nothing_is_trained_is_found_and_breaks_no_other_probe(
     with mock.patch.object(TrlEngine, "build", frozen):
         report = probed(tmp_path)
     assert bad(report) == {"model-nothing-trainable"}
-    assert "see model-nothing-trainable" in report["model-rate-critical"].what
+    assert "see model-nothing-trainable" in report["model-rate-critical"].message
 
 
 def test_rounding_of_sixteen_bits_is_not_taken_for_a_rate_that_is_too_high(tmp_path: Path) -> None:

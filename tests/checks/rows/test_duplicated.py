@@ -40,7 +40,7 @@ def reworded(row: Conversation, changes: int) -> Conversation:
 
 def test_different_rows_pass_with_their_number() -> None:
     _, judgement = judged(duplicated, talks(rows(60), rows(10)))
-    assert judgement.verdict is Verdict.PASS and "70 rows" in judgement.what
+    assert judgement.verdict is Verdict.PASS and "70 rows" in judgement.message
 
 
 def test_exact_copies_are_found_whatever_case_white_space_and_unicode_form() -> None:
@@ -49,7 +49,7 @@ def test_exact_copies_are_found_whatever_case_white_space_and_unicode_form() -> 
     wide = talk("ｈｅｌｌｏ wide world", "an answer"), talk("Hello wide world", "An answer")
     measured, judgement = judged(duplicated, talks([*some, copy, *wide]))
     assert judgement.verdict is Verdict.WARN
-    assert measured.numbers["exact"] == 2 and "2 (2 %) are exact copies" in judgement.what
+    assert measured.numbers["exact"] == 2 and "2 (2 %) are exact copies" in judgement.message
     witness = measured.witnesses[0]
     assert witness.place == Place("chats.jsonl", 99, 98) and "chats.jsonl:4, row 3" in witness.note
     assert some[3].messages[1]["content"][:100] in witness.beside
@@ -58,7 +58,7 @@ def test_exact_copies_are_found_whatever_case_white_space_and_unicode_form() -> 
 def test_a_large_share_of_copies_fails() -> None:
     some = rows(80)
     _, judgement = judged(duplicated, talks([*some, *(talk(*said(row)) for row in some[:20])]))
-    assert judgement.verdict is Verdict.FAIL and "20 (20 %) are exact copies" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "20 (20 %) are exact copies" in judgement.message
     _, judgement = judged(duplicated, talks([*some, *(talk(*said(row)) for row in some[:19])]))
     assert judgement.verdict is Verdict.WARN
 
@@ -70,7 +70,7 @@ def said(row: Conversation) -> list[str]:
 def test_one_copy_among_many_rows_passes_and_is_told() -> None:
     some = rows(150)
     _, judgement = judged(duplicated, talks([*some, talk(*said(some[5]))]))
-    assert judgement.verdict is Verdict.PASS and "1 (0.7 %) are exact copies" in judgement.what
+    assert judgement.verdict is Verdict.PASS and "1 (0.7 %) are exact copies" in judgement.message
 
 
 def test_near_copies_are_found_with_their_exact_similarity() -> None:
@@ -99,7 +99,7 @@ def test_rows_of_one_template_are_no_copies() -> None:
     some = [talk(f"{letter} order {n}", f"{text(6)} {n}") for n in range(200)]
     measured, judgement = judged(duplicated, talks(some))
     assert measured.numbers["near"] == 0 and measured.numbers["templated"] > 100
-    assert judgement.verdict is Verdict.PASS and "wording that many rows share" in judgement.what
+    assert judgement.verdict is Verdict.PASS and "wording that many rows share" in judgement.message
 
 
 def test_copies_across_the_splits_are_not_its_matter() -> None:

@@ -44,13 +44,16 @@ def test_short_answers_are_answers(text: str) -> None:
 def test_a_turn_that_only_calls_tools_is_an_answer() -> None:
     _, judgement = judged(empty_reply, talks([*GOOD, roles("u c t a"), roles("u c")]))
     assert judgement.verdict is Verdict.PASS
-    assert "102 rows" in judgement.what
+    assert "102 rows" in judgement.message
 
 
 def test_a_few_warn_with_their_place_and_one_in_twenty_fail() -> None:
     measured, judgement = judged(empty_reply, talks([*GOOD, talk("Why?", " "), talk("Who?", "TODO")]))
     assert judgement.verdict is Verdict.WARN
-    assert "2 of 102 rows (2 %)" in judgement.what and "1 with a blank answer, 1 with a placeholder" in judgement.what
+    assert (
+        "2 of 102 rows (2 %)" in judgement.message
+        and "1 with a blank answer, 1 with a placeholder" in judgement.message
+    )
     place = measured.witnesses[0].place
     assert place and (place.line, place.message) == (101, 1)
     _, judgement = judged(empty_reply, talks([*GOOD[:95], *(talk(f"Why {n}?", "") for n in range(5))]))
@@ -73,7 +76,7 @@ def test_none_is_a_label_where_answers_are_labels_and_no_answer_among_sentences(
     assert judged(empty_reply, talks(labels))[1].verdict is Verdict.PASS
     _, judgement = judged(empty_reply, talks([*GOOD, *(talk(f"Q {n}", "None") for n in range(3))]))
     assert judgement.verdict is Verdict.WARN
-    assert "a word that stands for no answer" in judgement.what
+    assert "a word that stands for no answer" in judgement.message
 
 
 def test_one_none_among_many_sentences_passes() -> None:
@@ -84,7 +87,7 @@ def test_answers_that_are_the_question_again_warn_when_some_and_fail_when_most()
     again = [talk(f"What became of order {n}?", f" What became of order {n}?\n") for n in range(60)]
     measured, judgement = judged(empty_reply, talks([*GOOD, *again[:10]]))
     assert judgement.verdict is Verdict.WARN
-    assert "In 10 of 110 rows (9.1 %) an answer is the question again" in judgement.what
+    assert "In 10 of 110 rows (9.1 %) an answer is the question again" in judgement.message
     assert measured.witnesses[0].place and measured.witnesses[0].place.message == 1
     assert judged(empty_reply, talks(again))[1].verdict is Verdict.FAIL
     assert judged(empty_reply, talks([*GOOD, *again[:3]]))[1].verdict is Verdict.PASS, "nothing to correct in them"
@@ -96,7 +99,7 @@ def test_echoes_and_blanks_are_both_told() -> None:
     again = [talk(f"What became of order {n}?", f"What became of order {n}?") for n in range(20)]
     _, judgement = judged(empty_reply, talks([*GOOD, *again, *(talk(f"Why {n}?", "") for n in range(9))]))
     assert judgement.verdict is Verdict.FAIL
-    assert "20 of 129" in judgement.what and "9 with a blank answer" in judgement.what
+    assert "20 of 129" in judgement.message and "9 with a blank answer" in judgement.message
 
 
 def test_clean_real_data_pass(shared: Path) -> None:

@@ -89,9 +89,9 @@ def test_one_damaged_row_warns_and_one_in_twenty_fails() -> None:
     good = [talk(f"Question {n}?", SENTENCES[n % 8]) for n in range(39)]
     _, judgement = judged(encoding, talks([*good, talk("Why?", "lost \ufffd")]))
     assert judgement.verdict is Verdict.WARN
-    assert "40 rows" in judgement.what and "1 with replacement characters" in judgement.what
+    assert "40 rows" in judgement.message and "1 with replacement characters" in judgement.message
     _, judgement = judged(encoding, talks([*good[:19], talk("Why?", "lost \ufffd")]))
-    assert judgement.verdict is Verdict.FAIL and "5 %" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "5 %" in judgement.message
 
 
 def test_a_few_invisible_characters_pass_and_many_warn() -> None:

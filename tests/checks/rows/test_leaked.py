@@ -16,14 +16,14 @@ from tests.checks.talking import clean, judged, read, side, talk, talks
 def test_splits_without_common_rows_pass() -> None:
     _, judgement = judged(leaked, talks(rows(90), rows(10)))
     assert judgement.verdict is Verdict.PASS
-    assert "10 validation rows against 90 training rows" in judgement.what
+    assert "10 validation rows against 90 training rows" in judgement.message
 
 
 def test_a_row_on_both_sides_is_shown_with_both_places() -> None:
     some = rows(60)
     measured, judgement = judged(leaked, talks(some, [*rows(9), talk(*said(some[7]))]))
     assert judgement.verdict is Verdict.FAIL
-    assert "1 of 10 validation rows (10 %)" in judgement.what and "1 exactly" in judgement.what
+    assert "1 of 10 validation rows (10 %)" in judgement.message and "1 exactly" in judgement.message
     (witness,) = measured.witnesses
     assert str(witness.place) == "held.jsonl:10, row 9" and "chats.jsonl:8, row 7" in witness.note
     assert witness.text == witness.beside
@@ -32,7 +32,7 @@ def test_a_row_on_both_sides_is_shown_with_both_places() -> None:
 def test_the_same_prompt_with_another_answer_counts() -> None:
     some = rows(60)
     measured, judgement = judged(leaked, talks(some, [*rows(9), talk(said(some[7])[0], text(30))]))
-    assert judgement.verdict is Verdict.FAIL and "1 with the same prompt and another answer" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "1 with the same prompt and another answer" in judgement.message
     assert measured.witnesses[0].text != measured.witnesses[0].beside
 
 
@@ -49,7 +49,7 @@ def test_near_copies_are_found_and_their_share_decides() -> None:
     assert measured.numbers["near"] + measured.numbers["prompt"] >= 95, "recall of at least 95 %"
     assert judgement.verdict is Verdict.FAIL
     measured, judgement = judged(leaked, talks(some, [*rows(50), near[0]]))
-    assert judgement.verdict is Verdict.WARN and "1 nearly" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "1 nearly" in judgement.message
     assert "alike to training row" in measured.witnesses[0].note and measured.witnesses[0].beside
 
 

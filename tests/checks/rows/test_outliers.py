@@ -26,13 +26,13 @@ def answers(number: int, low: int = 20, high: int = 60) -> list[Conversation]:
 
 def test_answers_of_usual_lengths_pass_with_their_range() -> None:
     _, judgement = judged(outliers, talks(answers(200)))
-    assert judgement.verdict is Verdict.PASS and "200 answers" in judgement.what
+    assert judgement.verdict is Verdict.PASS and "200 answers" in judgement.message
 
 
 def test_one_answer_far_longer_is_shown() -> None:
     measured, judgement = judged(outliers, talks([*answers(200), talk("All of it?", "page after page " * 2000)]))
     assert judgement.verdict is Verdict.WARN
-    assert "1 far longer than the rest (up to 32,000 characters)" in judgement.what
+    assert "1 far longer than the rest (up to 32,000 characters)" in judgement.message
     assert measured.witnesses[0].place and measured.witnesses[0].place.line == 201
     assert len(measured.witnesses[0].text) <= 400
 
@@ -42,12 +42,12 @@ def test_one_answer_that_weighs_as_much_as_fifty_is_shown_among_answers_of_all_l
     mixed = [talk(f"Question {n}?", "x" * round(10 ** chance.uniform(0.5, 2.5))) for n in range(300)]
     assert judged(outliers, talks(mixed))[1].verdict is Verdict.PASS
     _, judgement = judged(outliers, talks([*mixed, talk("All of it?", "page after page " * 400)]))
-    assert "1 far longer than the rest (up to 6,400 characters)" in judgement.what
+    assert "1 far longer than the rest (up to 6,400 characters)" in judgement.message
 
 
 def test_one_answer_far_shorter_is_shown() -> None:
     _, judgement = judged(outliers, talks([*answers(200, 150, 300), talk("All of it?", "a")]))
-    assert judgement.verdict is Verdict.WARN and "1 far shorter (down to 1)" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "1 far shorter (down to 1)" in judgement.message
 
 
 def test_short_and_long_answers_side_by_side_are_two_kinds() -> None:
@@ -61,7 +61,7 @@ def test_an_answer_that_dominates_warns_from_the_limit_on(copies: int, verdict: 
     rows = [*answers(100 - copies), *(talk(f"Other {n}?", refusal) for n in range(copies))]
     _, judgement = judged(outliers, talks(rows))
     assert judgement.verdict is verdict
-    assert verdict is Verdict.PASS or "one and the same answer 25 times (25 %)" in judgement.what
+    assert verdict is Verdict.PASS or "one and the same answer 25 times (25 %)" in judgement.message
 
 
 def test_a_fixed_opening_warns() -> None:
@@ -70,7 +70,7 @@ def test_a_fixed_opening_warns() -> None:
         for n, row in enumerate(answers(100))
     ]
     measured, judgement = judged(outliers, talks(rows))
-    assert judgement.verdict is Verdict.WARN and "the same first sentence 100 times (100 %)" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "the same first sentence 100 times (100 %)" in judgement.message
     assert "comes 100 times" in measured.witnesses[-1].note
 
 

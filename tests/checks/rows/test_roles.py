@@ -53,7 +53,7 @@ def test_a_few_broken_rows_warn_and_many_fail() -> None:
     sound = [roles("u a") for _ in range(95)]
     measured, judgement = judged(rows_roles, talks([*sound, *(roles("u a a") for _ in range(5))]))
     assert judgement.verdict is Verdict.WARN
-    assert "5 (5 %) with two turns of the assistant in a row" in judgement.what
+    assert "5 (5 %) with two turns of the assistant in a row" in judgement.message
     assert measured.witnesses[0].place == Place("chats.jsonl", 96, 95, 2)
     _, judgement = judged(rows_roles, talks([*sound[:18], roles("u a a"), roles("u a a")]))
     assert judgement.verdict is Verdict.WARN, "two rows are slips, whatever their share"
@@ -69,7 +69,7 @@ def test_rows_that_begin_with_the_assistant_and_end_on_the_user_are_turned(order
 def test_many_turned_rows_fail_and_a_few_greetings_do_not() -> None:
     _, judgement = judged(rows_roles, talks([roles("a u")] * 20))
     assert judgement.verdict is Verdict.FAIL
-    assert "20 (100 %) that begin with the assistant and end on the user" in judgement.what
+    assert "20 (100 %) that begin with the assistant and end on the user" in judgement.message
     _, judgement = judged(rows_roles, talks([roles("u a")] * 195 + [roles("a u a u")] * 5))
     assert judgement.verdict is Verdict.WARN
     assert rows_roles.faults(roles("a u a")) == {}, "a greeting first"
@@ -78,13 +78,13 @@ def test_many_turned_rows_fail_and_a_few_greetings_do_not() -> None:
 def test_rows_without_any_answer_fail_when_they_are_most() -> None:
     _, judgement = judged(rows_roles, talks([roles("u")] * 5 + [roles("u a")] * 5))
     assert judgement.verdict is Verdict.FAIL
-    assert "5 have no answer at all" in judgement.what
+    assert "5 have no answer at all" in judgement.message
 
 
 def test_rows_that_end_on_the_user_warn() -> None:
     _, judgement = judged(rows_roles, talks([roles("u a u")] * 20))
     assert judgement.verdict is Verdict.WARN
-    assert "20 (100 %) that end on another turn" in judgement.what
+    assert "20 (100 %) that end on another turn" in judgement.message
 
 
 def test_two_messages_of_the_user_in_one_of_many_rows_pass() -> None:

@@ -31,7 +31,7 @@ CARDS = ["4111 1111 1111 1111", "4111-1111-1111-1111", "5555555555554444", "3782
 @pytest.mark.parametrize("key", KEYS)
 def test_keys_are_found_and_only_four_characters_are_shown(key: str) -> None:
     measured, judgement = judged(secrets, talks([talk("Which key?", f"Use {key} for it.")]))
-    assert judgement.verdict is Verdict.WARN and "1 key" in judgement.what and "1 row" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "1 key" in judgement.message and "1 row" in judgement.message
     (witness,) = measured.witnesses
     assert witness.text == f"Use {key[:4]}… for it."
     assert witness.place and witness.place.message == 1
@@ -82,12 +82,12 @@ def test_every_secret_near_a_witness_is_masked() -> None:
 def test_secrets_in_questions_do_not_count() -> None:
     _, judgement = judged(secrets, talks([talk("I am rosa@uni.ch, what now?", "Wait.")] * 3))
     assert judgement.verdict is Verdict.PASS
-    assert "3 answers" in judgement.what
+    assert "3 answers" in judgement.message
 
 
 def test_even_many_secrets_only_warn() -> None:
     _, judgement = judged(secrets, talks(talk(f"Q {n}", f"Write to r{n}@uni.ch.") for n in range(50)))
-    assert judgement.verdict is Verdict.WARN and "50 e-mail addresses, in 50 rows" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "50 e-mail addresses, in 50 rows" in judgement.message
 
 
 def test_check_digits_are_those_of_the_norm() -> None:

@@ -29,7 +29,7 @@ def found(samples: Samples, template: Any = None) -> tuple[Any, Judgement]:
 def test_loops_up_to_the_limit_fail() -> None:
     measured, judgement = found(sampled([cut(f"The {n} is red. {LOOP}") for n in range(20)]))
     assert judgement.verdict is Verdict.FAIL
-    assert judgement.what == "Of 20 answers after 200 steps 20 repeat themselves (of the base's 0)."
+    assert judgement.message == "Of 20 answers after 200 steps 20 repeat themselves (of the base's 0)."
     assert "of its four-word runs stood in it before" in measured.witnesses[0].note
 
 
@@ -51,7 +51,7 @@ def test_every_kind_of_loop_is_seen(text: str) -> None:
 def test_weak_babble_that_ends_passes() -> None:
     _, judgement = found(sampled(map(done, BABBLE)))
     assert judgement.verdict is Verdict.PASS
-    assert judgement.what == "16 answers: none loops, is empty or holds pieces of the template."
+    assert judgement.message == "16 answers: none loops, is empty or holds pieces of the template."
 
 
 def test_stories_up_to_the_limit_are_no_loops() -> None:
@@ -67,7 +67,7 @@ def test_a_few_loops_of_a_small_model_are_no_fault(loops: int, verdict: str) -> 
 def test_loops_that_become_rarer_than_the_base_s_only_warn() -> None:
     answers = mixed([cut(LOOP)] * 14, 20)
     _, judgement = found(sampled(answers, cut(LOOP)))
-    assert judgement.verdict is Verdict.WARN and "14 repeat themselves (of the base's 20)" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "14 repeat themselves (of the base's 20)" in judgement.message
     assert found(sampled([cut(LOOP)] * 20, cut(LOOP)))[1].verdict is Verdict.FAIL
 
 
@@ -88,7 +88,7 @@ def test_one_verse_among_the_references_excuses_only_its_own_answer() -> None:
 
 def test_empty_answers_fail_before_they_are_most() -> None:
     _, judgement = found(sampled(mixed([done("")] * 8, 20)))
-    assert judgement.verdict is Verdict.FAIL and "8 are empty (of the base's 0)" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "8 are empty (of the base's 0)" in judgement.message
     assert found(sampled(mixed([done("")], 20)))[1].verdict is Verdict.PASS
     assert found(sampled(mixed([done("\n ")] * 3, 20)))[1].verdict is Verdict.WARN
 
@@ -120,7 +120,7 @@ def test_an_answer_that_is_still_thinking_is_not_empty() -> None:
 def test_pieces_of_a_template_fail_and_are_shown(text: str, piece: str) -> None:
     measured, judgement = found(sampled(mixed([cut(text)] * 8, 20)))
     assert judgement.verdict is Verdict.FAIL
-    assert "8 hold pieces of the chat template (of the base's 0)" in judgement.what
+    assert "8 hold pieces of the chat template (of the base's 0)" in judgement.message
     assert measured.witnesses[0].note == f"holds {piece!r}"
 
 
@@ -161,7 +161,7 @@ def test_several_kinds_that_are_together_most_fail() -> None:
     answers = mixed([*[cut(LOOP)] * 11, *[done("")] * 2, *[cut("x<|im_end|>")] * 2], 20)
     measured, judgement = found(sampled(answers))
     assert judgement.verdict is Verdict.FAIL and measured.numbers["any"] == 15
-    assert "11 repeat themselves" in judgement.what and "2 are empty" in judgement.what
+    assert "11 repeat themselves" in judgement.message and "2 are empty" in judgement.message
 
 
 def test_one_word_answers_pass() -> None:

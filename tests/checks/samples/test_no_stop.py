@@ -24,8 +24,8 @@ def found(samples: Samples) -> tuple[Any, Judgement]:
 def test_answers_that_all_run_to_the_limit_fail_with_the_numbers() -> None:
     measured, judgement = found(sampled([cut(f"{GOES_ON} {n}") for n in range(20)]))
     assert judgement.verdict is Verdict.FAIL
-    assert "20 of 20 answers run to the limit of 120 tokens after 200 steps" in judgement.what
-    assert "of the base's 20 do" in judgement.what
+    assert "20 of 20 answers run to the limit of 120 tokens after 200 steps" in judgement.message
+    assert "of the base's 20 do" in judgement.message
     assert len(measured.witnesses) == 5
     first = measured.witnesses[0]
     assert first.text.startswith("asked: Which capital? (0)\ntuned: The most famous lake")
@@ -37,7 +37,7 @@ def test_answers_that_all_run_to_the_limit_fail_with_the_numbers() -> None:
 def test_answers_that_end_pass_however_clumsy_they_are() -> None:
     _, judgement = found(sampled(map(done, BABBLE)))
     assert judgement.verdict is Verdict.PASS
-    assert judgement.what == "All 16 answers end by themselves (of the base's 0 do)."
+    assert judgement.message == "All 16 answers end by themselves (of the base's 0 do)."
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_few_loops_are_no_fault_most_are(open_ones: int, verdict: str) -> None
 
 def test_an_end_that_is_being_learnt_only_warns_and_says_so() -> None:
     _, judgement = found(sampled(mixed([cut(GOES_ON)] * 14, 20)))
-    assert judgement.verdict is Verdict.WARN and "so that it is being learnt" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "so that it is being learnt" in judgement.message
 
 
 def test_an_end_that_was_lost_fails_below_half() -> None:
@@ -87,13 +87,13 @@ def test_the_mark_behind_which_answers_go_on_is_named() -> None:
     raw = "The lake.<|im_end|>\n<|im_start|>user\nAnd the river?"
     measured, judgement = found(sampled([cut("The lake.\nuser\nAnd the river?", raw)] * 8))
     assert judgement.verdict is Verdict.FAIL
-    assert "behind which they go on: <|im_end|> (8 answers)" in judgement.what
+    assert "behind which they go on: <|im_end|> (8 answers)" in judgement.message
     assert measured.witnesses[0].note == "120 tokens; goes on behind <|im_end|>"
     assert "<|im_end|>" in measured.witnesses[0].text
 
 
 def test_a_generation_without_stop_tokens_is_said() -> None:
-    assert "has no stop token" in found(sampled([cut(GOES_ON)] * 8, stop_token_ids=()))[1].what
+    assert "has no stop token" in found(sampled([cut(GOES_ON)] * 8, stop_token_ids=()))[1].message
 
 
 def test_a_trial_of_a_few_steps_only_warns() -> None:

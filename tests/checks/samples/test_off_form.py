@@ -45,24 +45,24 @@ def found(
 def test_prose_instead_of_json_fails() -> None:
     measured, judgement = found(parsed, [done(prose(n)) for n in range(20)])
     assert judgement.verdict is Verdict.FAIL
-    assert "100 % of the training answers are such that each is JSON that parses" in judgement.what
-    assert "of 20 answers 20 are not (of the base's 20)" in judgement.what
+    assert "100 % of the training answers are such that each is JSON that parses" in judgement.message
+    assert "of 20 answers 20 are not (of the base's 20)" in judgement.message
     assert len(measured.witnesses) == 5 and "JSON" in measured.witnesses[0].note
 
 
 def test_answers_in_the_form_pass_and_say_which() -> None:
     _, judgement = found(parsed, [done(parsed(n)) for n in range(20)])
-    assert judgement.verdict is Verdict.PASS and "is JSON that parses" in judgement.what
+    assert judgement.verdict is Verdict.PASS and "is JSON that parses" in judgement.message
 
 
 def test_json_that_is_not_quite_right_yet_only_warns() -> None:
     _, judgement = found(parsed, [done(parsed(n)[:-3]) for n in range(20)])
-    assert judgement.verdict is Verdict.WARN and "and they come nearer" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "and they come nearer" in judgement.message
 
 
 def test_json_with_other_keys_warns() -> None:
     _, judgement = found(parsed, [done('{"answer": "the order is on its way to you and us"}')] * 20)
-    assert judgement.verdict is Verdict.WARN and "is JSON with label, score" in judgement.what
+    assert judgement.verdict is Verdict.WARN and "is JSON with label, score" in judgement.message
 
 
 @pytest.mark.parametrize(("lacking", "verdict"), [(5, "pass"), (9, "warn"), (13, "warn"), (14, "fail")])
@@ -75,7 +75,7 @@ def test_a_few_answers_may_miss_it(lacking: int, verdict: str) -> None:
 def test_a_closing_that_is_missing_fails_and_one_that_is_there_passes() -> None:
     short = [done(letter(n).partition("\n\nBest")[0]) for n in range(20)]
     _, judgement = found(letter, short)
-    assert judgement.verdict is Verdict.FAIL and 'Best regards,\\nyour shop team"' in judgement.what
+    assert judgement.verdict is Verdict.FAIL and 'Best regards,\\nyour shop team"' in judgement.message
     assert found(letter, [done(letter(n)) for n in range(20)])[1].verdict is Verdict.PASS
 
 
@@ -84,20 +84,20 @@ def test_a_line_that_every_answer_has_is_asked_for() -> None:
         return f"{prose(number)}\n#### {number}"
 
     _, judgement = found(sums, [done(prose(n)) for n in range(20)])
-    assert judgement.verdict is Verdict.FAIL and 'has a line that begins with "####"' in judgement.what
+    assert judgement.verdict is Verdict.FAIL and 'has a line that begins with "####"' in judgement.message
     assert found(sums, [done(sums(n)) for n in range(20)])[1].verdict is Verdict.PASS
 
 
 def test_another_language_fails() -> None:
     _, judgement = found(lambda n: prose(n, GERMAN), [done(prose(n)) for n in range(20)])
-    assert judgement.verdict is Verdict.FAIL and "common words of the training answers" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "common words of the training answers" in judgement.message
     assert found(lambda n: prose(n, GERMAN), [done(prose(n, GERMAN)) for n in range(50, 70)])[1].verdict is Verdict.PASS
 
 
 def test_another_script_fails_although_answers_do_not_end() -> None:
     russian = "заказ уже в пути и будет у вас через день или два мы просим прощения"
     _, judgement = found(lambda n: prose(n, russian), [cut(prose(n)) for n in range(20)])
-    assert judgement.verdict is Verdict.FAIL and "Cyrillic letters" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "Cyrillic letters" in judgement.message
 
 
 def test_labels_that_become_sentences_fail() -> None:
@@ -105,7 +105,7 @@ def test_labels_that_become_sentences_fail() -> None:
         return ("positive", "negative", "neutral")[number % 3]
 
     _, judgement = found(label, [done(prose(n)) for n in range(20)])
-    assert judgement.verdict is Verdict.FAIL and "is one of 3 answers" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "is one of 3 answers" in judgement.message
     # The wrong label is a matter of skill, not of form.
     assert found(label, [done("neutral")] * 20)[1].verdict is Verdict.PASS
 
@@ -114,7 +114,7 @@ def test_far_too_long_answers_fail() -> None:
     _, judgement = found(
         lambda n: prose(n, most=14), [done(" ".join(prose(n + i) for i in range(12))) for n in range(20)]
     )
-    assert judgement.verdict is Verdict.FAIL and "characters long" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "characters long" in judgement.message
 
 
 def test_weak_babble_in_prose_is_in_form() -> None:

@@ -26,15 +26,15 @@ def found(samples: Samples, before: float = 3.0, after: float = 2.0) -> tuple[An
 def test_the_same_answers_fail_with_what_the_loss_did() -> None:
     measured, judgement = found(sampled(STORIES_20, STORIES_20))
     assert judgement.verdict is Verdict.FAIL
-    assert "20 of 20 answers are the base's after 200 steps, 20 of them word for word" in judgement.what
-    assert "the held-out loss went from 3.000 to 2.000" in judgement.what
+    assert "20 of 20 answers are the base's after 200 steps, 20 of them word for word" in judgement.message
+    assert "the held-out loss went from 3.000 to 2.000" in judgement.message
     assert measured.witnesses[0].note == "100% alike" and len(measured.witnesses) == 5
 
 
 def test_nearly_the_same_answers_fail() -> None:
     near = [cut(one.text.replace("The", "A", 1)) for one in STORIES_20]
     _, judgement = found(sampled(near, STORIES_20), 3.0, 2.99)
-    assert judgement.verdict is Verdict.FAIL and "to 2.990" in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "to 2.990" in judgement.message
 
 
 def test_new_answers_pass_however_weak() -> None:
@@ -51,13 +51,13 @@ def test_a_base_that_answers_as_the_data_do_need_not_change() -> None:
     right = [done(reference(n)) for n in range(20)]
     _, judgement = found(sampled(right, right), 0.1, 0.1)
     assert judgement.verdict is Verdict.PASS
-    assert judgement.what == "The base answers 20 of 20 prompts as the data do already."
+    assert judgement.message == "The base answers 20 of 20 prompts as the data do already."
 
 
 def test_a_base_that_knows_the_task_need_not_change() -> None:
     close = [done(f"Of course. {reference(n)} That is all there is to say.") for n in range(20)]
     _, judgement = found(sampled(close, close), 0.3, 0.3)
-    assert judgement.verdict is Verdict.PASS and "The base knows this task already" in judgement.what
+    assert judgement.verdict is Verdict.PASS and "The base knows this task already" in judgement.message
 
 
 def test_labels_that_are_right_more_often_than_by_chance_may_stay() -> None:
@@ -69,7 +69,7 @@ def test_one_label_for_everything_is_no_knowledge() -> None:
     constant = [done("positive")] * 20
     _, judgement = found(sampled(constant, constant, references=LABELS))
     assert judgement.verdict is Verdict.FAIL and "10 of 10 answers (10 more the base answers as the data do)" in (
-        judgement.what
+        judgement.message
     )
 
 
@@ -89,7 +89,7 @@ def test_own_prompts_count() -> None:
 
 def test_a_loss_that_was_not_measured_is_not_spoken_of() -> None:
     _, judgement = judged(unchanged, sampled(STORIES_20, STORIES_20), Trial(Curve(), Timing(), 200, 200))
-    assert judgement.verdict is Verdict.FAIL and "loss" not in judgement.what
+    assert judgement.verdict is Verdict.FAIL and "loss" not in judgement.message
 
 
 def test_a_short_trial_only_warns_and_few_samples_are_skipped() -> None:

@@ -12,12 +12,12 @@ from tests.checks.template_material import Words, judged, reading
 def test_the_limit_is_one_in_a_hundred(count: int, verdict: Verdict) -> None:
     judgement = judged(check, check.measure(reading(double_bos=count), Words()))
     assert judgement.verdict is verdict
-    assert "<s>" in judgement.what
+    assert "<s>" in judgement.message
 
 
 def test_both_splits_count() -> None:
     found = check.measure(reading(double_bos=60, validation={"double_bos": 40}), Words())
-    assert "100 of 200 documents (50 %)" in judged(check, found).what
+    assert "100 of 200 documents (50 %)" in judged(check, found).message
 
 
 def test_a_tokenizer_without_beginning_token_cannot_double_it() -> None:

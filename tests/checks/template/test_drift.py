@@ -43,12 +43,14 @@ def verdict(source: str, rows: Any = None, kept: SavedTemplate | None = None) ->
 def test_every_template_that_trl_ships_passes() -> None:
     for name, source in shipped().items():
         judgement = verdict(source)
-        assert judgement.verdict is Verdict.PASS, (name, judgement.what)
+        assert judgement.verdict is Verdict.PASS, (name, judgement.message)
 
 
 def test_what_was_compared_is_said() -> None:
     judgement = verdict(CHATML, conversations(KINDS["several turns"], KINDS["several turns"]))
-    assert judgement.what == ("2 conversations of 1 kind: in all 4 turns the prompt of inference is what was trained.")
+    assert judgement.message == (
+        "2 conversations of 1 kind: in all 4 turns the prompt of inference is what was trained."
+    )
 
 
 BROKEN = {
@@ -96,8 +98,8 @@ def test_a_template_that_drifts_fails(fault: str, kind: str) -> None:
     found = measured(source, conversations(KINDS[kind]))
     judgement = judged(check, found)
     assert judgement.verdict is Verdict.FAIL
-    assert words in judgement.what
-    assert "1 of 1 conversations" in judgement.what
+    assert words in judgement.message
+    assert "1 of 1 conversations" in judgement.message
     first = found.witnesses[0]
     assert first.place is not None and first.place.line == 1 and first.place.message
     assert KINDS[kind][first.place.message]["role"] == "assistant"
@@ -107,13 +109,13 @@ def test_a_template_that_drifts_fails(fault: str, kind: str) -> None:
 def test_only_the_rows_of_drifting_kinds_are_counted() -> None:
     source = CHATML.replace("message.content", "message.content ~ ('!' if loop.last and loop.index > 2 else '')")
     rows = conversations(*[KINDS["one turn"]] * 3, *[KINDS["several turns"]] * 2)
-    assert "2 of 5 conversations" in verdict(source, rows).what
+    assert "2 of 5 conversations" in verdict(source, rows).message
 
 
 def test_a_template_that_throws_dice_fails() -> None:
     rows = conversations(*[[user(f"{n}?"), reply("yes")] for n in range(3)])
     dice = "{{ range(100000)|random }}"
-    assert "another text each time" in verdict(dice + CHATML, rows).what
+    assert "another text each time" in verdict(dice + CHATML, rows).message
 
 
 def test_dates_are_no_drift() -> None:
@@ -124,10 +126,10 @@ def test_dates_are_no_drift() -> None:
 def test_thinking_that_the_turn_opens_itself_is_no_drift() -> None:
     opens = CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|im_start|>assistant\\n<think>\\n' }}")
     rows = conversations([user("2+2?"), reply("<think>two and two</think>4")])
-    assert verdict(opens, rows).what.endswith("is what was trained.")
+    assert verdict(opens, rows).message.endswith("is what was trained.")
     silent = verdict(opens, conversations(KINDS["one turn"]))
     assert silent.verdict is Verdict.PASS
-    assert "opens thinking" in silent.what
+    assert "opens thinking" in silent.message
 
 
 def test_reasoning_that_history_forgets_is_told_and_passes() -> None:
@@ -141,7 +143,7 @@ def test_reasoning_that_history_forgets_is_told_and_passes() -> None:
     ]
     judgement = verdict(shipped()[QWEN], conversations(turns, tools=TOOLS))
     assert judgement.verdict is Verdict.PASS
-    assert "reasoning of earlier turns" in judgement.what
+    assert "reasoning of earlier turns" in judgement.message
 
 
 def test_a_greeting_is_not_asked_for() -> None:
@@ -155,9 +157,9 @@ def test_a_greeting_is_not_asked_for() -> None:
 def test_the_saved_template_has_to_be_the_trained_one() -> None:
     other = verdict(CHATML, kept=saved(CHATML.replace("im_end", "end"), CHATML))
     assert other.verdict is Verdict.FAIL
-    assert "5 of 5 conversations" in other.what
-    assert "none will be saved" in verdict(CHATML, kept=saved(None, CHATML)).what
-    assert "cannot be used" in verdict(CHATML, kept=saved("{% for", CHATML)).what
+    assert "5 of 5 conversations" in other.message
+    assert "none will be saved" in verdict(CHATML, kept=saved(None, CHATML)).message
+    assert "cannot be used" in verdict(CHATML, kept=saved("{% for", CHATML)).message
     prompt = verdict(CHATML, kept=saved(CHATML.replace("add_generation_prompt", "false"), CHATML))
     assert prompt.verdict is Verdict.FAIL
 
@@ -184,7 +186,7 @@ def test_nothing_to_compare_proves_nothing() -> None:
 
 def test_kinds_beyond_the_most_are_said() -> None:
     rows = talks(Conversation(KINDS["one turn"], Place("x", n, n), template_kwargs={"number": n}) for n in range(230))
-    assert "30 conversations of rarer kinds left out" in verdict(CHATML, rows).what
+    assert "30 conversations of rarer kinds left out" in verdict(CHATML, rows).message
 
 
 def test_fifteen_thousand_conversations_take_less_than_three_seconds() -> None:

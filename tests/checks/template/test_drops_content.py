@@ -19,7 +19,7 @@ def of(counts: dict[tuple[str, str], int]) -> Lost:
 def test_nothing_lost_passes() -> None:
     judgement = judged(check, check.measure(Lost(), all_kinds()))
     assert judgement.verdict is Verdict.PASS
-    assert "5 conversations" in judgement.what
+    assert "5 conversations" in judgement.message
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,14 @@ def test_a_dropped_message_role_or_call_fails(key: tuple[str, str], words: str) 
     found = check.measure(of({key: 1}), all_kinds())
     judgement = judged(check, found)
     assert judgement.verdict is Verdict.FAIL
-    assert words in judgement.what
+    assert words in judgement.message
     assert len(found.witnesses) == 5
 
 
 def test_reasoning_of_earlier_turns_only_warns() -> None:
     judgement = judged(check, check.measure(of({("assistant", "reasoning_content"): 1}), all_kinds()))
     assert judgement.verdict is Verdict.WARN
-    assert "the reasoning of 1 of 2 assistant messages" in judgement.what
+    assert "the reasoning of 1 of 2 assistant messages" in judgement.message
 
 
 def test_all_reasoning_dropped_fails() -> None:

@@ -18,7 +18,7 @@ CHATS = conversations([user("one"), reply("two")])
 def test_ends_that_are_learnt_and_stop_pass() -> None:
     judgement = judged(check, check.measure(reading(), STOPS, Words(), CHATS))
     assert judgement.verdict is Verdict.PASS
-    assert "100 trained turns" in judgement.what and "</s> (100 %)" in judgement.what
+    assert "100 trained turns" in judgement.message and "</s> (100 %)" in judgement.message
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_ends_that_are_learnt_and_stop_pass() -> None:
 def test_each_fault_fails_and_says_how_many(counters: dict[str, Any], words: str) -> None:
     judgement = judged(check, check.measure(reading(**counters), STOPS, Words(), CHATS))
     assert judgement.verdict is Verdict.FAIL
-    assert words in judgement.what
+    assert words in judgement.message
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(1, Verdict.WARN), (2, Verdict.FAIL)])
@@ -46,11 +46,11 @@ def test_a_second_stop_token_is_one_too() -> None:
 
 
 def test_no_stop_token_at_all_is_said() -> None:
-    assert "it stops at: none" in judged(check, check.measure(reading(), frozenset(), Words(), CHATS)).what
+    assert "it stops at: none" in judged(check, check.measure(reading(), frozenset(), Words(), CHATS)).message
 
 
 def test_ids_without_a_name_are_shown_as_ids() -> None:
-    assert "id 77" in judged(check, check.measure(reading(ends=Counter({77: 9})), STOPS, Words(), CHATS)).what
+    assert "id 77" in judged(check, check.measure(reading(ends=Counter({77: 9})), STOPS, Words(), CHATS)).message
 
 
 def test_without_trained_turns_there_is_nothing_to_end() -> None:

@@ -18,7 +18,7 @@ def error(what: str, line: int) -> TemplateError:
 def test_no_refusal_passes_with_the_number_of_rows() -> None:
     judgement = judged(check, check.measure(refused([])))
     assert judgement.verdict is Verdict.PASS
-    assert "100 rows" in judgement.what
+    assert "100 rows" in judgement.message
 
 
 def test_refused_rows_fail_with_reason_and_place() -> None:
@@ -26,7 +26,7 @@ def test_refused_rows_fail_with_reason_and_place() -> None:
     found = check.measure(refused(errors))
     judgement = judged(check, found)
     assert judgement.verdict is Verdict.FAIL
-    assert "2 of 100 rows" in judgement.what and "System role not supported" in judgement.what
+    assert "2 of 100 rows" in judgement.message and "System role not supported" in judgement.message
     assert [witness.place.line for witness in found.witnesses if witness.place] == [3, 7]
     assert not judgement.fix
 
@@ -42,4 +42,4 @@ def test_reasons_are_gathered_whatever_the_message_is_called() -> None:
 
 def test_more_refusals_than_are_kept_are_counted() -> None:
     judgement = judged(check, check.measure(refused([error("no", 1)], count=5000, rows=9000)))
-    assert "5,000 of 9,000 rows" in judgement.what and "of the first 1" in judgement.what
+    assert "5,000 of 9,000 rows" in judgement.message and "of the first 1" in judgement.message

@@ -15,13 +15,13 @@ def test_the_templates_that_trl_ships_are_safe() -> None:
     rows = conversations(KINDS["several turns"])
     for name, source in shipped().items():
         judgement = judged(check, check.measure(Words(chat_template=source), rows))
-        assert judgement.verdict is Verdict.PASS, (name, judgement.what)
+        assert judgement.verdict is Verdict.PASS, (name, judgement.message)
 
 
 def test_what_was_tried_is_said() -> None:
     found = check.measure(Words(), all_kinds())
     assert found.numbers["rendered"] == 12
-    assert "12 renderings" in judged(check, found).what
+    assert "12 renderings" in judged(check, found).message
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_reaching_inside_fails_even_where_it_is_never_run(source: str) -> None:
     found = check.measure(Words(chat_template=source), all_kinds())
     judgement = judged(check, found)
     assert judgement.verdict is Verdict.FAIL
-    assert "__" in judgement.what or "sandbox" in judgement.what
+    assert "__" in judgement.message or "sandbox" in judgement.message
     assert found.numbers["reached"] and "line 1" in " ".join(witness.note for witness in found.witnesses)
 
 
@@ -53,7 +53,7 @@ def test_a_loop_without_bound_is_stopped_once(monkeypatch: pytest.MonkeyPatch) -
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}"
     found = check.measure(Words(chat_template=loops + "{% endfor %}{% endfor %}"), all_kinds())
     assert judged(check, found).verdict is Verdict.FAIL
-    assert "0.2 s" in judged(check, found).what
+    assert "0.2 s" in judged(check, found).message
     assert found.numbers["rendered"] == 0
 
 
@@ -61,7 +61,7 @@ def test_a_loop_without_bound_is_stopped_once(monkeypatch: pytest.MonkeyPatch) -
 def test_output_without_bound_fails(bomb: str) -> None:
     judgement = judged(check, check.measure(Words(chat_template=bomb), all_kinds()))
     assert judgement.verdict is Verdict.FAIL
-    assert "stopped" in judgement.what
+    assert "stopped" in judgement.message
 
 
 def test_an_attack_that_waits_for_a_word_of_the_data_is_met() -> None:
@@ -77,7 +77,7 @@ def test_an_attack_that_waits_for_a_word_of_the_data_is_met() -> None:
 def test_a_template_that_does_not_compile_fails(source: str) -> None:
     judgement = judged(check, check.measure(Words(chat_template=source), all_kinds()))
     assert judgement.verdict is Verdict.FAIL
-    assert "pars" in judgement.what or "compiled" in judgement.what
+    assert "pars" in judgement.message or "compiled" in judgement.message
 
 
 def test_a_template_that_refuses_rows_is_not_unsafe() -> None:

@@ -16,14 +16,14 @@ def test_cut_replies_fail_above_one_in_a_hundred(cut: int, verdict: Verdict) -> 
     found = cut_reply.measure(reading(cut=cut), settings(max_length=1024, context=8192))
     judgement = judged(cut_reply, found)
     assert judgement.verdict is verdict
-    assert "1,024" in judgement.what
+    assert "1,024" in judgement.message
     assert not judgement.fix  # which length would do is not known
 
 
 def test_a_cut_says_whether_the_model_takes_more() -> None:
     def todo(length: int | None) -> str:
         found = cut_reply.measure(reading(cut=9), settings(max_length=length, context=8192))
-        return judged(cut_reply, found).todo
+        return judged(cut_reply, found).remedy
 
     assert "8,192" in todo(1024)
     assert "Raise" not in todo(8192) and "Raise" not in todo(None)
@@ -32,7 +32,7 @@ def test_a_cut_says_whether_the_model_takes_more() -> None:
 def test_cuts_of_both_splits_are_shown() -> None:
     found = cut_reply.measure(reading(cut=3, validation={"cut": 1}), settings(max_length=64))
     assert found.numbers["cut_by_split"] == {"train": 3, "validation": 1}
-    assert "4 of 200 documents (2 %)" in judged(cut_reply, found).what
+    assert "4 of 200 documents (2 %)" in judged(cut_reply, found).message
 
 
 @given(st.integers(0, 10), st.integers(1, 10))
@@ -40,16 +40,16 @@ def test_an_id_is_outside_exactly_when_the_embedding_has_no_row_for_it(largest: 
     found = outside_vocabulary.measure(reading(largest_id=largest), settings(embedding_rows=rows))
     judgement = judged(outside_vocabulary, found)
     assert (judgement.verdict is Verdict.FAIL) == (largest >= rows)
-    assert str(largest) in judgement.what and str(rows) in judgement.what
+    assert str(largest) in judgement.message and str(rows) in judgement.message
 
 
 def test_validation_and_negative_ids_are_looked_at_too() -> None:
     both = reading(largest_id=5, validation={"largest_id": 12})
-    assert judged(outside_vocabulary, outside_vocabulary.measure(both, settings(embedding_rows=12))).what == (
+    assert judged(outside_vocabulary, outside_vocabulary.measure(both, settings(embedding_rows=12))).message == (
         "The data holds token id 12; the model's embedding has 12 rows (0 to 11)."
     )
     below = outside_vocabulary.measure(reading(largest_id=5, smallest_id=-7), settings(embedding_rows=12))
-    assert "-7" in judged(outside_vocabulary, below).what
+    assert "-7" in judged(outside_vocabulary, below).message
 
 
 def test_an_unknown_embedding_or_no_token_proves_nothing() -> None:
@@ -67,7 +67,7 @@ def test_unknown_tokens_by_their_share(unknown: int, verdict: Verdict) -> None:
     found = tokens_unknown.measure(reading(unknown_tokens=unknown, tokens=10_000), Words())
     judgement = judged(tokens_unknown, found)
     assert judgement.verdict is verdict
-    assert "10,000 tokens" in judgement.what and "<unk>" in judgement.what
+    assert "10,000 tokens" in judgement.message and "<unk>" in judgement.message
 
 
 def test_other_limits_are_obeyed() -> None:

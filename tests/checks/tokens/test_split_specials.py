@@ -40,7 +40,7 @@ def verdict(source: str, *added: str, rows: Any = None) -> Judgement:
 def test_chatml_without_its_tokens_fails_and_can_be_mended() -> None:
     judgement = verdict(CHATML, rows=conversations(KINDS["several turns"]))
     assert judgement.verdict is Verdict.FAIL
-    assert "<|im_start|> into 12 tokens" in judgement.what and "A turn ends with <|im_end|>" in judgement.what
+    assert "<|im_start|> into 12 tokens" in judgement.message and "A turn ends with <|im_end|>" in judgement.message
     assert judgement.fix == {"model.chat_template": "chatml"}
 
 
@@ -51,7 +51,7 @@ def test_chatml_with_its_tokens_passes() -> None:
 def test_one_missing_token_is_named_alone() -> None:
     judgement = verdict(CHATML, "<|im_start|>")
     assert judgement.verdict is Verdict.FAIL
-    assert "<|im_end|> into 10 tokens" in judgement.what and "<|im_start|>" not in judgement.what
+    assert "<|im_end|> into 10 tokens" in judgement.message and "<|im_start|>" not in judgement.message
 
 
 def test_no_fix_where_plain_chatml_would_lose_tools_or_is_not_the_template() -> None:
@@ -63,7 +63,7 @@ def test_a_split_end_of_turn_fails_whatever_it_looks_like() -> None:
     rows = conversations(KINDS["one turn"])
     judgement = verdict(GEMMA, rows=rows)
     assert judgement.verdict is Verdict.FAIL
-    assert "<end_of_turn>" in judgement.what
+    assert "<end_of_turn>" in judgement.message
     assert verdict(GEMMA, "<end_of_turn>", rows=rows).verdict is Verdict.WARN
     assert verdict(GEMMA, "<end_of_turn>", "<start_of_turn>", rows=rows).verdict is Verdict.PASS
 
@@ -76,7 +76,7 @@ def test_headers_in_plain_words_pass() -> None:
     assert verdict(alpaca, rows=conversations(KINDS["several turns"])).verdict is Verdict.PASS
     judgement = verdict(LLAMA2, rows=conversations(KINDS["several turns"]))
     assert judgement.verdict is Verdict.PASS
-    assert "[INST]" in judgement.what and "by design" in judgement.what
+    assert "[INST]" in judgement.message and "by design" in judgement.message
 
 
 def test_tags_in_the_users_texts_and_tools_do_not_count() -> None:

@@ -88,16 +88,16 @@ def test_a_list_is_cut_into_the_same_rows_wherever_the_chunks_end(
 def test_all_broken_lines_are_counted_and_the_first_three_shown(write: Write) -> None:
     bad = ['{"a": 1,,}', '{"a": "unfinished', "[1, 2]", '"text"', '{"a": tru}']
     error = refused(write("rows.jsonl", '{"a": 0}\n' + "".join(f'{line}\n{{"a": 0}}\n' for line in bad)))
-    assert "5 of 11 lines cannot be read" in error.what
+    assert "5 of 11 lines cannot be read" in error.message
     assert error.place
     assert error.place.line == 2
     assert error.place.row == 1
-    assert "line 2: column 9" in error.what
-    assert "→,}" in error.what
-    assert "line 4: column" in error.what
-    assert "line 6: a list of 2 where an object is wanted" in error.what
-    assert "line 8" not in error.what
-    assert "2 more" in error.what
+    assert "line 2: column 9" in error.message
+    assert "→,}" in error.message
+    assert "line 4: column" in error.message
+    assert "line 6: a list of 2 where an object is wanted" in error.message
+    assert "line 8" not in error.message
+    assert "2 more" in error.message
 
 
 def test_a_broken_line_is_told_by_its_line_in_each_way_to_write_rows(write: Write) -> None:
@@ -105,22 +105,22 @@ def test_a_broken_line_is_told_by_its_line_in_each_way_to_write_rows(write: Writ
     error = refused(write("rows.json", listed))
     assert error.place
     assert error.place.line == listed[: listed.index("question 3")].count("\n") + 1
-    assert "→question 3" in error.what
+    assert "→question 3" in error.message
     cut = json.dumps(ROWS, indent=1)[:-40]
     error = refused(write("cut.json", cut))
-    assert "never closed" in error.what
+    assert "never closed" in error.message
     assert error.place
     assert error.place.line == cut.count("\n") + 1
-    assert "the file ends too early" in refused(write("cut.json", cut[: cut.rindex('"completion"')])).what
-    assert "a comma or ] is wanted after row 0" in refused(write("comma.json", '[{"a": 1}\n {"a": 2}]')).what
-    assert "after row 1" in refused(write("open.json", '[{"a": 1},\n {"a": 2}')).what
-    assert "follows" in refused(write("more.json", '[{"a": 1}] x')).what
+    assert "the file ends too early" in refused(write("cut.json", cut[: cut.rindex('"completion"')])).message
+    assert "a comma or ] is wanted after row 0" in refused(write("comma.json", '[{"a": 1}\n {"a": 2}]')).message
+    assert "after row 1" in refused(write("open.json", '[{"a": 1},\n {"a": 2}')).message
+    assert "follows" in refused(write("more.json", '[{"a": 1}] x')).message
     error = refused(write("rows.csv", "a,b\n1,2\n1,2,3\n4\n5,6\n"))
-    assert "2 of 4 rows" in error.what
-    assert "line 3: 3 cells under 2 columns" in error.what
+    assert "2 of 4 rows" in error.message
+    assert "line 3: 3 cells under 2 columns" in error.message
     error = refused(write("quote.csv", 'a,b\n1,2\n1,"2\n3,4\n'))
-    assert "line 3" in error.what
-    assert "1 of 2 rows" in error.what
+    assert "line 3" in error.message
+    assert "1 of 2 rows" in error.message
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.csv"])
@@ -132,51 +132,53 @@ def test_another_encoding_is_told_with_offset_line_and_cure(write: Write, name: 
     }[name]
     text = text if name != "rows.jsonl" else '{"a": "b"}\n{"a": "é"}\n'
     error = refused(write(name, text.encode("latin-1")))
-    assert f"byte 0xe9 at offset {text.index('é')} is not UTF-8" in error.what
+    assert f"byte 0xe9 at offset {text.index('é')} is not UTF-8" in error.message
     assert error.place
     assert error.place.line == 2
-    assert "iconv -f" in error.fix
+    assert "iconv -f" in error.remedy
     for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
         error = refused(write(name, text.encode(encoding)))
-        assert encoding[:6].upper() in error.what
-        assert "offset" in error.what
-        assert "iconv" in error.fix
+        assert encoding[:6].upper() in error.message
+        assert "offset" in error.message
+        assert "iconv" in error.remedy
 
 
 def test_an_empty_file_is_told_from_one_without_rows(write: Write) -> None:
-    assert "the file is empty" in refused(write("a.jsonl", "")).what
-    assert "the file is empty" in refused(write("a.jsonl.gz", gzip.compress(b""))).what
+    assert "the file is empty" in refused(write("a.jsonl", "")).message
+    assert "the file is empty" in refused(write("a.jsonl.gz", gzip.compress(b""))).message
     for name, text in (("a.json", "[]"), ("b.jsonl", "\n\n"), ("c.csv", "a,b\n"), ("d.json", " ")):
-        assert "no rows" in refused(write(name, text)).what
+        assert "no rows" in refused(write(name, text)).message
 
 
 def test_what_cannot_be_read_is_told_with_what_can(write: Write) -> None:
     error = refused(write("rows.jsnl", LINES))
-    assert "Did you mean .jsonl" in error.fix
-    assert ".parquet" in error.fix
-    assert "content is gzip" in refused(write("rows.jsonl", gzip.compress(LINES.encode()))).what
-    assert "2 lists of rows (train, test)" in refused(write("two.json", json.dumps({"train": ROWS, "test": ROWS}))).what
-    assert "Download" in refused("https://example.org/rows.jsonl").fix
+    assert "Did you mean .jsonl" in error.remedy
+    assert ".parquet" in error.remedy
+    assert "content is gzip" in refused(write("rows.jsonl", gzip.compress(LINES.encode()))).message
+    assert (
+        "2 lists of rows (train, test)" in refused(write("two.json", json.dumps({"train": ROWS, "test": ROWS}))).message
+    )
+    assert "Download" in refused("https://example.org/rows.jsonl").remedy
 
 
 def test_rows_that_are_no_objects_are_told_with_their_line(write: Write) -> None:
     error = refused(write("a.json", '[{"a": 1},\n 5]'))
-    assert "a number where an object is wanted: 5" in error.what
+    assert "a number where an object is wanted: 5" in error.message
     assert error.place
     assert error.place.line == 2
     error = refused(write("a.jsonl", '[{"role": "user"}]\n[{"role": "user"}]\n'))
-    assert '{"messages": [...]}' in error.fix
-    assert "neither a list nor an object" in refused(write("b.json", '"text"')).what
+    assert '{"messages": [...]}' in error.remedy
+    assert "neither a list nor an object" in refused(write("b.json", '"text"')).message
 
 
 def test_a_key_that_stands_twice_with_two_meanings_is_refused(write: Write) -> None:
     twice = '{"prompt": "a", "completion": "b", "completion": "c"}'
     for name, text in (("a.jsonl", twice + "\n" + twice), ("a.json", f"[{twice}]"), ("one.jsonl", twice)):
-        assert "the key 'completion' stands twice" in refused(write(name, text)).what
+        assert "the key 'completion' stands twice" in refused(write(name, text)).message
     nested = '{"messages": [{"role": "user", "role": "assistant", "content": "\\":"}]}\n'
-    assert "'role' stands twice" in refused(write("n.jsonl", nested * 2)).what
+    assert "'role' stands twice" in refused(write("n.jsonl", nested * 2)).message
     assert rows(write("same.jsonl", '{"a": 1, "a": 1}\n{"a" : "x\\": {}"}\n')) == [{"a": 1}, {"a": 'x": {}'}]
-    assert "stand twice in the header" in refused(write("a.csv", "a,a\n1,2\n")).what
+    assert "stand twice in the header" in refused(write("a.csv", "a,a\n1,2\n")).message
 
 
 def test_nan_is_nothing_and_depth_has_an_end(write: Write) -> None:
@@ -184,8 +186,8 @@ def test_nan_is_nothing_and_depth_has_an_end(write: Write) -> None:
     assert rows(write("a.json", '[{"a": NaN, "b": -Infinity}]')) == [{"a": None, "b": None}]
     deep = '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"
     for name, text in (("d.jsonl", f'{deep}\n{{"a": 1}}\n'), ("d.json", f"[{deep}]")):
-        assert "nested too deeply" in refused(write(name, text)).what
-    assert "digits" in refused(write("n.json", '[{"a": ' + "9" * 5000 + "}]")).what
+        assert "nested too deeply" in refused(write(name, text)).message
+    assert "digits" in refused(write("n.json", '[{"a": ' + "9" * 5000 + "}]")).message
 
 
 def test_a_row_without_end_is_refused_before_it_fills_the_memory(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,17 +201,17 @@ def test_a_row_without_end_is_refused_before_it_fills_the_memory(write: Write, m
         ("a.csv", f"a\nb\n{long}\n"),
     ):
         error = refused(write(name, text))
-        assert "longer than" in error.what
+        assert "longer than" in error.message
         assert error.place
         assert error.place.line in (2, 3)
     held = json.dumps({"n": 1, "data": ROWS * 99}, indent=1)
     assert rows(write("held.json", held)) == ROWS * 99, "a long list inside an object streams"
-    assert "second list" in refused(write("two.json", json.dumps({"a": ROWS * 99, "b": ROWS}))).what
+    assert "second list" in refused(write("two.json", json.dumps({"a": ROWS * 99, "b": ROWS}))).message
 
 
 @pytest.mark.parametrize("line", ['{"a": "\x1b[31m"}x', "\x1b]0;title\x07", '{"a": "' + "é" * 500])
 def test_excerpts_show_control_characters_and_stay_short(write: Write, line: str) -> None:
-    what = refused(write("a.jsonl", f'{line}\n{{"a": 1}}\n')).what
+    what = refused(write("a.jsonl", f'{line}\n{{"a": 1}}\n')).message
     assert "\x1b" not in what
     assert "\x07" not in what
     assert len(what) < 400

@@ -17,10 +17,10 @@ from tests.data.sources.row_files import LINES, Write, refused, rows
 def test_a_missing_file_names_its_neighbours(write: Write, tmp_path: Path) -> None:
     write("train.jsonl", LINES)
     error = refused(tmp_path / "trian.jsonl")
-    assert "no such file" in error.what
-    assert "Did you mean train.jsonl?" in error.fix
-    assert "train.jsonl" in refused(tmp_path / "zzz.csv").fix
-    assert "does not exist" in refused(tmp_path / "no" / "folder" / "a.json").fix
+    assert "no such file" in error.message
+    assert "Did you mean train.jsonl?" in error.remedy
+    assert "train.jsonl" in refused(tmp_path / "zzz.csv").remedy
+    assert "does not exist" in refused(tmp_path / "no" / "folder" / "a.json").remedy
 
 
 def test_a_folder_gives_its_data_files_by_name_and_nothing_else(write: Write, tmp_path: Path) -> None:
@@ -30,12 +30,12 @@ def test_a_folder_gives_its_data_files_by_name_and_nothing_else(write: Write, tm
         "b.jsonl"
     ] * 5
     assert len(rows(tmp_path / "d", split="b")) == 5
-    assert "Did you mean" in refused(tmp_path / "d", split="bb").fix
+    assert "Did you mean" in refused(tmp_path / "d", split="bb").remedy
     assert len(rows(tmp_path / "d" / "*.jsonl")) == 5
-    assert "no data file fits" in refused(tmp_path / "d" / "*.csv").what
+    assert "no data file fits" in refused(tmp_path / "d" / "*.csv").message
     write("texts/readme.txt", "hello")
-    assert "readme.txt" in refused(tmp_path / "texts").fix
-    assert "Data files lie in d" in refused(tmp_path).fix
+    assert "readme.txt" in refused(tmp_path / "texts").remedy
+    assert "Data files lie in d" in refused(tmp_path).remedy
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_limit_draws_from_all_sources_and_by_seed(two: list[str]) -> None:
     "options", [{"weight": 0}, {"weight": float("nan")}, {"limit": 0}, {"revision": "main"}, {"split": "train"}]
 )
 def test_settings_that_mean_nothing_are_refused(two: list[str], options: dict[str, Any]) -> None:
-    assert next(iter(options)) in refused(two[0], **options).what
+    assert next(iter(options)) in refused(two[0], **options).message
 
 
 def test_the_fingerprint_follows_content_and_mixture_and_not_the_name(write: Write, two: list[str]) -> None:
@@ -123,8 +123,8 @@ def test_an_unreachable_hub_is_told_with_the_way_to_a_local_file(monkeypatch: py
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", offline)
     error = refused("some-org/some-data")
-    assert "Hub could not be reached" in error.what
-    assert "local file" in error.fix
+    assert "Hub could not be reached" in error.message
+    assert "local file" in error.remedy
     assert "some-org/some-data" in str(error)
 
 
@@ -148,4 +148,4 @@ def test_hub_rows_are_streamed_with_split_subset_and_revision(monkeypatch: pytes
     assert count(source) is None
     assert len(ids([Source("some-org/some-data")], max_examples=20)) == 20
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: (_ for _ in ()).throw(ValueError("Bad split: test")))
-    assert "Bad split: test" in refused("some-org/some-data").what
+    assert "Bad split: test" in refused("some-org/some-data").message

@@ -50,4 +50,4 @@ def test_a_damaged_file_is_said_to_be_damaged(write: Write, name: str) -> None:
     good = {"gz": gzip.compress(LINES.encode() * 99)[:-20], "zst": zstandard.compress(LINES.encode() * 99)[:60]}
     error = refused(write(name, good.get(name.split(".")[-1], b"not a table at all")))
     assert name in str(error)
-    assert "damaged" in error.what or "cannot be read as" in error.what
+    assert "damaged" in error.message or "cannot be read as" in error.message

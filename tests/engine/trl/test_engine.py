@@ -240,7 +240,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(
     monkeypatch.setattr(Trainer, "_save_optimizer_and_scheduler", full)
     with pytest.raises(RunError, match=r"disk is full: checkpoint-4 .* MB free") as caught:
         train(SIX(base), prepared, run)
-    assert "checkpoint-2" in caught.value.why
+    assert "checkpoint-2" in caught.value.rationale
     assert [path.name for path in sorted(run.checkpoints.iterdir())] == ["checkpoint-2"]
     monkeypatch.undo()
     assert train(SIX(base), prepared, run, resume=True).resumed_from == 2

@@ -112,7 +112,14 @@ def test_findings_are_there_worst_first_and_the_bad_ones_are_open(full: Reader) 
 
 
 def test_a_finding_has_all_its_parts(full: Reader) -> None:
-    for words in (sample.MASKED.what, sample.MASKED.why, sample.MASKED.todo, "learnt by users", "12,345", "482 ms"):
+    for words in (
+        sample.MASKED.message,
+        sample.MASKED.rationale,
+        sample.MASKED.remedy,
+        "learnt by users",
+        "12,345",
+        "482 ms",
+    ):
         assert words in full.text
     assert "data:\n  loss_on: assistant\ntrain:\n  assistant_only_loss: true\n" in full.text
     assert "data/train.jsonl:12, row 11, message 0" in full.text

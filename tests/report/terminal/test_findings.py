@@ -42,7 +42,7 @@ def test_the_worst_comes_first_whatever_the_order_of_findings() -> None:
 
 def test_a_finding_says_what_why_what_to_do_its_numbers_fix_and_places() -> None:
     text = flat(shown(sample.report()))
-    for words in (sample.MASKED.what, sample.MASKED.why, sample.MASKED.todo):
+    for words in (sample.MASKED.message, sample.MASKED.rationale, sample.MASKED.remedy):
         assert words in text
     assert "learnt by users 12,345" in text
     assert "data.loss_on: assistant" in text
