@@ -6,19 +6,31 @@ import math
 
 
 def count(number: float) -> str:
-    """1234 -> "1,234", 260032 -> "260 k", 7.6e9 -> "7.6 B": whole up to 10,000, then three digits at most."""
+    """Return a count of things: whole up to 10,000, then three digits at most and a letter for thousands.
+
+    >>> count(1234), count(260_032), count(7.6e9)
+    ('1,234', '260 k', '7.6 B')
+    """
     if abs(number) < 10_000:
         return f"{number:,.0f}"
     return _scaled(number, 1000.0, ("", " k", " M", " B", " T"))
 
 
 def many(number: int, noun: str, plural: str = "") -> str:
-    """many(1, "row") -> "1 row", many(1200, "row") -> "1,200 rows", many(2, "batch", "batches") -> "2 batches"."""
+    """Return how many of a noun there are; ``plural`` where it is not ``noun`` and an s.
+
+    >>> many(1, "row"), many(1200, "row"), many(2, "batch", "batches")
+    ('1 row', '1,200 rows', '2 batches')
+    """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def bytes_(number: float) -> str:
-    """1536 -> "1.5 KiB": binary units, as memory and drivers count."""
+    """Return a number of bytes in binary units, as memory and drivers count.
+
+    >>> bytes_(1000), bytes_(1536), bytes_(80 * 2**30)
+    ('1000 B', '1.5 KiB', '80 GiB')
+    """
     return _scaled(number, 1024.0, (" B", " KiB", " MiB", " GiB", " TiB", " PiB"))
 
 
@@ -33,7 +45,11 @@ def _scaled(number: float, base: float, names: tuple[str, ...]) -> str:
 
 
 def seconds(number: float) -> str:
-    """0.25 -> "250 ms", 8.04 -> "8.0 s", 125 -> "2 min 5 s", 180000 -> "2 d 2 h"; NaN -> "unknown"."""
+    """Return a duration, given in seconds, in the one or two units that fit it.
+
+    >>> seconds(0.25), seconds(8.04), seconds(125), seconds(180_000), seconds(float("nan"))
+    ('250 ms', '8.0 s', '2 min 5 s', '2 d 2 h', 'unknown')
+    """
     if not math.isfinite(number):
         return "unknown"
     if number < 0:
@@ -51,9 +67,12 @@ def seconds(number: float) -> str:
     return f"{whole} s"
 
 
-def rate(number: float) -> str:
-    """A learning rate: 2e-5 -> "2e-05", 0.00035 -> "3.5e-04": always a power of ten, two to three digits; NaN ->
-    "unknown"."""
+def lr(number: float) -> str:
+    """Return a learning rate: always a power of ten, with up to three digits.
+
+    >>> lr(2e-5), lr(0.00035), lr(0), lr(float("nan"))
+    ('2e-05', '3.5e-04', '0', 'unknown')
+    """
     if not math.isfinite(number):
         return "unknown"
     if number == 0:
@@ -63,7 +82,11 @@ def rate(number: float) -> str:
 
 
 def share(number: float) -> str:
-    """0.1234 -> "12.3 %"; 0 and 1 are only said when they are exact."""
+    """Return a share from 0 to 1 in percent; 0 and 100 only where they are exact.
+
+    >>> share(0.1234), share(0.00001), share(0.99999), share(1)
+    ('12.3 %', '< 0.1 %', '> 99.9 %', '100 %')
+    """
     percent = 100 * number
     if 0 < percent < 0.1:
         return "< 0.1 %"
@@ -73,6 +96,10 @@ def share(number: float) -> str:
 
 
 def usd(number: float) -> str:
-    """1234.5 -> "$1,234", 12.5 -> "$12.50": cents below a hundred dollars."""
+    """Return an amount of US dollars, with cents below a hundred.
+
+    >>> usd(12.5), usd(1234.5), usd(-3)
+    ('$12.50', '$1,234', '-$3.00')
+    """
     sign = "-" if number < 0 else ""
     return f"{sign}${abs(number):,.2f}" if abs(number) < 100 else f"{sign}${abs(number):,.0f}"

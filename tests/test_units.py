@@ -42,8 +42,8 @@ def test_seconds(number, text) -> None:
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0"), (2e-5, "2e-05"), (3.5e-4, "3.5e-04"), (1, "1e+00")])
-def test_rates(number, text) -> None:
-    assert units.rate(number) == text
+def test_learning_rates(number, text) -> None:
+    assert units.lr(number) == text
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_one_of_something_is_not_many() -> None:
 def test_no_number_is_longer_than_a_column(number: float) -> None:
     assert len(units.count(number)) <= 10
     assert len(units.bytes_(number)) <= 10
-    assert len(units.rate(number)) <= 9
+    assert len(units.lr(number)) <= 9

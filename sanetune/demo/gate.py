@@ -161,8 +161,8 @@ def _words(report: Report) -> dict[str, str]:
     numbers = {finding.check: finding.numbers for finding in report.findings if finding.numbers}
     if rate := numbers.get("model-rate-critical"):
         said["probes"] = (
-            f"a step raises the loss from a rate of {units.rate(rate['critical'])} on; planned is"
-            f" {units.rate(rate['planned'])}"
+            f"a step raises the loss from a rate of {units.lr(rate['critical'])} on; planned is"
+            f" {units.lr(rate['planned'])}"
         )
     if heart := numbers.get("model-cannot-overfit"):
         said["overfit"] = (
@@ -170,7 +170,7 @@ def _words(report: Report) -> dict[str, str]:
             f" {heart['loss']:.2f}, {units.share(heart['same'])} given back word for word"
         )
     if rates := numbers.get("curve-rate-beaten"):
-        listed = ", ".join(f"{one['loss']:.2f} at {units.rate(one['rate'])}" for one in rates["losses"])
+        listed = ", ".join(f"{one['loss']:.2f} at {units.lr(one['rate'])}" for one in rates["losses"])
         said["rates"] = f"held-out loss after {rates['steps']} steps: {listed}"
     trial = Experiments.from_json(report.proof).trial
     if trial and len(losses := trial.curve.validation) > 1:

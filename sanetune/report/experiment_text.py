@@ -40,7 +40,7 @@ def overfit_text(found: Overfit) -> str:
     recited = f"; {found.exact_replies:,} of {replies} recited exactly" if found.replies else ""
     return (
         f"{units.many(found.examples, 'example')}: loss {loss_text(best.losses[0])} → {loss_text(best.final_loss)} in"
-        f" {units.many(best.steps, 'step')} at learning rate {units.rate(best.lr)} (target: {found.target_loss:g})"
+        f" {units.many(best.steps, 'step')} at learning rate {units.lr(best.lr)} (target: {found.target_loss:g})"
         f"{recited}"
     )
 
@@ -55,7 +55,7 @@ def trial_text(found: Trial) -> str:
         first, last = curve.validation[0].loss, curve.validation[-1].loss
         text += f": validation loss {loss_text(first)} → {loss_text(last)}{split}"
     if peak := peak_lr(curve):
-        text += f"; highest learning rate {units.rate(peak[1])} at step {peak[0]:,}"
+        text += f"; highest learning rate {units.lr(peak[1])} at step {peak[0]:,}"
     if found.stopped:
         text += (
             f"; ended early: {escape_control(shorten_middle(found.stopped, LONGEST_REASON), newline=' ', strict=True)}"

@@ -122,20 +122,20 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         usual = float(f"{usual / limits['sum_usual']:.1e}")
     lowest, highest = _lowest(n, usual, limits), _highest(n, limits)
     of = _of(n, summed)
-    span = f"from {units.rate(float(f'{lowest:.1e}'))} to {units.rate(float(f'{highest:.1e}'))}"
+    span = f"from {units.lr(float(f'{lowest:.1e}'))} to {units.lr(float(f'{highest:.1e}'))}"
     fix = {"train.learning_rate": usual}
     if not math.isfinite(rate) or rate <= 0:
         return failed(f"The learning rate is {rate:g}: nothing is learnt.", fix=fix)
     if lowest <= rate <= highest * (1 + 1e-9):
-        return passed(f"{units.rate(rate)} for {of}: published rates go {span}, usual is {units.rate(usual)}.")
+        return passed(f"{units.lr(rate)} for {of}: published rates go {span}, usual is {units.lr(usual)}.")
     high = rate > highest
     times = rate / usual if high else usual / rate
     what = (
-        f"The learning rate {units.rate(rate)} is {_times(times)} {'above' if high else 'below'} the usual"
-        f" {units.rate(usual)} for {of}; published rates go {span}."
+        f"The learning rate {units.lr(rate)} is {_times(times)} {'above' if high else 'below'} the usual"
+        f" {units.lr(usual)} for {of}; published rates go {span}."
     )
     todo = (
-        f"Write learning_rate: {units.rate(usual)} ({n['source']}{', a quarter of it as the loss is summed' * summed})."
+        f"Write learning_rate: {units.lr(usual)} ({n['source']}{', a quarter of it as the loss is summed' * summed})."
     )
     far = rate > highest * limits["fail_above"] if high else rate < lowest / limits["fail_below"]
     return failed(what, todo, fix) if far else warned(what, todo, fix)

@@ -85,4 +85,4 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     what = f"the learning rate is 0 in {n['zeros']:,} of {units.many(n['rates'], 'logged step')} ({where})"
     if n["unexpected"] > 1 and n["share"] >= limits["warn"]:
         return failed(what) if n["share"] >= limits["fail"] else warned(what)
-    return passed(f"{what}; the highest is {units.rate(n['highest'])}")
+    return passed(f"{what}; the highest is {units.lr(n['highest'])}")

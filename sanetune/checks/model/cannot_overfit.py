@@ -92,17 +92,17 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     what = (
         f"{units.many(n['examples'], 'example')} ({n['loss_tokens']:,} learnt tokens) go from a loss of"
-        f" {n['start_loss']:.3g} to {n['loss']:.3g} in {units.many(n['steps'], 'step')} at {units.rate(n['rate'])}"
+        f" {n['start_loss']:.3g} to {n['loss']:.3g} in {units.many(n['steps'], 'step')} at {units.lr(n['rate'])}"
     )
     planned = (
         ""
         if n["planned_rate"] == n["rate"]
-        else f"; at the planned {units.rate(n['planned_rate'])} to {n['planned_loss']:.3g}"
+        else f"; at the planned {units.lr(n['planned_rate'])} to {n['planned_loss']:.3g}"
     )
     if not n["loss"] <= limits["loss"]:
         if n["stuck"] and n["elsewhere"] <= limits["loss"]:
             return _on_tokens(n, what)
-        tried = ", ".join(f"{units.rate(one['rate'])} ({one['loss']:.3g})" for one in n["tries"])
+        tried = ", ".join(f"{units.lr(one['rate'])} ({one['loss']:.3g})" for one in n["tries"])
         return failed(f"{what}, not to {limits['loss']:g}; tried were {tried}{planned}")
     if n["same"] is None:
         return passed(f"{what}{planned}; there is no prompt to ask for them")

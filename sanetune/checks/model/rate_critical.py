@@ -71,8 +71,8 @@ def measure(critical_lr: CriticalLearningRate, run_settings: RunSettings) -> Mea
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     what = (
-        f"The planned rate {units.rate(n['planned'])} is {n['ratio']:.2g} times the critical one,"
-        f" {units.rate(n['critical'])}, beyond which a step raises the loss"
+        f"The planned rate {units.lr(n['planned'])} is {n['ratio']:.2g} times the critical one,"
+        f" {units.lr(n['critical'])}, beyond which a step raises the loss"
     )
     if n["ratio"] < limits["warn"]:
         return passed(what)

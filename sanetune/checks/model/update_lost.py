@@ -67,7 +67,7 @@ def measure(first_step: FirstStep) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     what = (
-        f"One step at {units.rate(n['rate'])} leaves {units.share(n['share'])} of {units.count(n['pulled'])} weights"
+        f"One step at {units.lr(n['rate'])} leaves {units.share(n['share'])} of {units.count(n['pulled'])} weights"
         f" with a gradient where they were ({n['dtype']})"
     )
     fix = {} if n["float32"] else {"model.dtype": "float32"}

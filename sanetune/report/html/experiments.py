@@ -148,7 +148,7 @@ def _trial(curve: Curve) -> Plot | None:
         at = x.at(peak[0])
         plot.rules.append(Rule(at, 14, at, 206, "peak"))
         side = "start" if at < WIDE / 2 else "end"
-        text = f"highest learning rate {units.rate(peak[1])}"
+        text = f"highest learning rate {units.lr(peak[1])}"
         plot.labels.append(Label(at + (6 if side == "start" else -6), 18, text, side))
     plot.draw(series, x, high)
     plot.labels.append(Label(LEFT, 18, "loss", "end"))
@@ -175,10 +175,10 @@ def _cell(losses: Mapping[int, float], step: int) -> str:
 def _overfit(found: Overfit) -> Plot | None:
     best = found.best
     others = [one for one in found.attempts if one is not best]
-    series = [Series(f"learning rate {units.rate(one.lr)}", "before", _by_step(one.losses)) for one in others]
+    series = [Series(f"learning rate {units.lr(one.lr)}", "before", _by_step(one.losses)) for one in others]
     if planned := found.at_planned_lr:
-        series.append(Series(f"planned learning rate {units.rate(planned.lr)}", "probe", _by_step(planned.losses)))
-    series.append(Series(f"learning rate {units.rate(best.lr)}, the best", "held", _by_step(best.losses)))
+        series.append(Series(f"planned learning rate {units.lr(planned.lr)}", "probe", _by_step(planned.losses)))
+    series.append(Series(f"learning rate {units.lr(best.lr)}, the best", "held", _by_step(best.losses)))
     y = axis_of(series, 216, 12, log=True, more=found.target_loss * 0.7)
     if y is None:
         return None
@@ -211,7 +211,7 @@ def _learning_rates(found: LearningRateComparison) -> Plot | None:
     taken: list[float] = []
     for run in sorted(drawn, key=lambda one: -len(lr_labels(found, one))):
         labels, at, loss = lr_labels(found, run), x.at(run.lr), run.evaluation.loss
-        text = f"learning rate {units.rate(run.lr)}: {loss_text(loss)}"
+        text = f"learning rate {units.lr(run.lr)}: {loss_text(loss)}"
         plot.marks.append(
             Mark(at, y.at(loss), "circle", _style(labels), text)
             if drawable(loss)
@@ -221,7 +221,7 @@ def _learning_rates(found: LearningRateComparison) -> Plot | None:
             plot.labels.append(Label(at, max(12, y.at(loss) - 11), ", ".join(labels)))
         if all(abs(at - other) > 75 for other in taken):
             taken.append(at)
-            plot.labels.append(Label(at, 236, units.rate(run.lr)))
+            plot.labels.append(Label(at, 236, units.lr(run.lr)))
     return plot
 
 

@@ -104,7 +104,7 @@ def _template() -> jinja2.Template:
         "seconds": units.seconds,
         "share": units.share,
         "many": units.many,
-        "rate": units.rate,
+        "rate": units.lr,
         "loss": loss_text,
         "capital": lambda text: text[:1].upper() + text[1:],
         "set": lambda value: "open" if value is None else shorten_middle(format.scalar(value), LONGEST_VALUE),

@@ -98,7 +98,7 @@ def _learning_rates(found: LearningRateComparison) -> RenderableType:
         labels = lr_labels(found, run)
         style = "green" if "best" in labels else ""
         loss = Text(loss_text(run.evaluation.loss), style)
-        table.add_row(Text(units.rate(run.lr), style), loss, Text(", ".join(labels)))
+        table.add_row(Text(units.lr(run.lr), style), loss, Text(", ".join(labels)))
     return Group(Text(f"validation loss, {start} at the start, after {steps} at each learning rate"), table)
 
 

@@ -134,7 +134,7 @@ def _rates(plan: Plan) -> Table:
     for name in plan.schedules.sampled:
         table.add_column(f"{name} (this run)" if name == plan.steps.scheduler else name, justify="right")
     for i, step in enumerate(plan.schedules.sample_steps):
-        table.add_row(f"{step:,}", *(units.rate(values[i]) for values in plan.schedules.sampled.values()))
+        table.add_row(f"{step:,}", *(units.lr(values[i]) for values in plan.schedules.sampled.values()))
     for name in plan.schedules.undrawable:
         table.add_row("", Text(f"{name} follows the loss: it cannot be drawn beforehand", style="dim"))
     return table
@@ -146,7 +146,7 @@ def _drawing(plan: Plan) -> list[RenderableType]:
         return [Text("The learning rate is 0 throughout.", style="yellow")]
 
     def label(rate: float) -> str:
-        return units.rate(rate) if rate else "0"
+        return units.lr(rate) if rate else "0"
 
     return drawing(curves, label=label, last=max(plan.steps.total_steps, 1), bottom=0.0)
 
@@ -171,7 +171,7 @@ def _value(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, float) and 0 < abs(value) < 1e-2:
-        return units.rate(value)
+        return units.lr(value)
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 72 else text[:69] + "..."
 

@@ -51,7 +51,7 @@ def heading(plan: Plan, prepared: Prepared, run: Run, console: Console, gate: Se
         )
     rows.add_row("batch", f"{steps.equation} example{'s' * (steps.effective != 1)} per step")
     rows.add_row("steps", f"{steps.total_steps:,} ({steps.warmup_steps:,} of them warm-up), {epochs}")
-    rows.add_row("learning rate", f"{units.rate(steps.learning_rate)}, {steps.scheduler}")
+    rows.add_row("learning rate", f"{units.lr(steps.learning_rate)}, {steps.scheduler}")
     rows.add_row("run", Text(shortest(run.path)))
     if gate:
         rows.add_row("gate", Text(gate[0], "" if gate[0].startswith("Cleared") else "bold yellow"))
