@@ -3,14 +3,15 @@
 A :class:`UserError` is a fault of the input: a message, why it matters, what to do, and the place. The command line
 prints it without a traceback and exits with its code. Every other exception is a bug and keeps its traceback::
 
-    UserError             exit code 2
-    ├── ConfigError       the YAML file or an override
-    ├── DataError         a data file or its rows
-    ├── TemplateError     the chat template
-    │   └── RefusedError  it refuses every row (sanetune.data.examples)
-    ├── ModelError        the model or tokenizer
-    ├── RunError          a run folder or another output file
-    └── GateError         exit code 1: a check failed (sanetune.finding)
+    UserError                     exit code 2
+    ├── ConfigError               the YAML file or an override
+    ├── DataError                 a data file or its rows
+    ├── TemplateError             the chat template
+    │   ├── RefusedError          it refuses rows (sanetune.data.examples)
+    │   └── TemplateStoppedError  it was stopped at a limit (sanetune.data.template.chat_template)
+    ├── ModelError                the model or tokenizer
+    ├── RunError                  a run folder or another output file
+    └── GateError                 exit code 1: a check failed (sanetune.finding)
 
 To add one, subclass the error that names the same input, keep the parameters (or give new ones defaults, so that it can
 be pickled), and raise it with all three sentences.

@@ -1,4 +1,4 @@
-"""What a check finds: numbers, witnesses, verdict, message and fix; and the report of all findings."""
+"""What a check finds (numbers, witnesses, verdict, message and fix), and the report of all findings."""
 
 from __future__ import annotations
 
@@ -11,27 +11,47 @@ from sanetune.errors import Place, UserError
 
 
 class Verdict(StrEnum):
-    """Worst last. ``skip``: its evidence is missing; ``crash``: the check itself is broken, which proves nothing."""
+    """The outcome of a check, in the order of how much it asks for; the last is the worst.
 
-    PASS = "pass"
+    ``skip``: the check does not apply, or its evidence is missing. ``crash``: the check itself has a bug, which proves
+    nothing.
+    """
+
     SKIP = "skip"
+    PASS = "pass"
     WARN = "warn"
     FAIL = "fail"
     CRASH = "crash"
 
     @property
     def rank(self) -> int:
-        """0 for the best verdict, 4 for the worst."""
+        """0 for the verdict that asks for least, 4 for the worst.
+
+        >>> max(Verdict.WARN, Verdict.FAIL, Verdict.PASS, key=lambda verdict: verdict.rank)
+        <Verdict.FAIL: 'fail'>
+        """
         return list(Verdict).index(self)
+
+
+WORST_FIRST = tuple(reversed(Verdict))
+"""The order in which findings are reported."""
+BAD = (Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
+"""Verdicts that ask for something to be done, worst first."""
+REFUSING = (Verdict.CRASH, Verdict.FAIL)
+"""Verdicts with which the gate refuses a run, worst first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """One row or token that shows the fault: its ``text`` (with what stands around it), where it is, and why it is
-    shown.
+    """One row or token that shows the fault.
 
-    ``split`` and ``example`` (its number there) lead to the tokens where there are any; ``beside`` is a second text,
-    for pairs.
+    Args:
+        text: The text, with some of what is around it.
+        place: Where it is.
+        note: Why it is shown.
+        beside: The second text of a pair.
+        split: ``train`` or ``validation``, where its tokens can be shown.
+        example: Its number in that split, from 0.
     """
 
     text: str
@@ -42,7 +62,7 @@ class Witness:
     example: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; what is open is left out."""
+        """Return plain values; those that are unset are left out."""
         place = self.place or Place()
         values = {
             "text": self.text,
@@ -60,7 +80,7 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Numbers by name, as a check's ``measure`` returns them, and the worst rows, worst first."""
+    """What a check's ``measure`` returns: numbers by name, and the worst rows or tokens, worst first."""
 
     numbers: dict[str, Any] = field(default_factory=dict)
     witnesses: list[Witness] = field(default_factory=list)
@@ -168,11 +188,17 @@ class GateError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings of one look at a run, worst first.
+    """The findings of all checks of one run.
 
-    ``subject``: what was looked at, by name (``config``, ``model``, ``data``, …). ``unusable``: the error that made the
-    input unusable, so that most checks had to be skipped. ``evidence_seconds``: how long each evidence took to build.
-    ``proof``: overfit, branches, trial, samples and forecast as plain values, where they were made.
+    Args:
+        findings: Worst first.
+        level: How deep the checks went: ``static``, ``probe`` or ``trial``.
+        seconds: Time of all checks and their evidence.
+        subject: What was checked, by name (``config``, ``model``, ``data``, …).
+        unusable: The error that made the input unusable, so that most checks were skipped.
+        evidence_seconds: Time that each piece of evidence took to build.
+        proof: The results of the experiments (overfit, learning-rate comparison, trial, samples) and the forecast as
+            plain values, where they were made.
     """
 
     findings: Sequence[Finding]
@@ -199,7 +225,7 @@ class Report:
         return 1 if self.verdict is Verdict.FAIL else 0
 
     def of(self, *verdicts: Verdict) -> list[Finding]:
-        """The findings with one of these verdicts."""
+        """Return the findings with one of these verdicts."""
         return [finding for finding in self.findings if finding.verdict in verdicts]
 
     def __getitem__(self, check: str) -> Finding:
@@ -210,18 +236,22 @@ class Report:
 
     @property
     def fixes(self) -> dict[str, Any]:
-        """All values that findings propose; where two name the same key, the worse finding's."""
-        wanted: dict[str, Any] = {}
+        """All values that findings propose by ``section.key``; where two name the same key, the worse finding's."""
+        values: dict[str, Any] = {}
         for finding in self.of(Verdict.FAIL, Verdict.WARN):
             for key, value in finding.fix.items():
-                wanted.setdefault(key, value)
-        return wanted
+                values.setdefault(key, value)
+        return values
 
     def raise_if_failed(self) -> None:
-        """:class:`GateError` when the verdict is ``fail``; its message names the findings."""
+        """Raise when the verdict is ``fail``.
+
+        Raises:
+            GateError: Its message names the findings.
+        """
         if self.verdict is not Verdict.FAIL:
             return
-        bad = self.of(Verdict.FAIL, Verdict.CRASH)
+        bad = self.of(*REFUSING)
         listed = "\n".join(f"  {finding.check}: {finding.message}" for finding in bad)
         reason = f"\n  {self.unusable}" if self.unusable else ""
         raise GateError(

@@ -1,15 +1,34 @@
-"""Every error of ours survives a process boundary, and prints its sentences in order."""
+"""Every exception of ours survives a process boundary, and an error prints its sentences in order."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import pickle
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from sanetune import errors
 from sanetune.data.examples import Refusals, RefusedError
 from sanetune.errors import Place, TemplateError, UserError
+from sanetune.evidence.registry import BrokenError
 from sanetune.finding import GateError
+from tests.test_house import module_of, package_files
+
+DEFINES = re.compile(r"^class \w+\(\w*(Error|Exception)\w*\)", re.MULTILINE)
+MODULES = [importlib.import_module(module_of(file)) for file in package_files() if DEFINES.search(file.read_text())]
+"""The modules that define exceptions."""
+EXCEPTIONS = sorted(
+    (
+        one
+        for module in MODULES
+        for one in vars(module).values()
+        if inspect.isclass(one) and issubclass(one, Exception) and one.__module__ == module.__name__
+    ),
+    key=lambda one: one.__name__,
+)
 
 
 def tree(kind: type[UserError]) -> Iterator[type[UserError]]:
@@ -18,16 +37,33 @@ def tree(kind: type[UserError]) -> Iterator[type[UserError]]:
         yield from tree(child)
 
 
-@pytest.mark.parametrize("kind", sorted(tree(UserError), key=lambda kind: kind.__name__))
-def test_an_error_survives_pickling(kind: type[UserError]) -> None:
-    error = kind("message", "rationale", "remedy", Place("rows.jsonl", line=3))
+@pytest.mark.parametrize("kind", EXCEPTIONS)
+def test_an_exception_survives_pickling(kind: type[Exception]) -> None:
+    if issubclass(kind, UserError):
+        error: Exception = kind("message", "rationale", "remedy", Place("rows.jsonl", line=3))
+    elif kind is BrokenError:
+        error = BrokenError("plan", "Traceback …", first=True, why="because memory ran out")
+    else:
+        error = kind("message")
     same = pickle.loads(pickle.dumps(error))  # noqa: S301
-    assert type(same) is kind and str(same) == str(error) == "rows.jsonl:3: message\nrationale\nremedy"
+    assert type(same) is kind
+    assert str(same) == str(error)
+    assert vars(same) == vars(error) or kind is RefusedError
+
+
+def test_an_error_prints_its_place_and_its_sentences() -> None:
+    error = UserError("message", "rationale", "remedy", Place("rows.jsonl", line=3))
+    assert str(error) == "rows.jsonl:3: message\nrationale\nremedy"
 
 
 def test_refused_rows_survive_with_their_error() -> None:
     error = RefusedError("message", refusals=Refusals(2, [TemplateError("first"), TemplateError("second")]))
     assert pickle.loads(pickle.dumps(error)).refusals.count == 2  # noqa: S301
+
+
+def test_the_docstring_draws_the_tree_as_it_is() -> None:
+    drawn = set(re.findall(r"\b\w+Error\b", str(errors.__doc__)))
+    assert drawn == {kind.__name__ for kind in tree(UserError)}
 
 
 def test_a_refusal_of_the_gate_exits_with_1_and_an_unusable_input_with_2() -> None:

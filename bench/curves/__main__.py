@@ -20,7 +20,7 @@ from bench.figures import options, shared, show
 from sanetune.curves.logs.trainer_state import read
 from sanetune.curves.series import Curve
 from sanetune.evidence.registry import Evidence
-from sanetune.finding import Finding, Verdict
+from sanetune.finding import BAD, Finding, Verdict
 from sanetune.gate.catalogue import catalogue
 from sanetune.gate.runner import run
 
@@ -38,7 +38,7 @@ def findings(curve: Curve) -> list[Finding]:
     """What the checks that look at a curve alone say, warnings and worse."""
     checks = [check for check in catalogue().values() if check.needs == ("curve",)]
     found = run(checks, Evidence({}, {"curve": curve}))
-    return [one for one in found if one.verdict in (Verdict.WARN, Verdict.FAIL, Verdict.CRASH)]
+    return [one for one in found if one.verdict in BAD]
 
 
 def logs(folder: Path) -> list[tuple[str, str, Path]]:

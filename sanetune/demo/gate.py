@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.evidence.experiments import Experiments
-from sanetune.finding import Finding, Report, Verdict
+from sanetune.finding import BAD, REFUSING, Finding, Report, Verdict
 from sanetune.report.experiment_text import loss_text
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Look:
             "level": self.report.level,
             "seconds": round(self.report.seconds, 1),
             "parts": {name: round(value, 1) for name, value in self.seconds.items()},
-            "failed": [finding.check for finding in self.report.of(Verdict.FAIL, Verdict.CRASH)],
+            "failed": [finding.check for finding in self.report.of(*REFUSING)],
             "share_of_run": self.share,
         }
 
@@ -126,10 +126,10 @@ def shown(report: Report, names: Sequence[str]) -> list[RenderableType]:
 
     from sanetune.report.terminal import findings
 
-    bad = report.of(Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
+    bad = report.of(*BAD)
     told = [_short(finding) for finding in bad if finding.check in names]
     pieces = findings.parts(replace(report, findings=told, subject={}, proof={}))[:-1]
-    if others := [finding.check for finding in report.of(Verdict.FAIL, Verdict.CRASH) if finding.check not in names]:
+    if others := [finding.check for finding in report.of(*REFUSING) if finding.check not in names]:
         pieces.append(Text(f"Also failed: {', '.join(others)}.\n"))
     return [*pieces, findings.ending(report)]
 

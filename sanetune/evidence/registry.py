@@ -23,8 +23,11 @@ class BrokenError(Exception):
     """This evidence could not be built: a bug of ours, or too little memory; told once with its traceback."""
 
     def __init__(self, name: str, trace: str, first: bool, why: str = "because of a bug") -> None:
-        super().__init__(f"the evidence {name!r} could not be built {why}")
+        super().__init__(name, trace, first, why)
         self.name, self.trace, self.first, self.why = name, trace, first, why
+
+    def __str__(self) -> str:
+        return f"the evidence {self.name!r} could not be built {self.why}"
 
 
 NO_MEMORY = "because memory ran out (see machine-memory-short)"

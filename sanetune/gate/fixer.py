@@ -14,7 +14,7 @@ from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.config.yaml_read import read_text
 from sanetune.errors import ConfigError
-from sanetune.finding import Finding, Report, Verdict
+from sanetune.finding import BAD, Finding, Report, Verdict
 
 ROUNDS = 5
 """Most rounds: a fix may uncover another fault, but not forever."""
@@ -69,7 +69,7 @@ class Round:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: verdict, changes, and the trial's curve where there was one."""
-        bad = self.report.of(Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
+        bad = self.report.of(*BAD)
         return {
             "verdict": self.report.verdict.value,
             "findings": [{"check": one.check, "verdict": one.verdict.value, "what": one.message} for one in bad],

@@ -55,7 +55,7 @@ def run(
         finding = known.get(check.name) or _finding(check, evidence, limits[check.name])
         found[check.name] = _as_ruled(finding, rules.severity.get(check.name))
         evidence.publish(CheckFinished(found[check.name], done + 1, len(checks)))
-    return sorted((found[check.name] for check in checks), key=lambda finding: -_weight(finding))
+    return sorted((found[check.name] for check in checks), key=lambda finding: -finding.verdict.rank)
 
 
 def report(
@@ -125,9 +125,3 @@ def _as_ruled(finding: Finding, severity: str | None) -> Finding:
     if severity in ("fail", "warn") and finding.verdict in (Verdict.FAIL, Verdict.WARN):
         return replace(finding, verdict=Verdict(severity))
     return finding
-
-
-def _weight(finding: Finding) -> int:
-    """Findings to act on first; then what was passed, then what was skipped."""
-    order = (Verdict.SKIP, Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.CRASH)
-    return order.index(finding.verdict)

@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sanetune import units
-from sanetune.finding import Finding, Report, Verdict, Witness
+from sanetune.finding import WORST_FIRST, Finding, Report, Verdict, Witness
 
-WORST_FIRST = (Verdict.CRASH, Verdict.FAIL, Verdict.WARN, Verdict.PASS, Verdict.SKIP)
-"""The order in which findings are shown."""
-BAD = (Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
-"""Verdicts that ask for something to be done."""
 DONE = {
     Verdict.CRASH: "crashed",
     Verdict.FAIL: "failed",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.evidence.experiments import Experiments
-from sanetune.finding import Verdict
+from sanetune.finding import REFUSING
 from sanetune.report import format
 from sanetune.report.curve_points import (
     Points,
@@ -125,7 +125,7 @@ def _curve_of(plain: object) -> Curve | None:
 
 def _round(number: int, one: Round, plot: Plot | None, text: str) -> RoundView:
     report = one.report
-    failed = [finding.check for finding in report.of(Verdict.CRASH, Verdict.FAIL)]
+    failed = [finding.check for finding in report.of(*REFUSING)]
     verdict = "fail" if report.unusable else report.verdict.value
     return RoundView(number, verdict, format.headline(report), failed, one.changes, plot, text)
 

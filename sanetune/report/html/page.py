@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from sanetune import units
-from sanetune.finding import Finding, Verdict
+from sanetune.finding import BAD, WORST_FIRST, Finding, Verdict
 from sanetune.report import format
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.html import drawing, experiments, token_spans
@@ -42,7 +42,7 @@ def page(view: PageView) -> str:
     """``view`` as a whole HTML file."""
     style, script = _source("style.css"), _source("page.js")
     report = view.report
-    findings = [finding for verdict in format.WORST_FIRST for finding in report.of(verdict)]
+    findings = [finding for verdict in WORST_FIRST for finding in report.of(verdict)]
     examples = token_spans.shown(view.examples)
     tally = {verdict.value: count for verdict, count in format.tally(report).items() if count}
     return _template().render(
@@ -115,7 +115,7 @@ def _template() -> jinja2.Template:
     }
     environment.globals |= {
         "DONE": {verdict.value: word for verdict, word in format.DONE.items()},
-        "BAD": {Verdict.FAIL, Verdict.WARN, Verdict.CRASH},
+        "BAD": BAD,
         "ROLE_WORDS": ROLE_WORDS,
         "WITNESSES": WITNESSES,
         "PACKS": drawing.PACKS,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sanetune.errors import UserError
-from sanetune.finding import Finding, Report, Verdict, Witness
+from sanetune.finding import BAD, Finding, Report, Verdict, Witness
 from sanetune.report import format
 from sanetune.report.terminal import experiments
 from sanetune.text import escape_control, shorten_middle
@@ -49,7 +49,7 @@ def parts(report: Report) -> list[RenderableType]:
         pieces += [_rows((name, _text(value)) for name, value in report.subject.items()), Text("")]
     if report.unusable:
         pieces += [_unusable(report.unusable), Text("")]
-    for verdict in format.BAD:
+    for verdict in BAD:
         for finding in report.of(verdict):
             pieces += [_finding(finding), Text("")]
     for verdict, title in ((Verdict.PASS, "Passed"), (Verdict.SKIP, "Not looked at")):

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sanetune.evidence.experiments import Experiments
-from sanetune.finding import Verdict
+from sanetune.finding import REFUSING
 from sanetune.report.experiment_text import loss_text
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def show(fixed: Fixed, console: Console | None = None, *, quiet: bool = False) -
 
 def _outcome(one: Round) -> str:
     """How a look ended, and where the trial's held-out loss went."""
-    bad = one.report.of(Verdict.CRASH, Verdict.FAIL)
+    bad = one.report.of(*REFUSING)
     words = f"{len(bad)} failed ({', '.join(finding.check for finding in bad)})" if bad else "clear"
     trial = Experiments.from_json(one.report.proof).trial
     if trial and len(losses := trial.curve.validation) > 1:
