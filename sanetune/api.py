@@ -14,6 +14,7 @@ from sanetune.config.schema import Config
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sanetune.config.schema import LossOn
     from sanetune.data.prepare import Prepared
     from sanetune.events import Publish
     from sanetune.finding import Report
@@ -46,7 +47,7 @@ def check(
     subject: Source | Any,
     *overrides: str,
     level: str | None = None,
-    loss_on: str | None = None,
+    loss_on: LossOn | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     console: Console | None = None,

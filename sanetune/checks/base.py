@@ -5,9 +5,17 @@ A check is a module called after its fault in the folder of its family (``labels
 
 - its page, the docstring: one sentence that states the fault, then the Markdown sections of :data:`SECTIONS`
   (``docs/contributing.md`` has a template);
-- ``LIMITS``: the numbers that judge, each with its source (may be absent);
+- ``LIMITS``: the numbers that judge, each with its source;
+- ``FIX``: whether a finding carries a fix: ``always``, ``sometimes`` or ``none``;
+- ``FIX_PRIORITY``: of two fixes of the same key the one with the higher number is made. 0: from what is published, or
+  a rule of thumb; 10: measured on the model; 20: compared on validation rows;
+- ``DEPENDS_ON``: the groups of keys (:data:`sanetune.evidence.registry.GROUPS`), or single keys, whose change makes a
+  passed finding void;
+- ``VERSION``: raised when the check finds what it did not find before: a clearance of an older version is void;
 - ``measure(evidence, ...)``: numbers and witnesses. Its parameters name the evidence that it needs, as in pytest;
 - ``judge(measurement, limits)``: the verdict with its words and, where one is known, the fix.
+
+Constants may be left out: no limits, fixes of priority 0 sometimes, void after any change, version 1.
 """
 
 from __future__ import annotations
@@ -17,8 +25,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal, get_args
 
+from sanetune.evidence.catalogue import level_of
+from sanetune.evidence.registry import EVERYTHING, GROUPS, Level
 from sanetune.finding import Judgement, Measurement
 
 SECTIONS = ("What it does", "Why is this bad?", "Example", "Use instead", "Known problems", "References")
@@ -26,30 +36,7 @@ SECTIONS = ("What it does", "Why is this bad?", "Example", "Use instead", "Known
 
 REQUIRED = SECTIONS[:4]
 
-LEVELS = ("static", "probe", "trial")
-"""How far checks go: they only look; they pass a few batches through the real model; or they train it for a while."""
-
-DEEP = {
-    "peak_memory": "probe",
-    "harness": "probe",
-    "start_loss": "probe",
-    "accumulation": "probe",
-    "batch_independence": "probe",
-    "packing_isolation": "probe",
-    "added_tokens": "probe",
-    "save_reload": "probe",
-    "throughput": "trial",
-    "first_step": "probe",
-    "critical_lr": "probe",
-    "prompt_answer_overlap": "probe",
-    "overfit": "trial",
-    "trial": "trial",
-    "curve": "trial",
-    "lr_comparison": "trial",
-    "samples": "trial",
-    "forecast": "trial",
-}
-"""The level at which evidence is there that is not there at the first."""
+FixAvailability = Literal["always", "sometimes", "none"]
 
 PACKAGE = "sanetune.checks"
 
@@ -140,6 +127,16 @@ class Check:
     limits: Mapping[str, Limit]
     measure: Callable[..., Measurement]
     judge: Callable[[Measurement, Limits], Judgement]
+    fix: FixAvailability = "sometimes"
+    fix_priority: int = 0
+    depends_on: tuple[str, ...] = EVERYTHING
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.fix not in get_args(FixAvailability):
+            raise ValueError(f"FIX of {self.name} is {self.fix!r}, not one of {get_args(FixAvailability)}")
+        if unknown := [one for one in self.depends_on if one not in GROUPS and "." not in one]:
+            raise ValueError(f"DEPENDS_ON of {self.name} has {unknown}: neither a key nor one of {list(GROUPS)}")
 
     @classmethod
     def of(cls, module: ModuleType) -> Check:
@@ -152,12 +149,16 @@ class Check:
             dict(getattr(module, "LIMITS", {})),
             module.measure,
             module.judge,
+            getattr(module, "FIX", "sometimes"),
+            getattr(module, "FIX_PRIORITY", 0),
+            tuple(getattr(module, "DEPENDS_ON", EVERYTHING)),
+            getattr(module, "VERSION", 1),
         )
 
     @property
-    def level(self) -> str:
-        """The first of :data:`LEVELS` at which its evidence is there."""
-        return max((DEEP.get(need, LEVELS[0]) for need in self.needs), key=LEVELS.index, default=LEVELS[0])
+    def level(self) -> Level:
+        """The first level at which its evidence can be had."""
+        return level_of(self.needs)
 
     @property
     def family(self) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.checks.base import LEVELS
 from sanetune.curves.changes import finite
 from sanetune.demo import MODEL, gate, stage
 from sanetune.demo.faults import Fault, planted
 from sanetune.evidence.experiments import Experiments
+from sanetune.evidence.registry import LEVELS
 from sanetune.finding import Report, Verdict
 
 if TYPE_CHECKING:

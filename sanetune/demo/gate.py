@@ -27,28 +27,8 @@ PARTS = {
     "trial": "the first steps of the real run",
 }
 """Parts of a check, cheapest first."""
-EVIDENCE = {
-    "harness": "probes",
-    "first_step": "probes",
-    "start_loss": "probes",
-    "accumulation": "probes",
-    "batch_independence": "probes",
-    "packing_isolation": "probes",
-    "added_tokens": "probes",
-    "save_reload": "probes",
-    "critical_lr": "probes",
-    "prompt_answer_overlap": "probes",
-    "overfit": "overfit",
-    "validation_rows": "rates",
-    "lr_comparison": "rates",
-    "trial_outcome": "trial",
-    "trial": "trial",
-    "curve": "trial",
-    "samples": "trial",
-    "forecast": "trial",
-    "throughput": "trial",
-}
-"""The part that evidence belongs to; all other is looking."""
+PART_OF = {"static": "looking", "probe": "probes", "overfit": "overfit", "lr_comparison": "rates", "trial": "trial"}
+"""Level, or evidence that has a part of its own -> its part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +64,17 @@ def seconds_of(report: Report) -> dict[str, float]:
 
     found = dict.fromkeys(PARTS, 0.0)
     for name, seconds in report.evidence_seconds.items():
-        found[EVIDENCE.get(name, "looking")] += seconds
+        found[_part(name)] += seconds
     for finding in report.findings:
-        needs = catalogue()[finding.check].needs
-        part = max((EVIDENCE.get(need, "looking") for need in needs), key=list(PARTS).index, default="looking")
-        found[part] += finding.seconds
+        parts = [_part(need) for need in catalogue()[finding.check].needs]
+        found[max(parts, key=list(PARTS).index, default="looking")] += finding.seconds
     return {name: value for name, value in found.items() if name == "looking" or value}
+
+
+def _part(evidence: str) -> str:
+    from sanetune.evidence.catalogue import level_of
+
+    return PART_OF.get(evidence) or PART_OF[level_of((evidence,))]
 
 
 def check(config: Config, console: Console, given: dict[str, Any] | None = None) -> Look:

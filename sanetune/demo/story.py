@@ -84,13 +84,11 @@ def _plan(config: Config, prepared: Prepared, console: Console) -> Any:
 def _check(config: Config, prepared: Prepared, plan: Any, console: Console) -> Look:
     """The check, and what it showed."""
     from sanetune.demo import gate
-    from sanetune.evidence.data_loss import RefusedRows
     from sanetune.evidence.from_config import PreparationResult
 
     words = "Before anything is spent: look, probe the model, overfit, compare rates, try the first steps."
     stage.chapter(console, 3, "The check", words)
-    rows = PreparationResult(prepared, RefusedRows(prepared.stats["rows"], 0, []), None)
-    look = gate.check(config, console, {"preparation": rows, "prepared": prepared, "plan": plan})
+    look = gate.check(config, console, {"preparation": PreparationResult.of(prepared), "plan": plan})
     stage.put(console, [gate.table(look)])
     console.print()
     names = [finding.check for finding in look.report.findings]

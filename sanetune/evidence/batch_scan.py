@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sanetune.data.labels import IGNORE_INDEX
-from sanetune.errors import Place
 from sanetune.events import Publish, RowsProcessed, silent
 from sanetune.evidence.batch_stats import SHOWN, SplitStats
+from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import MissingError
 from sanetune.evidence.roles_from_ids import decoded
 from sanetune.evidence.token_roles import EITHER, IN_LOSS, NAMES, TokenRole, TokenRoles, digest
@@ -17,6 +17,7 @@ from sanetune.finding import Witness
 
 if TYPE_CHECKING:
     import numpy as np
+    from transformers import PreTrainedTokenizerBase
 
 AROUND = 24
 """Tokens shown on each side of the first wrong one."""
@@ -30,16 +31,6 @@ class Document:
     labels_T: np.ndarray  # noqa: N815
 
 
-@dataclass(frozen=True, slots=True)
-class KnownExamples:
-    """What is known of a data set beforehand: ``numbers`` maps the digest of an example's ids to the numbers of the
-    examples that have it; ``place`` leads from such a number to the user's file."""
-
-    size: int
-    numbers: dict[int, list[int]]
-    place: Callable[[int], Place | None] = lambda number: None
-
-
 @dataclass(slots=True)
 class BatchScanner:
     """Reads one split. ``spoken(ids)`` says who wrote the tokens, ``whole``: a document of that many tokens or more may
@@ -48,7 +39,7 @@ class BatchScanner:
     side: SplitStats
     known: KnownExamples
     spoken: Callable[[Any], TokenRoles | None]
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     pad: int | None
     longest: int | None = None
     _order: list[int] = field(default_factory=list)

@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune.config.schema import Config, SourceSection
 from sanetune.data.template.chat_template import ChatTemplate
-from sanetune.errors import DataError, Place, TemplateError
+from sanetune.errors import DataError, TemplateError
 from sanetune.events import Publish, silent
-from sanetune.evidence.batch_scan import BatchScanner, KnownExamples
+from sanetune.evidence.batch_scan import BatchScanner
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.config_settings import settings_of
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore, Rows, spool
 from sanetune.evidence.data_loss import DataLoss, RefusedRows
-from sanetune.evidence.registry import Builder
+from sanetune.evidence.known_examples import KnownExamples
+from sanetune.evidence.registry import evidence
 from sanetune.evidence.roles_from_text import Lost, RoleFinder, TokenRoleStore, write
 from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.evidence.text_spans import Literals
-from sanetune.evidence.token_roles import digest
 
 if TYPE_CHECKING:
+    import datasets
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.data.prepare import Prepared
+    from sanetune.evidence.run_settings import RunSettings
     from sanetune.planning.plan import Plan
+
+
+ON_ROWS = ("rows",)
+"""What evidence about rows, their tokens and labels depends on; see :data:`sanetune.evidence.registry.GROUPS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSources:
+    """What reading all sources once has given."""
+
+    rows: Rows
+    conversations: ConversationStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,51 +52,50 @@ class PreparationResult:
 
     prepared: Prepared | None
     refused: RefusedRows
-    error: TemplateError | None
+    error: TemplateError | None = None
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> PreparationResult:
+        """Return the result of a preparation that went well."""
+        return cls(prepared, RefusedRows(prepared.stats["rows"], prepared.refused_count, prepared.refused))
+
+
+@dataclass(frozen=True, slots=True)
+class RoleDerivation:
+    """What the independent route over every example has given: the role of each token, and the texts of messages that
+    the rendered text does not contain."""
+
+    token_roles: TokenRoleStore
+    lost_texts: Lost
 
 
 @dataclass(slots=True)
 class ConfigEvidence:
-    """Builders of evidence for ``config``. ``scratch``: a folder for what would fill the memory; ``publish`` gets
-    the rows that are done."""
+    """Builders of evidence for ``config``, cheapest first.
+
+    Attributes:
+        scratch: A folder for what would fill the memory.
+        publish: Gets how many rows are done.
+    """
 
     config: Config
     scratch: Path
     publish: Publish = silent
 
-    def builders(self) -> dict[str, Builder]:
-        """Cheapest first."""
-        return {
-            "tokenizer": self.tokenizer,
-            "template": self.template,
-            "read_sources": self.read_sources,
-            "rows": lambda read_sources: read_sources[0],
-            "conversations": lambda read_sources: read_sources[1],
-            "preparation": self.preparation,
-            "refused_rows": lambda preparation: preparation.refused,
-            "prepared": prepared_of,
-            "data_loss": DataLoss.of,
-            "plan": self.plan,
-            "run_settings": settings_of,
-            "stop_tokens": stops_of,
-            "saved_template": saved_of,
-            "role_derivation": self.role_derivation,
-            "lost_texts": lambda role_derivation: role_derivation[1],
-            "token_roles": lambda role_derivation: role_derivation[0],
-            "batch_stats": self.batch_stats,
-        }
-
-    def tokenizer(self) -> Any:
+    @evidence(label="loading the tokenizer", depends_on=ON_ROWS)
+    def tokenizer(self) -> PreTrainedTokenizerBase:
         from sanetune.data.tokenizer import load_tokenizer
 
         return load_tokenizer(self.config.model)
 
-    def template(self, tokenizer: Any) -> ChatTemplate | None:
+    @evidence(depends_on=ON_ROWS)
+    def template(self, tokenizer: PreTrainedTokenizerBase) -> ChatTemplate | None:
         from sanetune.data.tokenizer import chat_template
 
         return chat_template(tokenizer)
 
-    def read_sources(self) -> tuple[Rows, ConversationStore]:
+    @evidence(label="reading rows", depends_on=ON_ROWS)
+    def read_sources(self) -> ReadSources:
         """All rows read once, the readable ones kept on disk."""
         config = self.config
         sides = {"train": config.data.train} | (
@@ -95,7 +110,15 @@ class ConfigEvidence:
             sum((one.forms for one in rows), Counter()),
             [file for one in rows for file in one.files],
         )
-        return merged, self._conversations({name: file for name, (_, file) in parts.items()})
+        return ReadSources(merged, self._store({name: file for name, (_, file) in parts.items()}))
+
+    @evidence(depends_on=ON_ROWS)
+    def rows(self, read_sources: ReadSources) -> Rows:
+        return read_sources.rows
+
+    @evidence(depends_on=ON_ROWS)
+    def conversations(self, read_sources: ReadSources) -> ConversationStore:
+        return read_sources.conversations
 
     def _read(self, name: str, sources: list[SourceSection]) -> tuple[Rows, Path]:
         from sanetune.data.formats import read_conversations
@@ -118,7 +141,7 @@ class ConfigEvidence:
         rows = Rows(read.rows, read.failures, read.bad, read.forms, [one.path for one in sources])
         return rows, file
 
-    def _conversations(self, files: dict[str, Path]) -> ConversationStore:
+    def _store(self, files: dict[str, Path]) -> ConversationStore:
         from sanetune.data.prepare import open_table
         from sanetune.data.splits import split
 
@@ -136,7 +159,8 @@ class ConfigEvidence:
             ConversationSplit("train", table, kept), ConversationSplit("validation", table, held), held_out=bool(held)
         )
 
-    def preparation(self, tokenizer: Any) -> PreparationResult:
+    @evidence(label="rendering and tokenizing", depends_on=ON_ROWS)
+    def preparation(self, tokenizer: PreTrainedTokenizerBase) -> PreparationResult:
         """The preparation, without the rows that cannot be used; where the template refuses every row, those."""
         from sanetune.data.examples import RefusedError
         from sanetune.data.prepare import prepare
@@ -146,83 +170,94 @@ class ConfigEvidence:
         except RefusedError as error:
             count = error.refusals.count
             return PreparationResult(None, RefusedRows(count, count, error.refusals.first), error)
-        return PreparationResult(
-            prepared, RefusedRows(prepared.stats["rows"], prepared.refused_count, prepared.refused), None
-        )
+        return PreparationResult.of(prepared)
 
+    @evidence(depends_on=ON_ROWS)
+    def refused_rows(self, preparation: PreparationResult) -> RefusedRows:
+        return preparation.refused
+
+    @evidence(depends_on=ON_ROWS)
+    def prepared(self, preparation: PreparationResult) -> Prepared:
+        """The prepared rows; raises where there are none."""
+        if preparation.prepared is None:
+            assert preparation.error is not None
+            raise preparation.error
+        return preparation.prepared
+
+    @evidence(depends_on=ON_ROWS)
+    def data_loss(self, prepared: Prepared) -> DataLoss:
+        return DataLoss.of(prepared)
+
+    @evidence(label="planning")
     def plan(self, prepared: Prepared) -> Plan:
         from sanetune.planning.plan import plan
 
         return plan(self.config, prepared)
 
+    @evidence()
+    def run_settings(self, plan: Plan, prepared: Prepared) -> RunSettings:
+        return settings_of(plan, prepared)
+
+    @evidence(depends_on=ON_ROWS)
+    def stop_tokens(self, prepared: Prepared, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+        """Token ids that will end generation of the saved model."""
+        own = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+        return frozenset([*prepared.stop_token_ids, *own])
+
+    @evidence(depends_on=ON_ROWS)
+    def saved_template(self, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate | None) -> SavedTemplate:
+        """What will lie in the run's model folder: the tokenizer with which it was trained."""
+        source = tokenizer.chat_template
+        if isinstance(source, dict):
+            source = source.get("default")
+        return SavedTemplate(template=source, trained_template=template.source if template else None)
+
+    @evidence(label="deriving the role of each token", depends_on=ON_ROWS)
     def role_derivation(
-        self, prepared: Prepared, tokenizer: Any, template: ChatTemplate | None
-    ) -> tuple[TokenRoleStore, Lost]:
+        self, prepared: Prepared, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate | None
+    ) -> RoleDerivation:
         """The independent route over every example."""
         from sanetune.data.tokenizer import stop_tokens
 
         stops = stop_tokens(tokenizer, self.config.model.name)
         literals = Literals.of(template, stops) if template else Literals({}, stops)
-        speaker = RoleFinder(
+        finder = RoleFinder(
             template, tokenizer.backend_tokenizer, literals, self.config.data.loss_on, tokenizer.eos_token
         )
         file = self.scratch / "token_roles.arrow"
-        lost = write(speaker, prepared, file)
-        return TokenRoleStore(file), lost
+        lost = write(finder, prepared, file)
+        return RoleDerivation(TokenRoleStore(file), lost)
 
+    @evidence(depends_on=ON_ROWS)
+    def lost_texts(self, role_derivation: RoleDerivation) -> Lost:
+        return role_derivation.lost_texts
+
+    @evidence(depends_on=ON_ROWS)
+    def token_roles(self, role_derivation: RoleDerivation) -> TokenRoleStore:
+        return role_derivation.token_roles
+
+    @evidence(label="reading the batches", depends_on=("rows", "batches"))
     def batch_stats(self, plan: Plan, prepared: Prepared, token_roles: TokenRoleStore) -> BatchStats:
         """One epoch of the engine's own dataloaders."""
         from sanetune.engine.registry import engine_of
 
         found = engine_of(plan.config).epoch(plan.config, prepared)
-        train = self._side("train", prepared.train, found.train, prepared, token_roles)
-        if found.validation is None:
+        train = self._split("train", prepared.train, found.train, prepared, token_roles)
+        if prepared.validation is None or found.validation is None:
             return BatchStats(train)
-        return BatchStats(train, self._side("validation", prepared.validation, found.validation, prepared, token_roles))
+        validation = self._split("validation", prepared.validation, found.validation, prepared, token_roles)
+        return BatchStats(train, validation)
 
-    def _side(self, name: str, rows: Any, loader: Any, prepared: Prepared, token_roles: TokenRoleStore) -> SplitStats:
-        known = known_of(rows, lambda number: prepared.conversation(name, number).place)
-        side = SplitStats(name, known.size)
+    def _split(
+        self,
+        name: str,
+        rows: datasets.Dataset,
+        loader: Iterable[dict[str, torch.Tensor]],
+        prepared: Prepared,
+        token_roles: TokenRoleStore,
+    ) -> SplitStats:
+        known = KnownExamples.of(rows, lambda number: prepared.conversation(name, number).place)
+        stats = SplitStats(name, known.size)
         pad = prepared.tokenizer.pad_token_id
-        BatchScanner(side, known, partial(token_roles.of, name), prepared.tokenizer, pad).read(loader, self.publish)
-        return side
-
-
-def known_of(rows: Any, place: Callable[[int], Place | None] = lambda number: None) -> KnownExamples:
-    """The digests of a data set's examples: of each document where ``rows`` are packs with ``seq_lengths``."""
-    import numpy as np
-
-    numbers: dict[int, list[int]] = {}
-    size = 0
-    packed = "seq_lengths" in rows.column_names
-    columns = ["input_ids", *(["seq_lengths"] if packed else [])]
-    for batch in rows.select_columns(columns).with_format("numpy").iter(batch_size=256):
-        for index, ids in enumerate(batch["input_ids"]):
-            borders = np.cumsum([0, *batch["seq_lengths"][index]]) if packed else [0, len(ids)]
-            for start, stop in pairwise(borders):
-                numbers.setdefault(digest(ids[start:stop]), []).append(size)
-                size += 1
-    return KnownExamples(size, numbers, place)
-
-
-def prepared_of(preparation: PreparationResult) -> Prepared:
-    """The prepared rows; raises where there are none."""
-    if preparation.prepared is None:
-        assert preparation.error is not None
-        raise preparation.error
-    return preparation.prepared
-
-
-def stops_of(prepared: Prepared, tokenizer: Any) -> frozenset[int]:
-    """Token ids that will end generation of the saved model."""
-    return frozenset(prepared.stop_token_ids) | frozenset(
-        [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
-    )
-
-
-def saved_of(tokenizer: Any, template: ChatTemplate | None) -> SavedTemplate:
-    """What will lie in the run's model folder: the tokenizer with which it was trained."""
-    source = tokenizer.chat_template
-    if isinstance(source, dict):
-        source = source.get("default")
-    return SavedTemplate(template=source, trained_template=template.source if template else None)
+        BatchScanner(stats, known, partial(token_roles.of, name), prepared.tokenizer, pad).read(loader, self.publish)
+        return stats

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.config.schema import CheckSection, Config
 from sanetune.events import Publish, silent
-from sanetune.evidence.registry import Builder, MissingError
+from sanetune.evidence.registry import MissingError, evidence
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from sanetune.curves.series import Curve
     from sanetune.data.prepare import Prepared
     from sanetune.evidence.conversations import ConversationStore
     from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap
@@ -42,84 +43,134 @@ if TYPE_CHECKING:
         Trial,
     )
 
+ON_PASSES = ("rows", "batches")
+"""What evidence that batches and model decide depends on, whatever the learning rate."""
+
 SHOWN = 3
-"""Rows of the pairing that are shown."""
+"""Rows of the prompt-answer overlap that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialOutcome:
-    """The trial, the samples at its end, and how it tells held-out answers from others'."""
+    """The trial, the samples at its end, and how well it then tells the answers of validation rows from others'."""
 
     trial: Trial
     samples: Samples
-    own: PromptSwapGain | None
+    prompt_swap: PromptSwapGain | None
 
 
 @dataclass(slots=True)
 class ModelEvidence:
-    """Builders for ``config`` at ``level``; ``stack`` lets the model go when it closes."""
+    """Builders of evidence for ``config``, cheapest first.
+
+    Attributes:
+        stack: Lets the model go when it closes.
+        publish: Gets the steps of experiments.
+        began: When the check began, by ``time.perf_counter``.
+    """
 
     config: Config
-    level: str
     stack: ExitStack
     publish: Publish = silent
     began: float = field(default_factory=time.perf_counter)
-
-    def builders(self) -> dict[str, Builder]:
-        """Cheapest first."""
-        if self.level == "static":
-            return {}
-        found: dict[str, Builder] = {
-            # Before all that needs the lab: where a batch does not fit, that is to be said first.
-            "peak_memory": peak_memory_of,
-            "harness": self.harness,
-            "first_step": first_step_of,
-            "critical_lr": critical_lr_of,
-            "start_loss": start_loss_of,
-            "accumulation": accumulation_of,
-            "batch_independence": batch_independence_of,
-            "packing_isolation": packing_isolation_of,
-            "added_tokens": added_tokens_of,
-            "save_reload": save_reload_of,
-            "prompt_answer_overlap": self.prompt_answer_overlap if self.level == "trial" else overlap_of,
-        }
-        if self.level == "trial":
-            found |= {
-                "validation_rows": validation_rows_of,
-                "overfit": self.overfit,
-                "previous_lr_comparison": lambda: None,
-                "lr_comparison": self.lr_comparison,
-                "trial_outcome": self.trial_outcome,
-                "trial": lambda trial_outcome: trial_outcome.trial,
-                "curve": lambda trial: trial.curve,
-                "samples": lambda trial_outcome: trial_outcome.samples,
-                "forecast": self.forecast,
-                "throughput": throughput_of,
-            }
-        return found
 
     @property
     def section(self) -> CheckSection:
         return self.config.check
 
+    # Before the harness, which it needs: where a batch does not fit, that is to be said first.
+    @evidence(level="probe", label="measuring the largest step")
+    def peak_memory(self, harness: ProbeHarness) -> LargestStep:
+        from sanetune.probes.peak_memory import largest_step
+
+        return largest_step(harness)
+
+    @evidence(level="probe", label="loading the model")
     def harness(self, plan: Plan, prepared: Prepared) -> ProbeHarness:
         """The trainer of the run with the real model, and its first batches."""
         from sanetune.probes.harness import probe_harness
 
         return self.stack.enter_context(probe_harness(plan.config, prepared))
 
-    def prompt_answer_overlap(
-        self, harness: ProbeHarness, conversations: ConversationStore, trial_outcome: TrialOutcome
-    ) -> PromptAnswerOverlap:
-        return replace(overlap_of(harness, conversations), after=trial_outcome.own)
+    @evidence(level="probe", label="making one step")
+    def first_step(self, harness: ProbeHarness) -> FirstStep:
+        from sanetune.probes.first_step import first_step
 
+        return first_step(harness)
+
+    @evidence(level="probe", label="searching the critical learning rate", depends_on=ON_PASSES)
+    def critical_lr(self, harness: ProbeHarness, plan: Plan, first_step: FirstStep) -> CriticalLearningRate:
+        from sanetune.probes.lr_search import find_critical_lr
+
+        if plan.steps.learning_rate <= 0:
+            raise MissingError("the planned learning rate is zero")
+        _check_learns(first_step)
+        return find_critical_lr(harness, plan.steps.learning_rate)
+
+    @evidence(level="probe", depends_on=ON_PASSES)
+    def start_loss(self, harness: ProbeHarness) -> StartLoss:
+        from sanetune.probes.start_loss import start_loss
+
+        return start_loss(harness)
+
+    @evidence(level="probe", label="comparing gradients of whole and split batches", depends_on=ON_PASSES)
+    def accumulation(self, harness: ProbeHarness) -> Accumulation | None:
+        from sanetune.probes.accumulation import accumulation
+
+        return accumulation(harness)
+
+    @evidence(level="probe", label="comparing examples alone and in a batch", depends_on=ON_PASSES)
+    def batch_independence(self, harness: ProbeHarness) -> BatchIndependence | None:
+        from sanetune.probes.batch_independence import batch_independence
+
+        return batch_independence(harness)
+
+    @evidence(level="probe", label="comparing documents alone and in a pack", depends_on=ON_PASSES)
+    def packing_isolation(self, harness: ProbeHarness) -> PackingIsolation:
+        from sanetune.probes.packing_isolation import packing_isolation
+
+        return packing_isolation(harness)
+
+    @evidence(level="probe", depends_on=ON_PASSES)
+    def added_tokens(self, harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase) -> AddedTokens:
+        from sanetune.probes.added_tokens import added_tokens
+
+        return added_tokens(harness, tokenizer)
+
+    @evidence(level="probe", label="saving and loading the model", depends_on=ON_PASSES)
+    def save_reload(
+        self, harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase, stop_tokens: frozenset[int]
+    ) -> SaveReload | None:
+        from sanetune.probes.save_reload import save_reload
+
+        return save_reload(harness, tokenizer, stop_tokens)
+
+    @evidence(level="probe", label="comparing prompts with answers")
+    def prompt_answer_overlap(
+        self, harness: ProbeHarness, conversations: ConversationStore, trial_outcome: TrialOutcome | None = None
+    ) -> PromptAnswerOverlap:
+        """Whether answers belong to their prompts; at level ``trial`` also what the tuned model says of it."""
+        from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap, association
+        from sanetune.probes.prompt_swap import prompt_swap_gain
+
+        some = [conversations.train[number] for number in range(min(SHOWN, len(conversations.train)))]
+        after = trial_outcome.prompt_swap if trial_outcome else None
+        return PromptAnswerOverlap(association(conversations), prompt_swap_gain(harness), some, after)
+
+    @evidence(level="trial")
+    def validation_rows(self, harness: ProbeHarness) -> HeldOutRows:
+        from sanetune.probes.heldout import held_out_rows
+
+        return held_out_rows(harness)
+
+    @evidence(level="trial", label="overfitting a few examples", depends_on=ON_PASSES)
     def overfit(
         self, harness: ProbeHarness, plan: Plan, first_step: FirstStep, critical_lr: CriticalLearningRate
     ) -> Overfit:
         from sanetune.probes.overfit import overfit
 
         section = self.section
-        _learning(first_step)
+        _check_learns(first_step)
         found = overfit(
             harness,
             critical_lr,
@@ -132,6 +183,12 @@ class ModelEvidence:
             raise MissingError("no example has a token to learn")
         return found
 
+    @evidence(
+        level="trial",
+        label="comparing learning rates",
+        depends_on=(*ON_PASSES, "train.weight_decay"),
+        reused_as="previous_lr_comparison",
+    )
     def lr_comparison(
         self,
         harness: ProbeHarness,
@@ -139,12 +196,12 @@ class ModelEvidence:
         validation_rows: HeldOutRows,
         first_step: FirstStep,
         critical_lr: CriticalLearningRate,
-        previous_lr_comparison: LearningRateComparison | None,
+        previous_lr_comparison: LearningRateComparison | None = None,
     ) -> LearningRateComparison:
-        """``previous_lr_comparison``: those of a round before, of a run that differs in its rate alone."""
+        """``previous_lr_comparison``: that of the round before, of a run that differs in its schedule alone."""
         from sanetune.probes.lr_comparison import STEPS, branches
 
-        _learning(first_step)
+        _check_learns(first_step)
         if len(validation_rows) < 2:
             raise MissingError("there are no rows to hold out, on which rates could be compared")
         if plan.steps.learning_rate <= 0:
@@ -159,6 +216,7 @@ class ModelEvidence:
             publish=self.publish,
         )
 
+    @evidence(level="trial", label="asking the base model")
     def trial_outcome(
         self, harness: ProbeHarness, plan: Plan, validation_rows: HeldOutRows, prepared: Prepared, first_step: FirstStep
     ) -> TrialOutcome:
@@ -166,7 +224,7 @@ class ModelEvidence:
         from sanetune.probes.prompt_swap import PAIRS, prompt_swap_gain
         from sanetune.probes.trial import TrialConfig, run
 
-        _learning(first_step)
+        _check_learns(first_step)
         steps = plan.steps
         wanted = TrialConfig(
             min(self.section.trial_steps, steps.total_steps),
@@ -177,15 +235,28 @@ class ModelEvidence:
         )
         asked = _Asked(harness, prepared, self.config, self.section.samples)
         split = "validation" if prepared.validation is not None else "train"
-        trial, (samples, own) = run(
+        trial, (samples, prompt_swap) = run(
             harness,
             wanted,
             validation_rows,
             lambda: (asked.again(), prompt_swap_gain(harness, split, PAIRS)),
             self.publish,
         )
-        return TrialOutcome(trial, replace(samples, steps=trial.steps), own)
+        return TrialOutcome(trial, replace(samples, steps=trial.steps), prompt_swap)
 
+    @evidence(level="trial")
+    def trial(self, trial_outcome: TrialOutcome) -> Trial:
+        return trial_outcome.trial
+
+    @evidence(level="trial")
+    def curve(self, trial: Trial) -> Curve:
+        return trial.curve
+
+    @evidence(level="trial")
+    def samples(self, trial_outcome: TrialOutcome) -> Samples:
+        return trial_outcome.samples
+
+    @evidence(level="trial")
     def forecast(self, plan: Plan, prepared: Prepared, trial: Trial, harness: ProbeHarness) -> Forecast:
         """What the whole run will take, and what the check has taken of that so far."""
         from sanetune.forecast.forecast import forecast_of
@@ -194,6 +265,12 @@ class ModelEvidence:
         if not trial.steps:
             raise MissingError("the trial made no step")
         return forecast_of(plan, prepared, trial, self.config, time.perf_counter() - self.began, machine_of(harness))
+
+    @evidence(level="trial", label="measuring what slows a step")
+    def throughput(self, harness: ProbeHarness, forecast: Forecast) -> Throughput:
+        from sanetune.probes.throughput import throughput
+
+        return throughput(harness, forecast.padding_share)
 
 
 class _Asked:
@@ -222,85 +299,6 @@ class _Asked:
         )
 
 
-def peak_memory_of(harness: ProbeHarness) -> LargestStep:
-    from sanetune.probes.peak_memory import largest_step
-
-    return largest_step(harness)
-
-
-def first_step_of(harness: ProbeHarness) -> FirstStep:
-    from sanetune.probes.first_step import first_step
-
-    return first_step(harness)
-
-
-def critical_lr_of(harness: ProbeHarness, plan: Plan, first_step: FirstStep) -> CriticalLearningRate:
-    from sanetune.probes.lr_search import find_critical_lr
-
-    if plan.steps.learning_rate <= 0:
-        raise MissingError("the planned rate is zero")
-    _learning(first_step)
-    return find_critical_lr(harness, plan.steps.learning_rate)
-
-
-def start_loss_of(harness: ProbeHarness) -> StartLoss:
-    from sanetune.probes.start_loss import start_loss
-
-    return start_loss(harness)
-
-
-def accumulation_of(harness: ProbeHarness) -> Accumulation | None:
-    from sanetune.probes.accumulation import accumulation
-
-    return accumulation(harness)
-
-
-def batch_independence_of(harness: ProbeHarness) -> BatchIndependence | None:
-    from sanetune.probes.batch_independence import batch_independence
-
-    return batch_independence(harness)
-
-
-def packing_isolation_of(harness: ProbeHarness) -> PackingIsolation:
-    from sanetune.probes.packing_isolation import packing_isolation
-
-    return packing_isolation(harness)
-
-
-def added_tokens_of(harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase) -> AddedTokens:
-    from sanetune.probes.added_tokens import added_tokens
-
-    return added_tokens(harness, tokenizer)
-
-
-def save_reload_of(
-    harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase, stop_tokens: frozenset[int]
-) -> SaveReload | None:
-    from sanetune.probes.save_reload import save_reload
-
-    return save_reload(harness, tokenizer, stop_tokens)
-
-
-def throughput_of(harness: ProbeHarness, forecast: Forecast) -> Throughput:
-    from sanetune.probes.throughput import throughput
-
-    return throughput(harness, forecast.padding_share)
-
-
-def _learning(first_step: FirstStep) -> None:
+def _check_learns(first_step: FirstStep) -> None:
     if not first_step.has_gradients:
         raise MissingError("no weight gets a gradient: see model-nothing-trainable")
-
-
-def overlap_of(harness: ProbeHarness, conversations: ConversationStore) -> PromptAnswerOverlap:
-    from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap, association
-    from sanetune.probes.prompt_swap import prompt_swap_gain
-
-    some = [conversations.train[number] for number in range(min(SHOWN, len(conversations.train)))]
-    return PromptAnswerOverlap(association(conversations), prompt_swap_gain(harness), some)
-
-
-def validation_rows_of(harness: ProbeHarness) -> HeldOutRows:
-    from sanetune.probes.heldout import held_out_rows
-
-    return held_out_rows(harness)

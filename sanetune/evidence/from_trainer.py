@@ -6,22 +6,23 @@ Nothing is changed: random states, the accelerator's list of dataloaders and the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
+from sanetune.data.conversation import Conversation
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import ConfigError, Place
 from sanetune.events import Publish, silent
-from sanetune.evidence.batch_scan import BatchScanner, KnownExamples
+from sanetune.evidence.batch_scan import BatchScanner
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore, spool
-from sanetune.evidence.from_config import known_of
-from sanetune.evidence.registry import Builder, MissingError
+from sanetune.evidence.known_examples import KnownExamples
+from sanetune.evidence.registry import MissingError, evidence
 from sanetune.evidence.roles_from_ids import IdRoleFinder, decoded
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.evidence.saved_template import SavedTemplate
@@ -30,8 +31,14 @@ from sanetune.evidence.trainer_settings import settings_of
 from sanetune.rng import kept_random_states
 
 if TYPE_CHECKING:
+    import datasets
+    import torch
+    from transformers import PreTrainedTokenizerBase, Trainer
+
     from sanetune.config.schema import LossOn
 
+    Rows: TypeAlias = datasets.Dataset | datasets.IterableDataset
+    Batch: TypeAlias = dict[str, torch.Tensor]
 
 DECLARING = 1_000
 """Rows that tell what is meant to be learnt."""
@@ -42,12 +49,17 @@ STREAMED = 10_000
 
 @dataclass(slots=True)
 class TrainerEvidence:
-    """Builders of evidence for ``trainer``. ``loss_on``: which tokens are meant to be learnt (open: see
-    :func:`declared`)."""
+    """Builders of evidence for ``trainer``, cheapest first.
 
-    trainer: Any
+    Attributes:
+        scratch: A folder for what would fill the memory.
+        loss_on: Which tokens are meant to be in the loss; unset, see :func:`declared`.
+        publish: Gets how many documents are done.
+    """
+
+    trainer: Trainer
     scratch: Path
-    loss_on: str | None = None
+    loss_on: LossOn | None = None
     publish: Publish = silent
 
     def __post_init__(self) -> None:
@@ -58,21 +70,8 @@ class TrainerEvidence:
                 "It is assistant, last or all; left out, it is read off the rows.",
             )
 
-    def builders(self) -> dict[str, Builder]:
-        """Cheapest first."""
-        return {
-            "tokenizer": self.tokenizer,
-            "template": self.template,
-            "stop_tokens": self.stop_tokens,
-            "saved_template": self.saved_template,
-            "role_finder": self.role_finder,
-            "loss_on": self.intended_loss_on,
-            "run_settings": self.run_settings,
-            "conversations": self.conversations,
-            "batch_stats": self.batch_stats,
-        }
-
-    def tokenizer(self) -> Any:
+    @evidence()
+    def tokenizer(self) -> PreTrainedTokenizerBase:
         """The trainer's tokenizer; a processor's text part; or the collator's, where the trainer has none."""
         given = getattr(self.trainer, "processing_class", None) or self.trainer.data_collator
         tokenizer = getattr(given, "tokenizer", given)
@@ -80,24 +79,14 @@ class TrainerEvidence:
             raise MissingError("the trainer has no tokenizer (give it as processing_class)")
         return tokenizer
 
-    def template(self, tokenizer: Any) -> ChatTemplate | None:
+    @evidence()
+    def template(self, tokenizer: PreTrainedTokenizerBase) -> ChatTemplate | None:
         from sanetune.data.tokenizer import chat_template
 
         return chat_template(tokenizer)
 
-    def intended_loss_on(self) -> str:
-        """Which tokens are meant to be learnt, also where there is no tokenizer to tell."""
-        try:
-            tokenizer = self.tokenizer()
-            role_finder = self.role_finder(tokenizer, self.template(tokenizer))
-        except MissingError:
-            role_finder = None
-        return role_finder.loss_on if role_finder else self.loss_on or "assistant"
-
-    def run_settings(self, loss_on: LossOn) -> RunSettings:
-        return settings_of(self.trainer, loss_on)
-
-    def stop_tokens(self, tokenizer: Any) -> frozenset[int]:
+    @evidence()
+    def stop_tokens(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
         """What ends generation of the model as it will be saved."""
         given = getattr(getattr(self.trainer.model, "generation_config", None), "eos_token_id", None)
         if given is None:
@@ -105,11 +94,13 @@ class TrainerEvidence:
         many = given if isinstance(given, list) else [given]
         return frozenset(token for token in (*many, tokenizer.eos_token_id) if isinstance(token, int))
 
+    @evidence()
     def saved_template(self, template: ChatTemplate | None) -> SavedTemplate:
         source = template.source if template else None
         return SavedTemplate(template=source, trained_template=source)
 
-    def role_finder(self, tokenizer: Any, template: ChatTemplate | None) -> IdRoleFinder | None:
+    @evidence(label="reading which tokens are meant to be in the loss")
+    def role_finder(self, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate | None) -> IdRoleFinder | None:
         """None where turns cannot be told apart: then nobody knows who wrote a token."""
         if template is None:
             return None
@@ -121,7 +112,13 @@ class TrainerEvidence:
             role_finder.loss_on = declared(self.trainer.train_dataset, role_finder)
         return role_finder
 
-    def conversations(self, tokenizer: Any, role_finder: IdRoleFinder | None) -> ConversationStore:
+    @evidence()
+    def run_settings(self, role_finder: IdRoleFinder | None = None) -> RunSettings:
+        """The run in numbers, also where there is no tokenizer that could tell what is meant to be in the loss."""
+        return settings_of(self.trainer, role_finder.loss_on if role_finder else self.loss_on or "assistant")
+
+    @evidence(label="reading rows")
+    def conversations(self, tokenizer: PreTrainedTokenizerBase, role_finder: IdRoleFinder | None) -> ConversationStore:
         """The rows as messages, read back from their ids."""
         if self._torn:
             raise MissingError("packs of the strategy `wrapped` begin and end inside conversations")
@@ -130,10 +127,13 @@ class TrainerEvidence:
             self._spooled("validation", self._evaluated(), tokenizer, role_finder),
         )
 
-    def batch_stats(self, tokenizer: Any, role_finder: IdRoleFinder | None, run_settings: RunSettings) -> BatchStats:
+    @evidence(label="reading the batches")
+    def batch_stats(
+        self, tokenizer: PreTrainedTokenizerBase, role_finder: IdRoleFinder | None, run_settings: RunSettings
+    ) -> BatchStats:
         """One epoch of the trainer's own dataloaders."""
 
-        def side(name: str, rows: Any, loader: Callable[[], Any]) -> SplitStats:
+        def split(name: str, rows: Rows, loader: Callable[[], Iterable[Batch]]) -> SplitStats:
             known, pad = _known(rows), tokenizer.pad_token_id
             found, spoken = SplitStats(name, known.size), role_finder.spoken if role_finder else lambda ids: None
             if not hasattr(rows, "__len__") or len(rows):  # of no rows transformers makes no loader
@@ -145,17 +145,17 @@ class TrainerEvidence:
         if self.trainer.train_dataset is None:
             raise MissingError("the trainer has no train_dataset")
         with untouched(self.trainer):
-            train = side("train", self.trainer.train_dataset, self.trainer.get_train_dataloader)
+            train = split("train", self.trainer.train_dataset, self.trainer.get_train_dataloader)
             if (rows := self._evaluated()) is None:
                 return BatchStats(train)
-            return BatchStats(train, side("validation", rows, partial(self.trainer.get_eval_dataloader, rows)))
+            return BatchStats(train, split("validation", rows, partial(self.trainer.get_eval_dataloader, rows)))
 
     @property
     def _torn(self) -> bool:
         args = self.trainer.args
         return bool(getattr(args, "packing", False)) and getattr(args, "packing_strategy", "") == "wrapped"
 
-    def _evaluated(self) -> Any:
+    def _evaluated(self) -> Rows | None:
         """The validation rows; of several named sets all of them, where they can be joined."""
         rows = self.trainer.eval_dataset
         if not isinstance(rows, dict):
@@ -167,7 +167,9 @@ class TrainerEvidence:
             return datasets.concatenate_datasets(parts)
         return next(iter(parts), None)
 
-    def _spooled(self, name: str, rows: Any, tokenizer: Any, role_finder: IdRoleFinder | None) -> ConversationSplit:
+    def _spooled(
+        self, name: str, rows: Rows | None, tokenizer: PreTrainedTokenizerBase, role_finder: IdRoleFinder | None
+    ) -> ConversationSplit:
         from sanetune.data.prepare import open_table
 
         file = self.scratch / f"{name}.arrow"
@@ -176,14 +178,14 @@ class TrainerEvidence:
         return ConversationSplit(name, table, list(range(len(table))))
 
 
-def declared(rows: Any, role_finder: IdRoleFinder) -> str:
+def declared(rows: Rows | None, role_finder: IdRoleFinder) -> LossOn:
     """What a trainer that says nothing about it means to learn: ``last`` where its first rows with several assistant
     turns learn all of the last one and nothing of the others (rows of prompt and completion do), else ``assistant``."""
     import numpy as np
 
     names = getattr(rows, "column_names", None) or []
     several = 0
-    for row in islice(rows, DECLARING) if {"input_ids", "labels"} <= set(names) else ():
+    for row in islice(rows, DECLARING) if rows is not None and {"input_ids", "labels"} <= set(names) else ():
         learnt = np.asarray(row["labels"]) != IGNORE_INDEX
         turns = [one for one in role_finder.segments(np.asarray(row["input_ids"])) if one.who is TokenRole.ASSISTANT]
         if len(turns) > 1 and "seq_lengths" not in names:
@@ -194,9 +196,9 @@ def declared(rows: Any, role_finder: IdRoleFinder) -> str:
     return "last" if several else "assistant"
 
 
-def _conversations(rows: Any, tokenizer: Any, role_finder: IdRoleFinder | None) -> Iterator[Any]:
-    from sanetune.data.conversation import Conversation
-
+def _conversations(
+    rows: Rows | None, tokenizer: PreTrainedTokenizerBase, role_finder: IdRoleFinder | None
+) -> Iterator[Conversation]:
     names = getattr(rows, "column_names", None) or []
     if rows is None or "input_ids" not in names:
         if rows is not None:
@@ -215,14 +217,14 @@ def _conversations(rows: Any, tokenizer: Any, role_finder: IdRoleFinder | None) 
                 yield role_finder.conversation(part, Place(row=number))
 
 
-def _known(rows: Any) -> KnownExamples:
+def _known(rows: Rows | None) -> KnownExamples:
     if hasattr(rows, "__len__") and "input_ids" in (getattr(rows, "column_names", None) or []):
-        return known_of(rows, lambda number: Place(row=number))
+        return KnownExamples.of(rows, lambda number: Place(row=number))
     return KnownExamples(0, {})
 
 
 @contextlib.contextmanager
-def untouched(trainer: Any) -> Iterator[None]:
+def untouched(trainer: Trainer) -> Iterator[None]:
     """Random states (Python, NumPy, torch, CUDA) and the accelerator's dataloaders are put back at the end."""
     accelerator = getattr(trainer, "accelerator", None)
     loaders = list(getattr(accelerator, "_dataloaders", ()))

@@ -1,18 +1,112 @@
-"""What checks look at: built once, when it is first asked for, and remembered also when it could not be built."""
+"""Evidence is declared once, where it is built, and built once, when a check first asks for it.
+
+A builder is a method with the decorator :func:`evidence`. Its name is the name of the evidence, its parameters are the
+evidence that it is made from, and its return type is the type that checks get. Builders stand cheapest first: their
+order is the order in which checks run. :mod:`sanetune.evidence.catalogue` lists every declaration.
+"""
 
 from __future__ import annotations
 
 import inspect
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 from sanetune.errors import UserError
 from sanetune.events import EvidenceStarted, Publish, silent
 
-Builder = Callable[..., Any]
+Level = Literal["static", "probe", "trial"]
+
+LEVELS: tuple[Level, ...] = ("static", "probe", "trial")
+"""How far checks go: they read configuration, rows and batches; they pass a few batches through the real model; or
+they train it for a while."""
+
+GROUPS = {
+    "rows": "rows, their tokens or labels",
+    "batches": "batches, or single passes through the model (as its number format does)",
+    "schedule": "the learning rate, the length of the run, evaluations or checkpoint saves",
+}
+"""What a configuration key can change: the name of a group of keys -> the same in words.
+:mod:`sanetune.gate.invalidation` has the keys of each."""
+
+EVERYTHING: tuple[str, ...] = tuple(GROUPS)
+"""Depends on every key of the configuration."""
+
+Builder = Callable[..., object]
 """Makes one piece of evidence; its parameters name the pieces that it is made from."""
+
+Method = TypeVar("Method", bound=Builder)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What is known of a piece of evidence before it is built.
+
+    Attributes:
+        name: As checks name it.
+        level: The first of :data:`LEVELS` at which it can be had.
+        label: What is being done while it is built, for a progress bar; empty where that takes no time.
+        depends_on: Groups of :data:`GROUPS`, or single keys (``section.key``), whose change makes it void.
+        reused_as: The name under which a later round of ``--fix`` gets it, where that is another one.
+    """
+
+    name: str
+    level: Level = "static"
+    label: str = ""
+    depends_on: tuple[str, ...] = EVERYTHING
+    reused_as: str = ""
+
+
+def evidence(
+    *,
+    level: Level = "static",
+    label: str = "",
+    depends_on: tuple[str, ...] = EVERYTHING,
+    reused_as: str = "",
+) -> Callable[[Method], Method]:
+    """Declare the decorated method as a builder of evidence; see :class:`Declaration`.
+
+    >>> class Rows:
+    ...     @evidence(label="reading rows", depends_on=("rows",))
+    ...     def rows(self) -> list[str]:
+    ...         return ["a", "b"]
+    ...
+    ...     @evidence(depends_on=("rows",))
+    ...     def count(self, rows: list[str]) -> int:
+    ...         return len(rows)
+    >>> Evidence(builders_of(Rows()))["count"]
+    2
+    """
+
+    def declared(builder: Method) -> Method:
+        found = Declaration(builder.__name__, level, label, depends_on, reused_as or builder.__name__)
+        builder.declaration = found  # type: ignore[attr-defined]
+        return builder
+
+    return declared
+
+
+def declaration_of(builder: Builder) -> Declaration | None:
+    """Return what ``builder`` was declared with; None where it was not."""
+    return getattr(builder, "declaration", None)
+
+
+def declarations(source: type) -> Iterator[Declaration]:
+    """Yield the declarations of the class ``source`` in their order."""
+    for member in vars(source).values():
+        if declaration := declaration_of(member):
+            yield declaration
+
+
+def builders_of(source: object, level: str = "trial") -> dict[str, Builder]:
+    """Return the builders of ``source`` up to ``level`` by name, cheapest first."""
+    return {
+        declaration.name: getattr(source, declaration.name)
+        for declaration in declarations(type(source))
+        if LEVELS.index(declaration.level) <= LEVELS.index(level)
+    }
 
 
 class MissingError(Exception):
@@ -20,7 +114,7 @@ class MissingError(Exception):
 
 
 class BrokenError(Exception):
-    """This evidence could not be built: a bug of ours, or too little memory; told once with its traceback."""
+    """This evidence could not be built: a bug of ours, or too little memory; reported once with its traceback."""
 
     def __init__(self, name: str, trace: str, first: bool, why: str = "because of a bug") -> None:
         super().__init__(name, trace, first, why)
@@ -39,17 +133,23 @@ def out_of_memory(error: Exception) -> bool:
 
 
 class Evidence:
-    """Evidence by name.
+    """Evidence by name: built when it is first asked for, and remembered also when it could not be built.
 
-    ``builders`` come cheapest first: their order is the order in which checks run. ``given`` is there already.
-    ``publish`` gets what is being done: the evidence that is built, the check that runs. ``unusable`` keeps the first
-    :class:`UserError` that a builder raised.
+    Args:
+        builders: By name, cheapest first (see :func:`builders_of`). A parameter with a default is optional: where that
+            evidence is missing, the builder gets its default.
+        given: Evidence that is there already.
+        publish: Gets :class:`sanetune.events.EvidenceStarted` before a piece is built.
+
+    Attributes:
+        seconds: How long each piece took to build, without those that it is made from.
+        unusable: The first :class:`UserError` that a builder raised.
     """
 
     def __init__(
         self,
         builders: Mapping[str, Builder],
-        given: Mapping[str, Any] | None = None,
+        given: Mapping[str, object] | None = None,
         publish: Publish = silent,
     ) -> None:
         self._builders, self.publish = dict(builders), publish
@@ -79,8 +179,12 @@ class Evidence:
         """The evidence ``name`` where it is there already, else None: nothing is built."""
         return self._ready.get(name)
 
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the evidence that is there already."""
+        return iter(self._ready)
+
     def cost(self, needs: tuple[str, ...]) -> int:
-        """The place of the most expensive of ``needs`` in the order of building."""
+        """The place of the most expensive of ``needs`` in the order of building; 0 where nothing has to be built."""
         order = {name: number for number, name in enumerate(self._builders, start=1)}
         return max((order.get(name, 0) for name in needs), default=0)
 
@@ -88,7 +192,7 @@ class Evidence:
         builder = self._builders.get(name)
         if builder is None:
             raise MissingError(f"there is no {name} in what is looked at here")
-        parts = {part: self[part] for part in inspect.signature(builder).parameters}
+        parts = self._parts(builder)
         self.publish(EvidenceStarted(name))
         began = time.perf_counter()
         try:
@@ -103,3 +207,14 @@ class Evidence:
             raise BrokenError(name, traceback.format_exc(), first=True, why=why) from None
         finally:
             self.seconds[name] = time.perf_counter() - began
+
+    def _parts(self, builder: Builder) -> dict[str, Any]:
+        """What ``builder`` is made from, by parameter; an optional part that is missing is left to its default."""
+        parts = {}
+        for name, parameter in inspect.signature(builder).parameters.items():
+            try:
+                parts[name] = self[name]
+            except MissingError:
+                if parameter.default is parameter.empty:
+                    raise
+        return parts

@@ -18,6 +18,9 @@ from sanetune.evidence.token_roles import EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRo
 
 if TYPE_CHECKING:
     import numpy as np
+    from transformers import PreTrainedTokenizerBase
+
+    from sanetune.config.schema import LossOn
 
 SYSTEM = "sanetune system"
 TOOL = "sanetune tool"
@@ -38,15 +41,17 @@ class Segment(NamedTuple):
 class IdRoleFinder:
     """Takes token sequences apart by ``headers`` (who writes what follows) and ``ends``, both in token strings."""
 
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     headers: dict[str, TokenRole]
     ends: tuple[str, ...]
-    loss_on: str = "assistant"
+    loss_on: LossOn = "assistant"
     torn: bool = False
     """Whether a document may begin inside a turn, of whom nobody knows."""
 
     @classmethod
-    def of(cls, template: ChatTemplate, tokenizer: Any, stops: tuple[str, ...], loss_on: str) -> IdRoleFinder | None:
+    def of(
+        cls, template: ChatTemplate, tokenizer: PreTrainedTokenizerBase, stops: tuple[str, ...], loss_on: LossOn
+    ) -> IdRoleFinder | None:
         """None where the template's headers cannot be told apart."""
         literals = Literals.of(template, stops)
         found = {"assistant": TokenRole.ASSISTANT, "user": TokenRole.USER}
@@ -151,7 +156,7 @@ class IdRoleFinder:
         return segments
 
 
-def decoded(tokenizer: Any, ids: Any) -> str:
+def decoded(tokenizer: PreTrainedTokenizerBase, ids: Any) -> str:
     """The text of ``ids``; negative ones, which no tokenizer takes, are left out."""
     return str(tokenizer.decode([int(token) for token in ids if token >= 0]))
 
@@ -165,7 +170,7 @@ def _tokens(borders: np.ndarray, start: int, end: int) -> tuple[int, int]:
     return first, max(first, last)
 
 
-def _strings(tokenizer: Any, text: str) -> str:
+def _strings(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     """``text`` as its tokens' strings join; a mark for a beginning of words, which depends on the place, is left
     out."""
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -28,6 +28,7 @@ from sanetune.finding import Witness
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+    from tokenizers import Tokenizer
 
 CHUNK = 256
 """Conversations that are worked on at once."""
@@ -62,7 +63,7 @@ class RoleFinder:
     """Takes one conversation apart. ``loss_on`` is the declared intent."""
 
     template: ChatTemplate | None
-    tokenizer: Any
+    tokenizer: Tokenizer
     """The tokenizers library's own object: it gives offsets."""
     literals: Literals
     loss_on: str

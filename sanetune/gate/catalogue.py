@@ -7,8 +7,9 @@ import importlib
 import importlib.metadata
 import pkgutil
 
-from sanetune.checks.base import LEVELS, Check
+from sanetune.checks.base import Check
 from sanetune.errors import ConfigError
+from sanetune.evidence.registry import LEVELS
 from sanetune.text import did_you_mean
 
 GROUP = "sanetune.checks"

@@ -15,14 +15,11 @@ from sanetune.config.schema import Config
 from sanetune.config.yaml_read import read_text
 from sanetune.errors import ConfigError
 from sanetune.finding import BAD, Finding, Report, Verdict
+from sanetune.gate.catalogue import catalogue
 
 ROUNDS = 5
 """Most rounds: a fix may uncover another fault, but not forever."""
 
-
-TRUSTED = ("curve-rate-beaten", "model-rate-critical")
-"""Whose value is taken where several name the same key, the first's before the other's: what was compared or measured
-on the model goes before what is published or a rule of thumb."""
 
 MEASURED = frozenset({"train.learning_rate"})
 """What is not set by rule of thumb where it will be measured."""
@@ -158,7 +155,7 @@ def wanted(report: Report, config: Config, held: Set[str], before: list[Change])
     if report.unusable is not None:
         # Nothing could be looked at behind it; the value that its words name lets the checks begin.
         spoke.insert(0, Finding(INPUT, Verdict.FAIL, report.unusable.message, fix=report.unusable.fix))
-    for finding in sorted(spoke, key=lambda one: TRUSTED.index(one.check) if one.check in TRUSTED else len(TRUSTED)):
+    for finding in sorted(spoke, key=lambda one: -_priority(one.check)):
         for key, value in finding.fix.items():
             again = finding.verdict is Verdict.WARN and any(change.key == key for change in before)
             if key in found or key in held or again or (key, repr(value)) in tried:
@@ -170,6 +167,12 @@ def wanted(report: Report, config: Config, held: Set[str], before: list[Change])
         if first & found.keys():
             found = {key: change for key, change in found.items() if key not in later}
     return list(found.values())
+
+
+def _priority(check: str) -> int:
+    """The check's ``FIX_PRIORITY``; 0 for what is no check of the catalogue."""
+    found = catalogue().get(check)
+    return found.fix_priority if found else 0
 
 
 def _value(config: Config, key: str) -> Any:

@@ -1,15 +1,21 @@
-"""What a changed setting leaves as it was: evidence and findings that need not be made again after a fix."""
+"""What still holds after a setting was changed: evidence and findings that a fix need not make again.
+
+Every configuration key is in one group of :data:`sanetune.evidence.registry.GROUPS`. Evidence and checks declare the
+groups, or single keys, that they depend on; a change of such a key makes them void.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sanetune.evidence.registry import Evidence
+from sanetune.evidence.catalogue import catalogue as declarations
+from sanetune.evidence.registry import EVERYTHING, Evidence
 from sanetune.finding import Finding, Report, Verdict
+from sanetune.gate.catalogue import catalogue as checks
 
-RATE = frozenset(
+SCHEDULE = frozenset(
     f"train.{key}"
     for key in (
         "learning_rate",
@@ -33,9 +39,9 @@ RATE = frozenset(
         "report_to",
     )
 ) | {"run.trackers", "budget.max_usd", "budget.max_hours"}
-"""Settings that no row, no batch and no single forward or backward pass depends on."""
+"""Keys that no row, no batch and no single forward or backward pass depends on."""
 
-BATCH = frozenset(
+BATCHES = frozenset(
     {
         "train.per_device_train_batch_size",
         "train.per_device_eval_batch_size",
@@ -49,31 +55,7 @@ BATCH = frozenset(
         "model.attention",
     }
 )
-"""Settings that rows do not depend on, but batches or passes through the model do."""
-
-ROWS = (
-    "tokenizer",
-    "template",
-    "read_sources",
-    "rows",
-    "conversations",
-    "preparation",
-    "refused_rows",
-    "prepared",
-    "data_loss",
-    "stop_tokens",
-    "saved_template",
-    "role_derivation",
-    "lost_texts",
-    "token_roles",
-)
-"""Evidence about rows, up to their tokens and labels."""
-PASSES = ("batch_stats", "critical_lr")
-"""Evidence that batches and model decide, whatever the rate."""
-
-AFRESH = ("config", "curve", "samples", "model-update-lost", "model-rate-critical", "model-pairs-shuffled", "machine")
-"""Families and checks that settings of RATE decide."""
-OF_ROWS = ("rows", "template", "tokens", "labels")
+"""Keys that rows do not depend on, but batches or passes through the model do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +66,39 @@ class StillValid:
     findings: Mapping[str, Finding] = field(default_factory=dict)
 
 
-def carried(evidence: Evidence, report: Report, changed: Iterable[str]) -> StillValid:
-    """What holds after the settings ``changed``. Only what was there; a finding that is to be acted on, or that could
-    not be looked at, is always made again."""
-    keys = set(changed)
-    if not keys <= RATE | BATCH:
-        return StillValid()
-    only_rate = keys <= RATE
-    names = ROWS + (PASSES if only_rate else ())
-    kept = {name: value for name in names if (value := evidence.ready(name)) is not None}
-    if only_rate and (overfit := evidence.ready("overfit")) is not None:
-        kept["overfit"] = overfit
-    if only_rate and "train.weight_decay" not in keys and (comparison := evidence.ready("lr_comparison")) is not None:
-        kept["previous_lr_comparison"] = comparison
+def group_of(key: str) -> str:
+    """Return the group of a configuration key; one that is listed nowhere may change rows.
+
+    >>> group_of("train.learning_rate"), group_of("model.dtype"), group_of("data.train")
+    ('schedule', 'batches', 'rows')
+    """
+    if key in SCHEDULE:
+        return "schedule"
+    return "batches" if key in BATCHES else "rows"
+
+
+def is_void(depends_on: Collection[str], changed: Iterable[str]) -> bool:
+    """Whether a change of the keys ``changed`` makes void what ``depends_on`` these groups and keys."""
+    return any(key in depends_on or group_of(key) in depends_on for key in changed)
+
+
+def still_valid(evidence: Evidence, report: Report, changed: Iterable[str]) -> StillValid:
+    """Return what holds after the keys ``changed``.
+
+    Evidence holds where it was built; what depends on every key, such as the model that was loaded, is always built
+    again. A finding holds where it was passed: one that is to be acted on, or that was skipped, is made again.
+    """
+    changed = set(changed)
+    kept = {
+        declaration.reused_as: evidence.ready(name)
+        for name in evidence
+        if (declaration := declarations().get(name))
+        and declaration.depends_on != EVERYTHING
+        and not is_void(declaration.depends_on, changed)
+    }
     findings = {
         finding.check: finding
         for finding in report.of(Verdict.PASS)
-        if (not _afresh(finding.check) if only_rate else finding.check.split("-")[0] in OF_ROWS)
+        if (check := checks().get(finding.check)) and not is_void(check.depends_on, changed)
     }
     return StillValid(kept, findings)
-
-
-def _afresh(check: str) -> bool:
-    return check in AFRESH or check.split("-")[0] in AFRESH

@@ -13,6 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sanetune.evidence.registry import EVERYTHING, GROUPS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -101,16 +103,14 @@ def _sections(check: Check) -> Iterator[tuple[str, str]]:
     written = dict(check.page.sections)
     references = written.pop("References", "")
     yield from written.items()
-    availability = str(getattr(check, "fix", ""))
-    if availability in FIX_SAFETY:
-        kept = "" if availability == "none" else f" {KEPT}"
-        yield "Fix safety", FIX_SAFETY[availability] + kept
+    kept = "" if check.fix == "none" else f" {KEPT}"
+    yield "Fix safety", FIX_SAFETY[check.fix] + kept + _after_other_fixes(check)
     if references:
         yield "References", references
 
 
 def _options(check: Check) -> str:
-    """Limits as a table and the configuration keys as a list; empty where there is neither."""
+    """Limits as a table; empty where there are none."""
     parts = []
     if check.limits:
         rows = [f"| `{name}` | {_number(limit.value)} | {limit.source} |" for name, limit in check.limits.items()]
@@ -118,8 +118,6 @@ def _options(check: Check) -> str:
         first, limit = next(iter(check.limits.items()))
         example = f"check:\n  limits:\n    {check.name}: {{{first}: {_number(limit.value)}}}"
         parts.append(f"To change a limit, write it into the YAML:\n\n```yaml\n{example}\n```")
-    if keys := _keys(check):
-        parts.append("Configuration keys that decide the outcome: " + ", ".join(f"`{key}`" for key in keys) + ".")
     return "\n\n".join(parts)
 
 
@@ -132,8 +130,12 @@ def _limit_lines(check: Check) -> Iterator[str]:
     )
 
 
-def _keys(check: Check) -> list[str]:
-    return sorted(getattr(check, "depends_on", ()))
+def _after_other_fixes(check: Check) -> str:
+    """Which changes make a pass void, where not all do."""
+    if check.depends_on == EVERYTHING:
+        return ""
+    changed = "; ".join(GROUPS.get(one, f"`{one}`") for one in check.depends_on)
+    return f" After other fixes the check runs again only if they change {changed}."
 
 
 def _number(value: object) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
 from sanetune.finding import Report
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import LossOn
 
 
 class Gate(TrainerCallback):
@@ -19,7 +22,9 @@ class Gate(TrainerCallback):
     :func:`sanetune.api.check`.
     """
 
-    def __init__(self, *, loss_on: str | None = None, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *, loss_on: LossOn | None = None, select: Sequence[str] = (), ignore: Sequence[str] = ()
+    ) -> None:
         self.loss_on, self.select, self.ignore = loss_on, select, ignore
         self.report: Report | None = None
 

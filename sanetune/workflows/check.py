@@ -14,7 +14,7 @@ from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
 from sanetune.events import ChecksEnded, ChecksStarted, bracket
 from sanetune.evidence.experiments import Experiments
-from sanetune.evidence.registry import Evidence
+from sanetune.evidence.registry import Evidence, builders_of
 from sanetune.finding import Finding, Report
 from sanetune.gate.catalogue import catalogue, chosen, known
 from sanetune.gate.runner import Rules, report
@@ -22,7 +22,9 @@ from sanetune.report.terminal.progress import ProgressBar
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from transformers import Trainer
 
+    from sanetune.config.schema import LossOn
     from sanetune.gate.fixer import Round
     from sanetune.runs import Run
 
@@ -57,9 +59,9 @@ def evidence_of(
     folder = nullcontext(str(scratch)) if scratch else tempfile.TemporaryDirectory(prefix="sanetune-")
     publish = ProgressBar(console)
     with folder as name, bracket(publish, ChecksStarted(), ChecksEnded()), ExitStack() as stack:
-        looked = ConfigEvidence(config, Path(name), publish).builders()
-        proved = ModelEvidence(config, level, stack, publish).builders()
-        yield Evidence(looked | proved, {"config": config, **(given or {})}, publish)
+        static = builders_of(ConfigEvidence(config, Path(name), publish))
+        deep = builders_of(ModelEvidence(config, stack, publish), level)
+        yield Evidence(static | deep, {"config": config, **(given or {})}, publish)
 
 
 def look(
@@ -135,13 +137,13 @@ def rules_of(config: Config) -> Rules:
 
 
 def look_at_trainer(
-    trainer: Any, *, loss_on: str | None = None, select: Sequence[str] = (), ignore: Sequence[str] = ()
+    trainer: Trainer, *, loss_on: LossOn | None = None, select: Sequence[str] = (), ignore: Sequence[str] = ()
 ) -> Report:
     """Looks at a built trainer and changes nothing in it."""
     from sanetune.evidence.from_trainer import TrainerEvidence
 
     with tempfile.TemporaryDirectory(prefix="sanetune-") as folder:
-        evidence = Evidence(TrainerEvidence(trainer, Path(folder), loss_on).builders())
+        evidence = Evidence(builders_of(TrainerEvidence(trainer, Path(folder), loss_on)))
         checks = chosen(list(select), list(ignore))
         subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
         return report(checks, evidence, subject=subject)

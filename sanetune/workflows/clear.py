@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sanetune.checks.base import LEVELS
 from sanetune.config.schema import Config
 from sanetune.errors import UserError
-from sanetune.evidence.registry import BrokenError, Evidence, MissingError
+from sanetune.evidence.registry import LEVELS, BrokenError, Evidence, MissingError
 from sanetune.finding import GateError, Report, Verdict
 from sanetune.gate import clearance
 from sanetune.gate.catalogue import chosen
@@ -100,11 +99,9 @@ def _wanted(config: Config) -> list[str]:
 def _look(config: Config, plan: Plan, prepared: Prepared, console: Console) -> Report:
     """The check, on rows and plan that are there already; random states are afterwards what they were, so that a run
     computes the same whether it was cleared before or now."""
-    from sanetune.evidence.data_loss import RefusedRows
     from sanetune.evidence.from_config import PreparationResult
 
-    rows = PreparationResult(prepared, RefusedRows(prepared.stats["rows"], 0, []), None)
-    given = {"preparation": rows, "prepared": prepared, "plan": plan}
+    given = {"preparation": PreparationResult.of(prepared), "plan": plan}
     level = config.check.level
     # Loaded before, since the check loads them and draws.
     with (

@@ -12,7 +12,7 @@ from sanetune.config.schema import Config
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import Report
 from sanetune.gate.fixer import MEASURED, ROUNDS, Fixed, Round, fix, held_by, wanted
-from sanetune.gate.invalidation import StillValid, carried
+from sanetune.gate.invalidation import StillValid, still_valid
 from sanetune.workflows import check as checking
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def correct(
         def look(config: Config, before: list[Round]) -> Report:
             nonlocal last
             changed = [change.key for change in before[-1].changes] if before else []
-            kept = carried(*last, changed) if last else StillValid()
-            # Each round writes into a folder of its own: what is carried lies in those before.
+            kept = still_valid(*last, changed) if last else StillValid()
+            # Each round writes into a folder of its own: what still holds lies in those before.
             scratch = Path(tempfile.mkdtemp(dir=folder))
             with checking.evidence_of(config, console, deep, kept.evidence, scratch) as evidence:
                 report = checking.look(config, evidence, select, ignore, "static", kept.findings)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from sanetune.data.collator import Collator
 from sanetune.errors import Place
-from sanetune.evidence.batch_scan import BatchScanner, KnownExamples
+from sanetune.evidence.batch_scan import BatchScanner
 from sanetune.evidence.batch_stats import SplitStats
+from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import MissingError
 from sanetune.evidence.token_roles import EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRole, TokenRoles, digest
 

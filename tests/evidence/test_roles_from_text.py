@@ -12,7 +12,7 @@ from sanetune.config.load import load
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.from_config import ConfigEvidence
-from sanetune.evidence.registry import Evidence
+from sanetune.evidence.registry import Evidence, builders_of
 from sanetune.evidence.token_roles import IN_LOSS, NAMES
 from tests import real
 
@@ -25,7 +25,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def evidence(tmp_path: Path, settings: dict[str, Any]) -> Evidence:
     config = load(settings)
     (tmp_path / "scratch").mkdir()
-    return Evidence(ConfigEvidence(config, tmp_path / "scratch").builders(), {"config": config})
+    return Evidence(builders_of(ConfigEvidence(config, tmp_path / "scratch")), {"config": config})
 
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

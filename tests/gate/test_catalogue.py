@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
-from contextlib import ExitStack
+import inspect
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sanetune.checks.base import LEVELS, Check, Page
-from sanetune.config.load import load
+from sanetune.checks.base import Check, Page
 from sanetune.errors import ConfigError
-from sanetune.evidence.from_config import ConfigEvidence
-from sanetune.evidence.from_model import ModelEvidence
+from sanetune.evidence.registry import EVERYTHING
 from sanetune.gate import catalogue as module
 from sanetune.gate.catalogue import FAMILIES, catalogue, chosen, known
 
@@ -39,16 +40,38 @@ def judge(measured, limits): return passed("fine")
 
 
 @pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.name)
-def test_every_check_has_a_page_and_needs_evidence_that_can_be_built(check: Check) -> None:
-    config = load({"model": {"name": "m"}, "data": {"train": "d"}})
-    found = ConfigEvidence(config, Path()).builders()
-    deep = {level: ModelEvidence(config, level, ExitStack()).builders() for level in LEVELS}
-    assert set(check.needs) <= {*found, *deep[check.level], "config"}
+def test_every_check_has_a_page_and_limits_with_sources(check: Check) -> None:
     assert check.needs
     assert check.family in FAMILIES
     assert check.page.fault.endswith(".")
     for name, limit in check.limits.items():
         assert len(limit.source) > 10, f"{name} has no source"
+
+
+@pytest.mark.parametrize("check", catalogue().values(), ids=lambda check: check.name)
+def test_a_check_says_whether_its_findings_have_a_fix(check: Check) -> None:
+    """``FIX`` against what its judge can return: the third argument of ``warned`` and ``failed``."""
+    tree = ast.parse(inspect.getsource(inspect.getmodule(check.judge)))
+    assert any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FIX" for node in tree.body)
+    given = [
+        [*call.args[2:3], *(keyword.value for keyword in call.keywords if keyword.arg == "fix")]
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and re.search(r"\b(warned|failed)\b", ast.unparse(call.func))
+    ]
+    assert given, "it never warns and never fails"
+    assert (check.fix == "none") == (not any(given)), "a fix of a check with FIX none, or none of one that promises it"
+    if check.fix == "always":
+        assert all(given) and not any(isinstance(fix, ast.IfExp) for (fix,) in given)
+
+
+def test_metadata_may_be_left_out_and_is_checked() -> None:
+    check = catalogue()["labels-none"]
+    plain = Check(check.name, check.page, check.needs, {}, check.measure, check.judge)
+    assert (plain.fix, plain.fix_priority, plain.depends_on, plain.version) == ("sometimes", 0, EVERYTHING, 1)
+    with pytest.raises(ValueError, match="FIX of labels-none"):
+        replace(plain, fix="often")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="neither a key nor one of"):
+        replace(plain, depends_on=("row",))
 
 
 def test_a_page_without_a_part_is_refused() -> None:

@@ -14,7 +14,7 @@ from sanetune.errors import ConfigError
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import Finding, Report, Verdict
 from sanetune.gate.fixer import INPUT, ROUNDS, Round, fix
-from sanetune.gate.invalidation import carried
+from sanetune.gate.invalidation import still_valid
 from sanetune.workflows.fix import correct
 
 TEXT = """model:
@@ -97,7 +97,7 @@ def test_a_batch_that_is_large_for_the_rows_that_are_left_waits_for_the_others(f
 def test_branches_are_kept_where_they_would_come_out_the_same(changed: str, kept: bool) -> None:
     grown = object()
     evidence = Evidence({}, {"lr_comparison": grown})
-    assert carried(evidence, clear(), [changed]).evidence.get("previous_lr_comparison") is (grown if kept else None)
+    assert still_valid(evidence, clear(), [changed]).evidence.get("previous_lr_comparison") is (grown if kept else None)
 
 
 def test_a_hot_rate_is_lowered_until_the_run_is_cleared(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
+FIX = "none"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {
     "share": Limit(0.01, "an epoch that gives all rows but one in a hundred is the epoch that was meant"),
     "steps": Limit(1, "even batches repeat, and dropped last ones leave out, at most the rows of one batch"),

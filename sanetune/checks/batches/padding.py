@@ -33,6 +33,9 @@ from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, passed, warned
 
+FIX = "sometimes"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {"share": Limit(0.3, "random batches of eight rows of Alpaca waste about this much; grouped ones under 5 %")}
 
 

@@ -43,6 +43,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "sometimes"
+
 LIMITS = {
     "share": Limit(0.25, "a last step of a quarter of a batch or more has at most twice the noise of the others"),
     "excess": Limit(

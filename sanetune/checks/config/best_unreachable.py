@@ -48,6 +48,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "always"
+
 LIMITS = {
     "met_share": Limit(
         1.0,

@@ -41,6 +41,8 @@ from sanetune.finding import Judgement, Measurement, passed, warned
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "always"
+
 LIMITS = {
     "epochs": Limit(
         15,

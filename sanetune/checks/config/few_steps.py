@@ -42,6 +42,8 @@ from sanetune.finding import Judgement, Measurement, passed, warned
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "sometimes"
+
 LIMITS = {
     "fewest_steps": Limit(50, "half of the least that tinker-cookbook asks for (at least 100 steps, better 1,000)"),
     "warmup_share": Limit(0.5, "published recipes warm up for 3 to 10 % of the steps (Alpaca, Tulu, Zephyr, SmolLM)"),

@@ -42,6 +42,8 @@ from sanetune.finding import Judgement, Measurement, passed, warned
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "sometimes"
+
 LIMITS = {
     "fewest_rows": Limit(
         10,

@@ -50,6 +50,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "sometimes"
+
 LIMITS = {
     "stuck_warn": Limit(0.1, "a tenth of the weights cannot follow in one step; at 1e-4 it is 12 % in bf16"),
     "stuck_fail": Limit(

@@ -56,6 +56,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "always"
+
 _SWEEP = "Tinker's sweep (35 models, 1B to 550B, LoRA): 1e-3 is best in 10 of them, runs diverge at 3e-3, none at 3e-4"
 _SMOL = "SmolLM2-135M and -360M: 1e-3; SmolLM2-1.7B: 3e-4, all weights"
 

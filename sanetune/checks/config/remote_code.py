@@ -40,6 +40,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "none"
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from sanetune.config.origin import Renamed
     from sanetune.config.schema import Config
 
+FIX = "sometimes"
+
 SHOWN = 5
 
 

@@ -37,6 +37,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "always"
+
 
 def measure(run_settings: RunSettings) -> Measurement:
     """``trackers``: each with what makes it ready, or "" where a login is missing."""

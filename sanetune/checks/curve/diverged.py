@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from sanetune.curves.changes import Change
     from sanetune.curves.series import Curve
 
+FIX = "sometimes"
+
 LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
     "training_sure": Limit(4.0, "the same where only batches are known, whose errors are estimates"),

@@ -41,6 +41,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "none"
+
 LIMITS = {
     "loss_share": Limit(0.02, "one lost batch in fifty; fp16's scaler skips one step in 2,000 in a healthy run"),
     "norms": Limit(2, "a single NaN gradient norm did no harm in real logs; fp16's scaler skips such a step"),

@@ -39,6 +39,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "sometimes"
+
 LIMITS = {
     "gradient": Limit(5.0, "times that after warm-up; healthy logs have up to 1.8 (logs/wild)"),
     "weights_warn": Limit(3.0, "times, in the steps looked at; on stories260k 1.0 at good rates, 1.2, 1.9, 3.8 at 10,"

@@ -36,6 +36,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation, Point
 
+FIX = "sometimes"
+
 LIMITS = {
     "warn": Limit(2, "swings; clean runs on stories260k have none of this height"),
     "fail": Limit(4, "swings; one in ten looks of a short trial"),

@@ -44,6 +44,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "sometimes"
+
 LIMITS = {
     "fail": Limit(0.05, "above its minimum at the end: the reader's limit for overfit (logs/wild)"),
     "warn": Limit(

@@ -37,6 +37,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "none"
+
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k a rate a thousand times below the best"
                          " still gives 0.055 in 200 steps"),

@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
     from sanetune.probes.results import LearningRateComparison, LearningRateRun, Trial
 
+FIX = "sometimes"
+FIX_PRIORITY = 20
+
 LIMITS = {
     "errors": Limit(3.0, "standard errors of the gain over the held-out rows; below 3 it may be chance"),
     "hot_warn": Limit(0.02, "nats: what a tenth of the best rate costs in a whole run (Tinker's sweep, 35 models)"),

@@ -40,6 +40,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "none"
+
 LIMITS = {
     "fail": Limit(0.5, "half of the run changes nothing"),
     "warn": Limit(0.1, "schedules begin and end at 0 for a step or two; fp16's scaler holds back a few more"),

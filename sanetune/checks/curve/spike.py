@@ -42,6 +42,8 @@ from sanetune.finding import Judgement, Measurement, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "sometimes"
+
 LIMITS = {
     "hump": Limit(0.2, "above the start in the first steps; none at good rates on stories260k, 0.4 at the worst"),
     "hump_least": Limit(0.2, "nats; a loss near 0 may double without harm"),

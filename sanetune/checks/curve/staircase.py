@@ -41,6 +41,8 @@ from sanetune.finding import Judgement, Measurement, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "none"
+
 LIMITS = {
     "drop": Limit(0.12, "of the loss; a healthy run had drops of 7 and 10 % (logs/wild), three staircases 24 to 50 %"),
     "sure": Limit(3.0, "standard errors"),

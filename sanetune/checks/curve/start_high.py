@@ -41,6 +41,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "none"
+
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
     "fail": Limit(1.25, "a run with wrong labels began at 1.5 times ln(vocabulary) or more (qlora-gallery); a small"

@@ -37,6 +37,8 @@ from sanetune.finding import Judgement, Measurement, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "none"
+
 LIMITS = {
     "held": Limit(0.05, "of the held-out loss in the last eighth: more than most choices of a rate are worth"),
     "training": Limit(0.15, "undertrained: the last eighth still falls by more than 15 % (logs/wild)"),

@@ -44,6 +44,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
+FIX = "none"
+
 LIMITS = {
     "share": Limit(0.02, "one empty batch in fifty; below that it is a matter of single rows (labels-none)"),
 }

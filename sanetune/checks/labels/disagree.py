@@ -36,6 +36,9 @@ from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 LIMITS = {
     "tokens": Limit(0, "the two routes agree on every token of 41 chat templates with three tokenizers"),
     "unread": Limit(

@@ -36,6 +36,9 @@ from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 LIMITS = {"tokens": Limit(0, "the declared intent learns all of them")}
 
 

@@ -36,6 +36,9 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 LIMITS = {
     "share": Limit(0.01, "below one row in a hundred the gradients hardly change; more of them point to a wrong mask"),
 }

@@ -26,17 +26,23 @@ model.resize_token_embeddings(len(tokenizer))
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 LIMITS = {"tokens": Limit(0, "padding holds nothing to learn, and an end token is no padding")}
 
 
-def measure(batch_stats: BatchStats, tokenizer: Any, stop_tokens: frozenset[int]) -> Measurement:
+def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase, stop_tokens: frozenset[int]) -> Measurement:
     pad = tokenizer.pad_token_id
     numbers = {
         "padding": batch_stats.total("padding"),

@@ -51,6 +51,9 @@ from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed
 
+FIX = "always"
+DEPENDS_ON = ("rows",)
+
 PROMPT = ("system", "user", "tool")
 
 LIMITS = {"tokens": Limit(0, "the declared intent learns none of them")}

@@ -37,6 +37,9 @@ from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, passed, warned
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 LIMITS = {
     "share": Limit(
         0.02, "real tool-calling data has 3 % (drone), long customer service 22 %, short answers 38 % to 60 %"

@@ -31,6 +31,9 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 LIMITS = {"tokens": Limit(0, "a causal model's labels are its inputs: transformers' loss functions shift them")}
 
 

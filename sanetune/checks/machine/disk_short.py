@@ -39,6 +39,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.probes.harness import ProbeHarness
 
+FIX = "none"
+
 LIMITS = {"warn": Limit(0.8, "a fifth is left for logs, caches and what others write")}
 
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
     from sanetune.probes.results import LargestStep
 
+FIX = "sometimes"
+
 LIMITS = {
     "warn": Limit(0.9, "a tenth is left for fragments and for batches that were not seen"),
 }

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
     from sanetune.forecast.forecast import Forecast
 
+FIX = "sometimes"
+
 LIMITS = {
     "share": Limit(1.0, "the budget is the user's own number"),
     "padding": Limit(0.2, "below a fifth, packing saves less than the forecast may be wrong by"),

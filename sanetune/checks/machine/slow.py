@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from sanetune.forecast.forecast import Forecast
     from sanetune.probes.results import Throughput
 
+FIX = "sometimes"
+
 LIMITS = {
     "share": Limit(
         0.5,

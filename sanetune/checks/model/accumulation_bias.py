@@ -40,6 +40,9 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 if TYPE_CHECKING:
     from sanetune.probes.results import Accumulation
 
+FIX = "none"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {
     "exact": Limit(0.01, "relative difference of the two gradients; in 32 bits they agree to about 1e-5"),
     "rounded": Limit(0.1, "relative difference of the two gradients; 16 bits keep two to three digits"),

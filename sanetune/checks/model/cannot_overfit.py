@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from sanetune.config.schema import Config
     from sanetune.probes.results import Overfit, RecitedReply
 
+FIX = "sometimes"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {
     "loss": Limit(0.1, "nats per token: nine in ten tokens are then certain; a sound set-up gets to 0.01"),
     "same": Limit(0.5, "share of answers that come back whole; sound set-ups have 0.9 to 1"),

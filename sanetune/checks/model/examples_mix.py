@@ -33,6 +33,9 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 if TYPE_CHECKING:
     from sanetune.probes.results import BatchIndependence
 
+FIX = "none"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {
     "exact": Limit(0.001, "nats per token on average; in 32 bits, sums in another order differ by about 1e-6"),
     "rounded": Limit(0.05, "nats per token on average; in 16 bits, sums in another order differ by about 1e-2"),

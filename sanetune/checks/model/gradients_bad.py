@@ -35,6 +35,9 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.probes.results import FirstStep
 
+FIX = "none"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {"ratio": Limit(1e-5, "between healthy layers of one model norms differ by less than a thousand times")}
 
 _LAYER = re.compile(r"\.(?:layers|h|blocks|layer)\.(\d+)\.")

@@ -37,6 +37,9 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 if TYPE_CHECKING:
     from sanetune.probes.results import AddedTokens
 
+FIX = "none"
+DEPENDS_ON = ("rows", "batches")
+
 
 def measure(added_tokens: AddedTokens) -> Measurement:
     if not added_tokens.seen:

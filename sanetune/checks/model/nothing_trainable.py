@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from sanetune.probes.harness import ProbeHarness
     from sanetune.probes.results import FirstStep
 
+FIX = "none"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {
     "share": Limit(0.5, "where most of the trained weights get no gradient, the run is not the one that was meant")
 }

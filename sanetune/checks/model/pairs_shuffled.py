@@ -38,6 +38,8 @@ from sanetune.finding import Judgement, Measurement, Witness, failed, passed
 if TYPE_CHECKING:
     from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap
 
+FIX = "none"
+
 LIMITS = {
     "words_t": Limit(2.5, "standard errors; over six real data sets whole ones have 3 to 174, shuffled ones below 1.2"),
     "model_t": Limit(3.0, "standard errors; below 3 a gain may be chance (one in 700 for one look)"),

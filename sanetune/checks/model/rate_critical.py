@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
     from sanetune.probes.results import CriticalLearningRate
 
+FIX = "always"
+FIX_PRIORITY = 10
+
 LIMITS = {
     "warn": Limit(1.0, "the definition: beyond the critical rate a step raises the loss"),
     "fail": Limit(

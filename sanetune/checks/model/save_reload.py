@@ -36,6 +36,9 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 if TYPE_CHECKING:
     from sanetune.probes.results import SaveReload
 
+FIX = "none"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {
     "exact": Limit(0.01, "nats; saved and loaded in 32 bits, log-probabilities agree to about 1e-5"),
     "rounded": Limit(0.5, "nats; a merge in 16 bits rounds every weight once more"),

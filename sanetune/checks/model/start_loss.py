@@ -34,6 +34,9 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.probes.results import StartLoss
 
+FIX = "none"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
     "fail": Limit(1.25, "a run with wrong labels started at 15.3 where guessing costs 10.4 (1.47 times, qlora-gallery);"

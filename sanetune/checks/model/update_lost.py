@@ -38,6 +38,8 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 if TYPE_CHECKING:
     from sanetune.probes.results import FirstStep
 
+FIX = "sometimes"
+
 LIMITS = {
     "warn": Limit(0.1, "in float32 fewer than one weight in a hundred is left where it was"),
     "fail": Limit(0.5, "at 2e-5, 70 % of bf16 weights of the usual size do not move"),

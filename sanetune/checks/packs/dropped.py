@@ -34,6 +34,9 @@ from sanetune.evidence.data_loss import DataLoss
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
+FIX = "sometimes"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {
     "warn": Limit(0.01, "one row in a hundred: losing fewer does not change what is learnt"),
     "fail": Limit(0.25, "a quarter of the rows: what is trained on is no longer the data that was given"),

@@ -54,6 +54,9 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 if TYPE_CHECKING:
     from sanetune.probes.results import PackingIsolation
 
+FIX = "always"
+DEPENDS_ON = ("rows", "batches")
+
 LIMITS = {
     "exact": Limit(0.001, "nats per token on average; models that keep documents apart are exact to 1e-6 in 32 bits"),
     "rounded": Limit(0.05, "nats per token on average; in 16 bits, sums in another order differ by about 1e-2"),

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
     from sanetune.checks.rows._minhash import MinHashSignatures
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 ALIKE = 0.72
 """Of rows of 60 words with three words changed about 80 % of the word pairs agree; of clean real rows at most 69 % do
 (demo letters; airline 66 %, gsm8k 64 %), but for sharegpt's, which are put together from few phrases."""

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from sanetune.data.conversation import Message
     from sanetune.evidence.conversations import ConversationStore
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 LIMITS = {
     "fail": Limit(0.05, "ours: one row in twenty; clean real data have none"),
     "echo_warn": Limit(0.05, "ours: at most 0.2 % in the clean real data"),

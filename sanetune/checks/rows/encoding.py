@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation
     from sanetune.evidence.conversations import ConversationStore
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 KINDS = {
     "mojibake": "mojibake",
     "replaced": "replacement characters (U+FFFD)",

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
     from sanetune.checks.rows._near_duplicates import NearDuplicates
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 ALIKE = 0.72
 """Of clean real rows in different splits at most 65 % of the word pairs agree (demo letters; gsm8k 39 %), of copies of
 60 words with three words changed about 80 %."""

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
     from sanetune.evidence.conversations import ConversationStore
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
+
 SPREAD_LONG, SPREAD_SHORT = 4.0, 5.0
 FLOOR = 0.5
 """Answers beyond the quartiles by so many interquartile ranges of log length, a range being at least FLOOR. The

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation, Message
     from sanetune.evidence.conversations import ConversationStore
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 KINDS = {
     "no_user": "without a turn of the user",
     "assistant_twice": "with two turns of the assistant in a row",

@@ -40,6 +40,9 @@ from sanetune.finding import Judgement, Measurement, Witness, passed, warned
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 KINDS = {
     "key": ("key", "keys"),
     "card": ("card number", "card numbers"),

@@ -36,6 +36,9 @@ from sanetune.finding import Judgement, Measurement, Witness, failed, passed
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import Rows
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 SHOWN = 5
 
 

@@ -34,8 +34,13 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from sanetune.data.template.chat_template import ChatTemplate
     from sanetune.engine.answer import Answer
     from sanetune.probes.results import Samples
+
+FIX = "none"
 
 LOOP = 0.5
 """Repeated four-word runs from which a text is a loop: "It was a big, shiny book." told until the limit has 0.74, the
@@ -62,7 +67,7 @@ LIMITS = {
 }
 
 
-def measure(samples: Samples, template: Any, tokenizer: Any) -> Measurement:
+def measure(samples: Samples, template: ChatTemplate | None, tokenizer: PreTrainedTokenizerBase) -> Measurement:
     """Answers by kind, of either model; ``improved``: the kind became rarer, beyond chance."""
     from sanetune.checks.samples._answers import SHOWN, answered, witness
     from sanetune.checks.samples._proportions import bounds, rarer

@@ -35,7 +35,11 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.probes.results import Sample, Samples
+
+FIX = "none"
 
 ROOM = 1.5
 """An answer has room where the limit is so many times what its reference takes: half again as long is still an answer,
@@ -49,7 +53,7 @@ LIMITS = {
 }
 
 
-def measure(samples: Samples, tokenizer: Any) -> Measurement:
+def measure(samples: Samples, tokenizer: PreTrainedTokenizerBase) -> Measurement:
     """Counts among the samples with room; ``improved``: more end by themselves than the base's, beyond chance."""
     from sanetune.checks.samples._answers import SHOWN, answered, enough, witness
     from sanetune.checks.samples._proportions import bounds, rarer
@@ -102,7 +106,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return warned(what) if most or some else passed(what)
 
 
-def _has_room(sample: Sample, limit: int, tokenizer: Any) -> bool:
+def _has_room(sample: Sample, limit: int, tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether an answer of the usual length ends below ``limit``. For the user's own prompts only the base can tell."""
     if not sample.tuned.ended:  # a long prompt leaves less room in the model's context
         limit = min(limit, sample.tuned.tokens)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
     from sanetune.probes.results import Sample, Samples
 
+FIX = "none"
+
 READ = 2_000
 """Training answers from which a form is read, evenly spread."""
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
     from sanetune.probes.results import Sample, Samples, Trial
 
+FIX = "none"
+
 ALIKE = 0.9
 """Of stories260k's answers after 200 steps the most alike pair has 0.75 at a hundredth of the best rate, 0.09 at the
 best."""

@@ -24,21 +24,26 @@ tokenizer.apply_chat_template(messages)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.evidence.batch_stats import BatchStats
+
+FIX = "none"
+DEPENDS_ON = ("rows",)
 
 LIMITS = {
     "share": Limit(0.01, "a template or tokenizer doubles the token in every row; a stray row or two is a data fault"),
 }
 
 
-def measure(batch_stats: BatchStats, tokenizer: Any) -> Measurement:
+def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase) -> Measurement:
     if tokenizer.bos_token_id is None:
         raise NotApplicableError("the tokenizer has no beginning-of-sequence token")
     numbers = {

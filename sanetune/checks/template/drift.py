@@ -40,12 +40,17 @@ from sanetune.errors import TemplateError
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.checks.template._conversation_shapes import ConversationShapes
     from sanetune.checks.template._generation_prompt import Compared, Prompter
     from sanetune.data.conversation import Conversation
     from sanetune.data.template.chat_template import ChatTemplate
     from sanetune.evidence.conversations import ConversationStore
     from sanetune.evidence.saved_template import SavedTemplate
+
+FIX = "none"
+DEPENDS_ON = ("rows",)
 
 BUDGET = 20_000
 """Messages that are rendered at most: about two seconds with a slow template."""
@@ -66,7 +71,10 @@ BAD = ("headless", "header", "history", "refused", "unsteady")
 
 
 def measure(
-    template: ChatTemplate | None, tokenizer: Any, conversations: ConversationStore, saved_template: SavedTemplate
+    template: ChatTemplate | None,
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: ConversationStore,
+    saved_template: SavedTemplate,
 ) -> Measurement:
     if template is None:
         raise NotApplicableError("there is no chat template")

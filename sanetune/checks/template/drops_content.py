@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
     from sanetune.evidence.roles_from_text import Lost
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 FIELDS = {"content": "text", "reasoning_content": "reasoning", "tool_calls": "tool call"}
 """Fields of a message that hold what is said, and what they are called here."""
 

@@ -27,15 +27,20 @@ model:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.evidence.batch_stats import BatchStats
     from sanetune.evidence.conversations import ConversationStore
+
+FIX = "sometimes"
+DEPENDS_ON = ("rows",)
 
 LIMITS = {
     "share": Limit(0.01, "a template does it to all turns of a kind; below 1 % it is a matter of single rows"),
@@ -43,7 +48,10 @@ LIMITS = {
 
 
 def measure(
-    batch_stats: BatchStats, stop_tokens: frozenset[int], tokenizer: Any, conversations: ConversationStore
+    batch_stats: BatchStats,
+    stop_tokens: frozenset[int],
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: ConversationStore,
 ) -> Measurement:
     turns = batch_stats.total("turns")
     if not turns:
@@ -101,7 +109,7 @@ def _plain(conversations: ConversationStore) -> bool:
     return bool(seen) and fields <= {"role", "content"} and not any(conversation.tools for conversation in seen)
 
 
-def _name(tokenizer: Any, token: int) -> str:
+def _name(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
     name = tokenizer.convert_ids_to_tokens(token)
     return str(name) if name is not None else f"id {token}"
 

@@ -27,17 +27,24 @@ model:
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune.checks.base import Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.data.template.chat_template import ChatTemplate
     from sanetune.evidence.conversations import ConversationStore
 
+FIX = "always"
+DEPENDS_ON = ("rows",)
 
-def measure(conversations: ConversationStore, tokenizer: Any, template: ChatTemplate | None) -> Measurement:
+
+def measure(
+    conversations: ConversationStore, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate | None
+) -> Measurement:
     chats = 0
     witnesses: list[Witness] = []
     for conversation in chain.from_iterable(conversations.sides):

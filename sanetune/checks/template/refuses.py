@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from sanetune.errors import TemplateError
     from sanetune.evidence.data_loss import RefusedRows
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 
 def measure(refused_rows: RefusedRows) -> Measurement:
     reasons: Counter[str] = Counter()

@@ -39,9 +39,14 @@ from sanetune.finding import Judgement, Measurement, Witness, failed, passed, wa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.data.conversation import Conversation
     from sanetune.data.template.chat_template import ChatTemplate
     from sanetune.evidence.conversations import ConversationStore
+
+FIX = "none"
+DEPENDS_ON = ("rows",)
 
 LIMITS = {
     "seconds": Limit(1.0, "one rendering; the slowest template of TRL takes about 0.005 s for 50 messages"),
@@ -57,7 +62,7 @@ PATIENCE = 10.0
 """Seconds after which no further conversation is tried."""
 
 
-def measure(tokenizer: Any, conversations: ConversationStore) -> Measurement:
+def measure(tokenizer: PreTrainedTokenizerBase, conversations: ConversationStore) -> Measurement:
     source = tokenizer.chat_template
     if isinstance(source, dict):
         source = source.get("default")

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from sanetune.evidence.batch_stats import BatchStats
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 LIMITS = {
     "share": Limit(0.01, "one answer in a hundred without an end is taught often enough to show (trl#2400); to tune"),
 }

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from sanetune.evidence.batch_stats import BatchStats
     from sanetune.evidence.run_settings import RunSettings
 
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     if run_settings.model.embedding_rows is None:

@@ -41,9 +41,14 @@ from sanetune.finding import Judgement, Measurement, Witness, failed, passed, wa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.data.conversation import Conversation
     from sanetune.data.template.chat_template import ChatTemplate
     from sanetune.evidence.conversations import ConversationStore
+
+FIX = "sometimes"
+DEPENDS_ON = ("rows",)
 
 SPECIAL = re.compile(r"<[|｜][^<>\s]{1,64}>|<[^<>\s]{1,64}[|｜]>")
 """What only a special token looks like: ``<|im_start|>``, ``<|turn>``, ``<｜User｜>``."""
@@ -59,7 +64,9 @@ BUDGET = 500_000
 """Characters that are tokenized in all."""
 
 
-def measure(template: ChatTemplate | None, tokenizer: Any, conversations: ConversationStore) -> Measurement:
+def measure(
+    template: ChatTemplate | None, tokenizer: PreTrainedTokenizerBase, conversations: ConversationStore
+) -> Measurement:
     if template is None:
         raise NotApplicableError("there is no chat template")
     from sanetune.checks.template._conversation_shapes import conversation_shapes
@@ -109,7 +116,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 class _Reader:
     """Gathers the tags that a template writes, each with the tokens it falls into."""
 
-    def __init__(self, template: ChatTemplate, tokenizer: Any) -> None:
+    def __init__(self, template: ChatTemplate, tokenizer: PreTrainedTokenizerBase) -> None:
         from sanetune.data.masking.turns import TurnFinder
 
         self.template, self.tokenizer = template, tokenizer
@@ -199,7 +206,7 @@ def _constants(source: str) -> set[str]:
     return {match[0] for text in texts for match in SPECIAL.finditer(text)}
 
 
-def _pieces(tokenizer: Any, tag: str) -> list[str]:
+def _pieces(tokenizer: PreTrainedTokenizerBase, tag: str) -> list[str]:
     return list(tokenizer.backend_tokenizer.encode(tag, add_special_tokens=False).tokens)
 
 

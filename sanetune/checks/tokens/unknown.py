@@ -29,13 +29,18 @@ data:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.evidence.batch_stats import BatchStats
+
+FIX = "none"
+DEPENDS_ON = ("rows",)
 
 LIMITS = {
     "warn_share": Limit(0.001, "one in a thousand: rare characters in otherwise fitting text stay below; to tune"),
@@ -43,7 +48,7 @@ LIMITS = {
 }
 
 
-def measure(batch_stats: BatchStats, tokenizer: Any) -> Measurement:
+def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase) -> Measurement:
     if tokenizer.unk_token_id is None:
         raise NotApplicableError("the tokenizer has no unknown token")
     if tokenizer.unk_token_id in (tokenizer.bos_token_id, tokenizer.eos_token_id):

@@ -20,25 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-EVIDENCE = {
-    "tokenizer": "loading the tokenizer",
-    "read_sources": "reading rows",
-    "preparation": "rendering and tokenizing",
-    "plan": "planning",
-    "role_derivation": "finding who wrote each token",
-    "batch_stats": "reading the batches",
-    "harness": "loading the model",
-    "peak_memory": "measuring the largest step",
-    "first_step": "making one step",
-    "save_reload": "saving and loading the model",
-    "critical_lr": "searching the critical rate",
-    "prompt_answer_overlap": "asking whose answer is whose",
-    "trial_outcome": "asking the base model",
-}
-"""The evidence that takes long enough to be shown."""
-PROBES = {"overfit": "overfitting a few examples", "lr_comparison": "comparing rates"}
-"""Words for probes whose name does not say what they do."""
-
 
 class ProgressBar:
     """A line on a terminal that says what is being prepared, built or checked; nothing where nobody watches.
@@ -61,14 +42,14 @@ class ProgressBar:
                 self._open("preparing", "0 rows", PreparationEnded)
             case ChecksStarted():
                 self._open("checking", "", ChecksEnded)
-            case EvidenceStarted(name) if name in EVIDENCE:
-                self._show(EVIDENCE[name])
+            case EvidenceStarted(name) if label := _label(name):
+                self._show(label)
             case CheckStarted(name):
                 self._show(f"checking {name}")
             case RowsProcessed(rows):
                 self._show(None, f"{rows:,} rows")
             case ProbeStep(probe, step, steps):
-                self._show(PROBES.get(probe, probe), f"step {step:,} of {steps:,}")
+                self._show(_label(probe) or probe, f"step {step:,} of {steps:,}")
             case PreparationEnded() | ChecksEnded() if isinstance(event, self._until or ()):
                 self._close()
 
@@ -92,3 +73,11 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.stop()
         self._bar = self._task = self._until = None
+
+
+def _label(evidence: str) -> str:
+    """What is being done while ``evidence`` is built; empty where that takes no time."""
+    from sanetune.evidence.catalogue import catalogue
+
+    found = catalogue().get(evidence)
+    return found.label if found else ""
