@@ -20,7 +20,7 @@ from sanetune.evidence.conversations import ConversationSplit, ConversationStore
 from sanetune.evidence.data_loss import DataLoss, RefusedRows
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import evidence
-from sanetune.evidence.roles_from_text import Lost, RoleFinder, TokenRoleStore, write
+from sanetune.evidence.roles_from_text import DroppedTexts, RoleFinder, TokenRoleStore, write
 from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.evidence.text_spans import Literals
 
@@ -66,7 +66,7 @@ class RoleDerivation:
     the rendered text does not contain."""
 
     token_roles: TokenRoleStore
-    lost_texts: Lost
+    dropped_texts: DroppedTexts
 
 
 @dataclass(slots=True)
@@ -225,12 +225,12 @@ class ConfigEvidence:
             template, tokenizer.backend_tokenizer, literals, self.config.data.loss_on, tokenizer.eos_token
         )
         file = self.scratch / "token_roles.arrow"
-        lost = write(finder, prepared, file)
-        return RoleDerivation(TokenRoleStore(file), lost)
+        dropped = write(finder, prepared, file)
+        return RoleDerivation(TokenRoleStore(file), dropped)
 
     @evidence(depends_on=ON_ROWS)
-    def lost_texts(self, role_derivation: RoleDerivation) -> Lost:
-        return role_derivation.lost_texts
+    def dropped_texts(self, role_derivation: RoleDerivation) -> DroppedTexts:
+        return role_derivation.dropped_texts
 
     @evidence(depends_on=ON_ROWS)
     def token_roles(self, role_derivation: RoleDerivation) -> TokenRoleStore:

@@ -34,28 +34,28 @@ CHUNK = 256
 """Conversations that are worked on at once."""
 IN_PROCESS = 2_000
 """Up to this many conversations, starting processes costs more than it saves."""
-LOST_SHOWN = 5
+SHOWN = 5
 
 
 @dataclass(slots=True)
-class Lost:
+class DroppedTexts:
     """Texts of messages that do not survive rendering: how often by (role, field), and some of them."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     witnesses: list[Witness] = field(default_factory=list)
 
     def add(self, conversation: Conversation, found: Found) -> None:
-        for number, name in found.lost:
+        for number, name in found.dropped:
             message = conversation.messages[number]
             role = str(message["role"])
             self.counts[role, name] += 1
-            if len(self.witnesses) < LOST_SHOWN:
+            if len(self.witnesses) < SHOWN:
                 note = f"message {number} ({role}): its {name.replace('_', ' ')} is not in the rendered text"
                 self.witnesses.append(Witness(str(message.get(name, ""))[:300], conversation.place, note))
 
-    def merge(self, other: Lost) -> None:
+    def merge(self, other: DroppedTexts) -> None:
         self.counts.update(other.counts)
-        self.witnesses = [*self.witnesses, *other.witnesses][:LOST_SHOWN]
+        self.witnesses = [*self.witnesses, *other.witnesses][:SHOWN]
 
 
 @dataclass(slots=True)
@@ -146,7 +146,7 @@ def _carried(
             wanted[part] = np.where(wanted[part] == EITHER, IN_LOSS, wanted[part])
         else:
             wanted[part] = OUTSIDE_LOSS
-    if not found.sure or found.lost:
+    if not found.sure or found.dropped:
         wanted[who == TokenRole.TEMPLATE] = EITHER
     if loss_on == "all":
         wanted[:] = EITHER
@@ -183,7 +183,7 @@ class TokenRoleStore:
         return TokenRoles(who, want, row.column("whole")[0].as_py(), row.column("example")[0].as_py())
 
 
-def write(speaker: RoleFinder, prepared: Any, file: Path) -> Lost:
+def write(speaker: RoleFinder, prepared: Any, file: Path) -> DroppedTexts:
     """Takes every example of ``prepared`` apart and writes what is found to ``file``, on all cores."""
     import pyarrow as pa
 
@@ -197,15 +197,15 @@ def write(speaker: RoleFinder, prepared: Any, file: Path) -> Lost:
             "example": pa.int32(),
         }
     )
-    lost = Lost()
+    dropped = DroppedTexts()
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         for columns, some in _worked(_Work(speaker, prepared.origins, prepared.max_length), prepared):
             writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
-            lost.merge(some)
-    return lost
+            dropped.merge(some)
+    return dropped
 
 
-Result = tuple[dict[str, list[Any]], Lost]
+Result = tuple[dict[str, list[Any]], DroppedTexts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class _Work:
         from sanetune.data.examples import unpacked
 
         split, start, stop = part
-        origin, lost = self.origins[split], Lost()
+        origin, dropped = self.origins[split], DroppedTexts()
         names = ("digest", "who", "wanted", "whole", "side", "example")
         columns: dict[str, list[Any]] = {name: [] for name in names}
         wanted = origin.rows[start:stop]
@@ -230,14 +230,14 @@ class _Work:
             if (result := self.speaker.spoken(conversation)) is None:
                 continue
             ids, spoken, found = result
-            lost.add(conversation, found)
+            dropped.add(conversation, found)
             columns["digest"].append(digest(ids[: self.limit]))
             columns["who"].append(spoken.who_T[: self.limit])
             columns["wanted"].append(spoken.wanted_T[: self.limit])
             columns["whole"].append(spoken.whole)
             columns["side"].append(SPLITS.index(split))
             columns["example"].append(example)
-        return columns, lost
+        return columns, dropped
 
 
 _work: _Work | None = None

@@ -110,7 +110,7 @@ class Found:
 
     spans: list[Span] = field(default_factory=list)
     turns: list[tuple[int, int]] = field(default_factory=list)
-    lost: list[tuple[int, str]] = field(default_factory=list)
+    dropped: list[tuple[int, str]] = field(default_factory=list)
     sure: bool = True
 
 
@@ -131,7 +131,7 @@ def find(text: str, conversation: Conversation, literals: Literals) -> Found:
             if place < 0 and begin > at:
                 place = text.find(piece, at)
             if place < 0:
-                found.lost.append((number, name))
+                found.dropped.append((number, name))
                 continue
             found.spans.append(Span(place, place + len(piece), role, number))
             begin = at = place + len(piece)
@@ -147,7 +147,7 @@ def _assistant(text: str, message: Message, number: int, begin: int, literals: L
     for name, piece in pieces:
         place = text.find(piece, at)
         if place < 0:
-            found.lost.append((number, name))
+            found.dropped.append((number, name))
             found.sure = found.sure and name == "reasoning_content"
             continue
         last = Span(place, place + len(piece), "assistant", number)

@@ -40,7 +40,7 @@ def test_every_message_is_found_where_it_stands_even_when_texts_are_words_of_the
     except TemplateError:
         return  # this template takes no system message
     found = find(text, Conversation(messages, Place()), Literals.of(template, ("</s>",)))
-    assert not found.lost
+    assert not found.dropped
     texts = [(span.role, text[span.start : span.end]) for span in found.spans if span.role != "end"]
     assert texts == [(message["role"], message["content"]) for message in messages]
     assert len(found.turns) == 2
@@ -61,7 +61,7 @@ def test_a_text_that_is_left_out_is_named() -> None:
     )
     messages = [SYSTEM, *TALK]
     found = find(template.render(messages), Conversation(messages, Place()), Literals.of(template, ()))
-    assert found.lost == [(0, "content")]
+    assert found.dropped == [(0, "content")]
 
 
 def test_reasoning_and_tool_calls_belong_to_the_assistants_turn() -> None:
@@ -94,7 +94,7 @@ def test_any_texts_are_found_in_chatml_in_order(texts: list[str]) -> None:
     ]
     text = template.render(messages)
     found = find(text, Conversation(messages, Place()), Literals.of(template, ()))
-    assert not found.lost
+    assert not found.dropped
     pieces = [text[span.start : span.end] for span in found.spans if span.role != "end"]
     assert pieces == [one.strip() for one in texts]
     assert len(found.turns) == len(texts) // 2

@@ -26,7 +26,7 @@ ROWS = {
     "stop_tokens",
     "saved_template",
     "role_derivation",
-    "lost_texts",
+    "dropped_texts",
     "token_roles",
 }
 PASSES = {

@@ -40,7 +40,7 @@ from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
-    from sanetune.evidence.roles_from_text import Lost
+    from sanetune.evidence.roles_from_text import DroppedTexts
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
@@ -49,7 +49,7 @@ FIELDS = {"content": "text", "reasoning_content": "reasoning", "tool_calls": "to
 """Fields of a message that hold what is said, and what they are called here."""
 
 
-def measure(lost_texts: Lost, conversations: ConversationStore) -> Measurement:
+def measure(dropped_texts: DroppedTexts, conversations: ConversationStore) -> Measurement:
     messages: Counter[tuple[str, str]] = Counter()
     chats = 0
     for conversation in chain.from_iterable(conversations.sides):
@@ -62,10 +62,10 @@ def measure(lost_texts: Lost, conversations: ConversationStore) -> Measurement:
         raise NotApplicableError("the rows are plain text, which no template renders")
     lost = [
         {"role": role, "field": name, "lost": count, "messages": messages[role, name]}
-        for (role, name), count in lost_texts.counts.most_common()
+        for (role, name), count in dropped_texts.counts.most_common()
         if count
     ]
-    return Measurement({"conversations": chats, "lost": lost}, list(lost_texts.witnesses[:5]))
+    return Measurement({"conversations": chats, "lost": lost}, list(dropped_texts.witnesses[:5]))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -7,17 +7,17 @@ import pytest
 from sanetune.checks.base import NotApplicableError
 from sanetune.checks.template import drops_content as check
 from sanetune.errors import Place
-from sanetune.evidence.roles_from_text import Lost
+from sanetune.evidence.roles_from_text import DroppedTexts
 from sanetune.finding import Verdict, Witness
 from tests.checks.template_material import all_kinds, judged, plain
 
 
-def of(counts: dict[tuple[str, str], int]) -> Lost:
-    return Lost(Counter(counts), [Witness("text", Place("chats.jsonl", n, n)) for n in range(1, 9)])
+def of(counts: dict[tuple[str, str], int]) -> DroppedTexts:
+    return DroppedTexts(Counter(counts), [Witness("text", Place("chats.jsonl", n, n)) for n in range(1, 9)])
 
 
 def test_nothing_lost_passes() -> None:
-    judgement = judged(check, check.measure(Lost(), all_kinds()))
+    judgement = judged(check, check.measure(DroppedTexts(), all_kinds()))
     assert judgement.verdict is Verdict.PASS
     assert "5 conversations" in judgement.message
 
@@ -61,4 +61,4 @@ def test_counters_of_zero_are_no_loss() -> None:
 
 def test_plain_text_is_not_rendered() -> None:
     with pytest.raises(NotApplicableError):
-        check.measure(Lost(), plain())
+        check.measure(DroppedTexts(), plain())
