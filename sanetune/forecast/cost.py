@@ -1,4 +1,4 @@
-"""What the hours cost: hours x devices x price; and how many devices of which kind are paid for."""
+"""What the run costs (hours x devices x price), and which devices are paid for."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from sanetune.forecast.time import Range
 
 @dataclass(frozen=True, slots=True)
 class PaidDevices:
-    """The devices of ``budget.devices``: their ``number`` (None: not given) and ``kind`` ("": not given)."""
+    """The devices of ``budget.devices``.
+
+    Attributes:
+        number: How many; None: not given.
+        kind: Which, as the configuration has it; "": not given.
+    """
 
     number: int | None = None
     kind: str = ""
 
 
-def paid(devices: int | str | None) -> PaidDevices:
-    """``8``, ``"8"``, ``"8 x H100"``, ``"8xA100-80GB"`` or ``"H100"``, read."""
+def paid_devices(devices: int | str | None) -> PaidDevices:
+    """Read ``8``, ``"8"``, ``"8 x H100"``, ``"8xA100-80GB"`` or ``"H100"``.
+
+    >>> paid_devices("8 x H100")
+    PaidDevices(number=8, kind='H100')
+    """
     if devices is None or isinstance(devices, int):
         return PaidDevices(devices)
     found = re.match(r"\s*(\d{1,6})\s*(?:[x*\u00d7]\s*)?(.{0,80})$", devices, re.IGNORECASE | re.DOTALL)
@@ -27,8 +36,11 @@ def paid(devices: int | str | None) -> PaidDevices:
 
 
 def same_kind(kind: str, device: str) -> bool:
-    """Whether ``kind``, as a user wrote it, can be the ``device`` by its driver's name; true where nothing is
-    written."""
+    """Whether ``kind``, as a user wrote it, can be the ``device`` by its driver's name; true where there is none.
+
+    >>> same_kind("H100", "NVIDIA H100 80GB HBM3"), same_kind("A100", "NVIDIA H100 80GB HBM3")
+    (True, False)
+    """
     words = re.findall(r"[a-z]*\d+[a-z]*|[a-z]+", kind.lower())
     telling = [word for word in words if word not in _ANY]
     have = re.sub(r"[^a-z0-9]+", " ", device.lower())
@@ -40,5 +52,5 @@ _ANY = {"gpu", "gpus", "nvidia", "cuda", "device", "devices", "x", "card", "card
 
 
 def usd(hours: Range, devices: int, price: float | None) -> Range | None:
-    """US dollars of ``hours`` on ``devices`` at ``price`` each per hour; None without a price."""
+    """US dollars of ``hours`` on ``devices`` at a ``price`` in dollars per device hour; None without a price."""
     return None if price is None else hours.times(devices * price)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sanetune.forecast.cost import paid, same_kind, usd
+from sanetune.forecast.cost import paid_devices, same_kind, usd
 from sanetune.forecast.machine import Machine, machine_from
-from sanetune.forecast.time import Range, StepTime, looks, pace_of, savings, seconds_of_a_look
+from sanetune.forecast.time import (
+    Range,
+    StepTime,
+    count_checkpoint_saves,
+    count_evaluations,
+    evaluation_seconds,
+    step_time_of,
+)
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
@@ -18,68 +25,75 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What the whole run will take. Ranges are as if it went as fast as the fastest stretch of the trial, or as slow as
-    the slowest."""
+    """What the whole run will take.
+
+    Ranges are as if all of it went as fast as the fastest part of the trial, or as slow as the slowest.
+
+    Attributes:
+        steps: Optimizer steps of the whole run.
+        steps_per_epoch: Those of one epoch.
+        step_seconds: Of one step, on all the run's devices together.
+        measured_steps: Steps of the trial that this is from.
+        evaluations: Evaluations of the validation rows.
+        evaluation_seconds: Of one of them.
+        checkpoint_saves: Checkpoints that are written.
+        checkpoint_seconds: Of writing one; 0 where the disk could not be measured.
+        final_save_seconds: Of writing the final model.
+        checkpoint_bytes: Size of one checkpoint.
+        disk_bytes_per_second: What the disk takes in; None: not measured.
+        hours: Of the whole run.
+        devices: Devices that train.
+        paid_devices: Devices that are paid for.
+        usd_per_device_hour: US dollars of one device for one hour; None: no price is set.
+        usd: US dollars of the whole run; None without a price.
+        tokens_per_second: Tokens without padding, on all devices, while steps are made.
+        loss_tokens_per_second: Those of them in the loss.
+        padding_share: Padding's share of all tokens of the batches.
+        dataloader_wait_share: Share of the steps' time in which the device waited for the dataloader.
+        flops_per_token: Forward and backward (see :meth:`sanetune.probes.device_speed.Work.flops_per_token`).
+        flops_per_second: Of one device, while steps are made.
+        matmul_flops_per_second: What this device reaches on products of the model's own shapes; None: not measured.
+        peak_flops: FLOPs per second that its maker publishes; None: not known.
+        peak_flops_source: Where that is published.
+        dtype: The format that products are computed in.
+        measured_on: The device of the trial, by its driver's name.
+        measured_devices: How many of it took part.
+        paid_kind: The kind of device that is paid for, as the configuration has it; "": not given.
+        check_seconds: What the check took until now, on the devices that it was measured on.
+        notes: What these numbers leave out or assume, a sentence each.
+    """
 
     steps: int
-    """Optimizer steps of the whole run."""
     steps_per_epoch: int
-    seconds_per_step: Range
-    """Of one step, on all the run's devices together."""
+    step_seconds: Range
     measured_steps: int
-    """Steps of the trial that this is from."""
-    looks: int
-    """Times that the validation rows are measured."""
-    look_seconds: float
-    """Of one of them."""
-    savings: int
-    """Checkpoints that are written."""
-    saving_seconds: float
-    """Of one of them; 0 where the disk could not be measured."""
-    final_seconds: float
-    """Of writing the final model."""
+    evaluations: int
+    evaluation_seconds: float
+    checkpoint_saves: int
+    checkpoint_seconds: float
+    final_save_seconds: float
     checkpoint_bytes: int
-    write: float | None
-    """Bytes per second of the disk."""
+    disk_bytes_per_second: float | None
     hours: Range
-    """Of the whole run."""
     devices: int
-    """Devices that train."""
     paid_devices: int
-    """Devices that are paid for."""
-    price: float | None
-    """US dollars of one device for one hour."""
+    usd_per_device_hour: float | None
     usd: Range | None
-    """US dollars of the whole run; None without a price."""
     tokens_per_second: float
-    """Tokens without padding, on all devices, while steps are taken."""
     loss_tokens_per_second: float
-    """Those of them that are learnt."""
     padding_share: float
-    """Places of the batches that hold no token."""
-    wait_share: float
-    """Time of the steps in which the device waited for the loader."""
-    operations_per_token: float
-    """Floating-point operations, forward and backward (see :meth:`sanetune.probes.device_speed.Work.per_token`)."""
-    operations: float
-    """Of one device in one second, while steps are taken."""
-    matmul: float | None
-    """Operations per second that this device reaches on products of the model's own shapes; None: not measured."""
-    peak: float | None
-    """Operations per second that its maker publishes; None: not known."""
-    source: str
-    """Where that is published."""
+    dataloader_wait_share: float
+    flops_per_token: float
+    flops_per_second: float
+    matmul_flops_per_second: float | None
+    peak_flops: float | None
+    peak_flops_source: str
     dtype: str
-    """The format that products are computed in."""
     measured_on: str
-    """The device of the trial, by its driver's name."""
     measured_devices: int
     paid_kind: str
-    """The kind of device that is paid for, as it was written; "": not said."""
     check_seconds: float
-    """What the check took until now, on the devices that it was measured on."""
     notes: tuple[str, ...] = ()
-    """What these numbers leave out or assume."""
 
     @property
     def seconds(self) -> Range:
@@ -87,31 +101,31 @@ class Forecast:
         return self.hours.times(3600)
 
     @property
-    def look_share(self) -> float:
-        """Share of the run's time that measuring validation rows takes."""
-        return self.looks * self.look_seconds / self.seconds.middle if self.seconds.middle else 0.0
+    def evaluation_share(self) -> float:
+        """Share of the run's time that evaluations take."""
+        return _share(self.evaluations * self.evaluation_seconds, self.seconds.middle)
 
     @property
-    def saving_share(self) -> float:
-        """Share of the run's time that checkpoints and the final model take."""
-        both = self.savings * self.saving_seconds + self.final_seconds
-        return both / self.seconds.middle if self.seconds.middle else 0.0
+    def save_share(self) -> float:
+        """Share of the run's time that writing checkpoints and the final model takes."""
+        both = self.checkpoint_saves * self.checkpoint_seconds + self.final_save_seconds
+        return _share(both, self.seconds.middle)
 
     @property
     def check_share(self) -> float:
         """Device-seconds of the check per device-second of the whole run."""
-        whole = self.seconds.middle * self.devices
-        return self.check_seconds * self.measured_devices / whole if whole else 0.0
+        return _share(self.check_seconds * self.measured_devices, self.seconds.middle * self.devices)
 
     @property
     def mfu(self) -> float | None:
-        """Model FLOPs utilisation: progress made of what the maker publishes."""
-        return self.operations / self.peak if self.peak else None
+        """Model FLOPs utilisation: FLOPs per second as a share of what the maker publishes."""
+        return self.flops_per_second / self.peak_flops if self.peak_flops else None
 
     @property
     def matmul_share(self) -> float | None:
-        """The same of what this device reaches on the model's own matrices."""
-        return self.operations / self.matmul if self.matmul else None
+        """FLOPs per second as a share of what this device reaches on the model's own matrices."""
+        reached = self.matmul_flops_per_second
+        return self.flops_per_second / reached if reached else None
 
     @property
     def comparable(self) -> bool:
@@ -119,15 +133,11 @@ class Forecast:
         return same_kind(self.paid_kind, self.measured_on)
 
     def steps_within(self, hours: float) -> int:
-        """Most steps that fit into so many hours, at the slow end, with all looks and savings of the whole run."""
-        fixed = self.looks * self.look_seconds + self.savings * self.saving_seconds + self.final_seconds
-        fixed *= self.seconds_per_step.high / self.seconds_per_step.middle
-        return max(0, int((hours * 3600 - fixed) / self.seconds_per_step.high))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, the shares too."""
-        shares = ("look_share", "saving_share", "check_share", "mfu", "matmul_share", "comparable")
-        return asdict(self) | {name: getattr(self, name) for name in shares}
+        """Most steps that fit into ``hours`` at the slow end, with all evaluations and saves of the whole run."""
+        fixed = self.evaluations * self.evaluation_seconds
+        fixed += self.checkpoint_saves * self.checkpoint_seconds + self.final_save_seconds
+        fixed *= self.step_seconds.high / self.step_seconds.middle
+        return max(0, int((hours * 3600 - fixed) / self.step_seconds.high))
 
 
 def forecast_of(
@@ -138,89 +148,103 @@ def forecast_of(
     check_seconds: float,
     machine: Machine | None = None,
 ) -> Forecast:
-    """The forecast for ``plan``, from the steps of ``trial``; nothing is measured here. ``machine``: what was measured
-    of it (open: what the plan says). ValueError where the trial made no step."""
+    """The forecast for ``plan``, from the steps of ``trial``; nothing is measured here.
+
+    Args:
+        plan: The run that is forecast.
+        prepared: Its rows, for their number of tokens.
+        trial: The steps that were measured.
+        config: What is paid for, and on how many devices the run trains.
+        check_seconds: What the check has taken until now.
+        machine: What was measured of the machine; None: what the plan says of it.
+
+    Raises:
+        ValueError: The trial made no step.
+    """
     machine = machine or machine_from(plan)
     timing, steps = trial.timing, plan.steps
     devices, bought, notes = _devices(plan, config, machine)
     tokens = int(prepared.stats["train"]["tokens"]) / steps.steps_per_epoch / steps.devices
-    pace = pace_of(timing, tokens)
+    one = step_time_of(timing, tokens)
     # What one device does in the plan is shared out among those that will train.
-    step = pace.seconds.times(steps.devices / devices)
-    rows, held_learnt, held_tokens = _held(prepared)
-    look, measured = seconds_of_a_look(timing, pace, held_learnt, held_tokens)
-    look /= devices
-    count, saved = looks(steps, plan.config, rows), savings(steps, plan.config, rows)
-    stored, speed = machine.stored, machine.write
-    saving, final = (stored.checkpoint / speed, stored.final / speed) if speed else (0.0, 0.0)
-    hours = _hours(step, steps.total_steps, count * look, saved * saving + final)
+    step = one.seconds.times(steps.devices / devices)
+    rows, loss_tokens, row_tokens = _validation(prepared)
+    evaluation, measured = evaluation_seconds(timing, one, loss_tokens, row_tokens)
+    evaluation /= devices
+    evaluations = count_evaluations(steps, plan.config, rows)
+    saves = count_checkpoint_saves(steps, plan.config, rows)
+    stored, speed = machine.stored, machine.disk_bytes_per_second
+    save, final = (stored.checkpoint / speed, stored.final / speed) if speed else (0.0, 0.0)
+    hours = _hours(step, steps.total_steps, evaluations * evaluation, saves * save + final)
     price = config.budget.usd_per_device_hour
-    notes += _assumed(pace, tokens, count > 0 and not measured, speed is None)
-    rate, learnt = _per_second(timing, timing.tokens, pace), _per_second(timing, timing.loss_tokens, pace)
-    operations = machine.work.per_token(_length(prepared))
+    notes += _assumed(one, tokens, evaluations > 0 and not measured, speed is None)
+    per_second = _per_second(timing, timing.tokens, one)
+    flops_per_token = machine.work.flops_per_token(_document_tokens(prepared))
     return Forecast(
         steps=steps.total_steps,
         steps_per_epoch=steps.steps_per_epoch,
-        seconds_per_step=step,
-        measured_steps=pace.steps,
-        looks=count,
-        look_seconds=look,
-        savings=saved,
-        saving_seconds=saving,
-        final_seconds=final,
+        step_seconds=step,
+        measured_steps=one.steps,
+        evaluations=evaluations,
+        evaluation_seconds=evaluation,
+        checkpoint_saves=saves,
+        checkpoint_seconds=save,
+        final_save_seconds=final,
         checkpoint_bytes=stored.checkpoint,
-        write=speed,
+        disk_bytes_per_second=speed,
         hours=hours,
         devices=devices,
         paid_devices=bought,
-        price=price,
+        usd_per_device_hour=price,
         usd=usd(hours, bought, price),
-        tokens_per_second=rate * devices,
-        loss_tokens_per_second=learnt * devices,
+        tokens_per_second=per_second * devices,
+        loss_tokens_per_second=_per_second(timing, timing.loss_tokens, one) * devices,
         padding_share=_share(sum(timing.padded_tokens) - sum(timing.tokens), sum(timing.padded_tokens)),
-        wait_share=_share(sum(timing.dataloader_seconds), sum(timing.step_seconds)),
-        operations_per_token=operations,
-        operations=rate * operations,
-        matmul=machine.matmul,
-        peak=machine.peak,
-        source=machine.source,
+        dataloader_wait_share=_share(sum(timing.dataloader_seconds), sum(timing.step_seconds)),
+        flops_per_token=flops_per_token,
+        flops_per_second=per_second * flops_per_token,
+        matmul_flops_per_second=machine.matmul_flops_per_second,
+        peak_flops=machine.peak_flops,
+        peak_flops_source=machine.peak_flops_source,
         dtype=machine.dtype,
         measured_on=machine.device,
         measured_devices=machine.devices,
-        paid_kind=paid(config.budget.devices).kind,
+        paid_kind=paid_devices(config.budget.devices).kind,
         check_seconds=check_seconds,
         notes=tuple(notes),
     )
 
 
-def _hours(step: Range, steps: int, looking: float, saving: float) -> Range:
-    """Hours of the whole run. Looks go as fast or slowly as steps do; the disk does not follow them."""
+def _hours(step: Range, steps: int, evaluating: float, saving: float) -> Range:
+    """Of the whole run. Evaluations go as fast or slowly as steps do; the disk does not follow them."""
 
     def at(seconds: float) -> float:
-        return (steps * seconds + looking * seconds / step.middle + saving) / 3600
+        return (steps * seconds + evaluating * seconds / step.middle + saving) / 3600
 
     return Range(at(step.low), at(step.middle), at(step.high))
 
 
-def _assumed(pace: StepTime, tokens: float, unseen: bool, unwritten: bool) -> list[str]:
-    """What the seconds are taken for granted in."""
+def _assumed(one: StepTime, tokens: float, not_evaluated: bool, not_written: bool) -> list[str]:
+    """What the seconds rest on besides measurements."""
     notes = []
-    if pace.scaled:
+    if one.scaled:
         notes.append(
-            f"a step of the trial held {pace.tokens:,.0f} tokens, one of the run holds {tokens:,.0f}: the seconds"
+            f"a step of the trial held {one.tokens:,.0f} tokens, one of the run holds {tokens:,.0f}: the seconds"
             " are taken in proportion"
         )
-    if unseen:
-        notes.append("no look at the validation rows was measured: a third of the time of training on them is assumed")
-    if unwritten:
+    if not_evaluated:
+        notes.append(
+            "no evaluation of the validation rows was measured: a third of the time of training on them is assumed"
+        )
+    if not_written:
         notes.append("the disk was not measured: the time to save is not in it")
     return notes
 
 
 def _devices(plan: Plan, config: Config, machine: Machine) -> tuple[int, int, list[str]]:
     """How many devices the whole run will train on, how many are paid for, and what that leaves out."""
-    planned, bought = plan.steps.devices, paid(config.budget.devices)
-    # Where the number that trains is open, the run is started on those that are paid for.
+    planned, bought = plan.steps.devices, paid_devices(config.budget.devices)
+    # Where the number that trains is unset, the run is started on those that are paid for.
     devices = bought.number if bought.number and config.run.devices is None else planned
     notes = []
     if devices != planned:
@@ -238,23 +262,23 @@ def _devices(plan: Plan, config: Config, machine: Machine) -> tuple[int, int, li
     return devices, bought.number or devices, notes
 
 
-def _held(prepared: Prepared) -> tuple[int, int, int]:
-    """Validation rows, their learnt tokens, and all of their tokens."""
+def _validation(prepared: Prepared) -> tuple[int, int, int]:
+    """Validation rows, their tokens in the loss, and all of their tokens."""
     if prepared.validation is None:
         return 0, 0, 0
-    figures = prepared.stats.get("validation", {})
-    return len(prepared.validation), int(figures.get("loss_tokens", 0)), int(figures.get("tokens", 0))
+    stats = prepared.stats.get("validation", {})
+    return len(prepared.validation), int(stats.get("loss_tokens", 0)), int(stats.get("tokens", 0))
 
 
-def _length(prepared: Prepared) -> float:
+def _document_tokens(prepared: Prepared) -> float:
     """Mean tokens of a document; those of a pack do not see each other."""
-    figures = prepared.stats["train"]
-    return float(figures["tokens"]) / max(1, int(figures["examples"]))
+    stats = prepared.stats["train"]
+    return float(stats["tokens"]) / max(1, int(stats["examples"]))
 
 
-def _per_second(timing: Timing, tokens: list[int], pace: StepTime) -> float:
-    """Tokens per second of one device, in the steps that the pace is from."""
-    some = list(zip(timing.step_seconds, tokens, strict=False))[-pace.steps :]
+def _per_second(timing: Timing, tokens: list[int], one: StepTime) -> float:
+    """Tokens per second of one device, in the steps that the step time is from."""
+    some = list(zip(timing.step_seconds, tokens, strict=False))[-one.steps :]
     return _share(sum(count for _, count in some), sum(seconds for seconds, _ in some))
 
 

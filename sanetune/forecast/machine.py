@@ -1,4 +1,4 @@
-"""The machine as a forecast needs it, measured once on the real model: matrix products, the disk, what is saved."""
+"""The machine as a forecast needs it, measured once on the real model: matrix products, the disk, sizes of files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sanetune.engine.devices import device_name
 from sanetune.forecast.disk import StoredSizes, stored_by, write_speed
-from sanetune.probes.device_speed import Work, matmul_rate, published, work_of
+from sanetune.probes.device_speed import Work, matmul_flops_per_second, published_flops, work_of
 
 if TYPE_CHECKING:
     from sanetune.planning.plan import Plan
@@ -18,12 +18,18 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What was measured on, and what of it is known.
+    """What a trial was measured on. None: not measured, or not known.
 
-    ``device``: its name, as the driver says it (``cpu``: the processor's is not told); ``devices``: how many took part
-    in the trial; ``dtype``: the format that products are computed in. ``matmul``: measured operations per second on
-    products of the model's own shapes; ``peak``: those that its maker publishes, with the ``source``. ``write``: bytes
-    per second of the disk. None: not measured, or not known.
+    Attributes:
+        device: Its name, as the driver has it (``cpu``: the processor's is not known).
+        work: What one token costs.
+        stored: Bytes of what is saved.
+        devices: How many took part in the trial.
+        dtype: The format that products are computed in.
+        matmul_flops_per_second: Measured on products of the model's own shapes.
+        peak_flops: FLOPs per second that the maker publishes.
+        peak_flops_source: Where they are published.
+        disk_bytes_per_second: What the disk takes in.
     """
 
     device: str
@@ -31,28 +37,28 @@ class Machine:
     stored: StoredSizes
     devices: int = 1
     dtype: str = "float32"
-    matmul: float | None = None
-    peak: float | None = None
-    source: str = ""
-    write: float | None = None
+    matmul_flops_per_second: float | None = None
+    peak_flops: float | None = None
+    peak_flops_source: str = ""
+    disk_bytes_per_second: float | None = None
 
 
 def machine_of(harness: ProbeHarness) -> Machine:
     """Measure the machine of ``harness``; takes about half a second and leaves the model alone."""
     settings, dtype = harness.settings, harness.session.precision.compute
     name = device_name(harness.device)
-    places = max(batch["input_ids"].numel() for batch in harness.batches)
-    known = published(name, str(dtype).removeprefix("torch."))
+    padded_tokens = max(batch["input_ids"].numel() for batch in harness.batches)
+    known = published_flops(name, str(dtype).removeprefix("torch."))
     return Machine(
         device=name,
         work=work_of(harness.model),
         stored=stored_by(harness.model, save_only_model=settings.save_only_model),
         devices=settings.world_size,
         dtype=str(dtype).removeprefix("torch."),
-        matmul=matmul_rate(harness.model, places, dtype),
-        peak=known[0] if known else None,
-        source=known[1] if known else "",
-        write=write_speed(str(harness.config.run.output_dir or ".")),
+        matmul_flops_per_second=matmul_flops_per_second(harness.model, padded_tokens, dtype),
+        peak_flops=known[0] if known else None,
+        peak_flops_source=known[1] if known else "",
+        disk_bytes_per_second=write_speed(str(harness.config.run.output_dir or ".")),
     )
 
 

@@ -66,13 +66,13 @@ def trial(measured: Timing) -> Trial:
 
 
 def machine(**changed: Any) -> Machine:
-    """A device that reaches 1e12 operations per second, and a disk of 1 GB/s."""
+    """A device that reaches 1e12 FLOPs per second, and a disk of 1 GB/s."""
     values: dict[str, Any] = {
         "device": "NVIDIA H100 80GB HBM3",
         "work": Work(0, 1_000_000),
         "stored": StoredSizes(checkpoint=3_000_000_000, final=1_000_000_000),
-        "matmul": 1e12,
-        "write": 1e9,
+        "matmul_flops_per_second": 1e12,
+        "disk_bytes_per_second": 1e9,
     }
     return Machine(**(values | changed))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sanetune.forecast.cost import PaidDevices, paid, same_kind, usd
+from sanetune.forecast.cost import PaidDevices, paid_devices, same_kind, usd
 from sanetune.forecast.time import Range
 
 
@@ -24,7 +24,7 @@ from sanetune.forecast.time import Range
     ],
 )
 def test_devices_are_read_as_they_are_written(written: int | str | None, read: PaidDevices) -> None:
-    assert paid(written) == read
+    assert paid_devices(written) == read
 
 
 @pytest.mark.parametrize(

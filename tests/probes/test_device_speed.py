@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from sanetune.probes.device_speed import PEAKS, Work, matmul_rate, published, work_of
+from sanetune.probes.device_speed import PEAKS, Work, matmul_flops_per_second, published_flops, work_of
 
 
 def llama(tied: bool = False) -> Any:
@@ -42,13 +42,13 @@ def test_operations_are_those_that_torch_counts(tied: bool, adapted: bool) -> No
     model = lora(llama(tied)) if adapted else llama(tied)
     work = work_of(model)
     square = 6 * work.layers * work.width * 32
-    assert work.per_token(32) + square == pytest.approx(counted(model), rel=0.04)
+    assert work.flops_per_token(32) + square == pytest.approx(counted(model), rel=0.04)
 
 
 def test_full_training_is_six_operations_for_each_weight_and_a_frozen_weight_four() -> None:
-    assert Work(0, 1_000).per_token(0) == 6_000
-    assert Work(1_000, 10).per_token(0) == 4_060
-    assert Work(0, 0, layers=2, width=64).per_token(100) == 6 * 2 * 64 * 100
+    assert Work(0, 1_000).flops_per_token(0) == 6_000
+    assert Work(1_000, 10).flops_per_token(0) == 4_060
+    assert Work(0, 0, layers=2, width=64).flops_per_token(100) == 6 * 2 * 64 * 100
 
 
 def test_embeddings_that_are_only_looked_up_cost_nothing() -> None:
@@ -83,14 +83,14 @@ def test_a_token_visits_only_some_of_the_experts() -> None:
     ],
 )
 def test_published_rates_are_found_by_the_drivers_name(name: str, dtype: str, rate: float) -> None:
-    found = published(name, dtype)
+    found = published_flops(name, dtype)
     assert found is not None
     assert found[0] == rate and len(found[1]) > 10
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("cpu", "float32"), ("NVIDIA A1000", "float16"), ("Tesla T4", "bfloat16")])
 def test_what_is_not_published_is_not_guessed(name: str, dtype: str) -> None:
-    assert published(name, dtype) is None
+    assert published_flops(name, dtype) is None
 
 
 def test_every_published_rate_has_its_source() -> None:
@@ -100,6 +100,6 @@ def test_every_published_rate_has_its_source() -> None:
 def test_the_measured_rate_is_of_products_alone_and_draws_nothing(one_thread: None) -> None:
     model = llama()
     state = torch.get_rng_state()
-    rate = matmul_rate(model, 256, torch.float32)
+    rate = matmul_flops_per_second(model, 256, torch.float32)
     assert rate is not None and 1e8 < rate < 1e13
     assert torch.equal(state, torch.get_rng_state())

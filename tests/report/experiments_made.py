@@ -69,14 +69,38 @@ def samples(text: str = sample.EVIL) -> Samples:
 
 def forecast(**changed: Any) -> Forecast:
     values: dict[str, Any] = {
-        "steps": 1_200, "steps_per_epoch": 400, "seconds_per_step": Range(1.1, 1.2, 1.4), "measured_steps": 197,
-        "looks": 25, "look_seconds": 4.0, "savings": 3, "saving_seconds": 2.0, "final_seconds": 3.0,
-        "checkpoint_bytes": 3_000_000_000, "write": 1.5e9, "hours": Range(0.4, 0.43, 0.5), "devices": 1,
-        "paid_devices": 1, "price": 2.0, "usd": Range(0.8, 0.86, 1.0), "tokens_per_second": 9_000.0,
-        "loss_tokens_per_second": 4_000.0, "padding_share": 0.05, "wait_share": 0.01, "operations_per_token": 8e8,
-        "operations": 7e12, "matmul": 2e13, "peak": None, "source": "", "dtype": "bfloat16", "measured_on": "a device",
-        "measured_devices": 1, "paid_kind": "", "check_seconds": 90.0, "notes": ("the first epoch reads from disk",),
-    }  # fmt: skip
+        "steps": 1_200,
+        "steps_per_epoch": 400,
+        "step_seconds": Range(1.1, 1.2, 1.4),
+        "measured_steps": 197,
+        "evaluations": 25,
+        "evaluation_seconds": 4.0,
+        "checkpoint_saves": 3,
+        "checkpoint_seconds": 2.0,
+        "final_save_seconds": 3.0,
+        "checkpoint_bytes": 3_000_000_000,
+        "disk_bytes_per_second": 1.5e9,
+        "hours": Range(0.4, 0.43, 0.5),
+        "devices": 1,
+        "paid_devices": 1,
+        "usd_per_device_hour": 2.0,
+        "usd": Range(0.8, 0.86, 1.0),
+        "tokens_per_second": 9_000.0,
+        "loss_tokens_per_second": 4_000.0,
+        "padding_share": 0.05,
+        "dataloader_wait_share": 0.01,
+        "flops_per_token": 8e8,
+        "flops_per_second": 7e12,
+        "matmul_flops_per_second": 2e13,
+        "peak_flops": None,
+        "peak_flops_source": "",
+        "dtype": "bfloat16",
+        "measured_on": "a device",
+        "measured_devices": 1,
+        "paid_kind": "",
+        "check_seconds": 90.0,
+        "notes": ("the first epoch reads from disk",),
+    }
     return Forecast(**(values | changed))
 
 

@@ -84,7 +84,7 @@ def measure(forecast: Forecast, run_settings: RunSettings, config: Config) -> Me
         "by_steps": int(config.train.get("max_steps", -1)) > 0,
         "packing": run_settings.data.packing,
         "padding_share": forecast.padding_share,
-        "look_share": forecast.look_share,
+        "look_share": forecast.evaluation_share,
         "notes": list(forecast.notes),
     }
     return Measurement(numbers)
@@ -93,8 +93,8 @@ def measure(forecast: Forecast, run_settings: RunSettings, config: Config) -> Me
 def _fitting(forecast: Forecast, config: Config) -> int:
     """Most steps with which the slow end of the forecast stays within both budgets."""
     hours = [config.budget.max_hours] if config.budget.max_hours is not None else []
-    if config.budget.max_usd is not None and forecast.price:
-        hours.append(config.budget.max_usd / forecast.price / forecast.paid_devices)
+    if config.budget.max_usd is not None and forecast.usd_per_device_hour:
+        hours.append(config.budget.max_usd / forecast.usd_per_device_hour / forecast.paid_devices)
     return min(forecast.steps_within(min(hours)), forecast.steps) if hours else forecast.steps
 
 

@@ -48,42 +48,42 @@ def parts(forecast: Forecast) -> list[RenderableType]:
 def rows(forecast: Forecast) -> Iterator[tuple[str, str, str]]:
     """(name, value, where it comes from) of each number."""
     f = forecast
-    step = f.seconds_per_step
+    step = f.step_seconds
     yield (
         "one step",
         units.seconds(step.middle),
-        f"mean of {units.many(f.measured_steps, 'measured step')}; stretches of them {_between(step)}",
+        f"mean of {units.many(f.measured_steps, 'measured step')}; parts of them {_between(step)}",
     )
     yield (
         "steps",
         units.seconds(f.steps * step.middle),
         f"{f.steps:,} x {units.seconds(step.middle)}",
     )
-    if f.looks:
+    if f.evaluations:
         yield (
             "evaluations",
-            units.seconds(f.looks * f.look_seconds),
-            f"{f.looks:,} x {units.seconds(f.look_seconds)} = {units.share(f.look_share)} of the run",
+            units.seconds(f.evaluations * f.evaluation_seconds),
+            f"{f.evaluations:,} x {units.seconds(f.evaluation_seconds)} = {units.share(f.evaluation_share)} of the run",
         )
-    if f.write:
+    if f.disk_bytes_per_second:
         yield (
             "saving",
-            units.seconds(f.savings * f.saving_seconds + f.final_seconds),
-            f"{units.many(f.savings, 'checkpoint')} of {units.bytes_(f.checkpoint_bytes)} and the model, at"
-            f" {units.bytes_(f.write)}/s = {units.share(f.saving_share)} of the run",
+            units.seconds(f.checkpoint_saves * f.checkpoint_seconds + f.final_save_seconds),
+            f"{units.many(f.checkpoint_saves, 'checkpoint')} of {units.bytes_(f.checkpoint_bytes)} and the model, at"
+            f" {units.bytes_(f.disk_bytes_per_second)}/s = {units.share(f.save_share)} of the run",
         )
     yield "whole run", units.seconds(f.seconds.middle), f"the sum of these; {_between(f.seconds)}"
-    if f.usd is not None and f.price is not None:
+    if f.usd is not None and f.usd_per_device_hour is not None:
         yield (
             "cost",
             units.usd(f.usd.middle),
-            f"{_hours(f.hours.middle)} h x {units.many(f.paid_devices, 'device')} x {units.usd(f.price)};"
+            f"{_hours(f.hours.middle)} h x {units.many(f.paid_devices, 'device')} x {units.usd(f.usd_per_device_hour)};"
             f" {units.usd(f.usd.low)} to {units.usd(f.usd.high)}",
         )
     yield (
         "tokens",
         f"{units.count(f.tokens_per_second)}/s",
-        f"without padding; {units.count(f.loss_tokens_per_second)}/s of them learnt",
+        f"without padding; {units.count(f.loss_tokens_per_second)}/s in the loss",
     )
     yield from _use(f)
     yield (
@@ -97,13 +97,16 @@ def rows(forecast: Forecast) -> Iterator[tuple[str, str, str]]:
 def _use(f: Forecast) -> Iterator[tuple[str, str, str]]:
     """What is made of the device."""
     each = (
-        f"{units.count(f.operations_per_token)} operations per token x"
-        f" {units.count(f.tokens_per_second / f.devices)} tokens/s / "
+        f"{units.count(f.flops_per_token)} FLOPs per token x {units.count(f.tokens_per_second / f.devices)} tokens/s / "
     )
-    if f.matmul and f.matmul_share is not None:
-        yield "of the device", units.share(f.matmul_share), each + f"{_rate(f.matmul)} measured on its matrices"
-    if f.peak and f.mfu is not None:
-        yield "MFU", units.share(f.mfu), each + f"{_rate(f.peak)} published in {f.dtype}"
+    if f.matmul_flops_per_second and f.matmul_share is not None:
+        yield (
+            "of the device",
+            units.share(f.matmul_share),
+            each + f"{_flops_per_second(f.matmul_flops_per_second)} measured on its matrices",
+        )
+    if f.peak_flops and f.mfu is not None:
+        yield "MFU", units.share(f.mfu), each + f"{_flops_per_second(f.peak_flops)} published in {f.dtype}"
 
 
 def _between(one: Range) -> str:
@@ -114,5 +117,5 @@ def _hours(number: float) -> str:
     return f"{number:.1f}" if number >= 10 else f"{number:.3g}"
 
 
-def _rate(number: float) -> str:
+def _flops_per_second(number: float) -> str:
     return f"{number / 1e12:.3g} TFLOP/s" if number >= 1e11 else f"{number / 1e9:.3g} GFLOP/s"

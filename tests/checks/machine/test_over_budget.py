@@ -48,16 +48,19 @@ def test_too_many_hours_fail_and_fewer_epochs_that_fit_are_proposed() -> None:
 def test_too_much_money_fails_and_steps_that_fit_are_proposed() -> None:
     budget = {"max_usd": 0.1, "usd_per_device_hour": 3.0}
     train = {"max_steps": 300, "eval_steps": 100, "save_strategy": "no"}
-    found = looked(budget, train=train, write=None)
+    found = looked(budget, train=train, disk_bytes_per_second=None)
     assert found.verdict is Verdict.FAIL and "$0.14 ($0.14 to $0.14) of $0.10" in found.message
     steps = found.fix["train.max_steps"]
     assert 100 <= steps < 300
-    assert looked(budget, train=train | {"max_steps": steps}, write=None).verdict is Verdict.PASS
+    assert looked(budget, train=train | {"max_steps": steps}, disk_bytes_per_second=None).verdict is Verdict.PASS
 
 
 def test_more_devices_share_the_hours_and_not_the_cost() -> None:
     budget = {"max_hours": 0.5 * RUN / 3600, "usd_per_device_hour": 3.0}
-    alone, eight = looked(budget, write=None), looked(budget | {"devices": 8}, write=None)
+    alone, eight = (
+        looked(budget, disk_bytes_per_second=None),
+        looked(budget | {"devices": 8}, disk_bytes_per_second=None),
+    )
     assert (alone.verdict, eight.verdict) == (Verdict.FAIL, Verdict.PASS)
     assert eight.numbers["usd"] == pytest.approx(alone.numbers["usd"])
 

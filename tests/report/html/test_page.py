@@ -249,7 +249,7 @@ def everywhere(text: str) -> PageView:
         lr_comparison=made.lr_comparison(),
         trial=made.trial(stopped=text, curve=made.curve(steps=50)),
         samples=made.samples(text),
-        forecast=made.forecast(notes=(text,), dtype=text, source=text, peak=1e13),
+        forecast=made.forecast(notes=(text,), dtype=text, peak_flops_source=text, peak_flops=1e13),
     )
     skipped = Finding("packs-leak", Verdict.SKIP, text)
     report = Report([finding, skipped], text, 1.0, {text: text}, None, {text: 1.0}, proof)

@@ -14,22 +14,24 @@ TRAIN = {"per_device_train_batch_size": 10, "gradient_accumulation_steps": 1, "e
 
 def test_every_number_has_its_equation() -> None:
     settings = made.config(train=TRAIN, budget={"devices": 1, "usd_per_device_hour": 2.0})
-    found = made.forecast(settings, peak=989.5e12, source="a data sheet", dtype="bfloat16")
+    found = made.forecast(settings, peak_flops=989.5e12, peak_flops_source="a data sheet", dtype="bfloat16")
     shown = {name: (value, why) for name, value, why in rows(found)}
     assert shown["steps"] == ("2 min 30 s", "300 x 500 ms")
     assert shown["evaluations"] == ("16 s", "4 x 4.0 s = 9.2 % of the run")
     assert shown["saving"][1].startswith("2 checkpoints of 2.8 GiB and the model, at 954 MiB/s")
     assert shown["whole run"] == ("2 min 53 s", "the sum of these; 2 min 53 s to 2 min 53 s")
     assert shown["cost"] == ("$0.10", "0.0481 h x 1 device x $2.00; $0.10 to $0.10")
-    assert shown["tokens"] == ("2,000/s", "without padding; 800/s of them learnt")
-    assert shown["of the device"][1] == "6 M operations per token x 2,000 tokens/s / 1 TFLOP/s measured on its matrices"
+    assert shown["tokens"] == ("2,000/s", "without padding; 800/s in the loss")
+    assert shown["of the device"][1] == "6 M FLOPs per token x 2,000 tokens/s / 1 TFLOP/s measured on its matrices"
     assert shown["MFU"][1].endswith("990 TFLOP/s published in bfloat16")
     assert shown["this check"] == ("34.7 %", "1 min x 1 device / (2 min 53 s x 1 device)")
 
 
 def test_what_is_not_known_is_not_shown() -> None:
     settings = made.config(train=TRAIN | {"eval_strategy": "no", "save_strategy": "no"})
-    names = [name for name, _, _ in rows(made.forecast(settings, matmul=None, write=None))]
+    names = [
+        name for name, _, _ in rows(made.forecast(settings, matmul_flops_per_second=None, disk_bytes_per_second=None))
+    ]
     assert names == ["one step", "steps", "whole run", "tokens", "this check"]
 
 
