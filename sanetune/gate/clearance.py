@@ -7,7 +7,7 @@ too: those have changed losses before, and a proof about other code is a guess.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from sanetune.config.messages import short
 from sanetune.errors import ConfigError
 from sanetune.evidence.experiments import SCHEMA
 from sanetune.finding import Finding, Report, Verdict
+from sanetune.gate.catalogue import catalogue
 from sanetune.gate.fingerprint import Fingerprint
 from sanetune.runs import Run
 from sanetune.text import shorten
@@ -28,12 +29,13 @@ LONGEST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What one check said."""
+class CheckOutcome:
+    """How one check came out; ``version``: that of the check (see :mod:`sanetune.checks.base`)."""
 
     check: str
     verdict: Verdict
     message: str
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,10 @@ class Clearance:
     level: Literal["static", "probe", "trial", ""]
     made: str
     seconds: float = 0.0
-    findings: list[Told] = field(default_factory=list)
+    findings: list[CheckOutcome] = field(default_factory=list)
     unchecked: str = ""
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
+    """Raised with every change after which files of before prove nothing. 2: versions of checks."""
     proof: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """Of the report (see :class:`sanetune.finding.Report`), on its way into a file of its own; one that was read has
     none."""
@@ -59,9 +62,9 @@ class Clearance:
         """False where nothing was looked at."""
         return self.verdict != "unchecked"
 
-    def of(self, verdict: Verdict) -> list[Told]:
+    def of(self, verdict: Verdict) -> list[CheckOutcome]:
         """The findings with this verdict."""
-        return [told for told in self.findings if told.verdict == verdict]
+        return [outcome for outcome in self.findings if outcome.verdict == verdict]
 
     @property
     def summary(self) -> str:
@@ -80,9 +83,9 @@ def cleared(report: Report, fingerprint: Fingerprint) -> Clearance:
     if report.verdict not in (Verdict.PASS, Verdict.WARN):
         raise ValueError("a check that failed proves nothing")
     verdict: Literal["pass", "warn"] = "warn" if report.verdict is Verdict.WARN else "pass"
-    told = [_told(finding) for finding in report.findings]
+    outcomes = [_outcome(finding) for finding in report.findings]
     level: Any = report.level
-    return Clearance(fingerprint, verdict, level, _now(), round(report.seconds, 3), told, proof=report.proof)
+    return Clearance(fingerprint, verdict, level, _now(), round(report.seconds, 3), outcomes, proof=report.proof)
 
 
 def unchecked(reason: str, fingerprint: Fingerprint) -> Clearance:
@@ -106,9 +109,9 @@ def sound_reason(reason: str) -> str:
 def write(run: Run, clearance: Clearance) -> Clearance:
     """Put ``clearance`` into the run, its proof beside it, and return what was put there: a run that began unchecked
     stays marked."""
-    before, _ = read(run)
-    if before is not None and before.unchecked and clearance.proves and run.steps_saved:
-        clearance = replace(clearance, unchecked=before.unchecked)
+    before = _unchecked_before(run)
+    if before and clearance.proves and run.steps_saved:
+        clearance = replace(clearance, unchecked=before)
     if clearance.proof:
         stored = {"schema": SCHEMA, "made": clearance.made, "level": clearance.level, "proof": clearance.proof}
         run.write_json(run.proof, stored)
@@ -137,10 +140,27 @@ def read(run: Run) -> tuple[Clearance | None, str]:
     except OSError as error:
         return None, f"{run.clearance.name} cannot be read: {error.strerror}"
     except (ValidationError, RecursionError) as error:
+        if isinstance(error, ValidationError) and any(one["loc"] == ("schema",) for one in error.errors()):
+            return (
+                None,
+                f"{run.clearance.name} was written by another version of sanetune and proves nothing to this one",
+            )
         first = error.errors()[0] if isinstance(error, ValidationError) else {"msg": "too deep", "loc": ()}
         where = short(".".join(str(part) for part in first["loc"]))
         return None, f"{run.clearance.name} is broken and proves nothing: {first['msg']} ({where})"
     return replace(found, proof={}), ""
+
+
+def _unchecked_before(run: Run) -> str:
+    """The reason for which the run began unchecked, whatever version wrote it down; empty where it did not."""
+    try:
+        if run.clearance.stat().st_size > LARGEST:
+            return ""
+        stored = json.loads(run.clearance.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return ""
+    reason = stored.get("unchecked") if isinstance(stored, dict) else None
+    return reason if isinstance(reason, str) else ""
 
 
 def read_proof(run: Run, clearance: Clearance) -> tuple[dict[str, Any], str]:
@@ -231,8 +251,23 @@ def _versions(old: Mapping[str, str | None], now: Mapping[str, str | None]) -> I
             yield f"{package} {before or 'not installed'} -> {after or 'not installed'}"
 
 
-def _told(finding: Finding) -> Told:
-    return Told(finding.check, finding.verdict, finding.message[:LONGEST])
+def missing_checks(found: Clearance, names: Iterable[str]) -> list[str]:
+    """What ``found`` lacks of the checks ``names``, in words: those that did not run, and those that have changed."""
+    versions = {outcome.check: outcome.version for outcome in found.findings}
+    checks = catalogue()
+    reasons = []
+    for name in names:
+        if name not in versions:
+            reasons.append(f"{name} was not among its checks")
+        elif versions[name] != checks[name].version:
+            reasons.append(f"{name} has changed: version {versions[name]} -> {checks[name].version}")
+    return reasons
+
+
+def _outcome(finding: Finding) -> CheckOutcome:
+    check = catalogue().get(finding.check)
+    version = check.version if check else 1
+    return CheckOutcome(finding.check, finding.verdict, finding.message[:LONGEST], version)
 
 
 def _now() -> str:

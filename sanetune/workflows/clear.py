@@ -85,8 +85,7 @@ def misfits(config: Config, found: Clearance, now: Fingerprint, *, resume: bool 
     level = config.check.level
     if not found.level or LEVELS.index(found.level) < LEVELS.index(level):
         return [f"it is of level {found.level}, and check.level asks for {level}"]
-    told = {one.check for one in found.findings}
-    return [f"{name} was not among its checks" for name in _wanted(config) if name not in told]
+    return clearance.missing_checks(found, _wanted(config))
 
 
 def _wanted(config: Config) -> list[str]:

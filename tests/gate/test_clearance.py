@@ -279,6 +279,28 @@ def test_a_broken_one_is_none_and_says_so(name: str, tmp_path: Path) -> None:
     assert len(why) < 300
 
 
+def test_one_of_an_older_schema_proves_nothing_and_its_run_stays_marked(tmp_path: Path) -> None:
+    run, mark = Run.create(tmp_path / "run"), Fingerprint({}, {}, {}, "", {})
+    clearance.write(run, clearance.unchecked("a copy", mark))
+    old = json.loads(run.clearance.read_text())
+    run.clearance.write_text(json.dumps(old | {"schema": 1, "findings": [{"check": "labels-none", "what": "fine"}]}))
+    found, why = clearance.read(run)
+    assert found is None and "another version of sanetune" in why
+    (run.checkpoints / "checkpoint-2").mkdir()
+    assert clearance.write(run, clearance.cleared(a_report(), mark)).unchecked == "a copy"
+
+
+def test_a_check_that_has_changed_since_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = clearance.cleared(a_report(), Fingerprint({}, {}, {}, "", {}))
+    names = ["rows-duplicated", "rows-roles", "labels-none"]
+    assert clearance.missing_checks(found, names) == ["labels-none was not among its checks"]
+    checks = clearance.catalogue() | {"rows-roles": replace(clearance.catalogue()["rows-roles"], version=2)}
+    monkeypatch.setattr(clearance, "catalogue", lambda: checks)
+    assert clearance.missing_checks(found, names[:2]) == ["rows-roles has changed: version 1 -> 2"]
+    again = clearance.cleared(a_report(), Fingerprint({}, {}, {}, "", {}))
+    assert clearance.missing_checks(again, names[:2]) == []
+
+
 def test_one_that_is_too_large_or_no_file_is_not_read(tmp_path: Path) -> None:
     import os
 
