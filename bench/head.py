@@ -16,8 +16,8 @@ SHAPES = {
     "Qwen3-0.6B's vocabulary and width, 2 layers": (151_936, 1_024, 2, 1, 384),
 }
 """Vocabulary, width, layers, rows and tokens per row."""
-LEARNT = 0.55
-"""Share of the tokens that are learnt, as in the demo."""
+IN_LOSS = 0.55
+"""Share of the tokens in the loss, as in the demo."""
 COLUMNS = ("model", "rows x tokens", "kept, ms", "TRL's tiles, ms", "times as fast", "largest difference of gradients")
 
 
@@ -57,7 +57,7 @@ def measure(shape: tuple[int, int, int, int, int], rounds: int) -> dict[str, Any
     kept, tiled = pair(vocabulary, width, layers)
     ids = torch.randint(0, vocabulary, (rows, tokens), generator=torch.Generator().manual_seed(1))
     labels = ids.clone()
-    labels[:, : int(tokens * (1 - LEARNT))] = -100
+    labels[:, : int(tokens * (1 - IN_LOSS))] = -100
     batch = {"input_ids": ids, "labels": labels}
     seconds: dict[str, list[float]] = {"kept": [], "tiled": []}
     for _ in range(rounds + 1):

@@ -1,6 +1,6 @@
 """Response masks for every chat template that TRL ships: ours beside TRL's ``assistant_only_loss``.
 
-For each template, tokenizer and kind of conversation that the template renders: do the learnt tokens decode to
+For each template, tokenizer and kind of conversation that the template renders: do the tokens in the loss decode to
 exactly the assistant's turns?  For TRL: does it give a mask at all, and does that still work when the template has
 been edited by one comment? Writes docs/masks.md with ``--write``.
 """
@@ -27,38 +27,38 @@ def judge(name: str, source: str, tokenizers: dict[str, Any]) -> dict[str, Any]:
     from tests.data.chats import KINDS, conversation
 
     finder = TurnFinder(ChatTemplate(source, SPECIALS))
-    kinds, rendered, exact, refused = [], 0, 0, 0
+    shapes, rendered, exact, refused = [], 0, 0, 0
     for kind in KINDS:
-        talk = conversation(kind)
+        conversation = conversation(kind)
         try:
-            finder.template.render(talk.messages, talk.tools)
+            finder.template.render(conversation.messages, conversation.tools)
         except TemplateError:
             continue  # neither of the two can do anything with it
         try:
-            rendering = finder.find(talk)
+            rendering = finder.find(conversation)
         except TemplateError:
             refused += len(tokenizers)
             continue
-        kinds.append(kind)
+        shapes.append(kind)
         expected = "".join(rendering.text[turn.start : turn.end] for turn in rendering.turns)
         for tokenizer in tokenizers.values():
             labeller = Labeller(tokenizer.backend_tokenizer, finder, "assistant", None)
             labels = labeller.examples([conversation(kind)])[0].labels
-            learnt = [label for label in labels if label >= 0]
+            in_loss = [label for label in labels if label >= 0]
             rendered += 1
-            exact += tokenizer.backend_tokenizer.decode(learnt, skip_special_tokens=False) == expected
+            exact += tokenizer.backend_tokenizer.decode(in_loss, skip_special_tokens=False) == expected
     return {
         "template": name,
-        "kinds": kinds,
+        "kinds": shapes,
         "rendered": rendered,
         "exact": exact,
         "refused": refused,
-        "trl": _trl_masks(source, kinds, tokenizers),
-        "trl_edited": _trl_masks(source + "{# edited #}", kinds, tokenizers),
+        "trl": _trl_masks(source, shapes, tokenizers),
+        "trl_edited": _trl_masks(source + "{# edited #}", shapes, tokenizers),
     }
 
 
-def _trl_masks(source: str, kinds: list[str], tokenizers: dict[str, Any]) -> int:
+def _trl_masks(source: str, shapes: list[str], tokenizers: dict[str, Any]) -> int:
     """How many (tokenizer, kind) pairs TRL's ``assistant_only_loss`` gives a mask for that holds every reply."""
     from trl.chat_template_utils import get_training_chat_template
 
@@ -71,7 +71,7 @@ def _trl_masks(source: str, kinds: list[str], tokenizers: dict[str, Any]) -> int
             training = get_training_chat_template(tokenizer) or source
         except Exception:  # whatever it raises, there is no mask
             continue
-        for kind in kinds:
+        for kind in shapes:
             try:
                 encoded = tokenizer.apply_chat_template(
                     conversation(kind).messages,
@@ -130,7 +130,7 @@ def _write(rows: list[tuple[Any, ...]], columns: list[str], version: str) -> Non
         f"({', '.join(TOKENIZERS)}) and the kinds of conversation that the template can render (one turn, several "
         "turns, system prompt, tool call and answer, reasoning).",
         "",
-        "*Exact*: the learnt tokens decode to exactly the assistant's turns with the token that ends them, and nothing "
+        "*Exact*: the tokens in the loss decode to exactly the assistant's turns with their end tokens, and nothing "
         "else. *Refuses*: the template renders the conversation but leaves out all of some reply (a tool call, say), "
         "or puts another message inside it: an error that names row and message. "
         "*TRL gives a mask*: `assistant_only_loss` accepts the template and its mask holds the text of every reply. "

@@ -1,4 +1,4 @@
-"""The pictures of the gate in the README: terminals as SVG, the page as PNG, of runs with planted faults."""
+"""The pictures of the gate in the README: terminals as SVG, the page as PNG, of runs with injected faults."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SHOWN = ("config-rate-unusual", "rows-unreadable", "rows-leaked")
 """The findings on the picture of the terminal."""
 
 
-def planted(folder: Path) -> Path:
-    """The embedded data with a broken line, a validation row in training and a rate that is too high."""
+def injected(folder: Path) -> Path:
+    """The embedded data with a broken line, a validation row in training and a learning rate that is too high."""
     train = (DEMO / "data/train.jsonl").read_text().splitlines()[:400]
-    held = (DEMO / "data/validation.jsonl").read_text().splitlines()[:40]
-    (folder / "letters.jsonl").write_text("\n".join([*train[:11], train[11][:90], *train[12:], *held[:6]]) + "\n")
-    (folder / "held-out.jsonl").write_text("\n".join(held) + "\n")
+    validation = (DEMO / "data/validation.jsonl").read_text().splitlines()[:40]
+    (folder / "letters.jsonl").write_text("\n".join([*train[:11], train[11][:90], *train[12:], *validation[:6]]) + "\n")
+    (folder / "held-out.jsonl").write_text("\n".join(validation) + "\n")
     shutil.copytree(DEMO / "model", folder / "model")
     settings = {
         "model": {"name": "model"},
@@ -64,7 +64,7 @@ def screenshot(page: str, file: Path) -> None:
 
 
 def refusal(folder: Path, file: Path) -> None:
-    """`sanetune demo --fault rate` up to where training begins."""
+    """`sanetune demo --fault learning rate` up to where training begins."""
     from unittest import mock
 
     from rich.console import Console
@@ -75,7 +75,7 @@ def refusal(folder: Path, file: Path) -> None:
     console = Console(record=True, width=80, file=open(os.devnull, "w"), highlight=False)  # noqa: SIM115
     with mock.patch.object(fault_story.Story, "_train"):
         fault_story.tell(FAULTS["rate"], folder, console)
-    console.save_svg(str(file), title="sanetune demo --fault rate")
+    console.save_svg(str(file), title="sanetune demo --fault learning rate")
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def main() -> None:
         os.environ["SANETUNE_CACHE"] = f"{name}/cache"
         folder = Path(name)
         os.chdir(folder)
-        settings = load(planted(folder).name)
+        settings = load(injected(folder).name)
         with checking.evidence_of(settings) as evidence:
             report = checking.look(settings, evidence)
             page = checking.page(settings, evidence, report)

@@ -56,12 +56,12 @@ def fresh_cache() -> Iterator[None]:
         yield
 
 
-def trls(rows: list[dict[str, str]], form: str, workers: int | None) -> float:
+def trls(rows: list[dict[str, str]], columns: str, workers: int | None) -> float:
     """Seconds for TRL's trainer to prepare ``rows``, less its fixed cost."""
-    return _trainer(rows, form, workers) - _trainer(rows[:8], form, None)
+    return _trainer(rows, columns, workers) - _trainer(rows[:8], columns, None)
 
 
-def _trainer(rows: list[dict[str, str]], form: str, workers: int | None) -> float:
+def _trainer(rows: list[dict[str, str]], columns: str, workers: int | None) -> float:
     import datasets
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
     from trl import SFTConfig, SFTTrainer
@@ -71,11 +71,11 @@ def _trainer(rows: list[dict[str, str]], form: str, workers: int | None) -> floa
     tokenizer = AutoTokenizer.from_pretrained(str(shared() / "tokenizers" / "minimind"))
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes))
-    if form == "messages":
-        talks = [{"messages": [_asked(row), _answered(row)]} for row in rows]
+    if columns == "messages":
+        conversations = [{"messages": [_asked(row), _answered(row)]} for row in rows]
     else:
-        talks = [{"prompt": [_asked(row)], "completion": [_answered(row)]} for row in rows]
-    data = datasets.Dataset.from_list(talks)
+        conversations = [{"prompt": [_asked(row)], "completion": [_answered(row)]} for row in rows]
+    data = datasets.Dataset.from_list(conversations)
     with tempfile.TemporaryDirectory() as folder:
         arguments = SFTConfig(
             output_dir=folder, max_length=1024, report_to="none", use_cpu=True, bf16=False, dataset_num_proc=workers

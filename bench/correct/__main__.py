@@ -1,9 +1,9 @@
 """Broken starts and their correction: how many end cleared, in how many rounds, and how good the corrected runs are.
 
 Each start is a small run with one fault or several. ``sanetune check --fix`` at level trial corrects it; the corrected
-run is then trained, and its loss on rows that no run sees is compared with the best of a grid of rates on the sound
-configuration, and with what as many trial steps spent on random settings find. What is done is kept in FOLDER, and a
-second start goes on from there.
+run is then trained, and its loss on rows that no run sees is compared with the best of a grid of learning rates on the
+sound configuration, and with what as many trial steps spent on random settings find. What is done is kept in FOLDER,
+and a second start goes on from there.
 """
 
 from __future__ import annotations
@@ -28,21 +28,23 @@ SEEDS = (1, 2)
 QUICK = 3
 NOTES = """
 Six starts (x10 and /30 of both set-ups, bf16 at /30, x30 without clipping) were corrected before two later
-changes of `curve-rate-beaten`, for flat rates and for cold ones; those that a later mend concerned were run again.
+changes of `curve-rate-beaten`, for flat learning rates and for cold ones; those that a later fix concerned were run
+again.
 
-## What it has mended in the correction
+## What it has fixed in the correction
 
-* A refused input now carries the value that mends it (`fp16` without a GPU, evaluation without held-out rows); before,
+* A refused input now carries the value that fixes it (`fp16` without a GPU, evaluation without held-out rows); before,
   such starts ended with words alone.
-* What needs no model is mended before the first trial. Before, rates were compared in bf16 weights that the same round
-  replaced, and with a batch larger than the data, each step of which takes hundreds of passes.
-* The rate proposed is the lowest point between the branches, less for runs of more than 100 steps; before, it was half
-  of the best branch's, with which corrected runs of stories260k ended 0.08 nats from the grid's best. The new rule was
-  set with the grids of the two set-ups here, so they flatter it.
+* What needs no model is fixed before the first trial. Before, learning rates were compared in bf16 weights that the
+  same round replaced, and with a batch larger than the data, each step of which takes hundreds of passes.
+* The learning rate proposed is the lowest point between the learning-rate comparison, less for runs of more than 100
+  steps; before, it was half of the best branch's, with which corrected runs of stories260k ended 0.08 nats from the
+  grid's best. The new rule was set with the grids of the two set-ups here, so they flatter it.
 * `max_length` that drops or cuts rows is raised to the longest row, as far as the model takes it.
 * A batch larger than the data becomes one that leaves as many steps as an open configuration has (before, a tenth of an
-  epoch: 17 steps, 0.30 nats from the grid's best). Batch and intervals wait for the look that knows the new length.
-* Branches of an earlier round are not grown again; changes that cannot stand together are made as far as they load.
+  epoch: 17 steps, 0.30 nats from the grid's best). Batch and intervals wait for the check that knows the new length.
+* Learning-rate comparisons of an earlier round are not grown again; changes that cannot stand together are made as far
+  as they load.
 
 ## What it does not show
 
@@ -50,7 +52,8 @@ changes of `curve-rate-beaten`, for flat rates and for cold ones; those that a l
   refused in words and not corrected. TRL's keys for pad and stop tokens do nothing here, which is
   said, and a template that ends no turn gives way to ChatML; neither is a start.
 * The starts on a LoRA are listed in `bench/correct/starts.py` and have not been run yet.
-* Clipping that is off stays off where a lower rate is enough: those runs end 0.03 to 0.04 nats from the grid's best.
+* Clipping that is off stays off where a lower learning rate is enough: those runs end 0.03 to 0.04 nats from the
+  grid's best.
 * One seed for each correction, small models, short runs. How far seeds lie apart is said above.
 """
 
@@ -126,17 +129,17 @@ def run(
         if start.setup not in gridded:
             gridded.add(start.setup)
             judges.setdefault(start.setup, Judge(known[start.setup], folder))
-            for rate in known[start.setup].rates:
-                settings = known[start.setup].settings({"train.learning_rate": rate}, out)
+            for lr in known[start.setup].lrs:
+                settings = known[start.setup].settings({"train.learning_rate": lr}, out)
                 yield results.made(
-                    f"grid {start.setup} {rate:g}",
-                    lambda: {"rate": rate} | train(settings, judges[start.setup], out),  # noqa: B023
+                    f"grid {start.setup} {lr:g}",
+                    lambda: {"rate": lr} | train(settings, judges[start.setup], out),  # noqa: B023
                 )
             for seed in SEEDS:
-                rate = best_rate(results.rows, start.setup)
-                settings = known[start.setup].settings({"train.learning_rate": rate, "train.seed": seed}, out)
+                lr = best_lr(results.rows, start.setup)
+                settings = known[start.setup].settings({"train.learning_rate": lr, "train.seed": seed}, out)
                 yield results.made(f"seed {start.setup} {seed}", lambda: train(settings, judges[start.setup], out))  # noqa: B023
-        best = best_rate(results.rows, start.setup)
+        best = best_lr(results.rows, start.setup)
         judge, setup = judges[start.setup], known[start.setup]
         yield results.made(
             key_of(start),
@@ -159,7 +162,7 @@ def key_of(start: Start) -> str:
     return f"start {start.setup}: {start.name}"
 
 
-def best_rate(found: dict[str, dict[str, Any]], setup: str) -> float:
+def best_lr(found: dict[str, dict[str, Any]], setup: str) -> float:
     """Of the grid, on the sound configuration."""
     grid = [row for key, row in found.items() if key.startswith(f"grid {setup} ") and row["loss"] is not None]
     return float(min(grid, key=lambda row: row["loss"])["rate"])

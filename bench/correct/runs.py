@@ -38,14 +38,14 @@ class Judge:
         from sanetune.config.load import load
         from sanetune.data.prepare import prepare
 
-        self.held = prepare(load(setup.settings({}, folder / "none")))
+        self.test_rows = prepare(load(setup.settings({}, folder / "none")))
         self.test = prepare(load(setup.settings({"data.validation": str(setup.test)}, folder / "none")))
 
     def on_test(self, model: Any) -> float:
         return _loss(model, self.test)
 
-    def on_held(self, model: Any) -> float:
-        return _loss(model, self.held)
+    def on_test_rows(self, model: Any) -> float:
+        return _loss(model, self.test_rows)
 
 
 def _loss(model: Any, prepared: Any) -> float:
@@ -55,7 +55,7 @@ def _loss(model: Any, prepared: Any) -> float:
     return float(loss) if loss is not None else math.nan
 
 
-def train(source: Any, judge: Judge, out: Path, look_at: int | None = None) -> dict[str, Any]:
+def train(source: Any, judge: Judge, out: Path, trial_step: int | None = None) -> dict[str, Any]:
     """One whole run without the gate: its loss on the test rows, its steps, and the held-out loss at ``look_at``."""
     from sanetune.config.load import load
     from sanetune.data.prepare import prepare
@@ -73,8 +73,8 @@ def train(source: Any, judge: Judge, out: Path, look_at: int | None = None) -> d
         match event:
             case TrainingStarted(_, steps):
                 last = steps
-            case StepFinished(step) if look_at and step == min(look_at, last):
-                seen.update(at_trial=judge.on_held(session.model), trial_steps=step)
+            case StepFinished(step) if trial_step and step == min(trial_step, last):
+                seen.update(at_trial=judge.on_test_rows(session.model), trial_steps=step)
 
     began = time.perf_counter()
     shutil.rmtree(out, ignore_errors=True)
@@ -145,21 +145,21 @@ def _write(settings: dict[str, Any], file: Path) -> None:
 
 
 class Count:
-    """Optimizer steps that a correction makes: of trials, of branches, and of overfitting."""
+    """Optimizer steps that a correction makes: of trials, learning-rate comparisons and overfit tests."""
 
     def __init__(self) -> None:
         self.steps = {"trial_steps": 0, "branch_steps": 0, "overfit_steps": 0}
         self.seconds: list[dict[str, float]] = []
-        self.branches: set[int] = set()
+        self.comparison_steps: set[int] = set()
 
     def __call__(self, config: Any, evidence: Any, report: Any, before: Any) -> None:
         made = evidence.seconds
         if "trial_outcome" in made and (trial := evidence.ready("trial")) is not None:
             self.steps["trial_steps"] += trial.steps
-        if "lr_comparison" in made and (branches := evidence.ready("lr_comparison")) is not None:
-            known = self.branches
-            self.branches = {id(one) for one in branches.runs}
-            self.steps["branch_steps"] += sum(len(one.losses) for one in branches.runs if id(one) not in known)
+        if "lr_comparison" in made and (comparison_steps := evidence.ready("lr_comparison")) is not None:
+            known = self.comparison_steps
+            self.comparison_steps = {id(one) for one in comparison_steps.runs}
+            self.steps["branch_steps"] += sum(len(one.losses) for one in comparison_steps.runs if id(one) not in known)
         if "overfit" in made and (overfit := evidence.ready("overfit")) is not None:
             tries = [*overfit.attempts, *([overfit.at_planned_lr] if overfit.at_planned_lr else [])]
             self.steps["overfit_steps"] += sum(len(one.losses) - 1 for one in tries)

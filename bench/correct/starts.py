@@ -1,4 +1,4 @@
-"""Small set-ups whose best rate is known by a grid, and broken starts on them for `bench.correct`."""
+"""Small set-ups whose best learning rate is known by a grid, and broken starts on them for `bench.correct`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ Settings = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A sound configuration but for its rate; ``rates``: of the grid; ``test``: a file of rows that no run sees."""
+    """A sound configuration but for its learning rate; ``rates``: learning rates of the grid; ``test``: a file of rows
+    that no run sees."""
 
     name: str
     sound: Settings
-    rates: list[float]
+    lrs: list[float]
     test: Path
 
     def settings(self, changes: Changes, out: Path) -> Settings:
@@ -72,7 +73,7 @@ def setups(folder: Path) -> dict[str, Setup]:
 
 
 def grid(low: float, high: float) -> list[float]:
-    """Rates a third of a decade apart, from 10^low to 10^high."""
+    """Learning rates a third of a decade apart, from 10^low to 10^high."""
     return [float(f"{10 ** (low + step / 3):.2e}") for step in range(round((high - low) * 3) + 1)]
 
 
@@ -99,7 +100,7 @@ def _files(folder: Path, name: str, train: list[Any], test: list[Any]) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A broken configuration: ``times`` the best rate of the grid (None: the rate of ``changes``)."""
+    """A broken configuration: ``times`` the best learning rate of the grid (None: the learning rate of ``changes``)."""
 
     name: str
     setup: str
@@ -108,8 +109,8 @@ class Start:
     changes: Changes = field(default_factory=dict)
 
     def broken(self, best: float) -> Changes:
-        rate = {} if self.times is None else {"train.learning_rate": float(f"{best * self.times:.3g}")}
-        return rate | self.changes
+        lr = {} if self.times is None else {"train.learning_rate": float(f"{best * self.times:.3g}")}
+        return lr | self.changes
 
 
 SOUND = "sound"
@@ -144,18 +145,18 @@ def cut(length: int, how: str) -> Changes:
 
 def starts() -> list[Start]:
     """All broken starts; kinds and set-ups by turns, so that a part of them is a fair one."""
-    rates = [
-        Start(f"rate x{times:g}" if times > 1 else f"rate /{1 / times:.0f}", name, "rate", times)
+    lrs = [
+        Start(f"learning rate x{times:g}" if times > 1 else f"learning rate /{1 / times:.0f}", name, "rate", times)
         for times in (10, 1 / 30, 100, 1 / 100, 30)
         for name in ("stories", "demo", "lora")
     ]
     others = [
-        Start("bf16 weights, rate /30", "stories", "precision", 1 / 30, BF16),
+        Start("bf16 weights, learning rate /30", "stories", "precision", 1 / 30, BF16),
         Start("fp16 on a CPU", "demo", "precision", 1, FP16),
         Start("no evaluation", "stories", "evaluation", 1, UNASKED),
         Start("max_length 64, cut", "demo", "length", 1, cut(64, "cut")),
         Start("warm-up beyond the run", "stories", "warm-up", 1, LONG_WARMUP),
-        Start("no clipping, rate x30", "stories", "clipping", 30, NO_CLIPPING),
+        Start("no clipping, learning rate x30", "stories", "clipping", 30, NO_CLIPPING),
         Start("best by a metric nobody computes", "demo", "best model", 1, NO_BEST),
         Start("batch larger than the data", "stories", "batch", 1, HUGE_BATCH),
         Start("old key names, no evaluation", "stories", "old keys", 1, OLD),
@@ -173,10 +174,10 @@ def starts() -> list[Start]:
         Start("fp16 on a CPU, x10", "stories", "several", 10, FP16),
         Start("x100, long warm-up", "stories", "several", 100, LONG_WARMUP),
         Start("best model asked for, nothing held out", "demo", "best model", 1, NO_EVALUATION | NO_BEST),
-        Start("no clipping, rate x30", "demo", "clipping", 30, NO_CLIPPING),
+        Start("no clipping, learning rate x30", "demo", "clipping", 30, NO_CLIPPING),
         Start("max_length 48, cut", "stories", "length", 1, cut(48, "cut")),
     ]
     mixed = [Start("nothing is broken", name, SOUND) for name in ("stories", "demo", "lora")]
-    for number in range(max(len(rates), len(others))):
-        mixed += rates[number : number + 1] + others[2 * number : 2 * number + 2]
+    for number in range(max(len(lrs), len(others))):
+        mixed += lrs[number : number + 1] + others[2 * number : 2 * number + 2]
     return sorted(mixed, key=lambda one: one.setup == "lora")  # the slowest last

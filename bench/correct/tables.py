@@ -28,7 +28,7 @@ DRAWS = 400
 FEWEST = 3
 """Configurations that a pool has at least."""
 NARROW = (1e-5, 1e-2)
-"""Rates of a search by somebody who knows more."""
+"""Learning rates of a search by somebody who knows more."""
 NEAR = 0.05
 """Nats within which a run counts as being as good as the grid's best."""
 
@@ -49,11 +49,11 @@ def worst(found: Found, setup: str) -> float:
     return max((one for one in losses if one is not None), default=math.nan)
 
 
-def searched(found: Found, setup: str, steps: int, rates: tuple[float, float] = (0.0, math.inf)) -> list[float]:
+def searched(found: Found, setup: str, steps: int, lrs: tuple[float, float] = (0.0, math.inf)) -> list[float]:
     """Losses of the configurations that random searches of ``steps`` trial steps choose: each draws until its steps are
     spent (at least once), and takes the one with the lowest held-out loss at the end of its trial."""
     every = [row for key, row in found.items() if key.startswith(f"random {setup} ")]
-    pool = [row for row in every if rates[0] <= row["changes"]["train.learning_rate"] <= rates[1]]
+    pool = [row for row in every if lrs[0] <= row["changes"]["train.learning_rate"] <= lrs[1]]
     if len(pool) < FEWEST:
         return []
     dice, chosen = random.Random(0), []
@@ -176,7 +176,7 @@ def _figures(compared: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _spread(found: Found, setup: str) -> float | None:
-    """How far apart the sound run at the grid's best rate ends with other seeds."""
+    """How far apart the sound run at the grid's best learning rate ends with other seeds."""
     losses = [row["loss"] for key, row in found.items() if key.startswith(f"seed {setup} ") and row["loss"] is not None]
     return max(*losses, best(found, setup)) - min(*losses, best(found, setup)) if losses else None
 
@@ -184,9 +184,9 @@ def _spread(found: Found, setup: str) -> float | None:
 def lines(figures: dict[str, Any]) -> list[str]:
     """The summary in sentences."""
     f = figures
-    looks = ", ".join(f"{count} in {number} looks" for number, count in f["looks"].items() if count)
+    rounds = ", ".join(f"{count} in {number} checks" for number, count in f["looks"].items() if count)
     said = [
-        f"{f['cleared']} of {f['starts']} broken starts ({f['of']} are listed) end cleared ({looks}); the median"
+        f"{f['cleared']} of {f['starts']} broken starts ({f['of']} are listed) end cleared ({rounds}); the median"
         f" correction takes {f['seconds']:.0f} s."
     ]
     if f["not_cleared"]:
@@ -195,14 +195,14 @@ def lines(figures: dict[str, Any]) -> list[str]:
         said.append(
             f"{sum(f['sound'])} of {len(f['sound'])} starts in which nothing is broken are cleared as they are."
         )
-    for name, which in (("all", "Corrected runs"), ("wrong_rate", "Where the rate was wrong, they")):
+    for name, which in (("all", "Corrected runs"), ("wrong_rate", "Where the learning rate was wrong, they")):
         if one := f[name]:
             said += [
                 f"{which} end {one['median']:+.3f} nats from the best of the grid (median of {one['runs']}; mean"
                 f" {one['mean']:+.3f}, worst {one['worst']:+.3f}); {one['near']} within {NEAR}.",
-                f"Random settings with as many trial steps: {_gap(one['same'])}; with the steps of the branches too:"
+                f"Random settings with as many trial steps: {_gap(one['same'])}; with those of the comparison too:"
                 f" {_gap(one['more'])}"
-                + (f"; with rates from 1e-5 to 1e-2 alone: {_gap(one['narrow'])}" if "narrow" in one else "")
+                + (f"; with learning rates from 1e-5 to 1e-2 alone: {_gap(one['narrow'])}" if "narrow" in one else "")
                 + f". The correction is better in {one['won']:.0%} of the comparisons.",
             ]
     if spread := [f"{name} {value:.3f}" for name, value in f["spread"].items() if value is not None]:
@@ -235,18 +235,18 @@ LoRA on it. A run has about 95 steps of 4 short rows, and the protocol is shorte
 (`check: {{{settings}}}`):
 a trial so short cannot fail for answers that do not end.
 
-"Corrected" is the loss per learnt token of the trained run on 100 rows that no run and no check sees; "best of grid"
-that of the best of rates a third of a decade apart on the sound configuration (a corrected rate lies between them and
-may be better, and a run whose held-out share is set by the correction trains on more rows than the sound one).
-"Looks" counts the last one, which changes nothing. "Trial steps" are those of all trials of the correction; its
-branches (40 steps at each of three to seven rates) come on top.
+"Corrected" is the loss per token of the trained run on 100 rows that no run and no check sees; "best of grid"
+that of the best of learning rates a third of a decade apart on the sound configuration (a corrected learning rate lies
+between them and may be better, and a run whose held-out share is set by the correction trains on more rows than the
+sound one). "Looks" counts the last one, which changes nothing. "Trial steps" are those of all trials of the
+correction; its comparison (40 steps at each of three to seven learning rates) come on top.
 
-The random search has the same knobs: rate from 1e-6 to 1, warm-up, clipping, batch, max_length, evaluation,
+The random search has the same knobs: learning rate from 1e-6 to 1, warm-up, clipping, batch, max_length, evaluation,
 precision. It spends as many trial steps and takes what has the lowest loss, at the end of its trial, on the rows that
 the sound configuration holds out. Every configuration of a pool ({pool}) was trained to its end; what is shown is a
-mean over {DRAWS} searches drawn from the pool. It draws all its knobs: where the broken start had a good rate, it
-does not know that, so the comparison that counts is the one where the rate was wrong. A pool so small says how far
-such searches miss, not more.
+mean over {DRAWS} searches drawn from the pool. It draws all its knobs: where the broken start had a good learning
+rate, it does not know that, so the comparison that counts is the one where the learning rate was wrong. A pool so
+small says how far such searches miss, not more.
 
 {head}
 {body}

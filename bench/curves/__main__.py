@@ -35,7 +35,7 @@ GALLERY = {
 
 
 def findings(curve: Curve) -> list[Finding]:
-    """What the checks that look at a curve alone say, warnings and worse."""
+    """What the checks of the curve alone say, warnings and worse."""
     checks = [check for check in catalogue().values() if check.needs == ("curve",)]
     found = run(checks, Evidence({}, {"curve": curve}))
     return [one for one in found if one.verdict in BAD]

@@ -36,24 +36,24 @@ def trial(
     chance: Chance,
     true: Any,
     *,
-    held: Any = None,
+    validation: Any = None,
     steps_per_epoch: float = 900.0,
     total: int = 2_000,
     still: bool = False,
 ) -> Curve:
-    """The trial of a longer run whose true loss before each step is ``true``: looks at 128 rows, at a fixed batch of
-    16, and training batches. ``held``: the true loss on rows not trained on (open: the same); ``still``: the weights
-    hardly move."""
+    """The trial of a longer run whose true loss before each step is ``true``: evaluations of 128 rows, of a fixed
+    batch of 16, and training batches. ``validation``: the true loss on rows not trained on (default: the same);
+    ``still``: the weights hardly move."""
     steps = len(true) - 1
-    held = true if held is None else held
+    validation = true if validation is None else validation
     every, often = max(1, steps // 4), max(1, steps // 40)
     rows, batch = _Rows(chance, 128), _Rows(chance, 16)
     waver = 1 + _correlated(chance, steps + 1) * chance.uniform(0.0001, 0.0005 if still else 0.015)
     warm = max(1, steps // 20)
     return Curve(
         points(chance, true, chance.uniform(0.08, 0.3), steps_per_epoch, warm),
-        [rows.look(chance, step, held[step] * waver[step]) for step in range(0, steps + 1, every)],
-        [batch.look(chance, step, held[step] * waver[step]) for step in range(0, steps + 1, often)],
+        [rows.evaluate(chance, step, validation[step] * waver[step]) for step in range(0, steps + 1, every)],
+        [batch.evaluate(chance, step, validation[step] * waver[step]) for step in range(0, steps + 1, often)],
         [(step, 90 + 0.002 * step) for step in range(0, steps + 1, every)],
         total_steps=total,
         steps_per_epoch=steps_per_epoch,
@@ -84,8 +84,8 @@ def points(chance: Chance, true: Any, scatter: float, steps_per_epoch: float, wa
     losses = np.maximum(true[1:] + sizes * tails, 1e-3)
     wild = 1 + chance.uniform(0, 40) * np.exp(-np.arange(steps) / (0.02 * steps + 1))
     norms = chance.uniform(0.2, 4) * wild * np.exp(0.25 * chance.standard_normal(steps))
-    rates = [1e-3 * min(1.0, (i + 1) / warm) * max(0.0, 1 - i / steps) for i in range(steps)]
-    return [Point(i + 1, float(losses[i]), rates[i], float(norms[i]), (i + 1) / steps_per_epoch) for i in range(steps)]
+    lrs = [1e-3 * min(1.0, (i + 1) / warm) * max(0.0, 1 - i / steps) for i in range(steps)]
+    return [Point(i + 1, float(losses[i]), lrs[i], float(norms[i]), (i + 1) / steps_per_epoch) for i in range(steps)]
 
 
 class _Rows:
@@ -98,7 +98,7 @@ class _Rows:
         self.hard = self.hard / mean
         self.own = 0.1 * chance.standard_normal(count)
 
-    def look(self, chance: Chance, step: int, loss: float) -> Evaluation:
+    def evaluate(self, chance: Chance, step: int, loss: float) -> Evaluation:
         if not math.isfinite(loss):
             return Evaluation.of(step, [loss] * len(self.tokens), self.tokens)
         apart = 1 + self.own * (1 - math.exp(-step / 50)) * 0.3 + 0.01 * chance.standard_normal(len(self.tokens))
@@ -115,7 +115,7 @@ def _correlated(chance: Chance, count: int) -> Any:
 
 
 def _decayed(true: Any) -> Any:
-    """A whole run's loss hardly falls at its end: the rate is near 0 there."""
+    """A whole run's loss hardly falls at its end: the learning rate is near 0 there."""
     steps = len(true) - 1
     moved = np.cumsum(np.concatenate([[0], np.diff(true) * np.linspace(1, 0, steps) ** 0.5]))
     return true[0] + moved
@@ -141,15 +141,16 @@ def clean_noisy_log(chance: Chance) -> Curve:
     return log(chance, true, scatter=float(true[-1]) * chance.uniform(0.15, 0.3))
 
 
-def clean_held_log(chance: Chance) -> Curve:
+def clean_validation_log(chance: Chance) -> Curve:
     """A log with validation losses, without their rows; they end within 1.5 % of their minimum."""
     true = _decayed(fall(chance, 400))
     late = np.maximum(0, np.arange(401) - 250) / 150
-    held = 1.1 * true * (1 + chance.uniform(0, 0.015) * late)
-    looks = [
-        Evaluation(step, float(held[step] * (1 + 0.002 * chance.standard_normal()))) for step in range(50, 401, 50)
+    validation = 1.1 * true * (1 + chance.uniform(0, 0.015) * late)
+    evaluations = [
+        Evaluation(step, float(validation[step] * (1 + 0.002 * chance.standard_normal())))
+        for step in range(50, 401, 50)
     ]
-    return replace(log(chance, true), validation=looks)
+    return replace(log(chance, true), validation=evaluations)
 
 
 CLEAN: dict[str, Callable[[Chance], Curve]] = {
@@ -157,5 +158,5 @@ CLEAN: dict[str, Callable[[Chance], Curve]] = {
     "whole run of 20 to 60 steps": clean_tiny,
     "log of 60 to 2,000 steps": clean_log,
     "log of tiny batches": clean_noisy_log,
-    "log with validation": clean_held_log,
+    "log with validation": clean_validation_log,
 }

@@ -60,7 +60,7 @@ def flat_trial(chance: Chance) -> Curve:
 
 def overfit_trial(chance: Chance) -> Curve:
     true = fall(chance, 200)
-    return trial(chance, true * np.linspace(1, 0.4, 201), held=_turning(chance, true), steps_per_epoch=20)
+    return trial(chance, true * np.linspace(1, 0.4, 201), validation=_turning(chance, true), steps_per_epoch=20)
 
 
 def _turning(chance: Chance, true: Any) -> Any:
@@ -80,8 +80,8 @@ def staircase(chance: Chance) -> Curve:
 
 def unfinished(chance: Chance) -> Curve:
     """Falls by 20 to 45 % in the last eighth of its steps."""
-    rate = -math.log(1 - chance.uniform(0.2, 0.45)) * 8
-    return log(chance, chance.uniform(3, 8) * np.exp(-rate * np.linspace(0, 1, 401)), scatter=0.1)
+    decay = -math.log(1 - chance.uniform(0.2, 0.45)) * 8
+    return log(chance, chance.uniform(3, 8) * np.exp(-decay * np.linspace(0, 1, 401)), scatter=0.1)
 
 
 def start_high(chance: Chance) -> Curve:
@@ -101,9 +101,9 @@ def gradients_grow(chance: Chance) -> Curve:
     return replace(curve, points=grown)
 
 
-def hot_rate(chance: Chance) -> Curve:
-    """As clipped runs at 10 to 100 times the best rate look (docs/curves.md): smooth, a third as far down; weights grow
-    by 1.1 to 4 times. Only branches at other rates tell that it could be better."""
+def hot_lr(chance: Chance) -> Curve:
+    """As clipped runs at 10 to 100 times the best learning rate look (docs/curves.md): smooth, a third as far down;
+    weights grow by 1.1 to 4 times. Only runs at other learning rates tell that it could be better."""
     true, times = fall(chance, 200), chance.uniform(1.1, 4)
     norms = [(step, 90 * (1 + (times - 1) * (step / 200) ** 0.5)) for step in range(0, 201, 10)]
     return replace(trial(chance, true[0] - (true[0] - true) / 3), weight_norms=norms)
@@ -132,7 +132,7 @@ def empty_batches(chance: Chance) -> Curve:
     )
 
 
-def rate_gone(chance: Chance) -> Curve:
+def lr_gone(chance: Chance) -> Curve:
     """The schedule ends after 10 to 80 % of the run."""
     curve, last = trial(chance, fall(chance, 200)), 200 * chance.uniform(0.1, 0.8)
     return replace(curve, points=[replace(one, lr=0.0) if one.step > last else one for one in curve.points])
@@ -151,9 +151,9 @@ FAULTS: list[tuple[str, str, Callable[[Chance], Curve]]] = [
     ("curve-start-high", "trial, 1.3 to 2 times guessing", start_high),
     ("curve-norm-growth", "trial, weights 3.2 to 20 times", weights_run_away),
     ("curve-norm-growth", "trial, gradients 10 to 100 times", gradients_grow),
-    ("curve-norm-growth", "trial at a hot rate, weights 1.1 to 4 times", hot_rate),
+    ("curve-norm-growth", "trial at a hot learning rate, weights 1.1 to 4 times", hot_lr),
     ("curve-nan", "trial, NaN from some step on", broken),
     ("curve-nan", "log, NaN gradients, losses hidden", hidden_nan),
     ("curve-zero-loss", "trial, 5 to 60 % of the batches", empty_batches),
-    ("curve-rate-zero", "trial, gone after 10 to 80 %", rate_gone),
+    ("curve-rate-zero", "trial, gone after 10 to 80 %", lr_gone),
 ]

@@ -1,9 +1,9 @@
-"""Planted faults and clean twins: what the gate catches, whether it names the cause, and where it cries wolf.
+"""Injected faults and clean twins: what the gate catches, whether it names the cause, and where it cries wolf.
 
 ``--level static`` runs every recipe of rows, templates and labels on its set-ups, every clean run, and each fault
 through TRL alone; ``probe`` and ``trial`` run those of model, engine, machine, curve and samples on real models. Each
 case has a process of its own, so that a hang or a crash is a result like any other. With ``--results FOLDER`` what is
-done is kept as it comes, and a second start goes on from there; ``--write`` makes docs/faults.md of all that lies in
+done is kept as it comes, and a second start goes on from there; ``--write`` makes docs/faults.md of all that is in
 the folder. Exits with 1 when a fault is missed.
 """
 
@@ -55,7 +55,7 @@ def main() -> None:
     missed = []
     for one in figures:
         one["summary"] = tables.summary(one)
-        title = f"Planted faults, level {one['level']}"
+        title = f"Injected faults, level {one['level']}"
         show(title, tables.COLUMNS, tables.fault_rows(one["faults"]), one, None)
         print("\n".join(one["summary"]["lines"]))
         missed += one["summary"]["missed"]
@@ -69,8 +69,10 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
-    parser.add_argument("--level", nargs="+", choices=running.LEVELS, help="how far the checks go (open: every level)")
-    parser.add_argument("--part", nargs="+", choices=running.PARTS, default=[], help="which cases (open: all)")
+    parser.add_argument(
+        "--level", nargs="+", choices=running.LEVELS, help="how far the checks go (default: every level)"
+    )
+    parser.add_argument("--part", nargs="+", choices=running.PARTS, default=[], help="which cases (default: all)")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="recipes, checks or runs that begin so")
     parser.add_argument("--again", action="store_true", help="run the chosen cases once more")
     parser.add_argument("--tables", action="store_true", help="run nothing, and show what there is")

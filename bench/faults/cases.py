@@ -36,7 +36,7 @@ PRELOADED = [
     "sanetune.data.examples",
     "sanetune.data.prepare",
     "sanetune.engine.trl.engine",
-    "bench.faults.looks",
+    "bench.faults.inspection",
     "bench.faults.rival",
     *(f"transformers.models.{name}.modeling_{name}" for name in ("qwen3", "gemma3", "gpt2")),
     "transformers.models.gpt2.tokenization_gpt2",

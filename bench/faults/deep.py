@@ -35,7 +35,7 @@ def make(name: str, folder: Path, models: Path) -> Setup:
     base, *variants = name.split("+")
     family, _, data = base.partition("-")
     folder.mkdir(parents=True, exist_ok=True)
-    form, every = rows_of(data)
+    format_, every = rows_of(data)
     config = {
         "model": FAMILIES[family](models),
         "data": {"train": "", "holdout": 0.15, "workers": 1},
@@ -48,7 +48,7 @@ def make(name: str, folder: Path, models: Path) -> Setup:
         "run": {"output_dir": str(folder / "run"), "trackers": []},
         "check": {"samples": 12, "overfit_examples": OVERFIT},
     }
-    setup = Setup(name, folder, config, form)
+    setup = Setup(name, folder, config, format_)
     setup.write([row for row in every if size(row) <= LONGEST[data]][: ROWS.get(family, FEW)])
     for variant in variants:
         VARIANTS[variant](setup)
@@ -90,7 +90,7 @@ def _packed(setup: Setup) -> None:
     length = {"alpaca": 256, "sharegpt": 512}.get(data, 448)
     setup.train.update({"packing": True, "max_length": length, "per_device_train_batch_size": 1})
     if data == "sharegpt":
-        setup.train["num_train_epochs"] = 5  # three make 75 steps, in which the derived rate does not get far
+        setup.train["num_train_epochs"] = 5  # three make 75 steps, in which the inferred learning rate does not get far
 
 
 def _accumulated(setup: Setup) -> None:
@@ -98,7 +98,7 @@ def _accumulated(setup: Setup) -> None:
 
 
 VARIANTS: dict[str, Change] = {"lora": _lora, "packed": _packed, "accumulated": _accumulated}
-"""What may stand behind a plus in the name of a set-up."""
+"""What may follow a plus in the name of a set-up."""
 
 
 def _demo(models: Path) -> dict[str, Any]:
@@ -214,37 +214,37 @@ def teach(model: Any, tokenizer: Any, steps: int = TAUGHT) -> float:
 
 
 def _batches(tokenizer: Any, steps: int) -> Iterator[Any]:
-    """Stretches of two long texts: the rows as text, then as conversations in the template."""
+    """Parts of two long texts: the rows as text, then as conversations in the template."""
     import random
 
     import torch
 
-    talks = list(_talks())
-    random.Random(0).shuffle(talks)
+    conversations = list(_conversations())
+    random.Random(0).shuffle(conversations)
     need = steps * TOGETHER * WIDTH // 2
-    for rendered in (_as_text, lambda talk: _as_chat(tokenizer, talk)):
+    for rendered in (_as_text, lambda conversation: _as_chat(tokenizer, conversation)):
         ids: list[int] = []
         while len(ids) < need:
-            for talk in talks:
-                ids += tokenizer(rendered(talk), add_special_tokens=False)["input_ids"]
+            for conversation in conversations:
+                ids += tokenizer(rendered(conversation), add_special_tokens=False)["input_ids"]
                 if len(ids) >= need:
                     break
         yield from torch.tensor(ids[: need // (TOGETHER * WIDTH) * TOGETHER * WIDTH]).view(-1, TOGETHER, WIDTH)
 
 
-def _as_text(talk: list[Row]) -> str:
-    return "\n".join(message["content"] for message in talk) + "\n"
+def _as_text(conversation: list[Row]) -> str:
+    return "\n".join(message["content"] for message in conversation) + "\n"
 
 
-def _as_chat(tokenizer: Any, talk: list[Row]) -> str:
-    found: str = tokenizer.apply_chat_template(talk, tokenize=False)
+def _as_chat(tokenizer: Any, conversation: list[Row]) -> str:
+    found: str = tokenizer.apply_chat_template(conversation, tokenize=False)
     return found
 
 
-def _talks() -> Iterator[list[Row]]:
+def _conversations() -> Iterator[list[Row]]:
     """The rows that are too long for a set-up, as messages; those of a system are left out."""
     for data in LONGEST:
-        form, every = rows_of(data)
+        format_, every = rows_of(data)
         for row in every:
             if size(row) > LONGEST[data]:
-                yield [one for one in to_messages(row, form)["messages"] if one["role"] != "system"]
+                yield [one for one in to_messages(row, format_)["messages"] if one["role"] != "system"]

@@ -55,38 +55,38 @@ def evaluation_off(setup: Setup) -> None:
 @breaks("config-no-validation", on=ON)
 def three_held_out(setup: Setup) -> None:
     """Three validation rows."""
-    _, held = setup.split()
-    setup.write(held[:3], "validation")
+    _, validation = setup.split()
+    setup.write(validation[:3], "validation")
 
 
 @breaks("config-rate-unusual", on=ON)
-def rate_far_too_high(setup: Setup) -> None:
-    """All weights at fifty times the usual rate."""
+def lr_far_too_high(setup: Setup) -> None:
+    """All weights at fifty times the usual learning rate."""
     setup.train["learning_rate"] = 50 * usual(setup)
 
 
 @breaks("config-rate-unusual", on=ON)
-def rate_far_too_low(setup: Setup) -> None:
-    """All weights at a hundredth of the usual rate."""
+def lr_far_too_low(setup: Setup) -> None:
+    """All weights at a hundredth of the usual learning rate."""
     setup.train["learning_rate"] = usual(setup) / 100
 
 
 @breaks("config-rate-unusual", on=ON)
-def lora_at_rate_of_full(setup: Setup) -> None:
+def lora_at_lr_of_full(setup: Setup) -> None:
     """A LoRA at 2e-5, TRL's default for all weights."""
     setup.model["adapter"] = "lora"
     setup.train["learning_rate"] = 2e-5
 
 
 @breaks("config-rate-unusual", on=ON)
-def lora_rate_too_high(setup: Setup) -> None:
+def lora_lr_too_high(setup: Setup) -> None:
     """A LoRA at 0.1."""
     setup.model["adapter"] = "lora"
     setup.train["learning_rate"] = 0.1
 
 
 @breaks("config-rate-unusual", on=ON)
-def rate_zero(setup: Setup) -> None:
+def lr_zero(setup: Setup) -> None:
     """A learning rate of 0."""
     setup.train["learning_rate"] = 0.0
 
@@ -159,10 +159,10 @@ def best_is_the_worst(setup: Setup) -> None:
     )
 
 
-# Not in the narrowest models: they learn at rates that bfloat16 can follow.
+# Not in the narrowest models: they learn at learning rates that bfloat16 can follow.
 @breaks("config-precision", on=("demo-demo", "stories-alpaca", "stories-gsm8k"))
 def pure_bf16(setup: Setup) -> None:
-    """All weights are trained in bfloat16, without a float32 copy, at an eighth of the usual rate."""
+    """All weights are trained in bfloat16, without a float32 copy, at an eighth of the usual learning rate."""
     setup.model["dtype"] = "bfloat16"
     setup.train["learning_rate"] = usual(setup) / 8
 

@@ -163,7 +163,7 @@ def _given_to(change: Callable[[dict[str, Any]], Any]) -> AbstractContextManager
 # A fresh model knows nothing.
 @deeply("packs-leak", "probe", on=("qwen3-alpaca+packed",), related=("model-start-loss",))
 def an_architecture_that_leaks(setup: Setup) -> None:
-    """A Falcon, whose attention does not look at positions, is trained on packs."""
+    """A Falcon, whose attention ignores positions, is trained on packs."""
     import shutil
 
     import torch

@@ -1,4 +1,4 @@
-"""Faults of the labels, planted in built trainers: sanetune's own pipeline makes none of them."""
+"""Faults of the labels, injected in built trainers: sanetune's own pipeline makes none of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def each_row(kind: str, new: Callable[[list[int], list[int]], list[int]], **more
 
 
 def runs(labels: list[int]) -> list[tuple[int, int]]:
-    """Where learnt stretches begin and end."""
+    """Where spans in the loss begin and end."""
     edges = [
         n for n in range(len(labels) + 1) if (n > 0 and labels[n - 1] >= 0) != (n < len(labels) and labels[n] >= 0)
     ]
@@ -34,7 +34,7 @@ def runs(labels: list[int]) -> list[tuple[int, int]]:
 
 
 @builds("labels-on-prompt", on=ON, related=ANY)
-def prompts_learnt(setup: Setup, kind: str) -> Kit:
+def prompts_in_loss(setup: Setup, kind: str) -> Kit:
     """Labels are a copy of the ids."""
     return each_row(kind, lambda ids, labels: list(ids))
 
@@ -49,7 +49,7 @@ def trl_default(setup: Setup, kind: str) -> Kit:
 
 @builds("labels-on-prompt", on=TURNS, related=ANY)
 def all_after_first_reply(setup: Setup, kind: str) -> Kit:
-    """A response template that is looked for once: all behind the first is learnt."""
+    """A response template that is looked for once: everything after the first is in the loss."""
 
     def new(ids: list[int], labels: list[int]) -> list[int]:
         start = runs(labels)[0][0]
@@ -60,7 +60,7 @@ def all_after_first_reply(setup: Setup, kind: str) -> Kit:
 
 @builds("labels-none", on=PLAIN, related=(*ANY, "labels-missing-reply"))
 def response_template_not_found(setup: Setup, kind: str) -> Kit:
-    """A response template that does not stand in the text: every label is masked."""
+    """A response template that does not is in the text: every label is masked."""
     return each_row(kind, lambda ids, labels: [-100] * len(ids))
 
 
@@ -73,14 +73,14 @@ def every_row_left_out(setup: Setup, kind: str) -> Kit:
 
 @builds("labels-none", on=ROWS, related=(*ANY, "labels-missing-reply"))
 def masked_and_packed(setup: Setup, kind: str) -> Kit:
-    """Every third row or so has nothing to learn, and packing keeps them."""
+    """Every label of every third row or so is masked, and packing keeps them."""
     short = {"packing": True, "max_length": 320, "per_device_train_batch_size": 1, "num_train_epochs": 4}
     return each_row(kind, lambda ids, labels: [-100] * len(ids) if sum(ids) % 3 == 0 else labels, arguments=short)
 
 
 @builds("labels-none", on=PLAIN, related=(*ANY, "labels-missing-reply"))
 def some_rows_masked(setup: Setup, kind: str) -> Kit:
-    """Every sixth row or so has nothing to learn."""
+    """Every label of every sixth row or so is masked."""
     return each_row(kind, lambda ids, labels: [-100] * len(ids) if sum(ids) % 6 == 0 else labels)
 
 
@@ -112,7 +112,7 @@ def first_token_masked(setup: Setup, kind: str) -> Kit:
 
 @builds("labels-missing-reply", on=TURNS, related=ANY)
 def last_turn_only(setup: Setup, kind: str) -> Kit:
-    """Only the last answer is learnt, where all were meant."""
+    """Only the last answer is in the loss, although all were intended."""
 
     def new(ids: list[int], labels: list[int]) -> list[int]:
         start = runs(labels)[-1][0]
@@ -121,7 +121,7 @@ def last_turn_only(setup: Setup, kind: str) -> Kit:
     return each_row(kind, new, loss_on="assistant")
 
 
-# Labels one place early stand on the header's last token and not on the end: each of these checks sees its part.
+# Labels one place early are on the header's last token and not on the end: each of these checks sees its part.
 @builds("labels-shifted", on=ON, related=(*ANY, "template-end-unlearnt", "labels-missing-reply", "labels-on-prompt"))
 def shifted_to_the_left(setup: Setup, kind: str) -> Kit:
     """The collator shifts the labels by one, as loops for plain PyTorch do."""
@@ -155,7 +155,7 @@ def pad_is_eos_and_masked(setup: Setup, kind: str) -> Kit:
 
 
 @builds("labels-on-padding", on=ON)
-def padding_learnt(setup: Setup, kind: str) -> Kit:
+def padding_in_loss(setup: Setup, kind: str) -> Kit:
     """The collator gives padding its own id as label."""
 
     def spoil(batch: Batch) -> Batch:
@@ -168,7 +168,7 @@ def padding_learnt(setup: Setup, kind: str) -> Kit:
 
 @builds("template-end-unlearnt", on=ON, related=ANY)
 def ends_masked(setup: Setup, kind: str) -> Kit:
-    """The last token of each learnt stretch, the end of the turn, is masked."""
+    """The last token of each span in the loss, the end of the turn, is masked."""
 
     def new(ids: list[int], labels: list[int]) -> list[int]:
         labels = list(labels)
@@ -181,8 +181,8 @@ def ends_masked(setup: Setup, kind: str) -> Kit:
 
 
 @builds("labels-disagree", on=ON)
-def headers_learnt(setup: Setup, kind: str) -> Kit:
-    """The header before each answer is learnt with it."""
+def headers_in_loss(setup: Setup, kind: str) -> Kit:
+    """The header before each answer is in the loss with it."""
 
     def new(ids: list[int], labels: list[int]) -> list[int]:
         labels = list(labels)

@@ -33,7 +33,7 @@ def weights(setup: Setup, change: Callable[[Any], None]) -> None:
 
 @contextmanager
 def built(change: Callable[[Any], None]) -> Iterator[None]:
-    """Every trainer of the real model is changed before anything looks at it."""
+    """Every trainer of the real model is changed before anything reads it."""
     from sanetune.engine.trl.engine import TrlEngine
 
     whole = TrlEngine.build
@@ -265,7 +265,7 @@ def answers_sorted(setup: Setup) -> None:
 
 @deeply("model-pairs-shuffled", "trial", on=("stories-alpaca", "qwen3-gsm8k"))
 def answers_shuffled_before_a_trial(setup: Setup) -> None:
-    """The answers were shuffled apart from their prompts; a trial shows how well they are learnt by heart."""
+    """The answers were shuffled apart from their prompts; a trial shows how well they are memorised."""
     answers_shuffled(setup)
 
 

@@ -10,7 +10,7 @@ from bench.faults.recipes import breaks
 from bench.faults.setups import Row, Setup, change, places
 
 ON = ("demo-demo", "stories-alpaca", "stories-sharegpt", "llama3-gsm8k")
-TALKS = ("demo-demo", "stories-alpaca", "llama3-sharegpt")
+CONVERSATIONS = ("demo-demo", "stories-alpaca", "llama3-sharegpt")
 LONG = ("demo-demo", "stories-gsm8k", "llama3-gsm8k")
 """Rows of more than 30 words, among which near copies can be told."""
 
@@ -21,7 +21,7 @@ def some(setup: Setup, every: int, new: Callable[[str], str]) -> None:
     setup.write([change(row, "assistant", new, setup.form) if n % every == 0 else row for n, row in enumerate(rows)])
 
 
-def talks(setup: Setup, every: int, new: Callable[[list[Row]], list[Row]]) -> None:
+def conversations(setup: Setup, every: int, new: Callable[[list[Row]], list[Row]]) -> None:
     """Changes the messages of every so-many-th row."""
     rows = setup.as_messages()
     setup.write([{**row, "messages": new(row["messages"])} if n % every == 0 else row for n, row in enumerate(rows)])
@@ -52,64 +52,64 @@ def unknown_columns(setup: Setup) -> None:
     setup.write([{"q1": str(row), "a1": "?"} if n % 10 == 0 else row for n, row in enumerate(rows)])
 
 
-@breaks("rows-unreadable", on=TALKS)
+@breaks("rows-unreadable", on=CONVERSATIONS)
 def unknown_role(setup: Setup) -> None:
     """Every tenth row has a turn by the narrator."""
-    talks(setup, 10, lambda messages: [{"role": "narrator", "content": "It was late."}, *messages])
+    conversations(setup, 10, lambda messages: [{"role": "narrator", "content": "It was late."}, *messages])
 
 
-# Where nobody asks, inference has no prompt that the template could be held against: some rows are refused for it.
+# Where nobody asks, inference has no prompt that the template could be compared with: some rows are refused for it.
 @breaks("rows-roles", on=("demo-demo", "stories-alpaca", "llama3-gsm8k"), related=("template-refuses",))
 def nobody_asks(setup: Setup) -> None:
     """Every fifth row is an answer without a question."""
-    talks(setup, 5, lambda messages: [messages[-1]])
+    conversations(setup, 5, lambda messages: [messages[-1]])
 
 
-@breaks("rows-roles", on=TALKS, related=("template-refuses",))
+@breaks("rows-roles", on=CONVERSATIONS, related=("template-refuses",))
 def roles_the_wrong_way_round(setup: Setup) -> None:
     """In every row the user speaks as the assistant, and the assistant as the user."""
     other = {"user": "assistant", "assistant": "user"}
-    talks(setup, 1, lambda messages: [one | {"role": other.get(one["role"], one["role"])} for one in messages])
+    conversations(setup, 1, lambda messages: [one | {"role": other.get(one["role"], one["role"])} for one in messages])
 
 
-@breaks("rows-roles", on=TALKS)
+@breaks("rows-roles", on=CONVERSATIONS)
 def answers_twice(setup: Setup) -> None:
     """In every fifth row the assistant speaks twice in a row."""
     more = {"role": "assistant", "content": "And one thing more: tell me how it went."}
-    talks(setup, 5, lambda messages: [*messages, more])
+    conversations(setup, 5, lambda messages: [*messages, more])
 
 
-@breaks("rows-roles", on=TALKS)
+@breaks("rows-roles", on=CONVERSATIONS)
 def system_in_the_middle(setup: Setup) -> None:
-    """In every fifth row a system message stands before the last answer."""
+    """In every fifth row a system message precedes the last answer."""
     system = {"role": "system", "content": "Answer briefly."}
-    talks(setup, 5, lambda messages: [*messages[:-1], system, messages[-1]])
+    conversations(setup, 5, lambda messages: [*messages[:-1], system, messages[-1]])
 
 
-@breaks("rows-roles", on=TALKS)
+@breaks("rows-roles", on=CONVERSATIONS)
 def ends_on_the_user(setup: Setup) -> None:
     """Every fifth row ends on a question without an answer."""
-    talks(setup, 5, lambda messages: [*messages, {"role": "user", "content": "And what about tomorrow?"}])
+    conversations(setup, 5, lambda messages: [*messages, {"role": "user", "content": "And what about tomorrow?"}])
 
 
-@breaks("rows-roles", on=TALKS)
+@breaks("rows-roles", on=CONVERSATIONS)
 def user_split_in_two(setup: Setup) -> None:
     """In every fifth row one question is sent as two messages."""
-    talks(setup, 5, lambda messages: [{"role": "user", "content": "Hello."}, *_asked(messages)])
+    conversations(setup, 5, lambda messages: [{"role": "user", "content": "Hello."}, *_asked(messages)])
 
 
 @breaks("rows-roles", on=("demo-demo", "stories-alpaca", "minimind-sharegpt"))
 def result_nobody_called_for(setup: Setup) -> None:
     """In every fifth row a tool answers that nobody has called."""
     result = {"role": "tool", "content": "42 degrees", "name": "weather"}
-    talks(setup, 5, lambda messages: [*messages[:-1], result, messages[-1]])
+    conversations(setup, 5, lambda messages: [*messages[:-1], result, messages[-1]])
 
 
-# A row whose only answer is blank has no answer and nothing to learn: these two say so.
-@breaks("rows-empty-reply", on=TALKS, related=("rows-duplicated", "rows-outliers"))
+# A row whose only answer is blank has no answer and only masked labels: these two say so.
+@breaks("rows-empty-reply", on=CONVERSATIONS, related=("rows-duplicated", "rows-outliers"))
 def answers_are_the_questions(setup: Setup) -> None:
     """The answer of every row is its question: one column was read twice."""
-    talks(setup, 1, lambda messages: [*messages[:-1], messages[-1] | {"content": messages[-2]["content"]}])
+    conversations(setup, 1, lambda messages: [*messages[:-1], messages[-1] | {"content": messages[-2]["content"]}])
 
 
 @breaks("rows-empty-reply", on=ON, related=("packs-dropped", "rows-roles"))
@@ -132,14 +132,14 @@ def null_answers(setup: Setup) -> None:
 
 @breaks("rows-duplicated", on=ON)
 def rows_joined_twice(setup: Setup) -> None:
-    """Every fourth training row stands in the file twice."""
+    """Every fourth training row is in the file twice."""
     kept, _ = setup.split()
     setup.write(kept + kept[::4])
 
 
 @breaks("rows-duplicated", on=LONG)
 def rows_reworded(setup: Setup) -> None:
-    """A fifth of the training rows stand there again with two words changed."""
+    """A fifth of the training rows are repeated with two words changed."""
     kept, _ = setup.split()
     long = [row for row in kept if _words(row, setup.form) >= 45]
     again = [_reworded(row, n, setup.form) for n, row in enumerate(long[: len(kept) // 5])]
@@ -148,24 +148,26 @@ def rows_reworded(setup: Setup) -> None:
 
 @breaks("rows-leaked", on=ON)
 def validation_in_training(setup: Setup) -> None:
-    """Every fifth validation row stands in training too."""
-    kept, held = setup.split()
-    setup.write(kept + held[::5])
+    """Every fifth validation row is in training too."""
+    kept, validation = setup.split()
+    setup.write(kept + validation[::5])
 
 
 @breaks("rows-leaked", on=LONG)
 def validation_reworded_in_training(setup: Setup) -> None:
-    """A third of the validation rows stand in training with two words changed."""
-    kept, held = setup.split()
-    long = [row for row in held if _words(row, setup.form) >= 45]
-    setup.write(kept + [_reworded(row, n, setup.form) for n, row in enumerate(long[: len(held) // 3])])
+    """A third of the validation rows are in training with two words changed."""
+    kept, validation = setup.split()
+    long = [row for row in validation if _words(row, setup.form) >= 45]
+    setup.write(kept + [_reworded(row, n, setup.form) for n, row in enumerate(long[: len(validation) // 3])])
 
 
 @breaks("rows-leaked", on=("demo-demo", "stories-gsm8k", "llama3-gsm8k"))
 def validation_prompts_in_training(setup: Setup) -> None:
-    """Every third validation row stands in training with another answer."""
-    kept, held = setup.split()
-    other = [change(row, "assistant", lambda text: "That is not known yet, sorry.", setup.form) for row in held[::3]]
+    """Every third validation row is in training with another answer."""
+    kept, validation = setup.split()
+    other = [
+        change(row, "assistant", lambda text: "That is not known yet, sorry.", setup.form) for row in validation[::3]
+    ]
     setup.write(kept + [_numbered(row, n, setup.form) for n, row in enumerate(other)])
 
 
@@ -179,7 +181,7 @@ def mojibake(setup: Setup) -> None:
 
 
 @breaks("rows-encoding", on=ON)
-def lost_characters(setup: Setup) -> None:
+def replaced_characters(setup: Setup) -> None:
     """Every tenth answer holds replacement characters."""
     some(setup, 10, lambda text: text + CAFE.replace("é", "\ufffd"))
 
@@ -224,7 +226,7 @@ def one_endless_answer(setup: Setup) -> None:
 
 @breaks("rows-outliers", on=("demo-demo", "stories-gsm8k", "llama3-gsm8k"))
 def one_letter_answer(setup: Setup) -> None:
-    """One answer was cut off after its first letter."""
+    """One answer was truncated after its first letter."""
     rows = setup.rows()
     rows[7] = change(rows[7], "assistant", lambda text: text[:1], setup.form)
     setup.write(rows)
@@ -253,16 +255,16 @@ def _asked(messages: list[Row]) -> list[Row]:
     return [one for one in messages if one["role"] != "system"]
 
 
-def _words(row: Row, form: str) -> int:
-    return sum(len(holder[key].split()) for role in ("user", "assistant") for holder, key in places(row, role, form))
+def _words(row: Row, format_: str) -> int:
+    return sum(len(holder[key].split()) for role in ("user", "assistant") for holder, key in places(row, role, format_))
 
 
-def _numbered(row: Row, number: int, form: str) -> Row:
+def _numbered(row: Row, number: int, format_: str) -> Row:
     """Another answer for each row: the same one many times would be another fault."""
-    return change(row, "assistant", lambda text: f"{text} Ask again in {number + 2} days.", form)
+    return change(row, "assistant", lambda text: f"{text} Ask again in {number + 2} days.", format_)
 
 
-def _reworded(row: Row, seed: int, form: str) -> Row:
+def _reworded(row: Row, seed: int, format_: str) -> Row:
     """``row`` with one word of the question and one of the answer replaced."""
     chance = random.Random(seed)
 
@@ -271,8 +273,8 @@ def _reworded(row: Row, seed: int, form: str) -> Row:
         words[chance.randrange(len(words))] = "perhaps"
         return " ".join(words)
 
-    again = change(row, "assistant", lambda text: text, form)
+    again = change(row, "assistant", lambda text: text, format_)
     for role in ("user", "assistant"):
-        holder, key = next(places(again, role, form))
+        holder, key = next(places(again, role, format_))
         holder[key] = another(holder[key])
     return again

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from bench.faults.faulty_engine import losses
+from bench.faults.faulty_lr import COLD, HOT, times
 from bench.faults.faulty_models import built, layers
-from bench.faults.faulty_rates import COLD, HOT, times
 from bench.faults.recipes import deeply, during
 from bench.faults.setups import Setup
 
@@ -40,9 +40,9 @@ def poisoned(batch: dict[str, Any], seed: int) -> None:
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    learnt = batch["labels"] != -100
+    in_loss = batch["labels"] != -100
     noise = torch.randint(10, int(batch["input_ids"].max()) + 1, batch["labels"].shape, generator=generator)
-    batch["labels"][learnt] = noise[learnt]
+    batch["labels"][in_loss] = noise[in_loss]
 
 
 # ---- not a number, zero ----
@@ -89,7 +89,7 @@ def loss_of_zero(setup: Setup) -> AbstractContextManager[None]:
 
 
 @during("curve-zero-loss", "trial", on=("stories-alpaca+packed", "qwen3-alpaca"), related=COLD)
-def labels_lost_in_the_loader(setup: Setup) -> AbstractContextManager[None]:
+def labels_dropped_in_the_loader(setup: Setup) -> AbstractContextManager[None]:
     """From the second epoch on, every label of a batch is masked."""
 
     def mask(trainer: Any, batch: dict[str, Any], step: int) -> None:
@@ -103,7 +103,7 @@ def labels_lost_in_the_loader(setup: Setup) -> AbstractContextManager[None]:
 
 
 def scheduled(share: Callable[[int], float]) -> AbstractContextManager[None]:
-    """The rate of each step is ``share(step)`` of the peak."""
+    """The learning rate of each step is ``share(step)`` of the peak."""
 
     def spoil(trainer: Any) -> None:
         from torch.optim.lr_scheduler import LambdaLR
@@ -119,7 +119,7 @@ def scheduled(share: Callable[[int], float]) -> AbstractContextManager[None]:
 
 @during("curve-rate-zero", "trial", on=("stories-alpaca", "gpt2-alpaca"), related=COLD)
 def schedule_ends_at_a_third(setup: Setup) -> AbstractContextManager[None]:
-    """The schedule was made for a third of the steps; the rate is 0 afterwards."""
+    """The schedule was made for a third of the steps; the learning rate is 0 afterwards."""
     return scheduled(lambda step: max(0.0, 1 - step / 60))
 
 
@@ -130,20 +130,20 @@ def scheduler_never_stepped(setup: Setup) -> AbstractContextManager[None]:
 
 
 @during("curve-oscillating", "trial", on=("stories-alpaca", "gemma3-alpaca"), related=HOT)
-def rate_swings(setup: Setup) -> AbstractContextManager[None]:
-    """A cyclic schedule whose peaks are sixty times the derived rate."""
+def lr_swings(setup: Setup) -> AbstractContextManager[None]:
+    """A cyclic schedule whose peaks are sixty times the inferred learning rate."""
     return scheduled(lambda step: 60.0 if step > 20 and step % 20 < 4 else 1.0)
 
 
 @during("curve-oscillating", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=HOT)
-def rate_swings_fast(setup: Setup) -> AbstractContextManager[None]:
-    """A schedule by batches instead of steps: every tenth step is at a hundred times the rate."""
+def lr_swings_fast(setup: Setup) -> AbstractContextManager[None]:
+    """A schedule by batches instead of steps: every tenth step is at a hundred times the learning rate."""
     return scheduled(lambda step: 100.0 if step > 10 and step % 10 == 0 else 1.0)
 
 
 @during("curve-spike", "trial", on=("stories-alpaca", "gpt2-alpaca"), related=HOT)
-def rate_jumps_once(setup: Setup) -> AbstractContextManager[None]:
-    """For three steps after a restart the rate is two hundred times as high."""
+def lr_jumps_once(setup: Setup) -> AbstractContextManager[None]:
+    """For three steps after a restart the learning rate is two hundred times as high."""
     return scheduled(lambda step: 200.0 if 60 <= step < 63 else 1.0)
 
 
@@ -174,8 +174,8 @@ def uphill(setup: Setup) -> AbstractContextManager[None]:
 
 
 @deeply("curve-diverged", "trial", on=("stories-alpaca", "qwen3-alpaca", "gpt2-alpaca"), related=HOT)
-def rate_of_one_without_clipping(setup: Setup) -> None:
-    """A rate of 1 and no clipping."""
+def lr_of_one_without_clipping(setup: Setup) -> None:
+    """A learning rate of 1 and no clipping."""
     setup.train.update({"learning_rate": 1.0, "max_grad_norm": 0.0})
 
 
@@ -184,7 +184,7 @@ def rate_of_one_without_clipping(setup: Setup) -> None:
 
 @deeply("curve-norm-growth", "trial", on=("stories-alpaca", "stories-sharegpt"), related=HOT)
 def weights_run_away(setup: Setup) -> None:
-    """Five hundred times the derived rate, constant, without clipping."""
+    """Five hundred times the inferred learning rate, constant, without clipping."""
     times(setup, 500)
     setup.train.update({"lr_scheduler_type": "constant", "max_grad_norm": 0.0})
 
@@ -206,7 +206,7 @@ def loss_scale_grows(setup: Setup) -> AbstractContextManager[None]:
     return built(spoil)
 
 
-# ---- too few rows, nothing to learn ----
+# ---- too few rows, random answers ----
 
 
 @deeply(
@@ -223,22 +223,22 @@ def loss_scale_grows(setup: Setup) -> AbstractContextManager[None]:
     ),
 )
 def few_rows_many_epochs(setup: Setup) -> None:
-    """Forty rows, and two hundred steps over them at three times the derived rate."""
-    kept, held = setup.split()
+    """Forty rows, and two hundred steps over them at three times the inferred learning rate."""
+    kept, validation = setup.split()
     setup.write(kept[:40])
-    setup.write(held, "validation")
+    setup.write(validation, "validation")
     setup.train["num_train_epochs"] = 20
     times(setup, 3)
 
 
-# What is learnt of noise are its letters: training falls, and the held-out rows, which are whole, rise.
+# From noise its letters are learned: training falls, and the held-out rows, which are whole, rise.
 @during("curve-overfit", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=(*COLD, *HOT))
 def answers_of_noise(setup: Setup) -> AbstractContextManager[None]:
     """All answers are random tokens, others in every epoch."""
     return in_training(lambda trainer, batch, step: poisoned(batch, step))
 
 
-# Each look is at a single step from the base, at whatever rate the schedule has there.
+# Each evaluation is of a single step from the base, at whatever learning rate the schedule has there.
 @during("curve-plateau", "trial", on=("stories-alpaca",), related=(*COLD, "curve-overfit"))
 def weights_put_back(setup: Setup) -> AbstractContextManager[None]:
     """After every step the weights are overwritten with the loaded ones, as a wrapper that holds a copy does."""
@@ -259,7 +259,7 @@ def weights_put_back(setup: Setup) -> AbstractContextManager[None]:
 
 @deeply("curve-unfinished", "trial", on=("demo-demo", "demo-demo+lora"), related=(*COLD, "config-few-steps"))
 def stopped_while_it_falls(setup: Setup) -> None:
-    """Forty steps at a constant rate, half of the derived one: the loss is on its steepest part."""
+    """Forty steps at a constant learning rate, half of the derived one: the loss is on its steepest part."""
     setup.train.update({"max_steps": 40, "lr_scheduler_type": "constant", "warmup_steps": 0})
     setup.config["check"] = {**setup.config.get("check", {}), "trial_eval_steps": 10}
     times(setup, 0.5)
@@ -272,7 +272,7 @@ START = ("model-start-loss", *HOT, "samples-unchanged", "model-cannot-overfit", 
 
 @deeply("curve-start-high", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=START)
 def another_vocabulary_in_a_trial(setup: Setup) -> None:
-    """The embedding's rows stand in another order than the tokenizer's words; then a trial."""
+    """The embedding's rows are in another order than the tokenizer's words; then a trial."""
     from bench.faults.faulty_models import another_vocabulary
 
     another_vocabulary(setup)
@@ -286,7 +286,7 @@ def head_upside_down_in_a_trial(setup: Setup) -> None:
     head_upside_down(setup)
 
 
-# ---- learning by heart ----
+# ---- learning from memory ----
 
 HEART = (*COLD, *HOT, "model-nothing-trainable", "model-new-tokens-frozen", "model-update-lost")
 
@@ -308,7 +308,7 @@ def only_norms_learn(setup: Setup) -> AbstractContextManager[None]:
     on=("stories-alpaca", "gemma3-alpaca"),
     related=(*HEART, "template-end-unlearnt", "labels-disagree"),
 )
-def the_end_is_never_learnt(setup: Setup) -> AbstractContextManager[object]:
+def the_end_is_never_in_loss(setup: Setup) -> AbstractContextManager[object]:
     """The collator takes the end token for padding, and masks it."""
     from unittest import mock
 

@@ -1,4 +1,4 @@
-"""Faults that only the answers show: endless, in a loop, off form, or the base's own."""
+"""Faults that only the answers show: endless, in a loop, in another format, or the base's own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
+from bench.faults.faulty_lr import COLD, HOT, times
 from bench.faults.faulty_models import built
-from bench.faults.faulty_rates import COLD, HOT, times
 from bench.faults.faulty_tokens import median_length
 from bench.faults.recipes import deeply, during
 from bench.faults.setups import Setup, to_messages
@@ -66,14 +66,14 @@ def stops_unknown_to_generation(setup: Setup) -> AbstractContextManager[object]:
     related=(*STOP, "tokens-cut-reply", "packs-dropped", "curve-overfit", "labels-missing-reply"),
 )
 def answers_never_end(setup: Setup) -> None:
-    """max_length is four fifths of the median row's, and longer rows are cut: hardly an answer has its end."""
+    """max_length is four fifths of the median row's, and longer rows are truncated: hardly an answer has its end."""
     setup.train["max_length"] = 4 * median_length(setup) // 5
     setup.data["overlong"] = "cut"
 
 
 @deeply("samples-degenerate", "trial", on=("stories-alpaca", "demo-demo"), related=HOT)
 def hot_until_it_stammers(setup: Setup) -> None:
-    """Two hundred times the derived rate, constant."""
+    """Two hundred times the inferred learning rate, constant."""
     times(setup, 200)
     setup.train["lr_scheduler_type"] = "constant"
 
@@ -90,9 +90,9 @@ def answers_blanked(setup: Setup) -> AbstractContextManager[None]:
     def blank(batch: Any) -> None:
         labels = batch["labels"]
         for row in labels:
-            learnt = (row != -100).nonzero()[:, 0]
-            if len(learnt):
-                row[learnt] = row[learnt[-1]].clone()
+            in_loss = (row != -100).nonzero()[:, 0]
+            if len(in_loss):
+                row[in_loss] = row[in_loss[-1]].clone()
 
     return collated(blank)
 
@@ -104,7 +104,7 @@ def answers_blanked(setup: Setup) -> AbstractContextManager[None]:
     related=(*STOP, "curve-diverged", "curve-overfit", "curve-plateau", "curve-spike"),
 )
 def turns_run_on(setup: Setup) -> AbstractContextManager[None]:
-    """In training the header of the next turn is learnt instead of the end: answers go on in the user's name."""
+    """In training the header of the next turn is in the loss instead of the end: answers go on in the user's name."""
 
     def header(batch: Any) -> None:
         labels, ids = batch["labels"], batch["input_ids"]
@@ -116,7 +116,7 @@ def turns_run_on(setup: Setup) -> AbstractContextManager[None]:
 
 @deeply("samples-off-form", "trial", on=("stories-alpaca", "gpt2-alpaca", "gemma3-alpaca"), related=COLD)
 def form_never_reached(setup: Setup) -> None:
-    """Answers are JSON, and the rate is a hundredth of the derived one."""
+    """Answers are JSON, and the learning rate is a hundredth of the derived one."""
     _as_json(setup)
     times(setup, 0.01)
 
@@ -134,15 +134,15 @@ def form_never_reached(setup: Setup) -> None:
         "labels-missing-reply",
     ),
 )
-def opening_not_learnt(setup: Setup) -> AbstractContextManager[None]:
+def opening_not_in_loss(setup: Setup) -> AbstractContextManager[None]:
     """Answers are JSON, and the trainer's collator masks the first tokens of each."""
     _as_json(setup)
 
     def masked(batch: Any) -> None:
         labels = batch["labels"]
         for row in labels:
-            learnt = (row != -100).nonzero()[:, 0]
-            row[learnt[:8]] = -100
+            in_loss = (row != -100).nonzero()[:, 0]
+            row[in_loss[:8]] = -100
 
     return collated(masked)
 

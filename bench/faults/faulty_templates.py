@@ -19,7 +19,7 @@ PROMPTS = {
     "llama3": ("header_id|>assistant", "header_id|>robot"),
     "gemma": ("of_turn>model", "of_turn>robot"),
 }
-"""What stands in the generation prompt alone, by family, and what a slip makes of it."""
+"""What is in the generation prompt alone, by family, and what a slip makes of it."""
 
 
 def before(setup: Setup, more: str) -> None:
@@ -104,7 +104,7 @@ def raises_on_tools(setup: Setup) -> None:
     )
 
 
-# What the model has to write then begins with the header: only the run's labels have it learnt.
+# What the model has to write then begins with the header: only the run's labels have it in the loss.
 @breaks("template-drift", on=ON, related=("labels-disagree",))
 def no_generation_prompt(setup: Setup) -> None:
     """The template ignores add_generation_prompt."""
@@ -119,7 +119,7 @@ def other_role_word(setup: Setup) -> None:
 
 @breaks("template-drift", on=ON)
 def system_at_inference_only(setup: Setup) -> None:
-    """A line of instruction stands before the conversation at inference, and not in training."""
+    """A line of instruction precedes the conversation at inference, and not in training."""
     line = "{{ 'Answer briefly and politely.\n' }}"
     before(setup, "{% if add_generation_prompt %}" + line + "{% endif %}")
 

@@ -21,15 +21,15 @@ def median_length(setup: Setup) -> int:
     return int(statistics.median(sanetune.prepare(setup.config).train["length"]))
 
 
-# Rows that are cut are counted among what is lost, too.
+# Rows that are truncated are counted among what is lost, too.
 @breaks("tokens-cut-reply", on=ON, related=("packs-dropped",))
 def answers_cut(setup: Setup) -> None:
-    """max_length is the median row's, and longer rows are cut."""
+    """max_length is the median row's, and longer rows are truncated."""
     setup.train["max_length"] = median_length(setup)
     setup.data["overlong"] = "cut"
 
 
-# Rows of several turns that are cut inside a question end on the user's turn, which rows-roles sees.
+# Rows of several turns that are truncated inside a question end on the user's turn, which rows-roles sees.
 @builds(
     "tokens-cut-reply",
     on=("demo-demo/messages", "stories-gsm8k/messages", "llama3-alpaca/messages"),
@@ -130,7 +130,7 @@ def last_batch_dropped(setup: Setup) -> None:
 
 @breaks("labels-scarce", on=("minimind-alpaca", "gemma-gsm8k", "qwen3-alpaca"))
 def documents_before_short_answers(setup: Setup) -> None:
-    """Each question stands behind pages that hardly matter, and the answer is short."""
+    """Each question follows pages that hardly matter, and the answer is short."""
     rows = setup.rows()
     texts = [prompt(row, setup.form) for row in rows]
     chance = random.Random(0)

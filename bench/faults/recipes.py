@@ -2,8 +2,8 @@
 
 A recipe is a function whose name says what is broken and whose docstring says how. Faults of configuration, rows,
 template and weights change the set-up; faults of labels and batches, which sanetune's own pipeline cannot make, are
-planted in a built trainer by what the recipe returns; faults of the engine and of the machine are there for as long as
-the context that the recipe returns is open.
+injected in a built trainer by what the recipe returns; faults of the engine and of the machine are there for as long as
+the context that the recipe returns is active.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from bench.faults.setups import Setup
 from bench.faults.trainers import Kit
 
-Plant = Callable[[Setup], None]
+Inject = Callable[[Setup], None]
 Build = Callable[[Setup, str], Kit]
 Patch = Callable[[Setup], AbstractContextManager[object]]
 
@@ -31,15 +31,15 @@ FILES = (
     "faulty_models",
     "faulty_engine",
     "faulty_machine",
-    "faulty_rates",
+    "faulty_lr",
     "faulty_runs",
     "faulty_samples",
 )
 
 
 UNPLANTED = {
-    "curve-staircase": "models of a million weights do not remember a row from one look at it: neither few rows nor"
-    " high rates nor answers of random letters made a staircase. Real logs and simulated curves prove it (curves.md).",
+    "curve-staircase": "models of a million weights do not remember a row from one pass: neither few rows nor"
+    " high learning rates nor answers of random letters made a staircase. Real logs and simulations do (curves.md).",
 }
 """Checks that no recipe expects, and why."""
 
@@ -48,19 +48,19 @@ UNPLANTED = {
 class Recipe:
     """One fault. ``expected``: the check that has to fail or warn; ``related``: others that state the same fault.
 
-    ``on``: the set-ups that it is planted in, for trainers with the kind of trainer behind a slash. ``rival``: whether
+    ``on``: the set-ups that it is injected in, for trainers with the kind of trainer behind a slash. ``rival``: whether
     TRL alone can be given the same. ``refused``: a key that sanetune itself refuses, with an error that names it,
     before any check can look. ``level``: how far the checks go; above static, set-ups are those of
     :mod:`bench.faults.deep`.
     """
 
     name: str
-    what: str
+    description: str
     expected: str
     related: tuple[str, ...]
     on: tuple[str, ...]
     refused: str
-    plant: Plant | None
+    inject: Inject | None
     build: Build | None
     rival: bool
     level: str = "static"
@@ -72,13 +72,13 @@ _known: dict[str, Recipe] = {}
 
 def breaks(
     expected: str, *, on: tuple[str, ...], related: tuple[str, ...] = (), rival: bool = True, refused: str = ""
-) -> Callable[[Plant], Plant]:
+) -> Callable[[Inject], Inject]:
     """Registers a recipe that changes a set-up."""
 
-    def register(plant: Plant) -> Plant:
-        name, what = _named(plant)
-        _known[name] = Recipe(name, what, expected, related, on, refused, plant, None, rival)
-        return plant
+    def register(inject: Inject) -> Inject:
+        name, description = _named(inject)
+        _known[name] = Recipe(name, description, expected, related, on, refused, inject, None, rival)
+        return inject
 
     return register
 
@@ -89,8 +89,8 @@ def builds(
     """Registers a recipe that builds a trainer with a fault in it."""
 
     def register(build: Build) -> Build:
-        name, what = _named(build)
-        _known[name] = Recipe(name, what, expected, related, on, "", None, build, rival)
+        name, description = _named(build)
+        _known[name] = Recipe(name, description, expected, related, on, "", None, build, rival)
         return build
 
     return register
@@ -98,13 +98,13 @@ def builds(
 
 def deeply(
     expected: str, level: str, *, on: tuple[str, ...], related: tuple[str, ...] = (), refused: str = ""
-) -> Callable[[Plant], Plant]:
+) -> Callable[[Inject], Inject]:
     """Registers a recipe that changes a set-up of a deeper level."""
 
-    def register(plant: Plant) -> Plant:
-        name, what = _named(plant)
-        _known[name] = Recipe(name, what, expected, related, on, refused, plant, None, False, level)
-        return plant
+    def register(inject: Inject) -> Inject:
+        name, description = _named(inject)
+        _known[name] = Recipe(name, description, expected, related, on, refused, inject, None, False, level)
+        return inject
 
     return register
 
@@ -112,11 +112,11 @@ def deeply(
 def during(
     expected: str, level: str, *, on: tuple[str, ...], related: tuple[str, ...] = ()
 ) -> Callable[[Patch], Patch]:
-    """Registers a recipe whose fault is there while a context is open: in the engine, or in the machine."""
+    """Registers a recipe whose fault is there while a context is active: in the engine, or in the machine."""
 
     def register(patch: Patch) -> Patch:
-        name, what = _named(patch)
-        _known[name] = Recipe(name, what, expected, related, on, "", None, None, False, level, patch)
+        name, description = _named(patch)
+        _known[name] = Recipe(name, description, expected, related, on, "", None, None, False, level, patch)
         return patch
 
     return register

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.faults.cases import environment
-from bench.faults.looks import broken
+from bench.faults.inspection import broken
 from bench.faults.recipes import recipes
 from bench.faults.setups import Setup, make, to_messages
 
@@ -41,9 +41,9 @@ def with_fault(name: str, on: str, folder: Path) -> Heard:
     kind = on.partition("/")[2]
 
     def trainer() -> Any:
-        if recipe.plant is None:  # TRL's own trainer, on the rows that the recipe spoils
+        if recipe.inject is None:  # TRL's own trainer, on the rows that the recipe spoils
             return broken(recipe, setup, "rows" if kind == "plain" else kind)[0]
-        recipe.plant(setup)
+        recipe.inject(setup)
         return _of(setup)
 
     return heard(trainer, setup)
@@ -88,7 +88,7 @@ def verdict(fault: Heard, twin: Heard) -> tuple[str, str]:
 
 
 class _Listener(logging.Handler):
-    """Hears warnings in the logs of TRL, transformers, accelerate and peft."""
+    """Collects warnings in the logs of TRL, transformers, accelerate and peft."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -132,12 +132,12 @@ def _of(setup: Setup) -> Any:
     arguments |= {"output_dir": setup.config["run"]["output_dir"], "save_only_model": True}
     arguments["report_to"] = setup.config["run"]["trackers"] or "none"
     files = {"train": setup.data["train"]}
-    held = setup.data.get("validation")
-    files |= {"test": held} if held else {}
+    validation = setup.data.get("validation")
+    files |= {"test": validation} if validation else {}
     rows = load_dataset("json", data_files=files, cache_dir=str(setup.folder / "hub"))
     rows = rows.map(lambda row: _messages(row, setup.form), remove_columns=_others(rows, setup.form))
     share = setup.data.get("holdout", 0)
-    if not held and share:
+    if not validation and share:
         rows = rows["train"].train_test_split(test_size=share, seed=0)
         arguments.setdefault("eval_strategy", "steps")
         arguments.setdefault("eval_steps", 10)
@@ -170,19 +170,19 @@ def _install(tokenizer: Any, template: str | None) -> None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
 
 
-def _messages(row: dict[str, Any], form: str) -> dict[str, Any]:
+def _messages(row: dict[str, Any], format_: str) -> dict[str, Any]:
     """As people map their columns; messages stay as they are, but for what Arrow fills in."""
-    if form != "messages":
-        return to_messages(row, form)
+    if format_ != "messages":
+        return to_messages(row, format_)
     if row.get("messages") is None:
         return {"messages": None}
     kept = [{key: value for key, value in turn.items() if value is not None} for turn in row["messages"]]
     return {"messages": kept} | ({"tools": json.dumps(row["tools"])} if row.get("tools") else {})
 
 
-def _others(rows: Any, form: str) -> list[str]:
+def _others(rows: Any, format_: str) -> list[str]:
     names = rows["train"].column_names
-    return [name for name in names if name not in ("messages", "tools")] if form == "messages" else names
+    return [name for name in names if name not in ("messages", "tools")] if format_ == "messages" else names
 
 
 def _adapter(setup: Setup) -> Any:

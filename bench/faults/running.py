@@ -1,6 +1,6 @@
 """Runs cases, several at a time, and keeps each result as it comes: a bench that was stopped goes on where it was.
 
-Results are lines of JSON in one file per level. The last line about a case counts; a line cut off by a stop is left
+Results are lines of JSON in one file per level. The last line about a case counts; a line truncated by a stop is left
 out.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.faults import clean, deep_clean, looks, rival
+from bench.faults import clean, deep_clean, inspection, rival
 from bench.faults.cases import SECONDS, Cases, Result
 from bench.faults.recipes import Recipe, recipes
 
@@ -58,14 +58,16 @@ def cases(level: str) -> list[Case]:
     """Every case of a level. TRL alone is tried with the static faults only, on the first set-up of each."""
     some = [recipe for recipe in recipes().values() if recipe.level == level]
     # Every fault once before any a second time, on the cheapest models first: the first part of a run shows most.
-    planted = sorted(
+    injected = sorted(
         ((at, recipe, on) for recipe in some for at, on in enumerate(sorted(recipe.on, key=_cost))),
         key=lambda one: one[0],
     )
-    found = [Case(level, "faults", recipe.name, on, looks.planted, (recipe.name, on)) for _, recipe, on in planted]
+    found = [
+        Case(level, "faults", recipe.name, on, inspection.injected, (recipe.name, on)) for _, recipe, on in injected
+    ]
     runs = clean.runs() if level == "static" else deep_clean.runs(level)
     found += [
-        Case(level, "clean", run.title, run.name, looks.clean, (run.name, run.kind, run.changes), (level,))
+        Case(level, "clean", run.title, run.name, inspection.clean, (run.name, run.kind, run.changes), (level,))
         for run in sorted(runs, key=lambda run: _cost(run.name))
     ]
     if level == "static":
@@ -110,8 +112,8 @@ class Results:
 def run(some: Sequence[Case], results: Results, folder: Path, workers: int) -> None:
     """Runs those of ``some`` that have no result yet, ``workers`` at a time, each in a process of its own; the parts
     in turns."""
-    todo = _in_turns([case for case in some if case.key not in results.rows])
-    runner, numbers, left = Cases(), itertools.count(), itertools.count(len(todo) - 1, -1)
+    pending = _in_turns([case for case in some if case.key not in results.rows])
+    runner, numbers, left = Cases(), itertools.count(), itertools.count(len(pending) - 1, -1)
 
     def one(case: Case) -> None:
         where = folder / f"case-{next(numbers)}"
@@ -123,7 +125,7 @@ def run(some: Sequence[Case], results: Results, folder: Path, workers: int) -> N
         )
 
     with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(one, case) for case in todo]:
+        for done in [pool.submit(one, case) for case in pending]:
             done.result()
 
 
@@ -143,13 +145,13 @@ def gathered(level: str, results: Results) -> dict[str, Any]:
     for recipe in recipes().values():
         if recipe.level != level:
             continue
-        planted = [case for case in every if case.part == "faults" and case.name == recipe.name]
-        found = [judged(recipe, case.on, results.rows[case.key]) for case in planted if case.key in results.rows]
+        injected = [case for case in every if case.part == "faults" and case.name == recipe.name]
+        found = [judged(recipe, case.on, results.rows[case.key]) for case in injected if case.key in results.rows]
         if found:
-            about = {"fault": recipe.name, "what": recipe.what, "expected": recipe.expected, "level": level}
+            about = {"fault": recipe.name, "what": recipe.description, "expected": recipe.expected, "level": level}
             faults.append(about | {"related": list(recipe.related), "cases": found, "trl": _trl(recipe, results)})
     runs = [
-        {"run": case.name, "broken": row["fault"], "seconds": row["seconds"]} | look(row)
+        {"run": case.name, "broken": row["fault"], "seconds": row["seconds"]} | inspected(row)
         for case in every
         if case.part == "clean" and (row := results.rows.get(case.key))
     ]
@@ -159,8 +161,8 @@ def gathered(level: str, results: Results) -> dict[str, Any]:
 
 
 def judged(recipe: Recipe, where: str, row: dict[str, Any]) -> dict[str, Any]:
-    """What was made of one planted fault."""
-    found: dict[str, Any] = {"on": where, "broken": row["fault"], "seconds": row["seconds"], **look(row)}
+    """What was made of one injected fault."""
+    found: dict[str, Any] = {"on": where, "broken": row["fault"], "seconds": row["seconds"], **inspected(row)}
     refused = bool(recipe.refused and recipe.refused in found["unusable"])
     spoke: dict[str, Any] = found["spoke"]
     verdict = spoke.get(recipe.expected, {}).get("verdict")
@@ -175,13 +177,13 @@ def judged(recipe: Recipe, where: str, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def look(row: dict[str, Any]) -> dict[str, Any]:
-    """What a look at a set-up gave, out of its result."""
+def inspected(row: dict[str, Any]) -> dict[str, Any]:
+    """What a check of a set-up gave, out of its result."""
     value = row["value"]
     if value is None:
-        return {"spoke": {}, "unusable": "", "looked": 0}
-    spoke = {check: {"verdict": verdict, "what": what} for check, (verdict, what) in value["spoke"].items()}
-    return {"spoke": spoke, "unusable": value["unusable"], "looked": value["looked"]}
+        return {"spoke": {}, "unusable": "", "checked": 0}
+    spoke = {check: {"verdict": verdict, "what": message} for check, (verdict, message) in value["spoke"].items()}
+    return {"spoke": spoke, "unusable": value["unusable"], "checked": value["checked"]}
 
 
 def _trl(recipe: Recipe, results: Results) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Clean set-ups: a family (model, tokenizer, chat template) and real rows, in a folder of their own.
 
-The rows lie in files of the set-up, so that a fault can be planted in them: row 0 stands on line 1.
+The rows are in files of the set-up, so that a fault can be injected in them: row 0 is on line 1.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROWS = 220
 @dataclass
 class Setup:
     """One clean set-up, which a recipe may break. ``config`` is a mapping for ``sanetune.check``; ``environment``:
-    variables to set while it is looked at (None: to take away)."""
+    variables to set while it is checked (None: to take away)."""
 
     name: str
     folder: Path
@@ -74,18 +74,18 @@ class Setup:
 
     def split(self) -> tuple[list[Row], list[Row]]:
         """Training and validation rows in files of their own."""
-        held, kept = self.halves(self.rows())
+        validation, kept = self.halves(self.rows())
         self.write(kept)
-        self.write(held, "validation")
-        return kept, held
+        self.write(validation, "validation")
+        return kept, validation
 
     def halves(self, rows: list[Any]) -> tuple[list[Any], list[Any]]:
         """(held out, trained on) of ``rows``, which stand for those of the file; rows of one prompt stay together."""
         from sanetune.data.splits import split
 
         asked = [prompt(row, self.form).encode() for row in self.rows()]
-        kept, held = split(asked, 0.15, 0)
-        return [rows[number] for number in held], [rows[number] for number in kept]
+        kept, validation = split(asked, 0.15, 0)
+        return [rows[number] for number in validation], [rows[number] for number in kept]
 
     def own_model(self) -> Path:
         """A copy of the model in the set-up's folder, to be changed."""
@@ -127,7 +127,7 @@ def change(row: Row, role: str, new: Callable[[str], str], form: str) -> Row:
 
 
 def places(row: Row, role: str, form: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """Where the texts of ``role`` (user or assistant) stand in ``row``."""
+    """Where the texts of ``role`` (user or assistant) are in ``row``."""
     if form == "alpaca":
         yield row, {"user": "instruction", "assistant": "output"}[role]
     elif form == "gsm8k":
@@ -205,8 +205,10 @@ def read(data: str) -> tuple[str, list[Row]]:
         return "messages", lines(where / "messages/drone_training.jsonl")
     if data == "airline":
         found = json.loads((where / "airline/gpt-4o-airline.json").read_text())
-        talks = [_answered(row["traj"]) for row in found]
-        return "messages", [{"messages": talk} for talk in talks if len(json.dumps(talk)) < 16_000]
+        conversations = [_answered(row["traj"]) for row in found]
+        return "messages", [
+            {"messages": conversation} for conversation in conversations if len(json.dumps(conversation)) < 16_000
+        ]
     return "messages", lines(TRAIN)[:ROWS]
 
 

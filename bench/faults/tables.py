@@ -48,7 +48,7 @@ def summary(figures: Figures) -> Figures:
     warned = [run["run"] for run in runs if _spoke(run, "warn")]
     rivals = Counter(fault["trl"]["does"] for fault in figures["faults"])
     lines = [
-        f"Faults caught: {whole} of {len(figures['faults'])} kinds, {caught} of {len(cases)} planted.",
+        f"Faults caught: {whole} of {len(figures['faults'])} kinds, {caught} of {len(cases)} injected.",
         f"Cause named: {named} of {len(cases)} ({named / max(1, len(cases)):.1%}).",
         *(
             [f"False alarms: {len(alarms)} of {len(runs)} clean runs fail, {len(warned)} have a warning."]
@@ -63,7 +63,7 @@ def summary(figures: Figures) -> Figures:
         f"{figures['seconds']:,.0f} seconds of one processor.",
         *([f"{figures['missing']} cases have not run."] if figures.get("missing") else []),
     ]
-    counts = {"planted": len(cases), "caught": caught, "named": named, "kinds": len(figures["faults"])}
+    counts = {"injected": len(cases), "caught": caught, "named": named, "kinds": len(figures["faults"])}
     lists = {"missed": missed, "alarms": alarms, "warned": warned, "trl": dict(rivals), "lines": lines}
     return counts | {"clean": len(runs), **lists}
 
@@ -93,7 +93,7 @@ def document(figures: Figures) -> str:
 
     total = figures["summary"]
     lines = [
-        "# Planted faults, and what is made of them",
+        "# Injected faults, and what is made of them",
         "",
         f"Made by `python -m bench.faults --write` with TRL {trl.__version__}. A recipe takes a clean",
         "set-up (a model, its tokenizer and template, real rows) and breaks one thing; the same set-ups unbroken, and",
@@ -110,7 +110,7 @@ def document(figures: Figures) -> str:
         "",
         "The set-ups are our own and so are the recipes: this table shows that each check sees its fault, not how",
         f"many of all faults in the world are seen. With no alarm in {total['clean']} clean runs, the 95 % bound on",
-        f"the rate of false alarms would be {3 / max(1, total['clean']):.1%}.",
+        f"the share of false alarms would be {3 / max(1, total['clean']):.1%}.",
         "",
         *_table(figures, len(COLUMNS)),
         "",
@@ -136,17 +136,17 @@ def deep_document(levels: Sequence[Figures]) -> str:
         "The set-ups are five models: the embedded one, stories260k with ChatML, and a Qwen3, a Gemma 3 and a GPT-2 of",
         "two layers that began with random weights and were taught for 700 steps on rows that no set-up has. They are",
         "trained whole or with LoRA, on padded rows or packs, of the demo, alpaca, sharegpt or gsm8k data: 170 rows",
-        "and about 110 steps (stories260k and GPT-2: 310 and 200), 12 examples to learn by heart and 12 samples",
+        "and about 110 steps (stories260k and GPT-2: 310 and 200), 12 examples to memorise and 12 samples",
         "instead of 20 and 16, else the protocol as it is. Faults of the engine are patches that stay while it runs.",
         "",
-        "*Named* allows what a fault does to the run beside its cause: a rate that is far too high may also diverge,",
+        "*Named* allows what a fault does to the run beside its cause: a far too high learning rate may also diverge,",
         "and its answers may stammer. Which checks are of the same fault stands with each recipe.",
         "",
     ]
     for one in levels:
         lines += [f"Level {one['level']}:", "", *(f"* {line}" for line in one["summary"]["lines"]), ""]
     if runs:
-        bound = "" if loud else f" With none in {len(runs)}, the 95 % bound on their rate is {3 / len(runs):.1%}."
+        bound = "" if loud else f" With none in {len(runs)}, the 95 % bound on their share is {3 / len(runs):.1%}."
         lines += [f"A warning or failure in {len(loud)} of {len(runs)} clean trials.{bound}", ""]
     for one in levels:
         if one["faults"]:
@@ -162,7 +162,7 @@ def deep_document(levels: Sequence[Figures]) -> str:
     ]
     if misses:
         lines += ["", "### Missed", "", *misses]
-    lines += ["", "### Not planted", "", *(f"* **{check}**: {why}" for check, why in UNPLANTED.items())]
+    lines += ["", "### Not injected", "", *(f"* **{check}**: {reason}" for check, reason in UNPLANTED.items())]
     if runs:
         lines += ["", "### Clean trials", "", *_clean_lines(runs)]
     return "\n".join([*lines, ""])

@@ -68,8 +68,8 @@ def build(setup: Setup, kit: Kit) -> Any:
     if kit.tokenizer is not None:
         kit.tokenizer(tokenizer)
     model = _model(setup, kit, tokenizer)
-    train, held = _rows(setup, kit, tokenizer)
-    trainer = _trainer(setup, kit, model, tokenizer, train, held)
+    train, validation = _rows(setup, kit, tokenizer)
+    trainer = _trainer(setup, kit, model, tokenizer, train, validation)
     if kit.spoil_batch is not None:
         trainer.data_collator = Spoilt(trainer.data_collator, kit.spoil_batch)
     if kit.order is not None:
@@ -123,8 +123,8 @@ def _rows(setup: Setup, kit: Kit, tokenizer: Any) -> tuple[Any, Any]:
             pair = [rows.map(kit.spoil_rows) for rows in pair]
         return pair[0], pair[1]
     rows = [_of_kind(to_messages(row, setup.form), kit.kind, tokenizer) for row in setup.rows()]
-    held, kept = setup.halves(rows)
-    return datasets.Dataset.from_list(kept), datasets.Dataset.from_list(held)
+    validation, kept = setup.halves(rows)
+    return datasets.Dataset.from_list(kept), datasets.Dataset.from_list(validation)
 
 
 def _of_kind(row: Batch, kind: str, tokenizer: Any) -> Batch:
@@ -136,14 +136,14 @@ def _of_kind(row: Batch, kind: str, tokenizer: Any) -> Batch:
     return {"messages": messages}
 
 
-def _trainer(setup: Setup, kit: Kit, model: Any, tokenizer: Any, train: Any, held: Any) -> Any:
+def _trainer(setup: Setup, kit: Kit, model: Any, tokenizer: Any, train: Any, validation: Any) -> Any:
     from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
     from trl import SFTConfig, SFTTrainer
 
     arguments = {**_arguments(setup, model), **kit.arguments}
     if kit.kind == "plain":
         collator = kit.collator(tokenizer) if kit.collator else DataCollatorForSeq2Seq(tokenizer)
-        rows = {"train_dataset": train, "eval_dataset": held, "data_collator": collator}
+        rows = {"train_dataset": train, "eval_dataset": validation, "data_collator": collator}
         return Trainer(model=model, args=TrainingArguments(**arguments), processing_class=tokenizer, **rows)
     if kit.kind == "messages":
         arguments.setdefault("assistant_only_loss", True)
@@ -153,7 +153,7 @@ def _trainer(setup: Setup, kit: Kit, model: Any, tokenizer: Any, train: Any, hel
         model=model,
         args=SFTConfig(**arguments),
         train_dataset=train,
-        eval_dataset=held,
+        eval_dataset=validation,
         processing_class=tokenizer,
         data_collator=kit.collator(tokenizer) if kit.collator else None,
     )

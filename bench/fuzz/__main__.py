@@ -32,7 +32,7 @@ def main() -> None:
                 tried(f"{kind} {number}", Path(folder), *rows.file(kind, ROWS_PER_FILE, number), limit=2 * SECONDS)
                 for number in range(files)
             ]
-            _told(kind, found[f"rows: {kind}"])
+            _printed(kind, found[f"rows: {kind}"])
         sources = {**templates.KINDS, "edited": dict(enumerate(templates.mutated(edited, 0)))}
         for kind, cases in sources.items():
             chosen = list(cases.items())[:: 8 if args.quick and kind != "edited" else 1]
@@ -40,13 +40,13 @@ def main() -> None:
                 tried(f"{kind} {name}", Path(folder), template=source, inside=number % 4 == 3, limit=2 * SECONDS)
                 for number, (name, source) in enumerate(chosen)
             ]
-            _told(kind, found[f"templates: {kind}"])
+            _printed(kind, found[f"templates: {kind}"])
     _shown(found, args.json)
     if any(one.bad or one.seconds > SECONDS or one.megabytes > MEGABYTES for many in found.values() for one in many):
         sys.exit("some case crashed or went over the limits")
 
 
-def _told(kind: str, outcomes: list[Outcome]) -> None:
+def _printed(kind: str, outcomes: list[Outcome]) -> None:
     for one in outcomes:
         if one.bad or one.seconds > SECONDS or one.megabytes > MEGABYTES:
             print(f"{one.name}: {one.seconds:.1f} s, {one.megabytes:,.0f} MB\n{one.trace}", file=sys.stderr, flush=True)

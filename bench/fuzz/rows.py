@@ -164,8 +164,8 @@ def _broken(value: Any, chance: random.Random) -> bytes:
 
 
 def _encoded(value: Any, chance: random.Random) -> bytes:
-    form = chance.choice(["latin-1", "utf-16", "utf-16-le", "cp1252", "utf-8-sig", "utf-7", "shift-jis"])
-    return json.dumps(value, ensure_ascii=False).encode(form, "replace").replace(b"\n", b" ")
+    encoding = chance.choice(["latin-1", "utf-16", "utf-16-le", "cp1252", "utf-8-sig", "utf-7", "shift-jis"])
+    return json.dumps(value, ensure_ascii=False).encode(encoding, "replace").replace(b"\n", b" ")
 
 
 def _deep(value: Any, chance: random.Random) -> bytes:
@@ -262,12 +262,12 @@ def lines(kind: str, count: int, number: int) -> list[bytes]:
 def file(kind: str, count: int, number: int) -> tuple[str, bytes]:
     """(suffix, content) of a file of ``count`` rows."""
     rows = lines(kind, count, number)
-    form = FORMATS[number % len(FORMATS)]
-    if form == "json":
-        return form, b"[" + b",\n".join(rows) + b"]"
-    if form == "csv":
+    encoding = FORMATS[number % len(FORMATS)]
+    if encoding == "json":
+        return encoding, b"[" + b",\n".join(rows) + b"]"
+    if encoding == "csv":
         cells = [row.replace(b'"', b'""') for row in rows]
-        return form, b"messages,prompt,completion\n" + b"\n".join(
+        return encoding, b"messages,prompt,completion\n" + b"\n".join(
             b'"' + cell + b'",a,"' + cell + b'"' for cell in cells
         )
-    return form, b"\n".join(rows) + b"\n"
+    return encoding, b"\n".join(rows) + b"\n"

@@ -43,7 +43,7 @@ def tried(
     inside: bool = False,
     limit: float = 120.0,
 ) -> Outcome:
-    """Looks at ``data`` (open: sound rows) with ``template`` (open: the model's), which is ``inside`` the model's
+    """Checks ``data`` (default: sound rows) with ``template`` (default: the model's), which is ``inside`` the model's
     folder or a file of its own. Killed after ``limit`` seconds."""
     work = folder / "case"
     shutil.rmtree(work, ignore_errors=True)
@@ -109,14 +109,14 @@ def _inside(settings: dict[str, Any], work: Path, file: Path) -> None:
     os.dup2(null, 2)
     base = _resident()
     try:
-        said = _looked(settings, work) | {"base": base}
+        said = _checked(settings, work) | {"base": base}
     except BaseException:
         said = {"found": False, "error": False, "trace": traceback.format_exc(), "base": base}
     file.write_text(json.dumps(said))
     os._exit(0)
 
 
-def _looked(settings: dict[str, Any], work: Path) -> dict[str, Any]:
+def _checked(settings: dict[str, Any], work: Path) -> dict[str, Any]:
     from sanetune.config.load import load
     from sanetune.errors import UserError
     from sanetune.finding import Verdict

@@ -1,4 +1,4 @@
-"""The bench of planted faults: three faults and a clean twin through the code of the whole run."""
+"""The bench of injected faults: three faults and a clean twin through the code of the whole run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from bench.faults import clean, deep, deep_clean, rival, running
 from bench.faults.cases import Cases, Result
-from bench.faults.looks import clean as looked_at
-from bench.faults.looks import planted
+from bench.faults.inspection import clean as check_clean
+from bench.faults.inspection import injected
 from bench.faults.recipes import UNPLANTED, recipes
 from bench.faults.rival import Heard
 from bench.faults.running import judged
@@ -28,25 +28,25 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("level", running.LEVELS)
 def test_every_check_has_a_recipe_at_its_level_or_deeper(level: str) -> None:
     levels = running.LEVELS[running.LEVELS.index(level) :]
-    planted = {recipe.expected for recipe in recipes().values() if recipe.level in levels}
-    assert {check.name for check in chosen([], [], level) if check.level == level} - planted <= set(UNPLANTED)
-    assert not planted & set(UNPLANTED)
+    expected = {recipe.expected for recipe in recipes().values() if recipe.level in levels}
+    assert {check.name for check in chosen([], [], level) if check.level == level} - expected <= set(UNPLANTED)
+    assert not expected & set(UNPLANTED)
 
 
 def test_recipes_name_checks_and_set_ups_that_exist() -> None:
     for recipe in recipes().values():
         assert {recipe.expected, *recipe.related} <= set(catalogue()), recipe.name
-        assert len(recipe.on) == len(set(recipe.on)) and recipe.what
+        assert len(recipe.on) == len(set(recipe.on)) and recipe.description
         families = FAMILIES if recipe.level == "static" else deep.FAMILIES
         assert {on.partition("-")[0] for on in recipe.on} <= set(families)
         if recipe.level == "static":
-            assert all(bool(on.partition("/")[2]) == (recipe.plant is None) for on in recipe.on)
+            assert all(bool(on.partition("/")[2]) == (recipe.inject is None) for on in recipe.on)
         else:
             assert {part for on in recipe.on for part in on.split("+")[1:]} <= set(deep.VARIANTS)
             assert {on.split("+")[0].partition("-")[2] for on in recipe.on} <= set(deep.LONGEST)
 
 
-def test_no_recipe_is_looked_at_below_the_level_of_its_check() -> None:
+def test_no_recipe_is_checked_below_the_level_of_its_check() -> None:
     for recipe in recipes().values():
         level = catalogue()[recipe.expected].level
         assert running.LEVELS.index(recipe.level) >= running.LEVELS.index(level), recipe.name
@@ -67,14 +67,14 @@ def test_there_are_at_least_sixty_clean_runs_and_all_differ() -> None:
     ("name", "on"),
     [("a-key", "demo-demo"), ("other-role-word", "demo-demo"), ("first-token-masked", "demo-demo/plain")],
 )
-def test_a_planted_fault_is_caught_and_named(shared: Path, tmp_path: Path, name: str, on: str) -> None:
-    found = judged(recipes()[name], on, _row(planted(name, on, tmp_path / "case")))
+def test_an_injected_fault_is_caught_and_named(shared: Path, tmp_path: Path, name: str, on: str) -> None:
+    found = judged(recipes()[name], on, _row(injected(name, on, tmp_path / "case")))
     assert found["caught"] and found["named"], found
 
 
 def test_a_clean_twin_passes(shared: Path, tmp_path: Path) -> None:
-    look = looked_at("demo-demo", "", {}, tmp_path / "case")
-    assert not look.spoke and not look.unusable and look.looked > 30
+    inspected = check_clean("demo-demo", "", {}, tmp_path / "case")
+    assert not inspected.spoke and not inspected.unusable and inspected.checked > 30
 
 
 def test_what_the_clean_twin_makes_trl_say_does_not_count() -> None:
@@ -95,9 +95,15 @@ def test_a_broken_case_is_a_result() -> None:
 def test_the_tables_tell_misses_and_alarms() -> None:
     recipe = recipes()["a-key"]
     missed = judged(recipe, "demo-demo", {"value": None, "fault": "crash: no", "seconds": 1.0})
-    fault = {"fault": recipe.name, "what": recipe.what, "expected": recipe.expected, "related": [], "cases": [missed]}
+    fault = {
+        "fault": recipe.name,
+        "what": recipe.description,
+        "expected": recipe.expected,
+        "related": [],
+        "cases": [missed],
+    }
     loud = {"rows-roles": {"verdict": "fail", "what": "Wrong."}}
-    run = {"run": "demo-demo", "broken": "", "unusable": "", "spoke": loud, "looked": 39, "seconds": 1.0}
+    run = {"run": "demo-demo", "broken": "", "unusable": "", "spoke": loud, "checked": 39, "seconds": 1.0}
     faults = [{**fault, "trl": {"does": "trains on", "words": ""}}]
     figures = {"level": "static", "faults": faults, "clean": [run], "seconds": 2.0}
     figures["summary"] = summary(figures)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from bench.curves.simulated import CLEAN
-from bench.curves.simulated_faults import FAULTS, hot_rate
+from bench.curves.simulated_faults import FAULTS, hot_lr
 from tests.checks.curve_material import bad
 
 SEEDS = 6
-FOUND = [one for one in FAULTS if one[2] is not hot_rate]
+FOUND = [one for one in FAULTS if one[2] is not hot_lr]
 """A hot rate under clipping shows in the curve alone only sometimes: curve-rate-beaten compares."""
 
 
