@@ -1,12 +1,18 @@
-"""The model card: what was tuned, on what, how, how well, and how to use it. Written beside the weights as
-README.md."""
+"""The model card: what was tuned, on what, how, how well, and how to use it.
+
+It is written beside the weights as README.md.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+    from sanetune.engine.base import Outcome
 
 METHODS = {
     "full": "all weights",
@@ -22,7 +28,22 @@ _SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a model card tells. Absent figures are left out of it, never guessed."""
+    """The content of a model card. Absent figures are left out, never guessed.
+
+    Args:
+        name: Name of the run.
+        base: Name or folder of the base model.
+        revision: Its revision on the Hub.
+        method: A key of :data:`METHODS`.
+        sources: Data files, folders or data sets of the training rows.
+        loss_on: ``assistant``, ``last`` or ``all``: the turns in the loss.
+        stats: Figures of the data; those that are numbers or text are shown.
+        figures: Figures of the run, by their name on the card.
+        settings: Training settings by key.
+        versions: Package -> version; None: not installed.
+        chat: Whether the model has a chat template.
+        gate: How the run was cleared, or why it was not checked; then the warnings.
+    """
 
     name: str
     base: str
@@ -36,21 +57,29 @@ class Card:
     versions: Mapping[str, str | None] = field(default_factory=dict)
     chat: bool = True
     gate: Sequence[str] = ()
-    """How the run was cleared, or why it was not checked; then what was warned of."""
 
 
 def card_of(
-    config: Any,
-    outcome: Any,
+    config: Config,
+    outcome: Outcome,
     *,
     stats: Mapping[str, Any],
     versions: Mapping[str, str | None],
     name: str,
     gate: Sequence[str] = (),
 ) -> Card:
-    """Gather a card from the settled configuration and what training gave."""
-    adapter, quantization = getattr(config.model, "adapter", None), getattr(config.model, "quantization", None)
-    method = "full" if adapter is None else "qlora" if quantization else "lora"
+    """Return the card of a run.
+
+    Args:
+        config: The resolved configuration.
+        outcome: What training returned.
+        stats: Figures of the data.
+        versions: Package -> version.
+        name: Name of the run.
+        gate: How the run was cleared; then the warnings.
+    """
+    adapter = config.model.adapter
+    method = "full" if adapter is None else "qlora" if config.model.quantization else "lora"
     settings = {key: config.train.given[key] for key in _SETTINGS if config.train.given.get(key) is not None}
     if adapter is not None:
         settings |= {f"adapter.{key}": getattr(adapter, key) for key in ("r", "alpha", "dropout", "target")}
@@ -60,14 +89,14 @@ def card_of(
         "training loss at the end": _rounded(outcome.train_loss),
         "validation loss of the base": _rounded(outcome.base_validation_loss),
         "validation loss, best": _rounded(outcome.best_validation_loss),
-        "learnt tokens": f"{outcome.loss_tokens:,}",
+        "tokens in the loss": f"{outcome.loss_tokens:,}",
         "trained weights": f"{outcome.frozen.trainable:,} of {outcome.frozen.parameters:,}",
         "seconds": round(outcome.seconds),
     }
     return Card(
         name=name,
         base=config.model.name,
-        revision=getattr(config.model, "revision", None),
+        revision=config.model.revision,
         method=method,
         sources=[str(getattr(source, "path", source)) for source in config.data.train],
         loss_on=config.data.loss_on,
@@ -80,7 +109,7 @@ def card_of(
 
 
 def render(card: Card) -> str:
-    """The card as Markdown with the Hub's YAML header."""
+    """Return the card as Markdown with the Hub's YAML header."""
     parts = [
         _header(card),
         f"# {_inline(card.name)}",
@@ -92,7 +121,7 @@ def render(card: Card) -> str:
         _data(card),
         "## Figures",
         _table(card.figures, "figure", "value"),
-        "Losses are per learnt token, in nats. Validation rows were held out of training.",
+        "Losses are means per token in the loss, in nats. Validation rows were not trained on.",
         "## Clearance" if card.gate else "",
         "\n".join([f"**{_inline(card.gate[0])}**", "", *(f"- {_inline(one)}" for one in card.gate[1:])]).rstrip()
         if card.gate
@@ -130,20 +159,19 @@ def _usage(card: Card) -> str:
 
 
 def _data(card: Card) -> str:
-    learnt = {"assistant": "all assistant turns", "last": "the last assistant turn", "all": "every token"}
+    in_loss = {"assistant": "all assistant turns", "last": "the last assistant turn", "all": "every token"}
     lines = [f"- from {', '.join(_code(source) for source in card.sources)}"]
-    lines.append(f"- learnt: {learnt.get(card.loss_on, card.loss_on)}")
+    lines.append(f"- in the loss: {in_loss.get(card.loss_on, card.loss_on)}")
     for key, value in card.stats.items():
         if isinstance(value, int | float | str) and not isinstance(value, bool):
-            shown = (
-                f"{value:,}"
-                if isinstance(value, int)
-                else f"{value:.4g}"
-                if isinstance(value, float)
-                else _inline(value)
-            )
-            lines.append(f"- {_inline(key.replace('_', ' '))}: {shown}")
+            lines.append(f"- {_inline(key.replace('_', ' '))}: {_figure(value)}")
     return "\n".join(lines)
+
+
+def _figure(value: float | str) -> str:
+    if isinstance(value, str):
+        return _inline(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def _table(values: Mapping[str, Any], left: str, right: str) -> str:
@@ -157,8 +185,12 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _inline(value: Any) -> str:
-    """One line of text that no Markdown is read from."""
+def _inline(value: object) -> str:
+    r"""Return ``value`` as one line that Markdown reads as plain text.
+
+    >>> print(_inline("a|b <img>"))
+    a\|b \<img\>
+    """
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(str(value).split()))
 
 

@@ -1,4 +1,4 @@
-"""Findings in words, the same on the terminal, on the page and in files for other tools."""
+"""Findings in words: the same on the terminal, on the page and in files for other tools."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ DONE = {
 }
 
 
-def number(value: Any) -> str:
-    """A measured value as people read it: ``12,345``, ``0.0123``, ``2e-05``, ``yes``; lists and mappings as JSON."""
+def number(value: object) -> str:
+    """Return a measured value as people read it; lists and mappings as JSON.
+
+    >>> number(12345), number(0.01234), number(2e-5), number(True), number(None), number([1, 2])
+    ('12,345', '0.01234', '2e-05', 'yes', 'unknown', '[1, 2]')
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
@@ -38,7 +42,7 @@ def _real(value: float) -> str:
     return f"{value:,.1f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
-def _as_json(value: Any) -> str:
+def _as_json(value: object) -> str:
     import json
 
     try:
@@ -47,14 +51,23 @@ def _as_json(value: Any) -> str:
         return str(value)
 
 
-def scalar(value: Any) -> str:
-    """A value as it is written in YAML, on one line."""
+def scalar(value: object) -> str:
+    """Return a value as it is written in YAML, on one line.
+
+    >>> scalar(None), scalar("1"), scalar([1, 2])
+    ('null', "'1'", '[1, 2]')
+    """
     text = _dumped(value, flow=True)
     return text.removesuffix("...\n").strip().replace("\n", " ")
 
 
 def yaml(values: Mapping[str, Any]) -> str:
-    """``{"data.loss_on": "assistant"}`` as the YAML that can be copied into a configuration."""
+    """Return values by ``section.key`` as YAML that can be copied into a configuration.
+
+    >>> print(yaml({"data.loss_on": "assistant"}), end="")
+    data:
+      loss_on: assistant
+    """
     from sanetune.config import nested as tree
 
     nested: dict[str, Any] = {}
@@ -63,7 +76,7 @@ def yaml(values: Mapping[str, Any]) -> str:
     return _dumped(nested, flow=False)
 
 
-def _dumped(value: Any, *, flow: bool) -> str:
+def _dumped(value: object, *, flow: bool) -> str:
     import io
 
     from ruamel.yaml import YAML
@@ -84,8 +97,8 @@ def _dumped(value: Any, *, flow: bool) -> str:
     return stream.getvalue()
 
 
-def _sorted_out(value: Any) -> Any:
-    """Plain mappings instead of ruamel's, which would write block style."""
+def _sorted_out(value: object) -> object:
+    """Return plain mappings instead of ruamel's, which would be written in block style."""
     if isinstance(value, Mapping):
         return {str(key): _sorted_out(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -94,12 +107,12 @@ def _sorted_out(value: Any) -> Any:
 
 
 def reason(finding: Finding) -> str:
-    """Why a check was skipped."""
+    """Return why a check was skipped."""
     return finding.message.removeprefix("not looked at: ")
 
 
 def place(witness: Witness) -> str:
-    """``data/train.jsonl:12, row 11``, or the example's number, or nothing."""
+    """Return ``data/train.jsonl:12, row 11``, or the example's number, or nothing."""
     if witness.place and str(witness.place):
         return str(witness.place)
     if witness.example is not None:
@@ -108,12 +121,12 @@ def place(witness: Witness) -> str:
 
 
 def tally(report: Report) -> dict[Verdict, int]:
-    """How many findings have each verdict, worst first."""
+    """Return how many findings have each verdict, worst first."""
     return {verdict: len(report.of(verdict)) for verdict in WORST_FIRST}
 
 
 def headline(report: Report) -> str:
-    """``refused``, ``unusable``, ``clear, with warnings`` or ``clear``."""
+    """Return ``refused``, ``unusable``, ``clear, with warnings`` or ``clear``."""
     if report.unusable:
         return "unusable"
     if report.verdict is Verdict.FAIL:
@@ -122,11 +135,11 @@ def headline(report: Report) -> str:
 
 
 def counts(report: Report) -> str:
-    """``2 failed, 1 warned, 30 passed``; what there is none of is left out."""
+    """Return ``2 failed, 1 warned, 30 passed``; verdicts that no finding has are left out."""
     words = [f"{count:,} {DONE[verdict]}" for verdict, count in tally(report).items() if count]
     return ", ".join(words) or "nothing was checked"
 
 
 def summary(report: Report) -> str:
-    """The whole report in a line."""
+    """Return the whole report in one line."""
     return f"{headline(report)}: {counts(report)}; level {report.level}, {units.seconds(report.seconds)}"

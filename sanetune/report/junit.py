@@ -1,6 +1,6 @@
 """Findings as JUnit XML: each check is a test case, so that any CI system can list them.
 
-A warning is a test that passes; its words stand in ``system-out``, because the format knows no warnings.
+A warning is a test that passes; its text is in ``system-out``, because the format has no warnings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LONGEST = 1_000
 
 
 def junit(report: Report) -> str:
-    """``report`` as JUnit XML; an unusable input is a test case of its own, named ``input``, with an error."""
+    """Return ``report`` as JUnit XML; an unusable input is a test case of its own, named ``input``, with an error."""
     crashed = len(report.of(Verdict.CRASH)) + bool(report.unusable)
     numbers = {
         "tests": len(report.findings) + bool(report.unusable),
@@ -65,12 +65,12 @@ def _case(suite: ET.Element, finding: Finding) -> None:
             ET.SubElement(case, "system-out").text = _clean(finding.message)
 
 
-def _outcome(case: ET.Element, tag: str, what: str, words: str, kind: str) -> None:
-    ET.SubElement(case, tag, {"message": _clean(what), "type": kind}).text = _clean(words)
+def _outcome(case: ET.Element, tag: str, message: str, words: str, kind: str) -> None:
+    ET.SubElement(case, tag, {"message": _clean(message), "type": kind}).text = _clean(words)
 
 
 def _words(finding: Finding) -> str:
-    """Everything a reader needs, a line each."""
+    """Return the sentences, fixes and witnesses of a finding, one on each line."""
     lines = [finding.message, finding.rationale, finding.remedy]
     lines += [f"fix: {key}: {format.scalar(value)}" for key, value in finding.fix.items()]
     lines += [f"seen: {_seen(witness)}" for witness in finding.witnesses]
@@ -83,5 +83,5 @@ def _seen(witness: Witness) -> str:
 
 
 def _clean(words: str) -> str:
-    """Control characters visible, and nothing that would make the file unreadable."""
+    """Return ``words`` with control characters visible, and without those that XML does not have."""
     return _NOT_XML.sub("", escape_control(words))

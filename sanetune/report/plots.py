@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TRAIN, VALIDATION, RATE, NORM = "#2f6fde", "#e4572e", "#2a9d6f", "#7b5ea7"
+TRAIN, VALIDATION, LR, NORM = "#2f6fde", "#e4572e", "#2a9d6f", "#7b5ea7"
 INK, FAINT = "#22272e", "#d9dee5"
 SMOOTH_FROM = 40
 """From this many points on, a smoothed line is drawn over the faint raw one."""
@@ -29,9 +29,15 @@ _STYLE: dict[str, Any] = {
 
 
 def draw(records: Sequence[Record], folder: Path, *, best_step: int | None = None) -> list[Path]:
-    """Draw ``loss``, ``learning_rate``, ``gradient_norm``, and ``curves`` (all three); returns the files written.
+    """Draw ``loss``, ``learning_rate``, ``gradient_norm``, and ``curves`` (all three).
 
-    A figure without a single finite point is left out. ``best_step`` is marked on the validation curve.
+    Args:
+        records: Of one run, in order.
+        folder: Where the files are written; made if it is missing.
+        best_step: Optimizer step to mark on the validation curve.
+
+    Returns:
+        The files written. A figure without a finite point is left out.
     """
     import matplotlib
 
@@ -39,7 +45,7 @@ def draw(records: Sequence[Record], folder: Path, *, best_step: int | None = Non
     import matplotlib.pyplot as plt
 
     folder.mkdir(parents=True, exist_ok=True)
-    panels = {"loss": _loss, "learning_rate": _rate, "gradient_norm": _norm}
+    panels = {"loss": _loss, "learning_rate": _lr, "gradient_norm": _norm}
     written: list[Path] = []
     with plt.rc_context(_STYLE):
         drawn = []
@@ -62,31 +68,31 @@ def draw(records: Sequence[Record], folder: Path, *, best_step: int | None = Non
 
 def _loss(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
     steps, losses = _finite(*curve(records, "train"))
-    held_steps, held = _finite(*curve(records, "validation"))
-    if not losses and not held:
+    evaluated_at, validation = _finite(*curve(records, "validation"))
+    if not losses and not validation:
         return False
     if losses:
         _line(axes, steps, losses, TRAIN, "training")
-    if held:
-        axes.plot(held_steps, held, color=VALIDATION, marker="o", markersize=4, label="validation", zorder=4)
-    if best_step in held_steps and len(held_steps) > 1:
-        best = held[held_steps.index(best_step)]
+    if validation:
+        axes.plot(evaluated_at, validation, color=VALIDATION, marker="o", markersize=4, label="validation", zorder=4)
+    if best_step in evaluated_at and len(evaluated_at) > 1:
+        best = validation[evaluated_at.index(best_step)]
         axes.plot([best_step], [best], "o", markersize=10, markerfacecolor="none", color=VALIDATION, zorder=5)
         axes.annotate(
             f"best {best:.3f}", (best_step, best), textcoords="offset points", xytext=(0, 10), ha="center",
             color=VALIDATION, fontsize=9,
         )  # fmt: skip
-    _mark_lost(axes, records)
-    _finish(axes, "Loss per learnt token", "nats")
+    _mark_non_finite(axes, records)
+    _finish(axes, "Loss per token in the loss", "nats")
     axes.legend()
     return True
 
 
-def _rate(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
-    steps, rates = _finite(*curve(records, "train", "learning_rate"))
-    if not rates:
+def _lr(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
+    steps, lrs = _finite(*curve(records, "train", "learning_rate"))
+    if not lrs:
         return False
-    axes.plot(steps, rates, color=RATE, marker="o" if len(steps) == 1 else None)
+    axes.plot(steps, lrs, color=LR, marker="o" if len(steps) == 1 else None)
     axes.set_ylim(bottom=0)
     _finish(axes, "Learning rate", "learning rate", scientific=True)
     return True
@@ -108,7 +114,7 @@ def _norm(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
 
 
 def _line(axes: Axes, steps: Sequence[int], values: Sequence[float], colour: str, label: str | None) -> None:
-    """The raw line; where there are many points, faint, with its running mean in front."""
+    """Draw the raw line; where there are many points, faint, with its running mean in front."""
     if len(values) < SMOOTH_FROM:
         axes.plot(steps, values, color=colour, label=label, marker="o" if len(steps) == 1 else None)
         return
@@ -117,8 +123,16 @@ def _line(axes: Axes, steps: Sequence[int], values: Sequence[float], colour: str
 
 
 def smooth(values: Sequence[float], width: int) -> list[float]:
-    """Centred running mean over up to ``width`` points on each side; at the ends over fewer, so that it is not
-    shifted."""
+    """Return the centred running mean of losses, as many as there are values.
+
+    Args:
+        values: Losses in nats, step by step.
+        width: Steps on each side that a mean is taken over; fewer near the ends, so that the curve is not shifted.
+
+    Example:
+        >>> smooth([0.0, 3.0, 0.0, 3.0, 0.0], 1)
+        [0.0, 1.0, 2.0, 1.0, 0.0]
+    """
     means = []
     for i in range(len(values)):
         reach = min(i, len(values) - 1 - i, width)
@@ -127,13 +141,13 @@ def smooth(values: Sequence[float], width: int) -> list[float]:
     return means
 
 
-def _mark_lost(axes: Axes, records: Sequence[Record]) -> None:
-    """A cross at the foot of each step whose loss was not a number: leaving it out would hide it."""
-    lost = [record.step for record in records if record.kind == "train" and not math.isfinite(record.loss)]
-    if lost:
+def _mark_non_finite(axes: Axes, records: Sequence[Record]) -> None:
+    """Mark each step whose loss was NaN or infinite with a cross at the foot: leaving it out would hide it."""
+    steps = [record.step for record in records if record.kind == "train" and not math.isfinite(record.loss)]
+    if steps:
         axes.plot(
-            lost, [0.02] * len(lost), "x", color="#c1121f", transform=axes.get_xaxis_transform(), clip_on=False,
-            label=f"loss not finite ({len(lost)})",
+            steps, [0.02] * len(steps), "x", color="#c1121f", transform=axes.get_xaxis_transform(), clip_on=False,
+            label=f"loss not finite ({len(steps)})",
         )  # fmt: skip
 
 
@@ -155,7 +169,7 @@ def _finish(axes: Axes, title: str, label: str, *, scientific: bool = False) -> 
 
 
 def _write(figure: Figure, path: Path) -> list[Path]:
-    """The same figure as PNG and SVG. No date inside: the same curve gives the same bytes."""
+    """Write the figure as PNG and SVG, without a date: the same curve gives the same bytes."""
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
     figure.savefig(png, dpi=160)
     figure.savefig(svg, metadata={"Date": None})

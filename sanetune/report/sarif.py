@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from sanetune.atomic import name_non_finite
 from sanetune.checks.base import Check
 from sanetune.errors import Place
 from sanetune.finding import Finding, Report, Verdict, Witness
+from sanetune.runs import package_versions
 from sanetune.text import escape_control, shorten_middle
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -25,18 +27,21 @@ LONGEST = 1_000
 _LEVELS = {Verdict.FAIL: "error", Verdict.WARN: "warning"}
 
 Json = dict[str, Any]
+"""A JSON object."""
 
 
 def sarif(report: Report, root: Path) -> Json:
-    """``report`` as a SARIF log; files below ``root`` are named relative to it.
+    """Return ``report`` as a SARIF log.
 
-    A finding gives one result for each place that a witness names, so that every line is marked, not the first alone; a
-    finding without any points to the configuration, because code hosts refuse results without a location. What passed
-    or was skipped stands in the run's properties: code hosts show every result as an alert, whatever its kind. A crash
-    stands among the tool's own notifications.
+    A finding gives one result for each place that a witness names, so that every line is marked; a finding without any
+    points to the configuration, because code hosts refuse results without a location. What passed or was skipped is in
+    the run's properties, because code hosts show every result as an alert, whatever its kind. A crash is among the
+    tool's own notifications.
+
+    Args:
+        report: The findings.
+        root: Files below this folder are named relative to it.
     """
-    from sanetune import __version__
-
     root = root.resolve()
     rules = _rules(report)
     index = {rule["id"]: number for number, rule in enumerate(rules)}
@@ -46,7 +51,9 @@ def sarif(report: Report, root: Path) -> Json:
         for finding in report.of(Verdict.FAIL, Verdict.WARN)
         for result in _results(finding, root, home)
     ]
-    driver = {"name": "sanetune", "semanticVersion": __version__, "rules": rules}
+    driver = {"name": "sanetune", "rules": rules}
+    if version := package_versions(["sanetune"])["sanetune"]:
+        driver["semanticVersion"] = version
     run = {
         "tool": {"driver": driver},
         "invocations": [_invocation(report, index, root)],
@@ -128,8 +135,7 @@ def _location(place: Place, root: Path) -> Json:
 
 
 def _artifact(file: str, root: Path) -> Json:
-    """Relative to ``root`` where the file lies below it; else where it is. Files that no one has (a data set on the
-    Hub) keep their address."""
+    """Return a file's URI, relative to ``root`` where it is below it; a data set on the Hub keeps its address."""
     name = _clean(file)
     if "://" in name:
         return {"uri": quote(name, safe="/:?#[]@!$&'()*+,;=%~")}
@@ -158,9 +164,9 @@ def _home(report: Report, root: Path) -> Json | None:
 
 
 def _invocation(report: Report, index: dict[str, int], root: Path) -> Json:
-    told: list[Json] = []
+    notes: list[Json] = []
     for finding in report.of(Verdict.CRASH):
-        told.append(
+        notes.append(
             {
                 "level": "error",
                 "message": {"text": _text(finding.message) or finding.check},
@@ -170,23 +176,23 @@ def _invocation(report: Report, index: dict[str, int], root: Path) -> Json:
         )
     if error := report.unusable:
         place = error.place if error.place and error.place.file else None
-        told.append(
+        notes.append(
             {"level": "error", "message": {"text": _text(str(error)) or "unusable"}}
             | ({"locations": [_location(place, root)]} if place else {})
         )
-    invocation: Json = {"executionSuccessful": not told, "exitCode": report.exit_code}
-    return invocation | ({"toolExecutionNotifications": told} if told else {})
+    invocation: Json = {"executionSuccessful": not notes, "exitCode": report.exit_code}
+    return invocation | ({"toolExecutionNotifications": notes} if notes else {})
 
 
 def _fingerprint(finding: Finding, location: Json, witness: Witness) -> str:
-    """The same for the same text in the same file, wherever its line has moved."""
+    """Return the same digest for the same text in the same file, wherever its line has moved."""
     uri = location["physicalLocation"]["artifactLocation"]["uri"]
-    told = "\0".join((finding.check, uri, witness.text, witness.beside))
-    return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:32]
+    content = "\0".join((finding.check, uri, witness.text, witness.beside))
+    return hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def _text(words: str) -> str:
-    """A message. ``[a](b)`` would be a link there, and ``{0}`` a placeholder: both stay what they are."""
+    """Return a message in which ``[a](b)`` is no link and ``{0}`` no placeholder."""
     shown = re.sub(r"\[(?=[^\[\]]*\]\()", r"\\[", _clean(words))
     return re.sub(r"\{(?=\d+\})", "{{", shown)
 
@@ -195,14 +201,12 @@ def _clean(words: str) -> str:
     return escape_control(str(words))
 
 
-def _plain(value: Any) -> Any:
-    """Values that JSON has, whatever a check measured."""
+def _plain(value: object) -> object:
+    """Return values that JSON has, whatever a check measured."""
     if isinstance(value, dict):
         return {_clean(str(key)): _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(one) for one in value]
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else str(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return name_non_finite(value)
     return _clean(str(value))

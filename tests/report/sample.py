@@ -11,15 +11,20 @@ FILE = "data/train.jsonl"
 MASKED = Finding(
     "labels-on-prompt",
     Verdict.FAIL,
-    "12,345 of 40,000 learnt tokens (30.9 %) stand in user turns, although data.loss_on is assistant.",
+    "12,345 of 40,000 tokens in the loss (30.9 %) are in user turns, although data.loss_on is assistant.",
     "The model spends its steps on learning to ask questions, and answers become like prompts.",
     "Mask everything but the assistant's turns.",
-    {"learnt": 40_000, "learnt_by_users": 12_345, "share": 0.308625, "by_role": {"user": 12_345, "system": 0}},
+    {"in_loss": 40_000, "of_users": 12_345, "share": 0.308625, "by_role": {"user": 12_345, "system": 0}},
     [
         Witness(
-            "user\nWhere is my parcel?\n", Place(FILE, 12, 11, 0), "18 tokens of this turn are learnt", "", "train", 1
+            "user\nWhere is my parcel?\n",
+            Place(FILE, 12, 11, 0),
+            "18 tokens of this turn are in the loss",
+            "",
+            "train",
+            1,
         ),
-        Witness(f"user\n{EVIL}", Place(FILE, 3, 2), "all tokens are learnt", "", "train", 0),
+        Witness(f"user\n{EVIL}", Place(FILE, 3, 2), "all tokens are in the loss", "", "train", 0),
     ],
     {"data.loss_on": "assistant", "train.assistant_only_loss": True},
     {"share": 0.0},
@@ -29,7 +34,7 @@ DOUBLED = Finding(
     "rows-duplicated",
     Verdict.WARN,
     "31 of 1,500 rows (2.1 %) stand in the data more than once: 12 exactly, 19 nearly.",
-    "Rows that are seen often are learnt by heart, and the loss looks better than it is.",
+    "Rows that are seen often are memorised, and the loss looks better than it is.",
     "Leave out the second of each pair.",
     {"rows": 1500, "exact": 12, "near": 19},
     [

@@ -1,4 +1,4 @@
-"""What the page shows, taken from evidence and report: tokens, lengths, packs, settings, versions."""
+"""The content of the page, collected from evidence and report: tokens, lengths, packs, settings, versions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sanetune.runs import versions
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
+    from sanetune.evidence.roles_from_text import TokenRoleStore
     from sanetune.gate.fixer import Round
 
 EXAMPLES = 3
@@ -36,10 +37,16 @@ def view(
     rounds: Sequence[Round] = (),
     proof_note: str = "",
 ) -> PageView:
-    """The page of a configuration that was looked at; what could not be built is left out of it.
+    """Return the content of the page of a configuration that was checked; what could not be built is left out.
 
-    ``known_versions``: those of a finished run; open, today's. ``gate``: how that run was cleared.
-    ``rounds``: of a correction that ends with this look. ``proof_note``: when the proof was made, where not now.
+    Args:
+        config: The configuration.
+        evidence: What the checks were given.
+        report: What they found.
+        known_versions: Package versions of a finished run; None: those installed now.
+        gate: How that run was cleared; then the warnings.
+        rounds: The rounds of ``--fix``.
+        proof_note: When the results of the experiments were made, if not now.
     """
     prepared, plan = _got(evidence, "prepared"), _got(evidence, "plan")
     found = known_versions or versions(plan.facts.device if plan else None)
@@ -65,7 +72,7 @@ def _got(evidence: Evidence, name: str) -> Any:
 
 
 def _examples(prepared: Prepared, evidence: Evidence, report: Report) -> list[ExampleView]:
-    """Those that witnesses name, then the first of each split."""
+    """Return the examples that witnesses name, then the first of each split."""
     named = [
         (witness.split, witness.example)
         for finding in report.findings
@@ -81,8 +88,8 @@ def _examples(prepared: Prepared, evidence: Evidence, report: Report) -> list[Ex
     ]
 
 
-def _example(prepared: Prepared, token_roles: Any, split: str, number: int) -> ExampleView:
-    """One example as it is trained: cut where it is cut, in a pack or not."""
+def _example(prepared: Prepared, token_roles: TokenRoleStore | None, split: str, number: int) -> ExampleView:
+    """Return one example as it is trained: truncated if it is truncated, in a pack or not."""
     from sanetune.evidence.token_roles import NAMES
 
     origin = prepared.origins[split]
@@ -91,10 +98,10 @@ def _example(prepared: Prepared, token_roles: Any, split: str, number: int) -> E
     ids, labels = row["input_ids"][:limit], row["labels"][:limit]
     spoken = token_roles.of(split, row["input_ids"][: prepared.max_length]) if token_roles else None
     roles = [NAMES[who] for who in spoken.who_T[:limit]] if spoken else ["unknown"] * len(ids)
-    learnt = sum(label != IGNORE_INDEX for label in labels)
+    in_loss = sum(label != IGNORE_INDEX for label in labels)
     texts = [prepared.tokenizer.decode([token]) for token in ids]
     return ExampleView(
-        title=f"{split} {number}: {len(ids):,} tokens, {learnt:,} learnt",
+        title=f"{split} {number}: {len(ids):,} tokens, {in_loss:,} in the loss",
         place=str(prepared.conversation(split, number).place).replace(f"{os.getcwd()}{os.sep}", ""),
         split=split,
         tokens=[TokenView(*one) for one in zip(texts, ids, labels, roles, strict=True)],
@@ -115,7 +122,7 @@ def _packs(prepared: Prepared) -> list[PackView]:
 
 
 def _settings(config: Config) -> list[SettingView]:
-    """Every value that is set, with where it came from."""
+    """Return every value that is set, with where it came from."""
     found = []
     for section in type(config).model_fields:
         part = getattr(config, section)
@@ -130,7 +137,7 @@ def _settings(config: Config) -> list[SettingView]:
     return found
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     written = plain(value)
     if isinstance(written, (dict, list)):
         import orjson

@@ -1,4 +1,4 @@
-"""Where things lie in the pictures: bars of the histogram, segments of packs. All in the units of an SVG's view box."""
+"""Coordinates of the pictures: bars of the histogram, segments of packs, in units of the SVG's view box."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ TICKS = 5
 PACKS = 40
 """Packs that are drawn."""
 TONES = 4
-"""Colours that documents of a pack take turns in."""
+"""Number of colours that the documents of a pack alternate between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bin; ``beyond``: it begins behind the cut."""
+    """One bin of rows with ``low`` to ``high`` tokens; ``beyond``: all of them are longer than ``max_length``."""
 
     x: float
     y: float
@@ -31,8 +31,8 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A number on the axis, or the cut. ``anchor``: which end of its words stands at ``x``."""
+class AxisMark:
+    """A number on the axis, or ``max_length``. ``anchor``: which end of its text is at ``x``."""
 
     x: float
     value: int
@@ -41,20 +41,28 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """The histogram."""
+    """The histogram of lengths.
+
+    Args:
+        bars: Its bins.
+        ticks: Numbers on the axis.
+        max_length: The line at ``max_length``, where it is in the picture.
+        highest: Number of rows of the largest bin.
+        rows: Number of all rows.
+        far: Where ``max_length`` is, in words, when it is outside the picture.
+    """
 
     bars: list[Bar]
-    ticks: list[Mark]
-    cut: Mark | None
+    ticks: list[AxisMark]
+    max_length: AxisMark | None
     highest: int
     rows: int
     far: str
-    """Says where the cut is when it lies outside of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One document."""
+    """One document of a pack, from token ``start`` on."""
 
     start: int
     length: int
@@ -63,8 +71,8 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """One pack as a row of the map."""
+class DrawnPack:
+    """One pack as a row of the map; ``fill``: its tokens as a share of ``capacity``."""
 
     number: int
     capacity: int
@@ -77,19 +85,19 @@ class Drawn:
 class Packs:
     """The map: the first packs drawn, and figures of all."""
 
-    drawn: list[Drawn]
+    drawn: list[DrawnPack]
     count: int
     fill: float
     documents: int
 
 
 def histogram(lengths: Histogram | None) -> Bars | None:
-    """Bars on a linear axis that reaches from the shortest row to the longest, or to a cut not far behind it."""
+    """Return bars on a linear axis from the shortest row to the longest, or to a ``max_length`` not far above it."""
     if lengths is None or not lengths.counts or len(lengths.edges) != len(lengths.counts) + 1:
         return None
-    low, high, cut = lengths.edges[0], lengths.edges[-1], lengths.max_length
-    if cut is not None and high < cut <= low + 1.5 * (high - low):
-        high = cut
+    low, high, limit = lengths.edges[0], lengths.edges[-1], lengths.max_length
+    if limit is not None and high < limit <= low + 1.5 * (high - low):
+        high = limit
     highest = max(lengths.counts)
 
     def at(value: float) -> float:
@@ -100,14 +108,15 @@ def histogram(lengths: Histogram | None) -> Bars | None:
         tall = (BOTTOM - TOP) * count / max(1, highest)
         tall = round(max(tall, 1.5) if count else 0.0, 1)
         width = max(0.5, round(at(end) - at(start) - 1, 1))
-        beyond = cut is not None and start > cut
+        beyond = limit is not None and start > limit
         bars.append(Bar(at(start), round(BOTTOM - tall, 1), width, tall, start, end - 1, count, beyond))
     values = dict.fromkeys(round(low + (high - low) * step / (TICKS - 1)) for step in range(TICKS))
-    ticks = [Mark(at(value), value, _anchor(at(value))) for value in values]
-    mark = Mark(at(cut), cut, "end" if at(cut) > WIDTH / 2 else "start") if cut and low <= cut <= high else None
-    far = ""
-    if cut is not None and mark is None:
-        far = f"The cut at {cut:,} tokens is {'longer' if cut > high else 'shorter'} than every row."
+    ticks = [AxisMark(at(value), value, _anchor(at(value))) for value in values]
+    mark, far = None, ""
+    if limit and low <= limit <= high:
+        mark = AxisMark(at(limit), limit, "end" if at(limit) > WIDTH / 2 else "start")
+    elif limit is not None:
+        far = f"max_length is {limit:,} tokens, {'more' if limit > high else 'less'} than every row has."
     return Bars(bars, ticks, mark, highest, sum(lengths.counts), far)
 
 
@@ -118,7 +127,7 @@ def _anchor(x: float) -> str:
 
 
 def packs(views: Sequence[PackView]) -> Packs | None:
-    """The first packs with their documents' segments, and figures of all of them."""
+    """Return the first packs with their documents' segments, and figures of all of them."""
     if not views:
         return None
     room = sum(view.capacity for view in views)
@@ -127,11 +136,11 @@ def packs(views: Sequence[PackView]) -> Packs | None:
     return Packs(drawn, len(views), tokens / room if room else 0.0, sum(len(view.documents) for view in views))
 
 
-def _pack(number: int, view: PackView) -> Drawn:
+def _pack(number: int, view: PackView) -> DrawnPack:
     segments, start = [], 0
     for index, length in enumerate(view.documents):
         name = f"row {view.rows[index]}" if index < len(view.rows) else f"document {index}"
         segments.append(Segment(start, length, index % TONES, name))
         start += length
-    # A pack that is fuller than it may be is drawn whole, and its share above 100 % tells.
-    return Drawn(number, max(1, view.capacity, start), segments, start, start / max(1, view.capacity))
+    # A pack that is fuller than it may be is drawn whole, and its share is above 100 %.
+    return DrawnPack(number, max(1, view.capacity, start), segments, start, start / max(1, view.capacity))

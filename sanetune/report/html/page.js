@@ -71,8 +71,8 @@ let current = null;
 function told(token) {
   const run = token.parentElement;
   const index = [...run.children].indexOf(token);
-  const learnt = run.classList.contains("learnt");
-  const label = learnt ? `${token.dataset.l ?? token.dataset.i}, learnt` : "-100, masked";
+  const inLoss = run.classList.contains("in-loss");
+  const label = inLoss ? `${token.dataset.l ?? token.dataset.i}, in the loss` : "-100, masked";
   const position = Number(run.dataset.first) + index;
   return { token: JSON.stringify(token.textContent.replaceAll("↵\n", "\n")), id: token.dataset.i, label,
            role: run.dataset.role, position: position.toLocaleString("en") };
@@ -170,8 +170,8 @@ addEventListener("keydown", (event) => event.key === "Escape" && hide());
 const follow = () => current && place(current.getClientRects()[0] ?? current.getBoundingClientRect());
 addEventListener("scroll", follow, { passive: true, capture: true });
 
-$("learnt-only")?.addEventListener("click", (event) => {
-  const on = $("tokens").classList.toggle("learnt-only");
+$("in-loss-only")?.addEventListener("click", (event) => {
+  const on = $("tokens").classList.toggle("in-loss-only");
   event.currentTarget.setAttribute("aria-pressed", String(on));
   hide();
 });

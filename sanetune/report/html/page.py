@@ -1,4 +1,4 @@
-"""Renders the page: one template, its style and its script beside this file, everything put into one text."""
+"""Renders the page: one template with its style and script, all in one HTML file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import functools
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -39,7 +38,7 @@ ROLE_WORDS = {
 
 
 def page(view: PageView) -> str:
-    """``view`` as a whole HTML file."""
+    """Return ``view`` as a whole HTML file."""
     style, script = _source("style.css"), _source("page.js")
     report = view.report
     findings = [finding for verdict in WORST_FIRST for finding in report.of(verdict)]
@@ -69,8 +68,11 @@ def page(view: PageView) -> str:
 
 
 def policy(style: str, script: str) -> str:
-    """Nothing may be loaded, and nothing may run but our own script: a script in a user's text could not, even if it
-    were not escaped."""
+    """Return the page's content security policy.
+
+    Nothing may be loaded, and nothing may run but our own script: a script in a user's text could not, even if it were
+    not escaped.
+    """
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -82,7 +84,7 @@ def _digest(source: str) -> str:
 
 
 def _source(name: str) -> str:
-    """A file of this package as it stands in the page: between the tags, without a byte more."""
+    """Return a file of this package as it is in the page: between the tags, without a byte more."""
     return (FOLDER / name).read_text(encoding="utf-8").strip()
 
 
@@ -104,10 +106,10 @@ def _template() -> jinja2.Template:
         "seconds": units.seconds,
         "share": units.share,
         "many": units.many,
-        "rate": units.lr,
+        "lr": units.lr,
         "loss": loss_text,
         "capital": lambda text: text[:1].upper() + text[1:],
-        "set": lambda value: "open" if value is None else shorten_middle(format.scalar(value), LONGEST_VALUE),
+        "set": lambda value: "unset" if value is None else shorten_middle(format.scalar(value), LONGEST_VALUE),
         "yaml": lambda fix: shorten_middle(format.yaml(fix), LONGEST_TRACE),
         "place": format.place,
         "label": token_spans.label,
@@ -126,17 +128,17 @@ def _template() -> jinja2.Template:
     return environment.get_template("template.html")
 
 
-def _shown(value: Any) -> Any:
-    """Every text that is put into the page passes here: control characters become visible."""
+def _shown(value: object) -> object:
+    """Make control characters visible; every text that is put into the page passes here."""
     return escape_control(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _token(text: str) -> str:
-    """A token's text, its line breaks marked and kept."""
+    """Return a token's text with its line breaks marked and kept."""
     return escape_control(shorten_middle(text, token_spans.LONGEST_TOKEN), newline="↵\n") or "∅"
 
 
-def _numbers(values: dict[str, Any]) -> list[tuple[str, Any]]:
+def _numbers(values: dict[str, object]) -> list[tuple[str, object]]:
     return [(name.replace("_", " "), value) for name, value in list(values.items())[:NUMBERS]]
 
 

@@ -122,8 +122,8 @@ class Plot:
     def limit(self, x: Axis, y: Axis, value: float, said: str) -> None:
         """A dashed line across, with its words above its end."""
         if y.low <= value <= y.high:
-            self.rules.append(Rule(x.start, y.at(value), x.end, y.at(value), "cut"))
-            self.labels.append(Label(x.end, y.at(value) - 6, said, "end", "cut-words"))
+            self.rules.append(Rule(x.start, y.at(value), x.end, y.at(value), "limit"))
+            self.labels.append(Label(x.end, y.at(value) - 6, said, "end", "limit-words"))
 
 
 def axis_of(series: Sequence[Series], start: float, end: float, *, log: bool = False, more: float = 0.0) -> Axis | None:

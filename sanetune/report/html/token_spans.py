@@ -1,4 +1,4 @@
-"""Tokens of an example in stretches of one role that are all learnt or all masked, long examples less their middle."""
+"""Tokens of an example as spans of one role, all in the loss or all masked, without the middle of a long example."""
 
 from __future__ import annotations
 
@@ -21,32 +21,49 @@ LONGEST_TOKEN = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Tokens from position ``first`` on. ``named``: its role is not that of the stretch before."""
+class TokenSpan:
+    """Neighbouring tokens of one role, all in the loss or all masked.
+
+    Args:
+        first: Position of the first token.
+        role: Its role.
+        in_loss: Whether the tokens are in the loss.
+        named: Whether the role differs from that of the span before, so that it has to be named.
+        tokens: The tokens.
+    """
 
     first: int
     role: str
-    learnt: bool
+    in_loss: bool
     named: bool
     tokens: Sequence[TokenView]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An example as the page has it: ``parts`` are stretches, and how many tokens are left out between the two
-    halves."""
+class ShownExample:
+    """An example as the page has it.
+
+    Args:
+        example: The whole example.
+        anchor: The name by which links lead to it.
+        length: Number of its tokens.
+        in_loss: Number of its tokens in the loss.
+        head: Its spans, or those of its first half.
+        left_out: Number of tokens left out between the two halves.
+        tail: The spans of its second half.
+    """
 
     example: ExampleView
     anchor: str
     length: int
-    learnt: int
-    head: list[Stretch]
+    in_loss: int
+    head: list[TokenSpan]
     left_out: int = 0
-    tail: list[Stretch] = field(default_factory=list)
+    tail: list[TokenSpan] = field(default_factory=list)
 
 
-def shown(examples: Sequence[ExampleView]) -> list[Shown]:
-    """The examples of a page, each with its share of the page's tokens."""
+def shown(examples: Sequence[ExampleView]) -> list[ShownExample]:
+    """Return the examples of a page, each with its share of the page's tokens."""
     some = examples[:EXAMPLES]
     longest = min(LONGEST, max(2, BUDGET // max(1, len(some))))
     if sum(min(len(example.tokens), LONGEST) for example in some) <= BUDGET:
@@ -55,28 +72,36 @@ def shown(examples: Sequence[ExampleView]) -> list[Shown]:
 
 
 def anchor(split: str | None, number: int | None) -> str:
-    """The name by which a witness leads to its example; "" without a number."""
+    """Return the name by which a witness links to its example; "" without a number.
+
+    >>> anchor("train", 7)
+    'example-train-7'
+
+    Args:
+        split: ``train`` or ``validation``; None: ``train``.
+        number: Number of the example in its split, from 0.
+    """
     return "" if number is None else f"example-{re.sub('[^A-Za-z0-9-]', '-', split or 'train')}-{number}"
 
 
-def _shown(example: ExampleView, index: int, longest: int) -> Shown:
+def _shown(example: ExampleView, index: int, longest: int) -> ShownExample:
     tokens = example.tokens
     name = anchor(example.split, example.number) or f"example-at-{index}"
-    learnt = sum(token.learnt for token in tokens)
+    in_loss = sum(token.in_loss for token in tokens)
     if len(tokens) <= longest:
-        return Shown(example, name, len(tokens), learnt, _stretches(tokens, 0))
+        return ShownExample(example, name, len(tokens), in_loss, _spans(tokens, 0))
     half = longest // 2
     rest = len(tokens) - half
-    tail = _stretches(tokens[rest:], rest)
-    return Shown(example, name, len(tokens), learnt, _stretches(tokens[:half], 0), rest - half, tail)
+    tail = _spans(tokens[rest:], rest)
+    return ShownExample(example, name, len(tokens), in_loss, _spans(tokens[:half], 0), rest - half, tail)
 
 
-def _stretches(tokens: Sequence[TokenView], first: int) -> list[Stretch]:
-    found: list[Stretch] = []
+def _spans(tokens: Sequence[TokenView], first: int) -> list[TokenSpan]:
+    found: list[TokenSpan] = []
     before = ""
-    for (role, learnt), group in groupby(tokens, key=lambda token: (_role(token), token.learnt)):
+    for (role, in_loss), group in groupby(tokens, key=lambda token: (_role(token), token.in_loss)):
         some = list(group)
-        found.append(Stretch(first, role, learnt, role != before, some))
+        found.append(TokenSpan(first, role, in_loss, role != before, some))
         first, before = first + len(some), role
     return found
 
@@ -86,5 +111,5 @@ def _role(token: TokenView) -> str:
 
 
 def label(token: TokenView) -> int | None:
-    """A label that the page has to be told: neither masked nor the token's own id."""
+    """Return the label where the page has to show it: it is neither masked nor the token's own id."""
     return None if token.label in (IGNORE_INDEX, token.id) else token.label

@@ -1,5 +1,4 @@
-"""What the page shows, as plain values: whoever makes a page fills these, and the page computes nothing about the
-run."""
+"""The content of the page as plain values: the page computes nothing about the run."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ ROLES = ("system", "user", "assistant", "tool", "template", "end", "text", "padd
 
 @dataclass(frozen=True, slots=True)
 class TokenView:
-    """One token: its decoded text, its id, the label as trained (:data:`IGNORE_INDEX`: not learnt) and one of
+    """One token: decoded text, id, label as trained (:data:`IGNORE_INDEX`: not in the loss) and one of
     :data:`ROLES`."""
 
     text: str
@@ -28,7 +27,8 @@ class TokenView:
     role: str = "unknown"
 
     @property
-    def learnt(self) -> bool:
+    def in_loss(self) -> bool:
+        """Whether the token is in the loss."""
         return self.label != IGNORE_INDEX
 
 
@@ -36,7 +36,7 @@ class TokenView:
 class ExampleView:
     """One example or pack, whole: the page leaves out the middle of a long one and says so.
 
-    ``number`` is its number in ``split``, by which witnesses lead to it.
+    ``number`` is its number in ``split``, by which witnesses link to it.
     """
 
     title: str
@@ -48,7 +48,7 @@ class ExampleView:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Lengths in tokens before cutting: ``counts[i]`` rows are ``edges[i]`` to ``edges[i + 1] - 1`` long."""
+    """Lengths in tokens before truncation: ``counts[i]`` rows have ``edges[i]`` to ``edges[i + 1] - 1`` tokens."""
 
     counts: Sequence[int]
     edges: Sequence[int]
@@ -66,8 +66,11 @@ class PackView:
 
 @dataclass(frozen=True, slots=True)
 class SettingView:
-    """One value of the configuration and where it came from: ``origin`` is its kind (``given``, ``override``,
-    ``default``, ``inferred``, ``renamed``), ``reason`` the words for it, ``place`` file and line."""
+    """One value of the configuration and where it came from.
+
+    ``origin`` is the kind (``given``, ``override``, ``default``, ``inferred``, ``renamed``), ``reason`` an explanation,
+    ``place`` file and line.
+    """
 
     key: str
     value: str
@@ -78,7 +81,20 @@ class SettingView:
 
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """Everything on the page; what is empty is left out of it."""
+    """Everything on the page; parts that are empty are left out of it.
+
+    Args:
+        report: The findings.
+        examples: Examples whose tokens are shown.
+        histogram: Lengths of the rows.
+        packs: The first packs.
+        settings: Every value of the configuration.
+        versions: Package -> version.
+        title: Title of the page.
+        gate: Of a run: how it was cleared, or why it was not checked; then the warnings.
+        rounds: The rounds of ``--fix``, the last of which ``report`` is from.
+        proof_note: When the results of the experiments were made, if not now.
+    """
 
     report: Report
     examples: Sequence[ExampleView] = ()
@@ -88,8 +104,5 @@ class PageView:
     versions: dict[str, str] = field(default_factory=dict)
     title: str = "sanetune"
     gate: Sequence[str] = ()
-    """Of a run: how it was cleared, or why it was not checked; then what was warned of."""
     rounds: Sequence[Round] = ()
-    """Of a correction, this look the last."""
     proof_note: str = ""
-    """When the report's proof was made, where that was not now."""

@@ -151,13 +151,13 @@ def test_settings_can_be_filtered(opened: Open) -> None:
 def test_pointing_at_a_token_shows_its_id_label_role_and_position(opened: Open) -> None:
     tab = opened()
     box = tab.locator("#example-train-1 .tokens")
-    learnt = box.locator(".r-assistant .t").first
-    learnt.hover()
-    number = learnt.get_attribute("data-i")
+    reply = box.locator(".r-assistant .t").first
+    reply.hover()
+    number = reply.get_attribute("data-i")
     told = tip(tab)
-    assert (told["id"], told["label"], told["role"]) == (number, f"{number}, learnt", "assistant")
+    assert (told["id"], told["label"], told["role"]) == (number, f"{number}, in the loss", "assistant")
     every = box.locator(".t").all_inner_texts()
-    assert every[int(told["position"])] == learnt.inner_text() == told["token"].strip('"') == "Your"
+    assert every[int(told["position"])] == reply.inner_text() == told["token"].strip('"') == "Your"
     box.locator(".r-system .t").first.hover()
     told = tip(tab)
     assert (told["label"], told["role"]) == ("-100, masked", "system")
@@ -200,26 +200,26 @@ def test_a_tooltip_never_leaves_the_screen(opened: Open) -> None:
         assert place["y"] >= 0 and place["y"] + place["height"] <= 640
 
 
-def test_learnt_and_masked_differ_by_more_than_colour(opened: Open) -> None:
+def test_tokens_in_the_loss_and_masked_ones_differ_by_more_than_colour(opened: Open) -> None:
     tab = opened()
     line = "(element) => getComputedStyle(element).textDecorationLine"
     box = tab.locator("#example-train-1 .tokens")
-    assert box.locator(".r-assistant.learnt").first.evaluate(line) == "underline"
+    assert box.locator(".r-assistant.in-loss").first.evaluate(line) == "underline"
     assert box.locator(".r-system.masked").first.evaluate(line) == "none"
 
 
-def test_learnt_only_hides_what_is_masked(opened: Open) -> None:
+def test_only_tokens_in_the_loss_hides_what_is_masked(opened: Open) -> None:
     tab = opened()
     box = tab.locator("#example-train-1 .tokens")
     assert box.locator(".masked .t:visible").count() > 0
-    button = tab.get_by_role("button", name="Learnt only")
+    button = tab.get_by_role("button", name="Only tokens in the loss")
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     assert box.locator(".masked .t:visible").count() == 0
-    assert box.locator(".learnt .t:visible").count() > 0
+    assert box.locator(".in-loss .t:visible").count() > 0
     box.focus()
     tab.keyboard.press("ArrowRight")
-    assert "learnt" in tip(tab)["label"]
+    assert "in the loss" in tip(tab)["label"]
     button.click()
     assert box.locator(".masked .t:visible").count() > 0
 
@@ -250,7 +250,7 @@ def test_light_and_dark_follow_the_system_and_then_the_button(opened: Open, syst
 def test_every_text_stands_out_from_what_is_behind_it(opened: Open, system: str) -> None:
     tab = opened(color_scheme=system)
     tab.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-    for button in ["All", "Crashed", "Failed", "Warned", "Passed", "Skipped", "All", "Learnt only"]:
+    for button in ["All", "Crashed", "Failed", "Warned", "Passed", "Skipped", "All", "Only tokens in the loss"]:
         tab.get_by_role("button", name=button).click()
         ratio, where = tab.evaluate(LEAST_CONTRAST)
         assert ratio >= 4.5, where

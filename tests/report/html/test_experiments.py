@@ -83,7 +83,7 @@ def test_overfit_shows_its_limit_each_rate_and_what_was_not_given_back(sound: Re
         "<b>soon</b>",
     ):
         assert said in sound.text
-    assert len(sound.of("line", class_="cut")) == 1
+    assert len(sound.of("line", class_="limit")) == 1
 
 
 def test_answers_say_how_they_ended(sound: Reader) -> None:
@@ -175,7 +175,7 @@ def test_rounds_say_what_was_changed_why_and_what_became_of_the_trial() -> None:
         "train.learning_rate: 0.02 → 2.0e-04",
         "The rate 0.02 is 100 times the critical one.",
         "Validation loss at the trial's end: 812 before, 2.109 after.",
-        "train.save_steps: open → 100",
+        "train.save_steps: unset → 100",
         "The trial was not run again: nothing that it depends on was changed.",
         "Nothing more was changed.",
         "refused",

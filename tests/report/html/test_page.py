@@ -116,7 +116,7 @@ def test_a_finding_has_all_its_parts(full: Reader) -> None:
         sample.MASKED.message,
         sample.MASKED.rationale,
         sample.MASKED.remedy,
-        "learnt by users",
+        "of users",
         "12,345",
         "482 ms",
     ):
@@ -137,7 +137,7 @@ def test_tokens_carry_id_label_role_and_position(full: Reader) -> None:
     tokens = full.of("span", class_="t")
     assert {"data-i": "2", "class": "t"} in tokens
     runs = full.of("span", class_="r-assistant")
-    assert all("learnt" in (run["class"] or "") for run in runs if "data-first" in run)
+    assert all("in-loss" in (run["class"] or "") for run in runs if "data-first" in run)
     assert [run["data-first"] for run in full.of("span", class_="run") if "data-first" in run][:2] == ["0", "3"]
     odd = ExampleView("one", "", "train", [TokenView("a", 5, 9, "user"), TokenView("b", 6, -100, "strange")])
     read = Reader(page(replace(views.bare(), examples=[odd])))
@@ -171,29 +171,29 @@ def test_the_page_stays_small_however_much_there_is() -> None:
     assert "… and 40 more examples." in read.text
 
 
-def test_lengths_have_bars_a_cut_and_a_table(full: Reader) -> None:
+def test_lengths_have_bars_a_limit_and_a_table(full: Reader) -> None:
     counts = views.full().histogram
     assert counts is not None
     bars = [*full.of("rect", class_="bin"), *full.of("rect", class_="beyond")]
     assert len(bars) == sum(count > 0 for count in counts.counts)
-    assert full.of("line", class_="cut")
+    assert full.of("line", class_="limit")
     assert "max_length 1,024" in full.text
     assert "437 to 517" in full.text
     assert full.of("rect", class_="beyond")
 
 
 @pytest.mark.parametrize(
-    ("cut", "drawn", "words"),
+    ("limit", "drawn", "words"),
     [
-        (10, False, "shorter than every row"),
-        (5_000, False, "longer than every row"),
+        (10, False, "less than every row has"),
+        (5_000, False, "more than every row has"),
         (120, True, ""),
         (None, False, ""),
     ],
 )
-def test_a_cut_that_is_far_away_is_said_and_not_drawn(cut: int | None, drawn: bool, words: str) -> None:
-    read = Reader(page(replace(views.bare(), histogram=Histogram([1, 2], [20, 60, 100], cut))))
-    assert bool(read.of("line", class_="cut")) == drawn
+def test_a_limit_that_is_far_away_is_said_and_not_drawn(limit: int | None, drawn: bool, words: str) -> None:
+    read = Reader(page(replace(views.bare(), histogram=Histogram([1, 2], [20, 60, 100], limit))))
+    assert bool(read.of("line", class_="limit")) == drawn
     assert words in read.text
 
 

@@ -13,18 +13,18 @@ GATE = (f"Not checked: {sample.EVIL}", "rows-duplicated: 3 of 900 rows are copie
 IDS: dict[str, int] = {}
 
 
-def tokens(text: str, role: str, learnt: bool) -> list[TokenView]:
+def tokens(text: str, role: str, in_loss: bool) -> list[TokenView]:
     """Words as tokens; the same word has the same id."""
     words = re.findall(r"\s?\w+|\s?[^\w\s]|\s", text)
     numbered = [(word, IDS.setdefault(word, 300 + len(IDS))) for word in words]
-    return [TokenView(word, number, number if learnt else -100, role) for word, number in numbered]
+    return [TokenView(word, number, number if in_loss else -100, role) for word, number in numbered]
 
 
 def chat(user: str, assistant: str, *, on_prompt: bool = False) -> list[TokenView]:
     """One conversation in ChatML."""
 
-    def special(text: str, number: int, learnt: bool = False, role: str = "template") -> TokenView:
-        return TokenView(text, number, number if learnt else -100, role)
+    def special(text: str, number: int, in_loss: bool = False, role: str = "template") -> TokenView:
+        return TokenView(text, number, number if in_loss else -100, role)
 
     return [
         special("<|im_start|>", 1),

@@ -44,11 +44,11 @@ def test_a_finding_says_what_why_what_to_do_its_numbers_fix_and_places() -> None
     text = flat(shown(sample.report()))
     for words in (sample.MASKED.message, sample.MASKED.rationale, sample.MASKED.remedy):
         assert words in text
-    assert "learnt by users 12,345" in text
+    assert "of users 12,345" in text
     assert "data.loss_on: assistant" in text
     assert "train.assistant_only_loss: true" in text
     assert "train.learning_rate: 2.0e-04" in text
-    assert "data/train.jsonl:12, row 11, message 0: 18 tokens of this turn are learnt" in text
+    assert "data/train.jsonl:12, row 11, message 0: 18 tokens of this turn are in the loss" in text
     assert "user↵ Where is my parcel?" in text
 
 
