@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from sanetune import errors
-from sanetune.data.examples import Refusals, RefusedError
+from sanetune.data.refusals import Refusals, RefusedError
 from sanetune.errors import Place, TemplateError, UserError
 from sanetune.evidence.registry import BrokenError
 from sanetune.finding import GateError

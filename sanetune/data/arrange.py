@@ -6,7 +6,7 @@ Every row that does not come through whole is in ``lost`` with its file, line, r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.data import packing as packs
 from sanetune.data import splits, stats
+from sanetune.data.cache import open_table
+from sanetune.data.conversation_table import place_of
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.errors import DataError, Place
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sanetune.config.schema import Config
+    from sanetune.data.example_file import ExampleFile
 
 OPEN_LIMIT = 4096
 """Tokens that an open ``max_length`` never passes: memory grows with it, and few recipes train on more."""
@@ -49,14 +52,14 @@ class Arranged:
     ends: Counter[int] = field(default_factory=Counter)
 
 
-def arrange(config: Config, context: int | None, sides: dict[str, Path], folder: Path) -> Arranged:
-    """Arranges the examples' files ``sides`` (``train`` and perhaps ``validation``) as ``config`` asks for, into
+def arrange(config: Config, context: int | None, sides: Mapping[str, ExampleFile], folder: Path) -> Arranged:
+    """Arranges the examples ``sides`` (``train`` and perhaps ``validation``) as ``config`` asks for, into
     ``folder``.
 
     Raises :class:`DataError` when nothing is left to train on, or when ``data.overlong: error`` meets a row that is
     too long.
     """
-    tables = {name: _Side.read(name, file) for name, file in sides.items()}
+    tables = {name: _Side.read(name, made) for name, made in sides.items()}
     packing = bool(config.train.get("packing"))
     limit, reason = _max_length(config.train.get("max_length"), context, packing, tables)
     result = Arranged(limit)
@@ -100,6 +103,8 @@ class _Side:
     name: str
     file: Path
     examples: datasets.Dataset
+    conversations: pa.Table
+    numbers: np.ndarray
     lengths: np.ndarray
     learnt: np.ndarray
     ends: np.ndarray
@@ -108,13 +113,14 @@ class _Side:
     lost: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def read(cls, name: str, file: Path) -> _Side:
+    def read(cls, name: str, made: ExampleFile) -> _Side:
         import datasets
 
-        examples = datasets.Dataset.from_file(str(file)).with_format("arrow")
-        columns = (examples.data.column(column).to_numpy() for column in ("length", "learnt", "end", "shared_tokens"))
-        lengths, learnt, ends, shared = (column.copy() for column in columns)
-        return cls(name, file, examples, lengths, learnt, ends, shared, list(range(len(lengths))))
+        examples = datasets.Dataset.from_file(str(made.file)).with_format("arrow")
+        names = ("conversation", "length", "learnt", "end", "shared_tokens")
+        numbers, lengths, learnt, ends, shared = (examples.data.column(column).to_numpy().copy() for column in names)
+        conversations, used = open_table(made.source.file), list(range(len(examples)))
+        return cls(name, made.file, examples, conversations, numbers, lengths, learnt, ends, shared, used)
 
     def judge(self, limit: int, overlong: str) -> None:
         """Keeps what can be trained on.
@@ -156,12 +162,13 @@ class _Side:
         lengths = self.lengths[self.used]
         groups = packs.best_fit_decreasing(lengths.tolist(), limit) if pack else None
         order = [[self.used[index] for index in group] for group in groups] if groups is not None else self.used
-        _write(self.examples, order, limit, file)
+        rows = self.conversations.column("row").to_numpy()[self.numbers]
+        _write(self.examples, rows, order, limit, file)
         return stats.side(lengths, self.learnt[self.used], groups, limit)
 
     def keys(self, indices: Sequence[int]) -> list[bytes]:
-        column = self.examples.data.column("key").to_pylist()
-        return [column[index] for index in indices]
+        column = self.conversations.column("key").to_pylist()
+        return [column[self.numbers[index]] for index in indices]
 
     def keys_used(self) -> set[bytes]:
         return set(self.keys(self.used))
@@ -178,8 +185,7 @@ class _Side:
         return sum(label != IGNORE_INDEX for label in labels[:limit])
 
     def _place(self, index: int) -> Place:
-        row = {name: self.examples.data.column(name)[index].as_py() for name in ("file", "line", "row")}
-        return Place(row["file"] or None, row["line"] if row["line"] >= 0 else None, row["row"])
+        return place_of(self.conversations.slice(self.numbers[index], 1).select(["file", "line", "row"]).to_pylist()[0])
 
     def _lose(self, index: int, reason: str, tokens: int) -> None:
         place = self._place(index)
@@ -227,8 +233,8 @@ def _hold_out(config: Config, tables: dict[str, _Side]) -> None:
     if not held:
         return
     tables["validation"] = _Side(
-        "validation", train.file, train.examples, train.lengths, train.learnt, train.ends, train.shared * 0,
-        [train.used[index] for index in held],
+        "validation", train.file, train.examples, train.conversations, train.numbers, train.lengths, train.learnt,
+        train.ends, train.shared * 0, [train.used[index] for index in held],
     )  # fmt: skip
     train.used = [train.used[index] for index in kept]
 
@@ -256,15 +262,21 @@ def _nothing_left(side: _Side, limit: int) -> DataError:
     )
 
 
-def _write(examples: datasets.Dataset, order: Sequence[int] | Sequence[list[int]], limit: int, file: Path) -> None:
+def _write(
+    examples: datasets.Dataset,
+    rows: np.ndarray,
+    order: Sequence[int] | Sequence[list[int]],
+    limit: int,
+    file: Path,
+) -> None:
     """Writes examples (a list of numbers) or packs (a list of lists of numbers) without holding more than a few in
-    memory."""
+    memory. ``rows``: the row in the source of each example."""
     import pyarrow as pa
 
     with pa.OSFile(str(file), "wb") as sink:
         writer = None
         for group in _groups(order):
-            batch = _gathered(examples, group, limit)
+            batch = _gathered(examples, rows, group, limit)
             writer = writer or pa.ipc.new_stream(sink, batch.schema)
             writer.write_batch(batch)
         if writer:
@@ -277,7 +289,7 @@ def _groups(order: Sequence[Any]) -> Iterator[list[Any]]:
         yield group
 
 
-def _gathered(examples: datasets.Dataset, group: list[Any], limit: int) -> pa.RecordBatch:
+def _gathered(examples: datasets.Dataset, sources: np.ndarray, group: list[Any], limit: int) -> pa.RecordBatch:
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -289,7 +301,7 @@ def _gathered(examples: datasets.Dataset, group: list[Any], limit: int) -> pa.Re
         pc.list_slice(rows.column(name).combine_chunks(), 0, limit, return_fixed_size_list=False)
         for name in ("input_ids", "labels")
     )
-    lengths, numbers = pc.list_value_length(ids), rows.column("row").combine_chunks()
+    lengths, numbers = pc.list_value_length(ids), pa.array(sources[flat])
     if not packed:
         columns = {"input_ids": ids, "labels": labels, "length": lengths, "row": numbers}
         return pa.RecordBatch.from_pydict(columns)

@@ -71,9 +71,7 @@ class Conversations:
 
     ``forms`` counts the rows of each form, ``rows`` all rows read, ``failures`` those that could not be read, and
     ``bad`` holds the first :data:`KEPT` of their errors (with ``on_bad="drop"``, which leaves such rows out); complete
-    once the iteration has ended. Iterating raises DataError for rows that cannot be read (how many of how many, the
-    first three), when there are no rows, and when none holds an assistant's answer; ConfigError when ``fields`` names a
-    column that no row has.
+    once the iteration has ended. Iterating raises what :meth:`judge` raises at its end.
     """
 
     def __init__(
@@ -97,6 +95,15 @@ class Conversations:
         self._unseen = set(self.fields.values())
 
     def __iter__(self) -> Iterator[Conversation]:
+        yield from self.readable()
+        self.judge()
+
+    def readable(self) -> Iterator[Conversation]:
+        """Yield the conversations, and leave it to the caller to :meth:`judge` them at the end.
+
+        Raises:
+            DataError: A file cannot be read any further.
+        """
         self._start()
         dropping = self.on_bad == "drop"
         bad = self._unread if dropping else None
@@ -115,9 +122,6 @@ class Conversations:
             )
             if not self.failures or dropping:
                 yield conversation
-        if self.failures and (not dropping or self.failures == self.rows):
-            raise self._unreadable(self.failures)
-        self._judge()
 
     def _unread(self, error: DataError) -> None:
         """A row of which nothing could be read."""
@@ -138,8 +142,16 @@ class Conversations:
         what = f"{failures:,} of {self.rows:,} rows cannot be read:\n{shown}{more}"
         return DataError(what, first.rationale, first.remedy, first.place)
 
-    def _judge(self) -> None:
-        """What only all rows together can show."""
+    def judge(self) -> None:
+        """Check what only all rows together can show.
+
+        Raises:
+            DataError: Rows cannot be read (how many of how many, the first three), there are no rows, or none of them
+                holds an assistant's answer.
+            ConfigError: ``fields`` names a column that no row has.
+        """
+        if self.failures and (self.on_bad == "error" or self.failures == self.rows):
+            raise self._unreadable(self.failures)
         place = Place(self.sources[0].path) if len(self.sources) == 1 else None
         if not self.rows:
             raise DataError(

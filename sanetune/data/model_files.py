@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sanetune.errors import ModelError, Place
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import ModelSection
 
 HUB_SECONDS = 10.0
 """How long one question to the Hub may take."""
@@ -55,6 +58,21 @@ def locate(name: str, revision: str | None = None) -> Location:
             "Set model.name to a folder with config.json and model.safetensors, or to a Hub id.",
         )
     return _ask_hub(name, revision)
+
+
+def context_length(model: ModelSection) -> int | None:
+    """Return the context length of a model in tokens, from its config.json; None where that names none or cannot be
+    read."""
+    from transformers import AutoConfig
+
+    try:
+        where = locate(model.name, model.revision)
+        config = AutoConfig.from_pretrained(where.name, **where.keywords, trust_remote_code=model.trust_remote_code)
+    except Exception:  # noqa: BLE001 -- whatever is wrong with the model is said where the model is loaded
+        return None
+    text = config.get_text_config()
+    length = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
+    return length if isinstance(length, int) and length > 0 else None
 
 
 def check_folder(folder: Path) -> None:

@@ -84,11 +84,11 @@ def _plan(config: Config, prepared: Prepared, console: Console) -> Any:
 def _check(config: Config, prepared: Prepared, plan: Any, console: Console) -> Look:
     """The check, and what it showed."""
     from sanetune.demo import gate
-    from sanetune.evidence.from_config import PreparationResult
+    from sanetune.evidence.from_config import given_rows
 
     words = "Before anything is spent: look, probe the model, overfit, compare rates, try the first steps."
     stage.chapter(console, 3, "The check", words)
-    look = gate.check(config, console, {"preparation": PreparationResult.of(prepared), "plan": plan})
+    look = gate.check(config, console, {**given_rows(config, prepared), "plan": plan})
     stage.put(console, [gate.table(look)])
     console.print()
     names = [finding.check for finding in look.report.findings]

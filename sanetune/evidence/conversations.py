@@ -4,16 +4,18 @@ the memory."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune.data.conversation import Conversation
 from sanetune.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from sanetune.config.schema import DataSection
+    from sanetune.data.conversation_file import ConversationFile
 
 SPLITS = ("train", "validation")
 
@@ -29,6 +31,18 @@ class Rows:
     forms: Counter[str]
     files: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, sources: Iterable[ConversationFile]) -> Rows:
+        """Return what reading all ``sources`` has given."""
+        sources = list(sources)
+        return cls(
+            sum(one.read for one in sources),
+            sum(one.bad for one in sources),
+            [error for one in sources for error in one.errors],
+            sum((one.formats for one in sources), Counter()),
+            [path for one in sources for path in one.paths],
+        )
+
 
 class ConversationSplit:
     """The conversations of one split, in file order. Iterating reads them from disk, a few at a time.
@@ -36,7 +50,7 @@ class ConversationSplit:
     ``numbers``: which rows of ``table`` are in the split, ascending.
     """
 
-    def __init__(self, name: str, table: pa.Table, numbers: list[int]) -> None:
+    def __init__(self, name: str, table: pa.Table, numbers: Sequence[int]) -> None:
         import numpy as np
 
         self.name, self._table = name, table
@@ -48,21 +62,20 @@ class ConversationSplit:
     def __iter__(self) -> Iterator[Conversation]:
         import numpy as np
 
-        from sanetune.data.examples import unpacked
+        from sanetune.data.conversation_table import conversations_of
 
         start = 0
         # Batch by batch: taking rows from the whole table would join all of it in memory.
         for batch in self._table.to_batches():
             first, last = np.searchsorted(self._numbers, (start, start + len(batch)))
             wanted = self._numbers[first:last] - start
-            for row in (batch if len(wanted) == len(batch) else batch.take(wanted)).to_pylist():
-                yield unpacked(row)
+            yield from conversations_of(batch if len(wanted) == len(batch) else batch.take(wanted))
             start += len(batch)
 
     def __getitem__(self, index: int) -> Conversation:
-        from sanetune.data.examples import unpacked
+        from sanetune.data.conversation_table import conversations_of
 
-        return unpacked(self._table.slice(int(self._numbers[index]), 1).to_pylist()[0])
+        return conversations_of(self._table.slice(int(self._numbers[index]), 1))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +88,30 @@ class ConversationStore:
     held_out: bool = False
     """Whether validation is a share of the training rows (and not files of its own)."""
 
+    @classmethod
+    def of(cls, sources: Mapping[str, ConversationFile], data: DataSection) -> ConversationStore:
+        """Open the conversations of ``sources``, split as ``data`` says where validation has no files of its own."""
+        from sanetune.data.cache import open_table
+        from sanetune.data.splits import split
+
+        tables = {name: open_table(source.file) for name, source in sources.items()}
+        train = tables["train"]
+        if "validation" in tables:
+            validation = tables["validation"]
+            return cls(
+                ConversationSplit("train", train, range(len(train))),
+                ConversationSplit("validation", validation, range(len(validation))),
+            )
+        kept, held_out = split(train.column("key").to_pylist(), data.holdout, data.seed)
+        return cls(
+            ConversationSplit("train", train, kept),
+            ConversationSplit("validation", train, held_out),
+            held_out=bool(held_out),
+        )
+
     @property
     def sides(self) -> tuple[ConversationSplit, ConversationSplit]:
         return self.train, self.validation
 
     def __len__(self) -> int:
         return len(self.train) + len(self.validation)
-
-
-def spool(read: Any, file: Path) -> None:
-    """Writes the conversations that ``read`` yields to ``file``, with a key per prompt for the split."""
-    import pyarrow as pa
-
-    from sanetune.data.examples import BATCH, CONVERSATION, chunks, conversation_columns
-
-    schema = pa.schema(CONVERSATION)
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        for batch in chunks(iter(read), BATCH):
-            writer.write_batch(pa.RecordBatch.from_pydict(conversation_columns(batch), schema=schema))

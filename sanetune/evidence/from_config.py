@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sanetune.config.schema import Config, SourceSection
+from sanetune.config.schema import Config
 from sanetune.data.template.chat_template import ChatTemplate
-from sanetune.errors import DataError, TemplateError
+from sanetune.errors import TemplateError
 from sanetune.events import Publish, silent
 from sanetune.evidence.batch_scan import BatchScanner
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.config_settings import settings_of
-from sanetune.evidence.conversations import ConversationSplit, ConversationStore, Rows, spool
+from sanetune.evidence.conversations import ConversationStore, Rows
 from sanetune.evidence.data_loss import DataLoss, RefusedRows
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import evidence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+    from sanetune.data.conversation_file import ConversationFile
     from sanetune.data.prepare import Prepared
     from sanetune.evidence.run_settings import RunSettings
     from sanetune.planning.plan import Plan
@@ -40,10 +40,17 @@ ON_ROWS = ("rows",)
 
 @dataclass(frozen=True, slots=True)
 class ReadSources:
-    """What reading all sources once has given."""
+    """What reading all sources once has given: figures about the rows, the readable ones as conversations, and the
+    files that hold them."""
 
     rows: Rows
     conversations: ConversationStore
+    files: Mapping[str, ConversationFile]
+
+    @classmethod
+    def of(cls, config: Config, files: Mapping[str, ConversationFile]) -> ReadSources:
+        """Return what ``files`` hold, split as ``config`` says."""
+        return cls(Rows.of(files.values()), ConversationStore.of(files, config.data), files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,11 @@ class PreparationResult:
     def of(cls, prepared: Prepared) -> PreparationResult:
         """Return the result of a preparation that went well."""
         return cls(prepared, RefusedRows(prepared.stats["rows"], prepared.refused_count, prepared.refused))
+
+
+def given_rows(config: Config, prepared: Prepared) -> dict[str, ReadSources | PreparationResult]:
+    """Return the evidence about rows that were prepared already, by name: none of them is read again."""
+    return {"read_sources": ReadSources.of(config, prepared.sources), "preparation": PreparationResult.of(prepared)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +108,11 @@ class ConfigEvidence:
 
     @evidence(label="reading rows", depends_on=ON_ROWS)
     def read_sources(self) -> ReadSources:
-        """All rows read once, the readable ones kept on disk."""
-        config = self.config
-        sides = {"train": config.data.train} | (
-            {"validation": config.data.validation} if config.data.validation else {}
-        )
-        parts = {name: self._read(name, sources) for name, sources in sides.items()}
-        rows = [part for part, _ in parts.values()]
-        merged = Rows(
-            sum(one.read for one in rows),
-            sum(one.bad for one in rows),
-            [error for one in rows for error in one.errors],
-            sum((one.forms for one in rows), Counter()),
-            [file for one in rows for file in one.files],
-        )
-        return ReadSources(merged, self._store({name: file for name, (_, file) in parts.items()}))
+        """All rows, read once: :meth:`preparation` goes on with the same conversations."""
+        from sanetune.data.conversation_file import read_sources
+
+        files = read_sources(self.config.data, leave_out_bad=True, publish=self.publish)
+        return ReadSources.of(self.config, files)
 
     @evidence(depends_on=ON_ROWS)
     def rows(self, read_sources: ReadSources) -> Rows:
@@ -120,53 +122,15 @@ class ConfigEvidence:
     def conversations(self, read_sources: ReadSources) -> ConversationStore:
         return read_sources.conversations
 
-    def _read(self, name: str, sources: list[SourceSection]) -> tuple[Rows, Path]:
-        from sanetune.data.formats import read_conversations
-        from sanetune.data.sources.read import Source
-
-        file = self.scratch / f"{name}.arrow"
-        data = self.config.data
-        read = read_conversations(
-            [Source(**section.model_dump()) for section in sources],
-            fields=data.fields or None,
-            max_examples=data.max_examples if name == "train" else None,
-            seed=data.seed,
-            on_bad="drop",
-        )
-        try:
-            spool(read, file)
-        except DataError:
-            if not read.failures:
-                raise
-        rows = Rows(read.rows, read.failures, read.bad, read.forms, [one.path for one in sources])
-        return rows, file
-
-    def _store(self, files: dict[str, Path]) -> ConversationStore:
-        from sanetune.data.prepare import open_table
-        from sanetune.data.splits import split
-
-        table = open_table(files["train"])
-        everything = list(range(len(table)))
-        if "validation" in files:
-            other = open_table(files["validation"])
-            return ConversationStore(
-                ConversationSplit("train", table, everything),
-                ConversationSplit("validation", other, list(range(len(other)))),
-            )
-        data = self.config.data
-        kept, held = split(table.column("key").to_pylist(), data.holdout, data.seed)
-        return ConversationStore(
-            ConversationSplit("train", table, kept), ConversationSplit("validation", table, held), held_out=bool(held)
-        )
-
     @evidence(label="rendering and tokenizing", depends_on=ON_ROWS)
-    def preparation(self, tokenizer: PreTrainedTokenizerBase) -> PreparationResult:
+    def preparation(self, tokenizer: PreTrainedTokenizerBase, read_sources: ReadSources) -> PreparationResult:
         """The preparation, without the rows that cannot be used; where the template refuses every row, those."""
-        from sanetune.data.examples import RefusedError
         from sanetune.data.prepare import prepare
+        from sanetune.data.refusals import RefusedError
 
+        config, files = self.config, read_sources.files
         try:
-            prepared = prepare(self.config, tokenizer, publish=self.publish, leave_out_bad=True)
+            prepared = prepare(config, tokenizer, publish=self.publish, leave_out_bad=True, sources=files)
         except RefusedError as error:
             count = error.refusals.count
             return PreparationResult(None, RefusedRows(count, count, error.refusals.first), error)

@@ -20,7 +20,7 @@ from sanetune.errors import ConfigError, Place
 from sanetune.events import Publish, silent
 from sanetune.evidence.batch_scan import BatchScanner
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
-from sanetune.evidence.conversations import ConversationSplit, ConversationStore, spool
+from sanetune.evidence.conversations import ConversationSplit, ConversationStore
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import MissingError, evidence
 from sanetune.evidence.roles_from_ids import IdRoleFinder, decoded
@@ -170,10 +170,11 @@ class TrainerEvidence:
     def _spooled(
         self, name: str, rows: Rows | None, tokenizer: PreTrainedTokenizerBase, role_finder: IdRoleFinder | None
     ) -> ConversationSplit:
-        from sanetune.data.prepare import open_table
+        from sanetune.data import conversation_table
+        from sanetune.data.cache import open_table
 
         file = self.scratch / f"{name}.arrow"
-        spool(_conversations(rows, tokenizer, role_finder), file)
+        conversation_table.write(_conversations(rows, tokenizer, role_finder), file)
         table = open_table(file)
         return ConversationSplit(name, table, list(range(len(table))))
 

@@ -27,7 +27,6 @@ from sanetune.finding import Witness
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
     from tokenizers import Tokenizer
 
 CHUNK = 256
@@ -160,7 +159,7 @@ class TokenRoleStore:
     def __init__(self, file: Path) -> None:
         import numpy as np
 
-        from sanetune.data.prepare import open_table
+        from sanetune.data.cache import open_table
 
         self._table = open_table(file)
         digests, sides = (self._table.column(name).to_numpy() for name in ("digest", "side"))
@@ -215,18 +214,11 @@ class _Work:
     limit: int
 
     def __call__(self, part: tuple[str, int, int]) -> Result:
-        from sanetune.data.examples import unpacked
-
         split, start, stop = part
         origin, dropped = self.origins[split], DroppedTexts()
         names = ("digest", "who", "wanted", "whole", "side", "example")
         columns: dict[str, list[Any]] = {name: [] for name in names}
-        wanted = origin.rows[start:stop]
-        # Only the part of the table that holds them: taking rows joins all that it is taken from.
-        part_of: pa.Table = origin.table.slice(wanted[0], wanted[-1] - wanted[0] + 1)
-        rows = part_of.select(["row", "line", "file", "conversation"]).take([row - wanted[0] for row in wanted])
-        for example, row in enumerate(rows.to_pylist(), start=start):
-            conversation = unpacked(row)
+        for example, conversation in enumerate(origin.conversations_of(start, stop), start=start):
             if (result := self.speaker.spoken(conversation)) is None:
                 continue
             ids, spoken, found = result

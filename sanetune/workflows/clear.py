@@ -98,9 +98,9 @@ def _wanted(config: Config) -> list[str]:
 def _look(config: Config, plan: Plan, prepared: Prepared, console: Console) -> Report:
     """The check, on rows and plan that are there already; random states are afterwards what they were, so that a run
     computes the same whether it was cleared before or now."""
-    from sanetune.evidence.from_config import PreparationResult
+    from sanetune.evidence.from_config import given_rows
 
-    given = {"preparation": PreparationResult.of(prepared), "plan": plan}
+    given = {**given_rows(config, prepared), "plan": plan}
     level = config.check.level
     # Loaded before, since the check loads them and draws.
     with (

@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from sanetune.checks.base import Check
+from sanetune.data import conversation_table
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
-from sanetune.evidence.conversations import ConversationSplit, ConversationStore, spool
+from sanetune.evidence.conversations import ConversationSplit, ConversationStore
 from sanetune.finding import Judgement, Measurement
 
 
@@ -45,7 +46,7 @@ def side(name: str, conversations: Iterable[Conversation]) -> ConversationSplit:
             one.place = Place(one.place.file, number + 1, number)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "talks.arrow"
-        spool(numbered, file)
+        conversation_table.write(numbered, file)
         table = pa.ipc.open_stream(file.read_bytes()).read_all()
     return ConversationSplit(name, table, list(range(table.num_rows)))
 

@@ -11,8 +11,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from sanetune.config.schema import Config
+from sanetune.data import conversation_table
 from sanetune.data.conversation import Conversation
-from sanetune.data.examples import chunks
+from sanetune.data.conversation_table import chunks, write
 from sanetune.data.prepare import Prepared, prepare
 from sanetune.errors import DataError, Place, TemplateError
 
@@ -30,7 +31,11 @@ def make(shared: Path, tmp_path: Path) -> Make:
     tokenizer = AutoTokenizer.from_pretrained(str(shared / "tokenizers" / "minimind"))
 
     def prepared(
-        rows: list[dict[str, Any]] | Path, train: dict[str, Any] | None = None, context: int = 2048, **data: Any
+        rows: list[dict[str, Any]] | Path,
+        train: dict[str, Any] | None = None,
+        context: int = 2048,
+        leave_out_bad: bool = False,
+        **data: Any,
     ) -> Prepared:
         file = rows
         if isinstance(rows, list):
@@ -43,7 +48,7 @@ def make(shared: Path, tmp_path: Path) -> Make:
                 "train": {"given": train or {}},
             }
         )
-        return prepare(config, tokenizer, context=context)
+        return prepare(config, tokenizer, context=context, leave_out_bad=leave_out_bad)
 
     return prepared
 
@@ -209,3 +214,33 @@ def test_real_files_are_prepared_without_a_silent_loss(
     assert kept + len(prepared.lost) == rows == prepared.stats["rows"]
     for row in prepared.train.select(range(min(5, len(prepared.train)))):
         assert learnt_text(prepared, row).rstrip().endswith("<|im_end|>")
+
+
+def test_conversations_are_read_once_for_check_and_train(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read with bad rows left out serves those who stop at bad rows, as long as there are none."""
+    reads = []
+    monkeypatch.setattr(conversation_table, "write", lambda *args: reads.append(1) or write(*args))
+    rows = [pair(0), pair(1)]
+    assert make(rows, holdout=0, leave_out_bad=True).fingerprint == make(rows, holdout=0).fingerprint
+    make(rows, holdout=0, loss_on="last")
+    assert len(reads) == 1
+
+
+def test_rows_that_were_left_out_stop_those_who_train(make: Make) -> None:
+    rows = [pair(0), {"question": 7, "answer": "x"}, {"question": "q", "answer": "\ufdd0"}]
+    prepared = make(rows, holdout=0, leave_out_bad=True)
+    assert len(prepared.train) == 1 and prepared.refused_count == 1
+    (source,) = prepared.sources.values()
+    assert (source.read, source.bad, source.conversations) == (3, 1, 2)
+    assert source.errors[0].place is not None and source.errors[0].place.line == 2
+    with pytest.raises(DataError, match="1 of 3 rows cannot be read"):
+        make(rows, holdout=0)
+    with pytest.raises(TemplateError, match=r"rows\.jsonl:2, row 1"):
+        make([rows[0], rows[2]], holdout=0)
+    with pytest.raises(TemplateError, match=r"rows\.jsonl:2, row 1"):  # from the cache
+        make([rows[0], rows[2]], holdout=0)
+
+
+def test_a_source_without_a_usable_row_is_read_and_refused(make: Make) -> None:
+    with pytest.raises(DataError, match="2 of 2 rows cannot be read"):
+        make([{"question": 7, "answer": "x"}, {"question": 8, "answer": "x"}], leave_out_bad=True)

@@ -1,0 +1,145 @@
+"""Read the sources of a split into one file of conversations: the first stage of preparation."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sanetune.data import conversation_table, stored_errors
+from sanetune.data.cache import cache_folder, key_of, replacing
+from sanetune.data.formats import Conversations, read_conversations
+from sanetune.data.sources.read import Source, fingerprint
+from sanetune.errors import DataError
+from sanetune.events import Publish, silent
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import DataSection, SourceSection
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationFile:
+    """All conversations of one split on disk, and what reading the sources has shown.
+
+    Attributes:
+        file: An Arrow stream file with the columns of :data:`sanetune.data.conversation_table.SCHEMA`; conversations
+            are in the order in which they were read.
+        key: A hash of the sources, of the options and of this package's code: equal keys mean equal content.
+        conversations: The number of conversations in ``file``.
+        paths: The paths of the sources, as the configuration gives them.
+        read: The number of rows that were read, including those that are no conversations.
+        formats: How many rows came in which format (``alpaca``, ``messages``, …).
+        bad: The number of rows that cannot be read. They are not in ``file``.
+        errors: The first errors of such rows, at most 1,000, each with its place.
+        unusable: Why nothing can be trained on these rows, where that is so because of bad rows.
+    """
+
+    file: Path
+    key: str
+    conversations: int
+    paths: list[str]
+    read: int
+    formats: Counter[str]
+    bad: int = 0
+    errors: list[DataError] = field(default_factory=list)
+    unusable: DataError | None = None
+
+
+def read_sources(
+    data: DataSection, *, leave_out_bad: bool = False, publish: Publish = silent
+) -> dict[str, ConversationFile]:
+    """Read all rows that a configuration names, once: ``train``, and ``validation`` where it has files of its own.
+
+    Content that was read before is found in the cache, whichever command read it.
+
+    Args:
+        data: The section ``data`` of the configuration.
+        leave_out_bad: List rows that cannot be read instead of raising.
+        publish: Gets the number of rows that are done.
+
+    Raises:
+        DataError: The sources cannot be read, or hold nothing to train on.
+        ConfigError: ``data.fields`` names a column that no row has.
+    """
+    sections = {"train": data.train} | ({"validation": data.validation} if data.validation else {})
+    return {
+        split: _read(_Request.of(data, split, sources), leave_out_bad, publish) for split, sources in sections.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Which rows are to be read, and how."""
+
+    sources: list[Source]
+    fields: dict[str, str]
+    max_examples: int | None
+    seed: int
+
+    @classmethod
+    def of(cls, data: DataSection, split: str, sections: Sequence[SourceSection]) -> _Request:
+        sources = [Source(**section.model_dump()) for section in sections]
+        return cls(sources, data.fields, data.max_examples if split == "train" else None, data.seed)
+
+    def key(self) -> str:
+        # Paths count, because every conversation knows its file.
+        parts = [fingerprint(self.sources), [one.path for one in self.sources], self.fields, self.max_examples]
+        return key_of([*parts, self.seed], code=True)
+
+    def rows(self, *, leave_out_bad: bool) -> Conversations:
+        return read_conversations(
+            self.sources,
+            fields=self.fields or None,
+            max_examples=self.max_examples,
+            seed=self.seed,
+            on_bad="drop" if leave_out_bad else "error",
+        )
+
+
+def _read(request: _Request, leave_out_bad: bool, publish: Publish) -> ConversationFile:
+    key = request.key()
+    folder = cache_folder() / "conversations" / key
+    stored = _stored(folder)
+    if stored is not None and (leave_out_bad or not stored.bad):
+        return stored
+    with replacing(folder) as scratch:
+        _write(request.rows(leave_out_bad=leave_out_bad), key, scratch, publish)
+    made = _stored(folder)
+    assert made is not None
+    return made
+
+
+def _write(rows: Conversations, key: str, folder: Path, publish: Publish) -> None:
+    unusable = None
+    count = conversation_table.write(rows.readable(), folder / "conversations.arrow", publish)
+    try:
+        rows.judge()
+    except DataError as error:
+        if not (rows.failures and rows.on_bad == "drop"):
+            raise
+        unusable = error
+    about = {
+        "key": key,
+        "conversations": count,
+        "paths": [source.path for source in rows.sources],
+        "read": rows.rows,
+        "formats": dict(rows.forms),
+        "bad": rows.failures,
+        "errors": [stored_errors.to_json(error) for error in rows.bad],
+        "unusable": unusable and stored_errors.to_json(unusable),
+    }
+    (folder / "about.json").write_text(json.dumps(about))
+
+
+def _stored(folder: Path) -> ConversationFile | None:
+    """The file in a folder of the cache; None where it was not made yet."""
+    if not (folder / "about.json").is_file():
+        return None
+    about = json.loads((folder / "about.json").read_text())
+    about["formats"] = Counter(about["formats"])
+    about["errors"] = [stored_errors.from_json(DataError, error) for error in about["errors"]]
+    about["unusable"] = about["unusable"] and stored_errors.from_json(DataError, about["unusable"])
+    return ConversationFile(folder / "conversations.arrow", **about)

@@ -1,0 +1,92 @@
+"""Hold the rows that a run trains and validates on, as preparation leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sanetune.data.conversation_table import BATCH, conversations_of
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow as pa
+    from transformers import PreTrainedTokenizerFast
+
+    from sanetune.data.conversation import Conversation
+    from sanetune.data.conversation_file import ConversationFile
+    from sanetune.errors import TemplateError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a split comes from: its examples, neither truncated nor packed, and their conversations.
+
+    Attributes:
+        table: All examples of a file, memory-mapped (:data:`sanetune.data.examples.SCHEMA`).
+        conversations: All conversations of that file, memory-mapped.
+        rows: The rows of ``table`` that the split uses, ascending.
+    """
+
+    table: pa.Table
+    conversations: pa.Table
+    rows: list[int]
+
+    def example(self, index: int) -> dict[str, list[int]]:
+        """Return ``input_ids`` and ``labels`` of example ``index`` of the split."""
+        row = self.table.slice(self.rows[index], 1).select(["input_ids", "labels"])
+        values: dict[str, list[int]] = row.to_pylist()[0]
+        return values
+
+    def conversation(self, index: int) -> Conversation:
+        """Return the conversation behind example ``index`` of the split."""
+        return self.conversations_of(index, index + 1)[0]
+
+    def conversations_of(self, start: int, stop: int) -> list[Conversation]:
+        """Return the conversations behind the examples ``start`` to ``stop`` (exclusive) of the split."""
+        rows = self.rows[start:stop]
+        if not rows:
+            return []
+        # Only the part of a table that holds them: taking rows joins all that it is taken from.
+        part = self.table.column("conversation").slice(rows[0], rows[-1] - rows[0] + 1)
+        numbers = part.take([row - rows[0] for row in rows]).to_pylist()
+        whole = self.conversations.slice(numbers[0], numbers[-1] - numbers[0] + 1)
+        return conversations_of(whole.take([number - numbers[0] for number in numbers]))
+
+
+@dataclass
+class Prepared:
+    """Data ready for training.
+
+    ``train`` and ``validation`` have columns ``input_ids``, ``labels`` (-100 where masked), ``length`` and ``row``
+    (its row in the source); packs have lists ``seq_lengths`` and ``rows`` instead of ``row``. ``lost`` lists every
+    row dropped or cut, ``stats`` holds the figures, ``stop_token_ids`` the tokens that end the final turns.
+    ``refused`` are rows that the template cannot render (at most 1,000 of ``refused_count``); there are none unless
+    they were asked to be left out. ``sources``: what was read, by the name of the split that it was read for.
+    """
+
+    train: datasets.Dataset
+    validation: datasets.Dataset | None
+    tokenizer: PreTrainedTokenizerFast
+    packed: bool
+    max_length: int
+    stop_token_ids: list[int]
+    stats: dict[str, Any]
+    lost: list[dict[str, Any]]
+    fingerprint: str
+    origins: dict[str, Origin] = field(repr=False)
+    sources: Mapping[str, ConversationFile] = field(repr=False)
+    refused: list[TemplateError] = field(default_factory=list, repr=False)
+    refused_count: int = 0
+
+    def conversation(self, split: str, index: int) -> Conversation:
+        """Return the conversation behind example ``index`` of ``train`` or ``validation`` (before packing, in file
+        order)."""
+        return self.origins[split].conversation(index)
+
+    def conversations(self, split: str, limit: int | None = None) -> list[Conversation]:
+        """Return the first ``limit`` conversations of ``train`` or ``validation`` (unset: all), in file order."""
+        origin = self.origins[split]
+        stop = len(origin.rows[:limit])
+        parts = (origin.conversations_of(start, min(start + BATCH, stop)) for start in range(0, stop, BATCH))
+        return [conversation for part in parts for conversation in part]
