@@ -261,7 +261,7 @@ def package_versions(packages: Iterable[str]) -> dict[str, str | None]:
 def _device_words() -> str:
     import torch
 
-    from sanetune.config.facts import default_device
+    from sanetune.config.machine import default_device
 
     device = default_device()
     if device == "cuda":

@@ -124,7 +124,7 @@ def _looked(settings: Config, wanted: Wanted, files: Files) -> Outcome:
 
 
 def _corrected(settings: Config, wanted: Wanted, files: Files) -> Outcome:
-    from sanetune.config.facts import process_count
+    from sanetune.config.machine import process_count
     from sanetune.report.terminal.fixes import show
     from sanetune.workflows import fix as correcting
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sanetune.cli import guarded
+
+if TYPE_CHECKING:
+    from sanetune.planning.learning_rates import Method
 
 
 @click.command(name="init")
@@ -28,7 +32,7 @@ from sanetune.cli import guarded
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 @guarded
-def command(model: str, data: tuple[str, ...], out: Path, method: str | None, force: bool) -> None:
+def command(model: str, data: tuple[str, ...], out: Path, method: Method | None, force: bool) -> None:
     """Write a commented sanetune.yaml for MODEL and DATA, every value with its reason.
 
     MODEL is a folder or an id on the Hub; DATA one or several files, folders or ids of data sets.
@@ -38,7 +42,7 @@ def command(model: str, data: tuple[str, ...], out: Path, method: str | None, fo
     write_config(model, list(data), out, method=method, force=force)
     click.echo(f"Wrote {out}")
     file = shlex.quote(str(out))
-    click.echo(f"Next: sanetune data {file}   what is learnt")
+    click.echo(f"Next: sanetune data {file}   which tokens are in the loss")
     click.echo(f"      sanetune plan {file}   what a run will do")
     click.echo(f"      sanetune check {file}  what is wrong with it")
     click.echo(f"      sanetune train {file}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanetune.config.facts import default_device
+from sanetune.config.machine import default_device
 
 if TYPE_CHECKING:
     import torch

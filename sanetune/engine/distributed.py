@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sanetune.config.facts import process_count
+from sanetune.config.machine import process_count
 from sanetune.engine.devices import device_of
 
 if TYPE_CHECKING:

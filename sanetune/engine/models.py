@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sanetune.config.facts import Facts
+from sanetune.config.sizes import ModelSizes
 from sanetune.data.model_files import Location, locate
 from sanetune.engine.adapters import Adapter, Frozen, adapter_of, add_adapter, base_of, freeze
 from sanetune.engine.distributed import local_rank
@@ -262,20 +261,19 @@ def make_trainable(
     return tuned, freeze(tuned, section.freeze, section.train_only)
 
 
-def facts(model: PreTrainedModel, known: Facts = Facts()) -> Facts:  # noqa: B008 -- frozen
-    """Return ``known`` with the sizes of a loaded model, which files may misstate; tied weights count once."""
+def sizes_of(model: PreTrainedModel) -> ModelSizes:
+    """Return the sizes of a model that is built, with its adapter; tied weights count once."""
     config = model.config.get_text_config()
     weights = list(model.parameters())
     native = getattr(config, "dtype", None)
-    return replace(
-        known,
+    return ModelSizes(
         parameters=sum(weight.numel() for weight in weights),
         trainable=sum(weight.numel() for weight in weights if weight.requires_grad),
         hidden=int(getattr(config, "hidden_size", 0) or 0),
         layers=int(getattr(config, "num_hidden_layers", 0) or 0),
         context=int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 0),
         vocabulary=int(getattr(config, "vocab_size", 0) or 0),
-        native_dtype=None if native is None else str(native).removeprefix("torch."),
+        stored_dtype=None if native is None else str(native).removeprefix("torch."),
         model_type=str(config.model_type),
     )
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sanetune.evidence.run_settings import (
     DataSettings,
-    MachineSettings,
     ModelSettings,
     MonitoringSettings,
     RunSettings,
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
 
 def settings_of(plan: Plan, prepared: Prepared) -> RunSettings:
     """The run of ``plan`` in numbers; ``prepared`` are its rows."""
-    config, facts = plan.config, plan.facts
+    config = plan.config
     return RunSettings(
         _model(plan, len(prepared.tokenizer)),
-        MachineSettings(facts.device, facts.bf16, plan.steps.devices),
+        plan.sizes.machine,
         plan.steps,
         _data(plan, prepared),
         _monitoring(plan),
@@ -33,16 +32,16 @@ def settings_of(plan: Plan, prepared: Prepared) -> RunSettings:
 
 def _model(plan: Plan, tokens: int) -> ModelSettings:
     """``tokens``: ids of the tokenizer, to which the embedding is enlarged where it has fewer rows."""
-    section, train, facts = plan.config.model, plan.config.train, plan.facts
+    section, train, sizes = plan.config.model, plan.config.train, plan.sizes.model
     return ModelSettings(
         name=section.name,
         method=method_of(plan.config),
-        parameters=facts.parameters,
-        trainable=facts.trainable,
-        hidden=facts.hidden,
-        context=facts.context or None,
-        embedding_rows=max(facts.vocabulary, tokens),
-        stored_dtype=facts.native_dtype,
+        parameters=sizes.parameters,
+        trainable=sizes.trainable,
+        hidden=sizes.hidden,
+        context=sizes.context or None,
+        embedding_rows=max(sizes.vocabulary, tokens),
+        stored_dtype=sizes.stored_dtype,
         weights_dtype=section.dtype,
         bf16=bool(train.value("bf16")),
         fp16=bool(train.value("fp16")),

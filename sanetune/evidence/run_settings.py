@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from sanetune.config.machine import Machine
     from sanetune.config.schema import LossOn
     from sanetune.planning.learning_rates import Method
     from sanetune.planning.steps import StepPlan
@@ -41,18 +42,6 @@ class ModelSettings:
     """Commit, tag or branch on the Hub."""
     trust_remote_code: bool = False
     """Whether Python code of the model's repository is run."""
-
-
-@dataclass(frozen=True, slots=True)
-class MachineSettings:
-    """What the run trains on."""
-
-    device: str
-    """``cuda``, ``mps`` or ``cpu``."""
-    has_bf16: bool
-    """Whether the device computes in bf16."""
-    devices: int
-    """Devices that train together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +95,7 @@ class RunSettings:
     """A run in numbers."""
 
     model: ModelSettings
-    machine: MachineSettings
+    machine: Machine
     steps: StepPlan
     """Batch sizes, steps, learning rate and intervals. Its examples are packs where the data is packed."""
     data: DataSettings

@@ -6,9 +6,9 @@ from collections.abc import Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sanetune.config.machine import Machine
 from sanetune.evidence.run_settings import (
     DataSettings,
-    MachineSettings,
     ModelSettings,
     MonitoringSettings,
     RunSettings,
@@ -29,7 +29,7 @@ def settings_of(trainer: Trainer, loss_on: LossOn) -> RunSettings:
     device = args.device.type
     return RunSettings(
         _model(trainer.model, args),
-        MachineSettings(device, _has_bf16(device), max(1, args.world_size)),
+        Machine(device, _has_bf16(device), max(1, args.world_size)),
         _steps(args, examples),
         _data(trainer, examples or 0, loss_on),
         _monitoring(args),
@@ -37,9 +37,9 @@ def settings_of(trainer: Trainer, loss_on: LossOn) -> RunSettings:
 
 
 def _model(model: PreTrainedModel, args: TrainingArguments) -> ModelSettings:
-    from sanetune.engine.models import facts
+    from sanetune.engine.models import sizes_of
 
-    sizes = facts(model)
+    sizes = sizes_of(model)
     adapted = hasattr(model, "peft_config")
     quantised = getattr(model.config, "quantization_config", None) is not None
     return ModelSettings(
@@ -50,7 +50,7 @@ def _model(model: PreTrainedModel, args: TrainingArguments) -> ModelSettings:
         hidden=sizes.hidden,
         context=sizes.context or None,
         embedding_rows=model.get_input_embeddings().weight.shape[0],
-        stored_dtype=sizes.native_dtype,
+        stored_dtype=sizes.stored_dtype,
         weights_dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
         bf16=bool(args.bf16),
         fp16=bool(args.fp16),

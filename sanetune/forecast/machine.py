@@ -64,15 +64,15 @@ def machine_of(harness: ProbeHarness) -> Machine:
 
 def machine_from(plan: Plan) -> Machine:
     """What the plan alone tells of the machine: sizes, and nothing measured."""
-    facts, train = plan.facts, plan.config.train
+    model, train = plan.sizes.model, plan.config.train
     size = BYTES.get(str(plan.config.model.dtype), 4)
-    trained = facts.trainable * size
+    trained = model.trainable * size
     adapted = plan.config.model.adapter is not None
-    saved = trained if adapted else facts.parameters * size
+    saved = trained if adapted else model.parameters * size
     only = bool(train.value("save_only_model"))
     return Machine(
-        device=facts.device,
-        work=Work(facts.parameters - facts.trainable, facts.trainable, facts.layers, facts.hidden),
-        stored=StoredSizes(saved + (0 if only else 2 * trained), facts.parameters * size + (trained if adapted else 0)),
+        device=plan.sizes.machine.device,
+        work=Work(model.parameters - model.trainable, model.trainable, model.layers, model.hidden),
+        stored=StoredSizes(saved + (0 if only else 2 * trained), model.parameters * size + (trained if adapted else 0)),
         dtype="bfloat16" if train.value("bf16") else "float16" if train.value("fp16") else "float32",
     )

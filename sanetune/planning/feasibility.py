@@ -1,42 +1,46 @@
-"""What is given and cannot work, on this machine or with this data."""
+"""Refuses what is set and cannot work on this machine or with this data."""
 
 from __future__ import annotations
 
-from sanetune.config.facts import Facts
 from sanetune.config.messages import short
 from sanetune.config.schema import Config
+from sanetune.config.sizes import RunSizes
 from sanetune.errors import ConfigError
 
 HELD_OUT = 0.1
-"""The share that is proposed where none is held out."""
+"""The share of rows that is proposed where none is held out."""
 
 
-def refuse_impossible(config: Config, facts: Facts) -> None:
-    """ConfigError where something that is given can work neither on this machine nor with this data."""
-    _refuse_precision(config, facts)
-    if facts.train_examples and not facts.validation_examples:
+def refuse_impossible(config: Config, sizes: RunSizes) -> None:
+    """Check what is set against the machine and the data.
+
+    Raises:
+        ConfigError: Something cannot work on this machine, or needs validation rows that there are not.
+    """
+    _refuse_precision(config, sizes)
+    if sizes.data.train_examples and not sizes.data.validation_examples:
         _refuse_without_validation(config)
 
 
-def _refuse_precision(config: Config, facts: Facts) -> None:
+def _refuse_precision(config: Config, sizes: RunSizes) -> None:
     given = config.train.given
-    if given.get("bf16") and facts.device == "cuda" and not facts.bf16 and not given.get("use_cpu"):
+    if given.get("bf16") and sizes.machine.device == "cuda" and not sizes.machine.has_bf16 and not given.get("use_cpu"):
         raise ConfigError(
             "train.bf16 is true, and this GPU does not compute in bf16",
             "Ampere and later GPUs do.",
-            "Write fp16: true instead, or leave both open.",
+            "Write fp16: true instead, or leave both unset.",
             config.place("train.bf16"),
             {"train.bf16": False, "train.fp16": True},
         )
-    if given.get("fp16") and facts.device == "cpu":
+    if given.get("fp16") and sizes.machine.device == "cpu":
         raise ConfigError(
             "train.fp16 is true, and there is no GPU",
             "fp16 needs loss scaling, which only GPUs do well.",
-            "Leave fp16 and bf16 open, or write bf16: true.",
+            "Leave fp16 and bf16 unset, or write bf16: true.",
             config.place("train.fp16"),
             {"train.fp16": False},
         )
-    if config.model.quantization and facts.device != "cuda":
+    if config.model.quantization and sizes.machine.device != "cuda":
         raise ConfigError(
             f"model.quantization is {config.model.quantization}, and there is no CUDA GPU",
             "bitsandbytes trains on quantised weights on GPUs only.",

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sanetune import units
-from sanetune.config.facts import Facts
 from sanetune.config.schema import Config
+from sanetune.config.sizes import RunSizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ class StepPlan:
         return fields | {"equation": self.equation, "warmup_equation": self.warmup_equation}
 
 
-def step_plan(config: Config, facts: Facts) -> StepPlan:
-    """Count the steps of a run with ``config``, whose keys are resolved, on data and devices of ``facts``."""
+def step_plan(config: Config, sizes: RunSizes) -> StepPlan:
+    """Count the steps of a run with ``config``, whose keys are resolved, on the data and devices of ``sizes``."""
     train = config.train
 
     def interval(kind: str, *keys: str) -> float | None:
@@ -87,10 +87,10 @@ def step_plan(config: Config, facts: Facts) -> StepPlan:
         return next((float(value) for key in keys if (value := train.value(key))), None)
 
     return count_steps(
-        examples=facts.train_examples,
+        examples=sizes.data.train_examples,
         per_device=int(train.value("per_device_train_batch_size")),
         accumulation=int(train.value("gradient_accumulation_steps")),
-        devices=max(1, facts.devices),
+        devices=max(1, sizes.machine.devices),
         drop_last=bool(train.value("dataloader_drop_last")),
         epochs=float(train.value("num_train_epochs")),
         max_steps=int(train.value("max_steps")),
@@ -172,18 +172,22 @@ def count_steps(
 
 
 def batches_per_epoch(examples: int, per_device: int, devices: int, drop_last: bool = False) -> int:
-    """Batches on each device: a last, smaller batch counts unless dropped, and devices share evenly."""
+    """Return the batches that each device gets in one epoch. Devices get the same number.
+
+    >>> batches_per_epoch(97, 4, 2), batches_per_epoch(97, 4, 2, drop_last=True)
+    (13, 12)
+    """
     batches = examples // per_device if drop_last else math.ceil(examples / per_device)
     return batches // devices if drop_last else math.ceil(batches / devices)
 
 
 def steps_per_epoch(batches: int, accumulation: int) -> int:
-    """Optimizer steps in one epoch: the last one may add up fewer batches; at least one."""
+    """Return the optimizer steps in one epoch, at least 1; the last one may add up fewer batches."""
     return max(math.ceil(batches / accumulation), 1)
 
 
 def warmup_steps(warmup: float, total: int) -> int:
-    """Steps of warm-up: a number from 1 is a number of steps, one below 1 a share of all steps, rounded up."""
+    """Return the steps of warm-up. ``warmup`` below 1 is a share of all ``total`` steps, which is rounded up."""
     return int(warmup) if warmup >= 1 else math.ceil(total * warmup)
 
 
@@ -226,18 +230,28 @@ def notes_on(plan: StepPlan, *, evaluates: bool, validation_examples: int) -> li
     return notes
 
 
-def schedule(name: str, rate: float, warmup: int, total: int, kwargs: dict[str, Any], steps: list[int]) -> list[float]:
-    """Learning rate used in each of ``steps`` (counted from 1), from transformers' own scheduler functions.
+def schedule(
+    name: str, peak_lr: float, warmup: int, total: int, kwargs: Mapping[str, Any], steps: list[int]
+) -> list[float]:
+    """Return the learning rate in each of ``steps``, from transformers' own scheduler functions.
 
-    Raises ValueError for schedules that depend on the loss (reduce_lr_on_plateau, greedy), which nobody can draw
-    beforehand.
+    Args:
+        name: The schedule, as in ``lr_scheduler_type``.
+        peak_lr: Its highest learning rate.
+        warmup: Steps of warm-up.
+        total: Steps of the run.
+        kwargs: Arguments of the schedule, as in ``lr_scheduler_kwargs``.
+        steps: Steps, counted from 1.
+
+    Raises:
+        ValueError: The schedule depends on the loss (reduce_lr_on_plateau, greedy): nobody can draw it beforehand.
     """
     import torch
     from transformers import get_scheduler
 
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=rate)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=peak_lr)
     made = get_scheduler(name, optimizer, warmup, total, scheduler_specific_kwargs=dict(kwargs))
     if not isinstance(made, torch.optim.lr_scheduler.LambdaLR):
         raise ValueError(f"{name} depends on the loss")
     factor = made.lr_lambdas[0]
-    return [rate * float(factor(step - 1)) for step in steps]
+    return [peak_lr * float(factor(step - 1)) for step in steps]

@@ -1,23 +1,28 @@
-"""A first configuration for a model and data: what `sanetune init` writes."""
+"""Writes a first configuration for a model and data: what ``sanetune init`` does."""
 
 from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml.comments import CommentedMap
 
 from sanetune import units
 from sanetune.atomic import write_text
-from sanetune.config import facts, load, paths, yaml_edit
-from sanetune.config.facts import Facts
+from sanetune.config import load, paths, yaml_edit
+from sanetune.config.machine import this_machine
 from sanetune.config.schema import Config
+from sanetune.config.sizes import DataSizes, RunSizes
 from sanetune.errors import ConfigError, DataError
-from sanetune.planning import learning_rates
-from sanetune.planning import plan as planning
+from sanetune.planning.gather import model_sizes
+from sanetune.planning.plan import Plan, plan_with
+
+if TYPE_CHECKING:
+    from sanetune.planning.learning_rates import Method
 
 BYTES_PER_TRAINED = 16
 """Weight, gradient and two Adam moments, each in fp32."""
@@ -26,24 +31,48 @@ BYTES_PER_FROZEN = {"lora": 2.0, "qlora": 0.6}
 ROOM = 0.6
 """Share of the memory that weights and optimizer may take; the rest is for activations."""
 SAMPLE = 2000
-"""Rows that are tokenized to learn their lengths."""
-ESTIMATED = f"in the first {SAMPLE:,}"
+"""Rows that are tokenized to estimate the lengths of all."""
 
 DOCUMENTED: tuple[str, ...] = (
     "learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps",
     "lr_scheduler_type", "weight_decay", "eval_strategy", "eval_steps", "save_steps", "save_total_limit",
     "load_best_model_at_end", "logging_steps", "seed",
 )  # fmt: skip
-"""Keys of ``train`` that are written out; the rest is derived again in every run, for the machine it runs on."""
+"""Keys of ``train`` that are written out; the rest is inferred again in every run, for the machine it runs on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is written, and why."""
+
+    config: Config
+    sizes: RunSizes
+    """What unset values are inferred from."""
+    reasons: dict[str, str]
+    """Key of ``model`` or ``data`` -> the reason for its value."""
+    estimated: bool
+    """The sizes of the data are estimated from its first rows."""
 
 
 def write_config(
-    model: str, data: Sequence[str], out: Path, *, method: str | None = None, force: bool = False
+    model: str, data: Sequence[str], out: Path, *, method: Method | None = None, force: bool = False
 ) -> Config:
-    """Look at model and data, choose, and write a commented configuration to ``out``; returns it as read back.
+    """Choose a configuration for a model and data, and write it with a comment on each value.
 
-    ``method``: full, lora or qlora; None chooses by memory. Raises ConfigError when ``out`` is there and ``force``
-    is not set, ModelError and DataError where model or data cannot be used. Nothing is written then.
+    Args:
+        model: Folder of the model, or its id on the Hub.
+        data: Files, folders or ids of data sets.
+        out: The file to write. Nothing is written where an error is raised.
+        method: How to train; None: what fits into the memory of this machine.
+        force: Whether a file that is there already is replaced.
+
+    Returns:
+        The configuration, read from the file.
+
+    Raises:
+        ConfigError: ``out`` is there already, and ``force`` is not set.
+        ModelError: The model cannot be used.
+        DataError: The data cannot be used.
     """
     if out.exists() and not force:
         raise ConfigError(
@@ -51,42 +80,46 @@ def write_config(
             "It may hold your changes.",
             "Write another file with --out FILE, or replace it with --force.",
         )
-    config, found, why = _choose(model, data, method)
-    made = planning.plan_with(config, found)
-    text = _text(made, why, out)
+    choice = choose(model, data, method)
+    text = _text(choice, plan_with(choice.config, choice.sizes), out.parent.resolve())
     write_text(out, text, remedy="Give --out another file.")
     return load(out)
 
 
-def _choose(model: str, data: Sequence[str], method: str | None) -> tuple[Config, Facts, dict[str, str]]:
-    """The configuration, the facts about it, and the reasons for what is chosen outside ``train``."""
+def choose(model: str, data: Sequence[str], method: Method | None) -> Choice:
+    """Choose what to train and how; ``method`` None: by memory."""
     values: dict[str, Any] = {"model": {"name": model}, "data": {"train": list(data)}}
     config = load(values)
-    found = planning.sketch(config.model, facts.of_machine())
-    why = {"name": f"{units.count(found.parameters)} parameters, context of {found.context:,} tokens"}
-    method, why["adapter"] = (method, "as asked for") if method else _method(found)
+    sizes = RunSizes(model_sizes(config.model), this_machine())
+    reasons = {"name": f"{units.count(sizes.model.parameters)} parameters, context of {sizes.model.context:,} tokens"}
+    method, reasons["adapter"] = (method, "as asked for") if method else _method(sizes)
     if method != "full":
         values["model"]["adapter"] = "lora"
     if method == "qlora":
         values["model"]["quantization"] = "4bit"
-        why["quantization"] = "the frozen weights take about a quarter of the memory"
+        reasons["quantization"] = "the frozen weights take about a quarter of the memory"
     if not _has_template(config):
         values["model"]["chat_template"] = "chatml"
-        why["chat_template"] = "the tokenizer brings no chat template; ChatML is the usual choice for a base model"
+        reasons["chat_template"] = "the tokenizer brings no chat template; ChatML is the usual choice for a base model"
     config = load(values)
-    found = planning.sketch(config.model, found) if method != "full" else found
-    found, why["train"] = _rows(config, found)
-    about = "about " if ESTIMATED in why["train"] else ""
-    why["holdout"] = f"{about}{units.many(found.validation_examples, 'row')} held out and measured on"
-    return config, found, why
+    if method != "full":
+        sizes = replace(sizes, model=model_sizes(config.model))
+    rows, reasons["train"], estimated = _rows(config, sizes.model.context)
+    held_out = f"{units.many(rows.validation_examples, 'row')} held out for validation"
+    reasons["holdout"] = f"about {held_out}" if estimated else held_out
+    reasons["loss_on"] = "every assistant turn is in the loss (or: last, all)"
+    reasons["overlong"] = "rows longer than max_length are left out and listed (or: cut, error)"
+    return Choice(config, replace(sizes, data=rows), reasons, estimated)
 
 
-def _method(found: Facts) -> tuple[learning_rates.Method, str]:
-    room, full = found.memory * ROOM, found.parameters * BYTES_PER_TRAINED
-    need = f"{units.bytes_(full)} to train all weights (16 bytes each), of {units.bytes_(found.memory)} of memory"
-    if not found.memory or full <= room:
+def _method(sizes: RunSizes) -> tuple[Method, str]:
+    """How to train, by the memory that it takes, and the reason."""
+    memory, parameters = sizes.machine.memory, sizes.model.parameters
+    room, full = memory * ROOM, parameters * BYTES_PER_TRAINED
+    need = f"{units.bytes_(full)} to train all weights (16 bytes each), of {units.bytes_(memory)} of memory"
+    if not memory or full <= room:
         return "full", need
-    if found.device != "cuda" or found.parameters * BYTES_PER_FROZEN["lora"] <= room:
+    if sizes.machine.device != "cuda" or parameters * BYTES_PER_FROZEN["lora"] <= room:
         return "lora", f"it would take {need}"
     return "qlora", f"it would take {need}, and even 16-bit weights leave no room"
 
@@ -97,72 +130,92 @@ def _has_template(config: Config) -> bool:
     return chat_template(load_tokenizer(config.model)) is not None
 
 
-def _rows(config: Config, found: Facts) -> tuple[Facts, str]:
-    """Counts all rows, and tokenizes some of them to learn their lengths."""
-    from dataclasses import replace
+def _rows(config: Config, context: int) -> tuple[DataSizes, str, bool]:
+    """Count all rows, and tokenize some of them.
 
+    Args:
+        config: The configuration.
+        context: Tokens that the model can attend to; 0: not known.
+
+    Returns:
+        The sizes, in words what was found, and whether they are estimated.
+    """
     from sanetune.data.prepare import prepare
     from sanetune.data.sources import read
 
-    total = 0
-    for section in config.data.train:
-        count = read.count(read.Source(**section.model_dump()))
-        total += count or 0
+    total = sum(read.count(read.Source(**section.model_dump())) or 0 for section in config.data.train)
     if not total:
-        raise DataError("the data has no rows", "There is nothing to learn from.", "Check the files given as DATA.")
-    sample = load(config, [f"data.max_examples={SAMPLE}"]) if total > SAMPLE else config
-    prepared = prepare(sample, context=found.context or None)
-    seen = facts.with_data(found, prepared)
-    scale = total / max(1, min(total, SAMPLE))
-    seen = replace(
-        seen,
-        train_examples=round(seen.train_examples * scale),
-        validation_examples=round(seen.validation_examples * scale),
-        loss_tokens=round(seen.loss_tokens * scale),
+        raise DataError("the data has no rows", "There is nothing to train on.", "Check the files given as DATA.")
+    estimated = total > SAMPLE
+    sample = load(config, [f"data.max_examples={SAMPLE}"]) if estimated else config
+    prepared = prepare(sample, context=context or None)
+    sizes = DataSizes.of(prepared)
+    formats = ", ".join(str(name) for name in prepared.stats.get("forms", {}))
+    found = f"{units.many(total, 'row')} ({formats}), {sizes.mean_tokens:,.0f} tokens on average"
+    if not estimated:
+        return sizes, found, False
+    scale = total / SAMPLE
+    return (
+        replace(
+            sizes,
+            train_examples=round(sizes.train_examples * scale),
+            validation_examples=round(sizes.validation_examples * scale),
+            loss_tokens=round(sizes.loss_tokens * scale),
+        ),
+        f"{found} in the first {SAMPLE:,}",
+        True,
     )
-    forms = ", ".join(str(form) for form in prepared.stats.get("forms", {}))
-    reason = f"{total:,} row{'s' * (total != 1)} ({forms}), {seen.mean_tokens:,.0f} tokens on average"
-    return seen, reason + (f" {ESTIMATED}" if total > SAMPLE else "")
 
 
-def _text(made: planning.Plan, why: dict[str, str], out: Path) -> str:
-    """The file: sections in the order of the design, each value with its reason."""
-    config, steps = made.config, made.steps
-    base = out.parent.resolve()
-    tree = CommentedMap()
-    model = tree["model"] = CommentedMap({"name": _relative(config.model.name, base)})
-    if config.model.adapter is not None:
-        model["adapter"] = yaml_edit.plain(config.model.adapter)
-    for key in ("quantization", "chat_template"):
-        if getattr(config.model, key) is not None:
-            model[key] = getattr(config.model, key)
-    places = [_relative(source.path, base) for source in config.data.train]
-    data = tree["data"] = CommentedMap({"train": places[0] if len(places) == 1 else places})
-    data |= {"holdout": config.data.holdout, "loss_on": config.data.loss_on, "overlong": config.data.overlong}
-    train = tree["train"] = CommentedMap()
-    for key in DOCUMENTED:
-        if key in config.train.given:
-            train[key] = yaml_edit.plain(config.train.given[key])
-            yaml_edit.note(train, key, config.origins[f"train.{key}"].reason)
-    run = tree["run"] = CommentedMap({"name": config.run.name, "trackers": config.run.trackers})
-    why |= {"loss_on": "every assistant turn is learnt (or: last, all)"}
-    why |= {"overlong": "rows longer than max_length are left out and listed (or: cut, error)"}
-    for key in model:
-        yaml_edit.note(model, key, why.get(key, ""))
-    for key in data:
-        yaml_edit.note(data, key, why.get(key, ""))
+def _text(choice: Choice, plan: Plan, base: Path) -> str:
+    """The file, which will be in the folder ``base``."""
+    tree = CommentedMap({"model": _model(choice, base), "data": _data(choice, base), "train": _train(plan.config)})
+    run = tree["run"] = CommentedMap({"name": choice.config.run.name, "trackers": choice.config.run.trackers})
     yaml_edit.note(run, "name", "the run's folder is runs/NAME, beside this file")
     yaml_edit.note(run, "trackers", "also: wandb, trackio; metrics.jsonl is always written")
-    about = "about " if ESTIMATED in why.get("train", "") else ""
-    whole = made.facts.trainable == made.facts.parameters
-    trained = ("all" if whole else f"{units.count(made.facts.trainable)} of") + f" {units.count(made.facts.parameters)}"
-    head = f"""\
-    # Written by sanetune init. Change what you like; whatever you delete is derived again.
+    return _heading(choice, plan) + "\n" + yaml_edit.write(tree)
+
+
+def _heading(choice: Choice, plan: Plan) -> str:
+    steps, sizes = plan.steps, plan.sizes.model
+    about = "about " if choice.estimated else ""
+    trained = "all" if sizes.trainable == sizes.parameters else f"{units.count(sizes.trainable)} of"
+    return textwrap.dedent(f"""\
+    # Written by sanetune init. Change what you like; whatever you delete is inferred again.
     # Effective batch size: {steps.equation}
     # Steps: {about}{steps.steps_per_epoch:,} per epoch, {steps.total_steps:,} in all, {steps.warmup_steps:,} of warm-up
-    # Trains {trained} parameters
-    """
-    return textwrap.dedent(head) + "\n" + yaml_edit.write(tree)
+    # Trains {trained} {units.count(sizes.parameters)} parameters
+    """)
+
+
+def _model(choice: Choice, base: Path) -> CommentedMap:
+    section = choice.config.model
+    values = CommentedMap({"name": _relative(section.name, base)})
+    for key in ("adapter", "quantization", "chat_template"):
+        if getattr(section, key) is not None:
+            values[key] = yaml_edit.plain(getattr(section, key))
+    return _noted(values, choice.reasons)
+
+
+def _data(choice: Choice, base: Path) -> CommentedMap:
+    section = choice.config.data
+    sources = [_relative(source.path, base) for source in section.train]
+    values = CommentedMap({"train": sources[0] if len(sources) == 1 else sources})
+    values |= {"holdout": section.holdout, "loss_on": section.loss_on, "overlong": section.overlong}
+    return _noted(values, choice.reasons)
+
+
+def _train(resolved: Config) -> CommentedMap:
+    given = resolved.train.given
+    values = CommentedMap({key: yaml_edit.plain(given[key]) for key in DOCUMENTED if key in given})
+    return _noted(values, {key: resolved.origins[f"train.{key}"].reason for key in values})
+
+
+def _noted(values: CommentedMap, reasons: Mapping[str, str]) -> CommentedMap:
+    """``values`` with the reasons for them as comments."""
+    for key in values:
+        yaml_edit.note(values, key, reasons.get(key, ""))
+    return values
 
 
 def _relative(text: str, base: Path) -> str:

@@ -131,7 +131,7 @@ class _Before:
         fit_to_tokenizer(model, prepared.tokenizer)
         self.answers = answers(model, prepared, self.prompts)
         self.loss = comparing.validation_loss(model, prepared)
-        if plan.facts.devices == 1 and not plan.config.model.quantization:
+        if plan.sizes.machine.devices == 1 and not plan.config.model.quantization:
             self.model = model
         run.write_json(run.samples, {"before": [_plain(answer) for answer in self.answers], "base_loss": self.loss})
 
@@ -150,7 +150,7 @@ def _plain(answer: Answer) -> dict[str, Any]:
 
 def _write_beginning(run: Run, plan: Plan, prepared: Prepared) -> None:
     write_text(run.config, yaml_edit.dump(plan.config))
-    run.write_versions(plan.facts.device)
+    run.write_versions(plan.sizes.machine.device)
     run.write_json(run.data, {"stats": prepared.stats, "lost": prepared.lost, "fingerprint": prepared.fingerprint})
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
+from sanetune.config.machine import Machine
 from sanetune.evidence.registry import Evidence
 from sanetune.evidence.run_settings import (
     DataSettings,
-    MachineSettings,
     ModelSettings,
     MonitoringSettings,
     RunSettings,
@@ -67,7 +67,7 @@ def numbers(**changed: Any) -> RunSettings:
 
 PARTS = {
     "model": ModelSettings,
-    "machine": MachineSettings,
+    "machine": Machine,
     "steps": StepPlan,
     "data": DataSettings,
     "monitoring": MonitoringSettings,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from sanetune.config import load, yaml_edit
-from sanetune.config.facts import Facts
 from sanetune.planning.defaults import resolve
+from tests.sizes import sizes
 
-FACTS = Facts(parameters=260_032, trainable=1, hidden=64, train_examples=990, validation_examples=110, mean_tokens=120)
+FACTS = sizes(parameters=260_032, trainable=1, hidden=64, train_examples=990, validation_examples=110, mean_tokens=120)
 
 
 def test_the_resolved_configuration_reads_back_the_same(tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ def test_loads_a_folder_with_its_own_dtype_or_the_one_asked_for(base: Path) -> N
 
 
 def test_facts_count_tied_weights_once(base: Path) -> None:
-    facts = models.facts(models.load_model(section(base)))
-    assert (facts.parameters, facts.trainable, facts.layers, facts.hidden) == (260_032, 260_032, 5, 64)
-    assert (facts.vocabulary, facts.context, facts.native_dtype) == (512, 512, "float32")
+    sizes = models.sizes_of(models.load_model(section(base)))
+    assert (sizes.parameters, sizes.trainable, sizes.layers, sizes.hidden) == (260_032, 260_032, 5, 64)
+    assert (sizes.vocabulary, sizes.context, sizes.stored_dtype) == (512, 512, "float32")
 
 
 @pytest.mark.parametrize(

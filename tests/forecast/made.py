@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sanetune.config.facts import Facts
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.curves.series import Curve
@@ -16,6 +15,7 @@ from sanetune.forecast.machine import Machine
 from sanetune.planning.plan import Plan, plan_with
 from sanetune.probes.device_speed import Work
 from sanetune.probes.results import Timing, Trial
+from tests.sizes import sizes
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 
@@ -28,15 +28,15 @@ def config(**sections: Any) -> Config:
 
 def planned(settings: Config, **known: Any) -> Plan:
     """Its plan on 1,000 examples of 100 tokens."""
-    facts = {"parameters": 1_000_000, "trainable": 1_000_000, "hidden": 64, "layers": 2, "train_examples": 1_000}
-    facts |= {"validation_examples": 100, "mean_tokens": 100.0, "loss_tokens": 40_000}
-    return plan_with(settings, Facts(**(facts | known)))
+    usual = {"parameters": 1_000_000, "trainable": 1_000_000, "hidden": 64, "layers": 2, "train_examples": 1_000}
+    usual |= {"validation_examples": 100, "mean_tokens": 100.0, "loss_tokens": 40_000}
+    return plan_with(settings, sizes(**(usual | known)))
 
 
 def rows(plan: Plan) -> Any:
     """What preparing would have given for it."""
-    examples, held = plan.facts.train_examples, plan.facts.validation_examples
-    mean = plan.facts.mean_tokens
+    examples, held = plan.sizes.data.train_examples, plan.sizes.data.validation_examples
+    mean = plan.sizes.data.mean_tokens
     stats = {"train": {"tokens": round(examples * mean), "examples": examples}}
     if held:
         stats["validation"] = {

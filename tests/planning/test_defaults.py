@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,20 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanetune.config import load
-from sanetune.config.facts import Facts
+from sanetune.config.sizes import RunSizes
 from sanetune.errors import ConfigError
 from sanetune.planning.defaults import RULES, resolve
 from sanetune.planning.learning_rates import learning_rate
 from sanetune.planning.steps import step_plan
+from tests.sizes import sizes
 
-SMALL = Facts(
+SMALL = sizes(
     parameters=260_032, trainable=260_032, hidden=64, train_examples=990, validation_examples=110, mean_tokens=120
 )
-LARGE = replace(SMALL, parameters=7_000_000_000, hidden=4096, device="cuda", bf16=True, train_examples=52_000)
+LARGE = sizes(SMALL, parameters=7_000_000_000, hidden=4096, device="cuda", has_bf16=True, train_examples=52_000)
 
 
-def made(facts: Facts = SMALL, model: dict[str, Any] | None = None, **keys: object):
-    return resolve(load({"model": {"name": "m", **(model or {})}, "data": {"train": "d"}, "train": keys}), facts)
+def made(known: RunSizes = SMALL, model: dict[str, Any] | None = None, **keys: object):
+    return resolve(load({"model": {"name": "m", **(model or {})}, "data": {"train": "d"}, "train": keys}), known)
 
 
 def test_every_derived_value_has_a_reason() -> None:
@@ -80,37 +80,37 @@ def test_no_rate_is_outside_of_what_recipes_have_used(method, parameters, hidden
 
 
 @pytest.mark.parametrize(
-    ("facts", "model", "want"),
+    ("known", "model", "want"),
     [
         (SMALL, {}, {"bf16": False, "use_cpu": True, "activation_checkpointing": False}),
         (LARGE, {}, {"bf16": True, "activation_checkpointing": True}),
-        (replace(LARGE, bf16=False), {}, {"bf16": False, "fp16": True}),
+        (sizes(LARGE, has_bf16=False), {}, {"bf16": False, "fp16": True}),
     ],
 )
-def test_precision_follows_the_device(facts, model, want) -> None:
-    assert made(facts, model).train.given.items() >= want.items()
+def test_precision_follows_the_device(known, model, want) -> None:
+    assert made(known, model).train.given.items() >= want.items()
 
 
 @pytest.mark.parametrize(
-    ("facts", "model", "want"),
+    ("known", "model", "want"),
     [
         (SMALL, {}, "float32"),
         (LARGE, {}, "float32"),
         (LARGE, {"adapter": "lora"}, "bfloat16"),
-        (replace(LARGE, bf16=False), {"adapter": "lora"}, "float16"),
+        (sizes(LARGE, has_bf16=False), {"adapter": "lora"}, "float16"),
         (SMALL, {"adapter": "lora"}, "float32"),
         (LARGE, {"dtype": "bf16"}, "bfloat16"),
     ],
 )
-def test_weights_are_only_held_in_16_bits_where_they_are_frozen(facts, model, want) -> None:
-    assert made(facts, model).model.dtype == want
+def test_weights_are_only_held_in_16_bits_where_they_are_frozen(known, model, want) -> None:
+    assert made(known, model).model.dtype == want
 
 
 def test_the_best_checkpoint_is_kept_where_there_is_validation() -> None:
     config = made()
     assert config.train["load_best_model_at_end"] is True
     assert config.train["eval_steps"] == config.train["save_steps"]
-    assert made(replace(SMALL, validation_examples=0)).train["load_best_model_at_end"] is False
+    assert made(sizes(SMALL, validation_examples=0)).train["load_best_model_at_end"] is False
 
 
 @pytest.mark.parametrize(
@@ -150,9 +150,9 @@ def test_evaluation_and_saving_fit_each_other_whatever_is_given(keys, tmp_path) 
 def test_whatever_is_given_the_rest_is_filled_in_and_holds_together(
     examples, validation, devices, tokens, keys
 ) -> None:
-    facts = replace(SMALL, train_examples=examples, validation_examples=validation, devices=devices, mean_tokens=tokens)
-    config = made(facts, **keys)
-    plan = step_plan(config, facts)
+    known = sizes(SMALL, train_examples=examples, validation_examples=validation, devices=devices, mean_tokens=tokens)
+    config = made(known, **keys)
+    plan = step_plan(config, known)
     assert plan.total_steps >= 1
     assert plan.effective == plan.per_device * plan.accumulation * plan.devices
     assert {key for key, _ in RULES} - set(config.train.given) <= {
@@ -165,22 +165,22 @@ def test_whatever_is_given_the_rest_is_filled_in_and_holds_together(
 
 def test_a_small_data_set_gets_enough_steps() -> None:
     for examples in (200, 1_000, 10_000, 100_000):
-        facts = replace(SMALL, train_examples=examples)
-        steps = step_plan(made(facts), facts).total_steps
+        known = sizes(SMALL, train_examples=examples)
+        steps = step_plan(made(known), known).total_steps
         assert steps >= 150, (examples, steps)
 
 
 @pytest.mark.parametrize(
-    ("facts", "model", "keys", "says"),
+    ("known", "model", "keys", "says"),
     [
-        (replace(LARGE, bf16=False), {}, {"bf16": True}, "does not compute in bf16"),
+        (sizes(LARGE, has_bf16=False), {}, {"bf16": True}, "does not compute in bf16"),
         (SMALL, {}, {"fp16": True}, "no GPU"),
         (SMALL, {"adapter": "lora", "quantization": "4bit"}, {}, "no CUDA GPU"),
-        (replace(SMALL, validation_examples=0), {}, {"load_best_model_at_end": True}, "no validation rows"),
-        (replace(SMALL, validation_examples=0), {}, {"eval_strategy": "steps"}, "no validation rows"),
-        (replace(SMALL, validation_examples=0), {}, {"early_stopping_patience": 3}, "no validation rows"),
+        (sizes(SMALL, validation_examples=0), {}, {"load_best_model_at_end": True}, "no validation rows"),
+        (sizes(SMALL, validation_examples=0), {}, {"eval_strategy": "steps"}, "no validation rows"),
+        (sizes(SMALL, validation_examples=0), {}, {"early_stopping_patience": 3}, "no validation rows"),
     ],
 )
-def test_what_cannot_work_here_is_refused(facts, model, keys, says) -> None:
+def test_what_cannot_work_here_is_refused(known, model, keys, says) -> None:
     with pytest.raises(ConfigError, match=says):
-        made(facts, model, **keys)
+        made(known, model, **keys)

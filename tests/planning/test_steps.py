@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanetune.config import load
-from sanetune.config.facts import Facts
 from sanetune.planning import plan as planning
 from sanetune.planning.steps import batches_per_epoch, notes_on, schedule, step_plan, steps_per_epoch, warmup_steps
+from tests.sizes import sizes
 
 LEAST: dict[str, Any] = {"model": {"name": "m"}, "data": {"train": "d"}}
 
 
 def planned(examples: int, devices: int = 1, **keys: object):
-    return step_plan(load({**LEAST, "train": keys}), Facts(train_examples=examples, devices=devices))
+    return step_plan(load({**LEAST, "train": keys}), sizes(train_examples=examples, devices=devices))
 
 
 def trainer(folder: Path, examples: int, **keys: object):
@@ -159,7 +159,7 @@ def test_what_will_not_happen_is_noted() -> None:
 def test_schedules_are_compared_at_the_same_steps() -> None:
     plan = planning.plan_with(
         load({**LEAST, "train": {"learning_rate": 1e-3, "warmup_steps": 10, "max_steps": 100}}),
-        Facts(parameters=10**6, hidden=64, train_examples=1000, validation_examples=10, mean_tokens=50),
+        sizes(parameters=10**6, hidden=64, train_examples=1000, validation_examples=10, mean_tokens=50),
     )
     table = plan.schedules
     assert set(table.sampled) == {"cosine", "linear", "constant_with_warmup"}
@@ -175,14 +175,14 @@ def test_schedules_are_compared_at_the_same_steps() -> None:
 def test_a_schedule_that_follows_the_loss_is_not_invented() -> None:
     config = load({**LEAST, "train": {"lr_scheduler_type": "reduce_lr_on_plateau", "eval_strategy": "steps"}})
     plan = planning.plan_with(
-        config, Facts(parameters=10**6, hidden=64, train_examples=100, validation_examples=9, mean_tokens=9)
+        config, sizes(parameters=10**6, hidden=64, train_examples=100, validation_examples=9, mean_tokens=9)
     )
     assert plan.schedules.undrawable == ("reduce_lr_on_plateau",)
 
 
 def test_the_table_of_combinations_holds_the_chosen_one_once() -> None:
     config = load({**LEAST, "train": {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 8}})
-    plan = planning.plan_with(config, Facts(parameters=10**6, hidden=64, train_examples=5000, mean_tokens=9))
+    plan = planning.plan_with(config, sizes(parameters=10**6, hidden=64, train_examples=5000, mean_tokens=9))
     chosen = [one for one in plan.combinations if one.chosen]
     assert [(one.per_device, one.accumulation, one.devices, one.effective) for one in chosen] == [(4, 8, 1, 32)]
     for one in plan.combinations:

@@ -49,7 +49,7 @@ def view(
         proof_note: When the results of the experiments were made, if not now.
     """
     prepared, plan = _got(evidence, "prepared"), _got(evidence, "plan")
-    found = known_versions or versions(plan.facts.device if plan else None)
+    found = known_versions or versions(plan.sizes.machine.device if plan else None)
     return PageView(
         report=report,
         examples=_examples(prepared, evidence, report) if prepared else (),

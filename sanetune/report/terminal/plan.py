@@ -16,7 +16,7 @@ from sanetune.errors import RunError
 from sanetune.report.terminal.grid import drawing
 
 if TYPE_CHECKING:
-    from sanetune.config.facts import Facts
+    from sanetune.config.machine import Machine
     from sanetune.planning.plan import Plan
 
 WIDTH = 80
@@ -45,30 +45,31 @@ def _title(words: str) -> Text:
 
 
 def _heading(plan: Plan) -> RenderableType:
-    facts, model = plan.facts, plan.config.model
+    sizes, data, model = plan.sizes.model, plan.sizes.data, plan.config.model
     method = "all weights"
     if model.adapter is not None:
         method = f"LoRA, rank {model.adapter.r}" + (f", on {model.quantization} weights" if model.quantization else "")
-    elif facts.trainable < facts.parameters:
+    elif sizes.trainable < sizes.parameters:
         method = "part of the weights"
     lines = [Text.assemble(("Plan for ", "bold"), (_last(model.name), "bold cyan"))]
-    if facts.parameters:
-        some = f"{units.count(facts.trainable)} of them trained ({units.share(facts.trainable / facts.parameters)})"
-        trained = f"{some}: {method}" if facts.trainable < facts.parameters else "all of them trained"
-        where = "the CPU" if (facts.device, facts.devices) == ("cpu", 1) else _devices(facts)
-        lines.append(Text(f"{units.count(facts.parameters)} parameters, {trained}, on {where}"))
+    if sizes.parameters:
+        some = f"{units.count(sizes.trainable)} of them trained ({units.share(sizes.trainable / sizes.parameters)})"
+        trained = f"{some}: {method}" if sizes.trainable < sizes.parameters else "all of them trained"
+        where = _devices(plan.sizes.machine)
+        lines.append(Text(f"{units.count(sizes.parameters)} parameters, {trained}, on {where}"))
     packed = "pack" if plan.config.train.get("packing") else "example"
     lines.append(
         Text(
-            f"{units.many(plan.steps.examples, packed)} to train on, {facts.validation_examples:,} to validate on;"
-            f" about {facts.mean_tokens:,.0f} tokens each"
+            f"{units.many(plan.steps.examples, packed)} to train on, {data.validation_examples:,} to validate on;"
+            f" about {data.mean_tokens:,.0f} tokens each"
         )
     )
     return Group(*lines, Text(""))
 
 
-def _devices(facts: Facts) -> str:
-    return units.many(facts.devices, f"{facts.device} device")
+def _devices(machine: Machine) -> str:
+    one_cpu = (machine.device, machine.devices) == ("cpu", 1)
+    return "the CPU" if one_cpu else units.many(machine.devices, f"{machine.device} device")
 
 
 def _last(name: str) -> str:

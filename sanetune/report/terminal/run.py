@@ -36,10 +36,10 @@ def heading(plan: Plan, prepared: Prepared, run: Run, console: Console, gate: Se
     rows.add_column(style="cyan", no_wrap=True)
     rows.add_column(overflow="fold")
     rows.add_row("model", Text(plan.config.model.name))
-    if plan.facts.parameters:
-        whole = plan.facts.trainable == plan.facts.parameters
-        trained = "all of them" if whole else units.count(plan.facts.trainable)
-        rows.add_row("parameters", f"{units.count(plan.facts.parameters)}, {trained} trained")
+    if plan.sizes.model.parameters:
+        whole = plan.sizes.model.trainable == plan.sizes.model.parameters
+        trained = "all of them" if whole else units.count(plan.sizes.model.trainable)
+        rows.add_row("parameters", f"{units.count(plan.sizes.model.parameters)}, {trained} trained")
     rows.add_row("data", _data(stats))
     for reason, figures in stats["lost"].items():
         rows.add_row(

@@ -10,20 +10,21 @@ import pytest
 from rich.console import Console
 
 from sanetune.config import load
-from sanetune.config.facts import Facts
+from sanetune.config.sizes import RunSizes
 from sanetune.errors import RunError
 from sanetune.planning import plan as planning
 from sanetune.report.terminal import plan as view
+from tests.sizes import sizes
 
-FACTS = Facts(
-    parameters=7_615_616_512, trainable=40_370_176, hidden=3584, layers=28, device="cuda", bf16=True, devices=8,
+FACTS = sizes(
+    parameters=7_615_616_512, trainable=40_370_176, hidden=3584, layers=28, device="cuda", has_bf16=True, devices=8,
     train_examples=123_457, validation_examples=1_234, mean_tokens=812.3,
 )  # fmt: skip
 
 
-def made(facts: Facts = FACTS, name: str = "owner/model", **train: object) -> planning.Plan:
+def made(known: RunSizes = FACTS, name: str = "owner/model", **train: object) -> planning.Plan:
     values = {"model": {"name": name, "adapter": "lora"}, "data": {"train": "d"}, "train": train}
-    return planning.plan_with(load(values), facts)
+    return planning.plan_with(load(values), known)
 
 
 def shown(plan: planning.Plan, width: int = 80) -> str:
@@ -50,18 +51,18 @@ def test_it_says_batch_steps_and_warmup_with_their_equations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "train"),
+    ("known", "train"),
     [
         (FACTS, {}),
         (FACTS, {"max_seq_length": 2048, "warmup_ratio": 0.1, "overwrite_output_dir": True}),
         (FACTS, {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.1}}),
         (FACTS, {"lr_scheduler_type": "greedy"}),
         (FACTS, {"learning_rate": 0}),
-        (Facts(parameters=5, hidden=2, train_examples=1, mean_tokens=3), {"max_steps": 1}),
+        (sizes(parameters=5, hidden=2, train_examples=1, mean_tokens=3), {"max_steps": 1}),
     ],
 )
-def test_it_fits_80_columns(facts: Facts, train: dict) -> None:
-    text = shown(made(facts, **train))
+def test_it_fits_80_columns(known: RunSizes, train: dict) -> None:
+    text = shown(made(known, **train))
     assert max(map(len, text.splitlines())) <= 80
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
 

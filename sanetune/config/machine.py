@@ -1,0 +1,51 @@
+"""What this machine trains on: its device, how many of them, their memory and whether they compute in bf16."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The devices that a run trains on."""
+
+    device: str = "cpu"
+    """``cuda``, ``mps`` or ``cpu``."""
+    has_bf16: bool = False
+    """Whether the device computes in bf16."""
+    devices: int = 1
+    """Devices that train together, here and on other machines of the launch."""
+    memory: int = 0
+    """Bytes of one device, or of the machine for a CPU; 0: not known."""
+
+
+def this_machine(devices: int | None = None) -> Machine:
+    """Return the device that training will use here, and what it can do.
+
+    Args:
+        devices: Number of devices (``run.devices``); None: one for each process of this launch.
+    """
+    import psutil
+    import torch
+
+    count = devices or process_count()
+    device = default_device()
+    if device == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return Machine(device, has_bf16, count, torch.cuda.get_device_properties(0).total_memory)
+    return Machine(device, devices=count, memory=int(psutil.virtual_memory().total))
+
+
+def default_device() -> str:
+    """Return "cuda", "mps" or "cpu": the best device of this machine."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def process_count() -> int:
+    """Return the number of processes of this launch (torchrun's WORLD_SIZE); 1 where there was none."""
+    return max(1, int(os.environ.get("WORLD_SIZE") or 1))
