@@ -1,8 +1,8 @@
 """Looks up learning rates in published recipes, by method and model size.
 
 Sources:
-- the law of tinker-cookbook (``hyperparam_utils.get_lr``, 2026-08): learning rate = 5e-5 x M x (2000 / hidden) ^ 0.781, M =
-  10 for LoRA and 1 for training all weights. It meets what was measured on a Llama of 260 thousand parameters (7e-4
+- the law of tinker-cookbook (``hyperparam_utils.get_lr``, 2026-08): 5e-5 x M x (2000 / hidden) ^ 0.781, with M = 10
+  for LoRA and 1 for training all weights. It meets what was measured on a Llama of 260 thousand parameters (7e-4
   against a best of 1e-3).
 - Alpaca, Zephyr and Tulu 2: 2e-5 for all weights of 7-billion models; Alpaca, Tulu 2 and s1: 1e-5 from 13 billion on.
 - Tinker's sweep over 35 models from 1 to 550 billion parameters: LoRA at 3e-4 is best in 22 of them, at most 0.02
