@@ -80,16 +80,17 @@ def refusal(folder: Path, file: Path) -> None:
 
 def main() -> None:
     from sanetune.config.load import load
-    from sanetune.workflows import check as checking
+    from sanetune.report.html.collect import page_of
+    from sanetune.workflows.check import evidence_of, run_checks
 
     with tempfile.TemporaryDirectory() as name:
         os.environ["SANETUNE_CACHE"] = f"{name}/cache"
         folder = Path(name)
         os.chdir(folder)
         settings = load(injected(folder).name)
-        with checking.evidence_of(settings) as evidence:
-            report = checking.look(settings, evidence)
-            page = checking.page(settings, evidence, report)
+        with evidence_of(settings) as evidence:
+            report = run_checks(settings, evidence)
+            page = page_of(settings, evidence, report)
         terminal(report, ROOT / "docs/check.svg")
         screenshot(page, ROOT / "docs/report.png")
         refusal(Path("demo-run"), ROOT / "docs/fault.svg")

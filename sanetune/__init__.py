@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sanetune.api import check, compare, plan, prepare, train
+    from sanetune.callback import Gate, guard
     from sanetune.config import Config, load
     from sanetune.errors import UserError
-    from sanetune.workflows.callback import Gate
 
 __version__ = "0.1.0"
 
 _WHERE = {
     "check": "sanetune.api",
-    "Gate": "sanetune.workflows.callback",
+    "guard": "sanetune.callback",
+    "Gate": "sanetune.callback",
     "train": "sanetune.api",
     "prepare": "sanetune.api",
     "plan": "sanetune.api",
@@ -28,7 +29,19 @@ _WHERE = {
     "UserError": "sanetune.errors",
 }
 
-__all__ = ["Config", "Gate", "UserError", "__version__", "check", "compare", "load", "plan", "prepare", "train"]
+__all__ = [
+    "Config",
+    "Gate",
+    "UserError",
+    "__version__",
+    "check",
+    "compare",
+    "guard",
+    "load",
+    "plan",
+    "prepare",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the commands do, as functions: each plugs the parts together and leaves the work to them."""
+"""What the commands do, as functions for scripts."""
 
 from __future__ import annotations
 
@@ -6,69 +6,93 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from transformers import Trainer
 
     from sanetune.config.schema import LossOn
     from sanetune.data.prepare import Prepared
     from sanetune.events import Publish
     from sanetune.finding import Report
     from sanetune.planning.plan import Plan
-    from sanetune.report.terminal.compare import Comparison
-    from sanetune.runs import Run
+    from sanetune.probes.results import Comparison
     from sanetune.workflows.train import Trained
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Config
 """A configuration: the path of a YAML file, a mapping with its sections, or one that is loaded already."""
 
+Level = Literal["static", "probe", "trial"]
+"""How deep a check goes."""
+
 
 def prepare(config: Source, *overrides: str, console: Console | None = None) -> Prepared:
-    """The rows of ``config`` as ids and labels, ready for any trainer; see
-    :class:`sanetune.data.prepare.Prepared`."""
-    from sanetune.data.prepare import prepare as prepared
-    from sanetune.report.terminal.progress import ProgressBar
+    """Prepare the rows of ``config`` as token ids and labels, ready for any trainer.
 
-    return prepared(load(config, overrides), publish=ProgressBar(console))
+    Args:
+        config: The configuration.
+        overrides: ``section.key=value``, each.
+        console: Where progress is shown; None: standard error.
+    """
+    from sanetune.data.prepare import prepare
+    from sanetune.report.terminal.live import LiveTerminal
+
+    return prepare(load(config, overrides), publish=LiveTerminal(console))
 
 
 def plan(config: Source, *overrides: str) -> Plan:
-    """What a run will do, without training: batches, steps, schedules, every open value with its reason."""
-    from sanetune.planning.plan import plan as planned
+    """Work out what a run will do, without training: batches, steps, schedules, every default with its reason.
 
-    return planned(load(config, overrides))
+    Args:
+        config: The configuration.
+        overrides: ``section.key=value``, each.
+    """
+    from sanetune.planning.plan import plan
+
+    return plan(load(config, overrides))
 
 
 def check(
-    subject: Source | Any,
+    subject: Source | Trainer,
     *overrides: str,
-    level: str | None = None,
+    level: Level | None = None,
     loss_on: LossOn | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     console: Console | None = None,
 ) -> Report:
-    """Looks at a run before it begins: a configuration, or a built transformers or TRL trainer.
+    """Check a run before it begins: a configuration, or a built transformers or TRL trainer.
 
-    ``level``: static looks only; probe also passes a few batches through the real model; trial also trains it for a
-    while (the last two of a configuration). Open: what the configuration's ``check.level`` says, which is trial.
-    Of a trainer, the very batches that it would train on are read, and nothing in it is changed; ``loss_on`` says which
-    tokens are meant to be learnt (assistant, last or all; open, it is read off the rows). A configuration says that
-    itself. ``select`` and ``ignore`` name checks or families. The report has ``verdict``, ``findings`` and
-    ``raise_if_failed()``.
+    Of a trainer, the very batches that it would train on are read, and nothing in it is changed.
+
+    Args:
+        subject: A configuration or a trainer.
+        overrides: ``section.key=value``, each; for a configuration.
+        level: ``static`` loads no weights; ``probe`` also passes a few batches through the real model; ``trial`` also
+            trains it for a while, and undoes that. None: what ``check.level`` of the configuration says, which is
+            ``trial`` unless it is set. A trainer is checked statically.
+        loss_on: For a trainer: which tokens are meant to be in the loss; None: it is read off the rows. A
+            configuration says so itself.
+        select: Names of checks or families that are run; none: all.
+        ignore: Names of checks or families that are left out.
+        console: Where progress is shown; None: standard error.
+
+    Returns:
+        A report with ``verdict``, ``findings`` and ``raise_if_failed()``.
     """
-    from sanetune.workflows import check as checking
+    from sanetune.report.terminal.live import LiveTerminal
+    from sanetune.workflows.check import check_trainer, evidence_of, run_checks
 
     if hasattr(subject, "get_train_dataloader"):
-        return checking.look_at_trainer(subject, loss_on=loss_on, select=select, ignore=ignore)
+        return check_trainer(subject, loss_on=loss_on, select=select, ignore=ignore)
     settings = load(subject, overrides)
-    deep = level or settings.check.level
-    with checking.evidence_of(settings, console, deep) as evidence:
-        return checking.look(settings, evidence, select, ignore, deep)
+    deepest = level or settings.check.level
+    with evidence_of(settings, LiveTerminal(console), deepest) as evidence:
+        return run_checks(settings, evidence, select, ignore, deepest)
 
 
 def train(
@@ -79,81 +103,71 @@ def train(
     console: Console | None = None,
     listeners: Sequence[Publish] = (),
 ) -> Trained:
-    """Fine-tunes as ``config`` says and leaves everything in the run's folder.
+    """Fine-tune as ``config`` says, and leave everything in the run's folder.
 
-    Starts with a clearance that fits, which a passed check leaves in the run; without one the run is checked first, at
-    ``check.level``, and :class:`sanetune.finding.GateError` raised where the check fails. ``unchecked``: the reason to
-    train without; it stands in the run's clearance, report and model card.
-    ``resume`` goes on from the last complete checkpoint. ``listeners`` get its events (:mod:`sanetune.events`), on the
-    main process. Raises UserError for what the user can mend, KeyboardInterrupt after a checkpoint when stopped.
+    Training starts with a clearance that fits, which a passed check leaves in the run. Without one the run is checked
+    first, at ``check.level``.
+
+    Args:
+        config: The configuration.
+        overrides: ``section.key=value``, each.
+        resume: Whether to go on from the last complete checkpoint.
+        unchecked: The reason to train without a check; it is shown in the run's clearance, report and model card.
+        console: Where progress is shown; None: standard error.
+        listeners: Functions that get the events of the run (:mod:`sanetune.events`), on the main process.
+
+    Raises:
+        sanetune.finding.GateError: Where the check fails.
+        sanetune.errors.UserError: For what the user can fix.
+        KeyboardInterrupt: When stopped, after a checkpoint.
     """
+    from sanetune.events import to_all
     from sanetune.gate.clearance import sound_reason
-    from sanetune.workflows.clear import gate
-    from sanetune.workflows.train import train as trained
+    from sanetune.report.run_files import RunFiles
+    from sanetune.report.terminal.live import LiveTerminal
+    from sanetune.workflows.clear import require_clearance
+    from sanetune.workflows.train import train
 
     settings = load(config, overrides)
     reason = None if unchecked is None else sound_reason(unchecked)
-    clear = partial(gate, settings, resume=resume, unchecked=reason)
-    return trained(settings, resume=resume, console=console, listeners=listeners, gate=clear)
+    gate = partial(require_clearance, settings, resume=resume, unchecked=reason)
+    publish = to_all(RunFiles(), LiveTerminal(console), *listeners)
+    return train(settings, resume=resume, publish=publish, gate=gate)
 
 
 def compare(run: str | os.PathLike[str], prompts: Sequence[str] = (), count: int = 5) -> Comparison:
-    """Base and tuned model of a finished run on the same prompts: yours, and ``count`` held-out rows; also both
-    losses.
+    """Ask base and tuned model of a finished run the same prompts; also measure both validation losses.
 
     Writes ``comparison.json`` into the run.
-    """
-    from sanetune.data.prepare import prepare as prepared
-    from sanetune.probes import prompts as asking
-    from sanetune.workflows import compare as comparing
 
-    folder, config = _opened(run)
-    data = prepared(config)
-    asked = asking.prompts_for(data, list(prompts) or config.run.sample_prompts, count)
-    replies, losses = [], []
-    for tuned in (False, True):
-        model = _model(folder, config, data.tokenizer, tuned=tuned)
-        replies.append(asking.answers(model, data, asked))
-        losses.append(comparing.validation_loss(model, data))
-        del model  # never both in memory
-    names = (config.model.name, str(folder.model))
-    result = comparing.compared(asked, data, names, (replies[0], replies[1]), (losses[0], losses[1]))
-    folder.write_json(folder.comparison, result.to_json())
-    return result
+    Args:
+        run: The run's folder.
+        prompts: Prompts of your own; without any, those of ``run.sample_prompts``.
+        count: Number of validation rows that are asked too.
+    """
+    from sanetune.workflows.compare import compare, open_run
+
+    return compare(*open_run(Path(run)), prompts, count)
 
 
 def chat(
     run: str | os.PathLike[str], *, max_new_tokens: int = 512, temperature: float = 0.0, base: bool = False
 ) -> None:
-    """Talks to the model of a finished run, or to its base, on the terminal."""
+    """Talk to the model of a finished run, or to its base, on the terminal.
+
+    Args:
+        run: The run's folder.
+        max_new_tokens: Tokens that an answer may have.
+        temperature: 0 always takes the most likely token; above, tokens are drawn.
+        base: Whether to talk to the base model.
+    """
     from transformers import AutoTokenizer
 
-    from sanetune.workflows.chat import talk
+    from sanetune.report.terminal.chat import talk
+    from sanetune.workflows.chat import Chat
+    from sanetune.workflows.compare import load_model_of, open_run
 
-    folder, config = _opened(run)
+    folder, config = open_run(Path(run))
     tokenizer = AutoTokenizer.from_pretrained(str(folder.model))
-    model = _model(folder, config, tokenizer, tuned=not base)
-    talk(model, tokenizer, name=folder.name, max_new_tokens=max_new_tokens, temperature=temperature)
-
-
-def _opened(run: str | os.PathLike[str]) -> tuple[Run, Config]:
-    """The run's folder and its settled configuration."""
-    from sanetune.runs import Run
-    from sanetune.workflows.compare import check_has_model
-
-    folder = Run.open(Path(run))
-    check_has_model(folder)
-    return folder, load(folder.config)
-
-
-def _model(folder: Run, config: Config, tokenizer: Any, *, tuned: bool) -> Any:
-    """The tuned model, or the base with room for the tokens that the tokenizer has gained."""
-    from sanetune.engine.devices import device_of
-    from sanetune.engine.models import fit_to_tokenizer, load_model
-
-    section = config.model
-    if tuned:
-        section = section.model_copy(update={"name": str(folder.model), "revision": None, "quantization": None})
-    model = load_model(section, device=device_of(config))
-    fit_to_tokenizer(model, tokenizer)
-    return model
+    model = load_model_of(folder, config, tokenizer, tuned=not base)
+    talk(Chat(model, tokenizer, max_new_tokens=max_new_tokens, temperature=temperature), folder.name)

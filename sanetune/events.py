@@ -22,8 +22,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sanetune.data.prepare import Prepared
     from sanetune.engine.metrics import Record
-    from sanetune.finding import Finding
+    from sanetune.finding import Finding, Report
+    from sanetune.gate.clearance import Clearance
+    from sanetune.planning.plan import Plan
+    from sanetune.runs import Run
+    from sanetune.workflows.train import Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,48 @@ class CheckFinished(Event):
 @dataclass(frozen=True, slots=True)
 class ChecksEnded(Event):
     """All checks are done, or an error ended them."""
+
+
+# -- clearance and run --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClearanceMissing(Event):
+    """The run has no clearance that fits, for ``reasons``; it is about to be checked at ``level``."""
+
+    reasons: tuple[str, ...]
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRefused(Event):
+    """The check before training has failed, as ``report`` says; nothing is trained."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A planned run is about to begin in its folder; ``clearance`` is None where no gate was asked."""
+
+    run: Run
+    plan: Plan
+    prepared: Prepared
+    clearance: Clearance | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopped(Event):
+    """An error or the user has ended the run before it was finished."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """The tuned model is in the run's folder, and both models' answers are compared."""
+
+    result: Trained
 
 
 # -- training -----------------------------------------------------------------------------------------------------

@@ -7,11 +7,13 @@ another program. Where text is shown, it goes through one of these functions.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 
 _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\u2029\u2066\u2067\u2068\u2069")
 """Characters that change the direction of the text around them, and line separators."""
@@ -160,6 +162,18 @@ def listing(names: Iterable[object], most: int = 12) -> str:
     words = [quote(name, 40) for name in names]
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
+
+
+def shortest_path(path: Path) -> str:
+    """Return ``path`` as it is shortest to type from the current folder.
+
+    >>> shortest_path(Path.cwd() / "runs" / "one")
+    'runs/one'
+    """
+    try:
+        return min(str(path), os.path.relpath(path), key=len)
+    except ValueError:  # another drive
+        return str(path)
 
 
 # -- similar names ------------------------------------------------------------------------------------------------

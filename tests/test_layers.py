@@ -24,9 +24,9 @@ LAYERS = (
     ("evidence",),
     ("checks",),
     ("gate",),
-    ("report",),
     ("workflows",),
-    ("api",),
+    ("report",),
+    ("api", "callback"),
     ("demo",),
     ("cli",),
     ("__main__",),
@@ -68,6 +68,19 @@ def test_every_part_has_its_layer() -> None:
         if path.suffix == ".py" or (path / "__init__.py").is_file()
     }
     assert parts - {"__init__"} == set(RANK)
+
+
+def test_only_views_draw() -> None:
+    """Below ``report`` everything returns results and publishes events (``sanetune/events.py``)."""
+    drawing = {
+        str(file.relative_to(HOME))
+        for file in HOME.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom | ast.Import)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
+        if name.split(".")[0] == "rich" and RANK[file.relative_to(HOME).parts[0].removesuffix(".py")] < RANK["report"]
+    }
+    assert not drawing
 
 
 def test_only_the_registry_of_engines_knows_which_there_are() -> None:

@@ -49,7 +49,7 @@ class Judge:
 
 
 def _loss(model: Any, prepared: Any) -> float:
-    from sanetune.workflows.compare import validation_loss
+    from sanetune.probes.samples import validation_loss
 
     loss = validation_loss(model, prepared)
     return float(loss) if loss is not None else math.nan
@@ -111,7 +111,7 @@ def correct(start: Start, setup: Setup, best: float, judge: Judge, folder: Path)
     began = time.perf_counter()
     try:
         with silent():
-            done = corrected(load(file), level="trial", seen=count)
+            done = corrected(load(file), level="trial", on_round=count)
     except UserError as error:
         return {"cleared": False, "rounds": 0, "refused": str(error)[:300], "seconds": time.perf_counter() - began}
     found: dict[str, Any] = {

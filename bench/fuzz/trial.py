@@ -120,14 +120,15 @@ def _checked(settings: dict[str, Any], work: Path) -> dict[str, Any]:
     from sanetune.config.load import load
     from sanetune.errors import UserError
     from sanetune.finding import Verdict
-    from sanetune.workflows import check as checking
+    from sanetune.report.html.collect import page_of
     from sanetune.workflows import clean as cleaner
+    from sanetune.workflows.check import evidence_of, run_checks
 
     try:
         config = load(settings)
-        with checking.evidence_of(config) as evidence:
-            report = checking.look(config, evidence)
-            _written(report, checking.page(config, evidence, report), work)
+        with evidence_of(config) as evidence:
+            report = run_checks(config, evidence)
+            _written(report, page_of(config, evidence, report), work)
             try:
                 cleaner.write(evidence, work / "clean")
             except Exception as error:  # the evidence that it needs may be missing

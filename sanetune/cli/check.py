@@ -15,17 +15,18 @@ from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
+    from sanetune.events import Publish
     from sanetune.evidence.registry import Evidence
     from sanetune.finding import Report
     from sanetune.gate.fixer import Round
 
     Outcome = tuple[Report, list[Round], str]
-    """The last report, the rounds of a correction, and what is to be said about the clearance."""
+    """The last report, the rounds of a correction, and a note about the clearance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be looked at."""
+class Request:
+    """What is to be checked."""
 
     overrides: tuple[str, ...]
     level: str
@@ -93,40 +94,36 @@ def command(
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
     from sanetune.engine.distributed import is_main_process
-    from sanetune.workflows import check as checking
+    from sanetune.workflows.check import open_config
 
-    settings, notes = checking.opened(config, overrides)
+    settings, notes = open_config(config, overrides)
     for note in notes:
         click.echo(f"! {note}", err=True)
     files = Files(json_file, sarif, junit, html)
-    wanted = Wanted(overrides, level or settings.check.level, select, ignore)
-    report, rounds, said = (_corrected if fix else _looked)(settings, wanted, files)
+    request = Request(overrides, level or settings.check.level, select, ignore)
+    report, rounds, note = (_check_and_fix if fix else _check)(settings, request, files)
     if not is_main_process():
         sys.exit(report.exit_code)
-    _written(report, rounds, files)
-    if said:
-        click.echo(said, err=True)
+    _write(report, rounds, files)
+    if note:
+        click.echo(note, err=True)
     if write_clean is not None:
-        from sanetune.report.terminal.cleaned import show as show_cleaned
-        from sanetune.workflows.clean import write as cleaned
-
-        with checking.evidence_of(settings) as evidence:
-            show_cleaned(cleaned(evidence, write_clean))
+        _write_clean(settings, write_clean)
     sys.exit(report.exit_code)
 
 
-def _looked(settings: Config, wanted: Wanted, files: Files) -> Outcome:
-    from sanetune.workflows import check as checking
+def _check(settings: Config, request: Request, files: Files) -> Outcome:
+    from sanetune.workflows.check import evidence_of, run_checks
 
-    with checking.evidence_of(settings, level=wanted.level) as evidence:
-        report = checking.look(settings, evidence, wanted.select, wanted.ignore, wanted.level)
-        return report, [], _seen(settings, evidence, report, (), wanted, files)
+    with evidence_of(settings, _terminal(), request.level) as evidence:
+        report = run_checks(settings, evidence, request.select, request.ignore, request.level)
+        return report, [], _keep(settings, evidence, report, (), request, files)
 
 
-def _corrected(settings: Config, wanted: Wanted, files: Files) -> Outcome:
+def _check_and_fix(settings: Config, request: Request, files: Files) -> Outcome:
     from sanetune.config.machine import process_count
     from sanetune.report.terminal.fixes import show
-    from sanetune.workflows import fix as correcting
+    from sanetune.workflows.fix import correct
 
     if process_count() > 1:
         raise ConfigError(
@@ -134,38 +131,63 @@ def _corrected(settings: Config, wanted: Wanted, files: Files) -> Outcome:
             "Each of them would change the file.",
             "Run `sanetune check CONFIG --fix` by itself, then train with `accelerate launch`.",
         )
-    said = ""
+    note = ""
 
-    def seen(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
-        nonlocal said
-        said = _seen(settings, evidence, report, before, wanted, files)
+    def on_round(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
+        nonlocal note
+        note = _keep(settings, evidence, report, before, request, files)
 
-    done = correcting.correct(
-        settings, wanted.overrides, level=wanted.level, select=wanted.select, ignore=wanted.ignore, seen=seen
+    done = correct(
+        settings,
+        request.overrides,
+        level=request.level,
+        select=request.select,
+        ignore=request.ignore,
+        publish=_terminal(),
+        on_round=on_round,
     )
     show(done, quiet=str(files.json) == "-")
-    return done.report, done.rounds, said
+    return done.report, done.rounds, note
 
 
-def _seen(
-    settings: Config, evidence: Evidence, report: Report, before: Sequence[Round], wanted: Wanted, files: Files
+def _keep(
+    settings: Config, evidence: Evidence, report: Report, before: Sequence[Round], request: Request, files: Files
 ) -> str:
-    """While the evidence is there: the clearance, and the page. What is to be said about the clearance."""
+    """Store the clearance and write the page while the evidence is there; returns a note about the clearance."""
     from sanetune.engine.distributed import is_main_process
-    from sanetune.workflows import check as checking
-    from sanetune.workflows import clear as clearing
+    from sanetune.workflows.clear import fingerprint_of, store_clearance
 
     if not is_main_process():
         return ""
-    partly = bool(wanted.select or wanted.ignore)
-    said = clearing.keep(settings, report, clearing.fingerprint_of(evidence), partly=partly)
+    partial = bool(request.select or request.ignore)
+    note = store_clearance(settings, report, fingerprint_of(evidence), partial=partial)
     if files.html is not None:
-        write_text(files.html, checking.page(settings, evidence, report, before=before))
-    return said
+        from sanetune.report.html.collect import page_of
+
+        write_text(files.html, page_of(settings, evidence, report, before=before))
+    return note
 
 
-def _written(report: Report, rounds: list[Round], files: Files) -> None:
-    """To the terminal, and into the files that were asked for."""
+def _write_clean(settings: Config, folder: Path) -> None:
+    from sanetune.report.terminal.cleaned import show
+    from sanetune.workflows.check import evidence_of
+    from sanetune.workflows.clean import write
+
+    with evidence_of(settings, _terminal()) as evidence:
+        show(write(evidence, folder))
+
+
+def _terminal() -> Publish:
+    """The follower of events: of several processes, the main one alone shows them."""
+    from sanetune.engine.distributed import is_main_process
+    from sanetune.events import silent
+    from sanetune.report.terminal.live import LiveTerminal
+
+    return LiveTerminal() if is_main_process() else silent
+
+
+def _write(report: Report, rounds: list[Round], files: Files) -> None:
+    """Write to the terminal, and into the files that were asked for."""
     if str(files.json) != "-":
         from sanetune.report.terminal import findings
 

@@ -31,10 +31,10 @@ def command(config: Path, overrides: tuple[str, ...], json_file: Path | None, pl
 
     settings = load(config, overrides)
 
-    from sanetune.planning import plan as planning
+    from sanetune.planning.plan import plan
     from sanetune.report.terminal import plan as view
 
-    made = planning.plan(settings)
+    made = plan(settings)
     if str(json_file) != "-":
         view.show(made)
     if plots is not None:

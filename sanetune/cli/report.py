@@ -22,14 +22,15 @@ def command(run: Path, html: Path | None) -> None:
     """Write one self-contained page about RUN: findings with their rows, tokens as they are learnt, lengths, packs,
     settings with where each came from, versions."""
     from sanetune.config.load import load
-    from sanetune.report.terminal.run import shortest
+    from sanetune.report.html.collect import page_of
+    from sanetune.report.terminal.live import LiveTerminal
     from sanetune.runs import Run
-    from sanetune.workflows import check as checking
+    from sanetune.text import shortest_path
+    from sanetune.workflows.check import evidence_of, run_checks
 
     folder = Run.open(run)
     settings = load(folder.config)
-    with checking.evidence_of(settings) as evidence:
-        report = checking.look(settings, evidence)
-        target = html or folder.page
-        write_text(target, checking.page(settings, evidence, report, folder))
-    click.echo(f"Wrote {shortest(target)}")
+    target = html or folder.page
+    with evidence_of(settings, LiveTerminal()) as evidence:
+        write_text(target, page_of(settings, evidence, run_checks(settings, evidence), folder))
+    click.echo(f"Wrote {shortest_path(target)}")

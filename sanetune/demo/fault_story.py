@@ -86,6 +86,7 @@ class Story:
     def _configuration(self, file: Path) -> bool:
         """Refused, corrected as `sanetune check --fix` does, by hand where that is not enough, and cleared."""
         from sanetune.config import load
+        from sanetune.report.terminal.live import LiveTerminal
         from sanetune.workflows.fix import correct
 
         fault, console = self.fault, self.console
@@ -95,15 +96,14 @@ class Story:
 
         def seen(config: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
             nonlocal kept
-            from sanetune.workflows import clear as clearing
+            from sanetune.workflows.clear import fingerprint_of, store_clearance
 
             looks.append(gate.look_of(report, evidence))
-            fingerprint = clearing.fingerprint_of(evidence)
-            kept = clearing.keep(config, report, fingerprint, partly=False)
+            kept = store_clearance(config, report, fingerprint_of(evidence), partial=False)
             if len(looks) == 1:
                 self._refusal(report, evidence.ready("prepared"))
 
-        done = correct(load(file), level=fault.level, console=console, seen=seen)
+        done = correct(load(file), level=fault.level, publish=LiveTerminal(console), on_round=seen)
         self.figures["refused"] = looks[0].to_json()
         if not self._caught(looks[0].report):
             return False
@@ -281,6 +281,6 @@ def _curves(done: Fixed) -> list[Any]:
 
 
 def _shortest(path: Path) -> str:
-    from sanetune.report.terminal.run import shortest
+    from sanetune.text import shortest_path
 
-    return shortest(path)
+    return shortest_path(path)

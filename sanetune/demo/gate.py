@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
@@ -81,14 +80,15 @@ def check(config: Config, console: Console, given: dict[str, Any] | None = None)
     """Looks at ``config`` at its own level, and leaves a clearance in its run where nothing failed: what
     `sanetune check` does. ``given``: rows and plan that are there already."""
     from sanetune.gate import clearance
+    from sanetune.report.terminal.live import LiveTerminal
     from sanetune.runs import Run
-    from sanetune.workflows import check as checking
-    from sanetune.workflows import clear as clearing
+    from sanetune.workflows.check import evidence_of, run_checks
+    from sanetune.workflows.clear import fingerprint_of
 
     level = config.check.level
-    with checking.evidence_of(config, console, level, given) as evidence:
-        fingerprint = clearing.fingerprint_of(evidence)
-        report = checking.look(config, evidence, level=level)
+    with evidence_of(config, LiveTerminal(console), level, given) as evidence:
+        fingerprint = fingerprint_of(evidence)
+        report = run_checks(config, evidence, level=level)
         found = look_of(report, evidence)
     assert config.run.output_dir is not None
     if fingerprint is not None and report.verdict is not Verdict.FAIL:
@@ -99,10 +99,9 @@ def check(config: Config, console: Console, given: dict[str, Any] | None = None)
 def train(config: Config, console: Console) -> Trained:
     """Trains with the clearance that lies in the run; without one that fits, the gate looks again, as it always
     does."""
-    from sanetune.workflows import clear as clearing
-    from sanetune.workflows.train import train
+    from sanetune import api
 
-    return train(config, console=console, gate=partial(clearing.gate, config, resume=False, unchecked=None))
+    return api.train(config, console=console)
 
 
 def shown(report: Report, names: Sequence[str]) -> list[RenderableType]:

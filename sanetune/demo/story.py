@@ -123,7 +123,7 @@ def _finish(
 
     from sanetune import units
     from sanetune.demo.score import score
-    from sanetune.report.terminal.run import shortest
+    from sanetune.text import shortest_path
 
     base, tuned = score(before, asked), score(after, asked)
     seconds = round(time.monotonic() - began, 1)
@@ -131,7 +131,7 @@ def _finish(
     figures = {"base": base, "tuned": tuned, "check": look.to_json(), "seconds": seconds, "as_told": told}
     run.write_json(run.path / stage.FIGURES, figures)
     stage.put(console, [stage.table(base, tuned, len(asked))])
-    stage.say(console, f"The whole story took {units.seconds(seconds)}. Everything lies in {shortest(run.path)}:")
+    stage.say(console, f"The whole story took {units.seconds(seconds)}. Everything lies in {shortest_path(run.path)}:")
     kept = {
         "model": "the tuned model",
         "clearance.json": "what was proved, about which settings and data",
@@ -139,7 +139,7 @@ def _finish(
         stage.FIGURES: "these figures",
     }
     for name, what in kept.items():
-        console.print(Text(f"  {shortest(run.path / name)}  {what}", style="dim"))
+        console.print(Text(f"  {shortest_path(run.path / name)}  {what}", style="dim"))
     if not told:
         stage.say(console, "The tuned model is not what it should be: this is a fault of the demo.", "bold red")
     stage.say(console, "Next: sanetune demo --fault rate, and then your own: sanetune init MODEL DATA.")

@@ -1,57 +1,56 @@
-"""A conversation with a model on the terminal; answers appear as they are written."""
+"""A conversation with a model, answer by answer."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from collections.abc import Generator
+from typing import TYPE_CHECKING
 
-from sanetune.data.conversation import Message
-from sanetune.text import replace_control
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-HELP = "/new starts over, /exit or Ctrl-D leaves, Ctrl-C stops an answer."
+    from sanetune.data.conversation import Message
 
 
-def talk(model: Any, tokenizer: Any, *, name: str, max_new_tokens: int, temperature: float) -> None:
-    """Reads questions until the end of input; the conversation so far is the context of each answer."""
-    from rich.console import Console
+class Chat:
+    """Keeps the conversation so far, which is the context of each answer.
 
-    from sanetune.engine.generate import Decoding, stop_ids, stream
+    Args:
+        model: In evaluation mode, on its device.
+        tokenizer: Of the model, with its chat template.
+        max_new_tokens: Tokens that an answer may have.
+        temperature: 0 always takes the most likely token; above, tokens are drawn.
+    """
 
-    console = Console(highlight=False)
-    console.print(f"Talking to {name}.", HELP, sep="\n", style="dim", markup=False)
-    config = model.generation_config.eos_token_id
-    stops = stop_ids(tokenizer, config if isinstance(config, list) else [config] if config is not None else [])
-    decoding = Decoding(max_new_tokens=max_new_tokens, temperature=temperature)
-    messages: list[Message] = []
-    while (question := _asked(console)) is not None:
-        if question in ("/new", "/exit"):
-            if question == "/exit":
-                return
-            messages = []
-            console.print("A new conversation.", style="dim")
-            continue
-        messages.append({"role": "user", "content": question})
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_new_tokens: int, temperature: float
+    ) -> None:
+        from sanetune.engine.generate import Decoding, stop_ids
+
+        self.model, self.tokenizer = model, tokenizer
+        self.messages: list[Message] = []
+        self._decoding = Decoding(max_new_tokens=max_new_tokens, temperature=temperature)
+        given = model.generation_config.eos_token_id
+        self._stops = stop_ids(tokenizer, given if isinstance(given, list) else [given] if given is not None else [])
+
+    def restart(self) -> None:
+        """Forget the conversation so far."""
+        self.messages = []
+
+    def ask(self, question: str) -> Generator[str]:
+        """Yield the answer to ``question`` in pieces; close the iterator to stop it. What was written is kept."""
+        from sanetune.engine.generate import stream
+
+        self.messages.append({"role": "user", "content": question})
         text = ""
         try:
-            for piece in stream(model, tokenizer, messages, decoding=decoding, stop_token_ids=stops):
-                # What a model writes must not steer the terminal.
-                console.print(replace_control(piece), end="", markup=False, style="green", soft_wrap=True)
+            for piece in stream(
+                self.model,
+                self.tokenizer,
+                self.messages,
+                decoding=self._decoding,
+                stop_token_ids=self._stops,
+            ):
                 text += piece
-        except KeyboardInterrupt:
-            console.print(" (stopped)", style="dim", end="")
-        console.print()
-        messages.append({"role": "assistant", "content": text})
-
-
-def _asked(console: Any) -> str | None:
-    """The next line that is not blank, or None at the end of input."""
-    while True:
-        try:
-            line: str = console.input("[bold cyan]you>[/] ").strip()
-        except (EOFError, KeyboardInterrupt):
-            console.print()
-            return None
-        if not sys.stdin.isatty():  # piped in: nobody has seen it being typed
-            console.print(line, markup=False)
-        if line:
-            return line
+                yield piece
+        finally:
+            self.messages.append({"role": "assistant", "content": text})

@@ -1,4 +1,4 @@
-"""The job behind `check`: evidence of a configuration or of a built trainer, looked at by the chosen checks."""
+"""Run the chosen checks on the evidence of a configuration, or of a trainer that somebody has built."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING, Any
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
-from sanetune.events import ChecksEnded, ChecksStarted, bracket
+from sanetune.events import ChecksEnded, ChecksStarted, Publish, bracket, silent
 from sanetune.evidence.experiments import Experiments
 from sanetune.evidence.registry import Evidence, builders_of
 from sanetune.finding import Finding, Report
 from sanetune.gate.catalogue import catalogue, chosen, known
 from sanetune.gate.runner import Rules, report
-from sanetune.report.terminal.progress import ProgressBar
+from sanetune.text import shortest_path
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from transformers import Trainer
 
     from sanetune.config.schema import LossOn
-    from sanetune.gate.fixer import Round
-    from sanetune.runs import Run
 
 
-def opened(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
-    """The configuration in ``file``, ours or that of Axolotl or LLaMA-Factory; and, for another tool's, what was not
-    understood."""
+def open_config(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
+    """Return the configuration in ``file``, and notes on what of another tool's was not understood.
+
+    Args:
+        file: A YAML file of ours, of Axolotl or of LLaMA-Factory.
+        overrides: ``section.key=value``, each.
+    """
     from sanetune.importers import read
 
     foreign = read(file)
@@ -46,25 +47,31 @@ def opened(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]
 @contextmanager
 def evidence_of(
     config: Config,
-    console: Console | None = None,
+    publish: Publish = silent,
     level: str = "static",
     given: Mapping[str, Any] | None = None,
     scratch: Path | None = None,
 ) -> Iterator[Evidence]:
-    """The evidence of a configuration; what it keeps on disk and in memory is gone afterwards. ``given``: pieces that
-    are there already; ``scratch``: a folder that stays instead."""
+    """Give the evidence of a configuration; what it keeps on disk and in memory is gone afterwards.
+
+    Args:
+        config: The configuration, loaded.
+        publish: Gets what is built, and which checks run on it.
+        level: Deepest level that evidence is for.
+        given: Pieces that are there already.
+        scratch: A folder that stays; None: a temporary one.
+    """
     from sanetune.evidence.from_config import ConfigEvidence
     from sanetune.evidence.from_model import ModelEvidence
 
     folder = nullcontext(str(scratch)) if scratch else tempfile.TemporaryDirectory(prefix="sanetune-")
-    publish = ProgressBar(console)
     with folder as name, bracket(publish, ChecksStarted(), ChecksEnded()), ExitStack() as stack:
         static = builders_of(ConfigEvidence(config, Path(name), publish))
         deep = builders_of(ModelEvidence(config, stack, publish), level)
         yield Evidence(static | deep, {"config": config, **(given or {})}, publish)
 
 
-def look(
+def run_checks(
     config: Config,
     evidence: Evidence,
     select: Sequence[str] = (),
@@ -72,8 +79,16 @@ def look(
     level: str = "static",
     known: Mapping[str, Finding] | None = None,
 ) -> Report:
-    """Runs the checks that ``config`` and the arguments leave; the arguments count for more. ``known``: findings that
-    still hold."""
+    """Run the checks that ``config`` and the arguments choose; the arguments count for more.
+
+    Args:
+        config: The configuration, loaded.
+        evidence: Of that configuration.
+        select: Names of checks or families; none: those of ``check.select``.
+        ignore: Names that are left out, besides those of ``check.ignore``.
+        level: Deepest level of the checks.
+        known: Findings that still hold, by name of the check.
+    """
     section = config.check
     checks = chosen(list(select) or section.select, [*section.ignore, *ignore], level)
     rules = rules_of(config)
@@ -86,42 +101,12 @@ def look(
 
 
 def from_here(name: str) -> str:
-    """A path as it is shortest to type; what is no path stays as it is."""
-    from sanetune.report.terminal.run import shortest
-
-    return shortest(Path(name)) if Path(name).exists() else name
-
-
-def page(
-    config: Config, evidence: Evidence, report: Report, run: Run | None = None, before: Sequence[Round] = ()
-) -> str:
-    """One self-contained HTML page about what was looked at; ``run``: a finished run, whose versions and whose
-    clearance's proof count; ``before``: the rounds of a correction before this look."""
-    from sanetune.gate.fixer import Round
-    from sanetune.report.html import page as rendered
-    from sanetune.report.html.collect import view
-
-    known = run.read_json(run.versions) if run and run.versions.is_file() else None
-    gate, proof, note = _cleared(run) if run else ((), {}, "")
-    rounds = [*before, Round(report)] if before else ()
-    return rendered(view(config, evidence, replace(report, proof=proof or report.proof), known, gate, rounds, note))
-
-
-def _cleared(run: Run) -> tuple[Sequence[str], dict[str, Any], str]:
-    """How a run was cleared, in words, the proof that it rests on, and when that was made; a file that cannot be read
-    is said to be so."""
-    from sanetune.gate.clearance import read, read_proof
-    from sanetune.report.terminal.clearance import lines
-
-    found, why = read(run)
-    if found is None:
-        return [f"No proof: {why}"], {}, ""
-    proof, why = read_proof(run, found)
-    return [*lines(found), *([f"Not shown: {why}"] if why else [])], proof, f"Made on {found.made}, to clear the run."
+    """Return a path as it is shortest to type; what is no path stays as it is."""
+    return shortest_path(Path(name)) if Path(name).exists() else name
 
 
 def rules_of(config: Config) -> Rules:
-    """The limits and severities of ``check:``; ConfigError for a check that does not exist."""
+    """Return the limits and severities of ``check:``; ConfigError for a check that does not exist."""
     section = config.check
     for key, names in (("limits", section.limits), ("severity", section.severity)):
         for name in names:
@@ -136,10 +121,10 @@ def rules_of(config: Config) -> Rules:
     return Rules(section.limits, {name: str(value) for name, value in section.severity.items()})
 
 
-def look_at_trainer(
+def check_trainer(
     trainer: Trainer, *, loss_on: LossOn | None = None, select: Sequence[str] = (), ignore: Sequence[str] = ()
 ) -> Report:
-    """Looks at a built trainer and changes nothing in it."""
+    """Check a built trainer; nothing in it is changed. See :func:`sanetune.api.check` for the arguments."""
     from sanetune.evidence.from_trainer import TrainerEvidence
 
     with tempfile.TemporaryDirectory(prefix="sanetune-") as folder:

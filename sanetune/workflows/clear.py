@@ -1,4 +1,4 @@
-"""The job before training: clear a run, or refuse it; and what `check` leaves behind for it."""
+"""Clear a planned run before it is trained, or refuse it; and keep the clearance that a check earns."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sanetune.config.schema import Config
 from sanetune.errors import UserError
+from sanetune.events import ClearanceMissing, Publish, RunRefused, silent
 from sanetune.evidence.registry import LEVELS, BrokenError, Evidence, MissingError
 from sanetune.finding import GateError, Report, Verdict
 from sanetune.gate import clearance
 from sanetune.gate.catalogue import chosen
 from sanetune.gate.clearance import Clearance
 from sanetune.gate.fingerprint import Fingerprint, changed_since, fingerprint
-from sanetune.report.terminal import clearance as view
 from sanetune.rng import kept_random_states
 from sanetune.runs import Run
-from sanetune.workflows import check as checking
+from sanetune.text import shortest_path
+from sanetune.workflows.check import evidence_of, run_checks
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from sanetune.data.prepare import Prepared
     from sanetune.planning.plan import Plan
 
@@ -33,48 +32,69 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ClearanceStatus:
-    """How a run stands before training: its fingerprint, and a clearance that fits it, or why there is none."""
+    """A run before training.
+
+    Attributes:
+        fingerprint: What a clearance has to be about.
+        clearance: One that fits; None: there is none.
+        reasons: Why there is none.
+    """
 
     fingerprint: Fingerprint
     clearance: Clearance | None = None
-    why: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
 
-def gate(
-    config: Config, plan: Plan, prepared: Prepared, console: Console, *, resume: bool, unchecked: str | None
+def require_clearance(
+    config: Config,
+    plan: Plan,
+    prepared: Prepared,
+    publish: Publish = silent,
+    *,
+    resume: bool = False,
+    unchecked: str | None = None,
 ) -> Clearance:
-    """The clearance with which the planned run may start: the one in its folder where that fits, else that of a check
-    made now; with a reason in ``unchecked`` nothing is looked at. Raises GateError, the findings shown, where the check
-    fails.
+    """Return the clearance with which a planned run may start: the one in its folder, or that of a check made now.
 
-    Of several processes all come here and all run the check, because its passes through the model are made by all
+    Of several processes all call this and all run the check, because its passes through the model are made by all
     together; what the main one decides holds for all.
+
+    Args:
+        config: The configuration as it was loaded.
+        plan: What the run will do.
+        prepared: Its rows.
+        publish: Gets why the run is checked, the check, and a refusal.
+        resume: Whether the run goes on from a checkpoint.
+        unchecked: A reason to train without a check; then none is made.
+
+    Raises:
+        GateError: Where the check fails.
     """
     assert plan.config.run.output_dir is not None
     run = Run(plan.config.run.output_dir)
     if not resume:
         run.check_free()  # before anything that takes long
-    standing = _of_main(lambda: _standing(config, plan, prepared, run, resume, unchecked))
-    if standing.clearance is not None:
-        return standing.clearance
-    view.show_missing(standing.why, config.check.level, console)
-    report = _look(config, plan, prepared, console)
-    return _of_main(lambda: _judged(report, standing.fingerprint, console))
+    status = _of_main(lambda: _status(config, plan, prepared, run, resume, unchecked))
+    if status.clearance is not None:
+        return status.clearance
+    publish(ClearanceMissing(tuple(status.reasons), config.check.level))
+    report = _check(config, plan, prepared, publish)
+    return _of_main(lambda: _judge(report, status.fingerprint, publish))
 
 
-def _standing(
+def _status(
     config: Config, plan: Plan, prepared: Prepared, run: Run, resume: bool, unchecked: str | None
 ) -> ClearanceStatus:
     now = fingerprint(plan, prepared)
     if unchecked is not None:
         return ClearanceStatus(now, clearance.unchecked(unchecked, now))
-    found, why = clearance.read(run)
-    reasons = [why] if found is None else misfits(config, found, now, resume=resume)
+    found, missing = clearance.read(run)
+    reasons = [missing] if found is None else misfits(config, found, now, resume=resume)
     return ClearanceStatus(now, None if reasons else found, reasons)
 
 
 def misfits(config: Config, found: Clearance, now: Fingerprint, *, resume: bool = False) -> list[str]:
-    """Why ``found`` is no proof about ``now`` under ``config``; nothing when it is one.
+    """Return why ``found`` does not clear a run with the fingerprint ``now`` under ``config``; nothing where it does.
 
     A run that trains unchecked, for a reason that was given, goes on so with ``resume``.
     """
@@ -85,17 +105,17 @@ def misfits(config: Config, found: Clearance, now: Fingerprint, *, resume: bool 
     level = config.check.level
     if not found.level or LEVELS.index(found.level) < LEVELS.index(level):
         return [f"it is of level {found.level}, and check.level asks for {level}"]
-    return clearance.missing_checks(found, _wanted(config))
+    return clearance.missing_checks(found, _required(config))
 
 
-def _wanted(config: Config) -> list[str]:
+def _required(config: Config) -> list[str]:
     """The checks that ``config`` asks for."""
     section = config.check
     names = [check.name for check in chosen(section.select, section.ignore, section.level)]
     return [name for name in names if section.severity.get(name) != "off"]
 
 
-def _look(config: Config, plan: Plan, prepared: Prepared, console: Console) -> Report:
+def _check(config: Config, plan: Plan, prepared: Prepared, publish: Publish) -> Report:
     """The check, on rows and plan that are there already; random states are afterwards what they were, so that a run
     computes the same whether it was cleared before or now."""
     from sanetune.evidence.from_config import given_rows
@@ -103,18 +123,14 @@ def _look(config: Config, plan: Plan, prepared: Prepared, console: Console) -> R
     given = {**given_rows(config, prepared), "plan": plan}
     level = config.check.level
     # Loaded before, since the check loads them and draws.
-    with (
-        kept_random_states(load=True),
-        _memory_freed(),
-        checking.evidence_of(config, console, level, given) as evidence,
-    ):
-        return checking.look(config, evidence, level=level)
+    with kept_random_states(load=True), _memory_freed(), evidence_of(config, publish, level, given) as evidence:
+        return run_checks(config, evidence, level=level)
 
 
-def _judged(report: Report, now: Fingerprint, console: Console) -> Clearance:
+def _judge(report: Report, now: Fingerprint, publish: Publish) -> Clearance:
     if report.verdict is not Verdict.FAIL:
         return clearance.cleared(report, now)
-    view.show_refusal(report, console)
+    publish(RunRefused(report))
     if report.unusable is not None:
         raise report.unusable
     report.raise_if_failed()
@@ -157,16 +173,25 @@ def _of_main(made: Callable[[], T]) -> T:
 
 
 def fingerprint_of(evidence: Evidence) -> Fingerprint | None:
-    """Of the run behind ``evidence``; None where it cannot be planned."""
+    """Return the fingerprint of the run behind ``evidence``; None where it cannot be planned."""
     try:
         return fingerprint(evidence["plan"], evidence["prepared"])
     except (MissingError, BrokenError, UserError):
         return None
 
 
-def keep(config: Config, report: Report, now: Fingerprint | None, *, partly: bool) -> str:
-    """Leaves a clearance in the run of ``config`` where ``report`` is a proof (``partly``: it was told on the command
-    line what to leave out), takes one back that it refutes, and says which in words."""
+def store_clearance(config: Config, report: Report, now: Fingerprint | None, *, partial: bool) -> str:
+    """Leave a clearance in the run of ``config`` where a check has earned one, or withdraw one that it refutes.
+
+    Args:
+        config: The configuration that was checked.
+        report: What the check found.
+        now: Fingerprint of the run; None: it cannot be planned.
+        partial: Whether the command line left checks out.
+
+    Returns:
+        What was done, in a sentence; "" where there is nothing to say.
+    """
     if config.file is None or now is None or config.run.output_dir is None:
         return ""  # another tool's configuration, which `train` does not take
     run = Run(config.run.output_dir)
@@ -177,18 +202,18 @@ def keep(config: Config, report: Report, now: Fingerprint | None, *, partly: boo
             clearance.withdraw(run)
             return "The clearance that the run had is withdrawn."
         return ""
-    if partly:
+    if partial:
         return "No clearance: with --select or --ignore a part was looked at (check.ignore in the file would count)."
     if LEVELS.index(report.level) < LEVELS.index(config.check.level):
         return f"No clearance: this was level {report.level}, and check.level asks for {config.check.level}."
     if changed := changed_since(config, time.time() - report.seconds):
-        return f"No clearance: {view.shortest(changed)} was changed while it was looked at."
+        return f"No clearance: {shortest_path(changed)} was changed while it was looked at."
     if run.finished:
-        return f"The run in {view.shortest(run.path)} is finished and keeps the clearance that it was trained with."
+        return f"The run in {shortest_path(run.path)} is finished and keeps the clearance that it was trained with."
     if run.strangers:
-        return f"No clearance: {view.shortest(run.path)} is not empty and not a run folder."
+        return f"No clearance: {shortest_path(run.path)} is not empty and not a run folder."
     try:
         clearance.write(run, clearance.cleared(report, now))
     except UserError as error:
         return f"No clearance: {error.message}"
-    return f"Clearance: {view.shortest(run.clearance)}. Training starts with it as long as nothing changes."
+    return f"Clearance: {shortest_path(run.clearance)}. Training starts with it as long as nothing changes."

@@ -1,55 +1,70 @@
-"""Base and tuned model on the same prompts: their losses, and everything side by side."""
+"""Base and tuned model of a finished run on the same prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sanetune.data.prepare import Prepared
+from sanetune.config.load import load
+from sanetune.config.schema import Config
 from sanetune.errors import RunError
+from sanetune.runs import Run
 
 if TYPE_CHECKING:
-    from sanetune.engine.answer import Answer
-    from sanetune.probes.prompts import Prompts
-    from sanetune.report.terminal.compare import Comparison
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from sanetune.probes.results.comparison import Comparison
 
 
-def validation_loss(model: Any, prepared: Prepared) -> float | None:
-    """Loss per learnt token over the validation rows, in nats; None where there are none."""
-    if prepared.validation is None:
-        return None
-    from sanetune.engine.batches import collate_for
-    from sanetune.engine.loss import measure
-    from sanetune.engine.models import attention_of
+def open_run(path: Path) -> tuple[Run, Config]:
+    """Return the run in the folder ``path`` and its resolved configuration.
 
-    return measure(model, prepared.validation, collate_for(prepared.tokenizer.pad_token_id, attention_of(model))).loss
-
-
-def compared(
-    prompts: Prompts,
-    prepared: Prepared,
-    names: tuple[str, str],
-    replies: tuple[Sequence[Answer], Sequence[Answer]],
-    losses: tuple[float | None, float | None],
-) -> Comparison:
-    """Everything put side by side, as it is shown and stored."""
-    from sanetune.probes.prompts import longest
-    from sanetune.report.terminal.compare import Comparison, pairs_of
-
-    pairs = pairs_of(prompts.messages, *replies, yours=prompts.yours, references=prompts.references)
-    decoding = {
-        "temperature": 0,
-        "max_new_tokens": longest(prepared, prompts),
-        "stop_token_ids": prepared.stop_token_ids,
-    }
-    return Comparison(pairs, *names, *losses, decoding)
-
-
-def check_has_model(run: Any) -> None:
-    """Raises :class:`RunError` where a run holds no tuned model yet."""
+    Raises:
+        RunError: Where it is no run, or holds no tuned model yet.
+    """
+    run = Run.open(path)
     if not run.finished:
         raise RunError(
             f"{run.path} holds no tuned model yet.",
             "There is nothing to compare or to talk to.",
             "Finish the training: `sanetune train CONFIG --resume`.",
         )
+    return run, load(run.config)
+
+
+def load_model_of(run: Run, config: Config, tokenizer: PreTrainedTokenizerBase, *, tuned: bool) -> PreTrainedModel:
+    """Load the tuned model of ``run``, or its base with room for the tokens that the tokenizer has gained."""
+    from sanetune.engine.devices import device_of
+    from sanetune.engine.models import fit_to_tokenizer, load_model
+
+    section = config.model
+    if tuned:
+        section = section.model_copy(update={"name": str(run.model), "revision": None, "quantization": None})
+    model = load_model(section, device=device_of(config))
+    fit_to_tokenizer(model, tokenizer)
+    return model
+
+
+def compare(run: Run, config: Config, own: Sequence[str] = (), count: int = 5) -> Comparison:
+    """Ask base and tuned model the same prompts, and write ``comparison.json`` into the run.
+
+    Args:
+        run: A finished run.
+        config: Its resolved configuration.
+        own: Prompts of the user's own; without any, those of ``run.sample_prompts``.
+        count: Number of validation rows that are asked too.
+    """
+    from sanetune.data.prepare import prepare
+    from sanetune.probes.prompts import prompts_for
+    from sanetune.probes.samples import ModelAnswers, comparison
+
+    prepared = prepare(config)
+    prompts = prompts_for(prepared, list(own) or config.run.sample_prompts, count)
+
+    def asked(*, tuned: bool) -> ModelAnswers:  # the model is let go: never both in memory
+        return ModelAnswers.of(load_model_of(run, config, prepared.tokenizer, tuned=tuned), prepared, prompts)
+
+    found = comparison(prepared, prompts, (config.model.name, str(run.model)), asked(tuned=False), asked(tuned=True))
+    run.write_json(run.comparison, found.to_json())
+    return found

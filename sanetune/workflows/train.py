@@ -1,35 +1,40 @@
-"""One run from settled configuration to finished folder."""
+"""One run, from its configuration to the finished folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sanetune.atomic import restore_non_finite, write_text
+from sanetune.atomic import write_text
 from sanetune.config import yaml_edit
 from sanetune.config.schema import Config
 from sanetune.data.prepare import Prepared, prepare
-from sanetune.events import Publish, to_all
-from sanetune.planning import plan as planning
-from sanetune.report.terminal.progress import ProgressBar
+from sanetune.events import Publish, RunFinished, RunStarted, RunStopped, silent
+from sanetune.planning.plan import Plan, plan
 from sanetune.runs import Run
-from sanetune.workflows import compare as comparing
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from transformers import PreTrainedModel
 
-    from sanetune.engine.answer import Answer
     from sanetune.engine.base import Outcome
     from sanetune.gate.clearance import Clearance
-    from sanetune.planning.plan import Plan
     from sanetune.probes.prompts import Prompts
-    from sanetune.report.terminal.compare import Comparison
+    from sanetune.probes.results.comparison import Comparison
+    from sanetune.probes.samples import ModelAnswers
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished run: its folder, how training ended, and both models side by side (None beside the main process)."""
+    """A finished run.
+
+    Attributes:
+        run: Its folder.
+        plan: What it was to do.
+        outcome: How training ended.
+        comparison: Both models side by side; None beside the main process.
+        clearance: With which it started; None: no gate was asked.
+    """
 
     run: Run
     plan: Plan
@@ -38,156 +43,114 @@ class Trained:
     clearance: Clearance | None = None
 
 
-Gate = Callable[["Plan", Prepared, "Console"], "Clearance"]
+Gate = Callable[[Plan, Prepared, Publish], "Clearance"]
 """Clears a planned run, or raises."""
 
 
-def train(
-    config: Config,
-    *,
-    resume: bool = False,
-    console: Console | None = None,
-    listeners: Sequence[Publish] = (),
-    gate: Gate | None = None,
-) -> Trained:
-    """See :func:`sanetune.api.train`; ``config`` is loaded already. Without a ``gate`` nothing is asked, and the run
-    has no clearance."""
+def train(config: Config, *, resume: bool = False, publish: Publish = silent, gate: Gate | None = None) -> Trained:
+    """Prepare, plan, clear and train the run that ``config`` describes; see :func:`sanetune.api.train`.
+
+    Args:
+        config: The configuration, loaded.
+        resume: Whether to go on from the last complete checkpoint.
+        publish: Gets all events, on the main process.
+        gate: Clears the run before it starts; None: nothing is asked, and the run has no clearance.
+    """
     from sanetune.data.model_files import locate
     from sanetune.engine.distributed import processes
     from sanetune.engine.registry import engine_of
-    from sanetune.report.terminal import run as view
-    from sanetune.report.terminal.clearance import lines
-    from sanetune.report.terminal.training import TrainingProgress
 
     state = processes(config)
     main = state.is_main_process
-    console = view.console(console, quiet=not main)
+    publish = publish if main else silent
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)
     with state.main_process_first():
-        prepared = prepare(config, publish=ProgressBar(console))
-    plan = planning.plan(config, prepared)
-    assert plan.config.run.output_dir is not None
-    cleared = gate(plan, prepared, console) if gate is not None else None
-    run = Run.create(plan.config.run.output_dir, resume=resume) if main else Run(plan.config.run.output_dir)
-    cleared = _keep(run, cleared) if main else cleared
-    view.heading(plan, prepared, run, console, lines(cleared) if cleared else ())
-    before = _Before.of(plan, prepared, run, resume=resume, main=main)
+        prepared = prepare(config, publish=publish)
+    planned = plan(config, prepared)
+    assert planned.config.run.output_dir is not None
+    clearance = gate(planned, prepared, publish) if gate is not None else None
+    run = Run.create(planned.config.run.output_dir, resume=resume) if main else Run(planned.config.run.output_dir)
+    clearance = _store(run, clearance) if main else clearance
+    publish(RunStarted(run, planned, prepared, clearance))
+    base = _Base(planned, prepared, run)
     if main:
-        _write_beginning(run, plan, prepared)
+        base.ask(resume=resume)
+        _write_start(run, planned, prepared)
     try:
-        session = engine_of(plan.config).build(plan.config, prepared, run, model=before.model, resume=resume)
-        outcome = session.train(to_all(TrainingProgress(console), *listeners))
-    finally:
-        if main:
-            _draw(run)
-    if not main:
-        return Trained(run, plan, outcome, None, cleared)
-    comparison = _write_end(run, plan, prepared, before, outcome, cleared)
-    view.ending(run, outcome, comparison, console)
-    return Trained(run, plan, outcome, comparison, cleared)
+        session = engine_of(planned.config).build(planned.config, prepared, run, model=base.model, resume=resume)
+        outcome = session.train(publish)
+        comparison = base.compare(outcome) if main else None
+    except BaseException:
+        publish(RunStopped(run))
+        raise
+    result = Trained(run, planned, outcome, comparison, clearance)
+    publish(RunFinished(result))
+    return result
 
 
-def _keep(run: Run, cleared: Clearance | None) -> Clearance | None:
-    """The clearance as it now lies in the run; without one, none that was there may speak for what is trained now."""
+def _store(run: Run, clearance: Clearance | None) -> Clearance | None:
+    """The clearance as it is in the run now; without one, none that was there may speak for what is trained now."""
     from sanetune.gate.clearance import withdraw, write
 
-    if cleared is None:
+    if clearance is None:
         withdraw(run)
         return None
-    return write(run, cleared)
+    return write(run, clearance)
 
 
-class _Before:
-    """The base: its answers and its validation loss, taken before the first step; ``model`` is handed on to
-    training."""
+class _Base:
+    """The base model: what it answers before the first step, to be compared with the tuned model.
 
-    def __init__(self, prompts: Prompts) -> None:
-        self.prompts = prompts
-        self.model: Any = None
-        self.answers: list[Answer] = []
-        self.loss: float | None = None
+    ``model`` is handed on to training, so that it is loaded once; None where training has to load it in another way.
+    """
 
-    @classmethod
-    def of(cls, plan: Plan, prepared: Prepared, run: Run, *, resume: bool, main: bool) -> _Before:
-        """Measured anew, or read from ``samples.json`` where an earlier part of the run has done so."""
+    def __init__(self, planned: Plan, prepared: Prepared, run: Run) -> None:
         from sanetune.probes.prompts import prompts_for
 
-        before = cls(prompts_for(prepared, plan.config.run.sample_prompts))
-        if resume and run.samples.is_file():
-            before._read(run)
-        elif main:
-            before._measure(plan, prepared, run)
-        return before
+        self.planned, self.prepared, self.run = planned, prepared, run
+        self.prompts: Prompts = prompts_for(prepared, planned.config.run.sample_prompts)
+        self.model: PreTrainedModel | None = None
+        self._said: ModelAnswers | None = None
 
-    def _measure(self, plan: Plan, prepared: Prepared, run: Run) -> None:
+    def ask(self, *, resume: bool) -> None:
+        """Ask it, or read its answers from ``samples.json`` where an earlier part of the run has done so."""
+        from sanetune.probes.samples import ModelAnswers
+
+        if resume and self.run.samples.is_file():
+            said = ModelAnswers.from_json(self.run.read_json(self.run.samples))
+            self._said = ModelAnswers(said.answers[: len(self.prompts.messages)], said.validation_loss)
+            return
+        model = self._load()
+        self._said = ModelAnswers.of(model, self.prepared, self.prompts)
+        if self.planned.sizes.machine.devices == 1 and not self.planned.config.model.quantization:
+            self.model = model
+        self.run.write_json(self.run.samples, self._said.to_json())
+
+    def _load(self) -> PreTrainedModel:
         from sanetune.engine.devices import device_of
         from sanetune.engine.models import fit_to_tokenizer, load_model, train_dtype
-        from sanetune.probes.prompts import answers
 
-        given = plan.config.train.given
-        dtype = train_dtype(plan.config.model, bf16=bool(given.get("bf16")), fp16=bool(given.get("fp16")))
-        model = load_model(plan.config.model, dtype=str(dtype), device=device_of(plan.config))
-        fit_to_tokenizer(model, prepared.tokenizer)
-        self.answers = answers(model, prepared, self.prompts)
-        self.loss = comparing.validation_loss(model, prepared)
-        if plan.sizes.machine.devices == 1 and not plan.config.model.quantization:
-            self.model = model
-        run.write_json(run.samples, {"before": [_plain(answer) for answer in self.answers], "base_loss": self.loss})
+        config = self.planned.config
+        given = config.train.given
+        dtype = train_dtype(config.model, bf16=bool(given.get("bf16")), fp16=bool(given.get("fp16")))
+        model = load_model(config.model, dtype=str(dtype), device=device_of(config))
+        fit_to_tokenizer(model, self.prepared.tokenizer)
+        return model
 
-    def _read(self, run: Run) -> None:
-        from sanetune.engine.answer import Answer
+    def compare(self, outcome: Outcome) -> Comparison:
+        """Ask the tuned model the same, and write ``samples.json``."""
+        from sanetune.probes.samples import ModelAnswers, comparison
 
-        stored = run.read_json(run.samples)
-        replies = stored.get("before") or [pair["base"] for pair in stored.get("pairs", ())]
-        self.answers = [Answer(**reply) for reply in replies][: len(self.prompts.messages)]
-        self.loss = restore_non_finite(stored.get("base_loss", stored.get("validation_loss", {}).get("base")))
-
-
-def _plain(answer: Answer) -> dict[str, Any]:
-    return {"text": answer.text, "ended": answer.ended, "tokens": answer.tokens, "note": answer.note}
+        assert outcome.model is not None and self._said is not None
+        tuned = ModelAnswers.of(outcome.model, self.prepared, self.prompts)
+        names = (self.planned.config.model.name, str(self.run.model))
+        found = comparison(self.prepared, self.prompts, names, self._said, tuned)
+        self.run.write_json(self.run.samples, found.to_json())
+        return found
 
 
-def _write_beginning(run: Run, plan: Plan, prepared: Prepared) -> None:
-    write_text(run.config, yaml_edit.dump(plan.config))
-    run.write_versions(plan.sizes.machine.device)
+def _write_start(run: Run, planned: Plan, prepared: Prepared) -> None:
+    write_text(run.config, yaml_edit.dump(planned.config))
+    run.write_versions(planned.sizes.machine.device)
     run.write_json(run.data, {"stats": prepared.stats, "lost": prepared.lost, "fingerprint": prepared.fingerprint})
-
-
-def _draw(run: Run) -> None:
-    """The curves so far, also of a run that was stopped."""
-    from sanetune.engine.metrics import read
-    from sanetune.report.plots import draw
-
-    if run.metrics.is_file() and (records := read(run.metrics)):
-        draw(records, run.plots)
-
-
-def _write_end(
-    run: Run, plan: Plan, prepared: Prepared, before: _Before, outcome: Outcome, cleared: Clearance | None
-) -> Any:
-    """Samples, model card, and the curves with the best step marked; returns the comparison."""
-    from sanetune.engine.metrics import read
-    from sanetune.engine.save import write_card
-    from sanetune.probes.prompts import answers
-    from sanetune.report.card import card_of, render
-    from sanetune.report.plots import draw
-    from sanetune.report.terminal.clearance import lines
-
-    after = answers(outcome.model, prepared, before.prompts)
-    loss = comparing.validation_loss(outcome.model, prepared)
-    names = (plan.config.model.name, str(run.model))
-    comparison = comparing.compared(before.prompts, prepared, names, (before.answers, after), (before.loss, loss))
-    run.write_json(run.samples, comparison.to_json())
-    draw(read(run.metrics), run.plots, best_step=outcome.best_step)
-    versions = run.read_json(run.versions)
-    card = card_of(
-        plan.config,
-        outcome,
-        stats=prepared.stats,
-        versions=versions,
-        name=run.name,
-        gate=lines(cleared) if cleared else (),
-    )
-    write_card(run, render(card))
-    return comparison

@@ -39,16 +39,17 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> 
 
 @pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The level of every look that was taken."""
-    from sanetune.workflows import check as checking
+    """The level of every check that was made."""
+    from sanetune.workflows.check import run_checks
 
-    levels, original = [], checking.look
+    levels = []
 
-    def look(*words: Any, **named: Any) -> Any:
+    def counted(*words: Any, **named: Any) -> Any:
         levels.append(named.get("level") or words[-1])
-        return original(*words, **named)
+        return run_checks(*words, **named)
 
-    monkeypatch.setattr(checking, "look", look)
+    for module in ("check", "clear"):
+        monkeypatch.setattr(f"sanetune.workflows.{module}.run_checks", counted)
     return levels
 
 
@@ -131,17 +132,15 @@ def test_a_lesser_look_leaves_no_clearance_and_says_why(more: list[str], words: 
 
 
 def test_a_file_that_changes_while_it_is_looked_at_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sanetune.workflows import check as checking
+    from sanetune.workflows.check import run_checks
 
-    original = checking.look
-
-    def look(*words: Any, **named: Any) -> Any:
-        found = original(*words, **named)
+    def changed(*words: Any, **named: Any) -> Any:
+        found = run_checks(*words, **named)
         with Path("rows.jsonl").open("a") as file:
             file.write("\n")
         return found
 
-    monkeypatch.setattr(checking, "look", look)
+    monkeypatch.setattr("sanetune.workflows.check.run_checks", changed)
     assert "rows.jsonl was changed while it was looked at" in typed("check", "c.yaml", "--level", "static").stderr
     assert not RUN.exists()
 
@@ -201,14 +200,12 @@ def test_one_of_a_lower_level_or_with_a_check_missing_does_not_do(looked: list[s
     from sanetune.config.load import load
     from sanetune.gate import clearance
     from sanetune.runs import Run
-    from sanetune.workflows import clear as clearing
+    from sanetune.workflows.clear import misfits
 
     found, _ = clearance.read(Run(RUN))
     assert found is not None
     wanted = load("c.yaml", ["check.level=trial"])
-    assert clearing.misfits(wanted, found, found.fingerprint) == [
-        "it is of level static, and check.level asks for trial"
-    ]
+    assert misfits(wanted, found, found.fingerprint) == ["it is of level static, and check.level asks for trial"]
 
 
 def test_unchecked_trains_and_heading_card_page_and_file_say_so(looked: list[str]) -> None:
@@ -271,10 +268,11 @@ def test_a_run_computes_the_same_whether_it_was_cleared_before_or_now() -> None:
 
 def test_the_job_below_the_gate_leaves_no_proof_behind() -> None:
     from sanetune.config.load import load
+    from sanetune.report.run_files import RunFiles
     from sanetune.workflows.train import train
 
     typed("check", "c.yaml", "--level", "static")
-    assert train(load("c.yaml")).clearance is None
+    assert train(load("c.yaml"), publish=RunFiles()).clearance is None
     assert not (RUN / "clearance.json").exists()
     assert "## Clearance" not in (RUN / "model" / "README.md").read_text()
 

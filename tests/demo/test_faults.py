@@ -16,7 +16,7 @@ from sanetune.config.schema import Config
 from sanetune.demo import MODEL, TRAIN, faults, own_script
 from sanetune.demo.faults import FAULTS, Fault, planted, sound_settings
 from sanetune.finding import Report, Verdict
-from sanetune.workflows import check as checking
+from sanetune.workflows.check import evidence_of, run_checks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = ["data.max_examples=160", "train.per_device_train_batch_size=4"]
@@ -29,8 +29,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def looked(config: Config, level: str, *select: str) -> Report:
-    with checking.evidence_of(config, level=level) as evidence:
-        return checking.look(config, evidence, list(select), level=level)
+    with evidence_of(config, level=level) as evidence:
+        return run_checks(config, evidence, list(select), level=level)
 
 
 def of(fault: Fault, folder: Path, *overrides: str) -> Config:

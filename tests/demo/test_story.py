@@ -15,7 +15,6 @@ from rich.console import Console
 from sanetune.cli import main
 from sanetune.demo import MODEL, VALIDATION, fault_story, faults, stage, story
 from sanetune.demo.faults import FAULTS
-from sanetune.workflows import clear as clearing
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = {"max_steps": 6, "per_device_train_batch_size": 2, "eval_steps": 3, "save_steps": 3, "logging_steps": 1}
@@ -43,7 +42,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "prompts", lambda: asked()[:3])
     monkeypatch.setattr(stage, "LONGEST", 16)
     monkeypatch.setattr(stage, "better", lambda base, tuned: True)
-    monkeypatch.setattr(clearing, "_look", refused)
+    monkeypatch.setattr("sanetune.workflows.clear._check", refused)
 
 
 def console() -> Console:

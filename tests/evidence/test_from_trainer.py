@@ -16,10 +16,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForLan
 from transformers import Trainer as PlainTrainer
 
 from sanetune.api import check
+from sanetune.callback import Gate, guard
 from sanetune.errors import ConfigError
 from sanetune.evidence.from_trainer import untouched
-from sanetune.finding import GateError, Verdict
-from sanetune.workflows.callback import Gate
+from sanetune.finding import Finding, GateError, Report, Verdict
 
 DEMO = Path(trl.__file__).parent
 HOME = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
@@ -200,16 +200,39 @@ def test_the_gate_lets_a_sound_run_through_unchanged_and_refuses_a_faulty_one(tm
     short = {"max_steps": 4, "logging_steps": 1, "eval_strategy": "no"}
     plain_losses = trained(built(tmp_path / "a", **short))
     watched = built(tmp_path / "b", **short)
-    gate = Gate(ignore=["config"])
-    watched.add_callback(gate)
+    gate = guard(watched, ignore=["config"])
     assert trained(watched) == plain_losses
     assert gate.report is not None
     assert gate.report.verdict is not Verdict.FAIL
     faulty = built(tmp_path / "c", assistant_only_loss=False, **short)
-    faulty.add_callback(Gate())
+    guard(faulty)
     with pytest.raises(GateError):
         faulty.train()
     assert faulty.state.global_step == 0
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_gate_as_a_callback_knows_its_trainer_or_finds_it(
+    known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = built(tmp_path, max_steps=1, eval_strategy="no")
+    checked: list[object] = []
+
+    def refuse(trainer: object, **choice: object) -> Report:
+        checked.append(trainer)
+        return Report([Finding("x", Verdict.FAIL, "bad")])
+
+    monkeypatch.setattr("sanetune.workflows.check.check_trainer", refuse)
+    trainer.add_callback(Gate(trainer) if known else Gate())
+    with pytest.raises(GateError):
+        trainer.train()
+    assert checked == [trainer]
+
+
+def test_the_gate_says_so_where_no_trainer_calls_it(tmp_path: Path) -> None:
+    trainer = built(tmp_path, max_steps=1)
+    with pytest.raises(RuntimeError, match="callback of transformers' Trainer"):
+        Gate().on_train_begin(trainer.args, trainer.state, trainer.control)
 
 
 def test_a_stream_is_read_and_what_its_length_would_tell_is_left_open(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_a_hot_rate_is_lowered_until_the_run_is_cleared(tmp_path: Path) -> None:
     done = correct(
         load(file),
         level="trial",
-        seen=lambda config, evidence, report, before: heard.append((set(evidence.seconds), len(before))),
+        on_round=lambda config, evidence, report, before: heard.append((set(evidence.seconds), len(before))),
     )
     rate = load(file).train["learning_rate"]
     assert done.report.exit_code == 0 and 1e-5 < rate < 5e-3
@@ -146,7 +146,7 @@ def test_before_the_trial_what_needs_no_model_is_mended_but_for_the_rate(
             found.append(Finding("curve-rate-beaten", Verdict.FAIL, "hot", fix={"train.learning_rate": 0.001}))
         return Report(found, level)
 
-    monkeypatch.setattr("sanetune.workflows.check.look", look)
+    monkeypatch.setattr("sanetune.workflows.fix.run_checks", look)
     done = correct(load(file), level="trial")
     assert [level for level, _ in asked] == ["static", "static", "trial", "static", "trial"]
     assert [rate for _, rate in asked] == [0.1, 0.1, 0.1, 0.001, 0.001]
@@ -161,6 +161,6 @@ def test_the_last_look_is_as_deep_as_was_asked_for(file: Path, monkeypatch: pyte
     def look(config: Config, evidence: Any, select: Any, ignore: Any, level: str, known: Any) -> Report:
         return Report([Finding("y", Verdict.FAIL, "bad", fix={"train.seed": next(numbers)})], level)
 
-    monkeypatch.setattr("sanetune.workflows.check.look", look)
+    monkeypatch.setattr("sanetune.workflows.fix.run_checks", look)
     done = correct(load(file), level="trial")
     assert [one.report.level for one in done.rounds] == ["static"] * ROUNDS + ["trial"]

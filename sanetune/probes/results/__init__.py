@@ -3,6 +3,7 @@
 They lie apart from the probes that make them, because reports and checks read them in processes that never load torch.
 """
 
+from sanetune.probes.results.comparison import Comparison
 from sanetune.probes.results.consistency import (
     Accumulation,
     AddedTokens,
@@ -27,6 +28,7 @@ __all__ = [
     "Accumulation",
     "AddedTokens",
     "BatchIndependence",
+    "Comparison",
     "CriticalLearningRate",
     "FirstStep",
     "LargestStep",

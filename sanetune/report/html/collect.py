@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sanetune.config.origin import Origin, OriginKind
@@ -12,13 +13,16 @@ from sanetune.config.yaml_edit import plain
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
 from sanetune.finding import Report
-from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView
+from sanetune.gate.clearance import read, read_proof
+from sanetune.gate.fixer import Round
+from sanetune.report.clearance import lines
+from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView, page
 from sanetune.runs import versions
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.evidence.roles_from_text import TokenRoleStore
-    from sanetune.gate.fixer import Round
+    from sanetune.runs import Run
 
 EXAMPLES = 3
 """Training examples that are shown whatever was found."""
@@ -26,6 +30,34 @@ MOST_EXAMPLES = 16
 PACKS = 60
 KEPT_TOKENS = 20_000
 """Tokens of one example that are handed to the page, which itself leaves out the middle of a long one."""
+
+
+def page_of(
+    config: Config, evidence: Evidence, report: Report, run: Run | None = None, before: Sequence[Round] = ()
+) -> str:
+    """Return one self-contained HTML page about a check.
+
+    Args:
+        config: The configuration that was checked.
+        evidence: Of it, while it is there.
+        report: What the checks found.
+        run: A finished run, whose versions and whose clearance's experiments are shown.
+        before: The rounds of a correction before this check.
+    """
+    known = run.read_json(run.versions) if run and run.versions.is_file() else None
+    gate, proof, note = _cleared(run) if run else ((), {}, "")
+    rounds = [*before, Round(report)] if before else ()
+    return page(view(config, evidence, replace(report, proof=proof or report.proof), known, gate, rounds, note))
+
+
+def _cleared(run: Run) -> tuple[Sequence[str], dict[str, Any], str]:
+    """How a run was cleared, in words; the experiments that it rests on; and when those were made."""
+    found, reason = read(run)
+    if found is None:
+        return [f"No proof: {reason}"], {}, ""
+    proof, reason = read_proof(run, found)
+    words = [*lines(found), *([f"Not shown: {reason}"] if reason else [])]
+    return words, proof, f"Made on {found.made}, to clear the run."
 
 
 def view(

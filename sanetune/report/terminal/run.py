@@ -1,12 +1,10 @@
-"""What is said at the beginning and at the end of a run."""
+"""The beginning and the end of a run on a terminal."""
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,22 +12,26 @@ from rich.text import Text
 
 from sanetune import units
 from sanetune.report.terminal.compare import summary
+from sanetune.text import shortest_path
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.engine.base import Outcome
     from sanetune.planning.plan import Plan
-    from sanetune.report.terminal.compare import Comparison
+    from sanetune.probes.results import Comparison
     from sanetune.runs import Run
 
 
-def console(given: Console | None = None, *, quiet: bool = False) -> Console:
-    """The console to write to: the given one, or standard error, so that standard output stays free for figures."""
-    return given or Console(stderr=True, quiet=quiet, highlight=False)
+def show_start(plan: Plan, prepared: Prepared, run: Run, console: Console, clearance: Sequence[str] = ()) -> None:
+    """Print what is about to happen, in a few lines.
 
-
-def heading(plan: Plan, prepared: Prepared, run: Run, console: Console, gate: Sequence[str] = ()) -> None:
-    """What is about to happen, in a few lines. ``gate``: how the run was cleared, then what was warned of."""
+    Args:
+        plan: What the run will do.
+        prepared: Its rows.
+        run: Its folder.
+        console: Where to print.
+        clearance: How the run was cleared, then what was warned of.
+    """
     steps, stats = plan.steps, prepared.stats
     epochs = f"{steps.epochs:.3g} epoch{'s' * (steps.epochs != 1)}"
     rows = Table.grid(padding=(0, 2))
@@ -52,11 +54,11 @@ def heading(plan: Plan, prepared: Prepared, run: Run, console: Console, gate: Se
     rows.add_row("batch", f"{steps.equation} example{'s' * (steps.effective != 1)} per step")
     rows.add_row("steps", f"{steps.total_steps:,} ({steps.warmup_steps:,} of them warm-up), {epochs}")
     rows.add_row("learning rate", f"{units.lr(steps.learning_rate)}, {steps.scheduler}")
-    rows.add_row("run", Text(shortest(run.path)))
-    if gate:
-        rows.add_row("gate", Text(gate[0], "" if gate[0].startswith("Cleared") else "bold yellow"))
+    rows.add_row("run", Text(shortest_path(run.path)))
+    if clearance:
+        rows.add_row("gate", Text(clearance[0], "" if clearance[0].startswith("Cleared") else "bold yellow"))
     console.print(rows)
-    for warning in gate[1:]:
+    for warning in clearance[1:]:
         console.print(Text(f"! {warning}", "yellow"))
     for one in plan.config.renamed:
         today = f"is today {one.new}: {one.value}" if one.new else "has no meaning any more"
@@ -65,7 +67,7 @@ def heading(plan: Plan, prepared: Prepared, run: Run, console: Console, gate: Se
         console.print(Text(f"! {note}", "yellow"))
 
 
-def _data(stats: dict) -> str:
+def _data(stats: dict[str, Any]) -> str:
     train = stats["train"]
     words = units.many(train["examples"], "example")
     if "packs" in train:
@@ -77,8 +79,8 @@ def _data(stats: dict) -> str:
     return words
 
 
-def ending(run: Run, outcome: Outcome, comparison: Comparison, console: Console) -> None:
-    """How it went, and where things are."""
+def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Console) -> None:
+    """Print how it went, and where things are."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
@@ -89,18 +91,10 @@ def ending(run: Run, outcome: Outcome, comparison: Comparison, console: Console)
     if outcome.best_step is not None and outcome.best_validation_loss is not None:
         table.add_row("best", f"step {outcome.best_step:,}, validation loss {outcome.best_validation_loss:.3f}")
     for name, path in (("model", run.model), ("curves", run.plots / "curves.png"), ("samples", run.samples)):
-        table.add_row(name, Text(shortest(path)))
+        table.add_row(name, Text(shortest_path(path)))
     console.print(table)
     for note in outcome.notes:
         console.print(Text(f"! {note}", "yellow"))
     # Never wrapped: the lines are there to be copied.
-    folder = shlex.quote(shortest(run.path))
+    folder = shlex.quote(shortest_path(run.path))
     console.print(Text(f"Next: sanetune compare {folder}\n      sanetune chat {folder}", style="dim"), soft_wrap=True)
-
-
-def shortest(path: Path) -> str:
-    """A path as it is shortest to type from here."""
-    try:
-        return min(str(path), os.path.relpath(path), key=len)
-    except ValueError:  # another drive
-        return str(path)

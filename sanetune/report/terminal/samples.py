@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sanetune.report.terminal.compare import Pair, Reply, pair_view, plain
+from sanetune.probes.results import Sample
+from sanetune.report.terminal.compare import plain, sample_view
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from sanetune.data.conversation import Message
     from sanetune.engine.answer import Answer
-    from sanetune.probes.results import Sample, Samples
+    from sanetune.probes.results import Samples
 
 SHOWN = 3
 """Prompts that are shown."""
@@ -34,7 +37,7 @@ def view(samples: Samples, width: int = 80, most: int = SHOWN) -> RenderableType
     from rich.text import Text
 
     count = len(samples.samples)
-    parts = [pair_view(_pair(samples.samples[at]), at + 1, count, width) for at in chosen(samples.samples, most)]
+    parts = [sample_view(_shortened(samples.samples[at]), at + 1, count, width) for at in chosen(samples.samples, most)]
     return Group(*parts, Text(summary(samples), style="dim"))
 
 
@@ -57,22 +60,21 @@ def chosen(samples: Sequence[Sample], most: int) -> list[int]:
     return sorted([*own, *(others[number * len(others) // left] for number in range(left))])
 
 
-def _pair(sample: Sample) -> Pair:
+def _shortened(sample: Sample) -> Sample:
     """Cut to what is shown: of a conversation its last message, with how many stand before it."""
-    messages = []
+    messages: list[Message] = []
     if sample.messages:
         last = sample.messages[-1]
         before = len(sample.messages) - 1
         note = f"({before} {'message' if before == 1 else 'messages'} before) " if before else ""
         messages = [last | {"content": note + plain(str(last.get("content") or ""), LONGEST)}]
     reference = None if sample.reference is None else plain(sample.reference, LONGEST)
-    origin: Literal["yours", "held-out"] = "yours" if sample.reference is None else "held-out"
-    return Pair(messages, _reply(sample.base), _reply(sample.tuned), origin, reference)
+    return Sample(messages, reference, _with_special_tokens(sample.base), _with_special_tokens(sample.tuned))
 
 
-def _reply(answer: Answer) -> Reply:
-    """With the special tokens inside it, where there are any: they are what is wrong with it."""
-    return Reply(plain(answer.raw or answer.text, LONGEST), answer.ended, answer.tokens, answer.note)
+def _with_special_tokens(answer: Answer) -> Answer:
+    """With the special tokens in its text, where there are any: they are what is wrong with it."""
+    return replace(answer, text=plain(answer.raw or answer.text, LONGEST))
 
 
 def _ended(answers: Sequence[Answer]) -> str:

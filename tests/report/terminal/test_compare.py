@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import io
-import json
 
-import pytest
 from rich.console import Console
 
 from sanetune.engine.answer import Answer
-from sanetune.report.terminal.compare import Comparison, pairs_of, plain, summary, view
+from sanetune.probes.results import Comparison, Sample
+from sanetune.report.terminal.compare import plain, summary, view
 
 BASE = Answer("… and so [red]on and on[/red] \x1b[31mforever", False, 64)
 TUNED = Answer("Dear Ann, your parcel is on its way.", True, 11)
@@ -15,8 +14,8 @@ TUNED = Answer("Dear Ann, your parcel is on its way.", True, 11)
 
 def comparison() -> Comparison:
     prompts = [[{"role": "user", "content": "Where is [bold]my[/bold] parcel?"}], [{"role": "user", "content": "And?"}]]
-    pairs = pairs_of(prompts, [BASE, Answer("", True, 1)], [TUNED, TUNED], yours=1, references=[None, "Soon."])
-    return Comparison(pairs, "the/base", "runs/x/model", 3.2, 1.1, {"temperature": 0.0})
+    samples = [Sample(prompts[0], None, BASE, TUNED), Sample(prompts[1], "Soon.", Answer("", True, 1), TUNED)]
+    return Comparison(samples, "the/base", "runs/x/model", 3.2, 1.1, {"temperature": 0.0})
 
 
 def drawn(width: int) -> str:
@@ -54,13 +53,6 @@ def test_a_long_answer_is_shortened_in_its_middle_and_says_so() -> None:
     assert "5,900 characters left out" in text
     assert text.startswith("a")
     assert text.endswith("z")
-
-
-def test_it_survives_its_file() -> None:
-    value = json.loads(json.dumps(comparison().to_json()))
-    assert Comparison.from_json(value) == comparison()
-    with pytest.raises(KeyError):
-        Comparison.from_json({"something": "else"})
 
 
 def test_the_summary_is_one_line() -> None:

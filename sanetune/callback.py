@@ -1,0 +1,99 @@
+"""The gate in somebody's own training script: a callback that checks the trainer before its first step."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from transformers import Trainer, TrainerCallback
+
+from sanetune.finding import Report
+
+if TYPE_CHECKING:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    from sanetune.config.schema import LossOn
+
+
+class Gate(TrainerCallback):
+    """Lets training begin only when no check fails: ``trainer.add_callback(sanetune.Gate(trainer))``.
+
+    :func:`guard` does the same in one call. The report is kept in ``report`` and printed to standard error, warnings
+    too.
+
+    Args:
+        trainer: The trainer that is checked. A callback that is given to a trainer's constructor cannot know it yet;
+            then it is found when training begins.
+        loss_on: Which tokens are meant to be in the loss; None: it is read off the rows.
+        select: Names of checks or families that are run; none: all.
+        ignore: Names of checks or families that are left out.
+
+    Raises:
+        sanetune.finding.GateError: When training begins, where a check fails.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer | None = None,
+        *,
+        loss_on: LossOn | None = None,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+    ) -> None:
+        self.trainer = trainer
+        self.loss_on, self.select, self.ignore = loss_on, select, ignore
+        self.report: Report | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Check, print, refuse. On the main process only: the others wait for it at their first step."""
+        if not state.is_world_process_zero:
+            return
+        from rich.console import Console
+
+        from sanetune.report.terminal import findings
+        from sanetune.workflows.check import check_trainer
+
+        trainer = self.trainer or self._caller()
+        self.report = check_trainer(trainer, loss_on=self.loss_on, select=self.select, ignore=self.ignore)
+        findings.show(self.report, Console(stderr=True, highlight=False))
+        self.report.raise_if_failed()
+
+    def _caller(self) -> Trainer:
+        """The trainer that is calling: transformers hands a callback everything but that."""
+        frame = inspect.currentframe()
+        while frame is not None:
+            caller = frame.f_locals.get("self")
+            if isinstance(caller, Trainer) and self in caller.callback_handler.callbacks:
+                return caller
+            frame = frame.f_back
+        raise RuntimeError("Gate works as a callback of transformers' Trainer, and none has called it")
+
+
+def guard(
+    trainer: Trainer,
+    *,
+    loss_on: LossOn | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+) -> Gate:
+    """Put the gate in front of ``trainer``: ``trainer.train()`` begins only when no check fails.
+
+    Example:
+        >>> gate = sanetune.guard(trainer)  # doctest: +SKIP
+        >>> trainer.train()  # doctest: +SKIP
+
+    Args:
+        trainer: A built ``transformers.Trainer`` or ``trl.SFTTrainer``.
+        loss_on: Which tokens are meant to be in the loss; None: it is read off the rows.
+        select: Names of checks or families that are run; none: all.
+        ignore: Names of checks or families that are left out.
+
+    Returns:
+        The callback, whose ``report`` is there once training has begun.
+    """
+    gate = Gate(trainer, loss_on=loss_on, select=select, ignore=ignore)
+    trainer.add_callback(gate)
+    return gate

@@ -1,0 +1,52 @@
+"""Write what people look at later into a run's folder: its curves, and the model card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune.engine.metrics import read
+from sanetune.engine.save import write_card
+from sanetune.events import Event, RunFinished, RunStarted, RunStopped
+from sanetune.report import card, clearance, plots
+
+if TYPE_CHECKING:
+    from sanetune.runs import Run
+    from sanetune.workflows.train import Trained
+
+
+class RunFiles:
+    """Follows a run; draws its curves also where it was stopped, and writes the card where it was finished."""
+
+    def __init__(self) -> None:
+        self._started: RunStarted | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Write what belongs to ``event``."""
+        match event:
+            case RunStarted():
+                self._started = event
+            case RunStopped(run):
+                draw(run)
+            case RunFinished(result) if self._started is not None:
+                draw(result.run, result.outcome.best_step)
+                write_model_card(result, self._started)
+
+
+def draw(run: Run, best_step: int | None = None) -> None:
+    """Draw the curves of ``run`` as far as it came, with the evaluation after optimizer step ``best_step`` marked."""
+    if run.metrics.is_file() and (records := read(run.metrics)):
+        plots.draw(records, run.plots, best_step=best_step)
+
+
+def write_model_card(result: Trained, started: RunStarted) -> None:
+    """Write the card of the tuned model beside it."""
+    run = result.run
+    made = card.card_of(
+        result.plan.config,
+        result.outcome,
+        stats=started.prepared.stats,
+        versions=run.read_json(run.versions),
+        name=run.name,
+        gate=clearance.lines(result.clearance) if result.clearance else (),
+    )
+    write_card(run, card.render(made))

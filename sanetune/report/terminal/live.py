@@ -1,0 +1,38 @@
+"""The terminal while sanetune works: bars, notes, and the beginning and end of a run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from sanetune.events import ClearanceMissing, Event, RunFinished, RunRefused, RunStarted
+from sanetune.report.clearance import lines
+from sanetune.report.terminal.clearance import show_missing, show_refusal
+from sanetune.report.terminal.progress import ProgressBar
+from sanetune.report.terminal.run import show_end, show_start
+from sanetune.report.terminal.training import TrainingProgress
+
+
+class LiveTerminal:
+    """Shows every event that a person wants to see, in the order in which they come.
+
+    Args:
+        console: Where to print; None: standard error, so that standard output stays free for figures.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+        self._bars = ProgressBar(self.console), TrainingProgress(self.console)
+
+    def __call__(self, event: Event) -> None:
+        """Show ``event``."""
+        for bar in self._bars:
+            bar(event)
+        match event:
+            case ClearanceMissing(reasons, level):
+                show_missing(reasons, level, self.console)
+            case RunRefused(report):
+                show_refusal(report, self.console)
+            case RunStarted(run, plan, prepared, clearance):
+                show_start(plan, prepared, run, self.console, lines(clearance) if clearance else ())
+            case RunFinished(result) if result.comparison is not None:
+                show_end(result.run, result.outcome, result.comparison, self.console)
