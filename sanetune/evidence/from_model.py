@@ -199,14 +199,14 @@ class ModelEvidence:
         previous_lr_comparison: LearningRateComparison | None = None,
     ) -> LearningRateComparison:
         """``previous_lr_comparison``: that of the round before, of a run that differs in its schedule alone."""
-        from sanetune.probes.lr_comparison import STEPS, branches
+        from sanetune.probes.lr_comparison import STEPS, compare_lrs
 
         _check_learns(first_step)
         if len(validation_rows) < 2:
-            raise MissingError("there are no rows to hold out, on which rates could be compared")
+            raise MissingError("there are no validation rows on which learning rates could be compared")
         if plan.steps.learning_rate <= 0:
-            raise MissingError("the planned rate is zero")
-        return branches(
+            raise MissingError("the planned learning rate is zero")
+        return compare_lrs(
             harness,
             plan.steps.learning_rate,
             validation_rows,
@@ -222,11 +222,11 @@ class ModelEvidence:
     ) -> TrialOutcome:
         """The trial, with the base's answers before it and the tuned ones at its end."""
         from sanetune.probes.prompt_swap import PAIRS, prompt_swap_gain
-        from sanetune.probes.trial import TrialConfig, run
+        from sanetune.probes.trial import TrialConfig, run_trial
 
         _check_learns(first_step)
         steps = plan.steps
-        wanted = TrialConfig(
+        config = TrialConfig(
             min(self.section.trial_steps, steps.total_steps),
             steps.total_steps,
             steps.warmup_steps,
@@ -235,9 +235,9 @@ class ModelEvidence:
         )
         asked = _Asked(harness, prepared, self.config, self.section.samples)
         split = "validation" if prepared.validation is not None else "train"
-        trial, (samples, prompt_swap) = run(
+        trial, (samples, prompt_swap) = run_trial(
             harness,
-            wanted,
+            config,
             validation_rows,
             lambda: (asked.again(), prompt_swap_gain(harness, split, PAIRS)),
             self.publish,

@@ -1,4 +1,4 @@
-"""One step of the run's own optimizer on the first batches: what several checks read, taken once and undone."""
+"""What does one step of the run's own optimizer do to the weights?"""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from sanetune.probes.results import FirstStep, ParameterUpdate
 
 
 def first_step(harness: ProbeHarness) -> FirstStep:
-    """Dropout off, gradients not clipped; weights and random states are put back. Needs the memory of a training step
-    and no copy of the model beside it on its device."""
+    """Make one step on the first batches, with dropout off and gradients not clipped; everything is undone.
+
+    Needs the memory of a training step, and no copy of the model beside it on its device.
+    """
     weights = harness.trained()
     with harness.untouched() as before, harness.optimizer() as optimizer:
         loss = harness.gradients()
         squares = {name: _square(weight) for name, weight in weights.items()}
         optimizer.step()
-        updates = {name: _pull(weight, squares[name], before[name]) for name, weight in weights.items()}
-        rate = float(optimizer.param_groups[0]["lr"])
+        updates = {name: _update(weight, squares[name], before[name]) for name, weight in weights.items()}
+        lr = float(optimizer.param_groups[0]["lr"])
     dtype = str(next(iter(weights.values())).dtype).removeprefix("torch.") if weights else ""
-    return FirstStep(loss, rate, dtype, updates)
+    return FirstStep(loss, lr, dtype, updates)
 
 
 def _square(weight: Tensor) -> float | None:
@@ -28,10 +30,10 @@ def _square(weight: Tensor) -> float | None:
     return None if weight.grad is None else float(torch.linalg.vector_norm(weight.grad, dtype=torch.float64)) ** 2
 
 
-def _pull(weight: Tensor, square: float | None, before: Tensor) -> ParameterUpdate:
-    """What has become of one tensor; ``before`` lies in main memory and comes to its device alone."""
+def _update(weight: Tensor, square: float | None, before: Tensor) -> ParameterUpdate:
+    """What has become of one tensor; ``before`` is in main memory and comes to its device alone."""
     if weight.grad is None:
         return ParameterUpdate(weight.numel(), square, 0, 0)
-    felt = weight.grad != 0
-    moved = felt & (weight.detach() != before.to(weight.device))
-    return ParameterUpdate(weight.numel(), square, int(felt.sum()), int(moved.sum()))
+    nonzero = weight.grad != 0
+    changed = nonzero & (weight.detach() != before.to(weight.device))
+    return ParameterUpdate(weight.numel(), square, int(nonzero.sum()), int(changed.sum()))

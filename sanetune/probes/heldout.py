@@ -1,4 +1,7 @@
-"""Rows that a trial does not train on, and their losses one by one."""
+"""Validation rows of a probe, and their losses one by one.
+
+Shapes: T tokens of a row.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +23,24 @@ if TYPE_CHECKING:
     import datasets
 
 ROWS, TOKENS = 128, 65_536
-"""Most rows of a look, and most tokens in them (a few long rows always come)."""
+"""Most rows of an evaluation, and most tokens in them."""
 FEWEST = 16
-PROBED = 16
-"""Rows of the small batch that is looked at often."""
+"""Rows that are evaluated even where they have more tokens."""
+FIXED = 16
+"""Rows of the fixed evaluation batch."""
 SHARE = 0.1
-"""Of the training rows, the most that a trial keeps aside itself where there are no validation rows."""
+"""Of the training rows, the most that are held out where there are no validation rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutRows:
-    """``rows``: a data set; ``source``: the split they come from; ``left``: numbers of the training rows that may be
-    trained on (None: all)."""
+    """Rows that a probe does not train on.
+
+    Attributes:
+        rows: Examples or packs; None: there are too few training rows to hold any out.
+        source: The split they come from.
+        left: Numbers of the training rows that may be trained on; None: all.
+    """
 
     rows: datasets.Dataset | None
     source: Literal["validation", "train"]
@@ -41,14 +50,14 @@ class HeldOutRows:
         return 0 if self.rows is None else len(self.rows)
 
     def few(self) -> HeldOutRows:
-        """The small batch: some of these rows, spread."""
+        """Return some of these rows, spread over them: a fixed batch that can be evaluated often."""
         if self.rows is None:
             return self
-        return HeldOutRows(self.rows.select(_spread(len(self.rows), PROBED)), self.source)
+        return HeldOutRows(self.rows.select(_spread(len(self.rows), FIXED)), self.source)
 
 
 def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
-    """Validation rows, spread over the split; where there are none, training rows that the trial then leaves out."""
+    """Return validation rows, spread over the split; where there are none, training rows that the trial leaves out."""
     validation = harness.prepared.validation
     if validation is not None and len(validation):
         return HeldOutRows(validation.select(_bounded(validation, _spread(len(validation), ROWS))), "validation")
@@ -56,14 +65,16 @@ def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
     chosen = _bounded(rows, _spread(len(rows), min(ROWS, int(len(rows) * SHARE))))
     if len(chosen) < 2:
         return HeldOutRows(None, "train")
-    aside = set(chosen)
-    return HeldOutRows(rows.select(chosen), "train", [number for number in range(len(rows)) if number not in aside])
+    left = sorted(set(range(len(rows))) - set(chosen))
+    return HeldOutRows(rows.select(chosen), "train", left)
 
 
-def look(harness: ProbeHarness, held: HeldOutRows, step: int) -> Evaluation:
-    """The losses of the held-out rows, each document of a pack for itself, dropout off; the model's mode is left as it
-    was."""
-    rows = held.rows
+def evaluate_rows(harness: ProbeHarness, validation: HeldOutRows, step: int) -> Evaluation:
+    """Return the losses of the validation rows after ``step`` steps, each document of a pack by itself.
+
+    Dropout is off; the modes of the model's modules stay.
+    """
+    rows = validation.rows
     assert rows is not None, "there are no rows to evaluate"
     sums: list[float] = []
     tokens: list[int] = []
@@ -78,15 +89,15 @@ def look(harness: ProbeHarness, held: HeldOutRows, step: int) -> Evaluation:
             counted = batch["labels"] != IGNORE_INDEX
             counted[:, 0] = False
             for row, loss, count in zip(some, losses, counted, strict=True):
-                documents = row.get("seq_lengths") or [len(row["input_ids"])]
-                sums.extend(float(part.sum()) for part in _cut(loss, documents))
-                tokens.extend(int(part.sum()) for part in _cut(count, documents))
+                lengths = row.get("seq_lengths") or [len(row["input_ids"])]
+                sums.extend(float(part.sum()) for part in _documents(loss, lengths))
+                tokens.extend(int(part.sum()) for part in _documents(count, lengths))
     return Evaluation.of(step, sums, tokens)
 
 
-def _cut(row: Tensor, documents: list[int]) -> list[Tensor]:
+def _documents(row: Tensor, lengths: list[int]) -> list[Tensor]:
     """What of a row (T) belongs to each of its documents; padding behind them is left out."""
-    return list(row[: sum(documents)].split(documents))
+    return list(row[: sum(lengths)].split(lengths))
 
 
 def _spread(total: int, count: int) -> list[int]:

@@ -1,7 +1,8 @@
-"""Short branches from the same start on the same batches, each at its own rate: which does better on held-out rows?
+"""Which learning rate does best on the validation rows, in a few steps from the same start?
 
-A rate that is too high under gradient clipping often neither diverges nor swings, it only learns less; the curve alone
-does not tell. Here only the rate differs, so what differs on the held-out rows is its doing.
+A learning rate that is too high under gradient clipping often neither diverges nor oscillates, it only trains less; the
+curve alone does not tell. Here the runs differ in their learning rate alone, so it is the cause of what differs after
+them.
 """
 
 from __future__ import annotations
@@ -12,61 +13,73 @@ from sanetune.curves.paired import paired_difference
 from sanetune.engine.batches import Batch
 from sanetune.events import ProbeStep, Publish, silent
 from sanetune.probes.harness import ProbeHarness
-from sanetune.probes.heldout import HeldOutRows, look
-from sanetune.probes.lr_search import set_rate
+from sanetune.probes.heldout import HeldOutRows, evaluate_rows
+from sanetune.probes.lr_search import set_lr
 from sanetune.probes.results import LearningRateComparison, LearningRateRun
 
 STEPS = 40
-"""Optimizer steps of one branch."""
+"""Optimizer steps of one run."""
 WARMUP = 5
 FACTOR = 3.0
 FIRST, FURTHER = 3, 4
 """Runs that are always made, and at most beyond them while each is better than the one before."""
 SAFE, FAR = 0.25, 5.0
-"""A quarter of the critical rate is tried too where it is so many times more or less than the planned one."""
+"""A quarter of the critical learning rate is tried too where it is so many times more or less than the planned one."""
 NEAR = 1.5
-"""A branch of another round stands for a neighbour that is this near; for the planned rate only its own does."""
+"""A run of an earlier round replaces a neighbour that is this near; the planned learning rate gets one of its own."""
 SURE = 3.0
-"""Standard errors from which a gain is one."""
+"""Standard errors from which a difference is certain."""
 
 
-def branches(
+def compare_lrs(
     harness: ProbeHarness,
     planned: float,
-    held: HeldOutRows,
+    validation: HeldOutRows,
     critical: float | None = None,
     *,
     steps: int = STEPS,
     earlier: LearningRateComparison | None = None,
     publish: Publish = silent,
 ) -> LearningRateComparison:
-    """A third of ``planned``, ``planned`` and three times it, and a quarter of the ``critical`` rate where that is far
-    off (beyond the cliff all rates are alike, and no neighbour tells); then further from ``planned`` while that is
-    clearly better. All is undone. ``earlier``: branches of the same run that was planned at another rate; theirs, of as
-    many steps, are not grown again."""
+    """Train a few steps at several learning rates, each from the same start on the same batches; all is undone.
+
+    They are a third of the planned one, the planned one and three times it, and a quarter of the critical one where
+    that is far off (beyond it all learning rates are alike, and no neighbour tells); then further from the planned one
+    while that is clearly better.
+
+    Args:
+        harness: The model.
+        planned: Peak learning rate of the run.
+        validation: The rows that the runs are compared on.
+        critical: The critical learning rate, where it is known.
+        steps: Optimizer steps of each run.
+        earlier: What an earlier round found, of a run that differs in its learning rate alone; its runs of as many
+            steps are not made again.
+        publish: Called with each step.
+    """
     accumulation = harness.settings.gradient_accumulation_steps
     batches = harness.first_batches(steps * accumulation)
     parts = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
     found = {one.lr: one for one in earlier.runs} if earlier and earlier.steps == steps else {}
 
-    def grown(rate: float) -> LearningRateRun:
-        near = min(found.values(), key=lambda one: abs(math.log(one.lr / rate)), default=None)
-        if near is not None and (near.lr == rate or (rate != planned and 1 / NEAR < near.lr / rate < NEAR)):
+    def run_at(lr: float) -> LearningRateRun:
+        near = min(found.values(), key=lambda one: abs(math.log(one.lr / lr)), default=None)
+        if near is not None and (near.lr == lr or (lr != planned and 1 / NEAR < near.lr / lr < NEAR)):
             return near
-        made = _branch(harness, rate, parts, held, publish, len(found))
-        found[rate] = made
+        made = _run(harness, lr, parts, validation, publish, len(found))
+        found[lr] = made
         return made
 
-    start = look(harness, held, 0)
-    rates = [planned, planned / FACTOR, planned * FACTOR]
+    start = evaluate_rows(harness, validation, 0)
+    lrs = [planned, planned / FACTOR, planned * FACTOR]
     if critical and not 1 / FAR < SAFE * critical / planned < FAR:
-        rates.append(SAFE * critical)
-    for rate in rates:
-        grown(rate)
+        lrs.append(SAFE * critical)
+    for lr in lrs:
+        run_at(lr)
     best = min(found.values(), key=_loss)
     factor = FACTOR if best.lr > planned else 1 / FACTOR
     for _ in range(FURTHER if best.lr != planned and _better(best, found[planned]) else 0):
-        further = grown(best.lr * factor)
+        further = run_at(best.lr * factor)
         if not _better(further, best):
             break
         best = further
@@ -80,14 +93,14 @@ def _better(one: LearningRateRun, other: LearningRateRun) -> bool:
     return found is not None and found.t >= SURE
 
 
-def _loss(branch: LearningRateRun) -> float:
-    return branch.evaluation.loss if math.isfinite(branch.evaluation.loss) else math.inf
+def _loss(run: LearningRateRun) -> float:
+    return run.evaluation.loss if math.isfinite(run.evaluation.loss) else math.inf
 
 
-def _branch(
-    harness: ProbeHarness, rate: float, parts: list[list[Batch]], held: HeldOutRows, publish: Publish, before: int
+def _run(
+    harness: ProbeHarness, lr: float, parts: list[list[Batch]], validation: HeldOutRows, publish: Publish, before: int
 ) -> LearningRateRun:
-    """``before``: runs that are made already."""
+    """``before``: how many runs were made already."""
     losses = []
     with harness.untouched(), harness.optimizer() as optimizer:
         for step, part in enumerate(parts):
@@ -95,8 +108,8 @@ def _branch(
             if not math.isfinite(losses[-1]):
                 break
             harness.clip()
-            set_rate(optimizer, rate * min(1.0, (step + 1) / WARMUP))
+            set_lr(optimizer, lr * min(1.0, (step + 1) / WARMUP))
             optimizer.step()
             optimizer.zero_grad()
             publish(ProbeStep("lr_comparison", before * len(parts) + step + 1, FIRST * len(parts)))
-        return LearningRateRun(rate, losses, look(harness, held, len(losses)))
+        return LearningRateRun(lr, losses, evaluate_rows(harness, validation, len(losses)))

@@ -1,4 +1,4 @@
-"""Can the model learn at all? Twenty examples, fifty steps, then their answers by heart."""
+"""Can the model learn at all? It must memorise twenty examples in fifty steps and reproduce their answers."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from sanetune.engine.batches import Batch, on_device
 from sanetune.engine.generate import Decoding, stop_ids, write
 from sanetune.events import ProbeStep, Publish, silent
 from sanetune.probes.harness import ProbeHarness
-from sanetune.probes.lr_search import set_rate
+from sanetune.probes.lr_search import set_lr
 from sanetune.probes.results import CriticalLearningRate, Overfit, OverfitAttempt, RecitedReply, StuckToken
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 STARTS = (0.5, 1.5, 0.15)
-"""Rates that are tried one after the other, as shares of the critical rate."""
+"""Learning rates that are tried one after the other, as shares of the critical one."""
 WARMUP, DECAY = 5, 0.4
-"""Steps of warm-up, and the share of the steps at the end over which the rate falls to a tenth."""
+"""Steps of warm-up, and the share of the steps at the end over which the learning rate falls to a tenth."""
 STUCK = 10
-"""A token is stuck when its loss is so many times the wanted one, and the others' is not."""
+"""A token is stuck when its loss is so many times the target, and the others' is not."""
 ENOUGH = 0.3
-"""A try ends early when the loss is this share of the wanted one for two steps."""
+"""An attempt ends early when the loss is this share of the target for two steps."""
+
+Row = dict[str, list[int]]
+"""``input_ids`` and ``labels``, equally long."""
 
 
 def overfit(
@@ -35,44 +38,60 @@ def overfit(
     *,
     examples: int = 20,
     steps: int = 50,
-    wanted: float = 0.1,
+    target_loss: float = 0.1,
     publish: Publish = silent,
 ) -> Overfit | None:
-    """Tries to get the loss of ``examples`` training examples to ``wanted`` in ``steps`` steps; everything is undone.
-    None where no example has anything to learn."""
-    rows = chosen(harness, examples)
+    """Try to bring the loss of a few training examples to a target; everything is undone.
+
+    Args:
+        harness: The model.
+        critical: The critical learning rate, from which those of the attempts are taken.
+        planned: Peak learning rate of the run, which is tried too.
+        examples: How many training examples.
+        steps: Most optimizer steps of one attempt.
+        target_loss: Loss per token at which the examples count as memorised, in nats.
+        publish: Called with each step.
+
+    Returns:
+        What was found; None where every label of every example is masked.
+    """
+    rows = choose_examples(harness, examples)
     if not rows:
         return None
     batches = _batches(harness, rows)
     base = critical.lr or planned
-    tries: list[OverfitAttempt] = []
+    attempts: list[OverfitAttempt] = []
     replies: list[RecitedReply] = []
     stuck: list[StuckToken] = []
-    elsewhere = 0.0
+    other_loss = 0.0
     for share in STARTS:
         with harness.untouched():
-            tries.append(_try(harness, batches, share * base, steps, wanted, publish))
-            stuck, elsewhere = _stuck(harness, batches, STUCK * wanted)
-            if tries[-1].final_loss <= wanted or elsewhere <= wanted:
+            attempts.append(_attempt(harness, batches, share * base, steps, target_loss, publish))
+            stuck, other_loss = _stuck(harness, batches, STUCK * target_loss)
+            if attempts[-1].final_loss <= target_loss or other_loss <= target_loss:
                 replies = _replies(harness, rows)
                 break
     at_planned = None
-    if planned > 0 and not 0.7 < planned / tries[-1].lr < 1.4:
+    if planned > 0 and not 0.7 < planned / attempts[-1].lr < 1.4:
         with harness.untouched():
-            at_planned = _try(harness, batches, planned, steps, wanted, publish)
-    learnt = sum(label != IGNORE_INDEX for row in rows for label in row["labels"][1:])
-    return Overfit(len(rows), learnt, steps, wanted, critical.lr, tries, at_planned, replies, stuck, elsewhere)
+            at_planned = _attempt(harness, batches, planned, steps, target_loss, publish)
+    in_loss = sum(label != IGNORE_INDEX for row in rows for label in row["labels"][1:])
+    return Overfit(
+        len(rows), in_loss, steps, target_loss, critical.lr, attempts, at_planned, replies, stuck, other_loss
+    )
 
 
-def chosen(harness: ProbeHarness, count: int) -> list[dict[str, list[int]]]:
-    """``count`` training examples, spread over the split, each with another prompt: two answers to one prompt cannot
-    both be known by heart. None is longer than half of all are, where there are enough: length is not what is
-    tested."""
+def choose_examples(harness: ProbeHarness, count: int) -> list[Row]:
+    """Choose ``count`` training examples, spread over the split, each with another prompt.
+
+    Two answers to one prompt cannot both be memorised. None is longer than half of all are, where there are enough:
+    length is not what is tested.
+    """
     import numpy as np
 
     origin, longest = harness.prepared.origins["train"], int(harness.prepared.max_length or 2**31)
     step = max(1, len(origin.rows) // (8 * count))
-    found: dict[tuple[int, ...], dict[str, list[int]]] = {}
+    found: dict[tuple[int, ...], Row] = {}
     for at in range(0, len(origin.rows), step):
         row = origin.table.slice(origin.rows[at], 1).select(["input_ids", "labels"]).to_pylist()[0]
         row = {name: values[:longest] for name, values in row.items()}
@@ -91,7 +110,7 @@ def chosen(harness: ProbeHarness, count: int) -> list[dict[str, list[int]]]:
 
 
 def _answer(labels: list[int]) -> tuple[int, int]:
-    """Where the last learnt stretch begins and ends."""
+    """Where the last span of tokens in the loss begins and ends."""
     stop = len(labels)
     while stop and labels[stop - 1] == IGNORE_INDEX:
         stop -= 1
@@ -101,14 +120,14 @@ def _answer(labels: list[int]) -> tuple[int, int]:
     return start, stop
 
 
-def _batches(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[Batch]:
+def _batches(harness: ProbeHarness, rows: list[Row]) -> list[Batch]:
     """In as few batches as fit into the memory of the run's own largest one: the examples are short, and each batch
     has its price."""
     ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
     largest = harness.longest_batch(harness.prepared.train, harness.settings.per_device_train_batch_size)
     room = largest["input_ids"].numel()
     collate = Collator(harness.prepared.tokenizer.pad_token_id)
-    parts: list[list[dict[str, list[int]]]] = [[]]
+    parts: list[list[Row]] = [[]]
     for row in ordered:  # by rising length: the last of a batch is its width
         if parts[-1] and (len(parts[-1]) + 1) * len(row["input_ids"]) > room:
             parts.append([])
@@ -116,13 +135,8 @@ def _batches(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[Ba
     return [on_device(collate(part), harness.device) for part in parts]
 
 
-def _try(
-    harness: ProbeHarness,
-    batches: list[Batch],
-    rate: float,
-    steps: int,
-    wanted: float,
-    publish: Publish,
+def _attempt(
+    harness: ProbeHarness, batches: list[Batch], lr: float, steps: int, target_loss: float, publish: Publish
 ) -> OverfitAttempt:
     losses: list[float] = []
     with harness.optimizer() as optimizer:
@@ -130,15 +144,15 @@ def _try(
             group["weight_decay"] = 0.0
         for step in range(steps):
             losses.append(harness.gradients(batches, label_smoothing=False))
-            if losses[-1] != losses[-1] or _enough(losses, wanted):
+            if losses[-1] != losses[-1] or _enough(losses, target_loss):
                 break
             harness.clip()
-            set_rate(optimizer, rate * _share(step, steps))
+            set_lr(optimizer, lr * _share(step, steps))
             optimizer.step()
             optimizer.zero_grad()
             publish(ProbeStep("overfit", step + 1, steps))
         losses.append(harness.loss(batches))
-    return OverfitAttempt(rate, losses)
+    return OverfitAttempt(lr, losses)
 
 
 @torch.no_grad()
@@ -148,9 +162,9 @@ def _stuck(harness: ProbeHarness, batches: list[Batch], limit: float) -> tuple[l
     ends = stop_ids(tokenizer, harness.prepared.stop_token_ids)
     labels, losses = [], []
     for batch in batches:
-        learnt = batch["labels"][:, 1:] != IGNORE_INDEX
-        labels.append(batch["labels"][:, 1:][learnt].cpu())
-        losses.append(harness.token_losses(batch)[:, 1:][learnt].double().cpu())
+        counted = batch["labels"][:, 1:] != IGNORE_INDEX
+        labels.append(batch["labels"][:, 1:][counted].cpu())
+        losses.append(harness.token_losses(batch)[:, 1:][counted].double().cpu())
     ids, which = torch.cat(labels).unique(return_inverse=True)
     sums = torch.zeros(len(ids), dtype=torch.float64).index_add_(0, which, torch.cat(losses))
     counts = torch.bincount(which, minlength=len(ids))
@@ -169,18 +183,18 @@ def _stuck(harness: ProbeHarness, batches: list[Batch], limit: float) -> tuple[l
     return sorted(found, key=lambda one: -one.count * one.loss), elsewhere
 
 
-def _enough(losses: list[float], wanted: float) -> bool:
-    return len(losses) > 1 and max(losses[-2:]) < ENOUGH * wanted
+def _enough(losses: list[float], target_loss: float) -> bool:
+    return len(losses) > 1 and max(losses[-2:]) < ENOUGH * target_loss
 
 
 def _share(step: int, steps: int) -> float:
-    """Of the rate: a short warm-up, then level, then down to a tenth."""
+    """Share of the learning rate: a short warm-up, then level, then down to a tenth."""
     falling = (step - (1 - DECAY) * steps) / (DECAY * steps)
     return min((step + 1) / WARMUP, 1.0, 1.0 - 0.9 * falling)
 
 
 @torch.no_grad()
-def _replies(harness: ProbeHarness, rows: list[dict[str, list[int]]]) -> list[RecitedReply]:
+def _replies(harness: ProbeHarness, rows: list[Row]) -> list[RecitedReply]:
     """Greedy answers to the rows' own prompts. Rows without a prompt (plain text) cannot be asked."""
     tokenizer = harness.prepared.tokenizer
     stops = stop_ids(tokenizer, harness.prepared.stop_token_ids)

@@ -1,4 +1,4 @@
-"""What one step takes in memory: measured, on the device that trains."""
+"""How much memory does one step take on the device that trains?"""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import LargestStep, PeakMemory
 
 EVERY = 0.01
-"""Seconds between two looks at the process's memory."""
+"""Seconds between two measurements of the process's memory."""
 
 
 def peak_of_a_step(harness: ProbeHarness, batch: Batch, evaluated: Batch | None = None) -> PeakMemory:
-    """Forward, backward and optimizer step on ``batch``, with dropout off, then, with the optimizer's state still
-    there, the loss on the ``evaluated`` batch; everything is put back, and what was allocated is let go."""
+    """Measure a forward pass, backward pass and optimizer step on ``batch``, with dropout off; everything is undone.
+
+    ``evaluated`` is a batch whose loss is computed afterwards, with the optimizer's state still in memory.
+    """
     cuda = harness.device.type == "cuda"
     if cuda:
         torch.cuda.empty_cache()
@@ -40,19 +42,19 @@ def peak_of_a_step(harness: ProbeHarness, batch: Batch, evaluated: Batch | None 
 
 
 def largest_step(harness: ProbeHarness) -> LargestStep:
-    """Measured on a batch of the longest training rows, and one of the longest validation rows after it."""
+    """Measure a step on a batch of the longest training rows, and an evaluation of the longest validation rows."""
     settings, prepared = harness.settings, harness.prepared
     batch = harness.longest_batch(prepared.train, settings.per_device_train_batch_size)
     evaluated = None
     if prepared.validation is not None and len(prepared.validation):
         evaluated = harness.longest_batch(prepared.validation, settings.per_device_eval_batch_size)
-    rows, places = batch["input_ids"].shape
-    peak = peak_of_a_step(harness, batch, evaluated)
-    return LargestStep(peak, rows, places, str(harness.device), settings.activation_checkpointing)
+    rows, row_tokens = batch["input_ids"].shape
+    memory = peak_of_a_step(harness, batch, evaluated)
+    return LargestStep(memory, rows, row_tokens, str(harness.device), settings.activation_checkpointing)
 
 
 class Resident(threading.Thread):
-    """The largest resident memory of this process while it runs."""
+    """Measures the largest resident memory of this process within; ``peak`` and ``total`` are in bytes."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""Are answers likelier after their own prompt than after another row's? In pairs over rows, on the real model."""
+"""Are answers likelier after their own prompt than after another row's?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ FEWEST = 8
 
 
 def prompt_swap_gain(harness: ProbeHarness, split: str = "train", most: int = PAIRS // 2) -> PromptSwapGain | None:
-    """Over up to ``most`` rows of ``split``; None where fewer than :data:`FEWEST` rows have a prompt and an answer."""
+    """Compare the losses of answers after their own prompt, another row's and none, in pairs over rows.
+
+    Args:
+        harness: The model, which stays as it is.
+        split: Where the rows are from.
+        most: Most rows that are asked.
+
+    Returns:
+        The gain; None where fewer than :data:`FEWEST` rows have a prompt and an answer.
+    """
     pairs = _pairs(harness, split, most)
     count = len(pairs)
     if count < FEWEST:

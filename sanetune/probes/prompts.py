@@ -1,42 +1,52 @@
-"""What models are asked: the user's prompts and held-out rows; and their greedy answers."""
+"""What models are asked, and their greedy answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sanetune.data.conversation import Message
 from sanetune.data.prepare import Prepared
 from sanetune.engine.answer import Answer
-from sanetune.engine.generate import Decoding, answer
+from sanetune.engine.generate import Decoding, Tools, answer
 from sanetune.errors import DataError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 HELD_OUT = 5
-"""Held-out rows that are answered."""
+"""Validation rows that are answered."""
 FEWEST, FEWEST_OF_YOURS = 64, 256
 """Tokens that every answer may have, and answers to the user's own prompts, which have no reference."""
 
 
 @dataclass(slots=True)
 class Prompts:
-    """What both models are asked: the user's own prompts first, then held-out rows with their reference answers."""
+    """What both models are asked: the user's own prompts first, then validation rows.
+
+    Attributes:
+        messages: Each prompt, up to the answer.
+        references: The answer in the data; None: a prompt of the user's own.
+        tools: Each prompt's tool schemas.
+        places: Split and number of each row there; (None, None) for the user's own.
+        yours: How many are the user's own.
+    """
 
     messages: list[list[Message]] = field(default_factory=list)
     references: list[str | None] = field(default_factory=list)
-    tools: list[list[dict[str, Any]] | None] = field(default_factory=list)
+    tools: list[Tools | None] = field(default_factory=list)
     places: list[tuple[str | None, int | None]] = field(default_factory=list)
-    """Split and number of each row there; (None, None) for the user's own."""
     yours: int = 0
 
     def add(
         self,
         messages: list[Message],
         reference: str | None = None,
-        tools: list[dict[str, Any]] | None = None,
+        tools: Tools | None = None,
         place: tuple[str | None, int | None] = (None, None),
     ) -> None:
-        """One more prompt."""
+        """Add a prompt."""
         self.messages.append(messages)
         self.references.append(reference)
         self.tools.append(tools)
@@ -44,18 +54,18 @@ class Prompts:
 
 
 def prompts_for(prepared: Prepared, own: Sequence[str] = (), count: int = HELD_OUT) -> Prompts:
-    """``own`` prompts, and ``count`` rows spread over the validation split (the training split where there is none).
+    """Return ``own`` prompts, and ``count`` rows spread over the validation split (the training split without one).
 
-    A row is asked up to its last assistant turn, whose text is the reference.  Rows of plain text have no question.
+    A row is asked up to its last assistant turn, whose text is the reference. Rows of plain text have no question.
     """
     prompts = Prompts(yours=len(own))
     for text in own:
         prompts.add([{"role": "user", "content": text}])
     split = "validation" if prepared.validation is not None else "train"
     total = len(prepared.origins[split].rows)
-    wanted = min(count, total)
-    for index in range(wanted):
-        number = index * total // wanted
+    count = min(count, total)
+    for index in range(count):
+        number = index * total // count
         conversation = prepared.conversation(split, number)
         replies = [at for at, message in enumerate(conversation.messages) if message["role"] == "assistant"]
         if not replies or not replies[-1]:
@@ -67,8 +77,12 @@ def prompts_for(prepared: Prepared, own: Sequence[str] = (), count: int = HELD_O
     return prompts
 
 
-def answers(model: Any, prepared: Prepared, prompts: Prompts) -> list[Answer]:
-    """Greedy answers of ``model``, ended by the template's stop tokens."""
+def answers(model: PreTrainedModel, prepared: Prepared, prompts: Prompts) -> list[Answer]:
+    """Return greedy answers of ``model``, ended by the template's stop tokens.
+
+    Raises:
+        DataError: Where the chat template refuses a prompt.
+    """
     from jinja2 import TemplateError as JinjaError
 
     try:
@@ -87,7 +101,7 @@ def answers(model: Any, prepared: Prepared, prompts: Prompts) -> list[Answer]:
 
 
 def longest(prepared: Prepared, prompts: Prompts) -> int:
-    """Tokens that an answer may have: half again as many as the longest reference, and not fewer than the least."""
+    """Return the most tokens that an answer may have: half again as many as the longest reference, or a minimum."""
     references = [reference for reference in prompts.references if reference]
     lengths = [len(ids) for ids in prepared.tokenizer(references)["input_ids"]] if references else [0]
     return max(FEWEST, FEWEST_OF_YOURS if prompts.yours else 0, 16 + max(lengths) * 3 // 2)

@@ -18,12 +18,12 @@ from sanetune.probes.batch_independence import batch_independence
 from sanetune.probes.first_step import first_step
 from sanetune.probes.harness import ProbeHarness, probe_harness
 from sanetune.probes.heldout import held_out_rows
-from sanetune.probes.lr_comparison import branches
+from sanetune.probes.lr_comparison import compare_lrs
 from sanetune.probes.lr_search import find_critical_lr
 from sanetune.probes.overfit import overfit
 from sanetune.probes.peak_memory import largest_step
 from sanetune.probes.start_loss import start_loss
-from sanetune.probes.trial import TrialConfig, run
+from sanetune.probes.trial import TrialConfig, run_trial
 from tests.engine.fake import VOCABULARY, FakeEngine, tiny_model
 
 END = 1
@@ -100,7 +100,7 @@ def test_a_loop_that_weighs_micro_batches_alike_is_found(harness: ProbeHarness) 
 def test_learning_rates_are_searched_and_compared(harness: ProbeHarness) -> None:
     critical = find_critical_lr(harness, 1e-2)
     assert critical.lr is not None and critical.lr > 1e-3
-    compared = branches(harness, 1e-4, held_out_rows(harness), steps=10)
+    compared = compare_lrs(harness, 1e-4, held_out_rows(harness), steps=10)
     assert compared.best.lr > 1e-4
     assert untouched(harness)
 
@@ -113,7 +113,9 @@ def test_examples_are_memorised_and_come_back(harness: ProbeHarness) -> None:
 
 
 def test_a_trial_is_the_sessions_own_loop(harness: ProbeHarness) -> None:
-    trial, seen = run(harness, TrialConfig(20, 100, 5, 10, every=10), held_out_rows(harness), lambda: "the model")
+    trial, seen = run_trial(
+        harness, TrialConfig(20, 100, 5, 10, eval_steps=10), held_out_rows(harness), lambda: "the model"
+    )
     assert seen == "the model" and trial.steps == 20
     assert [one.step for one in trial.curve.validation] == [0, 10, 20]
     assert trial.curve.validation[-1].loss < trial.curve.validation[0].loss

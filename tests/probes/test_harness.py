@@ -17,7 +17,7 @@ from sanetune.engine.loss import batch_loss
 from sanetune.planning.plan import plan
 from sanetune.probes.first_step import first_step
 from sanetune.probes.harness import ProbeHarness, probe_harness
-from sanetune.probes.lr_search import find_critical_lr, searched
+from sanetune.probes.lr_search import find_critical_lr, search
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 
@@ -88,38 +88,40 @@ def test_the_loss_is_that_of_training_and_that_of_the_definition(harness: ProbeH
     assert measured == pytest.approx(trained, abs=1e-5)
 
 
-def test_the_critical_rate_divides_steps_that_lower_the_loss_from_those_that_raise_it(harness: ProbeHarness) -> None:
+def test_the_critical_lr_divides_steps_that_lower_the_loss_from_those_that_raise_it(harness: ProbeHarness) -> None:
     before = state(harness)
     found = find_critical_lr(harness, 1e-3)
     assert same(before, state(harness))
     assert found.lr is not None and found.best_lr is not None
-    for rate, loss in found.tried:
-        assert (loss < found.start_loss) == (rate < found.lr)
+    for lr, loss in found.tried:
+        assert (loss < found.start_loss) == (lr < found.lr)
     assert 1e-4 < found.lr < 1
 
 
 @pytest.mark.parametrize("harness", ["lora"], indirect=True)
-def test_the_critical_rate_hardly_depends_on_the_rate_that_was_planned(harness: ProbeHarness) -> None:
-    rates = [find_critical_lr(harness, planned).lr for planned in (1e-4, 1e-1)]
-    assert rates[0] is not None and rates[1] is not None
-    assert 1 / 2 < rates[0] / rates[1] < 2
+def test_the_critical_lr_hardly_depends_on_the_planned_one(harness: ProbeHarness) -> None:
+    lrs = [find_critical_lr(harness, planned).lr for planned in (1e-4, 1e-1)]
+    assert lrs[0] is not None and lrs[1] is not None
+    assert 1 / 2 < lrs[0] / lrs[1] < 2
 
 
 def test_the_line_search_finds_where_a_parabola_comes_back_to_its_start() -> None:
     for planned in (1e-6, 1e-3, 0.5, 10.0):
-        found = searched(lambda rate: (rate - 1.0) ** 2, planned)
+        found = search(lambda lr: (lr - 1.0) ** 2, planned)
         assert found.lr == pytest.approx(2.0, rel=0.1)
         assert found.best_lr is not None and 0.5 <= found.best_lr < 2.0
 
 
-def test_a_loss_that_never_turns_has_no_critical_rate() -> None:
-    assert searched(lambda rate: -rate, 1e-3).lr is None
-    assert searched(lambda rate: rate, 1e-3).lr is None
+def test_a_loss_that_never_turns_has_no_critical_lr() -> None:
+    assert search(lambda lr: -lr, 1e-3).lr is None
+    assert search(lambda lr: lr, 1e-3).lr is None
 
 
 def test_the_first_step_says_what_gradients_and_optimizer_do(harness: ProbeHarness) -> None:
-    """Gradients come from the definition of the loss, not from the engine; Adam's first step is the rate, whatever the
-    gradient's size, and so moves every weight that feels one."""
+    """Gradients come from the definition of the loss, not from the engine.
+
+    Adam's first step is the learning rate, whatever the gradient's size, and so moves every weight that has one.
+    """
     before = state(harness)
     found = first_step(harness)
     assert same(before, state(harness))

@@ -21,11 +21,11 @@ from sanetune.curves.series import Evaluation, Point
 from sanetune.data.prepare import prepare
 from sanetune.planning.plan import plan
 from sanetune.probes.harness import ProbeHarness, probe_harness, without_dropout
-from sanetune.probes.heldout import HeldOutRows, held_out_rows, look
-from sanetune.probes.lr_comparison import NEAR, branches
+from sanetune.probes.heldout import HeldOutRows, evaluate_rows, held_out_rows
+from sanetune.probes.lr_comparison import NEAR, compare_lrs
 from sanetune.probes.lr_search import find_critical_lr
-from sanetune.probes.overfit import chosen, overfit
-from sanetune.probes.trial import TrialConfig, hopeless, run
+from sanetune.probes.overfit import choose_examples, overfit
+from sanetune.probes.trial import TrialConfig, hopeless, run_trial
 from sanetune.probes.weight_backup import WeightBackup
 from sanetune.runs import Run
 from tests.engine.running import train
@@ -34,7 +34,7 @@ DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 
 
 def made(folder: Path, kind: str = "full", **train_keys: Any) -> tuple[Any, Any]:
-    """The settled configuration and the rows."""
+    """The resolved configuration and the rows."""
     settings: dict[str, Any] = {
         "model": {"name": str(DEMO / "model"), **({"adapter": "lora"} if kind == "lora" else {})},
         "data": {"train": str(DEMO / "data/train.jsonl"), "max_examples": 80, "holdout": 0.2},
@@ -79,27 +79,29 @@ def same(before: list[Any], after: list[Any]) -> bool:
     return alike and before[1:] == after[1:] and before[0].keys() == after[0].keys()
 
 
-WANTED = TrialConfig(steps=8, total=30, warmup=4, per_epoch=20, every=4)
+CONFIG = TrialConfig(steps=8, total_steps=30, run_warmup_steps=4, steps_per_epoch=20, eval_steps=4)
 
 
 def test_the_trial_is_undone_bit_for_bit_and_so_is_the_trainer(harness: ProbeHarness) -> None:
     before, trainer = state(harness), harness.session.trainer
     kept = trainer.args, trainer.train_dataset, trainer.model_wrapped, list(trainer.callback_handler.callbacks)
     moved: list[bool] = []
-    trial, _ = run(harness, WANTED, held_out_rows(harness), lambda: moved.append(not same(before, state(harness))))
+    trial, _ = run_trial(
+        harness, CONFIG, held_out_rows(harness), lambda: moved.append(not same(before, state(harness)))
+    )
     assert moved == [True] and trial.steps == 8
     assert same(before, state(harness))
     assert kept == (trainer.args, trainer.train_dataset, trainer.model_wrapped, trainer.callback_handler.callbacks)
     assert trainer.optimizer is None and trainer.lr_scheduler is None
-    again, _ = run(harness, WANTED, held_out_rows(harness))
+    again, _ = run_trial(harness, CONFIG, held_out_rows(harness))
     assert [point.loss for point in again.curve.points] == [point.loss for point in trial.curve.points]
 
 
 def test_the_trial_is_the_beginning_of_the_real_run(tmp_path: Path, one_thread: None) -> None:
-    """The same losses, rates and gradient norms as the first steps of a run with the engine itself, dropout on."""
+    """The same losses, learning rates and gradient norms as the first steps of a run, dropout on."""
     planned, prepared = made(tmp_path, "lora", eval_strategy="no", save_strategy="no")
     with probe_harness(planned.config, prepared) as harness:
-        trial, _ = run(harness, TrialConfig(12, planned.steps.total_steps, 3, 20), held_out_rows(harness))
+        trial, _ = run_trial(harness, TrialConfig(12, planned.steps.total_steps, 3, 20), held_out_rows(harness))
     planned.config.train.given |= {"warmup_steps": 3}
     real = [one for one in train(planned.config, prepared, Run.create(tmp_path / "run")).records if one.kind == "train"]
     assert [point.lr for point in trial.curve.points] == [one.learning_rate for one in real[:12]]
@@ -110,17 +112,17 @@ def test_the_trial_is_the_beginning_of_the_real_run(tmp_path: Path, one_thread: 
     assert sum(trial.timing.tokens) == real[11].tokens
 
 
-def test_a_look_is_the_loss_of_the_rows_by_another_route(harness: ProbeHarness) -> None:
+def test_an_evaluation_is_the_loss_of_the_rows_by_another_route(harness: ProbeHarness) -> None:
     """Each document alone through the model, packed or not: packs are told apart, padding counts for nothing."""
-    held = held_out_rows(harness)
-    seen = look(harness, held, 0)
+    validation = held_out_rows(harness)
+    seen = evaluate_rows(harness, validation, 0)
     documents = [
         (row["input_ids"][end - length : end], row["labels"][end - length : end])
-        for row in held.rows
+        for row in validation.rows
         for lengths in (row.get("seq_lengths") or [len(row["input_ids"])],)
         for length, end in zip(lengths, accumulate(lengths), strict=True)
     ]
-    assert len(documents) == len(seen.sums) == len(seen.tokens) >= len(held)
+    assert len(documents) == len(seen.sums) == len(seen.tokens) >= len(validation)
     for number in (0, 1, len(documents) - 1):
         ids, labels = torch.tensor([documents[number][0]]), torch.tensor(documents[number][1])
         with torch.no_grad():
@@ -131,23 +133,23 @@ def test_a_look_is_the_loss_of_the_rows_by_another_route(harness: ProbeHarness) 
     assert seen.loss == pytest.approx(sum(seen.sums) / sum(seen.tokens))
 
 
-def test_without_validation_rows_the_trial_keeps_some_aside(tmp_path: Path, one_thread: None) -> None:
+def test_without_validation_rows_the_trial_holds_some_out(tmp_path: Path, one_thread: None) -> None:
     planned, prepared = made(tmp_path)
     prepared.validation = None
     with probe_harness(planned.config, prepared) as harness:
-        held = held_out_rows(harness)
-        assert held.source == "train" and held.left is not None
-        texts = {tuple(row["input_ids"]) for row in held.rows}
-        seen = {tuple(harness.prepared.train[number]["input_ids"]) for number in held.left}
+        validation = held_out_rows(harness)
+        assert validation.source == "train" and validation.left is not None
+        texts = {tuple(row["input_ids"]) for row in validation.rows}
+        seen = {tuple(harness.prepared.train[number]["input_ids"]) for number in validation.left}
         assert len(texts) >= 2 and not texts & seen
-        assert len(held.left) + len(held) == len(harness.prepared.train)
-        trial, _ = run(harness, WANTED, held)
+        assert len(validation.left) + len(validation) == len(harness.prepared.train)
+        trial, _ = run_trial(harness, CONFIG, validation)
     assert trial.validation_split == "train" and len(trial.curve.validation) == 3
 
 
-def test_a_few_examples_are_learnt_by_heart_and_come_back(harness: ProbeHarness) -> None:
+def test_a_few_examples_are_memorised_and_come_back(harness: ProbeHarness) -> None:
     if "seq_lengths" in harness.prepared.train.column_names:
-        pytest.skip("examples are learnt one by one, packed or not")
+        pytest.skip("examples are memorised one by one, packed or not")
     before = state(harness)
     planned = 1e-3
     found = overfit(harness, find_critical_lr(harness, planned), planned, examples=6, steps=50)
@@ -164,45 +166,42 @@ def test_a_few_examples_are_learnt_by_heart_and_come_back(harness: ProbeHarness)
         assert reply.exact == (reply.expected == reply.written)
 
 
-def test_examples_to_learn_by_heart_have_different_prompts(harness: ProbeHarness) -> None:
-    rows = chosen(harness, 20)
+def test_examples_to_memorise_have_different_prompts(harness: ProbeHarness) -> None:
+    rows = choose_examples(harness, 20)
     prompts = [tuple(row["input_ids"][: row["labels"].index(next(x for x in row["labels"] if x >= 0))]) for row in rows]
     assert len(rows) == 20 and len(set(prompts)) == 20
 
 
-def test_branches_find_a_rate_that_is_too_high_and_are_undone(harness: ProbeHarness) -> None:
+def test_runs_find_a_learning_rate_that_is_too_high_and_are_undone(harness: ProbeHarness) -> None:
     if harness.config.model.adapter:
         pytest.skip("as with all weights")
     before = state(harness)
-    held = held_out_rows(harness)
+    validation = held_out_rows(harness)
     critical = find_critical_lr(harness, 1e-3).lr
     assert critical is not None
-    found = branches(harness, 10 * critical, held, critical, steps=8)
+    found = compare_lrs(harness, 10 * critical, validation, critical, steps=8)
     assert same(before, state(harness))
     assert found.best is not None and found.best.lr < 10 * critical
     gain = found.gain_over_planned(found.best)
-    documents = sum(len(row.get("seq_lengths") or [1]) for row in held.rows)
+    documents = sum(len(row.get("seq_lengths") or [1]) for row in validation.rows)
     assert gain is not None and gain.t > 3 and gain.n == documents
-    again = branches(harness, 10 * critical, held, critical, steps=8)
+    again = compare_lrs(harness, 10 * critical, validation, critical, steps=8)
     assert [one.evaluation.loss for one in again.runs] == [one.evaluation.loss for one in found.runs]
 
 
-def test_branches_of_a_round_before_are_not_grown_again(harness: ProbeHarness) -> None:
+def test_runs_of_an_earlier_round_are_not_made_again(harness: ProbeHarness) -> None:
     if harness.config.model.adapter:
         pytest.skip("as with all weights")
-    held = held_out_rows(harness)
-    first = branches(harness, 3e-2, held, steps=4)
+    validation = held_out_rows(harness)
+    first = compare_lrs(harness, 3e-2, validation, steps=4)
     tried = [one.lr for one in first.runs]
-    second = branches(harness, 1.1e-2, held, steps=4, earlier=first)
+    second = compare_lrs(harness, 1.1e-2, validation, steps=4, earlier=first)
     kept = [one for one in second.runs if one in first.runs]
     assert len(kept) == len(tried) and second.at(1.1e-2).lr == 1.1e-2
     assert all(
-        not 1 / NEAR < one.lr / rate < NEAR
-        for one in second.runs
-        for rate in tried
-        if one not in kept and one.lr != 1.1e-2
+        not 1 / NEAR < one.lr / lr < NEAR for one in second.runs for lr in tried if one not in kept and one.lr != 1.1e-2
     )
-    other = branches(harness, 1.1e-2, held, steps=5, earlier=first)
+    other = compare_lrs(harness, 1.1e-2, validation, steps=5, earlier=first)
     assert not [one for one in other.runs if one in first.runs]
 
 
@@ -239,7 +238,7 @@ def test_a_trial_ends_early_only_where_the_verdict_is_certain() -> None:
     assert hopeless([Point(1, 2.0)], back) == ""
 
 
-def test_nothing_held_is_no_look() -> None:
+def test_no_rows_are_no_evaluation() -> None:
     assert len(HeldOutRows(None, "train")) == 0 and len(HeldOutRows(None, "train").few()) == 0
 
 
