@@ -93,8 +93,7 @@ def choose_examples(harness: ProbeHarness, count: int) -> list[Row]:
     step = max(1, len(origin.rows) // (8 * count))
     found: dict[tuple[int, ...], Row] = {}
     for at in range(0, len(origin.rows), step):
-        row = origin.table.slice(origin.rows[at], 1).select(["input_ids", "labels"]).to_pylist()[0]
-        row = {name: values[:longest] for name, values in row.items()}
+        row = {name: values[:longest] for name, values in origin.example(at).items()}
         start, stop = _answer(row["labels"])
         if stop > start:
             found.setdefault(tuple(row["input_ids"][: max(start, 1)]), row)

@@ -51,7 +51,7 @@ def _pairs(harness: ProbeHarness, split: str, most: int) -> list[tuple[list[int]
     step = max(1, len(origin.rows) // (2 * most))
     found = []
     for number in range(0, len(origin.rows), step):
-        row = origin.table.slice(origin.rows[number], 1).select(["input_ids", "labels"]).to_pylist()[0]
+        row = origin.example(number)
         ids, labels = row["input_ids"], row["labels"]
         start = next((at for at, label in enumerate(labels) if label != IGNORE_INDEX), len(labels))
         stop = next((at for at in range(start, len(labels)) if labels[at] == IGNORE_INDEX), len(labels))
