@@ -7,7 +7,10 @@ from typing import Any
 
 from sanetune import units
 from sanetune.finding import WORST_FIRST, Finding, Report, Verdict, Witness
+from sanetune.text import shorten_middle
 
+WITNESS_LENGTH = 1_000
+"""Characters of a witness's text in a file for another tool."""
 DONE = {
     Verdict.CRASH: "crashed",
     Verdict.FAIL: "failed",
@@ -118,6 +121,16 @@ def place(witness: Witness) -> str:
     if witness.example is not None:
         return f"{witness.split or 'train'} example {witness.example}"
     return ""
+
+
+def witness_text(witness: Witness) -> str:
+    """Return a witness on one line: its note, its text, and the text beside it.
+
+    >>> witness_text(Witness("Hello", note="the same as", beside="hello"))
+    'the same as: Hello | hello'
+    """
+    texts = [shorten_middle(text, WITNESS_LENGTH) for text in (witness.text, witness.beside) if text]
+    return ": ".join(part for part in (witness.note, " | ".join(texts)) if part)
 
 
 def tally(report: Report) -> dict[Verdict, int]:

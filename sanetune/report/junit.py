@@ -10,12 +10,10 @@ import xml.etree.ElementTree as ET
 
 from sanetune.finding import Finding, Report, Verdict, Witness
 from sanetune.report import format
-from sanetune.text import escape_control, shorten_middle
+from sanetune.text import escape_control
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 does not have in any form, escaped or not."""
-LONGEST = 1_000
-"""Characters of a witness's text."""
 
 
 def junit(report: Report) -> str:
@@ -78,8 +76,7 @@ def _words(finding: Finding) -> str:
 
 
 def _seen(witness: Witness) -> str:
-    texts = [shorten_middle(text, LONGEST) for text in (witness.text, witness.beside) if text]
-    return ": ".join(part for part in (format.place(witness), witness.note, " | ".join(texts)) if part)
+    return ": ".join(part for part in (format.place(witness), format.witness_text(witness)) if part)
 
 
 def _clean(words: str) -> str:

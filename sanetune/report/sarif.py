@@ -16,14 +16,13 @@ from sanetune.atomic import name_non_finite
 from sanetune.checks.base import Check
 from sanetune.errors import Place
 from sanetune.finding import Finding, Report, Verdict, Witness
+from sanetune.report import format
 from sanetune.runs import package_versions
-from sanetune.text import escape_control, shorten_middle
+from sanetune.text import escape_control
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 ROOT = "ROOT"
 """The name that stands for ``root`` in every location."""
-LONGEST = 1_000
-"""Characters of a witness's text."""
 _LEVELS = {Verdict.FAIL: "error", Verdict.WARN: "warning"}
 
 Json = dict[str, Any]
@@ -123,8 +122,7 @@ def _message(finding: Finding, witness: Witness) -> str:
 
 
 def _seen(witness: Witness) -> str:
-    texts = [shorten_middle(text, LONGEST) for text in (witness.text, witness.beside) if text]
-    return _text(": ".join(part for part in (witness.note, " | ".join(texts)) if part))
+    return _text(format.witness_text(witness))
 
 
 def _location(place: Place, root: Path) -> Json:

@@ -61,7 +61,7 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class DocumentSegment:
     """One document of a pack, from token ``start`` on."""
 
     start: int
@@ -76,7 +76,7 @@ class DrawnPack:
 
     number: int
     capacity: int
-    segments: list[Segment]
+    segments: list[DocumentSegment]
     tokens: int
     fill: float
 
@@ -140,7 +140,7 @@ def _pack(number: int, view: PackView) -> DrawnPack:
     segments, start = [], 0
     for index, length in enumerate(view.documents):
         name = f"row {view.rows[index]}" if index < len(view.rows) else f"document {index}"
-        segments.append(Segment(start, length, index % TONES, name))
+        segments.append(DocumentSegment(start, length, index % TONES, name))
         start += length
     # A pack that is fuller than it may be is drawn whole, and its share is above 100 %.
     return DrawnPack(number, max(1, view.capacity, start), segments, start, start / max(1, view.capacity))
