@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from transformers import Trainer
 
-    from sanetune.config.schema import LossOn
+    from sanetune.config.section import LossOn
     from sanetune.data.prepare import Prepared
     from sanetune.events import Publish
     from sanetune.finding import Report

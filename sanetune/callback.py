@@ -13,7 +13,7 @@ from sanetune.finding import Report
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
-    from sanetune.config.schema import LossOn
+    from sanetune.config.section import LossOn
 
 
 class Gate(TrainerCallback):

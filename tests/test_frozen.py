@@ -1,4 +1,4 @@
-"""What people and programs rely on stays as it is: command line, JSON keys, check names and limits.
+"""What people and programs rely on stays as it is: command line, configuration, JSON keys, check names and limits.
 
 A deliberate change is written down with ``python -m tests.test_frozen`` and shows in the diff of ``frozen.json``.
 """
@@ -60,12 +60,36 @@ def checks() -> dict[str, Any]:
     return {name: [check.level, sorted(check.limits)] for name, check in sorted(catalogue().items())}
 
 
+def configuration() -> dict[str, Any]:
+    """Section -> its keys, each with type, range and default as in JSON Schema. SFTConfig's own keys are TRL's."""
+    from sanetune.config import Config
+
+    schema = Config.model_json_schema()
+    sections = schema["$defs"] | {"Config": schema}
+    return {
+        name: {
+            "required": section.get("required", []),
+            "keys": {key: _type_and_default(value) for key, value in section["properties"].items()},
+        }
+        for name, section in sorted(sections.items())
+    }
+
+
+def _type_and_default(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key not in ("description", "title", "examples")}
+
+
 def promised() -> dict[str, Any]:
     """All of it."""
-    return {"command_line": command_line(), "json": json_keys(), "checks": checks()}
+    return {
+        "command_line": command_line(),
+        "configuration": configuration(),
+        "json": json_keys(),
+        "checks": checks(),
+    }
 
 
-@pytest.mark.parametrize("part", ["command_line", "json", "checks"])
+@pytest.mark.parametrize("part", ["command_line", "configuration", "json", "checks"])
 def test_nothing_that_others_rely_on_changes_unnoticed(part: str) -> None:
     assert json.loads(json.dumps(promised()[part])) == json.loads(FROZEN.read_text())[part]
 

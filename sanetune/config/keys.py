@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sanetune.config import messages
 from sanetune.config.draft import Draft
-from sanetune.config.schema import Config, Section
+from sanetune.config.schema import Config
+from sanetune.config.section import Section
 from sanetune.errors import ConfigError, Place
 
 SECTIONS: dict[str, type[Section]] = {

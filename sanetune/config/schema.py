@@ -1,129 +1,23 @@
-"""What may stand in the configuration: one pydantic model per section, one doc line per field.
+"""The configuration: one model for each section, with type, default and description of every key.
 
-The fields say what a value means and which type it has. Where a value came from is kept beside them, in
-:attr:`Config.origins`; what an open value becomes is decided in :mod:`sanetune.planning.defaults`.
+Where a value came from is kept beside the values, in :attr:`Config.origins`. What an unset one becomes is decided in
+:mod:`sanetune.planning.defaults`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from sanetune.config.origin import Origin, Renamed
+from sanetune.config.section import Dtype, LossOn, Section, Share, Texts
 from sanetune.errors import Place
-
-
-class Section(BaseModel):
-    """A section of the configuration: unknown keys are refused, types are not bent ("3" is no number)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True, validate_assignment=True)
-
-    def __getitem__(self, key: str) -> Any:
-        try:
-            return getattr(self, key)
-        except AttributeError:
-            raise KeyError(key) from None
-
-    def get(self, key: str, default: object = None) -> Any:
-        """The value of ``key``, or ``default`` where the section has no such key or leaves it open."""
-        value = getattr(self, key, None)
-        return default if value is None else value
-
-    def keys(self) -> Iterator[str]:
-        """Names of the fields, so that ``dict(section)`` and ``**section`` work."""
-        return iter(type(self).model_fields)
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _plain_dtype(value: object) -> object:
-    """``bf16``, ``fp16``, ``torch.float32`` and their like, by the names that transformers takes."""
-    names = {"bf16": "bfloat16", "fp16": "float16", "half": "float16", "fp32": "float32", "float": "float32"}
-    if isinstance(value, str):
-        short = value.strip().removeprefix("torch.").lower()
-        return names.get(short, short)
-    return value
 
 
 def _as_adapter(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
-
-
-Patterns = Annotated[list[str], BeforeValidator(_as_list)]
-LossOn = Literal["assistant", "last", "all"]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Dtype = Annotated[Literal["auto", "float32", "bfloat16", "float16"], BeforeValidator(_plain_dtype)]
-
-
-class AdapterSection(Section):
-    """LoRA: small trained matrices beside frozen ones."""
-
-    type: Literal["lora"] = "lora"
-    """The kind of adapter; LoRA is the one there is."""
-    r: int = Field(16, ge=1)
-    """Rank of the two small matrices: the best learning rate hardly depends on it."""
-    alpha: float = Field(32, gt=0)
-    """Scale: the update is multiplied by alpha / r (alpha / sqrt(r) with rslora)."""
-    dropout: float = Field(0.05, ge=0, lt=1)
-    """Share of the adapter's input that is dropped while training."""
-    target: str | list[str] = "all-linear"
-    """Modules that get an adapter: all-linear (every linear layer but the head), or names of modules."""
-    modules_to_save: list[str] | None = None
-    """Modules that are trained in full beside the adapter and saved with it."""
-    tokens: list[str] | None = None
-    """Tokens whose rows in embedding and head are trained too (those that the tokenizer added always are): what the
-    base never learnt to write, an adapter alone cannot teach it."""
-    rslora: bool = False
-    """Scale by alpha / sqrt(r), which stays stable at high ranks."""
-    dora: bool = False
-    """Weight-decomposed LoRA: trains the magnitude of each column apart."""
-
-
-class ModelSection(Section):
-    """Which model is tuned, and which part of it."""
-
-    name: str = Field(min_length=1)
-    """Folder of the model (relative to this file) or its id on the Hub."""
-    revision: str | None = None
-    """Commit, tag or branch on the Hub; a commit makes the run repeatable."""
-    dtype: Dtype | None = None
-    """Number format of the weights: float32, bfloat16, float16 or auto (as stored). Open: from method and device."""
-    attention: str | None = None
-    """Attention implementation: sdpa, eager, flex_attention, flash_attention_2... Open: the model's own choice."""
-    adapter: Annotated[AdapterSection, BeforeValidator(_as_adapter)] | None = None
-    """Trains a LoRA adapter instead of the weights: lora, or its settings."""
-    quantization: Literal["4bit", "8bit"] | None = None
-    """Keeps the frozen weights in 4 or 8 bits (needs bitsandbytes, a GPU and an adapter)."""
-    freeze: Patterns | None = None
-    """Patterns of parameter names that stay as they are."""
-    train_only: Patterns | None = None
-    """Patterns of parameter names: only what matches one of them is trained."""
-    chat_template: str | None = None
-    """A template file, or chatml. Open: the one that comes with the tokenizer."""
-    trust_remote_code: bool = False
-    """Runs Python code out of the model's repository; needs a pinned revision."""
-
-
-class SourceSection(Section):
-    """One source of rows."""
-
-    path: str = Field(min_length=1)
-    """File, folder or glob (relative to this file), or a data set's id on the Hub."""
-    weight: float = Field(1.0, gt=0)
-    """How often its rows are used, relative to its size: 0.5 uses half of them, 2.0 each twice."""
-    split: str | None = None
-    """Split of a Hub data set."""
-    subset: str | None = None
-    """Configuration of a Hub data set."""
-    revision: str | None = None
-    """Commit, tag or branch of a Hub data set."""
-    limit: int | None = Field(None, ge=1)
-    """Uses at most this many rows of this source."""
 
 
 def _as_sources(value: object) -> list[object]:
@@ -132,125 +26,193 @@ def _as_sources(value: object) -> list[object]:
     return [{"path": one} if isinstance(one, str) else one for one in many]
 
 
+class AdapterSection(Section):
+    """LoRA: small matrices that are trained beside frozen weights."""
+
+    type: Literal["lora"] = "lora"
+    """Kind of the adapter; LoRA is the only one."""
+    r: int = Field(16, ge=1)
+    """Rank of the two small matrices. The best learning rate hardly depends on it."""
+    alpha: float = Field(32, gt=0)
+    """Scale: the update is multiplied by alpha / r (alpha / sqrt(r) with rslora)."""
+    dropout: float = Field(0.05, ge=0, lt=1)
+    """Share of the adapter's input that is dropped in training."""
+    target: str | list[str] = Field("all-linear", examples=[["q_proj", "v_proj"]])
+    """Modules that get an adapter: all-linear (every linear layer but the head), or names of modules."""
+    modules_to_save: list[str] | None = Field(None, examples=[["lm_head"]])
+    """Modules that are trained in full and saved with the adapter. Unset: none."""
+    tokens: list[str] | None = Field(None, examples=[["<|im_start|>", "<|im_end|>"]])
+    """Tokens whose rows in embedding and head are trained too: an adapter alone cannot teach the model to write a
+    token that it has never seen. Those that the tokenizer added always are. Unset: only those."""
+    rslora: bool = False
+    """Scales by alpha / sqrt(r), which stays stable at high ranks."""
+    dora: bool = False
+    """Weight-decomposed LoRA: trains the magnitude of each column separately."""
+
+
+class ModelSection(Section):
+    """Which model is trained, and which part of it."""
+
+    name: str = Field(min_length=1, examples=["Qwen/Qwen3-0.6B-Base", "models/mine"])
+    """Folder of the model (relative to this file), or its id on the Hub."""
+    revision: str | None = Field(None, examples=["da87bfb608c14b7cf20ba1ce41287e8de496c0cd"])
+    """Commit, tag or branch on the Hub; a commit makes the run repeatable. Unset: main."""
+    dtype: Dtype | None = None
+    """Number format of the weights: float32, bfloat16, float16 or auto (as stored). Unset: by method and device."""
+    attention: str | None = Field(None, examples=["sdpa"])
+    """Attention implementation: sdpa, eager, flex_attention, flash_attention_2, ... Unset: the model's own choice."""
+    adapter: Annotated[AdapterSection, BeforeValidator(_as_adapter)] | None = Field(None, examples=["lora", {"r": 32}])
+    """Trains a LoRA adapter instead of the weights: lora, or a mapping of its settings. Unset: the weights."""
+    quantization: Literal["4bit", "8bit"] | None = None
+    """Keeps the frozen weights in 4 or 8 bits, for which it needs bitsandbytes, a GPU and an adapter. Unset: not."""
+    freeze: Texts | None = Field(None, examples=["embed_tokens", ["layers.[0-3]", "*.bias"]])
+    """Parameters that are not trained: parts of their names, with wildcards. Unset: none."""
+    train_only: Texts | None = Field(None, examples=["layers.2[0-9]"])
+    """The only parameters that are trained: parts of their names, with wildcards. Unset: all are."""
+    chat_template: str | None = Field(None, examples=["chatml", "templates/mine.jinja"])
+    """A Jinja file (relative to this file), or chatml. Unset: the template that comes with the tokenizer."""
+    trust_remote_code: bool = False
+    """Runs Python code of the model's repository; needs a pinned revision."""
+
+
+class SourceSection(Section):
+    """One source of rows."""
+
+    path: str = Field(min_length=1, examples=["rows.jsonl", "data/*.parquet", "tatsu-lab/alpaca"])
+    """File, folder or pattern (relative to this file), or the id of a data set on the Hub."""
+    weight: float = Field(1.0, gt=0)
+    """How often each of its rows is used: 0.5 uses half of them, 2.0 each of them twice."""
+    split: str | None = Field(None, examples=["train"])
+    """Split of a data set on the Hub. Unset: train."""
+    subset: str | None = Field(None, examples=["main"])
+    """Configuration of a data set on the Hub. Unset: its default."""
+    revision: str | None = Field(None, examples=["main"])
+    """Commit, tag or branch of a data set on the Hub. Unset: main."""
+    limit: int | None = Field(None, ge=1, examples=[1000])
+    """Most rows of this source that are used. Unset: all."""
+
+
 Sources = Annotated[list[SourceSection], BeforeValidator(_as_sources), Field(min_length=1)]
+"""Sources of rows; one path, or one mapping, stands for a list of one."""
 
 
 class DataSection(Section):
-    """What is learnt from."""
+    """Which rows the model is trained on."""
 
-    train: Sources
-    """A file, a folder, a Hub id, or a list of them, each with its weight, split, subset and revision."""
-    validation: Sources | None = None
-    """Rows that are only measured on. Open: a share of the training rows is held out."""
+    train: Sources = Field(examples=["rows.jsonl", ["a.jsonl", {"path": "owner/data", "weight": 0.5}]])
+    """A file, a folder, an id on the Hub, or a list of them, each with weight, split, subset, revision and limit."""
+    validation: Sources | None = Field(None, examples=["validation.jsonl"])
+    """Rows that are only evaluated. Unset: a share of the training rows is held out."""
     holdout: Share = 0.1
-    """Share of the rows that is held out when there is no validation data; 0 holds out none."""
+    """Share of the rows that is held out for validation where there is no validation data; 0 holds out none."""
     loss_on: LossOn = "assistant"
-    """Which tokens are learnt: every assistant turn, only the last one, or everything."""
+    """Which tokens are in the loss: those of every assistant turn, only of the last one, or all."""
     overlong: Literal["drop", "cut", "error"] = "drop"
-    """What happens to a row with more than max_length tokens; every one is counted and listed."""
-    fields: dict[str, str] = {}
-    """Which column holds what, for files in no usual form, as in {messages: traj}."""
-    max_examples: int | None = Field(None, ge=1)
-    """Uses at most this many rows."""
+    """What happens to a row of more than max_length tokens: it is dropped, truncated, or an error. Every one is
+    counted and listed."""
+    fields: dict[str, str] = Field({}, examples=[{"messages": "traj"}])
+    """What is in which column, for files in no usual format. Empty: the format is recognised."""
+    max_examples: int | None = Field(None, ge=1, examples=[1000])
+    """Most training rows that are used. Unset: all."""
     seed: int = Field(0, ge=0)
     """Seed of the choice of rows and of the held-out share."""
-    workers: int | None = Field(None, ge=1)
-    """Processes that prepare the data. Open: one per core."""
+    workers: int | None = Field(None, ge=1, examples=[4])
+    """Processes that prepare the data. Unset: one per core."""
 
 
 class TrainSection(Section):
-    """How it is trained: every key of TRL's SFTConfig, in :attr:`given`, plus two of our own."""
+    """How the model is trained: every key of TRL's SFTConfig, in :attr:`given`, and two more."""
 
     engine: Literal["trl"] = "trl"
     """The training loop: TRL's SFTTrainer."""
-    early_stopping_patience: int | None = Field(None, ge=1)
-    """Stops after this many evaluations in a row without a better validation loss. Open: never."""
-    given: dict[str, Any] = {}
-    """Keys of SFTConfig with a value: from the file, an override, or (once settled) derived."""
+    early_stopping_patience: int | None = Field(None, ge=1, examples=[3])
+    """Evaluations in a row without a better validation loss after which training stops. Unset: it never does."""
+    given: dict[str, Any] = Field({})
+    """Keys of SFTConfig with a value: from the file or an override and, once resolved, inferred ones."""
 
     def __getitem__(self, key: str) -> Any:
         return self.given[key] if key in self.given else super().__getitem__(key)
 
     def get(self, key: str, default: object = None) -> Any:
-        """The value of an SFTConfig key that has one, or of a field of ours; else ``default``."""
+        """Return the value of a key of SFTConfig or of this section, or ``default`` where it is unset."""
         value = self.given.get(key)
         return super().get(key, default) if value is None else value
 
     def value(self, key: str) -> Any:
-        """What SFTConfig will hold for ``key``: the given value, or its own default. Imports trl."""
+        """Return what SFTConfig will have for ``key``: the given value, or its own default. Imports trl."""
         from sanetune.config.trl_fields import default_of
 
         return self.given[key] if key in self.given else default_of(key)
 
 
 class CheckSection(Section):
-    """What has to be proved before a run."""
+    """What is checked before a run."""
 
     level: Literal["static", "probe", "trial"] = "trial"
-    """How far the checks go: look only, probe the model, or train a short trial."""
-    select: list[str] = []
-    """Runs only these checks. Empty: all."""
-    ignore: list[str] = []
-    """Leaves out these checks."""
-    limits: dict[str, dict[str, Any]] = {}
-    """Other limits for a check, as in {config-epochs-many: {epochs: 10}}."""
+    """How far the checks go: read the inputs, probe the model, or train it for a trial."""
+    select: list[str] = Field([], examples=[["labels", "rows-secrets"]])
+    """The only checks, or families of checks, that run. Empty: all."""
+    ignore: list[str] = Field([], examples=[["config-epochs-many"]])
+    """Checks, or families of checks, that do not run."""
+    limits: dict[str, dict[str, Any]] = Field({}, examples=[{"config-epochs-many": {"epochs": 10}}])
+    """Limits of checks in place of their own: check -> limit -> value."""
     overfit_examples: int = Field(20, ge=1)
-    """Examples that the model has to learn by heart."""
+    """Examples that the model has to memorise in the overfit test."""
     overfit_steps: int = Field(50, ge=1)
-    """Steps that it has for that."""
+    """Optimizer steps that it has for that."""
     trial_steps: int = Field(200, ge=10)
-    """Steps of the trial (fewer where the whole run has fewer)."""
+    """Optimizer steps of the trial; fewer where the whole run has fewer."""
     trial_eval_steps: int = Field(50, ge=1)
-    """Steps between two looks of the trial at held-out rows."""
+    """Steps between two evaluations of the trial."""
     samples: int = Field(16, ge=0)
-    """Held-out prompts that base and model are asked after the trial."""
-    severity: dict[str, Literal["fail", "warn", "off"]] = {}
-    """What a check's finding counts as, as in {rows-secrets: fail}; off leaves the check out."""
+    """Validation prompts that base and tuned model answer after the trial."""
+    severity: dict[str, Literal["fail", "warn", "off"]] = Field({}, examples=[{"rows-secrets": "fail"}])
+    """What a check's finding counts as: check -> fail, warn, or off, which does not run it."""
 
 
 class BudgetSection(Section):
     """What the run may cost."""
 
-    devices: int | str | None = None
-    """The devices that will be paid for: their number, or number and kind."""
-    usd_per_device_hour: float | None = Field(None, ge=0)
-    """Price of one device for one hour, in US dollars."""
-    max_usd: float | None = Field(None, ge=0)
-    """The most that the run may cost, in US dollars."""
-    max_hours: float | None = Field(None, gt=0)
-    """The longest that the run may take, in hours."""
+    devices: int | str | None = Field(None, examples=[8, "8 x H100"])
+    """The devices that are paid for: their number, or number and kind. Unset: those of the run."""
+    usd_per_device_hour: float | None = Field(None, ge=0, examples=[2.5])
+    """Price of one device for one hour, in US dollars. Unset: no cost is forecast."""
+    max_usd: float | None = Field(None, ge=0, examples=[100.0])
+    """The most that the run may cost, in US dollars. Unset: no limit."""
+    max_hours: float | None = Field(None, gt=0, examples=[8.0])
+    """The longest that the run may take, in hours. Unset: no limit."""
 
 
 class RunSection(Section):
-    """Where the run goes and who watches it."""
+    """Where the run is stored, and which programs show it."""
 
-    output_dir: str | None = None
-    """Folder of the run (relative to this file). Open: runs/NAME."""
-    name: str | None = None
-    """Name of the run. Open: the name of this file, or of the model."""
-    trackers: Annotated[list[str], BeforeValidator(_as_list)] = ["tensorboard"]
-    """Programs that show the curves: tensorboard, wandb, trackio. Empty: none (metrics.jsonl is always written)."""
-    devices: int | None = Field(None, ge=1)
-    """Number of devices that train together. Open: the number this program was launched on."""
-    sample_prompts: Annotated[list[str], BeforeValidator(_as_list)] = []
-    """Your own prompts for the comparison of base and tuned model."""
+    output_dir: str | None = Field(None, examples=["runs/first"])
+    """Folder of the run (relative to this file). Unset: runs/NAME."""
+    name: str | None = Field(None, examples=["first"])
+    """Name of the run. Unset: the name of this file, or of the model."""
+    trackers: Texts = Field(["tensorboard"], examples=[["wandb", "tensorboard"]])
+    """Programs that show the curves: tensorboard, wandb, trackio. Empty: none. metrics.jsonl is always written."""
+    devices: int | None = Field(None, ge=1, examples=[8])
+    """Devices that train together. Unset: one for each process of this launch."""
+    sample_prompts: Texts = Field([], examples=[["What is the capital of France?"]])
+    """Prompts of your own for the comparison of base and tuned model."""
 
 
 class Config(Section):
-    """A whole configuration. Made by :func:`sanetune.config.load`, which also fills in where the values came from."""
+    """A whole configuration, as :func:`sanetune.config.load` makes it."""
 
     model: ModelSection
-    """Which model is tuned."""
+    """Which model is trained."""
     data: DataSection
-    """What it learns from."""
+    """Which rows it is trained on."""
     train: TrainSection = Field(default_factory=TrainSection)
     """How it is trained."""
     check: CheckSection = Field(default_factory=CheckSection)
-    """What has to be proved first."""
+    """What is checked before."""
     budget: BudgetSection = Field(default_factory=BudgetSection)
     """What it may cost."""
     run: RunSection = Field(default_factory=RunSection)
-    """Where it goes."""
+    """Where it is stored."""
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _renamed: list[Renamed] = PrivateAttr(default_factory=list)
@@ -263,7 +225,7 @@ class Config(Section):
 
     @property
     def origins(self) -> dict[str, Origin]:
-        """``section.key`` -> where its value came from. Keys of SFTConfig at TRL's default are not in it."""
+        """``section.key`` -> where its value came from. Keys of SFTConfig that are unset are not in it."""
         return self._origins
 
     @property
@@ -282,6 +244,6 @@ class Config(Section):
         return self._file.parent if self._file else Path.cwd()
 
     def place(self, key: str) -> Place | None:
-        """Where ``section.key`` stands in the user's file, for messages; None when it does not stand there."""
+        """Return file and line of ``section.key``, or the file where it has no line; None where there is no file."""
         origin = self._origins.get(key)
         return (origin.place if origin else None) or (Place(self._file) if self._file else None)

@@ -12,7 +12,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarfloat import ScalarFloat
 
 from sanetune.config.origin import Origin, OriginKind
-from sanetune.config.schema import AdapterSection, Config, Section, SourceSection
+from sanetune.config.schema import AdapterSection, Config, SourceSection
+from sanetune.config.section import Section
 from sanetune.config.yaml_read import parse
 
 WIDTH = 100

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase, Trainer
 
-    from sanetune.config.schema import LossOn
+    from sanetune.config.section import LossOn
 
     Rows: TypeAlias = datasets.Dataset | datasets.IterableDataset
     Batch: TypeAlias = dict[str, torch.Tensor]

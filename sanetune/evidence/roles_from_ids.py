@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedTokenizerBase
 
-    from sanetune.config.schema import LossOn
+    from sanetune.config.section import LossOn
 
 SYSTEM = "sanetune system"
 TOOL = "sanetune tool"

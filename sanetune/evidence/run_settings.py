@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from sanetune.config.machine import Machine
-    from sanetune.config.schema import LossOn
+    from sanetune.config.section import LossOn
     from sanetune.planning.learning_rates import Method
     from sanetune.planning.steps import StepPlan
 

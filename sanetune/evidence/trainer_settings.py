@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
     from transformers import PreTrainedModel, Trainer, TrainingArguments
 
-    from sanetune.config.schema import LossOn
+    from sanetune.config.section import LossOn
 
 
 def settings_of(trainer: Trainer, loss_on: LossOn) -> RunSettings:

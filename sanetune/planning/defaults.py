@@ -14,7 +14,8 @@ from typing import TypeAlias
 from sanetune.config.consistency import check_consistency
 from sanetune.config.nested import YamlValue
 from sanetune.config.origin import Origin, OriginKind
-from sanetune.config.schema import Config, Dtype
+from sanetune.config.schema import Config
+from sanetune.config.section import Dtype
 from sanetune.config.sizes import RunSizes
 from sanetune.planning.feasibility import refuse_impossible
 from sanetune.planning.learning_rates import Method, learning_rate

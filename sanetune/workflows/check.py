@@ -23,7 +23,7 @@ from sanetune.text import shortest_path
 if TYPE_CHECKING:
     from transformers import Trainer
 
-    from sanetune.config.schema import LossOn
+    from sanetune.config.section import LossOn
 
 
 def open_config(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
