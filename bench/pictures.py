@@ -69,12 +69,12 @@ def refusal(folder: Path, file: Path) -> None:
 
     from rich.console import Console
 
-    from sanetune.demo import fault_story
+    from sanetune.demo import fault_run
     from sanetune.demo.faults import FAULTS
 
     console = Console(record=True, width=80, file=open(os.devnull, "w"), highlight=False)  # noqa: SIM115
-    with mock.patch.object(fault_story.Story, "_train"):
-        fault_story.tell(FAULTS["rate"], folder, console)
+    with mock.patch.object(fault_run.FaultRun, "_train"):
+        fault_run.run(FAULTS["rate"], folder, console)
     console.save_svg(str(file), title="sanetune demo --fault learning rate")
 
 

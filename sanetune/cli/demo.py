@@ -16,7 +16,7 @@ FAULTS = ("rate", "prompt-loss", "no-stop", "shuffled", "leak", "cut")
 @click.option(
     "--fault",
     type=click.Choice(FAULTS),
-    help="Plant this fault: see it refused, mended, cleared and trained.",
+    help="Inject this fault: see it refused, fixed, cleared and trained.",
 )
 @click.option(
     "--out",
@@ -29,10 +29,10 @@ FAULTS = ("rate", "prompt-loss", "no-stop", "shuffled", "leak", "cut")
 @json_option
 @guarded
 def command(fault: str | None, out: Path, json_file: Path | None) -> None:
-    """Tell the whole story on the embedded model and data: plan, masks, check, training, answers before and after.
+    """Run everything on an embedded model and data: plan, masks, check, training, answers before and after.
 
     It takes under four minutes on two cores, and writes its figures to DIR/demo.json. With --fault it goes wrong
-    first. Exit code 0: the story has ended as told; 1: it has not.
+    first. Exit code 0: everything went as it should; 1: it did not.
     """
     from rich.console import Console
 
@@ -42,14 +42,13 @@ def command(fault: str | None, out: Path, json_file: Path | None) -> None:
     # More threads only wait for each other in a model so small.
     torch.set_num_threads(1)
     if fault is None:
-        from sanetune.demo.story import tell
+        from sanetune.demo import run
 
-        figures = tell(out, console)
+        figures = run.run(out, console)
     else:
-        from sanetune.demo.fault_story import tell as tell_fault
-        from sanetune.demo.faults import FAULTS as KNOWN
+        from sanetune.demo import fault_run, faults
 
-        figures = tell_fault(KNOWN[fault], out, console)
+        figures = fault_run.run(faults.FAULTS[fault], out, console)
     if json_file is not None:
         write_json(json_file, figures)
-    sys.exit(0 if figures["as_told"] else 1)
+    sys.exit(0 if figures["completed"] else 1)

@@ -1,6 +1,6 @@
-"""The faults that the demo plants: what each is, how people get into it, what finds it, and how it is mended.
+"""The faults that the demo injects: what each is, how people get into it, which checks find it, and how it is fixed.
 
-Nothing that comes with the package is changed: planted rows, templates and settings lie in the demo's own folder.
+Nothing that comes with the package is changed: injected rows, templates and settings are in the demo's own folder.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from sanetune.demo import MODEL, TRAIN, VALIDATION
+from sanetune.evidence.registry import Level
 
-RATE = 1.5e-3
-"""The rate of the sound run."""
-HOT = 10
+LEARNING_RATE = 1.5e-3
+"""Of the sound run."""
+TOO_HIGH = 10
 """Times that, in the fault ``rate``."""
-SHORT = 96
-"""Tokens, in the fault ``cut``."""
+TOO_SHORT = 96
+"""``max_length`` in tokens, in the fault ``cut``."""
 CONTEXT = 512
 """Tokens that the embedded model takes."""
 
@@ -32,32 +33,44 @@ Settings = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``planted``: what is wrong, ``how``: the way people get into it; ``checks``: those that have to fail; ``level``:
-    how deep the gate has to look for that.
+    """A fault that the demo injects.
 
-    ``plant`` changes settings and writes files into the folder. ``mend`` changes the text of the configuration as a
-    person does, and says what it did; it is asked only where the gate's own fixes were not enough. ``within``: around
-    the whole story.
+    Attributes:
+        name: As ``--fault`` takes it.
+        injected: What is wrong, in a sentence.
+        how: The way people get into it.
+        checks: Those of which one has to fail.
+        level: Level of checks that finds it.
+        inject: Changes the settings, and writes files into the folder.
+        fix: Changes the text of the configuration as a person does, and returns it with a sentence on what was done;
+            called only where the fixes of the checks were not enough.
+        within: Context of the whole demo run.
+        shows_tokens: Whether one row is shown token by token.
     """
 
     name: str
-    planted: str
+    injected: str
     how: str
     checks: tuple[str, ...]
-    level: str
-    plant: Callable[[Path, Settings], None]
-    mend: Callable[[str], tuple[str, str]] | None = None
+    level: Level
+    inject: Callable[[Path, Settings], None]
+    fix: Callable[[str], tuple[str, str]] | None = None
     within: Callable[[], AbstractContextManager[None]] = nullcontext
     shows_tokens: bool = False
 
 
-def rate(folder: Path, settings: Settings) -> None:
-    """Smaller batches than elsewhere: the whole check is made twice."""
-    settings["train"] |= {"learning_rate": HOT * RATE, "per_device_train_batch_size": 8, "eval_steps": 100}
+def raise_learning_rate(folder: Path, settings: Settings) -> None:
+    """A learning rate ten times too high; smaller batches than elsewhere, because the whole check is made twice."""
+    settings["train"] |= {
+        "learning_rate": TOO_HIGH * LEARNING_RATE,
+        "per_device_train_batch_size": 8,
+        "eval_steps": 100,
+    }
     settings["check"]["level"] = "trial"
 
 
-def no_stop(folder: Path, settings: Settings) -> None:
+def drop_stop_token(folder: Path, settings: Settings) -> None:
+    """A chat template that writes no end token after answers."""
     file = folder / "template.jinja"
     file.write_text(
         "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] }}"
@@ -68,41 +81,45 @@ def no_stop(folder: Path, settings: Settings) -> None:
     settings["model"]["chat_template"] = file.name
 
 
-def shuffled(folder: Path, settings: Settings) -> None:
+def shuffle_answers(folder: Path, settings: Settings) -> None:
     """Every answer moves to the next row with as many of them."""
     rows = [json.loads(line) for line in TRAIN.read_text(encoding="utf-8").splitlines()]
     by_count: dict[int, list[list[dict[str, str]]]] = {}
     for row in rows:
-        said = [message for message in row["messages"] if message["role"] == "assistant"]
-        by_count.setdefault(len(said), []).append(said)
+        answers = [message for message in row["messages"] if message["role"] == "assistant"]
+        by_count.setdefault(len(answers), []).append(answers)
     for alike in by_count.values():
-        texts = [[message["content"] for message in said] for said in alike]
-        for said, others in zip(alike, [*texts[1:], texts[0]], strict=True):
-            for message, text in zip(said, others, strict=True):
+        texts = [[message["content"] for message in answers] for answers in alike]
+        for answers, others in zip(alike, [*texts[1:], texts[0]], strict=True):
+            for message, text in zip(answers, others, strict=True):
                 message["content"] = text
     file = folder / "train.jsonl"
     file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     settings["data"]["train"] = file.name
 
 
-def sound_rows(text: str) -> tuple[str, str]:
+def take_sound_rows(text: str) -> tuple[str, str]:
+    """The fix of shuffled answers."""
     from sanetune.config import yaml_edit
 
-    said = (
+    done = (
         "No program can know which answer belongs to which question. A person has to join the two tables again, by"
-        " their key; here the sound file is put in its place."
+        " their key; here the sound file takes its place."
     )
-    return yaml_edit.change(text, {"data.train": str(TRAIN)}), said
+    return yaml_edit.change(text, {"data.train": str(TRAIN)}), done
 
 
-def leak(folder: Path, settings: Settings) -> None:
+def pack(folder: Path, settings: Settings) -> None:
+    """Packing; :func:`mask_of_ones` makes the documents of a pack see each other."""
     settings["train"] |= {"packing": True, "per_device_train_batch_size": 8}
 
 
 @contextlib.contextmanager
 def mask_of_ones() -> Iterator[None]:
-    """The collator's packs get an attention mask of ones: with one, transformers does not look at positions, and every
-    document sees those before it."""
+    """Give the collator's packs an attention mask of ones.
+
+    With a mask transformers ignores positions, and every document attends to those before it.
+    """
     from unittest import mock
 
     import torch
@@ -111,7 +128,7 @@ def mask_of_ones() -> Iterator[None]:
 
     sound = Collator.__call__
 
-    def masked(collator: Collator, rows: Any) -> dict[str, Any]:
+    def masked(collator: Collator, rows: list[dict[str, Any]]) -> dict[str, Any]:
         batch = sound(collator, rows)
         if "position_ids" in batch:
             batch["attention_mask"] = torch.ones_like(batch["input_ids"])
@@ -121,16 +138,18 @@ def mask_of_ones() -> Iterator[None]:
         yield
 
 
-def cut(folder: Path, settings: Settings) -> None:
+def truncate(folder: Path, settings: Settings) -> None:
+    """Rows are truncated to a short ``max_length``."""
     settings["data"]["overlong"] = "cut"
-    settings["train"]["max_length"] = SHORT
+    settings["train"]["max_length"] = TOO_SHORT
 
 
-def longer(text: str) -> tuple[str, str]:
+def raise_max_length(text: str) -> tuple[str, str]:
+    """The fix of truncated rows."""
     from sanetune.config import yaml_edit
 
-    said = f"What to do is said with the finding, and the model has the room: train.max_length goes to {CONTEXT}."
-    return yaml_edit.change(text, {"train.max_length": CONTEXT}), said
+    done = f"The finding says what to do, and the model's context allows it: train.max_length becomes {CONTEXT}."
+    return yaml_edit.change(text, {"train.max_length": CONTEXT}), done
 
 
 FAULTS = {
@@ -138,16 +157,16 @@ FAULTS = {
     for fault in (
         Fault(
             "rate",
-            f"The learning rate is {HOT * RATE:g}, {HOT} times what this model wants.",
-            "A rate for LoRA used for all weights, for another batch size, or a zero too few.",
+            f"The learning rate is {TOO_HIGH * LEARNING_RATE:g}, {TOO_HIGH} times what suits this model.",
+            "A learning rate for LoRA used for all weights, one for another batch size, or a zero too few.",
             ("model-rate-critical", "curve-rate-beaten"),
             "trial",
-            rate,
+            raise_learning_rate,
         ),
         Fault(
             "prompt-loss",
-            "A training script of one's own learns the users' messages along with the answers.",
-            "That is what TRL's SFTTrainer does with rows of messages, unless it is told otherwise.",
+            "A training script of your own has the users' messages in the loss along with the answers.",
+            "That is TRL's default for SFTTrainer on rows of messages.",
             ("labels-on-prompt",),
             "static",
             lambda folder, settings: None,
@@ -155,68 +174,68 @@ FAULTS = {
         ),
         Fault(
             "no-stop",
-            "A chat template of one's own writes no end token after answers.",
+            "A chat template of your own writes no end token after answers.",
             "A template typed from memory, or taken from a model that ends its turns in another way.",
             ("template-end-unlearnt",),
             "static",
-            no_stop,
+            drop_stop_token,
             shows_tokens=True,
         ),
         Fault(
             "shuffled",
-            "Every answer stands with the question of the row before.",
+            "Every answer is beside the question of the row before.",
             "Questions and answers in two tables, one of them sorted or filtered, joined by the number of the row.",
             ("model-pairs-shuffled",),
             "probe",
-            shuffled,
-            sound_rows,
+            shuffle_answers,
+            take_sound_rows,
         ),
         Fault(
             "leak",
-            "Rows are packed, and an attention mask of ones lets each document see those before it in its pack.",
-            "A collator of one's own, or a model whose attention does not look at positions (Falcon, OPT, gpt-oss).",
+            "Rows are packed, and an attention mask of ones lets each document attend to those before it in its pack.",
+            "A collator of your own, or a model whose attention ignores positions (Falcon, OPT, gpt-oss).",
             ("packs-leak",),
             "probe",
-            leak,
+            pack,
             within=mask_of_ones,
         ),
         Fault(
             "cut",
-            f"Rows longer than {SHORT} tokens are cut, and most answers lose their end.",
-            "TRL cuts at max_length, 1,024 tokens unless it is told otherwise, without a word.",
+            f"Rows longer than {TOO_SHORT} tokens are truncated, and most answers lose their end.",
+            "TRL truncates at max_length (1,024 tokens by default) without a message.",
             ("tokens-cut-reply",),
             "static",
-            cut,
-            longer,
+            truncate,
+            raise_max_length,
             shows_tokens=True,
         ),
     )
 }
 
 
-def planted(fault: Fault, out: Path, epochs: float = 1) -> Path:
-    """Writes the configuration with ``fault`` in it, and its files, into ``out``; returns the configuration."""
+def inject(fault: Fault, out: Path, epochs: float = 1) -> Path:
+    """Write a configuration of ``epochs`` with ``fault`` in it, and its files, into ``out``; return the file."""
     from sanetune.config import yaml_edit
 
     out.mkdir(parents=True, exist_ok=True)
     chosen = sound_settings(epochs)
-    fault.plant(out, chosen)
+    fault.inject(out, chosen)
     file = out / "sanetune.yaml"
     file.write_text(yaml_edit.change(HEAD.format(fault=fault), {**_flat(chosen)}), encoding="utf-8")
     return file
 
 
-HEAD = "# {fault.planted}\nmodel: {{}}\n"
+HEAD = "# {fault.injected}\nmodel: {{}}\n"
 
 
 def sound_settings(epochs: float = 1) -> Settings:
-    """A short run that is in order."""
+    """Return the settings of a short run of ``epochs`` without a fault."""
     return {
         "model": {"name": str(MODEL)},
         "data": {"train": str(TRAIN), "validation": str(VALIDATION)},
         "train": {
             "num_train_epochs": epochs,
-            "learning_rate": RATE,
+            "learning_rate": LEARNING_RATE,
             "per_device_train_batch_size": 16,
             "gradient_accumulation_steps": 1,
             "eval_strategy": "steps",

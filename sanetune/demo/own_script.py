@@ -1,4 +1,4 @@
-"""A training script as many people have one: TRL's SFTTrainer on rows of messages; and the same on sanetune's rows."""
+"""A training script as many people have one: TRL's SFTTrainer on rows of messages, and then on sanetune's rows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 from sanetune.demo import MODEL, TRAIN, VALIDATION
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+    from trl import SFTTrainer
+
+    from sanetune.data.collator import Collator
     from sanetune.data.prepare import Prepared
 
 SCRIPT = """\
 trainer = SFTTrainer(MODEL, args=..., train_dataset=rows_of_messages)
 sanetune.check(trainer).raise_if_failed()"""
-MENDED = """\
+FIXED = """\
 prepared = sanetune.prepare("sanetune.yaml")
 trainer = SFTTrainer(
     MODEL,
@@ -25,16 +30,16 @@ trainer = SFTTrainer(
 COLUMNS = ["input_ids", "labels"]
 
 
-def on_messages(folder: Path) -> Any:
-    """The trainer as TRL makes it by default: every token is learnt."""
+def on_messages(folder: Path) -> SFTTrainer:
+    """Return a trainer as TRL makes it by default: every token is in the loss."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(MODEL))
     return _trainer(folder, tokenizer, _rows(TRAIN), _rows(VALIDATION), eos_token="<|im_end|>", max_length=512)
 
 
-def on_prepared(folder: Path, prepared: Prepared) -> Any:
-    """The same trainer on ids and labels that sanetune has made."""
+def on_prepared(folder: Path, prepared: Prepared) -> SFTTrainer:
+    """Return the same trainer on ids and labels that sanetune has made."""
     from sanetune.data.collator import Collator
 
     assert prepared.validation is not None
@@ -52,17 +57,17 @@ def on_prepared(folder: Path, prepared: Prepared) -> Any:
 
 def _trainer(
     folder: Path,
-    tokenizer: Any,
-    train: Any,
-    held: Any,
-    data_collator: Any = None,
+    tokenizer: PreTrainedTokenizerBase,
+    train: Dataset,
+    validation: Dataset,
+    data_collator: Collator | None = None,
     stops: list[int] | None = None,
     **settings: Any,
-) -> Any:
+) -> SFTTrainer:
     from trl import SFTConfig, SFTTrainer
 
+    from sanetune.demo.answers import load
     from sanetune.demo.faults import sound_settings
-    from sanetune.demo.stage import load
     from sanetune.engine.library_logs import quiet
 
     model = load(MODEL)
@@ -82,20 +87,20 @@ def _trainer(
             model=model,
             args=arguments,
             train_dataset=train,
-            eval_dataset=held,
+            eval_dataset=validation,
             processing_class=tokenizer,
             data_collator=data_collator,
         )
 
 
-def _rows(file: Path) -> Any:
+def _rows(file: Path) -> Dataset:
     from datasets import Dataset
 
     lines = file.read_text(encoding="utf-8").splitlines()
     return Dataset.from_list([{"messages": json.loads(line)["messages"]} for line in lines])
 
 
-def first_row(trainer: Any, number: int = 0) -> dict[str, list[int]]:
-    """Ids and labels of one row as the trainer's own collator gives them."""
-    batch = trainer.data_collator([trainer.train_dataset[number]])
+def first_row(trainer: SFTTrainer) -> dict[str, list[int]]:
+    """Return token ids and labels of the first row as the trainer's own collator gives them."""
+    batch = trainer.data_collator([trainer.train_dataset[0]])
     return {name: batch[name][0].tolist() for name in COLUMNS}

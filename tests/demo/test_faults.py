@@ -1,5 +1,4 @@
-"""Each fault of the demo is planted where it belongs, and the check that it is told of finds it; the sound twin
-passes."""
+"""Each fault of the demo is injected where it belongs, and its check finds it; the run without it passes."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from sanetune.cli.demo import FAULTS as OFFERED
 from sanetune.config import load
 from sanetune.config.schema import Config
 from sanetune.demo import MODEL, TRAIN, faults, own_script
-from sanetune.demo.faults import FAULTS, Fault, planted, sound_settings
+from sanetune.demo.faults import FAULTS, Fault, inject, sound_settings
 from sanetune.finding import Report, Verdict
 from sanetune.workflows.check import evidence_of, run_checks
 
@@ -28,13 +27,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
 
 
-def looked(config: Config, level: str, *select: str) -> Report:
+def checked(config: Config, level: str, *select: str) -> Report:
     with evidence_of(config, level=level) as evidence:
         return run_checks(config, evidence, list(select), level=level)
 
 
 def of(fault: Fault, folder: Path, *overrides: str) -> Config:
-    return load(planted(fault, folder), [*SMALL, *overrides])
+    return load(inject(fault, folder), [*SMALL, *overrides])
 
 
 def test_the_command_offers_every_fault():
@@ -44,33 +43,33 @@ def test_the_command_offers_every_fault():
 @pytest.mark.parametrize("name", ["no-stop", "cut"])
 def test_what_the_rows_show_is_refused_without_the_model(name: str, tmp_path: Path):
     fault = FAULTS[name]
-    report = looked(of(fault, tmp_path), "static", *fault.checks)
+    report = checked(of(fault, tmp_path), "static", *fault.checks)
     assert [finding.check for finding in report.of(Verdict.FAIL)] == list(fault.checks)
 
 
-def test_what_a_person_mends_is_clear(tmp_path: Path):
+def test_what_a_person_fixes_is_clear(tmp_path: Path):
     fault = FAULTS["cut"]
-    file = planted(fault, tmp_path)
-    assert fault.mend is not None
-    text, said = fault.mend(file.read_text())
+    file = inject(fault, tmp_path)
+    assert fault.fix is not None
+    text, done = fault.fix(file.read_text())
     file.write_text(text)
-    report = looked(load(file, SMALL), "static", *fault.checks)
-    assert said and report.verdict is Verdict.PASS, report.findings
+    report = checked(load(file, SMALL), "static", *fault.checks)
+    assert done and report.verdict is Verdict.PASS, report.findings
 
 
 def test_shuffled_answers_are_refused_and_the_sound_file_is_not(tmp_path: Path):
     fault = FAULTS["shuffled"]
-    report = looked(of(fault, tmp_path), "probe", *fault.checks)
+    report = checked(of(fault, tmp_path), "probe", *fault.checks)
     assert report["model-pairs-shuffled"].verdict is Verdict.FAIL
-    assert looked(of(SOUND, tmp_path), "probe", *fault.checks).verdict is Verdict.PASS
+    assert checked(of(SOUND, tmp_path), "probe", *fault.checks).verdict is Verdict.PASS
 
 
 def test_shuffling_moves_every_answer_and_loses_none(tmp_path: Path):
-    planted(FAULTS["shuffled"], tmp_path)
+    inject(FAULTS["shuffled"], tmp_path)
     rows = [[json.loads(line)["messages"] for line in file.open()] for file in (TRAIN, tmp_path / "train.jsonl")]
-    said = [[[one["content"] for one in row if one["role"] == "assistant"] for row in side] for side in rows]
-    assert sorted(said[0]) == sorted(said[1])
-    assert sum(before == after for before, after in zip(*said, strict=True)) < 5  # a few letters are alike
+    answers = [[[one["content"] for one in row if one["role"] == "assistant"] for row in side] for side in rows]
+    assert sorted(answers[0]) == sorted(answers[1])
+    assert sum(before == after for before, after in zip(*answers, strict=True)) < 5  # a few letters are alike
     asked = [[[one for one in row if one["role"] != "assistant"] for row in side] for side in rows]
     assert asked[0] == asked[1]
 
@@ -79,22 +78,22 @@ def test_documents_that_see_each_other_are_refused_and_packs_with_borders_are_no
     fault = FAULTS["leak"]
     config = of(fault, tmp_path)
     with fault.within():
-        report = looked(config, "probe", *fault.checks)
+        report = checked(config, "probe", *fault.checks)
     assert report["packs-leak"].verdict is Verdict.FAIL
     assert report.fixes == {"train.packing": False}
-    assert looked(config, "probe", *fault.checks).verdict is Verdict.PASS
+    assert checked(config, "probe", *fault.checks).verdict is Verdict.PASS
 
 
-def test_a_hot_rate_is_found_by_a_probe_and_the_sound_one_is_not(tmp_path: Path):
+def test_a_learning_rate_too_high_is_found_by_a_probe_and_the_sound_one_is_not(tmp_path: Path):
     config = of(FAULTS["rate"], tmp_path)
-    assert config.train["learning_rate"] == pytest.approx(faults.HOT * faults.RATE)
-    report = looked(config, "probe", "model-rate-critical")
+    assert config.train["learning_rate"] == pytest.approx(faults.TOO_HIGH * faults.LEARNING_RATE)
+    report = checked(config, "probe", "model-rate-critical")
     assert report["model-rate-critical"].verdict in (Verdict.WARN, Verdict.FAIL)
-    assert report.fixes["train.learning_rate"] < 3 * faults.RATE
-    assert looked(of(SOUND, tmp_path), "probe", "model-rate-critical").verdict is Verdict.PASS
+    assert report.fixes["train.learning_rate"] < 3 * faults.LEARNING_RATE
+    assert checked(of(SOUND, tmp_path), "probe", "model-rate-critical").verdict is Verdict.PASS
 
 
-def test_a_script_that_learns_prompts_is_refused_and_prepared_rows_are_not(
+def test_a_script_with_prompts_in_the_loss_is_refused_and_prepared_rows_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     few = tmp_path / "few.jsonl"
@@ -115,5 +114,5 @@ def test_packaged_files_stay_as_they_are(tmp_path: Path):
     files = [TRAIN, *sorted(MODEL.iterdir())]
     before = [hashlib.sha256(file.read_bytes()).digest() for file in files]
     for name, fault in FAULTS.items():
-        planted(fault, tmp_path / name)
+        inject(fault, tmp_path / name)
     assert before == [hashlib.sha256(file.read_bytes()).digest() for file in files]

@@ -1,8 +1,8 @@
-"""The gate in the demo: a check that leaves a clearance, and training with it; told in few lines."""
+"""The check in the demo: it leaves a clearance, and is shown in few lines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,30 +16,47 @@ if TYPE_CHECKING:
 
     from sanetune.config.schema import Config
     from sanetune.evidence.registry import Evidence
-    from sanetune.workflows.train import Trained
 
 PARTS = {
-    "looking": "settings, rows, template, labels, batches",
+    "static": "settings, rows, template, labels, batches",
     "probes": "a few passes through the real model",
-    "overfit": "a few examples by heart",
-    "rates": "other rates from the same start",
+    "overfit": "a few examples memorised",
+    "learning rates": "other learning rates from the same start",
     "trial": "the first steps of the real run",
 }
-"""Parts of a check, cheapest first."""
-PART_OF = {"static": "looking", "probe": "probes", "overfit": "overfit", "lr_comparison": "rates", "trial": "trial"}
+"""Parts of a check, cheapest first, and what each is about."""
+PART_OF = {
+    "static": "static",
+    "probe": "probes",
+    "overfit": "overfit",
+    "lr_comparison": "learning rates",
+    "trial": "trial",
+}
 """Level, or evidence that has a part of its own -> its part."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A check's report, the seconds of each part, and what share of the whole run it took (None: not forecast)."""
+class CheckSummary:
+    """A check as the demo keeps and shows it.
+
+    Attributes:
+        report: What was found.
+        seconds: Of each part.
+        share: Time of the check per time of the whole run; None: it was not forecast.
+    """
 
     report: Report
     seconds: dict[str, float]
-    share: float | None
+    share: float | None = None
+
+    @classmethod
+    def of(cls, report: Report, evidence: Evidence | None = None) -> CheckSummary:
+        """The summary of ``report``; ``evidence`` tells the share, where it has a forecast."""
+        forecast = evidence.ready("forecast") if evidence is not None else None
+        return cls(report, seconds_of(report), None if forecast is None else round(forecast.check_share, 3))
 
     def to_json(self) -> dict[str, Any]:
-        """For ``demo.json``."""
+        """Return plain values for ``demo.json``."""
         return {
             "verdict": self.report.verdict.value,
             "level": self.report.level,
@@ -50,15 +67,8 @@ class Look:
         }
 
 
-def look_of(report: Report, evidence: Evidence) -> Look:
-    """``report`` with what its parts took."""
-    forecast = evidence.ready("forecast")
-    share = forecast.check_share if forecast is not None else None
-    return Look(report, seconds_of(report), None if share is None else round(share, 3))
-
-
 def seconds_of(report: Report) -> dict[str, float]:
-    """Seconds of each part: its evidence and its checks."""
+    """Return the seconds of each part: of its evidence and of its checks."""
     from sanetune.gate.catalogue import catalogue
 
     found = dict.fromkeys(PARTS, 0.0)
@@ -66,8 +76,8 @@ def seconds_of(report: Report) -> dict[str, float]:
         found[_part(name)] += seconds
     for finding in report.findings:
         parts = [_part(need) for need in catalogue()[finding.check].needs]
-        found[max(parts, key=list(PARTS).index, default="looking")] += finding.seconds
-    return {name: value for name, value in found.items() if name == "looking" or value}
+        found[max(parts, key=list(PARTS).index, default="static")] += finding.seconds
+    return {name: value for name, value in found.items() if name == "static" or value}
 
 
 def _part(evidence: str) -> str:
@@ -76,9 +86,14 @@ def _part(evidence: str) -> str:
     return PART_OF.get(evidence) or PART_OF[level_of((evidence,))]
 
 
-def check(config: Config, console: Console, given: dict[str, Any] | None = None) -> Look:
-    """Looks at ``config`` at its own level, and leaves a clearance in its run where nothing failed: what
-    `sanetune check` does. ``given``: rows and plan that are there already."""
+def check(config: Config, console: Console, given: Mapping[str, Any] | None = None) -> CheckSummary:
+    """Check ``config`` at its own level, as `sanetune check` does, and leave a clearance in its run if it is clear.
+
+    Args:
+        config: The configuration.
+        console: Where progress is shown.
+        given: Evidence that is there already.
+    """
     from sanetune.gate import clearance
     from sanetune.report.terminal.live import LiveTerminal
     from sanetune.runs import Run
@@ -89,42 +104,33 @@ def check(config: Config, console: Console, given: dict[str, Any] | None = None)
     with evidence_of(config, LiveTerminal(console), level, given) as evidence:
         fingerprint = fingerprint_of(evidence)
         report = run_checks(config, evidence, level=level)
-        found = look_of(report, evidence)
+        summary = CheckSummary.of(report, evidence)
     assert config.run.output_dir is not None
     if fingerprint is not None and report.verdict is not Verdict.FAIL:
         clearance.write(Run(config.run.output_dir), clearance.cleared(report, fingerprint))
-    return found
+    return summary
 
 
-def train(config: Config, console: Console) -> Trained:
-    """Trains with the clearance that lies in the run; without one that fits, the gate looks again, as it always
-    does."""
-    from sanetune import api
-
-    return api.train(config, console=console)
-
-
-def shown(report: Report, names: Sequence[str]) -> list[RenderableType]:
-    """The findings ``names`` in full, the names of others that failed, and how it ended."""
+def findings_of(report: Report, names: Sequence[str]) -> list[RenderableType]:
+    """Return the bad findings of the checks ``names`` in full, the names of other checks that failed, and the end."""
     from rich.text import Text
 
     from sanetune.report.terminal import findings
 
-    bad = report.of(*BAD)
-    told = [_short(finding) for finding in bad if finding.check in names]
-    pieces = findings.parts(replace(report, findings=told, subject={}, proof={}))[:-1]
+    shown = [_short(finding) for finding in report.of(*BAD) if finding.check in names]
+    pieces = findings.parts(replace(report, findings=shown, subject={}, proof={}))[:-1]
     if others := [finding.check for finding in report.of(*REFUSING) if finding.check not in names]:
         pieces.append(Text(f"Also failed: {', '.join(others)}.\n"))
     return [*pieces, findings.ending(report)]
 
 
 def _short(finding: Finding) -> Finding:
-    """Two witnesses are enough here, and what to do stands once."""
+    """Two witnesses are enough here, and the message has the numbers."""
     return replace(finding, witnesses=finding.witnesses[:2], numbers={})
 
 
-def table(look: Look) -> RenderableType:
-    """What each part of a check has shown, and its seconds."""
+def table(summary: CheckSummary) -> RenderableType:
+    """Return what each part of a check has found, and its seconds."""
     from rich.table import Table
     from rich.text import Text
 
@@ -132,8 +138,8 @@ def table(look: Look) -> RenderableType:
     rows.add_column(style="cyan", no_wrap=True)
     rows.add_column()
     rows.add_column(justify="right", style="dim", no_wrap=True)
-    words = _words(look.report)
-    for part, seconds in look.seconds.items():
+    words = _words(summary.report)
+    for part, seconds in summary.seconds.items():
         rows.add_row(part, Text(words.get(part, PARTS[part])), units.seconds(seconds))
     return rows
 
@@ -141,26 +147,24 @@ def table(look: Look) -> RenderableType:
 def _words(report: Report) -> dict[str, str]:
     """Each part in numbers."""
     passed = len(report.of(Verdict.PASS))
-    said = {"looking": f"settings, every row, template, labels and batches; {passed} checks passed in all"}
+    words = {"static": f"settings, every row, template, labels and batches; {passed} checks passed in all"}
     numbers = {finding.check: finding.numbers for finding in report.findings if finding.numbers}
-    if rate := numbers.get("model-rate-critical"):
-        said["probes"] = (
-            f"a step raises the loss from a rate of {units.lr(rate['critical'])} on; planned is"
-            f" {units.lr(rate['planned'])}"
+    if lr := numbers.get("model-rate-critical"):
+        critical, planned = units.lr(lr["critical"]), units.lr(lr["planned"])
+        words["probes"] = f"a step raises the loss from a learning rate of {critical} on; planned is {planned}"
+    if overfit := numbers.get("model-cannot-overfit"):
+        words["overfit"] = (
+            f"{overfit['examples']} examples memorised in {overfit['steps']} steps: loss {overfit['start_loss']:.2f}"
+            f" -> {overfit['loss']:.2f}, {units.share(overfit['same'])} reproduced word for word"
         )
-    if heart := numbers.get("model-cannot-overfit"):
-        said["overfit"] = (
-            f"{heart['examples']} examples by heart in {heart['steps']} steps: loss {heart['start_loss']:.2f} ->"
-            f" {heart['loss']:.2f}, {units.share(heart['same'])} given back word for word"
-        )
-    if rates := numbers.get("curve-rate-beaten"):
-        listed = ", ".join(f"{one['loss']:.2f} at {units.lr(one['rate'])}" for one in rates["losses"])
-        said["rates"] = f"held-out loss after {rates['steps']} steps: {listed}"
+    if beaten := numbers.get("curve-rate-beaten"):
+        each = ", ".join(f"{one['loss']:.2f} at {units.lr(one['rate'])}" for one in beaten["losses"])
+        words["learning rates"] = f"validation loss after {beaten['steps']} steps: {each}"
     trial = Experiments.from_json(report.proof).trial
     if trial and len(losses := trial.curve.validation) > 1:
         ended = ""
         if (stop := numbers.get("samples-no-stop")) is not None:
             ended = f"; {stop['samples'] - stop['open']} of {stop['samples']} answers end by themselves"
         first, last = loss_text(losses[0].loss), loss_text(losses[-1].loss)
-        said["trial"] = f"{trial.steps} steps: validation loss {first} -> {last}{ended}"
-    return said
+        words["trial"] = f"{trial.steps} steps: validation loss {first} -> {last}{ended}"
+    return words

@@ -1,5 +1,4 @@
-"""The stories, told with a handful of rows and steps: what is refused, mended, cleared and trained, and what is not
-looked at twice."""
+"""The demo with few rows and steps: what is refused, fixed, cleared and trained, and what is not checked twice."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from sanetune.cli import main
-from sanetune.demo import MODEL, VALIDATION, fault_story, faults, stage, story
+from sanetune.demo import MODEL, VALIDATION, answers, fault_run, faults, folder, run
 from sanetune.demo.faults import FAULTS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -22,9 +21,9 @@ TINY = {"max_steps": 6, "per_device_train_batch_size": 2, "eval_steps": 3, "save
 
 @pytest.fixture(autouse=True)
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few rows, steps and prompts; and a gate that must not look by itself."""
+    """Few rows, steps and prompts; and training must not check by itself."""
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
-    sound, whole, asked = faults.sound_settings, story.settings, stage.prompts
+    sound, whole, asked = faults.sound_settings, run.settings, answers.prompts
 
     def few(settings: dict[str, Any]) -> dict[str, Any]:
         settings["data"]["max_examples"] = 80
@@ -38,10 +37,10 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the check is made twice")
 
     monkeypatch.setattr(faults, "sound_settings", lambda epochs=1: few(sound(epochs)))
-    monkeypatch.setattr(story, "settings", lambda out: few(whole(out)))
-    monkeypatch.setattr(stage, "prompts", lambda: asked()[:3])
-    monkeypatch.setattr(stage, "LONGEST", 16)
-    monkeypatch.setattr(stage, "better", lambda base, tuned: True)
+    monkeypatch.setattr(run, "settings", lambda out: few(whole(out)))
+    monkeypatch.setattr(answers, "prompts", lambda: asked()[:3])
+    monkeypatch.setattr(answers, "LONGEST", 16)
+    monkeypatch.setattr(answers, "better", lambda base, tuned: True)
     monkeypatch.setattr("sanetune.workflows.clear._check", refused)
 
 
@@ -49,15 +48,15 @@ def console() -> Console:
     return Console(file=io.StringIO(), width=80, highlight=False)
 
 
-def said(console: Console) -> str:
+def printed(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def test_a_fault_is_refused_mended_cleared_and_trained(tmp_path: Path):
+def test_a_fault_is_refused_fixed_cleared_and_trained(tmp_path: Path):
     out, screen = tmp_path / "demo", console()
-    figures = fault_story.tell(FAULTS["no-stop"], out, screen)
-    assert figures["as_told"]
+    figures = fault_run.run(FAULTS["no-stop"], out, screen)
+    assert figures["completed"]
     assert figures["refused"]["failed"] == ["template-end-unlearnt"]
     assert figures["refused"]["level"] == "static"
     assert figures["cleared"]["verdict"] in ("pass", "warn")
@@ -67,7 +66,7 @@ def test_a_fault_is_refused_mended_cleared_and_trained(tmp_path: Path):
     assert json.loads((out / "demo.json").read_text()) == figures
     assert (out / "run" / "clearance.json").is_file()
     assert (out / "run" / "model" / "config.json").is_file()
-    words = said(screen)
+    words = printed(screen)
     assert "template-end-unlearnt" in words
     assert "refused: 1 failed" in words
     assert "What would be trained on" in words
@@ -76,41 +75,41 @@ def test_a_fault_is_refused_mended_cleared_and_trained(tmp_path: Path):
     assert all(len(line) <= 80 for line in words.splitlines() if "/" not in line)
 
 
-def test_what_was_corrected_by_looking_alone_is_looked_at_again_as_deep_as_training_asks(
+def test_what_static_checks_have_fixed_is_checked_again_as_deep_as_training_asks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     small = faults.sound_settings
     monkeypatch.setattr(
         faults, "sound_settings", lambda epochs=1: small(epochs) | {"check": {"level": "probe", "select": ["tokens"]}}
     )
-    figures = fault_story.tell(FAULTS["cut"], tmp_path / "demo", console())
-    assert figures["as_told"]
+    figures = fault_run.run(FAULTS["cut"], tmp_path / "demo", console())
+    assert figures["completed"]
     assert figures["refused"]["level"] == "static"
     assert figures["refused"]["failed"] == ["tokens-cut-reply"]
     assert figures["cleared"]["level"] == "probe"
 
 
-def test_a_fault_that_nothing_finds_ends_the_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_fault_that_nothing_finds_ends_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from dataclasses import replace
 
     screen = console()
-    harmless = replace(FAULTS["cut"], plant=lambda folder, settings: None)
-    figures = fault_story.tell(harmless, tmp_path / "demo", screen)
-    assert not figures["as_told"]
+    harmless = replace(FAULTS["cut"], inject=lambda folder, settings: None)
+    figures = fault_run.run(harmless, tmp_path / "demo", screen)
+    assert not figures["completed"]
     assert figures["refused"]["failed"] == []
     assert not (tmp_path / "demo" / "run" / "model").exists()
-    assert "not ended as it should" in said(screen)
+    assert "not gone as it should" in printed(screen)
 
 
-def test_the_sound_story_trains_with_the_clearance_of_its_own_check(tmp_path: Path):
+def test_the_demo_trains_with_the_clearance_of_its_own_check(tmp_path: Path):
     out, screen = tmp_path / "demo", console()
-    figures = story.tell(out, screen)
-    assert set(figures) == {"base", "tuned", "check", "seconds", "as_told"}
+    figures = run.run(out, screen)
+    assert set(figures) == {"base", "tuned", "check", "seconds", "completed"}
     assert figures["check"]["verdict"] in ("pass", "warn")
-    assert figures["check"]["parts"]["looking"] > 0
+    assert figures["check"]["parts"]["static"] > 0
     assert json.loads((out / "demo.json").read_text()) == figures
     assert (out / "clearance.json").is_file()
-    assert "Cleared at level static" in said(screen)
+    assert "Cleared at level static" in printed(screen)
     assert (figures["check"]["level"], figures["check"]["failed"]) == ("static", [])
 
 
@@ -125,7 +124,7 @@ def test_the_sound_story_trains_with_the_clearance_of_its_own_check(tmp_path: Pa
 def test_an_earlier_demo_is_replaced(file: str, text: str, tmp_path: Path):
     (tmp_path / file).write_text(text)
     (tmp_path / "model").mkdir()
-    stage.clear(tmp_path)
+    folder.clear(tmp_path)
     assert not tmp_path.exists()
 
 
@@ -140,7 +139,7 @@ def test_an_earlier_demo_is_replaced(file: str, text: str, tmp_path: Path):
 )
 def test_what_no_demo_made_is_never_removed(file: str, text: str, tmp_path: Path):
     (tmp_path / file).write_text(text)
-    stage.clear(tmp_path)
+    folder.clear(tmp_path)
     assert (tmp_path / file).read_text() == text
 
 
@@ -152,18 +151,18 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("completed", [True, False])
 @pytest.mark.parametrize("fault", [None, "cut"])
-def test_the_exit_code_says_how_the_story_ended(
-    told: bool, fault: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_exit_code_says_how_the_demo_ended(
+    completed: bool, fault: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    figures = {"as_told": told, "seconds": 1.0}
-    monkeypatch.setattr(story, "tell", lambda out, console: figures)
-    monkeypatch.setattr(fault_story, "tell", lambda fault, out, console: figures)
+    figures = {"completed": completed, "seconds": 1.0}
+    monkeypatch.setattr(run, "run", lambda out, console: figures)
+    monkeypatch.setattr(fault_run, "run", lambda fault, out, console: figures)
     file = tmp_path / "figures.json"
     chosen = ["--fault", fault] if fault else []
     result = CliRunner().invoke(main, ["demo", *chosen, "--json", str(file)])
-    assert result.exit_code == (0 if told else 1)
+    assert result.exit_code == (0 if completed else 1)
     assert json.loads(file.read_text()) == figures
 
 
