@@ -1,7 +1,8 @@
-"""Levels of a noisy row of numbers, how sure they are, and turns that are more than noise. Outliers count for little.
+"""Robust statistics of a noisy series of losses or norms: noise, level, swings and slope.
 
-Noise of batches is read off second differences, which a slow trend does not touch; the error of a level also off the
-scatter of block means, because neighbouring batches can be alike (rows sorted by length, epochs).
+Medians limit what outliers do. Noise is estimated from second differences, which a slow trend does not change. The
+standard error of a level also takes the scatter of block means into account, because neighbouring batches can be alike
+(rows sorted by length, epochs).
 """
 
 from __future__ import annotations
@@ -13,53 +14,86 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 SPREAD = 1.4826
-"""Median of absolute deviations to standard deviation, for normal noise."""
+"""Standard deviation divided by the median absolute deviation, for normal noise."""
 BLOCKS = 8
+"""Blocks that :func:`slope` fits a line through."""
 OF_MEDIAN = 1.2533
-"""Standard error of a median over that of a mean, for normal noise."""
+"""Standard error of a median divided by that of a mean, for normal noise: the root of pi / 2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Where a row of numbers stands: its centre, the standard error of that, and how many numbers it is made of."""
+    """The level of a series of losses or norms.
+
+    Attributes:
+        value: Its median.
+        std_error: Standard error of the median.
+        count: Numbers that it is from.
+    """
 
     value: float
-    error: float
+    std_error: float
     count: int
 
 
 def noise(values: Sequence[float]) -> float:
-    """Standard deviation around the trend; 0 where there are fewer than three numbers."""
+    """Return the standard deviation of losses or norms about their trend; 0 for fewer than three of them.
+
+    >>> noise([3.0, 2.0, 1.0])
+    0.0
+    """
     if len(values) < 3:
         return 0.0
     bends = [abs(a - 2 * b + c) for a, b, c in zip(values, values[1:], values[2:], strict=False)]
     robust = SPREAD * statistics.median(bends) / math.sqrt(6)
-    # A median over a handful is itself noisy, and low as often as high.
+    # The median of a few numbers is noisy itself, and too low as often as too high.
     return robust if len(bends) >= 12 else max(robust, math.sqrt(statistics.fmean(b * b for b in bends) / 6) / 2)
 
 
 def level(values: Sequence[float], scatter: float) -> Level:
-    """The median of ``values``; ``scatter``: standard deviation of one of them (see :func:`noise`)."""
+    """Return the level of a series of losses or norms.
+
+    Args:
+        values: The losses or norms, by step.
+        scatter: Standard deviation of one of them (see :func:`noise`).
+
+    Returns:
+        The level; NaN with an infinite standard error where there are no values.
+    """
     count = len(values)
     if not count:
         return Level(math.nan, math.inf, 0)
-    error = scatter / math.sqrt(count) * (OF_MEDIAN if count > 2 else 1.0)
+    std_error = scatter / math.sqrt(count) * (OF_MEDIAN if count > 2 else 1.0)
     if count >= 12:
         size = max(3, round(math.sqrt(count)))
         blocks = [statistics.fmean(values[i : i + size]) for i in range(0, count - size + 1, size)]
-        error = max(error, statistics.stdev(blocks) / math.sqrt(len(blocks)))
-    return Level(statistics.median(values), error, count)
+        std_error = max(std_error, statistics.stdev(blocks) / math.sqrt(len(blocks)))
+    return Level(statistics.median(values), std_error, count)
 
 
 def smooth(values: Sequence[float], width: int) -> list[float]:
-    """Running median over ``width`` numbers, fewer at the ends."""
+    """Return the running median of losses or norms over ``width`` steps, fewer at both ends.
+
+    >>> smooth([1.0, 9.0, 2.0, 3.0], 3)
+    [5.0, 2.0, 3.0, 2.5]
+    """
     half = max(1, width) // 2
     return [statistics.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
 
 
 def swings(values: Sequence[float], least: float) -> list[float]:
-    """Heights of the upward swings of at least ``least``, each from a low to the high before the next low: the rises
-    of a zigzag that leaves out every turn smaller than ``least``."""
+    """Return the heights of the upward swings of a loss.
+
+    A swing is a rise from a low to the high before the next low. Turns smaller than ``least`` are ignored, as in a
+    zigzag indicator.
+
+    Args:
+        values: The losses, by step.
+        least: Height of the smallest swing that counts, in the unit of the losses.
+
+    >>> swings([3, 1, 2, 1, 3, 2.9], 0.5)
+    [1, 2]
+    """
     found: list[float] = []
     low = high = values[0] if values else 0.0
     rising = False
@@ -77,8 +111,18 @@ def swings(values: Sequence[float], least: float) -> list[float]:
 
 
 def slope(steps: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
-    """The slope per step of a straight line through the medians of eight blocks, and its standard error, which also
-    grows with what does not lie on a line (neighbouring batches that are alike). At least eight numbers."""
+    """Return the slope of a series of losses per step, and its standard error.
+
+    A straight line is fitted to the medians of eight blocks. The standard error is the larger of two: from the noise of
+    single values, and from how far the blocks are from the line, since neighbouring batches can be alike.
+
+    Args:
+        steps: Steps of the values; at least eight.
+        values: Losses, one for each step.
+
+    Returns:
+        0 and an infinite standard error where all steps are the same.
+    """
     count = len(values)
     edges = [round(block * count / BLOCKS) for block in range(BLOCKS + 1)]
     blocks = list(pairwise(edges))

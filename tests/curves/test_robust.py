@@ -31,17 +31,17 @@ def test_the_error_of_a_level_is_as_large_as_levels_scatter() -> None:
     chance = np.random.default_rng(1)
     found = [robust.level(list(row), 1.0) for row in chance.standard_normal((300, 25))]
     scatter = np.std([one.value for one in found])
-    assert scatter == pytest.approx(np.mean([one.error for one in found]), rel=0.2)
+    assert scatter == pytest.approx(np.mean([one.std_error for one in found]), rel=0.2)
 
 
 def test_neighbours_that_are_alike_make_a_level_less_sure() -> None:
     blocks = [float(block % 2) for block in range(8) for _ in range(8)]
-    assert robust.level(blocks, robust.noise(blocks)).error > 0.1
+    assert robust.level(blocks, robust.noise(blocks)).std_error > 0.1
 
 
 def test_no_numbers_have_no_level() -> None:
     assert math.isnan(robust.level([], 1.0).value)
-    assert robust.level([], 1.0).error == math.inf
+    assert robust.level([], 1.0).std_error == math.inf
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,6 @@ def boundaries(curve: Curve) -> list[Boundary]:
         scatter = noise([*losses, *later])
         sides = level(losses[-width:], scatter), level(later[:width], scatter)
         inside = sides[1].value - level(later[-width:], scatter).value
-        error = math.hypot(sides[0].error, sides[1].error)
+        error = math.hypot(sides[0].std_error, sides[1].std_error)
         found.append(Boundary(epoch + 1, sides[0].value, sides[1].value, error, inside))
     return found

@@ -74,14 +74,14 @@ def measure(curve: Curve) -> Measurement:
             "start": change.before,
             "end": change.after,
             "end_step": change.steps[1],
-            "rise": change.by,
-            "share": change.share,
-            "sure": change.sure,
+            "rise": change.difference,
+            "share": change.relative,
+            "sure": change.t,
             "lowest_source": low.source,
             "lowest": low.before,
             "lowest_step": low.steps[0],
-            "lost": low.by,
-            "lost_sure": low.sure,
+            "lost": low.difference,
+            "lost_sure": low.t,
             "training_fell": _fell(trained),
             "training_fell_later": _fell(later),
             "planned_rate": curve.planned_lr,
@@ -91,7 +91,7 @@ def measure(curve: Curve) -> Measurement:
 
 def _fell(trained: Change | None) -> bool:
     """A cross entropy is never below zero: where it is, its sign or scale is wrong, and its fall says nothing."""
-    return trained is not None and trained.sure < FELL and trained.after >= 0
+    return trained is not None and trained.t < FELL and trained.after >= 0
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

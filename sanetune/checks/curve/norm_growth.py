@@ -80,7 +80,7 @@ def measure(curve: Curve) -> Measurement:
             "gradient_first": math.exp(first.value),
             "gradient_last": math.exp(last.value),
             "gradient_times": math.exp(min(last.value - first.value, 700)),
-            "gradient_sure": (last.value - first.value) / max(math.hypot(first.error, last.error), 1e-9),
+            "gradient_sure": (last.value - first.value) / max(math.hypot(first.std_error, last.std_error), 1e-9),
         }
     if len(weights) >= 3 and weights[0][1] > 0:
         late = next(norm for step, norm in reversed(weights) if step <= 0.75 * weights[-1][0])

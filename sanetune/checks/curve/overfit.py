@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.curves.changes import HELD, finite, since_lowest, training
+from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ JUMP = 0.01
 def measure(curve: Curve) -> Measurement:
     held = finite(curve.validation)
     change = since_lowest(curve)
-    if len(held) < 2 or change is None or change.source != HELD:
+    if len(held) < 2 or change is None or change.source != HELD_OUT:
         raise NotApplicableError("the held-out rows were looked at fewer than two times")
-    error = change.error if change.exact else max(change.error, JUMP * 2**0.5 * change.before)
+    error = change.std_error if change.exact else max(change.std_error, JUMP * 2**0.5 * change.before)
     trained = training(curve, since=change.steps[0])
     return Measurement(
         {
@@ -73,11 +73,11 @@ def measure(curve: Curve) -> Measurement:
             "lowest_step": change.steps[0],
             "end": change.after,
             "end_step": change.steps[1],
-            "rise": change.share,
-            "sure": change.by / error if error > 0 else (math.inf if change.by > 0 else 0.0),
+            "rise": change.relative,
+            "sure": change.difference / error if error > 0 else (math.inf if change.difference > 0 else 0.0),
             "training_before": None if trained is None else trained.before,
             "training_after": None if trained is None else trained.after,
-            "training_rose": trained is not None and trained.sure > 3,
+            "training_rose": trained is not None and trained.t > 3,
             "steps_per_epoch": curve.steps_per_epoch,
             "planned_rate": curve.planned_lr,
         }

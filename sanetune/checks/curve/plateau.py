@@ -63,11 +63,11 @@ def measure(curve: Curve) -> Measurement:
             "start": change.before,
             "end": change.after,
             "steps": steps,
-            "fall": -change.share,
-            "error": change.error / change.before if change.before > 0 else 0.0,
-            "training_fell": trained is not None and trained.sure < -3,
-            "half_fall": None if halves is None else -halves.share,
-            "half_error": None if halves is None or halves.before <= 0 else halves.error / halves.before,
+            "fall": -change.relative,
+            "error": change.std_error / change.before if change.before > 0 else 0.0,
+            "training_fell": trained is not None and trained.t < -3,
+            "half_fall": None if halves is None else -halves.relative,
+            "half_error": None if halves is None or halves.before <= 0 else halves.std_error / halves.before,
         }
     )
 

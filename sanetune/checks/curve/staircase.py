@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._epochs import boundaries
-from sanetune.curves.changes import HELD, since_lowest
+from sanetune.curves.changes import HELD_OUT, since_lowest
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def measure(curve: Curve) -> Measurement:
     if len(found) < 2:
         raise NotApplicableError("fewer than two boundaries of epochs have enough logged steps on both sides")
     change = since_lowest(curve)
-    improving = change is not None and change.source == HELD and change.share < 0.02
+    improving = change is not None and change.source == HELD_OUT and change.relative < 0.02
     return Measurement(
         {
             "boundaries": [

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.curves.changes import HELD, TRAINING, between, complete, finite, last_step, points_of, scatter_of
+from sanetune.curves.changes import HELD_OUT, TRAINING, between, complete, finite, last_step, points_of, scatter_of
 from sanetune.curves.robust import level, noise, slope
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -54,11 +54,11 @@ def measure(curve: Curve) -> Measurement:
     held, end = finite(curve.validation), max(1, last_step(curve))
     late = [look for look in held if look.step >= 0.5 * end]
     if len(late) >= 2:
-        change = between(late[-2], late[-1], HELD, max(scatter_of(held), 0.01 * late[-1].loss))
+        change = between(late[-2], late[-1], HELD_OUT, max(scatter_of(held), 0.01 * late[-1].loss))
         share = (change.steps[1] - change.steps[0]) / end
         scale = min(1.0, 0.125 / share) if share > 0 else 0.0
-        fall = -change.share * scale
-        return Measurement({"source": HELD, "fall": fall, "sure": -change.sure, "end": change.after, "end_step": end})
+        fall = -change.relative * scale
+        return Measurement({"source": HELD_OUT, "fall": fall, "sure": -change.t, "end": change.after, "end_step": end})
     points = points_of(curve)
     if len(points) < FEWEST:
         raise NotApplicableError(f"fewer than {FEWEST} training losses and two looks in the last half")
@@ -78,5 +78,5 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f"by {n['source']} the loss {way} by {units.share(abs(n['fall']))} in the last"
         f" eighth of {n['end_step']:,} steps, to {n['end']:.3f}"
     )
-    limit = limits["held" if n["source"] == HELD else "training"]
+    limit = limits["held" if n["source"] == HELD_OUT else "training"]
     return warned(what) if n["fall"] >= limit and n["sure"] >= limits["sure"] else passed(what)

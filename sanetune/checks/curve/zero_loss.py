@@ -98,7 +98,7 @@ def _moves(points: list[Point]) -> bool:
     from sanetune.curves.series import Curve
 
     change = training(Curve(points))
-    return change is not None and change.sure < -4
+    return change is not None and change.t < -4
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
