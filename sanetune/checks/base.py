@@ -13,6 +13,7 @@ A check is a module called after its fault in the folder of its family (``labels
   passed finding void;
 - ``VERSION``: raised when the check finds what it did not find before: a clearance of an older version is void;
 - ``measure(evidence, ...)``: numbers and witnesses. Its parameters name the evidence that it needs, as in pytest;
+  ``limits``, where it is among them, are the limits: for those that say what is counted, as how alike copies are;
 - ``judge(measurement, limits)``: the verdict with its words and, where one is known, the fix.
 
 Constants may be left out: no limits, fixes of priority 0 sometimes, void after any change, version 1.
@@ -22,10 +23,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from sanetune.evidence.catalogue import level_of
 from sanetune.evidence.registry import EVERYTHING, GROUPS, Level
@@ -40,14 +41,15 @@ FixAvailability = Literal["always", "sometimes", "none"]
 
 PACKAGE = "sanetune.checks"
 
-Limits = Mapping[str, Any]
+Limits = Mapping[str, float]
+"""Limit -> the number that counts: the user's, or the check's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A number that a verdict depends on, and where it comes from."""
 
-    value: Any
+    value: float
     source: str
 
 
@@ -145,7 +147,7 @@ class Check:
         return cls(
             name,
             Page.of(name, module.__doc__ or ""),
-            tuple(inspect.signature(module.measure).parameters),
+            tuple(name for name in inspect.signature(module.measure).parameters if name != "limits"),
             dict(getattr(module, "LIMITS", {})),
             module.measure,
             module.judge,
@@ -154,6 +156,17 @@ class Check:
             tuple(getattr(module, "DEPENDS_ON", EVERYTHING)),
             getattr(module, "VERSION", 1),
         )
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """The check's own limits."""
+        return {name: limit.value for name, limit in self.limits.items()}
+
+    def measured(self, evidence: Sequence[object], limits: Limits) -> Measurement:
+        """Call ``measure`` with ``evidence``, in the order of ``needs``, and with ``limits`` where it asks for them."""
+        if "limits" in inspect.signature(self.measure).parameters:
+            return self.measure(*evidence, limits=limits)
+        return self.measure(*evidence)
 
     @property
     def level(self) -> Level:

@@ -23,9 +23,9 @@ class Rules:
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     severity: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, check: Check) -> dict[str, Any]:
-        """The limits for ``check``; ConfigError for one that it does not have."""
-        limits = {name: limit.value for name, limit in check.limits.items()}
+    def of(self, check: Check) -> dict[str, float]:
+        """The limits for ``check``; ConfigError for one that it does not have, or that is no number."""
+        limits = check.defaults
         for name, value in self.limits.get(check.name, {}).items():
             if name not in limits:
                 has = ", ".join(limits) or "none"
@@ -33,6 +33,12 @@ class Rules:
                     f"{check.name} has no limit {name!r}",
                     "A limit that nothing reads would look as if it held.",
                     f"Its limits: {has}.",
+                )
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(
+                    f"the limit {name} of {check.name} is {value!r}",
+                    "What was measured cannot be compared with it.",
+                    f"Write a number, as {limits[name]:g}, which is the default.",
                 )
             limits[name] = value
         return limits
@@ -86,7 +92,7 @@ def _finding(check: Check, evidence: Evidence, limits: dict[str, Any]) -> Findin
         return replace(blank, message=f"not looked at: {error}")
     began = time.perf_counter()
     try:
-        measured = check.measure(*pieces)
+        measured = check.measured(pieces, limits)
         judged = check.judge(measured, limits)
     except NotApplicableError as error:
         return replace(blank, message=f"not looked at: {error}", seconds=time.perf_counter() - began)

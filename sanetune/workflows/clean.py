@@ -14,8 +14,12 @@ from sanetune.data.conversation import Conversation, Message
 from sanetune.errors import Place, RunError
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
+from sanetune.gate.catalogue import catalogue
+from sanetune.gate.runner import Rules
 
 if TYPE_CHECKING:
+    from sanetune.checks.base import Limits
+    from sanetune.config.schema import Config
     from sanetune.evidence.data_loss import RefusedRows
 
 LOG = "log.jsonl"
@@ -74,7 +78,9 @@ def _unreadable(evidence: Evidence, log: TextIO, done: Cleaned) -> None:
 def _side(
     side: ConversationSplit, conversations: ConversationStore, evidence: Evidence, log: TextIO, done: Cleaned
 ) -> None:
-    unwanted = _copies(side) | (_leaked(conversations) if side is conversations.train else {})
+    unwanted = _copies(side, _limits(evidence, "rows-duplicated"))
+    if side is conversations.train:
+        unwanted |= _leaked(conversations, _limits(evidence, "rows-leaked"))
     refused = _refused(evidence)
     with (done.folder / f"{side.name}.jsonl").open("w", encoding="utf-8") as out:
         for number, conversation in enumerate(side):
@@ -95,28 +101,32 @@ Reason = tuple[str, str]
 """(check, words)."""
 
 
-def _copies(side: ConversationSplit) -> dict[int, Reason]:
+def _limits(evidence: Evidence, check: str) -> Limits:
+    """The limits of ``check``, those of the configuration where it has some."""
+    config: Config | None = evidence.ready("config")
+    return Rules(config.check.limits if config else {}).of(catalogue()[check])
+
+
+def _copies(side: ConversationSplit, limits: Limits) -> dict[int, Reason]:
     """Rows of ``side`` that are copies of an earlier one."""
     from sanetune.checks.rows._minhash import prints
     from sanetune.checks.rows._near_duplicates import near_copies
-    from sanetune.checks.rows.duplicated import ALIKE, MIN_PAIRS, originals_of
+    from sanetune.checks.rows.duplicated import originals_of
 
     originals, copies = originals_of(prints(side))
     found = {row: ("rows-duplicated", f"an exact copy of row {first} of {side.name}") for row, first in copies}
-    long = originals[prints(side).pairs_N[originals] >= MIN_PAIRS]
-    for pair in near_copies(side, long, side, long, ALIKE, shown=len(side)).pairs:
+    for pair in near_copies(side, originals, side, originals, limits, shown=len(side)).pairs:
         words = f"{units.share(pair.alike)} alike to row {pair.other} of {side.name}"
         found.setdefault(max(pair.row, pair.other), ("rows-duplicated", words))
     return found
 
 
-def _leaked(conversations: ConversationStore) -> dict[int, Reason]:
+def _leaked(conversations: ConversationStore, limits: Limits) -> dict[int, Reason]:
     """Training rows that stand in validation."""
     import numpy as np
 
     from sanetune.checks.rows._minhash import prints
     from sanetune.checks.rows._near_duplicates import near_copies
-    from sanetune.checks.rows.leaked import ALIKE, MIN_PAIRS
 
     train, held = conversations.sides
     if not len(held):
@@ -127,9 +137,8 @@ def _leaked(conversations: ConversationStore) -> dict[int, Reason]:
         values = getattr(base, name)
         for row in np.flatnonzero(np.isin(values, getattr(found, name)) & (values != 0)).tolist():
             leaked.setdefault(row, ("rows-leaked", words))
-    wanted = np.flatnonzero(found.pairs_N >= MIN_PAIRS)
-    among = np.flatnonzero(base.pairs_N >= MIN_PAIRS)
-    for pair in near_copies(held, wanted, train, among, ALIKE, shown=len(held)).pairs:
+    every = np.arange(len(found)), np.arange(len(base))
+    for pair in near_copies(held, every[0], train, every[1], limits, shown=len(held)).pairs:
         leaked.setdefault(pair.other, ("rows-leaked", f"{units.share(pair.alike)} alike to a validation row"))
     return leaked
 

@@ -60,8 +60,8 @@ def talks(train: Iterable[Conversation], validation: Iterable[Conversation] = ()
 def judged(module: Any, *evidence: Any) -> tuple[Measurement, Judgement]:
     """What a check says about evidence, with its own limits."""
     check = Check.of(module)
-    measured = check.measure(*evidence)
-    return measured, check.judge(measured, {name: limit.value for name, limit in check.limits.items()})
+    measured = check.measured(evidence, check.defaults)
+    return measured, check.judge(measured, check.defaults)
 
 
 def read(file: Path, fields: dict[str, str] | None = None) -> list[Conversation]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sanetune.checks.base import Check
 from sanetune.checks.curve import rate_beaten
 from sanetune.checks.model import cannot_overfit
 from sanetune.config.schema import AdapterSection
@@ -26,9 +27,8 @@ from tests.checks.run_numbers import run_settings
 
 
 def judged(check: Any, *evidence: Any) -> Judgement:
-    limits = {name: limit.value for name, limit in check.LIMITS.items()}
-    found: Judgement = check.judge(check.measure(*evidence), limits)
-    return found
+    whole = Check.of(check)
+    return whole.judge(whole.measured(evidence, whole.defaults), whole.defaults)
 
 
 def fitted(end: float, same: int = 20, **more: Any) -> Overfit:

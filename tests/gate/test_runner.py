@@ -102,6 +102,23 @@ def test_limits_of_the_configuration_count_and_stand_in_the_finding() -> None:
         run([one], evidence, Rules({"a": {"mots": 6}}))
 
 
+def test_limits_reach_a_measure_that_asks_for_them() -> None:
+    def above(rows: int, limits: Limits) -> Measurement:
+        return Measurement({"rows": max(0, rows - limits["from"])})
+
+    one = Check("a", PAGE, ("rows",), {"from": Limit(5, "source"), "most": Limit(0, "source")}, above, at_most)
+    evidence = Evidence({"rows": lambda: 6})
+    assert run([one], evidence)[0].verdict is Verdict.FAIL
+    assert run([one], evidence, Rules({"a": {"from": 6}}))[0].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("value", ["6", None, True, [6]])
+def test_a_limit_is_a_number(value: Any) -> None:
+    one = check("a", ("rows",), count, at_most, most=5)
+    with pytest.raises(ConfigError, match="the limit most of a is"):
+        run([one], Evidence({"rows": lambda: 6}), Rules({"a": {"most": value}}))
+
+
 def test_severities_turn_findings_and_off_leaves_a_check_out() -> None:
     one = check("a", ("rows",), count, at_most, most=5)
     evidence = Evidence({"rows": lambda: 6})

@@ -51,10 +51,8 @@ LIMITS = {
     ),
     "few_rows": Limit(200, "a fifth of the rows of LIMA and s1, the smallest published sets"),
     "epochs_few_rows": Limit(10, "twice the passes of s1, for sets far smaller than its 1,000 rows"),
+    "usual": Limit(3, "epochs of Alpaca and Tulu 2: what the fix proposes"),
 }
-
-USUAL = 3.0
-"""Epochs of Alpaca and Tulu 2: what the fix proposes."""
 
 
 def measure(run_settings: RunSettings) -> Measurement:
@@ -82,9 +80,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     unit = "packs" if n["packing"] else "rows"
     if n["epochs"] > limit:
         fix = (
-            {"train.max_steps": max(1, round(USUAL * n["steps_per_epoch"]))}
+            {"train.max_steps": max(1, round(limits["usual"] * n["steps_per_epoch"]))}
             if n["by_steps"]
-            else {"train.num_train_epochs": USUAL}
+            else {"train.num_train_epochs": float(limits["usual"])}
         )
         published = "LIMA: 15 times over 1,000 rows" if not few else "s1: 5 times over 1,000 rows"
         return warned(

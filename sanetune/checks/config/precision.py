@@ -59,17 +59,16 @@ LIMITS = {
         "at 2e-5 70 % of bf16 weights cannot follow, at 1e-5 84 %; torchtune#2254 shows full fine-tunes in pure bf16"
         " far behind fp32, pytorch/ao#1124 why",
     ),
+    "weight_std": Limit(0.02, "standard deviation of weights: initializer_range of GPT-2, Llama, Qwen and Mistral"),
 }
 
-WEIGHT_STD = 0.02
-"""Typical standard deviation of weights: ``initializer_range`` of GPT-2, Llama, Qwen and Mistral."""
 BITS = {"bfloat16": 8, "float16": 11}
 """Significant bits, the leading one included."""
 SAFE_OPTIMIZERS = ("anyprecision", "stochastic", "kahan")
 """Names of optimizers that carry what rounding loses."""
 
 
-def measure(run_settings: RunSettings) -> Measurement:
+def measure(run_settings: RunSettings, limits: Limits) -> Measurement:
     """``stuck_share``: weights that one step at the peak rate leaves where they are; None where a float32 copy of the
     weights is trained (LoRA, DeepSpeed, FSDP) or weights are float32."""
     model, machine = run_settings.model, run_settings.machine
@@ -83,8 +82,8 @@ def measure(run_settings: RunSettings) -> Measurement:
             "device": machine.device,
             "device_has_bf16": machine.has_bf16,
             "learning_rate": run_settings.steps.learning_rate,
-            "stuck_share": _stuck(run_settings),
-            "spacing": _spacing(WEIGHT_STD, BITS.get(_trained_in(run_settings) or "", 24)),
+            "stuck_share": _stuck(run_settings, limits["weight_std"]),
+            "spacing": _spacing(limits["weight_std"], BITS.get(_trained_in(run_settings) or "", 24)),
         }
     )
 
@@ -100,7 +99,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return passed(f"Weights in {n['weights_dtype'] or 'float32'}{stored}; computes in {computes} on {n['device']}.")
 
 
-def stuck_share(rate: float, bits: int, std: float = WEIGHT_STD) -> float:
+def stuck_share(rate: float, bits: int, std: float = LIMITS["weight_std"].value) -> float:
     """Share of normally distributed weights with a spacing of more than twice ``rate``, so that adding it changes
     nothing."""
     if rate <= 0:
@@ -120,14 +119,14 @@ def _trained_in(run_settings: RunSettings) -> str | None:
     return model.stored_dtype if dtype == "auto" else dtype
 
 
-def _stuck(run_settings: RunSettings) -> float | None:
+def _stuck(run_settings: RunSettings, std: float) -> float | None:
     bits = BITS.get(_trained_in(run_settings) or "")
     given = run_settings.given
     optimizer = str(given.get("optim") or "").lower()
     copied = given.get("deepspeed") or given.get("fsdp") or any(name in optimizer for name in SAFE_OPTIMIZERS)
     if run_settings.model.method != "full" or bits is None or copied:
         return None
-    return stuck_share(run_settings.steps.learning_rate, bits)
+    return stuck_share(run_settings.steps.learning_rate, bits, std)
 
 
 def _impossible(n: dict[str, Any]) -> Judgement | None:
@@ -158,7 +157,7 @@ def _rounded(n: dict[str, Any], limits: Limits) -> Judgement | None:
     if stuck < limits["stuck_warn"]:
         return None
     what = (
-        f"All weights are trained in {dtype}, without a float32 copy: near {WEIGHT_STD} its numbers lie"
+        f"All weights are trained in {dtype}, without a float32 copy: near {limits['weight_std']:g} its numbers lie"
         f" {n['spacing']:.1e} apart, a step moves a weight by about {n['learning_rate']:.1e}, and"
         f" {units.share(stuck)} of the weights round back to where they were."
     )

@@ -50,10 +50,9 @@ FIX = "sometimes"
 LIMITS = {
     "share": Limit(1.0, "the budget is the user's own number"),
     "padding": Limit(0.2, "below a fifth, packing saves less than the forecast may be wrong by"),
+    "epochs": Limit(1.0, "fewer are not proposed: a run that sees only a part of its rows is the user's to decide on"),
     "looks": Limit(0.2, "a look at the validation rows at every tenth of a run usually takes a few percent of it"),
 }
-FEWEST_EPOCHS = 1.0
-"""A run that sees only a part of its rows is the user's to decide on."""
 
 
 def measure(forecast: Forecast, run_settings: RunSettings, config: Config) -> Measurement:
@@ -113,8 +112,8 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if not touched and not over:
         return passed(what)
     if over:
-        return failed(f"{what}: more than the budget", _todo(n, limits), _fix(n))
-    return warned(f"{what}: the slow end is beyond the budget", _todo(n, limits), _fix(n))
+        return failed(f"{what}: more than the budget", _todo(n, limits), _fix(n, limits))
+    return warned(f"{what}: the slow end is beyond the budget", _todo(n, limits), _fix(n, limits))
 
 
 def _hours(number: float) -> str:
@@ -126,8 +125,8 @@ def _epochs(n: dict[str, Any]) -> float:
     return math.floor(100 * int(n["steps_that_fit"]) / max(1, int(n["steps_per_epoch"]))) / 100
 
 
-def _fix(n: dict[str, Any]) -> dict[str, Any]:
-    if _epochs(n) < FEWEST_EPOCHS or n["steps_that_fit"] >= n["steps"]:
+def _fix(n: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    if _epochs(n) < limits["epochs"] or n["steps_that_fit"] >= n["steps"]:
         return {}
     return {"train.max_steps": n["steps_that_fit"]} if n["by_steps"] else {"train.num_train_epochs": _epochs(n)}
 

@@ -49,14 +49,11 @@ LIMITS = {
     "loss": Limit(0.1, "nats per token: nine in ten tokens are then certain; a sound set-up gets to 0.01"),
     "same": Limit(0.5, "share of answers that come back whole; sound set-ups have 0.9 to 1"),
     "most": Limit(0.8, "share below which some do not come back without being a fault for certain"),
+    "stuck_tokens": Limit(32, "ours: tokens whose rows a fix trains beside the adapter: more are no longer a few"),
 }
 
 
-MOST_STUCK = 32
-"""Tokens that are named, and that a fix can train: more are no longer a few."""
-
-
-def measure(overfit: Overfit, config: Config) -> Measurement:
+def measure(overfit: Overfit, config: Config, limits: Limits) -> Measurement:
     replies, best = overfit.replies, overfit.best
     numbers = {
         "examples": overfit.examples,
@@ -70,7 +67,10 @@ def measure(overfit: Overfit, config: Config) -> Measurement:
         "asked": len(replies),
         "same": overfit.exact_replies / len(replies) if replies else None,
         "ended": sum(reply.ended for reply in replies) / len(replies) if replies else None,
-        "stuck": [{"token": one.token, "count": one.count, "loss": one.loss} for one in overfit.stuck[:MOST_STUCK]],
+        "stuck": [
+            {"token": one.token, "count": one.count, "loss": one.loss}
+            for one in overfit.stuck[: int(limits["stuck_tokens"])]
+        ],
         "stuck_tokens": len(overfit.stuck),
         "stuck_ends": [one.token for one in overfit.stuck if one.is_stop],
         "elsewhere": overfit.other_loss,
@@ -104,7 +104,7 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     )
     if not n["loss"] <= limits["loss"]:
         if n["stuck"] and n["elsewhere"] <= limits["loss"]:
-            return _on_tokens(n, what)
+            return _on_tokens(n, what, limits)
         tried = ", ".join(f"{units.lr(one['rate'])} ({one['loss']:.3g})" for one in n["tries"])
         return failed(f"{what}, not to {limits['loss']:g}; tried were {tried}{planned}")
     if n["same"] is None:
@@ -115,7 +115,7 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     return (warned if n["same"] < limits["most"] else passed)(f"{what}; {back}{planned}")
 
 
-def _on_tokens(n: dict[str, Any], what: str) -> Judgement:
+def _on_tokens(n: dict[str, Any], what: str, limits: Limits) -> Judgement:
     """All but a few tokens are learnt: named, and failed where one of them ends the answers."""
     named = ", ".join(f"{one['token']!r} ({one['count']:,} times, {one['loss']:.2g})" for one in n["stuck"][:6])
     more = f" and {n['stuck_tokens'] - 6:,} more" if n["stuck_tokens"] > 6 else ""
@@ -127,7 +127,7 @@ def _on_tokens(n: dict[str, Any], what: str) -> Judgement:
     if n["adapter"] is not None:
         text += "; beside the adapter, the rows of these tokens in embedding and head are frozen"
         todo = "Train their rows too: model.adapter.tokens."
-        if n["stuck_tokens"] <= MOST_STUCK:
+        if n["stuck_tokens"] <= limits["stuck_tokens"]:
             named_before = n["adapter"].get("tokens") or []
             tokens = sorted({*named_before, *(one["token"] for one in n["stuck"])})
             fix = {"model.adapter": {"type": "lora", **n["adapter"], "tokens": tokens}}

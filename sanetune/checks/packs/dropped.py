@@ -40,11 +40,8 @@ DEPENDS_ON = ("rows", "batches")
 LIMITS = {
     "warn": Limit(0.01, "one row in a hundred: losing fewer does not change what is learnt"),
     "fail": Limit(0.25, "a quarter of the rows: what is trained on is no longer the data that was given"),
+    "longest": Limit(4096, "tokens that are proposed at most, as for an unset max_length: memory grows with it"),
 }
-
-
-MOST = 4096
-"""Tokens that are proposed at most, as for an open max_length: memory grows with it."""
 
 
 def measure(data_loss: DataLoss, batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
@@ -73,11 +70,11 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if numbers["tokens"]:
         what += f"; {units.many(numbers['tokens'], 'token')} with them"
     if numbers["share"] > limits["fail"]:
-        return failed(what, fix=_longer(numbers))
-    return warned(what, fix=_longer(numbers)) if numbers["share"] > limits["warn"] else passed(what)
+        return failed(what, fix=_longer(numbers, limits))
+    return warned(what, fix=_longer(numbers, limits)) if numbers["share"] > limits["warn"] else passed(what)
 
 
-def _longer(n: dict[str, Any]) -> dict[str, Any]:
+def _longer(n: dict[str, Any], limits: Limits) -> dict[str, Any]:
     """max_length as long as the longest row that is lost, as far as the model takes it; nothing where it is."""
-    room = min(n["longest"], n["context"] or MOST, MOST)
+    room = min(n["longest"], n["context"] or int(limits["longest"]), int(limits["longest"]))
     return {"train.max_length": room} if n["max_length"] and room > n["max_length"] else {}

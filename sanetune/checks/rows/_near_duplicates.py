@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from sanetune.checks.base import Limit, Limits
 from sanetune.checks.rows._minhash import BANDS, BUCKETS, MinHashSignatures, hashes_of, prints, words
 from sanetune.evidence.conversations import ConversationSplit
 
@@ -23,11 +24,14 @@ all rows are made from one template."""
 SLACK = 0.15
 """How far the similarity that prints tell may lie below the wanted one: three standard deviations of 80 minima."""
 
-COMMON_ROWS, COMMON_SHARE = 20, 0.05
-"""A word pair in more rows than this (the larger of the two) is wording that the data share, not content."""
-
-OWN_PAIRS, OWN_ALIKE = 12, 0.6
-"""A copy has at least so many word pairs that are not common, and they are at least so much alike to the other's."""
+LIMITS = {
+    "fewest_pairs": Limit(32, "word pairs of a row: in shorter ones a changed word changes what is said"),
+    "common_rows": Limit(20, "a word pair in more rows is wording that the data share, not content; see common_share"),
+    "common_share": Limit(0.05, "of the rows, where that is more than common_rows"),
+    "own_pairs": Limit(12, "word pairs that are not common, which a copy has at least"),
+    "own_alike": Limit(0.6, "of the word pairs that are not common, which a copy shares at least"),
+}
+"""Which rows are copies beside how much alike they are; limits of every check that looks for copies."""
 
 READ_AGAIN = 20_000
 """Pairs that are compared in full; of more, this many, evenly spread, stand for all."""
@@ -58,14 +62,23 @@ def alike(one: list[bytes], other: list[bytes]) -> float:
 
 
 def near_copies(
-    side: ConversationSplit, rows: np.ndarray, base: ConversationSplit, among: np.ndarray, limit: float, shown: int = 5
+    side: ConversationSplit,
+    rows: np.ndarray,
+    base: ConversationSplit,
+    among: np.ndarray,
+    limits: Limits,
+    shown: int = 5,
 ) -> NearDuplicates:
-    """Which of ``rows`` of ``side`` are near copies of a row ``among`` those of ``base``, at least ``limit`` alike.
+    """Which of ``rows`` of ``side`` are near copies of a row ``among`` those of ``base``.
 
-    Where both are one split, of an earlier row: the first of several copies is none.
+    Where both are one split, of an earlier row: the first of several copies is none. ``limits``: :data:`LIMITS`, and
+    how much ``alike`` copies are at least. Rows of fewer than ``fewest_pairs`` word pairs are left out.
     """
     import numpy as np
 
+    rows = rows[prints(side).pairs_N[rows] >= limits["fewest_pairs"]]
+    among = among[prints(base).pairs_N[among] >= limits["fewest_pairs"]]
+    limit = limits["alike"]
     best, partner = _proposed(prints(side), rows, prints(base), among, side is base)
     likely = np.flatnonzero(best >= limit - SLACK)
     read = likely
@@ -78,7 +91,7 @@ def near_copies(
         degree = alike(one, two)
         if degree < limit:
             continue
-        if _shares_content(one, two, prints(base)):
+        if _shares_content(one, two, prints(base), limits):
             pairs.append(Pair(row, other, degree))
         else:
             templated += 1
@@ -146,15 +159,15 @@ def _keys(printed: MinHashSignatures, rows: np.ndarray, band: int) -> np.ndarray
     return keys
 
 
-def _shares_content(one: list[bytes], two: list[bytes], base: MinHashSignatures) -> bool:
+def _shares_content(one: list[bytes], two: list[bytes], base: MinHashSignatures, limits: Limits) -> bool:
     import numpy as np
 
-    common = max(COMMON_ROWS, COMMON_SHARE * len(base))
+    common = max(limits["common_rows"], limits["common_share"] * len(base))
     sides = []
     for found in (one, two):
         hashes = np.unique(hashes_of(found))
         sides.append(set(hashes[base.rows_with[hashes % np.uint32(BUCKETS)] <= common].tolist()))
-    return min(map(len, sides)) >= OWN_PAIRS and _jaccard(*sides) >= OWN_ALIKE
+    return min(map(len, sides)) >= limits["own_pairs"] and _jaccard(*sides) >= limits["own_alike"]
 
 
 def _pairs(found: list[bytes]) -> set[tuple[bytes, ...]]:

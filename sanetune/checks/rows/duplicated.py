@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.rows._near_duplicates import LIMITS as NEAR_LIMITS
 from sanetune.evidence.conversations import SPLITS, ConversationSplit, ConversationStore
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 
@@ -54,26 +55,25 @@ if TYPE_CHECKING:
 FIX = "none"
 DEPENDS_ON = ("rows",)
 
-ALIKE = 0.72
-"""Of rows of 60 words with three words changed about 80 % of the word pairs agree; of clean real rows at most 69 % do
-(demo letters; airline 66 %, gsm8k 64 %), but for sharegpt's, which are put together from few phrases."""
-
-MIN_PAIRS = 32
-
 LIMITS = {
+    "alike": Limit(
+        0.72,
+        "of the word pairs: of rows of 60 words with three changed about 80 % agree; of clean real rows at most 69 %"
+        " (demo letters; airline 66 %, gsm8k 64 %), but for sharegpt's, which are put together from few phrases",
+    ),
     "exact_warn": Limit(0.01, "gsm8k, alpaca, sharegpt, drone and airline data and the demo have none"),
     "exact_fail": Limit(
         0.2, "twice the share of repeated data that cost half the model's size in Hernandez et al. 2022 (2205.10487)"
     ),
     "near_warn": Limit(0.05, "between C4 (3.04 % near copies) and RealNews (13.63 %): Lee et al. 2022, table 2"),
+    **NEAR_LIMITS,
 }
 
 SHOWN = 5
 
 
-def measure(conversations: ConversationStore) -> Measurement:
-    """Copies of each split. Near copies are looked for among rows of at least MIN_PAIRS word pairs: in shorter ones a
-    changed word changes what is said."""
+def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
+    """Copies of each split."""
     from sanetune.checks.rows._minhash import prints
     from sanetune.checks.rows._near_duplicates import near_copies
 
@@ -85,8 +85,7 @@ def measure(conversations: ConversationStore) -> Measurement:
     for side in conversations.sides:
         originals, copies = originals_of(prints(side))
         exact += [_witness(side, row, first, "an exact copy of") for row, first in copies[:SHOWN]]
-        long = originals[prints(side).pairs_N[originals] >= MIN_PAIRS]
-        found = near_copies(side, long, side, long, ALIKE)
+        found = near_copies(side, originals, side, originals, limits)
         near += [_witness(side, pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in found.pairs]
         numbers[f"exact_{side.name}"], numbers[f"near_{side.name}"] = len(copies), found.count
         numbers["rows"] += len(originals) + len(copies)
@@ -94,7 +93,7 @@ def measure(conversations: ConversationStore) -> Measurement:
         numbers["near"] += found.count
         numbers["templated"] += found.templated
     shown = exact[: SHOWN - min(2, len(near))] + near
-    return Measurement(numbers | {"alike": ALIKE}, shown[:SHOWN])
+    return Measurement(numbers | {"alike": limits["alike"]}, shown[:SHOWN])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

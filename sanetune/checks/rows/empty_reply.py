@@ -46,16 +46,10 @@ LIMITS = {
     "echo_warn": Limit(0.05, "ours: at most 0.2 % in the clean real data"),
     "echo_fail": Limit(0.5, "ours: what most rows teach is to repeat"),
     "weak_warn": Limit(0.005, "ours: in sentences such a word may rarely be the answer; clean real data have none"),
+    "sentence": Limit(25, "ours: characters of the median answer from which answers are sentences, not labels"),
+    "greeting": Limit(12, "ours: a shorter answer that is the question again is a greeting; characters"),
+    "longest": Limit(60, "ours: a longer answer is no placeholder; characters"),
 }
-
-SENTENCE = 25
-"""Characters of the median answer from which answers are sentences, not labels."""
-
-SPOKEN = 12
-"""Characters from which an answer that is the question again is no greeting."""
-
-LONGEST = 60
-"""Characters up to which an answer may be a placeholder."""
 
 _STRONG = re.compile(
     r"""(todo|tbd|tba|fixme|xxx+|null|nan|undefined|placeholder|<empty>|<no\s?output>|<noinput>|lorem\ ipsum\b.{0,50}
@@ -69,7 +63,7 @@ _WEAK = re.compile(r"(n\.?\s?/\s?a|na|none|nil|nothing|empty|no (answer|response
 SHOWN = 5
 
 
-def measure(conversations: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     """Rows with a blank answer, a placeholder, a word that may be one, and with no answer at all; a row counts
     once, for the worst."""
     from array import array
@@ -93,7 +87,9 @@ def measure(conversations: ConversationStore) -> Measurement:
                     continue
                 answered = True
                 lengths.append(min(2**32 - 1, len(message["content"])))
-                kind = emptiness(message) or echo(conversation.messages[:index][-1:], message)
+                kind = emptiness(message, limits["longest"]) or echo(
+                    conversation.messages[:index][-1:], message, limits["greeting"]
+                )
                 if kind and (not worst or list(counts).index(kind) < list(counts).index(worst)):
                     worst, where = kind, index
             worst = worst if answered else "absent"
@@ -105,7 +101,7 @@ def measure(conversations: ConversationStore) -> Measurement:
     if not rows:
         raise NotApplicableError("plain text has no answers")
     median = float(np.median(np.frombuffer(lengths, np.uint32))) if lengths else 0.0
-    shown = [witness for kind in counts for witness in seen[kind] if kind != "weak" or median >= SENTENCE]
+    shown = [witness for kind in counts for witness in seen[kind] if kind != "weak" or median >= limits["sentence"]]
     return Measurement({"rows": rows, "answers": len(lengths), "median": median, **counts}, shown[:SHOWN])
 
 
@@ -132,7 +128,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _nothing_said(n: dict[str, Any], limits: Limits) -> Judgement:
-    rows, labels = n["rows"], n["median"] < SENTENCE
+    rows, labels = n["rows"], n["median"] < limits["sentence"]
     empty = [kind for kind in NOTES if kind != "echo" and not (kind == "weak" and labels)]
     counted = {kind: n[kind] for kind in empty if n[kind]}
     looked = f"{units.many(rows, 'row')} with {units.many(n['answers'], 'answer')}"
@@ -149,25 +145,26 @@ def _nothing_said(n: dict[str, Any], limits: Limits) -> Judgement:
     return passed(f"{what} That is too few to matter.")
 
 
-def echo(before: Sequence[Message], message: Message) -> str:
-    """``echo`` where an answer is the user's message before it, word for word; a greeting may be given back."""
+def echo(before: Sequence[Message], message: Message, greeting: float = LIMITS["greeting"].value) -> str:
+    """``echo`` where an answer is the user's message before it, word for word; a greeting, of fewer than ``greeting``
+    characters, may be given back."""
     words = message["content"].strip()
     again = before and before[0]["role"] == "user" and before[0]["content"].strip() == words
-    return "echo" if again and len(words) >= SPOKEN else ""
+    return "echo" if again and len(words) >= greeting else ""
 
 
-def emptiness(message: Message) -> str:
+def emptiness(message: Message, longest: float = LIMITS["longest"].value) -> str:
     """``blank``, ``placeholder``, ``weak`` (a word that may be an answer), or nothing. A turn that calls tools needs no
-    words."""
+    words; of more than ``longest`` characters an answer is no placeholder."""
     if message.get("tool_calls"):
         return ""
     text = message["content"]
-    if len(text) > LONGEST and not text[:LONGEST].isspace():
+    if len(text) > longest and not text[: int(longest)].isspace():
         return ""
     text = text.strip()
     if not text:
         return "blank"
-    if len(text) > LONGEST:
+    if len(text) > longest:
         return ""
     if _STRONG.fullmatch(text):
         return "placeholder"

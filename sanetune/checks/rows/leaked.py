@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.rows._near_duplicates import LIMITS as NEAR_LIMITS
 from sanetune.evidence.conversations import ConversationStore
 from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
 
@@ -52,29 +53,24 @@ if TYPE_CHECKING:
 FIX = "none"
 DEPENDS_ON = ("rows",)
 
-ALIKE = 0.72
-"""Of clean real rows in different splits at most 65 % of the word pairs agree (demo letters; gsm8k 39 %), of copies of
-60 words with three words changed about 80 %."""
-
-MIN_PAIRS = 32
-"""In shorter rows a changed word changes what is asked."""
-
-MIN_TOLD = 8
-"""Word pairs from which a row without a prompt is one that nobody would write twice by chance."""
-
-GENERIC = 20
-"""A prompt in more training rows than this is an instruction used on purpose, not a question that was leaked."""
-
 SHOWN = 5
 
 LIMITS = {
     "exact_fail": Limit(0.01, "none in gsm8k's published test split; C4's validation had 4.6 % (Lee et al. 2022)"),
     "near_warn": Limit(0.002, "none among gsm8k's 1,319 test rows, nor in the held-out rows of clean real data"),
     "near_fail": Limit(0.05, "the size of C4's overlap, which Lee et al. 2022 found to distort its evaluation"),
+    "alike": Limit(
+        0.72,
+        "of the word pairs: of clean real rows in different splits at most 65 % agree (demo letters; gsm8k 39 %), of"
+        " copies of 60 words with three changed about 80 %",
+    ),
+    "fewest_pairs_alone": Limit(8, "word pairs: nobody writes a row without a prompt of so many twice by chance"),
+    "generic": Limit(20, "training rows: a prompt in more of them is an instruction used on purpose"),
+    **NEAR_LIMITS,
 }
 
 
-def measure(conversations: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     """Validation rows found in training; a row is counted once, for the strongest of the three reasons."""
     import numpy as np
 
@@ -85,11 +81,11 @@ def measure(conversations: ConversationStore) -> Measurement:
     if not len(held) or not len(train):
         raise NotApplicableError("there is no validation split" if not len(held) else "there is no training split")
     base, found = prints(train), prints(held)
-    told = (found.prompt_N != 0) | (found.pairs_N >= MIN_TOLD)
+    told = (found.prompt_N != 0) | (found.pairs_N >= limits["fewest_pairs_alone"])
     whole = _partners(found.whole_N, base.whole_N, told)
-    prompt = np.where(whole < 0, _partners(found.prompt_N, base.prompt_N, found.prompt_N != 0, GENERIC), -1)
-    left = np.flatnonzero((whole < 0) & (prompt < 0) & (found.pairs_N >= MIN_PAIRS))
-    near = near_copies(held, left, train, np.flatnonzero(base.pairs_N >= MIN_PAIRS), ALIKE)
+    prompt = np.where(whole < 0, _partners(found.prompt_N, base.prompt_N, found.prompt_N != 0, limits["generic"]), -1)
+    left = np.flatnonzero((whole < 0) & (prompt < 0))
+    near = near_copies(held, left, train, np.arange(len(base)), limits)
     numbers = {
         "validation": len(held),
         "train": len(train),
@@ -97,7 +93,7 @@ def measure(conversations: ConversationStore) -> Measurement:
         "prompt": int((prompt >= 0).sum()),
         "near": near.count,
         "templated": near.templated,
-        "alike": ALIKE,
+        "alike": limits["alike"],
     }
     return Measurement(numbers, _witnesses(conversations, whole, prompt, near))
 
@@ -128,7 +124,7 @@ def _partners(
     wanted: np.ndarray,
     base: np.ndarray,
     counted: np.ndarray,
-    most: int | None = None,
+    most: float | None = None,
 ) -> np.ndarray:
     """For each wanted hash the first row of ``base`` with it, or -1; -1 too where more than ``most`` have it."""
     import numpy as np

@@ -48,32 +48,21 @@ if TYPE_CHECKING:
 FIX = "none"
 DEPENDS_ON = ("rows",)
 
-
-SPREAD_LONG, SPREAD_SHORT = 4.0, 5.0
-FLOOR = 0.5
-"""Answers beyond the quartiles by so many interquartile ranges of log length, a range being at least FLOOR. The
-furthest in clean real data: 2.8 above, 4.4 below."""
-
-HEAVY = 50
-"""An answer that weighs as much as so many others is an outlier however wide the quartiles lie apart. The heaviest in
-clean real data weighs as much as 5 (alpaca)."""
-
-RARE = 0.01
-"""Outliers are few: what more of the answers are is a kind of answer."""
-
-SAME_LENGTH, OPENING_LENGTH = 20, 12
-"""Characters from which a repeated answer, or opening, is more than a label or a greeting."""
-
 LIMITS = {
+    "long": Limit(4.0, "interquartile ranges of log length above the upper quartile; at most 2.8 in clean real data"),
+    "short": Limit(5.0, "interquartile ranges of log length below the lower quartile; at most 4.4 in clean real data"),
+    "range": Limit(0.5, "ours: the least interquartile range of log length: answers of one length differ a little"),
+    "heavy": Limit(50, "times the mean length, however wide the range is; the heaviest in clean real data: 5 (alpaca)"),
+    "rare": Limit(0.01, "ours: of the answers; what more of them are is a kind of answer"),
+    "same_length": Limit(20, "ours: characters from which a repeated answer is more than a label"),
+    "opening_length": Limit(12, "ours: characters from which a repeated opening is more than a greeting"),
+    "label_length": Limit(40, "ours: characters; few different answers of a lower median length are labels"),
+    "label_kinds": Limit(20, "ours: so many different answers are few; see label_share"),
+    "label_share": Limit(0.02, "ours: different answers among all, where that is more than label_kinds"),
+    "fewest_answers": Limit(40, "ours: of fewer, quartiles and shares say little"),
     "same_warn": Limit(0.25, "the most repeated answer in clean real data: 17 % (a farewell in sharegpt's)"),
     "opening_warn": Limit(0.25, "the most repeated opening sentence in clean real data: 6 % (airline)"),
 }
-
-LABEL = 40
-"""Median length below which few different answers are labels."""
-
-MIN_ANSWERS = 40
-"""Below this, quartiles and shares say little."""
 
 SHOWN = 5
 SHOWN_SHARE = 0.05
@@ -83,21 +72,21 @@ SHOWN_SHARE = 0.05
 _END = re.compile(r"[.!?](?=\s)")
 
 
-def measure(conversations: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     """Length and repetition of answers; witnesses are the longest, the shortest, and one with the repeated text."""
     import numpy as np
 
-    lengths, whole, opening, where = _read(conversations)
-    if len(lengths) < MIN_ANSWERS:
-        raise NotApplicableError(f"{len(lengths)} answers are too few to tell an outlier (from {MIN_ANSWERS} on)")
+    lengths, whole, opening, where = _read(conversations, int(limits["opening_length"]))
+    if len(lengths) < (fewest := limits["fewest_answers"]):
+        raise NotApplicableError(f"{len(lengths)} answers are too few to tell an outlier (from {fewest:g} on)")
     logs = np.log(lengths)
     low, middle, high = (float(value) for value in np.quantile(logs, (0.25, 0.5, 0.75)))
-    spread = max(FLOOR, high - low)
-    long = np.flatnonzero((logs > high + SPREAD_LONG * spread) | (lengths > HEAVY * lengths.mean()))
-    short = np.flatnonzero(logs < low - SPREAD_SHORT * spread)
-    few = RARE * len(lengths)
+    spread = max(limits["range"], high - low)
+    long = np.flatnonzero((logs > high + limits["long"] * spread) | (lengths > limits["heavy"] * lengths.mean()))
+    short = np.flatnonzero(logs < low - limits["short"] * spread)
+    few = limits["rare"] * len(lengths)
     long, short = long if len(long) <= max(1, few) else long[:0], short if len(short) <= max(1, few) else short[:0]
-    same, same_at = _most(whole, lengths >= SAME_LENGTH)
+    same, same_at = _most(whole, lengths >= limits["same_length"])
     first, first_at = _most(opening, opening != 0)
     numbers = {
         "answers": len(lengths),
@@ -126,7 +115,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         found.append(f"{n['long']:,} far longer than the rest (up to {n['longest']:,} characters)")
     if n["short"]:
         found.append(f"{n['short']:,} far shorter (down to {n['shortest']:,})")
-    labels = n["different"] <= max(20, 0.02 * answers) and n["median"] < LABEL
+    labels = n["different"] <= max(limits["label_kinds"], limits["label_share"] * answers)
+    labels &= n["median"] < limits["label_length"]
     if n["same"] / answers >= limits["same_warn"] and not labels:
         found.append(f"one and the same answer {n['same']:,} times ({units.share(n['same'] / answers)})")
     elif n["opening"] / answers >= limits["opening_warn"] and not labels:
@@ -136,7 +126,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return warned(f"{looked}: {', '.join(found)}.")
 
 
-def _read(conversations: ConversationStore) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _read(
+    conversations: ConversationStore, opening_length: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """For every answer its length, the hash of it and of its first sentence (0: none worth comparing), and where it is:
     side, row, message."""
     from array import array
@@ -153,17 +145,17 @@ def _read(conversations: ConversationStore) -> tuple[np.ndarray, np.ndarray, np.
                     continue
                 lengths.append(len(text))
                 whole.append(xxhash.xxh3_64_intdigest(normalise(text).encode("utf-8", "replace")))
-                start = normalise(first_sentence(text)).encode("utf-8", "replace")
+                start = normalise(first_sentence(text, opening_length)).encode("utf-8", "replace")
                 opening.append(xxhash.xxh3_64_intdigest(start) if start else 0)
                 where.extend((number, row, index))
     columns = [np.frombuffer(column, np.uint64) if column else np.zeros(0, np.uint64) for column in (whole, opening)]
     return np.array(lengths, np.int64), columns[0], columns[1], np.array(where, np.int64).reshape(-1, 3)
 
 
-def first_sentence(text: str) -> str:
-    """The first sentence of at least OPENING_LENGTH characters; "" where there is no end of one in 200 characters."""
+def first_sentence(text: str, shortest: int) -> str:
+    """The first sentence of at least ``shortest`` characters; "" where there is no end of one in 200 characters."""
     start = text[:300].lstrip()
-    end = _END.search(start, OPENING_LENGTH, 200)
+    end = _END.search(start, shortest, 200)
     return start[: end.end()] if end else ""
 
 

@@ -65,9 +65,9 @@ LIMITS = {
     "user_twice_warn": Limit(0.01, "ours: people do send two messages in a row; none in the clean real data"),
     "open_warn": Limit(0.01, "none in gsm8k, alpaca, sharegpt, drone data and the demo; logs of agents often do"),
     "unanswered_fail": Limit(0.5, "ours: most rows would teach nothing"),
+    "fewest_rows": Limit(3, "ours: one or two rows are slips, whatever share they are"),
 }
 
-FEW = 3
 SHOWN = 5
 
 
@@ -104,9 +104,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(f"{looked}: each asks, is answered in turn, and ends on an answer.")
     what = f"Of {looked}: {', '.join(parts)}."
     worst = max(n[kind] for kind in BROKEN)
-    if worst >= FEW and worst / rows >= limits["broken_fail"]:
+    if worst >= limits["fewest_rows"] and worst / rows >= limits["broken_fail"]:
         return failed(what)
-    if n["turned"] >= FEW and n["turned"] / rows >= limits["turned_fail"]:
+    if n["turned"] >= limits["fewest_rows"] and n["turned"] / rows >= limits["turned_fail"]:
         return failed(what)
     if n["unanswered"] / rows >= limits["unanswered_fail"]:
         return failed(f"{what} {n['unanswered']:,} have no answer at all.")

@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limits
+from sanetune.checks.base import Limit, Limits
 from sanetune.finding import Judgement, Measurement, Witness, passed, warned
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ KEYS = {
 }
 """The makers' prefixes, each with the form of the whole."""
 
-VARIETY = 6
-"""Different characters after the prefix from which a key is not a row of x."""
+LIMITS = {"variety": Limit(6, "ours: different characters after the prefix: fewer are a row of x, and no key")}
 
 RESERVED = re.compile(
     r"(^|\.)(example|test|invalid|localhost|local)$|(^|\.)example\.\w+(\.\w+)?$"
@@ -93,7 +92,7 @@ _LOCAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)(?:[A-Za-z0-9-]{1,63}\.){0,4}[A-Za-z]{2,24}(?![A-Za-z0-9])")
 
 
-def measure(conversations: ConversationStore) -> Measurement:
+def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     """How many secrets of each kind stand in answers, and in how many rows."""
     from sanetune.checks._excerpts import at
 
@@ -107,7 +106,7 @@ def measure(conversations: ConversationStore) -> Measurement:
                 if message["role"] != "assistant":
                     continue
                 answers += 1
-                found = list(secrets(message["content"]))
+                found = list(secrets(message["content"], limits["variety"]))
                 hit = hit or bool(found)
                 for kind, start, end in found:
                     counts[kind] += 1
@@ -129,14 +128,14 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return warned(f"In {looked} stand {', '.join(parts)}, in {units.many(n['rows'], 'row')}.")
 
 
-def secrets(text: str) -> Iterator[tuple[str, int, int]]:
-    """(kind, start, end) of each secret in ``text``."""
+def secrets(text: str, variety: float = LIMITS["variety"].value) -> Iterator[tuple[str, int, int]]:
+    """(kind, start, end) of each secret in ``text``; a key has ``variety`` different characters behind its prefix."""
     for prefix, form in _KEYS.items():
         if prefix in text:
             for tries, found in enumerate(form.finditer(text)):
                 if tries == TRIES:
                     break
-                if prefix[0] == "-" or len(set(found.group()[len(prefix) :])) >= VARIETY:
+                if prefix[0] == "-" or len(set(found.group()[len(prefix) :])) >= variety:
                     yield "key", *found.span()
     for tries, found in enumerate(_DIGITS.finditer(text)):
         if tries == TRIES:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-from sanetune.checks.base import NotApplicableError
+from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Witness
 from sanetune.probes.results import Sample, Samples
 from sanetune.text import both_ends
 
-FEWEST = 4
-"""Of fewer samples nothing can be said: four of four alike leave a lower bound of 60 %."""
+FEWEST_SAMPLES = {
+    "fewest_samples": Limit(4, "of fewer nothing can be said: four of four alike leave a lower bound of 60 %"),
+}
+"""A limit of every check of samples."""
 
 SHOWN = 5
 
@@ -25,11 +27,11 @@ def said(text: str) -> str:
     return "" if _OPEN_THOUGHT.match(text) else text.strip()
 
 
-def answered(samples: Samples, *, with_reference: bool = False) -> list[Sample]:
+def answered(samples: Samples, limits: Limits, *, with_reference: bool = False) -> list[Sample]:
     """The samples that count: both models could answer, and the data have words there (an empty reference calls a
     tool).
 
-    ``with_reference``: without the user's own prompts. Raises NotApplicableError for fewer than FEWEST.
+    ``with_reference``: without the user's own prompts. Raises NotApplicableError for fewer than ``fewest_samples``.
     """
     found = [
         sample
@@ -38,14 +40,14 @@ def answered(samples: Samples, *, with_reference: bool = False) -> list[Sample]:
         and not sample.tuned.note
         and (not with_reference if sample.reference is None else bool(sample.reference.strip()))
     ]
-    enough(len(found), "held-out rows were answered" if with_reference else "prompts were answered")
+    enough(len(found), "held-out rows were answered" if with_reference else "prompts were answered", limits)
     return found
 
 
-def enough(count: int, what: str) -> None:
+def enough(count: int, what: str, limits: Limits) -> None:
     """Raises NotApplicableError where ``count`` samples are too few to tell."""
-    if count < FEWEST:
-        raise NotApplicableError(f"{count} {what}: too few to tell (from {FEWEST} on)")
+    if count < (fewest := limits["fewest_samples"]):
+        raise NotApplicableError(f"{count} {what}: too few to tell (from {fewest:g} on)")
 
 
 def witness(sample: Sample, note: str) -> Witness:

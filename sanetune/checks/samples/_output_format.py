@@ -16,22 +16,14 @@ from dataclasses import dataclass
 from sanetune.checks.samples._ngrams import words
 from sanetune.text import both_ends
 
-SHARED = 0.95
-"""A form is one that so many answers have."""
-
-FEWEST = 30
-"""Of fewer answers no form is read."""
-
 SHORTEST_EDGE, LONGEST_EDGE = 3, 200
 """Characters of an opening or closing: fewer are a full stop or a quote, more are the answer."""
 
 WIDEST_BAND = 8
 """Lengths of which the longest is more than so many times the shortest are no band."""
-BAND_SLACK = 3
-"""An answer is too short or too long by this factor beyond the band."""
 
-COMMON, FEWEST_COMMON, FEWEST_WORDS = 0.1, 5, 8
-"""A common word stands in a tenth of the answers. Fewer of them, or words of an answer, tell no language."""
+COMMON, FEWEST_COMMON, FEWEST_WORDS, FEWEST_TEXTS = 0.1, 5, 8, 15
+"""A common word stands in a tenth of the answers. Fewer of them, words of an answer, or answers, tell no language."""
 LEAST_COVERED = 0.2
 
 MOST_DIFFERENT = 20
@@ -54,15 +46,19 @@ class OutputFormat:
     whole: bool = False
 
 
-def forms(answers: Sequence[str]) -> list[OutputFormat]:
-    """The forms that at least SHARED of ``answers`` (stripped, not empty) have."""
-    if len(answers) < FEWEST:
+def forms(answers: Sequence[str], shared: float, length_times: float) -> list[OutputFormat]:
+    """The forms that at least ``shared`` (a share) of ``answers`` (stripped, not empty) have.
+
+    Of an answer that is ``length_times`` as long as the longest, or shorter than the shortest, the length has another
+    form.
+    """
+    if not answers:
         return []
-    values = [form for form in _json(answers) if form.share >= SHARED]
+    values = [form for form in _json(answers, shared) if form.share >= shared]
     # The order of a JSON object's keys is free: how its text begins and ends is no form of its own.
-    found = [*_labels(answers), *(values or _edges(answers)), *_lines(answers), *_letters(answers)]
-    found += [*_language(answers), *_length(answers)]
-    return [form for form in found if form.share >= SHARED]
+    found = [*_labels(answers), *(values or _edges(answers, shared)), *_lines(answers, shared)]
+    found += [*_letters(answers, shared), *_language(answers, shared), *_length(answers, length_times)]
+    return [form for form in found if form.share >= shared]
 
 
 def _form(answers: Sequence[str], said: str, has: Test, near: Test | None = None, whole: bool = False) -> OutputFormat:
@@ -83,7 +79,7 @@ def _labels(answers: Sequence[str]) -> list[OutputFormat]:
     return [_form(answers, f"is one of {len(labels)} answers ({shown})", labels.__contains__, near, True)]
 
 
-def _json(answers: Sequence[str]) -> list[OutputFormat]:
+def _json(answers: Sequence[str], shared: float) -> list[OutputFormat]:
     first = Counter(text[0] for text in answers).most_common(1)[0][0]
     if first not in "{[":
         return []
@@ -93,7 +89,7 @@ def _json(answers: Sequence[str]) -> list[OutputFormat]:
 
     found = [_form(answers, "is JSON that parses", lambda text: _parsed(text) is not None, begins, True)]
     keys = Counter(key for text in answers for key in _keys(text))
-    fixed = frozenset(key for key, count in keys.items() if count >= SHARED * len(answers))
+    fixed = frozenset(key for key, count in keys.items() if count >= shared * len(answers))
     if fixed:
         listed = ", ".join(sorted(fixed)[:5])
         found.append(_form(answers, f"is JSON with {listed}", lambda text: fixed <= _keys(text), begins, True))
@@ -114,14 +110,14 @@ def _keys(text: str) -> frozenset[str]:
     return frozenset(map(str, value)) if isinstance(value, dict) else frozenset()
 
 
-def _edges(answers: Sequence[str]) -> list[OutputFormat]:
+def _edges(answers: Sequence[str], shared: float) -> list[OutputFormat]:
     found = []
-    opening = _common(answers)
+    opening = _common(answers, shared)
     if len(opening.strip()) >= SHORTEST_EDGE:
         half = opening[: max(1, len(opening) // 2)]
         said = f"begins with {_shown(opening)}"
         found.append(_form(answers, said, lambda text: text.startswith(opening), lambda text: text.startswith(half)))
-    closing = _common([text[: -LONGEST_EDGE - 1 : -1] for text in answers])[::-1]
+    closing = _common([text[: -LONGEST_EDGE - 1 : -1] for text in answers], shared)[::-1]
     if len(closing.strip()) >= SHORTEST_EDGE:
         part = closing[len(closing) // 2 :]
         said = f"ends with {_shown(closing)}"
@@ -134,9 +130,9 @@ def _most(counts: Counter[str], number: int) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:number]
 
 
-def _common(answers: Sequence[str]) -> str:
-    """The longest beginning that SHARED of the answers have; to the end of a word."""
-    wanted, left, at = SHARED * len(answers), list(answers), 0
+def _common(answers: Sequence[str], shared: float) -> str:
+    """The longest beginning that ``shared`` of the answers have; to the end of a word."""
+    wanted, left, at = shared * len(answers), list(answers), 0
     while at < LONGEST_EDGE:
         counts = Counter(text[at] for text in left if len(text) > at)
         if not counts or counts.most_common(1)[0][1] < wanted:
@@ -147,18 +143,18 @@ def _common(answers: Sequence[str]) -> str:
     return left[0][:at]
 
 
-def _lines(answers: Sequence[str]) -> list[OutputFormat]:
+def _lines(answers: Sequence[str], shared: float) -> list[OutputFormat]:
     """How a line begins: a mark ("##", "-", "####"), or words up to a colon or comma ("Answer:"); and single lines."""
     counts = Counter(start for text in answers for start in _starts(text))
     found = []
     for start, count in _most(counts, 8):
-        if count < SHARED * len(answers):
+        if count < shared * len(answers):
             break
         if start[0] in "{[":  # JSON is looked at as such
             continue
         has = _line_test(start)
         found.append(_form(answers, f"has a line that begins with {_shown(start)}", has, whole=True))
-    if sum("\n" not in text for text in answers) >= SHARED * len(answers):
+    if sum("\n" not in text for text in answers) >= shared * len(answers):
         found.append(_form(answers, "is a single line", lambda text: "\n" not in text, whole=True))
     return found
 
@@ -183,7 +179,7 @@ def _starts(text: str) -> set[str]:
     return found
 
 
-def _letters(answers: Sequence[str]) -> list[OutputFormat]:
+def _letters(answers: Sequence[str], shared: float) -> list[OutputFormat]:
     scripts = Counter(script for text in answers if (script := _script(text)))
     found = []
     if scripts:
@@ -193,10 +189,10 @@ def _letters(answers: Sequence[str]) -> list[OutputFormat]:
             return _script(text) in ("", script)
 
         # Numbers alone have no script: where most answers are such, letters are not asked for.
-        if scripts[script] >= SHARED * len(answers):
+        if scripts[script] >= shared * len(answers):
             found.append(_form(answers, f"is written in {script.title()} letters", has))
     for said, test in (("small", str.islower), ("capital", str.isupper)):
-        if sum(map(test, answers)) >= SHARED * len(answers):
+        if sum(map(test, answers)) >= shared * len(answers):
             found.append(_form(answers, f"is written in {said} letters", _case_test(test)))
     return found
 
@@ -218,7 +214,7 @@ def _script(text: str) -> str:
     return names.most_common(1)[0][0]
 
 
-def _language(answers: Sequence[str]) -> list[OutputFormat]:
+def _language(answers: Sequence[str], shared: float) -> list[OutputFormat]:
     """The words that many answers share, as a language's small words: read off every other answer, measured on the
     rest."""
     read, rest = answers[::2], answers[1::2]
@@ -226,9 +222,9 @@ def _language(answers: Sequence[str]) -> list[OutputFormat]:
     frequent = _most(counts, 200)
     common = frozenset(word for word, count in frequent if count >= COMMON * len(read))
     degrees = sorted(degree for text in rest if (degree := _covered(text, common)) is not None)
-    if len(common) < FEWEST_COMMON or len(degrees) < FEWEST // 2:
+    if len(common) < FEWEST_COMMON or len(degrees) < FEWEST_TEXTS:
         return []
-    least = degrees[math.ceil((1 - SHARED) * len(degrees)) - 1 if len(degrees) >= 20 else 0]
+    least = degrees[math.ceil((1 - shared) * len(degrees)) - 1 if len(degrees) >= 20 else 0]
     if least < LEAST_COVERED:
         return []
 
@@ -245,14 +241,14 @@ def _covered(text: str, common: frozenset[str]) -> float | None:
     return sum(word in common for word in found) / len(found) if len(found) >= FEWEST_WORDS else None
 
 
-def _length(answers: Sequence[str]) -> list[OutputFormat]:
+def _length(answers: Sequence[str], times: float) -> list[OutputFormat]:
     lengths = sorted(map(len, answers))
     low, high = lengths[len(lengths) // 100], lengths[-1 - len(lengths) // 100]
-    most = BAND_SLACK * high + 20
+    most = times * high + 20
     if high <= WIDEST_BAND * low:
-        said = f"is {low:,} to {high:,} characters long (three times less or more is tolerated)"
-        return [_form(answers, said, lambda text: low / BAND_SLACK <= len(text) <= most, whole=True)]
-    said = f"is at most {high:,} characters long (three times as many are tolerated)"
+        said = f"is {low:,} to {high:,} characters long ({times:g} times less or more is tolerated)"
+        return [_form(answers, said, lambda text: low / times <= len(text) <= most, whole=True)]
+    said = f"is at most {high:,} characters long ({times:g} times as many are tolerated)"
     return [_form(answers, said, lambda text: len(text) <= most, whole=True)]
 
 

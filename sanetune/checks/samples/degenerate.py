@@ -31,6 +31,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limit, Limits
+from sanetune.checks.samples._answers import FEWEST_SAMPLES
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -41,16 +42,6 @@ if TYPE_CHECKING:
     from sanetune.probes.results import Samples
 
 FIX = "none"
-
-LOOP = 0.5
-"""Repeated four-word runs from which a text is a loop: "It was a big, shiny book." told until the limit has 0.74, the
-dialogues of a small model that says "I'm sorry" to everything 0.4."""
-
-ABOVE = 0.25
-"""It is a loop only so far above the references' repetition: lists, verses and tables repeat themselves."""
-
-FEWEST_WORDS = 16
-"""A shorter text is no loop."""
 
 KINDS = {
     "loop": "repeat themselves",
@@ -64,16 +55,26 @@ LIMITS = {
     "warn": Limit(0.1, "a greedy answer of a small model loops now and then"),
     "warn_hard": Limit(0.05, "3 of 20; one alone may be chance"),
     "fewest_steps": Limit(50, "after fewer steps the answers are still the base's"),
+    "loop": Limit(
+        0.5,
+        'of its four-word runs stood in a loop before: "It was a big, shiny book." told until the limit has 0.74, the'
+        ' dialogues of a small model that says "I\'m sorry" to everything 0.4',
+    ),
+    "above": Limit(0.25, "a loop repeats itself so much more than the references: lists, verses and tables do, too"),
+    "loop_words": Limit(16, "ours: a shorter text is no loop"),
+    **FEWEST_SAMPLES,
 }
 
 
-def measure(samples: Samples, template: ChatTemplate | None, tokenizer: PreTrainedTokenizerBase) -> Measurement:
+def measure(
+    samples: Samples, template: ChatTemplate | None, tokenizer: PreTrainedTokenizerBase, limits: Limits
+) -> Measurement:
     """Answers by kind, of either model; ``improved``: the kind became rarer, beyond chance."""
     from sanetune.checks.samples._answers import SHOWN, answered, witness
     from sanetune.checks.samples._proportions import bounds, rarer
     from sanetune.checks.samples._template_fragments import in_turns, telling
 
-    counted = answered(samples)
+    counted = answered(samples, limits)
     references = [sample.reference for sample in counted if sample.reference]
     known = "\n".join([in_turns(samples, template), *references])
     usual, specials = _usual(references), telling(samples, tokenizer)
@@ -82,7 +83,7 @@ def measure(samples: Samples, template: ChatTemplate | None, tokenizer: PreTrain
         asked = "\n".join(str(message.get("content") or "") for message in sample.messages)
         around = f"{known}\n{asked}"
         own = max(usual, _repeats(sample.reference or ""))
-        base, tuned = (_faults(one, specials, around, own) for one in (sample.base, sample.tuned))
+        base, tuned = (_faults(one, specials, around, own, limits) for one in (sample.base, sample.tuned))
         kinds.append((base, tuned))
     total = len(counted)
     numbers: dict[str, Any] = {"samples": total, "steps": samples.steps, "usual": round(usual, 3)}
@@ -130,7 +131,7 @@ def _grade(n: dict[str, Any], kind: str, limits: Limits) -> int:
     return 1 if at_least > limits["warn" + hard] else 0
 
 
-def _faults(answer: Answer, specials: tuple[str, ...], known: str, usual: float) -> dict[str, str]:
+def _faults(answer: Answer, specials: tuple[str, ...], known: str, usual: float, limits: Limits) -> dict[str, str]:
     """What is wrong with one answer: kind -> in words."""
     from sanetune.checks.samples._answers import said
     from sanetune.checks.samples._template_fragments import debris
@@ -141,28 +142,29 @@ def _faults(answer: Answer, specials: tuple[str, ...], known: str, usual: float)
     # An answer that is still thinking at the limit, or that only calls a tool in special tokens, is not empty.
     if not said(answer.text) and not answer.text.strip() and "debris" not in found:
         found["empty"] = "nothing was written" if answer.ended else "only blanks up to the limit"
-    if words := _loops(answer, usual):
+    if words := _loops(answer, usual, limits):
         found["loop"] = words
     return found
 
 
-def _loops(answer: Answer, usual: float) -> str:
+def _loops(answer: Answer, usual: float, limits: Limits) -> str:
     """How an answer repeats itself, in words; "" when it does not."""
     from sanetune.checks.samples._ngrams import repeated, tail, words
 
+    shortest = limits["loop_words"]
     blanks = len(answer.text) - len(answer.text.rstrip())
-    if not answer.ended and blanks >= FEWEST_WORDS:
+    if not answer.ended and blanks >= shortest:
         return f"ends in {blanks} blanks"
     found = words(answer.text)
-    if len(found) < FEWEST_WORDS:
+    if len(found) < shortest:
         return ""
     share = repeated(found)
-    if share >= max(LOOP, usual + ABOVE):
+    if share >= max(limits["loop"], usual + limits["above"]):
         return f"{share:.0%} of its four-word runs stood in it before"
     if not answer.ended:
         # The last word may be cut in two.
         length, period = max(tail(found), tail(found[:-1]))
-        if length >= max(FEWEST_WORDS, len(found) * (usual + ABOVE)):
+        if length >= max(shortest, len(found) * (usual + limits["above"])):
             return f"ends in one phrase of {period} {'word' if period == 1 else 'words'} for {length} words"
     return ""
 

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
+from sanetune.checks.samples._answers import FEWEST_SAMPLES
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -41,27 +42,25 @@ if TYPE_CHECKING:
 
 FIX = "none"
 
-ROOM = 1.5
-"""An answer has room where the limit is so many times what its reference takes: half again as long is still an answer,
-and that is how comparing sets its limit."""
-
 LIMITS = {
     "fail": Limit(0.5, "most answers; of stories260k's after 200 steps, at a good rate and at a hot one, 0 of 20"),
     "warn": Limit(0.1, "more than a few loops of a small model; on the demo 0 of 20"),
     "lost": Limit(0.25, "answers that the base ended and the tuned model does not: nothing should make these more"),
     "fewest_steps": Limit(50, "of a shorter trial it cannot be asked that it has taught the end"),
+    "room": Limit(1.5, "times its reference's tokens have to be allowed: half again as long is still an answer"),
+    **FEWEST_SAMPLES,
 }
 
 
-def measure(samples: Samples, tokenizer: PreTrainedTokenizerBase) -> Measurement:
+def measure(samples: Samples, tokenizer: PreTrainedTokenizerBase, limits: Limits) -> Measurement:
     """Counts among the samples with room; ``improved``: more end by themselves than the base's, beyond chance."""
     from sanetune.checks.samples._answers import SHOWN, answered, enough, witness
     from sanetune.checks.samples._proportions import bounds, rarer
     from sanetune.checks.samples._template_fragments import telling
 
-    counted = answered(samples)
-    kept = [sample for sample in counted if _has_room(sample, samples.max_new_tokens, tokenizer)]
-    enough(len(kept), f"answers in the data are well below the limit of {samples.max_new_tokens:,} tokens")
+    counted = answered(samples, limits)
+    kept = [sample for sample in counted if _has_room(sample, samples.max_new_tokens, tokenizer, limits["room"])]
+    enough(len(kept), f"answers in the data are well below the limit of {samples.max_new_tokens:,} tokens", limits)
     open_ones = [sample for sample in kept if not sample.tuned.ended]
     lost = [sample for sample in open_ones if sample.base.ended]
     specials = telling(samples, tokenizer)
@@ -106,16 +105,19 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return warned(what) if most or some else passed(what)
 
 
-def _has_room(sample: Sample, limit: int, tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether an answer of the usual length ends below ``limit``. For the user's own prompts only the base can tell."""
+def _has_room(sample: Sample, limit: int, tokenizer: PreTrainedTokenizerBase, room: float) -> bool:
+    """Whether an answer of ``room`` times the usual length ends below ``limit`` (tokens).
+
+    For the user's own prompts only the base can tell.
+    """
     if not sample.tuned.ended:  # a long prompt leaves less room in the model's context
         limit = min(limit, sample.tuned.tokens)
-    if sample.base.ended and sample.base.tokens * ROOM <= limit:
+    if sample.base.ended and sample.base.tokens * room <= limit:
         return True
     if sample.reference is None:
         return False
     ids = tokenizer(sample.reference, add_special_tokens=False)["input_ids"]
-    return (len(ids) + 1) * ROOM <= limit
+    return (len(ids) + 1) * room <= limit
 
 
 def _closing(sample: Sample, specials: tuple[str, ...]) -> str:

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.samples._answers import FEWEST_SAMPLES
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -54,24 +55,27 @@ LIMITS = {
     "fail": Limit(0.5, "most answers; the demo's lack none of theirs after 200 steps, stories260k's on alpaca neither"),
     "warn": Limit(0.25, "a form is learnt bit by bit, and small models slip"),
     "fewest_steps": Limit(50, "after fewer steps the answers are still the base's"),
+    "shared": Limit(0.95, "ours: a form is what so many of the training answers have"),
+    "fewest_answers": Limit(30, "ours: of fewer training answers no form is read"),
+    "length_times": Limit(3, "ours: times the shortest and longest training answers that an answer may be off"),
+    **FEWEST_SAMPLES,
 }
 
 
-def measure(samples: Samples, conversations: ConversationStore) -> Measurement:
+def measure(samples: Samples, conversations: ConversationStore, limits: Limits) -> Measurement:
     """Each shared form with how many answers lack it, most lacked first."""
-    from sanetune.checks.samples._answers import FEWEST as FEWEST_SAMPLES
     from sanetune.checks.samples._answers import SHOWN, answered, said, witness
-    from sanetune.checks.samples._output_format import FEWEST, forms
+    from sanetune.checks.samples._output_format import forms
 
-    counted = answered(samples, with_reference=True)
+    counted = answered(samples, limits, with_reference=True)
     replies = _replies(conversations)
-    if len(replies) < FEWEST:
-        raise NotApplicableError(f"{len(replies)} training answers are too few to tell a form (from {FEWEST} on)")
+    if len(replies) < (fewest := limits["fewest_answers"]):
+        raise NotApplicableError(f"{len(replies)} training answers are too few to tell a form (from {fewest:g} on)")
     found: list[tuple[dict[str, Any], OutputFormat, list[Sample]]] = []
     judged_at_all = 0
-    for form in forms(replies):
+    for form in forms(replies, limits["shared"], limits["length_times"]):
         kept = [s for s in counted if form.has((s.reference or "").strip()) and (s.tuned.ended or not form.whole)]
-        if len(kept) < FEWEST_SAMPLES:
+        if len(kept) < limits["fewest_samples"]:
             continue
         judged_at_all += 1
         lacking = [s for s in kept if not form.has(said(s.tuned.text))]

@@ -35,6 +35,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limit, Limits
+from sanetune.checks.samples._answers import FEWEST_SAMPLES
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -43,38 +44,40 @@ if TYPE_CHECKING:
 
 FIX = "none"
 
-ALIKE = 0.9
-"""Of stories260k's answers after 200 steps the most alike pair has 0.75 at a hundredth of the best rate, 0.09 at the
-best."""
-
-FEWEST = 4
-KNOWN = 0.2
-"""A base knows the task where its answers lie so far from other prompts' references towards their own: 0.46 on the demo
-and 0.13 on alpaca (stories260k) after a good trial, 0.01 after a poor one."""
-
 LIMITS = {
     "fail": Limit(0.5, "most answers; on stories260k even a hundredth of the best rate leaves 0 of 20 as they were"),
     "warn": Limit(0.25, "one-word answers stay as they were now and then"),
     "fewest_steps": Limit(50, "a few steps of warm-up may change nothing"),
+    "alike": Limit(
+        0.9,
+        "of two answers that count as the same: of stories260k's after 200 steps the most alike pair has 0.75 at a"
+        " hundredth of the best learning rate, 0.09 at the best",
+    ),
+    "known": Limit(
+        0.2,
+        "of the way from other prompts' references to their own: a base whose answers are there knows the task; 0.46 on"
+        " the demo and 0.13 on alpaca (stories260k) after a good trial, 0.01 after a poor one",
+    ),
+    **FEWEST_SAMPLES,
 }
 
 
-def measure(samples: Samples, trial: Trial) -> Measurement:
+def measure(samples: Samples, trial: Trial, limits: Limits) -> Measurement:
     """Answers that stayed, among those that had to change."""
     from sanetune.checks.samples._answers import SHOWN, answered, said, witness
     from sanetune.checks.samples._ngrams import alike, between, words
     from sanetune.checks.samples._proportions import bounds
 
-    counted = answered(samples)
+    counted = answered(samples, limits)
     base = [words(said(sample.base.text)) for sample in counted]
     tuned = [words(said(sample.tuned.text)) for sample in counted]
     apart = max(between(base), between(tuned))
     # Answers to different prompts that are nearly the same (letters of one form) leave less room to differ.
-    limit = max(ALIKE, apart + (1 - apart) / 2)
+    limit = max(limits["alike"], apart + (1 - apart) / 2)
     kept: list[tuple[Sample, float]] = []
     right = 0
     for sample, one, other in zip(counted, base, tuned, strict=True):
-        if sample.reference is not None and alike(one, words(sample.reference)) >= ALIKE:
+        if sample.reference is not None and alike(one, words(sample.reference)) >= limits["alike"]:
             right += 1
             continue
         kept.append((sample, alike(one, other)))
@@ -99,7 +102,7 @@ def measure(samples: Samples, trial: Trial) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    if n["judged"] < FEWEST:
+    if n["judged"] < limits["fewest_samples"]:
         return passed(f"the base answers {n['right_before']:,} of {n['samples']:,} prompts as the data do already")
     loss = ""
     if n["loss_before"] is not None:
@@ -111,7 +114,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     )
     if n["same_at_least"] <= limits["warn"]:
         return passed(what)
-    if n["knows"] >= KNOWN:
+    if n["knows"] >= limits["known"]:
         return passed(f"{what}. The base knows this task already: its answers are like their own references")
     most = n["same_at_least"] > limits["fail"]
     return failed(what) if most and n["steps"] >= limits["fewest_steps"] else warned(what)

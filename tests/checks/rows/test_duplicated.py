@@ -121,7 +121,7 @@ def test_plain_texts_are_compared() -> None:
 
 def test_a_single_row_has_nothing_to_be_compared_with() -> None:
     with pytest.raises(NotApplicableError):
-        duplicated.measure(talks(rows(1)))
+        judged(duplicated, talks(rows(1)))
 
 
 def test_clean_real_data_pass(shared: Path) -> None:

@@ -84,7 +84,7 @@ def test_short_rows_that_differ_in_a_word_are_different_questions() -> None:
 
 def test_without_validation_there_is_nothing_to_leak() -> None:
     with pytest.raises(NotApplicableError, match="no validation"):
-        leaked.measure(talks(rows(5)))
+        judged(leaked, talks(rows(5)))
 
 
 def test_clean_real_data_pass(shared: Path) -> None:

@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sanetune.checks.base import Check
 from sanetune.checks.rows import _near_duplicates as near_duplicates
+from sanetune.checks.rows import duplicated
 from sanetune.checks.rows._minhash import first_of, hashes_of, prints, words
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
 from sanetune.text import normalise
 from tests.checks.rows.test_duplicated import reworded, rows
 from tests.checks.talking import read, roles, side, talk
+
+LIMITS = Check.of(duplicated).defaults | {"fewest_pairs": 0}
 
 WORDS = st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=12)
 
@@ -71,7 +75,7 @@ def test_prints_are_made_once_and_go_with_their_split() -> None:
 def test_proposed_pairs_are_those_of_a_full_comparison(shared: Path) -> None:
     some = read(shared / "data/gsm8k/test.jsonl")[:250]
     split = side("train", [*some, *(reworded(row, 3) for row in some[:50])])
-    found = near_duplicates.near_copies(split, np.arange(300), split, np.arange(300), 0.72, shown=300)
+    found = near_duplicates.near_copies(split, np.arange(300), split, np.arange(300), LIMITS, shown=300)
     texts = [words(row) for row in split]
     wanted = {
         row for row in range(300) for other in range(row) if near_duplicates.alike(texts[row], texts[other]) >= 0.72
@@ -87,7 +91,7 @@ def test_more_pairs_than_can_be_read_are_estimated(monkeypatch: pytest.MonkeyPat
     split = side("train", [*some, *(reworded(row, 1) for row in some)])
     everything = np.arange(120)
     monkeypatch.setattr(near_duplicates, "READ_AGAIN", 20)
-    found = near_duplicates.near_copies(split, everything, split, everything, 0.72)
+    found = near_duplicates.near_copies(split, everything, split, everything, LIMITS)
     assert 54 <= found.count <= 66
 
 
@@ -95,9 +99,8 @@ def test_empty_and_odd_rows_have_prints() -> None:
     odd = [talk("", ""), talk("\x00", "…"), Conversation([], Place("a", 1, 7), text=""), talk("word", "word")]
     found = prints(side("train", odd))
     assert len(found) == 4 and found.pairs_N.tolist()[0] == 0
-    assert (
-        near_duplicates.near_copies(side("train", odd), np.arange(4), side("train", []), np.arange(0), 0.7).count == 0
-    )
+    copies = near_duplicates.near_copies(side("train", odd), np.arange(4), side("train", []), np.arange(0), LIMITS)
+    assert copies.count == 0
 
 
 def test_a_row_of_a_megabyte_leaves_a_print_of_the_usual_size() -> None:

@@ -92,7 +92,7 @@ def test_labels_may_repeat() -> None:
 
 def test_few_answers_are_not_judged() -> None:
     with pytest.raises(NotApplicableError, match="10 answers"):
-        outliers.measure(talks(answers(10)))
+        judged(outliers, talks(answers(10)))
 
 
 def test_clean_real_data_pass(shared: Path) -> None:

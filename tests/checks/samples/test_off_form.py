@@ -168,4 +168,4 @@ def test_hostile_answers_are_only_text() -> None:
     deep = "[" * 100_000
     _, judgement = found(parsed, [done(deep)] * 20)
     assert judgement.verdict is not Verdict.PASS
-    assert forms([""] * 0) == []
+    assert forms([], 0.95, 3) == []
