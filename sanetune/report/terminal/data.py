@@ -6,18 +6,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from sanetune import units
 from sanetune.data.labels import IGNORE_INDEX
+from sanetune.report.terminal.layout import put
 from sanetune.text import replace_control
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
 
-WIDTH = 80
 LEARNT, PROMPT, BORDER = "bold green", "dim", "bold black on green"
 """Styles of learnt tokens, masked tokens, and learnt tokens that end a turn."""
 LONGEST = 600
@@ -28,8 +28,7 @@ LISTED = 5
 
 def show(prepared: Prepared, *, split: str = "train", count: int = 3, console: Console | None = None) -> None:
     """Print everything; fits 80 columns."""
-    console = console or Console(highlight=False)
-    console.print(Group(*parts(prepared, split=split, count=count)), width=min(console.width, WIDTH))
+    put(parts(prepared, split=split, count=count), console)
 
 
 def parts(prepared: Prepared, *, split: str = "train", count: int = 3) -> list[RenderableType]:

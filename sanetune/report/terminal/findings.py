@@ -13,9 +13,9 @@ from sanetune.errors import UserError
 from sanetune.finding import BAD, Finding, Report, Verdict, Witness
 from sanetune.report import format
 from sanetune.report.terminal import experiments
+from sanetune.report.terminal.layout import put
 from sanetune.text import escape_control, shorten_middle
 
-WIDTH = 80
 STYLES = {
     Verdict.CRASH: "bold white on magenta",
     Verdict.FAIL: "bold white on red",
@@ -38,8 +38,7 @@ LABEL = 9
 
 def show(report: Report, console: Console | None = None) -> None:
     """Print everything; fits 80 columns."""
-    console = console or Console(highlight=False)
-    console.print(Group(*parts(report)), width=min(console.width, WIDTH))
+    put(parts(report), console)
 
 
 def parts(report: Report) -> list[RenderableType]:

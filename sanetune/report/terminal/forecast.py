@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from sanetune import units
+from sanetune.report.terminal.layout import put
 
 if TYPE_CHECKING:
     from sanetune.forecast.forecast import Forecast
     from sanetune.forecast.time import Range
 
-WIDTH = 80
-
 
 def show(forecast: Forecast, console: Console | None = None) -> None:
     """Print the table; fits 80 columns."""
-    console = console or Console(highlight=False)
-    console.print(Group(*parts(forecast)), width=min(console.width, WIDTH))
+    put(parts(forecast), console)
 
 
 def line(forecast: Forecast) -> str:

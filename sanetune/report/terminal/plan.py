@@ -14,18 +14,16 @@ from sanetune import units
 from sanetune.config.origin import Origin, OriginKind
 from sanetune.errors import RunError
 from sanetune.report.terminal.grid import drawing
+from sanetune.report.terminal.layout import put
 
 if TYPE_CHECKING:
     from sanetune.config.machine import Machine
     from sanetune.planning.plan import Plan
 
-WIDTH = 80
-
 
 def show(plan: Plan, console: Console | None = None) -> None:
     """Print the plan; fits 80 columns."""
-    console = console or Console(highlight=False, width=None)
-    console.print(Group(*parts(plan)), width=min(console.width, max(WIDTH, 40)))
+    put(parts(plan), console)
 
 
 def parts(plan: Plan) -> list[RenderableType]:
