@@ -108,6 +108,15 @@ def replace_control(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
+def one_line(text: str, length: int) -> str:
+    r"""Return ``text`` on one line of about ``length`` characters, with control characters as escapes.
+
+    >>> one_line("two\nlines \x1b[31m", 100)
+    'two lines \\x1b[31m'
+    """
+    return escape_control(shorten_middle(text, length), newline=" ", strict=True)
+
+
 # -- quote in a message -------------------------------------------------------------------------------------------
 
 

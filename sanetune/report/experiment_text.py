@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.report.curve_points import peak_lr
-from sanetune.text import escape_control, shorten_middle
+from sanetune.text import one_line
 
 if TYPE_CHECKING:
     from sanetune.probes.results import LearningRateComparison, LearningRateRun, Overfit, Trial
@@ -57,9 +57,7 @@ def trial_text(found: Trial) -> str:
     if peak := peak_lr(curve):
         text += f"; highest learning rate {units.lr(peak[1])} at step {peak[0]:,}"
     if found.stopped:
-        text += (
-            f"; ended early: {escape_control(shorten_middle(found.stopped, LONGEST_REASON), newline=' ', strict=True)}"
-        )
+        text += f"; ended early: {one_line(found.stopped, LONGEST_REASON)}"
     return text
 
 

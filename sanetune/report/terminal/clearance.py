@@ -9,8 +9,9 @@ from rich.text import Text
 
 from sanetune import units
 from sanetune.finding import Report
-from sanetune.report.clearance import one_line
+from sanetune.report.clearance import LONGEST
 from sanetune.report.terminal import findings
+from sanetune.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +24,7 @@ def show_missing(reasons: Sequence[str], level: str, console: Console) -> None:
     """Print why the run is checked at ``level`` before it is trained."""
     console.print(Text(f"Checking at level {level} first:", style="bold"))
     for reason in reasons[:SHOWN]:
-        console.print(Text(f"  {one_line(reason)}"))
+        console.print(Text(f"  {one_line(reason, LONGEST)}"))
     if len(reasons) > SHOWN:
         console.print(Text(f"  and {units.many(len(reasons) - SHOWN, 'more difference')}"))
 

@@ -16,7 +16,7 @@ from sanetune.report.experiment_text import LONGEST_REASON, loss_text, lr_labels
 from sanetune.report.terminal import forecast, samples
 from sanetune.report.terminal.grid import WIDTH as COLUMNS
 from sanetune.report.terminal.grid import drawing
-from sanetune.text import escape_control, shorten, shorten_middle
+from sanetune.text import escape_control, one_line, shorten
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
@@ -47,7 +47,7 @@ def parts(plain: Mapping[str, object]) -> list[RenderableType]:
         pieces += [_row("", _answers(found.samples.samples[number])) for number in chosen]
     if found.forecast:
         pieces.append(_row("forecast", Text(forecast.line(found.forecast))))
-        pieces += [_row("", Text(f"! {_plain(note)}", "yellow")) for note in found.forecast.notes]
+        pieces += [_row("", Text(f"! {one_line(note, LONGEST_REASON)}", "yellow")) for note in found.forecast.notes]
     return pieces
 
 
@@ -113,7 +113,7 @@ def _answers(sample: Sample) -> RenderableType:
         length = units.many(answer.tokens, "token")
         end = f"ended, {length}" if answer.ended else f"truncated at {length}"
         text = Text.assemble(_excerpt(answer.text), " ", (f"({end})", "dim" if answer.ended else "red"))
-        table.add_row(name, Text(_plain(answer.note), "italic dim") if answer.note else text)
+        table.add_row(name, Text(one_line(answer.note, LONGEST_REASON), "italic dim") if answer.note else text)
     return table
 
 
@@ -129,7 +129,3 @@ def _row(name: str, body: RenderableType) -> RenderableType:
     table.add_column(overflow="fold")
     table.add_row(name, body)
     return table
-
-
-def _plain(text: str) -> str:
-    return escape_control(shorten_middle(text, LONGEST_REASON), newline=" ", strict=True)
