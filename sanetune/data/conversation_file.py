@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from sanetune.data import conversation_table, stored_errors
 from sanetune.data.cache import cache_folder, key_of, replacing
 from sanetune.data.formats import Conversations, read_conversations
-from sanetune.data.sources.read import Source, fingerprint
+from sanetune.data.sources.read import fingerprint
+from sanetune.data.sources.source import Source
 from sanetune.errors import DataError
 from sanetune.events import Publish, silent
 

@@ -14,8 +14,9 @@ from sanetune import units
 from sanetune.data.columns import CANONICAL, FORMS, at_path, find
 from sanetune.data.conversation import Conversation, Message
 from sanetune.data.messages import checked, parsed, shallow, to_messages, to_tools
-from sanetune.data.sources.files import Row
-from sanetune.data.sources.read import Source, mix
+from sanetune.data.sources.mix import mix
+from sanetune.data.sources.row import Row
+from sanetune.data.sources.source import Source
 from sanetune.errors import ConfigError, DataError, Place
 from sanetune.text import json_type, listing, quote
 
@@ -106,8 +107,8 @@ class Conversations:
         """
         self._start()
         dropping = self.on_bad == "drop"
-        bad = self._unread if dropping else None
-        for row in mix(self.sources, max_examples=self.max_examples, seed=self.seed, bad=bad):
+        on_bad = self._unread if dropping else None
+        for row in mix(self.sources, max_examples=self.max_examples, seed=self.seed, on_bad=on_bad):
             self.rows += 1
             if self._unseen:
                 self._unseen -= {path for path in self._unseen if at_path(row.values, path)[1]}
@@ -178,7 +179,7 @@ def read_conversations(
     seed: int = 0,
     on_bad: Literal["error", "drop"] = "error",
 ) -> Conversations:
-    """Rows of all sources, mixed and limited as :func:`sanetune.data.sources.read.mix` does it, as conversations."""
+    """Rows of all sources, mixed and limited as :func:`sanetune.data.sources.mix.mix` does it, as conversations."""
     return Conversations(sources, fields, max_examples, seed, on_bad)
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune.config.schema import Config, SourceSection
-from sanetune.data.sources.files import kind_of
-from sanetune.data.sources.hub import is_hub_id
-from sanetune.data.sources.read import Source, files
+from sanetune.data.sources.find import files_of
+from sanetune.data.sources.row import kind_of
+from sanetune.data.sources.source import Source, is_hub_id
 from sanetune.errors import DataError, ModelError, Place
 from sanetune.runs import PACKAGES, package_versions
 
@@ -140,7 +140,7 @@ def _sources(sections: list[SourceSection]) -> dict[str, dict[str, Any]]:
         if is_hub_id(source.path):
             found[_free(source.path, found)] = hub_commit(source.path, source.revision, "dataset")
             continue
-        for file in files(source):
+        for file in files_of(source):
             name = _free(file.name, found)
             found[name], local[name] = {"kind": kind_of(file)}, file
     hashed = of_files(local, lines=True)
@@ -175,7 +175,7 @@ def _model(config: Config) -> dict[str, dict[str, Any]]:
 def changed_since(config: Config, when: float) -> Path | None:
     """A file of data, model or template that was changed after ``when``, in seconds since 1970; None where none was."""
     sources = [Source(**one.model_dump()) for one in [*config.data.train, *(config.data.validation or [])]]
-    paths = [file for source in sources if not is_hub_id(source.path) for file in files(source)]
+    paths = [file for source in sources if not is_hub_id(source.path) for file in files_of(source)]
     folder = Path(config.model.name).expanduser()
     paths += [path for path in sorted(folder.glob("*")) if _MODEL_FILES.fullmatch(path.name)]
     paths += [Path(config.model.chat_template)] if config.model.chat_template else []

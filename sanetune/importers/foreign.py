@@ -215,7 +215,8 @@ def holdout(draft: Draft, key: str, sources: list[dict[str, Any]]) -> None:
 
 
 def _rows(sources: list[dict[str, Any]]) -> int | None:
-    from sanetune.data.sources.read import Source, count
+    from sanetune.data.sources.read import count
+    from sanetune.data.sources.source import Source
     from sanetune.errors import DataError
 
     try:

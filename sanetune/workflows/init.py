@@ -141,9 +141,10 @@ def _rows(config: Config, context: int) -> tuple[DataSizes, str, bool]:
         The sizes, in words what was found, and whether they are estimated.
     """
     from sanetune.data.prepare import prepare
-    from sanetune.data.sources import read
+    from sanetune.data.sources.read import count
+    from sanetune.data.sources.source import Source
 
-    total = sum(read.count(read.Source(**section.model_dump())) or 0 for section in config.data.train)
+    total = sum(count(Source(**section.model_dump())) or 0 for section in config.data.train)
     if not total:
         raise DataError("the data has no rows", "There is nothing to train on.", "Check the files given as DATA.")
     estimated = total > SAMPLE

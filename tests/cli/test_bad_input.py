@@ -52,11 +52,11 @@ class Case:
 
 CASES = [
     Case("missing file", ["rows.jsonl: no such file", "There is nothing", "data.train"], None),
-    Case("empty file", ["rows.jsonl: the file is empty", "nothing to learn", "another file"], b""),
-    Case("blank lines only", ["rows.jsonl: the file holds no rows", "nothing to learn", "another file"], b"\n \n"),
+    Case("empty file", ["rows.jsonl: the file is empty", "nothing to train on", "another file"], b""),
+    Case("blank lines only", ["rows.jsonl: the file has no rows", "nothing to train on", "another file"], b"\n \n"),
     Case(
         "a broken line among good ones",
-        ["rows.jsonl:3", "1 of 14 lines cannot be read", "line 3", "skipped", "Mend or delete"],
+        ["rows.jsonl:3", "1 of 14 lines cannot be read", "line 3", "skipped", "Correct or delete"],
         GOOD + GOOD + b'{"messages": [\n' + OTHERS[: OTHERS.index(b"\n") + 1] * 11,
     ),
     Case(

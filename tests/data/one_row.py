@@ -8,7 +8,7 @@ import pytest
 
 from sanetune.data.conversation import Conversation
 from sanetune.data.formats import to_conversation
-from sanetune.data.sources.read import Row
+from sanetune.data.sources.row import Row
 from sanetune.errors import DataError, Place
 
 PLACE = Place("rows.jsonl", 7, 6)

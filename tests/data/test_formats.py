@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sanetune.data.conversation import ROLES
 from sanetune.data.formats import FORMS, convert, read_conversations, recognise
-from sanetune.data.sources.read import Row, Source
+from sanetune.data.sources.row import Row
+from sanetune.data.sources.source import Source
 from sanetune.errors import ConfigError, DataError
 from tests.data.one_row import PLACE, REPLY, USER, read
 

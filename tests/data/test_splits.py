@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sanetune.data.conversation import Conversation
 from sanetune.data.formats import read_conversations
-from sanetune.data.sources.read import Source
+from sanetune.data.sources.source import Source
 from sanetune.data.splits import prompt_key, split
 from sanetune.errors import Place
 

@@ -1,36 +1,26 @@
-"""Rows of a data set on the Hugging Face Hub, streamed."""
+"""Stream the rows of a data set on the Hugging Face Hub."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from sanetune.data.sources.files import Row, kind_of
+from sanetune.data.sources.row import Row
+from sanetune.data.sources.source import Source
 from sanetune.data.sources.tables import pruned
 from sanetune.errors import DataError, Place
 from sanetune.text import quote
 
-if TYPE_CHECKING:
-    from sanetune.data.sources.read import Source
-
-ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 LOCAL = "To use a local file instead, give its path: data.train: my-rows.jsonl"
 PATIENCE = 10.0
 """Seconds to wait for the Hub's first answer."""
 
 
-def is_hub_id(path: str, folder: str | Path = ".") -> bool:
-    """Whether ``path`` is to be looked up on the Hub: ``owner/name``, nothing under ``folder`` that it could mean."""
-    if not ID.fullmatch(path) or kind_of(Path(path)):
-        return False
-    here = Path(folder, path)
-    return not here.exists() and not here.parent.exists()
-
-
 def read_hub(source: Source) -> Iterator[Row]:
-    """Rows of ``source.path`` (split ``train`` unless named), as the Hub serves them. DataError when it gives none."""
+    """Yield the rows of ``source.path`` (split ``train`` unless named), as the Hub serves them.
+
+    Raises:
+        DataError: The Hub cannot be reached, or gives no rows.
+    """
     place = f"hf://datasets/{source.path}"
     import datasets
 
@@ -63,7 +53,7 @@ def _reach(source: Source) -> None:
         ) from None
 
 
-def _refused(source: Source, error: Any) -> DataError:
+def _refused(source: Source, error: Exception) -> DataError:
     words = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return DataError(
         f"the Hub gave no rows: {quote(words, 200)}",

@@ -1,4 +1,8 @@
-"""JSON Lines as rows: one object per line, read by orjson; a broken line is told with all others that are broken."""
+"""Read JSON Lines as rows: one object per line.
+
+orjson reads the line; a line that it refuses is read again by a decoder that says where the fault is. A broken line is
+reported together with all others that are broken.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +13,19 @@ from typing import IO, Any
 
 import orjson
 
-from sanetune.data.sources.files import (
-    ROW_LIMIT,
-    Bad,
-    Row,
-    broken,
-    kind_of,
-    not_utf8,
-    nothing,
-    open_text,
-    too_long,
-)
 from sanetune.data.sources.jsontext import DECODER, excerpt
+from sanetune.data.sources.row import ROW_LIMIT, OnBadRow, Row, broken, kind_of, no_rows, not_utf8, too_long
+from sanetune.data.sources.text_file import open_text
 from sanetune.errors import DataError, Place
 from sanetune.text import json_type, quote
 
 SHOWN = 3
 HEAD = 2**20
-"""Bytes of a line that are looked at to tell lines from one long text."""
+"""Bytes of a line that are read to tell lines from one long text."""
 
 
 def is_lines(path: Path) -> bool:
-    """Whether the file holds one value per line, judged by its first two lines that are not blank."""
+    """Return whether the file has one value per line, judged by its first two lines that are not blank."""
     heads: list[bytes] = []
     with open_text(path) as (stream, _):
         while len(heads) < 2 and (line := stream.readline(HEAD)):
@@ -71,30 +66,39 @@ def _lines(path: Path, stream: IO[bytes], start: int) -> Iterator[tuple[int, int
 
 
 def count_lines(path: Path) -> int:
-    """The number of lines that hold something."""
+    """Return the number of lines that are not blank."""
     with open_text(path) as (stream, start):
         return sum(1 for _ in _lines(path, stream, start))
 
 
-def read_lines(path: Path, bad: Bad | None = None) -> Iterator[Row]:
-    """The object on every line that is not blank; DataError for the broken ones, told together, or one by one to
-    ``bad``, and left out."""
+def read_lines(path: Path, on_bad: OnBadRow | None = None) -> Iterator[Row]:
+    """Yield the object on every line that is not blank.
+
+    Args:
+        path: The file.
+        on_bad: Called with the error of each broken line, which is left out.
+
+    Raises:
+        DataError: Lines are broken (one error for all of them) and ``on_bad`` is not given, or there are no rows.
+    """
     file = str(path)
     with open_text(path) as (stream, start):
         lines = _lines(path, stream, start)
         row = 0
         for number, offset, line in lines:
-            values = _values_or_error(path, number, offset, line, row) if bad else _values(path, number, offset, line)
+            values = (
+                _values_or_error(path, number, offset, line, row) if on_bad else _values(path, number, offset, line)
+            )
             if isinstance(values, str):
                 raise _survey(path, lines, (number, row, values))
             if isinstance(values, DataError):
-                assert bad is not None
-                bad(values)
+                assert on_bad is not None
+                on_bad(values)
             else:
                 yield Row(Place(file, number, row), values)
             row += 1
         if not row:
-            raise nothing(path)
+            raise no_rows(path)
 
 
 def _keys_agree(line: bytes, values: dict[str, Any]) -> bool:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from sanetune.data.sources.files import ROW_LIMIT, Row, not_utf8, nothing, open_text, too_long
+from sanetune.data.sources.row import ROW_LIMIT, Row, no_rows, not_utf8, too_long
+from sanetune.data.sources.text_file import open_text
 from sanetune.errors import DataError, Place
 from sanetune.text import json_type, listing, quote
 
@@ -47,7 +48,7 @@ def read_values(path: Path) -> Iterator[Row]:
                 raise scanner.fault("something follows the list's closing bracket")
             return
         if opening != "{":
-            raise scanner.fault("neither a list nor an object begins here") if opening else nothing(path)
+            raise scanner.fault("neither a list nor an object begins here") if opening else no_rows(path)
         line = scanner.line
         try:
             first = scanner.value()
@@ -115,7 +116,7 @@ def _elements(scanner: _Scanner) -> Iterator[Row]:
     scanner.take("[")
     if scanner.skip() == "]":
         scanner.take("]")
-        raise nothing(scanner.path)
+        raise no_rows(scanner.path)
     while True:
         line = scanner.line
         yield Row(Place(file, line, row), scanner.object())

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sanetune.data.sources.files import ROW_LIMIT, Row, broken, kind_of, not_utf8, nothing, open_text, too_long
+from sanetune.data.sources.row import ROW_LIMIT, Row, broken, kind_of, no_rows, not_utf8, too_long
+from sanetune.data.sources.text_file import open_text
 from sanetune.errors import DataError, Place
 from sanetune.text import listing, quote
 
@@ -34,7 +35,7 @@ def read_csv(path: Path) -> Iterator[Row]:
             yield Row(Place(str(path), line, row), dict(zip(header, cells, strict=True)))
             row += 1
         if not row:
-            raise nothing(path)
+            raise no_rows(path)
 
 
 def read_parquet(path: Path) -> Iterator[Row]:
@@ -104,7 +105,7 @@ def _batches(path: Path, schema: pyarrow.Schema, batches: Any) -> Iterator[Row]:
                 yield Row(Place(str(path), None, row), values)
                 row += 1
     if not row:
-        raise nothing(path)
+        raise no_rows(path)
 
 
 def _damaged(path: Path, name: str, error: Exception) -> DataError:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sanetune.data.sources.read import Source, read_rows
+from sanetune.data.sources.read import read_rows
+from sanetune.data.sources.source import Source
 from sanetune.errors import DataError
 
 ROWS = [{"prompt": f"question {i} ä", "completion": f"reply\n{i} 😀"} for i in range(5)]

@@ -13,8 +13,10 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sanetune.data.sources import files, jsonlines, jsontext, tables
-from sanetune.data.sources.read import Source, count, read_rows
+from sanetune.data.sources import jsonlines, jsontext, tables
+from sanetune.data.sources import row as row_module
+from sanetune.data.sources.read import count, read_rows
+from sanetune.data.sources.source import Source
 from sanetune.errors import DataError
 from tests.data.sources.row_files import CSV, LINES, ROWS, Write, refused, rows
 
@@ -191,7 +193,7 @@ def test_nan_is_nothing_and_depth_has_an_end(write: Write) -> None:
 
 
 def test_a_row_without_end_is_refused_before_it_fills_the_memory(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (files, jsonlines, jsontext, tables):
+    for module in (row_module, jsonlines, jsontext, tables):
         monkeypatch.setattr(module, "ROW_LIMIT", 2000)
     monkeypatch.setattr(jsontext, "CHUNK", 500)
     long = json.dumps({"a": "x" * 9000})

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sanetune.data.sources.read import Source, count, fingerprint, is_hub_id, mix, read_rows
+from sanetune.data.sources.mix import mix
+from sanetune.data.sources.read import count, fingerprint, read_rows
+from sanetune.data.sources.source import Source, is_hub_id
 from tests.data.sources.row_files import LINES, Write, refused, rows
 
 
@@ -35,7 +37,7 @@ def test_a_folder_gives_its_data_files_by_name_and_nothing_else(write: Write, tm
     assert "no data file fits" in refused(tmp_path / "d" / "*.csv").message
     write("texts/readme.txt", "hello")
     assert "readme.txt" in refused(tmp_path / "texts").remedy
-    assert "Data files lie in d" in refused(tmp_path).remedy
+    assert "Data files are in d" in refused(tmp_path).remedy
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from sanetune.data.sources.read import Source, count, read_rows
+from sanetune.data.sources.read import count, read_rows
+from sanetune.data.sources.source import Source
 from tests.data.sources.row_files import CSV, LINES, Write, refused, rows
 
 

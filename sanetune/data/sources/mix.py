@@ -1,0 +1,84 @@
+"""Mix the rows of several sources, by weight and up to a number."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from sanetune.data.sources.read import count, read_rows
+from sanetune.data.sources.row import OnBadRow, Row
+from sanetune.data.sources.source import Source, is_hub_id
+from sanetune.errors import DataError
+
+
+def mix(
+    sources: Sequence[Source], *, max_examples: int | None = None, seed: int = 0, on_bad: OnBadRow | None = None
+) -> Iterator[Row]:
+    """Yield the rows of all sources, one source after the other, each used ``weight`` times.
+
+    The rows that make up a fraction, and those left when there are too many, are drawn by ``seed``: exactly as many as
+    asked for, evenly over all sources, the same ones each time. Of a Hub data set, whose length is unknown beforehand,
+    the first ``max_examples`` rows represent all; when it has fewer, fewer come out.
+
+    Args:
+        sources: Where rows come from.
+        max_examples: The largest number of rows in all.
+        seed: Of the draws.
+        on_bad: See :func:`sanetune.data.sources.files.read_file`.
+
+    Raises:
+        DataError: A source cannot be read, or a setting means nothing.
+    """
+    for source in sources:
+        source.check()
+    if max_examples is not None and max_examples < 1:
+        raise DataError(f"max_examples is {max_examples}", "", "Leave it out, or give a number from 1 up.")
+    sizes = [_size(source, max_examples) for source in sources]
+    uses = [_uses(size, source.weight) for source, size in zip(sources, sizes, strict=True)]
+    keep = None
+    if max_examples is not None:
+        keep = _Draw(max_examples, sum(use or 0 for use in uses), random.Random(f"{seed}/all"))
+    for index, (source, size) in enumerate(zip(sources, sizes, strict=True)):
+        capped = islice(read_rows(source, on_bad), max_examples if is_hub_id(source.path) else None)
+        for row in _repeated(capped, source.weight, size, random.Random(f"{seed}/{index}")):
+            if keep is None or keep():
+                yield row
+            if keep is not None and not keep.wanted:
+                return
+
+
+def _size(source: Source, max_examples: int | None) -> int | None:
+    """How many rows will be read, where that must be known before drawing from them."""
+    if is_hub_id(source.path):
+        caps = [cap for cap in (source.limit, max_examples) if cap is not None]
+        return min(caps) if caps else None
+    return count(source) if max_examples is not None or source.weight % 1 else None
+
+
+def _uses(size: int | None, weight: float) -> int | None:
+    return None if size is None else int(weight) * size + round(weight % 1 * size)
+
+
+def _repeated(rows: Iterator[Row], weight: float, size: int | None, chance: random.Random) -> Iterator[Row]:
+    """Each row as many times as ``weight`` says, one copy after the other; of the fraction exactly its share."""
+    times, rest = int(weight), weight % 1
+    draw = _Draw(round(rest * size), size, chance) if size is not None else None
+    for row in rows:
+        for _ in range(times):
+            yield row
+        if rest and (draw() if draw else chance.random() < rest):
+            yield row
+
+
+class _Draw:
+    """Says of each of ``total`` things in turn whether it is among the ``wanted`` ones (Knuth's selection sampling)."""
+
+    def __init__(self, wanted: int, total: int, chance: random.Random) -> None:
+        self.wanted, self.total, self.chance = min(wanted, total), total, chance
+
+    def __call__(self) -> bool:
+        taken = self.chance.random() * self.total < self.wanted
+        self.total -= 1
+        self.wanted -= taken
+        return taken

@@ -1,0 +1,107 @@
+"""Say what a row of a data file is, which files hold rows, and what can be wrong with them.
+
+Every reader in this folder builds on this module alone and on :mod:`sanetune.data.sources.text_file`; it imports none
+of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sanetune.errors import DataError, Place
+from sanetune.text import did_you_mean
+
+ROW_LIMIT = 64 * 2**20
+"""Bytes that one row may take as text. A longer one is a missing line break or quote, not an example."""
+
+TEXT_KINDS = {".json": "json", ".jsonl": "lines", ".ndjson": "lines", ".csv": "csv", ".tsv": "tsv"}
+TABLE_KINDS = {".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow"}
+COMPRESSIONS = (".gz", ".zst")
+UNDERSTOOD = ".json, .jsonl, .ndjson, .csv, .tsv (each also as .gz or .zst), .parquet, .arrow"
+NO_ROWS = "There is nothing to train on."
+
+
+class Row(NamedTuple):
+    """One row as read: its place in the user's files, and its columns.
+
+    Values are what JSON can hold; Parquet and Arrow add dates, bytes and decimals.
+    """
+
+    place: Place
+    values: dict[str, Any]
+
+
+OnBadRow = Callable[[DataError], None]
+"""Called with the error of a row that cannot be read; reading goes on with the next one."""
+
+
+def kind_of(path: Path) -> str | None:
+    """Return ``json``, ``lines``, ``csv``, ``tsv``, ``parquet`` or ``arrow`` by a file's name; None for any other file.
+
+    >>> kind_of(Path("rows.jsonl.gz")), kind_of(Path("rows.parquet")), kind_of(Path("rows.xlsx"))
+    ('lines', 'parquet', None)
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        return TEXT_KINDS.get(suffixes[-2]) if len(suffixes) > 1 else None
+    last = suffixes[-1] if suffixes else ""
+    return TEXT_KINDS.get(last) or TABLE_KINDS.get(last)
+
+
+def not_understood(path: Path) -> DataError:
+    """Return the error for a file of a kind that is not read, with the kinds that are."""
+    guess = did_you_mean(path.suffix, [*TEXT_KINDS, *TABLE_KINDS]) if path.suffix else ""
+    return DataError(
+        f"files ending in {path.suffix or 'no suffix'!r} are not understood",
+        "",
+        f"{guess}Understood are {UNDERSTOOD}.",
+        Place(path),
+    )
+
+
+def not_utf8(path: Path, error: UnicodeDecodeError, offset: int, line: int) -> DataError:
+    """Return the error for bytes that are not UTF-8; ``offset`` of the first bad byte counts from 0, ``line`` from
+    1."""
+    return DataError(
+        f"byte 0x{error.object[error.start]:02x} at offset {offset:,} is not UTF-8",
+        "Data files are read as UTF-8; read as anything else, letters would silently become other letters.",
+        f"Convert the file. If it is Latin-1 or Windows-1252: iconv -f WINDOWS-1252 -t UTF-8 '{path.name}' > utf8-file",
+        Place(path, line=line),
+    )
+
+
+def too_long(path: Path, line: int, what: str = "row") -> DataError:
+    """Return the error for a row, or a ``what``, past :data:`ROW_LIMIT` that begins on ``line``."""
+    return DataError(
+        f"the {what} that begins here is longer than {ROW_LIMIT // 2**20} MB",
+        "No model learns from a row of that length; as a rule a line break or a closing quote is missing.",
+        "Check this line. JSON Lines wants one object per line.",
+        Place(path, line=line),
+    )
+
+
+def broken(path: Path, problems: list[tuple[int, int, str]], count: int, total: int, what: str) -> DataError:
+    """Return the error for broken rows among good ones.
+
+    Args:
+        path: The file.
+        problems: Line, row and words for the first few broken rows.
+        count: How many rows are broken.
+        total: How many rows there are.
+        what: ``rows`` or ``lines``.
+    """
+    more = f"\n  … and {count - len(problems):,} more" if count > len(problems) else ""
+    shown = "\n".join(f"  line {line}: {words}" for line, _, words in problems)
+    return DataError(
+        f"{count:,} of {total:,} {what} cannot be read:\n{shown}{more}",
+        "A row that is skipped would be missing from the training data without anyone noticing.",
+        "Correct or delete these lines.",
+        Place(path, line=problems[0][0], row=problems[0][1]),
+    )
+
+
+def no_rows(path: Path) -> DataError:
+    """Return the error for a file that is sound but has no row."""
+    return DataError("the file has no rows", NO_ROWS, "Name another file.", Place(path))
