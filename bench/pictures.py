@@ -64,7 +64,7 @@ def screenshot(page: str, file: Path) -> None:
 
 
 def refusal(folder: Path, file: Path) -> None:
-    """`sanetune demo --fault learning rate` up to where training begins."""
+    """`sanetune demo --fault rate` up to where training begins."""
     from unittest import mock
 
     from rich.console import Console
@@ -75,7 +75,7 @@ def refusal(folder: Path, file: Path) -> None:
     console = Console(record=True, width=80, file=open(os.devnull, "w"), highlight=False)  # noqa: SIM115
     with mock.patch.object(fault_run.FaultRun, "_train"):
         fault_run.run(FAULTS["rate"], folder, console)
-    console.save_svg(str(file), title="sanetune demo --fault learning rate")
+    console.save_svg(str(file), title="sanetune demo --fault rate")
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def outline(conversation: Conversation, length: int = LENGTH) -> str:
 
 
 def around(text: str, start: int, end: int, margin: int = 60) -> str:
-    """``text[start:end]`` with what stands beside it; the middle is left out where it is long."""
+    """``text[start:end]`` with its surroundings; the middle of a long one is left out."""
     left, right = max(0, start - margin), min(len(text), end + margin)
     inside = shorten(text[start:end], 200)
     return ("…" if left else "") + text[left:start] + inside + text[end:right] + ("…" if right < len(text) else "")

@@ -54,8 +54,7 @@ class Limit:
 
 
 class NotApplicableError(Exception):
-    """The fault cannot exist in what is looked at (no packing, no tools, ...): the check is skipped with this
-    reason."""
+    """The fault cannot occur here (no packing, no tools, ...): the check is skipped with this reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Login:
     """Where one tracker's program looks, in its documentation's words.
 
     ``modes``: variable -> values that need no login; ``keys``: variables that hold one; ``files``: below the home
-    folder, each with a word that has to stand in it ("" = none); ``hosts``: machines in netrc files, and ``address``
+    folder, each with a word that it must contain ("" = none); ``hosts``: machines in netrc files, and ``address``
     the variable that names another.
     """
 

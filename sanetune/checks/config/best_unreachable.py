@@ -101,7 +101,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             fix=_together(n, n["eval_steps"]),
         )
     kept = f"; of {n['save_total_limit']} kept checkpoints the best is one" if n["save_total_limit"] else ""
-    return passed(f"Every evaluation stands at a checkpoint, and {n['metric']} chooses{kept}.")
+    return passed(f"Every evaluation is at a checkpoint, and {n['metric']} chooses{kept}.")
 
 
 def _meetings(run_settings: RunSettings) -> tuple[int, int]:
@@ -145,7 +145,7 @@ def _apart(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
 
 
 def _together(n: dict[str, Any], save: int) -> dict[str, Any]:
-    """The fix for save_steps. Shares of the run are rounded apart, and a share may not stand beside a number."""
+    """The fix for save_steps. Shares of the run are rounded apart, and a share may not be given with a number."""
     return {"train.save_steps": save} | ({"train.eval_steps": n["eval_steps"]} if n["by_shares"] else {})
 
 

@@ -86,7 +86,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         )
         published = "LIMA: 15 times over 1,000 rows" if not few else "s1: 5 times over 1,000 rows"
         return warned(
-            f"Each of {n['train_examples']:,} {unit} is learnt {n['epochs']:g} times; published recipes stay below"
+            f"Each of {n['train_examples']:,} {unit} is used {n['epochs']:g} times; published recipes stay below"
             f" {limit} ({published}).",
             fix=fix,
         )

@@ -69,8 +69,8 @@ SAFE_OPTIMIZERS = ("anyprecision", "stochastic", "kahan")
 
 
 def measure(run_settings: RunSettings, limits: Limits) -> Measurement:
-    """``stuck_share``: weights that one step at the peak rate leaves where they are; None where a float32 copy of the
-    weights is trained (LoRA, DeepSpeed, FSDP) or weights are float32."""
+    """``stuck_share``: weights that one step at the peak learning rate leaves where they are; None where a float32
+    copy of the weights is trained (LoRA, DeepSpeed, FSDP) or weights are float32."""
     model, machine = run_settings.model, run_settings.machine
     return Measurement(
         {
@@ -104,7 +104,7 @@ def stuck_share(rate: float, bits: int, std: float = LIMITS["weight_std"].value)
     nothing."""
     if rate <= 0:
         return 1.0
-    # A weight in [2^k, 2^(k+1)) has the spacing 2^(k+1-bits); it is stuck where half of that exceeds the rate.
+    # A weight in [2^k, 2^(k+1)) has the spacing 2^(k+1-bits); it is stuck where half of that exceeds the learning rate.
     smallest_k = math.floor(math.log2(rate) + bits) + 1
     return math.erfc(2.0**smallest_k / std / math.sqrt(2))
 

@@ -36,7 +36,7 @@ train:
 ## Known problems
 The range is that of published recipes, most of them for models of 1B parameters and more. On the levels `probe` and
 `trial`, the critical learning rate (`model-rate-critical`) and the comparison on validation rows (`curve-rate-beaten`)
-measure what this check only looks up.
+measure what this check takes from a table.
 
 ## References
 - [LoRA without regret](https://thinkingmachines.ai/blog/lora/): LoRA needs about ten times the learning rate
@@ -65,7 +65,7 @@ LIMITS = {
     "full_from_12b": Limit(5e-5, "Llama-2-chat 70B 2e-5; Alpaca 13B, Tulu 2 70B, LIMA-65B, s1-32B 1e-5; some room"),
     "full_from_3b": Limit(1e-4, "Olmo 3 7B 8e-5; Alpaca 7B, Tulu 2 7B, Zephyr-7b, SmolLM3-3B 2e-5"),
     "full_large_batch": Limit(1e-4, "Olmo 3 SFT: 8e-5 and 1e-4 at 7B and 32B with 1 and 4 million tokens per step"),
-    "large_batch_tokens": Limit(1_000_000, "Olmo 3 7B SFT; the best rate grows with the root of the batch"),
+    "large_batch_tokens": Limit(1_000_000, "Olmo 3 7B SFT; the best learning rate grows with the root of the batch"),
     "full_smallest": Limit(1e-3, _SMOL),
     "full_smallest_parameters": Limit(4e8, _SMOL),
     "full_exponent": Limit(0.8, f"from 1e-3 at 0.4 to 3e-4 at 1.8 billion parameters: {_SMOL}"),
@@ -90,13 +90,13 @@ LIMITS = {
 
 
 def measure(run_settings: RunSettings) -> Measurement:
-    """``usual``: the rate that open configurations get. Published rates are for Adam: other optimizers are skipped."""
+    """``usual``: the inferred default. Published learning rates are for Adam: other optimizers are skipped."""
     model, steps, data = run_settings.model, run_settings.steps, run_settings.data
     from sanetune.planning.learning_rates import learning_rate
 
     optimizer = str(run_settings.given.get("optim") or "adamw").rpartition(".")[2].lower()
     if "adam" not in optimizer:
-        raise NotApplicableError(f"published rates are for Adam, and this run uses {optimizer}")
+        raise NotApplicableError(f"published learning rates are for Adam, and this run uses {optimizer}")
     if model.parameters <= 0 and model.method == "full":
         raise NotApplicableError("the size of the model is not known")
     usual, source = learning_rate(model.method, model.parameters, model.hidden)
@@ -127,14 +127,14 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     span = f"from {units.lr(float(f'{lowest:.1e}'))} to {units.lr(float(f'{highest:.1e}'))}"
     fix = {"train.learning_rate": usual}
     if not math.isfinite(rate) or rate <= 0:
-        return failed(f"The learning rate is {rate:g}: nothing is learnt.", fix=fix)
+        return failed(f"The learning rate is {rate:g}: no weight changes.", fix=fix)
     if lowest <= rate <= highest * (1 + 1e-9):
-        return passed(f"{units.lr(rate)} for {of}: published rates go {span}, usual is {units.lr(usual)}.")
+        return passed(f"{units.lr(rate)} for {of}: published ones go {span}, usual is {units.lr(usual)}.")
     high = rate > highest
     times = rate / usual if high else usual / rate
     what = (
         f"The learning rate {units.lr(rate)} is {_times(times)} {'above' if high else 'below'} the usual"
-        f" {units.lr(usual)} for {of}; published rates go {span}."
+        f" {units.lr(usual)} for {of}; published ones go {span}."
     )
     todo = (
         f"Write learning_rate: {units.lr(usual)} ({n['source']}{', a quarter of it as the loss is summed' * summed})."
@@ -161,7 +161,8 @@ def _highest(n: dict[str, Any], limits: Limits) -> float:
 
 
 def _lowest(n: dict[str, Any], usual: float, limits: Limits) -> float:
-    """Small models have a higher usual rate and a higher lowest one, up to twice: a LoRA at 1e-4 is common anywhere."""
+    """Small models have a higher usual learning rate and a higher lowest one, up to twice: a LoRA at 1e-4 is common
+    anywhere."""
     if n["method"] == "full":
         return usual / float(limits["full_below_usual"])
     return float(limits["lora_lowest"] * min(2.0, max(1.0, usual / 3e-4)))

@@ -10,7 +10,7 @@ from sanetune.curves.robust import level, noise
 from sanetune.curves.series import Curve
 
 FEWEST = 8
-"""Points of an epoch that is looked at."""
+"""Points needed in an epoch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Spike:
 
 
 def in_points(points: Sequence[Point]) -> list[Spike]:
-    """Spikes of training losses, the first points left out: nothing stands before them."""
+    """Spikes of training losses, the first points left out: nothing precedes them."""
     losses = [point.loss for point in points]
     scatter = noise(losses)
     interval = statistics.median(b.step - a.step for a, b in pairwise(points)) if points[1:] else 1
@@ -72,7 +72,7 @@ def _spike(points: Sequence[Point], run: list[int], norms: Sequence[float | None
 
 
 def in_looks(looks: Sequence[Evaluation]) -> list[Spike]:
-    """Looks at a fixed batch that stand above both sides."""
+    """Evaluations of a fixed batch that exceed both neighbours."""
     losses = [look.loss for look in looks]
     found = []
     for place in range(2, len(losses) - 2):
@@ -84,8 +84,8 @@ def in_looks(looks: Sequence[Evaluation]) -> list[Spike]:
 
 
 def harmless(spike: Spike, looks: Sequence[Evaluation]) -> bool:
-    """Whether it was one hard batch: its loss and its gradient are high, and looks at a fixed batch soon after it are
-    not above the one before. Without such looks nobody knows."""
+    """Whether it was one hard batch: its loss and its gradient are high, and evaluations of a fixed batch soon after
+    it are not above the one before. Without such looks nobody knows."""
     before = [look.loss for look in looks if look.step < spike.step]
     after = [look.loss for look in looks if spike.step <= look.step <= spike.step + SOON]
     return spike.length == 1 and bool(before and after) and max(after) < UNMOVED * before[-1]

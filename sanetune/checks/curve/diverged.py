@@ -46,12 +46,13 @@ LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
     "training_sure": Limit(4.0, "the same where only batches are known, whose errors are estimates"),
     "rise": Limit(
-        0.1, "held-out loss above its start; on stories260k all rates up to 100 times the best end below theirs"
+        0.1,
+        "held-out loss above its start; on stories260k all learning rates up to 100 times the best end below theirs",
     ),
     "rise_warn": Limit(0.02, "the width that a healthy validation loss moves in (logs/wild)"),
     "training_rise": Limit(0.5, "where only batches are known: the reader's limit for diverged (logs/wild)"),
     "training_rise_warn": Limit(0.25, "half of that"),
-    "lost": Limit(0.5, "of what had been learnt on the way"),
+    "lost": Limit(0.5, "of the fall in between"),
     "lost_share": Limit(0.2, "of the lowest level"),
     "least": Limit(0.05, "nats; smaller rises are no divergence, whatever their share"),
 }

@@ -43,9 +43,9 @@ FIX = "sometimes"
 
 LIMITS = {
     "gradient": Limit(5.0, "times that after warm-up; healthy logs have up to 1.8 (logs/wild)"),
-    "weights_warn": Limit(3.0, "times, in the steps looked at; on stories260k 1.0 at good rates, 1.2, 1.9, 3.8 at 10,"
+    "weights_warn": Limit(3.0, "times, in the steps measured; on stories260k 1.0 at good ones, 1.2, 1.9, 3.8 at 10,"
                                " 30, 100 times the best; a LoRA adapter, which begins small, 1.3 to 2 at good ones"),
-    "weights_fail": Limit(10.0, "times, whether it still grows or not; 24 at 1,000 times the best rate"),
+    "weights_fail": Limit(10.0, "times, whether it still grows or not; 24 at 1,000 times the best learning rate"),
     "sure": Limit(4.0, "standard errors of the gradient norm's level"),
     "late": Limit(0.1, "of the whole growth in the last quarter of the steps: it still goes on"),
 }  # fmt: skip

@@ -45,7 +45,8 @@ LIMITS = {
 }
 
 HEIGHT = 0.1
-"""What counts as a swing: this share of the loss. At good rates on stories260k none is above 0.06 (one in 40 looks)."""
+"""What counts as a swing: this share of the loss. At good learning rates on stories260k none is above 0.06 (one in 40
+evaluations)."""
 OF_FALL = 0.05
 LEAST = 0.05
 """... and this share of what the loss has fallen by in all, and this many nats."""
@@ -60,7 +61,7 @@ def measure(curve: Curve) -> Measurement:
     points = points_of(curve)
     if len(points) < 3 * FEWEST:
         raise NotApplicableError(
-            f"it takes {FEWEST} looks at a fixed batch after warm-up, or {3 * FEWEST} training losses, to see a swing"
+            f"fewer than {FEWEST} evaluations of a fixed batch after warm-up, and than {3 * FEWEST} training losses"
         )
     return Measurement({"planned_rate": curve.planned_lr, **_of_points(points, curve)})
 
@@ -108,11 +109,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f" {n['start']:.2f} to {n['end']:.2f}"
         )
         if n["scatter"] > limits["scatter"] and n["fall"] < 1:
-            todo = "Batches alone cannot tell a high rate from varied rows: look at a fixed batch, or at larger ones."
+            todo = "Batches alone do not show it: evaluate a fixed batch of validation rows, or use larger batches."
             return warned(what, todo)
         return passed(what)
     what = (
-        f"in {n['looks']:,} looks at a fixed batch after warm-up the loss swung up {units.many(n['swings'], 'time')} by"
+        f"in {n['looks']:,} evaluations of a fixed batch the loss rose {units.many(n['swings'], 'time')} by"
         f" {n['height']:.2f} or more"
     )
     if n["swings"] < limits["warn"]:

@@ -1,7 +1,7 @@
 """Validation loss rises from its minimum while training loss continues to fall.
 
 ## What it does
-Compares the validation loss at the end with its minimum, row by row, and looks at what the training loss did in
+Compares the validation loss at the end with its minimum, row by row, and measures what the training loss did in
 between.
 
 ## Why is this bad?
@@ -56,14 +56,15 @@ LIMITS = {
 }
 
 JUMP = 0.01
-"""Standard deviation of a look without rows, as a share of the loss, at least: nothing tells it better."""
+"""Standard deviation of an evaluation without losses of single rows, as a share of the loss, at least: nothing tells
+it better."""
 
 
 def measure(curve: Curve) -> Measurement:
     held = finite(curve.validation)
     change = since_lowest(curve)
     if len(held) < 2 or change is None or change.source != HELD_OUT:
-        raise NotApplicableError("the held-out rows were looked at fewer than two times")
+        raise NotApplicableError("the validation rows were evaluated fewer than two times")
     error = change.std_error if change.exact else max(change.std_error, JUMP * 2**0.5 * change.before)
     trained = training(curve, since=change.steps[0])
     return Measurement(
@@ -102,8 +103,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _fix(n: dict[str, Any]) -> dict[str, Any]:
-    """The checkpoint at the minimum, and as many epochs as lead to it where that is known; a lower rate where the
-    first step was already one too many."""
+    """The checkpoint at the minimum, and as many epochs as lead to it where that is known; a lower learning rate where
+    the first step was already one too many."""
     if n["lowest_step"] == 0:
         return fixes.lower_rate(n["planned_rate"], 3)
     fix: dict[str, Any] = {"train.load_best_model_at_end": True}

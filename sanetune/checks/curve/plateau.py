@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 FIX = "none"
 
 LIMITS = {
-    "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k a rate a thousand times below the best"
+    "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
                          " still gives 0.055 in 200 steps"),
     "warn": Limit(0.02, "flat: within 2 % from start to end (logs/wild)"),
     "sure": Limit(2.0, "standard errors: a fall of more than the limits must be ruled out"),

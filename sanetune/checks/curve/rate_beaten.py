@@ -59,21 +59,26 @@ FIX_PRIORITY = 20
 
 LIMITS = {
     "errors": Limit(3.0, "standard errors of the gain over the held-out rows; below 3 it may be chance"),
-    "hot_warn": Limit(0.02, "nats: what a tenth of the best rate costs in a whole run (Tinker's sweep, 35 models)"),
+    "hot_warn": Limit(
+        0.02, "nats: what a tenth of the best learning rate costs in a whole run (Tinker's sweep, 35 models)"
+    ),
     "hot_fail": Limit(0.1, "nats: five times that"),
-    "reach_warn": Limit(0.2, "rate times steps of the whole run, beside those of the best short branch"),
+    "reach_warn": Limit(
+        0.2, "learning rate times steps of the whole run, beside those of the best run of the comparison"
+    ),
     "reach_fail": Limit(0.05, "as reach_warn: the whole run goes a twentieth of the way that forty steps can"),
     "cold_gain": Limit(
-        0.1, "nats by which the best short branch is ahead, also of the whole trial at the planned rate"
+        0.1, "nats by which the best run of the comparison is ahead, also of the trial at the planned learning rate"
     ),
 }
 
 MEAN_OF_SCHEDULE = 0.5
-"""The mean rate of a run is about half of its peak (a cosine or a line down to zero)."""
+"""The mean learning rate of a run is about half of its peak (a cosine or a line down to zero)."""
 AS_SHORT, ROOT, LEAST = 100, 1 / 3, 0.25
-"""Up to so many steps the best peak of a rate that falls to zero is the best constant rate of forty steps: on models of
-0.26 and 1.1 million weights the branches have it at 1.1e-3 and 1.2e-3, a grid of runs of 95 steps at 1.3e-3 and 1.5e-3.
-A longer run takes a lower one (arXiv:2409.19913); here by this root of its length, down to this share."""
+"""Up to so many steps, the best peak of a learning rate that falls to zero equals the best constant one of forty
+steps: on models of 0.26 and 1.1 million weights the comparison has it at 1.1e-3 and 1.2e-3, a grid of runs of 95 steps
+at 1.3e-3 and 1.5e-3. A longer run takes a lower one (arXiv:2409.19913); here by this root of its length, down to this
+share."""
 
 
 def measure(lr_comparison: LearningRateComparison, run_settings: RunSettings, trial: Trial) -> Measurement:

@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 FIX = "sometimes"
 
 LIMITS = {
-    "hump": Limit(0.2, "above the start in the first steps; none at good rates on stories260k, 0.4 at the worst"),
+    "hump": Limit(
+        0.2, "above the start in the first steps; none at good learning rates on stories260k, 0.4 at the worst"
+    ),
     "hump_least": Limit(0.2, "nats; a loss near 0 may double without harm"),
     "spikes": Limit(1, "a spike that several steps or the gradients bear out is none of noise"),
 }
@@ -114,7 +116,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _fix(n: dict[str, Any]) -> dict[str, Any]:
-    """Clipping where there is none; a longer warm-up for early spikes; else a lower rate."""
+    """Clipping where there is none; a longer warm-up for early spikes; else a lower learning rate."""
     if n["clipped_at"] is not None and (n["clipped_at"] <= 0 or n["clipped_at"] > 1):
         return {"train.max_grad_norm": 1.0}
     if n["early"] and n["warmup_steps"] is not None and n["warmup_steps"] < 0.05 * n["steps"]:

@@ -46,7 +46,7 @@ FIX = "none"
 LIMITS = {
     "drop": Limit(0.12, "of the loss; a healthy run had drops of 7 and 10 % (logs/wild), three staircases 24 to 50 %"),
     "sure": Limit(3.0, "standard errors"),
-    "boundaries": Limit(2, "one drop can be chance, or a change of the rate"),
+    "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate"),
     "inside": Limit(0.5, "of the drop: what falls within the epoch must be less"),
 }
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 FIX = "none"
 
 LIMITS = {
-    "held": Limit(0.05, "of the held-out loss in the last eighth: more than most choices of a rate are worth"),
+    "held": Limit(0.05, "of the held-out loss in the last eighth: more than most choices of a learning rate are worth"),
     "training": Limit(0.15, "undertrained: the last eighth still falls by more than 15 % (logs/wild)"),
     "sure": Limit(3.0, "standard errors"),
 }

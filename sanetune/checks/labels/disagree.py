@@ -16,7 +16,7 @@ collator = CompletionOnlyCollator("### Response:", tokenizer)
 ```
 
 ## Use instead
-Look at the tokens shown. If the trainer is wrong, let sanetune make the labels (`data.loss_on: assistant`).
+Read the tokens shown. If the trainer is wrong, let sanetune make the labels (`data.loss_on: assistant`).
 
 ```yaml
 data:
@@ -40,16 +40,16 @@ FIX = "none"
 DEPENDS_ON = ("rows",)
 
 LIMITS = {
-    "tokens": Limit(0, "the two routes agree on every token of 41 chat templates with three tokenizers"),
+    "tokens": Limit(0, "the two derivations agree on every token of 41 chat templates with three tokenizers"),
     "unread": Limit(
-        0.01, "documents that the independent route cannot take apart: above this share it proves too little"
+        0.01, "documents that the independent derivation cannot split: above this share it proves too little"
     ),
 }
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     if run_settings.data.loss_on == "all":
-        raise NotApplicableError("every token is learnt (data.loss_on: all), whoever wrote it")
+        raise NotApplicableError("every token is in the loss (data.loss_on: all)")
     names = ("tokens", "disagree", "disagree_documents", "documents", "unread")
     witnesses = batch_stats.seen("disagree") or batch_stats.seen("unread")
     return Measurement({name: batch_stats.total(name) for name in names}, witnesses)
@@ -60,12 +60,12 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     documents = units.many(numbers["documents"], "document")
     if numbers["disagree"] > limits["tokens"]:
         return failed(
-            f"{numbers['disagree']:,} of {units.many(numbers['tokens'], 'token')} are learnt by one route and masked by"
+            f"{numbers['disagree']:,} of {units.many(numbers['tokens'], 'token')} are in the loss in one and masked in"
             f" the other, in {numbers['disagree_documents']:,} of {documents}"
         )
     if numbers["unread"] > limits["unread"] * numbers["documents"]:
         return warned(
-            f"of {numbers['unread']:,} of {documents} the independent route cannot say who wrote the tokens",
-            "Look at the rows shown: their ids are not those that their template and tokenizer give.",
+            f"of {numbers['unread']:,} of {documents} the independent derivation cannot assign a role to the tokens",
+            "Check the rows shown: template and tokenizer give other ids.",
         )
-    return passed(f"both routes agree on {units.many(numbers['tokens'], 'token')} of {documents}")
+    return passed(f"both derivations agree on {units.many(numbers['tokens'], 'token')} of {documents}")

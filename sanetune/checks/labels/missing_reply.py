@@ -39,12 +39,12 @@ from sanetune.finding import Judgement, Measurement, failed, passed
 FIX = "none"
 DEPENDS_ON = ("rows",)
 
-LIMITS = {"tokens": Limit(0, "the declared intent learns all of them")}
+LIMITS = {"tokens": Limit(0, "the configuration puts all of them into the loss")}
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     if run_settings.data.loss_on == "all":
-        raise NotApplicableError("labels are not held against turns where every token is learnt (data.loss_on: all)")
+        raise NotApplicableError("every token is in the loss (data.loss_on: all)")
     numbers = {
         "missing": batch_stats.total("missing_reply"),
         "learnt": sum(side.learnt_by["assistant"] for side in batch_stats.sides),
@@ -56,8 +56,8 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     missing, learnt = measured.numbers["missing"], measured.numbers["learnt"]
     if missing <= limits["tokens"]:
-        return passed(f"all {units.many(learnt, 'token')} of the answers to learn are learnt")
+        return passed(f"all {units.many(learnt, 'token')} of the answers are in the loss")
     whole = missing + learnt
     return failed(
-        f"{units.many(missing, 'token')} of {whole:,} in the answers are not learnt ({units.share(missing / whole)})"
+        f"{units.many(missing, 'token')} of {whole:,} in the answers are masked ({units.share(missing / whole)})"
     )

@@ -55,12 +55,12 @@ def measure(batch_stats: BatchStats) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     blank, documents = measured.numbers["blank"], measured.numbers["documents"]
     if not measured.numbers["splits"]["train"]["documents"]:
-        return failed("there is no row to train on: trainers leave out rows in which every label is masked")
+        return failed("there is no row to train on: trainers drop rows in which every label is masked")
     if not blank:
-        return passed(f"each of {units.many(documents, 'document')} has something to learn")
+        return passed(f"each of {units.many(documents, 'document')} has tokens in the loss")
     where = ", ".join(
         f"{one['blank']:,} in {split}" for split, one in measured.numbers["splits"].items() if one["blank"]
     )
-    what = f"{blank:,} of {units.many(documents, 'document')} have nothing to learn ({where})"
+    what = f"{blank:,} of {units.many(documents, 'document')} have only masked labels ({where})"
     held_out = measured.numbers["splits"].get("validation", {"blank": 0})["blank"]
     return failed(what) if blank > limits["share"] * documents or held_out else warned(what)

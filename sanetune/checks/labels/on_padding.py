@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 FIX = "none"
 DEPENDS_ON = ("rows",)
 
-LIMITS = {"tokens": Limit(0, "padding holds nothing to learn, and an end token is no padding")}
+LIMITS = {"tokens": Limit(0, "padding belongs to no answer, and an end token is not padding")}
 
 
 def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase, stop_tokens: frozenset[int]) -> Measurement:
@@ -58,10 +58,10 @@ def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase, stop_to
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     numbers = measured.numbers
     if numbers["learnt"] > limits["tokens"]:
-        return failed(f"{numbers['learnt']:,} of {units.many(numbers['padding'], 'token')} of padding are learnt")
+        return failed(f"{numbers['learnt']:,} of {units.many(numbers['padding'], 'token')} of padding are in the loss")
     if numbers["pad_ends_turns"] and numbers["ends_masked"]:
         return failed(
-            f"{numbers['ends_masked']:,} of {units.many(numbers['turns'], 'turn')} have their end masked,"
-            f" and the pad token {numbers['pad_token']} is a token that ends turns"
+            f"{numbers['ends_masked']:,} of {units.many(numbers['turns'], 'turn')} have a masked end token,"
+            f" and the pad token {numbers['pad_token']} also ends turns"
         )
-    return passed(f"none of {units.many(numbers['padding'], 'token')} of padding is learnt")
+    return passed(f"none of {units.many(numbers['padding'], 'token')} of padding is in the loss")

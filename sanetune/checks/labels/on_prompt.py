@@ -56,12 +56,12 @@ DEPENDS_ON = ("rows",)
 
 PROMPT = ("system", "user", "tool")
 
-LIMITS = {"tokens": Limit(0, "the declared intent learns none of them")}
+LIMITS = {"tokens": Limit(0, "the configuration puts none of them into the loss")}
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     if run_settings.data.loss_on == "all":
-        raise NotApplicableError("learning every token is declared (data.loss_on: all)")
+        raise NotApplicableError("every token is in the loss (data.loss_on: all)")
     learnt = {role: sum(side.learnt_by[role] for side in batch_stats.sides) for role in PROMPT}
     masked = {role: sum(side.masked_by[role] for side in batch_stats.sides) for role in PROMPT}
     numbers = {"learnt": learnt, "masked": masked, "loss_tokens": batch_stats.total("learnt")}
@@ -72,10 +72,12 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     learnt, masked = measured.numbers["learnt"], measured.numbers["masked"]
     total = sum(learnt.values())
     if total <= limits["tokens"]:
-        return passed(f"none of {units.many(sum(masked.values()), 'token')} of user, system and tool turns is learnt")
+        return passed(
+            f"none of {units.many(sum(masked.values()), 'token')} of user, system and tool turns is in the loss"
+        )
     listed = ", ".join(f"{role} {count:,} of {count + masked[role]:,}" for role, count in learnt.items() if count)
     share = total / max(1, measured.numbers["loss_tokens"])
     return failed(
-        f"{units.many(total, 'token')} of prompts are learnt ({listed}): {units.share(share)} of all that is learnt",
+        f"{units.many(total, 'token')} of prompts are in the loss ({listed}): {units.share(share)} of the loss",
         fix={"data.loss_on": "assistant"},
     )

@@ -50,7 +50,7 @@ LIMITS = {
 def measure(batch_stats: BatchStats) -> Measurement:
     side = batch_stats.train
     if not side.learnt:
-        raise NotApplicableError("nothing at all is learnt: see labels-none")
+        raise NotApplicableError("no token is in the loss: see labels-none")
     per = side.learnt / max(1, side.documents)
     return Measurement(
         {"learnt": side.learnt, "tokens": side.tokens, "share": side.learnt / side.tokens, "per_document": per}
@@ -60,7 +60,7 @@ def measure(batch_stats: BatchStats) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     numbers = measured.numbers
     what = (
-        f"{units.share(numbers['share'])} of {units.count(numbers['tokens'])} tokens are learnt,"
+        f"{units.share(numbers['share'])} of {units.count(numbers['tokens'])} tokens are in the loss,"
         f" {numbers['per_document']:,.0f} per document"
     )
     return warned(what) if numbers["share"] < limits["share"] else passed(what)

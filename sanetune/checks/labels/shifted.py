@@ -45,9 +45,11 @@ def measure(batch_stats: BatchStats) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     numbers = measured.numbers
     if numbers["changed"] <= limits["tokens"]:
-        return passed(f"all {units.many(numbers['learnt'], 'label')} equal the input at their place")
+        return passed(f"all {units.many(numbers['learnt'], 'label')} equal the input at their position")
     labels = units.many(numbers["learnt"], "label")
-    what = f"{numbers['changed']:,} of {labels} are another id than the input at their place"
+    what = f"{numbers['changed']:,} of {labels} differ from the input at their position"
     if numbers["shifted"]:
-        what += f"; in {numbers['shifted']:,} of {units.many(numbers['documents'], 'document')} they are a neighbour's"
+        what += (
+            f"; in {numbers['shifted']:,} of {units.many(numbers['documents'], 'document')} they equal a neighbour's"
+        )
     return failed(what)

@@ -2,7 +2,7 @@
 
 ## What it does
 Forecasts hours and dollars of the whole run from the measured steps of the trial: steps, evaluations and checkpoint
-saves, for the fastest and the slowest stretch of the trial.
+saves, for the fastest and the slowest part of the trial.
 
 ## Why is this bad?
 A run that is stopped when the money is spent ends in the middle of its schedule and has to be paid for again.
@@ -51,7 +51,7 @@ LIMITS = {
     "share": Limit(1.0, "the budget is the user's own number"),
     "padding": Limit(0.2, "below a fifth, packing saves less than the forecast may be wrong by"),
     "epochs": Limit(1.0, "fewer are not proposed: a run that sees only a part of its rows is the user's to decide on"),
-    "looks": Limit(0.2, "a look at the validation rows at every tenth of a run usually takes a few percent of it"),
+    "looks": Limit(0.2, "an evaluation at every tenth of a run usually takes a few percent of it"),
 }
 
 

@@ -80,7 +80,7 @@ def measure(forecast: Forecast, throughput: Throughput) -> Measurement:
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
-    """Slow alone is no finding: on a small model the overhead of each step weighs most, and nobody can mend that."""
+    """Slow alone is no finding: on a small model the overhead of each step weighs most, which nobody can change."""
     n = measured.numbers
     reasons, todo, fix = _reasons(n, limits)
     what = _speed(n)

@@ -68,7 +68,7 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     limit = limits["rounded"] if n["sixteen_bits"] else limits["exact"]
     few, many = n["tokens"]
     what = (
-        f"The engine's gradient over micro-batches of {few:,} and {many:,} learnt tokens differs by"
+        f"The engine's gradient over micro-batches of {few:,} and {many:,} tokens in the loss differs by"
         f" {n['difference']:.2g} (relative) from that of the mean over all of them"
     )
     return failed(what) if n["difference"] > limit else passed(what)

@@ -21,7 +21,7 @@ model:
 ```
 
 ## Use instead
-Look at the answers shown. A high loss points to weights and optimizer; a low loss without the answers points to
+Read the answers shown. A high loss points to weights and optimizer; a low loss without the answers points to
 template, end token or generation settings.
 
 ```yaml
@@ -94,7 +94,7 @@ def _witness(reply: RecitedReply) -> Witness:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     what = (
-        f"{units.many(n['examples'], 'example')} ({n['loss_tokens']:,} learnt tokens) go from a loss of"
+        f"{units.many(n['examples'], 'example')} ({n['loss_tokens']:,} tokens in the loss) go from a loss of"
         f" {n['start_loss']:.3g} to {n['loss']:.3g} in {units.many(n['steps'], 'step')} at {units.lr(n['rate'])}"
     )
     planned = (
@@ -120,7 +120,7 @@ def _on_tokens(n: dict[str, Any], what: str, limits: Limits) -> Judgement:
     named = ", ".join(f"{one['token']!r} ({one['count']:,} times, {one['loss']:.2g})" for one in n["stuck"][:6])
     more = f" and {n['stuck_tokens'] - 6:,} more" if n["stuck_tokens"] > 6 else ""
     text = (
-        f"{what}: all that is left of it stands on {units.many(n['stuck_tokens'], 'token')} of the vocabulary,"
+        f"{what}: all that is left of it is on {units.many(n['stuck_tokens'], 'token')} of the vocabulary,"
         f" {named}{more}; elsewhere it is {n['elsewhere']:.3g}"
     )
     fix, todo = {}, ""

@@ -17,7 +17,7 @@ rows = zip(sorted(prompts), answers)
 ```
 
 ## Use instead
-Join prompts and answers again by their key, and look at the rows shown.
+Join prompts and answers again by their key, and read the rows shown.
 
 ```python
 rows = ((prompts[key], answers[key]) for key in prompts)
@@ -42,7 +42,7 @@ FIX = "none"
 
 LIMITS = {
     "words_t": Limit(2.5, "standard errors; over six real data sets whole ones have 3 to 174, shuffled ones below 1.2"),
-    "model_t": Limit(3.0, "standard errors; below 3 a gain may be chance (one in 700 for one look)"),
+    "model_t": Limit(3.0, "standard errors; below 3 a gain may be chance (one in 700 for one test)"),
     "rows": Limit(50, "of fewer rows the words cannot tell"),
     "different": Limit(
         0.5,

@@ -59,7 +59,7 @@ def measure(start_loss: StartLoss) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     what = (
-        f"The loss on {units.many(n['tokens'], 'learnt token')} is {n['loss']:.2f} before training;"
+        f"The loss on {units.many(n['tokens'], 'token')} is {n['loss']:.2f} before training;"
         f" guessing among {n['vocabulary']:,} tokens costs {n['guessing']:.2f}"
     )
     if not math.isfinite(n["loss"]) or n["ratio"] >= limits["fail"]:

@@ -38,7 +38,7 @@ FIX = "sometimes"
 DEPENDS_ON = ("rows", "batches")
 
 LIMITS = {
-    "warn": Limit(0.01, "one row in a hundred: losing fewer does not change what is learnt"),
+    "warn": Limit(0.01, "one row in a hundred: losing fewer hardly changes the result"),
     "fail": Limit(0.25, "a quarter of the rows: what is trained on is no longer the data that was given"),
     "longest": Limit(4096, "tokens that are proposed at most, as for an unset max_length: memory grows with it"),
 }
@@ -64,9 +64,9 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     numbers = measured.numbers
     given = units.many(numbers["given"], "row")
     if not numbers["rows"]:
-        return passed(f"none of {given} is dropped or cut")
+        return passed(f"none of {given} is dropped or truncated")
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in numbers["reasons"].items())
-    what = f"{numbers['rows']:,} of {given} are lost or cut ({units.share(numbers['share'])}): {reasons}"
+    what = f"{numbers['rows']:,} of {given} are dropped or truncated ({units.share(numbers['share'])}): {reasons}"
     if numbers["tokens"]:
         what += f"; {units.many(numbers['tokens'], 'token')} with them"
     if numbers["share"] > limits["fail"]:

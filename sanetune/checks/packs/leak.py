@@ -2,7 +2,7 @@
 
 ## What it does
 Compares the loss of every trained token in up to twelve packed documents, as the engine packs them, with the loss of
-the same document alone. The first document of a pack is left out: nothing stands before it.
+the same document alone. The first document of a pack is left out: nothing precedes it.
 
 ## Why is this bad?
 A document that attends to the one before it learns from a context that inference never gives. The training loss looks

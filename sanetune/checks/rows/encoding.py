@@ -59,10 +59,10 @@ LIMITS = {
 
 SHOWN = 5
 WINDOW = 200
-"""Characters around a suspicious place that ftfy looks at: a text of a megabyte is not mended as a whole."""
+"""Characters around a suspicious place that ftfy gets: a text of a megabyte is not repaired as a whole."""
 
 TRIES = 20
-"""Suspicious places of one text that are looked at before it counts as sound."""
+"""Suspicious places of one text that are read before it counts as sound."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -174,5 +174,5 @@ def _texts(conversation: Conversation) -> Iterator[tuple[int, str]]:
 
 def _note(kind: str, found: str) -> str:
     if kind == "mojibake":
-        return "mojibake; beside it the same, mended"
+        return "mojibake; beside it the same, repaired"
     return f"{KINDS[kind]}: U+{ord(found[0]):04X}"

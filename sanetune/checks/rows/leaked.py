@@ -104,14 +104,14 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     looked = f"{units.many(rows, 'validation row')} against {units.many(n['train'], 'training row')}"
     also = f" {n['templated']:,} are alike by wording that many rows share." if n["templated"] else ""
     if not sure and not n["near"]:
-        return passed(f"{looked}: none stands in training, exactly, nearly or with its prompt.{also}")
+        return passed(f"{looked}: none is in training, exactly, nearly or with its prompt.{also}")
     parts = [
         f"{n['exact']:,} exactly" if n["exact"] else "",
         f"{n['prompt']:,} with the same prompt and another answer" if n["prompt"] else "",
         f"{n['near']:,} nearly ({units.share(n['alike'])} of the word pairs or more)" if n["near"] else "",
     ]
     all_, share = sure + n["near"], (sure + n["near"]) / rows
-    what = f"{all_:,} of {units.many(rows, 'validation row')} ({units.share(share)}) stand in training: "
+    what = f"{all_:,} of {units.many(rows, 'validation row')} ({units.share(share)}) are also in training: "
     what += f"{', '.join(part for part in parts if part)}.{also}"
     if sure / rows >= limits["exact_fail"] or share >= limits["near_fail"]:
         return failed(what)

@@ -78,7 +78,7 @@ RESERVED = re.compile(
 """RFC 2606's domains, and those that people write for `your own`."""
 
 TRIES = 200
-"""Places of one kind in one answer that are looked at."""
+"""Places of one kind in one answer that are read."""
 
 SHOWN = 5
 
@@ -93,7 +93,7 @@ _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)(?:[A-Za-z0-9-]{1,63}\
 
 
 def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
-    """How many secrets of each kind stand in answers, and in how many rows."""
+    """How many secrets of each kind are in answers, and in how many rows."""
     from sanetune.checks._excerpts import at
 
     counts = dict.fromkeys(KINDS, 0)

@@ -1,4 +1,4 @@
-"""What checks look at of a sample: the text without its thinking, which ones count, and how one is shown."""
+"""What checks read of a sample: the text without its thinking, which ones count, and how one is shown."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from sanetune.text import WORDS_AND_SIGNS
 
 MOST = 1_000
-"""Words of one text that are looked at: the first half of them and the last."""
+"""Words of one text that are compared: the first half of them and the last."""
 
 GRAM = 4
 LONG_WORD = 24

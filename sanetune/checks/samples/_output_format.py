@@ -23,7 +23,7 @@ WIDEST_BAND = 8
 """Lengths of which the longest is more than so many times the shortest are no band."""
 
 COMMON, FEWEST_COMMON, FEWEST_WORDS, FEWEST_TEXTS = 0.1, 5, 8, 15
-"""A common word stands in a tenth of the answers. Fewer of them, words of an answer, or answers, tell no language."""
+"""A common word is in a tenth of the answers. Fewer of them, words of an answer, or answers, tell no language."""
 LEAST_COVERED = 0.2
 
 MOST_DIFFERENT = 20
@@ -150,7 +150,7 @@ def _lines(answers: Sequence[str], shared: float) -> list[OutputFormat]:
     for start, count in _most(counts, 8):
         if count < shared * len(answers):
             break
-        if start[0] in "{[":  # JSON is looked at as such
+        if start[0] in "{[":  # JSON is parsed as such
             continue
         has = _line_test(start)
         found.append(_form(answers, f"has a line that begins with {_shown(start)}", has, whole=True))

@@ -1,4 +1,5 @@
-"""What a few samples say about a share: its bounds, and whether it fell between two looks at the same samples."""
+"""What a few samples say about a share: its bounds, and whether it fell between two measurements of the same
+samples."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ def bounds(ones: int, total: int, z: float = Z) -> tuple[float, float]:
 
 
 def rarer(pairs: Iterable[tuple[bool, bool]]) -> bool:
-    """Whether something became rarer between two looks at each sample (before, after), more than chance would have it.
+    """Whether something became rarer between two measurements of each sample (before, after), more than chance would
+    have it.
 
     The exact sign test of McNemar (Psychometrika 12, 1947): of the samples that changed, how many lost it.
     """

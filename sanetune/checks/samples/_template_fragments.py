@@ -15,7 +15,7 @@ _MARKS = re.compile(
     r"|^(?:user|assistant|system)[ \t]*$",
     re.MULTILINE | re.IGNORECASE,
 )
-"""How templates of well-known models write a turn's borders, each where it stands in such a template."""
+"""How templates of well-known models write a turn's borders, each as in such a template."""
 
 
 def debris(raw: str, specials: Sequence[str], known: str) -> str:
@@ -32,14 +32,14 @@ def debris(raw: str, specials: Sequence[str], known: str) -> str:
 
 def telling(samples: Samples, tokenizer: object) -> tuple[str, ...]:
     """Special tokens that have no business in an answer. The unknown token stands for letters that the tokenizer lacks:
-    tokens-unknown looks at it."""
+    tokens-unknown reports it."""
     unknown = getattr(tokenizer, "unk_token", None)
     others = [getattr(tokenizer, name, None) for name in ("bos_token", "eos_token", "pad_token")]
     return tuple(one for one in samples.special_tokens if one != unknown or one in others)
 
 
 def in_turns(samples: Samples, template: object, most: int = 8) -> str:
-    """What the template itself writes between the prompt and the answer's last word: pieces in it are no debris.
+    """What the template itself writes between the prompt and the answer's last word: these are no template fragments.
 
     Templates of models that think or answer through channels write marks there.
     """

@@ -50,7 +50,9 @@ KINDS = {
 }
 
 LIMITS = {
-    "fail": Limit(0.5, "most answers; on stories260k after 200 steps at good and at hot rates 0 of 20 are such"),
+    "fail": Limit(
+        0.5, "most answers; on stories260k after 200 steps at good and at high learning rates 0 of 20 are such"
+    ),
     "fail_hard": Limit(0.2, "emptiness and template pieces are no clumsiness: a weak model has none of them"),
     "warn": Limit(0.1, "a greedy answer of a small model loops now and then"),
     "warn_hard": Limit(0.05, "3 of 20; one alone may be chance"),
@@ -120,7 +122,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _grade(n: dict[str, Any], kind: str, limits: Limits) -> int:
-    """0 pass, 1 warn, 2 fail. What is clearly rarer than in the base's answers is being mended; loops of a few answers,
+    """0 pass, 1 warn, 2 fail. What is clearly rarer than in the base's answers is improving; loops of a few answers,
     as a weak base has them too, are none of the run's doing unless they have become clearly more."""
     hard = "_hard" if kind in ("empty", "debris") else ""
     at_least = n[f"{kind}_at_least"]
@@ -162,7 +164,7 @@ def _loops(answer: Answer, usual: float, limits: Limits) -> str:
     if share >= max(limits["loop"], usual + limits["above"]):
         return f"{share:.0%} of its four-word runs stood in it before"
     if not answer.ended:
-        # The last word may be cut in two.
+        # The last word may be split.
         length, period = max(tail(found), tail(found[:-1]))
         if length >= max(shortest, len(found) * (usual + limits["above"])):
             return f"ends in one phrase of {period} {'word' if period == 1 else 'words'} for {length} words"

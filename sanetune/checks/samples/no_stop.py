@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 FIX = "none"
 
 LIMITS = {
-    "fail": Limit(0.5, "most answers; of stories260k's after 200 steps, at a good rate and at a hot one, 0 of 20"),
+    "fail": Limit(
+        0.5, "most answers; of stories260k's after 200 steps, at a good learning rate and at a high one, 0 of 20"
+    ),
     "warn": Limit(0.1, "more than a few loops of a small model; on the demo 0 of 20"),
     "lost": Limit(0.25, "answers that the base ended and the tuned model does not: nothing should make these more"),
     "fewest_steps": Limit(50, "of a shorter trial it cannot be asked that it has taught the end"),
@@ -99,8 +101,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if most and n["steps"] >= limits["fewest_steps"] and not n["improved"]:
         return failed(what)
     if n["improved"] and n["open_at_least"] > limits["warn"]:
-        return warned(f"{what}, so that it is being learnt")
-    # Fewer than the base's, and not most: the end is being learnt.
+        return warned(f"{what}, so the model is learning to stop")
+    # Fewer than the base's, and not most: the model is learning to stop.
     some = n["open_at_least"] > limits["warn"] and n["open"] >= n["base_open"]
     return warned(what) if most or some else passed(what)
 
@@ -140,4 +142,4 @@ def _ended(n: dict[str, Any]) -> str:
 def _note(sample: Sample, specials: tuple[str, ...]) -> str:
     if mark := _closing(sample, specials):
         return f"{sample.tuned.tokens:,} tokens; goes on behind {mark}"
-    return f"{sample.tuned.tokens:,} tokens, cut off" + ("; the base ended by itself" if sample.base.ended else "")
+    return f"{sample.tuned.tokens:,} tokens, truncated" + ("; the base ended by itself" if sample.base.ended else "")

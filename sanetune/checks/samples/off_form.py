@@ -53,7 +53,7 @@ SHOWN_FORMS = 3
 
 LIMITS = {
     "fail": Limit(0.5, "most answers; the demo's lack none of theirs after 200 steps, stories260k's on alpaca neither"),
-    "warn": Limit(0.25, "a form is learnt bit by bit, and small models slip"),
+    "warn": Limit(0.25, "a format is learned bit by bit, and small models slip"),
     "fewest_steps": Limit(50, "after fewer steps the answers are still the base's"),
     "shared": Limit(0.95, "ours: a form is what so many of the training answers have"),
     "fewest_answers": Limit(30, "ours: of fewer training answers no form is read"),

@@ -3,7 +3,7 @@
 ## What it does
 Compares the greedy answers of the base and the tuned model to the same prompts (equal, or at least 90 % of their
 words in the same order, and clearly more than answers to different prompts), among the prompts that the base model
-does not answer as the data do; and looks at the validation loss of the trial.
+does not answer as the data do; and reads the validation loss of the trial.
 
 ## Why is this bad?
 Two hundred steps at a sound learning rate change greedy answers. If they stay the same, the rest of the run will not
@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 FIX = "none"
 
 LIMITS = {
-    "fail": Limit(0.5, "most answers; on stories260k even a hundredth of the best rate leaves 0 of 20 as they were"),
+    "fail": Limit(
+        0.5, "most answers; on stories260k even a hundredth of the best learning rate leaves 0 of 20 as they were"
+    ),
     "warn": Limit(0.25, "one-word answers stay as they were now and then"),
     "fewest_steps": Limit(50, "a few steps of warm-up may change nothing"),
     "alike": Limit(
@@ -136,6 +138,6 @@ def _knows(counted: list[Sample]) -> float:
 
 
 def _losses(curve: Curve) -> tuple[Any, Any]:
-    """The first and the last look at held-out rows; (None, None) where there are not two."""
+    """The first and the last evaluation of validation rows; (None, None) where there are not two."""
     looks = [look.loss for look in curve.validation or curve.fixed_batch if math.isfinite(look.loss)]
     return (looks[0], looks[-1]) if len(looks) > 1 else (None, None)

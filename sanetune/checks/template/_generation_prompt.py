@@ -1,4 +1,4 @@
-"""The prompt that inference gives before a reply, held against the text that is trained up to that reply."""
+"""The prompt that inference gives before a reply, compared with the text that is trained up to that reply."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Fit(StrEnum):
     CONTINUED = "continued"
     """After a tool's answer no header is given, and the training text has it (the model goes on with its turn)."""
     HEADLESS = "headless"
-    """The template gives no generation prompt, and something stands before the reply."""
+    """The template gives no generation prompt, and something precedes the reply."""
     HEADER = "header"
-    """The generation prompt is not what stands before the trained reply."""
+    """The generation prompt differs from what precedes the trained reply."""
     HISTORY = "history"
-    """What stands before the turn is another text at inference."""
+    """What precedes the turn is another text at inference."""
     RETOLD = "retold"
     """The same, in the middle of calls and answers of tools, which the template tells otherwise once they are over."""
     REFUSED = "refused"
@@ -54,7 +54,7 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One assistant turn: how its prompt fits, and both texts where they part, with what stands before."""
+    """One assistant turn: how its prompt fits, and both texts where they part, with what precedes."""
 
     message: int
     fit: Fit
@@ -72,7 +72,7 @@ class Prompter:
         self._lone: str | None = None
 
     def text(self, conversation: Conversation, count: int | None = None, *, prompted: bool = False) -> str:
-        """The first ``count`` messages (open: all) as text. Dates stand still: a template that prints today's is no
+        """The first ``count`` messages (default: all) as text. Dates are fixed: a template that prints today's is no
         other template tomorrow."""
         messages = conversation.messages[:count]
         return self._render(messages, conversation, prompted)

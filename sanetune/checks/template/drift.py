@@ -57,13 +57,13 @@ BUDGET = 20_000
 
 WORDS = {
     "headless": "the template gives no generation prompt, and writes a header before the trained reply",
-    "header": "the generation prompt is not what stands before the trained reply",
-    "history": "what stands before the turn renders to another text at inference",
+    "header": "the generation prompt differs from what precedes the trained reply",
+    "history": "what precedes the turn renders to another text at inference",
     "refused": "the template cannot render the messages before the trained reply",
     "unsteady": "the same conversation renders to another text each time",
     "retold": "earlier calls and answers of tools render to another text at inference",
     "silent": "the prompt opens thinking that the trained turn does not have",
-    "forgetful": "reasoning of earlier turns stands in one of the two only",
+    "forgetful": "reasoning of earlier turns is in one of the two only",
     "continued": "no header is given after a tool's answer",
 }
 """How a prompt may stand to the training text, worst first; the last three are what templates do on purpose."""
@@ -110,7 +110,7 @@ def _measured(
                 shown.append((conversation, one))
     saved_fault = _saved(saved_template, template, kinds, prompter)
     if not fits and not saved_fault:
-        raise NotApplicableError("no reply of this data stands in what the template renders")
+        raise NotApplicableError("no reply of this data is in the rendered text")
     numbers: dict[str, Any] = {
         "kinds": len(kinds.kinds),
         "kinds_left_out": kinds.left_out,

@@ -72,7 +72,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     lost: list[dict[str, Any]] = m.numbers["lost"]
     chats = m.numbers["conversations"]
     if not lost:
-        return passed(f"{chats:,} conversations: every text stands in what the template renders.")
+        return passed(f"{chats:,} conversations: every text is in the rendered text.")
     parts = [_words(one) for one in lost]
     listed = "; ".join(parts[:3]) + (f"; and {len(parts) - 3} more" if len(parts) > 3 else "")
     what = f"The template leaves out {listed}."

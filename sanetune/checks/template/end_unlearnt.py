@@ -84,13 +84,15 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     foreign = ", ".join(list(n["foreign_ends"])[:3])
     faults = [
         (n["without_end"], "have no end token at all"),
-        (n["end_masked"], "have an end token that is not learnt"),
+        (n["end_masked"], "have an end token that is masked"),
         (n["not_a_stop"], f"end with {foreign}, at which generation will not stop (it stops at: {stops})"),
     ]
     found = [(count, words) for count, words in faults if count]
     if not found:
         ends = ", ".join(f"{name} ({units.share(count / turns)})" for name, count in list(n["ends"].items())[:3])
-        return passed(f"{turns:,} trained turns: each learns its end, and generation stops there: {ends or stops}.")
+        return passed(
+            f"{turns:,} trained turns: each has its end token in the loss, and generation stops there: {ends or stops}."
+        )
     listed = "; ".join(f"{count:,} ({units.share(count / turns)}) {words}" for count, words in found)
     what = f"Of {turns:,} trained turns {listed}."
     worst = max(count for count, _ in found) / turns

@@ -64,9 +64,9 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     documents, cut, length, context = n["documents"], n["cut"], n["max_length"], n["context"]
-    at = f"max_length {length:,}" if length else "the cut"
+    at = f"max_length {length:,}" if length else "the limit"
     if not cut:
-        return passed(f"{documents:,} documents: {at} cuts no answer.")
+        return passed(f"{documents:,} documents: {at} truncates no answer.")
     share = cut / max(documents, 1)
     what = f"{cut:,} of {documents:,} documents ({units.share(share)}) stop inside an answer, at {at}."
     todo = "Shorten these rows, or drop them whole (`data.overlong: drop`)."

@@ -150,7 +150,7 @@ class _Reader:
         self._note_end(conversation)
 
     def _literals(self, conversation: Conversation) -> tuple[str, list[tuple[int, int]]]:
-        """The text, and the stretches of it that the template wrote."""
+        """The text, and the spans that the template wrote."""
         from sanetune.data.masking.markers import Marker
 
         marker = Marker()

@@ -30,7 +30,7 @@ def test_answers_that_all_run_to_the_limit_fail_with_the_numbers() -> None:
     first = measured.witnesses[0]
     assert first.text.startswith("asked: Which capital? (0)\ntuned: The most famous lake")
     assert "in the data: The most famous" in first.text
-    assert first.beside.startswith("base: The man smiled") and first.note == "120 tokens, cut off"
+    assert first.beside.startswith("base: The man smiled") and first.note == "120 tokens, truncated"
     assert first.split == "validation" and first.example == 0
 
 
@@ -50,7 +50,7 @@ def test_a_few_loops_are_no_fault_most_are(open_ones: int, verdict: str) -> None
 
 def test_an_end_that_is_being_learnt_only_warns_and_says_so() -> None:
     _, judgement = found(sampled(mixed([cut(GOES_ON)] * 14, 20)))
-    assert judgement.verdict is Verdict.WARN and "so that it is being learnt" in judgement.message
+    assert judgement.verdict is Verdict.WARN and "so the model is learning to stop" in judgement.message
 
 
 def test_an_end_that_was_lost_fails_below_half() -> None:

@@ -60,16 +60,19 @@ BROKEN = {
     ),
     "another role word": (
         CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|im_start|>model\\n' }}"),
-        "is not what stands",
+        "differs from what precedes",
     ),
-    "another header": (CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|assistant|>' }}"), "is not what stands"),
+    "another header": (
+        CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|assistant|>' }}"),
+        "differs from what precedes",
+    ),
     "another space": (
         CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|im_start|>assistant ' }}"),
-        "is not what stands",
+        "differs from what precedes",
     ),
     "an unknown tag": (
         CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|im_start|>assistant\\n<answer>\\n' }}"),
-        "is not what stands",
+        "differs from what precedes",
     ),
     "the last user unlike the others": (
         CHATML.replace("message.content", "message.content ~ ('!' if loop.last else '')"),
@@ -77,11 +80,11 @@ BROKEN = {
     ),
     "the last reply under another header": (
         CHATML.replace("message.role +", "('final' if loop.last and message.role == 'assistant' else message.role) +"),
-        "is not what stands",
+        "differs from what precedes",
     ),
     "no end after the last message": (
         CHATML.replace("'<|im_end|>\\n'", "('' if loop.last else '<|im_end|>\\n')"),
-        "is not what stands",
+        "differs from what precedes",
     ),
     "the number of messages in front": ("{{ messages|length }}" + CHATML, "another text"),
     "no prompt at all": (

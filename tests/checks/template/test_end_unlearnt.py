@@ -25,7 +25,7 @@ def test_ends_that_are_learnt_and_stop_pass() -> None:
     ("counters", "words"),
     [
         ({"turns_without_end": 40}, "40 (40 %) have no end token"),
-        ({"turns_end_masked": 100}, "100 (100 %) have an end token that is not learnt"),
+        ({"turns_end_masked": 100}, "100 (100 %) have an end token that is masked"),
         ({"ends": Counter({4: 90, 2: 10})}, "90 (90 %) end with <|im_end|>, at which generation will not stop"),
     ],
 )
