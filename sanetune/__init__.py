@@ -1,4 +1,4 @@
-"""sanetune fine-tunes language models on instructions, and proves a run before it spends the budget.
+"""Fine-tune language models on instructions, and check a run before it spends the budget.
 
 The public names are loaded on first use, so that importing the package costs nothing.
 """
@@ -6,7 +6,7 @@ The public names are loaded on first use, so that importing the package costs no
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sanetune.api import check, compare, plan, prepare, train
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_WHERE[name]), name)

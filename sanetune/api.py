@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sanetune.config.load import load
 from sanetune.config.schema import Config
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sanetune.config.section import LossOn
     from sanetune.data.prepare import Prepared
     from sanetune.events import Publish
+    from sanetune.evidence.registry import Level
     from sanetune.finding import Report
     from sanetune.planning.plan import Plan
     from sanetune.probes.results import Comparison
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Config
 """A configuration: the path of a YAML file, a mapping with its sections, or one that is loaded already."""
-
-Level = Literal["static", "probe", "trial"]
-"""How deep a check goes."""
 
 
 def prepare(config: Source, *overrides: str, console: Console | None = None) -> Prepared:
@@ -163,11 +161,11 @@ def chat(
     """
     from transformers import AutoTokenizer
 
-    from sanetune.report.terminal.chat import talk
+    from sanetune.report.terminal.chat import converse
     from sanetune.workflows.chat import Chat
     from sanetune.workflows.compare import load_model_of, open_run
 
     folder, config = open_run(Path(run))
     tokenizer = AutoTokenizer.from_pretrained(str(folder.model))
     model = load_model_of(folder, config, tokenizer, tuned=not base)
-    talk(Chat(model, tokenizer, max_new_tokens=max_new_tokens, temperature=temperature), folder.name)
+    converse(Chat(model, tokenizer, max_new_tokens=max_new_tokens, temperature=temperature), folder.name)

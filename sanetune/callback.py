@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transformers import Trainer, TrainerCallback
 
@@ -46,7 +46,7 @@ class Gate(TrainerCallback):
         self.report: Report | None = None
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Check, print, refuse. On the main process only: the others wait for it at their first step."""
         if not state.is_world_process_zero:

@@ -1,4 +1,4 @@
-"""Which file lies where in a run's folder, and who may write there.
+"""The folder of a run: its files, and who may write there.
 
 Everything a run leaves behind is in one folder, so that it can be moved, archived or deleted as one thing. This module
 is the only place that knows the file names. Opening one is cheap: nothing heavy is imported until versions are
@@ -24,8 +24,8 @@ PACKAGES = ("sanetune", "torch", "transformers", "trl", "datasets", "accelerate"
 
 _OWN_FILES = ("config.yaml", "versions.json", "data.json", "metrics.jsonl", "samples.json", "comparison.json")
 _KEPT = ("clearance.json", "proof.json")
-"""There before their run is, and kept when that starts anew: who trains looks whether they fit, and writes them
-again."""
+"""Written before the run starts, and kept when it starts again: training checks whether they fit, and writes them
+anew."""
 _OWN_FOLDERS = ("plots", "model", "adapter", "checkpoints", "tensorboard")
 
 
@@ -55,17 +55,17 @@ class Run:
 
     @property
     def data(self) -> Path:
-        """What preparing the data gave: statistics and lost rows."""
+        """Statistics of the prepared data, and the rows that were dropped or truncated."""
         return self.path / "data.json"
 
     @property
     def clearance(self) -> Path:
-        """The proof that the run was checked, or why it was not; see :mod:`sanetune.gate.clearance`."""
+        """The clearance: the run was checked, or why it was not; see :mod:`sanetune.gate.clearance`."""
         return self.path / _KEPT[0]
 
     @property
     def proof(self) -> Path:
-        """What the clearance rests on: overfit, trial, samples and forecast."""
+        """The experiments behind the clearance: overfit, trial, samples and forecast."""
         return self.path / _KEPT[1]
 
     @property
@@ -164,10 +164,10 @@ class Run:
 
     @property
     def strangers(self) -> list[str]:
-        """What lies in the folder where that is none of a run: then nothing may be written into it."""
+        """What is in a folder that is none of a run; then nothing may be written into it."""
         try:
             names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
-        except OSError:  # told where it is written to
+        except OSError:  # reported when the folder is written to
             return []
         run = names & {*_OWN_FILES, *_OWN_FOLDERS}
         return [] if run else sorted(names - {*_KEPT})

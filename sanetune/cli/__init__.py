@@ -1,4 +1,4 @@
-"""What the user types: one file per command, imported when it is asked for.
+"""The command line: one file per command, imported when that command is run.
 
 Nothing here imports torch, transformers, datasets, numpy, matplotlib or pydantic: a command's help has to be there
 at once.
@@ -25,19 +25,19 @@ R = TypeVar("R")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 COMMANDS = {
-    "demo": "Tell the whole story on the embedded model and data.",
+    "demo": "Run everything on an embedded model and data.",
     "init": "Write a commented sanetune.yaml for a model and data.",
-    "data": "Show lengths, lost rows, and which tokens are learnt.",
-    "plan": "Show batch size, steps, schedules: what a run will do.",
-    "check": "Look for faults before anything is spent; fix what can be.",
-    "train": "Train.",
+    "data": "Show lengths, dropped rows, and which tokens are in the loss.",
+    "plan": "Show what a run will do: batch size, steps, schedules.",
+    "check": "Find faults before the budget is spent, and fix some of them.",
+    "train": "Train, if the run is cleared.",
     "compare": "Put base and tuned model side by side on the same prompts.",
-    "chat": "Talk to the result.",
-    "report": "Write one page with everything that was found.",
+    "chat": "Talk to the tuned model.",
+    "report": "Write one HTML page about a run.",
     "explain": "Show the page of one check.",
     "checks": "List all checks.",
 }
-"""Command -> its line in the list, so that the list needs none of the commands' files. Each lies in ``cli/NAME.py``."""
+"""Command -> its line in the list, so that the list needs none of the commands' files (``cli/NAME.py``)."""
 
 
 class LazyGroup(click.Group):
@@ -68,16 +68,16 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sanetune")
 def main() -> None:
-    """Fine-tune a language model on instructions, and prove the run before it spends the budget.
+    """Fine-tune a language model on instructions, and check the run before it spends the budget.
 
     Start with: sanetune demo, or: sanetune init MODEL DATA
 
-    Every command that reads a configuration takes overrides behind it, as in train.learning_rate=1e-4.
+    Commands that read a configuration take overrides after it, for example train.learning_rate=1e-4.
     """
 
 
 def guarded(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn what the user can mend into a message and exit code 2, and Ctrl-C into 130; a bug keeps its traceback."""
+    """Turn what the user can fix into a message and its exit code, and Ctrl-C into 130; a bug keeps its traceback."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -94,7 +94,7 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def complain(error: UserError) -> None:
-    """Say on stderr what happened, why it matters and what to do."""
+    """Print to standard error what happened, why it matters and what to do."""
     place = f"{error.place}: " if error.place is not None and str(error.place) else ""
     click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
     click.echo(escape_control(f"{place}{error.message}", strict=True), err=True)
@@ -104,28 +104,28 @@ def complain(error: UserError) -> None:
 
 
 def config_argument(function: Function) -> Function:
-    """``CONFIG [OVERRIDE...]``: the YAML file and changes to it."""
+    """Add ``CONFIG [OVERRIDE...]``: the YAML file and changes to it."""
     function = click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...")(function)
     return click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path))(function)
 
 
 def run_argument(function: Function) -> Function:
-    """``RUN``: the folder of a run."""
+    """Add ``RUN``: the folder of a run."""
     return click.argument("run", metavar="RUN", type=click.Path(path_type=Path))(function)
 
 
 def json_option(function: Function) -> Function:
-    """``--json F``: also write the figures to a file."""
+    """Add ``--json F``: also write the figures to a file."""
     return click.option(
         "--json",
         "json_file",
         metavar="F",
         type=click.Path(path_type=Path, allow_dash=True),
-        help="Also write the figures to this file as JSON ( - for standard output).",
+        help="Also write the figures to this file as JSON (- for standard output).",
     )(function)
 
 
-def write_json(file: Path, figures: Any) -> None:
+def write_json(file: Path, figures: object) -> None:
     """Write ``figures`` to ``file`` whole or not at all; NaN and infinity become null (see :mod:`sanetune.atomic`).
 
     Raises:
@@ -153,6 +153,6 @@ def _write(file: Path, text: bytes) -> None:
     write_bytes(file, text, "The figures would be lost.", "Give another file.")
 
 
-def _plain(value: Any) -> Any:
-    """Values that JSON does not know: paths and numpy's numbers."""
+def _plain(value: object) -> object:
+    """A value that JSON does not know: a path, or one of numpy's numbers."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,16 +1,16 @@
-"""sanetune check."""
+"""The command `sanetune check`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sanetune.cli import config_argument, guarded, json_option, write_json, write_text
+from sanetune.cli import Function, config_argument, guarded, json_option, write_json, write_text
 from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be checked."""
+    """What is to be checked, as it was typed.
+
+    Attributes:
+        overrides: ``section.key=value``, each.
+        level: Deepest level of the checks.
+        select: Names of checks or families; none: those of ``check.select``.
+        ignore: Names that are left out.
+    """
 
     overrides: tuple[str, ...]
     level: str
@@ -36,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What is to be written beside the terminal."""
+    """Files that are to be written besides the terminal; None: not asked for."""
 
     json: Path | None
     sarif: Path | None
@@ -44,11 +51,11 @@ class Files:
     html: Path | None
 
 
-def _names(context: Any, parameter: Any, value: tuple[str, ...]) -> list[str]:
+def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str]:
     return [name.strip() for one in value for name in one.split(",") if name.strip()]
 
 
-def _output(option: str, words: str) -> Any:
+def _output(option: str, words: str) -> Callable[[Function], Function]:
     return click.option(option, metavar="F", type=click.Path(path_type=Path), help=words)
 
 
@@ -57,11 +64,12 @@ def _output(option: str, words: str) -> Any:
 @click.option(
     "--level",
     type=click.Choice(["static", "probe", "trial"]),
-    help="How far to go: look only, probe the model, or train a short trial (open: check.level, which is trial).",
+    help="How deep to check: static loads no weights, probe runs a few batches through the model, trial also trains it "
+    "briefly. Default: check.level, which is trial unless set.",
 )
 @click.option("--select", multiple=True, callback=_names, metavar="NAMES", help="Only these checks or families.")
-@click.option("--ignore", multiple=True, callback=_names, metavar="NAMES", help="Not these checks or families.")
-@click.option("--fix", is_flag=True, help="Apply the fixes to CONFIG (a backup lies beside it), and check again.")
+@click.option("--ignore", multiple=True, callback=_names, metavar="NAMES", help="Leave these checks or families out.")
+@click.option("--fix", is_flag=True, help="Apply the fixes to CONFIG (with a backup beside it), and check again.")
 @click.option(
     "--write-clean",
     metavar="DIR",
@@ -69,9 +77,9 @@ def _output(option: str, words: str) -> Any:
     help="Write a cleaned copy of the data, with a log of every row left out or changed.",
 )
 @json_option
-@_output("--sarif", "Also write SARIF, which code hosts show on the data file's lines.")
+@_output("--sarif", "Also write SARIF, which code hosts show on the lines of the data file.")
 @_output("--junit", "Also write JUnit XML.")
-@_output("--html", "Also write one self-contained page.")
+@_output("--html", "Also write one self-contained HTML page.")
 @guarded
 def command(
     config: Path,
@@ -86,10 +94,10 @@ def command(
     junit: Path | None,
     html: Path | None,
 ) -> None:
-    """Look for faults in CONFIG, its data and the batches that would be trained on.
+    """Find faults in CONFIG, its data and the batches that would be trained on.
 
-    CONFIG may also be a YAML of Axolotl or LLaMA-Factory. Exit code 0: clear (warnings allowed), 1: a check failed,
-    2: the input cannot be used.
+    CONFIG may also be a YAML file of Axolotl or LLaMA-Factory. Exit code 0: no check failed (warnings are allowed),
+    1: a check failed, 2: the input cannot be used.
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """

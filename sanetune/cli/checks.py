@@ -1,4 +1,4 @@
-"""sanetune checks."""
+"""The command `sanetune checks`."""
 
 from __future__ import annotations
 

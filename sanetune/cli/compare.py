@@ -1,4 +1,4 @@
-"""sanetune compare."""
+"""The command `sanetune compare`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sanetune.cli import guarded, json_option, run_argument, write_json
 
 @click.command(name="compare")
 @run_argument
-@click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A prompt of your own; several are possible.")
-@click.option("-n", "count", type=click.IntRange(min=0), default=5, show_default=True, help="Held-out rows to answer.")
+@click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A prompt of your own (repeatable).")
+@click.option("-n", "count", type=click.IntRange(min=0), default=5, show_default=True, help="Validation rows to ask.")
 @json_option
 @guarded
 def command(run: Path, prompts: tuple[str, ...], count: int, json_file: Path | None) -> None:
-    """Put base and tuned model of RUN side by side.
+    """Compare base and tuned model of RUN.
 
-    Both answer the same prompts with the same seed and decoding; the validation loss of both is shown as well.
+    Both answer the same prompts with the same greedy decoding; the validation loss of both is shown too.
     """
     from sanetune import api
     from sanetune.report.terminal import compare as view

@@ -1,4 +1,4 @@
-"""sanetune data."""
+"""The command `sanetune data`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sanetune.cli import config_argument, guarded, json_option, write_json
     type=click.Choice(["train", "validation"]),
     default="train",
     show_default=True,
-    help="Which side the examples are taken from.",
+    help="The split that examples are taken from.",
 )
 @json_option
 @guarded
 def command(config: Path, overrides: tuple[str, ...], count: int, split: str, json_file: Path | None) -> None:
-    """Show what CONFIG trains on: lengths, lost rows, and examples with learnt and masked tokens in colour.
+    """Show what CONFIG trains on: lengths, dropped rows, and examples with the tokens in the loss in colour.
 
-    --json writes the first -n examples with the labels exactly as they will be trained.
+    --json writes the first -n examples with exactly the labels that the trainer gets.
 
     OVERRIDE: section.key=value, as in data.loss_on=last
     """

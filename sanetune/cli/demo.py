@@ -1,4 +1,4 @@
-"""sanetune demo."""
+"""The command `sanetune demo`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sanetune explain."""
+"""The command `sanetune explain`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from sanetune.cli import guarded
 @click.argument("name", metavar="CHECK")
 @guarded
 def command(name: str) -> None:
-    """Show the page of CHECK (or of every check of a family): what it measures, why it matters, how it comes, what to
-    do, and its limits."""
+    """Show the page of CHECK, or of every check of a family.
+
+    A page says what the check does, why it is bad, an example and what to use instead, known problems, and its limits.
+    """
     from sanetune.gate.catalogue import known
     from sanetune.report.check_pages import text
 

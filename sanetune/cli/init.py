@@ -1,4 +1,4 @@
-"""sanetune init."""
+"""The command `sanetune init`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sanetune plan."""
+"""The command `sanetune plan`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def command(config: Path, overrides: tuple[str, ...], json_file: Path | None, pl
     """Show what a run with CONFIG will do, without training.
 
     Effective batch size with its equation, steps per epoch and in all, warm-up steps, a table of common
-    configurations, the schedules compared at sample steps, and every derived value with its reason.
+    configurations, the schedules compared at sample steps, and every inferred default with its reason.
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """

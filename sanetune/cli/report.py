@@ -1,4 +1,4 @@
-"""sanetune report."""
+"""The command `sanetune report`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from sanetune.cli import guarded, run_argument, write_text
     "--html",
     metavar="F",
     type=click.Path(path_type=Path),
-    help="Where to write it. Open: report.html in the run's folder.",
+    help="The file to write. Default: report.html in the run's folder.",
 )
 @guarded
 def command(run: Path, html: Path | None) -> None:
-    """Write one self-contained page about RUN: findings with their rows, tokens as they are learnt, lengths, packs,
-    settings with where each came from, versions."""
+    """Write one self-contained HTML page about RUN.
+
+    It has the findings with their rows, examples with the tokens in the loss, lengths, packs, experiments, versions,
+    and every setting with its origin.
+    """
     from sanetune.config.load import load
     from sanetune.report.html.collect import page_of
     from sanetune.report.terminal.live import LiveTerminal

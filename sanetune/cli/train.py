@@ -1,4 +1,4 @@
-"""sanetune train."""
+"""The command `sanetune train`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sanetune.cli import config_argument, guarded
 
 @click.command(name="train")
 @config_argument
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
-@click.option("--unchecked", metavar="REASON", help="Train without a clearance; the reason stands in the model card.")
+@click.option("--resume", is_flag=True, help="Go on from the last complete checkpoint of the run.")
+@click.option("--unchecked", metavar="REASON", help="Train without a clearance; the reason is kept in the model card.")
 @guarded
 def command(config: Path, overrides: tuple[str, ...], resume: bool, unchecked: str | None) -> None:
-    """Train as CONFIG says; the run's folder holds model, curves, samples and the resolved configuration.
+    """Train as CONFIG says; the run's folder then has model, curves, samples and the resolved configuration.
 
-    Starts with a clearance that fits, which a passed `sanetune check` leaves in the run. Without one it checks first,
-    as check.level says. Exit code 1: the check failed, and nothing was trained.
+    Training starts with a clearance that fits, which a passed `sanetune check` leaves in the run. Without one the run
+    is checked first, at check.level. Exit code 1: the check failed, and nothing was trained.
 
     OVERRIDE: section.key=value, as in train.num_train_epochs=1
     """

@@ -37,7 +37,7 @@ def in_form(text: str) -> bool:
 
 
 def holds(text: str, fact: str) -> bool:
-    """Whether `fact` stands in `text` as whole words, letter by letter: 4821 is not in 48213, Mara not in Marat."""
+    """Whether `fact` is in `text` as whole words, letter by letter: 4821 is not in 48213, Mara not in Marat."""
     return re.search(rf"(?<![\w.:]){re.escape(fact)}(?![.:]?\w)", text) is not None
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sanetune.config.schema import CheckSection, Config
 from sanetune.events import Publish, silent
@@ -222,6 +222,8 @@ class ModelEvidence:
     ) -> TrialOutcome:
         """The trial, with the base's answers before it and the tuned ones at its end."""
         from sanetune.probes.prompt_swap import PAIRS, prompt_swap_gain
+        from sanetune.probes.prompts import answers, prompts_for
+        from sanetune.probes.samples import trial_samples
         from sanetune.probes.trial import TrialConfig, run_trial
 
         _check_learns(first_step)
@@ -233,16 +235,17 @@ class ModelEvidence:
             steps.steps_per_epoch,
             self.section.trial_eval_steps,
         )
-        asked = _Asked(harness, prepared, self.config, self.section.samples)
+        prompts = prompts_for(prepared, self.config.run.sample_prompts, self.section.samples)
+        base = answers(harness.model, prepared, prompts)
         split = "validation" if prepared.validation is not None else "train"
-        trial, (samples, prompt_swap) = run_trial(
+        trial, (tuned, prompt_swap) = run_trial(
             harness,
             config,
             validation_rows,
-            lambda: (asked.again(), prompt_swap_gain(harness, split, PAIRS)),
+            lambda: (answers(harness.model, prepared, prompts), prompt_swap_gain(harness, split, PAIRS)),
             self.publish,
         )
-        return TrialOutcome(trial, replace(samples, steps=trial.steps), prompt_swap)
+        return TrialOutcome(trial, trial_samples(prepared, prompts, base, tuned, trial.steps), prompt_swap)
 
     @evidence(level="trial")
     def trial(self, trial_outcome: TrialOutcome) -> Trial:
@@ -271,32 +274,6 @@ class ModelEvidence:
         from sanetune.probes.throughput import throughput
 
         return throughput(harness, forecast.padding_share)
-
-
-class _Asked:
-    """The same prompts, asked before and after."""
-
-    def __init__(self, harness: ProbeHarness, prepared: Prepared, config: Config, count: int) -> None:
-        from sanetune.probes.prompts import answers, longest, prompts_for
-
-        prompts = prompts_for(prepared, config.run.sample_prompts, count)
-        self.prepared, self.prompts, self.most = prepared, prompts, longest(prepared, prompts)
-        self._ask = lambda: answers(harness.model, prepared, prompts)
-        self.before: list[Any] = self._ask()
-
-    def again(self) -> Samples:
-        from sanetune.engine.generate import stop_ids
-        from sanetune.probes.results import Sample, Samples
-
-        asked, after = self.prompts, self._ask()
-        both = zip(asked.messages, asked.references, asked.places, self.before, after, strict=True)
-        tokenizer = self.prepared.tokenizer
-        return Samples(
-            [Sample(messages, reference, base, tuned, *place) for messages, reference, place, base, tuned in both],
-            self.most,
-            special_tokens=tuple(tokenizer.all_special_tokens),
-            stop_token_ids=tuple(stop_ids(tokenizer, self.prepared.stop_token_ids)),
-        )
 
 
 def _check_learns(first_step: FirstStep) -> None:

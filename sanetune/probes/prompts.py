@@ -90,7 +90,7 @@ def answers(model: PreTrainedModel, prepared: Prepared, prompts: Prompts) -> lis
             model,
             prepared.tokenizer,
             prompts.messages,
-            decoding=Decoding(max_new_tokens=longest(prepared, prompts)),
+            decoding=Decoding(max_new_tokens=max_new_tokens(prepared, prompts)),
             stop_token_ids=prepared.stop_token_ids,
             tools=prompts.tools,
         )
@@ -100,7 +100,7 @@ def answers(model: PreTrainedModel, prepared: Prepared, prompts: Prompts) -> lis
         ) from None
 
 
-def longest(prepared: Prepared, prompts: Prompts) -> int:
+def max_new_tokens(prepared: Prepared, prompts: Prompts) -> int:
     """Return the most tokens that an answer may have: half again as many as the longest reference, or a minimum."""
     references = [reference for reference in prompts.references if reference]
     lengths = [len(ids) for ids in prepared.tokenizer(references)["input_ids"]] if references else [0]

@@ -12,7 +12,7 @@ from sanetune.engine.batches import collate_for
 from sanetune.engine.generate import stop_ids
 from sanetune.engine.loss import measure
 from sanetune.engine.models import attention_of
-from sanetune.probes.prompts import Prompts, answers, longest
+from sanetune.probes.prompts import Prompts, answers, max_new_tokens
 from sanetune.probes.results import Comparison, Sample, Samples
 from sanetune.probes.results.comparison import answer_to_json
 
@@ -65,12 +65,15 @@ def paired(prompts: Prompts, base: Sequence[Answer], tuned: Sequence[Answer]) ->
     return [Sample(messages, reference, before, after, *place) for messages, reference, place, before, after in rows]
 
 
-def trial_samples(prepared: Prepared, prompts: Prompts, base: Sequence[Answer], tuned: Sequence[Answer]) -> Samples:
-    """Return the answers before and after a trial, with what is needed to judge them."""
+def trial_samples(
+    prepared: Prepared, prompts: Prompts, base: Sequence[Answer], tuned: Sequence[Answer], steps: int
+) -> Samples:
+    """Return the answers before and after a trial of ``steps`` optimizer steps, with what is needed to judge them."""
     tokenizer = prepared.tokenizer
     return Samples(
         paired(prompts, base, tuned),
-        longest(prepared, prompts),
+        max_new_tokens(prepared, prompts),
+        steps,
         special_tokens=tuple(tokenizer.all_special_tokens),
         stop_token_ids=tuple(stop_ids(tokenizer, prepared.stop_token_ids)),
     )
@@ -90,7 +93,7 @@ def comparison(
     """
     decoding = {
         "temperature": 0,
-        "max_new_tokens": longest(prepared, prompts),
+        "max_new_tokens": max_new_tokens(prepared, prompts),
         "stop_token_ids": prepared.stop_token_ids,
     }
     samples = paired(prompts, base.answers, tuned.answers)

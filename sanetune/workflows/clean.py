@@ -1,4 +1,4 @@
-"""A cleaned copy of the data, written beside it and never over it, with a log of every row left out or changed."""
+"""Write a cleaned copy of the data, never over it, with a log of every row that was left out or changed."""
 
 from __future__ import annotations
 
@@ -29,8 +29,14 @@ BROKEN_ORDER = ("no_user", "assistant_twice", "system_inside", "tool_uncalled")
 
 @dataclass(slots=True)
 class Cleaned:
-    """``kept`` rows per split, and how many were ``left_out`` and ``changed`` by the check that says why; where it
-    lies."""
+    """A cleaned copy.
+
+    Attributes:
+        folder: Where it is.
+        kept: Split -> number of rows.
+        left_out: Name of the check that found the fault -> number of rows.
+        changed: The same, of rows that were changed.
+    """
 
     folder: Path
     kept: Counter[str] = field(default_factory=Counter)
@@ -39,11 +45,13 @@ class Cleaned:
 
 
 def write(evidence: Evidence, folder: Path) -> Cleaned:
-    """Writes ``train.jsonl``, ``validation.jsonl`` (where there is one) and ``log.jsonl`` into ``folder``.
+    """Write ``train.jsonl``, ``validation.jsonl`` (where there is one) and ``log.jsonl`` into ``folder``.
 
-    Rows are written as messages (``{"messages": [...]}`` or ``{"text": ...}``), whatever form they had. Of copies the
-    first stays; of leaked rows the one in training goes. RunError when the folder holds such files already or cannot be
-    written.
+    Rows are written as messages (``{"messages": [...]}`` or ``{"text": ...}``), whatever format they had. Of copies the
+    first stays; of leaked rows the one in validation.
+
+    Raises:
+        RunError: The folder has such files already, or cannot be written.
     """
     conversations: ConversationStore = evidence["conversations"]
     done = Cleaned(folder)
@@ -58,9 +66,9 @@ def write(evidence: Evidence, folder: Path) -> Cleaned:
                 )
         with (folder / LOG).open("w", encoding="utf-8") as log:
             _unreadable(evidence, log, done)
-            for side in conversations.sides:
-                if len(side):
-                    _side(side, conversations, evidence, log, done)
+            for split in conversations.sides:
+                if len(split):
+                    _split(split, conversations, evidence, log, done)
     except OSError as error:
         raise RunError(
             f"{folder} cannot be written: {error.strerror or error}", "", "Give --write-clean another folder."
@@ -75,30 +83,30 @@ def _unreadable(evidence: Evidence, log: TextIO, done: Cleaned) -> None:
     done.left_out["rows-unreadable"] += rows.bad
 
 
-def _side(
-    side: ConversationSplit, conversations: ConversationStore, evidence: Evidence, log: TextIO, done: Cleaned
+def _split(
+    split: ConversationSplit, conversations: ConversationStore, evidence: Evidence, log: TextIO, done: Cleaned
 ) -> None:
-    unwanted = _copies(side, _limits(evidence, "rows-duplicated"))
-    if side is conversations.train:
+    unwanted = _copies(split, _limits(evidence, "rows-duplicated"))
+    if split is conversations.train:
         unwanted |= _leaked(conversations, _limits(evidence, "rows-leaked"))
     refused = _refused(evidence)
-    with (done.folder / f"{side.name}.jsonl").open("w", encoding="utf-8") as out:
-        for number, conversation in enumerate(side):
+    with (done.folder / f"{split.name}.jsonl").open("w", encoding="utf-8") as out:
+        for number, conversation in enumerate(split):
             place = conversation.place
-            reason = unwanted.get(number) or refused.get((str(place.file), place.row)) or _says_nothing(conversation)
+            reason = unwanted.get(number) or refused.get((str(place.file), place.row)) or _flaw(conversation)
             if reason:
                 _log(log, place, "left out", *reason)
                 done.left_out[reason[0]] += 1
                 continue
-            if _mended(conversation):
+            if _repaired(conversation):
                 _log(log, place, "changed", "rows-encoding", "mojibake was undone")
                 done.changed["rows-encoding"] += 1
             out.write(json.dumps(_row(conversation), ensure_ascii=False) + "\n")
-            done.kept[side.name] += 1
+            done.kept[split.name] += 1
 
 
 Reason = tuple[str, str]
-"""(check, words)."""
+"""Name of the check, and what it found in a few words."""
 
 
 def _limits(evidence: Evidence, check: str) -> Limits:
@@ -107,38 +115,38 @@ def _limits(evidence: Evidence, check: str) -> Limits:
     return Rules(config.check.limits if config else {}).of(catalogue()[check])
 
 
-def _copies(side: ConversationSplit, limits: Limits) -> dict[int, Reason]:
-    """Rows of ``side`` that are copies of an earlier one."""
+def _copies(split: ConversationSplit, limits: Limits) -> dict[int, Reason]:
+    """Rows of ``split`` that are copies of an earlier one."""
     from sanetune.checks.rows._minhash import prints
     from sanetune.checks.rows._near_duplicates import near_copies
     from sanetune.checks.rows.duplicated import originals_of
 
-    originals, copies = originals_of(prints(side))
-    found = {row: ("rows-duplicated", f"an exact copy of row {first} of {side.name}") for row, first in copies}
-    for pair in near_copies(side, originals, side, originals, limits, shown=len(side)).pairs:
-        words = f"{units.share(pair.alike)} alike to row {pair.other} of {side.name}"
+    originals, copies = originals_of(prints(split))
+    found = {row: ("rows-duplicated", f"an exact copy of row {first} of {split.name}") for row, first in copies}
+    for pair in near_copies(split, originals, split, originals, limits, shown=len(split)).pairs:
+        words = f"{units.share(pair.alike)} alike to row {pair.other} of {split.name}"
         found.setdefault(max(pair.row, pair.other), ("rows-duplicated", words))
     return found
 
 
 def _leaked(conversations: ConversationStore, limits: Limits) -> dict[int, Reason]:
-    """Training rows that stand in validation."""
+    """Training rows that are in the validation split too."""
     import numpy as np
 
     from sanetune.checks.rows._minhash import prints
     from sanetune.checks.rows._near_duplicates import near_copies
 
-    train, held = conversations.sides
-    if not len(held):
+    train, validation = conversations.sides
+    if not len(validation):
         return {}
-    base, found = prints(train), prints(held)
+    base, found = prints(train), prints(validation)
     leaked: dict[int, Reason] = {}
-    for name, words in (("whole_N", "stands in validation"), ("prompt_N", "its prompt stands in validation")):
+    for name, words in (("whole_N", "it is in validation too"), ("prompt_N", "its prompt is in validation too")):
         values = getattr(base, name)
         for row in np.flatnonzero(np.isin(values, getattr(found, name)) & (values != 0)).tolist():
             leaked.setdefault(row, ("rows-leaked", words))
     every = np.arange(len(found)), np.arange(len(base))
-    for pair in near_copies(held, every[0], train, every[1], limits, shown=len(held)).pairs:
+    for pair in near_copies(validation, every[0], train, every[1], limits, shown=len(validation)).pairs:
         leaked.setdefault(pair.other, ("rows-leaked", f"{units.share(pair.alike)} alike to a validation row"))
     return leaked
 
@@ -150,10 +158,11 @@ def _refused(evidence: Evidence) -> dict[tuple[str, int | None], Reason]:
     except (MissingError, BrokenError):
         return {}
     places = [(error.place or Place(), error.message) for error in refused.errors]
-    return {(str(place.file), place.row): ("template-refuses", what) for place, what in places}
+    return {(str(place.file), place.row): ("template-refuses", message) for place, message in places}
 
 
-def _says_nothing(conversation: Conversation) -> Reason | None:
+def _flaw(conversation: Conversation) -> Reason | None:
+    """Why nothing can be learned from a conversation by itself; None: something can."""
     from sanetune.checks.rows.empty_reply import emptiness
     from sanetune.checks.rows.roles import faults
 
@@ -169,8 +178,8 @@ def _says_nothing(conversation: Conversation) -> Reason | None:
     return None
 
 
-def _mended(conversation: Conversation) -> bool:
-    """Undoes mojibake in place; True where there was any."""
+def _repaired(conversation: Conversation) -> bool:
+    """Undo mojibake in place; whether there was any."""
     from sanetune.checks.rows.encoding import damage, mended
 
     changed = False

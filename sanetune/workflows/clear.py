@@ -1,4 +1,4 @@
-"""Clear a planned run before it is trained, or refuse it; and keep the clearance that a check earns."""
+"""Clear a planned run before it is trained, or refuse it."""
 
 from __future__ import annotations
 
@@ -116,8 +116,10 @@ def _required(config: Config) -> list[str]:
 
 
 def _check(config: Config, plan: Plan, prepared: Prepared, publish: Publish) -> Report:
-    """The check, on rows and plan that are there already; random states are afterwards what they were, so that a run
-    computes the same whether it was cleared before or now."""
+    """Check rows and plan that are there already.
+
+    Random states are put back, so that a run computes the same whether it was cleared before or now.
+    """
     from sanetune.evidence.from_config import given_rows
 
     given = {**given_rows(config, prepared), "plan": plan}
@@ -139,7 +141,7 @@ def _judge(report: Report, now: Fingerprint, publish: Publish) -> Clearance:
 
 @contextlib.contextmanager
 def _memory_freed() -> Iterator[None]:
-    """Free the memory of the model that was checked, so that it does not lie beside the one that is trained."""
+    """Free the memory of the model that was checked, so that the one that is trained has all of it."""
     import torch
 
     try:
@@ -151,7 +153,7 @@ def _memory_freed() -> Iterator[None]:
 
 
 def _of_main(made: Callable[[], T]) -> T:
-    """What ``made`` gives on the main process, on all of them; what the user can mend ends them all."""
+    """What ``made`` gives on the main process, on all of them; what the user can fix ends them all."""
     from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
 
@@ -203,11 +205,11 @@ def store_clearance(config: Config, report: Report, now: Fingerprint | None, *, 
             return "The clearance that the run had is withdrawn."
         return ""
     if partial:
-        return "No clearance: with --select or --ignore a part was looked at (check.ignore in the file would count)."
+        return "No clearance: --select or --ignore left checks out (check.ignore in the file would count)."
     if LEVELS.index(report.level) < LEVELS.index(config.check.level):
         return f"No clearance: this was level {report.level}, and check.level asks for {config.check.level}."
     if changed := changed_since(config, time.time() - report.seconds):
-        return f"No clearance: {shortest_path(changed)} was changed while it was looked at."
+        return f"No clearance: {shortest_path(changed)} was changed during the check."
     if run.finished:
         return f"The run in {shortest_path(run.path)} is finished and keeps the clearance that it was trained with."
     if run.strangers:

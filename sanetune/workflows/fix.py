@@ -46,7 +46,7 @@ def correct(
     """
     last: tuple[Evidence, Report] | None = None
     deep = level or config.check.level
-    held = held_by(overrides)
+    fixed = held_by(overrides)
 
     with tempfile.TemporaryDirectory(prefix="sanetune-") as folder:
 
@@ -54,13 +54,13 @@ def correct(
             nonlocal last
             changed = [change.key for change in before[-1].changes] if before else []
             kept = still_valid(*last, changed) if last else StillValid()
-            # Each round writes into a folder of its own: what still holds lies in those before.
+            # Each round writes into a folder of its own: what still holds is in those before.
             scratch = Path(tempfile.mkdtemp(dir=folder))
             with evidence_of(config, publish, deep, kept.evidence, scratch) as evidence:
                 report = run_checks(config, evidence, select, ignore, "static", kept.findings)
                 made = [change for one in before for change in one.changes]
-                mended = len(before) < ROUNDS and wanted(report, config, held | MEASURED, made)
-                if deep != "static" and not mended:
+                fixable = len(before) < ROUNDS and wanted(report, config, fixed | MEASURED, made)
+                if deep != "static" and not fixable:
                     known = {**kept.findings, **{one.check: one for one in report.findings}}
                     began = report.seconds
                     report = run_checks(config, evidence, select, ignore, deep, known)

@@ -120,8 +120,8 @@ def test_changed_data_is_named_and_looked_at_again(looked: list[str]) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--select", "rows"], "a part was looked at"),
-        (["--ignore", "rows-secrets"], "a part was looked at"),
+        (["--select", "rows"], "left checks out"),
+        (["--ignore", "rows-secrets"], "left checks out"),
         (["check.level=probe"], "check.level asks for probe"),
     ],
 )
@@ -141,7 +141,7 @@ def test_a_file_that_changes_while_it_is_looked_at_is_not_cleared(monkeypatch: p
         return found
 
     monkeypatch.setattr("sanetune.workflows.check.run_checks", changed)
-    assert "rows.jsonl was changed while it was looked at" in typed("check", "c.yaml", "--level", "static").stderr
+    assert "rows.jsonl was changed during the check" in typed("check", "c.yaml", "--level", "static").stderr
     assert not RUN.exists()
 
 

@@ -1,4 +1,4 @@
-"""Talk to a model on a terminal; its answers appear as they are written."""
+"""Talk to a model on a terminal, where its answers appear as they are written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HELP = "/new starts over, /exit or Ctrl-D leaves, Ctrl-C stops an answer."
 
 
-def talk(chat: Chat, name: str, console: Console | None = None) -> None:
+def converse(chat: Chat, name: str, console: Console | None = None) -> None:
     """Read questions until the end of input, and print the answers.
 
     Args:

@@ -1,4 +1,4 @@
-"""What `check --write-clean` shows: what stayed, what went, and where the log is."""
+"""Show what `check --write-clean` has kept, left out and changed, and where the log is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show(cleaned: Cleaned, console: Console | None = None) -> None:
-    """A few lines."""
+    """Print a few lines."""
     console = console or Console(stderr=True, highlight=False)
     for split, count in cleaned.kept.items():
         console.print(Text(f"Wrote {units.many(count, 'row')} to {cleaned.folder / split}.jsonl"), soft_wrap=True)
@@ -22,4 +22,4 @@ def show(cleaned: Cleaned, console: Console | None = None) -> None:
         for check, count in counts.items():
             if count:
                 console.print(Text(f"  {units.many(count, 'row')} {words}: {check}"))
-    console.print(Text(f"Every one of them stands in {cleaned.folder / 'log.jsonl'}"), soft_wrap=True)
+    console.print(Text(f"Each of them is in {cleaned.folder / 'log.jsonl'}"), soft_wrap=True)

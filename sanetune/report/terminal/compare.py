@@ -22,7 +22,7 @@ LONGEST = 1200
 
 
 def show(comparison: Comparison, console: Console | None = None) -> None:
-    """Print all pairs and the figures, at the width of the terminal."""
+    """Print all answers and the figures, at the width of the terminal."""
     from rich.console import Console
 
     console = console or Console(highlight=False)
@@ -30,7 +30,7 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
 
 
 def view(comparison: Comparison, width: int = 80) -> RenderableType:
-    """All pairs, then a table of the figures. Whatever the models wrote is shown as text, never read as markup."""
+    """Return all answers, then a table of the figures, for ``width`` columns; text of models is never markup."""
     from rich.console import Group
 
     parts: list[RenderableType] = []
@@ -41,7 +41,14 @@ def view(comparison: Comparison, width: int = 80) -> RenderableType:
 
 
 def sample_view(sample: Sample, number: int, count: int, width: int) -> RenderableType:
-    """One prompt (the ``number``-th of ``count``), both answers, and the one in the data."""
+    """Return one prompt, both answers, and the answer in the data.
+
+    Args:
+        sample: The prompt and its answers.
+        number: Of the prompt, from 1.
+        count: Number of prompts in all.
+        width: Columns of the terminal.
+    """
     from rich.console import Group
     from rich.rule import Rule
     from rich.text import Text
@@ -75,7 +82,7 @@ def _answer(title: str, answer: Answer, colour: str) -> RenderableType:
         body, end = Text(plain(answer.note), style="italic dim"), "no answer"
     else:
         body = Text(plain(answer.text)) if answer.text.strip() else Text("(nothing)", style="italic dim")
-        end = f"{answer.tokens} tokens, {'ended by itself' if answer.ended else 'cut off'}"
+        end = f"{answer.tokens} tokens, {'ended by itself' if answer.ended else 'did not end'}"
     return Panel(
         body, title=Text(title, style=f"bold {colour}"), title_align="left", border_style=colour,
         subtitle=Text(end, style="dim" if answer.ended else "red"), subtitle_align="right", padding=(0, 1),

@@ -1,4 +1,4 @@
-"""What the gate found, on a terminal: faults first, worst first; then what was passed, then what was skipped."""
+"""Findings on a terminal: faults first, worst first, then what has passed, then what was skipped."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def parts(report: Report) -> list[RenderableType]:
     for verdict in BAD:
         for finding in report.of(verdict):
             pieces += [_finding(finding), Text("")]
-    for verdict, title in ((Verdict.PASS, "Passed"), (Verdict.SKIP, "Not looked at")):
+    for verdict, title in ((Verdict.PASS, "Passed"), (Verdict.SKIP, "Skipped")):
         if some := report.of(verdict):
             pieces += [Text(f"{title} ({len(some)})", style="bold"), _list(some), Text("")]
     if shown := experiments.parts(report.proof):
@@ -117,7 +117,7 @@ def _seen(witness: Witness) -> RenderableType:
 
 def _quoted(body: str) -> str:
     """A user's text on one line, control characters visible, shortened."""
-    # Cut first: to look at every sign of a very long text would take a while.
+    # Shortened first: to go through every sign of a very long text would take a while.
     return escape_control(shorten_middle(body, LONGEST), newline="↵ ", strict=True).replace("\t", "⇥ ")
 
 

@@ -1,8 +1,8 @@
-"""What `check --fix` shows: what each round changed, and the difference to the file before."""
+"""Show what each round of `check --fix` has changed, and the difference to the file before."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -18,7 +18,7 @@ COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def show(fixed: Fixed, console: Console | None = None, *, quiet: bool = False) -> None:
-    """Rounds, difference, backup."""
+    """Print rounds, difference and backup; ``quiet``: nothing."""
     console = console or Console(highlight=False, quiet=quiet)
     for number, one in enumerate(fixed.rounds, start=1):
         console.print(Text(f"Round {number}: {_outcome(one)}", style="bold"))
@@ -34,7 +34,7 @@ def show(fixed: Fixed, console: Console | None = None, *, quiet: bool = False) -
 
 
 def _outcome(one: Round) -> str:
-    """How a look ended, and where the trial's held-out loss went."""
+    """How a round ended, and what the trial did to the validation loss."""
     bad = one.report.of(*REFUSING)
     words = f"{len(bad)} failed ({', '.join(finding.check for finding in bad)})" if bad else "clear"
     trial = Experiments.from_json(one.report.proof).trial
@@ -44,5 +44,5 @@ def _outcome(one: Round) -> str:
     return words
 
 
-def _plain(value: Any) -> str:
-    return "open" if value is None else str(value)
+def _plain(value: object) -> str:
+    return "unset" if value is None else str(value)

@@ -73,9 +73,9 @@ def _data(stats: dict[str, Any]) -> str:
     if "packs" in train:
         words += f" in {units.many(train['packs'], 'pack')} of {stats['max_length']:,} tokens"
         words += f" ({units.share(train['fill'])} full)"
-    words += f", {units.share(train['learnt_share'])} of {units.count(train['tokens'])} tokens are learnt"
+    words += f", {units.share(train['learnt_share'])} of {units.count(train['tokens'])} tokens are in the loss"
     if "validation" in stats:
-        words += f"; {stats['validation']['examples']:,} held out"
+        words += f"; {stats['validation']['examples']:,} validation rows"
     return words
 
 

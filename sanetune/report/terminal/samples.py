@@ -1,4 +1,4 @@
-"""Answers after the trial on a terminal: a few prompts, the base's answer and the tuned model's, and figures of all."""
+"""Answers before and after the trial on a terminal: a few prompts, and figures of all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST = 300
 
 
 def show(samples: Samples, console: Console | None = None, most: int = SHOWN) -> None:
-    """Print a few of them, at the width of the terminal."""
+    """Print at most ``most`` prompts with both answers, at the width of the terminal."""
     from rich.console import Console
 
     console = console or Console(highlight=False)
@@ -31,8 +31,7 @@ def show(samples: Samples, console: Console | None = None, most: int = SHOWN) ->
 
 
 def view(samples: Samples, width: int = 80, most: int = SHOWN) -> RenderableType:
-    """At most ``most`` prompts with both answers, then one line about all. What models wrote is shown as text, without
-    control characters."""
+    """Return at most ``most`` prompts with both answers, then a line about all, for ``width`` columns."""
     from rich.console import Group
     from rich.text import Text
 
@@ -42,7 +41,7 @@ def view(samples: Samples, width: int = 80, most: int = SHOWN) -> RenderableType
 
 
 def summary(samples: Samples) -> str:
-    """One line: how many answers end by themselves, and how long they are."""
+    """Return one line: how many answers end by themselves, and how many tokens they have."""
     if not samples.samples:
         return "no prompt was answered"
     base, tuned = ([getattr(one, side) for one in samples.samples] for side in ("base", "tuned"))
@@ -53,7 +52,7 @@ def summary(samples: Samples) -> str:
 
 
 def chosen(samples: Sequence[Sample], most: int) -> list[int]:
-    """Which to show: the user's own prompts first, then others, evenly spread; in their order."""
+    """Return the positions of at most ``most`` samples: the user's own prompts, then others, evenly spread."""
     own = [at for at, sample in enumerate(samples) if sample.reference is None][:most]
     others = [at for at, sample in enumerate(samples) if sample.reference is not None]
     left = min(most - len(own), len(others))
@@ -61,7 +60,7 @@ def chosen(samples: Sequence[Sample], most: int) -> list[int]:
 
 
 def _shortened(sample: Sample) -> Sample:
-    """Cut to what is shown: of a conversation its last message, with how many stand before it."""
+    """Shortened to what is shown: of a conversation its last message, with the number of messages before it."""
     messages: list[Message] = []
     if sample.messages:
         last = sample.messages[-1]

@@ -1,4 +1,4 @@
-"""What is seen while a run trains: a bar on a terminal, a line now and then elsewhere."""
+"""Show a run that trains: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class TrainingProgress:
         name = "validation loss" if record.kind == "validation" else "loss"
         words.append(f"{name} {record.loss:.4f}")
         if record.learning_rate is not None:
-            words.append(f"rate {record.learning_rate:.2e}")
+            words.append(f"lr {record.learning_rate:.2e}")
         if record.grad_norm is not None:
             words.append(f"gradient norm {record.grad_norm:.2f}")
         if record.tokens_per_second is not None:
@@ -102,13 +102,13 @@ class TrainingProgress:
         return "  ".join(words)
 
     def seconds_left(self) -> float | None:
-        """From the pace since training began; None before the first step."""
+        """Return the time left at the speed since training began, in seconds; None before the first step."""
         if (done := self._step - self._from) <= 0:
             return None
         return (time.monotonic() - self._began) / done * (self._total - self._step)
 
     def figures(self) -> str:
-        """The newest losses and the pace, short."""
+        """Return the newest losses and the tokens per second, short."""
         words = []
         if self._train is not None:
             words.append(f"loss {self._train.loss:.3f}")
@@ -120,7 +120,7 @@ class TrainingProgress:
 
 
 class _Figures(ProgressColumn):
-    """The newest losses and the pace beside the bar."""
+    """The newest losses and the tokens per second beside the bar."""
 
     def __init__(self, progress: TrainingProgress) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ def test_both_answers_stand_side_by_side_in_eighty_columns() -> None:
     text = drawn(80)
     assert all(len(line) <= 80 for line in text.splitlines())
     assert any("base" in line and "tuned" in line for line in text.splitlines())
-    assert "cut off" in text
+    assert "did not end" in text
     assert "ended by itself" in text
     assert "3.2000" in text
     assert "1 of 2, your prompt" in text

@@ -77,7 +77,7 @@ def test_what_was_passed_and_skipped_is_listed_with_what_was_looked_at_and_why_n
     text = flat(shown(sample.report()))
     assert "Passed (4)" in text
     assert "✓ labels-shifted 398,112 tokens: labels stand under their inputs." in text
-    assert "Not looked at (2)" in text
+    assert "Skipped (2)" in text
     assert "– packs-dropped this run does not pack" in text
 
 

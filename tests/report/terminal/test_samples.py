@@ -33,7 +33,7 @@ def test_a_few_prompts_are_shown_with_both_answers_side_by_side() -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
     assert sum("base" in line and "tuned" in line for line in text.splitlines()) == 3
     assert "1 of 20, held-out" in text and "7 of 20, held-out" in text and "14 of 20, held-out" in text
-    assert "(1 message before)" in text and "in the data: Soon." in text and "cut off" in text
+    assert "(1 message before)" in text and "in the data: Soon." in text and "did not end" in text
 
 
 def test_a_narrow_terminal_gets_them_below_each_other() -> None:
