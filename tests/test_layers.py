@@ -1,4 +1,4 @@
-"""Imports point down: no file needs what lies above it."""
+"""Imports point down: no file needs what is above it."""
 
 from __future__ import annotations
 

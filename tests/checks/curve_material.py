@@ -36,7 +36,7 @@ def points(losses: Sequence[float], every: int = 1, **more: Any) -> list[Point]:
 
 
 def looks(losses: Sequence[float], every: int = 50, rows: int = 20) -> list[Evaluation]:
-    """Looks at ``rows`` rows around each loss, 20 tokens each; ``rows`` 0: their losses are not known."""
+    """Evaluations of ``rows`` rows around each loss, 20 tokens each; ``rows`` 0: their losses are not known."""
     if not rows:
         return [Evaluation(i * every, loss) for i, loss in enumerate(losses)]
     hard = [0.6 + 0.8 * row / (rows - 1) for row in range(rows)]

@@ -1,4 +1,4 @@
-"""Samples written by hand, for tests of the checks that look at answers."""
+"""Samples written by hand, for tests of the checks of answers."""
 
 from __future__ import annotations
 

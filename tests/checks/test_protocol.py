@@ -45,13 +45,13 @@ def config(adapter: AdapterSection | None = None) -> Any:
     return SimpleNamespace(model=SimpleNamespace(adapter=adapter))
 
 
-def test_examples_known_by_heart_pass_and_the_planned_rate_is_told() -> None:
+def test_examples_memorised_pass_and_the_planned_learning_rate_is_reported() -> None:
     found = judged(cannot_overfit, fitted(0.02), config())
     assert found.verdict is Verdict.PASS
     assert "from a loss of 4 to 0.02" in found.message and "at the planned 1e-05 to 3.9" in found.message
 
 
-def test_a_loss_that_stays_high_fails_with_every_rate_that_was_tried() -> None:
+def test_a_loss_that_stays_high_fails_with_every_learning_rate_that_was_tried() -> None:
     found = judged(cannot_overfit, fitted(1.7, other_loss=1.6), config())
     assert found.verdict is Verdict.FAIL and "1e-03 (1.7)" in found.message
     assert judged(cannot_overfit, fitted(math.nan, other_loss=math.inf), config()).verdict is Verdict.FAIL
@@ -64,7 +64,7 @@ def test_answers_have_to_come_back_with_their_ends(same: int, verdict: str) -> N
     assert judged(cannot_overfit, fitted(0.02, same), config()).verdict == verdict
 
 
-def test_tokens_that_all_of_the_loss_stands_on_are_named_and_their_rows_trained() -> None:
+def test_tokens_that_all_of_the_loss_is_on_are_named_and_their_rows_trained() -> None:
     stuck = [StuckToken("<|im_end|>", 20, 5.3, True), StuckToken("Ċ", 12, 5.0, False)]
     overfit = fitted(0.4, 0, stuck=stuck, other_loss=0.01)
     found = judged(cannot_overfit, overfit, config(AdapterSection(r=8, tokens=["x"])))
@@ -93,12 +93,12 @@ def grown(planned: float, losses: dict[float, float], start: float = 4.0) -> Lea
 
 
 def run(total: int = 200, ends: float = 4.0) -> tuple[Any, Any]:
-    """Settings of a run, and a trial at the planned rate that ends there."""
+    """Settings of a run, and a trial at the planned learning rate that ends there."""
     trial = SimpleNamespace(steps=200, curve=Curve(validation=[rows(4.0, 0), rows(ends)]))
     return run_settings(total_steps=total), trial
 
 
-def test_a_rate_that_a_third_of_it_beats_is_too_high() -> None:
+def test_a_learning_rate_that_a_third_of_it_beats_is_too_high() -> None:
     found = judged(rate_beaten, grown(3e-2, {1e-3: 2.6, 3e-3: 2.5, 1e-2: 2.9, 3e-2: 3.6}), *run())
     assert found.verdict is Verdict.FAIL and found.fix == {"train.learning_rate": 1.8e-3}
     assert "too high by 1.1" in found.message
@@ -106,7 +106,7 @@ def test_a_rate_that_a_third_of_it_beats_is_too_high() -> None:
     assert slight.verdict is Verdict.WARN
 
 
-def test_the_rate_proposed_lies_between_the_branches_and_is_lower_for_a_longer_run() -> None:
+def test_the_learning_rate_proposed_is_between_the_compared_learning_rates_and_is_lower_for_a_longer_run() -> None:
     def fix(losses: dict[float, float], steps: int) -> float:
         return float(judged(rate_beaten, grown(0.1, losses | {0.1: 4.0}), *run(steps)).fix["train.learning_rate"])
 
@@ -128,7 +128,7 @@ def test_a_limit_of_the_users_own_reaches_the_learning_rate_proposed() -> None:
     assert fixes[2 * t]["train.learning_rate"] == pytest.approx(10**-2.5, rel=0.05)
 
 
-def test_a_higher_rate_that_is_better_for_forty_steps_proves_nothing_about_a_whole_run() -> None:
+def test_a_higher_learning_rate_that_is_better_for_forty_steps_proves_nothing_about_a_whole_run() -> None:
     near = grown(3e-4, {1e-4: 3.2, 3e-4: 2.9, 9e-4: 2.6, 2.7e-3: 2.7})
     assert judged(rate_beaten, near, *run(400)).verdict is Verdict.PASS
     far = grown(3e-6, {1e-6: 3.99, 3e-6: 3.98, 9e-6: 3.9, 2.7e-5: 3.7, 8.1e-5: 3.3, 2.4e-4: 2.9, 7.3e-4: 2.6})
@@ -145,7 +145,7 @@ def test_a_gain_that_may_be_chance_is_none() -> None:
     assert judged(rate_beaten, found, *run()).verdict is Verdict.PASS
 
 
-def test_a_rate_that_leaves_the_base_worse_fails_even_where_no_neighbour_is_better() -> None:
+def test_a_learning_rate_that_leaves_the_base_worse_fails_even_where_no_neighbour_is_better() -> None:
     found = judged(rate_beaten, grown(1.0, {0.33: 9.3, 1.0: 9.0, 3.0: 9.5}), *run())
     assert found.verdict is Verdict.FAIL and "above the base's 3.9" in found.message and not found.fix
     gone = LearningRateComparison(

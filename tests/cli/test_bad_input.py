@@ -151,7 +151,7 @@ def written(case: Case, place: Path, shared: Path) -> None:
 
 
 def unfinished(cache: Path) -> list[str]:
-    """What lies in the cache beside finished preparations."""
+    """What is in the cache beside finished preparations."""
     folders = [path for kind in ("examples", "splits") for path in (cache / kind).glob("*")]
     return [path.name for path in folders if path.name.startswith(".") or not list(path.glob("*.arrow"))]
 

@@ -50,7 +50,7 @@ def typed(*words: Any, code: int = 0) -> Result:
     return done
 
 
-def test_a_sound_run_is_clear_and_says_what_was_looked_at(tmp_path: Path) -> None:
+def test_a_sound_run_is_clear_and_says_what_was_checked(tmp_path: Path) -> None:
     done = typed("check", config(tmp_path), "--json", "a.json")
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "labels-on-prompt" in done.stdout
@@ -120,7 +120,7 @@ def test_fixes_are_applied_with_a_backup_and_the_run_is_clear_afterwards(tmp_pat
     assert file.read_text() == text
 
 
-def test_the_textbook_scripts_old_names_are_exactly_those_that_are_told(tmp_path: Path) -> None:
+def test_the_textbook_scripts_old_names_are_exactly_those_that_are_reported(tmp_path: Path) -> None:
     from sanetune.config.load import load
 
     done = typed("check", TEXTBOOK, "--select", "config-renamed-key", "--json", "-")
@@ -135,8 +135,8 @@ def test_a_cleaned_copy_leaves_the_data_alone_and_logs_every_row(tmp_path: Path)
     blank = {"messages": [*data[3]["messages"][:-1], {"role": "assistant", "content": " "}]}
     asked = "Naïve café — déjà vu, what is it?".encode().decode("cp1252")
     broken = {"messages": [{"role": "user", "content": asked}, data[4]["messages"][-1]]}
-    planted = [*data, data[0], blank, "{broken", broken]
-    file = config(tmp_path, planted)
+    injected = [*data, data[0], blank, "{broken", broken]
+    file = config(tmp_path, injected)
     before = (tmp_path / "rows.jsonl").read_text()
     typed("check", file, "--write-clean", "clean", code=1)
     assert (tmp_path / "rows.jsonl").read_text() == before
@@ -157,7 +157,7 @@ def test_a_cleaned_copy_leaves_the_data_alone_and_logs_every_row(tmp_path: Path)
     assert "exists already" in typed("check", file, "--write-clean", "clean", code=2).output
 
 
-def test_an_axolotl_yaml_is_checked_and_what_was_not_understood_is_told(tmp_path: Path) -> None:
+def test_an_axolotl_yaml_is_checked_and_what_was_not_understood_is_reported(tmp_path: Path) -> None:
     config(tmp_path)
     file = tmp_path / "axolotl.yaml"
     file.write_text(

@@ -96,7 +96,7 @@ def test_without_a_clearance_it_is_checked_first_and_goes_on(looked: list[str]) 
     assert looked == ["static"], "a fitting clearance: gone on at once"
 
 
-def test_a_changed_rate_is_named_and_a_bad_one_refused_with_code_1(looked: list[str]) -> None:
+def test_a_changed_learning_rate_is_named_and_a_bad_one_refused_with_code_1(looked: list[str]) -> None:
     typed("check", "c.yaml", "--level", "static")
     before = (RUN / "clearance.json").read_bytes()
     done = typed("train", "c.yaml", "train.learning_rate=5.0", code=1)
@@ -109,7 +109,7 @@ def test_a_changed_rate_is_named_and_a_bad_one_refused_with_code_1(looked: list[
     assert (RUN / "clearance.json").read_bytes() == before
 
 
-def test_changed_data_is_named_and_looked_at_again(looked: list[str]) -> None:
+def test_changed_data_is_named_and_checked_again(looked: list[str]) -> None:
     typed("check", "c.yaml", "--level", "static")
     with Path("rows.jsonl").open("a") as file:
         file.write((DEMO / "data" / "train.jsonl").read_text().splitlines(keepends=True)[50])
@@ -125,13 +125,13 @@ def test_changed_data_is_named_and_looked_at_again(looked: list[str]) -> None:
         (["check.level=probe"], "check.level asks for probe"),
     ],
 )
-def test_a_lesser_look_leaves_no_clearance_and_says_why(more: list[str], words: str) -> None:
+def test_a_lesser_check_leaves_no_clearance_and_says_why(more: list[str], words: str) -> None:
     done = typed("check", "c.yaml", "--level", "static", *more)
     assert words in done.stderr
     assert not RUN.exists()
 
 
-def test_a_file_that_changes_while_it_is_looked_at_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_checked_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     from sanetune.workflows.check import run_checks
 
     def changed(*words: Any, **named: Any) -> Any:
@@ -266,7 +266,7 @@ def test_a_run_computes_the_same_whether_it_was_cleared_before_or_now() -> None:
     assert losses[0] == losses[1]
 
 
-def test_the_job_below_the_gate_leaves_no_proof_behind() -> None:
+def test_the_job_below_the_gate_leaves_no_results_behind() -> None:
     from sanetune.config.load import load
     from sanetune.report.run_files import RunFiles
     from sanetune.workflows.train import train

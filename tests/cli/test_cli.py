@@ -126,7 +126,7 @@ def test_an_unknown_command_asks_what_was_meant() -> None:
     assert (done.exit_code, "Did you mean train?" in done.output) == (2, True)
 
 
-def test_a_missing_file_is_told_on_stderr_with_exit_code_2(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_on_stderr_with_exit_code_2(tmp_path: Path) -> None:
     for command in ("plan", "data", "train"):
         done = CliRunner().invoke(main, [command, str(tmp_path / "none.yaml")])
         assert done.exit_code == 2
@@ -135,7 +135,7 @@ def test_a_missing_file_is_told_on_stderr_with_exit_code_2(tmp_path: Path) -> No
         assert done.stdout == ""
 
 
-def test_what_the_user_can_mend_never_shows_a_traceback_nor_steers_the_terminal() -> None:
+def test_what_the_user_can_fix_never_shows_a_traceback_nor_steers_the_terminal() -> None:
     @click.command()
     @guarded
     def broken() -> None:

@@ -69,5 +69,5 @@ def test_an_override_reaches_into_a_mapping() -> None:
 
 
 @pytest.mark.parametrize("text", ["learning_rate=1", "train.x", "=3", "train.=3", ".x=3", "train.seed=[1", "nope.x=3"])
-def test_an_override_that_is_none_is_told(text) -> None:
+def test_an_override_that_is_none_is_reported(text) -> None:
     assert refusal(LEAST, [text]).remedy

@@ -38,7 +38,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("text", "says"), BAD.values(), ids=BAD)
-def test_a_file_that_cannot_be_meant_is_told_clearly(write, text, says) -> None:
+def test_a_file_that_cannot_be_meant_is_reported_clearly(write, text, says) -> None:
     error = refusal(write(text))
     assert says in str(error)
     assert error.place is not None

@@ -46,7 +46,7 @@ def test_other_rows_are_not_paired() -> None:
     assert found.std_error == pytest.approx(0.1 * math.sqrt(2))
 
 
-def test_held_out_rows_decide_before_the_fixed_batch_and_that_before_the_batches() -> None:
+def test_validation_rows_decide_before_the_fixed_batch_and_that_before_the_batches() -> None:
     validation, fixed_batch = (
         [evaluated(0, [3, 3]), evaluated(20, [2, 2])],
         [evaluated(0, [3, 3]), evaluated(20, [2.5, 2.5])],

@@ -18,7 +18,7 @@ row = st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_siz
 
 @settings(deadline=None)
 @given(st.lists(row, min_size=1, max_size=5))
-def test_padding_adds_nothing_to_learn_and_hides_no_real_token(rows: list[dict[str, Any]]) -> None:
+def test_padding_adds_no_tokens_in_the_loss_and_hides_no_real_token(rows: list[dict[str, Any]]) -> None:
     """Real tokens equal to the pad token stay visible and learnt: padding is known by its place."""
     batch = Collator(PAD)(rows)
     for index, one in enumerate(rows):

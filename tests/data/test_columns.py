@@ -27,7 +27,7 @@ def test_columns_of_any_name_are_named_in_data_fields() -> None:
     assert read({"messages": [USER, REPLY], "sp": "Be kind."}, {"system": "sp"}).messages[0]["role"] == "system"
 
 
-def test_a_column_that_data_fields_names_and_the_row_lacks_is_told() -> None:
+def test_a_column_that_data_fields_names_and_the_row_lacks_is_reported() -> None:
     error = refused({"traje": [USER], "reward": 1.0}, {"messages": "traj"})
     assert "no column `traj`" in error.message
     assert "traje (a list of 1), reward (a number)" in error.rationale

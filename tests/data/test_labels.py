@@ -47,7 +47,7 @@ def learnt(example: Example, tokens: Tokenizer) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ORIGINALS)
-def test_learnt_tokens_decode_to_the_turns_for_every_template_and_tokenizer(shared: Path, name: str) -> None:
+def test_loss_tokens_decode_to_the_turns_for_every_template_and_tokenizer(shared: Path, name: str) -> None:
     rendered = 0
     for which in TOKENIZERS:
         judge = labeller(shared, BY_NAME[name], which)
@@ -95,7 +95,7 @@ def test_loss_on_all_ends_where_the_last_turn_does(shared: Path) -> None:
     assert ends[0] == ends[1] == [tokenizer(shared / "tokenizers/minimind").token_to_id("<|im_end|>")]
 
 
-def test_plain_text_is_learnt_whole_and_ends(shared: Path) -> None:
+def test_plain_text_is_in_the_loss_whole_and_ends(shared: Path) -> None:
     judge = labeller(shared, CHATML)
     example = judge.examples([Conversation([], Place(), text="Once upon a time")])[0]
     assert example.labels[1:] == example.ids[1:] and example.ids[-1] == judge.tokenizer.token_to_id("<|endoftext|>")
@@ -118,7 +118,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters=[chr(c) for c in
 
 @settings(max_examples=200, deadline=None)
 @given(asked=texts, answered=texts, which=st.sampled_from(TOKENIZERS))
-def test_any_reply_is_learnt_to_the_byte(shared: Path, asked: str, answered: str, which: str) -> None:
+def test_any_reply_is_in_the_loss_to_the_byte(shared: Path, asked: str, answered: str, which: str) -> None:
     if not answered.strip():
         return
     judge = labeller(shared, CHATML, which)

@@ -78,7 +78,7 @@ def test_tools_and_template_variables_come_along() -> None:
     assert read({"prompt": "a", "chat_template_kwargs": json.dumps(kwargs)}).template_kwargs == kwargs
 
 
-def test_an_unknown_role_is_told_with_its_message_and_its_neighbours() -> None:
+def test_an_unknown_role_is_reported_with_its_message_and_its_neighbours() -> None:
     error = refused({"messages": [USER, {"role": "assitant", "content": "x"}]})
     assert str(error).startswith("rows.jsonl:7, row 6, message 1: unknown role 'assitant'")
     assert "Did you mean assistant?" in error.remedy
@@ -127,7 +127,7 @@ def test_what_is_wrong_with_a_row_is_said_in_words(values: Any, what: str) -> No
     assert what in refused(values).message
 
 
-def test_python_in_a_cell_is_told_from_json() -> None:
+def test_python_in_a_cell_is_reported_from_json() -> None:
     assert "json.dumps" in refused({"messages": "[{'role': 'user', 'content': 'Hi'}]"}).remedy
 
 

@@ -84,14 +84,14 @@ def test_cut_keeps_the_beginning_and_counts_the_rest(make: Make) -> None:
     assert prepared.lost[0]["tokens_lost"] == prepared.lost[0]["tokens"] - 64 + 64 * (prepared.lost[0]["tokens"] == 64)
 
 
-def test_a_row_whose_answer_lies_behind_the_cut_is_not_trained_on(make: Make) -> None:
+def test_a_row_whose_answer_is_behind_the_limit_is_not_trained_on(make: Make) -> None:
     rows = [pair(0), {"question": "word " * 300, "answer": "late"}]
     prepared = make(rows, {"max_length": 64}, holdout=0, overlong="cut")
     assert len(prepared.train) == 1
     assert prepared.lost[0]["reason"] == "nothing to learn before the cut at max_length"
 
 
-def test_overlong_error_names_the_first_row(make: Make) -> None:
+def test_too_long_error_names_the_first_row(make: Make) -> None:
     with pytest.raises(DataError, match=r"rows\.jsonl:2, row 1: 1 rows? (is|are) longer"):
         make([pair(0), pair(1, 500)], {"max_length": 64}, overlong="error")
 
@@ -101,7 +101,7 @@ def test_a_length_below_every_row_says_the_shortest(make: Make) -> None:
         make([pair(n, 100) for n in range(3)], {"max_length": 16})
 
 
-def test_rows_with_nothing_to_learn_are_left_out_and_listed(make: Make) -> None:
+def test_rows_with_no_tokens_in_the_loss_are_left_out_and_listed(make: Make) -> None:
     rows = [
         {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]},
         {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}]},

@@ -1,4 +1,4 @@
-"""Stand-ins for a settled configuration and prepared data: the engine needs their attributes, not their making."""
+"""Stand-ins for a resolved configuration and prepared data: the engine needs their attributes, not their making."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def model_section(name: str, **given: Any) -> SimpleNamespace:
 
 @pytest.fixture
 def config(base: Path) -> Callable[..., SimpleNamespace]:
-    """Builds a settled configuration: ``config(learning_rate=1e-3, model={"adapter": "lora"})``."""
+    """Builds a resolved configuration: ``config(learning_rate=1e-3, model={"adapter": "lora"})``."""
 
     def build(*, model: dict[str, Any] | None = None, patience: int | None = None, **given: Any) -> SimpleNamespace:
         trackers = given.pop("trackers", [])

@@ -69,7 +69,7 @@ def loss_and_gradients(model: Any, groups: list[list[dict[str, Any]]], pad: int)
 
 
 def by_hand(model: Any, rows: list[dict[str, Any]]) -> float:
-    """Each row alone, no padding and no mask; the sum over learnt tokens of -log p, divided by their number."""
+    """Each row alone, no padding and no mask; the sum over tokens in the loss of -log p, divided by their number."""
     total, count = 0.0, 0
     for row in rows:
         logits = model(input_ids=torch.tensor([row["input_ids"]])).logits[0].double()

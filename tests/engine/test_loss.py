@@ -12,7 +12,7 @@ from sanetune.engine.loss import batch_loss, kept_logits, measure, summed_loss
 from sanetune.engine.models import load_model
 
 
-def test_the_sum_is_cross_entropy_over_learnt_tokens_shifted_by_one() -> None:
+def test_the_sum_is_cross_entropy_over_loss_tokens_shifted_by_one() -> None:
     torch.manual_seed(0)
     logits, labels = torch.randn(2, 5, 7), torch.tensor([[1, -100, 3, 4, -100], [0, 2, -100, -100, 6]])
     by_hand = [
@@ -23,7 +23,7 @@ def test_the_sum_is_cross_entropy_over_learnt_tokens_shifted_by_one() -> None:
     torch.testing.assert_close(total, torch.stack(by_hand).sum())
 
 
-def test_nothing_learnt_is_zero_over_zero_and_differentiable() -> None:
+def test_nothing_in_the_loss_is_zero_over_zero_and_differentiable() -> None:
     logits = torch.randn(1, 3, 4, requires_grad=True)
     total, count = summed_loss(logits, torch.full((1, 3), -100))
     assert (total.item(), count.item()) == (0.0, 0)
@@ -44,7 +44,7 @@ def test_the_measured_loss_does_not_depend_on_the_batch_size(model: Any, rows: l
     assert part.loss == pytest.approx(whole.loss, abs=1e-6)
 
 
-def test_the_batch_loss_is_the_same_however_it_is_cut(model: Any, rows: list[dict[str, Any]]) -> None:
+def test_the_batch_loss_is_the_same_however_it_is_truncated(model: Any, rows: list[dict[str, Any]]) -> None:
     collate = Collator(0)
     whole = batch_loss(model, [collate(rows[:6])])
     cut = batch_loss(model, [collate(rows[:1]), collate(rows[1:4]), collate(rows[4:6])])

@@ -84,7 +84,7 @@ def test_an_index_that_points_outside_its_folder_is_refused(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["./not/here/at/all", "/no/such/folder", "three/part/name", "bad name!"])
-def test_a_name_that_is_neither_folder_nor_id_is_told_at_once(name: str) -> None:
+def test_a_name_that_is_neither_folder_nor_id_is_reported_at_once(name: str) -> None:
     with pytest.raises(ModelError, match="no model folder"):
         models.load_model(section(name))
 

@@ -1,4 +1,4 @@
-"""What stands in a batch is counted as it is: planted labels, padding, packs and order are found, and only they."""
+"""What is in a batch is counted as it is: injected labels, padding, packs and order are found, and only they."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_clean_epoch_is_counted_exactly() -> None:
     assert not side.witnesses
 
 
-def test_packs_and_flattened_packs_are_taken_apart_into_the_same_documents() -> None:
+def test_packs_and_flattened_packs_are_split_into_the_same_documents() -> None:
     packs = [
         {
             "input_ids": [token for row in part for token in row["input_ids"]],
@@ -98,7 +98,7 @@ def altered(change: Any) -> SplitStats:
     return read(ROWS, batches)
 
 
-def test_learnt_prompts_are_counted_by_who_wrote_them() -> None:
+def test_in_the_loss_prompts_are_counted_by_who_wrote_them() -> None:
     def plant(batches: Any) -> None:
         batches[0]["labels"][0, 1:3] = batches[0]["input_ids"][0, 1:3]
 
@@ -118,7 +118,7 @@ def test_masked_answers_and_ends_are_counted() -> None:
     assert (side.missing_reply, side.turns_end_masked, side.disagree) == (2, 4, 6)
 
 
-def test_shifted_labels_are_told_from_others_that_are_wrong() -> None:
+def test_shifted_labels_are_reported_from_others_that_are_wrong() -> None:
     def shift(batches: Any) -> None:
         for batch in batches:
             batch["labels"][:, :-1] = torch.where(batch["labels"][:, 1:] >= 0, batch["labels"][:, 1:], -100)
@@ -135,7 +135,7 @@ def test_shifted_labels_are_told_from_others_that_are_wrong() -> None:
     assert (side.changed, side.shifted) == (1, 0)
 
 
-def test_learnt_padding_and_blank_documents_are_counted() -> None:
+def test_in_the_loss_padding_and_blank_documents_are_counted() -> None:
     def plant(batches: Any) -> None:
         batches[0]["labels"][0, -1] = PAD
         batches[1]["labels"][0] = -100

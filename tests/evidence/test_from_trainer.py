@@ -88,7 +88,7 @@ def test_learning_everything_can_be_declared(tmp_path: Path) -> None:
     assert not failed(check(built(tmp_path, assistant_only_loss=False), loss_on="all"))
 
 
-def test_rows_of_prompt_and_completion_declare_that_the_last_answer_is_learnt(tmp_path: Path) -> None:
+def test_rows_of_prompt_and_completion_declare_that_the_last_answer_is_in_the_loss(tmp_path: Path) -> None:
     pairs = [{"prompt": row["messages"][:-1], "completion": row["messages"][-1:]} for row in rows("train", 80)]
     trainer = built(tmp_path, assistant_only_loss=False, eval_strategy="no")
     arguments = trainer.args
@@ -235,7 +235,7 @@ def test_the_gate_says_so_where_no_trainer_calls_it(tmp_path: Path) -> None:
         Gate().on_train_begin(trainer.args, trainer.state, trainer.control)
 
 
-def test_a_stream_is_read_and_what_its_length_would_tell_is_left_open(tmp_path: Path) -> None:
+def test_a_stream_is_read_and_what_its_length_would_tell_is_left_unset(tmp_path: Path) -> None:
     trainer = built(tmp_path, stream=True, max_steps=60, eval_steps=10)
     report = check(trainer)
     assert not failed(report)
@@ -244,7 +244,7 @@ def test_a_stream_is_read_and_what_its_length_would_tell_is_left_open(tmp_path: 
         assert report[name].verdict is Verdict.SKIP, report[name].message
 
 
-def test_held_out_rows_of_a_stream_are_not_called_none(tmp_path: Path) -> None:
+def test_validation_rows_of_a_stream_are_not_called_none(tmp_path: Path) -> None:
     trainer = built(tmp_path)
     trainer.eval_dataset = trainer.eval_dataset.to_iterable_dataset()
     assert check(trainer)["config-no-validation"].verdict is Verdict.SKIP
@@ -269,7 +269,7 @@ def test_a_trainer_without_a_tokenizer_is_read_with_its_collators(tmp_path: Path
     assert "labels-on-prompt" in failed(check(trainer))
 
 
-def test_wrapped_packs_are_told_by_what_they_cut_and_by_nothing_else(tmp_path: Path) -> None:
+def test_wrapped_packs_are_reported_by_what_they_cut_and_by_nothing_else(tmp_path: Path) -> None:
     report = check(built(tmp_path, packing=True, packing_strategy="wrapped", max_length=512))
     assert failed(report) == {"tokens-cut-reply"}
     assert report["labels-disagree"].numbers["disagree"] == 0

@@ -24,7 +24,7 @@ def test_the_next_header_is_no_end_where_turns_have_none() -> None:
     assert literals(CHATML.replace("<|im_end|>", "")).ends == ("<|endoftext|>",)
 
 
-def test_an_end_that_stands_before_the_first_question_too_is_an_end() -> None:
+def test_an_end_that_precedes_the_first_question_too_is_an_end() -> None:
     assert literals(DEFAULT_SYSTEM + CHATML).ends == literals(CHATML).ends
 
 

@@ -52,7 +52,7 @@ def test_a_users_error_is_a_reason_to_skip_and_kept_as_the_reason_for_code_2() -
     assert isinstance(evidence.unusable, DataError)
 
 
-def test_a_bug_in_a_builder_is_told_once_with_its_traceback() -> None:
+def test_a_bug_in_a_builder_is_reported_once_with_its_traceback() -> None:
     def rows() -> Any:
         raise ZeroDivisionError("a bug")
 

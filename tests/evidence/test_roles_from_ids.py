@@ -31,7 +31,7 @@ def spoken(tokenizer: Any, text: str, template: str = CHATML) -> Any:
     return scanner, ids, scanner.spoken(ids)
 
 
-def test_an_empty_thought_before_a_reply_may_be_learnt_or_not(tokenizer: Any) -> None:
+def test_an_empty_thought_before_a_reply_may_be_in_the_loss_or_not(tokenizer: Any) -> None:
     thought = "<think>\n\n</think>\n\n"
     text = f"<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n{thought}Hello<|im_end|>\n"
     scanner, ids, found = spoken(tokenizer, text, THINKING)
@@ -48,7 +48,7 @@ def test_a_thought_with_words_is_the_models(tokenizer: Any) -> None:
     assert EITHER not in found.wanted_T[found.who_T == TokenRole.ASSISTANT]
 
 
-def test_all_blanks_that_end_a_header_may_be_learnt(tokenizer: Any) -> None:
+def test_all_blanks_that_end_a_header_may_be_in_the_loss(tokenizer: Any) -> None:
     template = CHATML.replace("'\\n' + message.content", "'\\n\\n' + message.content")
     text = "<|im_start|>user\n\nHi<|im_end|>\n<|im_start|>assistant\n\nHello<|im_end|>\n"
     _, ids, found = spoken(tokenizer, text, template)
@@ -65,7 +65,7 @@ def test_negative_ids_are_nobodys_text(tokenizer: Any) -> None:
     assert scanner.conversation([*ids, -1], Place()).messages == scanner.conversation(ids, Place()).messages
 
 
-def test_all_blanks_behind_an_end_may_be_learnt(tokenizer: Any) -> None:
+def test_all_blanks_behind_an_end_may_be_in_the_loss(tokenizer: Any) -> None:
     text = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|> \n \n"
     _, ids, found = spoken(tokenizer, text)
     end = int(np.flatnonzero(found.who_T == TokenRole.END)[-1])

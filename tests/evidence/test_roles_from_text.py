@@ -58,7 +58,7 @@ def test_two_routes_to_the_labels_agree_on_every_token_of_real_rows(shared: Path
             assert side.turns == sum(side.ends.values())
 
 
-def test_who_is_told_for_every_token_and_by_example(shared: Path, tmp_path: Path) -> None:
+def test_who_is_reported_for_every_token_and_by_example(shared: Path, tmp_path: Path) -> None:
     data = {"train": real.STORIES["alpaca"], "max_examples": 20}
     model = shared / "models/stories260k"
     settings = real.config(shared, model, data, tmp_path / "run", {}, chat_template="chatml")

@@ -111,7 +111,7 @@ def test_a_changed_value_is_named_with_both(take: Take, change: str, words: str)
     assert any(one.startswith(words) for one in found), found
 
 
-def test_only_what_follows_from_a_changed_rate_is_told(take: Take) -> None:
+def test_only_what_follows_from_a_changed_learning_rate_is_reported(take: Take) -> None:
     assert clearance.compare(take(), take("train.learning_rate=2.0e-4")) == ["train.learning_rate was 2e-05, is 0.0002"]
 
 
@@ -168,7 +168,7 @@ def test_a_changed_template_weight_or_tokenizer_voids(take: Take) -> None:
     assert said.startswith("the model's generation_config.json has changed: ")
 
 
-def test_what_only_lies_beside_the_model_does_not_void(take: Take) -> None:
+def test_what_only_is_beside_the_model_does_not_void(take: Take) -> None:
     before = take()
     for name in ("README.md", "LICENSE.txt", "consolidated.safetensors", ".DS_Store.json"):
         Path("model", name).write_text("x")
@@ -185,7 +185,7 @@ def test_another_version_of_a_library_voids_also_a_patch(take: Take) -> None:
     ]
 
 
-def test_on_the_hub_a_commit_counts_and_one_that_cannot_be_told_proves_nothing(take: Take) -> None:
+def test_on_the_hub_a_commit_counts_and_one_that_cannot_be_reported_proves_nothing(take: Take) -> None:
     mark = replace(take(), model={"me/it": {"revision": "main", "commit": "a" * 40}})
     moved = {"me/it": {"revision": "main", "commit": "b" * 40}}
     assert other(mark, model=moved) == ["the model's me/it has changed: commit aaaaaaaa… -> bbbbbbbb…"]
@@ -210,7 +210,7 @@ def test_it_is_written_into_the_run_and_read_back(take: Take, place: Path) -> No
     assert run.clearance.is_file(), "kept when the run begins"
 
 
-def test_what_it_rests_on_lies_beside_it(tmp_path: Path) -> None:
+def test_what_it_rests_on_is_beside_it(tmp_path: Path) -> None:
     run, mark = Run(tmp_path), Fingerprint({}, {}, {}, "", {})
     cleared = clearance.cleared(replace(a_report(), proof=experiments_made.full().to_json()), mark)
     clearance.write(run, cleared)
@@ -230,7 +230,7 @@ def test_what_it_rests_on_lies_beside_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "\0", "", '{"proof": 3}', "[" * 100_000, '{"proof": {"trial": {}}}'])
-def test_a_broken_proof_is_none_and_says_so(text: str, tmp_path: Path) -> None:
+def test_a_broken_results_is_none_and_says_so(text: str, tmp_path: Path) -> None:
     run = Run(tmp_path)
     cleared = clearance.cleared(a_report(), Fingerprint({}, {}, {}, "", {}))
     assert clearance.read_proof(run, cleared) == ({}, "")
@@ -239,7 +239,7 @@ def test_a_broken_proof_is_none_and_says_so(text: str, tmp_path: Path) -> None:
     assert found == {} and why.startswith("proof.json ")
 
 
-def test_a_failed_check_is_no_proof(take: Take) -> None:
+def test_a_failed_check_is_no_results(take: Take) -> None:
     with pytest.raises(ValueError, match="proves nothing"):
         clearance.cleared(a_report(Verdict.FAIL), take())
 

@@ -55,7 +55,7 @@ def test_a_bug_in_a_check_is_a_crash_with_its_traceback_and_hides_no_other() -> 
     assert "KeyError" in found[0].traceback
 
 
-def test_memory_that_runs_out_is_no_bug_and_no_proof() -> None:
+def test_memory_that_runs_out_is_no_bug_and_no_results() -> None:
     def full(rows: int) -> Measurement:
         raise MemoryError
 
@@ -92,7 +92,7 @@ def test_a_bug_in_a_builder_crashes_one_check_and_skips_the_rest() -> None:
     assert [finding.verdict for finding in found] == [Verdict.CRASH, Verdict.SKIP]
 
 
-def test_limits_of_the_configuration_count_and_stand_in_the_finding() -> None:
+def test_limits_of_the_configuration_count_and_are_in_the_finding() -> None:
     one = check("a", ("rows",), count, at_most, most=5)
     evidence = Evidence({"rows": lambda: 6})
     assert run([one], evidence)[0].verdict is Verdict.FAIL

@@ -141,7 +141,7 @@ def test_each_key_has_its_place(tmp_path: Path, line: str, section: str, key: st
     assert found.config.get(section, {}).get(key) == value
 
 
-def test_rates_as_text_are_numbers(tmp_path: Path) -> None:
+def test_learning_rates_as_text_are_numbers(tmp_path: Path) -> None:
     found = reads(tmp_path, BASE.replace("2e-4", '"3e-4"'))
     assert found.config["train"]["learning_rate"] == 3e-4
 
@@ -196,7 +196,7 @@ def test_columns_of_other_names_become_fields(tmp_path: Path) -> None:
     assert (data["fields"], data["loss_on"]) == ({"text": "body"}, "all")
 
 
-def test_sources_with_different_columns_are_told(tmp_path: Path) -> None:
+def test_sources_with_different_columns_are_reported(tmp_path: Path) -> None:
     two = BASE.replace("learning_rate", "  - {path: me/b, type: chat_template, field_messages: talk}\nlearning_rate")
     found = reads(tmp_path, two)
     assert "fields" not in found.config["data"]
@@ -213,7 +213,7 @@ def test_alpaca_rows_get_alpacas_prompt(tmp_path: Path) -> None:
     assert "chat_template" not in reads(tmp_path, mixed).config["model"]
 
 
-def test_what_is_not_carried_over_is_told_with_its_line(tmp_path: Path) -> None:
+def test_what_is_not_carried_over_is_reported_with_its_line(tmp_path: Path) -> None:
     text = BASE + "chat_template: qwen3\nspecial_tokens: {pad_token: x}\nlisa_n_layers: 2\noptimizer: came_pytorch\n"
     found = reads(tmp_path, text)
     reasons = why(found)
@@ -235,7 +235,7 @@ def test_what_is_not_carried_over_is_told_with_its_line(tmp_path: Path) -> None:
         ("message_field_training: weight", "datasets.0.message_field_training"),
     ],
 )
-def test_what_a_data_set_says_otherwise_is_told(tmp_path: Path, more: str, key: str) -> None:
+def test_what_a_data_set_says_otherwise_is_reported(tmp_path: Path, more: str, key: str) -> None:
     assert key in why(reads(tmp_path, BASE.replace("type: chat_template", f"type: chat_template\n    {more}")))
 
 
@@ -247,7 +247,7 @@ def test_usual_roles_are_understood(tmp_path: Path) -> None:
     assert reads(tmp_path, every).config["data"]["loss_on"] == "all"
 
 
-def test_remote_code_is_told_and_never_switched_on(tmp_path: Path) -> None:
+def test_remote_code_is_reported_and_never_switched_on(tmp_path: Path) -> None:
     found = reads(tmp_path, BASE + "trust_remote_code: true\n")
     assert found.trust_remote_code and "trust_remote_code" not in found.config["model"] and not found.skipped
 

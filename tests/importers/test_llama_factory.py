@@ -167,7 +167,7 @@ def test_data_sets_of_the_hub_and_their_columns(project: Path) -> None:
     assert talks.config["data"]["fields"] == {"messages": "talk", "tools": "tools"} and talks.skipped == []
 
 
-def test_what_cannot_be_read_is_told(project: Path) -> None:
+def test_what_cannot_be_read_is_reported(project: Path) -> None:
     found = reads(project, BASE.replace("mine", "mine,missing,pairs,scope,odd,mapped"))
     assert [Path(one["path"]).name for one in found.config["data"]["train"]] == ["mine.json", "d", "b"]
     assert set(why(found)) == {
@@ -224,7 +224,7 @@ def test_other_yaml_belongs_to_no_tool(tmp_path: Path) -> None:
         assert read(example) is None
 
 
-def test_broken_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+def test_broken_yaml_is_reported_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text("base_model: m\ndatasets: [\n")
     with pytest.raises(ConfigError, match=r"x.yaml:\d"):

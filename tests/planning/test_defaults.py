@@ -1,4 +1,4 @@
-"""Open values: what they become, why, and that what is given stays."""
+"""Unset values: what they become, why, and that what is given stays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def made(known: RunSizes = SMALL, model: dict[str, Any] | None = None, **keys: o
     return resolve(load({"model": {"name": "m", **(model or {})}, "data": {"train": "d"}, "train": keys}), known)
 
 
-def test_every_derived_value_has_a_reason() -> None:
+def test_every_inferred_default_has_a_reason() -> None:
     config = made()
     for key in config.train.given:
         origin = config.origins[f"train.{key}"]
@@ -43,7 +43,7 @@ def test_what_is_given_stays() -> None:
     assert config.origins["train.learning_rate"].kind == "given"
 
 
-def test_settling_leaves_the_original_open_and_twice_is_once() -> None:
+def test_resolving_leaves_the_original_open_and_twice_is_once() -> None:
     config = load({"model": {"name": "m"}, "data": {"train": "d"}})
     settled = resolve(config, SMALL)
     assert config.train.given == {}
@@ -63,7 +63,7 @@ def test_settling_leaves_the_original_open_and_twice_is_once() -> None:
         ("qlora", 65e9, 8192, 1e-4, "QLoRA"),
     ],
 )
-def test_rates_come_from_published_recipes(method, parameters, hidden, want, source) -> None:
+def test_learning_rates_come_from_published_recipes(method, parameters, hidden, want, source) -> None:
     rate, reason = learning_rate(method, int(parameters), hidden)
     assert rate == pytest.approx(want)
     assert source in reason
@@ -72,7 +72,7 @@ def test_rates_come_from_published_recipes(method, parameters, hidden, want, sou
 @given(
     method=st.sampled_from(["full", "lora", "qlora"]), parameters=st.integers(1, 10**12), hidden=st.integers(0, 20_000)
 )
-def test_no_rate_is_outside_of_what_recipes_have_used(method, parameters, hidden) -> None:
+def test_no_learning_rate_is_outside_of_what_recipes_have_used(method, parameters, hidden) -> None:
     rate, _ = learning_rate(method, parameters, hidden)
     assert 5e-6 <= rate <= (3e-3 if method != "full" else 2e-2)
     if parameters >= 3e9:

@@ -94,7 +94,7 @@ def test_steps_are_those_of_the_real_trainer(tmp_path: Path, examples: int, keys
 
 
 @pytest.mark.parametrize("name", ["cosine", "linear", "constant_with_warmup"])
-def test_a_real_run_takes_the_planned_steps_at_the_planned_rates(tmp_path: Path, name: str) -> None:
+def test_a_real_run_takes_the_planned_steps_at_the_planned_learning_rates(tmp_path: Path, name: str) -> None:
     keys = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 3, "num_train_epochs": 2}
     keys |= {"learning_rate": 1e-3, "warmup_steps": 0.2, "lr_scheduler_type": name}
     real = trainer(tmp_path, 23, **keys)

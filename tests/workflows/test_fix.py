@@ -38,7 +38,7 @@ def clear() -> Report:
     return Report([Finding("x", Verdict.PASS, "fine")])
 
 
-def test_an_input_that_is_refused_with_the_value_that_mends_it_is_mended(file: Path) -> None:
+def test_an_input_that_is_refused_with_the_value_that_fixes_it_is_fixed(file: Path) -> None:
     refused = ConfigError("train.fp16 is true, and there is no GPU", fix={"train.fp16": False})
 
     def look(config: Config, before: list[Round]) -> Report:
@@ -94,13 +94,13 @@ def test_a_batch_that_is_large_for_the_rows_that_are_left_waits_for_the_others(f
         ("data.holdout", False),
     ],
 )
-def test_branches_are_kept_where_they_would_come_out_the_same(changed: str, kept: bool) -> None:
+def test_compared_learning_rates_are_kept_where_they_would_come_out_the_same(changed: str, kept: bool) -> None:
     grown = object()
     evidence = Evidence({}, {"lr_comparison": grown})
     assert still_valid(evidence, clear(), [changed]).evidence.get("previous_lr_comparison") is (grown if kept else None)
 
 
-def test_a_hot_rate_is_lowered_until_the_run_is_cleared(tmp_path: Path) -> None:
+def test_a_hot_learning_rate_is_lowered_until_the_run_is_cleared(tmp_path: Path) -> None:
     """One whole correction with the real model, as short as it can be."""
     rows = [line for line in TRAIN.read_text(encoding="utf-8").splitlines() if len(line) < 420][:60]
     (tmp_path / "rows.jsonl").write_text("\n".join(rows))
@@ -129,10 +129,10 @@ def test_a_hot_rate_is_lowered_until_the_run_is_cleared(tmp_path: Path) -> None:
     assert done.backup is not None and "0.05" in done.backup.read_text() and "# sixty rows" in file.read_text()
 
 
-def test_before_the_trial_what_needs_no_model_is_mended_but_for_the_rate(
+def test_before_the_trial_what_needs_no_model_is_fixed_but_for_the_learning_rate(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch of all rows makes every step of a trial dear, and its best rate is not that of the mended run."""
+    """A batch of all rows makes every step of a trial dear, and its best learning rate is not that of the fixed run."""
     asked: list[tuple[str, Any]] = []
 
     def look(config: Config, evidence: Any, select: Any, ignore: Any, level: str, known: Any) -> Report:
@@ -155,7 +155,7 @@ def test_before_the_trial_what_needs_no_model_is_mended_but_for_the_rate(
     assert done.report.level == "trial" and done.report.exit_code == 0
 
 
-def test_the_last_look_is_as_deep_as_was_asked_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_check_is_as_deep_as_was_asked_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = iter(range(100, 200))
 
     def look(config: Config, evidence: Any, select: Any, ignore: Any, level: str, known: Any) -> Report:

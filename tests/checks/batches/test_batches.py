@@ -1,4 +1,4 @@
-"""Checks of batches and packs: rows that are lost, repeated, in order, or drowned in padding."""
+"""Checks of batches and packs: rows that are dropped, repeated, in order, or drowned in padding."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_padding_warns_with_the_factor_that_packing_would_save() -> None:
     assert judged(padding, BatchStats(side(padding=10_000)), SOUND).verdict is Verdict.PASS
 
 
-def test_few_learnt_tokens_are_advice() -> None:
+def test_few_loss_tokens_are_advice() -> None:
     assert judged(scarce, BatchStats(side(learnt=1_000))).verdict is Verdict.WARN
     assert judged(scarce, BatchStats(side(learnt=3_000))).verdict is Verdict.PASS
 
@@ -77,7 +77,7 @@ def test_blank_rows_warn_when_few_fail_when_many_or_in_validation() -> None:
 @pytest.mark.parametrize(
     ("rows", "verdict"), [(0, Verdict.PASS), (5, Verdict.PASS), (50, Verdict.WARN), (300, Verdict.FAIL)]
 )
-def test_lost_rows_are_counted_with_their_reasons_and_tokens(rows: int, verdict: Verdict) -> None:
+def test_dropped_rows_are_counted_with_their_reasons_and_tokens(rows: int, verdict: Verdict) -> None:
     losses = DataLoss(
         1000, rows, rows * 700, Counter({"longer than max_length": rows}) if rows else Counter(), 900, 512
     )

@@ -74,7 +74,7 @@ def test_without_data_there_is_nothing_to_judge() -> None:
 
 
 @given(st.integers(1, 5_000), st.integers(1, 32), st.integers(1, 16), st.integers(1, 8))
-def test_any_combination_is_judged_and_its_fix_mends_it(
+def test_any_combination_is_judged_and_its_fix_fixes_it(
     examples: int, per: int, accumulation: int, devices: int
 ) -> None:
     finding = batches(examples, per, accumulation, devices)

@@ -51,7 +51,7 @@ def test_each_way_to_miss_the_best_fails_with_its_fix(broken: dict[str, Any], wo
     assert finding.fix == (fix or {"train.metric_for_best_model": "eval_loss"})
 
 
-def test_several_faults_are_told_and_mended_together() -> None:
+def test_several_faults_are_reported_and_fixed_together() -> None:
     finding = found(metric="accuracy", save_steps=50, given={"greater_is_better": True})
     assert "eval_accuracy" in finding.message and "no multiple" in finding.message
     assert finding.fix == {
@@ -68,7 +68,7 @@ def test_evaluations_without_a_checkpoint_are_counted() -> None:
     assert finding.fix == {"train.save_steps": 20}
 
 
-def test_shares_that_are_rounded_apart_are_mended_by_numbers() -> None:
+def test_shares_that_are_rounded_apart_are_fixed_by_numbers() -> None:
     finding = found(total_steps=676, eval_steps=85, save_steps=338, given={"eval_steps": 0.125, "save_steps": 0.5})
     assert finding.verdict is Verdict.FAIL and "save_steps, 338, is no multiple of eval_steps, 85" in finding.message
     assert finding.fix == {"train.save_steps": 340, "train.eval_steps": 85}

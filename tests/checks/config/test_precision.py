@@ -86,5 +86,5 @@ def test_the_share_is_that_of_real_weights(rate: float, dtype: str, bits: int) -
     assert share == pytest.approx(stuck_share(rate, bits), abs=0.01)
 
 
-def test_a_rate_of_nothing_moves_nothing() -> None:
+def test_a_learning_rate_of_nothing_moves_nothing() -> None:
     assert stuck_share(0.0, 8) == 1.0

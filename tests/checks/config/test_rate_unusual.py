@@ -75,14 +75,16 @@ SIZES += [(9e9, 4096), (1.2e10, 5120), (1.3e10, 5120), (2.7e10, 5376), (3.2e10, 
 
 @pytest.mark.parametrize("method", ["full", "lora", "qlora"])
 @pytest.mark.parametrize(("parameters", "hidden"), SIZES)
-def test_derived_rates_pass_and_multiples_of_ten_are_caught(method: Any, parameters: float, hidden: int) -> None:
+def test_inferred_learning_rates_pass_and_multiples_of_ten_are_caught(
+    method: Any, parameters: float, hidden: int
+) -> None:
     usual, _ = learning_rate(method, int(parameters), hidden)
 
     def verdict(times: float) -> Verdict:
         return rate_of(method, parameters, usual * times, hidden=hidden).verdict
 
     assert [verdict(times) for times in (0.5, 1, 2)] == [Verdict.PASS] * 3
-    published = method == "full" and parameters == 3.6e8  # SmolLM2-360M was trained at 11 times the law's rate
+    published = method == "full" and parameters == 3.6e8  # SmolLM2-360M was trained at 11 times the law's learning rate
     assert verdict(10) is (Verdict.PASS if published else verdict(10)) and (
         published or verdict(10) is not Verdict.PASS
     )
@@ -92,7 +94,7 @@ def test_derived_rates_pass_and_multiples_of_ten_are_caught(method: Any, paramet
 
 @given(st.floats(5, 12), st.integers(16, 20_000), st.sampled_from(["full", "lora", "qlora"]))
 @settings(max_examples=200, deadline=None)
-def test_whatever_is_derived_passes(power: float, hidden: int, method: Any) -> None:
+def test_whatever_is_inferred_passes(power: float, hidden: int, method: Any) -> None:
     usual, _ = learning_rate(method, int(10**power), hidden)
     assert rate_of(method, 10**power, usual, hidden=hidden).verdict is Verdict.PASS
 
@@ -114,16 +116,16 @@ def test_training_all_of_13b_at_2e4_fails() -> None:
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("rate", [3e-4, 1e-3, 3e-3])
-def test_good_rates_of_a_tiny_model_pass(method: str, rate: float) -> None:
+def test_good_learning_rates_of_a_tiny_model_pass(method: str, rate: float) -> None:
     assert rate_of(method, 260_032, rate, hidden=64).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(("rate", "verdict"), [(1e-2, "warn"), (3e-2, "fail"), (1e-1, "fail"), (2e-5, "warn")])
-def test_bad_rates_of_a_tiny_model_are_caught(rate: float, verdict: str) -> None:
+def test_bad_learning_rates_of_a_tiny_model_are_caught(rate: float, verdict: str) -> None:
     assert rate_of("full", 260_032, rate, hidden=64).verdict == verdict
 
 
-def test_a_summed_loss_has_lower_rates() -> None:
+def test_a_summed_loss_has_lower_learning_rates() -> None:
     assert rate_of("full", 8e9, 2e-5).verdict is Verdict.PASS
     finding = rate_of("full", 8e9, 2e-5, loss_reduction="sum")
     assert finding.verdict is Verdict.WARN and "summed" in finding.message
@@ -139,7 +141,7 @@ def test_large_batches_allow_more_only_for_large_models() -> None:
 
 
 @pytest.mark.parametrize("rate", [0.0, -1e-4, float("nan"), float("inf")])
-def test_no_rate_at_all_fails(rate: float) -> None:
+def test_no_learning_rate_at_all_fails(rate: float) -> None:
     finding = rate_of("full", 7e9, rate)
     assert finding.verdict is Verdict.FAIL and "no weight changes" in finding.message
 

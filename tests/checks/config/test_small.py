@@ -15,14 +15,14 @@ def validation(**changed: Any) -> Any:
     return find("config-no-validation", run_settings=numbers(**changed))
 
 
-def test_held_out_rows_that_are_measured_pass() -> None:
+def test_validation_rows_that_are_measured_pass() -> None:
     finding = validation()
     assert finding.verdict is Verdict.PASS
     assert "100 held-out rows (9.1 % of all) are measured every 20 steps" in finding.message
     assert validation(eval_strategy="epoch", eval_steps=None).verdict is Verdict.PASS
 
 
-def test_no_held_out_rows_are_caught() -> None:
+def test_no_validation_rows_are_caught() -> None:
     finding = validation(validation_examples=0, eval_strategy="no")
     assert finding.verdict is Verdict.WARN and "0 rows are held out; all 1,000" in finding.message
     assert finding.fix == {"data.holdout": 0.1}
@@ -30,14 +30,14 @@ def test_no_held_out_rows_are_caught() -> None:
     assert given.fix == {"data.holdout": 0.1, "train.eval_strategy": "steps"}
 
 
-def test_held_out_rows_that_nobody_measures_are_caught() -> None:
+def test_validation_rows_that_nobody_measures_are_caught() -> None:
     finding = validation(eval_strategy="no", eval_steps=None)
     assert finding.verdict is Verdict.WARN and "100 rows are held out, but" in finding.message
     assert finding.fix == {"train.eval_strategy": "steps"}
 
 
 @pytest.mark.parametrize(("rows", "verdict"), [(1, "warn"), (9, "warn"), (10, "pass")])
-def test_a_handful_of_held_out_rows_says_little(rows: int, verdict: str) -> None:
+def test_a_handful_of_validation_rows_says_little(rows: int, verdict: str) -> None:
     assert validation(validation_examples=rows).verdict == verdict
 
 

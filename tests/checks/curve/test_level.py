@@ -1,4 +1,4 @@
-"""Curves that end too high: diverged, flat, begun too high, overfit; and those that only look so."""
+"""Curves that end too high: diverged, flat, begun too high, overfit; and those that only seem so."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def trial(held: list[float], losses: list[float] | None = None, **more: object) 
     return Curve(points(losses or flat), looks(held), planned_lr=3e-3, total_steps=2000, **more)  # type: ignore[arg-type]
 
 
-def test_a_rise_of_the_held_out_rows_is_a_divergence_with_a_lower_rate() -> None:
+def test_a_rise_of_the_validation_rows_is_a_divergence_with_a_lower_learning_rate() -> None:
     finding = found(trial([3.0, 3.2, 3.6, 3.9, 4.0]))["diverged"]
     assert finding.verdict is Verdict.FAIL
     assert "3.000 to 4.000" in finding.message
     assert finding.fix == {"train.learning_rate": 0.001}
 
 
-def test_the_further_it_rose_the_lower_the_rate() -> None:
+def test_the_further_it_rose_the_lower_the_learning_rate() -> None:
     assert found(trial([3.0, 5, 7, 8, 9]))["diverged"].fix == {"train.learning_rate": 3e-4}
     assert found(replace(trial([3.0, 5, 7, 8, 9]), planned_lr=None))["diverged"].fix == {}
 
@@ -37,7 +37,7 @@ def test_how_high_it_may_end(end: float, verdict: str | None) -> None:
     assert bad(trial([3.0, 3.0, 3.0, 3.0, end])).get("diverged") == verdict
 
 
-def test_what_had_been_learnt_and_is_lost_counts_though_it_ends_below_its_start() -> None:
+def test_what_had_been_in_the_loss_and_is_lost_counts_though_it_ends_below_its_start() -> None:
     finding = found(trial([8.0, 3.0, 2.0, 6.0, 6.0]))["diverged"]
     assert finding.verdict is Verdict.FAIL
     assert "2.000 at step 100" in finding.message
@@ -47,12 +47,12 @@ def test_a_hump_that_comes_down_again_is_no_divergence() -> None:
     assert "diverged" not in bad(trial([3.0, 5.0, 3.5, 2.5, 2.0], FALLING))
 
 
-def test_held_out_rows_that_fall_overrule_rising_batches() -> None:
+def test_validation_rows_that_fall_overrule_rising_batches() -> None:
     rising = [2 + i / 50 for i in range(200)]
     assert "diverged" not in bad(trial([3.0, 2.8, 2.6, 2.5, 2.4], rising))
 
 
-def test_held_out_rows_that_rise_while_training_falls_are_overfit_and_not_diverged() -> None:
+def test_validation_rows_that_rise_while_training_falls_are_overfit_and_not_diverged() -> None:
     curve = trial([3.0, 2.2, 2.5, 3.0, 3.6], FALLING, steps_per_epoch=25)
     assert bad(curve) == {"overfit": "fail"}
     finding = found(curve)["overfit"]
@@ -72,7 +72,7 @@ def test_a_loss_that_shoots_up_at_once_and_comes_half_down_has_diverged() -> Non
     assert "overfit" not in bad(trial([3.0, 5.5, 4.5, 4.2, 4.0], shooting))
 
 
-def test_validation_that_is_worst_from_the_first_step_on_asks_for_a_lower_rate() -> None:
+def test_validation_that_is_worst_from_the_first_step_on_asks_for_a_lower_learning_rate() -> None:
     assert found(trial([3.0, 3.5, 4, 4.5, 5], FALLING))["overfit"].fix == {"train.learning_rate": 0.001}
 
 
@@ -81,7 +81,7 @@ def test_looks_without_rows_are_judged_by_how_far_they_jump() -> None:
     assert "overfit" not in bad(Curve(points(FALLING, 2), looks(jumping, rows=0)))
 
 
-def test_one_look_says_nothing_about_overfitting() -> None:
+def test_one_check_says_nothing_about_overfitting() -> None:
     assert found(Curve(points(FALLING), looks([2.0])))["overfit"].verdict is Verdict.SKIP
 
 

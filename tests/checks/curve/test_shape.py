@@ -73,11 +73,13 @@ def test_zeros_out_of_nowhere_are_seen(curve: Curve, verdict: str | None) -> Non
         ([0.0] * 4 + [1e-4] * 196, False, None),
     ],
 )
-def test_a_rate_of_zero_is_seen_where_it_should_not_be(rates: list[float], finished: bool, verdict: str | None) -> None:
+def test_a_learning_rate_of_zero_is_seen_where_it_should_not_be(
+    rates: list[float], finished: bool, verdict: str | None
+) -> None:
     assert bad(Curve(points(FALLING, lr=rates), finished=finished)).get("rate-zero") == verdict
 
 
-def test_a_rate_that_is_planned_as_zero_fails_before_anything_is_logged() -> None:
+def test_a_learning_rate_that_is_planned_as_zero_fails_before_anything_is_logged() -> None:
     assert found(Curve(points(FALLING), planned_lr=0.0))["rate-zero"].verdict is Verdict.FAIL
     assert found(Curve(points(FALLING)))["rate-zero"].verdict is Verdict.SKIP
 
@@ -143,7 +145,7 @@ def test_one_hard_batch_is_no_spike_where_a_fixed_batch_does_not_feel_it() -> No
     assert bad(two) == {"spike": "warn"}, "two batches in a row are not one"
 
 
-def test_a_hump_above_the_start_in_the_first_steps_is_told() -> None:
+def test_a_hump_above_the_start_in_the_first_steps_is_reported() -> None:
     finding = found(probed([3.0, 4.0, 5.0, 4.0, 3.0, *[2.8 - 0.01 * i for i in range(36)]]))["spike"]
     assert finding.verdict is Verdict.WARN
     assert "from 3.00 to 5.00" in finding.message
@@ -172,7 +174,7 @@ def test_steps_at_the_boundaries_of_epochs(levels: list[float], inside: float, v
     assert bad(epochs(levels, inside=inside)).get("staircase") == verdict
 
 
-def test_held_out_rows_that_hold_overrule_a_staircase() -> None:
+def test_validation_rows_that_hold_overrule_a_staircase() -> None:
     curve = epochs([1.1, 0.7, 0.4])
     assert "staircase" not in bad(replace(curve, validation=looks([1.2, 1.1, 1.05], every=40)))
     assert "staircase" in bad(replace(curve, validation=looks([1.2, 1.1, 1.3], every=40)))
@@ -201,7 +203,7 @@ def test_a_run_that_ends_while_it_falls_is_unfinished_and_a_trial_is_not() -> No
     assert found(Curve(steep, total_steps=2000))["unfinished"].verdict is Verdict.SKIP
 
 
-def test_held_out_rows_that_have_stopped_falling_overrule_the_batches() -> None:
+def test_validation_rows_that_have_stopped_falling_overrule_the_batches() -> None:
     steep = points([3 - 0.012 * i + 0.05 * (-1) ** i for i in range(200)])
     held = looks([3, 2.5, 2.2, 2.1, 2.099])
     assert "unfinished" not in bad(Curve(steep, held, finished=True))

@@ -11,7 +11,7 @@ from tests.checks.curve_material import bad
 
 SEEDS = 6
 FOUND = [one for one in FAULTS if one[2] is not hot_lr]
-"""A hot rate under clipping shows in the curve alone only sometimes: curve-rate-beaten compares."""
+"""A high learning rate under clipping shows in the curve alone only sometimes: curve-rate-beaten compares."""
 
 
 @pytest.mark.parametrize("kind", CLEAN)

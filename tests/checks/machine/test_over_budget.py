@@ -12,7 +12,7 @@ from tests.forecast import made
 
 TRAIN = {"per_device_train_batch_size": 10, "gradient_accumulation_steps": 1}
 RUN = 300 * 0.5 + 11 * 4.0 + 10 * 3.0 + 1.0
-"""Seconds of the run: 300 steps, 11 looks, 10 checkpoints, the model."""
+"""Seconds of the run: 300 steps, 11 evaluations, 10 checkpoints, the model."""
 
 
 def looked(
@@ -24,7 +24,7 @@ def looked(
 
 
 def uneven() -> Any:
-    """Steps of which the slowest stretch takes a fifth longer."""
+    """Steps of which the slowest part takes a fifth longer."""
     measured = made.timing(0.5, 1_000, steps=53)
     measured.step_seconds[-10:] = [0.6] * 10
     return measured
@@ -103,7 +103,7 @@ def test_padding_and_many_looks_are_named_where_they_cost() -> None:
         ({"max_hours": 1e-6, "devices": "8 x H100"}, {"device": "cpu"}, "measured on cpu"),
     ],
 )
-def test_without_anything_to_hold_against_it_is_not_looked_at(
+def test_without_anything_to_hold_against_it_is_not_checked(
     budget: dict[str, Any], machine: dict[str, Any], reason: str
 ) -> None:
     found = looked(budget, **machine)

@@ -1,4 +1,4 @@
-"""Time that is lost is named where it was measured; a small model on a CPU is not slow in a way that can be mended."""
+"""Time that is lost is named where it was measured; a small model on a CPU is not slow in a way that can be fixed."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def made_lab(cache: Path, kind: str = "full", **train: Any) -> Any:
-    """A lab on the demo's model."""
+    """A harness on the demo's model."""
     from contextlib import contextmanager
 
     from sanetune.data.prepare import prepare

@@ -1,4 +1,4 @@
-"""Probes find planted faults of the model and of the data, and let sound runs pass."""
+"""Probes find injected faults of the model and of the data, and let sound runs pass."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_shuffled_answers_are_found(tmp_path: Path) -> None:
     assert abs(report["model-pairs-shuffled"].numbers["words_t"]) < 2.5
 
 
-def test_a_rate_beyond_the_critical_one_is_found_with_one_that_is_not(tmp_path: Path) -> None:
+def test_a_learning_rate_beyond_the_critical_one_is_found_with_one_that_is_not(tmp_path: Path) -> None:
     hot = probed(tmp_path, train={"learning_rate": 0.1}, select=["model-rate-critical"])
     assert bad(hot) == {"model-rate-critical"}
     rate = hot["model-rate-critical"].fix["train.learning_rate"]
@@ -80,7 +80,7 @@ def test_updates_that_sixteen_bits_round_away_are_found(tmp_path: Path) -> None:
 
 
 def leaking(tmp_path: Path) -> Path:
-    """A small Falcon, whose attention does not look at positions, with the demo's tokenizer."""
+    """A small Falcon, whose attention ignores positions, with the demo's tokenizer."""
     import shutil
 
     from transformers import FalconConfig, FalconForCausalLM
@@ -201,7 +201,7 @@ def test_a_model_in_which_nothing_is_trained_is_found_and_breaks_no_other_probe(
     assert "see model-nothing-trainable" in report["model-rate-critical"].message
 
 
-def test_rounding_of_sixteen_bits_is_not_taken_for_a_rate_that_is_too_high(tmp_path: Path) -> None:
+def test_rounding_of_sixteen_bits_is_not_taken_for_a_learning_rate_that_is_too_high(tmp_path: Path) -> None:
     model, select = {"dtype": "bfloat16"}, ["model-rate-critical"]
     assert not bad(probed(tmp_path, model=model, train={"learning_rate": 1e-6}, select=select))
     assert bad(probed(tmp_path, model=model, train={"learning_rate": 0.1}, select=select)) == {"model-rate-critical"}

@@ -67,7 +67,7 @@ def said(row: Conversation) -> list[str]:
     return [message["content"] for message in row.messages]
 
 
-def test_one_copy_among_many_rows_passes_and_is_told() -> None:
+def test_one_copy_among_many_rows_passes_and_is_reported() -> None:
     some = rows(150)
     _, judgement = judged(duplicated, talks([*some, talk(*said(some[5]))]))
     assert judgement.verdict is Verdict.PASS and "1 (0.7 %) are exact copies" in judgement.message

@@ -95,7 +95,7 @@ def test_answers_that_are_the_question_again_warn_when_some_and_fail_when_most()
     assert judged(empty_reply, talks(greetings))[1].verdict is Verdict.PASS
 
 
-def test_echoes_and_blanks_are_both_told() -> None:
+def test_echoes_and_blanks_are_both_reported() -> None:
     again = [talk(f"What became of order {n}?", f"What became of order {n}?") for n in range(20)]
     _, judgement = judged(empty_reply, talks([*GOOD, *again, *(talk(f"Why {n}?", "") for n in range(9))]))
     assert judgement.verdict is Verdict.FAIL

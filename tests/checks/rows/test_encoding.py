@@ -49,7 +49,7 @@ def test_sound_text_of_any_script_is_sound(sentence: str) -> None:
         ("Съешь же ещё", "latin-1"),
     ],
 )
-def test_mojibake_is_found_and_mended_beside(sentence: str, table: str) -> None:
+def test_mojibake_is_found_and_fixed_beside(sentence: str, table: str) -> None:
     torn = sentence.encode().decode(table)
     measured, judgement = judged(encoding, talks([talk("A question?", f"First line.\n{torn}\nLast line.")]))
     assert measured.numbers["mojibake"] == 1
@@ -102,7 +102,7 @@ def test_a_few_invisible_characters_pass_and_many_warn() -> None:
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_looked_at_without_an_error(text: str) -> None:
+def test_any_text_is_checked_without_an_error(text: str) -> None:
     for _, start, end in encoding.damage(text):
         assert 0 <= start < end <= len(text)
 

@@ -1,4 +1,4 @@
-"""Validation rows that stand in training are found: exactly, by their prompt, and nearly."""
+"""Validation rows that are also in training are found: exactly, by their prompt, and nearly."""
 
 from __future__ import annotations
 

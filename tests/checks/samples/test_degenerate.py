@@ -133,7 +133,7 @@ def test_a_special_token_that_is_hidden_in_the_text_is_read_from_the_raw_one() -
     assert found(sampled([done("The lake.", "The lake.<|im_start|>")] * 8))[1].verdict is Verdict.FAIL
 
 
-def test_what_the_data_or_the_prompt_write_is_no_debris() -> None:
+def test_what_the_data_or_the_prompt_write_is_no_template_fragment() -> None:
     play = "Teacher: Which lake?\nUser: This one.\nSystem: Right."
     texts = [play, *(reference(n) for n in range(19))]
     assert found(sampled([done(play)] * 20, references=texts))[1].verdict is Verdict.PASS
@@ -143,7 +143,7 @@ def test_what_the_data_or_the_prompt_write_is_no_debris() -> None:
     assert found(samples)[1].verdict is Verdict.PASS
 
 
-def test_marks_that_the_template_itself_writes_into_a_turn_are_no_debris() -> None:
+def test_marks_that_the_template_itself_writes_into_a_turn_are_no_template_fragment() -> None:
     specials = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>")
     answers = [done(f"final{reference(n)}", f"<|channel|>final<|message|>{reference(n)}") for n in range(8)]
     samples = sampled(answers, special_tokens=specials)

@@ -22,7 +22,7 @@ def test_repetition_goes_from_nothing_to_nearly_one() -> None:
     assert repeated([]) == repeated(["a"]) == 0
 
 
-def test_a_phrase_at_the_end_is_found_wherever_it_is_cut() -> None:
+def test_a_phrase_at_the_end_is_found_wherever_it_is_truncated() -> None:
     assert tail([*"abc", *"xyxyxy"]) == (6, 2)
     assert tail([*"abc", *"xyxyxyx"]) == (7, 2)
     assert tail([*"abc", *"xyxy"]) == (0, 0)

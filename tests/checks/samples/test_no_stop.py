@@ -48,7 +48,7 @@ def test_a_few_loops_are_no_fault_most_are(open_ones: int, verdict: str) -> None
     assert found(sampled(mixed([cut(GOES_ON)] * open_ones, 20), base))[1].verdict == verdict
 
 
-def test_an_end_that_is_being_learnt_only_warns_and_says_so() -> None:
+def test_an_end_that_is_being_in_the_loss_only_warns_and_says_so() -> None:
     _, judgement = found(sampled(mixed([cut(GOES_ON)] * 14, 20)))
     assert judgement.verdict is Verdict.WARN and "so the model is learning to stop" in judgement.message
 

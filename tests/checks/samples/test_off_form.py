@@ -150,7 +150,7 @@ def test_prompts_whose_reference_has_another_form_are_left_out() -> None:
     assert judgement.verdict is Verdict.PASS
 
 
-def test_what_cannot_be_told_is_skipped() -> None:
+def test_what_cannot_be_reported_is_skipped() -> None:
     with pytest.raises(NotApplicableError, match="20 training answers are too few"):
         found(parsed, [done(prose(n)) for n in range(20)], rows=20)
     with pytest.raises(NotApplicableError, match="3 held-out rows"):

@@ -135,7 +135,7 @@ def test_thinking_that_the_turn_opens_itself_is_no_drift() -> None:
     assert "opens thinking" in silent.message
 
 
-def test_reasoning_that_history_forgets_is_told_and_passes() -> None:
+def test_reasoning_that_history_forgets_is_reported_and_passes() -> None:
     turns = [
         user("Find order A-17."),
         {**call("A-17"), "reasoning_content": "look it up"},

@@ -1,4 +1,4 @@
-"""template-end-unlearnt: turns whose end is not learnt, or at which generation does not stop."""
+"""template-end-unlearnt: turns whose end is masked, or at which generation does not stop."""
 
 from collections import Counter
 from typing import Any
@@ -15,7 +15,7 @@ STOPS = frozenset({2})
 CHATS = conversations([user("one"), reply("two")])
 
 
-def test_ends_that_are_learnt_and_stop_pass() -> None:
+def test_ends_that_are_in_the_loss_and_stop_pass() -> None:
     judgement = judged(check, check.measure(reading(), STOPS, Words(), CHATS))
     assert judgement.verdict is Verdict.PASS
     assert "100 trained turns" in judgement.message and "</s> (100 %)" in judgement.message

@@ -43,7 +43,7 @@ def test_an_id_is_outside_exactly_when_the_embedding_has_no_row_for_it(largest: 
     assert str(largest) in judgement.message and str(rows) in judgement.message
 
 
-def test_validation_and_negative_ids_are_looked_at_too() -> None:
+def test_validation_and_negative_ids_are_checked_too() -> None:
     both = reading(largest_id=5, validation={"largest_id": 12})
     assert judged(outside_vocabulary, outside_vocabulary.measure(both, settings(embedding_rows=12))).message == (
         "The data holds token id 12; the model's embedding has 12 rows (0 to 11)."

@@ -37,7 +37,7 @@ def verdict(source: str, *added: str, rows: Any = None) -> Judgement:
     return judged(check, check.measure(template(source), bytes_only(*added), rows or all_kinds()))
 
 
-def test_chatml_without_its_tokens_fails_and_can_be_mended() -> None:
+def test_chatml_without_its_tokens_fails_and_can_be_fixed() -> None:
     judgement = verdict(CHATML, rows=conversations(KINDS["several turns"]))
     assert judgement.verdict is Verdict.FAIL
     assert "<|im_start|> into 12 tokens" in judgement.message and "A turn ends with <|im_end|>" in judgement.message

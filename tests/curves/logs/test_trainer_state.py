@@ -20,7 +20,7 @@ def state(tmp_path: Path, records: list[Any], **more: Any) -> Path:
     return file
 
 
-def test_losses_rates_norms_and_looks_are_read(tmp_path: Path) -> None:
+def test_losses_learning_rates_norms_and_looks_are_read(tmp_path: Path) -> None:
     records = [
         {"step": 10, "loss": 2.5, "learning_rate": 1e-4, "grad_norm": 3.0, "epoch": 0.5},
         {"step": 10, "eval_loss": 2.25, "eval_runtime": 3.0},

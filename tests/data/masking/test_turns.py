@@ -78,7 +78,7 @@ def test_turns_written_out_by_hand(source: str, expected: list[str]) -> None:
     assert turns(source, TWO) == expected
 
 
-def test_tool_calls_are_learnt_as_the_template_renders_them() -> None:
+def test_tool_calls_are_in_the_loss_as_the_template_renders_them() -> None:
     messages = [user("find it"), call("A-17"), result("shipped"), reply("It is on its way.")]
     assert turns(BY_NAME["qwen2_5"], messages, tools=TOOLS) == [
         '<tool_call>\n{"name": "find_order", "arguments": {"order": "A-17", "limit": 7}}\n</tool_call><|im_end|>',
@@ -165,7 +165,7 @@ def test_a_reply_that_the_template_leaves_out_is_an_error() -> None:
         turns(BY_NAME["llama3"], [user("find it"), call("A-17"), result("shipped"), reply("Done.")], tools=TOOLS)
 
 
-def test_what_the_template_leaves_out_of_a_reply_is_told() -> None:
+def test_what_the_template_leaves_out_of_a_reply_is_reported() -> None:
     rendering = TurnFinder(ChatTemplate(BY_NAME["qwen3"])).find(conversation("reasoning"))
     assert rendering.dropped == [(1, "reasoning")]
 

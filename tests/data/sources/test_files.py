@@ -102,7 +102,7 @@ def test_all_broken_lines_are_counted_and_the_first_three_shown(write: Write) ->
     assert "2 more" in error.message
 
 
-def test_a_broken_line_is_told_by_its_line_in_each_way_to_write_rows(write: Write) -> None:
+def test_a_broken_line_is_reported_by_its_line_in_each_way_to_write_rows(write: Write) -> None:
     listed = json.dumps(ROWS, indent=1).replace('"question 3', "question 3")
     error = refused(write("rows.json", listed))
     assert error.place
@@ -126,7 +126,7 @@ def test_a_broken_line_is_told_by_its_line_in_each_way_to_write_rows(write: Writ
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.csv"])
-def test_another_encoding_is_told_with_offset_line_and_cure(write: Write, name: str) -> None:
+def test_another_encoding_is_reported_with_offset_line_and_cure(write: Write, name: str) -> None:
     text = {
         "rows.jsonl": LINES[:40] + '\n{"a": "é"}\n',
         "rows.json": '[{"a": "b"},\n{"a": "é"}]',
@@ -145,14 +145,14 @@ def test_another_encoding_is_told_with_offset_line_and_cure(write: Write, name: 
         assert "iconv" in error.remedy
 
 
-def test_an_empty_file_is_told_from_one_without_rows(write: Write) -> None:
+def test_an_empty_file_is_reported_from_one_without_rows(write: Write) -> None:
     assert "the file is empty" in refused(write("a.jsonl", "")).message
     assert "the file is empty" in refused(write("a.jsonl.gz", gzip.compress(b""))).message
     for name, text in (("a.json", "[]"), ("b.jsonl", "\n\n"), ("c.csv", "a,b\n"), ("d.json", " ")):
         assert "no rows" in refused(write(name, text)).message
 
 
-def test_what_cannot_be_read_is_told_with_what_can(write: Write) -> None:
+def test_what_cannot_be_read_is_reported_with_what_can(write: Write) -> None:
     error = refused(write("rows.jsnl", LINES))
     assert "Did you mean .jsonl" in error.remedy
     assert ".parquet" in error.remedy
@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_told_with_what_can(write: Write) -> None:
     assert "Download" in refused("https://example.org/rows.jsonl").remedy
 
 
-def test_rows_that_are_no_objects_are_told_with_their_line(write: Write) -> None:
+def test_rows_that_are_no_objects_are_reported_with_their_line(write: Write) -> None:
     error = refused(write("a.json", '[{"a": 1},\n 5]'))
     assert "a number where an object is wanted: 5" in error.message
     assert error.place

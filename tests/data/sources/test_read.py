@@ -106,7 +106,7 @@ def test_the_fingerprint_follows_content_and_mixture_and_not_the_name(write: Wri
     assert base != fingerprint([Source(two[0])])
 
 
-def test_a_hub_id_is_told_from_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_id_is_reported_from_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     assert is_hub_id("openai/gsm8k")
@@ -114,7 +114,7 @@ def test_a_hub_id_is_told_from_a_path(tmp_path: Path, monkeypatch: pytest.Monkey
         assert not is_hub_id(path), path
 
 
-def test_an_unreachable_hub_is_told_with_the_way_to_a_local_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_reported_with_the_way_to_a_local_file(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     class ConnectError(Exception):

@@ -1,4 +1,4 @@
-"""Logits kept on a processor give what TRL's tiles give: values, gradients, and nothing where nothing is learnt."""
+"""Logits kept on a processor equal TRL's tiles: values, gradients, and zero where no token is in the loss."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def both(build: Any) -> tuple[Any, Any]:
 
 
 def batch(learnt: bool = True) -> dict[str, torch.Tensor]:
-    """Three rows of 12 tokens: a part of the first is learnt, two parts of the second, nothing of the third."""
+    """Three rows of 12 tokens: a part of the first is in the loss, two parts of the second, nothing of the third."""
     ids = torch.randint(0, VOCABULARY, (3, 12), generator=torch.Generator().manual_seed(1))
     labels = torch.full_like(ids, -100)
     if learnt:
@@ -73,7 +73,7 @@ def test_values_and_gradients_are_those_of_trls_tiles(build: Any) -> None:
     assert sum(float(gradient.norm()) for gradient in our_gradients.values()) > 0.01
 
 
-def test_a_batch_with_nothing_to_learn_has_gradients_of_zero() -> None:
+def test_a_batch_with_no_tokens_in_the_loss_has_gradients_of_zero() -> None:
     _, kept = both(llama)
     out, gradients = taken(kept, batch(learnt=False))
     assert out.log_probs.abs().sum() == 0 and out.label_mask.sum() == 0
