@@ -48,6 +48,7 @@ def run(out: Path, console: Console) -> dict[str, Any]:
     began = time.monotonic()
     from sanetune import api
     from sanetune.config import load
+    from sanetune.engine.metrics import curve_of
     from sanetune.report.terminal.curves import losses
 
     folder.clear(out)
@@ -62,7 +63,7 @@ def run(out: Path, console: Console) -> dict[str, Any]:
     words = "With that clearance. Every record goes to metrics.jsonl; an evaluation every 50 steps."
     section(console, 4, "Training", words)
     trained = api.train(config, console=console)
-    put(console, losses(trained.outcome.records))
+    put(console, losses(curve_of(trained.outcome.records)))
     section(console, 5, "Before and after", "The same prompts, the same greedy decoding, base and tuned model.")
     assert trained.outcome.model is not None
     answers = Answers(prepared, trained.outcome.model)

@@ -8,24 +8,33 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from sanetune.atomic import name_non_finite, restore_non_finite, write_text
+from sanetune.atomic import name_non_finite, write_text
+from sanetune.curves.logs.entries import curve_of as curve_of_entries
+from sanetune.curves.logs.metrics import lines, logged
+from sanetune.curves.series import Curve
 from sanetune.errors import Place, RunError
 from sanetune.events import Event, RecordLogged, TrainingStarted
 
 RecordKind = Literal["train", "validation"]
-
-FORMER_NAMES = {"learnt_tokens": "loss_tokens", "learnt_tokens_per_second": "loss_tokens_per_second"}
-"""Names that fields had in files of earlier versions; they are still read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One measurement of a run.
 
-    ``step`` is the number of optimizer steps done, ``seconds`` the time since the run began (time before a resumed
-    stop counts, the pause does not). ``loss`` is per learnt token in nats: for ``train`` the mean over the steps since
-    the last record, for ``validation`` over all validation rows. ``tokens`` and ``loss_tokens`` count from the run's
-    start, padding left out; the rates are over the time since the last record, validation and saving left out.
+    Attributes:
+        step: Optimizer steps done.
+        epoch: Passes over the training rows, in parts too.
+        seconds: Since the run began; time before a resumed stop counts, the pause does not.
+        kind: What ``loss`` is of.
+        loss: Mean over the tokens in the loss, in nats: for ``train`` of the steps since the last record, for
+            ``validation`` of all validation rows.
+        learning_rate: Of the last step.
+        grad_norm: Norm of all gradients of the last step, before clipping.
+        tokens: Since the run began, padding left out.
+        loss_tokens: Those of them in the loss.
+        tokens_per_second: Since the last record, time of evaluations and saves left out.
+        loss_tokens_per_second: The same of the tokens in the loss.
     """
 
     step: int
@@ -82,31 +91,24 @@ def to_line(record: Record) -> str:
 
 
 def read(path: Path) -> list[Record]:
-    """All records of a file, in order. A last line without its newline (a killed run) is left out; other faults
-    raise."""
-    records = []
-    text = path.read_text(encoding="utf-8")
-    lines = text.split("\n")
-    whole = lines[:-1]
-    for number, line in enumerate(whole, 1):
-        if line.strip():
-            records.append(_from_line(line, Place(file=path, line=number)))
-    return records
+    """All records of a file, in order; see :func:`sanetune.curves.logs.metrics.lines`.
+
+    Raises:
+        RunError: A line is not a record.
+    """
+    return [_record(values, Place(file=path, line=number)) for number, values in lines(path)]
 
 
-def curve(records: Iterable[Record], kind: RecordKind, field: str = "loss") -> tuple[list[int], list[float]]:
-    """Steps and values of one field of one kind of record, where it is there."""
-    points = [(r.step, value) for r in records if r.kind == kind and (value := getattr(r, field)) is not None]
-    return [step for step, _ in points], [float(value) for _, value in points]
+def curve_of(records: Iterable[Record]) -> Curve:
+    """The curve of a run, from what it has published."""
+    return curve_of_entries(logged(asdict(record)) for record in records)
 
 
 _NAMES = {f.name for f in fields(Record)}
 
 
-def _from_line(line: str, place: Place) -> Record:
+def _record(values: dict[str, Any], place: Place) -> Record:
     try:
-        stored: dict[str, Any] = json.loads(line)
-        values: dict[str, Any] = {FORMER_NAMES.get(key, key): restore_non_finite(one) for key, one in stored.items()}
-        return Record(**{key: value for key, value in values.items() if key in _NAMES})
-    except (ValueError, TypeError, AttributeError) as error:
+        return Record(**{name: value for name, value in values.items() if name in _NAMES})
+    except TypeError as error:
         raise RunError(f"This line is not a record: {error}.", place=place) from None

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.engine.metrics import Record, curve
+from sanetune.report.curve_points import Points, evaluation_losses, grad_norms, training_losses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from sanetune.curves.series import Curve
 
 TRAIN, VALIDATION, LR, NORM = "#2f6fde", "#e4572e", "#2a9d6f", "#7b5ea7"
 INK, FAINT = "#22272e", "#d9dee5"
@@ -28,11 +30,11 @@ _STYLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def draw(records: Sequence[Record], folder: Path, *, best_step: int | None = None) -> list[Path]:
+def draw(curve: Curve, folder: Path, *, best_step: int | None = None) -> list[Path]:
     """Draw ``loss``, ``learning_rate``, ``gradient_norm``, and ``curves`` (all three).
 
     Args:
-        records: Of one run, in order.
+        curve: Of one run.
         folder: Where the files are written; made if it is missing.
         best_step: Optimizer step to mark on the validation curve.
 
@@ -51,7 +53,7 @@ def draw(records: Sequence[Record], folder: Path, *, best_step: int | None = Non
         drawn = []
         for name, panel in panels.items():
             figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
-            if panel(axes, records, best_step):
+            if panel(axes, curve, best_step):
                 drawn.append(panel)
                 written += _write(figure, folder / name)
             plt.close(figure)
@@ -60,15 +62,15 @@ def draw(records: Sequence[Record], folder: Path, *, best_step: int | None = Non
                 1, len(drawn), figsize=(4.6 * len(drawn), 3.6), layout="constrained", squeeze=False
             )
             for panel, axes in zip(drawn, many[0], strict=True):
-                panel(axes, records, best_step)
+                panel(axes, curve, best_step)
             written += _write(figure, folder / "curves")
             plt.close(figure)
     return written
 
 
-def _loss(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
-    steps, losses = _finite(*curve(records, "train"))
-    evaluated_at, validation = _finite(*curve(records, "validation"))
+def _loss(axes: Axes, curve: Curve, best_step: int | None) -> bool:
+    steps, losses = _finite(training_losses(curve))
+    evaluated_at, validation = _finite(evaluation_losses(curve.validation))
     if not losses and not validation:
         return False
     if losses:
@@ -82,14 +84,14 @@ def _loss(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
             f"best {best:.3f}", (best_step, best), textcoords="offset points", xytext=(0, 10), ha="center",
             color=VALIDATION, fontsize=9,
         )  # fmt: skip
-    _mark_non_finite(axes, records)
+    _mark_non_finite(axes, curve)
     _finish(axes, "Loss per token in the loss", "nats")
     axes.legend()
     return True
 
 
-def _lr(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
-    steps, lrs = _finite(*curve(records, "train", "learning_rate"))
+def _lr(axes: Axes, curve: Curve, best_step: int | None) -> bool:
+    steps, lrs = _finite([(point.step, point.lr) for point in curve.points if point.lr is not None])
     if not lrs:
         return False
     axes.plot(steps, lrs, color=LR, marker="o" if len(steps) == 1 else None)
@@ -98,8 +100,8 @@ def _lr(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
     return True
 
 
-def _norm(axes: Axes, records: Sequence[Record], best_step: int | None) -> bool:
-    steps, norms = _finite(*curve(records, "train", "grad_norm"))
+def _norm(axes: Axes, curve: Curve, best_step: int | None) -> bool:
+    steps, norms = _finite(grad_norms(curve))
     if not norms:
         return False
     _line(axes, steps, norms, NORM, None)
@@ -141,9 +143,9 @@ def smooth(values: Sequence[float], width: int) -> list[float]:
     return means
 
 
-def _mark_non_finite(axes: Axes, records: Sequence[Record]) -> None:
+def _mark_non_finite(axes: Axes, curve: Curve) -> None:
     """Mark each step whose loss was NaN or infinite with a cross at the foot: leaving it out would hide it."""
-    steps = [record.step for record in records if record.kind == "train" and not math.isfinite(record.loss)]
+    steps = [point.step for point in curve.points if not math.isfinite(point.loss)]
     if steps:
         axes.plot(
             steps, [0.02] * len(steps), "x", color="#c1121f", transform=axes.get_xaxis_transform(), clip_on=False,
@@ -151,9 +153,10 @@ def _mark_non_finite(axes: Axes, records: Sequence[Record]) -> None:
         )  # fmt: skip
 
 
-def _finite(steps: Sequence[int], values: Sequence[float]) -> tuple[list[int], list[float]]:
-    points = [(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
-    return [step for step, _ in points], [value for _, value in points]
+def _finite(points: Points) -> tuple[list[int], list[float]]:
+    """Steps and values, without those that are NaN or infinite."""
+    finite = [(step, value) for step, value in points if math.isfinite(value)]
+    return [step for step, _ in finite], [value for _, value in finite]
 
 
 def _finish(axes: Axes, title: str, label: str, *, scientific: bool = False) -> None:

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanetune.engine.metrics import MetricsFile, Record, curve, read, to_line
+from sanetune.curves.logs import metrics
+from sanetune.engine.metrics import MetricsFile, Record, curve_of, read, to_line
 from sanetune.errors import RunError
 from sanetune.events import RecordLogged, TrainingStarted
 
@@ -64,14 +66,20 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
         read(path)
 
 
-def test_a_curve_takes_one_kind_and_leaves_out_what_is_not_there() -> None:
+def test_records_make_the_curve_that_their_file_makes(tmp_path: Path) -> None:
     records = [
+        Record(0, 0.0, 0.0, "validation", 3.0),
         Record(1, 0.1, 1.0, "train", 3.0, learning_rate=0.1),
         Record(1, 0.1, 1.0, "validation", 2.0),
-        Record(2, 0.2, 1.0, "train", math.nan),
+        Record(2, 0.2, 1.0, "train", math.nan, grad_norm=math.inf),
     ]
-    assert curve(records, "validation") == ([1], [2.0])
-    assert curve(records, "train", "learning_rate") == ([1], [0.1])
+    curve = curve_of(records)
+    assert [(one.step, one.loss) for one in curve.validation] == [(0, 3.0), (1, 2.0)]
+    assert [(one.step, one.lr, one.epoch) for one in curve.points] == [(1, 0.1, 0.1), (2, None, 0.2)]
+    assert math.isnan(curve.points[1].loss) and curve.points[1].grad_norm == math.inf
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(map(to_line, records)) + '{"step": 3')
+    assert repr(metrics.read(path)) == repr(replace(curve, source=str(path)))
 
 
 def test_a_file_of_an_earlier_version_is_still_read(tmp_path: Path) -> None:

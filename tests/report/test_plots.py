@@ -6,18 +6,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sanetune.engine.metrics import Record
+from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.report.plots import draw, smooth
 
 
-def a_run(steps: int) -> list[Record]:
-    records = [Record(0, 0.0, 0.0, "validation", 3.1)]
+def a_run(steps: int) -> Curve:
+    points, evaluations = [], [Evaluation(0, 3.1)]
     for step in range(1, steps + 1):
         loss = 1 + 2 * math.exp(-step / 40) + 0.1 * math.sin(step * 1.7)
-        records.append(Record(step, step / 50, float(step), "train", loss, 1e-3 * (1 - step / steps), 1 + 30 / step))
+        points.append(Point(step, loss, 1e-3 * (1 - step / steps), 1 + 30 / step, step / 50))
         if step % 20 == 0:
-            records.append(Record(step, step / 50, float(step), "validation", loss + 0.1))
-    return records
+            evaluations.append(Evaluation(step, loss + 0.1))
+    return Curve(points, evaluations)
 
 
 @pytest.mark.parametrize("steps", [1, 10, 200])
@@ -35,19 +35,20 @@ def test_every_curve_is_drawn_as_png_and_svg(tmp_path: Path, steps: int) -> None
             assert ElementTree.fromstring(content).tag.endswith("svg")
 
 
-def test_the_same_records_give_the_same_svg(tmp_path: Path) -> None:
+def test_the_same_curve_gives_the_same_svg(tmp_path: Path) -> None:
     first, second = (draw(a_run(20), tmp_path / name)[1].read_bytes() for name in "ab")
     assert first == second
 
 
 def test_nothing_to_draw_draws_nothing(tmp_path: Path) -> None:
-    assert draw([], tmp_path) == []
-    assert draw([Record(1, 0.1, 1.0, "train", math.nan)], tmp_path) == []
+    assert draw(Curve(), tmp_path) == []
+    assert draw(Curve([Point(1, math.nan)]), tmp_path) == []
 
 
 def test_lost_losses_are_marked_and_drawing_goes_on(tmp_path: Path) -> None:
-    records = [*a_run(10), Record(11, 0.3, 11.0, "train", math.nan, 1e-4, math.inf)]
-    draw(records, tmp_path)
+    curve = a_run(10)
+    curve.points.append(Point(11, math.nan, 1e-4, math.inf))
+    draw(curve, tmp_path)
     assert "loss not finite (1)" in (tmp_path / "loss.svg").read_text()
 
 

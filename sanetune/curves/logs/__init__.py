@@ -1,1 +1,1 @@
-"""Logs of other programs, read as curves."""
+"""Logs of runs, our own and other programs', read as curves."""

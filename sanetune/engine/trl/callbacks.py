@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerState
 
+from sanetune.curves.logs.entries import evaluation, training_point
 from sanetune.curves.series import Point
 from sanetune.engine.metrics import MetricsFile, Record
 from sanetune.engine.trl.trainer import Trainer
@@ -17,16 +18,7 @@ from sanetune.events import Note, Publish, RecordLogged, StepFinished, TrainingE
 
 def logged_point(state: TrainerState, logs: dict[str, Any] | None) -> Point | None:
     """Return what transformers logged of a training step; None where the entry is about something else."""
-    if not logs or "loss" not in logs:
-        return None
-    norm = logs.get("grad_norm")
-    return Point(
-        state.global_step,
-        float(logs["loss"]),
-        logs.get("learning_rate"),
-        None if norm is None else float(norm),
-        state.epoch,
-    )
+    return training_point((logs or {}) | {"step": state.global_step, "epoch": state.epoch})
 
 
 class Publisher(TrainerCallback):
@@ -93,8 +85,8 @@ class Publisher(TrainerCallback):
         self._last, self._idle, self._counted = now, idle, (tokens, in_loss)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
-        if metrics and "eval_loss" in metrics:
-            self._record(state, kind="validation", loss=metrics["eval_loss"])
+        if evaluated := evaluation((metrics or {}) | {"step": state.global_step}):
+            self._record(state, kind="validation", loss=evaluated.loss)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.trainer.stop.requested:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
-from sanetune.engine.metrics import Record, curve
+from sanetune.report.curve_points import evaluation_losses, last_step, training_losses
 from sanetune.report.terminal.grid import drawing
 
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
 
-def losses(records: Sequence[Record]) -> list[RenderableType]:
+
+def losses(curve: Curve) -> list[RenderableType]:
     """The two curves of a run; nothing where no loss was recorded."""
-    curves = {}
-    for name, kind in (("validation loss", "validation"), ("training loss", "train")):
-        steps, values = curve(records, kind)  # type: ignore[arg-type]
-        if steps:
-            curves[name] = (steps, values)
-    last = max((steps[-1] for steps, _ in curves.values()), default=1)
-    return drawing(curves, label=lambda loss: f"{loss:.2f}", last=last, height=12)
+    series = {"validation loss": evaluation_losses(curve.validation), "training loss": training_losses(curve)}
+    curves = {
+        name: ([step for step, _ in points], [loss for _, loss in points]) for name, points in series.items() if points
+    }
+    return drawing(curves, label=lambda loss: f"{loss:.2f}", last=last_step(curve), height=12)

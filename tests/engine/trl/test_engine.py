@@ -16,7 +16,7 @@ import torch
 from sanetune.data.collator import Collator
 from sanetune.engine import checkpoints
 from sanetune.engine.loss import batch_loss, measure
-from sanetune.engine.metrics import Record, curve, read
+from sanetune.engine.metrics import Record, curve_of, read
 from sanetune.engine.models import load_model
 from sanetune.errors import ConfigError, DataError, RunError
 from sanetune.events import Event, Note, RecordLogged, StepFinished, TrainingEnded
@@ -84,10 +84,11 @@ def test_a_run_learns_and_leaves_metrics_checkpoints_and_a_model(
     whole: Run, base: Path, prepared: Any, rows: list[dict[str, Any]]
 ) -> None:
     records = read(whole.metrics)
-    steps, losses = curve(records, "train")
+    points = curve_of(records).points
+    steps, losses = [point.step for point in points], [point.loss for point in points]
     assert steps == [1, 2, 3, 4, 5, 6]
     assert losses[-1] < 0.7 * losses[0]
-    assert curve(records, "validation")[0] == [0, 2, 4, 6]
+    assert [one.step for one in curve_of(records).validation] == [0, 2, 4, 6]
     assert whole.steps_saved == [2, 4, 6]
     assert whole.finished
     assert not list(whole.path.rglob("*.bin")), "pickled arguments"
@@ -104,7 +105,7 @@ def test_the_saved_model_loads_plainly_and_has_the_recorded_validation_loss(whol
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(whole.model)
-    best = min(curve(read(whole.metrics), "validation")[1])
+    best = min(one.loss for one in curve_of(read(whole.metrics)).validation)
     assert measure(model, prepared.validation, Collator(0)).loss == pytest.approx(best, abs=1e-5)
     assert AutoTokenizer.from_pretrained(whole.model).chat_template == prepared.tokenizer.chat_template
     assert (model.generation_config.eos_token_id, model.generation_config.pad_token_id) == (2, 0)
@@ -151,7 +152,7 @@ def test_the_curve_does_not_depend_on_whether_it_is_validated(prepared: Any, con
     quiet = {"max_steps": 2, "save_strategy": "no", "load_best_model_at_end": False, "neftune_noise_alpha": 5}
     with_it = train(config(eval_steps=1, **quiet), prepared, Run.create(tmp_path / "a"))
     without = train(config(eval_strategy="no", **quiet), prepared, Run.create(tmp_path / "b"))
-    assert curve(with_it.records, "train")[1] == curve(without.records, "train")[1]
+    assert curve_of(with_it.records).points == curve_of(without.records).points
 
 
 def test_packs_train_like_padded_rows(
@@ -340,7 +341,7 @@ def test_a_lost_loss_is_shown_and_does_not_stick(
     monkeypatch.setattr(Trainer, "compute_loss", spoilt)
     run = Run.create(tmp_path / "run")
     train(config(max_steps=3, eval_strategy="no", save_strategy="no", load_best_model_at_end=False), prepared, run)
-    assert [math.isnan(loss) for loss in curve(read(run.metrics), "train")[1]] == [False, True, False]
+    assert [math.isnan(point.loss) for point in curve_of(read(run.metrics)).points] == [False, True, False]
     assert '"loss": "NaN"' in run.metrics.read_text()
 
 

@@ -1,0 +1,112 @@
+"""Entries of a log, as transformers' Trainer and our own runs write them, as points of a curve.
+
+One entry is a mapping from names to values: ``step``, ``epoch``, ``loss``, ``learning_rate`` and ``grad_norm`` of a
+training step; ``step`` and a validation loss of an evaluation. Logs are untrusted: what is not a number is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import SupportsFloat
+
+from sanetune.curves.series import Curve, Evaluation, Point
+
+Entry = Mapping[str, object]
+
+VALIDATION_LOSS = "eval_loss"
+"""The name that transformers gives the validation loss."""
+
+
+def training_point(entry: Entry) -> Point | None:
+    """The training step that ``entry`` is about; None where it is about something else.
+
+    >>> training_point({"step": 10, "loss": 2.5, "learning_rate": 1e-4, "grad_norm": 3.0, "epoch": 0.5})
+    Point(step=10, loss=2.5, lr=0.0001, grad_norm=3.0, epoch=0.5)
+    >>> training_point({"step": 10, "eval_loss": 2.25}) is None
+    True
+    """
+    step, loss = whole_number(entry.get("step")), number(entry.get("loss"))
+    if step is None or loss is None:
+        return None
+    lr, norm = number(entry.get("learning_rate")), number(entry.get("grad_norm"))
+    return Point(step, loss, lr, norm, number(entry.get("epoch")))
+
+
+def evaluation(entry: Entry, name: str = VALIDATION_LOSS) -> Evaluation | None:
+    """The evaluation that ``entry`` is about, whose loss is called ``name``; None where it is about something else.
+
+    >>> evaluation({"step": 10, "eval_loss": 2.25})
+    Evaluation(step=10, loss=2.25, sums=(), tokens=())
+    """
+    step, loss = whole_number(entry.get("step")), number(entry.get(name))
+    return None if step is None or loss is None else Evaluation(step, loss)
+
+
+def curve_of(
+    entries: Iterable[Entry],
+    name: str | None = VALIDATION_LOSS,
+    *,
+    total_steps: int | None = None,
+    finished: bool = False,
+    source: str = "log",
+) -> Curve:
+    """The curve of a whole log.
+
+    A resumed run logs some steps twice: what came last is what went on.
+
+    Args:
+        entries: In the order in which they were logged.
+        name: Of the validation loss; None: there is none.
+        total_steps: Steps of the whole run; None: not known.
+        finished: Whether the run has come to its end.
+        source: What the curve is read from, in words.
+    """
+    points: dict[int, Point] = {}
+    evaluations: dict[int, Evaluation] = {}
+    for entry in entries:
+        if point := training_point(entry):
+            points[point.step] = point
+        if name is not None and (evaluated := evaluation(entry, name)):
+            evaluations[evaluated.step] = evaluated
+    series = [points[step] for step in sorted(points)]
+    learning_rates = [point.lr for point in series if point.lr is not None and math.isfinite(point.lr)]
+    return Curve(
+        series,
+        [evaluations[step] for step in sorted(evaluations)],
+        total_steps=total_steps,
+        steps_per_epoch=_steps_per_epoch(series),
+        planned_lr=max(learning_rates, default=None),
+        finished=finished,
+        source=source,
+    )
+
+
+def number(value: object) -> float | None:
+    """``value`` where it is a number (also one of torch or numpy), NaN and infinity among them: to see them is the
+    point.
+
+    >>> number(2), number("2"), number(True), number(float("inf"))
+    (2.0, None, None, inf)
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError, RuntimeError):  # an array or tensor of several numbers
+        return None
+
+
+def whole_number(value: object) -> int | None:
+    """``value`` where it is a number of steps: finite, and not below 0."""
+    found = number(value)
+    return int(found) if found is not None and math.isfinite(found) and found >= 0 else None
+
+
+def _steps_per_epoch(points: Sequence[Point]) -> float | None:
+    for point in reversed(points):
+        if point.epoch is not None and math.isfinite(point.epoch) and point.epoch > 0 and point.step:
+            return point.step / point.epoch
+    return None
