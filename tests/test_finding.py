@@ -14,7 +14,7 @@ FAIL = Finding(
 )
 WARN = Finding("batches-padding", Verdict.WARN, "half is padding", fix={"train.packing": True, "data.loss_on": "all"})
 PASS = Finding("labels-shifted", Verdict.PASS, "all equal")
-SKIP = Finding("packs-dropped", Verdict.SKIP, "not looked at: no packs")
+SKIP = Finding("packs-dropped", Verdict.SKIP, "skipped: no packs")
 CRASH = Finding("rows-roles", Verdict.CRASH, "bug", traceback="Traceback")
 
 

@@ -203,11 +203,11 @@ class FaultRun:
 
         head = Text.assemble(
             (f"\n{title}: ", "bold"),
-            ("in the loss", data_view.LEARNT),
+            ("in the loss", data_view.IN_LOSS),
             ", ",
-            ("end of a turn in the loss", data_view.BORDER),
+            ("end of a turn in the loss", data_view.TURN_END),
             ", ",
-            ("read only", data_view.PROMPT),
+            ("read only", data_view.MASKED),
         )
         put(self.console, [head, data_view.tokens(tokenizer, row), Text()])
 

@@ -85,17 +85,17 @@ def _finding(check: Check, evidence: Evidence, limits: dict[str, Any]) -> Findin
     try:
         pieces = [evidence[name] for name in check.needs]
     except MissingError as error:
-        return replace(blank, message=f"not looked at: {error}")
+        return replace(blank, message=f"skipped: {error}")
     except BrokenError as error:
         if error.first:
             return replace(blank, verdict=Verdict.CRASH, message=str(error), traceback=error.trace)
-        return replace(blank, message=f"not looked at: {error}")
+        return replace(blank, message=f"skipped: {error}")
     began = time.perf_counter()
     try:
         measured = check.measured(pieces, limits)
         judged = check.judge(measured, limits)
     except NotApplicableError as error:
-        return replace(blank, message=f"not looked at: {error}", seconds=time.perf_counter() - began)
+        return replace(blank, message=f"skipped: {error}", seconds=time.perf_counter() - began)
     except Exception as error:  # noqa: BLE001 -- a bug in one check must not hide what others find
         what = f"this check has a bug and proves nothing: {type(error).__name__}: {error}"
         if out_of_memory(error):

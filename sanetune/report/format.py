@@ -111,7 +111,7 @@ def _sorted_out(value: object) -> object:
 
 def reason(finding: Finding) -> str:
     """Return why a check was skipped."""
-    return finding.message.removeprefix("not looked at: ")
+    return finding.message.removeprefix("skipped: ")
 
 
 def place(witness: Witness) -> str:

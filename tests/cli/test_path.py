@@ -123,7 +123,7 @@ def _compare(home: Path) -> None:
     done = typed(home, words)
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert prompt in done.stdout
-    assert "held-out" in done.stdout
+    assert "validation row" in done.stdout
     figures = json.loads((home / "compare.json").read_text())
     assert [pair["origin"] for pair in figures["pairs"]] == ["yours", "held-out"]
     losses = figures["validation_loss"]
@@ -136,5 +136,5 @@ def _chat(home: Path) -> None:
     done = typed(home, words, "Hello?\n\n/new\nWho [b]are[/b] you?\n/exit\nnever read\n")
     lines = [line for line in done.stdout.splitlines() if line.startswith("you> ")]
     assert lines == ["you> Hello?", "you> ", "you> /new", "you> Who [b]are[/b] you?", "you> /exit"]
-    assert "A new conversation." in done.stdout
+    assert "New conversation." in done.stdout
     assert done.stdout.splitlines()[3].strip(), "the answer to the first question"

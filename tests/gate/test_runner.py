@@ -81,7 +81,7 @@ def test_what_cannot_exist_is_a_skip_with_its_reason() -> None:
         raise NotApplicableError("nothing is packed")
 
     found = run([check("a", ("rows",), inapplicable)], Evidence({"rows": lambda: 1}))
-    assert (found[0].verdict, found[0].message) == (Verdict.SKIP, "not looked at: nothing is packed")
+    assert (found[0].verdict, found[0].message) == (Verdict.SKIP, "skipped: nothing is packed")
 
 
 def test_a_bug_in_a_builder_crashes_one_check_and_skips_the_rest() -> None:

@@ -1,4 +1,4 @@
-"""Talk to a model on a terminal, where its answers appear as they are written."""
+"""A chat with a model on a terminal, whose answers are shown token by token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HELP = "/new starts over, /exit or Ctrl-D leaves, Ctrl-C stops an answer."
 
 
 def converse(chat: Chat, name: str, console: Console | None = None) -> None:
-    """Read questions until the end of input, and print the answers.
+    """Read questions until the end of input and print the answers.
 
     Args:
         chat: The conversation.
@@ -31,12 +31,12 @@ def converse(chat: Chat, name: str, console: Console | None = None) -> None:
             return
         if question == "/new":
             chat.restart()
-            console.print("A new conversation.", style="dim")
+            console.print("New conversation.", style="dim")
             continue
         try:
             with closing(chat.ask(question)) as pieces:
                 for piece in pieces:
-                    # What a model writes must not steer the terminal.
+                    # Control characters that a model writes must not reach the terminal.
                     console.print(replace_control(piece), end="", markup=False, style="green", soft_wrap=True)
         except KeyboardInterrupt:
             console.print(" (stopped)", style="dim", end="")
@@ -51,7 +51,7 @@ def _question(console: Console) -> str | None:
         except (EOFError, KeyboardInterrupt):
             console.print()
             return None
-        if not sys.stdin.isatty():  # piped in: nobody has seen it being typed
+        if not sys.stdin.isatty():  # input from a pipe is not echoed
             console.print(line, markup=False)
         if line:
             return line

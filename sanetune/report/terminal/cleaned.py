@@ -1,4 +1,4 @@
-"""Show what `check --write-clean` has kept, left out and changed, and where the log is."""
+"""The result of `check --write-clean` on a terminal: rows written, left out and changed, and the log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show(cleaned: Cleaned, console: Console | None = None) -> None:
-    """Print a few lines."""
+    """Print how many rows were written, left out and changed; ``console`` None: on standard error."""
     console = console or Console(stderr=True, highlight=False)
     for split, count in cleaned.kept.items():
         console.print(Text(f"Wrote {units.many(count, 'row')} to {cleaned.folder / split}.jsonl"), soft_wrap=True)
@@ -22,4 +22,4 @@ def show(cleaned: Cleaned, console: Console | None = None) -> None:
         for check, count in counts.items():
             if count:
                 console.print(Text(f"  {units.many(count, 'row')} {words}: {check}"))
-    console.print(Text(f"Each of them is in {cleaned.folder / 'log.jsonl'}"), soft_wrap=True)
+    console.print(Text(f"All changes are logged in {cleaned.folder / 'log.jsonl'}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Clearances on a terminal: why a run is checked before it is trained, and why it is refused."""
+"""Why a run is checked before it is trained, and why it is refused, on a terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def show_missing(reasons: Sequence[str], level: str, console: Console) -> None:
 
 
 def show_refusal(report: Report, console: Console) -> None:
-    """Print the findings, and what can be done about them."""
+    """Print the findings and the commands that help."""
     findings.show(report, console)
     remedy = (
         'Next: sanetune check CONFIG --fix\n      sanetune train CONFIG --unchecked "why it may train all the same"'

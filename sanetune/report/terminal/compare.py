@@ -1,4 +1,4 @@
-"""Base and tuned model side by side on a terminal."""
+"""Answers of the base and of the tuned model side by side on a terminal."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from sanetune.probes.results import Comparison, Sample
 
 SIDE_BY_SIDE = 72
-"""Narrower than this many columns, the two answers stand below each other."""
+"""Columns from which on the two answers are beside each other, not below each other."""
 LONGEST = 1200
-"""Characters of one text shown at most."""
+"""Characters of one text that are shown."""
 
 
 def show(comparison: Comparison, console: Console | None = None) -> None:
-    """Print all answers and the figures, at the width of the terminal."""
+    """Print all pairs of answers and the figures; ``console`` None: on standard output."""
     from rich.console import Console
 
     console = console or Console(highlight=False)
@@ -30,7 +30,14 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
 
 
 def view(comparison: Comparison, width: int = 80) -> RenderableType:
-    """Return all answers, then a table of the figures, for ``width`` columns; text of models is never markup."""
+    """Return all pairs of answers, then a table of the figures.
+
+    Text of models is never read as markup.
+
+    Args:
+        comparison: The answers of both models.
+        width: Columns of the terminal.
+    """
     from rich.console import Group
 
     parts: list[RenderableType] = []
@@ -44,16 +51,16 @@ def sample_view(sample: Sample, number: int, count: int, width: int) -> Renderab
     """Return one prompt, both answers, and the answer in the data.
 
     Args:
-        sample: The prompt and its answers.
-        number: Of the prompt, from 1.
-        count: Number of prompts in all.
+        sample: The prompt with its answers.
+        number: Its number, from 1.
+        count: Number of all prompts.
         width: Columns of the terminal.
     """
     from rich.console import Group
     from rich.rule import Rule
     from rich.text import Text
 
-    whose = "your prompt" if sample.reference is None else "held-out"
+    whose = "your prompt" if sample.reference is None else f"{sample.split or 'validation'} row"
     parts: list[RenderableType] = [Rule(Text(f"{number} of {count}, {whose}", style="dim"), align="left", style="dim")]
     for message in sample.messages:
         parts.append(Text.assemble((f"{message.get('role', '')}: ", "bold"), plain(_content(message))))
@@ -81,7 +88,7 @@ def _answer(title: str, answer: Answer, colour: str) -> RenderableType:
     if answer.note:
         body, end = Text(plain(answer.note), style="italic dim"), "no answer"
     else:
-        body = Text(plain(answer.text)) if answer.text.strip() else Text("(nothing)", style="italic dim")
+        body = Text(plain(answer.text)) if answer.text.strip() else Text("(empty)", style="italic dim")
         end = f"{answer.tokens} tokens, {'ended by itself' if answer.ended else 'did not end'}"
     return Panel(
         body, title=Text(title, style=f"bold {colour}"), title_align="left", border_style=colour,
@@ -119,16 +126,16 @@ def _content(message: Message) -> str:
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
-    """``text`` without control characters (a model can write terminal escapes), shortened in its middle."""
+    """Return ``text`` without control characters, and without its middle beyond ``longest`` characters."""
     return shorten_middle(replace_control(text).strip("\n"), longest, separator="\n")
 
 
 def summary(comparison: Comparison) -> Text:
-    """One line: what changed."""
+    """Return in one line how many tuned answers end by themselves, and both validation losses."""
     from rich.text import Text
 
     ended = sum(sample.tuned.ended for sample in comparison.samples)
-    words = f"{ended} of {len(comparison.samples)} tuned answers end by themselves"
+    text = f"{ended} of {len(comparison.samples)} tuned answers end by themselves"
     if comparison.base_loss is not None and comparison.tuned_loss is not None:
-        words += f"; validation loss {comparison.base_loss:.3f} → {comparison.tuned_loss:.3f}"
-    return Text(words)
+        text += f"; validation loss {comparison.base_loss:.3f} → {comparison.tuned_loss:.3f}"
+    return Text(text)

@@ -1,4 +1,4 @@
-"""What `sanetune data` shows: lengths, lost rows, and examples with learnt and masked tokens in colour."""
+"""The view of `sanetune data`: lengths, dropped and truncated rows, and examples with their masked tokens dimmed."""
 
 from __future__ import annotations
 
@@ -16,70 +16,86 @@ from sanetune.report.terminal.layout import put
 from sanetune.text import replace_control
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.data.prepare import Prepared
 
-LEARNT, PROMPT, BORDER = "bold green", "dim", "bold black on green"
-"""Styles of learnt tokens, masked tokens, and learnt tokens that end a turn."""
+IN_LOSS, MASKED, TURN_END = "bold green", "dim", "bold black on green"
+"""Styles of tokens in the loss, masked tokens, and tokens in the loss that end a turn."""
 LONGEST = 600
-"""Tokens of one example that are shown; a longer one loses its middle."""
+"""Tokens of one example that are shown; the middle of a longer one is left out."""
 LISTED = 5
-"""Lost rows of each reason that are named."""
+"""Dropped or truncated rows that are named for each reason."""
 
 
 def show(prepared: Prepared, *, split: str = "train", count: int = 3, console: Console | None = None) -> None:
-    """Print everything; fits 80 columns."""
+    """Print the view in at most 80 columns.
+
+    Args:
+        prepared: The rows.
+        split: The split whose examples are shown: ``train`` or ``validation``.
+        count: Examples (or packs) that are shown.
+        console: Where to print; None: standard output.
+    """
     put(parts(prepared, split=split, count=count), console)
 
 
 def parts(prepared: Prepared, *, split: str = "train", count: int = 3) -> list[RenderableType]:
-    """The pieces of the view, top to bottom."""
+    """Return the parts of the view from top to bottom, with the first ``count`` examples of ``split``."""
     stats = prepared.stats
     pieces: list[RenderableType] = [_summary(prepared), Text(""), Text("Lengths in tokens", style="bold")]
     pieces += [_lengths(stats), Text(""), _histogram(stats), Text("")]
-    pieces += _lost(prepared)
+    pieces += _dropped(prepared)
     if count:
         pieces += [_legend(), *examples(prepared, split=split, count=count)]
     return pieces
 
 
 def examples(prepared: Prepared, *, split: str = "train", count: int = 3) -> list[RenderableType]:
-    """The first ``count`` examples (or packs) of a split, token by token: learnt ones stand out, masked are dim."""
+    """Return the first ``count`` examples (or packs) of ``split``, each as a title and its text."""
     rows = getattr(prepared, split)
     if rows is None:
         return [Text(f"There is no {split} data.", style="yellow")]
     pieces: list[RenderableType] = []
     for index in range(min(count, len(rows))):
         row = rows[index]
-        learnt = sum(label != IGNORE_INDEX for label in row["labels"])
+        in_loss = sum(label != IGNORE_INDEX for label in row["labels"])
         name = f"row {row['row']}" if "row" in row else f"pack of rows {', '.join(map(str, row['rows']))}"
-        title = f"{split} {index}: {name}, {len(row['labels'])} tokens, {learnt} learnt"
+        title = f"{split} {index}: {name}, {len(row['labels'])} tokens, {in_loss} in the loss"
         pieces += [Text(""), Text(title, style="bold cyan"), tokens(prepared.tokenizer, row)]
     return pieces
 
 
-def tokens(tokenizer: Any, row: dict[str, Any]) -> Text:
-    """One example as coloured text. Line breaks are shown and kept; other control characters become visible."""
+def tokens(tokenizer: PreTrainedTokenizerBase, row: dict[str, Any]) -> Text:
+    """Return one example as coloured text.
+
+    Line breaks are marked and kept; other control characters are replaced by visible ones.
+
+    Args:
+        tokenizer: The tokenizer that made the ids.
+        row: The example: ``input_ids`` and ``labels``, equally long.
+    """
     ids, labels = row["input_ids"], row["labels"]
     text = Text(overflow="fold")
     skipped = range(LONGEST // 2, len(ids) - LONGEST // 2) if len(ids) > LONGEST else range(0)
-    for start, end in _runs(labels):
+    for start, end in _token_spans(labels):
         for first, last in _without(start, end, skipped):
             if skipped and first == skipped.stop:
                 text.append(f" … {len(skipped):,} tokens left out … ", style="yellow")
-            learnt = labels[first] != IGNORE_INDEX
-            # At the end of the row the turn may have been cut; then its last token is a word like any other.
-            whole = learnt and last == end and (end < len(labels) or ids[-1] in tokenizer.added_tokens_decoder)
-            # A character may be spread over several tokens, so runs are decoded, not single tokens.
-            text.append(_visible(tokenizer.decode(ids[first : last - whole])), style=LEARNT if learnt else PROMPT)
+            in_loss = labels[first] != IGNORE_INDEX
+            # The last turn may be truncated; then its last token does not end it.
+            whole = in_loss and last == end and (end < len(labels) or ids[-1] in tokenizer.added_tokens_decoder)
+            # A character may consist of several tokens, so whole spans are decoded.
+            text.append(_visible(tokenizer.decode(ids[first : last - whole])), style=IN_LOSS if in_loss else MASKED)
             if whole:
-                text.append(_visible(tokenizer.decode(ids[last - 1 : last])), style=BORDER)
-    if text.plain.endswith("\n"):  # its mark stands; the next example begins on a line of its own anyway
+                text.append(_visible(tokenizer.decode(ids[last - 1 : last])), style=TURN_END)
+    if text.plain.endswith("\n"):  # the next example begins on its own line anyway
         text.right_crop(1)
     return text
 
 
 def figures(prepared: Prepared, *, split: str = "train", count: int = 3) -> dict[str, Any]:
-    """For ``--json``: the first ``count`` examples with labels exactly as trained, and all figures."""
+    """Return what ``--json`` prints: the first ``count`` examples of ``split``, and all figures of the data."""
     rows = getattr(prepared, split)
     shown = []
     for index in range(min(count, len(rows) if rows is not None else 0)):
@@ -95,14 +111,14 @@ def _summary(prepared: Prepared) -> Table:
     stats, table = prepared.stats, Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
-    forms = ", ".join(f"{count:,} {form}" for form, count in stats["forms"].items())
-    table.add_row("rows read", Text(f"{stats['rows']:,} ({forms})"))
+    formats = ", ".join(f"{count:,} {name}" for name, count in stats["forms"].items())
+    table.add_row("rows read", Text(f"{stats['rows']:,} ({formats})"))
     table.add_row("max_length", f"{stats['max_length']:,} tokens ({stats['max_length_reason']})")
     for split in ("train", "validation"):
         if split in stats:
-            table.add_row(split, _side(stats[split]))
+            table.add_row(split, _split(stats[split]))
     stops = ", ".join(f"{token} ({units.many(count, 'time')})" for token, count in stats["stop_tokens"].items())
-    missing = Text("none: no single token ends the answers; the model may not stop", style="yellow")
+    missing = Text("none: no single token ends the answers, so the model may not stop", style="yellow")
     table.add_row("stop tokens", Text(stops) if stops else missing)
     for name, count in stats["left_out_by_template"].items():
         table.add_row(
@@ -110,28 +126,29 @@ def _summary(prepared: Prepared) -> Table:
         )
     if stats["shared_tokens"]:
         table.add_row(
-            "shared", Text(f"{units.many(stats['shared_tokens'], 'token')} with both prompt and answer in it", "yellow")
+            "shared",
+            Text(f"{units.many(stats['shared_tokens'], 'token')} with characters of both prompt and answer", "yellow"),
         )
     if stats.get("prompts_on_both_sides"):
         table.add_row(
             "leak",
-            Text(f"{units.many(stats['prompts_on_both_sides'], 'prompt')} of validation also trained on", "yellow"),
+            Text(f"{units.many(stats['prompts_on_both_sides'], 'prompt')} in both splits", "yellow"),
         )
     return table
 
 
-def _side(side: dict[str, Any]) -> str:
-    words = f"{units.many(side['examples'], 'example')}, {units.count(side['tokens'])} tokens, "
-    words += f"{units.share(side['learnt_share'])} learnt"
-    if "packs" in side:
-        words += f"; {units.many(side['packs'], 'pack')}, {units.share(side['fill'])} full"
-    return words
+def _split(stats: dict[str, Any]) -> str:
+    text = f"{units.many(stats['examples'], 'example')}, {units.count(stats['tokens'])} tokens, "
+    text += f"{units.share(stats['learnt_share'])} in the loss"
+    if "packs" in stats:
+        text += f"; {units.many(stats['packs'], 'pack')}, {units.share(stats['fill'])} full"
+    return text
 
 
 def _lengths(stats: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     names = ("mean", "p0", "p5", "p25", "p50", "p75", "p95", "p99", "p100")
-    heads = ("mean", "least", "5%", "25%", "half", "75%", "95%", "99%", "most")
+    heads = ("mean", "min", "5%", "25%", "50%", "75%", "95%", "99%", "max")
     table.add_column("", no_wrap=True)
     for head in heads:
         table.add_column(head, justify="right")
@@ -143,7 +160,7 @@ def _lengths(stats: dict[str, Any]) -> Table:
 
 
 def _histogram(stats: dict[str, Any]) -> Table:
-    """A bar per bin; bins behind the cut at max_length are yellow."""
+    """Lengths in tokens, one bar for each bin; bins above ``max_length`` are yellow."""
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", style="cyan")
     table.add_column()
@@ -157,14 +174,14 @@ def _histogram(stats: dict[str, Any]) -> Table:
     return table
 
 
-def _lost(prepared: Prepared) -> list[RenderableType]:
+def _dropped(prepared: Prepared) -> list[RenderableType]:
     if not prepared.lost:
-        return [Text("No row was dropped or cut.", style="green"), Text("")]
-    pieces: list[RenderableType] = [Text("Lost rows", style="bold")]
+        return [Text("No row was dropped or truncated.", style="green"), Text("")]
+    pieces: list[RenderableType] = [Text("Dropped and truncated rows", style="bold")]
     for reason, numbers in prepared.stats["lost"].items():
         pieces.append(
             Text(
-                f"{units.many(numbers['rows'], 'row')} {reason}: {units.many(numbers['tokens'], 'token')} lost",
+                f"{units.many(numbers['rows'], 'row')} {reason}: {units.many(numbers['tokens'], 'token')} not used",
                 style="yellow",
             )
         )
@@ -180,27 +197,27 @@ def _lost(prepared: Prepared) -> list[RenderableType]:
 def _legend() -> Text:
     return Text.assemble(
         ("Examples: ", "bold"),
-        ("learnt", LEARNT),
+        ("in the loss", IN_LOSS),
         ", ",
-        ("last learnt token of a turn", BORDER),
+        ("ends a turn", TURN_END),
         ", ",
-        ("masked", PROMPT),
+        ("masked", MASKED),
     )
 
 
-def _runs(labels: list[int]) -> list[tuple[int, int]]:
-    """(start, end) of stretches of tokens that are all learnt or all masked."""
+def _token_spans(labels: list[int]) -> list[tuple[int, int]]:
+    """(start, end) of the spans of tokens that are all in the loss or all masked."""
     masked = [label == IGNORE_INDEX for label in labels]
     borders = [0, *(i for i in range(1, len(masked)) if masked[i] != masked[i - 1]), len(masked)]
     return [(start, end) for start, end in pairwise(borders) if start < end]
 
 
 def _without(start: int, end: int, skipped: range) -> list[tuple[int, int]]:
-    """A run less the stretch that is left out."""
+    """The span from ``start`` to ``end`` without the positions in ``skipped``."""
     pieces = [(start, min(end, skipped.start)), (max(start, skipped.stop), end)] if skipped else [(start, end)]
     return [(first, last) for first, last in pieces if first < last]
 
 
 def _visible(text: str) -> str:
-    """Line breaks marked and kept; anything else that could steer a terminal replaced."""
+    """``text`` with line breaks marked and kept, and other control characters replaced."""
     return replace_control(text.replace("\r", "␍").replace("\n", "↵\n"))

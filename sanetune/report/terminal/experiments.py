@@ -1,4 +1,4 @@
-"""The experiments on a terminal: memorised examples, the trial's curve, learning rates, some answers, the forecast."""
+"""The experiments on a terminal: overfit test, trial, learning-rate comparison, answers and forecast."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ EXCERPT = 110
 
 
 def parts(plain: Mapping[str, object]) -> list[RenderableType]:
-    """The pieces of the view, top to bottom, from the JSON form of :class:`Experiments`; none where nothing was run."""
+    """Return the parts of the view from top to bottom; none where no experiment was run.
+
+    Args:
+        plain: JSON form of :class:`Experiments`.
+    """
     found = Experiments.from_json(plain)
     if not found:
         return []
@@ -61,16 +65,16 @@ def _lines(found: Experiments) -> Iterator[tuple[str, Text]]:
 
 
 def _curve(curve: Curve) -> list[RenderableType]:
-    """Validation losses above those of the fixed batch above the training loss."""
+    """The trial's losses in one picture; validation losses are drawn over the others."""
     series = {
         "validation loss": evaluation_losses(curve.validation),
         "fixed batch": evaluation_losses(curve.fixed_batch),
         "training loss": _column_means(training_losses(curve)),
     }
-    # The first value sets the height that is drawn, and training has the first step.
+    # The range depends on the first value, and the training loss has the first step.
     inside = value_range([loss for points in reversed(series.values()) for _, loss in points])
     if inside is None:
-        return [_row("", Text("no loss of it is a number", "yellow"))]
+        return [_row("", Text("none of its losses can be drawn", "yellow"))]
     curves = {
         name: ([step for step, _ in points], [min(loss, inside[1]) for _, loss in points])
         for name, points in series.items()
@@ -78,12 +82,12 @@ def _curve(curve: Curve) -> list[RenderableType]:
     }
     lines = drawing(curves, label=loss_text, last=last_step(curve), height=HEIGHT)
     above = max((loss for points in series.values() for _, loss in points if loss > inside[1]), default=None)
-    note = [_row("", Text(f"The highest is {loss_text(above)}, above this picture.", "dim"))] if above else []
+    note = [_row("", Text(f"The highest loss is {loss_text(above)}, above this picture.", "dim"))] if above else []
     return [*lines, *note]
 
 
 def _column_means(points: Points) -> Points:
-    """The mean of the points that share one column."""
+    """The mean of the points in each column of the picture."""
     every = -(-len(points) // COLUMNS) or 1
     groups = [points[at : at + every] for at in range(0, len(points), every)]
     return [(some[len(some) // 2][0], sum(loss for _, loss in some) / len(some)) for some in groups]
@@ -103,12 +107,12 @@ def _learning_rates(found: LearningRateComparison) -> RenderableType:
 
 
 def _answers(sample: Sample) -> RenderableType:
-    """A prompt's end and the beginnings of both answers."""
+    """The last message of a prompt and both answers, shortened."""
     asked = str(sample.messages[-1].get("content") or "") if sample.messages else ""
     table = Table.grid(padding=(0, 1))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("asked", Text(_excerpt(asked)))
+    table.add_row("prompt", Text(_excerpt(asked)))
     for name, answer in (("base", sample.base), ("tuned", sample.tuned)):
         length = units.many(answer.tokens, "token")
         end = f"ended, {length}" if answer.ended else f"truncated at {length}"
@@ -118,9 +122,9 @@ def _answers(sample: Sample) -> RenderableType:
 
 
 def _excerpt(text: str) -> str:
-    """The beginning of a user's or a model's text, on one line."""
+    """The first characters of a user's or a model's text, on one line."""
     line = " ".join(text[: 4 * EXCERPT].split())
-    return escape_control(shorten(line, EXCERPT), strict=True) or "(nothing)"
+    return escape_control(shorten(line, EXCERPT), strict=True) or "(empty)"
 
 
 def _row(name: str, body: RenderableType) -> RenderableType:

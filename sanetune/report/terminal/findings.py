@@ -1,4 +1,4 @@
-"""Findings on a terminal: faults first, worst first, then what has passed, then what was skipped."""
+"""Findings on a terminal: the bad ones first, worst first, then passed checks, then skipped ones."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ MARKS = {Verdict.PASS: "✓", Verdict.SKIP: "–"}
 SHOWN = 3
 """Witnesses of one finding that are shown."""
 LONGEST = 200
-"""Characters of one witness that are shown; a longer text loses its middle."""
+"""Characters of one witness that are shown; the middle of a longer text is left out."""
 FIGURES = 8
 """Measured numbers of one finding that are shown."""
 LONGEST_FIGURE = 40
-"""Characters of one of them."""
+"""Characters of such a number; longer ones are not shown."""
 LABEL = 9
-"""Columns of the words on the left."""
+"""Columns of the labels on the left."""
 
 
 def show(report: Report, console: Console | None = None) -> None:
-    """Print everything; fits 80 columns."""
+    """Print the report in at most 80 columns; ``console`` None: on standard output."""
     put(parts(report), console)
 
 
 def parts(report: Report) -> list[RenderableType]:
-    """The pieces of the report, top to bottom."""
+    """Return the parts of the report from top to bottom."""
     pieces: list[RenderableType] = []
     if report.subject:
         pieces += [_rows((name, _text(value)) for name, value in report.subject.items()), Text("")]
@@ -60,7 +60,7 @@ def parts(report: Report) -> list[RenderableType]:
 
 
 def ending(report: Report) -> Text:
-    """The last line: verdict, counts, seconds."""
+    """Return the last line: verdict, counts and seconds."""
     colour = {Verdict.FAIL: "bold red", Verdict.WARN: "bold yellow"}.get(report.verdict, "bold green")
     head, _, rest = format.summary(report).partition(":")
     return Text.assemble((head, colour), ":", rest)
@@ -94,7 +94,7 @@ def _finding(finding: Finding) -> RenderableType:
 
 
 def _figures(finding: Finding) -> str:
-    """The plain numbers of a finding; lists, mappings and long texts are left to --json."""
+    """The numbers and short texts that a finding measured; lists and mappings are in --json only."""
     plain = {
         name.replace("_", " "): format.number(value)
         for name, value in finding.numbers.items()
@@ -116,8 +116,8 @@ def _seen(witness: Witness) -> RenderableType:
 
 
 def _quoted(body: str) -> str:
-    """A user's text on one line, control characters visible, shortened."""
-    # Shortened first: to go through every sign of a very long text would take a while.
+    """A user's text on one line, shortened, with its control characters visible."""
+    # Shortened first, since escaping every character of a very long text takes long.
     return escape_control(shorten_middle(body, LONGEST), newline="↵ ", strict=True).replace("\t", "⇥ ")
 
 
@@ -145,6 +145,5 @@ def _rows(rows: Iterable[tuple[str, RenderableType]]) -> Table:
 
 
 def _text(words: str, style: str = "") -> Text:
-    """Words as they are: never markup, and without signs that steer a terminal. Files below the current folder are
-    named from here."""
+    """``words`` without markup or control characters; paths below the current folder are relative."""
     return Text(escape_control(words.replace(f"{os.getcwd()}{os.sep}", ""), strict=True), style=style, overflow="fold")

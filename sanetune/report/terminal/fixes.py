@@ -1,4 +1,4 @@
-"""Show what each round of `check --fix` has changed, and the difference to the file before."""
+"""The result of `check --fix` on a terminal: the changes of each round, and the diff of the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def show(fixed: Fixed, console: Console | None = None, *, quiet: bool = False) -> None:
-    """Print rounds, difference and backup; ``quiet``: nothing."""
+    """Print the rounds, the diff and the name of the backup; ``console`` None: on standard output."""
     console = console or Console(highlight=False, quiet=quiet)
     for number, one in enumerate(fixed.rounds, start=1):
         console.print(Text(f"Round {number}: {_outcome(one)}", style="bold"))
@@ -30,11 +30,11 @@ def show(fixed: Fixed, console: Console | None = None, *, quiet: bool = False) -
     console.print()
     for line in fixed.diff.splitlines():
         console.print(Text(line, COLOURS.get(line[:1], "")), soft_wrap=True)
-    console.print(Text(f"\nThe file as it was: {fixed.backup}\n"))
+    console.print(Text(f"\nThe original file: {fixed.backup}\n"))
 
 
 def _outcome(one: Round) -> str:
-    """How a round ended, and what the trial did to the validation loss."""
+    """The failed checks of a round, and the trial's first and last validation loss."""
     bad = one.report.of(*REFUSING)
     words = f"{len(bad)} failed ({', '.join(finding.check for finding in bad)})" if bad else "clear"
     trial = Experiments.from_json(one.report.proof).trial

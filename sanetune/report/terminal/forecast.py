@@ -1,4 +1,4 @@
-"""The forecast on a terminal: each number with the equation that it comes from, in words."""
+"""The forecast on a terminal: each number with the equation that it comes from."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def show(forecast: Forecast, console: Console | None = None) -> None:
-    """Print the table; fits 80 columns."""
+    """Print the forecast in at most 80 columns; ``console`` None: on standard output."""
     put(parts(forecast), console)
 
 
 def line(forecast: Forecast) -> str:
-    """The forecast as one sentence."""
+    """Return the forecast in one sentence."""
     cost = f", {units.usd(forecast.usd.middle)}" if forecast.usd else ""
     return (
         f"{units.many(forecast.steps, 'step')} will take {units.seconds(forecast.seconds.middle)} on"
@@ -32,7 +32,7 @@ def line(forecast: Forecast) -> str:
 
 
 def parts(forecast: Forecast) -> list[RenderableType]:
-    """The pieces of the view, top to bottom."""
+    """Return the parts of the view from top to bottom."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(justify="right", no_wrap=True, style="bold")
@@ -44,7 +44,7 @@ def parts(forecast: Forecast) -> list[RenderableType]:
 
 
 def rows(forecast: Forecast) -> Iterator[tuple[str, str, str]]:
-    """(name, value, where it comes from) of each number."""
+    """Yield name, value and equation of each number, as text."""
     f = forecast
     step = f.step_seconds
     yield (
@@ -70,7 +70,7 @@ def rows(forecast: Forecast) -> Iterator[tuple[str, str, str]]:
             f"{units.many(f.checkpoint_saves, 'checkpoint')} of {units.bytes_(f.checkpoint_bytes)} and the model, at"
             f" {units.bytes_(f.disk_bytes_per_second)}/s = {units.share(f.save_share)} of the run",
         )
-    yield "whole run", units.seconds(f.seconds.middle), f"the sum of these; {_between(f.seconds)}"
+    yield "whole run", units.seconds(f.seconds.middle), f"sum of the above; {_between(f.seconds)}"
     if f.usd is not None and f.usd_per_device_hour is not None:
         yield (
             "cost",
@@ -83,7 +83,7 @@ def rows(forecast: Forecast) -> Iterator[tuple[str, str, str]]:
         f"{units.count(f.tokens_per_second)}/s",
         f"without padding; {units.count(f.loss_tokens_per_second)}/s in the loss",
     )
-    yield from _use(f)
+    yield from _utilisation(f)
     yield (
         "this check",
         units.share(f.check_share),
@@ -92,8 +92,8 @@ def rows(forecast: Forecast) -> Iterator[tuple[str, str, str]]:
     )
 
 
-def _use(f: Forecast) -> Iterator[tuple[str, str, str]]:
-    """What is made of the device."""
+def _utilisation(f: Forecast) -> Iterator[tuple[str, str, str]]:
+    """The utilisation of the device."""
     each = (
         f"{units.count(f.flops_per_token)} FLOPs per token x {units.count(f.tokens_per_second / f.devices)} tokens/s / "
     )

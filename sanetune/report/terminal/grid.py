@@ -1,4 +1,4 @@
-"""Curves drawn with signs on the terminal."""
+"""Curves drawn with characters on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 WIDTH, HEIGHT = 68, 9
 """Columns and rows of the drawing itself; the labels take ten columns more."""
 COLOURS = ("cyan", "magenta", "yellow", "green")
-SIGNS = ("\N{BLACK CIRCLE}", "\N{WHITE CIRCLE}", "+", "x")
+SYMBOLS = ("\N{BLACK CIRCLE}", "\N{WHITE CIRCLE}", "+", "x")
 
 Curve = tuple[Sequence[float], Sequence[float]]
 """Steps (ascending) and values."""
@@ -25,10 +25,17 @@ def drawing(
     bottom: float | None = None,
     height: int = HEIGHT,
 ) -> list[RenderableType]:
-    """``curves`` by name over steps 1 to ``last``; the first is drawn last, so that it is never covered.
+    """Draw curves over their steps; the first one covers the others.
 
-    ``label`` writes a value. ``bottom`` is the value of the lowest row (open: the least value). Values that are not
-    finite are left out; without any finite value there is no drawing.
+    Args:
+        curves: Name -> curve.
+        label: Writes a value, at the left of the highest and the lowest row.
+        last: The last step; the first is 1.
+        bottom: Value of the lowest row; None: the smallest value.
+        height: Rows of the drawing.
+
+    Returns:
+        Its lines, without values that are not finite; none without a finite value.
     """
     values = [value for _, some in curves.values() for value in some if math.isfinite(value)]
     if not values:
@@ -36,7 +43,7 @@ def drawing(
     low = min(values) if bottom is None else bottom
     span = max(values) - low or 1.0
     grid = [[(" ", "")] * WIDTH for _ in range(height)]
-    styles = {name: (SIGNS[i % len(SIGNS)], COLOURS[i % len(COLOURS)]) for i, name in enumerate(curves)}
+    styles = {name: (SYMBOLS[i % len(SYMBOLS)], COLOURS[i % len(COLOURS)]) for i, name in enumerate(curves)}
     for name in reversed(list(curves)):
         for step, value in zip(*curves[name], strict=True):
             if math.isfinite(value):
@@ -44,10 +51,10 @@ def drawing(
                 grid[height - 1 - round((value - low) / span * (height - 1))][column] = styles[name]
     lines: list[RenderableType] = []
     for row, cells in enumerate(grid):
-        words = label(low + span) if row == 0 else label(low) if row == height - 1 else ""
-        lines.append(Text.assemble((f"{words:>9} ", "dim"), *((sign, colour) for sign, colour in cells)))
+        text = label(low + span) if row == 0 else label(low) if row == height - 1 else ""
+        lines.append(Text.assemble((f"{text:>9} ", "dim"), *((symbol, colour) for symbol, colour in cells)))
     lines.append(Text(f"{'step 1':>16}{last:>{WIDTH - 6},}", style="dim"))
     legend = Text.assemble(" " * 10)
-    for name, (sign, colour) in styles.items():
-        legend.append(f"{sign} {name}  ", style=colour)
+    for name, (symbol, colour) in styles.items():
+        legend.append(f"{symbol} {name}  ", style=colour)
     return [*lines, legend]

@@ -1,4 +1,4 @@
-"""How the views of this folder are put on a terminal."""
+"""Printing of the views in this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terminal while sanetune works: bars, notes, and the beginning and end of a run."""
+"""Progress bars, notes, and the start and end of a run on a terminal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sanetune.report.terminal.training import TrainingProgress
 
 
 class LiveTerminal:
-    """Shows every event that a person wants to see, in the order in which they come.
+    """Shows events on a terminal in the order in which they are published.
 
     Args:
-        console: Where to print; None: standard error, so that standard output stays free for figures.
+        console: Where to print; None: standard error, so that standard output has the results alone.
     """
 
     def __init__(self, console: Console | None = None) -> None:

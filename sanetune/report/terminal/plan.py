@@ -1,4 +1,4 @@
-"""The plan as people see it: in the terminal, and as drawings of the schedules."""
+"""The plan on a terminal, and its learning-rate schedules as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ from sanetune.report.terminal.grid import drawing
 from sanetune.report.terminal.layout import put
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from sanetune.config.machine import Machine
     from sanetune.planning.plan import Plan
 
 
 def show(plan: Plan, console: Console | None = None) -> None:
-    """Print the plan; fits 80 columns."""
+    """Print the plan in at most 80 columns; ``console`` None: on standard output."""
     put(parts(plan), console)
 
 
 def parts(plan: Plan) -> list[RenderableType]:
-    """The pieces of the terminal's view, top to bottom."""
+    """Return the parts of the view from top to bottom."""
     pieces = [_heading(plan), _arithmetic(plan)]
     if plan.notes:
         pieces += [Text(""), *(Text(f"! {note}", style="yellow") for note in plan.notes)]
     if plan.config.renamed:
         pieces += [Text(""), _renamed(plan)]
     pieces += [Text(""), _title("Common configurations"), _combinations(plan)]
-    pieces += [Text(""), _title("Learning rate, by schedule"), _rates(plan), Text(""), *_drawing(plan)]
+    pieces += [Text(""), _title("Learning rate, by schedule"), _learning_rates(plan), Text(""), *_drawing(plan)]
     return [*pieces, Text(""), _title("Values and where they come from"), _values(plan)]
 
 
@@ -49,7 +51,7 @@ def _heading(plan: Plan) -> RenderableType:
         method = f"LoRA, rank {model.adapter.r}" + (f", on {model.quantization} weights" if model.quantization else "")
     elif sizes.trainable < sizes.parameters:
         method = "part of the weights"
-    lines = [Text.assemble(("Plan for ", "bold"), (_last(model.name), "bold cyan"))]
+    lines = [Text.assemble(("Plan for ", "bold"), (_short_name(model.name), "bold cyan"))]
     if sizes.parameters:
         some = f"{units.count(sizes.trainable)} of them trained ({units.share(sizes.trainable / sizes.parameters)})"
         trained = f"{some}: {method}" if sizes.trainable < sizes.parameters else "all of them trained"
@@ -70,8 +72,8 @@ def _devices(machine: Machine) -> str:
     return "the CPU" if one_cpu else units.many(machine.devices, f"{machine.device} device")
 
 
-def _last(name: str) -> str:
-    """A folder by its own name; a Hub id whole."""
+def _short_name(name: str) -> str:
+    """The last part of a folder's path; a Hub id unchanged."""
     return Path(name).name if Path(name).is_absolute() else name
 
 
@@ -91,7 +93,7 @@ def _arithmetic(plan: Plan) -> Table:
         f"{steps.examples:,} / ({steps.per_device} x {steps.devices}) = {steps.batches_per_epoch:,}",
     )
     table.add_row("steps per epoch", f"{batches} = {steps.steps_per_epoch:,}")
-    table.add_row("steps in all", _in_all(plan))
+    table.add_row("total steps", _total_steps(plan))
     warm = f"{steps.warmup_equation}: " if steps.warmup_equation != "as given" else ""
     table.add_row("warm-up steps", Text.assemble(warm, (f"{steps.warmup_steps:,}", "bold")))
     every = {"evaluations": steps.eval_steps, "checkpoints": steps.save_steps, "log lines": steps.logging_steps}
@@ -99,7 +101,7 @@ def _arithmetic(plan: Plan) -> Table:
     return table
 
 
-def _in_all(plan: Plan) -> Text:
+def _total_steps(plan: Plan) -> Text:
     steps = plan.steps
     if int(plan.config.train.get("max_steps", -1)) > 0:
         return Text.assemble("max_steps: ", (f"{steps.total_steps:,}", "bold"), f" = {steps.epochs:.3g} epochs")
@@ -110,9 +112,9 @@ def _in_all(plan: Plan) -> Text:
 def _renamed(plan: Plan) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for one in plan.config.renamed:
-        today = one.new if one.new != one.old else f"{one.new}: {plan.config.train.get(one.new.split('.')[-1])}"
-        table.add_row(Text(one.old, style="yellow"), Text(f"today: {today}" if one.new else "does nothing any more"))
-    return Group(_title("Keys with another name today"), table)
+        now = one.new if one.new != one.old else f"{one.new}: {plan.config.train.get(one.new.split('.')[-1])}"
+        table.add_row(Text(one.old, style="yellow"), Text(f"now {now}" if one.new else "has no effect any more"))
+    return Group(_title("Renamed keys"), table)
 
 
 def _combinations(plan: Plan) -> Table:
@@ -127,7 +129,7 @@ def _combinations(plan: Plan) -> Table:
     return table
 
 
-def _rates(plan: Plan) -> Table:
+def _learning_rates(plan: Plan) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     table.add_column("step", justify="right")
     for name in plan.schedules.sampled:
@@ -135,7 +137,7 @@ def _rates(plan: Plan) -> Table:
     for i, step in enumerate(plan.schedules.sample_steps):
         table.add_row(f"{step:,}", *(units.lr(values[i]) for values in plan.schedules.sampled.values()))
     for name in plan.schedules.undrawable:
-        table.add_row("", Text(f"{name} follows the loss: it cannot be drawn beforehand", style="dim"))
+        table.add_row("", Text(f"{name} follows the loss, so it cannot be drawn in advance", style="dim"))
     return table
 
 
@@ -144,8 +146,8 @@ def _drawing(plan: Plan) -> list[RenderableType]:
     if not any(value for _, values in curves.values() for value in values):
         return [Text("The learning rate is 0 throughout.", style="yellow")]
 
-    def label(rate: float) -> str:
-        return units.lr(rate) if rate else "0"
+    def label(lr: float) -> str:
+        return units.lr(lr) if lr else "0"
 
     return drawing(curves, label=label, last=max(plan.steps.total_steps, 1), bottom=0.0)
 
@@ -184,7 +186,14 @@ def _from(origin: Origin | None) -> str:
 
 
 def draw(plan: Plan, folder: Path) -> list[Path]:
-    """Draw the schedules into ``folder``, as PNG and SVG; returns both. RunError when it cannot be written."""
+    """Draw the schedules into ``folder``, as PNG and SVG.
+
+    Returns:
+        Both files.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -221,13 +230,13 @@ def draw(plan: Plan, folder: Path) -> list[Path]:
         return _save(figure, folder)
 
 
-def _save(figure: object, folder: Path) -> list[Path]:
+def _save(figure: Figure, folder: Path) -> list[Path]:
     files = [folder / "schedules.png", folder / "schedules.svg"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in files:
-            # A fixed date keeps the same plan the same file.
-            figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)  # type: ignore[attr-defined]
+            # Without a date, the same plan gives the same bytes.
+            figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
     except OSError as error:
         raise RunError(
             f"{str(folder)!r} cannot be written: {error.strerror or error}", "", "Give --plots another folder."

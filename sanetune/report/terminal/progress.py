@@ -1,4 +1,4 @@
-"""Bars for rows being prepared, evidence being built and checks being run."""
+"""The progress of preparation, evidence and checks on a terminal."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """A line on a terminal that says what is being prepared, built or checked; nothing where nobody watches.
+    """A line that says what is prepared, built or checked; only on a terminal.
 
-    It appears with the first of :class:`PreparationStarted` and :class:`ChecksStarted`, and goes with that one's end.
+    It is shown from the first :class:`PreparationStarted` or :class:`ChecksStarted` until the matching end.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -65,7 +65,7 @@ class ProgressBar:
         self._bar.start()
 
     def _show(self, words: str | None, figures: str = "") -> None:
-        """``words`` None: those that are there stay."""
+        """Show ``words`` (None: the present ones) and ``figures``."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=words, figures=figures)
 
@@ -76,7 +76,7 @@ class ProgressBar:
 
 
 def _label(evidence: str) -> str:
-    """What is being done while ``evidence`` is built; empty where that takes no time."""
+    """What the bar says while ``evidence`` is built; empty where that is quick."""
     from sanetune.evidence.catalogue import catalogue
 
     found = catalogue().get(evidence)

@@ -1,4 +1,4 @@
-"""The beginning and the end of a run on a terminal."""
+"""The start and the end of a run on a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def show_start(plan: Plan, prepared: Prepared, run: Run, console: Console, clearance: Sequence[str] = ()) -> None:
-    """Print what is about to happen, in a few lines.
+    """Print model, data, steps and clearance of a run that starts.
 
     Args:
         plan: What the run will do.
@@ -61,8 +61,8 @@ def show_start(plan: Plan, prepared: Prepared, run: Run, console: Console, clear
     for warning in clearance[1:]:
         console.print(Text(f"! {warning}", "yellow"))
     for one in plan.config.renamed:
-        today = f"is today {one.new}: {one.value}" if one.new else "has no meaning any more"
-        console.print(Text(f"! {one.old} {today}", "yellow"))
+        now = f"is now {one.new}: {one.value}" if one.new else "has no effect any more"
+        console.print(Text(f"! {one.old} {now}", "yellow"))
     for note in plan.notes:
         console.print(Text(f"! {note}", "yellow"))
 
@@ -73,14 +73,14 @@ def _data(stats: dict[str, Any]) -> str:
     if "packs" in train:
         words += f" in {units.many(train['packs'], 'pack')} of {stats['max_length']:,} tokens"
         words += f" ({units.share(train['fill'])} full)"
-    words += f", {units.share(train['learnt_share'])} of {units.count(train['tokens'])} tokens are in the loss"
+    words += f", {units.share(train['learnt_share'])} of {units.count(train['tokens'])} tokens in the loss"
     if "validation" in stats:
-        words += f"; {stats['validation']['examples']:,} validation rows"
+        words += f"; {units.many(stats['validation']['examples'], 'validation row')}"
     return words
 
 
 def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Console) -> None:
-    """Print how it went, and where things are."""
+    """Print steps, losses and files of a finished run."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
@@ -95,6 +95,6 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
     console.print(table)
     for note in outcome.notes:
         console.print(Text(f"! {note}", "yellow"))
-    # Never wrapped: the lines are there to be copied.
+    # Not wrapped, so that the commands can be copied.
     folder = shlex.quote(shortest_path(run.path))
     console.print(Text(f"Next: sanetune compare {folder}\n      sanetune chat {folder}", style="dim"), soft_wrap=True)

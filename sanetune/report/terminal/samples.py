@@ -1,4 +1,4 @@
-"""Answers before and after the trial on a terminal: a few prompts, and figures of all."""
+"""Answers of the base and of the model after its trial on a terminal: a few prompts, then figures of all of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ LONGEST = 300
 
 
 def show(samples: Samples, console: Console | None = None, most: int = SHOWN) -> None:
-    """Print at most ``most`` prompts with both answers, at the width of the terminal."""
+    """Print ``most`` prompts with both answers, at the width of the terminal.
+
+    Args:
+        samples: The answers.
+        console: Where to print; None: standard output.
+        most: Prompts that are shown, at most.
+    """
     from rich.console import Console
 
     console = console or Console(highlight=False)
@@ -31,7 +37,15 @@ def show(samples: Samples, console: Console | None = None, most: int = SHOWN) ->
 
 
 def view(samples: Samples, width: int = 80, most: int = SHOWN) -> RenderableType:
-    """Return at most ``most`` prompts with both answers, then a line about all, for ``width`` columns."""
+    """Return some prompts with both answers, then one line about all of them.
+
+    Text of models is never read as markup, and its control characters are replaced.
+
+    Args:
+        samples: The answers.
+        width: Columns of the terminal.
+        most: Prompts that are shown, at most.
+    """
     from rich.console import Group
     from rich.text import Text
 
@@ -41,7 +55,7 @@ def view(samples: Samples, width: int = 80, most: int = SHOWN) -> RenderableType
 
 
 def summary(samples: Samples) -> str:
-    """Return one line: how many answers end by themselves, and how many tokens they have."""
+    """Return in one line how many answers end by themselves, and how many tokens they have."""
     if not samples.samples:
         return "no prompt was answered"
     base, tuned = ([getattr(one, side) for one in samples.samples] for side in ("base", "tuned"))
@@ -52,7 +66,7 @@ def summary(samples: Samples) -> str:
 
 
 def chosen(samples: Sequence[Sample], most: int) -> list[int]:
-    """Return the positions of at most ``most`` samples: the user's own prompts, then others, evenly spread."""
+    """Return the indices of at most ``most`` samples: the user's own prompts first, then others, evenly spread."""
     own = [at for at, sample in enumerate(samples) if sample.reference is None][:most]
     others = [at for at, sample in enumerate(samples) if sample.reference is not None]
     left = min(most - len(own), len(others))
@@ -60,7 +74,7 @@ def chosen(samples: Sequence[Sample], most: int) -> list[int]:
 
 
 def _shortened(sample: Sample) -> Sample:
-    """Shortened to what is shown: of a conversation its last message, with the number of messages before it."""
+    """``sample`` with its texts shortened, and with only the last message of its prompt."""
     messages: list[Message] = []
     if sample.messages:
         last = sample.messages[-1]
@@ -72,7 +86,7 @@ def _shortened(sample: Sample) -> Sample:
 
 
 def _with_special_tokens(answer: Answer) -> Answer:
-    """With the special tokens in its text, where there are any: they are what is wrong with it."""
+    """``answer`` with the special tokens in its text, since they show what is wrong with it."""
     return replace(answer, text=plain(answer.raw or answer.text, LONGEST))
 
 

@@ -1,4 +1,4 @@
-"""Show a run that trains: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of training: a bar on a terminal, a line every half minute elsewhere."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ from sanetune.engine.metrics import Record
 from sanetune.events import Event, Note, RecordLogged, StepFinished, TrainingEnded, TrainingStarted
 
 LINE_SECONDS = 30.0
-"""How often a line is printed where there is no terminal."""
+"""Seconds between two lines where there is no terminal."""
 
 
 class TrainingProgress:
-    """Steps, loss, tokens per second and time left. On a terminal a live bar; else a line every ``every`` seconds."""
+    """Shows steps, losses, tokens per second and the time left: as a bar on a terminal, else as lines.
+
+    Args:
+        console: Where to print; None: standard error.
+        every: Seconds between two lines where there is no terminal.
+    """
 
     def __init__(self, console: Console | None = None, *, every: float = LINE_SECONDS) -> None:
         self.console = console or Console(stderr=True)
@@ -38,7 +43,7 @@ class TrainingProgress:
         self._validation: Record | None = None
 
     def __call__(self, event: Event) -> None:
-        """Show ``event`` where it is one of training."""
+        """Show ``event`` if it belongs to training."""
         match event:
             case TrainingStarted(step, total_steps):
                 self._start(step, total_steps)
@@ -87,7 +92,7 @@ class TrainingProgress:
             self.console.print(Text(self.line(record)), soft_wrap=True)
 
     def line(self, record: Record) -> str:
-        """A record as one line of text."""
+        """Return ``record`` as one line of text."""
         words = [f"step {record.step}/{self._total}", f"epoch {record.epoch:.2f}"]
         name = "validation loss" if record.kind == "validation" else "loss"
         words.append(f"{name} {record.loss:.4f}")
@@ -102,13 +107,13 @@ class TrainingProgress:
         return "  ".join(words)
 
     def seconds_left(self) -> float | None:
-        """Return the time left at the speed since training began, in seconds; None before the first step."""
+        """Return the seconds left, from the mean step time since training began; None before the first step."""
         if (done := self._step - self._from) <= 0:
             return None
         return (time.monotonic() - self._began) / done * (self._total - self._step)
 
     def figures(self) -> str:
-        """Return the newest losses and the tokens per second, short."""
+        """Return the latest losses and tokens per second as short text."""
         words = []
         if self._train is not None:
             words.append(f"loss {self._train.loss:.3f}")
@@ -120,7 +125,7 @@ class TrainingProgress:
 
 
 class _Figures(ProgressColumn):
-    """The newest losses and the tokens per second beside the bar."""
+    """The latest losses and tokens per second beside the bar."""
 
     def __init__(self, progress: TrainingProgress) -> None:
         super().__init__()

@@ -57,15 +57,15 @@ def bare(text: str) -> str:
     return text.replace("\x1b", "\ufffd").replace("\x07", "\ufffd")
 
 
-def test_the_text_is_the_decoded_ids_and_learnt_tokens_stand_out(make: Any, tokenizer: Any) -> None:
+def test_the_text_is_the_decoded_ids_and_tokens_in_the_loss_are_highlighted(make: Any, tokenizer: Any) -> None:
     for row in make().train:
         text = view.tokens(tokenizer, row)
         assert text.plain.replace("↵\n", "\n").replace("↵", "\n") == bare(tokenizer.decode(row["input_ids"]))
-        learnt = [token for token in row["labels"] if token != IGNORE_INDEX]
-        shown = styled(text, view.LEARNT, view.BORDER)
-        assert shown.replace("↵\n", "\n").replace("↵", "\n") == bare(tokenizer.decode(learnt))
-        assert styled(text, view.BORDER) == "<|im_end|>"
-        assert "assistant" in styled(text, view.PROMPT)
+        in_loss = [token for token in row["labels"] if token != IGNORE_INDEX]
+        shown = styled(text, view.IN_LOSS, view.TURN_END)
+        assert shown.replace("↵\n", "\n").replace("↵", "\n") == bare(tokenizer.decode(in_loss))
+        assert styled(text, view.TURN_END) == "<|im_end|>"
+        assert "assistant" in styled(text, view.MASKED)
 
 
 def test_line_breaks_are_marked_and_kept(make: Any, tokenizer: Any) -> None:
@@ -87,7 +87,7 @@ def test_signs_that_steer_a_terminal_and_markup_are_only_text(make: Any) -> None
 def test_the_screen_has_eighty_columns_lengths_and_shares(make: Any) -> None:
     text = shown(make())
     assert max(map(len, text.splitlines())) <= 80
-    for words in ("rows read", "8 (8 question-answer)", "8 examples", "No row was dropped or cut.", "<|im_end|>"):
+    for words in ("rows read", "8 (8 question-answer)", "8 examples", "No row was dropped or truncated.", "<|im_end|>"):
         assert words in text
     assert text.count("train 0: row 0,") == text.count("train 2: row 2,") == 1
     assert "train 3" not in text
@@ -104,7 +104,7 @@ def test_a_pack_shows_the_rows_that_share_it(make: Any) -> None:
     assert (figures["rows"], figures["seq_lengths"]) == (pack["rows"], pack["seq_lengths"])
 
 
-def test_lost_rows_are_listed_with_file_and_line(make: Any) -> None:
+def test_dropped_rows_are_listed_with_file_and_line(make: Any) -> None:
     longer = {"question": "Tell me.", "answer": "word " * 300}
     text = shown(make([*ROWS, longer], max_length=100), count=0)
     assert "1 row" in text
@@ -123,12 +123,12 @@ def test_a_long_example_loses_its_middle_and_says_so(make: Any, tokenizer: Any) 
     assert text.rstrip("↵").endswith("498 499<|im_end|>")
 
 
-def test_an_end_token_that_closes_the_row_is_marked_and_a_cut_word_is_not(tokenizer: Any) -> None:
+def test_an_end_token_that_closes_the_row_is_marked_and_a_truncated_word_is_not(tokenizer: Any) -> None:
     ids = tokenizer("Yes, it is")["input_ids"]
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     whole = view.tokens(tokenizer, {"input_ids": [*ids, end], "labels": [IGNORE_INDEX, *ids[1:], end]})
-    cut = view.tokens(tokenizer, {"input_ids": ids, "labels": [IGNORE_INDEX, *ids[1:]]})
-    assert (styled(whole, view.BORDER), styled(cut, view.BORDER)) == ("<|im_end|>", "")
+    truncated = view.tokens(tokenizer, {"input_ids": ids, "labels": [IGNORE_INDEX, *ids[1:]]})
+    assert (styled(whole, view.TURN_END), styled(truncated, view.TURN_END)) == ("<|im_end|>", "")
 
 
 def test_figures_are_the_labels_as_trained(make: Any, tokenizer: Any) -> None:

@@ -68,7 +68,7 @@ def test_the_report_has_them_after_the_findings_where_any_was_run() -> None:
 def test_a_trial_that_went_wrong_is_drawn_as_far_as_it_has_numbers() -> None:
     text = drawn(made.plain(trial=made.diverged()))
     assert "90 of 1,200 steps" in text and "ended early: the loss is not a number" in text
-    assert "The highest is 812, above this picture." in text
+    assert "The highest loss is 812, above this picture." in text
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -89,7 +89,7 @@ def test_any_curve_can_be_drawn(curve: dict[str, Any]) -> None:
     found = Experiments.from_json(proof).trial
     assert found is not None
     every = [one.loss for some in (found.curve.points, found.curve.validation, found.curve.fixed_batch) for one in some]
-    assert ("no loss of it is a number" in drawn(proof)) == (value_range(every) is None)
+    assert ("none of its losses can be drawn" in drawn(proof)) == (value_range(every) is None)
 
 
 def test_texts_of_users_and_models_steer_nothing() -> None:

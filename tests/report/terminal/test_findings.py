@@ -73,7 +73,7 @@ def test_a_crash_shows_the_end_of_its_traceback() -> None:
     assert "ZeroDivisionError" in text
 
 
-def test_what_was_passed_and_skipped_is_listed_with_what_was_looked_at_and_why_not() -> None:
+def test_passed_checks_are_listed_with_their_message_and_skipped_ones_with_the_reason() -> None:
     text = flat(shown(sample.report()))
     assert "Passed (4)" in text
     assert "✓ labels-shifted 398,112 tokens: labels stand under their inputs." in text

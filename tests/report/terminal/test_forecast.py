@@ -19,7 +19,7 @@ def test_every_number_has_its_equation() -> None:
     assert shown["steps"] == ("2 min 30 s", "300 x 500 ms")
     assert shown["evaluations"] == ("16 s", "4 x 4.0 s = 9.2 % of the run")
     assert shown["saving"][1].startswith("2 checkpoints of 2.8 GiB and the model, at 954 MiB/s")
-    assert shown["whole run"] == ("2 min 53 s", "the sum of these; 2 min 53 s to 2 min 53 s")
+    assert shown["whole run"] == ("2 min 53 s", "sum of the above; 2 min 53 s to 2 min 53 s")
     assert shown["cost"] == ("$0.10", "0.0481 h x 1 device x $2.00; $0.10 to $0.10")
     assert shown["tokens"] == ("2,000/s", "without padding; 800/s in the loss")
     assert shown["of the device"][1] == "6 M FLOPs per token x 2,000 tokens/s / 1 TFLOP/s measured on its matrices"

@@ -32,7 +32,7 @@ def test_a_few_prompts_are_shown_with_both_answers_side_by_side() -> None:
     text = drawn(several(20))
     assert all(len(line) <= 80 for line in text.splitlines())
     assert sum("base" in line and "tuned" in line for line in text.splitlines()) == 3
-    assert "1 of 20, held-out" in text and "7 of 20, held-out" in text and "14 of 20, held-out" in text
+    assert all(f"{number} of 20, validation row" in text for number in (1, 7, 14))
     assert "(1 message before)" in text and "in the data: Soon." in text and "did not end" in text
 
 

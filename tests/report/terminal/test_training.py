@@ -13,7 +13,7 @@ def record(step: int, kind: str = "train", loss: float = 1.25) -> Record:
     return Record(step, step / 4, 1.0, kind, loss, learning_rate=1e-4, tokens_per_second=1234.0)  # type: ignore[arg-type]
 
 
-def test_a_terminal_sees_a_bar_with_loss_and_pace() -> None:
+def test_a_terminal_sees_a_bar_with_loss_and_speed() -> None:
     out = io.StringIO()
     progress = TrainingProgress(Console(file=out, force_terminal=True, width=100))
     progress(TrainingStarted(0, 4))
