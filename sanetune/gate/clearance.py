@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sanetune import units
 from sanetune.config.messages import short
@@ -21,6 +21,9 @@ from sanetune.gate.catalogue import catalogue
 from sanetune.gate.fingerprint import Fingerprint
 from sanetune.runs import Run
 from sanetune.text import shorten
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 LARGEST = 8_000_000
 """Bytes of a clearance that is read: a thousand data files and all checks are a tenth of it."""
@@ -84,7 +87,7 @@ def cleared(report: Report, fingerprint: Fingerprint) -> Clearance:
         raise ValueError("a check that failed proves nothing")
     verdict: Literal["pass", "warn"] = "warn" if report.verdict is Verdict.WARN else "pass"
     outcomes = [_outcome(finding) for finding in report.findings]
-    level: Any = report.level
+    level = cast('Literal["static", "probe", "trial"]', report.level)
     return Clearance(fingerprint, verdict, level, _now(), round(report.seconds, 3), outcomes, proof=report.proof)
 
 
@@ -184,7 +187,7 @@ def read_proof(run: Run, clearance: Clearance) -> tuple[dict[str, Any], str]:
     return found, ""
 
 
-def _adapter() -> Any:
+def _adapter() -> TypeAdapter[Clearance]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Clearance)
@@ -240,7 +243,7 @@ def _change(old: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return f"has changed: {key} {_cut(old.get(key), 8)} -> {_cut(now.get(key), 8)}"
 
 
-def _cut(value: Any, longest: int = 100) -> str:
+def _cut(value: object, longest: int = 100) -> str:
     return shorten(str(value), longest + 1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from sanetune.atomic import write_text
 from sanetune.config import yaml_edit
 from sanetune.config.load import load
 from sanetune.config.schema import Config
+from sanetune.config.section import Section
 from sanetune.config.yaml_read import read_text
 from sanetune.errors import ConfigError
 from sanetune.finding import BAD, Finding, Report, Verdict
@@ -47,8 +48,8 @@ class Change:
     """One value that was changed, and the finding for which it was."""
 
     key: str
-    before: Any
-    after: Any
+    before: object
+    after: object
     check: str
     why: str
 
@@ -175,11 +176,11 @@ def _priority(check: str) -> int:
     return found.fix_priority if found else 0
 
 
-def _value(config: Config, key: str) -> Any:
+def _value(config: Config, key: str) -> object:
     section, _, name = key.partition(".")
-    part: Any = getattr(config, section, None)
+    part: object = getattr(config, section, None)
     for piece in name.split("."):
-        part = part.get(piece) if hasattr(part, "get") else None
+        part = part.get(piece) if isinstance(part, (Mapping, Section)) else None
     return part
 
 
@@ -188,7 +189,7 @@ def _is_old(config: Config, key: str) -> bool:
     return any(one.new == key or one.new == "" for one in config.renamed)
 
 
-def _renamed(text: str, config: Config, changes: dict[str, Any]) -> str:
+def _renamed(text: str, config: Config, changes: dict[str, object]) -> str:
     """``text`` with the changes; a key that had an old name loses it."""
     old = [one.old for one in config.renamed if one.new in changes or not one.new]
     return yaml_edit.change(yaml_edit.without(text, old), changes)
