@@ -1,21 +1,26 @@
-"""Configurations of other tools: an Axolotl YAML, a LLaMA-Factory YAML."""
+"""Configurations of other tools: reads an Axolotl YAML or a LLaMA-Factory YAML into our sections."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-from sanetune.importers.foreign import Draft, Foreign, Skipped
+from sanetune.config.nested import YamlMap
+from sanetune.importers.imported import ImportedConfig, Skipped
+from sanetune.importers.importer import Importer
 
-__all__ = ["Foreign", "Skipped", "read", "tool_of"]
+__all__ = ["ImportedConfig", "Skipped", "import_config", "tool_of"]
 
 AXOLOTL = frozenset({"datasets", "sequence_len", "micro_batch_size", "adapter", "pretraining_dataset", "num_epochs"})
 LLAMA_FACTORY = frozenset({"stage", "finetuning_type", "dataset", "dataset_dir", "cutoff_len", "template", "lora_rank"})
 
 
-def tool_of(values: dict[str, Any]) -> str | None:
-    """``axolotl``, ``llama-factory`` or None, by the keys of a YAML file."""
+def tool_of(values: YamlMap) -> str | None:
+    """Return ``axolotl``, ``llama-factory`` or None, by the keys of a YAML file.
+
+    >>> tool_of({"base_model": "owner/model", "datasets": []}), tool_of({"model": {"name": "owner/model"}})
+    ('axolotl', None)
+    """
     if isinstance(values.get("model"), dict) or isinstance(values.get("data"), dict):
         return None
     if "base_model" in values and AXOLOTL & values.keys():
@@ -25,10 +30,14 @@ def tool_of(values: dict[str, Any]) -> str | None:
     return None
 
 
-def read(file: str | os.PathLike[str]) -> Foreign | None:
-    """The configuration of another tool, or None when ``file`` is none (sanetune's own, or nothing that is known).
+def import_config(file: str | os.PathLike[str]) -> ImportedConfig | None:
+    """Read the configuration of another tool.
 
-    Raises ConfigError with file and line for broken YAML, and for what is no supervised fine-tuning.
+    Returns:
+        It in our sections; None where ``file`` is sanetune's own, or of no tool that is known.
+
+    Raises:
+        ConfigError: The YAML is broken, or the file describes no supervised fine-tuning.
     """
     from sanetune.config.yaml_read import parse, read_text
 
@@ -37,11 +46,11 @@ def read(file: str | os.PathLike[str]) -> Foreign | None:
     tool = tool_of(values)
     if tool is None:
         return None
-    draft = Draft(path, values, lines)
+    importer = Importer(path, values, lines)
     if tool == "axolotl":
-        from sanetune.importers import axolotl
+        from sanetune.importers.axolotl import import_axolotl
 
-        return axolotl.read(draft)
-    from sanetune.importers import llama_factory
+        return import_axolotl(importer)
+    from sanetune.importers.llama_factory import import_llama_factory
 
-    return llama_factory.read(draft)
+    return import_llama_factory(importer)

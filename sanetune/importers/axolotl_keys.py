@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from sanetune.config.nested import YamlMap
 
 MOVED = {
     "base_model": "model.name",
@@ -38,11 +38,10 @@ MOVED = {
     "dataloader_drop_last": "train.dataloader_drop_last",
     "dataloader_num_workers": "train.dataloader_num_workers",
     "auto_find_batch_size": "train.auto_find_batch_size",
-    "tf32": "",
 }
-"""Their key -> ours ("": changes nothing that is checked)."""
+"""Their key -> our ``section.key``."""
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: YamlMap = {
     "load_best_model_at_end": False,
     "train_sampling_strategy": "random",
     "activation_checkpointing": False,
@@ -69,7 +68,7 @@ local_rank lora_fan_in_fan_out lora_mlp_kernel lora_o_kernel lora_on_cpu lora_qk
 loss_watchdog_threshold low_cpu_mem_usage max_memory merge_lora mlflow_experiment_name mlflow_run_name
 mlflow_tracking_uri model_type pad_to_multiple_of pad_to_sequence_len plugins profiler_steps push_dataset_to_hub
 resume_from_checkpoint sample_packing_bin_size sample_packing_group_size save_first_step save_safetensors strict
-tokenizer_legacy tokenizer_type tokenizer_use_fast torch_compile torch_compile_backend torch_compile_mode
+tf32 tokenizer_legacy tokenizer_type tokenizer_use_fast torch_compile torch_compile_backend torch_compile_mode
 type_of_model use_tensorboard wandb_entity wandb_log_model wandb_run_id wandb_watch world_size xformers_attention
 """
 
@@ -91,8 +90,8 @@ ODD = {
     "message_field_training_detail": "marks on single messages are not carried over",
     "drop_system_message": "system turns are kept here",
     "split_thinking": "reasoning is not split off here",
-    "train_on_eot": "the end token of each learnt turn is learnt",
+    "train_on_eot": "the end token of each trained turn is in the loss",
     "conversation": "the model's own template is used",
     "input_transform": "rows are read as they are",
 }
-"""Keys of a data set that change what is learnt and are not carried over."""
+"""Keys of a data set that change which tokens are in the loss, and are not carried over."""

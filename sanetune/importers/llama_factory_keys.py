@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from sanetune.config.nested import YamlMap
 
 MOVED = {
     "model_revision": "model.revision",
@@ -40,9 +40,9 @@ MOVED = {
     "bf16": "train.bf16",
     "fp16": "train.fp16",
 }
-"""Their key -> ours."""
+"""Their key -> our ``section.key``."""
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: YamlMap = {
     "load_best_model_at_end": False,
     "train_sampling_strategy": "random",
     "max_length": 2048,
@@ -85,14 +85,14 @@ ODD = {
     "default_system": "the template's own system prompt is used",
     "enable_thinking": "the template's own way is used",
     "preserve_thinking": "the template's own way is used",
-    "add_tokens": "the tokenizer is looked at as it is stored",
-    "add_special_tokens": "the tokenizer is looked at as it is stored",
-    "new_special_tokens_config": "the tokenizer is looked at as it is stored",
-    "resize_vocab": "the tokenizer is looked at as it is stored",
-    "adapter_name_or_path": "the model is looked at without it",
-    "deepspeed": "how the run is spread over devices is not looked at",
-    "fsdp": "how the run is spread over devices is not looked at",
-    "fsdp_config": "how the run is spread over devices is not looked at",
+    "add_tokens": "the tokenizer is read as it is stored",
+    "add_special_tokens": "the tokenizer is read as it is stored",
+    "new_special_tokens_config": "the tokenizer is read as it is stored",
+    "resize_vocab": "the tokenizer is read as it is stored",
+    "adapter_name_or_path": "the model is checked without it",
+    "deepspeed": "how the run is spread over devices is not checked",
+    "fsdp": "how the run is spread over devices is not checked",
+    "fsdp_config": "how the run is spread over devices is not checked",
     "freeze_trainable_layers": "every weight counts as trained",
     "rope_scaling": "the model's own context is used",
 }
@@ -100,14 +100,17 @@ ODD = {
 
 ATTENTION = {"fa2": "flash_attention_2", "fa3": "flash_attention_3", "sdpa": "sdpa", "disabled": "eager"}
 
+USUAL: YamlMap = {"prompt": "instruction", "query": "input", "response": "output"}
+"""Columns of Alpaca's format where the file names none."""
+
 COLUMNS = {"prompt": "prompt", "query": "input", "response": "completion", "system": "system", "tools": "tools"}
-"""Their name for a column of Alpaca's form -> ours."""
+"""Their name for a column of Alpaca's format -> ours."""
 
 TAGS = {
-    "user_tag": ("user", "human"),
-    "assistant_tag": ("assistant", "gpt"),
-    "observation_tag": ("tool", "observation"),
-    "function_tag": ("call", "function_call"),
-    "system_tag": ("system", "system"),
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "observation_tag": "tool",
+    "function_tag": "call",
+    "system_tag": "system",
 }
-"""Tag -> (the role that it names, its default)."""
+"""Tag -> the role whose name it says."""

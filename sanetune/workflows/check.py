@@ -33,15 +33,15 @@ def open_config(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list
         file: A YAML file of ours, of Axolotl or of LLaMA-Factory.
         overrides: ``section.key=value``, each.
     """
-    from sanetune.importers import read
+    from sanetune.importers import import_config
 
-    foreign = read(file)
-    if foreign is None:
+    imported = import_config(file)
+    if imported is None:
         return load(file, overrides), []
-    notes = [f"{foreign.tool}: not carried over: {one}" for one in foreign.skipped]
-    if foreign.trust_remote_code:
-        notes.append(f"{foreign.tool}: trust_remote_code is set; nothing of the model's own code is run here")
-    return load(foreign.config, overrides), notes
+    notes = [f"{imported.tool}: not carried over: {one}" for one in imported.skipped]
+    if imported.trust_remote_code:
+        notes.append(f"{imported.tool}: trust_remote_code is set; nothing of the model's own code is run here")
+    return load(imported.config, overrides), notes
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sanetune.config.load import load
 from sanetune.errors import ConfigError, UserError
-from sanetune.importers import Foreign, read
+from sanetune.importers import ImportedConfig, import_config
 
 BASE = """\
 base_model: meta-llama/Llama-3.2-1B
@@ -24,17 +24,17 @@ learning_rate: 2e-4
 """
 
 
-def reads(folder: Path, text: str) -> Foreign:
+def reads(folder: Path, text: str) -> ImportedConfig:
     file = folder / "run.yml"
     file.write_text(text)
-    found = read(file)
+    found = import_config(file)
     assert found is not None and found.tool == "axolotl"
     load(found.config)  # every one has to be loadable
     return found
 
 
-def why(found: Foreign) -> dict[str, str]:
-    return {one.key: one.why for one in found.skipped}
+def reasons_of(found: ImportedConfig) -> dict[str, str]:
+    return {one.key: one.reason for one in found.skipped}
 
 
 def test_a_usual_qlora_file_is_carried_over_whole(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_columns_of_other_names_become_fields(tmp_path: Path) -> None:
     )
     found_own = reads(tmp_path, own)
     assert found_own.config["data"]["fields"] == {"prompt": "q", "completion": "a"}
-    assert "datasets.0.type.format" in why(found_own)
+    assert "datasets.0.type.format" in reasons_of(found_own)
     text = BASE.replace("type: chat_template", "type: completion\n    field: body")
     data = reads(tmp_path, text).config["data"]
     assert (data["fields"], data["loss_on"]) == ({"text": "body"}, "all")
@@ -200,7 +200,7 @@ def test_sources_with_different_columns_are_reported(tmp_path: Path) -> None:
     two = BASE.replace("learning_rate", "  - {path: me/b, type: chat_template, field_messages: talk}\nlearning_rate")
     found = reads(tmp_path, two)
     assert "fields" not in found.config["data"]
-    assert why(found) == {"datasets.1": "sources with different columns cannot be read together"}
+    assert reasons_of(found) == {"datasets.1": "sources with different columns cannot be read together"}
 
 
 def test_alpaca_rows_get_alpacas_prompt(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_alpaca_rows_get_alpacas_prompt(tmp_path: Path) -> None:
 def test_what_is_not_carried_over_is_reported_with_its_line(tmp_path: Path) -> None:
     text = BASE + "chat_template: qwen3\nspecial_tokens: {pad_token: x}\nlisa_n_layers: 2\noptimizer: came_pytorch\n"
     found = reads(tmp_path, text)
-    reasons = why(found)
+    reasons = reasons_of(found)
     assert set(reasons) == {"chat_template", "special_tokens", "lisa_n_layers", "train.optim"}
     assert reasons["lisa_n_layers"] == "not known to this reader"
     skipped = {one.key: one for one in found.skipped}
@@ -236,7 +236,7 @@ def test_what_is_not_carried_over_is_reported_with_its_line(tmp_path: Path) -> N
     ],
 )
 def test_what_a_data_set_says_otherwise_is_reported(tmp_path: Path, more: str, key: str) -> None:
-    assert key in why(reads(tmp_path, BASE.replace("type: chat_template", f"type: chat_template\n    {more}")))
+    assert key in reasons_of(reads(tmp_path, BASE.replace("type: chat_template", f"type: chat_template\n    {more}")))
 
 
 def test_usual_roles_are_understood(tmp_path: Path) -> None:
@@ -280,4 +280,4 @@ def test_anything_is_read_or_refused_in_words(tmp_path_factory: Any, values: dic
     file = tmp_path_factory.getbasetemp() / "fuzzed.yml"
     file.write_text(json.dumps({"base_model": "m", "datasets": [{"path": "a/b", "type": "chat_template"}]} | values))
     with contextlib.suppress(UserError):
-        load(read(file).config)
+        load(import_config(file).config)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sanetune.config.load import load
 from sanetune.errors import ConfigError, UserError
-from sanetune.importers import Foreign, read
+from sanetune.importers import ImportedConfig, import_config
 
 BASE = """\
 model_name_or_path: Qwen/Qwen3-4B-Instruct-2507
@@ -49,17 +49,17 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def reads(folder: Path, text: str) -> Foreign:
+def reads(folder: Path, text: str) -> ImportedConfig:
     file = folder / "run.yaml"
     file.write_text(text)
-    found = read(file)
+    found = import_config(file)
     assert found is not None and found.tool == "llama-factory"
     load(found.config)
     return found
 
 
-def why(found: Foreign) -> dict[str, str]:
-    return {one.key: one.why for one in found.skipped}
+def reasons_of(found: ImportedConfig) -> dict[str, str]:
+    return {one.key: one.reason for one in found.skipped}
 
 
 def test_the_usual_lora_file_is_carried_over(project: Path) -> None:
@@ -103,7 +103,7 @@ eval_strategy: steps
 eval_steps: 500
 """,
     )
-    assert list(why(found)) == ["template"]
+    assert list(reasons_of(found)) == ["template"]
     assert found.trust_remote_code
     config = load(found.config)
     assert config.model.adapter is not None
@@ -170,7 +170,7 @@ def test_data_sets_of_the_hub_and_their_columns(project: Path) -> None:
 def test_what_cannot_be_read_is_reported(project: Path) -> None:
     found = reads(project, BASE.replace("mine", "mine,missing,pairs,scope,odd,mapped"))
     assert [Path(one["path"]).name for one in found.config["data"]["train"]] == ["mine.json", "d", "b"]
-    assert set(why(found)) == {
+    assert set(reasons_of(found)) == {
         "dataset.missing",
         "dataset.pairs",
         "dataset.scope",
@@ -179,7 +179,7 @@ def test_what_cannot_be_read_is_reported(project: Path) -> None:
         "dataset.mapped",
     }
     odd = reads(project, BASE + "packing: true\ndeepspeed: z.json\nnew_key: 3\nlora_target: all\n")
-    assert set(why(odd)) == {"packing", "deepspeed", "new_key"}
+    assert set(reasons_of(odd)) == {"packing", "deepspeed", "new_key"}
     assert {one.key: one.place.line for one in odd.skipped}["new_key"] == 8
 
 
@@ -219,19 +219,19 @@ def test_other_yaml_belongs_to_no_tool(tmp_path: Path) -> None:
         "model: m\ntrain_dataset: d\n",
     ):
         file.write_text(text)
-        assert read(file) is None
+        assert import_config(file) is None
     for example in (Path(__file__).parents[2] / "examples").glob("*.yaml"):
-        assert read(example) is None
+        assert import_config(example) is None
 
 
 def test_broken_yaml_is_reported_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text("base_model: m\ndatasets: [\n")
     with pytest.raises(ConfigError, match=r"x.yaml:\d"):
-        read(file)
+        import_config(file)
     file.write_text("base_model: !!python/object:os.system m\ndatasets: []\n")
     with pytest.raises(ConfigError):
-        read(file)
+        import_config(file)
 
 
 SCALARS = st.one_of(
@@ -252,4 +252,4 @@ def test_anything_is_read_or_refused_in_words(tmp_path_factory: Any, values: dic
     file = folder / "fuzzed.yaml"
     file.write_text(json.dumps({"model_name_or_path": "m", "stage": "sft", "dataset": "mine"} | values))
     with contextlib.suppress(UserError):
-        load(read(file).config)
+        load(import_config(file).config)

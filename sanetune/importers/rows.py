@@ -1,0 +1,109 @@
+"""What importers share about rows: their columns, roles, number, and Alpaca's prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from sanetune.config.nested import YamlMap, YamlValue
+from sanetune.importers.importer import Importer
+
+if TYPE_CHECKING:
+    from sanetune.data.sources.source import Source
+
+ALPACA = Path(__file__).with_name("alpaca.jinja")
+"""The prompt of Alpaca as a chat template, for tools that render such rows without one."""
+
+Columns: TypeAlias = dict[str, str]
+"""``data.fields``: what it holds -> the column; empty where columns have their usual names."""
+
+
+def put_sources(importer: Importer, path: str, sources: list[YamlMap]) -> None:
+    """Set ``data.train`` or ``data.validation``; no sources leave it unset."""
+    values: list[YamlValue] = list(sources)
+    importer.put(path, values or None)
+
+
+def put_fields(importer: Importer, needs: list[tuple[str, Columns]]) -> None:
+    """Set ``data.fields`` to the columns that each source needs (its key, its columns).
+
+    There is one set for all sources: where they need different ones, those are noted.
+    """
+    if len({tuple(sorted(columns.items())) for _, columns in needs}) == 1:
+        columns = needs[0][1]
+        importer.put("data.fields", {**columns} if columns else None)
+        return
+    for key, columns in needs:
+        if columns:
+            importer.skip(key, "sources with different columns cannot be read together", {**columns})
+
+
+def columns_of(names: Mapping[str, object]) -> Columns:
+    """Return the columns of a source (what it holds -> column), or nothing where they have their usual names."""
+    from sanetune.data.columns import CHATS, PAIRS
+
+    given = {name: str(column) for name, column in names.items() if column}
+    if "messages" in given:
+        usual = given["messages"] in CHATS
+    elif "prompt" in given:
+        answers = PAIRS.get(given["prompt"], ("", ()))[1]
+        usual = given.get("completion") in answers and given.get("input", "input") == "input"
+    else:
+        usual = given.get("text", "text") == "text"
+    others = {"system": ("system", "system_prompt"), "tools": ("tools", "functions")}
+    if usual and all(given.get(name, known[0]) in known for name, known in others.items()):
+        return {}
+    return given
+
+
+def roles_problem(names: Mapping[str, Iterable[object]]) -> str:
+    """Say which role of ``names`` (ours -> theirs) would be read as another one; "" where none would."""
+    from sanetune.data.messages import ALIASES
+
+    for role, others in names.items():
+        for other in others:
+            ours = ALIASES.get(str(other))
+            if ours != role:
+                return f"the role {other!r} stands for {role} there, and for {ours or 'nothing'} here"
+    return ""
+
+
+def put_holdout(importer: Importer, key: str, sources: list[YamlMap]) -> None:
+    """Set ``data.holdout`` from a share or, above 1, a number of rows, which are counted where the files are here."""
+    size = importer.number(key) or 0.0
+    if size < 0:
+        importer.skip(key, "not a share or number of rows")
+        size = 0.0
+    if size >= 1:
+        rows = _count(sources)
+        if not rows or size >= rows:
+            importer.skip(key, "a number of rows of which the share is not known: a tenth is held out instead")
+        size = size / rows if rows and size < rows else 0.1
+    importer.put("data.holdout", float(size))
+
+
+def _count(sources: list[YamlMap]) -> int | None:
+    """Rows of all sources; None where one of them cannot be counted here."""
+    from sanetune.data.sources.read import count
+    from sanetune.errors import DataError
+
+    try:
+        counts = [count(_source(keys)) for keys in sources]
+    except DataError:
+        return None
+    return None if None in counts else sum(number or 0 for number in counts)
+
+
+def _source(keys: YamlMap) -> Source:
+    from sanetune.data.sources.source import Source
+
+    split, subset, revision = (str(keys[name]) if name in keys else None for name in ("split", "subset", "revision"))
+    limit = keys.get("limit")
+    return Source(
+        str(keys["path"]),
+        split=split,
+        subset=subset,
+        revision=revision,
+        limit=limit if isinstance(limit, int) else None,
+    )
