@@ -1,10 +1,16 @@
-"""The pictures of the gate in the README: terminals as SVG, the page as PNG, of runs with injected faults."""
+"""The pictures of the gate in the README: terminals as SVG, the page as PNG, of runs with injected faults.
+
+The moving picture is a recording of a real terminal. It needs two programs on the PATH that the package does not:
+``pip install asciinema`` and ``npm install --global svg-term-cli``. ``--only recording`` makes it alone.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -78,22 +84,58 @@ def refusal(folder: Path, file: Path) -> None:
     console.save_svg(str(file), title="sanetune demo --fault rate")
 
 
-def main() -> None:
-    from sanetune.config.load import load
-    from sanetune.report.html.collect import page_of
-    from sanetune.workflows.check import evidence_of, run_checks
+PLAY = """\
+shows() {{
+  printf '\\033[1;32m$\\033[0m '
+  for ((i = 0; i < ${{#1}}; i++)); do printf '%s' "${{1:$i:1}}"; sleep 0.03; done
+  echo
+}}
+shows "{command}"
+{command}
+for i in 1 2 3 4; do sleep 1.4; printf ' \\b'; done
+"""
+"""Types a command as a person does, runs it, and leaves its last screen for a few seconds."""
 
+COMMAND = "sanetune check sanetune.yaml --level static --select config-rate-unusual,rows,labels"
+COLUMNS, LINES = 96, 44
+
+
+def recording(folder: Path, file: Path) -> None:
+    """Record the check in ``folder`` in a real terminal, and write it to ``file`` as an animated SVG (20 s)."""
+    script, cast = folder / "play.sh", folder / "check.cast"
+    script.write_text(PLAY.format(command=COMMAND))
+    size = ["--cols", str(COLUMNS), "--rows", str(LINES)]
+    record = ["asciinema", "rec", "--quiet", "--overwrite", "--idle-time-limit", "1.5", *size]
+    surroundings = os.environ | {"TERM": "xterm-256color"}
+    subprocess.run([*record, "--command", f"bash {script}", str(cast)], cwd=folder, env=surroundings, check=True)
+    drawn = ["--window", "--width", str(COLUMNS), "--height", str(LINES)]
+    subprocess.run(["svg-term", "--in", str(cast), "--out", str(file), *drawn], check=True)
+
+
+def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.environ["SANETUNE_CACHE"] = f"{name}/cache"
         folder = Path(name)
         os.chdir(folder)
-        settings = load(injected(folder).name)
-        with evidence_of(settings) as evidence:
-            report = run_checks(settings, evidence)
-            page = page_of(settings, evidence, report)
-        terminal(report, ROOT / "docs/check.svg")
-        screenshot(page, ROOT / "docs/report.png")
-        refusal(Path("demo-run"), ROOT / "docs/fault.svg")
+        file = injected(folder)
+        if sys.argv[1:] != ["--only", "recording"]:
+            stills(file)
+        recording(folder, ROOT / "docs/check-recording.svg")
+
+
+def stills(file: Path) -> None:
+    """Make every picture that does not move, of the configuration ``file``."""
+    from sanetune.config.load import load
+    from sanetune.report.html.collect import page_of
+    from sanetune.workflows.check import evidence_of, run_checks
+
+    settings = load(file.name)
+    with evidence_of(settings) as evidence:
+        report = run_checks(settings, evidence)
+        page = page_of(settings, evidence, report)
+    terminal(report, ROOT / "docs/check.svg")
+    screenshot(page, ROOT / "docs/report.png")
+    refusal(Path("demo-run"), ROOT / "docs/fault.svg")
 
 
 if __name__ == "__main__":
