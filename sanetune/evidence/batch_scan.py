@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.events import Publish, RowsProcessed, silent
@@ -17,6 +17,7 @@ from sanetune.finding import Witness
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from transformers import PreTrainedTokenizerBase
 
 AROUND = 24
@@ -25,7 +26,7 @@ AROUND = 24
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One example as it stands in a batch: equally long arrays without padding."""
+    """One example as it is in a batch: equally long arrays without padding."""
 
     ids_T: np.ndarray  # noqa: N815 -- shape suffix
     labels_T: np.ndarray  # noqa: N815
@@ -33,34 +34,39 @@ class Document:
 
 @dataclass(slots=True)
 class BatchScanner:
-    """Reads one split. ``spoken(ids)`` says who wrote the tokens, ``whole``: a document of that many tokens or more may
-    have been cut (None: only the independent route tells)."""
+    """Reads one split's batches into ``stats``.
 
-    side: SplitStats
+    Attributes:
+        roles_of: Gives the roles of a document's tokens by the independent route, None where it knows none.
+        pad: Id of the padding token.
+        longest: A document of so many tokens may have been truncated; None: only the independent route tells.
+    """
+
+    stats: SplitStats
     known: KnownExamples
-    spoken: Callable[[Any], TokenRoles | None]
+    roles_of: Callable[[np.ndarray], TokenRoles | None]
     tokenizer: PreTrainedTokenizerBase
     pad: int | None
     longest: int | None = None
     _order: list[int] = field(default_factory=list)
     _worst: dict[str, list[tuple[int, Witness]]] = field(default_factory=dict)
 
-    def read(self, batches: Iterable[dict[str, Any]], publish: Publish = silent) -> None:
+    def read(self, batches: Iterable[Mapping[str, torch.Tensor]], publish: Publish = silent) -> None:
         """One epoch."""
         seen: dict[int, int] = {}
         for batch in batches:
-            self.side.batches += 1
+            self.stats.batches += 1
             arrays = {name: _array(value) for name, value in batch.items() if hasattr(value, "shape")}
             if "input_ids" not in arrays or arrays["input_ids"].ndim != 2:
                 raise MissingError(f"the batches have no rows of input_ids; they have {', '.join(map(str, batch))}")
             if "labels" not in arrays:
                 arrays["labels"] = arrays["input_ids"] * 0 + IGNORE_INDEX
             for document in self._documents(arrays):
-                self.side.documents += 1
+                self.stats.documents += 1
                 self._document(document, seen)
-            publish(RowsProcessed(self.side.documents))
+            publish(RowsProcessed(self.stats.documents))
         self._coverage(seen)
-        self.side.witnesses = {
+        self.stats.witnesses = {
             name: [witness for _, witness in sorted(worst, key=lambda one: -one[0])]
             for name, worst in self._worst.items()
         }
@@ -90,7 +96,7 @@ class BatchScanner:
         starts = [0] if positions is None else np.flatnonzero(positions == 0).tolist()
         if not starts or starts[0] != 0:
             starts = [0, *starts]
-        self.side.packed = self.side.packed or len(starts) > 1
+        self.stats.packed = self.stats.packed or len(starts) > 1
         for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
             if self.pad is not None and len(ids[start:stop]) and (ids[start:stop] == self.pad).all():
                 self._padding(labels[start:stop])
@@ -114,95 +120,95 @@ class BatchScanner:
         return run - 1 if self.pad == self.tokenizer.eos_token_id else run
 
     def _padding(self, labels: np.ndarray) -> None:
-        self.side.padding += len(labels)
-        self.side.padding_learnt += int((labels != IGNORE_INDEX).sum())
+        self.stats.padding += len(labels)
+        self.stats.padding_in_loss += int((labels != IGNORE_INDEX).sum())
 
     def _document(self, document: Document, seen: dict[int, int]) -> None:
         import numpy as np
 
-        side, ids, labels = self.side, document.ids_T, document.labels_T
-        learnt = labels != IGNORE_INDEX
-        side.tokens += len(ids)
-        side.learnt += int(learnt.sum())
-        side.largest_id = max(side.largest_id, int(ids.max(initial=-1)))
-        side.smallest_id = min(side.smallest_id, int(ids.min(initial=0)))
+        stats, ids, labels = self.stats, document.ids_T, document.labels_T
+        in_loss = labels != IGNORE_INDEX
+        stats.tokens += len(ids)
+        stats.loss_tokens += int(in_loss.sum())
+        stats.largest_id = max(stats.largest_id, int(ids.max(initial=-1)))
+        stats.smallest_id = min(stats.smallest_id, int(ids.min(initial=0)))
         if (unknown := self.tokenizer.unk_token_id) is not None and unknown != self.tokenizer.eos_token_id:
-            side.unknown_tokens += self._seen("unknown_tokens", document, ids == unknown)
-        spoken, number = self.spoken(ids), self._number(ids, seen)
-        if spoken is not None and spoken.example is not None:
-            number = spoken.example
-        if not learnt.any():
-            side.blank += 1
-            self._witness("blank", document, 0, 1, number)
+            stats.unknown_tokens += self._seen("unknown_tokens", document, ids == unknown)
+        found, number = self.roles_of(ids), self._number(ids, seen)
+        if found is not None and found.example is not None:
+            number = found.example
+        if not in_loss.any():
+            stats.fully_masked += 1
+            self._witness("fully_masked", document, 0, 1, number)
         bos = self.tokenizer.bos_token_id
         if bos is not None and len(ids) > 1 and ids[0] == ids[1] == bos:
-            side.double_bos += 1
+            stats.double_bos += 1
             self._witness("double_bos", document, 0, 1, number)
-        changed = learnt & (labels != ids)
+        changed = in_loss & (labels != ids)
         if changed.any():
-            side.changed += int(changed.sum())
+            stats.changed += int(changed.sum())
             self._witness("changed", document, int(np.argmax(changed)), int(changed.sum()), number)
-            side.shifted += _is_shifted(ids, labels, learnt)
-        if spoken is None or len(spoken.who_T) != len(learnt):
-            side.unread += 1
-            self._witness("unread", document, 0, 1, number)
+            stats.shifted += _is_shifted(ids, labels, in_loss)
+        if found is None or len(found.roles_T) != len(in_loss):
+            stats.roles_unknown += 1
+            self._witness("roles_unknown", document, 0, 1, number)
             return
-        self._compared(document, learnt, spoken, number)
+        self._compare(document, in_loss, found, number)
 
-    def _compared(self, document: Document, learnt: np.ndarray, spoken: TokenRoles, number: int | None) -> None:
+    def _compare(self, document: Document, in_loss: np.ndarray, found: TokenRoles, number: int | None) -> None:
         """What only the independent route can tell."""
         import numpy as np
 
-        side = self.side
-        who, wanted = spoken.who_T, spoken.wanted_T
-        for value, counts in enumerate(np.bincount(who, weights=learnt, minlength=len(NAMES))):
+        stats = self.stats
+        roles, expected = found.roles_T, found.expected_T
+        for value, counts in enumerate(np.bincount(roles, weights=in_loss, minlength=len(NAMES))):
             if counts:
-                side.learnt_by[NAMES[value]] += int(counts)
-        for value, counts in enumerate(np.bincount(who[1:], weights=~learnt[1:], minlength=len(NAMES))):
+                stats.loss_tokens_by[NAMES[value]] += int(counts)
+        for value, counts in enumerate(np.bincount(roles[1:], weights=~in_loss[1:], minlength=len(NAMES))):
             if counts:
-                side.masked_by[NAMES[value]] += int(counts)
-        wrong = (wanted != EITHER) & (learnt != (wanted == IN_LOSS))
+                stats.masked_tokens_by[NAMES[value]] += int(counts)
+        wrong = (expected != EITHER) & (in_loss != (expected == IN_LOSS))
         wrong[:1] = False
         if wrong.any():
-            side.disagree += int(wrong.sum())
-            side.disagree_documents += 1
+            stats.disagree += int(wrong.sum())
+            stats.disagree_documents += 1
             self._witness("disagree", document, int(np.argmax(wrong)), int(wrong.sum()), number)
-        prompt = learnt & np.isin(who, (TokenRole.SYSTEM, TokenRole.USER, TokenRole.TOOL))
+        prompt = in_loss & np.isin(roles, (TokenRole.SYSTEM, TokenRole.USER, TokenRole.TOOL))
         if prompt.any():
             self._witness("on_prompt", document, int(np.argmax(prompt)), int(prompt.sum()), number)
-        missing = ~learnt & (wanted == IN_LOSS) & (who == TokenRole.ASSISTANT)
+        missing = ~in_loss & (expected == IN_LOSS) & (roles == TokenRole.ASSISTANT)
         if missing.any():
-            side.missing_reply += int(missing.sum())
+            stats.missing_reply += int(missing.sum())
             self._witness("missing_reply", document, int(np.argmax(missing)), int(missing.sum()), number)
-        self._turns(document, learnt, spoken, number)
+        self._turns(document, in_loss, found, number)
 
-    def _turns(self, document: Document, learnt: np.ndarray, spoken: TokenRoles, number: int | None) -> None:
+    def _turns(self, document: Document, in_loss: np.ndarray, found: TokenRoles, number: int | None) -> None:
         """How each trained assistant turn ends."""
         import numpy as np
 
-        side, who = self.side, spoken.who_T
-        member = np.isin(who, (TokenRole.ASSISTANT, TokenRole.END)) | (
-            (who == TokenRole.TEMPLATE) & (spoken.wanted_T == EITHER)
+        stats, roles = self.stats, found.roles_T
+        member = np.isin(roles, (TokenRole.ASSISTANT, TokenRole.END)) | (
+            (roles == TokenRole.TEMPLATE) & (found.expected_T == EITHER)
         )
         borders = np.flatnonzero(np.diff(np.concatenate([[False], member, [False]]).astype(np.int8)))
         for start, stop in borders.reshape(-1, 2).tolist():
             part = slice(start, stop)
-            if not (learnt[part] & (who[part] != TokenRole.TEMPLATE)).any():
+            if not (in_loss[part] & (roles[part] != TokenRole.TEMPLATE)).any():
                 continue
-            side.turns += 1
-            ends = np.flatnonzero(who[part] == TokenRole.END)
+            stats.turns += 1
+            ends = np.flatnonzero(roles[part] == TokenRole.END)
             if len(ends):
                 end = start + int(ends[-1])
-                if learnt[end]:
-                    side.ends[int(document.ids_T[end])] += 1
+                if in_loss[end]:
+                    stats.ends[int(document.ids_T[end])] += 1
                 else:
-                    side.turns_end_masked += 1
+                    stats.turns_end_masked += 1
                     self._witness("turns_end_masked", document, end, 1, number)
-            elif stop == len(who) and (len(who) < spoken.whole or len(who) == self.longest):
-                side.cut += 1
-                self._witness("cut", document, stop - 1, spoken.whole - len(who), number)
+            elif stop == len(roles) and (len(roles) < found.full_length or len(roles) == self.longest):
+                stats.truncated += 1
+                self._witness("truncated", document, stop - 1, found.full_length - len(roles), number)
             else:
-                side.turns_without_end += 1
+                stats.turns_without_end += 1
                 self._witness("turns_without_end", document, stop - 1, 1, number)
 
     def _number(self, ids: np.ndarray, seen: dict[int, int]) -> int | None:
@@ -212,7 +218,7 @@ class BatchScanner:
         key = digest(ids)
         numbers = self.known.numbers.get(key)
         if numbers is None:
-            self.side.foreign += 1
+            self.stats.not_in_data += 1
             return None
         count = seen[key] = seen.get(key, 0) + 1
         number = numbers[min(count, len(numbers)) - 1]
@@ -220,12 +226,12 @@ class BatchScanner:
         return number
 
     def _coverage(self, seen: dict[int, int]) -> None:
-        side = self.side
+        stats = self.stats
         for key, numbers in self.known.numbers.items():
             times = seen.get(key, 0)
-            side.never += max(0, len(numbers) - times)
-            side.repeated += max(0, times - len(numbers))
-        side.shuffled = not _rising(self._order)
+            stats.never += max(0, len(numbers) - times)
+            stats.repeated += max(0, times - len(numbers))
+        stats.shuffled = not _rising(self._order)
 
     def _seen(self, name: str, document: Document, where: np.ndarray) -> int:
         import numpy as np
@@ -246,24 +252,24 @@ class BatchScanner:
         after = decoded(self.tokenizer, ids[at + 1 : at + 1 + AROUND])
         place = self.known.place(number) if number is not None else None
         note = f"token {at:,} of {len(ids):,} ({here!r}), id {int(ids[at])}, label {int(document.labels_T[at])}"
-        witness = Witness(f"{before}⟦{here}⟧{after}", place, note, split=self.side.split, example=number)
+        witness = Witness(f"{before}⟦{here}⟧{after}", place, note, split=self.stats.split, example=number)
         worst.append((weight, witness))
         worst.sort(key=lambda one: -one[0])
         del worst[SHOWN:]
 
 
-def _array(value: Any) -> np.ndarray:
+def _array(value: torch.Tensor) -> np.ndarray:
     array: np.ndarray = value.detach().cpu().numpy()
     return array
 
 
-def _is_shifted(ids: np.ndarray, labels: np.ndarray, learnt: np.ndarray) -> bool:
+def _is_shifted(ids: np.ndarray, labels: np.ndarray, in_loss: np.ndarray) -> bool:
     """Whether most labels are the neighbour's id, and fewer are their own."""
     if len(ids) < 3:
         return False
-    own = (labels == ids)[learnt].mean()
-    ahead = (labels[:-1] == ids[1:])[learnt[:-1]]
-    behind = (labels[1:] == ids[:-1])[learnt[1:]]
+    own = (labels == ids)[in_loss].mean()
+    ahead = (labels[:-1] == ids[1:])[in_loss[:-1]]
+    behind = (labels[1:] == ids[:-1])[in_loss[1:]]
     neighbour = max((part.mean() for part in (ahead, behind) if len(part)), default=0.0)
     return bool(neighbour > 0.5 and neighbour > own)
 

@@ -1,7 +1,7 @@
-"""What the engine's own batches hold: every document of one epoch, taken apart after collation and packing.
+"""The statistics of the engine's own batches: every document of one epoch, after collation and packing.
 
-Nothing here makes labels. They are read from the dataloader that training will use, and held against
-:mod:`sanetune.evidence.roles_from_text`, which says who wrote each token and which of them should be learnt.
+Nothing here makes labels. They are read from the dataloader that training will use, and compared with
+:mod:`sanetune.evidence.roles_from_text`, which says who wrote each token and which of them should be in the loss.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SHOWN = 5
 
 @dataclass(slots=True)
 class SplitStats:
-    """One epoch of one split's dataloader, counted. A document is an example as it stands in a batch or pack."""
+    """One epoch of one split's dataloader, counted. A document is an example as it is in a batch or pack."""
 
     split: str
     rows: int
@@ -28,33 +28,34 @@ class SplitStats:
     tokens: int = 0
     """Tokens of documents; padding is not among them."""
     padding: int = 0
-    padding_learnt: int = 0
+    padding_in_loss: int = 0
     """Padding with a label."""
-    learnt: int = 0
-    blank: int = 0
-    """Documents with nothing to learn."""
-    learnt_by: Counter[str] = field(default_factory=Counter)
+    loss_tokens: int = 0
+    """Tokens with a label."""
+    fully_masked: int = 0
+    """Documents whose every label is masked."""
+    loss_tokens_by: Counter[str] = field(default_factory=Counter)
     """Tokens in the loss by role: the names of :class:`sanetune.evidence.token_roles.TokenRole`, in lower case."""
-    masked_by: Counter[str] = field(default_factory=Counter)
+    masked_tokens_by: Counter[str] = field(default_factory=Counter)
     """Masked tokens likewise; the first token of a document, which nothing can predict, is not counted."""
     changed: int = 0
-    """Learnt tokens whose label is another id than the input at the same place."""
+    """Tokens in the loss whose label is another id than the input at the same place."""
     shifted: int = 0
     """Documents in which most labels are the id of the next or of the previous input."""
     missing_reply: int = 0
-    """Tokens of replies that the intent learns, masked."""
+    """Masked tokens of replies that the intent puts in the loss."""
     disagree: int = 0
-    """Tokens learnt although the independent route masks them, or masked although it learns them."""
+    """Tokens that are in the loss by the labels or by the independent route, and not by the other."""
     disagree_documents: int = 0
     turns: int = 0
-    """Assistant turns that have at least one learnt token."""
+    """Assistant turns with at least one token in the loss."""
     turns_without_end: int = 0
-    """Those after whose text no end token stands at all (a turn that was cut is counted in ``cut`` instead)."""
+    """Those without an end token after their text (a truncated turn is counted in ``truncated`` instead)."""
     turns_end_masked: int = 0
-    """Those whose end token is there and is not learnt."""
+    """Those whose end token is there and masked."""
     ends: Counter[int] = field(default_factory=Counter)
-    """The id that ends a turn, learnt, with how often."""
-    cut: int = 0
+    """The id that ends a turn, in the loss, with how often."""
+    truncated: int = 0
     """Documents that stop inside an assistant turn, before its end token."""
     double_bos: int = 0
     """Documents that begin with two beginning-of-sequence tokens."""
@@ -66,11 +67,11 @@ class SplitStats:
     """Examples that no batch of the epoch holds."""
     repeated: int = 0
     """Examples that come more often than the data set has them."""
-    foreign: int = 0
+    not_in_data: int = 0
     """Documents that are no example of the data set."""
     shuffled: bool = True
     """Whether the epoch goes through the examples in another order than the file's (by rank correlation)."""
-    unread: int = 0
+    roles_unknown: int = 0
     """Documents of which the independent route cannot say who wrote the tokens."""
     witnesses: dict[str, list[Witness]] = field(default_factory=dict)
     """The worst documents by what is wrong with them: a counter's name -> at most SHOWN."""
@@ -84,13 +85,13 @@ class BatchStats:
     validation: SplitStats | None = None
 
     @property
-    def sides(self) -> list[SplitStats]:
+    def splits(self) -> list[SplitStats]:
         return [self.train] + ([self.validation] if self.validation else [])
 
     def total(self, counter: str) -> int:
         """A counter summed over both splits."""
-        return sum(int(getattr(side, counter)) for side in self.sides)
+        return sum(int(getattr(split, counter)) for split in self.splits)
 
     def seen(self, counter: str) -> list[Witness]:
         """The witnesses of a counter, those of training first."""
-        return [witness for side in self.sides for witness in side.witnesses.get(counter, ())][:SHOWN]
+        return [witness for split in self.splits for witness in split.witnesses.get(counter, ())][:SHOWN]

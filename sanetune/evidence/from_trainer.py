@@ -135,12 +135,12 @@ class TrainerEvidence:
 
         def split(name: str, rows: Rows, loader: Callable[[], Iterable[Batch]]) -> SplitStats:
             known, pad = _known(rows), tokenizer.pad_token_id
-            found, spoken = SplitStats(name, known.size), role_finder.spoken if role_finder else lambda ids: None
+            stats, roles_of = SplitStats(name, known.size), role_finder.roles_of if role_finder else lambda ids: None
             if not hasattr(rows, "__len__") or len(rows):  # of no rows transformers makes no loader
                 batches = islice(loader(), None if hasattr(rows, "__len__") else STREAMED)
-                scanner = BatchScanner(found, known, spoken, tokenizer, pad, run_settings.data.max_length)
+                scanner = BatchScanner(stats, known, roles_of, tokenizer, pad, run_settings.data.max_length)
                 scanner.read(batches, self.publish)
-            return found
+            return stats
 
         if self.trainer.train_dataset is None:
             raise MissingError("the trainer has no train_dataset")
@@ -188,7 +188,7 @@ def declared(rows: Rows | None, role_finder: IdRoleFinder) -> LossOn:
     several = 0
     for row in islice(rows, DECLARING) if rows is not None and {"input_ids", "labels"} <= set(names) else ():
         learnt = np.asarray(row["labels"]) != IGNORE_INDEX
-        turns = [one for one in role_finder.segments(np.asarray(row["input_ids"])) if one.who is TokenRole.ASSISTANT]
+        turns = [one for one in role_finder.segments(np.asarray(row["input_ids"])) if one.role is TokenRole.ASSISTANT]
         if len(turns) > 1 and "seq_lengths" not in names:
             several += 1
             last, earlier = turns[-1], turns[:-1]

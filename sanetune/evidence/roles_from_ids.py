@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sanetune.data.conversation import Conversation, Message
 from sanetune.data.template.chat_template import ChatTemplate
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from sanetune.config.section import LossOn
+    from sanetune.evidence.token_roles import Ids
 
 SYSTEM = "sanetune system"
 TOOL = "sanetune tool"
@@ -30,11 +31,11 @@ prompt, others leave it to the model."""
 
 
 class Segment(NamedTuple):
-    """Tokens ``start`` to ``stop`` (half open) were written by ``who``; TEMPLATE: a block that may be anyone's."""
+    """Tokens ``start`` to ``stop`` (half open) were written by ``role``; TEMPLATE: a block that may be anyone's."""
 
     start: int
     stop: int
-    who: TokenRole
+    role: TokenRole
 
 
 @dataclass(slots=True)
@@ -58,53 +59,55 @@ class IdRoleFinder:
         headers = {_strings(tokenizer, text): found[role] for role, text in literals.headers.items()}
         if len(headers) < 2:
             return None
-        for text, who in (
+        for text, role in (
             (_before(template, [{"role": "system", "content": SYSTEM}], SYSTEM), TokenRole.SYSTEM),
             (_before_tool(template), TokenRole.TOOL),
         ):
             if text and (key := _strings(tokenizer, text)):
-                headers.setdefault(key, who)
+                headers.setdefault(key, role)
         return cls(tokenizer, headers, tuple(_strings(tokenizer, end) for end in literals.ends), loss_on)
 
-    def spoken(self, ids: Any) -> TokenRoles:
-        """Who wrote the tokens ``ids`` and which should be learnt. Without any header: plain text, which is all
-        learnt."""
+    def roles_of(self, ids: Ids) -> TokenRoles:
+        """Return who wrote the tokens ``ids``, and which of them should be in the loss.
+
+        Without any header they are plain text, which is in the loss as a whole.
+        """
         import numpy as np
 
-        who = np.full(len(ids), TokenRole.TEMPLATE, np.int8)
-        wanted = np.full(len(ids), OUTSIDE_LOSS, np.int8)
+        roles = np.full(len(ids), TokenRole.TEMPLATE, np.int8)
+        expected = np.full(len(ids), OUTSIDE_LOSS, np.int8)
         segments = self.segments(ids)
         if not segments:
-            who[:], wanted[:] = TokenRole.TEXT, EITHER
-            return TokenRoles(who, wanted, len(ids))
-        trained = [one for one in segments if one.who in (TokenRole.ASSISTANT, TokenRole.END)]
-        last = max((one.start for one in trained if one.who is TokenRole.ASSISTANT), default=0)
+            roles[:], expected[:] = TokenRole.TEXT, EITHER
+            return TokenRoles(roles, expected, len(ids))
+        trained = [one for one in segments if one.role in (TokenRole.ASSISTANT, TokenRole.END)]
+        last = max((one.start for one in trained if one.role is TokenRole.ASSISTANT), default=0)
         for segment in segments:
-            who[segment.start : segment.stop] = segment.who
-            if segment.who is TokenRole.TEMPLATE:
-                wanted[segment.start : segment.stop] = EITHER
+            roles[segment.start : segment.stop] = segment.role
+            if segment.role is TokenRole.TEMPLATE:
+                expected[segment.start : segment.stop] = EITHER
             if segment in trained and (self.loss_on != "last" or segment.start >= last):
-                wanted[segment.start : segment.stop] = IN_LOSS
-                self._spare_blanks(wanted, ids, segment)
+                expected[segment.start : segment.stop] = IN_LOSS
+                self._spare_blanks(expected, ids, segment)
         if self.torn:
-            wanted[: segments[0].start] = EITHER
+            expected[: segments[0].start] = EITHER
         if self.loss_on == "all":
-            wanted[:] = EITHER
-        wanted[:1] = OUTSIDE_LOSS
-        return TokenRoles(who, wanted, len(ids))
+            expected[:] = EITHER
+        expected[:1] = OUTSIDE_LOSS
+        return TokenRoles(roles, expected, len(ids))
 
-    def _spare_blanks(self, wanted: np.ndarray, ids: Any, segment: Segment) -> None:
-        """White space behind an end token, and at the end of a header: TRL's own templates learn it."""
+    def _spare_blanks(self, expected: np.ndarray, ids: Ids, segment: Segment) -> None:
+        """White space behind an end token, and at the end of a header: TRL's own templates put it in the loss."""
         at, step = segment.start - 1, -1
-        if segment.who is TokenRole.END:
+        if segment.role is TokenRole.END:
             at, step = segment.stop, 1
-            wanted[at : at + 1] = EITHER
+            expected[at : at + 1] = EITHER
         while 0 < at < len(ids) and not decoded(self.tokenizer, ids[at : at + 1]).strip():
-            wanted[at] = EITHER
+            expected[at] = EITHER
             at += step
 
-    def segments(self, ids: Any) -> list[Segment]:
-        """The texts and ends of all turns, in order; headers and what stands between turns are left out."""
+    def segments(self, ids: Ids) -> list[Segment]:
+        """The texts and ends of all turns, in order; headers and what is between turns are left out."""
         import numpy as np
 
         strings = self.tokenizer.convert_ids_to_tokens([max(0, int(token)) for token in ids])
@@ -112,22 +115,22 @@ class IdRoleFinder:
         text = "".join(string or "" for string in strings)
         borders = np.cumsum([0, *(len(string or "") for string in strings)])
         segments: list[Segment] = []
-        at, who = 0, None
+        at, role = 0, None
         while True:
             place, header = self._next(text, at)
-            if who is not None:
-                segments += self._turn(text, at, len(text) if header is None else place, who, borders)
+            if role is not None:
+                segments += self._turn(text, at, len(text) if header is None else place, role, borders)
             if header is None:
                 return segments
-            at, who = place + len(header), self.headers[header]
+            at, role = place + len(header), self.headers[header]
 
-    def conversation(self, ids: Any, place: Place) -> Conversation:
+    def conversation(self, ids: Ids, place: Place) -> Conversation:
         """The row as messages, as far as its ids tell; as plain text where they hold no turns."""
         messages: list[Message] = []
         for segment in self.segments(ids):
-            if segment.who not in (TokenRole.END, TokenRole.TEMPLATE):
+            if segment.role not in (TokenRole.END, TokenRole.TEMPLATE):
                 content = decoded(self.tokenizer, ids[segment.start : segment.stop]).strip()
-                messages.append({"role": segment.who.name.lower(), "content": content})
+                messages.append({"role": segment.role.name.lower(), "content": content})
         text = None if messages else decoded(self.tokenizer, ids)
         return Conversation(messages, place, text=text)
 
@@ -139,24 +142,24 @@ class IdRoleFinder:
         place, _, header = min(found)
         return place, header
 
-    def _turn(self, text: str, start: int, limit: int, who: TokenRole, borders: np.ndarray) -> list[Segment]:
+    def _turn(self, text: str, start: int, limit: int, role: TokenRole, borders: np.ndarray) -> list[Segment]:
         """The text of one turn and, for an assistant's, its end."""
         ends = [(place, end) for end in self.ends if end and (place := text.find(end, start, limit)) >= 0]
         place, end = min(ends) if ends else (limit, "")
         segments = []
-        if who is TokenRole.ASSISTANT and (found := _NO_THOUGHT.match(text, start, place)):
+        if role is TokenRole.ASSISTANT and (found := _NO_THOUGHT.match(text, start, place)):
             segments.append(Segment(*_tokens(borders, start, found.end()), TokenRole.TEMPLATE))
             start = found.end()
         first, last = _tokens(borders, start, place)
         if last > first:
-            segments.append(Segment(first, last, who))
-        if who is TokenRole.ASSISTANT and end:
+            segments.append(Segment(first, last, role))
+        if role is TokenRole.ASSISTANT and end:
             stop = _tokens(borders, place, place + len(end))[1]
             segments.append(Segment(last, stop, TokenRole.END))
         return segments
 
 
-def decoded(tokenizer: PreTrainedTokenizerBase, ids: Any) -> str:
+def decoded(tokenizer: PreTrainedTokenizerBase, ids: Ids) -> str:
     """The text of ``ids``; negative ones, which no tokenizer takes, are left out."""
     return str(tokenizer.decode([int(token) for token in ids if token >= 0]))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -28,6 +28,9 @@ from sanetune.finding import Witness
 if TYPE_CHECKING:
     import numpy as np
     from tokenizers import Tokenizer
+
+    from sanetune.data.prepared import Origin, Prepared
+    from sanetune.evidence.token_roles import Ids
 
 CHUNK = 256
 """Conversations that are worked on at once."""
@@ -68,8 +71,8 @@ class RoleFinder:
     loss_on: str
     eos_token: str | None
 
-    def spoken(self, conversation: Conversation) -> tuple[list[int], TokenRoles, Found] | None:
-        """(ids, who and wanted, what was found), uncut; None where the conversation cannot be rendered."""
+    def roles_of(self, conversation: Conversation) -> tuple[list[int], TokenRoles, Found] | None:
+        """Return ids, roles and spans, not truncated; None where the conversation cannot be rendered."""
         import numpy as np
 
         if conversation.text is not None:
@@ -77,10 +80,10 @@ class RoleFinder:
             if self.eos_token and not text.endswith(self.eos_token):
                 text += self.eos_token
             ids = self.tokenizer.encode(text, add_special_tokens=True).ids
-            who = np.full(len(ids), TokenRole.TEXT, np.int8)
-            wanted = np.full(len(ids), IN_LOSS, np.int8)
-            wanted[:1] = OUTSIDE_LOSS
-            return ids, TokenRoles(who, wanted, len(ids)), Found()
+            roles = np.full(len(ids), TokenRole.TEXT, np.int8)
+            expected = np.full(len(ids), IN_LOSS, np.int8)
+            expected[:1] = OUTSIDE_LOSS
+            return ids, TokenRoles(roles, expected, len(ids)), Found()
         if self.template is None:
             return None
         try:
@@ -96,8 +99,8 @@ class RoleFinder:
         inside = [border for border in borders if bool(((starts < border) & (border < stops)).any())]
         if inside:
             ids, starts, stops = self._in_pieces(text, inside)
-        who, wanted = _carried(text, found, starts, stops, self.loss_on)
-        return ids, TokenRoles(who, wanted, len(ids)), found
+        roles, expected = _to_tokens(text, found, starts, stops, self.loss_on)
+        return ids, TokenRoles(roles, expected, len(ids)), found
 
     def _in_pieces(self, text: str, cuts: list[int]) -> tuple[list[int], np.ndarray, np.ndarray]:
         """Where a turn begins or ends inside a token, the text is tokenized in pieces, as inference does."""
@@ -116,14 +119,14 @@ class RoleFinder:
         return ids, flat[:, 0], flat[:, 1]
 
 
-def _carried(
+def _to_tokens(
     text: str, found: Found, starts: np.ndarray, stops: np.ndarray, loss_on: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Characters to tokens: a token belongs to the span that holds any character of it."""
     import numpy as np
 
-    who = np.full(len(starts), TokenRole.TEMPLATE, np.int8)
-    wanted = np.full(len(starts), OUTSIDE_LOSS, np.int8)
+    roles = np.full(len(starts), TokenRole.TEMPLATE, np.int8)
+    expected = np.full(len(starts), OUTSIDE_LOSS, np.int8)
     wide = stops > starts
     last = found.turns[-1] if found.turns else None
 
@@ -133,24 +136,24 @@ def _carried(
     for turn in found.turns:
         if loss_on == "assistant" or turn == last:
             part = tokens(*turn)
-            wanted[part] = EITHER
+            expected[part] = EITHER
             # White space behind the end token, and at the end of the header: TRL's own templates learn it.
-            wanted[tokens(turn[1], turn[1] + 1)] = EITHER
+            expected[tokens(turn[1], turn[1] + 1)] = EITHER
             if part.start and not text[starts[part.start - 1] : stops[part.start - 1]].strip():
-                wanted[part.start - 1] = EITHER
+                expected[part.start - 1] = EITHER
     for span in found.spans:
         part = tokens(span.start, span.end)
-        who[part] = np.where(wide[part], BY_ROLE[span.role], who[part])
+        roles[part] = np.where(wide[part], BY_ROLE[span.role], roles[part])
         if span.role in ("assistant", "end"):
-            wanted[part] = np.where(wanted[part] == EITHER, IN_LOSS, wanted[part])
+            expected[part] = np.where(expected[part] == EITHER, IN_LOSS, expected[part])
         else:
-            wanted[part] = OUTSIDE_LOSS
+            expected[part] = OUTSIDE_LOSS
     if not found.sure or found.dropped:
-        wanted[who == TokenRole.TEMPLATE] = EITHER
+        expected[roles == TokenRole.TEMPLATE] = EITHER
     if loss_on == "all":
-        wanted[:] = EITHER
-    wanted[:1] = OUTSIDE_LOSS
-    return who, wanted
+        expected[:] = EITHER
+    expected[:1] = OUTSIDE_LOSS
+    return roles, expected
 
 
 class TokenRoleStore:
@@ -162,43 +165,43 @@ class TokenRoleStore:
         from sanetune.data.cache import open_table
 
         self._table = open_table(file)
-        digests, sides = (self._table.column(name).to_numpy() for name in ("digest", "side"))
+        digests, splits = (self._table.column(name).to_numpy() for name in ("digest", "split"))
         self._order, self._sorted = {}, {}
-        for side, name in enumerate(SPLITS):
-            rows = np.flatnonzero(sides == side)
+        for split, name in enumerate(SPLITS):
+            rows = np.flatnonzero(splits == split)
             self._order[name] = rows[np.argsort(digests[rows], kind="stable")]
             self._sorted[name] = digests[self._order[name]]
 
-    def of(self, split: str, ids: Any) -> TokenRoles | None:
+    def of(self, split: str, ids: Ids) -> TokenRoles | None:
         """Who wrote the tokens ``ids``; None where no example of ``split`` has these."""
         import numpy as np
 
-        digests, wanted = self._sorted[split], np.uint64(digest(ids))
-        place = int(np.searchsorted(digests, wanted))
-        if place == len(digests) or digests[place] != wanted:
+        digests, sought = self._sorted[split], np.uint64(digest(ids))
+        place = int(np.searchsorted(digests, sought))
+        if place == len(digests) or digests[place] != sought:
             return None
         row = self._table.slice(int(self._order[split][place]), 1)
-        who, want = (np.asarray(row.column(name).combine_chunks().flatten()) for name in ("who", "wanted"))
-        return TokenRoles(who, want, row.column("whole")[0].as_py(), row.column("example")[0].as_py())
+        roles, expected = (np.asarray(row.column(name).combine_chunks().flatten()) for name in ("roles", "expected"))
+        return TokenRoles(roles, expected, row.column("full_length")[0].as_py(), row.column("example")[0].as_py())
 
 
-def write(speaker: RoleFinder, prepared: Any, file: Path) -> DroppedTexts:
-    """Takes every example of ``prepared`` apart and writes what is found to ``file``, on all cores."""
+def write(finder: RoleFinder, prepared: Prepared, file: Path) -> DroppedTexts:
+    """Find the roles of the tokens of every example of ``prepared`` and write them to ``file``, on all cores."""
     import pyarrow as pa
 
     schema = pa.schema(
         {
             "digest": pa.uint64(),
-            "who": pa.list_(pa.int8()),
-            "wanted": pa.list_(pa.int8()),
-            "whole": pa.int32(),
-            "side": pa.int8(),
+            "roles": pa.list_(pa.int8()),
+            "expected": pa.list_(pa.int8()),
+            "full_length": pa.int32(),
+            "split": pa.int8(),
             "example": pa.int32(),
         }
     )
     dropped = DroppedTexts()
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        for columns, some in _worked(_Work(speaker, prepared.origins, prepared.max_length), prepared):
+        for columns, some in _worked(_Work(finder, prepared.origins, prepared.max_length), prepared):
             writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
             dropped.merge(some)
     return dropped
@@ -209,25 +212,25 @@ Result = tuple[dict[str, list[Any]], DroppedTexts]
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    speaker: RoleFinder
-    origins: Any
+    finder: RoleFinder
+    origins: Mapping[str, Origin]
     limit: int
 
     def __call__(self, part: tuple[str, int, int]) -> Result:
         split, start, stop = part
         origin, dropped = self.origins[split], DroppedTexts()
-        names = ("digest", "who", "wanted", "whole", "side", "example")
+        names = ("digest", "roles", "expected", "full_length", "split", "example")
         columns: dict[str, list[Any]] = {name: [] for name in names}
         for example, conversation in enumerate(origin.conversations_of(start, stop), start=start):
-            if (result := self.speaker.spoken(conversation)) is None:
+            if (result := self.finder.roles_of(conversation)) is None:
                 continue
-            ids, spoken, found = result
-            dropped.add(conversation, found)
+            ids, found, spans = result
+            dropped.add(conversation, spans)
             columns["digest"].append(digest(ids[: self.limit]))
-            columns["who"].append(spoken.who_T[: self.limit])
-            columns["wanted"].append(spoken.wanted_T[: self.limit])
-            columns["whole"].append(spoken.whole)
-            columns["side"].append(SPLITS.index(split))
+            columns["roles"].append(found.roles_T[: self.limit])
+            columns["expected"].append(found.expected_T[: self.limit])
+            columns["full_length"].append(found.full_length)
+            columns["split"].append(SPLITS.index(split))
             columns["example"].append(example)
         return columns, dropped
 
@@ -240,7 +243,7 @@ def _started(part: tuple[str, int, int]) -> Result:
     return _work(part)
 
 
-def _worked(work: _Work, prepared: Any) -> Iterator[Result]:
+def _worked(work: _Work, prepared: Prepared) -> Iterator[Result]:
     global _work
     parts = [
         (split, start, min(start + CHUNK, len(origin.rows)))

@@ -1,13 +1,17 @@
-"""Who may have written a token, and what the declared intent says of it."""
+"""Who can have written a token, and whether the declared intent puts it in the loss."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
+
+    Ids: TypeAlias = np.ndarray | Sequence[int]
+    """Token ids, in an array or a list."""
 
 EITHER, OUTSIDE_LOSS, IN_LOSS = -1, 0, 1
 """What the declared intent says of a token. EITHER: tools differ for good reasons (white space after the end token,
@@ -15,7 +19,7 @@ what a template adds inside a turn)."""
 
 
 class TokenRole(IntEnum):
-    """Who wrote a token. TEMPLATE: headers and what stands between turns; END: the token that ends an assistant turn;
+    """Who wrote a token. TEMPLATE: headers and what is between turns; END: the token that ends an assistant turn;
     ASSISTANT: reply, reasoning and tool calls; TEXT: plain text without turns."""
 
     TEMPLATE = 0
@@ -28,7 +32,7 @@ class TokenRole(IntEnum):
     UNKNOWN = 7
 
 
-NAMES = [who.name.lower() for who in TokenRole]
+NAMES = [role.name.lower() for role in TokenRole]
 BY_ROLE = {
     "system": TokenRole.SYSTEM,
     "user": TokenRole.USER,
@@ -44,19 +48,19 @@ class TokenRoles:
     """The roles of one example's tokens, and which of them the declared intent puts in the loss.
 
     Args:
-        who_T: Values of :class:`TokenRole`.
-        wanted_T: IN_LOSS, OUTSIDE_LOSS or EITHER.
-        whole: Number of its tokens where nothing is truncated.
+        roles_T: Values of :class:`TokenRole`.
+        expected_T: IN_LOSS, OUTSIDE_LOSS or EITHER.
+        full_length: Number of its tokens before truncation.
         example: Its number in the split, where it is known.
     """
 
-    who_T: np.ndarray  # noqa: N815 -- shape suffix
-    wanted_T: np.ndarray  # noqa: N815
-    whole: int
+    roles_T: np.ndarray  # noqa: N815 -- shape suffix
+    expected_T: np.ndarray  # noqa: N815
+    full_length: int
     example: int | None = None
 
 
-def digest(ids: Any) -> int:
+def digest(ids: Ids) -> int:
     """64 bits that equal token sequences share."""
     import numpy as np
     import xxhash

@@ -66,11 +66,21 @@ def test_a_clean_epoch_is_counted_exactly() -> None:
     tokens = sum(len(row["input_ids"]) for row in ROWS)
     learnt = sum(len(row["input_ids"]) - 3 for row in ROWS)
     places = sum(batch["input_ids"].numel() for batch in BATCHES)
-    assert (side.documents, side.tokens, side.learnt, side.padding) == (12, tokens, learnt, places - tokens)
-    assert (side.learnt_by["assistant"], side.learnt_by["end"], side.turns) == (learnt - 12, 12, 12)
-    assert side.masked_by == {"user": 12 * 2}, "the first token of each, which nothing predicts, is not counted"
+    assert (side.documents, side.tokens, side.loss_tokens, side.padding) == (12, tokens, learnt, places - tokens)
+    assert (side.loss_tokens_by["assistant"], side.loss_tokens_by["end"], side.turns) == (learnt - 12, 12, 12)
+    assert side.masked_tokens_by == {"user": 12 * 2}, "the first token of each, which nothing predicts, is not counted"
     assert side.ends == {3: 12}
-    zero = ("padding_learnt", "blank", "changed", "disagree", "missing_reply", "cut", "never", "repeated", "foreign")
+    zero = (
+        "padding_in_loss",
+        "fully_masked",
+        "changed",
+        "disagree",
+        "missing_reply",
+        "truncated",
+        "never",
+        "repeated",
+        "not_in_data",
+    )
     assert [getattr(side, name) for name in zero] == [0] * len(zero)
     assert not side.witnesses
 
@@ -88,7 +98,17 @@ def test_packs_and_flattened_packs_are_split_into_the_same_documents() -> None:
     for flatten in (False, True):
         side = read(ROWS, [Collator(PAD, packed=True, flatten=flatten)(packs)])
         assert side.packed
-        same = ("documents", "tokens", "learnt", "learnt_by", "masked_by", "turns", "ends", "disagree", "never")
+        same = (
+            "documents",
+            "tokens",
+            "loss_tokens",
+            "loss_tokens_by",
+            "masked_tokens_by",
+            "turns",
+            "ends",
+            "disagree",
+            "never",
+        )
         assert [getattr(side, name) for name in same] == [getattr(padded, name) for name in same]
 
 
@@ -103,7 +123,7 @@ def test_in_the_loss_prompts_are_counted_by_who_wrote_them() -> None:
         batches[0]["labels"][0, 1:3] = batches[0]["input_ids"][0, 1:3]
 
     side = altered(plant)
-    assert (side.learnt_by["user"], side.disagree, side.disagree_documents) == (2, 2, 1)
+    assert (side.loss_tokens_by["user"], side.disagree, side.disagree_documents) == (2, 2, 1)
     witness = side.witnesses["on_prompt"][0]
     assert witness.place == Place("rows.jsonl", 1, 0)
     assert "token 1 of 7" in witness.note
@@ -141,14 +161,14 @@ def test_in_the_loss_padding_and_blank_documents_are_counted() -> None:
         batches[1]["labels"][0] = -100
 
     side = altered(plant)
-    assert (side.padding_learnt, side.blank) == (1, 1)
+    assert (side.padding_in_loss, side.fully_masked) == (1, 1)
     assert side.documents == 12
 
 
 def test_rows_that_never_come_come_twice_or_are_strangers_are_counted() -> None:
     strange = Collator(PAD)([example(99)])
     side = read(ROWS, [*BATCHES[:2], BATCHES[0], strange])
-    assert (side.never, side.repeated, side.foreign, side.documents) == (4, 4, 1, 13)
+    assert (side.never, side.repeated, side.not_in_data, side.documents) == (4, 4, 1, 13)
 
 
 def test_copies_of_one_row_count_as_often_as_the_data_has_them() -> None:
@@ -168,7 +188,7 @@ def test_a_batch_without_mask_has_its_trailing_padding_taken_off() -> None:
     """Some collators give neither mask nor positions."""
     batches = [{name: batch[name] for name in ("input_ids", "labels")} for batch in BATCHES]
     side = read(ROWS, batches)
-    assert (side.documents, side.foreign, side.blank) == (12, 0, 0)
+    assert (side.documents, side.not_in_data, side.fully_masked) == (12, 0, 0)
 
 
 def test_unknown_and_double_first_tokens_are_counted() -> None:
@@ -192,8 +212,8 @@ def test_any_batching_of_the_same_rows_is_counted_alike(answers: list[int], size
     side = read(rows, batches)
     assert side.documents == len(rows)
     assert side.tokens == sum(len(row["input_ids"]) for row in rows)
-    assert side.learnt == sum(label != -100 for row in rows for label in row["labels"])
-    assert (side.never, side.foreign, side.disagree) == (0, 0, 0)
+    assert side.loss_tokens == sum(label != -100 for row in rows for label in row["labels"])
+    assert (side.never, side.not_in_data, side.disagree) == (0, 0, 0)
 
 
 def test_tokens_on_which_tools_differ_are_no_disagreement() -> None:
@@ -211,7 +231,7 @@ def test_tokens_on_which_tools_differ_are_no_disagreement() -> None:
 @pytest.mark.parametrize("dtype", [torch.long, torch.int32])
 def test_integers_of_any_size_are_read(dtype: torch.dtype) -> None:
     batches = [{name: value.to(dtype) for name, value in batch.items()} for batch in BATCHES]
-    assert read(ROWS, batches).foreign == 0
+    assert read(ROWS, batches).not_in_data == 0
 
 
 def test_a_row_of_padding_alone_is_no_document() -> None:

@@ -28,7 +28,7 @@ def spoken(tokenizer: Any, text: str, template: str = CHATML) -> Any:
     scanner = IdRoleFinder.of(ChatTemplate(template, {}), tokenizer, ("<|im_end|>",), "assistant")
     assert scanner is not None
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return scanner, ids, scanner.spoken(ids)
+    return scanner, ids, scanner.roles_of(ids)
 
 
 def test_an_empty_thought_before_a_reply_may_be_in_the_loss_or_not(tokenizer: Any) -> None:
@@ -37,15 +37,15 @@ def test_an_empty_thought_before_a_reply_may_be_in_the_loss_or_not(tokenizer: An
     scanner, ids, found = spoken(tokenizer, text, THINKING)
     reply = len(tokenizer(text.partition("Hello")[0], add_special_tokens=False)["input_ids"])
     before = len(tokenizer(text.partition(thought)[0], add_special_tokens=False)["input_ids"])
-    assert set(found.wanted_T[before:reply]) == {EITHER}
-    assert found.who_T[reply] == TokenRole.ASSISTANT and found.wanted_T[reply] == IN_LOSS
+    assert set(found.expected_T[before:reply]) == {EITHER}
+    assert found.roles_T[reply] == TokenRole.ASSISTANT and found.expected_T[reply] == IN_LOSS
     assert scanner.conversation(ids, Place()).messages[-1] == {"role": "assistant", "content": "Hello"}
 
 
 def test_a_thought_with_words_is_the_models(tokenizer: Any) -> None:
     text = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\nwell\n</think>\n\nHello<|im_end|>\n"
     _, _, found = spoken(tokenizer, text)
-    assert EITHER not in found.wanted_T[found.who_T == TokenRole.ASSISTANT]
+    assert EITHER not in found.expected_T[found.roles_T == TokenRole.ASSISTANT]
 
 
 def test_all_blanks_that_end_a_header_may_be_in_the_loss(tokenizer: Any) -> None:
@@ -53,23 +53,23 @@ def test_all_blanks_that_end_a_header_may_be_in_the_loss(tokenizer: Any) -> None
     text = "<|im_start|>user\n\nHi<|im_end|>\n<|im_start|>assistant\n\nHello<|im_end|>\n"
     _, ids, found = spoken(tokenizer, text, template)
     blanks = [n for n, token in enumerate(ids) if not tokenizer.decode([token]).strip()]
-    start = int(np.flatnonzero(found.who_T == TokenRole.ASSISTANT)[0])
+    start = int(np.flatnonzero(found.roles_T == TokenRole.ASSISTANT)[0])
     header = [n for n in blanks if n < start and all(m in blanks for m in range(n, start))]
-    assert header and all(found.wanted_T[n] == EITHER for n in header)
+    assert header and all(found.expected_T[n] == EITHER for n in header)
 
 
 def test_negative_ids_are_nobodys_text(tokenizer: Any) -> None:
     scanner, ids, before = spoken(tokenizer, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes<|im_end|>\n")
-    after = scanner.spoken([*ids, -1, -1])
-    assert (after.who_T[: len(ids)] == before.who_T).all()
+    after = scanner.roles_of([*ids, -1, -1])
+    assert (after.roles_T[: len(ids)] == before.roles_T).all()
     assert scanner.conversation([*ids, -1], Place()).messages == scanner.conversation(ids, Place()).messages
 
 
 def test_all_blanks_behind_an_end_may_be_in_the_loss(tokenizer: Any) -> None:
     text = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|> \n \n"
     _, ids, found = spoken(tokenizer, text)
-    end = int(np.flatnonzero(found.who_T == TokenRole.END)[-1])
-    assert len(ids) > end + 2 and set(found.wanted_T[end + 1 :]) == {EITHER}
+    end = int(np.flatnonzero(found.roles_T == TokenRole.END)[-1])
+    assert len(ids) > end + 2 and set(found.expected_T[end + 1 :]) == {EITHER}
 
 
 def test_white_space_behind_an_end_is_nobodys_however_many_tokens_it_takes(shared: Path) -> None:
@@ -85,7 +85,7 @@ def test_white_space_behind_an_end_is_nobodys_however_many_tokens_it_takes(share
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     scanner = IdRoleFinder.of(template, tokenizer, (), "assistant")
     assert scanner is not None
-    wanted = scanner.spoken(ids).wanted_T.tolist()
+    wanted = scanner.roles_of(ids).expected_T.tolist()
     end = len(ids) - 1 - ids[::-1].index(tokenizer.convert_tokens_to_ids("<|im_end|>"))
     assert len(ids) - end > 2
     assert wanted[end] == IN_LOSS

@@ -47,13 +47,13 @@ def test_two_routes_to_the_labels_agree_on_every_token_of_real_rows(shared: Path
     if not tools:
         settings["model"]["chat_template"] = "chatml"
     reading: BatchStats = evidence(tmp_path, settings)["batch_stats"]
-    for side in reading.sides:
+    for side in reading.splits:
         assert side.documents == side.rows > 0
-        assert (side.unread, side.disagree, side.missing_reply, side.foreign) == (0, 0, 0, 0)
-        assert side.learnt_by["assistant"] > 0
-        assert not side.learnt_by.keys() & {"user", "system", "tool"}
+        assert (side.roles_unknown, side.disagree, side.missing_reply, side.not_in_data) == (0, 0, 0, 0)
+        assert side.loss_tokens_by["assistant"] > 0
+        assert not side.loss_tokens_by.keys() & {"user", "system", "tool"}
         if name == "gsm8k, cut":
-            assert 0 < side.cut <= side.turns == side.cut + sum(side.ends.values())
+            assert 0 < side.truncated <= side.turns == side.truncated + sum(side.ends.values())
         else:
             assert side.turns == sum(side.ends.values())
 
@@ -68,9 +68,9 @@ def test_who_is_reported_for_every_token_and_by_example(shared: Path, tmp_path: 
         spoken = token_roles.of("train", row["input_ids"])
         assert spoken is not None and spoken.example == number
         learnt = np.asarray(row["labels"]) != IGNORE_INDEX
-        assert (learnt[spoken.wanted_T == IN_LOSS]).all()
+        assert (learnt[spoken.expected_T == IN_LOSS]).all()
         text = prepared.tokenizer.decode(
-            [token for token, who in zip(row["input_ids"], spoken.who_T, strict=True) if NAMES[who] == "assistant"]
+            [token for token, who in zip(row["input_ids"], spoken.roles_T, strict=True) if NAMES[who] == "assistant"]
         )
         answer = prepared.conversation("train", number).messages[-1]["content"]
         assert text.split() == answer.split()

@@ -41,11 +41,11 @@ LIMITS = {
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
-    side = batch_stats.train
-    if side.documents and not side.rows:
+    split = batch_stats.train
+    if split.documents and not split.rows:
         raise NotApplicableError("the rows come from a stream or have no ids before they are batched")
-    names = ("rows", "documents", "never", "repeated", "foreign", "shuffled")
-    numbers = {name: getattr(side, name) for name in names}
+    names = ("rows", "documents", "never", "repeated", "shuffled")
+    numbers = {name: getattr(split, name) for name in names} | {"foreign": split.not_in_data}
     return Measurement(numbers | {"step": run_settings.steps.per_device * run_settings.machine.devices})
 
 

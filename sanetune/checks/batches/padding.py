@@ -40,15 +40,15 @@ LIMITS = {"share": Limit(0.3, "random batches of eight rows of Alpaca waste abou
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
-    side = batch_stats.train
-    places = side.tokens + side.padding
+    split = batch_stats.train
+    places = split.tokens + split.padding
     return Measurement(
         {
-            "padding": side.padding,
+            "padding": split.padding,
             "places": places,
-            "share": side.padding / max(1, places),
-            "factor": places / max(1, side.tokens),
-            "packed": run_settings.data.packing or side.packed,
+            "share": split.padding / max(1, places),
+            "factor": places / max(1, split.tokens),
+            "packed": run_settings.data.packing or split.packed,
             "grouped": run_settings.data.grouped_by_length,
         }
     )

@@ -50,9 +50,10 @@ LIMITS = {
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     if run_settings.data.loss_on == "all":
         raise NotApplicableError("every token is in the loss (data.loss_on: all)")
-    names = ("tokens", "disagree", "disagree_documents", "documents", "unread")
-    witnesses = batch_stats.seen("disagree") or batch_stats.seen("unread")
-    return Measurement({name: batch_stats.total(name) for name in names}, witnesses)
+    names = ("tokens", "disagree", "disagree_documents", "documents")
+    witnesses = batch_stats.seen("disagree") or batch_stats.seen("roles_unknown")
+    numbers = {name: batch_stats.total(name) for name in names}
+    return Measurement(numbers | {"unread": batch_stats.total("roles_unknown")}, witnesses)
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

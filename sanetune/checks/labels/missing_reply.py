@@ -47,7 +47,7 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
         raise NotApplicableError("every token is in the loss (data.loss_on: all)")
     numbers = {
         "missing": batch_stats.total("missing_reply"),
-        "learnt": sum(side.learnt_by["assistant"] for side in batch_stats.sides),
+        "learnt": sum(side.loss_tokens_by["assistant"] for side in batch_stats.splits),
         "loss_on": run_settings.data.loss_on,
     }
     return Measurement(numbers, batch_stats.seen("missing_reply"))

@@ -45,10 +45,10 @@ LIMITS = {
 
 
 def measure(batch_stats: BatchStats) -> Measurement:
-    numbers = {side.split: {"documents": side.documents, "blank": side.blank} for side in batch_stats.sides}
+    numbers = {side.split: {"documents": side.documents, "blank": side.fully_masked} for side in batch_stats.splits}
     return Measurement(
-        {"splits": numbers, "documents": batch_stats.total("documents"), "blank": batch_stats.total("blank")},
-        batch_stats.seen("blank"),
+        {"splits": numbers, "documents": batch_stats.total("documents"), "blank": batch_stats.total("fully_masked")},
+        batch_stats.seen("fully_masked"),
     )
 
 

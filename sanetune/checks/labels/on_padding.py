@@ -46,7 +46,7 @@ def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase, stop_to
     pad = tokenizer.pad_token_id
     numbers = {
         "padding": batch_stats.total("padding"),
-        "learnt": batch_stats.total("padding_learnt"),
+        "learnt": batch_stats.total("padding_in_loss"),
         "pad_token": tokenizer.pad_token,
         "pad_ends_turns": pad is not None and pad in stop_tokens,
         "ends_masked": batch_stats.total("turns_end_masked"),

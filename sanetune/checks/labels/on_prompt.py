@@ -62,9 +62,9 @@ LIMITS = {"tokens": Limit(0, "the configuration puts none of them into the loss"
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     if run_settings.data.loss_on == "all":
         raise NotApplicableError("every token is in the loss (data.loss_on: all)")
-    learnt = {role: sum(side.learnt_by[role] for side in batch_stats.sides) for role in PROMPT}
-    masked = {role: sum(side.masked_by[role] for side in batch_stats.sides) for role in PROMPT}
-    numbers = {"learnt": learnt, "masked": masked, "loss_tokens": batch_stats.total("learnt")}
+    learnt = {role: sum(side.loss_tokens_by[role] for side in batch_stats.splits) for role in PROMPT}
+    masked = {role: sum(side.masked_tokens_by[role] for side in batch_stats.splits) for role in PROMPT}
+    numbers = {"learnt": learnt, "masked": masked, "loss_tokens": batch_stats.total("loss_tokens")}
     return Measurement(numbers, batch_stats.seen("on_prompt"))
 
 

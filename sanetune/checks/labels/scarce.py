@@ -48,12 +48,17 @@ LIMITS = {
 
 
 def measure(batch_stats: BatchStats) -> Measurement:
-    side = batch_stats.train
-    if not side.learnt:
+    split = batch_stats.train
+    if not split.loss_tokens:
         raise NotApplicableError("no token is in the loss: see labels-none")
-    per = side.learnt / max(1, side.documents)
+    per = split.loss_tokens / max(1, split.documents)
     return Measurement(
-        {"learnt": side.learnt, "tokens": side.tokens, "share": side.learnt / side.tokens, "per_document": per}
+        {
+            "learnt": split.loss_tokens,
+            "tokens": split.tokens,
+            "share": split.loss_tokens / split.tokens,
+            "per_document": per,
+        }
     )
 
 

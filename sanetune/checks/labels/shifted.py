@@ -38,8 +38,9 @@ LIMITS = {"tokens": Limit(0, "a causal model's labels are its inputs: transforme
 
 
 def measure(batch_stats: BatchStats) -> Measurement:
-    names = ("changed", "shifted", "learnt", "documents")
-    return Measurement({name: batch_stats.total(name) for name in names}, batch_stats.seen("changed"))
+    names = ("changed", "shifted", "documents")
+    numbers = {name: batch_stats.total(name) for name in names} | {"learnt": batch_stats.total("loss_tokens")}
+    return Measurement(numbers, batch_stats.seen("changed"))
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

@@ -58,7 +58,7 @@ def measure(
         raise NotApplicableError("no assistant turn is trained")
     ends: dict[str, int] = {}
     foreign: dict[str, int] = {}
-    for side in batch_stats.sides:
+    for side in batch_stats.splits:
         for token, count in side.ends.items():
             name = _name(tokenizer, token)
             ends[name] = ends.get(name, 0) + count

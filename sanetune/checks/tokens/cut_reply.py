@@ -53,12 +53,12 @@ LIMITS = {
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     numbers = {
         "documents": batch_stats.total("documents"),
-        "cut": batch_stats.total("cut"),
-        "cut_by_split": {side.split: side.cut for side in batch_stats.sides},
+        "cut": batch_stats.total("truncated"),
+        "cut_by_split": {side.split: side.truncated for side in batch_stats.splits},
         "max_length": run_settings.data.max_length,
         "context": run_settings.model.context,
     }
-    return Measurement(numbers, batch_stats.seen("cut"))
+    return Measurement(numbers, batch_stats.seen("truncated"))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -41,12 +41,12 @@ DEPENDS_ON = ("rows",)
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     if run_settings.model.embedding_rows is None:
         raise NotApplicableError("how many ids the model can look up is not known")
-    largest = max(side.largest_id for side in batch_stats.sides)
+    largest = max(side.largest_id for side in batch_stats.splits)
     if largest < 0 and not batch_stats.total("tokens"):
         raise NotApplicableError("no batch holds a token")
     numbers = {
         "largest_id": largest,
-        "smallest_id": min(side.smallest_id for side in batch_stats.sides),
+        "smallest_id": min(side.smallest_id for side in batch_stats.splits),
         "embedding_rows": run_settings.model.embedding_rows,
         "tokens": batch_stats.total("tokens"),
     }

@@ -129,7 +129,7 @@ def _example(prepared: Prepared, token_roles: TokenRoleStore | None, split: str,
     limit = min(prepared.max_length, KEPT_TOKENS)
     ids, labels = row["input_ids"][:limit], row["labels"][:limit]
     spoken = token_roles.of(split, row["input_ids"][: prepared.max_length]) if token_roles else None
-    roles = [NAMES[who] for who in spoken.who_T[:limit]] if spoken else ["unknown"] * len(ids)
+    roles = [NAMES[who] for who in spoken.roles_T[:limit]] if spoken else ["unknown"] * len(ids)
     in_loss = sum(label != IGNORE_INDEX for label in labels)
     texts = [prepared.tokenizer.decode([token]) for token in ids]
     return ExampleView(

@@ -19,7 +19,7 @@ SOUND = run_numbers()
 
 
 def side(**numbers: Any) -> SplitStats:
-    return SplitStats("train", **{"rows": 1000, "documents": 1000, "tokens": 100_000, "learnt": 40_000} | numbers)
+    return SplitStats("train", **{"rows": 1000, "documents": 1000, "tokens": 100_000, "loss_tokens": 40_000} | numbers)
 
 
 def judged(check: Any, *evidence: Any) -> Judgement:
@@ -35,7 +35,7 @@ def judged(check: Any, *evidence: Any) -> Judgement:
         ({"shuffled": False}, Verdict.WARN, "in the order of the file"),
         ({"repeated": 200}, Verdict.FAIL, "200 come twice"),
         ({"never": 200}, Verdict.FAIL, "200 never come"),
-        ({"foreign": 200}, Verdict.FAIL, "200 are not in the data set"),
+        ({"not_in_data": 200}, Verdict.FAIL, "200 are not in the data set"),
         ({"never": 7}, Verdict.PASS, ""),
     ],
 )
@@ -61,14 +61,14 @@ def test_padding_warns_with_the_factor_that_packing_would_save() -> None:
 
 
 def test_few_loss_tokens_are_advice() -> None:
-    assert judged(scarce, BatchStats(side(learnt=1_000))).verdict is Verdict.WARN
-    assert judged(scarce, BatchStats(side(learnt=3_000))).verdict is Verdict.PASS
+    assert judged(scarce, BatchStats(side(loss_tokens=1_000))).verdict is Verdict.WARN
+    assert judged(scarce, BatchStats(side(loss_tokens=3_000))).verdict is Verdict.PASS
 
 
 def test_blank_rows_warn_when_few_fail_when_many_or_in_validation() -> None:
-    assert judged(none, BatchStats(side(blank=5))).verdict is Verdict.WARN
-    assert judged(none, BatchStats(side(blank=50))).verdict is Verdict.FAIL
-    held = SplitStats("validation", rows=10, documents=10, blank=1)
+    assert judged(none, BatchStats(side(fully_masked=5))).verdict is Verdict.WARN
+    assert judged(none, BatchStats(side(fully_masked=50))).verdict is Verdict.FAIL
+    held = SplitStats("validation", rows=10, documents=10, fully_masked=1)
     judgement = judged(none, BatchStats(side(), held))
     assert judgement.verdict is Verdict.FAIL
     assert "1 in validation" in judgement.message

@@ -13,7 +13,7 @@ from tests.checks.template_material import Words, judged, reading, settings
 
 @pytest.mark.parametrize(("cut", "verdict"), [(0, Verdict.PASS), (1, Verdict.WARN), (2, Verdict.FAIL)])
 def test_cut_replies_fail_above_one_in_a_hundred(cut: int, verdict: Verdict) -> None:
-    found = cut_reply.measure(reading(cut=cut), settings(max_length=1024, context=8192))
+    found = cut_reply.measure(reading(truncated=cut), settings(max_length=1024, context=8192))
     judgement = judged(cut_reply, found)
     assert judgement.verdict is verdict
     assert "1,024" in judgement.message
@@ -22,7 +22,7 @@ def test_cut_replies_fail_above_one_in_a_hundred(cut: int, verdict: Verdict) -> 
 
 def test_a_cut_says_whether_the_model_takes_more() -> None:
     def todo(length: int | None) -> str:
-        found = cut_reply.measure(reading(cut=9), settings(max_length=length, context=8192))
+        found = cut_reply.measure(reading(truncated=9), settings(max_length=length, context=8192))
         return judged(cut_reply, found).remedy
 
     assert "8,192" in todo(1024)
@@ -30,7 +30,7 @@ def test_a_cut_says_whether_the_model_takes_more() -> None:
 
 
 def test_cuts_of_both_splits_are_shown() -> None:
-    found = cut_reply.measure(reading(cut=3, validation={"cut": 1}), settings(max_length=64))
+    found = cut_reply.measure(reading(truncated=3, validation={"truncated": 1}), settings(max_length=64))
     assert found.numbers["cut_by_split"] == {"train": 3, "validation": 1}
     assert "4 of 200 documents (2 %)" in judged(cut_reply, found).message
 
