@@ -81,7 +81,7 @@ class Setup:
 
     def halves(self, rows: list[Any]) -> tuple[list[Any], list[Any]]:
         """(held out, trained on) of ``rows``, which stand for those of the file; rows of one prompt stay together."""
-        from sanetune.data.splits import split
+        from sanetune.data.holdout import split
 
         asked = [prompt(row, self.form).encode() for row in self.rows()]
         kept, validation = split(asked, 0.15, 0)

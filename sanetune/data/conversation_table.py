@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from sanetune.data.conversation import Conversation
-from sanetune.data.splits import prompt_key
+from sanetune.data.holdout import prompt_key
 from sanetune.errors import Place
 from sanetune.events import Publish, RowsProcessed, silent
 

@@ -26,15 +26,17 @@ SCHEMA = pa.schema(
         "input_ids": pa.list_(pa.int32()),
         "labels": pa.list_(pa.int32()),
         "length": pa.int32(),
-        "learnt": pa.int32(),
+        "loss_tokens": pa.int32(),
         "shared_tokens": pa.int32(),
         "end": pa.int32(),
-        "dropped": pa.list_(pa.string()),
+        "omitted": pa.list_(pa.string()),
         "conversation": pa.int64(),
     }
 )
-"""One example as it is in the cache, not truncated. ``end`` is the last token of the last turn with tokens in the loss
-(-1: there is none), ``conversation`` the number of its row in the file of conversations."""
+"""One example as it is in the cache, not truncated. ``length`` counts its tokens, ``loss_tokens`` those in the loss,
+``shared_tokens`` those with both masked characters and characters in the loss; ``end`` is the last token of the last
+turn in the loss (-1: there is none), ``omitted`` are texts that the template leaves out (``message:field``), and
+``conversation`` is the row in the file of conversations."""
 
 
 def write(
@@ -97,10 +99,10 @@ def _record_batch(conversations: Sequence[Conversation], numbers: Sequence[int],
         "input_ids": [example.ids for example in examples],
         "labels": [example.labels for example in examples],
         "length": [len(example.ids) for example in examples],
-        "learnt": [example.learnt for example in examples],
+        "loss_tokens": [example.loss_tokens for example in examples],
         "shared_tokens": [example.shared_tokens for example in examples],
         "end": [example.ends[-1] if example.ends else -1 for example in examples],
-        "dropped": [[f"{message}:{name}" for message, name in example.dropped] for example in examples],
+        "omitted": [[f"{message}:{name}" for message, name in example.omitted] for example in examples],
         "conversation": list(numbers),
     }
     return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)

@@ -1,5 +1,7 @@
-"""From conversations to token ids and labels: the turns' characters carried to tokens by the tokenizer's own
-offsets."""
+"""Make token ids and labels out of conversations.
+
+The turns are known as spans of characters; the tokenizer's own offsets map them to tokens.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ class Example:
         text: The rendered conversation.
         place: The row it was read from.
         ends: Id of the last token of each turn in the loss.
-        dropped: (message, field) pairs that the template left out.
+        omitted: (message, field) pairs that the template leaves out.
         shared_tokens: Number of tokens with both masked characters and characters in the loss; they are in the loss.
     """
 
@@ -42,20 +44,27 @@ class Example:
     text: str
     place: Place
     ends: list[int] = field(default_factory=list)
-    dropped: list[tuple[int, str]] = field(default_factory=list)
+    omitted: list[tuple[int, str]] = field(default_factory=list)
     shared_tokens: int = 0
 
     @property
-    def learnt(self) -> int:
+    def loss_tokens(self) -> int:
+        """The number of tokens in the loss."""
         return len(self.labels) - self.labels.count(IGNORE_INDEX)
 
 
 @dataclass(slots=True)
 class Labeller:
-    """Makes examples.
+    """Makes examples out of conversations.
 
-    Everything in it can be pickled, so that worker processes can each have one. ``turns`` is None where the tokenizer
-    has no chat template; then only plain text can be labelled.
+    Everything in it can be pickled, so that worker processes can each have one.
+
+    Attributes:
+        tokenizer: Gives ids and offsets.
+        turns: Finds the assistant's turns; None where the tokenizer has no chat template, and then only plain text can
+            be labelled.
+        loss_on: Which tokens are in the loss: those of all assistant turns, of the last one, or all tokens.
+        eos_token: Ends plain text.
     """
 
     tokenizer: Tokenizer
@@ -64,28 +73,27 @@ class Labeller:
     eos_token: str | None
 
     def examples(self, conversations: Sequence[Conversation]) -> list[Example]:
-        """One example per conversation, in order; raises :class:`TemplateError` naming the first row that cannot be
-        used."""
+        """Return one example per conversation, in order.
+
+        Raises:
+            TemplateError: There is no template, or it refuses a row; the error has the place of the first such row.
+        """
         chats = [conversation.text is None for conversation in conversations]
-        texts, spans, dropped = [], [], []
-        for conversation in conversations:
-            text, turns, lost = self._render(conversation)
-            texts.append(text)
-            spans.append(turns)
-            dropped.append(lost)
+        rendered = [self._render(conversation) for conversation in conversations]
+        texts = [text for text, _, _ in rendered]
         encodings = self._encode([text for text, chat in zip(texts, chats, strict=True) if chat], False)
         plain = self._encode([text for text, chat in zip(texts, chats, strict=True) if not chat], True)
         queues = {True: iter(encodings), False: iter(plain)}
         return [
-            self._example(conversation, text, turns, lost, next(queues[chat]))
-            for conversation, text, turns, lost, chat in zip(conversations, texts, spans, dropped, chats, strict=True)
+            self._example(conversation, *parts, next(queues[chat]))
+            for conversation, parts, chat in zip(conversations, rendered, chats, strict=True)
         ]
 
     def _encode(self, texts: list[str], add_special_tokens: bool) -> list[Encoding]:
         return self.tokenizer.encode_batch(texts, add_special_tokens=add_special_tokens) if texts else []
 
     def _render(self, conversation: Conversation) -> tuple[str, list[tuple[int, int]], list[tuple[int, str]]]:
-        """Text, learnt character spans, and what the template dropped."""
+        """Text, spans of characters in the loss, and what the template leaves out."""
         if conversation.text is not None:
             text = conversation.text
             if self.eos_token and not text.endswith(self.eos_token):
@@ -103,12 +111,12 @@ class Labeller:
         except TemplateError:
             if self.loss_on != "all":
                 raise
-            # Where everything is learnt, nobody needs to know where the turns are.
+            # If every token is in the loss, nobody needs to know where the turns are.
             text = self.turns.template.render(conversation.messages, conversation.tools, conversation.template_kwargs)
             return text, [(0, len(text))], []
-        return rendering.text, self._learnt(rendering.text, rendering.turns), rendering.dropped
+        return rendering.text, self._in_loss(rendering.text, rendering.turns), rendering.omitted
 
-    def _learnt(self, text: str, turns: list[Turn]) -> list[tuple[int, int]]:
+    def _in_loss(self, text: str, turns: list[Turn]) -> list[tuple[int, int]]:
         if self.loss_on == "all":
             return [(0, len(text))]
         chosen = turns[-1:] if self.loss_on == "last" else turns
@@ -119,13 +127,13 @@ class Labeller:
         conversation: Conversation,
         text: str,
         spans: list[tuple[int, int]],
-        dropped: list[tuple[int, str]],
+        omitted: list[tuple[int, str]],
         encoding: Encoding,
     ) -> Example:
         ids, offsets = encoding.ids, encoding.offsets
-        cuts = _cuts_inside_tokens(offsets, spans)
-        if cuts:
-            ids, offsets = self._encode_in_pieces(text, cuts, ids, offsets)
+        borders = _borders_inside_tokens(offsets, spans)
+        if borders:
+            ids, offsets = self._encode_in_pieces(text, borders, ids, offsets)
         labels, ends = [IGNORE_INDEX] * len(ids), []
         for start, end in spans:
             first, last = _tokens_between(offsets, start, end)
@@ -136,19 +144,19 @@ class Labeller:
                 ends.append(ids[last - 1])
         if labels:
             labels[0] = IGNORE_INDEX
-        shared = len(_cuts_inside_tokens(offsets, spans))
-        return Example(ids, labels, text, conversation.place, ends, dropped, shared)
+        shared = len(_borders_inside_tokens(offsets, spans))
+        return Example(ids, labels, text, conversation.place, ends, omitted, shared)
 
     def _encode_in_pieces(
-        self, text: str, cuts: list[int], ids: list[int], offsets: list[tuple[int, int]]
+        self, text: str, inner: list[int], ids: list[int], offsets: list[tuple[int, int]]
     ) -> tuple[list[int], list[tuple[int, int]]]:
-        """Tokens that end at every cut, as they do at inference, where the prompt is tokenized before the answer
-        exists.
+        """Ids and offsets of tokens that end at every border in ``inner``, as they do at inference, where the prompt is
+        tokenized before the answer exists.
 
         Kept only when the pieces still decode to the same text: a tokenizer that puts a space before every text would
         add one.
         """
-        borders = [0, *cuts, len(text)]
+        borders = [0, *inner, len(text)]
         pieces = [text[start:end] for start, end in pairwise(borders)]
         encodings = self._encode(pieces, False)
         joined = [token for encoding in encodings for token in encoding.ids]
@@ -173,17 +181,17 @@ def _tokens_between(offsets: list[tuple[int, int]], start: int, end: int) -> tup
     return first, max(first, last)
 
 
-def _cuts_inside_tokens(offsets: list[tuple[int, int]], spans: list[tuple[int, int]]) -> list[int]:
+def _borders_inside_tokens(offsets: list[tuple[int, int]], spans: list[tuple[int, int]]) -> list[int]:
     """The borders of spans that fall inside a token.
 
     One character spread over several tokens (bytes) is no such case.
     """
-    cuts = []
+    inner = []
     for border in sorted({border for span in spans for border in span}):
         at = bisect_right(offsets, border, key=_right)
         if at < len(offsets) and offsets[at][0] < border < offsets[at][1]:
-            cuts.append(border)
-    return cuts
+            inner.append(border)
+    return inner
 
 
 def _left(offset: tuple[int, int]) -> int:

@@ -79,14 +79,14 @@ def _split(
     """The splits of the examples, truncated or dropped and packed as ``config`` says."""
     import datasets
 
-    from sanetune.data.arrange import arrange
+    from sanetune.data.splits import make_splits
 
     folder = cache_folder() / "splits" / _key(config, context, examples)
     with replacing(folder) as scratch:
-        result = arrange(config, context, examples, scratch)
+        result = make_splits(config, context, examples, scratch)
     sources = {split: made.source for split, made in examples.items()}
     result.stats["rows"] = sum(source.conversations for source in sources.values())
-    result.stats["forms"] = dict(sum((source.formats for source in sources.values()), Counter()))
+    result.stats["formats"] = dict(sum((source.formats for source in sources.values()), Counter()))
     loaded = {name: datasets.Dataset.from_file(str(folder / f"{name}.arrow")) for name in result.rows}
     stops = [
         token for token in result.ends if token in tokenizer.added_tokens_decoder or token == tokenizer.eos_token_id
@@ -102,7 +102,8 @@ def _split(
         max_length=result.max_length,
         stop_token_ids=stops,
         stats=result.stats,
-        lost=result.lost,
+        dropped=result.dropped,
+        truncated=result.truncated,
         fingerprint="-".join(made.key for made in examples.values()),
         origins={name: _origin(examples.get(name, examples["train"]), rows) for name, rows in result.rows.items()},
         sources=sources,

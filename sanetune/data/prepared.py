@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sanetune.data.conversation import Conversation
     from sanetune.data.conversation_file import ConversationFile
+    from sanetune.data.truncation import IncompleteRow
     from sanetune.errors import TemplateError
 
 
@@ -58,11 +59,23 @@ class Origin:
 class Prepared:
     """Data ready for training.
 
-    ``train`` and ``validation`` have columns ``input_ids``, ``labels`` (-100 where masked), ``length`` and ``row``
-    (its row in the source); packs have lists ``seq_lengths`` and ``rows`` instead of ``row``. ``lost`` lists every
-    row dropped or cut, ``stats`` holds the figures, ``stop_token_ids`` the tokens that end the final turns.
-    ``refused`` are rows that the template cannot render (at most 1,000 of ``refused_count``); there are none unless
-    they were asked to be left out. ``sources``: what was read, by the name of the split that it was read for.
+    Attributes:
+        train: Rows with ``input_ids``, ``labels`` (-100 where masked), ``length`` (tokens) and ``row`` (in the source).
+            Packs have lists ``seq_lengths`` and ``rows``, one entry per document, instead of ``row``.
+        validation: The same, or None.
+        tokenizer: With its chat template and pad token.
+        packed: Whether ``train`` consists of packs.
+        max_length: Tokens of the longest row, or of a pack.
+        stop_token_ids: The tokens that end the final turns.
+        stats: The figures of preparation.
+        dropped: Rows that are in neither split.
+        truncated: Rows that are there without their last tokens.
+        fingerprint: A hash of rows, options, template and tokenizer.
+        origins: Where each split comes from.
+        sources: What was read, by the split that it was read for.
+        refused: Errors of rows that the template refuses, at most 1,000 of ``refused_count``; there are none unless
+            such rows were to be left out.
+        refused_count: The number of rows that the template refuses.
     """
 
     train: datasets.Dataset
@@ -72,7 +85,8 @@ class Prepared:
     max_length: int
     stop_token_ids: list[int]
     stats: dict[str, Any]
-    lost: list[dict[str, Any]]
+    dropped: list[IncompleteRow]
+    truncated: list[IncompleteRow]
     fingerprint: str
     origins: dict[str, Origin] = field(repr=False)
     sources: Mapping[str, ConversationFile] = field(repr=False)

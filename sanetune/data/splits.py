@@ -1,52 +1,122 @@
-"""Which rows are held out for validation: by prompt, so that nothing seen in training is asked again."""
+"""Make the splits that are trained and validated on: the third stage of preparation.
+
+Which examples are used, which of them are truncated, which are held out, and which share a pack.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import xxhash
+from sanetune.data import stats
+from sanetune.data.holdout import split
+from sanetune.data.packing import best_fit_decreasing
+from sanetune.data.split_examples import SplitExamples
+from sanetune.data.split_file import write_packs, write_rows
+from sanetune.data.truncation import IncompleteRow, by_reason, leave_out, nothing_left, resolve_max_length
 
-from sanetune.data.conversation import Conversation
-from sanetune.text import normalise
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+    from sanetune.data.example_file import ExampleFile
 
-_WHOLE = 2**64
+COMMON_END = 100
+"""A token that ends one of so many training rows counts as an end of turns."""
 
 
-def prompt_key(conversation: Conversation) -> bytes:
-    """16 bytes that two conversations share when they open alike.
+@dataclass(slots=True)
+class Splits:
+    """The splits as they were written.
 
-    Compared are the system message and the first user turn, without case, white space and Unicode variants; where there
-    is no user turn, all messages; of plain text, the text.
+    Attributes:
+        max_length: Tokens of the longest row, or of a pack.
+        rows: Per split, the numbers of the examples that it uses, ascending.
+        stats: The figures, for ``sanetune data`` and the run's ``data.json``.
+        dropped: Rows that are in no split.
+        truncated: Rows that are in a split without their last tokens.
+        ends: Id of the last token of last turns -> in how many rows.
     """
-    if conversation.text is not None:
-        parts = ["text", conversation.text]
-    else:
-        system = next((m["content"] for m in conversation.messages if m["role"] in ("system", "developer")), "")
-        user = next((m["content"] for m in conversation.messages if m["role"] == "user"), None)
-        parts = [system, user] if user is not None else ["messages", repr(conversation.messages)]
-    return xxhash.xxh3_128_digest("\x1f".join(map(normalise, parts)).encode("utf-8", "replace"))
+
+    max_length: int
+    rows: dict[str, list[int]] = field(default_factory=dict)
+    stats: dict[str, Any] = field(default_factory=dict)
+    dropped: list[IncompleteRow] = field(default_factory=list)
+    truncated: list[IncompleteRow] = field(default_factory=list)
+    ends: Counter[int] = field(default_factory=Counter)
 
 
-def split(keys: Sequence[bytes], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Indices of the rows to train on and of those held out, both ascending.
+def make_splits(config: Config, context: int | None, examples: Mapping[str, ExampleFile], folder: Path) -> Splits:
+    """Write ``train.arrow``, and ``validation.arrow`` if there is such a split, into ``folder``.
 
-    Rows of one key stay together. A key is held out by its hash with ``seed`` alone, so that it stays on its side when
-    rows are appended; about ``share`` (0 to 1) of the rows are (binomial spread). A key with more than half of the rows
-    wanted never is, since it would be most of the validation. With at least two keys and a share between 0 and 1,
-    neither side is empty; a single key is trained on.
+    Args:
+        config: Says how long rows may be, what is held out and what is packed.
+        context: Tokens that the model can attend to, if it is known.
+        examples: Those of ``train``, and of ``validation`` if it has files of its own.
+        folder: An empty folder.
+
+    Raises:
+        DataError: Nothing is left to train on, or a row is too long and ``data.overlong`` is ``error``.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share must lie between 0 and 1, not {share}")
-    if share in (0, 1):
-        everything = list(range(len(keys)))
-        return (everything, []) if share == 0 else ([], everything)
-    sizes = Counter(keys)
-    bound = max(1.0, share * len(keys) / 2)
-    draws = {key: xxhash.xxh3_64_intdigest(key, seed % _WHOLE) for key in sizes}
-    held = {key for key, size in sizes.items() if draws[key] < share * _WHOLE and size <= bound}
-    if len(held) == len(sizes):
-        held.discard(max(sizes, key=lambda key: draws[key], default=b""))
-    elif not held and len(sizes) > 1:
-        held = {min(sizes, key=lambda key: (sizes[key], draws[key]))}
-    return [i for i, key in enumerate(keys) if key not in held], [i for i, key in enumerate(keys) if key in held]
+    splits = {name: SplitExamples.of(name, source) for name, source in examples.items()}
+    packing = bool(config.train.get("packing"))
+    longest = [int(one.lengths.max(initial=1)) for one in splits.values()]
+    limit, reason = resolve_max_length(config.train.get("max_length"), context, packing, longest)
+    result = Splits(limit)
+    result.stats |= {"max_length": limit, "max_length_reason": reason}
+    result.stats["lengths_before"] = stats.lengths_table(splits["train"].lengths)
+    result.stats["histogram"] = stats.histogram(splits["train"].lengths)
+    for one in splits.values():
+        leave_out(one, limit, config.data.overlong)
+        result.dropped += one.dropped
+        result.truncated += one.truncated
+    _hold_out(config, splits)
+    if not splits["train"].used:
+        raise nothing_left(splits["train"], limit)
+    for name, one in splits.items():
+        separate = config.train.get("eval_packing") if name == "validation" else None
+        if one.used:
+            pack = packing if separate is None else bool(separate)
+            result.stats[name] = _write(one, folder / f"{name}.arrow", limit, pack)
+            result.rows[name] = one.used
+    _add_figures(result, splits)
+    return result
+
+
+def _hold_out(config: Config, splits: dict[str, SplitExamples]) -> None:
+    """Takes the validation share out of the training rows where no validation data is given."""
+    train = splits["train"]
+    if "validation" in splits or not config.data.holdout or len(train.used) < 2:
+        return
+    _, held_out = split(train.keys(), config.data.holdout, config.data.seed)
+    if held_out:
+        splits["validation"] = train.take("validation", [train.used[number] for number in held_out])
+
+
+def _write(split: SplitExamples, file: Path, limit: int, pack: bool) -> dict[str, Any]:
+    """Writes the rows in use, and returns their figures."""
+    lengths, loss_tokens = split.lengths[split.used], split.loss_tokens[split.used]
+    if not pack:
+        write_rows(split, limit, file)
+        return stats.split_figures(lengths, loss_tokens)
+    packs = best_fit_decreasing(lengths.tolist(), limit)
+    write_packs(split, [[split.used[number] for number in pack] for pack in packs], limit, file)
+    return stats.split_figures(lengths, loss_tokens) | stats.pack_figures(lengths, len(packs), limit)
+
+
+def _add_figures(result: Splits, splits: Mapping[str, SplitExamples]) -> None:
+    """What all splits together show."""
+    ends: Counter[int] = Counter()
+    for one in splits.values():
+        ends.update(one.ends[one.used].tolist())
+    common = max(1, len(splits["train"].used) // COMMON_END)
+    result.ends = Counter({token: count for token, count in ends.most_common() if token >= 0 and count >= common})
+    result.stats["dropped"] = by_reason(result.dropped)
+    result.stats["truncated"] = by_reason(result.truncated)
+    result.stats["omitted_by_template"] = dict(sum((one.omitted() for one in splits.values()), Counter()))
+    result.stats["shared_tokens"] = sum(int(one.shared_tokens.sum()) for one in splits.values())
+    validation = splits.get("validation")
+    if validation is not None and validation.source is not splits["train"].source:
+        both = set(splits["train"].keys()) & set(validation.keys())
+        result.stats["prompts_in_both_splits"] = len(both)

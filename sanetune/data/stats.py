@@ -1,19 +1,26 @@
-"""What preparation has to say in numbers: lengths, learnt tokens, what was lost, how full the packs are."""
+"""Compute the figures of preparation: lengths, tokens in the loss, how full the packs are."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 99, 100)
+"""Percentiles of lengths that are shown."""
+
 BINS = 24
+"""Most bins of a histogram."""
 
 
 def lengths_table(lengths: np.ndarray) -> dict[str, float]:
-    """Percentiles (nearest rank, so each is a length that occurs) and the mean of token counts."""
+    """Return percentiles (nearest rank, so each is a length that occurs) and the mean of lengths in tokens.
+
+    >>> import numpy as np
+    >>> lengths_table(np.array([10, 20, 60]))["p50"], lengths_table(np.array([10, 20, 60]))["mean"]
+    (20, 30.0)
+    """
     import numpy as np
 
     if not len(lengths):
@@ -24,9 +31,12 @@ def lengths_table(lengths: np.ndarray) -> dict[str, float]:
 
 
 def histogram(lengths: np.ndarray) -> dict[str, list[int]]:
-    """Counts of lengths in bins of equal, whole width.
+    """Return ``counts`` of lengths (in tokens) in bins of equal, whole width, and the ``edges`` of the bins: one more
+    than there are bins.
 
-    ``edges`` has one entry more than ``counts``.
+    >>> import numpy as np
+    >>> histogram(np.array([3, 4, 4]))
+    {'edges': [3, 4, 5], 'counts': [1, 2]}
     """
     import numpy as np
 
@@ -39,29 +49,28 @@ def histogram(lengths: np.ndarray) -> dict[str, list[int]]:
     return {"edges": [int(edge) for edge in edges], "counts": [int(count) for count in counts]}
 
 
-def side(lengths: np.ndarray, learnt: np.ndarray, packs: list[list[int]] | None, capacity: int) -> dict[str, Any]:
-    """Figures of one split, after cutting and dropping.
-
-    ``fill`` is the share of a pack's tokens that are not padding.
-    """
-    tokens = int(lengths.sum())
-    figures: dict[str, Any] = {
+def split_figures(lengths: np.ndarray, loss_tokens: np.ndarray) -> dict[str, Any]:
+    """Return the figures of one split, out of the tokens and the tokens in the loss of each of its examples."""
+    tokens, in_loss = int(lengths.sum()), int(loss_tokens.sum())
+    return {
         "examples": len(lengths),
         "tokens": tokens,
-        "loss_tokens": int(learnt.sum()),
-        "learnt_share": round(float(learnt.sum()) / tokens, 4) if tokens else 0.0,
+        "loss_tokens": in_loss,
+        "loss_share": round(in_loss / tokens, 4) if tokens else 0.0,
         "lengths": lengths_table(lengths),
     }
-    if packs is not None:
-        figures["packs"] = len(packs)
-        figures["fill"] = round(tokens / (len(packs) * capacity), 4) if packs else 0.0
-    return figures
 
 
-def lost(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """Rows and tokens lost, by reason."""
-    counts: Counter[str] = Counter(row["reason"] for row in rows)
-    return {
-        reason: {"rows": count, "tokens": sum(row["tokens_lost"] for row in rows if row["reason"] == reason)}
-        for reason, count in counts.items()
-    }
+def pack_figures(lengths: np.ndarray, packs: int, capacity: int) -> dict[str, Any]:
+    """Return the number of packs, and ``fill``: the share of their tokens that is not padding.
+
+    >>> import numpy as np
+    >>> pack_figures(np.array([60, 30, 90]), 2, 100)
+    {'packs': 2, 'fill': 0.9}
+
+    Args:
+        lengths: Tokens of each example in the packs.
+        packs: The number of packs.
+        capacity: Tokens of a pack.
+    """
+    return {"packs": packs, "fill": round(int(lengths.sum()) / (packs * capacity), 4) if packs else 0.0}

@@ -269,7 +269,8 @@ class FaultRun:
 
 def _clear_row(prepared: Prepared) -> int:
     """The number of a training row that shows the fault well: one that has lost a few tokens, else a short one."""
-    dropped = sorted((one["tokens_lost"], one["row"]) for one in prepared.lost if one["split"] == "train")
+    incomplete = [row for row in (*prepared.dropped, *prepared.truncated) if row.split == "train"]
+    dropped = sorted((one.tokens_dropped, one.row or 0) for one in incomplete)
     some = [row for tokens, row in dropped if tokens >= DROPPED]
     lengths = list(prepared.train["length"])
     return int(some[0] if some else prepared.train[lengths.index(min(lengths))]["row"])

@@ -92,7 +92,7 @@ class ConversationStore:
     def of(cls, sources: Mapping[str, ConversationFile], data: DataSection) -> ConversationStore:
         """Open the conversations of ``sources``, split as ``data`` says where validation has no files of its own."""
         from sanetune.data.cache import open_table
-        from sanetune.data.splits import split
+        from sanetune.data.holdout import split
 
         tables = {name: open_table(source.file) for name, source in sources.items()}
         train = tables["train"]

@@ -1,4 +1,4 @@
-"""What preparation refused, left out or cut."""
+"""Hold what preparation refused, dropped or truncated."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class RefusedRows:
 
 @dataclass(frozen=True, slots=True)
 class DataLoss:
-    """``given``: rows there were; ``rows`` of them were dropped or cut, for ``reasons``, and ``tokens`` went with
-    them. ``longest``: tokens of the longest of them; witnesses are those that lost most."""
+    """``given``: rows there were; ``rows`` of them were dropped or truncated, for ``reasons``, and ``tokens`` of them
+    are not trained on. ``longest``: tokens of the longest of them; witnesses are those with most tokens dropped."""
 
     given: int
     rows: int = 0
@@ -41,22 +41,22 @@ class DataLoss:
     @classmethod
     def of(cls, prepared: Prepared) -> DataLoss:
         """Out of the preparation's own list. Rows refused by the template are counted by another check."""
-        lost = prepared.lost
-        worst = sorted(lost, key=lambda one: -one["tokens_lost"])[:SHOWN]
+        incomplete = [*prepared.dropped, *prepared.truncated]
+        worst = sorted(incomplete, key=lambda row: -row.tokens_dropped)[:SHOWN]
         return cls(
             given=int(prepared.stats["rows"]) - prepared.refused_count,
-            rows=len(lost),
-            tokens=sum(one["tokens_lost"] for one in lost),
-            reasons=Counter(one["reason"] for one in lost),
-            longest=max((one["tokens"] for one in lost), default=0),
+            rows=len(incomplete),
+            tokens=sum(row.tokens_dropped for row in incomplete),
+            reasons=Counter(row.reason for row in incomplete),
+            longest=max((row.tokens for row in incomplete), default=0),
             max_length=prepared.max_length,
             witnesses=[
                 Witness(
-                    f"{one['tokens']:,} tokens",
-                    Place(one["file"], one["line"], one["row"]),
-                    f"{one['reason']}: {one['tokens_lost']:,} tokens lost",
-                    split=one["split"],
+                    f"{row.tokens:,} tokens",
+                    Place(row.file, row.line, row.row),
+                    f"{row.reason}: {row.tokens_dropped:,} tokens dropped",
+                    split=row.split,
                 )
-                for one in worst
+                for row in worst
             ],
         )

@@ -151,7 +151,7 @@ def _rows(config: Config, context: int) -> tuple[DataSizes, str, bool]:
     sample = load(config, [f"data.max_examples={SAMPLE}"]) if estimated else config
     prepared = prepare(sample, context=context or None)
     sizes = DataSizes.of(prepared)
-    formats = ", ".join(str(name) for name in prepared.stats.get("forms", {}))
+    formats = ", ".join(str(name) for name in prepared.stats.get("formats", {}))
     found = f"{units.many(total, 'row')} ({formats}), {sizes.mean_tokens:,.0f} tokens on average"
     if not estimated:
         return sizes, found, False

@@ -153,4 +153,6 @@ class _Base:
 def _write_start(run: Run, planned: Plan, prepared: Prepared) -> None:
     write_text(run.config, yaml_edit.dump(planned.config))
     run.write_versions(planned.sizes.machine.device)
-    run.write_json(run.data, {"stats": prepared.stats, "lost": prepared.lost, "fingerprint": prepared.fingerprint})
+    dropped, truncated = ([row.to_json() for row in rows] for rows in (prepared.dropped, prepared.truncated))
+    figures = {"stats": prepared.stats, "dropped": dropped, "truncated": truncated}
+    run.write_json(run.data, {**figures, "fingerprint": prepared.fingerprint})

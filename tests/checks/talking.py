@@ -75,7 +75,7 @@ def read(file: Path, fields: dict[str, str] | None = None) -> list[Conversation]
 def clean(shared: Path) -> dict[str, ConversationStore]:
     """Real data without known faults, split as a run would, and the demo's letters."""
     import sanetune.demo
-    from sanetune.data.splits import prompt_key, split
+    from sanetune.data.holdout import prompt_key, split
 
     demo = Path(sanetune.demo.__file__).parent / "data"
     found = {"demo": talks(read(demo / "train.jsonl"), read(demo / "validation.jsonl"))}

@@ -1,4 +1,4 @@
-"""Preparation: what is trained is what the rows say, every loss is written down, and nothing is on both sides."""
+"""Preparation: what is trained is what the rows say, all that is dropped is listed, and no prompt is in both splits."""
 
 from __future__ import annotations
 
@@ -57,38 +57,40 @@ def pair(number: int, words: int = 3) -> dict[str, str]:
     return {"question": f"Question {number}?", "answer": f"Answer {number} " + "word " * words}
 
 
-def learnt_text(prepared: Prepared, row: dict[str, Any]) -> str:
+def text_in_loss(prepared: Prepared, row: dict[str, Any]) -> str:
     return str(prepared.tokenizer.decode([token for token in row["labels"] if token != -100]))
 
 
 def test_labels_hold_the_answers_and_their_end(make: Make) -> None:
     prepared = make([pair(number) for number in range(20)], holdout=0)
     for number, row in enumerate(prepared.train):
-        assert learnt_text(prepared, row) == f"Answer {number} word word word <|im_end|>"
+        assert text_in_loss(prepared, row) == f"Answer {number} word word word <|im_end|>"
         assert row["row"] == number and row["length"] == len(row["input_ids"]) == len(row["labels"])
 
 
 def test_rows_that_do_not_fit_are_dropped_counted_and_listed(make: Make) -> None:
     prepared = make([pair(0), pair(1, 500), pair(2)], {"max_length": 64}, holdout=0)
     assert [row["row"] for row in prepared.train] == [0, 2]
-    (lost,) = prepared.lost
-    assert (lost["row"], lost["line"], lost["reason"]) == (1, 2, "longer than max_length")
-    assert lost["tokens"] == lost["tokens_lost"] > 500
-    assert prepared.stats["lost"] == {"longer than max_length": {"rows": 1, "tokens": lost["tokens"]}}
+    (dropped,) = prepared.dropped
+    assert (dropped.row, dropped.line, dropped.reason) == (1, 2, "longer than max_length")
+    assert dropped.tokens == dropped.tokens_dropped > 500 and not prepared.truncated
+    assert prepared.stats["dropped"] == {"longer than max_length": {"rows": 1, "tokens": dropped.tokens}}
 
 
 def test_cut_keeps_the_beginning_and_counts_the_rest(make: Make) -> None:
     prepared = make([pair(0), pair(1, 500)], {"max_length": 64}, holdout=0, overlong="cut")
     assert prepared.train[1]["length"] == 64
-    assert learnt_text(prepared, prepared.train[1]).startswith("Answer 1 word")
-    assert prepared.lost[0]["tokens_lost"] == prepared.lost[0]["tokens"] - 64 + 64 * (prepared.lost[0]["tokens"] == 64)
+    assert text_in_loss(prepared, prepared.train[1]).startswith("Answer 1 word")
+    (truncated,) = prepared.truncated
+    assert truncated.tokens_dropped == truncated.tokens - 64 > 400 and not prepared.dropped
+    assert prepared.stats["truncated"] == {"truncated at max_length": {"rows": 1, "tokens": truncated.tokens_dropped}}
 
 
 def test_a_row_whose_answer_is_behind_the_limit_is_not_trained_on(make: Make) -> None:
     rows = [pair(0), {"question": "word " * 300, "answer": "late"}]
     prepared = make(rows, {"max_length": 64}, holdout=0, overlong="cut")
     assert len(prepared.train) == 1
-    assert prepared.lost[0]["reason"] == "nothing to learn before the cut at max_length"
+    assert prepared.dropped[0].reason == "without a token in the loss before max_length"
 
 
 def test_too_long_error_names_the_first_row(make: Make) -> None:
@@ -109,7 +111,7 @@ def test_rows_with_no_tokens_in_the_loss_are_left_out_and_listed(make: Make) -> 
     ]
     prepared = make(rows, holdout=0)
     assert [row["row"] for row in prepared.train] == [0]
-    assert {lost["reason"] for lost in prepared.lost} == {"nothing to learn"} and len(prepared.lost) == 2
+    assert [row.reason for row in prepared.dropped] == ["without a token in the loss"] * 2
 
 
 def test_max_length_beyond_the_context_is_lowered_and_said(make: Make) -> None:
@@ -192,7 +194,7 @@ def test_validation_data_of_its_own_is_used_whole(make: Make, tmp_path: Path) ->
     )
     prepared = make([pair(number) for number in range(10)], validation=str(other))
     assert len(prepared.train) == 10 and prepared.validation is not None and len(prepared.validation) == 6
-    assert prepared.stats["prompts_on_both_sides"] == 1
+    assert prepared.stats["prompts_in_both_splits"] == 1
     assert prepared.conversation("validation", 0).messages[1]["content"].startswith("Answer 100 ")
 
 
@@ -211,9 +213,9 @@ def test_real_files_are_prepared_without_a_silent_loss(
 ) -> None:
     prepared = make(shared / "data" / file, {"max_length": 32768}, context=32768, holdout=0.1, fields=fields)
     kept = len(prepared.train) + len(prepared.validation or [])
-    assert kept + len(prepared.lost) == rows == prepared.stats["rows"]
+    assert kept + len(prepared.dropped) == rows == prepared.stats["rows"]
     for row in prepared.train.select(range(min(5, len(prepared.train)))):
-        assert learnt_text(prepared, row).rstrip().endswith("<|im_end|>")
+        assert text_in_loss(prepared, row).rstrip().endswith("<|im_end|>")
 
 
 def test_conversations_are_read_once_for_check_and_train(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ class Rendering:
 
     text: str
     turns: list[Turn]
-    dropped: list[tuple[int, str]]
+    omitted: list[tuple[int, str]]
 
 
 class Texts(Marker):
@@ -70,7 +70,7 @@ class Frame:
     literals: list[str]
     slots: list[int]
     turns: list[tuple[int, tuple[int, int], tuple[int, int], str]]
-    dropped: list[tuple[int, str]]
+    omitted: list[tuple[int, str]]
 
     @classmethod
     def of(cls, rendering: Rendering, found: list[Found], texts: Texts) -> Frame | None:
@@ -96,7 +96,7 @@ class Frame:
             if None in borders:
                 return None
             turns.append((turn.message, borders[0], borders[1], turn.closing))
-        return cls(literals, slots, turns, rendering.dropped)  # type: ignore[arg-type]
+        return cls(literals, slots, turns, rendering.omitted)  # type: ignore[arg-type]
 
     def filled(self, cores: list[str], text: str) -> Rendering | None:
         """The rendering of texts in this frame, if that is what ``text`` is."""
@@ -110,7 +110,7 @@ class Frame:
             Turn(message, starts[first] + into, starts[last] + beyond, closing)
             for message, (first, into), (last, beyond), closing in self.turns
         ]
-        return Rendering(text, turns, self.dropped)
+        return Rendering(text, turns, self.omitted)
 
 
 def _inside(starts: list[int], literals: list[str], at: int) -> tuple[int, int] | None:

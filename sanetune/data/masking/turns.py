@@ -129,7 +129,7 @@ class _Search:
         for before, after in pairwise(turns):
             if before.end > after.start:
                 raise self._lost(after.message, "its turn overlaps that of an earlier message")
-        return Rendering(self.text, turns, self._dropped())
+        return Rendering(self.text, turns, self._omitted())
 
     def _turn(self, index: int) -> Turn | None:
         numbers = [number for number, found in enumerate(self.found) if found.mark.message == index]
@@ -249,7 +249,7 @@ class _Search:
                 "Use another template for training: `model.chat_template: FILE` or `chatml`.",
             )
 
-    def _dropped(self) -> list[tuple[int, str]]:
+    def _omitted(self) -> list[tuple[int, str]]:
         kept = {(found.mark.message, found.mark.field) for found in self.found}
         marked = {
             (mark.message, mark.field)

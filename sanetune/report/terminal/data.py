@@ -104,14 +104,15 @@ def figures(prepared: Prepared, *, split: str = "train", count: int = 3) -> dict
         lengths = {"seq_lengths": row["seq_lengths"]} if "seq_lengths" in row else {}
         text = prepared.tokenizer.decode(row["input_ids"])
         shown.append({**numbers, "ids": row["input_ids"], "labels": row["labels"], "text": text, **lengths})
-    return {"examples": shown, "stats": prepared.stats, "lost": prepared.lost}
+    dropped, truncated = ([row.to_json() for row in rows] for rows in (prepared.dropped, prepared.truncated))
+    return {"examples": shown, "stats": prepared.stats, "dropped": dropped, "truncated": truncated}
 
 
 def _summary(prepared: Prepared) -> Table:
     stats, table = prepared.stats, Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
-    formats = ", ".join(f"{count:,} {name}" for name, count in stats["forms"].items())
+    formats = ", ".join(f"{count:,} {name}" for name, count in stats["formats"].items())
     table.add_row("rows read", Text(f"{stats['rows']:,} ({formats})"))
     table.add_row("max_length", f"{stats['max_length']:,} tokens ({stats['max_length_reason']})")
     for split in ("train", "validation"):
@@ -120,7 +121,7 @@ def _summary(prepared: Prepared) -> Table:
     stops = ", ".join(f"{token} ({units.many(count, 'time')})" for token, count in stats["stop_tokens"].items())
     missing = Text("none: no single token ends the answers, so the model may not stop", style="yellow")
     table.add_row("stop tokens", Text(stops) if stops else missing)
-    for name, count in stats["left_out_by_template"].items():
+    for name, count in stats["omitted_by_template"].items():
         table.add_row(
             "left out", Text(f"the template does not render the {name} of {units.many(count, 'message')}", "yellow")
         )
@@ -129,17 +130,17 @@ def _summary(prepared: Prepared) -> Table:
             "shared",
             Text(f"{units.many(stats['shared_tokens'], 'token')} with characters of both prompt and answer", "yellow"),
         )
-    if stats.get("prompts_on_both_sides"):
+    if stats.get("prompts_in_both_splits"):
         table.add_row(
             "leak",
-            Text(f"{units.many(stats['prompts_on_both_sides'], 'prompt')} in both splits", "yellow"),
+            Text(f"{units.many(stats['prompts_in_both_splits'], 'prompt')} in both splits", "yellow"),
         )
     return table
 
 
 def _split(stats: dict[str, Any]) -> str:
     text = f"{units.many(stats['examples'], 'example')}, {units.count(stats['tokens'])} tokens, "
-    text += f"{units.share(stats['learnt_share'])} in the loss"
+    text += f"{units.share(stats['loss_share'])} in the loss"
     if "packs" in stats:
         text += f"; {units.many(stats['packs'], 'pack')}, {units.share(stats['fill'])} full"
     return text
@@ -175,20 +176,21 @@ def _histogram(stats: dict[str, Any]) -> Table:
 
 
 def _dropped(prepared: Prepared) -> list[RenderableType]:
-    if not prepared.lost:
+    incomplete = [*prepared.dropped, *prepared.truncated]
+    if not incomplete:
         return [Text("No row was dropped or truncated.", style="green"), Text("")]
     pieces: list[RenderableType] = [Text("Dropped and truncated rows", style="bold")]
-    for reason, numbers in prepared.stats["lost"].items():
+    for reason, numbers in (prepared.stats["dropped"] | prepared.stats["truncated"]).items():
         pieces.append(
             Text(
                 f"{units.many(numbers['rows'], 'row')} {reason}: {units.many(numbers['tokens'], 'token')} not used",
                 style="yellow",
             )
         )
-        rows = [row for row in prepared.lost if row["reason"] == reason]
+        rows = [row for row in incomplete if row.reason == reason]
         for row in rows[:LISTED]:
-            line = f":{row['line']}" if row["line"] is not None else f", row {row['row']}"
-            pieces.append(Text(f"  {row['file'] or 'data'}{line}: {units.many(row['tokens'], 'token')}"))
+            line = f":{row.line}" if row.line is not None else f", row {row.row}"
+            pieces.append(Text(f"  {row.file or 'data'}{line}: {units.many(row.tokens, 'token')}"))
         if len(rows) > LISTED:
             pieces.append(Text(f"  … and {len(rows) - LISTED:,} more; --json lists them all", style="dim"))
     return [*pieces, Text("")]

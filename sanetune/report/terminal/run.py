@@ -43,7 +43,7 @@ def show_start(plan: Plan, prepared: Prepared, run: Run, console: Console, clear
         trained = "all of them" if whole else units.count(plan.sizes.model.trainable)
         rows.add_row("parameters", f"{units.count(plan.sizes.model.parameters)}, {trained} trained")
     rows.add_row("data", _data(stats))
-    for reason, figures in stats["lost"].items():
+    for reason, figures in (stats["dropped"] | stats["truncated"]).items():
         rows.add_row(
             "",
             Text(
@@ -73,7 +73,7 @@ def _data(stats: dict[str, Any]) -> str:
     if "packs" in train:
         words += f" in {units.many(train['packs'], 'pack')} of {stats['max_length']:,} tokens"
         words += f" ({units.share(train['fill'])} full)"
-    words += f", {units.share(train['learnt_share'])} of {units.count(train['tokens'])} tokens in the loss"
+    words += f", {units.share(train['loss_share'])} of {units.count(train['tokens'])} tokens in the loss"
     if "validation" in stats:
         words += f"; {units.many(stats['validation']['examples'], 'validation row')}"
     return words

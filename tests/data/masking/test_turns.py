@@ -167,7 +167,7 @@ def test_a_reply_that_the_template_leaves_out_is_an_error() -> None:
 
 def test_what_the_template_leaves_out_of_a_reply_is_reported() -> None:
     rendering = TurnFinder(ChatTemplate(BY_NAME["qwen3"])).find(conversation("reasoning"))
-    assert rendering.dropped == [(1, "reasoning")]
+    assert rendering.omitted == [(1, "reasoning")]
 
 
 def test_an_empty_reply_has_no_turn() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sanetune.data.conversation import Conversation
 from sanetune.data.formats import read_conversations
+from sanetune.data.holdout import prompt_key, split
 from sanetune.data.sources.source import Source
-from sanetune.data.splits import prompt_key, split
 from sanetune.errors import Place
 
 keys = st.lists(st.integers(0, 400).map(lambda n: n.to_bytes(2)), max_size=400)
