@@ -19,7 +19,7 @@ def outline(conversation: Conversation, length: int = LENGTH) -> str:
     turns = [m for m in conversation.messages if m["role"] not in ("system", "developer")] or conversation.messages
     turns = turns[:8]
     each = max(40, length // max(1, len(turns)))
-    return "\n".join(f"{turn['role']}: {shorten(spoken(turn), each)}" for turn in turns)
+    return "\n".join(f"{turn['role']}: {shorten(text_of(turn), each)}" for turn in turns)
 
 
 def around(text: str, start: int, end: int, margin: int = 60) -> str:
@@ -29,7 +29,7 @@ def around(text: str, start: int, end: int, margin: int = 60) -> str:
     return ("…" if left else "") + text[left:start] + inside + text[end:right] + ("…" if right < len(text) else "")
 
 
-def spoken(message: Message) -> str:
+def text_of(message: Message) -> str:
     """What a message says: its text, or what it calls where it says nothing."""
     if message["content"] or not message.get("tool_calls"):
         return str(message["content"])

@@ -117,11 +117,11 @@ def _limits(evidence: Evidence, check: str) -> Limits:
 
 def _copies(split: ConversationSplit, limits: Limits) -> dict[int, Reason]:
     """Rows of ``split`` that are copies of an earlier one."""
-    from sanetune.checks.rows._minhash import prints
+    from sanetune.checks.rows._minhash import minhash_signatures
     from sanetune.checks.rows._near_duplicates import near_copies
     from sanetune.checks.rows.duplicated import originals_of
 
-    originals, copies = originals_of(prints(split))
+    originals, copies = originals_of(minhash_signatures(split))
     found = {row: ("rows-duplicated", f"an exact copy of row {first} of {split.name}") for row, first in copies}
     for pair in near_copies(split, originals, split, originals, limits, shown=len(split)).pairs:
         words = f"{units.share(pair.alike)} alike to row {pair.other} of {split.name}"
@@ -133,13 +133,13 @@ def _leaked(conversations: ConversationStore, limits: Limits) -> dict[int, Reaso
     """Training rows that are in the validation split too."""
     import numpy as np
 
-    from sanetune.checks.rows._minhash import prints
+    from sanetune.checks.rows._minhash import minhash_signatures
     from sanetune.checks.rows._near_duplicates import near_copies
 
     train, validation = conversations.sides
     if not len(validation):
         return {}
-    base, found = prints(train), prints(validation)
+    base, found = minhash_signatures(train), minhash_signatures(validation)
     leaked: dict[int, Reason] = {}
     for name, words in (("whole_N", "it is in validation too"), ("prompt_N", "its prompt is in validation too")):
         values = getattr(base, name)
@@ -180,11 +180,11 @@ def _flaw(conversation: Conversation) -> Reason | None:
 
 def _repaired(conversation: Conversation) -> bool:
     """Undo mojibake in place; whether there was any."""
-    from sanetune.checks.rows.encoding import damage, mended
+    from sanetune.checks.rows.encoding import damage, repaired
 
     changed = False
     for message, name, text in list(_texts(conversation)):
-        if any(kind == "mojibake" for kind, _, _ in damage(text)) and (better := mended(text)) != text:
+        if any(kind == "mojibake" for kind, _, _ in damage(text)) and (better := repaired(text)) != text:
             changed = True
             if message is None:
                 conversation.text = better

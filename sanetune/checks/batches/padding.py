@@ -56,10 +56,10 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     numbers = measured.numbers
-    what = f"{units.share(numbers['share'])} of {units.count(numbers['places'])} places in the batches are padding"
+    message = f"{units.share(numbers['share'])} of {units.count(numbers['places'])} places in the batches are padding"
     if numbers["share"] <= limits["share"]:
-        return passed(what)
-    what += f": full packs would make an epoch {numbers['factor']:.1f} times shorter"
+        return passed(message)
+    message += f": full packs would make an epoch {numbers['factor']:.1f} times shorter"
     if numbers["packed"]:
-        return warned(what, "Packs are that empty when max_length is far above the rows: lower train.max_length.")
-    return warned(what, fix={"train.packing": True})
+        return warned(message, "Packs are that empty when max_length is far above the rows: lower train.max_length.")
+    return warned(message, fix={"train.packing": True})

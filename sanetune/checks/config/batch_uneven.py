@@ -91,8 +91,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     unit = "packs" if n["packing"] else "examples"
     if n["effective"] > n["units"]:
         equation = f"{n['per_device']} x {n['accumulation']} x {n['devices']} = {n['effective']:,}"
-        what = f"The effective batch ({equation}) is larger than the data: {n['units']:,} {unit}."
-        return failed(what, fix=_smaller(n))
+        message = f"The effective batch ({equation}) is larger than the data: {n['units']:,} {unit}."
+        return failed(message, fix=_smaller(n))
     uneven = n["last_share"] < limits["share"] and n["excess"] > limits["excess"]
     if uneven and n["reached"] and n["loss_reduction"] == "mean":
         return warned(

@@ -92,8 +92,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     found = [one for one in (_unevaluated(n), _apart(n), _metric(n)) if one]
     if found:
         fix = {key: value for _, values in found for key, value in values.items()}
-        what = "; ".join(text for text, _ in found)
-        return failed(f"The best checkpoint cannot be had: {what}.", fix=fix)
+        message = "; ".join(text for text, _ in found)
+        return failed(f"The best checkpoint cannot be had: {message}.", fix=fix)
     if n["evaluations"] and n["evaluations_saved"] < limits["met_share"] * n["evaluations"]:
         return warned(
             f"{n['evaluations']:,} evaluations, one every {n['eval_steps']:,} steps, and a checkpoint at"

@@ -80,7 +80,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if total < limits["fewest_steps"]:
         said.append(
             f"the whole run is {_steps(total)} ({n['epochs']:g} epochs of {n['steps_per_epoch']:,}, effective batch"
-            f" {n['effective']:,}); below {limits['fewest_steps']} little is learnt"
+            f" {n['effective']:,}); below {limits['fewest_steps']} the model learns little"
         )
     if n["warmup_steps"] >= total > 0:
         said.append(f"warm-up takes all {total:,} steps ({n['warmup_steps']:,} asked for)")
@@ -90,8 +90,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         fix["train.warmup_steps"] = 0.1
     said += _intervals(n, total, fix)
     if said:
-        what = "; ".join(said)
-        return warned(what[0].upper() + what[1:] + ".", fix=fix)
+        message = "; ".join(said)
+        return warned(message[0].upper() + message[1:] + ".", fix=fix)
     return passed(f"{total:,} steps, {n['warmup_steps']:,} of them warm-up; every interval fits into them.")
 
 

@@ -1,7 +1,7 @@
 """No validation rows are evaluated, so nothing measures generalisation.
 
 ## What it does
-Checks that rows are set aside for validation, that there are enough of them, and that they are evaluated during the
+Checks that rows are held out for validation, that there are enough of them, and that they are evaluated during the
 run.
 
 ## Why is this bad?
@@ -18,7 +18,7 @@ data:
 ```
 
 ## Use instead
-Set aside 10 to 20 % of the rows (`data.holdout: 0.1`) or name a file (`data.validation`), and evaluate every few
+Hold out 10 to 20 % of the rows (`data.holdout: 0.1`) or name a file (`data.validation`), and evaluate every few
 dozen steps.
 
 ```yaml

@@ -99,13 +99,13 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return passed(f"Weights in {n['weights_dtype'] or 'float32'}{stored}; computes in {computes} on {n['device']}.")
 
 
-def stuck_share(rate: float, bits: int, std: float = LIMITS["weight_std"].value) -> float:
+def stuck_share(lr: float, bits: int, std: float = LIMITS["weight_std"].value) -> float:
     """Share of normally distributed weights with a spacing of more than twice ``rate``, so that adding it changes
     nothing."""
-    if rate <= 0:
+    if lr <= 0:
         return 1.0
     # A weight in [2^k, 2^(k+1)) has the spacing 2^(k+1-bits); it is stuck where half of that exceeds the learning rate.
-    smallest_k = math.floor(math.log2(rate) + bits) + 1
+    smallest_k = math.floor(math.log2(lr) + bits) + 1
     return math.erfc(2.0**smallest_k / std / math.sqrt(2))
 
 
@@ -156,22 +156,22 @@ def _rounded(n: dict[str, Any], limits: Limits) -> Judgement | None:
         )
     if stuck < limits["stuck_warn"]:
         return None
-    what = (
+    message = (
         f"All weights are trained in {dtype}, without a float32 copy: near {limits['weight_std']:g} its numbers lie"
         f" {n['spacing']:.1e} apart, a step moves a weight by about {n['learning_rate']:.1e}, and"
         f" {units.share(stuck)} of the weights round back to where they were."
     )
-    return failed(what, fix=fix) if stuck >= limits["stuck_fail"] else warned(what, fix=fix)
+    return failed(message, fix=fix) if stuck >= limits["stuck_fail"] else warned(message, fix=fix)
 
 
 def _overflowing(n: dict[str, Any]) -> Judgement | None:
     native = n["stored_dtype"] == "bfloat16"
     if native and n["fp16"]:
-        what = "The weights are stored as bfloat16, and fp16 is true: values beyond 65,504 become infinite."
+        message = "The weights are stored as bfloat16, and fp16 is true: values beyond 65,504 become infinite."
         if n["device_has_bf16"]:
-            return warned(what, "Compute in bf16, as the model was.", {"train.fp16": False, "train.bf16": True})
+            return warned(message, "Compute in bf16, as the model was.", {"train.fp16": False, "train.bf16": True})
         return warned(
-            f"{what} This {n['device']} has no bf16.",
+            f"{message} This {n['device']} has no bf16.",
             "Watch for NaN in the first steps; float32 (fp16: false) is the safe way on this device.",
         )
     if native and n["weights_dtype"] == "float16":

@@ -84,7 +84,7 @@ LIMITS = {
     "fail_below": Limit(
         5,
         "times below the lowest; measured on a Llama of 260 thousand parameters, 20 rows and 50 steps: at a 37th of the"
-        " usual rate the loss falls from 4.94 to 3.48, at the usual one to 0.01",
+        " usual learning rate the loss falls from 4.94 to 3.48, at the usual one to 0.01",
     ),
 }
 
@@ -118,7 +118,7 @@ def measure(run_settings: RunSettings) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     """Beyond what is published: warn. Far beyond: fail."""
     n = m.numbers
-    rate, usual = n["learning_rate"], n["usual"]
+    lr, usual = n["learning_rate"], n["usual"]
     summed = n["loss_reduction"] == "sum" and n["method"] == "full"
     if summed:
         usual = float(f"{usual / limits['sum_usual']:.1e}")
@@ -126,21 +126,21 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     of = _of(n, summed)
     span = f"from {units.lr(float(f'{lowest:.1e}'))} to {units.lr(float(f'{highest:.1e}'))}"
     fix = {"train.learning_rate": usual}
-    if not math.isfinite(rate) or rate <= 0:
-        return failed(f"The learning rate is {rate:g}: no weight changes.", fix=fix)
-    if lowest <= rate <= highest * (1 + 1e-9):
-        return passed(f"{units.lr(rate)} for {of}: published ones go {span}, usual is {units.lr(usual)}.")
-    high = rate > highest
-    times = rate / usual if high else usual / rate
-    what = (
-        f"The learning rate {units.lr(rate)} is {_times(times)} {'above' if high else 'below'} the usual"
+    if not math.isfinite(lr) or lr <= 0:
+        return failed(f"The learning rate is {lr:g}: no weight changes.", fix=fix)
+    if lowest <= lr <= highest * (1 + 1e-9):
+        return passed(f"{units.lr(lr)} for {of}: published ones go {span}, usual is {units.lr(usual)}.")
+    high = lr > highest
+    times = lr / usual if high else usual / lr
+    message = (
+        f"The learning rate {units.lr(lr)} is {_times(times)} {'above' if high else 'below'} the usual"
         f" {units.lr(usual)} for {of}; published ones go {span}."
     )
-    todo = (
+    remedy = (
         f"Write learning_rate: {units.lr(usual)} ({n['source']}{', a quarter of it as the loss is summed' * summed})."
     )
-    far = rate > highest * limits["fail_above"] if high else rate < lowest / limits["fail_below"]
-    return failed(what, todo, fix) if far else warned(what, todo, fix)
+    far = lr > highest * limits["fail_above"] if high else lr < lowest / limits["fail_below"]
+    return failed(message, remedy, fix) if far else warned(message, remedy, fix)
 
 
 def _highest(n: dict[str, Any], limits: Limits) -> float:

@@ -71,8 +71,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     said = [_said(entry, m.numbers["file"]) for entry in renamed]
     more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
     head = "1 key has" if len(said) == 1 else f"{len(said)} keys have"
-    what = f"{head} another name today or none: {'; '.join(said[:SHOWN])}{more}."
-    return warned(what, fix={entry["new"]: entry["value"] for entry in renamed if entry["new"]})
+    message = f"{head} another name today or none: {'; '.join(said[:SHOWN])}{more}."
+    return warned(message, fix={entry["new"]: entry["value"] for entry in renamed if entry["new"]})
 
 
 def _entry(config: Config, one: Renamed) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _entry(config: Config, one: Renamed) -> dict[str, Any]:
 
 
 def _value(config: Config, one: Renamed) -> Any:
-    """What stands under today's name. A path is left as it was written: the configuration holds it made absolute."""
+    """The value under today's name. A path is left as it was written: the configuration holds it made absolute."""
     from sanetune.config.paths import PATHS
 
     if not one.new or one.new in PATHS:

@@ -57,6 +57,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     blocked = [name for name, ready in trackers.items() if not ready]
     if blocked:
         names = " and ".join(blocked)
-        what = f"No login for {names} is found on this machine, and no offline mode is set."
-        return failed(what, fix={"run.trackers": [name for name in trackers if name not in blocked]})
+        message = f"No login for {names} is found on this machine, and no offline mode is set."
+        return failed(message, fix={"run.trackers": [name for name in trackers if name not in blocked]})
     return passed("Ready: " + "; ".join(f"{name} ({ready})" for name, ready in trackers.items()) + ".")

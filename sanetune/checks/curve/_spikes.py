@@ -22,7 +22,7 @@ REACH = 8
 """Neighbours on each side."""
 SOON, UNMOVED = 5, 1.1
 """Steps after a spike within which a fixed batch would show its harm, and how much of a rise is none."""
-LOOK_TIMES, LOOK_LEAST = 1.25, 0.15
+FIXED_TIMES, FIXED_LEAST = 1.25, 0.15
 """For a fixed batch, which has no noise of batches: times the neighbours, and nats."""
 
 
@@ -71,23 +71,23 @@ def _spike(points: Sequence[Point], run: list[int], norms: Sequence[float | None
     )
 
 
-def in_looks(looks: Sequence[Evaluation]) -> list[Spike]:
+def in_evaluations(evaluations: Sequence[Evaluation]) -> list[Spike]:
     """Evaluations of a fixed batch that exceed both neighbours."""
-    losses = [look.loss for look in looks]
+    losses = [evaluation.loss for evaluation in evaluations]
     found = []
     for place in range(2, len(losses) - 2):
         sides = statistics.median(losses[place - 2 : place]), statistics.median(losses[place + 1 : place + 3])
         around = max(sides)
-        if losses[place] >= LOOK_TIMES * around and losses[place] - around >= LOOK_LEAST:
-            found.append(Spike(looks[place].step, losses[place], around, 1, True))
+        if losses[place] >= FIXED_TIMES * around and losses[place] - around >= FIXED_LEAST:
+            found.append(Spike(evaluations[place].step, losses[place], around, 1, True))
     return found
 
 
-def harmless(spike: Spike, looks: Sequence[Evaluation]) -> bool:
+def harmless(spike: Spike, evaluations: Sequence[Evaluation]) -> bool:
     """Whether it was one hard batch: its loss and its gradient are high, and evaluations of a fixed batch soon after
     it are not above the one before. Without such looks nobody knows."""
-    before = [look.loss for look in looks if look.step < spike.step]
-    after = [look.loss for look in looks if spike.step <= look.step <= spike.step + SOON]
+    before = [evaluation.loss for evaluation in evaluations if evaluation.step < spike.step]
+    after = [evaluation.loss for evaluation in evaluations if spike.step <= evaluation.step <= spike.step + SOON]
     return spike.length == 1 and bool(before and after) and max(after) < UNMOVED * before[-1]
 
 

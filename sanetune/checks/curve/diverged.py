@@ -98,20 +98,20 @@ def _fell(trained: Change | None) -> bool:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     by_batches = n["source"] == TRAINING
-    what = f"by {n['source']} the loss goes from {n['start']:.3f} to {n['end']:.3f} at step {n['end_step']:,}"
+    message = f"by {n['source']} the loss goes from {n['start']:.3f} to {n['end']:.3f} at step {n['end_step']:,}"
     fell = not by_batches and n["training_fell"]
     clear = n["sure"] >= limits["training_sure" if by_batches else "sure"] and n["rise"] >= limits["least"] and not fell
     share = limits["training_rise" if by_batches else "rise"]
-    fix = fixes.lower_rate(n["planned_rate"], 10 if n["share"] >= 0.5 else 3)
+    fix = fixes.lower_lr(n["planned_rate"], 10 if n["share"] >= 0.5 else 3)
     if clear and n["share"] >= share:
-        return failed(f"{what}, {units.share(n['share'])} above its start", fix=fix)
-    held_alone = n["lowest_source"] != TRAINING and n["training_fell_later"]
+        return failed(f"{message}, {units.share(n['share'])} above its start", fix=fix)
+    validation_alone = n["lowest_source"] != TRAINING and n["training_fell_later"]
     way = n["start"] - n["lowest"]
-    lost = n["lost"] >= max(limits["lost"] * way, limits["lost_share"] * n["lowest"], limits["least"])
-    lost &= n["lost_sure"] >= limits["training_sure" if n["lowest_source"] == TRAINING else "sure"]
-    if lost and not held_alone:
+    dropped = n["lost"] >= max(limits["lost"] * way, limits["lost_share"] * n["lowest"], limits["least"])
+    dropped &= n["lost_sure"] >= limits["training_sure" if n["lowest_source"] == TRAINING else "sure"]
+    if dropped and not validation_alone:
         came = f"by {n['lowest_source']} the loss had come down to {n['lowest']:.3f} at step {n['lowest_step']:,}"
         return failed(f"{came} and ends at {n['lowest'] + n['lost']:.3f}", fix=fix)
     if clear and n["share"] >= limits["training_rise_warn" if by_batches else "rise_warn"]:
-        return warned(f"{what}, {units.share(n['share'])} above its start", fix=fix)
-    return passed(what)
+        return warned(f"{message}, {units.share(n['share'])} above its start", fix=fix)
+    return passed(message)

@@ -53,23 +53,23 @@ LIMITS = {
 
 def measure(curve: Curve) -> Measurement:
     losses = [(point.step, point.loss) for point in curve.points]
-    looks = [(look.step, look.loss) for look in (*curve.validation, *curve.fixed_batch)]
+    evaluations = [(evaluation.step, evaluation.loss) for evaluation in (*curve.validation, *curve.fixed_batch)]
     norms = [(point.step, point.grad_norm) for point in curve.points if point.grad_norm is not None]
-    if not losses and not looks:
+    if not losses and not evaluations:
         raise NotApplicableError("no loss was logged")
     bad = [step for step, loss in losses if not is_number(loss)]
-    bad_looks = sorted(step for step, loss in looks if not is_number(loss))
+    bad_evaluations = sorted(step for step, loss in evaluations if not is_number(loss))
     bad_norms = [step for step, norm in norms if not math.isfinite(norm)]
     last_third = norms[-max(1, len(norms) // 3) :] if len(norms) >= 3 else []
     return Measurement(
         {
             "points": len(losses),
-            "looks": len(looks),
+            "looks": len(evaluations),
             "norms": len(norms),
             "bad_losses": len(bad),
-            "bad_looks": len(bad_looks),
+            "bad_looks": len(bad_evaluations),
             "bad_norms": len(bad_norms),
-            "first_step": min([*bad, *bad_looks], default=None),
+            "first_step": min([*bad, *bad_evaluations], default=None),
             "first_norm_step": min(bad_norms, default=None),
             "at_the_end": bool(losses and not is_number(losses[-1][1])),
             "bad_norms_late": sum(not math.isfinite(norm) for _, norm in last_third) / max(1, len(last_third)),
@@ -79,23 +79,27 @@ def measure(curve: Curve) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    looked = f"{units.many(n['points'], 'training loss', 'training losses')} and {units.many(n['looks'], 'look')}"
+    scope = f"{units.many(n['points'], 'training loss', 'training losses')} and {units.many(n['looks'], 'evaluation')}"
     if n["bad_looks"] or n["bad_losses"]:
-        what = (
+        message = (
             f"{n['bad_losses']:,} of {units.many(n['points'], 'training loss', 'training losses')} and"
-            f" {n['bad_looks']:,} of {units.many(n['looks'], 'look')} at held-out rows are NaN or infinite, the first"
+            f" {n['bad_looks']:,} of {units.many(n['looks'], 'evaluation')} are NaN or infinite, the first"
             f" at step {n['first_step']:,}"
         )
         lasting = n["at_the_end"] or n["bad_losses"] > limits["loss_share"] * n["points"]
-        return failed(what) if n["bad_looks"] or lasting else warned(f"{what}; the losses after it are numbers again")
+        return (
+            failed(message)
+            if n["bad_looks"] or lasting
+            else warned(f"{message}; the losses after it are numbers again")
+        )
     if n["bad_norms"]:
-        what = (
+        message = (
             f"{n['bad_norms']:,} of {units.many(n['norms'], 'gradient norm')} are NaN or infinite, the first at step"
             f" {n['first_norm_step']:,}, though no logged loss is"
         )
         if n["bad_norms_late"] > limits["norm_fail_share"]:
-            return failed(what)
+            return failed(message)
         if n["bad_norms"] >= limits["norms"] and n["bad_norms"] > limits["norm_share"] * n["norms"]:
-            return warned(what)
-        return passed(f"{what}; so few do no harm")
-    return passed(f"{looked} at held-out rows are numbers, and so are {units.many(n['norms'], 'gradient norm')}")
+            return warned(message)
+        return passed(f"{message}; so few do no harm")
+    return passed(f"{scope} at held-out rows are numbers, and so are {units.many(n['norms'], 'gradient norm')}")

@@ -106,9 +106,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         grown = n["weights_late"] >= limits["late"]
         grows |= grown and n["weights_times"] >= limits["weights_warn"]
         fails |= n["weights_times"] >= limits["weights_fail"]
-    what = f"{' and '.join(said)} in {units.many(n['steps'], 'step')}"
+    message = f"{' and '.join(said)} in {units.many(n['steps'], 'step')}"
     if not grows and not fails:
-        return passed(what)
+        return passed(message)
     clipped = n["clipped_at"] is None or 0 < n["clipped_at"] <= 1
-    fix = fixes.lower_rate(n["planned_rate"], 10 if fails else 3) if clipped else {"train.max_grad_norm": 1.0}
-    return failed(what, fix=fix) if fails else warned(what, fix=fix)
+    fix = fixes.lower_lr(n["planned_rate"], 10 if fails else 3) if clipped else {"train.max_grad_norm": 1.0}
+    return failed(message, fix=fix) if fails else warned(message, fix=fix)

@@ -55,9 +55,9 @@ FEWEST = 8
 
 def measure(curve: Curve) -> Measurement:
     probe = finite(curve.fixed_batch)
-    after = [look for look in probe if look.step >= peak_step(curve)]
+    after = [evaluation for evaluation in probe if evaluation.step >= peak_step(curve)]
     if len(after) >= FEWEST:
-        return Measurement({"planned_rate": curve.planned_lr, **_of_looks(probe[0], after)})
+        return Measurement({"planned_rate": curve.planned_lr, **_of_evaluations(probe[0], after)})
     points = points_of(curve)
     if len(points) < 3 * FEWEST:
         raise NotApplicableError(
@@ -66,8 +66,8 @@ def measure(curve: Curve) -> Measurement:
     return Measurement({"planned_rate": curve.planned_lr, **_of_points(points, curve)})
 
 
-def _of_looks(first: Evaluation, after: list[Evaluation]) -> dict[str, object]:
-    losses = [look.loss for look in after]
+def _of_evaluations(first: Evaluation, after: list[Evaluation]) -> dict[str, object]:
+    losses = [evaluation.loss for evaluation in after]
     lowest = min(losses)
     height = max(HEIGHT * lowest, OF_FALL * (max(first.loss, losses[0]) - lowest), LEAST)
     found = swings(losses, height)
@@ -104,21 +104,21 @@ def _of_points(points: list[Point], curve: Curve) -> dict[str, object]:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     if n["source"] == "points":
-        what = (
+        message = (
             f"training losses scatter by {units.share(n['scatter'])} of their level about their trend, which goes from"
             f" {n['start']:.2f} to {n['end']:.2f}"
         )
         if n["scatter"] > limits["scatter"] and n["fall"] < 1:
-            todo = "Batches alone do not show it: evaluate a fixed batch of validation rows, or use larger batches."
-            return warned(what, todo)
-        return passed(what)
-    what = (
+            remedy = "Batches alone do not show it: evaluate a fixed batch of validation rows, or use larger batches."
+            return warned(message, remedy)
+        return passed(message)
+    message = (
         f"in {n['looks']:,} evaluations of a fixed batch the loss rose {units.many(n['swings'], 'time')} by"
         f" {n['height']:.2f} or more"
     )
     if n["swings"] < limits["warn"]:
-        return passed(what)
-    what = f"{what}, at most by {n['highest']:.2f}; it began at {n['start']:.2f} and ends at {n['end']:.2f}"
+        return passed(message)
+    message = f"{message}, at most by {n['highest']:.2f}; it began at {n['start']:.2f} and ends at {n['end']:.2f}"
     hot = n["swings"] >= limits["fail"]
-    fix = fixes.lower_rate(n["planned_rate"], 10 if hot and n["end"] > 0.8 * n["start"] else 3)
-    return failed(what, fix=fix) if hot else warned(what, fix=fix)
+    fix = fixes.lower_lr(n["planned_rate"], 10 if hot and n["end"] > 0.8 * n["start"] else 3)
+    return failed(message, fix=fix) if hot else warned(message, fix=fix)

@@ -61,15 +61,15 @@ it better."""
 
 
 def measure(curve: Curve) -> Measurement:
-    held = finite(curve.validation)
+    validation = finite(curve.validation)
     change = since_lowest(curve)
-    if len(held) < 2 or change is None or change.source != HELD_OUT:
+    if len(validation) < 2 or change is None or change.source != HELD_OUT:
         raise NotApplicableError("the validation rows were evaluated fewer than two times")
     error = change.std_error if change.exact else max(change.std_error, JUMP * 2**0.5 * change.before)
     trained = training(curve, since=change.steps[0])
     return Measurement(
         {
-            "looks": len(held),
+            "looks": len(validation),
             "lowest": change.before,
             "lowest_step": change.steps[0],
             "end": change.after,
@@ -87,26 +87,26 @@ def measure(curve: Curve) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    what = (
+    message = (
         f"the held-out loss is lowest at step {n['lowest_step']:,} ({n['lowest']:.3f} in"
-        f" {units.many(n['looks'], 'look')}) and {n['end']:.3f} at step {n['end_step']:,}"
+        f" {units.many(n['looks'], 'evaluation')}) and {n['end']:.3f} at step {n['end_step']:,}"
     )
     if n["sure"] < limits["sure"] or n["rise"] < limits["warn"]:
-        return passed(what)
+        return passed(message)
     if n["training_rose"]:
-        return passed(f"{what}; the training loss rises with it, which is another fault (curve-diverged)")
-    what = f"{what}, {units.share(n['rise'])} higher"
+        return passed(f"{message}; the training loss rises with it, which is another fault (curve-diverged)")
+    message = f"{message}, {units.share(n['rise'])} higher"
     if n["training_after"] is not None:
-        what += f"; training goes from {n['training_before']:.3f} to {n['training_after']:.3f} meanwhile"
+        message += f"; training goes from {n['training_before']:.3f} to {n['training_after']:.3f} meanwhile"
     fix = _fix(n)
-    return failed(what, fix=fix) if n["rise"] >= limits["fail"] else warned(what, fix=fix)
+    return failed(message, fix=fix) if n["rise"] >= limits["fail"] else warned(message, fix=fix)
 
 
 def _fix(n: dict[str, Any]) -> dict[str, Any]:
     """The checkpoint at the minimum, and as many epochs as lead to it where that is known; a lower learning rate where
     the first step was already one too many."""
     if n["lowest_step"] == 0:
-        return fixes.lower_rate(n["planned_rate"], 3)
+        return fixes.lower_lr(n["planned_rate"], 3)
     fix: dict[str, Any] = {"train.load_best_model_at_end": True}
     if n["steps_per_epoch"] and 0 < n["steps_per_epoch"] < math.inf:
         fix["train.num_train_epochs"] = float(f"{n['lowest_step'] / n['steps_per_epoch']:.2g}")

@@ -74,19 +74,19 @@ def measure(curve: Curve) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    what = f"by {n['source']} the loss goes from {n['start']:.3f} to {n['end']:.3f} ({units.share(abs(n['fall']))}"
-    what += f" {'less' if n['fall'] >= 0 else 'more'})"
+    message = f"by {n['source']} the loss goes from {n['start']:.3f} to {n['end']:.3f} ({units.share(abs(n['fall']))}"
+    message += f" {'less' if n['fall'] >= 0 else 'more'})"
     if n["steps"] < limits["fewest_steps"]:
         if n["fall"] - limits["sure"] * n["error"] > limits["warn"]:
-            return passed(what)
+            return passed(message)
         raise NotApplicableError(f"{units.many(max(0, n['steps']), 'step')} after warm-up are too few to tell")
     if n["exact"]:
         most = n["fall"] + limits["sure"] * n["error"]
         if n["training_fell"] or n["fall"] < -limits["warn"] or most >= limits["warn"]:
-            return passed(what)
-        what = f"{what} after {n['steps']:,} steps"
-        return failed(what) if most < limits["fail"] else warned(what)
-    return warned(f"{what} after {n['steps']:,} steps") if _flat(n, limits) else passed(what)
+            return passed(message)
+        message = f"{message} after {n['steps']:,} steps"
+        return failed(message) if most < limits["fail"] else warned(message)
+    return warned(f"{message} after {n['steps']:,} steps") if _flat(n, limits) else passed(message)
 
 
 def _flat(n: dict[str, Any], limits: Limits) -> bool:

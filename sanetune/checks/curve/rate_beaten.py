@@ -160,7 +160,7 @@ def _reaches(measured: float | None, limit: float) -> bool:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     losses = ", ".join(f"{one['loss']:.3f} at {units.lr(one['rate'])}" for one in n["losses"])
-    what = (
+    message = (
         f"After {n['steps']} steps from the same start the loss on {units.many(n['rows'], 'held-out row')} is {losses}"
     )
     sure = _reaches(n["errors"], limits["errors"])
@@ -168,21 +168,21 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     proposed = _proposed(n, limits) if n["best"] != n["planned"] else n["planned"]
     fix = {"train.learning_rate": float(f"{proposed:.1e}")}
     if not n["finite"]:
-        return failed(f"{what}: at the planned {units.lr(n['planned'])} it is no number any more", fix=fix)
+        return failed(f"{message}: at the planned {units.lr(n['planned'])} it is no number any more", fix=fix)
     if n["best"] < n["planned"] and sure and n["gain"] >= limits["hot_warn"]:
-        text = f"{what}: the planned {units.lr(n['planned'])} is too high by {gain}"
+        text = f"{message}: the planned {units.lr(n['planned'])} is too high by {gain}"
         return failed(text, fix=fix) if n["gain"] >= limits["hot_fail"] else warned(text, fix=fix)
     if n["learnt_errors"] is not None and n["learnt_errors"] <= -limits["errors"]:
-        text = f"{what}: the planned {units.lr(n['planned'])} leaves it above the base's {n['start_loss']:.3f}"
+        text = f"{message}: the planned {units.lr(n['planned'])} leaves it above the base's {n['start_loss']:.3f}"
         return failed(text, fix=fix if n["best"] != n["planned"] else {})
     behind = _reaches(n["behind"], limits["cold_gain"]) and _reaches(n["behind_errors"], limits["errors"])
     if n["best"] > n["planned"] and sure and behind and n["reach"] < limits["reach_warn"]:
         text = (
-            f"{what}: {units.lr(n['best'])} is better than the planned {units.lr(n['planned'])} by {gain}; the"
+            f"{message}: {units.lr(n['best'])} is better than the planned {units.lr(n['planned'])} by {gain}; the"
             f" trial's {n['trial_steps']:,} steps do not get there ({n['trial_loss']:.3f}), and all"
-            f" {n['total_steps']:,} steps of the run, times their rate, come to {n['reach']:.2g} of that branch's"
+            f" {n['total_steps']:,} steps of the run, times their lr, come to {n['reach']:.2g} of that run's"
         )
         return failed(text, fix=fix) if n["reach"] < limits["reach_fail"] else warned(text, fix=fix)
     if n["best"] == n["planned"]:
-        return passed(f"{what}: none is better than the planned {units.lr(n['planned'])}")
-    return passed(f"{what}: none is so much better than the planned {units.lr(n['planned'])} that it would count")
+        return passed(f"{message}: none is better than the planned {units.lr(n['planned'])}")
+    return passed(f"{message}: none is so much better than the planned {units.lr(n['planned'])} that it would count")

@@ -52,26 +52,26 @@ ALLOWED = 2
 
 
 def measure(curve: Curve) -> Measurement:
-    rates = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
-    if not rates:
+    lrs = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
+    if not lrs:
         if curve.planned_lr is None or not math.isfinite(curve.planned_lr):
             raise NotApplicableError("no learning rate was logged")
-        rates = [(0, curve.planned_lr)]
-    runs = [(zero, len(list(some))) for zero, some in groupby(rate == 0 for _, rate in rates)]
+        lrs = [(0, curve.planned_lr)]
+    runs = [(zero, len(list(some))) for zero, some in groupby(lr == 0 for _, lr in lrs)]
     leading = runs[0][1] if runs[0][0] else 0
     trailing = runs[-1][1] if runs[-1][0] and len(runs) > 1 else 0
     zeros = sum(count for zero, count in runs if zero)
     allowed = (min(ALLOWED, leading) + (min(ALLOWED, trailing) if complete(curve) else 0)) if len(runs) > 1 else 0
     return Measurement(
         {
-            "rates": len(rates),
+            "rates": len(lrs),
             "zeros": zeros,
             "leading": leading,
             "trailing": trailing,
             "unexpected": zeros - allowed,
-            "share": (zeros - allowed) / len(rates),
+            "share": (zeros - allowed) / len(lrs),
             "planned": curve.planned_lr,
-            "highest": max(rate for _, rate in rates),
+            "highest": max(lr for _, lr in lrs),
         }
     )
 
@@ -84,7 +84,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             return passed("the only logged learning rate is 0, that of a first step")
         return failed(f"the learning rate is 0 in all of {units.many(n['rates'], 'logged step')}")
     where = f"{n['leading']:,} at the start, {n['trailing']:,} at the end"
-    what = f"the learning rate is 0 in {n['zeros']:,} of {units.many(n['rates'], 'logged step')} ({where})"
+    message = f"the learning rate is 0 in {n['zeros']:,} of {units.many(n['rates'], 'logged step')} ({where})"
     if n["unexpected"] > 1 and n["share"] >= limits["warn"]:
-        return failed(what) if n["share"] >= limits["fail"] else warned(what)
-    return passed(f"{what}; the highest is {units.lr(n['highest'])}")
+        return failed(message) if n["share"] >= limits["fail"] else warned(message)
+    return passed(f"{message}; the highest is {units.lr(n['highest'])}")

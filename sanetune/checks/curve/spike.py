@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.checks.curve._spikes import Spike, harmless, in_looks, in_points, norm_spikes
+from sanetune.checks.curve._spikes import Spike, harmless, in_evaluations, in_points, norm_spikes
 from sanetune.curves.changes import finite, last_step, points_of
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -57,10 +57,10 @@ def measure(curve: Curve) -> Measurement:
     points, probe = points_of(curve), finite(curve.fixed_batch)
     if len(points) < 8 and len(probe) < 5:
         raise NotApplicableError("too few losses were logged to have neighbours")
-    found = [*in_points(points), *in_looks(probe)]
+    found = [*in_points(points), *in_evaluations(probe)]
     borne = [spike for spike in found if spike.borne_out and not harmless(spike, probe)]
     odd = [spike for spike in found if spike not in borne]
-    hump = max(probe, key=lambda look: look.loss) if len(probe) >= 5 else None
+    hump = max(probe, key=lambda evaluation: evaluation.loss) if len(probe) >= 5 else None
     return Measurement(
         {
             "points": len(points),
@@ -68,7 +68,7 @@ def measure(curve: Curve) -> Measurement:
             "spikes": len(borne),
             "odd_batches": len(odd),
             "norm_spikes": norm_spikes(points, curve),
-            "worst": _told(borne),
+            "worst": _shown(borne),
             "hump": (hump.loss - probe[0].loss) if hump else 0.0,
             "hump_share": (hump.loss / probe[0].loss - 1) if hump and probe[0].loss > 0 else 0.0,
             "hump_step": hump.step if hump else None,
@@ -83,7 +83,7 @@ def measure(curve: Curve) -> Measurement:
     )
 
 
-def _told(spikes: list[Spike]) -> dict[str, Any] | None:
+def _shown(spikes: list[Spike]) -> dict[str, Any] | None:
     if not spikes:
         return None
     worst = max(spikes, key=lambda spike: spike.height / max(spike.around, 1e-9))
@@ -93,26 +93,26 @@ def _told(spikes: list[Spike]) -> dict[str, Any] | None:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     if n["came_back"] and n["hump_share"] >= limits["hump"] and n["hump"] >= limits["hump_least"]:
-        what = (
+        message = (
             f"the loss on a fixed batch rises from {n['start']:.2f} to {n['start'] + n['hump']:.2f} at step"
             f" {n['hump_step']:,} before it comes back"
         )
-        return warned(what, fix=fixes.lower_rate(n["planned_rate"], 3))
+        return warned(message, fix=fixes.lower_lr(n["planned_rate"], 3))
     if n["spikes"] >= limits["spikes"]:
         worst = n["worst"]
-        what = (
+        message = (
             f"the loss has {units.many(n['spikes'], 'spike')}, the worst at step {worst['step']:,}: {worst['loss']:.2f}"
             f" among {worst['around']:.2f}"
         )
-        return warned(what, fix=_fix(n))
+        return warned(message, fix=_fix(n))
     notes = []
     if n["odd_batches"]:
         notes.append(f"{units.many(n['odd_batches'], 'odd batch', 'odd batches')} that nothing else bears out")
     if n["norm_spikes"]:
         notes.append(f"{units.many(n['norm_spikes'], 'large gradient')} that did no harm")
     said = f" ({', '.join(notes)})" if notes else ""
-    looked = f"{units.many(n['points'], 'training loss', 'training losses')} and {units.many(n['looks'], 'look')}"
-    return passed(f"no spike in {looked} at a fixed batch{said}")
+    scope = f"{units.many(n['points'], 'training loss', 'training losses')} and {units.many(n['looks'], 'evaluation')}"
+    return passed(f"no spike in {scope} at a fixed batch{said}")
 
 
 def _fix(n: dict[str, Any]) -> dict[str, Any]:
@@ -121,4 +121,4 @@ def _fix(n: dict[str, Any]) -> dict[str, Any]:
         return {"train.max_grad_norm": 1.0}
     if n["early"] and n["warmup_steps"] is not None and n["warmup_steps"] < 0.05 * n["steps"]:
         return {"train.warmup_steps": 0.1}
-    return fixes.lower_rate(n["planned_rate"], 3)
+    return fixes.lower_lr(n["planned_rate"], 3)

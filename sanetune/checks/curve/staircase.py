@@ -82,14 +82,14 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         for one in n["boundaries"]
         if one["drop"] >= limits["drop"] and one["sure"] >= limits["sure"] and one["inside"] <= limits["inside"]
     ]
-    looked = units.many(len(n["boundaries"]), "boundary", "boundaries")
+    scope = units.many(len(n["boundaries"]), "boundary", "boundaries")
     if len(steps) < limits["boundaries"]:
-        return passed(f"the training loss drops clearly at {len(steps)} of {looked} of epochs")
+        return passed(f"the training loss drops clearly at {len(steps)} of {scope} of epochs")
     worst = max(steps, key=lambda one: one["drop"])
-    what = (
-        f"the training loss drops at {len(steps)} of {looked} of epochs and hardly between them: after epoch"
+    message = (
+        f"the training loss drops at {len(steps)} of {scope} of epochs and hardly between them: after epoch"
         f" {worst['epoch']} from {worst['before']:.3f} to {worst['after']:.3f}"
     )
     if n["held_out_holds"]:
-        return passed(f"{what}; the held-out loss is at its minimum all the same")
-    return warned(what)
+        return passed(f"{message}; the held-out loss is at its minimum all the same")
+    return warned(message)

@@ -55,20 +55,23 @@ SMALLEST, LARGEST = 32_000, 262_144
 
 def measure(curve: Curve) -> Measurement:
     early = max(1, START_SHARE * last_step(curve))
-    looks = [
-        look for series in (curve.validation, curve.fixed_batch) for look in finite(series)[:1] if look.step <= early
+    evaluations = [
+        evaluation
+        for series in (curve.validation, curve.fixed_batch)
+        for evaluation in finite(series)[:1]
+        if evaluation.step <= early
     ]
     points = points_of(curve)
-    if not looks and not points:
+    if not evaluations and not points:
         raise NotApplicableError("no loss was logged")
     # The first record of a log may be a mean over many steps: at most too low, which is the careful side.
-    loss, step = (looks[0].loss, looks[0].step) if looks else (points[0].loss, points[0].step)
+    loss, step = (evaluations[0].loss, evaluations[0].step) if evaluations else (points[0].loss, points[0].step)
     known = curve.vocab_size
     return Measurement(
         {
             "loss": loss,
             "step": step,
-            "looked": bool(looks),
+            "looked": bool(evaluations),
             "vocabulary": known,
             "guessing": math.log(known or SMALLEST),
             "guessing_most": math.log(known or LARGEST),
@@ -78,10 +81,12 @@ def measure(curve: Curve) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    what = f"the first loss is {n['loss']:.2f} ({'before training' if n['looked'] else 'logged at'} step {n['step']:,})"
+    message = (
+        f"the first loss is {n['loss']:.2f} ({'before training' if n['looked'] else 'logged at'} step {n['step']:,})"
+    )
     among = f"among {n['vocabulary']:,} tokens" if n["vocabulary"] else f"among {SMALLEST:,} to {LARGEST:,} tokens"
     costs = f"{n['guessing']:.2f}" + ("" if n["vocabulary"] else f" to {n['guessing_most']:.2f}")
-    what = f"{what}; guessing {among} costs {costs}"
+    message = f"{message}; guessing {among} costs {costs}"
     if n["loss"] >= limits["fail"] * n["guessing_most"]:
-        return failed(what)
-    return warned(what) if n["loss"] >= limits["warn"] * n["guessing"] else passed(what)
+        return failed(message)
+    return warned(message) if n["loss"] >= limits["warn"] * n["guessing"] else passed(message)

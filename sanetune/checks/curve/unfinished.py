@@ -51,10 +51,10 @@ FEWEST = 16
 def measure(curve: Curve) -> Measurement:
     if not complete(curve):
         raise NotApplicableError("these are the first steps of a longer run")
-    held, end = finite(curve.validation), max(1, last_step(curve))
-    late = [look for look in held if look.step >= 0.5 * end]
+    validation, end = finite(curve.validation), max(1, last_step(curve))
+    late = [evaluation for evaluation in validation if evaluation.step >= 0.5 * end]
     if len(late) >= 2:
-        change = between(late[-2], late[-1], HELD_OUT, max(scatter_of(held), 0.01 * late[-1].loss))
+        change = between(late[-2], late[-1], HELD_OUT, max(scatter_of(validation), 0.01 * late[-1].loss))
         share = (change.steps[1] - change.steps[0]) / end
         scale = min(1.0, 0.125 / share) if share > 0 else 0.0
         fall = -change.relative * scale
@@ -74,9 +74,9 @@ def measure(curve: Curve) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     way = "falls" if n["fall"] >= 0 else "rises"
-    what = (
+    message = (
         f"by {n['source']} the loss {way} by {units.share(abs(n['fall']))} in the last"
         f" eighth of {n['end_step']:,} steps, to {n['end']:.3f}"
     )
     limit = limits["held" if n["source"] == HELD_OUT else "training"]
-    return warned(what) if n["fall"] >= limit and n["sure"] >= limits["sure"] else passed(what)
+    return warned(message) if n["fall"] >= limit and n["sure"] >= limits["sure"] else passed(message)

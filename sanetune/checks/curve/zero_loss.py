@@ -56,21 +56,21 @@ NEIGHBOURS = 5
 
 
 def measure(curve: Curve) -> Measurement:
-    points, looks = points_of(curve), finite(curve.validation)
-    if not points and not looks:
+    points, evaluations = points_of(curve), finite(curve.validation)
+    if not points and not evaluations:
         raise NotApplicableError("no loss was logged")
     norms = [point for point in points if point.grad_norm is not None]
     zero_norms = sum(point.grad_norm == 0 for point in norms)
     zeros = _out_of_nowhere(points)
-    zero_looks = _out_of_nowhere(looks)
+    zero_evaluations = _out_of_nowhere(evaluations)
     return Measurement(
         {
             "points": len(points),
             "zeros": len(zeros),
             "first_step": zeros[0] if zeros else None,
             "zero_at_the_end": bool(points and zeros and zeros[-1] == points[-1].step),
-            "looks": len(looks),
-            "zero_looks": len(zero_looks),
+            "looks": len(evaluations),
+            "zero_looks": len(zero_evaluations),
             "norms": len(norms),
             "zero_norms": zero_norms,
             # Some programs log a gradient norm of 0 because they do not take it.
@@ -106,15 +106,15 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     points = units.many(n["points"], "training loss", "training losses")
     if n["zero_looks"]:
         return failed(
-            f"{n['zero_looks']:,} of {units.many(n['looks'], 'look')} at the held-out rows gave a loss of exactly 0"
+            f"{n['zero_looks']:,} of {units.many(n['looks'], 'evaluation')} of validation rows gave a loss of exactly 0"
         )
     if n["zeros"]:
-        what = f"{n['zeros']:,} of {points} are exactly 0, the first at step {n['first_step']:,}"
+        message = f"{n['zeros']:,} of {points} are exactly 0, the first at step {n['first_step']:,}"
         many = n["zeros"] > max(1, limits["share"] * n["points"]) or n["zeros"] == n["points"]
-        return failed(what) if many else warned(what)
+        return failed(message) if many else warned(message)
     if n["zero_norms"] and not n["norms_untaken"]:
-        what = f"{n['zero_norms']:,} of {units.many(n['norms'], 'gradient norm')} are exactly 0"
-        return failed(what) if n["zero_norms"] > max(1, limits["share"] * n["norms"]) else warned(what)
+        message = f"{n['zero_norms']:,} of {units.many(n['norms'], 'gradient norm')} are exactly 0"
+        return failed(message) if n["zero_norms"] > max(1, limits["share"] * n["norms"]) else warned(message)
     untaken = "; gradient norms are logged as 0 throughout, though the loss falls" if n["norms_untaken"] else ""
-    looks = f" and {units.many(n['looks'], 'look')} at the held-out rows" if n["looks"] else ""
-    return passed(f"none of {points}{looks} is 0 out of nowhere{untaken}")
+    evaluations = f" and {units.many(n['looks'], 'evaluation')} of validation rows" if n["looks"] else ""
+    return passed(f"none of {points}{evaluations} is 0 out of nowhere{untaken}")

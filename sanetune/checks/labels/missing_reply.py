@@ -54,10 +54,10 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
-    missing, learnt = measured.numbers["missing"], measured.numbers["learnt"]
+    missing, in_loss = measured.numbers["missing"], measured.numbers["learnt"]
     if missing <= limits["tokens"]:
-        return passed(f"all {units.many(learnt, 'token')} of the answers are in the loss")
-    whole = missing + learnt
+        return passed(f"all {units.many(in_loss, 'token')} of the answers are in the loss")
+    whole = missing + in_loss
     return failed(
         f"{units.many(missing, 'token')} of {whole:,} in the answers are masked ({units.share(missing / whole)})"
     )

@@ -61,6 +61,6 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     where = ", ".join(
         f"{one['blank']:,} in {split}" for split, one in measured.numbers["splits"].items() if one["blank"]
     )
-    what = f"{blank:,} of {units.many(documents, 'document')} have only masked labels ({where})"
+    message = f"{blank:,} of {units.many(documents, 'document')} have only masked labels ({where})"
     held_out = measured.numbers["splits"].get("validation", {"blank": 0})["blank"]
-    return failed(what) if blank > limits["share"] * documents or held_out else warned(what)
+    return failed(message) if blank > limits["share"] * documents or held_out else warned(message)

@@ -62,20 +62,20 @@ LIMITS = {"tokens": Limit(0, "the configuration puts none of them into the loss"
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     if run_settings.data.loss_on == "all":
         raise NotApplicableError("every token is in the loss (data.loss_on: all)")
-    learnt = {role: sum(side.loss_tokens_by[role] for side in batch_stats.splits) for role in PROMPT}
+    in_loss = {role: sum(side.loss_tokens_by[role] for side in batch_stats.splits) for role in PROMPT}
     masked = {role: sum(side.masked_tokens_by[role] for side in batch_stats.splits) for role in PROMPT}
-    numbers = {"learnt": learnt, "masked": masked, "loss_tokens": batch_stats.total("loss_tokens")}
+    numbers = {"learnt": in_loss, "masked": masked, "loss_tokens": batch_stats.total("loss_tokens")}
     return Measurement(numbers, batch_stats.seen("on_prompt"))
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
-    learnt, masked = measured.numbers["learnt"], measured.numbers["masked"]
-    total = sum(learnt.values())
+    in_loss, masked = measured.numbers["learnt"], measured.numbers["masked"]
+    total = sum(in_loss.values())
     if total <= limits["tokens"]:
         return passed(
             f"none of {units.many(sum(masked.values()), 'token')} of user, system and tool turns is in the loss"
         )
-    listed = ", ".join(f"{role} {count:,} of {count + masked[role]:,}" for role, count in learnt.items() if count)
+    listed = ", ".join(f"{role} {count:,} of {count + masked[role]:,}" for role, count in in_loss.items() if count)
     share = total / max(1, measured.numbers["loss_tokens"])
     return failed(
         f"{units.many(total, 'token')} of prompts are in the loss ({listed}): {units.share(share)} of the loss",

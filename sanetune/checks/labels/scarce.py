@@ -64,8 +64,8 @@ def measure(batch_stats: BatchStats) -> Measurement:
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     numbers = measured.numbers
-    what = (
+    message = (
         f"{units.share(numbers['share'])} of {units.count(numbers['tokens'])} tokens are in the loss,"
         f" {numbers['per_document']:,.0f} per document"
     )
-    return warned(what) if numbers["share"] < limits["share"] else passed(what)
+    return warned(message) if numbers["share"] < limits["share"] else passed(message)

@@ -48,9 +48,9 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if numbers["changed"] <= limits["tokens"]:
         return passed(f"all {units.many(numbers['learnt'], 'label')} equal the input at their position")
     labels = units.many(numbers["learnt"], "label")
-    what = f"{numbers['changed']:,} of {labels} differ from the input at their position"
+    message = f"{numbers['changed']:,} of {labels} differ from the input at their position"
     if numbers["shifted"]:
-        what += (
+        message += (
             f"; in {numbers['shifted']:,} of {units.many(numbers['documents'], 'document')} they equal a neighbour's"
         )
-    return failed(what)
+    return failed(message)

@@ -70,10 +70,10 @@ def _kept(limit: int | None) -> int:
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
-    what = (
+    message = (
         f"{units.many(n['kept'], 'checkpoint')} of {units.bytes_(n['checkpoint'])} and the model take"
         f" {units.bytes_(n['needed'])} of {units.bytes_(n['free'])} that are free"
     )
     if n["share"] > 1:
-        return failed(what)
-    return warned(what) if n["share"] > limits["warn"] else passed(what)
+        return failed(message)
+    return warned(message) if n["share"] > limits["warn"] else passed(message)

@@ -70,11 +70,11 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
         return failed(
             f"One step on {batch} does not fit into the {units.bytes_(n['total'])} of {n['device']}", fix=less
         )
-    what = (
+    message = (
         f"One step on {batch} takes {units.bytes_(n['peak'])} of {units.bytes_(n['total'])} on {n['device']}"
         f" ({units.share(n['share'])})"
     )
-    return warned(what, fix=less) if n["share"] > limits["warn"] else passed(what)
+    return warned(message, fix=less) if n["share"] > limits["warn"] else passed(message)
 
 
 def _less(n: dict[str, Any]) -> dict[str, Any]:

@@ -108,12 +108,12 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
         touched |= n[f"{name}_high"] > limits["share"] * most
         low, high = word(n[f"{name}_low"]), word(n[f"{name}_high"])
         said.append(f"{word(n[name])} ({low} to {high}) of {word(most)}")
-    what = f"The run will take {' and '.join(said)}, on {units.many(n['devices'], 'device')}"
+    message = f"The run will take {' and '.join(said)}, on {units.many(n['devices'], 'device')}"
     if not touched and not over:
-        return passed(what)
+        return passed(message)
     if over:
-        return failed(f"{what}: more than the budget", _todo(n, limits), _fix(n, limits))
-    return warned(f"{what}: the slow end is beyond the budget", _todo(n, limits), _fix(n, limits))
+        return failed(f"{message}: more than the budget", _remedy(n, limits), _fix(n, limits))
+    return warned(f"{message}: the slow end is beyond the budget", _remedy(n, limits), _fix(n, limits))
 
 
 def _hours(number: float) -> str:
@@ -131,7 +131,7 @@ def _fix(n: dict[str, Any], limits: Limits) -> dict[str, Any]:
     return {"train.max_steps": n["steps_that_fit"]} if n["by_steps"] else {"train.num_train_epochs": _epochs(n)}
 
 
-def _todo(n: dict[str, Any], limits: Limits) -> str:
+def _remedy(n: dict[str, Any], limits: Limits) -> str:
     ways = [
         f"{n['steps_that_fit']:,} of {n['steps']:,} steps fit for certain, which are {_epochs(n):g} of"
         f" {n['epochs']:g} epochs: set {'train.max_steps' if n['by_steps'] else 'train.num_train_epochs'}."

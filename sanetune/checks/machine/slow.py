@@ -82,29 +82,29 @@ def measure(forecast: Forecast, throughput: Throughput) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     """Slow alone is no finding: on a small model the overhead of each step weighs most, which nobody can change."""
     n = measured.numbers
-    reasons, todo, fix = _reasons(n, limits)
-    what = _speed(n)
+    reasons, remedy, fix = _reasons(n, limits)
+    message = _speed(n)
     if not reasons:
-        return passed(f"{what}; nothing that was tried would save {units.share(limits['saves'])} of a step")
-    what += f". Measured: {'; '.join(reasons)}"
+        return passed(f"{message}; nothing that was tried would save {units.share(limits['saves'])} of a step")
+    message += f". Measured: {'; '.join(reasons)}"
     if (n["matmul_share"] or 0.0) >= limits["share"]:
-        return passed(what)
-    return warned(what, todo, fix)
+        return passed(message)
+    return warned(message, remedy, fix)
 
 
 def _speed(n: dict[str, Any]) -> str:
-    what = f"Steps make {n['tokens_per_second']:,.0f} useful tokens per second on {n['device']}"
+    message = f"Steps make {n['tokens_per_second']:,.0f} useful tokens per second on {n['device']}"
     if n["matmul_share"] is not None:
-        what += f", {units.share(n['matmul_share'])} of what it reaches on products of the model's own matrices"
+        message += f", {units.share(n['matmul_share'])} of what it reaches on products of the model's own matrices"
     if n["mfu"] is not None:
-        what += f" and {units.share(n['mfu'])} of its published peak (MFU)"
-    return what
+        message += f" and {units.share(n['mfu'])} of its published peak (MFU)"
+    return message
 
 
 def _reasons(n: dict[str, Any], limits: Limits) -> tuple[list[str], str, dict[str, Any]]:
     """What was measured to take the time, in words; what to do; and the values that do it."""
     reasons: list[str] = []
-    todo: list[str] = []
+    remedy: list[str] = []
     fix: dict[str, Any] = {}
     for one in n["tried"]:
         if one["saves"] < limits["saves"] or not one["sure"]:
@@ -113,12 +113,12 @@ def _reasons(n: dict[str, Any], limits: Limits) -> tuple[list[str], str, dict[st
             f"{one['name']}, without which a pass takes {units.seconds(one['other'])} instead of"
             f" {units.seconds(one['now'])}"
         )
-        todo += [f"Set {key}: {_as_yaml(value)}." for key, value in one["fix"].items()] or [one["todo"]]
+        remedy += [f"Set {key}: {_as_yaml(value)}." for key, value in one["fix"].items()] or [one["todo"]]
         fix |= one["fix"]
     if n["wait_share"] >= limits["saves"]:
         reasons.append(f"{units.share(n['wait_share'])} of each step is spent waiting for the loader")
-        todo.append(f"Raise train.dataloader_num_workers, which is {n['workers']}.")
-    return reasons, " ".join(todo), fix
+        remedy.append(f"Raise train.dataloader_num_workers, which is {n['workers']}.")
+    return reasons, " ".join(remedy), fix
 
 
 def _as_yaml(value: Any) -> str:

@@ -67,8 +67,8 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     limit = limits["rounded"] if n["sixteen_bits"] else limits["exact"]
     few, many = n["tokens"]
-    what = (
+    message = (
         f"The engine's gradient over micro-batches of {few:,} and {many:,} tokens in the loss differs by"
         f" {n['difference']:.2g} (relative) from that of the mean over all of them"
     )
-    return failed(what) if n["difference"] > limit else passed(what)
+    return failed(message) if n["difference"] > limit else passed(message)

@@ -93,7 +93,7 @@ def _witness(reply: RecitedReply) -> Witness:
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
-    what = (
+    message = (
         f"{units.many(n['examples'], 'example')} ({n['loss_tokens']:,} tokens in the loss) go from a loss of"
         f" {n['start_loss']:.3g} to {n['loss']:.3g} in {units.many(n['steps'], 'step')} at {units.lr(n['rate'])}"
     )
@@ -104,33 +104,33 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     )
     if not n["loss"] <= limits["loss"]:
         if n["stuck"] and n["elsewhere"] <= limits["loss"]:
-            return _on_tokens(n, what, limits)
+            return _on_tokens(n, message, limits)
         tried = ", ".join(f"{units.lr(one['rate'])} ({one['loss']:.3g})" for one in n["tries"])
-        return failed(f"{what}, not to {limits['loss']:g}; tried were {tried}{planned}")
+        return failed(f"{message}, not to {limits['loss']:g}; tried were {tried}{planned}")
     if n["same"] is None:
-        return passed(f"{what}{planned}; there is no prompt to ask for them")
+        return passed(f"{message}{planned}; there is no prompt to ask for them")
     back = f"greedy decoding gives {units.share(n['same'])} of {n['asked']} back whole, {units.share(n['ended'])} end"
     if n["same"] < limits["same"]:
-        return failed(f"{what}, but {back}{planned}")
-    return (warned if n["same"] < limits["most"] else passed)(f"{what}; {back}{planned}")
+        return failed(f"{message}, but {back}{planned}")
+    return (warned if n["same"] < limits["most"] else passed)(f"{message}; {back}{planned}")
 
 
-def _on_tokens(n: dict[str, Any], what: str, limits: Limits) -> Judgement:
-    """All but a few tokens are learnt: named, and failed where one of them ends the answers."""
+def _on_tokens(n: dict[str, Any], message: str, limits: Limits) -> Judgement:
+    """All but a few tokens are memorised: they are named, and failed where one of them ends the answers."""
     named = ", ".join(f"{one['token']!r} ({one['count']:,} times, {one['loss']:.2g})" for one in n["stuck"][:6])
     more = f" and {n['stuck_tokens'] - 6:,} more" if n["stuck_tokens"] > 6 else ""
     text = (
-        f"{what}: all that is left of it is on {units.many(n['stuck_tokens'], 'token')} of the vocabulary,"
+        f"{message}: all that is left of it is on {units.many(n['stuck_tokens'], 'token')} of the vocabulary,"
         f" {named}{more}; elsewhere it is {n['elsewhere']:.3g}"
     )
-    fix, todo = {}, ""
+    fix, remedy = {}, ""
     if n["adapter"] is not None:
         text += "; beside the adapter, the rows of these tokens in embedding and head are frozen"
-        todo = "Train their rows too: model.adapter.tokens."
+        remedy = "Train their rows too: model.adapter.tokens."
         if n["stuck_tokens"] <= limits["stuck_tokens"]:
             named_before = n["adapter"].get("tokens") or []
             tokens = sorted({*named_before, *(one["token"] for one in n["stuck"])})
             fix = {"model.adapter": {"type": "lora", **n["adapter"], "tokens": tokens}}
     if n["stuck_ends"]:
-        return failed(f"{text}; {n['stuck_ends'][0]!r} ends the answers", todo, fix)
-    return warned(text, todo, fix)
+        return failed(f"{text}; {n['stuck_ends'][0]!r} ends the answers", remedy, fix)
+    return warned(text, remedy, fix)

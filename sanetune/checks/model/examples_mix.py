@@ -58,9 +58,9 @@ def measure(batch_independence: BatchIndependence | None) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     limit = limits["rounded"] if n["sixteen_bits"] else limits["exact"]
-    what = (
+    message = (
         f"The losses of {units.many(n['tokens'], 'token')} of a row, alone and in its batch with"
         f" {units.many(n['padding'], 'place')} of padding, differ by {n['difference']:.2g} on average"
         f" and {n['largest']:.2g} at most"
     )
-    return failed(what) if n["difference"] > limit else passed(what)
+    return failed(message) if n["difference"] > limit else passed(message)

@@ -72,6 +72,6 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if n["bad"] or not math.isfinite(n["loss"]):
         names = f" ({', '.join(n['names'])})" if n["names"] else ""
         return failed(f"The gradient is not finite in {units.many(n['bad'], 'tensor')}{names}; loss {n['loss']}")
-    what = f"The gradient's norm is {n['norm']:.3g}; over {units.many(len(n['layers']), 'layer')} it differs"
-    what += f" {1 / n['ratio']:.3g} times" if n["ratio"] else " without bound"
-    return warned(what) if n["ratio"] < limits["ratio"] else passed(what)
+    message = f"The gradient's norm is {n['norm']:.3g}; over {units.many(len(n['layers']), 'layer')} it differs"
+    message += f" {1 / n['ratio']:.3g} times" if n["ratio"] else " without bound"
+    return warned(message) if n["ratio"] < limits["ratio"] else passed(message)

@@ -51,7 +51,7 @@ def measure(added_tokens: AddedTokens) -> Measurement:
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
-    what = f"{units.many(len(n['seen']), 'added token')} in the data ({', '.join(map(str, n['seen'][:4]))})"
+    message = f"{units.many(len(n['seen']), 'added token')} in the data ({', '.join(map(str, n['seen'][:4]))})"
     if n["frozen"]:
-        return failed(f"{what}: the {' and the '.join(n['frozen'])} has no gradient in all of their rows")
-    return passed(f"{what}: their rows are trained")
+        return failed(f"{message}: the {' and the '.join(n['frozen'])} has no gradient in all of their rows")
+    return passed(f"{message}: their rows are trained")

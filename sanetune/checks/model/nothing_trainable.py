@@ -77,6 +77,6 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if not n["dead"]:
         return passed(f"{trained}{matched}; each of {n['tensors']:,} tensors gets a gradient")
     share = n["without_gradient"] / n["trained"]
-    what = f"{trained}{matched}, but {n['dead']:,} of {n['tensors']:,} tensors ({units.share(share)} of the trained"
-    what += f" weights) get no gradient: {', '.join(n['names'][:3])}"
-    return failed(what) if share > limits["share"] else warned(what)
+    message = f"{trained}{matched}, but {n['dead']:,} of {n['tensors']:,} tensors ({units.share(share)} of the trained"
+    message += f" weights) get no gradient: {', '.join(n['names'][:3])}"
+    return failed(message) if share > limits["share"] else warned(message)

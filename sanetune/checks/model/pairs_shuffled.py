@@ -80,13 +80,15 @@ def measure(prompt_answer_overlap: PromptAnswerOverlap) -> Measurement:
             "trial_gain": after.over_other_prompt.mean,
             "trial_t": after.over_other_prompt.t,
         }
-    return Measurement(numbers, [_witness(talk) for talk in prompt_answer_overlap.some])
+    return Measurement(numbers, [_witness(conversation) for conversation in prompt_answer_overlap.some])
 
 
-def _witness(talk: Any) -> Witness:
-    asked = next((m["content"] for m in talk.messages if m["role"] == "user"), "")
-    reply = next((m["content"] for m in talk.messages if m["role"] == "assistant"), "")
-    return Witness(str(asked)[:300], talk.place, "a question and the answer that stands with it", str(reply)[:300])
+def _witness(conversation: Any) -> Witness:
+    asked = next((m["content"] for m in conversation.messages if m["role"] == "user"), "")
+    reply = next((m["content"] for m in conversation.messages if m["role"] == "assistant"), "")
+    return Witness(
+        str(asked)[:300], conversation.place, "a question and the answer that stands with it", str(reply)[:300]
+    )
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:

@@ -66,18 +66,18 @@ def measure(critical_lr: CriticalLearningRate, run_settings: RunSettings) -> Mea
         "ratio": planned / found.lr,
         "best_single_step": found.best_lr,
         "start_loss": found.start_loss,
-        "tried": [{"rate": rate, "loss": loss} for rate, loss in found.tried],
+        "tried": [{"rate": lr, "loss": loss} for lr, loss in found.tried],
     }
     return Measurement(numbers)
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
-    what = (
+    message = (
         f"The planned learning rate {units.lr(n['planned'])} is {n['ratio']:.2g} times the critical one,"
         f" {units.lr(n['critical'])}, beyond which a step raises the loss"
     )
     if n["ratio"] < limits["warn"]:
-        return passed(what)
+        return passed(message)
     fix = {"train.learning_rate": float(f"{limits['safe'] * n['critical']:.1e}")}
-    return failed(what, fix=fix) if n["ratio"] >= limits["fail"] else warned(what, fix=fix)
+    return failed(message, fix=fix) if n["ratio"] >= limits["fail"] else warned(message, fix=fix)

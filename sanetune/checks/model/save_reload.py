@@ -62,12 +62,12 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     limit = limits["rounded"] if n["rounded"] else limits["exact"]
     how = "Saved and merged" if n["merged"] else "Saved"
-    what = f"{how}, then loaded: log-probabilities differ by {n['difference']:.2g} at most"
+    message = f"{how}, then loaded: log-probabilities differ by {n['difference']:.2g} at most"
     wrong = []
     if not n["template"]:
         wrong.append("the chat template is another")
     if n["stops_lost"]:
         wrong.append(f"generation no longer stops at {', '.join(map(str, n['stops_lost']))}")
     if n["difference"] > limit or wrong:
-        return failed("; ".join([what, *wrong]))
-    return passed(f"{what}; template and stop tokens are the same")
+        return failed("; ".join([message, *wrong]))
+    return passed(f"{message}; template and stop tokens are the same")

@@ -58,12 +58,14 @@ def measure(start_loss: StartLoss) -> Measurement:
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
-    what = (
+    message = (
         f"The loss on {units.many(n['tokens'], 'token')} is {n['loss']:.2f} before training;"
         f" guessing among {n['vocabulary']:,} tokens costs {n['guessing']:.2f}"
     )
     if not math.isfinite(n["loss"]) or n["ratio"] >= limits["fail"]:
-        return failed(what)
+        return failed(message)
     return (
-        warned(f"{what}: the model does not know this kind of text") if n["ratio"] >= limits["warn"] else passed(what)
+        warned(f"{message}: the model does not know this kind of text")
+        if n["ratio"] >= limits["warn"]
+        else passed(message)
     )

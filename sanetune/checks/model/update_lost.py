@@ -68,11 +68,11 @@ def measure(first_step: FirstStep) -> Measurement:
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
-    what = (
+    message = (
         f"One step at {units.lr(n['rate'])} leaves {units.share(n['share'])} of {units.count(n['pulled'])} weights"
         f" with a gradient where they were ({n['dtype']})"
     )
     fix = {} if n["float32"] else {"model.dtype": "float32"}
     if n["share"] > limits["fail"]:
-        return failed(what, fix=fix)
-    return warned(what, fix=fix) if n["share"] > limits["warn"] else passed(what)
+        return failed(message, fix=fix)
+    return warned(message, fix=fix) if n["share"] > limits["warn"] else passed(message)

@@ -66,12 +66,12 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if not numbers["rows"]:
         return passed(f"none of {given} is dropped or truncated")
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in numbers["reasons"].items())
-    what = f"{numbers['rows']:,} of {given} are dropped or truncated ({units.share(numbers['share'])}): {reasons}"
+    message = f"{numbers['rows']:,} of {given} are dropped or truncated ({units.share(numbers['share'])}): {reasons}"
     if numbers["tokens"]:
-        what += f"; {units.many(numbers['tokens'], 'token')} with them"
+        message += f"; {units.many(numbers['tokens'], 'token')} with them"
     if numbers["share"] > limits["fail"]:
-        return failed(what, fix=_longer(numbers, limits))
-    return warned(what, fix=_longer(numbers, limits)) if numbers["share"] > limits["warn"] else passed(what)
+        return failed(message, fix=_longer(numbers, limits))
+    return warned(message, fix=_longer(numbers, limits)) if numbers["share"] > limits["warn"] else passed(message)
 
 
 def _longer(n: dict[str, Any], limits: Limits) -> dict[str, Any]:

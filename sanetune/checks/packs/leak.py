@@ -83,9 +83,9 @@ def measure(packing_isolation: PackingIsolation) -> Measurement:
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     limit = limits["rounded"] if n["sixteen_bits"] else limits["exact"]
-    what = (
+    message = (
         f"The losses of {units.many(n['tokens'], 'token')} of {units.many(n['documents'], 'packed document')}, packed"
         f" and alone, differ by {n['difference']:.2g} on average and {n['largest']:.2g} at most"
         f" ({n['model_type']}, {n['attention']} attention)"
     )
-    return failed(what, fix={"train.packing": False}) if n["difference"] > limit else passed(what)
+    return failed(message, fix={"train.packing": False}) if n["difference"] > limit else passed(message)

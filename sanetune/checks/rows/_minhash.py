@@ -36,7 +36,7 @@ _ASCII_WORDS = re.compile(rb"\w+")
 
 @dataclass(frozen=True, slots=True)
 class MinHashSignatures:
-    """The prints of one split's N rows."""
+    """The minhash_signatures of one split's N rows."""
 
     whole_N: np.ndarray  # noqa: N815 -- shape suffix
     """Hash of the conversation: equal for rows that read alike."""
@@ -71,8 +71,8 @@ def words(conversation: Conversation) -> list[bytes]:
 _kept: WeakKeyDictionary[ConversationSplit, MinHashSignatures] = WeakKeyDictionary()
 
 
-def prints(side: ConversationSplit) -> MinHashSignatures:
-    """The prints of a split. Two checks need them: they are made once, and go when the split goes."""
+def minhash_signatures(side: ConversationSplit) -> MinHashSignatures:
+    """The minhash_signatures of a split. Two checks need them: they are made once, and go when the split goes."""
     if side not in _kept:
         _kept[side] = _printed(side)
     return _kept[side]

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sanetune.checks.base import Limit, Limits
-from sanetune.checks.rows._minhash import BANDS, BUCKETS, MinHashSignatures, hashes_of, prints, words
+from sanetune.checks.rows._minhash import BANDS, BUCKETS, MinHashSignatures, hashes_of, minhash_signatures, words
 from sanetune.evidence.conversations import ConversationSplit
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NEIGHBOURS = 24
 all rows are made from one template."""
 
 SLACK = 0.15
-"""How far the similarity that prints tell may lie below the wanted one: three standard deviations of 80 minima."""
+"""How far an estimated similarity may be below the limit: three standard deviations of 80 minima."""
 
 LIMITS = {
     "fewest_pairs": Limit(32, "word pairs of a row: in shorter ones a changed word changes what is said"),
@@ -76,10 +76,10 @@ def near_copies(
     """
     import numpy as np
 
-    rows = rows[prints(side).pairs_N[rows] >= limits["fewest_pairs"]]
-    among = among[prints(base).pairs_N[among] >= limits["fewest_pairs"]]
+    rows = rows[minhash_signatures(side).pairs_N[rows] >= limits["fewest_pairs"]]
+    among = among[minhash_signatures(base).pairs_N[among] >= limits["fewest_pairs"]]
     limit = limits["alike"]
-    best, partner = _proposed(prints(side), rows, prints(base), among, side is base)
+    best, partner = _proposed(minhash_signatures(side), rows, minhash_signatures(base), among, side is base)
     likely = np.flatnonzero(best >= limit - SLACK)
     read = likely
     if len(likely) > READ_AGAIN:
@@ -91,7 +91,7 @@ def near_copies(
         degree = alike(one, two)
         if degree < limit:
             continue
-        if _shares_content(one, two, prints(base), limits):
+        if _shares_content(one, two, minhash_signatures(base), limits):
             pairs.append(Pair(row, other, degree))
         else:
             templated += 1
@@ -107,7 +107,7 @@ def _proposed(
     among: np.ndarray,
     within: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each of ``rows`` how alike its best partner is by their prints, and that partner."""
+    """For each of ``rows`` how alike its best partner is by their minhash_signatures, and that partner."""
     import numpy as np
 
     best = np.zeros(len(rows), np.float32)

@@ -74,7 +74,7 @@ SHOWN = 5
 
 def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     """Copies of each split."""
-    from sanetune.checks.rows._minhash import prints
+    from sanetune.checks.rows._minhash import minhash_signatures
     from sanetune.checks.rows._near_duplicates import near_copies
 
     if len(conversations) < 2:
@@ -83,7 +83,7 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     exact: list[Witness] = []
     near: list[Witness] = []
     for side in conversations.sides:
-        originals, copies = originals_of(prints(side))
+        originals, copies = originals_of(minhash_signatures(side))
         exact += [_witness(side, row, first, "an exact copy of") for row, first in copies[:SHOWN]]
         found = near_copies(side, originals, side, originals, limits)
         near += [_witness(side, pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in found.pairs]
@@ -101,18 +101,18 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     exact, near = n["exact"] / rows, n["near"] / rows
     if not n["exact"] and not n["near"]:
         return passed(f"{_rows(n)}: no copies, exact or near{_templated(n)}.")
-    what = (
+    message = (
         f"Of {_rows(n)}, {n['exact']:,} ({units.share(exact)}) are exact copies of another and {n['near']:,}"
         f" ({units.share(near)}) near"
     )
-    what += f" ones ({units.share(n['alike'])} of their word pairs alike)"
+    message += f" ones ({units.share(n['alike'])} of their word pairs alike)"
     where = [f"{n[f'{kind}_{name}']:,} {kind} in {name}" for kind in ("exact", "near") for name in SPLITS]
-    what += f": {', '.join(part for part in where if not part.startswith('0 '))}{_templated(n)}."
+    message += f": {', '.join(part for part in where if not part.startswith('0 '))}{_templated(n)}."
     if exact >= limits["exact_fail"]:
-        return failed(what)
+        return failed(message)
     if exact >= limits["exact_warn"] or near >= limits["near_warn"]:
-        return warned(what)
-    return passed(f"{what} That is too few to matter.")
+        return warned(message)
+    return passed(f"{message} That is too few to matter.")
 
 
 def _rows(n: dict[str, float]) -> str:

@@ -119,30 +119,32 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     said = _nothing_said(n, limits)
     if n["echo"] / rows < limits["echo_warn"]:
         return said
-    what = f"In {n['echo']:,} of {units.many(rows, 'row')} ({units.share(n['echo'] / rows)}) an answer is the question"
-    what += " again, word for word."
+    message = (
+        f"In {n['echo']:,} of {units.many(rows, 'row')} ({units.share(n['echo'] / rows)}) an answer is the question"
+    )
+    message += " again, word for word."
     if said.verdict is not Verdict.PASS:
-        what += f" {said.message}"
+        message += f" {said.message}"
     bad = n["echo"] / rows >= limits["echo_fail"] or said.verdict is Verdict.FAIL
-    return failed(what) if bad else warned(what)
+    return failed(message) if bad else warned(message)
 
 
 def _nothing_said(n: dict[str, Any], limits: Limits) -> Judgement:
     rows, labels = n["rows"], n["median"] < limits["sentence"]
     empty = [kind for kind in NOTES if kind != "echo" and not (kind == "weak" and labels)]
     counted = {kind: n[kind] for kind in empty if n[kind]}
-    looked = f"{units.many(rows, 'row')} with {units.many(n['answers'], 'answer')}"
+    scope = f"{units.many(rows, 'row')} with {units.many(n['answers'], 'answer')}"
     if not counted:
-        return passed(f"{looked}: none is empty, blank or a placeholder.")
+        return passed(f"{scope}: none is empty, blank or a placeholder.")
     parts = [f"{count:,} with {NOTES[kind]}" for kind, count in counted.items()]
     total = sum(counted.values())
-    what = f"{total:,} of {units.many(rows, 'row')} ({units.share(total / rows)}) say nothing: {', '.join(parts)}."
+    message = f"{total:,} of {units.many(rows, 'row')} ({units.share(total / rows)}) say nothing: {', '.join(parts)}."
     sure = total - counted.get("weak", 0)
     if sure / rows >= limits["fail"]:
-        return failed(what)
+        return failed(message)
     if sure or counted.get("weak", 0) / rows >= limits["weak_warn"]:
-        return warned(what)
-    return passed(f"{what} That is too few to matter.")
+        return warned(message)
+    return passed(f"{message} That is too few to matter.")
 
 
 def echo(before: Sequence[Message], message: Message, greeting: float = LIMITS["greeting"].value) -> str:

@@ -84,36 +84,36 @@ def measure(conversations: ConversationStore) -> Measurement:
     for side in conversations.sides:
         for conversation in side:
             rows += 1
-            kinds: set[str] = set()
+            damages: set[str] = set()
             for index, text in _texts(conversation):
                 texts += 1
                 for kind, start, end in damage(text):
-                    if kind not in kinds and len(seen[kind]) < SHOWN:
+                    if kind not in damages and len(seen[kind]) < SHOWN:
                         shown, beside = around(text, start, end), ""
                         if kind == "mojibake":
-                            beside = mended(shown)
+                            beside = repaired(shown)
                         place, note = at(conversation, index), _note(kind, text[start:end])
                         seen[kind].append(Witness(escape_control(shown, strict=True), place, note, beside, side.name))
-                    kinds.add(kind)
-            for kind in kinds:
+                    damages.add(kind)
+            for kind in damages:
                 counts[kind] += 1
-            damaged += bool(kinds - {"invisible"})
+            damaged += bool(damages - {"invisible"})
     shown_ = [seen[kind][n] for n in range(SHOWN) for kind in KINDS if n < len(seen[kind])]
     return Measurement({"rows": rows, "texts": texts, "damaged": damaged, **counts}, shown_[:SHOWN])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n, rows = m.numbers, max(1, m.numbers["rows"])
-    looked = f"{units.many(n['rows'], 'row')} with {units.many(n['texts'], 'text')}"
+    scope = f"{units.many(n['rows'], 'row')} with {units.many(n['texts'], 'text')}"
     parts = [f"{n[kind]:,} with {words}" for kind, words in KINDS.items() if n[kind]]
     if not parts:
-        return passed(f"{looked}: no mojibake, no lost, control or invisible characters.")
-    what = f"Of {units.many(n['rows'], 'row')}: {', '.join(parts)}"
+        return passed(f"{scope}: no mojibake, no lost, control or invisible characters.")
+    message = f"Of {units.many(n['rows'], 'row')}: {', '.join(parts)}"
     if n["damaged"] / rows >= limits["damaged_fail"]:
-        return failed(f"{what} ({units.share(n['damaged'] / rows)} are damaged).")
+        return failed(f"{message} ({units.share(n['damaged'] / rows)} are damaged).")
     if n["damaged"] or n["invisible"] / rows >= limits["invisible_warn"]:
-        return warned(f"{what}.")
-    return passed(f"{what}. That is too few to matter.")
+        return warned(f"{message}.")
+    return passed(f"{message}. That is too few to matter.")
 
 
 def damage(text: str) -> Iterator[tuple[str, int, int]]:
@@ -131,7 +131,7 @@ def damage(text: str) -> Iterator[tuple[str, int, int]]:
     yield from _mojibake(text)
 
 
-def mended(text: str) -> str:
+def repaired(text: str) -> str:
     """``text`` with its mojibake undone."""
     from ftfy import fix_encoding
 
@@ -148,7 +148,10 @@ def _mojibake(text: str) -> Iterator[tuple[str, int, int]]:
         left = max(text.rfind("\n", 0, start), start - WINDOW, 0)
         part = text[left : end + WINDOW].split("\n", 2)
         around = "\n".join(part[:2])
-        if mended(around) != around or mended(text[max(0, start - 4) : end + 4]) != text[max(0, start - 4) : end + 4]:
+        if (
+            repaired(around) != around
+            or repaired(text[max(0, start - 4) : end + 4]) != text[max(0, start - 4) : end + 4]
+        ):
             yield "mojibake", start, end
             return
 

@@ -74,20 +74,22 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     """Validation rows found in training; a row is counted once, for the strongest of the three reasons."""
     import numpy as np
 
-    from sanetune.checks.rows._minhash import prints
+    from sanetune.checks.rows._minhash import minhash_signatures
     from sanetune.checks.rows._near_duplicates import near_copies
 
-    train, held = conversations.sides
-    if not len(held) or not len(train):
-        raise NotApplicableError("there is no validation split" if not len(held) else "there is no training split")
-    base, found = prints(train), prints(held)
-    told = (found.prompt_N != 0) | (found.pairs_N >= limits["fewest_pairs_alone"])
-    whole = _partners(found.whole_N, base.whole_N, told)
+    train, validation = conversations.sides
+    if not len(validation) or not len(train):
+        raise NotApplicableError(
+            "there is no validation split" if not len(validation) else "there is no training split"
+        )
+    base, found = minhash_signatures(train), minhash_signatures(validation)
+    counted = (found.prompt_N != 0) | (found.pairs_N >= limits["fewest_pairs_alone"])
+    whole = _partners(found.whole_N, base.whole_N, counted)
     prompt = np.where(whole < 0, _partners(found.prompt_N, base.prompt_N, found.prompt_N != 0, limits["generic"]), -1)
     left = np.flatnonzero((whole < 0) & (prompt < 0))
-    near = near_copies(held, left, train, np.arange(len(base)), limits)
+    near = near_copies(validation, left, train, np.arange(len(base)), limits)
     numbers = {
-        "validation": len(held),
+        "validation": len(validation),
         "train": len(train),
         "exact": int((whole >= 0).sum()),
         "prompt": int((prompt >= 0).sum()),
@@ -101,23 +103,23 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     rows, sure = n["validation"], n["exact"] + n["prompt"]
-    looked = f"{units.many(rows, 'validation row')} against {units.many(n['train'], 'training row')}"
+    scope = f"{units.many(rows, 'validation row')} against {units.many(n['train'], 'training row')}"
     also = f" {n['templated']:,} are alike by wording that many rows share." if n["templated"] else ""
     if not sure and not n["near"]:
-        return passed(f"{looked}: none is in training, exactly, nearly or with its prompt.{also}")
+        return passed(f"{scope}: none is in training, exactly, nearly or with its prompt.{also}")
     parts = [
         f"{n['exact']:,} exactly" if n["exact"] else "",
         f"{n['prompt']:,} with the same prompt and another answer" if n["prompt"] else "",
         f"{n['near']:,} nearly ({units.share(n['alike'])} of the word pairs or more)" if n["near"] else "",
     ]
     all_, share = sure + n["near"], (sure + n["near"]) / rows
-    what = f"{all_:,} of {units.many(rows, 'validation row')} ({units.share(share)}) are also in training: "
-    what += f"{', '.join(part for part in parts if part)}.{also}"
+    message = f"{all_:,} of {units.many(rows, 'validation row')} ({units.share(share)}) are also in training: "
+    message += f"{', '.join(part for part in parts if part)}.{also}"
     if sure / rows >= limits["exact_fail"] or share >= limits["near_fail"]:
-        return failed(what)
+        return failed(message)
     if sure or n["near"] / rows >= limits["near_warn"]:
-        return warned(what)
-    return passed(f"{what} That is too few to matter.")
+        return warned(message)
+    return passed(f"{message} That is too few to matter.")
 
 
 def _partners(
@@ -140,7 +142,7 @@ def _partners(
 def _witnesses(
     conversations: ConversationStore, whole: np.ndarray, prompt: np.ndarray, near: NearDuplicates
 ) -> list[Witness]:
-    kinds = [
+    reasons = [
         [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][:SHOWN].tolist()],
         [(row, int(prompt[row]), "the same prompt as") for row in (prompt >= 0).nonzero()[0][:SHOWN].tolist()],
         [(pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in near.pairs],
@@ -148,7 +150,7 @@ def _witnesses(
     from sanetune.checks._excerpts import outline
 
     # The first of each kind, so that one kind does not hide the others; then the rest.
-    chosen = [kind[0] for kind in kinds if kind] + [entry for kind in kinds for entry in kind[1:]]
+    chosen = [kind[0] for kind in reasons if kind] + [entry for kind in reasons for entry in kind[1:]]
     shown = []
     for row, other, note in chosen[:SHOWN]:
         one, two = conversations.validation[row], conversations.train[other]

@@ -109,7 +109,7 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     answers = n["answers"]
-    looked = f"{units.many(answers, 'answer')}, half of them above {n['median']:,.0f} characters"
+    scope = f"{units.many(answers, 'answer')}, half of them above {n['median']:,.0f} characters"
     found = []
     if n["long"]:
         found.append(f"{n['long']:,} far longer than the rest (up to {n['longest']:,} characters)")
@@ -122,8 +122,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     elif n["opening"] / answers >= limits["opening_warn"] and not labels:
         found.append(f"the same first sentence {n['opening']:,} times ({units.share(n['opening'] / answers)})")
     if not found:
-        return passed(f"{looked}: none far longer or shorter ({n['shortest']:,} to {n['longest']:,}), none dominates.")
-    return warned(f"{looked}: {', '.join(found)}.")
+        return passed(f"{scope}: none far longer or shorter ({n['shortest']:,} to {n['longest']:,}), none dominates.")
+    return warned(f"{scope}: {', '.join(found)}.")
 
 
 def _read(

@@ -88,7 +88,7 @@ def measure(conversations: ConversationStore) -> Measurement:
                 counts[kind] += 1
                 if len(seen[kind]) < SHOWN:
                     place = at(conversation, index)
-                    seen[kind].append(Witness(_told(conversation, index), place, KINDS[kind], split=side.name))
+                    seen[kind].append(Witness(_shown(conversation, index), place, KINDS[kind], split=side.name))
     if not rows:
         raise NotApplicableError("plain text has no roles")
     # One of each kind first, so that a common kind does not hide a rare one.
@@ -98,22 +98,22 @@ def measure(conversations: ConversationStore) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n, rows = m.numbers, m.numbers["rows"]
-    looked = units.many(rows, "conversation")
+    scope = units.many(rows, "conversation")
     parts = [f"{n[kind]:,} ({units.share(n[kind] / rows)}) {KINDS[kind]}" for kind in KINDS if n[kind]]
     if not parts:
-        return passed(f"{looked}: each asks, is answered in turn, and ends on an answer.")
-    what = f"Of {looked}: {', '.join(parts)}."
+        return passed(f"{scope}: each asks, is answered in turn, and ends on an answer.")
+    message = f"Of {scope}: {', '.join(parts)}."
     worst = max(n[kind] for kind in BROKEN)
     if worst >= limits["fewest_rows"] and worst / rows >= limits["broken_fail"]:
-        return failed(what)
+        return failed(message)
     if n["turned"] >= limits["fewest_rows"] and n["turned"] / rows >= limits["turned_fail"]:
-        return failed(what)
+        return failed(message)
     if n["unanswered"] / rows >= limits["unanswered_fail"]:
-        return failed(f"{what} {n['unanswered']:,} have no answer at all.")
-    shares = {"open_warn": n["ends_open"] / rows, "user_twice_warn": n["user_twice"] / rows}
-    if worst or any(share >= limits[name] for name, share in shares.items()):
-        return warned(what)
-    return passed(f"{what} That is too few to matter.")
+        return failed(f"{message} {n['unanswered']:,} have no answer at all.")
+    proportions = {"open_warn": n["ends_open"] / rows, "user_twice_warn": n["user_twice"] / rows}
+    if worst or any(share >= limits[name] for name, share in proportions.items()):
+        return warned(message)
+    return passed(f"{message} That is too few to matter.")
 
 
 def faults(conversation: Conversation) -> dict[str, int]:
@@ -143,8 +143,8 @@ def faults(conversation: Conversation) -> dict[str, int]:
         before = message
     if not messages or messages[-1]["role"] != "assistant":
         found["ends_open"] = max(0, len(messages) - 1)
-    talk = [message["role"] for message in messages if message["role"] in ("user", "assistant")]
-    if talk and talk[0] == "assistant" and messages[-1]["role"] == "user":
+    turns = [message["role"] for message in messages if message["role"] in ("user", "assistant")]
+    if turns and turns[0] == "assistant" and messages[-1]["role"] == "user":
         found["turned"] = next(at for at, message in enumerate(messages) if message["role"] == "assistant")
     return found
 
@@ -154,9 +154,9 @@ def _calls_in_text(text: str) -> bool:
     return "{" in text or "<" in text or "(" in text or "[" in text
 
 
-def _told(conversation: Conversation, index: int) -> str:
-    from sanetune.checks._excerpts import spoken
+def _shown(conversation: Conversation, index: int) -> str:
+    from sanetune.checks._excerpts import text_of
 
     near = range(max(0, index - 2), min(len(conversation.messages), index + 2))
-    said = [(conversation.messages[i]["role"], spoken(conversation.messages[i])) for i in near]
+    said = [(conversation.messages[i]["role"], text_of(conversation.messages[i])) for i in near]
     return "\n".join(f"{role}: {shorten(text, 120)}" for role, text in said)

@@ -121,18 +121,18 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    looked = units.many(n["answers"], "answer")
+    scope = units.many(n["answers"], "answer")
     parts = [units.many(n[kind], *names) for kind, names in KINDS.items() if n[kind]]
     if not parts:
-        return passed(f"{looked}: no keys, e-mail addresses or card numbers.")
-    return warned(f"In {looked} stand {', '.join(parts)}, in {units.many(n['rows'], 'row')}.")
+        return passed(f"{scope}: no keys, e-mail addresses or card numbers.")
+    return warned(f"In {scope} stand {', '.join(parts)}, in {units.many(n['rows'], 'row')}.")
 
 
 def secrets(text: str, variety: float = LIMITS["variety"].value) -> Iterator[tuple[str, int, int]]:
     """(kind, start, end) of each secret in ``text``; a key has ``variety`` different characters behind its prefix."""
-    for prefix, form in _KEYS.items():
+    for prefix, pattern in _KEYS.items():
         if prefix in text:
-            for tries, found in enumerate(form.finditer(text)):
+            for tries, found in enumerate(pattern.finditer(text)):
                 if tries == TRIES:
                     break
                 if prefix[0] == "-" or len(set(found.group()[len(prefix) :])) >= variety:

@@ -44,11 +44,11 @@ SHOWN = 5
 
 def measure(rows: Rows) -> Measurement:
     """How many rows there are and how many of them are bad; witnesses are the first errors, one of each kind first."""
-    kinds: dict[str, int] = {}
+    messages: dict[str, int] = {}
     for error in rows.errors:
-        kinds.setdefault(error.message, len(kinds))
+        messages.setdefault(error.message, len(messages))
     first = {error.message: error for error in reversed(rows.errors)}
-    firsts = sorted(first.values(), key=lambda error: kinds[error.message])
+    firsts = sorted(first.values(), key=lambda error: messages[error.message])
     others = [error for error in rows.errors if error is not first[error.message]]
     witnesses = [Witness(error.message, error.place, error.remedy) for error in (*firsts, *others)[:SHOWN]]
     numbers = {"read": rows.read, "bad": rows.bad, "files": len(rows.files), "forms": dict(rows.forms)}
@@ -60,10 +60,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not n["read"]:
         return failed("There are no rows.", "Name a file with rows in `data.train`.")
     if not n["bad"]:
-        forms = ", ".join(f"{form} {count:,}" for form, count in sorted(n["forms"].items()))
-        return passed(f"{units.many(n['read'], 'row')}: all can be read{f' ({forms})' if forms else ''}.")
-    what = f"{n['bad']:,} of {units.many(n['read'], 'row')} ({units.share(n['bad'] / n['read'])}) cannot be read"
+        formats = ", ".join(f"{format_} {count:,}" for format_, count in sorted(n["forms"].items()))
+        return passed(f"{units.many(n['read'], 'row')}: all can be read{f' ({formats})' if formats else ''}.")
+    message = f"{n['bad']:,} of {units.many(n['read'], 'row')} ({units.share(n['bad'] / n['read'])}) cannot be read"
     if m.witnesses:
         one = m.witnesses[0]
-        what += f"; the first: {f'{one.place}: ' if one.place and str(one.place) else ''}{one.text}"
-    return failed(f"{what.rstrip('.')}.")
+        message += f"; the first: {f'{one.place}: ' if one.place and str(one.place) else ''}{one.text}"
+    return failed(f"{message.rstrip('.')}.")

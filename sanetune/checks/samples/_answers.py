@@ -44,10 +44,10 @@ def answered(samples: Samples, limits: Limits, *, with_reference: bool = False) 
     return found
 
 
-def enough(count: int, what: str, limits: Limits) -> None:
+def enough(count: int, message: str, limits: Limits) -> None:
     """Raises NotApplicableError where ``count`` samples are too few to tell."""
     if count < (fewest := limits["fewest_samples"]):
-        raise NotApplicableError(f"{count} {what}: too few to tell (from {fewest:g} on)")
+        raise NotApplicableError(f"{count} {message}: too few to tell (from {fewest:g} on)")
 
 
 def witness(sample: Sample, note: str) -> Witness:

@@ -46,7 +46,7 @@ class OutputFormat:
     whole: bool = False
 
 
-def forms(answers: Sequence[str], shared: float, length_times: float) -> list[OutputFormat]:
+def output_formats(answers: Sequence[str], shared: float, length_times: float) -> list[OutputFormat]:
     """The forms that at least ``shared`` (a share) of ``answers`` (stripped, not empty) have.
 
     Of an answer that is ``length_times`` as long as the longest, or shorter than the shortest, the length has another
@@ -54,14 +54,16 @@ def forms(answers: Sequence[str], shared: float, length_times: float) -> list[Ou
     """
     if not answers:
         return []
-    values = [form for form in _json(answers, shared) if form.share >= shared]
+    values = [format_ for format_ in _json(answers, shared) if format_.share >= shared]
     # The order of a JSON object's keys is free: how its text begins and ends is no form of its own.
     found = [*_labels(answers), *(values or _edges(answers, shared)), *_lines(answers, shared)]
     found += [*_letters(answers, shared), *_language(answers, shared), *_length(answers, length_times)]
-    return [form for form in found if form.share >= shared]
+    return [format_ for format_ in found if format_.share >= shared]
 
 
-def _form(answers: Sequence[str], said: str, has: Test, near: Test | None = None, whole: bool = False) -> OutputFormat:
+def _output_format(
+    answers: Sequence[str], said: str, has: Test, near: Test | None = None, whole: bool = False
+) -> OutputFormat:
     return OutputFormat(said, sum(map(has, answers)) / len(answers), has, near or has, whole)
 
 
@@ -76,7 +78,7 @@ def _labels(answers: Sequence[str]) -> list[OutputFormat]:
     def near(text: str) -> bool:
         return bool(text) and text.split()[0] in firsts
 
-    return [_form(answers, f"is one of {len(labels)} answers ({shown})", labels.__contains__, near, True)]
+    return [_output_format(answers, f"is one of {len(labels)} answers ({shown})", labels.__contains__, near, True)]
 
 
 def _json(answers: Sequence[str], shared: float) -> list[OutputFormat]:
@@ -87,12 +89,12 @@ def _json(answers: Sequence[str], shared: float) -> list[OutputFormat]:
     def begins(text: str) -> bool:
         return text.startswith(first)
 
-    found = [_form(answers, "is JSON that parses", lambda text: _parsed(text) is not None, begins, True)]
+    found = [_output_format(answers, "is JSON that parses", lambda text: _parsed(text) is not None, begins, True)]
     keys = Counter(key for text in answers for key in _keys(text))
     fixed = frozenset(key for key, count in keys.items() if count >= shared * len(answers))
     if fixed:
         listed = ", ".join(sorted(fixed)[:5])
-        found.append(_form(answers, f"is JSON with {listed}", lambda text: fixed <= _keys(text), begins, True))
+        found.append(_output_format(answers, f"is JSON with {listed}", lambda text: fixed <= _keys(text), begins, True))
     return found
 
 
@@ -116,12 +118,16 @@ def _edges(answers: Sequence[str], shared: float) -> list[OutputFormat]:
     if len(opening.strip()) >= SHORTEST_EDGE:
         half = opening[: max(1, len(opening) // 2)]
         said = f"begins with {_shown(opening)}"
-        found.append(_form(answers, said, lambda text: text.startswith(opening), lambda text: text.startswith(half)))
+        found.append(
+            _output_format(answers, said, lambda text: text.startswith(opening), lambda text: text.startswith(half))
+        )
     closing = _common([text[: -LONGEST_EDGE - 1 : -1] for text in answers], shared)[::-1]
     if len(closing.strip()) >= SHORTEST_EDGE:
         part = closing[len(closing) // 2 :]
         said = f"ends with {_shown(closing)}"
-        found.append(_form(answers, said, lambda text: text.endswith(closing), lambda text: text.endswith(part), True))
+        found.append(
+            _output_format(answers, said, lambda text: text.endswith(closing), lambda text: text.endswith(part), True)
+        )
     return found
 
 
@@ -153,9 +159,9 @@ def _lines(answers: Sequence[str], shared: float) -> list[OutputFormat]:
         if start[0] in "{[":  # JSON is parsed as such
             continue
         has = _line_test(start)
-        found.append(_form(answers, f"has a line that begins with {_shown(start)}", has, whole=True))
+        found.append(_output_format(answers, f"has a line that begins with {_shown(start)}", has, whole=True))
     if sum("\n" not in text for text in answers) >= shared * len(answers):
-        found.append(_form(answers, "is a single line", lambda text: "\n" not in text, whole=True))
+        found.append(_output_format(answers, "is a single line", lambda text: "\n" not in text, whole=True))
     return found
 
 
@@ -190,10 +196,10 @@ def _letters(answers: Sequence[str], shared: float) -> list[OutputFormat]:
 
         # Numbers alone have no script: where most answers are such, letters are not asked for.
         if scripts[script] >= shared * len(answers):
-            found.append(_form(answers, f"is written in {script.title()} letters", has))
+            found.append(_output_format(answers, f"is written in {script.title()} letters", has))
     for said, test in (("small", str.islower), ("capital", str.isupper)):
         if sum(map(test, answers)) >= shared * len(answers):
-            found.append(_form(answers, f"is written in {said} letters", _case_test(test)))
+            found.append(_output_format(answers, f"is written in {said} letters", _case_test(test)))
     return found
 
 
@@ -233,7 +239,7 @@ def _language(answers: Sequence[str], shared: float) -> list[OutputFormat]:
         return degree is None or degree >= least / 2
 
     shown = ", ".join(word for word, _ in frequent[:4])
-    return [_form(rest, f"is made of the common words of the training answers ({shown}, …)", has)]
+    return [_output_format(rest, f"is made of the common words of the training answers ({shown}, …)", has)]
 
 
 def _covered(text: str, common: frozenset[str]) -> float | None:
@@ -247,9 +253,9 @@ def _length(answers: Sequence[str], times: float) -> list[OutputFormat]:
     most = times * high + 20
     if high <= WIDEST_BAND * low:
         said = f"is {low:,} to {high:,} characters long ({times:g} times less or more is tolerated)"
-        return [_form(answers, said, lambda text: low / times <= len(text) <= most, whole=True)]
+        return [_output_format(answers, said, lambda text: low / times <= len(text) <= most, whole=True)]
     said = f"is at most {high:,} characters long ({times:g} times as many are tolerated)"
-    return [_form(answers, said, lambda text: len(text) <= most, whole=True)]
+    return [_output_format(answers, said, lambda text: len(text) <= most, whole=True)]
 
 
 def _shown(text: str) -> str:

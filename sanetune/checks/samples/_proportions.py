@@ -35,7 +35,7 @@ def rarer(pairs: Iterable[tuple[bool, bool]]) -> bool:
     The exact sign test of McNemar (Psychometrika 12, 1947): of the samples that changed, how many lost it.
     """
     changed = [before for before, after in pairs if before != after]
-    lost, total = sum(changed), len(changed)
+    became_rarer, total = sum(changed), len(changed)
     if not total:
         return False
-    return bool(sum(math.comb(total, k) for k in range(lost, total + 1)) / 2**total < LIKELY)
+    return bool(sum(math.comb(total, k) for k in range(became_rarer, total + 1)) / 2**total < LIKELY)

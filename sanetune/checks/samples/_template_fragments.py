@@ -18,7 +18,7 @@ _MARKS = re.compile(
 """How templates of well-known models write a turn's borders, each as in such a template."""
 
 
-def debris(raw: str, specials: Sequence[str], known: str) -> str:
+def template_fragments(raw: str, specials: Sequence[str], known: str) -> str:
     """The first piece of a template in an answer; "" where there is none. ``known``: text in which such a piece is
     content (the prompt, references)."""
     found = [(raw.find(special), special) for special in specials if special in raw and special not in known]

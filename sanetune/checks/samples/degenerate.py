@@ -80,28 +80,28 @@ def measure(
     references = [sample.reference for sample in counted if sample.reference]
     known = "\n".join([in_turns(samples, template), *references])
     usual, specials = _usual(references), telling(samples, tokenizer)
-    kinds: list[tuple[dict[str, str], dict[str, str]]] = []
+    faults: list[tuple[dict[str, str], dict[str, str]]] = []
     for sample in counted:
         asked = "\n".join(str(message.get("content") or "") for message in sample.messages)
         around = f"{known}\n{asked}"
         own = max(usual, _repeats(sample.reference or ""))
         base, tuned = (_faults(one, specials, around, own, limits) for one in (sample.base, sample.tuned))
-        kinds.append((base, tuned))
+        faults.append((base, tuned))
     total = len(counted)
     numbers: dict[str, Any] = {"samples": total, "steps": samples.steps, "usual": round(usual, 3)}
     for kind in KINDS:
-        ones = sum(kind in tuned for _, tuned in kinds)
+        ones = sum(kind in tuned for _, tuned in faults)
         numbers[kind] = ones
         numbers[f"{kind}_at_least"] = bounds(ones, total)[0]
-        numbers[f"base_{kind}"] = sum(kind in base for base, _ in kinds)
-        numbers[f"{kind}_improved"] = rarer((kind in base, kind in tuned) for base, tuned in kinds)
-        numbers[f"{kind}_grown"] = rarer((kind in tuned, kind in base) for base, tuned in kinds)
-    bad = sum(bool(tuned) for _, tuned in kinds)
+        numbers[f"base_{kind}"] = sum(kind in base for base, _ in faults)
+        numbers[f"{kind}_improved"] = rarer((kind in base, kind in tuned) for base, tuned in faults)
+        numbers[f"{kind}_grown"] = rarer((kind in tuned, kind in base) for base, tuned in faults)
+    bad = sum(bool(tuned) for _, tuned in faults)
     numbers["any"], numbers["any_at_least"] = bad, bounds(bad, total)[0]
-    numbers["any_improved"] = rarer((bool(base), bool(tuned)) for base, tuned in kinds)
-    numbers["any_grown"] = rarer((bool(tuned), bool(base)) for base, tuned in kinds)
+    numbers["any_improved"] = rarer((bool(base), bool(tuned)) for base, tuned in faults)
+    numbers["any_grown"] = rarer((bool(tuned), bool(base)) for base, tuned in faults)
     worst = sorted(
-        ((sample, tuned) for sample, (_, tuned) in zip(counted, kinds, strict=True) if tuned),
+        ((sample, tuned) for sample, (_, tuned) in zip(counted, faults, strict=True) if tuned),
         key=lambda one: (-len(one[1]), "loop" in one[1]),
     )
     return Measurement(numbers, [witness(sample, "; ".join(tuned.values())) for sample, tuned in worst[:SHOWN]])
@@ -113,12 +113,12 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not found:
         return passed(f"{n['samples']:,} answers: none loops, is empty or holds pieces of the template")
     listed = "; ".join(f"{n[kind]:,} {_verb(kind, n[kind])} (of the base's {n[f'base_{kind}']:,})" for kind in found)
-    what = f"Of {n['samples']:,} answers after {n['steps']:,} steps {listed}"
+    message = f"Of {n['samples']:,} answers after {n['steps']:,} steps {listed}"
     grades = [_grade(n, kind, limits) for kind in found]
     grades.append(_grade(n, "any", limits))
     if max(grades) == 2 and n["steps"] >= limits["fewest_steps"]:
-        return failed(what)
-    return warned(what) if max(grades) else passed(what)
+        return failed(message)
+    return warned(message) if max(grades) else passed(message)
 
 
 def _grade(n: dict[str, Any], kind: str, limits: Limits) -> int:
@@ -136,10 +136,10 @@ def _grade(n: dict[str, Any], kind: str, limits: Limits) -> int:
 def _faults(answer: Answer, specials: tuple[str, ...], known: str, usual: float, limits: Limits) -> dict[str, str]:
     """What is wrong with one answer: kind -> in words."""
     from sanetune.checks.samples._answers import said
-    from sanetune.checks.samples._template_fragments import debris
+    from sanetune.checks.samples._template_fragments import template_fragments
 
     found = {}
-    if piece := debris(answer.raw or answer.text, specials, known):
+    if piece := template_fragments(answer.raw or answer.text, specials, known):
         found["debris"] = f"holds {piece!r}"
     # An answer that is still thinking at the limit, or that only calls a tool in special tokens, is not empty.
     if not said(answer.text) and not answer.text.strip() and "debris" not in found:

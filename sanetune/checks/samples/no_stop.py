@@ -64,7 +64,7 @@ def measure(samples: Samples, tokenizer: PreTrainedTokenizerBase, limits: Limits
     kept = [sample for sample in counted if _has_room(sample, samples.max_new_tokens, tokenizer, limits["room"])]
     enough(len(kept), f"answers in the data are well below the limit of {samples.max_new_tokens:,} tokens", limits)
     open_ones = [sample for sample in kept if not sample.tuned.ended]
-    lost = [sample for sample in open_ones if sample.base.ended]
+    dropped = [sample for sample in open_ones if sample.base.ended]
     specials = telling(samples, tokenizer)
     passed_by = Counter(mark for sample in open_ones if (mark := _closing(sample, specials)))
     numbers = {
@@ -72,8 +72,8 @@ def measure(samples: Samples, tokenizer: PreTrainedTokenizerBase, limits: Limits
         "open": len(open_ones),
         "open_at_least": bounds(len(open_ones), len(kept))[0],
         "base_open": sum(not sample.base.ended for sample in kept),
-        "lost": len(lost),
-        "lost_at_least": bounds(len(lost), len(kept))[0],
+        "lost": len(dropped),
+        "lost_at_least": bounds(len(dropped), len(kept))[0],
         "improved": rarer((not sample.base.ended, not sample.tuned.ended) for sample in kept),
         "most_tokens": samples.max_new_tokens,
         "steps": samples.steps,
@@ -88,23 +88,23 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     if not n["open"]:
         return passed(f"all {n['samples']:,} answers end by themselves (of the base's {_ended(n)})")
-    what = (
+    message = (
         f"{n['open']:,} of {n['samples']:,} answers run to the limit of {n['most_tokens']:,} tokens after"
         f" {n['steps']:,} steps, though the data's are well below it; of the base's {n['base_open']:,} do"
     )
     if n["passed_by"]:
         marks = ", ".join(f"{mark} ({units.many(count, 'answer')})" for mark, count in n["passed_by"].items())
-        what += f"; special tokens stand inside, behind which they go on: {marks}"
+        message += f"; special tokens stand inside, behind which they go on: {marks}"
     if not n["stops"]:
-        what += "; no token ends an answer here: generation has no stop token"
+        message += "; no token ends an answer here: generation has no stop token"
     most = n["open_at_least"] > limits["fail"] or n["lost_at_least"] > limits["lost"]
     if most and n["steps"] >= limits["fewest_steps"] and not n["improved"]:
-        return failed(what)
+        return failed(message)
     if n["improved"] and n["open_at_least"] > limits["warn"]:
-        return warned(f"{what}, so the model is learning to stop")
+        return warned(f"{message}, so the model is learning to stop")
     # Fewer than the base's, and not most: the model is learning to stop.
     some = n["open_at_least"] > limits["warn"] and n["open"] >= n["base_open"]
-    return warned(what) if most or some else passed(what)
+    return warned(message) if most or some else passed(message)
 
 
 def _has_room(sample: Sample, limit: int, tokenizer: PreTrainedTokenizerBase, room: float) -> bool:

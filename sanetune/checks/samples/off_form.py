@@ -65,7 +65,7 @@ LIMITS = {
 def measure(samples: Samples, conversations: ConversationStore, limits: Limits) -> Measurement:
     """Each shared form with how many answers lack it, most lacked first."""
     from sanetune.checks.samples._answers import SHOWN, answered, said, witness
-    from sanetune.checks.samples._output_format import forms
+    from sanetune.checks.samples._output_format import output_formats
 
     counted = answered(samples, limits, with_reference=True)
     replies = _replies(conversations)
@@ -73,13 +73,13 @@ def measure(samples: Samples, conversations: ConversationStore, limits: Limits) 
         raise NotApplicableError(f"{len(replies)} training answers are too few to tell a form (from {fewest:g} on)")
     found: list[tuple[dict[str, Any], OutputFormat, list[Sample]]] = []
     judged_at_all = 0
-    for form in forms(replies, limits["shared"], limits["length_times"]):
-        kept = [s for s in counted if form.has((s.reference or "").strip()) and (s.tuned.ended or not form.whole)]
+    for format_ in output_formats(replies, limits["shared"], limits["length_times"]):
+        kept = [s for s in counted if format_.has((s.reference or "").strip()) and (s.tuned.ended or not format_.whole)]
         if len(kept) < limits["fewest_samples"]:
             continue
         judged_at_all += 1
-        lacking = [s for s in kept if not form.has(said(s.tuned.text))]
-        found.append((_numbers(form, kept, lacking), form, lacking))
+        lacking = [s for s in kept if not format_.has(said(s.tuned.text))]
+        found.append((_numbers(format_, kept, lacking), format_, lacking))
     if not judged_at_all:
         reason = "no form is shared by the training answers, or too few of the model's answers ended to judge it"
         raise NotApplicableError(reason)
@@ -90,40 +90,40 @@ def measure(samples: Samples, conversations: ConversationStore, limits: Limits) 
         "steps": samples.steps,
         "forms": [n for n, *_ in found],
     }
-    _, form, lacking = found[0]
-    return Measurement(numbers, [witness(s, f"not an answer that {form.words}") for s in lacking[:SHOWN]])
+    _, format_, lacking = found[0]
+    return Measurement(numbers, [witness(s, f"not an answer that {format_.words}") for s in lacking[:SHOWN]])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    missed = [form for form in n["forms"] if form["lacking_at_least"] > limits["warn"]]
+    missed = [format_ for format_ in n["forms"] if format_["lacking_at_least"] > limits["warn"]]
     if not missed:
-        looked = "; ".join(form["form"] for form in n["forms"][:SHOWN_FORMS])
-        return passed(f"{n['samples']:,} answers have the form of the training answers: each {looked}")
+        scope = "; ".join(format_["form"] for format_ in n["forms"][:SHOWN_FORMS])
+        return passed(f"{n['samples']:,} answers have the form of the training answers: each {scope}")
     listed = "; ".join(
-        f"{units.share(form['share'])} of the training answers are such that each {form['form']}; of"
-        f" {form['judged']:,} answers {form['lacking']:,} {'is' if form['lacking'] == 1 else 'are'} not (of the base's"
-        f" {form['base_lacking']:,})" + (", and they come nearer" if form["improved"] else "")
-        for form in missed[:SHOWN_FORMS]
+        f"{units.share(format_['share'])} of the training answers are such that each {format_['form']}; of"
+        f" {format_['judged']:,} answers {format_['lacking']:,} {'is' if format_['lacking'] == 1 else 'are'} not (base:"
+        f" {format_['base_lacking']:,})" + (", and they come nearer" if format_["improved"] else "")
+        for format_ in missed[:SHOWN_FORMS]
     )
-    what = f"After {n['steps']:,} steps: {listed}"
-    strict = any(form["lacking_at_least"] > limits["fail"] and not form["improved"] for form in missed)
-    return failed(what) if strict and n["steps"] >= limits["fewest_steps"] else warned(what)
+    message = f"After {n['steps']:,} steps: {listed}"
+    strict = any(format_["lacking_at_least"] > limits["fail"] and not format_["improved"] for format_ in missed)
+    return failed(message) if strict and n["steps"] >= limits["fewest_steps"] else warned(message)
 
 
-def _numbers(form: OutputFormat, kept: list[Sample], lacking: list[Sample]) -> dict[str, Any]:
+def _numbers(format_: OutputFormat, kept: list[Sample], lacking: list[Sample]) -> dict[str, Any]:
     """``improved``: more than the base's have at least a part of the form, beyond chance."""
     from sanetune.checks.samples._answers import said
     from sanetune.checks.samples._proportions import bounds, rarer
 
     def lacks(sample: Sample, tuned: bool, near: bool) -> bool:
         answer = sample.tuned if tuned else sample.base
-        test = form.near if near else form.has
-        return not test(said(answer.text)) or (form.whole and not answer.ended)
+        test = format_.near if near else format_.has
+        return not test(said(answer.text)) or (format_.whole and not answer.ended)
 
     return {
-        "form": form.words,
-        "share": form.share,
+        "form": format_.words,
+        "share": format_.share,
         "judged": len(kept),
         "lacking": len(lacking),
         "lacking_at_least": bounds(len(lacking), len(kept))[0],

@@ -110,16 +110,16 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if n["loss_before"] is not None:
         loss = f"; the held-out loss went from {n['loss_before']:.3f} to {n['loss_after']:.3f}"
     few = f" ({n['right_before']:,} more the base answers as the data do)" if n["right_before"] else ""
-    what = (
+    message = (
         f"{n['same']:,} of {n['judged']:,} answers{few} are the base's after {n['steps']:,} steps, {n['equal']:,} of"
         f" them word for word{loss}"
     )
     if n["same_at_least"] <= limits["warn"]:
-        return passed(what)
+        return passed(message)
     if n["knows"] >= limits["known"]:
-        return passed(f"{what}. The base knows this task already: its answers are like their own references")
+        return passed(f"{message}. The base knows this task already: its answers are like their own references")
     most = n["same_at_least"] > limits["fail"]
-    return failed(what) if most and n["steps"] >= limits["fewest_steps"] else warned(what)
+    return failed(message) if most and n["steps"] >= limits["fewest_steps"] else warned(message)
 
 
 def _knows(counted: list[Sample]) -> float:
@@ -139,5 +139,7 @@ def _knows(counted: list[Sample]) -> float:
 
 def _losses(curve: Curve) -> tuple[Any, Any]:
     """The first and the last evaluation of validation rows; (None, None) where there are not two."""
-    looks = [look.loss for look in curve.validation or curve.fixed_batch if math.isfinite(look.loss)]
-    return (looks[0], looks[-1]) if len(looks) > 1 else (None, None)
+    evaluations = [
+        evaluation.loss for evaluation in curve.validation or curve.fixed_batch if math.isfinite(evaluation.loss)
+    ]
+    return (evaluations[0], evaluations[-1]) if len(evaluations) > 1 else (None, None)

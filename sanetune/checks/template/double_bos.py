@@ -59,5 +59,5 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not double:
         return passed(f"{documents:,} documents: none begins with two {token}.")
     share = double / max(documents, 1)
-    what = f"{double:,} of {documents:,} documents ({units.share(share)}) begin with two {token}."
-    return failed(what) if share > limits["share"] else warned(what)
+    message = f"{double:,} of {documents:,} documents ({units.share(share)}) begin with two {token}."
+    return failed(message) if share > limits["share"] else warned(message)

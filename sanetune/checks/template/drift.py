@@ -82,40 +82,40 @@ def measure(
     from sanetune.checks.template._generation_prompt import Prompter
     from sanetune.data.template.chat_template import TemplateStoppedError
 
-    kinds = conversation_shapes(conversations)
-    if not kinds.kinds:
+    shapes = conversation_shapes(conversations)
+    if not shapes.kinds:
         raise NotApplicableError("the rows are plain text, which no template renders")
     try:
-        return _measured(template, kinds, saved_template, Prompter(template))
+        return _measured(template, shapes, saved_template, Prompter(template))
     except TemplateStoppedError as error:
         raise NotApplicableError(f"the template cannot be rendered: {error.message}") from None
 
 
 def _measured(
-    template: ChatTemplate, kinds: ConversationShapes, saved_template: SavedTemplate, prompter: Prompter
+    template: ChatTemplate, shapes: ConversationShapes, saved_template: SavedTemplate, prompter: Prompter
 ) -> Measurement:
     fits: Counter[str] = Counter()
     bad_kinds: dict[str, int] = {}
     shown: list[tuple[Conversation, Compared]] = []
-    looked_at = 0
-    for kind, conversation in kinds.examples():
+    checked = 0
+    for kind, conversation in shapes.examples():
         if prompter.rendered > BUDGET:
             break
-        looked_at += 1
+        checked += 1
         for one in prompter.compared(conversation):
             fits[one.fit] += 1
             if one.fit in BAD:
                 bad_kinds[kind.words] = kind.count
             if one.fit in BAD or one.fit == "retold":
                 shown.append((conversation, one))
-    saved_fault = _saved(saved_template, template, kinds, prompter)
+    saved_fault = _saved(saved_template, template, shapes, prompter)
     if not fits and not saved_fault:
         raise NotApplicableError("no reply of this data is in the rendered text")
     numbers: dict[str, Any] = {
-        "kinds": len(kinds.kinds),
-        "kinds_left_out": kinds.left_out,
-        "conversations": kinds.chats,
-        "compared": looked_at,
+        "kinds": len(shapes.kinds),
+        "kinds_left_out": shapes.left_out,
+        "conversations": shapes.chats,
+        "compared": checked,
         "turns": sum(fits.values()),
         "fits": {str(name): count for name, count in fits.items()},
         "bad_kinds": bad_kinds,
@@ -137,18 +137,20 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return failed(f"{seen}: {parts}. {rows:,} of {n['conversations']:,} conversations are of such kinds.")
     if n["saved"]:
         return failed(n["saved"], "Save the template that was trained with, beside the weights.")
-    told = "; ".join(
+    reported = "; ".join(
         f"in {fits[name]} {WORDS[name]}" for name in ("silent", "forgetful", "continued") if fits.get(name)
     )
     if fits.get("retold"):
         return warned(f"{seen}: in {fits['retold']} of {turns} turns {WORDS['retold']}.")
     return passed(
         f"{seen}: in all {turns} turns the prompt of inference is what was trained"
-        + (f", but for what such templates do on purpose: {told}." if told else ".")
+        + (f", but for what such templates do on purpose: {reported}." if reported else ".")
     )
 
 
-def _saved(saved_template: SavedTemplate, template: ChatTemplate, kinds: ConversationShapes, prompter: Prompter) -> str:
+def _saved(
+    saved_template: SavedTemplate, template: ChatTemplate, shapes: ConversationShapes, prompter: Prompter
+) -> str:
     """What is wrong with the template that will be saved, in words; empty if nothing is. One that differs only in
     what this data never shows (the markers of a training template, say) is the same for us."""
     trained = saved_template.trained_template if saved_template.trained_template is not None else template.source
@@ -166,7 +168,7 @@ def _saved(saved_template: SavedTemplate, template: ChatTemplate, kinds: Convers
     if trained != template.source:
         prompter = Prompter(ChatTemplate(trained, template.specials))
     compared = different = 0
-    for _, conversation in kinds.examples():
+    for _, conversation in shapes.examples():
         if other.rendered > BUDGET:
             break
         compared += 1

@@ -60,26 +60,26 @@ def measure(dropped_texts: DroppedTexts, conversations: ConversationStore) -> Me
                     messages[str(message.get("role")), name] += 1
     if not chats:
         raise NotApplicableError("the rows are plain text, which no template renders")
-    lost = [
+    dropped = [
         {"role": role, "field": name, "lost": count, "messages": messages[role, name]}
         for (role, name), count in dropped_texts.counts.most_common()
         if count
     ]
-    return Measurement({"conversations": chats, "lost": lost}, list(dropped_texts.witnesses[:5]))
+    return Measurement({"conversations": chats, "lost": dropped}, list(dropped_texts.witnesses[:5]))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    lost: list[dict[str, Any]] = m.numbers["lost"]
+    dropped: list[dict[str, Any]] = m.numbers["lost"]
     chats = m.numbers["conversations"]
-    if not lost:
+    if not dropped:
         return passed(f"{chats:,} conversations: every text is in the rendered text.")
-    parts = [_words(one) for one in lost]
+    parts = [_words(one) for one in dropped]
     listed = "; ".join(parts[:3]) + (f"; and {len(parts) - 3} more" if len(parts) > 3 else "")
-    what = f"The template leaves out {listed}."
-    if any(not _forgotten(one) for one in lost):
-        return failed(what)
+    message = f"The template leaves out {listed}."
+    if any(not _forgotten(one) for one in dropped):
+        return failed(message)
     return warned(
-        f"{what} The reasoning of other turns is kept.",
+        f"{message} The reasoning of other turns is kept.",
         "Templates of reasoning models do so with earlier turns, at inference too. To train that reasoning as well, "
         "make one row of each turn that has some.",
     )

@@ -57,20 +57,20 @@ def measure(
     if not turns:
         raise NotApplicableError("no assistant turn is trained")
     ends: dict[str, int] = {}
-    foreign: dict[str, int] = {}
+    other_ends: dict[str, int] = {}
     for side in batch_stats.splits:
         for token, count in side.ends.items():
             name = _name(tokenizer, token)
             ends[name] = ends.get(name, 0) + count
             if token not in stop_tokens:
-                foreign[name] = foreign.get(name, 0) + count
+                other_ends[name] = other_ends.get(name, 0) + count
     numbers = {
         "turns": turns,
         "without_end": batch_stats.total("turns_without_end"),
         "end_masked": batch_stats.total("turns_end_masked"),
-        "not_a_stop": sum(foreign.values()),
+        "not_a_stop": sum(other_ends.values()),
         "ends": _largest(ends),
-        "foreign_ends": _largest(foreign),
+        "foreign_ends": _largest(other_ends),
         "stops": sorted(_name(tokenizer, token) for token in stop_tokens),
         "plain": _plain(conversations) if batch_stats.total("turns_without_end") else None,
     }
@@ -81,11 +81,11 @@ def measure(
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     turns, stops = n["turns"], ", ".join(n["stops"]) or "none"
-    foreign = ", ".join(list(n["foreign_ends"])[:3])
+    other_ends = ", ".join(list(n["foreign_ends"])[:3])
     faults = [
         (n["without_end"], "have no end token at all"),
         (n["end_masked"], "have an end token that is masked"),
-        (n["not_a_stop"], f"end with {foreign}, at which generation will not stop (it stops at: {stops})"),
+        (n["not_a_stop"], f"end with {other_ends}, at which generation will not stop (it stops at: {stops})"),
     ]
     found = [(count, words) for count, words in faults if count]
     if not found:
@@ -94,12 +94,12 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f"{turns:,} trained turns: each has its end token in the loss, and generation stops there: {ends or stops}."
         )
     listed = "; ".join(f"{count:,} ({units.share(count / turns)}) {words}" for count, words in found)
-    what = f"Of {turns:,} trained turns {listed}."
+    message = f"Of {turns:,} trained turns {listed}."
     worst = max(count for count, _ in found) / turns
     if worst <= limits["share"]:
-        return warned(what)
+        return warned(message)
     endless = n["without_end"] / turns > limits["share"] and n["plain"]
-    return failed(what, fix={"model.chat_template": "chatml"} if endless else {})
+    return failed(message, fix={"model.chat_template": "chatml"} if endless else {})
 
 
 def _plain(conversations: ConversationStore) -> bool:

@@ -73,10 +73,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 def _reason(error: TemplateError) -> str:
     """What is wrong, without what is only of this row."""
-    what = error.message.removeprefix("The chat template refuses the conversation: ")
-    if what.startswith("The assistant's message "):
-        return "a reply cannot be found in what it renders: " + what.partition("renders: ")[2][:160]
-    return what[:200]
+    message = error.message.removeprefix("The chat template refuses the conversation: ")
+    if message.startswith("The assistant's message "):
+        return "a reply cannot be found in what it renders: " + message.partition("renders: ")[2][:160]
+    return message[:200]
 
 
 def _short(reason: str) -> str:

@@ -88,10 +88,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return failed(n["stopped"])
     if n["reached"]:
         return failed(f"The chat template reaches for {', '.join(n['reached'][:4])}, which only an attack needs.")
-    what = f"{n['rendered']} renderings inside the sandbox, the slowest in {n['slowest']:.3f} s"
+    message = f"{n['rendered']} renderings inside the sandbox, the slowest in {n['slowest']:.3f} s"
     if n["slowest"] > limits["seconds"]:
-        return warned(f"The chat template is slow: {what}.")
-    return passed(f"{what}; no name in it that only an attack needs.")
+        return warned(f"The chat template is slow: {message}.")
+    return passed(f"{message}; no name in it that only an attack needs.")
 
 
 def _tried(
@@ -133,8 +133,8 @@ def _conversations(conversations: ConversationStore) -> Iterator[Conversation]:
     from sanetune.errors import Place
 
     yield Conversation([{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "Hello."}], Place())
-    kinds = sorted_by_kind(islice(chain.from_iterable(conversations.sides), ROWS), most=8)
-    yield from (conversation for _, conversation in islice(kinds.examples(), 12))
+    shapes = sorted_by_kind(islice(chain.from_iterable(conversations.sides), ROWS), most=8)
+    yield from (conversation for _, conversation in islice(shapes.examples(), 12))
 
 
 def _reached(source: str) -> tuple[list[str], list[Witness]]:

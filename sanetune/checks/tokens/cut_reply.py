@@ -68,8 +68,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not cut:
         return passed(f"{documents:,} documents: {at} truncates no answer.")
     share = cut / max(documents, 1)
-    what = f"{cut:,} of {documents:,} documents ({units.share(share)}) stop inside an answer, at {at}."
-    todo = "Shorten these rows, or drop them whole (`data.overlong: drop`)."
+    message = f"{cut:,} of {documents:,} documents ({units.share(share)}) stop inside an answer, at {at}."
+    remedy = "Shorten these rows, or drop them whole (`data.overlong: drop`)."
     if length and context and length < context:
-        todo = f"Raise train.max_length (the model takes {context:,} tokens), shorten these rows, or drop them whole."
-    return failed(what, todo) if share > limits["share"] else warned(what, todo)
+        remedy = f"Raise train.max_length (the model takes {context:,} tokens), shorten these rows, or drop them whole."
+    return failed(message, remedy) if share > limits["share"] else warned(message, remedy)

@@ -71,18 +71,18 @@ def measure(
         raise NotApplicableError("there is no chat template")
     from sanetune.checks.template._conversation_shapes import conversation_shapes
 
-    kinds = conversation_shapes(conversations)
-    if not kinds.kinds:
+    shapes = conversation_shapes(conversations)
+    if not shapes.kinds:
         raise NotApplicableError("the rows are plain text, which no template renders")
     reader = _Reader(template, tokenizer)
-    for _, conversation in kinds.examples():
+    for _, conversation in shapes.examples():
         if reader.characters > BUDGET:
             break
         reader.read(conversation)
     split = {tag: pieces for tag, pieces in reader.tags.items() if len(pieces) > 1}
     numbers = {
-        "looked_at": reader.looked_at,
-        "kinds": len(kinds.kinds),
+        "checked": reader.checked,
+        "kinds": len(shapes.kinds),
         "tags": len(reader.tags),
         "split": split,
         "ends": sorted(reader.ends & set(split)),
@@ -101,16 +101,16 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     split: dict[str, list[str]] = n["split"]
     bad = [tag for tag in split if SPECIAL.fullmatch(tag) or tag in n["ends"]]
     odd = [tag for tag in split if tag in KNOWN and tag not in bad]
-    seen = f"{n['looked_at']} conversations of {n['kinds']} kind{'s' * (n['kinds'] != 1)}"
+    seen = f"{n['checked']} conversations of {n['kinds']} kind{'s' * (n['kinds'] != 1)}"
     if not bad and not odd:
         plain = f" ({', '.join(list(split)[:3])}: ordinary text by design)" if split else ""
         return passed(f"{seen}: none of the template's {n['tags']} tags that act as special tokens is split{plain}.")
-    what = f"The tokenizer splits {_listed(split, bad or odd)}, which the template writes ({seen})."
+    message = f"The tokenizer splits {_listed(split, bad or odd)}, which the template writes ({seen})."
     if not bad:
-        return warned(what)
+        return warned(message)
     ends = [tag for tag in bad if tag in n["ends"]]
-    what += f" A turn ends with {ends[0]}." if ends else ""
-    return failed(what, fix={"model.chat_template": "chatml"} if n["plain_chatml"] else None)
+    message += f" A turn ends with {ends[0]}." if ends else ""
+    return failed(message, fix={"model.chat_template": "chatml"} if n["plain_chatml"] else None)
 
 
 class _Reader:
@@ -126,7 +126,7 @@ class _Reader:
         self.places: dict[str, Any] = {}
         self.ends: set[str] = set()
         self.tools = False
-        self.looked_at = self.characters = 0
+        self.checked = self.characters = 0
 
     def read(self, conversation: Conversation) -> None:
         try:
@@ -134,10 +134,10 @@ class _Reader:
         except TemplateError:
             return  # refused rows are told elsewhere
         self.tools |= bool(conversation.tools) or any(message.get("tool_calls") for message in conversation.messages)
-        if len(text) > LONGEST and self.looked_at:
+        if len(text) > LONGEST and self.checked:
             return
         self.characters += len(text)
-        self.looked_at += 1
+        self.checked += 1
         listed = str(conversation.tools) if conversation.tools else ""
         encoding = self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
         for start, end in literals:
@@ -177,8 +177,8 @@ class _Reader:
 
 
 def _tags(text: str) -> Iterator[tuple[str, int]]:
-    for form in (SPECIAL, PLAIN):
-        for match in form.finditer(text):
+    for pattern in (SPECIAL, PLAIN):
+        for match in pattern.finditer(text):
             yield match[0], match.start()
 
 

@@ -66,9 +66,9 @@ def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase) -> Meas
 def judge(m: Measurement, limits: Limits) -> Judgement:
     tokens, unknown, name = m.numbers["tokens"], m.numbers["unknown"], m.numbers["token"]
     share = unknown / max(tokens, 1)
-    what = f"{unknown:,} of {tokens:,} tokens ({share:.2%}) are {name}, the unknown token."
+    message = f"{unknown:,} of {tokens:,} tokens ({share:.2%}) are {name}, the unknown token."
     if share > limits["fail_share"]:
-        return failed(what)
+        return failed(message)
     if share > limits["warn_share"]:
-        return warned(what)
-    return passed(f"{tokens:,} tokens: no {name} among them." if not unknown else what)
+        return warned(message)
+    return passed(f"{tokens:,} tokens: no {name} among them." if not unknown else message)

@@ -83,5 +83,5 @@ def test_any_combination_is_judged_and_its_fix_fixes_it(
     if finding.fix:
         per = finding.fix.get("train.per_device_train_batch_size", per)
         accumulation = finding.fix.get("train.gradient_accumulation_steps", accumulation)
-        mended = batches(examples, per, accumulation, devices)
-        assert mended.verdict is not Verdict.FAIL or devices > examples
+        fixed = batches(examples, per, accumulation, devices)
+        assert fixed.verdict is not Verdict.FAIL or devices > examples

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sanetune.checks.base import Check
 from sanetune.checks.rows import _near_duplicates as near_duplicates
 from sanetune.checks.rows import duplicated
-from sanetune.checks.rows._minhash import first_of, hashes_of, prints, words
+from sanetune.checks.rows._minhash import first_of, hashes_of, minhash_signatures, words
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
 from sanetune.text import normalise
@@ -51,7 +51,7 @@ def test_calls_and_reasoning_count_and_the_ids_of_calls_do_not() -> None:
     one.messages[1]["tool_calls"][0]["id"], two.messages[1]["tool_calls"][0]["id"] = "call_1", "call_2"
     three = roles("u c t a")
     three.messages[1]["tool_calls"][0]["function"]["arguments"] = {"at": "elsewhere"}
-    whole = prints(side("train", [one, two, three])).whole_N
+    whole = minhash_signatures(side("train", [one, two, three])).whole_N
     assert whole[0] == whole[1] != whole[2]
 
 
@@ -65,7 +65,7 @@ def test_prints_are_made_once_and_go_with_their_split() -> None:
     from sanetune.checks.rows import _minhash as module
 
     split = side("train", rows(3))
-    assert prints(split) is prints(split)
+    assert minhash_signatures(split) is minhash_signatures(split)
     before = len(module._kept)
     del split
     gc.collect()
@@ -97,13 +97,13 @@ def test_more_pairs_than_can_be_read_are_estimated(monkeypatch: pytest.MonkeyPat
 
 def test_empty_and_odd_rows_have_prints() -> None:
     odd = [talk("", ""), talk("\x00", "…"), Conversation([], Place("a", 1, 7), text=""), talk("word", "word")]
-    found = prints(side("train", odd))
+    found = minhash_signatures(side("train", odd))
     assert len(found) == 4 and found.pairs_N.tolist()[0] == 0
     copies = near_duplicates.near_copies(side("train", odd), np.arange(4), side("train", []), np.arange(0), LIMITS)
     assert copies.count == 0
 
 
 def test_a_row_of_a_megabyte_leaves_a_print_of_the_usual_size() -> None:
-    found = prints(side("train", [talk("many " * 100_000, "words " * 100_000), talk("few", "words")]))
+    found = minhash_signatures(side("train", [talk("many " * 100_000, "words " * 100_000), talk("few", "words")]))
     assert found.minima_NM.shape == (2, 80)
     assert len(hashes_of([b"a", b"b", b"c"])) == 2

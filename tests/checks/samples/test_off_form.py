@@ -11,7 +11,7 @@ import pytest
 
 from sanetune.checks.base import NotApplicableError
 from sanetune.checks.samples import off_form
-from sanetune.checks.samples._output_format import forms
+from sanetune.checks.samples._output_format import output_formats
 from sanetune.finding import Judgement, Verdict
 from tests.checks.sampling import BABBLE, STORIES, cut, done, sampled
 from tests.checks.talking import judged, talk, talks
@@ -46,7 +46,7 @@ def test_prose_instead_of_json_fails() -> None:
     measured, judgement = found(parsed, [done(prose(n)) for n in range(20)])
     assert judgement.verdict is Verdict.FAIL
     assert "100 % of the training answers are such that each is JSON that parses" in judgement.message
-    assert "of 20 answers 20 are not (of the base's 20)" in judgement.message
+    assert "of 20 answers 20 are not (base: 20)" in judgement.message
     assert len(measured.witnesses) == 5 and "JSON" in measured.witnesses[0].note
 
 
@@ -168,4 +168,4 @@ def test_hostile_answers_are_only_text() -> None:
     deep = "[" * 100_000
     _, judgement = found(parsed, [done(deep)] * 20)
     assert judgement.verdict is not Verdict.PASS
-    assert forms([], 0.95, 3) == []
+    assert output_formats([], 0.95, 3) == []
