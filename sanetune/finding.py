@@ -78,6 +78,10 @@ class Witness:
         return {key: value for key, value in values.items() if value not in (None, "")}
 
 
+MOST_WITNESSES = 5
+"""Witnesses that one finding carries at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What a check's ``measure`` returns: numbers by name, and the worst rows or tokens, worst first."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 from sanetune.data.conversation import Conversation, Message
 from sanetune.errors import Place
+from sanetune.finding import MOST_WITNESSES, Witness
 from sanetune.text import shorten
 
 LENGTH = 400
@@ -27,6 +30,15 @@ def around(text: str, start: int, end: int, margin: int = 60) -> str:
     left, right = max(0, start - margin), min(len(text), end + margin)
     inside = shorten(text[start:end], 200)
     return ("…" if left else "") + text[left:start] + inside + text[end:right] + ("…" if right < len(text) else "")
+
+
+def interleave(groups: Iterable[Sequence[Witness]]) -> list[Witness]:
+    """Return the first witness of each group, then the second of each, so that a common kind hides no rare one.
+
+    There are at most :data:`~sanetune.finding.MOST_WITNESSES`.
+    """
+    turns = zip_longest(*groups)
+    return [witness for turn in turns for witness in turn if witness is not None][:MOST_WITNESSES]
 
 
 def text_of(message: Message) -> str:

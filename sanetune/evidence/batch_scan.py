@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.events import Publish, RowsProcessed, silent
-from sanetune.evidence.batch_stats import SHOWN, SplitStats
+from sanetune.evidence.batch_stats import SplitStats
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import MissingError
 from sanetune.evidence.roles_from_ids import decoded
 from sanetune.evidence.token_roles import EITHER, IN_LOSS, NAMES, TokenRole, TokenRoles, digest
-from sanetune.finding import Witness
+from sanetune.finding import MOST_WITNESSES, Witness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -242,9 +242,9 @@ class BatchScanner:
         return count
 
     def _witness(self, name: str, document: Document, at: int, weight: int, number: int | None) -> None:
-        """Keeps the SHOWN worst documents of a kind, with the text around token ``at``."""
+        """Keeps the MOST_WITNESSES worst documents of a kind, with the text around token ``at``."""
         worst = self._worst.setdefault(name, [])
-        if len(worst) == SHOWN and weight <= min(one[0] for one in worst):
+        if len(worst) == MOST_WITNESSES and weight <= min(one[0] for one in worst):
             return
         ids = document.ids_T
         before = decoded(self.tokenizer, ids[max(0, at - AROUND) : at])
@@ -255,7 +255,7 @@ class BatchScanner:
         witness = Witness(f"{before}⟦{here}⟧{after}", place, note, split=self.stats.split, example=number)
         worst.append((weight, witness))
         worst.sort(key=lambda one: -one[0])
-        del worst[SHOWN:]
+        del worst[MOST_WITNESSES:]
 
 
 def _array(value: torch.Tensor) -> np.ndarray:

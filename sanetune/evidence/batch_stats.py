@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sanetune.finding import Witness
-
-SHOWN = 5
-"""Witnesses of each kind that are kept: the worst."""
+from sanetune.finding import MOST_WITNESSES, Witness
 
 
 @dataclass(slots=True)
@@ -74,7 +71,7 @@ class SplitStats:
     roles_unknown: int = 0
     """Documents of which the independent route cannot say who wrote the tokens."""
     witnesses: dict[str, list[Witness]] = field(default_factory=dict)
-    """The worst documents by what is wrong with them: a counter's name -> at most SHOWN."""
+    """The worst documents by what is wrong with them: a counter's name -> at most MOST_WITNESSES."""
 
 
 @dataclass(slots=True)
@@ -94,4 +91,4 @@ class BatchStats:
 
     def seen(self, counter: str) -> list[Witness]:
         """The witnesses of a counter, those of training first."""
-        return [witness for split in self.splits for witness in split.witnesses.get(counter, ())][:SHOWN]
+        return [witness for split in self.splits for witness in split.witnesses.get(counter, ())][:MOST_WITNESSES]

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sanetune.errors import Place
-from sanetune.finding import Witness
+from sanetune.finding import MOST_WITNESSES, Witness
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.errors import TemplateError
-
-SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class DataLoss:
     def of(cls, prepared: Prepared) -> DataLoss:
         """Out of the preparation's own list. Rows refused by the template are counted by another check."""
         incomplete = [*prepared.dropped, *prepared.truncated]
-        worst = sorted(incomplete, key=lambda row: -row.tokens_dropped)[:SHOWN]
+        worst = sorted(incomplete, key=lambda row: -row.tokens_dropped)[:MOST_WITNESSES]
         return cls(
             given=int(prepared.stats["rows"]) - prepared.refused_count,
             rows=len(incomplete),

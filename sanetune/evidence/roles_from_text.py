@@ -23,7 +23,7 @@ from sanetune.errors import TemplateError
 from sanetune.evidence.conversations import SPLITS
 from sanetune.evidence.text_spans import Found, Literals, find
 from sanetune.evidence.token_roles import BY_ROLE, EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRole, TokenRoles, digest
-from sanetune.finding import Witness
+from sanetune.finding import MOST_WITNESSES, Witness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,6 @@ CHUNK = 256
 """Conversations that are worked on at once."""
 IN_PROCESS = 2_000
 """Up to this many conversations, starting processes costs more than it saves."""
-SHOWN = 5
 
 
 @dataclass(slots=True)
@@ -51,13 +50,13 @@ class DroppedTexts:
             message = conversation.messages[number]
             role = str(message["role"])
             self.counts[role, name] += 1
-            if len(self.witnesses) < SHOWN:
+            if len(self.witnesses) < MOST_WITNESSES:
                 note = f"message {number} ({role}): its {name.replace('_', ' ')} is not in the rendered text"
                 self.witnesses.append(Witness(str(message.get(name, ""))[:300], conversation.place, note))
 
     def merge(self, other: DroppedTexts) -> None:
         self.counts.update(other.counts)
-        self.witnesses = [*self.witnesses, *other.witnesses][:SHOWN]
+        self.witnesses = [*self.witnesses, *other.witnesses][:MOST_WITNESSES]
 
 
 @dataclass(slots=True)

@@ -35,15 +35,13 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limits
 from sanetune.errors import Place
-from sanetune.finding import Judgement, Measurement, Witness, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.config.origin import Renamed
     from sanetune.config.schema import Config
 
 FIX = "sometimes"
-
-SHOWN = 5
 
 
 def measure(config: Config) -> Measurement:
@@ -60,7 +58,7 @@ def measure(config: Config) -> Measurement:
         for entry in found
     ]
     file = Path(config.file).name if config.file else None
-    return Measurement({"count": len(found), "renamed": found, "file": file}, witnesses[:SHOWN])
+    return Measurement({"count": len(found), "renamed": found, "file": file}, witnesses[:MOST_WITNESSES])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -69,9 +67,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not renamed:
         return passed("Every key has its name of today.")
     said = [_said(entry, m.numbers["file"]) for entry in renamed]
-    more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
+    more = f"; and {len(said) - MOST_WITNESSES} more" if len(said) > MOST_WITNESSES else ""
     head = "1 key has" if len(said) == 1 else f"{len(said)} keys have"
-    message = f"{head} another name today or none: {'; '.join(said[:SHOWN])}{more}."
+    message = f"{head} another name today or none: {'; '.join(said[:MOST_WITNESSES])}{more}."
     return warned(message, fix={entry["new"]: entry["value"] for entry in renamed if entry["new"]})
 
 

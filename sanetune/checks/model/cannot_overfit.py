@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
@@ -81,7 +81,7 @@ def measure(overfit: Overfit, config: Config, limits: Limits) -> Measurement:
     wrong = sorted(
         (reply for reply in replies if not reply.exact), key=lambda reply: reply.matching_tokens / reply.expected_tokens
     )
-    return Measurement(numbers, [_witness(reply) for reply in wrong[:5]])
+    return Measurement(numbers, [_witness(reply) for reply in wrong[:MOST_WITNESSES]])
 
 
 def _witness(reply: RecitedReply) -> Witness:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 from sanetune.text import escape_control
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ LIMITS = {
     "invisible_warn": Limit(0.01, "ours: text from web pages has some; clean real data have none"),
 }
 
-SHOWN = 5
 WINDOW = 200
 """Characters around a suspicious place that ftfy gets: a text of a megabyte is not repaired as a whole."""
 
@@ -76,7 +75,7 @@ _UNSPACED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u4
 
 def measure(conversations: ConversationStore) -> Measurement:
     """Rows with damage of each kind; a row may have several."""
-    from sanetune.checks._excerpts import around, at
+    from sanetune.checks._excerpts import around, at, interleave
 
     counts = dict.fromkeys(KINDS, 0)
     seen: dict[str, list[Witness]] = {kind: [] for kind in KINDS}
@@ -88,7 +87,7 @@ def measure(conversations: ConversationStore) -> Measurement:
             for index, text in _texts(conversation):
                 texts += 1
                 for kind, start, end in damage(text):
-                    if kind not in damages and len(seen[kind]) < SHOWN:
+                    if kind not in damages and len(seen[kind]) < MOST_WITNESSES:
                         shown, beside = around(text, start, end), ""
                         if kind == "mojibake":
                             beside = repaired(shown)
@@ -98,8 +97,9 @@ def measure(conversations: ConversationStore) -> Measurement:
             for kind in damages:
                 counts[kind] += 1
             damaged += bool(damages - {"invisible"})
-    shown_ = [seen[kind][n] for n in range(SHOWN) for kind in KINDS if n < len(seen[kind])]
-    return Measurement({"rows": rows, "texts": texts, "damaged": damaged, **counts}, shown_[:SHOWN])
+    return Measurement(
+        {"rows": rows, "texts": texts, "damaged": damaged, **counts}, interleave(seen[kind] for kind in KINDS)
+    )
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -43,7 +43,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.rows._near_duplicates import LIMITS as NEAR_LIMITS
 from sanetune.evidence.conversations import ConversationStore
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 FIX = "none"
 DEPENDS_ON = ("rows",)
 
-SHOWN = 5
 
 LIMITS = {
     "exact_fail": Limit(0.01, "none in gsm8k's published test split; C4's validation had 4.6 % (Lee et al. 2022)"),
@@ -143,8 +142,8 @@ def _witnesses(
     conversations: ConversationStore, whole: np.ndarray, prompt: np.ndarray, near: NearDuplicates
 ) -> list[Witness]:
     reasons = [
-        [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][:SHOWN].tolist()],
-        [(row, int(prompt[row]), "the same prompt as") for row in (prompt >= 0).nonzero()[0][:SHOWN].tolist()],
+        [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][:MOST_WITNESSES].tolist()],
+        [(row, int(prompt[row]), "the same prompt as") for row in (prompt >= 0).nonzero()[0][:MOST_WITNESSES].tolist()],
         [(pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in near.pairs],
     ]
     from sanetune.checks._excerpts import outline
@@ -152,7 +151,7 @@ def _witnesses(
     # The first of each kind, so that one kind does not hide the others; then the rest.
     chosen = [kind[0] for kind in reasons if kind] + [entry for kind in reasons for entry in kind[1:]]
     shown = []
-    for row, other, note in chosen[:SHOWN]:
+    for row, other, note in chosen[:MOST_WITNESSES]:
         one, two = conversations.validation[row], conversations.train[other]
         shown.append(Witness(outline(one), one.place, f"{note} training row {two.place}", outline(two), "validation"))
     return shown

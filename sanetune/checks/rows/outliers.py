@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import Judgement, Measurement, Witness, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, passed, warned
 from sanetune.text import normalise, shorten
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ LIMITS = {
     "opening_warn": Limit(0.25, "the most repeated opening sentence in clean real data: 6 % (airline)"),
 }
 
-SHOWN = 5
 SHOWN_SHARE = 0.05
 """A repeated text is shown from this share of the answers on."""
 
@@ -175,7 +174,7 @@ def _witnesses(conversations: ConversationStore, where: np.ndarray, chosen: list
     from sanetune.checks._excerpts import LENGTH, at
 
     shown = []
-    for answer, note in chosen[:SHOWN]:
+    for answer, note in chosen[:MOST_WITNESSES]:
         number, row, message = (int(value) for value in where[answer])
         side = conversations.sides[number]
         conversation = side[row]

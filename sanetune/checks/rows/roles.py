@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 from sanetune.text import shorten
 
 if TYPE_CHECKING:
@@ -68,12 +68,10 @@ LIMITS = {
     "fewest_rows": Limit(3, "ours: one or two rows are slips, whatever share they are"),
 }
 
-SHOWN = 5
-
 
 def measure(conversations: ConversationStore) -> Measurement:
     """Rows of each kind; a row may be of several. Rows of plain text have no roles and are left out."""
-    from sanetune.checks._excerpts import at
+    from sanetune.checks._excerpts import at, interleave
 
     counts = dict.fromkeys(KINDS, 0)
     rows, unanswered = 0, 0
@@ -86,14 +84,12 @@ def measure(conversations: ConversationStore) -> Measurement:
             unanswered += all(m["role"] != "assistant" for m in conversation.messages)
             for kind, index in faults(conversation).items():
                 counts[kind] += 1
-                if len(seen[kind]) < SHOWN:
+                if len(seen[kind]) < MOST_WITNESSES:
                     place = at(conversation, index)
                     seen[kind].append(Witness(_shown(conversation, index), place, KINDS[kind], split=side.name))
     if not rows:
         raise NotApplicableError("plain text has no roles")
-    # One of each kind first, so that a common kind does not hide a rare one.
-    shown = [seen[kind][n] for n in range(SHOWN) for kind in KINDS if n < len(seen[kind])]
-    return Measurement({"rows": rows, **counts, "unanswered": unanswered}, shown[:SHOWN])
+    return Measurement({"rows": rows, **counts, "unanswered": unanswered}, interleave(seen[kind] for kind in KINDS))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

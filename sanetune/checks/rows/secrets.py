@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
-from sanetune.finding import Judgement, Measurement, Witness, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
@@ -80,7 +80,6 @@ RESERVED = re.compile(
 TRIES = 200
 """Places of one kind in one answer that are read."""
 
-SHOWN = 5
 
 _KEYS = {prefix: re.compile(rf"(?<![A-Za-z0-9_-]){form}(?![A-Za-z0-9])") for prefix, form in KEYS.items()}
 # As cards print them: in one piece (15 or 16 digits: others are mostly plain numbers), in fours, or in 4, 6 and 5.
@@ -94,7 +93,7 @@ _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)(?:[A-Za-z0-9-]{1,63}\
 
 def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     """How many secrets of each kind are in answers, and in how many rows."""
-    from sanetune.checks._excerpts import at
+    from sanetune.checks._excerpts import at, interleave
 
     counts = dict.fromkeys(KINDS, 0)
     seen: dict[str, list[Witness]] = {kind: [] for kind in KINDS}
@@ -110,13 +109,12 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
                 hit = hit or bool(found)
                 for kind, start, end in found:
                     counts[kind] += 1
-                    if len(seen[kind]) < SHOWN:
+                    if len(seen[kind]) < MOST_WITNESSES:
                         text = masked(message["content"], found, start, end)
                         place = at(conversation, index)
                         seen[kind].append(Witness(text, place, f"{KINDS[kind][0]}, masked", split=side.name))
             rows += hit
-    shown = [seen[kind][n] for n in range(SHOWN) for kind in KINDS if n < len(seen[kind])]
-    return Measurement({"answers": answers, "rows": rows, **counts}, shown[:SHOWN])
+    return Measurement({"answers": answers, "rows": rows, **counts}, interleave(seen[kind] for kind in KINDS))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

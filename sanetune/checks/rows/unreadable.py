@@ -31,15 +31,13 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limits
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed
 
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import Rows
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
-
-SHOWN = 5
 
 
 def measure(rows: Rows) -> Measurement:
@@ -50,7 +48,7 @@ def measure(rows: Rows) -> Measurement:
     first = {error.message: error for error in reversed(rows.errors)}
     firsts = sorted(first.values(), key=lambda error: messages[error.message])
     others = [error for error in rows.errors if error is not first[error.message]]
-    witnesses = [Witness(error.message, error.place, error.remedy) for error in (*firsts, *others)[:SHOWN]]
+    witnesses = [Witness(error.message, error.place, error.remedy) for error in (*firsts, *others)[:MOST_WITNESSES]]
     numbers = {"read": rows.read, "bad": rows.bad, "files": len(rows.files), "forms": dict(rows.forms)}
     return Measurement(numbers, witnesses)
 

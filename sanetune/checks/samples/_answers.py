@@ -14,7 +14,6 @@ FEWEST_SAMPLES = {
 }
 """A limit of every check of samples."""
 
-SHOWN = 5
 
 _THOUGHT = re.compile(r"\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
 _OPEN_THOUGHT = re.compile(r"\s*<(think|thinking|reasoning)>")

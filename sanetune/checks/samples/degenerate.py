@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limit, Limits
 from sanetune.checks.samples._answers import FEWEST_SAMPLES
-from sanetune.finding import Judgement, Measurement, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -72,7 +72,7 @@ def measure(
     samples: Samples, template: ChatTemplate | None, tokenizer: PreTrainedTokenizerBase, limits: Limits
 ) -> Measurement:
     """Answers by kind, of either model; ``improved``: the kind became rarer, beyond chance."""
-    from sanetune.checks.samples._answers import SHOWN, answered, witness
+    from sanetune.checks.samples._answers import answered, witness
     from sanetune.checks.samples._proportions import bounds, rarer
     from sanetune.checks.samples._template_fragments import in_turns, telling
 
@@ -104,7 +104,9 @@ def measure(
         ((sample, tuned) for sample, (_, tuned) in zip(counted, faults, strict=True) if tuned),
         key=lambda one: (-len(one[1]), "loop" in one[1]),
     )
-    return Measurement(numbers, [witness(sample, "; ".join(tuned.values())) for sample, tuned in worst[:SHOWN]])
+    return Measurement(
+        numbers, [witness(sample, "; ".join(tuned.values())) for sample, tuned in worst[:MOST_WITNESSES]]
+    )
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
 from sanetune.checks.samples._answers import FEWEST_SAMPLES
-from sanetune.finding import Judgement, Measurement, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,7 +56,7 @@ LIMITS = {
 
 def measure(samples: Samples, tokenizer: PreTrainedTokenizerBase, limits: Limits) -> Measurement:
     """Counts among the samples with room; ``improved``: more end by themselves than the base's, beyond chance."""
-    from sanetune.checks.samples._answers import SHOWN, answered, enough, witness
+    from sanetune.checks.samples._answers import answered, enough, witness
     from sanetune.checks.samples._proportions import bounds, rarer
     from sanetune.checks.samples._template_fragments import telling
 
@@ -81,7 +81,7 @@ def measure(samples: Samples, tokenizer: PreTrainedTokenizerBase, limits: Limits
         "passed_by": dict(passed_by.most_common(3)),
     }
     open_ones.sort(key=lambda sample: (not _closing(sample, specials), not sample.base.ended))
-    return Measurement(numbers, [witness(sample, _note(sample, specials)) for sample in open_ones[:SHOWN]])
+    return Measurement(numbers, [witness(sample, _note(sample, specials)) for sample in open_ones[:MOST_WITNESSES]])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.samples._answers import FEWEST_SAMPLES
-from sanetune.finding import Judgement, Measurement, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.checks.samples._output_format import OutputFormat
@@ -64,7 +64,7 @@ LIMITS = {
 
 def measure(samples: Samples, conversations: ConversationStore, limits: Limits) -> Measurement:
     """Each shared form with how many answers lack it, most lacked first."""
-    from sanetune.checks.samples._answers import SHOWN, answered, said, witness
+    from sanetune.checks.samples._answers import answered, said, witness
     from sanetune.checks.samples._output_format import output_formats
 
     counted = answered(samples, limits, with_reference=True)
@@ -91,7 +91,7 @@ def measure(samples: Samples, conversations: ConversationStore, limits: Limits) 
         "forms": [n for n, *_ in found],
     }
     _, format_, lacking = found[0]
-    return Measurement(numbers, [witness(s, f"not an answer that {format_.words}") for s in lacking[:SHOWN]])
+    return Measurement(numbers, [witness(s, f"not an answer that {format_.words}") for s in lacking[:MOST_WITNESSES]])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limit, Limits
 from sanetune.checks.samples._answers import FEWEST_SAMPLES
-from sanetune.finding import Judgement, Measurement, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
@@ -66,7 +66,7 @@ LIMITS = {
 
 def measure(samples: Samples, trial: Trial, limits: Limits) -> Measurement:
     """Answers that stayed, among those that had to change."""
-    from sanetune.checks.samples._answers import SHOWN, answered, said, witness
+    from sanetune.checks.samples._answers import answered, said, witness
     from sanetune.checks.samples._ngrams import alike, between, words
     from sanetune.checks.samples._proportions import bounds
 
@@ -99,7 +99,7 @@ def measure(samples: Samples, trial: Trial, limits: Limits) -> Measurement:
         "loss_after": after,
     }
     same.sort(key=lambda one: -len(one[0].tuned.text))
-    return Measurement(numbers, [witness(s, f"{degree:.0%} alike") for s, degree in same[:SHOWN]])
+    return Measurement(numbers, [witness(s, f"{degree:.0%} alike") for s, degree in same[:MOST_WITNESSES]])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limits, NotApplicableError
 from sanetune.errors import TemplateError
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -122,7 +122,7 @@ def _measured(
         "saved": saved_fault,
     }
     shown.sort(key=lambda pair: list(WORDS).index(pair[1].fit))
-    return Measurement(numbers, [_witness(conversation, one) for conversation, one in shown[:5]])
+    return Measurement(numbers, [_witness(conversation, one) for conversation, one in shown[:MOST_WITNESSES]])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -31,7 +31,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limits
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed
 from sanetune.text import shorten
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def measure(refused_rows: RefusedRows) -> Measurement:
         reason = _reason(error)
         reasons[reason] += 1
         first.setdefault(reason, []).append(error)
-    chosen = [error for reason, _ in reasons.most_common(3) for error in first[reason][:2]][:5]
+    chosen = [error for reason, _ in reasons.most_common(3) for error in first[reason][:2]][:MOST_WITNESSES]
     witnesses = [Witness(error.message[:300], error.place, _reason(error)[:120]) for error in chosen]
     numbers: dict[str, Any] = {
         "rows": refused_rows.rows,

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.errors import TemplateError
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def measure(tokenizer: PreTrainedTokenizerBase, conversations: ConversationStore
     try:
         template = chat_template(tokenizer)
     except TemplateError as error:
-        return Measurement(numbers | {"broken": error.message}, [*witnesses, Witness(source[:300])][:5])
+        return Measurement(numbers | {"broken": error.message}, [*witnesses, Witness(source[:300])][:MOST_WITNESSES])
     assert template is not None
     return _tried(template, conversations, numbers, witnesses)
 
@@ -117,7 +117,7 @@ def _tried(
                 witness = Witness(str(conversation.messages)[:300], conversation.place, "the template was stopped here")
                 return Measurement(
                     numbers | {"stopped": error.message, "rendered": rendered, "slowest": slowest},
-                    [witness, *witnesses][:5],
+                    [witness, *witnesses][:MOST_WITNESSES],
                 )
             except TemplateError:
                 pass  # a row that it refuses is no danger
@@ -157,7 +157,7 @@ def _reached(source: str) -> tuple[list[str], list[Witness]]:
             found.append(name)
             line = lines[node.lineno - 1] if 0 < node.lineno <= len(lines) else ""
             witnesses.append(Witness(line.strip()[:300], note=f"line {node.lineno} of the template: {name}"))
-    return found, witnesses[:5]
+    return found, witnesses[:MOST_WITNESSES]
 
 
 def _inside(name: str) -> bool:

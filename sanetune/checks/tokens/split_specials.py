@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limits, NotApplicableError
 from sanetune.errors import TemplateError
-from sanetune.finding import Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def measure(
         Witness(reader.around[tag], reader.places[tag], f"{tag} is {len(pieces)} tokens: {' '.join(pieces[:12])}")
         for tag, pieces in sorted(split.items(), key=lambda item: (_weight(item[0], reader.ends), item[0]))
     ]
-    return Measurement(numbers, witnesses[:5])
+    return Measurement(numbers, witnesses[:MOST_WITNESSES])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
