@@ -15,17 +15,25 @@ FEWEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """Between two epochs: ``before`` and ``after`` are the levels on its sides, ``error`` that of their difference;
-    ``inside`` is how much the loss falls within the later epoch."""
+    """What the training loss does between two epochs, in nats per token in the loss.
+
+    Attributes:
+        epoch: Number of the later epoch, from 1.
+        before: Level at the end of the earlier epoch.
+        after: Level at the start of the later epoch.
+        std_error: Standard error of their difference.
+        inside: How much the loss falls within the later epoch.
+    """
 
     epoch: int
     before: float
     after: float
-    error: float
+    std_error: float
     inside: float
 
     @property
     def drop(self) -> float:
+        """How much lower the later epoch begins, in nats."""
         return self.before - self.after
 
 

@@ -55,17 +55,18 @@ LIMITS = {
     "lost": Limit(0.5, "of the fall in between"),
     "lost_share": Limit(0.2, "of the lowest level"),
     "least": Limit(0.05, "nats; smaller rises are no divergence, whatever their share"),
+    "training_fell": Limit(
+        1.5,
+        "standard errors from which on training counts as falling: rising held-out rows are then curve-overfit's; with"
+        " less the two cannot be told apart, and both are reported",
+    ),
 }
 
-FELL = -1.5
-"""Standard errors from which on training counts as falling: rising held-out rows are then curve-overfit's. With less
-the two cannot be told apart, and both speak."""
 
-
-def measure(curve: Curve) -> Measurement:
+def measure(curve: Curve, limits: Limits) -> Measurement:
     change = overall(curve)
     if change is None:
-        raise NotApplicableError("fewer than two looks and fewer than four training losses are numbers")
+        raise NotApplicableError("fewer than two evaluations and fewer than four training losses are numbers")
     low = since_lowest(curve) or change
     trained = training(curve)
     later = training(curve, since=low.steps[0])
@@ -83,16 +84,16 @@ def measure(curve: Curve) -> Measurement:
             "lowest_step": low.steps[0],
             "lost": low.difference,
             "lost_sure": low.t,
-            "training_fell": _fell(trained),
-            "training_fell_later": _fell(later),
+            "training_fell": _fell(trained, limits),
+            "training_fell_later": _fell(later, limits),
             "planned_rate": curve.planned_lr,
         }
     )
 
 
-def _fell(trained: Change | None) -> bool:
+def _fell(trained: Change | None, limits: Limits) -> bool:
     """A cross entropy is never below zero: where it is, its sign or scale is wrong, and its fall says nothing."""
-    return trained is not None and trained.t < FELL and trained.after >= 0
+    return trained is not None and trained.t < -limits["training_fell"] and trained.after >= 0
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -102,7 +103,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     fell = not by_batches and n["training_fell"]
     clear = n["sure"] >= limits["training_sure" if by_batches else "sure"] and n["rise"] >= limits["least"] and not fell
     share = limits["training_rise" if by_batches else "rise"]
-    fix = fixes.lower_lr(n["planned_rate"], 10 if n["share"] >= 0.5 else 3)
+    fix = fixes.lower_lr(n["planned_rate"], strongly=n["share"] >= 0.5)
     if clear and n["share"] >= share:
         return failed(f"{message}, {units.share(n['share'])} above its start", fix=fix)
     validation_alone = n["lowest_source"] != TRAINING and n["training_fell_later"]

@@ -53,7 +53,7 @@ LIMITS = {
 
 def measure(curve: Curve) -> Measurement:
     losses = [(point.step, point.loss) for point in curve.points]
-    evaluations = [(evaluation.step, evaluation.loss) for evaluation in (*curve.validation, *curve.fixed_batch)]
+    evaluations = [(one.step, one.loss) for one in (*curve.validation, *curve.fixed_batch)]
     norms = [(point.step, point.grad_norm) for point in curve.points if point.grad_norm is not None]
     if not losses and not evaluations:
         raise NotApplicableError("no loss was logged")
@@ -79,12 +79,12 @@ def measure(curve: Curve) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    scope = f"{units.many(n['points'], 'training loss', 'training losses')} and {units.many(n['looks'], 'evaluation')}"
+    points = units.many(n["points"], "training loss", "training losses")
+    evaluations = units.many(n["looks"], "evaluation")
     if n["bad_looks"] or n["bad_losses"]:
         message = (
-            f"{n['bad_losses']:,} of {units.many(n['points'], 'training loss', 'training losses')} and"
-            f" {n['bad_looks']:,} of {units.many(n['looks'], 'evaluation')} are NaN or infinite, the first"
-            f" at step {n['first_step']:,}"
+            f"{n['bad_losses']:,} of {points} and {n['bad_looks']:,} of {evaluations} of validation rows are NaN or"
+            f" infinite, the first at step {n['first_step']:,}"
         )
         lasting = n["at_the_end"] or n["bad_losses"] > limits["loss_share"] * n["points"]
         return (
@@ -102,4 +102,5 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         if n["bad_norms"] >= limits["norms"] and n["bad_norms"] > limits["norm_share"] * n["norms"]:
             return warned(message)
         return passed(f"{message}; so few do no harm")
-    return passed(f"{scope} at held-out rows are numbers, and so are {units.many(n['norms'], 'gradient norm')}")
+    norms = units.many(n["norms"], "gradient norm")
+    return passed(f"{points} and {evaluations} of validation rows are numbers, and so are {norms}")

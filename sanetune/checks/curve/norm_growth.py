@@ -51,6 +51,7 @@ LIMITS = {
 }  # fmt: skip
 
 FEWEST = 16
+"""Gradient norms after warm-up from which a level can be told."""
 
 
 def measure(curve: Curve) -> Measurement:
@@ -96,19 +97,19 @@ def measure(curve: Curve) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    said: list[str] = []
+    parts: list[str] = []
     grows = fails = False
     if "gradient_times" in n:
-        said.append(f"the gradient norm goes from {n['gradient_first']:.3g} to {n['gradient_last']:.3g}")
+        parts.append(f"the gradient norm goes from {n['gradient_first']:.3g} to {n['gradient_last']:.3g}")
         grows |= n["gradient_times"] >= limits["gradient"] and n["gradient_sure"] >= limits["sure"]
     if "weights_times" in n:
-        said.append(f"the norm of the trained weights from {n['weights_first']:.4g} to {n['weights_last']:.4g}")
+        parts.append(f"the norm of the trained weights from {n['weights_first']:.4g} to {n['weights_last']:.4g}")
         grown = n["weights_late"] >= limits["late"]
         grows |= grown and n["weights_times"] >= limits["weights_warn"]
         fails |= n["weights_times"] >= limits["weights_fail"]
-    message = f"{' and '.join(said)} in {units.many(n['steps'], 'step')}"
+    message = f"{' and '.join(parts)} in {units.many(n['steps'], 'step')}"
     if not grows and not fails:
         return passed(message)
     clipped = n["clipped_at"] is None or 0 < n["clipped_at"] <= 1
-    fix = fixes.lower_lr(n["planned_rate"], 10 if fails else 3) if clipped else {"train.max_grad_norm": 1.0}
+    fix = fixes.lower_lr(n["planned_rate"], strongly=fails) if clipped else {"train.max_grad_norm": 1.0}
     return failed(message, fix=fix) if fails else warned(message, fix=fix)

@@ -40,24 +40,27 @@ FIX = "sometimes"
 
 LIMITS = {
     "warn": Limit(2, "swings; clean runs on stories260k have none of this height"),
-    "fail": Limit(4, "swings; one in ten looks of a short trial"),
+    "fail": Limit(4, "swings; one in ten evaluations of a short trial"),
+    "height": Limit(
+        0.1,
+        "of the lowest loss, that a swing has at least; at good learning rates on stories260k none is above 0.06 (one"
+        " in 40 evaluations)",
+    ),
+    "height_of_fall": Limit(0.05, "of the whole fall of the loss, likewise; a choice: a twentieth is no setback"),
+    "height_least": Limit(0.05, "nats, likewise; a choice: a loss near 0 may double without harm"),
     "scatter": Limit(0.5, "of the level, where only batches are known: healthy logs have up to 0.2 (logs/wild)"),
+    "fall": Limit(1.0, "standard deviations of one loss; a choice: what falls by more is learned, however it scatters"),
 }
 
-HEIGHT = 0.1
-"""What counts as a swing: this share of the loss. At good learning rates on stories260k none is above 0.06 (one in 40
-evaluations)."""
-OF_FALL = 0.05
-LEAST = 0.05
-"""... and this share of what the loss has fallen by in all, and this many nats."""
 FEWEST = 8
+"""Evaluations after warm-up in which a swing can be seen; three times as many training losses."""
 
 
-def measure(curve: Curve) -> Measurement:
-    probe = finite(curve.fixed_batch)
-    after = [evaluation for evaluation in probe if evaluation.step >= peak_step(curve)]
+def measure(curve: Curve, limits: Limits) -> Measurement:
+    evaluations = finite(curve.fixed_batch)
+    after = [one for one in evaluations if one.step >= peak_step(curve)]
     if len(after) >= FEWEST:
-        return Measurement({"planned_rate": curve.planned_lr, **_of_evaluations(probe[0], after)})
+        return Measurement({"planned_rate": curve.planned_lr, **_of_evaluations(evaluations[0], after, limits)})
     points = points_of(curve)
     if len(points) < 3 * FEWEST:
         raise NotApplicableError(
@@ -66,10 +69,11 @@ def measure(curve: Curve) -> Measurement:
     return Measurement({"planned_rate": curve.planned_lr, **_of_points(points, curve)})
 
 
-def _of_evaluations(first: Evaluation, after: list[Evaluation]) -> dict[str, object]:
-    losses = [evaluation.loss for evaluation in after]
+def _of_evaluations(first: Evaluation, after: list[Evaluation], limits: Limits) -> dict[str, object]:
+    losses = [one.loss for one in after]
     lowest = min(losses)
-    height = max(HEIGHT * lowest, OF_FALL * (max(first.loss, losses[0]) - lowest), LEAST)
+    fall = max(first.loss, losses[0]) - lowest
+    height = max(limits["height"] * lowest, limits["height_of_fall"] * fall, limits["height_least"])
     found = swings(losses, height)
     # A rise that does not come down again is no swing (see curve-diverged), the last one may still.
     last = losses[-1]
@@ -108,7 +112,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f"training losses scatter by {units.share(n['scatter'])} of their level about their trend, which goes from"
             f" {n['start']:.2f} to {n['end']:.2f}"
         )
-        if n["scatter"] > limits["scatter"] and n["fall"] < 1:
+        if n["scatter"] > limits["scatter"] and n["fall"] < limits["fall"]:
             remedy = "Batches alone do not show it: evaluate a fixed batch of validation rows, or use larger batches."
             return warned(message, remedy)
         return passed(message)
@@ -120,5 +124,5 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(message)
     message = f"{message}, at most by {n['highest']:.2f}; it began at {n['start']:.2f} and ends at {n['end']:.2f}"
     hot = n["swings"] >= limits["fail"]
-    fix = fixes.lower_lr(n["planned_rate"], 10 if hot and n["end"] > 0.8 * n["start"] else 3)
+    fix = fixes.lower_lr(n["planned_rate"], strongly=hot and n["end"] > 0.8 * n["start"])
     return failed(message, fix=fix) if hot else warned(message, fix=fix)

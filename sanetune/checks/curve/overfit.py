@@ -39,6 +39,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
+from sanetune.curves.paired import t_statistic
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -52,33 +53,35 @@ LIMITS = {
         0.03,
         "healthy: within 2 % of its minimum at the end (logs/wild); a little more is the to and fro of the weights",
     ),
-    "sure": Limit(3.0, "standard errors of the change from look to look"),
+    "sure": Limit(3.0, "standard errors of the change between two evaluations"),
+    "jump": Limit(
+        0.01,
+        "of the loss: least standard deviation of an evaluation whose single rows are not known; half the 2 % that a"
+        " healthy validation loss moves within (logs/wild)",
+    ),
+    "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
 }
 
-JUMP = 0.01
-"""Standard deviation of an evaluation without losses of single rows, as a share of the loss, at least: nothing tells
-it better."""
 
-
-def measure(curve: Curve) -> Measurement:
-    validation = finite(curve.validation)
+def measure(curve: Curve, limits: Limits) -> Measurement:
+    evaluations = finite(curve.validation)
     change = since_lowest(curve)
-    if len(validation) < 2 or change is None or change.source != HELD_OUT:
+    if len(evaluations) < 2 or change is None or change.source != HELD_OUT:
         raise NotApplicableError("the validation rows were evaluated fewer than two times")
-    error = change.std_error if change.exact else max(change.std_error, JUMP * 2**0.5 * change.before)
+    error = change.std_error if change.exact else max(change.std_error, limits["jump"] * 2**0.5 * change.before)
     trained = training(curve, since=change.steps[0])
     return Measurement(
         {
-            "looks": len(validation),
+            "looks": len(evaluations),
             "lowest": change.before,
             "lowest_step": change.steps[0],
             "end": change.after,
             "end_step": change.steps[1],
             "rise": change.relative,
-            "sure": change.difference / error if error > 0 else (math.inf if change.difference > 0 else 0.0),
+            "sure": t_statistic(change.difference, error),
             "training_before": None if trained is None else trained.before,
             "training_after": None if trained is None else trained.after,
-            "training_rose": trained is not None and trained.t > 3,
+            "training_rose": trained is not None and trained.t > limits["training_sure"],
             "steps_per_epoch": curve.steps_per_epoch,
             "planned_rate": curve.planned_lr,
         }
@@ -106,7 +109,7 @@ def _fix(n: dict[str, Any]) -> dict[str, Any]:
     """The checkpoint at the minimum, and as many epochs as lead to it where that is known; a lower learning rate where
     the first step was already one too many."""
     if n["lowest_step"] == 0:
-        return fixes.lower_lr(n["planned_rate"], 3)
+        return fixes.lower_lr(n["planned_rate"])
     fix: dict[str, Any] = {"train.load_best_model_at_end": True}
     if n["steps_per_epoch"] and 0 < n["steps_per_epoch"] < math.inf:
         fix["train.num_train_epochs"] = float(f"{n['lowest_step'] / n['steps_per_epoch']:.2g}")

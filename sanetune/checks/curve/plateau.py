@@ -46,13 +46,14 @@ LIMITS = {
     "sure": Limit(2.0, "standard errors: a fall of more than the limits must be ruled out"),
     "fell": Limit(0.1, "share: where only batches are known, they must rule out a larger fall in the first steps"),
     "fewest_steps": Limit(50, "after warm-up; fewer hardly move a model"),
+    "training_sure": Limit(3.0, "standard errors from which on the training loss falls: then the model learns"),
 }  # fmt: skip
 
 
-def measure(curve: Curve) -> Measurement:
+def measure(curve: Curve, limits: Limits) -> Measurement:
     change = overall(curve)
     if change is None:
-        raise NotApplicableError("fewer than two looks and fewer than four training losses are numbers")
+        raise NotApplicableError("fewer than two evaluations and fewer than four training losses are numbers")
     steps = change.steps[1] - max(change.steps[0], peak_step(curve))
     trained = training(curve)
     halves = None if change.exact else halved(curve)
@@ -65,7 +66,7 @@ def measure(curve: Curve) -> Measurement:
             "steps": steps,
             "fall": -change.relative,
             "error": change.std_error / change.before if change.before > 0 else 0.0,
-            "training_fell": trained is not None and trained.t < -3,
+            "training_fell": trained is not None and trained.t < -limits["training_sure"],
             "half_fall": None if halves is None else -halves.relative,
             "half_error": None if halves is None or halves.before <= 0 else halves.std_error / halves.before,
         }

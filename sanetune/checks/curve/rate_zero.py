@@ -45,33 +45,33 @@ FIX = "none"
 LIMITS = {
     "fail": Limit(0.5, "half of the run changes nothing"),
     "warn": Limit(0.1, "schedules begin and end at 0 for a step or two; fp16's scaler holds back a few more"),
+    "ends": Limit(2, "logged steps at 0 that a schedule may have at its start and, in a finished run, at its end"),
+    "unexpected": Limit(2, "logged steps at 0 beyond those: a single one is what fp16's scaler does"),
 }
 
-ALLOWED = 2
-"""Logged steps at 0 that a schedule has at its ends."""
 
-
-def measure(curve: Curve) -> Measurement:
-    lrs = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
-    if not lrs:
+def measure(curve: Curve, limits: Limits) -> Measurement:
+    logged = [point.lr for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
+    if not logged:
         if curve.planned_lr is None or not math.isfinite(curve.planned_lr):
             raise NotApplicableError("no learning rate was logged")
-        lrs = [(0, curve.planned_lr)]
-    runs = [(zero, len(list(some))) for zero, some in groupby(lr == 0 for _, lr in lrs)]
+        logged = [curve.planned_lr]
+    runs = [(zero, len(list(some))) for zero, some in groupby(lr == 0 for lr in logged)]
     leading = runs[0][1] if runs[0][0] else 0
     trailing = runs[-1][1] if runs[-1][0] and len(runs) > 1 else 0
     zeros = sum(count for zero, count in runs if zero)
-    allowed = (min(ALLOWED, leading) + (min(ALLOWED, trailing) if complete(curve) else 0)) if len(runs) > 1 else 0
+    ends = min(limits["ends"], leading) + (min(limits["ends"], trailing) if complete(curve) else 0)
+    allowed = ends if len(runs) > 1 else 0
     return Measurement(
         {
-            "rates": len(lrs),
+            "rates": len(logged),
             "zeros": zeros,
             "leading": leading,
             "trailing": trailing,
             "unexpected": zeros - allowed,
-            "share": (zeros - allowed) / len(lrs),
+            "share": (zeros - allowed) / len(logged),
             "planned": curve.planned_lr,
-            "highest": max(lr for _, lr in lrs),
+            "highest": max(logged),
         }
     )
 
@@ -85,6 +85,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return failed(f"the learning rate is 0 in all of {units.many(n['rates'], 'logged step')}")
     where = f"{n['leading']:,} at the start, {n['trailing']:,} at the end"
     message = f"the learning rate is 0 in {n['zeros']:,} of {units.many(n['rates'], 'logged step')} ({where})"
-    if n["unexpected"] > 1 and n["share"] >= limits["warn"]:
+    if n["unexpected"] >= limits["unexpected"] and n["share"] >= limits["warn"]:
         return failed(message) if n["share"] >= limits["fail"] else warned(message)
     return passed(f"{message}; the highest is {units.lr(n['highest'])}")

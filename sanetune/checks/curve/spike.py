@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.checks.curve._spikes import Spike, harmless, in_evaluations, in_points, norm_spikes
+from sanetune.checks.curve._spikes import LIMITS as SPIKE_LIMITS
+from sanetune.checks.curve._spikes import Spike, harmless, in_evaluations, in_training, norm_spikes
 from sanetune.curves.changes import finite, last_step, points_of
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -49,32 +50,35 @@ LIMITS = {
         0.2, "above the start in the first steps; none at good learning rates on stories260k, 0.4 at the worst"
     ),
     "hump_least": Limit(0.2, "nats; a loss near 0 may double without harm"),
-    "spikes": Limit(1, "a spike that several steps or the gradients bear out is none of noise"),
+    "spikes": Limit(1, "a spike that several steps or the gradients confirm is none of noise"),
+    "came_back": Limit(0.5, "of the hump that is gone at the end; a choice: else it is curve-diverged's"),
+    "early": Limit(0.2, "of the steps; spikes within it are the warm-up's doing"),
+    "short_warmup": Limit(0.05, "of the steps; a warm-up below it is lengthened (published recipes: 3 to 10 %)"),
+    **SPIKE_LIMITS,
 }
 
 
-def measure(curve: Curve) -> Measurement:
-    points, probe = points_of(curve), finite(curve.fixed_batch)
-    if len(points) < 8 and len(probe) < 5:
+def measure(curve: Curve, limits: Limits) -> Measurement:
+    points, fixed = points_of(curve), finite(curve.fixed_batch)
+    if len(points) < 8 and len(fixed) < 5:
         raise NotApplicableError("too few losses were logged to have neighbours")
-    found = [*in_points(points), *in_evaluations(probe)]
-    borne = [spike for spike in found if spike.borne_out and not harmless(spike, probe)]
-    odd = [spike for spike in found if spike not in borne]
-    hump = max(probe, key=lambda evaluation: evaluation.loss) if len(probe) >= 5 else None
+    found = [*in_training(points, limits), *in_evaluations(fixed, limits)]
+    confirmed = [spike for spike in found if spike.confirmed and not harmless(spike, fixed, limits)]
+    hump = max(fixed, key=lambda one: one.loss) if len(fixed) >= 5 else None
     return Measurement(
         {
             "points": len(points),
-            "looks": len(probe),
-            "spikes": len(borne),
-            "odd_batches": len(odd),
-            "norm_spikes": norm_spikes(points, curve),
-            "worst": _shown(borne),
-            "hump": (hump.loss - probe[0].loss) if hump else 0.0,
-            "hump_share": (hump.loss / probe[0].loss - 1) if hump and probe[0].loss > 0 else 0.0,
+            "looks": len(fixed),
+            "spikes": len(confirmed),
+            "odd_batches": len(found) - len(confirmed),
+            "norm_spikes": norm_spikes(points, curve, limits),
+            "worst": _worst(confirmed),
+            "hump": (hump.loss - fixed[0].loss) if hump else 0.0,
+            "hump_share": (hump.loss / fixed[0].loss - 1) if hump and fixed[0].loss > 0 else 0.0,
             "hump_step": hump.step if hump else None,
-            "start": probe[0].loss if probe else None,
-            "came_back": bool(hump and probe[-1].loss < 0.5 * (hump.loss + probe[0].loss)),
-            "early": bool(borne) and max(spike.step for spike in borne) <= 0.2 * last_step(curve),
+            "start": fixed[0].loss if fixed else None,
+            "came_back": bool(hump and hump.loss - fixed[-1].loss > limits["came_back"] * (hump.loss - fixed[0].loss)),
+            "early": bool(confirmed) and max(one.step for one in confirmed) <= limits["early"] * last_step(curve),
             "steps": last_step(curve),
             "clipped_at": curve.max_grad_norm,
             "warmup_steps": curve.warmup_steps,
@@ -83,7 +87,7 @@ def measure(curve: Curve) -> Measurement:
     )
 
 
-def _shown(spikes: list[Spike]) -> dict[str, Any] | None:
+def _worst(spikes: list[Spike]) -> dict[str, Any] | None:
     if not spikes:
         return None
     worst = max(spikes, key=lambda spike: spike.height / max(spike.around, 1e-9))
@@ -97,28 +101,29 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f"the loss on a fixed batch rises from {n['start']:.2f} to {n['start'] + n['hump']:.2f} at step"
             f" {n['hump_step']:,} before it comes back"
         )
-        return warned(message, fix=fixes.lower_lr(n["planned_rate"], 3))
+        return warned(message, fix=fixes.lower_lr(n["planned_rate"]))
     if n["spikes"] >= limits["spikes"]:
         worst = n["worst"]
         message = (
             f"the loss has {units.many(n['spikes'], 'spike')}, the worst at step {worst['step']:,}: {worst['loss']:.2f}"
             f" among {worst['around']:.2f}"
         )
-        return warned(message, fix=_fix(n))
+        return warned(message, fix=_fix(n, limits))
     notes = []
     if n["odd_batches"]:
-        notes.append(f"{units.many(n['odd_batches'], 'odd batch', 'odd batches')} that nothing else bears out")
+        notes.append(f"{units.many(n['odd_batches'], 'odd batch', 'odd batches')} that nothing else confirms")
     if n["norm_spikes"]:
         notes.append(f"{units.many(n['norm_spikes'], 'large gradient')} that did no harm")
-    said = f" ({', '.join(notes)})" if notes else ""
-    scope = f"{units.many(n['points'], 'training loss', 'training losses')} and {units.many(n['looks'], 'evaluation')}"
-    return passed(f"no spike in {scope} at a fixed batch{said}")
+    points = units.many(n["points"], "training loss", "training losses")
+    evaluations = units.many(n["looks"], "evaluation")
+    note = f" ({', '.join(notes)})" if notes else ""
+    return passed(f"no spike in {points} and {evaluations} of a fixed batch{note}")
 
 
-def _fix(n: dict[str, Any]) -> dict[str, Any]:
+def _fix(n: dict[str, Any], limits: Limits) -> dict[str, Any]:
     """Clipping where there is none; a longer warm-up for early spikes; else a lower learning rate."""
     if n["clipped_at"] is not None and (n["clipped_at"] <= 0 or n["clipped_at"] > 1):
         return {"train.max_grad_norm": 1.0}
-    if n["early"] and n["warmup_steps"] is not None and n["warmup_steps"] < 0.05 * n["steps"]:
+    if n["early"] and n["warmup_steps"] is not None and n["warmup_steps"] < limits["short_warmup"] * n["steps"]:
         return {"train.warmup_steps": 0.1}
-    return fixes.lower_lr(n["planned_rate"], 3)
+    return fixes.lower_lr(n["planned_rate"])

@@ -36,6 +36,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._epochs import boundaries
 from sanetune.curves.changes import HELD_OUT, since_lowest
+from sanetune.curves.paired import t_statistic
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -48,15 +49,16 @@ LIMITS = {
     "sure": Limit(3.0, "standard errors"),
     "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate"),
     "inside": Limit(0.5, "of the drop: what falls within the epoch must be less"),
+    "held_out": Limit(0.02, "above its minimum, within which the held-out loss still holds: healthy (logs/wild)"),
 }
 
 
-def measure(curve: Curve) -> Measurement:
+def measure(curve: Curve, limits: Limits) -> Measurement:
     found = boundaries(curve)
     if len(found) < 2:
         raise NotApplicableError("fewer than two boundaries of epochs have enough logged steps on both sides")
     change = since_lowest(curve)
-    improving = change is not None and change.source == HELD_OUT and change.relative < 0.02
+    improving = change is not None and change.source == HELD_OUT and change.relative < limits["held_out"]
     return Measurement(
         {
             "boundaries": [
@@ -65,7 +67,7 @@ def measure(curve: Curve) -> Measurement:
                     "before": one.before,
                     "after": one.after,
                     "drop": one.drop / one.before if one.before > 0 else 0.0,
-                    "sure": one.drop / one.error if one.error > 0 else 0.0,
+                    "sure": t_statistic(one.drop, one.std_error),
                     "inside": one.inside / one.drop if one.drop > 0 else 1.0,
                 }
                 for one in found

@@ -47,34 +47,29 @@ LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
     "fail": Limit(1.25, "a run with wrong labels began at 1.5 times ln(vocabulary) or more (qlora-gallery); a small"
                         " story model on grade-school mathematics at 1.15"),
+    "smallest_vocabulary": Limit(32_000, "tokens, where the vocabulary is not known: that of Llama 2"),
+    "largest_vocabulary": Limit(262_144, "tokens, likewise: that of Gemma 3"),
 }  # fmt: skip
 
-SMALLEST, LARGEST = 32_000, 262_144
-"""Vocabularies of Llama 2 and of Gemma 3: the range to be fair to where it is not known."""
 
-
-def measure(curve: Curve) -> Measurement:
+def measure(curve: Curve, limits: Limits) -> Measurement:
     early = max(1, START_SHARE * last_step(curve))
-    evaluations = [
-        evaluation
-        for series in (curve.validation, curve.fixed_batch)
-        for evaluation in finite(series)[:1]
-        if evaluation.step <= early
-    ]
+    firsts = [one for series in (curve.validation, curve.fixed_batch) for one in finite(series)[:1]]
+    evaluations = [one for one in firsts if one.step <= early]
     points = points_of(curve)
     if not evaluations and not points:
         raise NotApplicableError("no loss was logged")
     # The first record of a log may be a mean over many steps: at most too low, which is the careful side.
-    loss, step = (evaluations[0].loss, evaluations[0].step) if evaluations else (points[0].loss, points[0].step)
+    first = evaluations[0] if evaluations else points[0]
     known = curve.vocab_size
     return Measurement(
         {
-            "loss": loss,
-            "step": step,
+            "loss": first.loss,
+            "step": first.step,
             "looked": bool(evaluations),
             "vocabulary": known,
-            "guessing": math.log(known or SMALLEST),
-            "guessing_most": math.log(known or LARGEST),
+            "guessing": math.log(known or limits["smallest_vocabulary"]),
+            "guessing_most": math.log(known or limits["largest_vocabulary"]),
         }
     )
 
@@ -84,7 +79,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     message = (
         f"the first loss is {n['loss']:.2f} ({'before training' if n['looked'] else 'logged at'} step {n['step']:,})"
     )
-    among = f"among {n['vocabulary']:,} tokens" if n["vocabulary"] else f"among {SMALLEST:,} to {LARGEST:,} tokens"
+    range_ = f"{limits['smallest_vocabulary']:,} to {limits['largest_vocabulary']:,}"
+    among = f"among {n['vocabulary']:,} tokens" if n["vocabulary"] else f"among {range_} tokens"
     costs = f"{n['guessing']:.2f}" + ("" if n["vocabulary"] else f" to {n['guessing_most']:.2f}")
     message = f"{message}; guessing {among} costs {costs}"
     if n["loss"] >= limits["fail"] * n["guessing_most"]:

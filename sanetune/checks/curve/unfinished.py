@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.curves.changes import HELD_OUT, TRAINING, between, complete, finite, last_step, points_of, scatter_of
+from sanetune.curves.paired import t_statistic
 from sanetune.curves.robust import level, noise, slope
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -43,31 +44,36 @@ LIMITS = {
     "held": Limit(0.05, "of the held-out loss in the last eighth: more than most choices of a learning rate are worth"),
     "training": Limit(0.15, "undertrained: the last eighth still falls by more than 15 % (logs/wild)"),
     "sure": Limit(3.0, "standard errors"),
+    "jump": Limit(
+        0.01, "of the loss: least standard deviation of an evaluation whose single rows are not known (curve-overfit)"
+    ),
 }
 
 FEWEST = 16
+"""Training losses from which a trend can be told."""
 
 
-def measure(curve: Curve) -> Measurement:
+def measure(curve: Curve, limits: Limits) -> Measurement:
     if not complete(curve):
         raise NotApplicableError("these are the first steps of a longer run")
-    validation, end = finite(curve.validation), max(1, last_step(curve))
-    late = [evaluation for evaluation in validation if evaluation.step >= 0.5 * end]
+    evaluations, end = finite(curve.validation), max(1, last_step(curve))
+    late = [one for one in evaluations if one.step >= 0.5 * end]
     if len(late) >= 2:
-        change = between(late[-2], late[-1], HELD_OUT, max(scatter_of(validation), 0.01 * late[-1].loss))
+        scatter = max(scatter_of(evaluations), limits["jump"] * late[-1].loss)
+        change = between(late[-2], late[-1], HELD_OUT, scatter)
         share = (change.steps[1] - change.steps[0]) / end
         scale = min(1.0, 0.125 / share) if share > 0 else 0.0
         fall = -change.relative * scale
         return Measurement({"source": HELD_OUT, "fall": fall, "sure": -change.t, "end": change.after, "end_step": end})
     points = points_of(curve)
     if len(points) < FEWEST:
-        raise NotApplicableError(f"fewer than {FEWEST} training losses and two looks in the last half")
+        raise NotApplicableError(f"fewer than {FEWEST} training losses, and than two evaluations in the last half")
     tail = points[-max(8, len(points) // 4) :]
     losses = [point.loss for point in tail]
     per_step, error = slope([point.step for point in tail], losses)
     now = level(losses[-max(3, len(tail) // 4) :], noise(losses)).value
     fall = -per_step * end / 8 / now if now > 0 else 0.0
-    sure = -per_step / error if error > 0 else 0.0
+    sure = t_statistic(-per_step, error)
     return Measurement({"source": TRAINING, "fall": fall, "sure": sure, "end": now, "end_step": end})
 
 

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.curves.changes import finite, points_of
+from sanetune.curves.changes import finite, points_of, training
 from sanetune.curves.series import Evaluation, Point
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -48,21 +48,22 @@ FIX = "none"
 
 LIMITS = {
     "share": Limit(0.02, "one empty batch in fifty; below that it is a matter of single rows (labels-none)"),
+    "rounded": Limit(0.01, "neighbours below it: the loss is near 0, and the log rounds it (Trainers had four digits)"),
+    "training_sure": Limit(4.0, "standard errors of a fall: no gradient of 0 can have made it"),
 }
 
-ROUNDED = 0.01
-"""Neighbours below this: the loss has come near zero, and the log rounds it (Trainers long logged four digits)."""
 NEIGHBOURS = 5
+"""Losses on each side that a zero is compared with."""
 
 
-def measure(curve: Curve) -> Measurement:
+def measure(curve: Curve, limits: Limits) -> Measurement:
     points, evaluations = points_of(curve), finite(curve.validation)
     if not points and not evaluations:
         raise NotApplicableError("no loss was logged")
     norms = [point for point in points if point.grad_norm is not None]
     zero_norms = sum(point.grad_norm == 0 for point in norms)
-    zeros = _out_of_nowhere(points)
-    zero_evaluations = _out_of_nowhere(evaluations)
+    zeros = _isolated_zeros(points, limits["rounded"])
+    zero_evaluations = _isolated_zeros(evaluations, limits["rounded"])
     return Measurement(
         {
             "points": len(points),
@@ -74,12 +75,12 @@ def measure(curve: Curve) -> Measurement:
             "norms": len(norms),
             "zero_norms": zero_norms,
             # Some programs log a gradient norm of 0 because they do not take it.
-            "norms_untaken": bool(norms) and zero_norms == len(norms) and _moves(points),
+            "norms_untaken": bool(norms) and zero_norms == len(norms) and _falls(curve, limits["training_sure"]),
         }
     )
 
 
-def _out_of_nowhere(series: Sequence[Point | Evaluation]) -> list[int]:
+def _isolated_zeros(series: Sequence[Point | Evaluation], rounded: float) -> list[int]:
     """Steps with a loss of 0 whose neighbours are not near it, or that have none."""
     losses = [one.loss for one in series]
     found = []
@@ -87,27 +88,23 @@ def _out_of_nowhere(series: Sequence[Point | Evaluation]) -> list[int]:
         if one.loss == 0:
             around = [loss for loss in losses[max(0, place - NEIGHBOURS) : place + NEIGHBOURS + 1] if loss != 0]
             earlier = [loss for loss in losses[:place] if loss != 0][-NEIGHBOURS:]
-            if statistics.median(around or earlier or [1.0]) > ROUNDED:
+            if statistics.median(around or earlier or [1.0]) > rounded:
                 found.append(one.step)
     return found
 
 
-def _moves(points: list[Point]) -> bool:
-    """Whether the loss falls clearly, as it could not with a gradient of zero."""
-    from sanetune.curves.changes import training
-    from sanetune.curves.series import Curve
-
-    change = training(Curve(points))
-    return change is not None and change.t < -4
+def _falls(curve: Curve, sure: float) -> bool:
+    """Whether the training loss falls by so many standard errors, as it could not with a gradient of zero."""
+    change = training(curve)
+    return change is not None and change.t < -sure
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     points = units.many(n["points"], "training loss", "training losses")
     if n["zero_looks"]:
-        return failed(
-            f"{n['zero_looks']:,} of {units.many(n['looks'], 'evaluation')} of validation rows gave a loss of exactly 0"
-        )
+        of = units.many(n["looks"], "evaluation")
+        return failed(f"{n['zero_looks']:,} of {of} of validation rows gave a loss of exactly 0")
     if n["zeros"]:
         message = f"{n['zeros']:,} of {points} are exactly 0, the first at step {n['first_step']:,}"
         many = n["zeros"] > max(1, limits["share"] * n["points"]) or n["zeros"] == n["points"]
@@ -117,4 +114,4 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return failed(message) if n["zero_norms"] > max(1, limits["share"] * n["norms"]) else warned(message)
     untaken = "; gradient norms are logged as 0 throughout, though the loss falls" if n["norms_untaken"] else ""
     evaluations = f" and {units.many(n['looks'], 'evaluation')} of validation rows" if n["looks"] else ""
-    return passed(f"none of {points}{evaluations} is 0 out of nowhere{untaken}")
+    return passed(f"none of {points}{evaluations} is 0 among others that are not{untaken}")

@@ -126,6 +126,38 @@ def test_limits_can_be_moved() -> None:
     assert found(curve, diverged={"rise": 0.05})["diverged"].verdict is Verdict.FAIL
 
 
+SMALL_SWINGS = Curve([], [], looks([3 - 0.02 * i + 0.1 * (i // 3 % 2) for i in range(41)], every=5, rows=16))
+JUMPING = Curve(points(FALLING, 2), looks([2.2, 2.1, 2.0, 2.05, 2.1, 2.15, 2.2], rows=0))
+SPIKED = Curve(points([*FALLING[:100], 9.0, 9.0, *FALLING[102:]]))
+
+
+@pytest.mark.parametrize(
+    ("check", "curve", "limit", "before", "after"),
+    [
+        ("oscillating", SMALL_SWINGS, {"height": 0.01, "height_of_fall": 0.01}, "pass", "fail"),
+        ("overfit", JUMPING, {"jump": 0.1}, "fail", "pass"),
+        ("spike", SPIKED, {"times": 9}, "warn", "pass"),
+        ("spike", SPIKED, {"sure": 1000}, "warn", "pass"),
+        ("start-high", Curve(points([11.0] * 20)), {"smallest_vocabulary": 100_000}, "warn", "pass"),
+        ("rate-zero", Curve(points(FALLING, lr=[0.0] * 30 + [1e-4] * 170)), {"ends": 30}, "warn", "pass"),
+    ],
+)
+def test_limits_of_what_is_measured_can_be_moved_too(
+    check: str, curve: Curve, limit: dict[str, float], before: str, after: str
+) -> None:
+    assert found(curve)[check].verdict.value == before
+    assert found(curve, **{check.replace("-", "_"): limit})[check].verdict.value == after
+
+
+def test_a_difference_without_any_noise_is_certain() -> None:
+    """A standard error of zero means that everything agrees, not that nothing is known."""
+    line = points([3 - 0.012 * step for step in range(200)])
+    assert bad(Curve(line, finished=True)) == {"unfinished": "warn"}
+    stairs = [level for level in (1.2, 0.8, 0.5) for _ in range(60)]
+    curve = Curve(points(stairs, epoch=[(step + 1) / 60 for step in range(180)]))
+    assert bad(curve)["staircase"] == "warn"
+
+
 def test_a_stable_curve_near_zero_does_not_diverge() -> None:
     assert bad(Curve(points([0.02] * 100 + [0.04 + 0.001 * (i % 2) for i in range(100)]))).get("diverged") is None
 
