@@ -44,7 +44,7 @@ INPUT = "input"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigChange:
     """One value that was changed, and the finding for which it was."""
 
     key: str
@@ -63,7 +63,7 @@ class Round:
     """One look, and what was changed after it (nothing after the last)."""
 
     report: Report
-    changes: list[Change] = field(default_factory=list)
+    changes: list[ConfigChange] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: verdict, changes, and the trial's curve where there was one."""
@@ -91,7 +91,7 @@ class Fixed:
         return self.rounds[-1].report
 
     @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[ConfigChange]:
         """All changes, in their order."""
         return [change for one in self.rounds for change in one.changes]
 
@@ -132,8 +132,8 @@ def held_by(overrides: Sequence[str]) -> frozenset[str]:
 
 
 def _changed(
-    file: Path, text: str, config: Config, changes: list[Change], overrides: tuple[str, ...]
-) -> tuple[list[Change], str, Config]:
+    file: Path, text: str, config: Config, changes: list[ConfigChange], overrides: tuple[str, ...]
+) -> tuple[list[ConfigChange], str, Config]:
     """The changes in the file, its text and what it now says. Where all of them together are refused, as many as are
     not: each is sound for itself, and no finding knows of the others."""
     for count in range(len(changes), 0, -1):
@@ -147,11 +147,11 @@ def _changed(
     return [], text, config
 
 
-def wanted(report: Report, config: Config, held: Set[str], before: list[Change]) -> list[Change]:
+def wanted(report: Report, config: Config, held: Set[str], before: list[ConfigChange]) -> list[ConfigChange]:
     """The fixes of ``report`` that change something and have not been tried. A warning does not change a key a second
     time: it could go back and forth."""
     tried = {(change.key, repr(change.after)) for change in before}
-    found: dict[str, Change] = {}
+    found: dict[str, ConfigChange] = {}
     spoke = report.of(Verdict.FAIL, Verdict.WARN)
     if report.unusable is not None:
         # Nothing could be looked at behind it; the value that its words name lets the checks begin.
@@ -163,7 +163,7 @@ def wanted(report: Report, config: Config, held: Set[str], before: list[Change])
                 continue
             now = _value(config, key)
             if now != value or _is_old(config, key):
-                found[key] = Change(key, now, value, finding.check, finding.message)
+                found[key] = ConfigChange(key, now, value, finding.check, finding.message)
     for first, later in LATER:
         if first & found.keys():
             found = {key: change for key, change in found.items() if key not in later}

@@ -12,7 +12,7 @@ from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Finding, Report, Verdict
 from sanetune.forecast.forecast import Forecast
 from sanetune.forecast.time import Range
-from sanetune.gate.fixer import Change, Round
+from sanetune.gate.fixer import ConfigChange, Round
 from sanetune.probes.results import (
     LearningRateComparison,
     LearningRateRun,
@@ -150,7 +150,7 @@ def rounds(text: str = "The rate 0.02 is 100 times the critical one.") -> list[R
     first = Report([found], "trial", proof=plain(trial=diverged()))
     last = Report([], "trial", proof=plain(trial=trial()))
     return [
-        Round(first, [Change("train.learning_rate", 2e-2, 2e-4, "curve-diverged", text)]),
-        Round(last, [Change("train.save_steps", None, 100, "config-best-unreachable", text)]),
+        Round(first, [ConfigChange("train.learning_rate", 2e-2, 2e-4, "curve-diverged", text)]),
+        Round(last, [ConfigChange("train.save_steps", None, 100, "config-best-unreachable", text)]),
         Round(last),
     ]

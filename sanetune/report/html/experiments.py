@@ -20,12 +20,12 @@ from sanetune.report.curve_points import (
     training_losses,
 )
 from sanetune.report.experiment_text import loss_text, lr_labels, overfit_text, trial_text
-from sanetune.report.html.plots import Axis, Label, Mark, Plot, Rule, Series, axis_of
+from sanetune.report.html.plots import Axis, Label, Plot, PointMark, Rule, Series, axis_of
 from sanetune.report.terminal import forecast, samples
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
-    from sanetune.gate.fixer import Change, Round
+    from sanetune.gate.fixer import ConfigChange, Round
     from sanetune.probes.results import LearningRateComparison, LearningRateRun, Overfit, RecitedReply, Sample, Trial
 
 WIDE, NARROW = 640, 400
@@ -75,7 +75,7 @@ class RoundView:
     verdict: str
     headline: str
     failed: Sequence[str] = ()
-    changes: Sequence[Change] = ()
+    changes: Sequence[ConfigChange] = ()
     plot: Plot | None = None
     text: str = ""
 
@@ -213,9 +213,9 @@ def _learning_rates(found: LearningRateComparison) -> Plot | None:
         labels, at, loss = lr_labels(found, run), x.at(run.lr), run.evaluation.loss
         text = f"learning rate {units.lr(run.lr)}: {loss_text(loss)}"
         plot.marks.append(
-            Mark(at, y.at(loss), "circle", _style(labels), text)
+            PointMark(at, y.at(loss), "circle", _style(labels), text)
             if drawable(loss)
-            else Mark(at, y.end, "cross", "wrong", text)
+            else PointMark(at, y.end, "cross", "wrong", text)
         )
         if labels:
             plot.labels.append(Label(at, max(12, y.at(loss) - 11), ", ".join(labels)))

@@ -44,7 +44,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PointMark:
     """A point with what is said when one points at it."""
 
     x: float
@@ -84,7 +84,7 @@ class Plot:
     width: int
     height: int
     lines: list[tuple[str, str]] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[PointMark] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     keys: list[Series] = field(default_factory=list)
@@ -102,7 +102,9 @@ class Plot:
                     self.lines.append((one.style, " ".join(f"{a:g},{b:g}" for a, b in places)))
                 if one.mark or len(places) == 1:
                     self.marks += [
-                        Mark(a, b, one.mark or "circle", one.style, f"{one.name}, step {step:,}: {loss_text(value)}")
+                        PointMark(
+                            a, b, one.mark or "circle", one.style, f"{one.name}, step {step:,}: {loss_text(value)}"
+                        )
                         for (step, value), (a, b) in zip(stretch, places, strict=True)
                     ]
             self.notes += _notes(one, y)

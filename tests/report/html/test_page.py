@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sanetune.errors import DataError, Place
 from sanetune.finding import Finding, Report, Verdict, Witness
-from sanetune.gate.fixer import Change, Round
+from sanetune.gate.fixer import ConfigChange, Round
 from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView, page
 from sanetune.report.html.token_spans import BUDGET, EXAMPLES, LONGEST
 from tests.report import experiments_made as made
@@ -253,7 +253,7 @@ def everywhere(text: str) -> PageView:
     )
     skipped = Finding("packs-leak", Verdict.SKIP, text)
     report = Report([finding, skipped], text, 1.0, {text: text}, None, {text: 1.0}, proof)
-    change = Change(text, text, text, text, text)
+    change = ConfigChange(text, text, text, text, text)
     rounds = [Round(Report([Finding(text, Verdict.FAIL, text)], proof=proof), [change]), Round(report)]
     example = ExampleView(text, text, text, [TokenView(text, 1, 1, "user"), TokenView(text, 1, -100, "end")], 0)
     setting = SettingView(text, text, text, text, text)
