@@ -94,7 +94,8 @@ def check(config: Config, console: Console, given: Mapping[str, Any] | None = No
         console: Where progress is shown.
         given: Evidence that is there already.
     """
-    from sanetune.gate import clearance
+    from sanetune.gate.clearance import cleared
+    from sanetune.gate.clearance_file import write_clearance
     from sanetune.report.terminal.live import LiveTerminal
     from sanetune.runs import Run
     from sanetune.workflows.check import evidence_of, run_checks
@@ -107,7 +108,7 @@ def check(config: Config, console: Console, given: Mapping[str, Any] | None = No
         summary = CheckSummary.of(report, evidence)
     assert config.run.output_dir is not None
     if fingerprint is not None and report.verdict is not Verdict.FAIL:
-        clearance.write(Run(config.run.output_dir), clearance.cleared(report, fingerprint))
+        write_clearance(Run(config.run.output_dir), cleared(report, fingerprint))
     return summary
 
 

@@ -14,9 +14,10 @@ from sanetune.errors import UserError
 from sanetune.events import ClearanceMissing, Publish, RunRefused, silent
 from sanetune.evidence.registry import LEVELS, BrokenError, Evidence, MissingError
 from sanetune.finding import GateError, Report, Verdict
-from sanetune.gate import clearance
 from sanetune.gate.catalogue import chosen
-from sanetune.gate.clearance import Clearance
+from sanetune.gate.clearance import Clearance, cleared, unchecked_run
+from sanetune.gate.clearance_file import read_clearance, withdraw_clearance, write_clearance
+from sanetune.gate.differences import differences, missing_checks
 from sanetune.gate.fingerprint import Fingerprint, changed_since, fingerprint
 from sanetune.rng import kept_random_states
 from sanetune.runs import Run
@@ -87,8 +88,8 @@ def _status(
 ) -> ClearanceStatus:
     now = fingerprint(plan, prepared)
     if unchecked is not None:
-        return ClearanceStatus(now, clearance.unchecked(unchecked, now))
-    found, missing = clearance.read(run)
+        return ClearanceStatus(now, unchecked_run(unchecked, now))
+    found, missing = read_clearance(run)
     reasons = [missing] if found is None else misfits(config, found, now, resume=resume)
     return ClearanceStatus(now, None if reasons else found, reasons)
 
@@ -98,14 +99,14 @@ def misfits(config: Config, found: Clearance, now: Fingerprint, *, resume: bool 
 
     A run that trains unchecked, for a reason that was given, goes on so with ``resume``.
     """
-    if differences := clearance.compare(found.fingerprint, now):
-        return differences
+    if changed := differences(found.fingerprint, now):
+        return changed
     if not found.proves:
         return [] if resume else [f"nothing was checked so far: {found.unchecked}"]
     level = config.check.level
     if not found.level or LEVELS.index(found.level) < LEVELS.index(level):
         return [f"it is of level {found.level}, and check.level asks for {level}"]
-    return clearance.missing_checks(found, _required(config))
+    return missing_checks(found, _required(config))
 
 
 def _required(config: Config) -> list[str]:
@@ -131,7 +132,7 @@ def _check(config: Config, plan: Plan, prepared: Prepared, publish: Publish) -> 
 
 def _judge(report: Report, now: Fingerprint, publish: Publish) -> Clearance:
     if report.verdict is not Verdict.FAIL:
-        return clearance.cleared(report, now)
+        return cleared(report, now)
     publish(RunRefused(report))
     if report.unusable is not None:
         raise report.unusable
@@ -197,11 +198,11 @@ def store_clearance(config: Config, report: Report, now: Fingerprint | None, *, 
     if config.file is None or now is None or config.run.output_dir is None:
         return ""  # another tool's configuration, which `train` does not take
     run = Run(config.run.output_dir)
-    found, _ = clearance.read(run)
+    found, _ = read_clearance(run)
     if report.verdict is Verdict.FAIL:
         refuted = found is not None and found.proves and not run.finished
-        if refuted and found is not None and not clearance.compare(found.fingerprint, now):
-            clearance.withdraw(run)
+        if refuted and found is not None and not differences(found.fingerprint, now):
+            withdraw_clearance(run)
             return "The clearance that the run had is withdrawn."
         return ""
     if partial:
@@ -215,7 +216,7 @@ def store_clearance(config: Config, report: Report, now: Fingerprint | None, *, 
     if run.strangers:
         return f"No clearance: {shortest_path(run.path)} is not empty and not a run folder."
     try:
-        clearance.write(run, clearance.cleared(report, now))
+        write_clearance(run, cleared(report, now))
     except UserError as error:
         return f"No clearance: {error.message}"
     return f"Clearance: {shortest_path(run.clearance)}. Training starts with it as long as nothing changes."

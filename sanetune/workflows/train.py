@@ -91,12 +91,12 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
 
 def _store(run: Run, clearance: Clearance | None) -> Clearance | None:
     """The clearance as it is in the run now; without one, none that was there may speak for what is trained now."""
-    from sanetune.gate.clearance import withdraw, write
+    from sanetune.gate.clearance_file import withdraw_clearance, write_clearance
 
     if clearance is None:
-        withdraw(run)
+        withdraw_clearance(run)
         return None
-    return write(run, clearance)
+    return write_clearance(run, clearance)
 
 
 class _Base:

@@ -198,11 +198,11 @@ def test_one_of_a_lower_level_or_with_a_check_missing_does_not_do(looked: list[s
     assert "labels-none was not among its checks" in typed("train", "c.yaml").stderr
     assert looked == ["static", "static"]
     from sanetune.config.load import load
-    from sanetune.gate import clearance
+    from sanetune.gate.clearance_file import read_clearance
     from sanetune.runs import Run
     from sanetune.workflows.clear import misfits
 
-    found, _ = clearance.read(Run(RUN))
+    found, _ = read_clearance(Run(RUN))
     assert found is not None
     wanted = load("c.yaml", ["check.level=trial"])
     assert misfits(wanted, found, found.fingerprint) == ["it is of level static, and check.level asks for trial"]

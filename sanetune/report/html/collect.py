@@ -13,7 +13,7 @@ from sanetune.config.yaml_edit import plain
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
 from sanetune.finding import Report
-from sanetune.gate.clearance import read, read_proof
+from sanetune.gate.clearance_file import read_clearance, read_experiments
 from sanetune.gate.fixer import Round
 from sanetune.report.clearance import lines
 from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView, page
@@ -52,10 +52,10 @@ def page_of(
 
 def _cleared(run: Run) -> tuple[Sequence[str], dict[str, Any], str]:
     """How a run was cleared, in words; the experiments that it rests on; and when those were made."""
-    found, reason = read(run)
+    found, reason = read_clearance(run)
     if found is None:
         return [f"No proof: {reason}"], {}, ""
-    proof, reason = read_proof(run, found)
+    proof, reason = read_experiments(run, found)
     words = [*lines(found), *([f"Not shown: {reason}"] if reason else [])]
     return words, proof, f"Made on {found.made}, to clear the run."
 
