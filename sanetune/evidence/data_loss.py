@@ -25,8 +25,17 @@ class RefusedRows:
 
 @dataclass(frozen=True, slots=True)
 class DataLoss:
-    """``given``: rows there were; ``rows`` of them were dropped or truncated, for ``reasons``, and ``tokens`` of them
-    are not trained on. ``longest``: tokens of the longest of them; witnesses are those with most tokens dropped."""
+    """What was dropped or truncated on the way from the file to the examples.
+
+    Attributes:
+        given: Rows there were, without those that the template refuses.
+        rows: How many of them were dropped or truncated.
+        tokens: Their tokens that are not trained on.
+        reasons: Rows by reason.
+        longest: Tokens of the longest of them.
+        max_length: Tokens up to which an example is kept.
+        witnesses: Those with the most tokens dropped.
+    """
 
     given: int
     rows: int = 0
@@ -38,7 +47,7 @@ class DataLoss:
 
     @classmethod
     def of(cls, prepared: Prepared) -> DataLoss:
-        """Out of the preparation's own list. Rows refused by the template are counted by another check."""
+        """Return what the preparation has noted. Rows refused by the template are counted by another check."""
         incomplete = [*prepared.dropped, *prepared.truncated]
         worst = sorted(incomplete, key=lambda row: -row.tokens_dropped)[:MOST_WITNESSES]
         return cls(

@@ -170,7 +170,7 @@ class ConfigEvidence:
 
     @evidence(depends_on=ON_ROWS)
     def saved_template(self, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate | None) -> SavedTemplate:
-        """What will lie in the run's model folder: the tokenizer with which it was trained."""
+        """What will be in the run's model folder: the tokenizer with which it was trained."""
         source = tokenizer.chat_template
         if isinstance(source, dict):
             source = source.get("default")

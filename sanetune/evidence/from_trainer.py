@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     Batch: TypeAlias = dict[str, torch.Tensor]
 
 DECLARING = 1_000
-"""Rows that tell what is meant to be learnt."""
+"""Rows from which it is read what is meant to be in the loss."""
 
 STREAMED = 10_000
 """Batches read of a data set whose length is unknown."""
@@ -66,7 +66,7 @@ class TrainerEvidence:
         if self.loss_on not in (None, "assistant", "last", "all"):
             raise ConfigError(
                 f"loss_on is {self.loss_on!r}",
-                "Labels are held against what is meant to be learnt.",
+                "Labels are compared with what is meant to be in the loss.",
                 "It is assistant, last or all; left out, it is read off the rows.",
             )
 
@@ -180,19 +180,22 @@ class TrainerEvidence:
 
 
 def declared(rows: Rows | None, role_finder: IdRoleFinder) -> LossOn:
-    """What a trainer that says nothing about it means to learn: ``last`` where its first rows with several assistant
-    turns learn all of the last one and nothing of the others (rows of prompt and completion do), else ``assistant``."""
+    """Return which turns the rows of a trainer put in the loss.
+
+    ``last`` where, in its first rows with several assistant turns, all of the last turn is in the loss and nothing of
+    the others (as in rows of prompt and completion); else ``assistant``.
+    """
     import numpy as np
 
     names = getattr(rows, "column_names", None) or []
     several = 0
     for row in islice(rows, DECLARING) if rows is not None and {"input_ids", "labels"} <= set(names) else ():
-        learnt = np.asarray(row["labels"]) != IGNORE_INDEX
+        in_loss = np.asarray(row["labels"]) != IGNORE_INDEX
         turns = [one for one in role_finder.segments(np.asarray(row["input_ids"])) if one.role is TokenRole.ASSISTANT]
         if len(turns) > 1 and "seq_lengths" not in names:
             several += 1
             last, earlier = turns[-1], turns[:-1]
-            if not learnt[last.start : last.stop].all() or any(learnt[one.start : one.stop].any() for one in earlier):
+            if not in_loss[last.start : last.stop].all() or any(in_loss[one.start : one.stop].any() for one in earlier):
                 return "assistant"
     return "last" if several else "assistant"
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from sanetune.probes.results import PromptSwapGain
 
 ROWS = 2_000
-"""Rows that are looked at, spread over all."""
+"""Rows that are compared, spread over all."""
 OTHERS = 10
-"""Prompts of other rows that each answer is held against."""
+"""Prompts of other rows that each answer is compared with."""
 LONGEST = 20_000
-"""Characters of a text that are looked at."""
+"""Characters of a text that are read."""
 
 _WORD = re.compile(r"\w+")
 
@@ -41,8 +41,14 @@ class Association:
 
 @dataclass(frozen=True, slots=True)
 class PromptAnswerOverlap:
-    """``words``: what the texts say; ``model``: what the base says; ``after``: what the model after its trial says of
-    held-out rows (None: there was none); ``some``: rows to show."""
+    """Whether answers belong to their prompts: by their words and by the model.
+
+    Attributes:
+        words: By the words that prompts and answers share.
+        model: By the base model; None where it could not be measured.
+        some: Rows to show.
+        after: By the model after its trial, on validation rows; None where there was no trial.
+    """
 
     words: Association
     model: PromptSwapGain | None
@@ -51,12 +57,17 @@ class PromptAnswerOverlap:
 
 
 def association(conversations: ConversationStore) -> Association:
-    """Words weigh by how rare they are among the rows (ln(rows / rows with it)), as in document retrieval."""
+    """Return how much more words answers share with their own prompts than with other rows' prompts.
+
+    Words weigh by how rare they are among the rows, ln(rows / rows with it), as in document retrieval.
+    """
     import numpy as np
 
     step = max(1, math.ceil(len(conversations.train) / ROWS))
     pairs = [
-        pair for number, talk in enumerate(conversations.train) if number % step == 0 and (pair := first_pair(talk))
+        pair
+        for number, conversation in enumerate(conversations.train)
+        if number % step == 0 and (pair := first_pair(conversation))
     ]
     count = len(pairs)
     if count < 2:
@@ -80,13 +91,13 @@ def association(conversations: ConversationStore) -> Association:
     return Association(count, float(np.mean(own)), float(np.mean(more)), t, sizes, different)
 
 
-def first_pair(talk: Conversation) -> tuple[set[str], set[str]] | None:
+def first_pair(conversation: Conversation) -> tuple[set[str], set[str]] | None:
     """The words of the user before the first answer, and of that answer; None where there are none of either."""
-    at = next((number for number, message in enumerate(talk.messages) if message["role"] == "assistant"), None)
+    at = next((number for number, message in enumerate(conversation.messages) if message["role"] == "assistant"), None)
     if at is None:
         return None
-    asked = " ".join(str(message["content"]) for message in talk.messages[:at] if message["role"] == "user")
-    reply = talk.messages[at]
+    asked = " ".join(str(message["content"]) for message in conversation.messages[:at] if message["role"] == "user")
+    reply = conversation.messages[at]
     answered = f"{reply['content']} {reply.get('tool_calls') or ''}"
     prompt, answer = (set(_WORD.findall(text[:LONGEST].casefold())) for text in (asked, answered))
     return (prompt, answer) if prompt and answer else None

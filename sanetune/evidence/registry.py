@@ -116,12 +116,12 @@ class MissingError(Exception):
 class BrokenError(Exception):
     """This evidence could not be built: a bug of ours, or too little memory; reported once with its traceback."""
 
-    def __init__(self, name: str, trace: str, first: bool, why: str = "because of a bug") -> None:
-        super().__init__(name, trace, first, why)
-        self.name, self.trace, self.first, self.why = name, trace, first, why
+    def __init__(self, name: str, trace: str, first: bool, reason: str = "because of a bug") -> None:
+        super().__init__(name, trace, first, reason)
+        self.name, self.trace, self.first, self.reason = name, trace, first, reason
 
     def __str__(self) -> str:
-        return f"the evidence {self.name!r} could not be built {self.why}"
+        return f"the evidence {self.name!r} could not be built {self.reason}"
 
 
 NO_MEMORY = "because memory ran out (see machine-memory-short)"
@@ -170,7 +170,7 @@ class Evidence:
             self._failed[name] = error
             raise
         except BrokenError as error:
-            self._failed[name] = BrokenError(error.name, error.trace, first=False, why=error.why)
+            self._failed[name] = BrokenError(error.name, error.trace, first=False, reason=error.reason)
             raise
         self._ready[name] = value
         return value
@@ -191,7 +191,7 @@ class Evidence:
     def _built(self, name: str) -> Any:
         builder = self._builders.get(name)
         if builder is None:
-            raise MissingError(f"there is no {name} in what is looked at here")
+            raise MissingError(f"there is no {name} here")
         parts = self._parts(builder)
         self.publish(EvidenceStarted(name))
         began = time.perf_counter()
@@ -203,8 +203,8 @@ class Evidence:
         except (MissingError, BrokenError, KeyboardInterrupt):
             raise
         except Exception as error:  # noqa: BLE001 -- a bug in one builder must not hide what others find
-            why = NO_MEMORY if out_of_memory(error) else "because of a bug"
-            raise BrokenError(name, traceback.format_exc(), first=True, why=why) from None
+            reason = NO_MEMORY if out_of_memory(error) else "because of a bug"
+            raise BrokenError(name, traceback.format_exc(), first=True, reason=reason) from None
         finally:
             self.seconds[name] = time.perf_counter() - began
 

@@ -1,4 +1,4 @@
-"""What will lie beside the weights: the chat template that whoever loads the tuned model gets."""
+"""The chat template that is saved beside the weights: whoever loads the tuned model gets it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SavedTemplate:
-    """``template``: the chat template that will be saved (None: none); ``trained_template``: the one that the training
-    text is rendered with (None: not known)."""
+    """The sources of two chat templates, which should be one."""
 
     template: str | None
+    """What will be saved; None: there is none."""
     trained_template: str | None
+    """What the training text is rendered with; None: not known."""

@@ -1,6 +1,6 @@
-"""Where the messages stand in a rendered conversation, found without marks: the independent route.
+"""Find the messages in a rendered conversation without marks: the independent route.
 
-What a template puts before a turn is learnt from a small conversation of its own (:class:`Literals`). In a rendered
+What a template puts before a turn is read off a small conversation of its own (:class:`Literals`). In a rendered
 conversation each message's texts are then looked for from left to right, behind the header of its role.
 """
 
@@ -74,19 +74,19 @@ def _around(template: ChatTemplate, probes: Sequence[str]) -> list[str] | None:
 
 
 def _is_header(between: str, begin: str, last: str) -> bool:
-    """Whether all of ``between``, which stands between a reply and the next question, is the question's header: it
-    stands before the first question as well, and nothing ends the last reply."""
+    """Whether all of ``between``, which is between a reply and the next question, is the question's header: it is
+    before the first question as well, and nothing ends the last reply."""
     return not last and begin.endswith(between.lstrip())
 
 
 def _first_tag(text: str) -> str:
-    """The tag that comes first, when nothing but white space stands before it."""
+    """The tag that comes first, when nothing but white space is before it."""
     found = _TAG.match(text.lstrip())
     return found[0] if found else ""
 
 
 def _header(text: str, ends: Sequence[str]) -> str:
-    """The last turn's header out of what stands between two texts: without the end of the turn before, and without an
+    """The last turn's header out of what is between two texts: without the end of the turn before, and without an
     empty block of reasoning, which is the model's to write.
 
     Kept long enough to be told from data: from the last tag but one, or the last line that says something.

@@ -1,4 +1,4 @@
-"""Which checks there are: the files of :mod:`sanetune.checks`, and those that other packages bring."""
+"""Find every check: the files of :mod:`sanetune.checks`, and those of other packages."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ FAMILIES = (
 
 @functools.cache
 def catalogue() -> dict[str, Check]:
-    """Every check by its name, in the order of :data:`FAMILIES`; others last.
+    """Return every check by its name, in the order of :data:`FAMILIES`; others last.
 
-    Raises ConfigError when another package's check cannot be loaded or has the name of one of ours.
+    Raises:
+        ConfigError: Another package's check cannot be loaded, or has the name of one of ours.
     """
     import sanetune.checks as package
 
@@ -43,15 +44,15 @@ def catalogue() -> dict[str, Check]:
     for family in FAMILIES:
         home = importlib.import_module(f"{package.__name__}.{family}")
         for module in pkgutil.iter_modules(home.__path__):
-            if not module.name.startswith("_"):  # helpers lie beside the checks that use them
+            if not module.name.startswith("_"):  # helpers are beside the checks that use them
                 check = Check.of(importlib.import_module(f"{home.__name__}.{module.name}"))
                 found[check.name] = check
     for point in importlib.metadata.entry_points(group=GROUP):
-        check = _foreign(point)
+        check = _external(point)
         if check.name in found:
             raise ConfigError(
-                f"The package of {point.value} brings a check named {check.name}, and there is one already.",
-                "Which of the two would run cannot be told.",
+                f"The package of {point.value} has a check named {check.name}, and there is one already.",
+                "Which of the two would run is not defined.",
                 "Rename its module, or uninstall that package.",
             )
         found[check.name] = check
@@ -59,14 +60,14 @@ def catalogue() -> dict[str, Check]:
     return dict(sorted(found.items(), key=lambda item: (order.get(item[1].family, len(order)), item[0])))
 
 
-def _foreign(point: importlib.metadata.EntryPoint) -> Check:
+def _external(point: importlib.metadata.EntryPoint) -> Check:
     try:
         return Check.of(point.load())
     except Exception as error:
         raise ConfigError(
             f"The check {point.name} ({point.value}) of another package cannot be loaded: {error}",
-            "Left out in silence, it would look as if it had passed.",
-            "Mend it (see sanetune.checks), or uninstall that package.",
+            "Left out in silence, it would seem to have passed.",
+            "Fix it (see sanetune.checks.base), or uninstall that package.",
         ) from error
 
 
@@ -97,7 +98,7 @@ def known(name: str) -> list[Check]:
         hint = did_you_mean(name, [*every, *FAMILIES], most=1, cutoff=0.5)
         raise ConfigError(
             f"there is no check {name!r}",
-            "A check that does not exist would look as if it had passed.",
+            "A check that does not exist would seem to have passed.",
             f"{hint}`sanetune checks` lists them all.",
         )
     return found

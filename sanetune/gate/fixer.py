@@ -1,4 +1,4 @@
-"""Applies the fixes that findings carry to the user's YAML, round by round, until nothing more can be fixed."""
+"""Apply the fixes that findings carry to the user's YAML, round by round, until nothing more can be fixed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROUNDS = 5
 
 
 MEASURED = frozenset({"train.learning_rate"})
-"""What is not set by rule of thumb where it will be measured."""
+"""Keys that are not set by a rule of thumb where their value will be measured."""
 
 LENGTH = frozenset(
     f"train.{key}"
@@ -37,30 +37,30 @@ LENGTH = frozenset(
 )
 PLACED = frozenset(f"train.{key}" for key in ("warmup_steps", "logging_steps", "eval_steps", "save_steps"))
 LATER = (({"train.max_length"}, LENGTH | PLACED), (LENGTH, PLACED))
-"""What was proposed for a run of fewer rows, or of another length, waits for the next look, which knows the new one."""
+"""(keys, others): where one of the keys changes, the others wait for the next round, which knows the new length."""
 
 INPUT = "input"
-"""Stands for the name of a check where the input itself was refused."""
+"""In place of the name of a check, where the input itself was refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """One value that was changed, and the finding for which it was."""
+    """One value that was changed, the check whose finding proposed it, and that finding's message as the reason."""
 
     key: str
     before: object
     after: object
     check: str
-    why: str
+    reason: str
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"key": self.key, "before": self.before, "after": self.after, "check": self.check, "why": self.why}
+        return {"key": self.key, "before": self.before, "after": self.after, "check": self.check, "why": self.reason}
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One look, and what was changed after it (nothing after the last)."""
+    """The checks of one round, and what was changed after them (nothing after the last)."""
 
     report: Report
     changes: list[ConfigChange] = field(default_factory=list)
@@ -79,8 +79,13 @@ class Round:
 
 @dataclass(slots=True)
 class Fixed:
-    """What the fixer did: its rounds (the last one is how it ends), the difference between first and last text, and
-    where the first lies."""
+    """What the fixer did.
+
+    Attributes:
+        rounds: The last one is how it ends.
+        diff: The difference between the first and the last text of the file.
+        backup: The copy of the first text.
+    """
 
     rounds: list[Round] = field(default_factory=list)
     diff: str = ""
@@ -97,23 +102,30 @@ class Fixed:
 
 
 def fix(
-    config: Config, overrides: tuple[str, ...], look: Callable[[Config, list[Round]], Report], level: str = "static"
+    config: Config, overrides: tuple[str, ...], check: Callable[[Config, list[Round]], Report], level: str = "static"
 ) -> Fixed:
-    """Looks, changes the file behind ``config``, looks again (``look`` hears of the rounds before it). Comments and
-    order of the file stay; a copy of the first text lies beside it as ``NAME.bak``, ``NAME.bak2``, ….
-    ``level``: how deep the looks get in the end; before, what will be measured is left alone.
+    """Check, change the file behind ``config``, and check again, until nothing more can be fixed.
 
-    ConfigError when there is no file; RunError when it cannot be written. Keys that ``overrides`` set are left alone:
-    the file does not decide them.
+    Comments and order of the file stay; a copy of the first text is kept beside it as ``NAME.bak``, ``NAME.bak2``, ….
+
+    Args:
+        config: The configuration, loaded from its file.
+        overrides: ``section.key=value``, each. These keys are left alone: the file does not decide them.
+        check: Gives the report of a configuration; its second argument are the rounds before.
+        level: The level of the last report. In reports of another, what will be measured is left alone.
+
+    Raises:
+        ConfigError: There is no file.
+        RunError: The file cannot be written.
     """
     if config.file is None:
-        raise ConfigError("there is no file to fix", "The configuration was made in Python.", "Change it there.")
+        raise ConfigError("there is no file to fix", "The configuration was made in Python.", "ConfigChange it there.")
     file, first = config.file, read_text(config.file)
-    done, text, held = Fixed(), first, held_by(overrides)
+    done, text, fixed = Fixed(), first, overridden(overrides)
     while True:
-        report = look(config, list(done.rounds))
-        left = held if report.level == level else held | MEASURED
-        changes = wanted(report, config, left, done.changes) if len(done.rounds) < ROUNDS else []
+        report = check(config, list(done.rounds))
+        left = fixed if report.level == level else fixed | MEASURED
+        changes = proposed(report, config, left, done.changes) if len(done.rounds) < ROUNDS else []
         done.rounds.append(Round(report, changes))
         if not changes:
             return done
@@ -126,16 +138,19 @@ def fix(
             return done
 
 
-def held_by(overrides: Sequence[str]) -> frozenset[str]:
-    """Keys that the command line sets."""
+def overridden(overrides: Sequence[str]) -> frozenset[str]:
+    """Return the keys that ``overrides`` (``section.key=value``, each) set."""
     return frozenset(one.split("=", 1)[0].strip() for one in overrides)
 
 
 def _changed(
     file: Path, text: str, config: Config, changes: list[ConfigChange], overrides: tuple[str, ...]
 ) -> tuple[list[ConfigChange], str, Config]:
-    """The changes in the file, its text and what it now says. Where all of them together are refused, as many as are
-    not: each is sound for itself, and no finding knows of the others."""
+    """Make the changes in the file, and return those that were made, its text and its configuration.
+
+    Where all together are refused, only the first of them are made: each is sound by itself, and no finding knows of
+    the others.
+    """
     for count in range(len(changes), 0, -1):
         new = _renamed(text, config, {change.key: change.after for change in changes[:count]})
         _written(file, new)
@@ -147,19 +162,21 @@ def _changed(
     return [], text, config
 
 
-def wanted(report: Report, config: Config, held: Set[str], before: list[ConfigChange]) -> list[ConfigChange]:
-    """The fixes of ``report`` that change something and have not been tried. A warning does not change a key a second
-    time: it could go back and forth."""
+def proposed(report: Report, config: Config, fixed: Set[str], before: list[ConfigChange]) -> list[ConfigChange]:
+    """Return the fixes of ``report`` that change something and have not been tried, but for the keys ``fixed``.
+
+    A warning does not change a key a second time: it could go back and forth.
+    """
     tried = {(change.key, repr(change.after)) for change in before}
     found: dict[str, ConfigChange] = {}
-    spoke = report.of(Verdict.FAIL, Verdict.WARN)
+    findings = report.of(Verdict.FAIL, Verdict.WARN)
     if report.unusable is not None:
-        # Nothing could be looked at behind it; the value that its words name lets the checks begin.
-        spoke.insert(0, Finding(INPUT, Verdict.FAIL, report.unusable.message, fix=report.unusable.fix))
-    for finding in sorted(spoke, key=lambda one: -_priority(one.check)):
+        # Nothing behind it could be checked; the value that its message names lets the checks begin.
+        findings.insert(0, Finding(INPUT, Verdict.FAIL, report.unusable.message, fix=report.unusable.fix))
+    for finding in sorted(findings, key=lambda one: -_priority(one.check)):
         for key, value in finding.fix.items():
             again = finding.verdict is Verdict.WARN and any(change.key == key for change in before)
-            if key in found or key in held or again or (key, repr(value)) in tried:
+            if key in found or key in fixed or again or (key, repr(value)) in tried:
                 continue
             now = _value(config, key)
             if now != value or _is_old(config, key):
@@ -185,7 +202,7 @@ def _value(config: Config, key: str) -> object:
 
 
 def _is_old(config: Config, key: str) -> bool:
-    """Whether the value is there already, but under an old name."""
+    """Whether the value is already there, but under an old name."""
     return any(one.new == key or one.new == "" for one in config.renamed)
 
 

@@ -1,4 +1,4 @@
-"""Runs checks on evidence, cheapest first, and makes a report of what they find."""
+"""Run checks on evidence, cheapest first, and make a report of what they find."""
 
 from __future__ import annotations
 
@@ -12,26 +12,30 @@ from sanetune.checks.base import Check, NotApplicableError
 from sanetune.errors import ConfigError
 from sanetune.events import CheckFinished, CheckStarted
 from sanetune.evidence.registry import NO_MEMORY, BrokenError, Evidence, MissingError, out_of_memory
-from sanetune.finding import Finding, Judgement, Report, Verdict
+from sanetune.finding import Finding, Judgement, Measurement, Report, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the user wants otherwise: other limits (``{check: {limit: value}}``), other severities
+    """What the user changes: limits (``{check: {limit: value}}``) and severities
     (``{check: "fail" | "warn" | "off"}``)."""
 
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     severity: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, check: Check) -> dict[str, float]:
-        """The limits for ``check``; ConfigError for one that it does not have, or that is no number."""
+        """Return the limits for ``check``.
+
+        Raises:
+            ConfigError: A limit that it does not have, or that is no number.
+        """
         limits = check.defaults
         for name, value in self.limits.get(check.name, {}).items():
             if name not in limits:
                 has = ", ".join(limits) or "none"
                 raise ConfigError(
                     f"{check.name} has no limit {name!r}",
-                    "A limit that nothing reads would look as if it held.",
+                    "A limit that nothing reads would seem to apply.",
                     f"Its limits: {has}.",
                 )
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -50,8 +54,14 @@ def run(
     rules: Rules | None = None,
     known: Mapping[str, Finding] | None = None,
 ) -> list[Finding]:
-    """Every check's finding, worst first, those of one verdict in the catalogue's order. ``known``: findings that need
-    not be made again."""
+    """Return every check's finding, worst first, those of one verdict in the order of ``checks``.
+
+    Args:
+        checks: Run in the order of their evidence's cost.
+        evidence: Built when a check asks for it.
+        rules: The user's limits and severities.
+        known: Findings, by check, that need not be made again.
+    """
     rules, known = rules or Rules(), known or {}
     checks = [check for check in checks if rules.severity.get(check.name) != "off"]
     limits = {check.name: rules.of(check) for check in checks}
@@ -72,7 +82,7 @@ def report(
     subject: dict[str, str] | None = None,
     known: Mapping[str, Finding] | None = None,
 ) -> Report:
-    """:func:`run`, as a report."""
+    """Return the findings of :func:`run` as a report; ``subject``: what was checked, by name."""
     began = time.perf_counter()
     findings = run(checks, evidence, rules, known)
     return Report(
@@ -97,22 +107,21 @@ def _finding(check: Check, evidence: Evidence, limits: dict[str, Any]) -> Findin
     except NotApplicableError as error:
         return replace(blank, message=f"skipped: {error}", seconds=time.perf_counter() - began)
     except Exception as error:  # noqa: BLE001 -- a bug in one check must not hide what others find
-        what = f"this check has a bug and proves nothing: {type(error).__name__}: {error}"
+        message = f"this check has a bug and proves nothing: {type(error).__name__}: {error}"
         if out_of_memory(error):
-            what = f"this check proves nothing {NO_MEMORY}"
+            message = f"this check proves nothing {NO_MEMORY}"
         return replace(
             blank,
             verdict=Verdict.CRASH,
-            message=what,
+            message=message,
             traceback=traceback.format_exc(),
             seconds=time.perf_counter() - began,
         )
-    return _told(check, judged, blank, measured, time.perf_counter() - began)
+    return _finished(blank, check, measured, judged, time.perf_counter() - began)
 
 
-def _told(check: Check, judged: Judgement, blank: Finding, measured: Any, seconds: float) -> Finding:
-    """The finding in words: why it matters and what to do come from the check's page where the judge says nothing
-    else."""
+def _finished(blank: Finding, check: Check, measured: Measurement, judged: Judgement, seconds: float) -> Finding:
+    """The finding with its sentences: rationale and remedy are the page's where the judge has no others."""
     bad = judged.verdict in (Verdict.WARN, Verdict.FAIL)
     return replace(
         blank,

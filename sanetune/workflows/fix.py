@@ -11,7 +11,7 @@ from sanetune.config.schema import Config
 from sanetune.events import Publish, silent
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import Report
-from sanetune.gate.fixer import MEASURED, ROUNDS, Fixed, Round, fix, held_by, wanted
+from sanetune.gate.fixer import MEASURED, ROUNDS, Fixed, Round, fix, overridden, proposed
 from sanetune.gate.invalidation import StillValid, still_valid
 from sanetune.workflows.check import evidence_of, run_checks
 
@@ -46,7 +46,7 @@ def correct(
     """
     last: tuple[Evidence, Report] | None = None
     deep = level or config.check.level
-    fixed = held_by(overrides)
+    fixed = overridden(overrides)
 
     with tempfile.TemporaryDirectory(prefix="sanetune-") as folder:
 
@@ -59,7 +59,7 @@ def correct(
             with evidence_of(config, publish, deep, kept.evidence, scratch) as evidence:
                 report = run_checks(config, evidence, select, ignore, "static", kept.findings)
                 made = [change for one in before for change in one.changes]
-                fixable = len(before) < ROUNDS and wanted(report, config, fixed | MEASURED, made)
+                fixable = len(before) < ROUNDS and proposed(report, config, fixed | MEASURED, made)
                 if deep != "static" and not fixable:
                     known = {**kept.findings, **{one.check: one for one in report.findings}}
                     began = report.seconds

@@ -28,8 +28,8 @@ def _bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sanetune.data.template.limits.SECONDS", 0.2)
 
 
-def looked(data: Path, **model: Any) -> None:
-    """Looks, and fails where a check crashes."""
+def checked(data: Path, **model: Any) -> None:
+    """Run the checks, and fail where one crashes."""
     settings = {"model": {"name": str(MODEL), **model}, "data": {"train": str(data)}, "run": {"trackers": []}}
     try:
         report = check(settings, level="static")
@@ -45,7 +45,7 @@ def test_no_row_makes_a_check_crash(kind: str, tmp_path: Path) -> None:
     suffix, content = rows.file(kind, 3 if kind == "long texts" else 30, 0)
     file = tmp_path / f"rows.{suffix}"
     file.write_bytes(content)
-    looked(file)
+    checked(file)
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in TEMPLATES.items() for name in names])
@@ -53,4 +53,4 @@ def test_no_template_makes_a_check_crash(kind: str, name: str, tmp_path: Path) -
     template, data = tmp_path / "template.jinja", tmp_path / "rows.jsonl"
     template.write_text(templates.KINDS[kind][name], encoding="utf-8")
     data.write_bytes(b"\n".join([rows.GOOD_LINE] * 3))
-    looked(data, chat_template=str(template))
+    checked(data, chat_template=str(template))

@@ -36,7 +36,7 @@ def example(number: int, prompt: int = 3, answer: int = 3) -> dict[str, Any]:
     return {"input_ids": ids, "labels": [-100] * prompt + ids[prompt:]}
 
 
-def spoken_of(rows: list[dict[str, Any]]) -> Any:
+def roles_of(rows: list[dict[str, Any]]) -> Any:
     known = {}
     for number, row in enumerate(rows):
         size = len(row["input_ids"])
@@ -53,7 +53,7 @@ def read(rows: list[dict[str, Any]], batches: list[dict[str, Any]], pad: int | N
         numbers.setdefault(digest(row["input_ids"]), []).append(number)
     side = SplitStats("train", len(rows))
     known = KnownExamples(len(rows), numbers, lambda number: Place("rows.jsonl", number + 1, number))
-    BatchScanner(side, known, spoken_of(rows), Words(), pad).read(batches)
+    BatchScanner(side, known, roles_of(rows), Words(), pad).read(batches)
     return side
 
 
@@ -64,10 +64,10 @@ BATCHES = [Collator(PAD)(ROWS[start : start + 4]) for start in range(0, 12, 4)]
 def test_a_clean_epoch_is_counted_exactly() -> None:
     side = read(ROWS, BATCHES)
     tokens = sum(len(row["input_ids"]) for row in ROWS)
-    learnt = sum(len(row["input_ids"]) - 3 for row in ROWS)
+    in_loss = sum(len(row["input_ids"]) - 3 for row in ROWS)
     places = sum(batch["input_ids"].numel() for batch in BATCHES)
-    assert (side.documents, side.tokens, side.loss_tokens, side.padding) == (12, tokens, learnt, places - tokens)
-    assert (side.loss_tokens_by["assistant"], side.loss_tokens_by["end"], side.turns) == (learnt - 12, 12, 12)
+    assert (side.documents, side.tokens, side.loss_tokens, side.padding) == (12, tokens, in_loss, places - tokens)
+    assert (side.loss_tokens_by["assistant"], side.loss_tokens_by["end"], side.turns) == (in_loss - 12, 12, 12)
     assert side.masked_tokens_by == {"user": 12 * 2}, "the first token of each, which nothing predicts, is not counted"
     assert side.ends == {3: 12}
     zero = (
@@ -119,10 +119,10 @@ def altered(change: Any) -> SplitStats:
 
 
 def test_in_the_loss_prompts_are_counted_by_who_wrote_them() -> None:
-    def plant(batches: Any) -> None:
+    def injected(batches: Any) -> None:
         batches[0]["labels"][0, 1:3] = batches[0]["input_ids"][0, 1:3]
 
-    side = altered(plant)
+    side = altered(injected)
     assert (side.loss_tokens_by["user"], side.disagree, side.disagree_documents) == (2, 2, 1)
     witness = side.witnesses["on_prompt"][0]
     assert witness.place == Place("rows.jsonl", 1, 0)
@@ -130,11 +130,11 @@ def test_in_the_loss_prompts_are_counted_by_who_wrote_them() -> None:
 
 
 def test_masked_answers_and_ends_are_counted() -> None:
-    def plant(batches: Any) -> None:
+    def injected(batches: Any) -> None:
         batches[0]["labels"][0, 3:5] = -100
         batches[1]["labels"][batches[1]["input_ids"] == 3] = -100
 
-    side = altered(plant)
+    side = altered(injected)
     assert (side.missing_reply, side.turns_end_masked, side.disagree) == (2, 4, 6)
 
 
@@ -156,11 +156,11 @@ def test_shifted_labels_are_reported_from_others_that_are_wrong() -> None:
 
 
 def test_in_the_loss_padding_and_blank_documents_are_counted() -> None:
-    def plant(batches: Any) -> None:
+    def injected(batches: Any) -> None:
         batches[0]["labels"][0, -1] = PAD
         batches[1]["labels"][0] = -100
 
-    side = altered(plant)
+    side = altered(injected)
     assert (side.padding_in_loss, side.fully_masked) == (1, 1)
     assert side.documents == 12
 
@@ -221,8 +221,8 @@ def test_tokens_on_which_tools_differ_are_no_disagreement() -> None:
     size = len(row["input_ids"])
     wanted = np.full(size, EITHER, np.int8)
     side = SplitStats("train", 1)
-    spoken = TokenRoles(np.full(size, TokenRole.TEMPLATE, np.int8), wanted, size)
-    BatchScanner(side, KnownExamples(1, {digest(row["input_ids"]): [0]}), lambda ids: spoken, Words(), PAD).read(
+    roles = TokenRoles(np.full(size, TokenRole.TEMPLATE, np.int8), wanted, size)
+    BatchScanner(side, KnownExamples(1, {digest(row["input_ids"]): [0]}), lambda ids: roles, Words(), PAD).read(
         [Collator(PAD)([row])]
     )
     assert side.disagree == 0

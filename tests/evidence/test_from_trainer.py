@@ -284,8 +284,8 @@ def test_a_trainer_without_rows_is_no_crash(tmp_path: Path) -> None:
 
 def test_all_of_several_validation_sets_are_read(tmp_path: Path) -> None:
     trainer = built(tmp_path)
-    held = trainer.eval_dataset
-    trainer.eval_dataset = {"a": held.select(range(4)), "b": held.select(range(4, 10))}
+    rows = trainer.eval_dataset
+    trainer.eval_dataset = {"a": rows.select(range(4)), "b": rows.select(range(4, 10))}
     assert check(trainer)["labels-disagree"].numbers["documents"] == 90
 
 

@@ -24,7 +24,7 @@ def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(str(MODEL))
 
 
-def spoken(tokenizer: Any, text: str, template: str = CHATML) -> Any:
+def roles(tokenizer: Any, text: str, template: str = CHATML) -> Any:
     scanner = IdRoleFinder.of(ChatTemplate(template, {}), tokenizer, ("<|im_end|>",), "assistant")
     assert scanner is not None
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -34,7 +34,7 @@ def spoken(tokenizer: Any, text: str, template: str = CHATML) -> Any:
 def test_an_empty_thought_before_a_reply_may_be_in_the_loss_or_not(tokenizer: Any) -> None:
     thought = "<think>\n\n</think>\n\n"
     text = f"<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n{thought}Hello<|im_end|>\n"
-    scanner, ids, found = spoken(tokenizer, text, THINKING)
+    scanner, ids, found = roles(tokenizer, text, THINKING)
     reply = len(tokenizer(text.partition("Hello")[0], add_special_tokens=False)["input_ids"])
     before = len(tokenizer(text.partition(thought)[0], add_special_tokens=False)["input_ids"])
     assert set(found.expected_T[before:reply]) == {EITHER}
@@ -44,14 +44,14 @@ def test_an_empty_thought_before_a_reply_may_be_in_the_loss_or_not(tokenizer: An
 
 def test_a_thought_with_words_is_the_models(tokenizer: Any) -> None:
     text = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\nwell\n</think>\n\nHello<|im_end|>\n"
-    _, _, found = spoken(tokenizer, text)
+    _, _, found = roles(tokenizer, text)
     assert EITHER not in found.expected_T[found.roles_T == TokenRole.ASSISTANT]
 
 
 def test_all_blanks_that_end_a_header_may_be_in_the_loss(tokenizer: Any) -> None:
     template = CHATML.replace("'\\n' + message.content", "'\\n\\n' + message.content")
     text = "<|im_start|>user\n\nHi<|im_end|>\n<|im_start|>assistant\n\nHello<|im_end|>\n"
-    _, ids, found = spoken(tokenizer, text, template)
+    _, ids, found = roles(tokenizer, text, template)
     blanks = [n for n, token in enumerate(ids) if not tokenizer.decode([token]).strip()]
     start = int(np.flatnonzero(found.roles_T == TokenRole.ASSISTANT)[0])
     header = [n for n in blanks if n < start and all(m in blanks for m in range(n, start))]
@@ -59,7 +59,7 @@ def test_all_blanks_that_end_a_header_may_be_in_the_loss(tokenizer: Any) -> None
 
 
 def test_negative_ids_are_nobodys_text(tokenizer: Any) -> None:
-    scanner, ids, before = spoken(tokenizer, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes<|im_end|>\n")
+    scanner, ids, before = roles(tokenizer, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes<|im_end|>\n")
     after = scanner.roles_of([*ids, -1, -1])
     assert (after.roles_T[: len(ids)] == before.roles_T).all()
     assert scanner.conversation([*ids, -1], Place()).messages == scanner.conversation(ids, Place()).messages
@@ -67,7 +67,7 @@ def test_negative_ids_are_nobodys_text(tokenizer: Any) -> None:
 
 def test_all_blanks_behind_an_end_may_be_in_the_loss(tokenizer: Any) -> None:
     text = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|> \n \n"
-    _, ids, found = spoken(tokenizer, text)
+    _, ids, found = roles(tokenizer, text)
     end = int(np.flatnonzero(found.roles_T == TokenRole.END)[-1])
     assert len(ids) > end + 2 and set(found.expected_T[end + 1 :]) == {EITHER}
 

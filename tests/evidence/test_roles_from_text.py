@@ -46,8 +46,8 @@ def test_two_routes_to_the_labels_agree_on_every_token_of_real_rows(shared: Path
     settings = real.config(shared, model, {**data, "max_examples": 60}, tmp_path / "run", train)
     if not tools:
         settings["model"]["chat_template"] = "chatml"
-    reading: BatchStats = evidence(tmp_path, settings)["batch_stats"]
-    for side in reading.splits:
+    batch_stats: BatchStats = evidence(tmp_path, settings)["batch_stats"]
+    for side in batch_stats.splits:
         assert side.documents == side.rows > 0
         assert (side.roles_unknown, side.disagree, side.missing_reply, side.not_in_data) == (0, 0, 0, 0)
         assert side.loss_tokens_by["assistant"] > 0
@@ -65,12 +65,12 @@ def test_who_is_reported_for_every_token_and_by_example(shared: Path, tmp_path: 
     found = evidence(tmp_path, settings)
     prepared, token_roles = found["prepared"], found["token_roles"]
     for number, row in enumerate(prepared.train):
-        spoken = token_roles.of("train", row["input_ids"])
-        assert spoken is not None and spoken.example == number
-        learnt = np.asarray(row["labels"]) != IGNORE_INDEX
-        assert (learnt[spoken.expected_T == IN_LOSS]).all()
+        roles = token_roles.of("train", row["input_ids"])
+        assert roles is not None and roles.example == number
+        in_loss = np.asarray(row["labels"]) != IGNORE_INDEX
+        assert (in_loss[roles.expected_T == IN_LOSS]).all()
         text = prepared.tokenizer.decode(
-            [token for token, who in zip(row["input_ids"], spoken.roles_T, strict=True) if NAMES[who] == "assistant"]
+            [token for token, who in zip(row["input_ids"], roles.roles_T, strict=True) if NAMES[who] == "assistant"]
         )
         answer = prepared.conversation("train", number).messages[-1]["content"]
         assert text.split() == answer.split()

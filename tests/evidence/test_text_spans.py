@@ -15,7 +15,7 @@ from sanetune.errors import Place, TemplateError
 from sanetune.evidence.text_spans import Literals, find
 
 TEMPLATES = sorted((Path(trl.__file__).parent / "chat_templates").glob("*.jinja"))
-TALK: list[Message] = [
+CONVERSATION: list[Message] = [
     {"role": "user", "content": "assistant"},
     {"role": "assistant", "content": "user"},
     {"role": "user", "content": "Hello there"},
@@ -34,7 +34,7 @@ def test_every_message_is_found_where_it_stands_even_when_texts_are_words_of_the
     file: Path, system: bool
 ) -> None:
     template = template_of(file)
-    messages = [SYSTEM, *TALK] if system else TALK
+    messages = [SYSTEM, *CONVERSATION] if system else CONVERSATION
     try:
         text = template.render(messages)
     except TemplateError:
@@ -59,7 +59,7 @@ def test_a_text_that_is_left_out_is_named() -> None:
     template = ChatTemplate(
         "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}] {{ m.content }}\n{% endif %}{% endfor %}"
     )
-    messages = [SYSTEM, *TALK]
+    messages = [SYSTEM, *CONVERSATION]
     found = find(template.render(messages), Conversation(messages, Place()), Literals.of(template, ()))
     assert found.dropped == [(0, "content")]
 

@@ -25,16 +25,16 @@ train:
 """
 
 
-def looks(*rounds: dict[str, Any]) -> Callable[[Config, list[str]], Report]:
+def reports(*rounds: dict[str, Any]) -> Callable[[Config, list[str]], Report]:
     """Reports that propose these fixes, one after the other, then pass."""
     left = list(rounds)
 
-    def look(config: Config, changed: list[str]) -> Report:
+    def check(config: Config, changed: list[str]) -> Report:
         if not left:
             return Report([Finding("config-rate-unusual", Verdict.PASS, "fine")])
         return Report([Finding("config-rate-unusual", Verdict.FAIL, "bad", fix=left.pop(0))])
 
-    return look
+    return check
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_fix_changes_its_value_and_keeps_comments_and_order(file: Path) -> None:
-    done = fix(load(file), (), looks({"train.learning_rate": 0.001}))
+    done = fix(load(file), (), reports({"train.learning_rate": 0.001}))
     text = file.read_text()
     assert load(file).train["learning_rate"] == 0.001
     assert text.startswith("# my run\n") and "# the base" in text and "# too hot" in text
@@ -57,7 +57,7 @@ def test_a_fix_changes_its_value_and_keeps_comments_and_order(file: Path) -> Non
 
 
 def test_an_old_name_is_replaced_by_todays(file: Path) -> None:
-    fix(load(file), (), looks({"train.warmup_steps": 0.1}))
+    fix(load(file), (), reports({"train.warmup_steps": 0.1}))
     text = file.read_text()
     assert "warmup_ratio" not in text and "warmup_steps: 0.1" in text
     assert not load(file).renamed
@@ -85,17 +85,17 @@ def test_a_fix_that_does_not_help_is_not_tried_twice_and_rounds_are_bounded(file
 
 
 def test_keys_that_the_command_line_sets_are_left_alone(file: Path) -> None:
-    done = fix(load(file, ["train.seed=5"]), ("train.seed=5",), looks({"train.seed": 7}))
+    done = fix(load(file, ["train.seed=5"]), ("train.seed=5",), reports({"train.seed": 7}))
     assert done.changes == []
 
 
 def test_a_second_backup_does_not_replace_the_first(file: Path) -> None:
-    first = fix(load(file), (), looks({"train.seed": 1}))
-    second = fix(load(file), (), looks({"train.seed": 2}))
+    first = fix(load(file), (), reports({"train.seed": 1}))
+    second = fix(load(file), (), reports({"train.seed": 2}))
     assert first.backup != second.backup
     assert first.backup is not None and first.backup.read_text() == TEXT
 
 
 def test_a_configuration_without_a_file_cannot_be_fixed() -> None:
     with pytest.raises(ConfigError, match="no file"):
-        fix(load({"model": {"name": "m"}, "data": {"train": "d"}}), (), looks({"train.seed": 1}))
+        fix(load({"model": {"name": "m"}, "data": {"train": "d"}}), (), reports({"train.seed": 1}))
