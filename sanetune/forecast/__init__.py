@@ -1,1 +1,1 @@
-"""How long a run takes and what it costs, from steps that were measured; and what the device could have done."""
+"""The time and the cost of a run, forecast from measured steps."""

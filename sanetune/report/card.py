@@ -136,7 +136,7 @@ def render(card: Card) -> str:
 
 def _header(card: Card) -> str:
     lines = ["---", "library_name: transformers", "pipeline_tag: text-generation"]
-    # Only an id of the Hub may stand here; a path of this machine would be a dead link there.
+    # Only an id of the Hub is allowed here; a local path would be a dead link.
     if re.fullmatch(r"[\w.-]+/[\w.-]+", card.base) and not card.base.startswith("."):
         lines.append(f"base_model: {card.base}")
     return "\n".join([*lines, "tags:", "- sft", "- sanetune", "---"])

@@ -131,7 +131,7 @@ def _limit_lines(check: Check) -> Iterator[str]:
 
 
 def _after_other_fixes(check: Check) -> str:
-    """Which changes make a pass void, where not all do."""
+    """The changes that make a pass of the check void; "" where every change does."""
     if check.depends_on == EVERYTHING:
         return ""
     changed = "; ".join(GROUPS.get(one, f"`{one}`") for one in check.depends_on)
@@ -139,12 +139,12 @@ def _after_other_fixes(check: Check) -> str:
 
 
 def _number(value: object) -> str:
-    """A limit as one would write it: 3.333 and not 3.3333333333333335."""
+    """A limit with four significant digits: 3.333, not 3.3333333333333335."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plain(body: str) -> str:
-    """Markdown for the terminal: paragraphs and list items wrapped, code blocks indented, links with their address."""
+    """Markdown as plain text: paragraphs and lists wrapped, code blocks indented, links with their address."""
     body = re.sub(r"\[([^\]]*)\]\((https?[^)]*)\)", r"\1 (\2)", body)
     blocks = []
     for part in re.split(r"^(```.*?^```)$", body, flags=re.MULTILINE | re.DOTALL):
@@ -156,7 +156,7 @@ def _plain(body: str) -> str:
 
 
 def _paragraph(lines: str) -> str:
-    """A paragraph, or a list with one item after the other."""
+    """A wrapped paragraph, or a list with each item wrapped."""
     items = re.split(r"\n(?=[*-] )", lines.strip())
     return "\n".join(
         _wrapped(" ".join(item.split()), "  ", "    " if item[:2] in ("* ", "- ") else "  ") for item in items

@@ -1,4 +1,4 @@
-"""What of a curve is drawn: its points, and the range of their values."""
+"""The points of a curve that are drawn, and the range of their values."""
 
 from __future__ import annotations
 
@@ -15,44 +15,48 @@ Points = list[tuple[int, float]]
 LARGEST = 1e9
 """A value beyond this is drawn like an infinite one."""
 FAR = 3.0
-"""A curve is drawn up to this many times its first value or its median, whichever is more; a note names the rest."""
+"""A picture goes up to this many times the first value or the median, whichever is more; a note names the rest."""
 
 
 def training_losses(curve: Curve) -> Points:
-    """The loss of each logged step, in nats per token."""
+    """Return the loss of each logged step, in nats per token."""
     return [(point.step, point.loss) for point in curve.points]
 
 
 def evaluation_losses(evaluations: Sequence[Evaluation]) -> Points:
-    """The loss of each evaluation, in nats per token."""
+    """Return the loss of each evaluation, in nats per token."""
     return [(one.step, one.loss) for one in evaluations]
 
 
 def grad_norms(curve: Curve) -> Points:
-    """The gradient norm of each step that has logged one."""
+    """Return the gradient norm of each step that logged one."""
     return [(point.step, point.grad_norm) for point in curve.points if point.grad_norm is not None]
 
 
 def peak_lr(curve: Curve) -> tuple[int, float] | None:
-    """The first step at the highest learning rate, and that; None where none above 0 was logged."""
+    """Return the highest learning rate and its first step, as (step, lr); None where none above 0 was logged."""
     known = [(point.step, point.lr) for point in curve.points if point.lr and drawable(point.lr)]
     return max(known, key=lambda one: (one[1], -one[0]), default=None)
 
 
 def last_step(curve: Curve) -> int:
-    """The last step of anything in the curve, at least 1."""
+    """Return the last step in the curve, at least 1."""
     return max([1, *(one.step for some in (curve.points, curve.validation, curve.fixed_batch) for one in some)])
 
 
 def drawable(value: float) -> bool:
-    """Whether a loss, norm or learning rate has a place in a picture."""
+    """Return whether a loss, norm or learning rate is finite and at most :data:`LARGEST`."""
     return math.isfinite(value) and abs(value) <= LARGEST
 
 
 def value_range(values: Sequence[float], least: float | None = None) -> tuple[float, float] | None:
-    """The lowest and highest loss or norm of a picture, whose lowest is at most ``least``.
+    """Return the lowest and the highest loss or norm of a picture; None where nothing can be drawn.
 
-    What is far above the others is left out: one step that went wrong would flatten all. None: nothing can be drawn.
+    Values far above the others are left out, since a single one would flatten the rest of the picture.
+
+    Args:
+        values: The losses or norms that are drawn.
+        least: A value that the picture includes as well, if it is lower than all others.
 
     >>> value_range([3.0, 2.0, 1e6])
     (2.0, 9.0)

@@ -1,4 +1,4 @@
-"""What experiments found, in sentences that the terminal and the page share."""
+"""Results of experiments in sentences: the same on the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from sanetune.probes.results import LearningRateComparison, LearningRateRun, Overfit, Trial
 
 LONGEST_REASON = 300
-"""Characters of why a trial ended early."""
+"""Characters of the reason that a trial ended early."""
 
 
 def loss_text(loss: float) -> str:
-    """A loss in nats as people read it.
+    """Return a loss in nats as text, with about three significant digits.
 
     >>> loss_text(2.5), loss_text(0.01234), loss_text(812.4), loss_text(float("nan"))
     ('2.500', '0.0123', '812', 'not a number')
@@ -32,12 +32,12 @@ def loss_text(loss: float) -> str:
 
 
 def overfit_text(found: Overfit) -> str:
-    """What became of the examples."""
+    """Return the loss of the examples before and after the overfit test, and how many answers came back exactly."""
     best = found.best
     if not best.losses:
-        return f"{units.many(found.examples, 'example')}, not tried"
+        return f"{units.many(found.examples, 'example')}, not trained on"
     replies = units.many(len(found.replies), "answer")
-    recited = f"; {found.exact_replies:,} of {replies} recited exactly" if found.replies else ""
+    recited = f"; {found.exact_replies:,} of {replies} reproduced exactly" if found.replies else ""
     return (
         f"{units.many(found.examples, 'example')}: loss {loss_text(best.losses[0])} → {loss_text(best.final_loss)} in"
         f" {units.many(best.steps, 'step')} at learning rate {units.lr(best.lr)} (target: {found.target_loss:g})"
@@ -46,7 +46,7 @@ def overfit_text(found: Overfit) -> str:
 
 
 def trial_text(found: Trial) -> str:
-    """How far the trial went, and what became of the validation loss."""
+    """Return how far the trial went, and its validation loss before and after."""
     curve = found.curve
     whole = f" of {units.many(curve.total_steps, 'step')}" if curve.total_steps else " steps"
     text = f"the first {found.steps:,}{whole}" if found.steps >= found.planned_steps else f"{found.steps:,}{whole}"
@@ -62,6 +62,6 @@ def trial_text(found: Trial) -> str:
 
 
 def lr_labels(comparison: LearningRateComparison, run: LearningRateRun) -> list[str]:
-    """``planned`` and ``best``, where ``run`` is."""
+    """Return the labels of ``run``: "planned", "best", both or none."""
     planned = math.isclose(run.lr, comparison.planned_lr, rel_tol=1e-6)
     return ["planned"] * planned + ["best"] * (run is comparison.best)

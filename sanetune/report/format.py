@@ -1,4 +1,4 @@
-"""Findings in words: the same on the terminal, on the page and in files for other tools."""
+"""Findings as text: the same on the terminal, on the page and in files for other tools."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DONE = {
 
 
 def number(value: object) -> str:
-    """Return a measured value as people read it; lists and mappings as JSON.
+    """Return a measured value as text; lists and mappings as JSON.
 
     >>> number(12345), number(0.01234), number(2e-5), number(True), number(None), number([1, 2])
     ('12,345', '0.01234', '2e-05', 'yes', 'unknown', '[1, 2]')
@@ -94,18 +94,18 @@ def _dumped(value: object, *, flow: bool) -> str:
     writer.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
     stream = io.StringIO()
     try:
-        writer.dump(_sorted_out(yaml_edit.plain(value)), stream)
+        writer.dump(_builtin(yaml_edit.plain(value)), stream)
     except RepresenterError:
         return repr(value)
     return stream.getvalue()
 
 
-def _sorted_out(value: object) -> object:
-    """Return plain mappings instead of ruamel's, which would be written in block style."""
+def _builtin(value: object) -> object:
+    """Return built-in mappings and lists; ruamel's own would always be written in block style."""
     if isinstance(value, Mapping):
-        return {str(key): _sorted_out(one) for key, one in value.items()}
+        return {str(key): _builtin(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_sorted_out(one) for one in value]
+        return [_builtin(one) for one in value]
     return value
 
 

@@ -1,4 +1,4 @@
-"""Findings as JUnit XML: each check is a test case, so that any CI system can list them.
+"""Findings as JUnit XML, with a test case for each check, so that CI systems can list them.
 
 A warning is a test that passes; its text is in ``system-out``, because the format has no warnings.
 """
@@ -13,7 +13,7 @@ from sanetune.report import format
 from sanetune.text import escape_control
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 does not have in any form, escaped or not."""
+"""Characters that XML 1.0 does not allow, escaped or not."""
 
 
 def junit(report: Report) -> str:
@@ -68,7 +68,7 @@ def _outcome(case: ET.Element, tag: str, message: str, words: str, kind: str) ->
 
 
 def _words(finding: Finding) -> str:
-    """Return the sentences, fixes and witnesses of a finding, one on each line."""
+    """Return the sentences, fixes and witnesses of a finding, one per line."""
     lines = [finding.message, finding.rationale, finding.remedy]
     lines += [f"fix: {key}: {format.scalar(value)}" for key, value in finding.fix.items()]
     lines += [f"seen: {_seen(witness)}" for witness in finding.witnesses]
@@ -80,5 +80,5 @@ def _seen(witness: Witness) -> str:
 
 
 def _clean(words: str) -> str:
-    """Return ``words`` with control characters visible, and without those that XML does not have."""
+    """Return ``words`` with visible control characters, and without those that XML does not allow."""
     return _NOT_XML.sub("", escape_control(words))

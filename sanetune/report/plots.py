@@ -1,4 +1,4 @@
-"""A run's curves as PNG (for people) and SVG (for pages)."""
+"""Plots of a run's curves as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, LR, NORM = "#2f6fde", "#e4572e", "#2a9d6f", "#7b5ea7"
 INK, FAINT = "#22272e", "#d9dee5"
 SMOOTH_FROM = 40
-"""From this many points on, a smoothed line is drawn over the faint raw one."""
+"""Points from which on a smoothed line is drawn over the faint original."""
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": FAINT, "axes.labelcolor": INK,
@@ -116,7 +116,7 @@ def _norm(axes: Axes, curve: Curve, best_step: int | None) -> bool:
 
 
 def _line(axes: Axes, steps: Sequence[int], values: Sequence[float], colour: str, label: str | None) -> None:
-    """Draw the raw line; where there are many points, faint, with its running mean in front."""
+    """Draw a line; where it has many points, faint, with its running mean in front."""
     if len(values) < SMOOTH_FROM:
         axes.plot(steps, values, color=colour, label=label, marker="o" if len(steps) == 1 else None)
         return
@@ -144,7 +144,7 @@ def smooth(values: Sequence[float], width: int) -> list[float]:
 
 
 def _mark_non_finite(axes: Axes, curve: Curve) -> None:
-    """Mark each step whose loss was NaN or infinite with a cross at the foot: leaving it out would hide it."""
+    """Mark each step whose loss was NaN or infinite with a cross at the bottom, so that it is not hidden."""
     steps = [point.step for point in curve.points if not math.isfinite(point.loss)]
     if steps:
         axes.plot(

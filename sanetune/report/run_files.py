@@ -1,4 +1,4 @@
-"""Write what people look at later into a run's folder: its curves, and the model card."""
+"""Write the plots and the model card of a run into its folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class RunFiles:
-    """Follows a run; draws its curves also where it was stopped, and writes the card where it was finished."""
+    """Draws the curves of a run when it ends or is stopped, and writes its model card when it ends."""
 
     def __init__(self) -> None:
         self._started: RunStarted | None = None
 
     def __call__(self, event: Event) -> None:
-        """Write what belongs to ``event``."""
+        """Write the files that are due at ``event``."""
         match event:
             case RunStarted():
                 self._started = event
@@ -33,13 +33,13 @@ class RunFiles:
 
 
 def draw(run: Run, best_step: int | None = None) -> None:
-    """Draw the curves of ``run`` as far as it came, with the evaluation after optimizer step ``best_step`` marked."""
+    """Draw the curves of ``run``, with the evaluation after optimizer step ``best_step`` marked."""
     if run.metrics.is_file():
         plots.draw(read(run.metrics), run.plots, best_step=best_step)
 
 
 def write_model_card(result: Trained, started: RunStarted) -> None:
-    """Write the card of the tuned model beside it."""
+    """Write the card of the tuned model into its folder."""
     run = result.run
     made = card.card_of(
         result.plan.config,

@@ -32,10 +32,10 @@ Json = dict[str, Any]
 def sarif(report: Report, root: Path) -> Json:
     """Return ``report`` as a SARIF log.
 
-    A finding gives one result for each place that a witness names, so that every line is marked; a finding without any
-    points to the configuration, because code hosts refuse results without a location. What passed or was skipped is in
-    the run's properties, because code hosts show every result as an alert, whatever its kind. A crash is among the
-    tool's own notifications.
+    A finding gives one result for each place that a witness names, so that every line is marked. A finding without a
+    place points to the configuration, because code hosts refuse results without a location. Passed and skipped checks
+    are in the run's properties, because code hosts show every result as an alert, whatever its kind. A crash is one of
+    the tool's notifications.
 
     Args:
         report: The findings.
@@ -72,7 +72,7 @@ def sarif(report: Report, root: Path) -> Json:
 
 
 def _rules(report: Report) -> list[Json]:
-    """One rule for each check that was run, with its page as help."""
+    """One rule for each check in the report, with its page as help."""
     from sanetune.gate.catalogue import catalogue
 
     checks = catalogue()
@@ -105,11 +105,11 @@ def _results(finding: Finding, root: Path, home: Json | None) -> Iterable[Json]:
     for witness in placed:
         assert witness.place is not None
         location = _location(witness.place, root)
-        print_ = _fingerprint(finding, location, witness)
+        fingerprint = _fingerprint(finding, location, witness)
         yield result | {
             "message": {"text": _message(finding, witness)},
             "locations": [location],
-            "partialFingerprints": {"sanetune/v1": print_},
+            "partialFingerprints": {"sanetune/v1": fingerprint},
         }
     if not placed:
         others = "; ".join(_seen(witness) for witness in finding.witnesses)
@@ -138,7 +138,7 @@ def _artifact(file: str, root: Path) -> Json:
     if "://" in name:
         return {"uri": quote(name, safe="/:?#[]@!$&'()*+,;=%~")}
     path = root / name
-    # Not resolved: a data file may be a link to somewhere else, and is known by its own name. ".." must go, though.
+    # Links are not resolved, since a data file is known by its own name; only ".." is removed.
     path = Path(*_without_dots(path.parts))
     if path.is_relative_to(root):
         return {"uri": quote(path.relative_to(root).as_posix()), "uriBaseId": ROOT}
@@ -156,7 +156,7 @@ def _without_dots(parts: Iterable[str]) -> list[str]:
 
 
 def _home(report: Report, root: Path) -> Json | None:
-    """The configuration's first line: where a result without any other place points to."""
+    """The configuration's first line, which results without a place of their own point to."""
     config = report.subject.get("config")
     return _location(Place(config, 1), root) if config else None
 
@@ -183,7 +183,7 @@ def _invocation(report: Report, index: dict[str, int], root: Path) -> Json:
 
 
 def _fingerprint(finding: Finding, location: Json, witness: Witness) -> str:
-    """Return the same digest for the same text in the same file, wherever its line has moved."""
+    """Return a digest of check, file and text, which stays the same when lines move."""
     uri = location["physicalLocation"]["artifactLocation"]["uri"]
     content = "\0".join((finding.check, uri, witness.text, witness.beside))
     return hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:32]
@@ -200,7 +200,7 @@ def _clean(words: str) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return values that JSON has, whatever a check measured."""
+    """Return ``value`` as JSON has it, whatever a check measured."""
     if isinstance(value, dict):
         return {_clean(str(key)): _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

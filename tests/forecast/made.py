@@ -34,17 +34,17 @@ def planned(settings: Config, **known: Any) -> Plan:
 
 
 def rows(plan: Plan) -> Any:
-    """What preparing would have given for it."""
-    examples, held = plan.sizes.data.train_examples, plan.sizes.data.validation_examples
+    """The prepared rows of such a plan: statistics alone."""
+    examples, validation = plan.sizes.data.train_examples, plan.sizes.data.validation_examples
     mean = plan.sizes.data.mean_tokens
     stats = {"train": {"tokens": round(examples * mean), "examples": examples}}
-    if held:
+    if validation:
         stats["validation"] = {
-            "tokens": round(held * mean),
-            "examples": held,
-            "loss_tokens": round(held * mean * 0.4),
+            "tokens": round(validation * mean),
+            "examples": validation,
+            "loss_tokens": round(validation * mean * 0.4),
         }
-    return SimpleNamespace(stats=stats, validation=range(held) if held else None)
+    return SimpleNamespace(stats=stats, validation=range(validation) if validation else None)
 
 
 def timing(seconds: float, tokens: int, steps: int = 50, **changed: Any) -> Timing:

@@ -25,7 +25,7 @@ def test_every_number_is_that_of_an_independent_computation() -> None:
         budget={"devices": 1, "usd_per_device_hour": 2.0},
     )
     found = made.forecast(settings)
-    # 1,000 rows / 10 = 100 steps x 3; a look at 0, 100, 200, 300, each 4,000 learnt tokens at 1,000 a second; two
+    # 1,000 rows / 10 = 100 steps x 3; evaluations at 0, 100, 200, 300 of 4,000 tokens in the loss at 1,000 a second; two
     # checkpoints of 3 GB and a model of 1 GB at 1 GB a second.
     seconds = 300 * 0.5 + 4 * 4.0 + 2 * 3.0 + 1.0
     assert found.steps == 300
@@ -40,7 +40,7 @@ def test_every_number_is_that_of_an_independent_computation() -> None:
     assert found.mfu is None and not found.notes
 
 
-def test_the_storys_check_costs_a_small_share_of_its_run() -> None:
+def test_the_check_of_a_large_run_costs_a_small_share_of_its_run() -> None:
     """15,000 rows on eight devices for 18 hours; twelve minutes on one of them."""
     settings = made.config(
         train={
@@ -66,7 +66,7 @@ def test_the_storys_check_costs_a_small_share_of_its_run() -> None:
     assert any("exchange gradients" in note for note in found.notes)
 
 
-def test_devices_that_are_paid_for_share_the_work_where_their_number_is_open() -> None:
+def test_devices_that_are_paid_for_share_the_work_where_their_number_is_unset() -> None:
     one = made.forecast(made.config(train=TRAIN | {"max_steps": 100}))
     eight = made.forecast(made.config(train=TRAIN | {"max_steps": 100}, budget={"devices": 8}))
     assert eight.devices == eight.paid_devices == 8
@@ -133,7 +133,7 @@ class Clock:
             case StepFinished():
                 self.marks.append(("step", time.perf_counter()))
             case RecordLogged(record) if record.kind == "validation":
-                self.marks.append(("look", time.perf_counter()))
+                self.marks.append(("evaluation", time.perf_counter()))
 
     def of(self, kind: str) -> list[float]:
         return [
@@ -144,7 +144,7 @@ class Clock:
 def test_a_run_takes_about_as_long_as_was_forecast(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
-    """The first 20 steps of 60 and the first look are the trial; the rest is the run's own."""
+    """The trial is the first 20 of 60 steps and the first evaluation."""
     from sanetune.data.prepare import prepare
     from sanetune.forecast.machine import machine_of
     from sanetune.planning.plan import plan
@@ -168,11 +168,13 @@ def test_a_run_takes_about_as_long_as_was_forecast(
     outcome = train(planned.config, prepared, Run.create(tmp_path / "run"), clock)
     seen = [record.tokens or 0 for record in outcome.records if record.kind == "train"]
     tokens = [now - before for before, now in zip([0, *seen], seen, strict=False)]
-    held = int(prepared.stats["validation"]["loss_tokens"])
-    looks = clock.of("look")
-    measured = Timing(clock.of("step")[:20], tokens[:20], [1] * 20, tokens[:20], [0.0] * 20, looks[0], held)
+    loss_tokens = int(prepared.stats["validation"]["loss_tokens"])
+    evaluations = clock.of("evaluation")
+    measured = Timing(
+        clock.of("step")[:20], tokens[:20], [1] * 20, tokens[:20], [0.0] * 20, evaluations[0], loss_tokens
+    )
     found: Forecast = forecast_of(planned, prepared, made.trial(measured), settings, 1.0, machine)
-    assert found.evaluations == len(looks)
+    assert found.evaluations == len(evaluations)
     assert found.checkpoint_saves == len(list((tmp_path / "run").glob("checkpoints/checkpoint-*")))
     assert 0.5 < found.seconds.middle / outcome.seconds < 2
     assert found.matmul_share is not None and 0 < found.matmul_share < 1.2

@@ -62,7 +62,7 @@ def test_steps_far_from_those_of_the_run_are_taken_in_proportion() -> None:
     assert found.seconds.middle == pytest.approx(4.0)
 
 
-def test_the_interval_holds_the_slowest_and_the_fastest_stretch() -> None:
+def test_the_interval_holds_the_slowest_and_the_fastest_part() -> None:
     measured = made.timing(1.0, 100, steps=53)
     measured.step_seconds[3:] = [1.0] * 10 + [1.1] * 10 + [1.0] * 20 + [0.9] * 10
     seconds = step_time_of(measured, 100).seconds

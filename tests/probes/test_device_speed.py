@@ -1,4 +1,4 @@
-"""Operations of a token, counted against torch's own counter; published and measured rates."""
+"""FLOPs of a token, compared with torch's own counter; published and measured FLOPs per second."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_token_visits_only_some_of_the_experts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "dtype", "rate"),
+    ("name", "dtype", "flops"),
     [
         ("NVIDIA H100 80GB HBM3", "bfloat16", 989.5e12),
         ("NVIDIA H100 PCIe", "bfloat16", 756.5e12),
@@ -82,10 +82,10 @@ def test_a_token_visits_only_some_of_the_experts() -> None:
         ("NVIDIA GeForce RTX 4090", "bfloat16", 165.2e12),
     ],
 )
-def test_published_rates_are_found_by_the_drivers_name(name: str, dtype: str, rate: float) -> None:
+def test_published_flops_are_found_by_the_drivers_name(name: str, dtype: str, flops: float) -> None:
     found = published_flops(name, dtype)
     assert found is not None
-    assert found[0] == rate and len(found[1]) > 10
+    assert found[0] == flops and len(found[1]) > 10
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("cpu", "float32"), ("NVIDIA A1000", "float16"), ("Tesla T4", "bfloat16")])
@@ -93,13 +93,13 @@ def test_what_is_not_published_is_not_guessed(name: str, dtype: str) -> None:
     assert published_flops(name, dtype) is None
 
 
-def test_every_published_rate_has_its_source() -> None:
+def test_every_published_speed_has_its_source() -> None:
     assert all(peak.source and (peak.bfloat16 or 0) >= 0 and peak.float32 > 0 for _, peak in PEAKS)
 
 
-def test_the_measured_rate_is_of_products_alone_and_draws_nothing(one_thread: None) -> None:
+def test_the_measured_speed_is_of_products_alone_and_draws_nothing(one_thread: None) -> None:
     model = llama()
     state = torch.get_rng_state()
-    rate = matmul_flops_per_second(model, 256, torch.float32)
-    assert rate is not None and 1e8 < rate < 1e13
+    flops = matmul_flops_per_second(model, 256, torch.float32)
+    assert flops is not None and 1e8 < flops < 1e13
     assert torch.equal(state, torch.get_rng_state())

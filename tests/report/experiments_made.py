@@ -144,7 +144,7 @@ def plain(**parts: Any) -> dict[str, Any]:
     return Experiments(**parts).to_json()
 
 
-def rounds(text: str = "The rate 0.02 is 100 times the critical one.") -> list[Round]:
+def rounds(text: str = "The learning rate 0.02 is 100 times the critical one.") -> list[Round]:
     """Two corrections and a clear end; the second change leaves the trial as it was."""
     found = Finding("curve-diverged", Verdict.FAIL, text)
     first = Report([found], "trial", proof=plain(trial=diverged()))

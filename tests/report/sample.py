@@ -60,7 +60,7 @@ BROKEN = Finding(
     "ZeroDivisionError: division by zero\n",
     seconds=0.002,
 )
-RATE = Finding(
+LEARNING_RATE = Finding(
     "config-rate-unusual",
     Verdict.WARN,
     "The learning rate 2e-05 is 5 times below the least published for LoRA (1e-04).",
@@ -89,7 +89,7 @@ LEFT_OUT = [
 def report() -> Report:
     """Every verdict, worst first."""
     return Report(
-        [BROKEN, MASKED, DOUBLED, RATE, *FINE, *LEFT_OUT],
+        [BROKEN, MASKED, DOUBLED, LEARNING_RATE, *FINE, *LEFT_OUT],
         "static",
         12.34,
         {"config": "sanetune.yaml", "model": "stories260k", "data": "1,500 rows of data/train.jsonl"},

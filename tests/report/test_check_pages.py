@@ -18,7 +18,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "checks"
 
 
 def test_the_pages_in_the_documentation_are_up_to_date(tmp_path: Path) -> None:
-    """Mend with: make docs"""
+    """`make docs` writes them."""
     written = {file.name: file.read_text() for file in check_pages.write(tmp_path)}
     assert written == {file.name: file.read_text() for file in DOCS.glob("*.md")}
     assert len(written) == len(catalogue()) + 1

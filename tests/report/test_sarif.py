@@ -44,7 +44,7 @@ def known() -> Iterator[Check]:
     """The only check that there is."""
     module = ModuleType("sanetune.checks.labels.on_prompt")
     module.__doc__ = PAGE
-    module.measure = lambda reading: Measurement()  # type: ignore[attr-defined]
+    module.measure = lambda batch_statistics: Measurement()  # type: ignore[attr-defined]
     module.judge = lambda m, limits: passed("fine")  # type: ignore[attr-defined]
     check = Check.of(module)
     with pytest.MonkeyPatch.context() as patch:
@@ -100,7 +100,7 @@ def test_every_line_that_a_witness_names_is_marked() -> None:
         assert words in text
 
 
-def test_what_passed_or_was_skipped_is_told_and_is_no_alert() -> None:
+def test_what_passed_or_was_skipped_is_named_and_is_no_alert() -> None:
     run = one(sample.report())
     assert "rows-roles" in run["properties"]["passed"]
     assert "packs-dropped" in run["properties"]["skipped"]
@@ -112,17 +112,17 @@ def test_a_crash_is_a_notification_and_no_result() -> None:
     assert not results(run, "tokens-unknown")
     invocation = run["invocations"][0]
     assert invocation["executionSuccessful"] is False
-    (told,) = invocation["toolExecutionNotifications"]
-    assert told["associatedRule"]["id"] == "tokens-unknown"
-    assert "share = unknown / total" in told["exception"]["message"]
+    (notification,) = invocation["toolExecutionNotifications"]
+    assert notification["associatedRule"]["id"] == "tokens-unknown"
+    assert "share = unknown / total" in notification["exception"]["message"]
     assert one(sample.clear())["invocations"] == [{"executionSuccessful": True, "exitCode": 0}]
 
 
 def test_an_unusable_input_is_a_notification_with_its_place() -> None:
     report = Report([], unusable=DataError("line 3 is not JSON", place=Place("rows.jsonl", 3)))
-    (told,) = one(report)["invocations"][0]["toolExecutionNotifications"]
-    assert told["locations"][0]["physicalLocation"]["region"]["startLine"] == 3
-    assert "line 3 is not JSON" in told["message"]["text"]
+    (notification,) = one(report)["invocations"][0]["toolExecutionNotifications"]
+    assert notification["locations"][0]["physicalLocation"]["region"]["startLine"] == 3
+    assert "line 3 is not JSON" in notification["message"]["text"]
 
 
 def test_a_rule_has_its_page_as_help(known: Check) -> None:
@@ -153,11 +153,11 @@ def test_files_are_named_relative_to_the_root(file: str, uri: str, relative: boo
 
 
 def test_a_moved_line_keeps_its_fingerprint_and_another_text_has_another() -> None:
-    def prints(line: int, text: str) -> str:
+    def fingerprint(line: int, text: str) -> str:
         finding = Finding("rows-roles", Verdict.FAIL, "x", witnesses=[Witness(text, Place("a.jsonl", line))])
         return str(one(Report([finding]))["results"][0]["partialFingerprints"])
 
-    assert prints(1, "a") == prints(9, "a") != prints(1, "b")
+    assert fingerprint(1, "a") == fingerprint(9, "a") != fingerprint(1, "b")
 
 
 def test_links_and_placeholders_in_a_users_text_stay_text() -> None:

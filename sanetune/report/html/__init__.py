@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, no fonts, no other file."""
+"""The report as one HTML file that loads nothing else, neither from the network nor from disk."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The content of the page, collected from evidence and report: tokens, lengths, packs, settings, versions."""
+"""Collects the content of the page from evidence and report: tokens, lengths, packs, settings and versions."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from sanetune.config.origin import Origin, OriginKind
 from sanetune.config.schema import Config
@@ -22,14 +22,17 @@ from sanetune.runs import versions
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.evidence.roles_from_text import TokenRoleStore
+    from sanetune.planning.plan import Plan
     from sanetune.runs import Run
 
 EXAMPLES = 3
-"""Training examples that are shown whatever was found."""
+"""Training examples that are always shown."""
 MOST_EXAMPLES = 16
+"""Examples that are shown, at most."""
 PACKS = 60
+"""Packs that are handed to the page."""
 KEPT_TOKENS = 20_000
-"""Tokens of one example that are handed to the page, which itself leaves out the middle of a long one."""
+"""Tokens of one example that are handed to the page, which leaves out the middle of a long example itself."""
 
 
 def page_of(
@@ -39,25 +42,25 @@ def page_of(
 
     Args:
         config: The configuration that was checked.
-        evidence: Of it, while it is there.
+        evidence: Evidence of that configuration.
         report: What the checks found.
-        run: A finished run, whose versions and whose clearance's experiments are shown.
+        run: A finished run whose package versions, clearance and experiments are shown.
         before: The rounds of a correction before this check.
     """
     known = run.read_json(run.versions) if run and run.versions.is_file() else None
-    gate, proof, note = _cleared(run) if run else ((), {}, "")
+    gate, experiments, note = _cleared(run) if run else ((), {}, "")
     rounds = [*before, Round(report)] if before else ()
-    return page(view(config, evidence, replace(report, proof=proof or report.proof), known, gate, rounds, note))
+    return page(view(config, evidence, replace(report, proof=experiments or report.proof), known, gate, rounds, note))
 
 
 def _cleared(run: Run) -> tuple[Sequence[str], dict[str, Any], str]:
-    """How a run was cleared, in words; the experiments that it rests on; and when those were made."""
+    """How a run was cleared, the results of its experiments, and when they were made."""
     found, reason = read_clearance(run)
     if found is None:
-        return [f"No proof: {reason}"], {}, ""
-    proof, reason = read_experiments(run, found)
-    words = [*lines(found), *([f"Not shown: {reason}"] if reason else [])]
-    return words, proof, f"Made on {found.made}, to clear the run."
+        return [f"Not cleared: {reason}"], {}, ""
+    experiments, reason = read_experiments(run, found)
+    gate = [*lines(found), *([f"Experiments are not shown: {reason}"] if reason else [])]
+    return gate, experiments, f"Made on {found.made}, to clear the run."
 
 
 def view(
@@ -67,20 +70,20 @@ def view(
     known_versions: dict[str, str | None] | None = None,
     gate: Sequence[str] = (),
     rounds: Sequence[Round] = (),
-    proof_note: str = "",
+    experiments_note: str = "",
 ) -> PageView:
-    """Return the content of the page of a configuration that was checked; what could not be built is left out.
+    """Return the content of the page about a check; evidence that could not be built is left out.
 
     Args:
         config: The configuration.
-        evidence: What the checks were given.
+        evidence: What the checks measured.
         report: What they found.
         known_versions: Package versions of a finished run; None: those installed now.
-        gate: How that run was cleared; then the warnings.
+        gate: How that run was cleared, then the warnings.
         rounds: The rounds of ``--fix``.
-        proof_note: When the results of the experiments were made, if not now.
+        experiments_note: When the results of the experiments were made, if not now.
     """
-    prepared, plan = _got(evidence, "prepared"), _got(evidence, "plan")
+    prepared, plan = _built(evidence, "prepared"), _built(evidence, "plan")
     found = known_versions or versions(plan.sizes.machine.device if plan else None)
     return PageView(
         report=report,
@@ -92,11 +95,18 @@ def view(
         title=str(config.file.name if config.file else config.model.name),
         gate=gate,
         rounds=rounds,
-        proof_note=proof_note,
+        experiments_note=experiments_note,
     )
 
 
-def _got(evidence: Evidence, name: str) -> Any:
+@overload
+def _built(evidence: Evidence, name: Literal["prepared"]) -> Prepared | None: ...
+@overload
+def _built(evidence: Evidence, name: Literal["plan"]) -> Plan | None: ...
+@overload
+def _built(evidence: Evidence, name: Literal["token_roles"]) -> TokenRoleStore | None: ...
+def _built(evidence: Evidence, name: str) -> object:
+    """The evidence ``name``; None where it could not be built."""
     try:
         return evidence[name]
     except (MissingError, BrokenError):
@@ -112,7 +122,7 @@ def _examples(prepared: Prepared, evidence: Evidence, report: Report) -> list[Ex
         if witness.split is not None and witness.example is not None
     ]
     first = [("train", number) for number in range(EXAMPLES)] + [("validation", 0)]
-    token_roles = _got(evidence, "token_roles")
+    token_roles = _built(evidence, "token_roles")
     return [
         _example(prepared, token_roles, split, number)
         for split, number in list(dict.fromkeys([*named, *first]))[:MOST_EXAMPLES]
@@ -121,15 +131,15 @@ def _examples(prepared: Prepared, evidence: Evidence, report: Report) -> list[Ex
 
 
 def _example(prepared: Prepared, token_roles: TokenRoleStore | None, split: str, number: int) -> ExampleView:
-    """Return one example as it is trained: truncated if it is truncated, in a pack or not."""
+    """Return one example as it is trained, truncated to ``max_length``."""
     from sanetune.evidence.token_roles import NAMES
 
     origin = prepared.origins[split]
     row = origin.table.slice(origin.rows[number], 1).select(["input_ids", "labels"]).to_pylist()[0]
     limit = min(prepared.max_length, KEPT_TOKENS)
     ids, labels = row["input_ids"][:limit], row["labels"][:limit]
-    spoken = token_roles.of(split, row["input_ids"][: prepared.max_length]) if token_roles else None
-    roles = [NAMES[who] for who in spoken.roles_T[:limit]] if spoken else ["unknown"] * len(ids)
+    known = token_roles.of(split, row["input_ids"][: prepared.max_length]) if token_roles else None
+    roles = [NAMES[role] for role in known.roles_T[:limit]] if known else ["unknown"] * len(ids)
     in_loss = sum(label != IGNORE_INDEX for label in labels)
     texts = [prepared.tokenizer.decode([token]) for token in ids]
     return ExampleView(
@@ -154,7 +164,7 @@ def _packs(prepared: Prepared) -> list[PackView]:
 
 
 def _settings(config: Config) -> list[SettingView]:
-    """Return every value that is set, with where it came from."""
+    """Return every value that is set and its origin."""
     found = []
     for section in type(config).model_fields:
         part = getattr(config, section)
@@ -165,11 +175,12 @@ def _settings(config: Config) -> list[SettingView]:
             if value is None or (origin.kind is OriginKind.DEFAULT and value in ({}, [])):
                 continue
             place = str(origin.place) if origin.place else ""
-            found.append(SettingView(f"{section}.{key}", _words(value), origin.kind, origin.explanation, place))
+            found.append(SettingView(f"{section}.{key}", _text(value), origin.kind, origin.explanation, place))
     return found
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
+    """A setting's value on one line; lists and mappings as JSON."""
     written = plain(value)
     if isinstance(written, (dict, list)):
         import orjson

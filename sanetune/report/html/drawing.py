@@ -1,4 +1,4 @@
-"""Coordinates of the pictures: bars of the histogram, segments of packs, in units of the SVG's view box."""
+"""Coordinates of the histogram's bars and the packs' segments, in units of the SVG's view box."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sanetune.report.html.view import Histogram, PackView
 WIDTH, HEIGHT = 640, 230
 LEFT, RIGHT, TOP, BOTTOM = 8, 632, 34, 196
 TICKS = 5
+"""Numbers on the axis of the histogram."""
 PACKS = 40
 """Packs that are drawn."""
 TONES = 4
@@ -18,7 +19,18 @@ TONES = 4
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bin of rows with ``low`` to ``high`` tokens; ``beyond``: all of them are longer than ``max_length``."""
+    """One bin of the histogram.
+
+    Attributes:
+        x: Left edge of the bar.
+        y: Top edge of the bar.
+        width: Its width.
+        height: Its height.
+        low: Fewest tokens of a row in the bin.
+        high: Most tokens of a row in the bin.
+        count: Rows in the bin.
+        beyond: Whether all of them are longer than ``max_length``.
+    """
 
     x: float
     y: float
@@ -32,7 +44,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class AxisMark:
-    """A number on the axis, or ``max_length``. ``anchor``: which end of its text is at ``x``."""
+    """A number on the axis, or ``max_length``.
+
+    Attributes:
+        x: Where it is.
+        value: Tokens.
+        anchor: SVG's ``text-anchor``: ``start``, ``middle`` or ``end`` of the text is at ``x``.
+    """
 
     x: float
     value: int
@@ -43,13 +61,13 @@ class AxisMark:
 class Bars:
     """The histogram of lengths.
 
-    Args:
+    Attributes:
         bars: Its bins.
         ticks: Numbers on the axis.
-        max_length: The line at ``max_length``, where it is in the picture.
+        max_length: The line at ``max_length``; None: it is outside the picture, or there is no limit.
         highest: Number of rows of the largest bin.
         rows: Number of all rows.
-        far: Where ``max_length`` is, in words, when it is outside the picture.
+        far: A sentence about a ``max_length`` outside the picture; "" otherwise.
     """
 
     bars: list[Bar]
@@ -62,7 +80,14 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSegment:
-    """One document of a pack, from token ``start`` on."""
+    """One document of a pack.
+
+    Attributes:
+        start: Tokens of the pack before it.
+        length: Its tokens.
+        tone: Number of its colour.
+        name: What the tooltip calls it.
+    """
 
     start: int
     length: int
@@ -72,7 +97,15 @@ class DocumentSegment:
 
 @dataclass(frozen=True, slots=True)
 class DrawnPack:
-    """One pack as a row of the map; ``fill``: its tokens as a share of ``capacity``."""
+    """One pack as a row of the table of packs.
+
+    Attributes:
+        number: Its number, from 0.
+        capacity: Tokens that the bar is wide.
+        segments: Its documents.
+        tokens: Tokens of all documents.
+        fill: The same as a fraction of the tokens that a pack may have.
+    """
 
     number: int
     capacity: int
@@ -83,7 +116,14 @@ class DrawnPack:
 
 @dataclass(frozen=True, slots=True)
 class Packs:
-    """The map: the first packs drawn, and figures of all."""
+    """The first packs as they are drawn, and figures of all of them.
+
+    Attributes:
+        drawn: The packs that are drawn.
+        count: Number of all packs.
+        fill: Tokens of all packs as a fraction of those that they may have.
+        documents: Documents in all packs.
+    """
 
     drawn: list[DrawnPack]
     count: int
@@ -92,7 +132,10 @@ class Packs:
 
 
 def histogram(lengths: Histogram | None) -> Bars | None:
-    """Return bars on a linear axis from the shortest row to the longest, or to a ``max_length`` not far above it."""
+    """Return the histogram on a linear axis; None without rows.
+
+    The axis goes from the shortest row to the longest one, or to ``max_length`` if that is not far above it.
+    """
     if lengths is None or not lengths.counts or len(lengths.edges) != len(lengths.counts) + 1:
         return None
     low, high, limit = lengths.edges[0], lengths.edges[-1], lengths.max_length
@@ -116,7 +159,7 @@ def histogram(lengths: Histogram | None) -> Bars | None:
     if limit and low <= limit <= high:
         mark = AxisMark(at(limit), limit, "end" if at(limit) > WIDTH / 2 else "start")
     elif limit is not None:
-        far = f"max_length is {limit:,} tokens, {'more' if limit > high else 'less'} than every row has."
+        far = f"All rows are {'shorter' if limit > high else 'longer'} than max_length, {limit:,} tokens."
     return Bars(bars, ticks, mark, highest, sum(lengths.counts), far)
 
 
@@ -127,7 +170,7 @@ def _anchor(x: float) -> str:
 
 
 def packs(views: Sequence[PackView]) -> Packs | None:
-    """Return the first packs with their documents' segments, and figures of all of them."""
+    """Return the first packs as they are drawn, and figures of all of them; None without packs."""
     if not views:
         return None
     room = sum(view.capacity for view in views)
@@ -142,5 +185,5 @@ def _pack(number: int, view: PackView) -> DrawnPack:
         name = f"row {view.rows[index]}" if index < len(view.rows) else f"document {index}"
         segments.append(DocumentSegment(start, length, index % TONES, name))
         start += length
-    # A pack that is fuller than it may be is drawn whole, and its share is above 100 %.
+    # A pack above its capacity is drawn whole, and is more than 100 % full.
     return DrawnPack(number, max(1, view.capacity, start), segments, start, start / max(1, view.capacity))

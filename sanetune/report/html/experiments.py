@@ -1,4 +1,4 @@
-"""The experiments and the rounds of a correction as the page shows them: pictures, and words for each."""
+"""Experiments and rounds of `check --fix` as the page shows them: plots with their captions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 WIDE, NARROW = 640, 400
 LEFT, RIGHT = 52, 8
 SAMPLES, REPLIES, EVALUATIONS = 30, 10, 60
-"""Rows of the tables."""
+"""Rows of the tables, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ class ExperimentsView:
 
     Attributes:
         found: What they found.
-        trial: Picture of the trial's curve; None, here and below: there is nothing to draw.
+        trial: Plot of the trial's curve. None, here and below: there is nothing to draw.
         trial_text: The trial in a sentence.
-        evaluations: Step, validation loss and loss of the fixed batch, as text.
-        lr_plot: Picture of the validation loss by learning rate.
+        evaluations: Step, validation loss and loss of the fixed evaluation batch, as text.
+        lr_plot: Plot of the validation loss by learning rate.
         lr_runs: Each short run, with its labels.
-        overfit: Picture of the examples' losses.
+        overfit: Plot of the examples' losses.
         overfit_text: The overfit test in a sentence.
-        wrong: Memorised examples that did not come back exactly.
+        wrong: Answers that differ from the memorised example.
         samples: The first prompts.
-        samples_text: All answers in a sentence.
+        samples_text: Figures of all answers in a sentence.
         forecast: Name, value and equation of each number.
     """
 
@@ -69,7 +69,17 @@ class ExperimentsView:
 
 @dataclass(frozen=True, slots=True)
 class RoundView:
-    """One check of a correction, what was changed after it, and the trial before and after that."""
+    """One round of `check --fix`.
+
+    Attributes:
+        number: Its number, from 1.
+        verdict: Verdict of its check, for the colour.
+        headline: The same as text.
+        failed: Names of the checks that failed.
+        changes: Changes of the configuration after the check.
+        plot: Losses of the trials before and after the changes.
+        text: What became of the trial, in a sentence.
+    """
 
     number: int
     verdict: str
@@ -81,7 +91,11 @@ class RoundView:
 
 
 def experiments_view(plain: Mapping[str, object]) -> ExperimentsView | None:
-    """What the page shows of a report's experiments, from their JSON form; None where there are none."""
+    """Return what the page shows of a report's experiments; None where there are none.
+
+    Args:
+        plain: JSON form of :class:`Experiments`.
+    """
     found = Experiments.from_json(plain)
     if not found:
         return None
@@ -102,7 +116,7 @@ def experiments_view(plain: Mapping[str, object]) -> ExperimentsView | None:
 
 
 def rounds(some: Sequence[Round]) -> list[RoundView]:
-    """The rounds of a correction, each beside the one after it."""
+    """Return the rounds of `check --fix`, each compared with the next one."""
     trials = [one.report.proof.get("trial") for one in some]
     curves = [_curve_of(trial) for trial in trials]
     found = []
@@ -111,7 +125,7 @@ def rounds(some: Sequence[Round]) -> list[RoundView]:
         if one.changes and number + 1 < len(some):
             before, after = curves[number], curves[number + 1]
             if before is not None and trials[number] == trials[number + 1]:
-                text = "The trial was not run again: nothing that it depends on was changed."
+                text = "The trial was not repeated, since nothing that it depends on was changed."
             else:
                 plot, text = _compared(before, after), _compared_text(before, after)
         found.append(_round(number + 1, one, plot, text))
@@ -161,7 +175,7 @@ def _trial(curve: Curve) -> Plot | None:
 
 
 def _table(curve: Curve) -> list[tuple[int, str, str]]:
-    """Step, validation loss and loss of the fixed batch of each evaluation; only the first two where there are many."""
+    """Step and losses of each evaluation; only those of the validation rows where there are many."""
     validation, fixed = dict(evaluation_losses(curve.validation)), dict(evaluation_losses(curve.fixed_batch))
     every = sorted({*validation, *fixed})
     shown = every if len(every) <= EVALUATIONS else sorted(validation)[:EVALUATIONS]
@@ -230,7 +244,7 @@ def _style(labels: Sequence[str]) -> str:
 
 
 def _compared(before: Curve | None, after: Curve | None) -> Plot | None:
-    """Both trials in one picture; validation losses above training losses."""
+    """Both trials in one plot; validation losses are drawn over training losses."""
     series = []
     for name, style, curve in (("before", "before", before), ("after", "held", after)):
         if curve:

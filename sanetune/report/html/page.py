@@ -1,4 +1,4 @@
-"""Renders the page: one template with its style and script, all in one HTML file."""
+"""Renders the page from a template, with its style and script in the same HTML file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 LONGEST_TEXT, LONGEST_TRACE, LONGEST_VALUE = 1_500, 8_000, 300
 """Characters of a witness, a traceback, and a measured or set value."""
 WITNESSES, NUMBERS, SETTINGS = 10, 60, 500
-"""Most witnesses and numbers of one finding, and settings."""
+"""Witnesses and numbers of one finding, and settings that are shown, at most."""
 WORDS = {"clear": "Clear", "clear, with warnings": "Clear, with warnings", "refused": "Refused", "unusable": "Unusable"}
 ROLE_WORDS = {
     "system": "system",
@@ -70,8 +70,12 @@ def page(view: PageView) -> str:
 def policy(style: str, script: str) -> str:
     """Return the page's content security policy.
 
-    Nothing may be loaded, and nothing may run but our own script: a script in a user's text could not, even if it were
-    not escaped.
+    Nothing may be loaded, and only the page's own script and style may be used: a script in a user's text would not
+    run even if it were not escaped.
+
+    Args:
+        style: The content of the style element.
+        script: The content of the script element.
     """
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
@@ -84,7 +88,7 @@ def _digest(source: str) -> str:
 
 
 def _source(name: str) -> str:
-    """Return a file of this package as it is in the page: between the tags, without a byte more."""
+    """Return a file of this folder exactly as it is between the tags of the page, as its digest requires."""
     return (FOLDER / name).read_text(encoding="utf-8").strip()
 
 
@@ -129,12 +133,12 @@ def _template() -> jinja2.Template:
 
 
 def _shown(value: object) -> object:
-    """Make control characters visible; every text that is put into the page passes here."""
+    """Make control characters visible; the template applies this to every value."""
     return escape_control(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _token(text: str) -> str:
-    """Return a token's text with its line breaks marked and kept."""
+    """Return a token's text with its line breaks marked and kept; "∅" for an empty text."""
     return escape_control(shorten_middle(text, token_spans.LONGEST_TOKEN), newline="↵\n") or "∅"
 
 

@@ -1,4 +1,4 @@
-"""Geometry of curves as SVG: lines, marks, axes and what is written beside them, in the units of a view box."""
+"""Line plots for SVG: lines, marks, axes and labels, in units of the view box."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from sanetune.report.curve_points import Points, drawable, value_range
 from sanetune.report.experiment_text import loss_text
 
 MOST = 600
-"""Points of one line that are drawn; of a longer one the lowest and highest of each stretch."""
+"""Points of one line that are drawn; of a longer one, the lowest and the highest of each group of neighbours."""
 LEAST = 1e-4
 """The lowest value on a logarithmic axis of losses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Where a value between ``low`` and ``high`` stands between ``start`` and ``end``; one beyond stands at the
-    edge."""
+    """A linear or logarithmic axis.
+
+    Attributes:
+        low: Value at ``start``.
+        high: Value at ``end``.
+        start: Coordinate of the first end.
+        end: Coordinate of the other end.
+        log: Whether the axis is logarithmic.
+    """
 
     low: float
     high: float
@@ -27,6 +34,7 @@ class Axis:
     log: bool = False
 
     def at(self, value: float) -> float:
+        """Return the coordinate of a loss, norm, learning rate or step; values beyond the axis are at its ends."""
         low, high, here = (_log(one) if self.log else one for one in (self.low, self.high, value))
         share = (here - low) / (high - low) if high > low else 0.5
         return round(self.start + (self.end - self.start) * min(max(share, 0.0), 1.0), 1)
@@ -34,8 +42,14 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One curve: its name, the class of its style, (x, y) of its points, and whether each gets a mark (``circle`` or
-    ``square``)."""
+    """One curve of a plot.
+
+    Attributes:
+        name: Its name in the legend.
+        style: CSS class, without its prefix.
+        points: Pairs of a step and a value.
+        mark: Shape at each point: ``circle``, ``square``, or "" for none.
+    """
 
     name: str
     style: str
@@ -45,7 +59,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class PointMark:
-    """A point with what is said when one points at it."""
+    """A mark at a point, with the text of its tooltip."""
 
     x: float
     y: float
@@ -56,7 +70,7 @@ class PointMark:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Words at a place; ``anchor``: which end of them stands there."""
+    """A text; ``anchor`` is SVG's ``text-anchor``: the part of the text that is at ``x``."""
 
     x: float
     y: float
@@ -67,7 +81,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A straight line."""
+    """A straight line from (``x1``, ``y1``) to (``x2``, ``y2``)."""
 
     x1: float
     y1: float
@@ -78,7 +92,19 @@ class Rule:
 
 @dataclass(slots=True)
 class Plot:
-    """One picture. ``lines``: style and points of each; ``notes``: what the picture cannot show."""
+    """One plot.
+
+    Attributes:
+        label: What it shows, for screen readers.
+        width: Width of the view box.
+        height: Height of the view box.
+        lines: CSS class and points of each line.
+        marks: Marks at points.
+        rules: Straight lines: grid, axes and limits.
+        labels: Texts.
+        keys: Curves in the legend.
+        notes: Sentences about what the plot cannot show.
+    """
 
     label: str
     width: int
@@ -91,13 +117,20 @@ class Plot:
     notes: list[str] = field(default_factory=list)
 
     def draw(self, series: Sequence[Series], x: Axis, y: Axis, *, keys: bool = True) -> None:
-        """The curves, the last on top. A line is interrupted where a value is no number."""
+        """Draw curves, the last one on top; a line is interrupted where a value is not finite.
+
+        Args:
+            series: The curves.
+            x: Axis of the steps.
+            y: Axis of the values.
+            keys: Whether the curves are in the legend.
+        """
         for one in series:
             if not one.points:
                 continue
             self.keys += [one] * keys
-            for stretch in _stretches(_thinned(one.points)):
-                places = [(x.at(step), y.at(value)) for step, value in stretch]
+            for line in _finite_parts(_thinned(one.points)):
+                places = [(x.at(step), y.at(value)) for step, value in line]
                 if len(places) > 1:
                     self.lines.append((one.style, " ".join(f"{a:g},{b:g}" for a, b in places)))
                 if one.mark or len(places) == 1:
@@ -105,31 +138,39 @@ class Plot:
                         PointMark(
                             a, b, one.mark or "circle", one.style, f"{one.name}, step {step:,}: {loss_text(value)}"
                         )
-                        for (step, value), (a, b) in zip(stretch, places, strict=True)
+                        for (step, value), (a, b) in zip(line, places, strict=True)
                     ]
             self.notes += _notes(one, y)
 
     def scale(self, x: Axis, y: Axis, most: int = 4) -> None:
-        """Faint lines across, with their values."""
+        """Draw faint horizontal lines with their values, at most about ``most`` in number."""
         for value in _powers(y) if y.log else ticks(y.low, y.high, most):
             self.rules.append(Rule(x.start, y.at(value), x.end, y.at(value), "grid"))
             self.labels.append(Label(x.start - 6, y.at(value) + 4, f"{value:g}", "end"))
 
     def steps(self, x: Axis, y: float) -> None:
-        """The axis of steps below ``y``."""
+        """Draw the axis of steps ``x`` at the coordinate ``y``, its numbers below it."""
         self.rules.append(Rule(x.start, y, x.end, y, "axis"))
         for value in ticks(x.low, x.high, 5):
             self.labels.append(Label(x.at(value), y + 20, f"{value:,g}", _anchor(x, value)))
 
-    def limit(self, x: Axis, y: Axis, value: float, said: str) -> None:
-        """A dashed line across, with its words above its end."""
+    def limit(self, x: Axis, y: Axis, value: float, text: str) -> None:
+        """Draw a dashed horizontal line at the loss ``value``, with ``text`` above its end."""
         if y.low <= value <= y.high:
             self.rules.append(Rule(x.start, y.at(value), x.end, y.at(value), "limit"))
-            self.labels.append(Label(x.end, y.at(value) - 6, said, "end", "limit-words"))
+            self.labels.append(Label(x.end, y.at(value) - 6, text, "end", "limit-words"))
 
 
 def axis_of(series: Sequence[Series], start: float, end: float, *, log: bool = False, more: float = 0.0) -> Axis | None:
-    """An axis for the values of all curves, and for ``more``, with some room; None where none is a number."""
+    """Return an axis for the losses or norms of all curves, with a margin; None where none of them is finite.
+
+    Args:
+        series: The curves.
+        start: Coordinate of the lowest value.
+        end: Coordinate of the highest value.
+        log: Whether the axis is logarithmic.
+        more: Another loss that the axis has to include; 0: none.
+    """
     found = value_range([value for one in series for _, value in one.points], more or None)
     if found is None:
         return None
@@ -141,7 +182,11 @@ def axis_of(series: Sequence[Series], start: float, end: float, *, log: bool = F
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round values between ``low`` and ``high``, at most about ``most``."""
+    """Return round losses, norms or steps between ``low`` and ``high``, at most about ``most`` in number.
+
+    >>> ticks(0, 100, 5)
+    [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+    """
     if not (drawable(low) and drawable(high)) or high <= low:
         return [low] if drawable(low) else []
     rough = (high - low) / most
@@ -178,15 +223,15 @@ def _thinned(points: Points) -> Points:
     return sorted(kept)
 
 
-def _stretches(points: Points) -> list[Points]:
-    """The points between those that are no numbers."""
+def _finite_parts(points: Points) -> list[Points]:
+    """The points in groups, split where a value cannot be drawn."""
     found: list[Points] = [[]]
     for one in points:
         if drawable(one[1]):
             found[-1].append(one)
         elif found[-1]:
             found.append([])
-    return [stretch for stretch in found if stretch]
+    return [part for part in found if part]
 
 
 def _notes(one: Series, y: Axis) -> list[str]:

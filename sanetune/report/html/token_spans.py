@@ -11,7 +11,7 @@ from sanetune.data.labels import IGNORE_INDEX
 from sanetune.report.html.view import ROLES, ExampleView, TokenView
 
 LONGEST = 2_000
-"""Tokens of one example that are shown; a longer one loses its middle."""
+"""Tokens of one example that are shown; the middle of a longer one is left out."""
 EXAMPLES = 60
 """Examples on one page."""
 BUDGET = 20_000
@@ -24,7 +24,7 @@ LONGEST_TOKEN = 80
 class TokenSpan:
     """Neighbouring tokens of one role, all in the loss or all masked.
 
-    Args:
+    Attributes:
         first: Position of the first token.
         role: Its role.
         in_loss: Whether the tokens are in the loss.
@@ -41,11 +41,11 @@ class TokenSpan:
 
 @dataclass(frozen=True, slots=True)
 class ShownExample:
-    """An example as the page has it.
+    """An example as the page shows it.
 
-    Args:
+    Attributes:
         example: The whole example.
-        anchor: The name by which links lead to it.
+        anchor: Its id, which links point to.
         length: Number of its tokens.
         in_loss: Number of its tokens in the loss.
         head: Its spans, or those of its first half.
@@ -63,7 +63,7 @@ class ShownExample:
 
 
 def shown(examples: Sequence[ExampleView]) -> list[ShownExample]:
-    """Return the examples of a page, each with its share of the page's tokens."""
+    """Return the examples of a page, shortened so that all of them together have at most :data:`BUDGET` tokens."""
     some = examples[:EXAMPLES]
     longest = min(LONGEST, max(2, BUDGET // max(1, len(some))))
     if sum(min(len(example.tokens), LONGEST) for example in some) <= BUDGET:
@@ -72,7 +72,7 @@ def shown(examples: Sequence[ExampleView]) -> list[ShownExample]:
 
 
 def anchor(split: str | None, number: int | None) -> str:
-    """Return the name by which a witness links to its example; "" without a number.
+    """Return the id by which a witness links to its example; "" without a number.
 
     >>> anchor("train", 7)
     'example-train-7'
@@ -111,5 +111,5 @@ def _role(token: TokenView) -> str:
 
 
 def label(token: TokenView) -> int | None:
-    """Return the label where the page has to show it: it is neither masked nor the token's own id."""
+    """Return the token's label if the page has to show it: if it is neither masked nor the token's own id."""
     return None if token.label in (IGNORE_INDEX, token.id) else token.label

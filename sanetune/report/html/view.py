@@ -1,4 +1,4 @@
-"""The content of the page as plain values: the page computes nothing about the run."""
+"""The content of the page as plain values, from which it is rendered."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from sanetune.gate.fixer import Round
 
 ROLES = ("system", "user", "assistant", "tool", "template", "end", "text", "padding", "unknown")
-"""Who may have written a token: the names of :class:`sanetune.evidence.token_roles.TokenRole`, and padding."""
+"""Roles of a token: the names of :class:`sanetune.evidence.token_roles.TokenRole`, and padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenView:
-    """One token: decoded text, id, label as trained (:data:`IGNORE_INDEX`: not in the loss) and one of
-    :data:`ROLES`."""
+    """One token of an example.
+
+    Attributes:
+        text: Its decoded text.
+        id: Its id.
+        label: Its label as trained; :data:`IGNORE_INDEX`: not in the loss.
+        role: One of :data:`ROLES`.
+    """
 
     text: str
     id: int
@@ -34,9 +40,14 @@ class TokenView:
 
 @dataclass(frozen=True, slots=True)
 class ExampleView:
-    """One example or pack, whole: the page leaves out the middle of a long one and says so.
+    """One example or pack with all its tokens; the page leaves out the middle of a long one and says so.
 
-    ``number`` is its number in ``split``, by which witnesses link to it.
+    Attributes:
+        title: Its title.
+        place: File and line of its row.
+        split: ``train`` or ``validation``.
+        tokens: Its tokens.
+        number: Its number in ``split``, from 0, by which witnesses link to it.
     """
 
     title: str
@@ -48,7 +59,13 @@ class ExampleView:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Lengths in tokens before truncation: ``counts[i]`` rows have ``edges[i]`` to ``edges[i + 1] - 1`` tokens."""
+    """Lengths of rows before truncation.
+
+    Attributes:
+        counts: Rows in each bin: ``counts[i]`` rows have ``edges[i]`` to ``edges[i + 1] - 1`` tokens.
+        edges: Tokens at the edges of the bins, one more than there are bins.
+        max_length: Tokens at which examples are truncated; None: no limit.
+    """
 
     counts: Sequence[int]
     edges: Sequence[int]
@@ -57,7 +74,13 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class PackView:
-    """One pack: tokens of each document in their order, of ``capacity``; ``rows``: which rows they are."""
+    """One pack.
+
+    Attributes:
+        documents: Tokens of each document, in their order.
+        capacity: Tokens that the pack may have.
+        rows: Number of each document's row.
+    """
 
     documents: Sequence[int]
     capacity: int
@@ -66,10 +89,14 @@ class PackView:
 
 @dataclass(frozen=True, slots=True)
 class SettingView:
-    """One value of the configuration and where it came from.
+    """One value of the configuration and its origin.
 
-    ``origin`` is the kind (``given``, ``override``, ``default``, ``inferred``, ``renamed``), ``reason`` an explanation,
-    ``place`` file and line.
+    Attributes:
+        key: ``section.key``.
+        value: The value as text.
+        origin: ``given``, ``override``, ``default``, ``inferred`` or ``renamed``.
+        reason: Why an inferred default has this value.
+        place: File and line of a given value.
     """
 
     key: str
@@ -81,9 +108,9 @@ class SettingView:
 
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """Everything on the page; parts that are empty are left out of it.
+    """Everything on the page; empty parts are left out.
 
-    Args:
+    Attributes:
         report: The findings.
         examples: Examples whose tokens are shown.
         histogram: Lengths of the rows.
@@ -91,9 +118,9 @@ class PageView:
         settings: Every value of the configuration.
         versions: Package -> version.
         title: Title of the page.
-        gate: Of a run: how it was cleared, or why it was not checked; then the warnings.
-        rounds: The rounds of ``--fix``, the last of which ``report`` is from.
-        proof_note: When the results of the experiments were made, if not now.
+        gate: Of a run: how it was cleared or why it was not checked, then the warnings.
+        rounds: The rounds of ``check --fix``; ``report`` is from the last.
+        experiments_note: When the results of the experiments were made, if not now.
     """
 
     report: Report
@@ -105,4 +132,4 @@ class PageView:
     title: str = "sanetune"
     gate: Sequence[str] = ()
     rounds: Sequence[Round] = ()
-    proof_note: str = ""
+    experiments_note: str = ""

@@ -45,7 +45,7 @@ LEAST_CONTRAST = """() => {
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
     """Opens a page. Whatever a test does with it: no console message, no error, no dialog, no request but the file."""
-    told: list[str] = []
+    events: list[str] = []
     contexts = []
 
     def open_(view: PageView | None = None, **options: Any) -> Any:
@@ -55,12 +55,12 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
         contexts.append(context)
         tab = context.new_page()
         tab.set_default_timeout(5_000)
-        tab.on("console", lambda message: told.append(f"console: {message.text}"))
-        tab.on("pageerror", lambda error: told.append(f"error: {error}"))
-        tab.on("request", lambda request: request.url == file.as_uri() or told.append(f"request: {request.url}"))
+        tab.on("console", lambda message: events.append(f"console: {message.text}"))
+        tab.on("pageerror", lambda error: events.append(f"error: {error}"))
+        tab.on("request", lambda request: request.url == file.as_uri() or events.append(f"request: {request.url}"))
 
         def on_dialog(dialog: Any) -> None:
-            told.append(f"dialog: {dialog.message}")
+            events.append(f"dialog: {dialog.message}")
             dialog.dismiss()
 
         tab.on("dialog", on_dialog)
@@ -70,7 +70,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
     yield open_
     for context in contexts:
         context.close()
-    assert told == []
+    assert events == []
 
 
 def shown(tab: Any) -> list[str]:
@@ -154,13 +154,13 @@ def test_pointing_at_a_token_shows_its_id_label_role_and_position(opened: Open) 
     reply = box.locator(".r-assistant .t").first
     reply.hover()
     number = reply.get_attribute("data-i")
-    told = tip(tab)
-    assert (told["id"], told["label"], told["role"]) == (number, f"{number}, in the loss", "assistant")
+    shown = tip(tab)
+    assert (shown["id"], shown["label"], shown["role"]) == (number, f"{number}, in the loss", "assistant")
     every = box.locator(".t").all_inner_texts()
-    assert every[int(told["position"])] == reply.inner_text() == told["token"].strip('"') == "Your"
+    assert every[int(shown["position"])] == reply.inner_text() == shown["token"].strip('"') == "Your"
     box.locator(".r-system .t").first.hover()
-    told = tip(tab)
-    assert (told["label"], told["role"]) == ("-100, masked", "system")
+    shown = tip(tab)
+    assert (shown["label"], shown["role"]) == ("-100, masked", "system")
     tab.locator("#tokens-title").hover()
     assert tip(tab) == {}
 

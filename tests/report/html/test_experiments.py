@@ -21,8 +21,8 @@ from tests.report.html import views
 from tests.report.html.test_page import Reader
 
 
-def read(proof: dict[str, Any], **more: Any) -> Reader:
-    source = page(replace(views.bare(), report=Report([], "trial", proof=proof), **more))
+def read(results: dict[str, Any], **more: Any) -> Reader:
+    source = page(replace(views.bare(), report=Report([], "trial", proof=results), **more))
     assert not re.search(r'(?:points|[xy][12]?|cx|cy|d)="[^"]*(?:nan|inf)', source)
     return Reader(source)
 
@@ -46,65 +46,65 @@ def test_every_picture_has_a_name_and_needs_no_script(sound: Reader) -> None:
     assert all(one["role"] == "img" and one["aria-label"] for one in pictures)
 
 
-def test_the_trial_has_a_thin_line_marked_looks_the_peak_and_the_norm_below(sound: Reader) -> None:
+def test_the_trial_has_a_thin_line_marked_evaluations_the_peak_and_the_norm_below(sound: Reader) -> None:
     (line,) = sound.of("polyline", class_="l-train")
     assert len((line["points"] or "").split()) == 200
-    # One of each kind of mark stands in the key.
+    # The legend has one of each mark.
     assert len(sound.of("rect", class_="m-probe")) == 21 + 1
     assert sound.of("polyline", class_="l-norm")
     assert len(sound.of("line", class_="peak")) == 1
-    for said in (
+    for text in (
         "highest learning rate 2e-04",
         "validation loss, step 50: 2.472",
-        "The evaluations as a table",
+        "Evaluations as a table",
         "gradient norm",
     ):
-        assert said in sound.text
+        assert text in sound.text
 
 
-def test_rates_mark_the_planned_one_the_best_and_one_without_a_number(sound: Reader) -> None:
+def test_learning_rates_mark_the_planned_one_the_best_and_one_that_diverged(sound: Reader) -> None:
     assert len(sound.of("circle", class_="m-planned")) == 1
     assert len(sound.of("path", class_="m-wrong")) == 1
-    for said in (
-        "rate 1.8e-03: not a number",
+    for text in (
+        "learning rate 1.8e-03: not a number",
         "Validation loss after 40 steps at each learning rate",
         "planned",
         "best",
     ):
-        assert said in sound.text
+        assert text in sound.text
 
 
-def test_overfit_shows_its_limit_each_rate_and_what_was_not_given_back(sound: Reader) -> None:
-    for said in (
+def test_overfit_shows_its_target_each_learning_rate_and_answers_that_differ(sound: Reader) -> None:
+    for text in (
         "target: 0.1",
         "planned learning rate 2e-04",
-        "rate 3e-03, the best",
+        "learning rate 3e-03, the best",
         "1 of 2 tokens agree",
         "<b>soon</b>",
     ):
-        assert said in sound.text
+        assert text in sound.text
     assert len(sound.of("line", class_="limit")) == 1
 
 
 def test_answers_say_how_they_ended(sound: Reader) -> None:
-    for said in (
+    for text in (
         "64 tokens, truncated",
         "12 tokens, ended by itself",
         "your own prompt",
         "1 message before",
-        "nothing",
+        "empty",
     ):
-        assert said in sound.text
+        assert text in sound.text
     assert "the prompt is longer than the context" in sound.text
 
 
 def test_the_forecast_has_its_equations(sound: Reader) -> None:
-    for said in ("1,200 x 1.2 s", "0.43 h x 1 device x $2.00", "the first epoch reads from disk"):
-        assert said in sound.text
+    for text in ("1,200 x 1.2 s", "0.43 h x 1 device x $2.00", "the first epoch reads from disk"):
+        assert text in sound.text
 
 
 def test_stored_experiments_say_when_they_were_run() -> None:
-    assert "Made on Monday." in read(made.full().to_json(), proof_note="Made on Monday.").text
+    assert "Made on Monday." in read(made.full().to_json(), experiments_note="Made on Monday.").text
 
 
 def test_a_line_ends_where_its_numbers_do_and_what_is_beyond_is_said() -> None:
@@ -129,12 +129,12 @@ def test_a_line_ends_where_its_numbers_do_and_what_is_beyond_is_said() -> None:
     ],
 )
 def test_any_curve_can_be_drawn(curve: dict[str, Any]) -> None:
-    proof = {"trial": made.plain(trial=made.trial())["trial"] | {"curve": curve}}
-    assert read(proof).of("figure", id="experiment-trial")
+    results = {"trial": made.plain(trial=made.trial())["trial"] | {"curve": curve}}
+    assert read(results).of("figure", id="experiment-trial")
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 0.0, -3.0, 1e300])
-def test_any_loss_can_stand_at_any_learning_rate(loss: float) -> None:
+def test_any_loss_can_be_drawn_at_any_learning_rate(loss: float) -> None:
     runs = [LearningRateRun(lr, [], Evaluation(40, loss)) for lr in (0.0, -1.0, 1e-300, math.nan, 2e-4)]
     attempts = [OverfitAttempt(loss, [loss] * 3), OverfitAttempt(1.0, [])]
     found = replace(
@@ -171,16 +171,16 @@ def test_ticks_are_round_and_inside() -> None:
 def test_rounds_say_what_was_changed_why_and_what_became_of_the_trial() -> None:
     found = read(made.full().to_json(), rounds=made.rounds())
     assert found.of("a", href="#correction")
-    for said in (
+    for text in (
         "train.learning_rate: 0.02 → 2.0e-04",
-        "The rate 0.02 is 100 times the critical one.",
+        "The learning rate 0.02 is 100 times the critical one.",
         "Validation loss at the trial's end: 812 before, 2.109 after.",
         "train.save_steps: unset → 100",
         "The trial was not run again: nothing that it depends on was changed.",
         "Nothing more was changed.",
         "refused",
     ):
-        assert said in found.text
+        assert text in found.text
     assert len(found.of("svg", class_="plot")) == 3 + 1
     assert found.of("polyline", class_="l-before")
 
@@ -197,8 +197,8 @@ def test_rounds_without_a_trial_say_so() -> None:
 
 def test_the_page_stays_small_however_long_the_experiments_are() -> None:
     samples = replace(made.samples(), samples=made.samples("w" * 50_000).samples[:1] * 500)
-    proof = replace(made.full(), trial=made.trial(curve=made.curve(steps=20_000)), samples=samples).to_json()
-    source = page(PageView(Report([], "trial", proof=json.loads(json.dumps(proof)))))
+    results = replace(made.full(), trial=made.trial(curve=made.curve(steps=20_000)), samples=samples).to_json()
+    source = page(PageView(Report([], "trial", proof=json.loads(json.dumps(results)))))
     assert len(source) < 1_000_000
     assert "… and 470 prompts more." in Reader(source).text
 

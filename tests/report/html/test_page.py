@@ -102,7 +102,7 @@ def test_nothing_is_loaded_and_only_its_own_script_may_run(full: Reader) -> None
     assert "unsafe" not in policy
 
 
-def test_findings_are_there_worst_first_and_the_bad_ones_are_open(full: Reader) -> None:
+def test_findings_are_there_worst_first_and_the_bad_ones_are_expanded(full: Reader) -> None:
     found = full.of("details", class_="finding")
     assert [one["id"] for one in found][:4] == [
         "check-tokens-unknown", "check-labels-on-prompt", "check-rows-duplicated", "check-config-rate-unusual",
@@ -227,7 +227,7 @@ def test_what_is_empty_is_left_out() -> None:
     [
         (sample.report(), "Refused"),
         (sample.clear(), "Clear"),
-        (Report([sample.RATE]), "Clear, with warnings"),
+        (Report([sample.LEARNING_RATE]), "Clear, with warnings"),
         (Report([], unusable=DataError("line 3 is not JSON", "a", "b", Place("<rows>", 3))), "Unusable"),
     ],
 )
@@ -244,7 +244,7 @@ def everywhere(text: str) -> PageView:
         "rows-roles", Verdict.FAIL, text, text, text, {text: text}, [witness], {"a.b": text}, {text: text}, 1.0, text
     )
     reply = replace(made.overfit().replies[-1], expected=text, written=text)
-    proof = made.plain(
+    results = made.plain(
         overfit=replace(made.overfit(), replies=[reply]),
         lr_comparison=made.lr_comparison(),
         trial=made.trial(stopped=text, curve=made.curve(steps=50)),
@@ -252,9 +252,9 @@ def everywhere(text: str) -> PageView:
         forecast=made.forecast(notes=(text,), dtype=text, peak_flops_source=text, peak_flops=1e13),
     )
     skipped = Finding("packs-leak", Verdict.SKIP, text)
-    report = Report([finding, skipped], text, 1.0, {text: text}, None, {text: 1.0}, proof)
+    report = Report([finding, skipped], text, 1.0, {text: text}, None, {text: 1.0}, results)
     change = ConfigChange(text, text, text, text, text)
-    rounds = [Round(Report([Finding(text, Verdict.FAIL, text)], proof=proof), [change]), Round(report)]
+    rounds = [Round(Report([Finding(text, Verdict.FAIL, text)], proof=results), [change]), Round(report)]
     example = ExampleView(text, text, text, [TokenView(text, 1, 1, "user"), TokenView(text, 1, -100, "end")], 0)
     setting = SettingView(text, text, text, text, text)
     histogram, packs, gate = Histogram([1], [1, 2], 1), [PackView([1], 2)], [text, text]

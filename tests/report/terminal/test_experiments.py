@@ -22,9 +22,9 @@ from tests.report import experiments_made as made
 NAN = float("nan")
 
 
-def drawn(proof: dict[str, Any], width: int = 80) -> str:
+def drawn(results: dict[str, Any], width: int = 80) -> str:
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(Group(*parts(proof)))
+    Console(file=out, width=width, color_system=None).print(Group(*parts(results)))
     return out.getvalue()
 
 
@@ -36,7 +36,7 @@ def test_sound_experiments_take_forty_lines_of_eighty_columns() -> None:
     flat = " ".join(text.split())
     for said in (
         "20 examples: loss 3.400 → 0.0995 in 30 steps at learning rate 3e-03 (target: 0.1); 19 of 20 answers",
-        "answers recited exactly",
+        "answers reproduced exactly",
         "the first 200 of 1,200 steps: validation loss 3.400 → 2.109; highest learning rate 2e-04 at step 20",
         "validation loss, 3.400 at the start, after 40 steps at each learning rate",
         "2e-04 2.440 planned",
@@ -53,9 +53,9 @@ def test_sound_experiments_take_forty_lines_of_eighty_columns() -> None:
 
 
 def test_the_report_has_them_after_the_findings_where_any_was_run() -> None:
-    def shown(proof: dict[str, Any]) -> str:
+    def shown(results: dict[str, Any]) -> str:
         out = io.StringIO()
-        report = Report([Finding("rows-roles", Verdict.PASS, "fine")], "trial", proof=proof)
+        report = Report([Finding("rows-roles", Verdict.PASS, "fine")], "trial", proof=results)
         findings.show(report, Console(file=out, width=80, color_system=None))
         return out.getvalue()
 
@@ -85,11 +85,11 @@ def test_a_trial_that_went_wrong_is_drawn_as_far_as_it_has_numbers() -> None:
     ],
 )
 def test_any_curve_can_be_drawn(curve: dict[str, Any]) -> None:
-    proof = {"trial": made.plain(trial=made.trial())["trial"] | {"curve": curve}}
-    found = Experiments.from_json(proof).trial
+    results = {"trial": made.plain(trial=made.trial())["trial"] | {"curve": curve}}
+    found = Experiments.from_json(results).trial
     assert found is not None
     every = [one.loss for some in (found.curve.points, found.curve.validation, found.curve.fixed_batch) for one in some]
-    assert ("none of its losses can be drawn" in drawn(proof)) == (value_range(every) is None)
+    assert ("none of its losses can be drawn" in drawn(results)) == (value_range(every) is None)
 
 
 def test_texts_of_users_and_models_steer_nothing() -> None:
@@ -101,18 +101,18 @@ def test_texts_of_users_and_models_steer_nothing() -> None:
 
 
 def test_a_part_that_cannot_be_read_is_named_and_the_others_are_shown() -> None:
-    proof = made.full().to_json()
-    proof |= {"trial": {"steps": -1}, "lr_comparison": "none", "forecast": {"steps": 3}}
-    text = drawn(proof)
+    results = made.full().to_json()
+    results |= {"trial": {"steps": -1}, "lr_comparison": "none", "forecast": {"steps": 3}}
+    text = drawn(results)
     assert "cannot be read: lr_comparison, trial, forecast" in text.replace("\n", " ")
     assert "20 examples" in text
 
 
 @pytest.mark.parametrize("steps", [10**400, -(10**20), "many", None, [[]]])
 def test_what_is_no_number_of_steps_is_refused(steps: Any) -> None:
-    proof = made.plain(trial=made.trial())
-    proof["trial"]["steps"] = steps
-    assert Experiments.from_json(proof).broken == ("trial",)
+    results = made.plain(trial=made.trial())
+    results["trial"]["steps"] = steps
+    assert Experiments.from_json(results).broken == ("trial",)
 
 
 def test_what_was_written_is_read_back_with_every_number() -> None:
@@ -137,7 +137,7 @@ def test_nothing_tried_and_nothing_answered_is_no_error() -> None:
             forecast=made.forecast(),
         )
     )
-    assert "20 examples, not tried" in text
+    assert "20 examples, not trained on" in text
     assert "answers" not in text.split()
 
 

@@ -85,7 +85,7 @@ def test_the_last_line_has_verdict_counts_and_seconds() -> None:
     last = shown(sample.report()).strip().splitlines()[-1]
     assert last == "refused: 1 crashed, 1 failed, 2 warned, 4 passed, 2 skipped; level static, 12 s"
     assert shown(sample.clear()).strip().splitlines()[-1].startswith("clear: 4 passed, 2 skipped")
-    assert shown(Report([sample.RATE])).strip().splitlines()[-1].startswith("clear, with warnings: 1 warned")
+    assert shown(Report([sample.LEARNING_RATE])).strip().splitlines()[-1].startswith("clear, with warnings: 1 warned")
     assert shown(Report([])).strip() == "clear: nothing was checked; level static, 0 ms"
 
 
