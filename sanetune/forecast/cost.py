@@ -1,4 +1,4 @@
-"""What the run costs (hours x devices x price), and which devices are paid for."""
+"""The cost of a run (hours x devices x price), and the devices that are paid for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class PaidDevices:
     """The devices of ``budget.devices``.
 
     Attributes:
-        number: How many; None: not given.
-        kind: Which, as the configuration has it; "": not given.
+        number: Number of devices; None: not given.
+        kind: Kind of device, as in the configuration; "": not given.
     """
 
     number: int | None = None
@@ -36,7 +36,7 @@ def paid_devices(devices: int | str | None) -> PaidDevices:
 
 
 def same_kind(kind: str, device: str) -> bool:
-    """Whether ``kind``, as a user wrote it, can be the ``device`` by its driver's name; true where there is none.
+    """Return whether the driver's name ``device`` fits the ``kind`` that a user wrote; True for an empty ``kind``.
 
     >>> same_kind("H100", "NVIDIA H100 80GB HBM3"), same_kind("A100", "NVIDIA H100 80GB HBM3")
     (True, False)
@@ -48,9 +48,9 @@ def same_kind(kind: str, device: str) -> bool:
 
 
 _ANY = {"gpu", "gpus", "nvidia", "cuda", "device", "devices", "x", "card", "cards"}
-"""Words that say nothing about the kind."""
+"""Words that say nothing about the kind of device."""
 
 
 def usd(hours: Range, devices: int, price: float | None) -> Range | None:
-    """US dollars of ``hours`` on ``devices`` at a ``price`` in dollars per device hour; None without a price."""
+    """Return the US dollars for ``hours`` on ``devices`` at ``price`` dollars per device hour; None without a price."""
     return None if price is None else hours.times(devices * price)

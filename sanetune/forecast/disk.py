@@ -1,4 +1,4 @@
-"""What is saved, and how fast the disk takes it."""
+"""Bytes that a run saves, and the write speed of the disk."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ PROBE = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredSizes:
-    """Bytes of one ``checkpoint``, and of the ``final`` model with what else is saved once."""
+    """Sizes of saved files.
+
+    Attributes:
+        checkpoint: Bytes of one checkpoint.
+        final: Bytes that are saved once at the end: the model, and its adapter where there is one.
+    """
 
     checkpoint: int
     final: int
 
 
 def stored_by(model: nn.Module, *, save_only_model: bool) -> StoredSizes:
-    """Return what a run with this model saves.
+    """Return the sizes of what a run with this model saves.
 
-    Adam keeps two numbers for each trained weight, in the weight's own format. Of a model with an adapter, checkpoints
-    hold the adapter alone, and the end both.
+    Adam keeps two numbers for each trained weight, in the dtype of the weight. With an adapter, checkpoints have the
+    adapter alone; the merged model is saved at the end.
 
     Args:
         model: The model as it trains.
@@ -42,8 +47,15 @@ def stored_by(model: nn.Module, *, save_only_model: bool) -> StoredSizes:
 
 
 def write_speed(folder: str | Path, size: int = PROBE) -> float | None:
-    """Bytes per second that the disk below ``folder`` (or the nearest folder above it that is there) takes in, down to
-    the device; the file is removed. None where nothing can be written."""
+    """Measure the write speed of a disk with a file that is synchronised and removed.
+
+    Args:
+        folder: A folder on the disk; where it does not exist, its nearest parent that does.
+        size: Bytes to write.
+
+    Returns:
+        Bytes per second; None where nothing can be written.
+    """
     where = Path(folder).absolute()
     while not where.is_dir():
         if where == where.parent:

@@ -1,4 +1,4 @@
-"""The forecast: time, cost and use of the device for the whole run, and what the check itself took of it."""
+"""The forecast of a run: time, cost and device utilisation, and the share that the check itself took."""
 
 from __future__ import annotations
 
@@ -25,42 +25,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What the whole run will take.
+    """The time, the cost and the device utilisation of the whole run.
 
-    Ranges are as if all of it went as fast as the fastest part of the trial, or as slow as the slowest.
+    The ends of a range hold if the whole run is as fast as the fastest part of the trial, or as slow as the slowest.
 
     Attributes:
         steps: Optimizer steps of the whole run.
-        steps_per_epoch: Those of one epoch.
-        step_seconds: Of one step, on all the run's devices together.
-        measured_steps: Steps of the trial that this is from.
-        evaluations: Evaluations of the validation rows.
-        evaluation_seconds: Of one of them.
-        checkpoint_saves: Checkpoints that are written.
-        checkpoint_seconds: Of writing one; 0 where the disk could not be measured.
-        final_save_seconds: Of writing the final model.
+        steps_per_epoch: Optimizer steps of one epoch.
+        step_seconds: Seconds of one step, on all the run's devices together.
+        measured_steps: Steps of the trial that ``step_seconds`` is from.
+        evaluations: Number of evaluations of the validation rows.
+        evaluation_seconds: Seconds of one evaluation.
+        checkpoint_saves: Number of checkpoints that are written.
+        checkpoint_seconds: Seconds to write one; 0 where the disk could not be measured.
+        final_save_seconds: Seconds to write the final model.
         checkpoint_bytes: Size of one checkpoint.
-        disk_bytes_per_second: What the disk takes in; None: not measured.
-        hours: Of the whole run.
+        disk_bytes_per_second: Write speed of the disk; None: not measured.
+        hours: Hours of the whole run.
         devices: Devices that train.
         paid_devices: Devices that are paid for.
-        usd_per_device_hour: US dollars of one device for one hour; None: no price is set.
-        usd: US dollars of the whole run; None without a price.
-        tokens_per_second: Tokens without padding, on all devices, while steps are made.
-        loss_tokens_per_second: Those of them in the loss.
-        padding_share: Padding's share of all tokens of the batches.
-        dataloader_wait_share: Share of the steps' time in which the device waited for the dataloader.
-        flops_per_token: Forward and backward (see :meth:`sanetune.probes.device_speed.Work.flops_per_token`).
-        flops_per_second: Of one device, while steps are made.
-        matmul_flops_per_second: What this device reaches on products of the model's own shapes; None: not measured.
-        peak_flops: FLOPs per second that its maker publishes; None: not known.
+        usd_per_device_hour: US dollars for one device and one hour; None: no price is set.
+        usd: US dollars for the whole run; None without a price.
+        tokens_per_second: Tokens without padding per second of training steps, on all devices.
+        loss_tokens_per_second: The part of them that is in the loss.
+        padding_share: Fraction of the batches' tokens that is padding.
+        dataloader_wait_share: Fraction of the step time in which the device waited for the dataloader.
+        flops_per_token: FLOPs of forward and backward pass; see
+            :meth:`sanetune.probes.device_speed.Work.flops_per_token`.
+        flops_per_second: FLOPs per second of one device during training steps.
+        matmul_flops_per_second: FLOPs per second of the device on matrix products of the model's shapes; None: not
+            measured.
+        peak_flops: FLOPs per second that the maker publishes; None: not known.
         peak_flops_source: Where that is published.
-        dtype: The format that products are computed in.
-        measured_on: The device of the trial, by its driver's name.
-        measured_devices: How many of it took part.
-        paid_kind: The kind of device that is paid for, as the configuration has it; "": not given.
-        check_seconds: What the check took until now, on the devices that it was measured on.
-        notes: What these numbers leave out or assume, a sentence each.
+        dtype: The dtype of matrix products.
+        measured_on: Name of the trial's device, from its driver.
+        measured_devices: Number of devices in the trial.
+        paid_kind: Kind of device that is paid for, as in the configuration; "": not given.
+        check_seconds: Seconds that the check has taken, on the trial's devices.
+        notes: What these numbers leave out or assume, in one sentence each.
     """
 
     steps: int
@@ -97,17 +99,17 @@ class Forecast:
 
     @property
     def seconds(self) -> Range:
-        """Of the whole run."""
+        """Seconds of the whole run."""
         return self.hours.times(3600)
 
     @property
     def evaluation_share(self) -> float:
-        """Share of the run's time that evaluations take."""
+        """Fraction of the run's time that evaluations take."""
         return _share(self.evaluations * self.evaluation_seconds, self.seconds.middle)
 
     @property
     def save_share(self) -> float:
-        """Share of the run's time that writing checkpoints and the final model takes."""
+        """Fraction of the run's time that saving checkpoints and the final model takes."""
         both = self.checkpoint_saves * self.checkpoint_seconds + self.final_save_seconds
         return _share(both, self.seconds.middle)
 
@@ -118,22 +120,22 @@ class Forecast:
 
     @property
     def mfu(self) -> float | None:
-        """Model FLOPs utilisation: FLOPs per second as a share of what the maker publishes."""
+        """Model FLOPs utilisation: FLOPs per second as a fraction of the published peak."""
         return self.flops_per_second / self.peak_flops if self.peak_flops else None
 
     @property
     def matmul_share(self) -> float | None:
-        """FLOPs per second as a share of what this device reaches on the model's own matrices."""
+        """FLOPs per second as a fraction of those that the device reaches on the model's matrices."""
         reached = self.matmul_flops_per_second
         return self.flops_per_second / reached if reached else None
 
     @property
     def comparable(self) -> bool:
-        """Whether the device that was measured can be of the kind that is paid for."""
+        """Whether the trial's device may be of the kind that is paid for."""
         return same_kind(self.paid_kind, self.measured_on)
 
     def steps_within(self, hours: float) -> int:
-        """Most steps that fit into ``hours`` at the slow end, with all evaluations and saves of the whole run."""
+        """Return the steps that fit into ``hours`` at the slow end, with all evaluations and saves of the whole run."""
         fixed = self.evaluations * self.evaluation_seconds
         fixed += self.checkpoint_saves * self.checkpoint_seconds + self.final_save_seconds
         fixed *= self.step_seconds.high / self.step_seconds.middle
@@ -148,25 +150,25 @@ def forecast_of(
     check_seconds: float,
     machine: Machine | None = None,
 ) -> Forecast:
-    """The forecast for ``plan``, from the steps of ``trial``; nothing is measured here.
+    """Return the forecast for ``plan`` from the steps of ``trial``, without measuring anything.
 
     Args:
         plan: The run that is forecast.
         prepared: Its rows, for their number of tokens.
-        trial: The steps that were measured.
-        config: What is paid for, and on how many devices the run trains.
-        check_seconds: What the check has taken until now.
-        machine: What was measured of the machine; None: what the plan says of it.
+        trial: The measured steps.
+        config: Says what is paid for and on how many devices the run trains.
+        check_seconds: Seconds that the check has taken.
+        machine: The machine as it was measured; None: as the plan describes it.
 
     Raises:
-        ValueError: The trial made no step.
+        ValueError: The trial has no step.
     """
     machine = machine or machine_from(plan)
     timing, steps = trial.timing, plan.steps
     devices, bought, notes = _devices(plan, config, machine)
     tokens = int(prepared.stats["train"]["tokens"]) / steps.steps_per_epoch / steps.devices
     one = step_time_of(timing, tokens)
-    # What one device does in the plan is shared out among those that will train.
+    # The work of the planned devices is divided among those that will train.
     step = one.seconds.times(steps.devices / devices)
     rows, loss_tokens, row_tokens = _validation(prepared)
     evaluation, measured = evaluation_seconds(timing, one, loss_tokens, row_tokens)
@@ -216,7 +218,7 @@ def forecast_of(
 
 
 def _hours(step: Range, steps: int, evaluating: float, saving: float) -> Range:
-    """Of the whole run. Evaluations go as fast or slowly as steps do; the disk does not follow them."""
+    """Hours of the whole run. Evaluations are as fast or slow as steps; the speed of the disk stays the same."""
 
     def at(seconds: float) -> float:
         return (steps * seconds + evaluating * seconds / step.middle + saving) / 3600
@@ -225,26 +227,24 @@ def _hours(step: Range, steps: int, evaluating: float, saving: float) -> Range:
 
 
 def _assumed(one: StepTime, tokens: float, not_evaluated: bool, not_written: bool) -> list[str]:
-    """What the seconds rest on besides measurements."""
+    """Notes about what is assumed, not measured."""
     notes = []
     if one.scaled:
         notes.append(
-            f"a step of the trial held {one.tokens:,.0f} tokens, one of the run holds {tokens:,.0f}: the seconds"
-            " are taken in proportion"
+            f"a step of the trial has {one.tokens:,.0f} tokens, one of the run {tokens:,.0f}: its seconds are scaled in"
+            " proportion"
         )
     if not_evaluated:
-        notes.append(
-            "no evaluation of the validation rows was measured: a third of the time of training on them is assumed"
-        )
+        notes.append("no evaluation was measured: a third of the time of training on the validation rows is assumed")
     if not_written:
-        notes.append("the disk was not measured: the time to save is not in it")
+        notes.append("the disk was not measured: the time to save is not included")
     return notes
 
 
 def _devices(plan: Plan, config: Config, machine: Machine) -> tuple[int, int, list[str]]:
-    """How many devices the whole run will train on, how many are paid for, and what that leaves out."""
+    """How many devices the run will train on, how many are paid for, and notes about what that leaves out."""
     planned, bought = plan.steps.devices, paid_devices(config.budget.devices)
-    # Where the number that trains is unset, the run is started on those that are paid for.
+    # Where the number of devices is unset, the run uses those that are paid for.
     devices = bought.number if bought.number and config.run.devices is None else planned
     notes = []
     if devices != planned:
@@ -254,11 +254,12 @@ def _devices(plan: Plan, config: Config, machine: Machine) -> tuple[int, int, li
         )
     if devices > machine.devices:
         notes.append(
-            f"measured on {machine.devices} of {devices} devices: the time that they take to exchange gradients is not"
-            " in it"
+            f"measured on {machine.devices} of {devices} devices: the time to exchange gradients is not included"
         )
     if not same_kind(bought.kind, machine.device):
-        notes.append(f"measured on {machine.device}, paid for is {bought.kind}: these are the hours of the first")
+        notes.append(
+            f"measured on {machine.device}, but {bought.kind} is paid for: the hours are those of {machine.device}"
+        )
     return devices, bought.number or devices, notes
 
 
@@ -271,13 +272,13 @@ def _validation(prepared: Prepared) -> tuple[int, int, int]:
 
 
 def _document_tokens(prepared: Prepared) -> float:
-    """Mean tokens of a document; those of a pack do not see each other."""
+    """Mean tokens of a document, since documents in a pack do not attend to each other."""
     stats = prepared.stats["train"]
     return float(stats["tokens"]) / max(1, int(stats["examples"]))
 
 
 def _per_second(timing: Timing, tokens: list[int], one: StepTime) -> float:
-    """Tokens per second of one device, in the steps that the step time is from."""
+    """Tokens per second of one device, over the steps that the step time is from."""
     some = list(zip(timing.step_seconds, tokens, strict=False))[-one.steps :]
     return _share(sum(count for _, count in some), sum(seconds for seconds, _ in some))
 

@@ -1,4 +1,4 @@
-"""The machine as a forecast needs it, measured once on the real model: matrix products, the disk, sizes of files."""
+"""The machine that a forecast is for: speed of matrix products and of the disk, and sizes of saved files."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
     from sanetune.probes.harness import ProbeHarness
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""Bytes of one weight, by dtype."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a trial was measured on. None: not measured, or not known.
+    """The machine of a trial. None: not measured, or not known.
 
     Attributes:
-        device: Its name, as the driver has it (``cpu``: the processor's is not known).
-        work: What one token costs.
-        stored: Bytes of what is saved.
-        devices: How many took part in the trial.
-        dtype: The format that products are computed in.
-        matmul_flops_per_second: Measured on products of the model's own shapes.
+        device: Name of the device, from its driver; ``cpu`` for any processor.
+        work: Numbers that the FLOPs of one token follow from.
+        stored: Sizes of what is saved.
+        devices: Number of devices in the trial.
+        dtype: The dtype of matrix products.
+        matmul_flops_per_second: FLOPs per second on matrix products of the model's shapes, as measured.
         peak_flops: FLOPs per second that the maker publishes.
         peak_flops_source: Where they are published.
-        disk_bytes_per_second: What the disk takes in.
+        disk_bytes_per_second: Write speed of the disk.
     """
 
     device: str
@@ -44,7 +45,7 @@ class Machine:
 
 
 def machine_of(harness: ProbeHarness) -> Machine:
-    """Measure the machine of ``harness``; takes about half a second and leaves the model alone."""
+    """Measure the machine of ``harness`` in about half a second, without changing the model."""
     settings, dtype = harness.settings, harness.session.precision.compute
     name = device_name(harness.device)
     padded_tokens = max(batch["input_ids"].numel() for batch in harness.batches)
@@ -63,7 +64,7 @@ def machine_of(harness: ProbeHarness) -> Machine:
 
 
 def machine_from(plan: Plan) -> Machine:
-    """What the plan alone tells of the machine: sizes, and nothing measured."""
+    """Return what follows about the machine from the plan alone, without measurements."""
     model, train = plan.sizes.model, plan.config.train
     size = BYTES.get(str(plan.config.model.dtype), 4)
     trained = model.trainable * size

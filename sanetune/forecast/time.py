@@ -1,7 +1,7 @@
-"""Seconds of the whole run from measured steps: how long a step takes, and how many evaluations and saves there are.
+"""The time of a run from measured steps: step time, and the number of evaluations and checkpoint saves.
 
-The sum of all steps is wanted, so it is the mean of a step that counts, not its median: a tenth of slow steps makes the
-run longer. What a single hiccup adds is bounded.
+The mean step time is used, not the median, because the sum over all steps is forecast: if one step in ten is slow, the
+run is longer. The influence of a single outlier is bounded.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from sanetune.probes.results import Timing
 
 WARM = 3
-"""First steps that are left out, where there are enough: kernels are chosen, memory is taken, shapes are new."""
+"""First steps that are left out where there are enough: kernels are chosen, memory is allocated, shapes are new."""
 PARTS = 5
-"""Consecutive parts of the measured steps; the fastest and the slowest of them are the interval."""
+"""Consecutive parts of the measured steps; the fastest and the slowest of them are the ends of the range."""
 AGREE = 1.5
-"""Measured steps whose tokens are within this factor of the run's are corrected along their own slope, others in
-proportion."""
-HICCUP = 5.0
-"""A step this many spreads (1.48 times the median deviation) from the middle counts as that far away."""
+"""Factor between the tokens of a measured step and of a planned one up to which the measured slope is used; beyond it,
+the step time is scaled in proportion."""
+OUTLIER = 5.0
+"""A step time further from the median than this many robust standard deviations (1.48 times the median absolute
+deviation) counts as that far away."""
 MOST = 400
-"""Steps that slopes are taken between: their pairs grow with the square."""
+"""Steps that the slope is computed from, at most: the number of pairs grows with the square."""
 UNSURE = 2.0
-"""The factor of the interval, both ways, where too few steps were measured to have parts."""
+"""The range goes from the mean divided by this to the mean times this where too few steps were measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ class StepTime:
     """How long one step of the run takes.
 
     Attributes:
-        seconds: Of one step.
-        steps: Measured steps that this is from.
-        tokens: Their mean tokens on one device, without padding.
-        scaled: Whether they hold so many more or fewer tokens than the run's that the seconds are taken in proportion.
+        seconds: Seconds of one step.
+        steps: Number of measured steps that they are from.
+        tokens: Mean tokens of the measured steps on one device, without padding.
+        scaled: Whether ``seconds`` were scaled in proportion to the tokens, because the run's steps have many more or
+            fewer than the measured ones.
     """
 
     seconds: Range
@@ -68,15 +70,14 @@ class StepTime:
 
 
 def step_time_of(timing: Timing, tokens: float) -> StepTime:
-    """How long a step takes that holds ``tokens`` tokens on each device.
+    """Return the step time for ``tokens`` tokens on each device.
 
     A regression estimator: the mean of the measured steps, moved along the slope of seconds over tokens (Theil-Sen, at
-    least 0) to the run's mean tokens. The interval: as if the whole run went as fast as the fastest of five consecutive
-    parts, or as slow as the slowest.
+    least 0) to the run's mean tokens. The range goes from the fastest to the slowest of five consecutive parts.
 
     Args:
         timing: The measured steps.
-        tokens: Mean of the whole run; 0: as many as those measured have.
+        tokens: Mean tokens of a step of the whole run; 0: those of the measured steps.
 
     Raises:
         ValueError: No step was measured.
@@ -105,7 +106,7 @@ def step_time_of(timing: Timing, tokens: float) -> StepTime:
 
 
 def _slope(across: NDArray[np.float64], up: NDArray[np.float64]) -> float:
-    """The median slope between all pairs of points (Theil-Sen), which single steps cannot turn; never below 0."""
+    """The median slope between all pairs of points (Theil-Sen), at least 0; single outliers hardly change it."""
     import numpy as np
 
     across, up = across[:MOST], up[:MOST]
@@ -118,16 +119,16 @@ def _slope(across: NDArray[np.float64], up: NDArray[np.float64]) -> float:
 
 
 def _bounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``values``, none further than HICCUP spreads from their median (a twentieth of it at the least)."""
+    """``values`` clipped at OUTLIER robust standard deviations from the median, each at least a twentieth of it."""
     import numpy as np
 
     middle = float(np.median(values))
     spread = max(1.4826 * float(np.median(np.abs(values - middle))), abs(middle) / 20)
-    return np.clip(values, middle - HICCUP * spread, middle + HICCUP * spread)
+    return np.clip(values, middle - OUTLIER * spread, middle + OUTLIER * spread)
 
 
 def count_evaluations(steps: StepPlan, config: Config, rows: int) -> int:
-    """How often the run evaluates its ``rows`` validation rows: at the start, at every interval, and at the end."""
+    """Return how often the run evaluates its ``rows`` validation rows: at the start, each interval and the end."""
     train = config.train
     strategy = str(train.value("eval_strategy"))
     if not rows or strategy == "no":
@@ -135,7 +136,7 @@ def count_evaluations(steps: StepPlan, config: Config, rows: int) -> int:
     start = train.given.get("eval_on_start")
     count = 1 if start is None or start else 0
     if strategy == "epoch":
-        # transformers' own at the end of every epoch, and ours at the last step.
+        # transformers evaluates at the end of each epoch, and this package at the last step.
         return count + math.ceil(round(steps.epochs, 6)) + 1
     delay = float(train.value("eval_delay") or 0)
     due = range(steps.eval_steps or steps.total_steps + 1, steps.total_steps + 1, steps.eval_steps or 1)
@@ -143,9 +144,9 @@ def count_evaluations(steps: StepPlan, config: Config, rows: int) -> int:
 
 
 def count_checkpoint_saves(steps: StepPlan, config: Config, rows: int) -> int:
-    """How many checkpoints the whole run writes, the last one too.
+    """Return how many checkpoints the whole run writes, including the last.
 
-    Where it saves those alone that are better on its ``rows`` validation rows, as many as there are evaluations.
+    Where only checkpoints with a better loss on the ``rows`` validation rows are saved, every evaluation may save one.
     """
     strategy = str(config.train.value("save_strategy"))
     if strategy == "no":
@@ -159,16 +160,16 @@ def count_checkpoint_saves(steps: StepPlan, config: Config, rows: int) -> int:
 
 
 def evaluation_seconds(timing: Timing, step: StepTime, loss_tokens: int, tokens: int) -> tuple[float, bool]:
-    """Seconds that one device takes to evaluate validation rows, and whether that was measured.
+    """Return the seconds that one device takes for one evaluation, and whether they were measured.
 
-    Where it was not: a third of the time that training takes for as many tokens, since it is the forward pass of three
-    parts.
+    Where no evaluation was measured, it is a third of the time of training on as many tokens: the forward pass is about
+    a third of the FLOPs of a training step.
 
     Args:
-        timing: What was measured.
-        step: How long a training step takes.
+        timing: The measured steps and evaluation.
+        step: The step time of training.
         loss_tokens: Tokens in the loss of the validation rows.
-        tokens: All of their tokens.
+        tokens: All tokens of the validation rows.
     """
     if timing.evaluation_loss_tokens and timing.evaluation_seconds > 0:
         return timing.evaluation_seconds * loss_tokens / timing.evaluation_loss_tokens, True

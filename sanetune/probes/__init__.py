@@ -1,1 +1,1 @@
-"""Experiments on the real model: short, measured, and undone afterwards."""
+"""Short experiments on the run's model, which are undone afterwards."""

@@ -1,4 +1,4 @@
-"""Is the gradient of several micro-batches that of the mean over all their tokens?"""
+"""Checks that the gradient of several micro-batches is the gradient of the mean loss over all their tokens."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from sanetune.probes.results import Accumulation
 
 
 def accumulation(harness: ProbeHarness) -> Accumulation | None:
-    """Compare the gradient that the loop takes over two micro-batches with that of the loss as it is defined.
+    """Compare the training loop's gradient over two micro-batches with that of the mean loss over their tokens.
 
-    The two are those with the fewest and the most tokens in the loss, since only unlike ones can tell. None where there
-    are no two with tokens in the loss.
+    The two micro-batches have the fewest and the most tokens in the loss, since the gradients can only differ where
+    these numbers do.
+
+    Returns:
+        The difference; None where there are no two micro-batches with tokens in the loss.
     """
     ordered = sorted(harness.batches, key=loss_token_count)
     if len(ordered) < 2 or not loss_token_count(ordered[0]):

@@ -1,4 +1,4 @@
-"""Are the rows of tokens trained that the model's own tokenizer does not have?"""
+"""Checks that embeddings of tokens that were added to the model's tokenizer are trained."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SHOWN = 10
-"""Most tokens that are named."""
+"""Tokens that are named, at most."""
 
 
 def added_tokens(harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase) -> AddedTokens:
-    """Find added tokens in the first batches, and whether embedding and output head get a gradient in their rows."""
+    """Find added tokens in the first batches, and whether their rows of embedding and output head get a gradient."""
     added = set(new_tokens(harness.config.model, tokenizer))
     seen = sorted({int(token) for batch in harness.batches for token in batch["input_ids"].unique()} & added)
     if not seen:
@@ -33,8 +33,7 @@ def added_tokens(harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase) -> A
 
 
 def _all_trained(part: nn.Module, rows: list[int]) -> bool:
-    """Whether each of ``rows`` of an embedding or head gets a gradient: in its weight, or in rows that peft trains
-    beside it."""
+    """Whether each of ``rows`` of an embedding or head gets a gradient, in its weight or in peft's trainable tokens."""
     for name, weight in part.named_parameters():
         if weight.grad is None or not weight.requires_grad:
             continue

@@ -1,4 +1,4 @@
-"""Does a row's loss depend on its neighbours in the batch, or on its padding?
+"""Checks that the loss of a row depends neither on the other rows of the batch nor on padding.
 
 Shapes: B rows of a batch, T tokens of its longest row.
 """
@@ -14,7 +14,11 @@ from sanetune.probes.results import BatchIndependence
 
 
 def batch_independence(harness: ProbeHarness) -> BatchIndependence | None:
-    """Compare the losses of the shortest row of a batch, in the batch and alone; None where batches have one row."""
+    """Compare the token losses of the shortest row of a batch with those of the row alone.
+
+    Returns:
+        The differences; None where all batches have one row.
+    """
     batch = next((one for one in harness.batches if len(one["input_ids"]) > 1), None)
     if batch is None:
         return None
@@ -35,6 +39,6 @@ def batch_independence(harness: ProbeHarness) -> BatchIndependence | None:
 
 
 def _length(batch: Batch, row: int) -> int:
-    """Tokens of a row without padding; of a pack with it."""
+    """Tokens of a row without padding; packs have no mask, and count with padding."""
     mask = batch.get("attention_mask")
     return int(mask[row].sum()) if mask is not None else int(batch["input_ids"].shape[1])

@@ -1,4 +1,4 @@
-"""What the device can do: FLOPs (floating-point operations) of a token, and how many of them it does per second."""
+"""FLOPs (floating-point operations) of a token, and FLOPs per second of a device, published and measured."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ _NVIDIA = "https://www.nvidia.com/en-us/data-center/"
 
 @dataclass(frozen=True, slots=True)
 class PublishedFlops:
-    """Published TFLOPs (1e12 FLOPs) per second of one device on dense matrices, by format.
+    """Published peak of one device on dense matrices, in TFLOPs (1e12 FLOPs) per second.
 
-    Data sheets give twice as many for sparse matrices, which training does not have. None: the format is not computed
-    in hardware.
+    Data sheets give twice as many for sparse matrices, which training does not have.
+
+    Attributes:
+        bfloat16: TFLOPs per second in bfloat16; None: the device has no hardware for it.
+        float16: The same in float16.
+        float32: The same in float32.
+        source: Where they are published.
     """
 
     bfloat16: float | None
@@ -51,18 +56,23 @@ PEAKS: tuple[tuple[tuple[str, ...], PublishedFlops], ...] = (
     (("4090",), PublishedFlops(165.2, 165.2, 82.6, "NVIDIA Ada GPU architecture whitepaper, float32 sums")),
     (("3090",), PublishedFlops(71, 71, 35.6, "NVIDIA Ampere GA102 whitepaper, float32 sums")),
 )
-"""Names (all of the words are in the driver's name) and published speeds; the first that fits holds."""
+"""Words that are all in the driver's name, and the published peak; the first match is used."""
 
 ROWS = {"cpu": 2048, "cuda": 16384}
-"""Most rows of a measured product: beyond these the speed no longer grows."""
+"""Rows of a measured product, at most; with more of them the speed does not grow."""
 SHAPES = 6
-"""Kinds of matrices that are measured: those that take most of the work."""
+"""Matrix shapes that are measured: those with the most FLOPs."""
 LEAST = {"cpu": 0.05, "cuda": 0.02}
-"""Seconds that a product is repeated for."""
+"""Seconds for which a product is repeated."""
 
 
 def published_flops(name: str, dtype: str) -> tuple[float, str] | None:
-    """FLOPs per second of the device with this driver's name in ``dtype``, and the source; None: not in the table."""
+    """Return the published FLOPs per second of a device in ``dtype``, and their source; None: not in the table.
+
+    Args:
+        name: Name of the device, from its driver.
+        dtype: ``bfloat16``, ``float16`` or ``float32``.
+    """
     words = name.lower().replace("-", " ").split()
     for parts, peak in PEAKS:
         if all(part in words for part in parts):
@@ -73,11 +83,11 @@ def published_flops(name: str, dtype: str) -> tuple[float, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one token costs.
+    """The sizes that the FLOPs of one token follow from.
 
     Attributes:
-        frozen: Weights that it is multiplied with and that are not trained.
-        trained: Weights that it is multiplied with and that are.
+        frozen: Weights that a token is multiplied with and that are not trained.
+        trained: Weights that a token is multiplied with and that are trained.
         layers: Layers of attention.
         width: Numbers in a query: heads x size of a head.
     """
@@ -88,26 +98,29 @@ class Work:
     width: int = 0
 
     def flops_per_token(self, length: float) -> float:
-        """FLOPs of forward and backward for one token of a document with ``length`` tokens.
+        """Return the FLOPs of forward and backward pass for one token of a document with ``length`` tokens.
 
-        2 for each weight going forward (multiply, add), 2 for each going back to the activations, and 2 more for the
-        gradient of each that is trained: 6 N for full training, 4 N beside 6 of the adapter's for LoRA (Kaplan et al.
-        2020, arXiv:2001.08361, section 2.1; without the last part where weights are frozen). Attention adds 12 x layers
-        x width x length (Chowdhery et al. 2022, arXiv:2204.02311, appendix B), of which a token that sees only what is
-        before it needs half. Activations that are computed a second time do not count: they are no progress.
+        2 per weight in the forward pass (multiply, add), 2 per weight for the gradient of the activations, and 2 per
+        trained weight for its own gradient: 6 N for full training; for LoRA 4 N, and 6 per weight of the adapter
+        (Kaplan et al. 2020, arXiv:2001.08361, section 2.1, without the last part for frozen weights). Attention adds
+        12 x layers x width x length (Chowdhery et al. 2022, arXiv:2204.02311, appendix B), half of it where attention
+        is causal. Recomputed activations do not count, as usual for model FLOPs.
         """
         return 4.0 * self.frozen + 6.0 * self.trained + 6.0 * self.layers * self.width * length
 
 
 def work_of(model: PreTrainedModel) -> Work:
-    """The weights of a loaded model that tokens are multiplied with: matrices, without the embeddings that are only
-    looked up; of experts as many as a token visits."""
+    """Return the sizes of a loaded model.
+
+    Embeddings that are not also the output head do not count, since a token selects a row of them without a product.
+    Experts count in proportion to those that a token is routed to.
+    """
     config = model.config.get_text_config()
-    looked_up = _looked_up(model)
+    embeddings = _input_embeddings(model)
     visited = _visited(config)
     sums: Counter[bool] = Counter()
     for name, weight in model.named_parameters():
-        if weight.dim() < 2 or id(weight) in looked_up:
+        if weight.dim() < 2 or id(weight) in embeddings:
             continue
         share = visited if ".experts." in name else 1.0
         sums[bool(weight.requires_grad)] += round(_numbers(weight) * share)
@@ -117,8 +130,8 @@ def work_of(model: PreTrainedModel) -> Work:
     return Work(sums[False], sums[True], int(getattr(config, "num_hidden_layers", 0) or 0), heads * size)
 
 
-def _looked_up(model: PreTrainedModel) -> set[int]:
-    """Embeddings that are no head at the same time."""
+def _input_embeddings(model: PreTrainedModel) -> set[int]:
+    """The ids of embedding weights that are not tied to the output head."""
     import torch
 
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
@@ -128,7 +141,7 @@ def _looked_up(model: PreTrainedModel) -> set[int]:
 
 
 def _visited(config: PretrainedConfig) -> float:
-    """The share of the experts that a token goes through."""
+    """The fraction of the experts that a token is routed to; 1 without experts."""
     per = next((getattr(config, name, None) for name in ("num_experts_per_tok", "num_experts_per_token")), None)
     names = ("num_local_experts", "num_experts", "n_routed_experts")
     every = next((value for name in names if (value := getattr(config, name, None))), None)
@@ -136,7 +149,7 @@ def _visited(config: PretrainedConfig) -> float:
 
 
 def _numbers(weight: Tensor) -> int:
-    """Numbers in a weight; in four bits two are kept in one."""
+    """Numbers in a weight; 4-bit weights pack two of them into one byte."""
     shape = getattr(getattr(weight, "quant_state", None), "shape", None)
     if shape is None:
         return int(weight.numel())
@@ -147,10 +160,15 @@ def _numbers(weight: Tensor) -> int:
 
 
 def matmul_flops_per_second(model: PreTrainedModel, rows: int, dtype: torch.dtype) -> float | None:
-    """FLOPs per second of this device on products with the model's own matrices, in ``dtype``.
+    """Measure the FLOPs per second of the model's device on matrix products of the model's shapes.
 
-    Measured with the shapes that take most of the work, for ``rows`` (tokens of a micro-batch, padding included). None
-    where it cannot be measured.
+    Args:
+        model: The model; only the shapes of its matrices are used.
+        rows: Rows of the products: tokens of a micro-batch, padding included.
+        dtype: The dtype of the products.
+
+    Returns:
+        FLOPs per second over the shapes with the most FLOPs; None where they cannot be measured.
     """
     import torch
 
@@ -164,16 +182,16 @@ def matmul_flops_per_second(model: PreTrainedModel, rows: int, dtype: torch.dtyp
         for shape in worth:
             work += shapes[shape] * 2.0 * rows * shape[0] * shape[1]
             seconds += shapes[shape] * _product(rows, *shape, dtype, where, LEAST[kind])
-    except RuntimeError:  # no memory left, or a format that the device does not compute
+    except RuntimeError:  # out of memory, or a dtype that the device does not support
         return None
     return work / seconds if seconds else None
 
 
 def _product(rows: int, inner: int, outer: int, dtype: torch.dtype, where: torch.device, least: float) -> float:
-    """Seconds of one product, the fastest of those that fit into ``least`` (three at the least)."""
+    """Seconds of the fastest of several products, repeated for ``least`` seconds and at least three times."""
     import torch
 
-    # Not from the generator that training draws from.
+    # Constants, so that the random state of training is not used.
     left = torch.full((rows, inner), 0.5, dtype=dtype, device=where)
     right = torch.full((outer, inner), 0.5, dtype=dtype, device=where)
     best, spent, done = float("inf"), 0.0, 0
@@ -190,7 +208,7 @@ def _product(rows: int, inner: int, outer: int, dtype: torch.dtype, where: torch
 
 
 def synchronize(where: torch.device) -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device has finished all its queued work."""
     import torch
 
     if where.type == "cuda":

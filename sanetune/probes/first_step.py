@@ -1,4 +1,4 @@
-"""What does one step of the run's own optimizer do to the weights?"""
+"""Measures what one step of the run's optimizer does to the weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sanetune.probes.results import FirstStep, ParameterUpdate
 
 
 def first_step(harness: ProbeHarness) -> FirstStep:
-    """Make one step on the first batches, with dropout off and gradients not clipped; everything is undone.
+    """Make one step on the first batches, without dropout and clipping, and undo it.
 
-    Needs the memory of a training step, and no copy of the model beside it on its device.
+    Needs the memory of a training step, and no second copy of the model on its device.
     """
     weights = harness.trained()
     with harness.untouched() as before, harness.optimizer() as optimizer:
@@ -26,12 +26,12 @@ def first_step(harness: ProbeHarness) -> FirstStep:
 
 
 def _square(weight: Tensor) -> float | None:
-    # Summed in 64 bits without a copy in 64 bits.
+    # Summed in float64 without a float64 copy of the gradient.
     return None if weight.grad is None else float(torch.linalg.vector_norm(weight.grad, dtype=torch.float64)) ** 2
 
 
 def _update(weight: Tensor, square: float | None, before: Tensor) -> ParameterUpdate:
-    """What has become of one tensor; ``before`` is in main memory and comes to its device alone."""
+    """The update of one tensor; ``before`` is in main memory, and is moved to the device one tensor at a time."""
     if weight.grad is None:
         return ParameterUpdate(weight.numel(), square, 0, 0)
     nonzero = weight.grad != 0

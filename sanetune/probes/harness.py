@@ -1,7 +1,7 @@
-"""The real model and the real batches, for a few forward and backward passes that leave everything as it was.
+"""The probe harness: the run's model and batches for experiments that are undone.
 
-A harness holds the very session that a run would train. What a probe changes (trained weights, gradients, random
-states, modes) is put back from a copy of the trained weights alone, which lies outside the device.
+A harness has the session that a run would train. What a probe changes (trained weights, gradients, random states,
+modes) is restored; only the trained weights are copied, into main memory.
 
 Shapes: B rows of a batch, T tokens of its longest row.
 """
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
 
 BATCHES = 4
-"""Micro-batches of the first epoch that probes are made on."""
+"""Micro-batches of the first epoch that probes use."""
 
 
 @dataclass(slots=True)
 class ProbeHarness:
-    """A session whose weights probes may change and get back.
+    """A session whose weights probes may change, since they are restored.
 
     Attributes:
-        session: The model and the loop of the run.
+        session: The model and the training loop of the run.
         config: The resolved configuration.
         prepared: The rows.
         batches: The first micro-batches of training, on the model's device, in the order of the first epoch.
@@ -55,19 +55,19 @@ class ProbeHarness:
 
     @property
     def model(self) -> PreTrainedModel:
-        """The model as it trains, with its adapter and frozen weights."""
+        """The model as it is trained, with its adapter and frozen weights."""
         return self.session.model
 
     @property
     def settings(self) -> LoopSettings:
-        """What the loop runs with."""
+        """Settings of the training loop."""
         return self.session.settings
 
     @property
     def device(self) -> torch.device:
-        """Where the model lies."""
-        where: torch.device = next(self.model.parameters()).device
-        return where
+        """The device of the model."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
     @property
     def vocab_size(self) -> int:
@@ -80,9 +80,13 @@ class ProbeHarness:
 
     @contextlib.contextmanager
     def untouched(self, *, training: bool = False) -> Iterator[WeightBackup]:
-        """Put weights, gradients, random states and modes back at the end, bit for bit, whatever happens within.
+        """Restore weights, gradients, random states and modes bit for bit at the end, also after an exception.
 
-        Gives the trained weights as they were before. ``training``: whether dropout is on within.
+        Args:
+            training: Whether dropout is on inside the context.
+
+        Yields:
+            The trained weights as they were before.
         """
         kept = WeightBackup(self.trained())
         buffers = {name: value.detach().clone() for name, value in self.model.named_buffers()}
@@ -99,12 +103,14 @@ class ProbeHarness:
                 torch.cuda.empty_cache()
 
     def token_losses(self, batch: Batch) -> Tensor:
-        """Return the cross entropy of every token of ``batch`` (B, T) in nats; 0 where the label is masked, and in the
-        first column."""
+        """Return the cross entropy of each token of ``batch`` in nats: (B, T), 0 where the label is masked.
+
+        The first column is 0, since nothing predicts it.
+        """
         return self.session.token_losses(batch)
 
     def loss(self, batches: Sequence[Batch] | None = None) -> float:
-        """Return the loss per token in the loss over ``batches`` (None: the harness's own), in nats."""
+        """Return the mean loss of ``batches`` (None: the harness's own) in nats per token in the loss."""
         total, count = 0.0, 0
         with torch.no_grad():
             for batch in self.batches if batches is None else batches:
@@ -113,10 +119,10 @@ class ProbeHarness:
         return total / max(1, count)
 
     def gradients(self, batches: Sequence[Batch] | None = None, *, label_smoothing: bool = True) -> float:
-        """Add the gradient of one step over ``batches``, as the loop itself takes it, to the weights; return the loss.
+        """Add the training loop's gradient of one step over ``batches`` to the weights, and return the loss.
 
-        Dropout is off, so that it can be repeated. The memory is that of training: activation checkpointing is on where
-        the run has it.
+        Dropout is off, so that the result can be reproduced. The memory is that of training, with activation
+        checkpointing where the run uses it.
 
         Args:
             batches: The micro-batches of the step; None: the harness's own.
@@ -138,13 +144,13 @@ class ProbeHarness:
             torch.nn.utils.clip_grad_norm_(self.trained().values(), limit)
 
     def optimizer(self) -> contextlib.AbstractContextManager[torch.optim.Optimizer]:
-        """Return a context that gives the run's optimizer, fresh, at its planned peak, and lets it go at the end."""
+        """Return a context with a new optimizer of the run, at its peak learning rate; it is freed at the end."""
         return self.session.optimizer()
 
     def first_batches(self, count: int) -> list[Batch]:
-        """Return the first ``count`` micro-batches of training, from the start again where an epoch has fewer.
+        """Return the first ``count`` micro-batches of training, starting again where an epoch has fewer.
 
-        All processes get those of the first one, so that they do the same and none waits for another.
+        All processes get the micro-batches of the first process, so that they run the same collective operations.
         """
         batches: list[Batch] = []
         with torch.random.fork_rng():
@@ -163,7 +169,7 @@ class ProbeHarness:
         return [on_device(batch, self.device) for batch in batches]
 
     def longest_batch(self, rows: datasets.Dataset, size: int) -> Batch:
-        """Return a batch of the ``size`` longest of ``rows``: none that the run will meet is larger."""
+        """Return a batch of the ``size`` longest of ``rows``, which is as large as any batch of the run."""
         lengths = token_counts(rows)
         longest = sorted(range(len(lengths)), key=lambda number: -lengths[number])[:size]
         return on_device(self.session.collate([rows[number] for number in longest]), self.device)
@@ -171,7 +177,7 @@ class ProbeHarness:
 
 @contextlib.contextmanager
 def without_dropout(model: nn.Module) -> Iterator[None]:
-    """Turn dropout off and nothing else: what models do in training mode alone (checkpointing) they still do."""
+    """Turn dropout off and leave training mode on, since models checkpoint activations in that mode alone."""
     changed = []
     for module in model.modules():
         names = [name for name, value in vars(module).items() if "drop" in name and isinstance(value, float)]
@@ -188,20 +194,24 @@ def without_dropout(model: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def probe_harness(config: Config, prepared: Prepared, engine: Engine | None = None) -> Iterator[ProbeHarness]:
-    """Give a harness for a run; its model is let go at the end.
+    """Build the harness of a run; its model is freed at the end.
 
     Args:
         config: The resolved configuration.
         prepared: The rows.
-        engine: What builds the session; None: the engine that ``config`` names.
+        engine: Builds the session; None: the engine that ``config`` names.
+
+    Yields:
+        The harness.
     """
     config = config.model_copy(deep=True)
     config.run.trackers = []
     with tempfile.TemporaryDirectory() as folder, quiet():
         session = (engine or engine_of(config)).build(config, prepared, Run(Path(folder)))
         if session.settings.activation_checkpointing:
-            session.set_activation_checkpointing(True)  # as a run does when it begins: probes need the same memory
+            # As a run does at its start, so that probes need the same memory.
+            session.set_activation_checkpointing(True)
         harness = ProbeHarness(session, config, prepared, [])
-        # Where an epoch has fewer, none is taken twice.
+        # Fewer batches where an epoch has fewer, so that none is used twice.
         harness.batches = harness.first_batches(min(BATCHES, len(session.train_batches())))
         yield harness

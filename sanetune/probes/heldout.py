@@ -1,4 +1,4 @@
-"""Validation rows of a probe, and their losses one by one.
+"""Validation rows of a probe, and the loss of each of them.
 
 Shapes: T tokens of a row.
 """
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     import datasets
 
 ROWS, TOKENS = 128, 65_536
-"""Most rows of an evaluation, and most tokens in them."""
+"""Rows of an evaluation and tokens in them, at most."""
 FEWEST = 16
-"""Rows that are evaluated even where they have more tokens."""
+"""Rows that are evaluated even if they have more tokens."""
 FIXED = 16
 """Rows of the fixed evaluation batch."""
 SHARE = 0.1
-"""Of the training rows, the most that are held out where there are no validation rows."""
+"""Fraction of the training rows that is held out where there are no validation rows, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class HeldOutRows:
 
     Attributes:
         rows: Examples or packs; None: there are too few training rows to hold any out.
-        source: The split they come from.
-        left: Numbers of the training rows that may be trained on; None: all.
+        source: The split that they are from.
+        left: Numbers of the training rows that remain for training; None: all.
     """
 
     rows: datasets.Dataset | None
@@ -50,14 +50,14 @@ class HeldOutRows:
         return 0 if self.rows is None else len(self.rows)
 
     def few(self) -> HeldOutRows:
-        """Return some of these rows, spread over them: a fixed batch that can be evaluated often."""
+        """Return the fixed evaluation batch: a few of these rows, evenly spread."""
         if self.rows is None:
             return self
         return HeldOutRows(self.rows.select(_spread(len(self.rows), FIXED)), self.source)
 
 
 def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
-    """Return validation rows, spread over the split; where there are none, training rows that the trial leaves out."""
+    """Return validation rows, evenly spread over the split; where there are none, training rows to be held out."""
     validation = harness.prepared.validation
     if validation is not None and len(validation):
         return HeldOutRows(validation.select(_bounded(validation, _spread(len(validation), ROWS))), "validation")
@@ -70,9 +70,9 @@ def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
 
 
 def evaluate_rows(harness: ProbeHarness, validation: HeldOutRows, step: int) -> Evaluation:
-    """Return the losses of the validation rows after ``step`` steps, each document of a pack by itself.
+    """Evaluate the validation rows after ``step`` steps, with each document of a pack as a row of its own.
 
-    Dropout is off; the modes of the model's modules stay.
+    Dropout is off; the modes of the model's modules are restored.
     """
     rows = validation.rows
     assert rows is not None, "there are no rows to evaluate"
@@ -81,7 +81,7 @@ def evaluate_rows(harness: ProbeHarness, validation: HeldOutRows, step: int) -> 
     collate = collate_for(harness.prepared.tokenizer.pad_token_id, attention_of(harness.model))
     with torch.no_grad(), kept_modes(harness.model):
         harness.model.eval()
-        # Packs may be flattened into one row, which has one sum: so each comes alone.
+        # Several packs may be flattened into one row, so each is a batch of its own.
         most = 1 if "seq_lengths" in rows.column_names else 8
         for some in fitting(rows, most, harness.vocab_size):
             batch = on_device(collate(some), harness.device)
@@ -96,7 +96,7 @@ def evaluate_rows(harness: ProbeHarness, validation: HeldOutRows, step: int) -> 
 
 
 def _documents(row: Tensor, lengths: list[int]) -> list[Tensor]:
-    """What of a row (T) belongs to each of its documents; padding behind them is left out."""
+    """A row (T) split into its documents, without the padding after them."""
     return list(row[: sum(lengths)].split(lengths))
 
 
@@ -106,7 +106,7 @@ def _spread(total: int, count: int) -> list[int]:
 
 
 def _bounded(rows: datasets.Dataset, numbers: list[int]) -> list[int]:
-    """As many of ``numbers``, spread, as TOKENS allows; a few in any case."""
+    """As many of ``numbers``, evenly spread, as TOKENS allows, and at least FEWEST."""
     import numpy as np
 
     lengths = [len(ids) for ids in rows.select(numbers)["input_ids"]]

@@ -1,8 +1,7 @@
-"""Which learning rate does best on the validation rows, in a few steps from the same start?
+"""The learning-rate comparison: short runs from the same weights, compared on the validation rows.
 
-A learning rate that is too high under gradient clipping often neither diverges nor oscillates, it only trains less; the
-curve alone does not tell. Here the runs differ in their learning rate alone, so it is the cause of what differs after
-them.
+Under gradient clipping, a learning rate that is too high often neither diverges nor oscillates but trains less, which
+the curve alone does not show. The short runs differ in their learning rate alone, so it causes all differences.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ STEPS = 40
 WARMUP = 5
 FACTOR = 3.0
 FIRST, FURTHER = 3, 4
-"""Runs that are always made, and at most beyond them while each is better than the one before."""
+"""Runs that are always made, and further runs at most, while each is better than the one before."""
 SAFE, FAR = 0.25, 5.0
-"""A quarter of the critical learning rate is tried too where it is so many times more or less than the planned one."""
+"""A quarter of the critical learning rate is tried if it is more than five times as high or low as the planned one."""
 NEAR = 1.5
-"""A run of an earlier round replaces a neighbour that is this near; the planned learning rate gets one of its own."""
+"""A run of an earlier round is used for a learning rate within this factor, except for the planned one."""
 SURE = 3.0
-"""Standard errors from which a difference is certain."""
+"""Standard errors from which on a difference counts as certain."""
 
 
 def compare_lrs(
@@ -41,11 +40,11 @@ def compare_lrs(
     earlier: LearningRateComparison | None = None,
     publish: Publish = silent,
 ) -> LearningRateComparison:
-    """Train a few steps at several learning rates, each from the same start on the same batches; all is undone.
+    """Train a few steps at several learning rates, from the same weights and on the same batches, and undo them.
 
-    They are a third of the planned one, the planned one and three times it, and a quarter of the critical one where
-    that is far off (beyond it all learning rates are alike, and no neighbour tells); then further from the planned one
-    while that is clearly better.
+    The learning rates are the planned one, a third of it and three times it; a quarter of the critical one where that
+    is far from the planned one, since far above it neighbouring learning rates do equally badly; then further ones in
+    the better direction while each is clearly better than the one before.
 
     Args:
         harness: The model.
@@ -100,7 +99,7 @@ def _loss(run: LearningRateRun) -> float:
 def _run(
     harness: ProbeHarness, lr: float, parts: list[list[Batch]], validation: HeldOutRows, publish: Publish, before: int
 ) -> LearningRateRun:
-    """``before``: how many runs were made already."""
+    """One run; ``before`` is the number of runs made already."""
     losses = []
     with harness.untouched(), harness.optimizer() as optimizer:
         for step, part in enumerate(parts):

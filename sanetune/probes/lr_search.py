@@ -1,8 +1,8 @@
-"""How far can one go along the optimizer's own direction before the loss rises: the critical learning rate.
+"""The critical learning rate: the largest step along the optimizer's update that still lowers the loss.
 
-Kalra et al. (arXiv:2601.16979): the largest step along the update that still lowers the loss is found in a few forward
-passes, and tells a learning rate that is too high before anything is spent. Here the direction is taken after a short
-warm-up at a small learning rate, since the first Adam step is the sign of the gradient and no later one is.
+A line search finds it in a few forward passes and shows a learning rate that is too high before training (Kalra et al.,
+arXiv:2601.16979). The direction is taken after a short warm-up at a small learning rate, because the first step of Adam
+is the sign of the gradient, unlike later ones.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import CriticalLearningRate
 
 SEEN = 2
-"""Micro-batches that the loss is searched on."""
+"""Micro-batches that the line search uses."""
 WARMUP = 10
 """Steps before the direction is taken."""
 GENTLE = 30.0
-"""The warm-up's learning rate is the first critical one, divided by this."""
+"""The learning rate of the warm-up is the critical one before it, divided by this."""
 DOUBLINGS, HALVINGS = 24, 2
-"""Most doublings until the loss crosses, and halvings of the gap that it crosses in."""
+"""Doublings of the learning rate at most, and halvings of the interval in which the loss crosses its start."""
 
 
 def find_critical_lr(harness: ProbeHarness, planned: float) -> CriticalLearningRate:
-    """Find the critical learning rate on the harness's batches, after a warm-up; everything is undone.
+    """Find the critical learning rate on the harness's batches after a warm-up, and undo all steps.
 
-    ``planned`` is the learning rate that the search begins with.
+    Args:
+        harness: The model and its batches.
+        planned: The learning rate that the search begins with.
     """
     with harness.untouched(), harness.optimizer() as optimizer:
         first = _along(harness, optimizer, planned)
@@ -44,17 +46,17 @@ def find_critical_lr(harness: ProbeHarness, planned: float) -> CriticalLearningR
 
 
 def _along(harness: ProbeHarness, optimizer: torch.optim.Optimizer, planned: float) -> CriticalLearningRate:
-    """The line search from the present weights, along one step of the optimizer."""
+    """The line search from the current weights along one step of the optimizer."""
     harness.gradients(harness.batches[:SEEN])
     harness.clip()
     weights = harness.trained()
-    where = _roomy(harness.device, weights)
-    before = {name: weight.detach().to(where, copy=True) for name, weight in weights.items()}
+    device = _device_with_room(harness.device, weights)
+    before = {name: weight.detach().to(device, copy=True) for name, weight in weights.items()}
     lr = max(planned, _visible_lr(weights))
     set_lr(optimizer, lr)
     optimizer.step()
     optimizer.zero_grad()
-    direction = {name: (weight.detach().to(where) - before[name]) / lr for name, weight in weights.items()}
+    direction = {name: (weight.detach().to(device) - before[name]) / lr for name, weight in weights.items()}
 
     def loss_at(lr: float) -> float:
         _place(weights, before, direction, lr)
@@ -67,14 +69,14 @@ def _along(harness: ProbeHarness, optimizer: torch.optim.Optimizer, planned: flo
 
 
 def search(loss_at: Callable[[float], float], planned: float, noise: float = 0.0) -> CriticalLearningRate:
-    """Find the learning rate at which the loss crosses the loss at 0.
+    """Find the learning rate at which the loss rises above the loss without a step.
 
-    Doubles or halves from ``planned`` to where it crosses, halves the gap a few times, and interpolates.
+    Doubles or halves ``planned`` until the loss crosses that value, bisects the interval a few times and interpolates.
 
     Args:
-        loss_at: The loss after a step at a learning rate.
+        loss_at: Returns the loss after a step at a learning rate.
         planned: The learning rate to begin with.
-        noise: Share of the loss that rounding moves it by, which is no rise.
+        noise: Fraction of the loss by which rounding may raise it.
 
     Example:
         >>> round(search(lambda lr: (lr - 1.0) ** 2, planned=0.1).lr, 1)
@@ -110,14 +112,13 @@ def search(loss_at: Callable[[float], float], planned: float, noise: float = 0.0
 
 
 def _spacing(weights: dict[str, Tensor]) -> float:
-    """The relative spacing of numbers where weights have 16 bits; 0 where they have more."""
+    """The machine epsilon of 16-bit weights; 0 where weights have more bits."""
     formats = {weight.dtype for weight in weights.values()}
     return max((torch.finfo(one).eps for one in formats if torch.finfo(one).bits <= 16), default=0.0)
 
 
 def _visible_lr(weights: dict[str, Tensor]) -> float:
-    """A learning rate whose step is many spacings of 16-bit weights, since of a smaller one mostly rounding is left; 0
-    for 32 bits."""
+    """A learning rate whose step is large against the rounding of 16-bit weights; 0 for 32-bit weights."""
     if not _spacing(weights):
         return 0.0
     squares = sum(float(weight.detach().float().square().sum()) for weight in weights.values())
@@ -125,13 +126,14 @@ def _visible_lr(weights: dict[str, Tensor]) -> float:
 
 
 def _place(weights: dict[str, Tensor], before: dict[str, Tensor], direction: dict[str, Tensor], lr: float) -> None:
+    """Set the weights to ``before`` plus ``lr`` times ``direction``."""
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(before[name] + lr * direction[name])
 
 
-def _roomy(device: torch.device, weights: dict[str, Tensor]) -> torch.device:
-    """Where two more copies of ``weights`` have room: on the device, or else in main memory."""
+def _device_with_room(device: torch.device, weights: dict[str, Tensor]) -> torch.device:
+    """The device if it has memory for two more copies of ``weights``, else the CPU."""
     if device.type != "cuda":
         return device
     size = sum(weight.numel() * weight.element_size() for weight in weights.values())
@@ -140,6 +142,6 @@ def _roomy(device: torch.device, weights: dict[str, Tensor]) -> torch.device:
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Set the learning rate of all groups of weights."""
+    """Set the learning rate ``lr`` of all parameter groups."""
     for group in optimizer.param_groups:
         group["lr"] = lr

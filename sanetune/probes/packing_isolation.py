@@ -1,4 +1,4 @@
-"""Do the documents of a pack see each other?
+"""Checks that documents of a pack do not attend to each other.
 
 Shapes: B rows of a batch, T tokens of its longest row.
 """
@@ -15,13 +15,13 @@ from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import PackingIsolation
 
 DOCUMENTS = 12
-"""Most documents that are compared."""
+"""Documents that are compared, at most."""
 
 
 def packing_isolation(harness: ProbeHarness) -> PackingIsolation:
-    """Compare the losses of packed documents, in their pack and alone.
+    """Compare the token losses of packed documents with those of the same documents alone.
 
-    Only documents behind another one are compared: the first of a pack has nobody to see.
+    The first document of a pack is left out, since there is nothing before it to attend to.
     """
     if "position_ids" not in harness.batches[0]:
         return PackingIsolation(packed=False)
@@ -51,7 +51,7 @@ def packing_isolation(harness: ProbeHarness) -> PackingIsolation:
 
 
 def _later_documents(batch: Batch) -> list[tuple[int, int, int]]:
-    """(row, start, stop) of the documents behind the first of each row that have a token in the loss."""
+    """(row, start, stop) of documents after the first of each row that have a token in the loss."""
     found = []
     for row, positions in enumerate(batch["position_ids"]):
         starts = [*(positions == 0).nonzero()[:, 0].tolist(), len(positions)]

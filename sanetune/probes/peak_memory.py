@@ -1,4 +1,4 @@
-"""How much memory does one step take on the device that trains?"""
+"""Measures the peak memory of one training step."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ EVERY = 0.01
 
 
 def peak_of_a_step(harness: ProbeHarness, batch: Batch, evaluated: Batch | None = None) -> PeakMemory:
-    """Measure a forward pass, backward pass and optimizer step on ``batch``, with dropout off; everything is undone.
+    """Measure the memory of a forward pass, backward pass and optimizer step on ``batch``, and undo the step.
 
-    ``evaluated`` is a batch whose loss is computed afterwards, with the optimizer's state still in memory.
+    Args:
+        harness: The model.
+        batch: The micro-batch of the step.
+        evaluated: A batch whose loss is computed afterwards, with the optimizer's state in memory.
     """
     cuda = harness.device.type == "cuda"
     if cuda:
@@ -54,7 +57,12 @@ def largest_step(harness: ProbeHarness) -> LargestStep:
 
 
 class Resident(threading.Thread):
-    """Measures the largest resident memory of this process within; ``peak`` and ``total`` are in bytes."""
+    """Measures the peak resident memory of this process inside the context.
+
+    Attributes:
+        peak: The peak so far, in bytes.
+        total: Memory of the machine, in bytes.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""What models are asked, and their greedy answers."""
+"""Prompts that models are asked, and their greedy answers."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 HELD_OUT = 5
 """Validation rows that are answered."""
 FEWEST, FEWEST_OF_YOURS = 64, 256
-"""Tokens that every answer may have, and answers to the user's own prompts, which have no reference."""
+"""Least limit on the tokens of an answer, and of answers to the user's own prompts, which have no reference."""
 
 
 @dataclass(slots=True)
 class Prompts:
-    """What both models are asked: the user's own prompts first, then validation rows.
+    """The prompts that both models are asked: the user's own first, then validation rows.
 
     Attributes:
         messages: Each prompt, up to the answer.
         references: The answer in the data; None: a prompt of the user's own.
         tools: Each prompt's tool schemas.
         places: Split and number of each row there; (None, None) for the user's own.
-        yours: How many are the user's own.
+        yours: Number of the user's own prompts.
     """
 
     messages: list[list[Message]] = field(default_factory=list)
@@ -46,7 +46,14 @@ class Prompts:
         tools: Tools | None = None,
         place: tuple[str | None, int | None] = (None, None),
     ) -> None:
-        """Add a prompt."""
+        """Add a prompt.
+
+        Args:
+            messages: The messages up to the answer.
+            reference: The answer in the data; None: a prompt of the user's own.
+            tools: Tool schemas of the prompt.
+            place: Split and number of the row there, from 0; (None, None): a prompt of the user's own.
+        """
         self.messages.append(messages)
         self.references.append(reference)
         self.tools.append(tools)

@@ -1,4 +1,4 @@
-"""The same prompts, answered by the base and by the tuned model."""
+"""Answers of the base and of the tuned model to the same prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the saved folder, loaded again, the model that was trained?
+"""Checks that the saved model, loaded again, gives the outputs of the trained one.
 
 Shapes: T tokens of one row, V vocabulary.
 """
@@ -22,20 +22,23 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TOKENS = 128
-"""Most tokens of the row on which the two are compared."""
+"""Tokens of the row on which the two models are compared, at most."""
 
 
 def save_reload(
     harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase, stop_tokens: Iterable[int]
 ) -> SaveReload | None:
-    """Save a copy of the model as a run saves it, load it with plain transformers, and compare the two.
+    """Save a copy of the model as a run does, load it with transformers alone, and compare the two.
 
-    A fresh adapter is moved away from zero first. None where memory does not suffice for a second copy.
+    A new adapter is moved away from zero first.
 
     Args:
-        harness: The model, which stays as it is.
-        tokenizer: What is saved with it.
+        harness: The model, which is not changed.
+        tokenizer: The tokenizer that is saved with the model.
         stop_tokens: Ids of tokens that end an answer.
+
+    Returns:
+        The differences; None where there is no memory for a second copy, or where the model is quantised.
     """
     import psutil
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -64,7 +67,7 @@ def save_reload(
 
 
 def _move_adapter(model: nn.Module) -> None:
-    """A fresh adapter changes nothing, and merging nothing is no test."""
+    """Make the adapter non-zero: merging a new one, which is zero, would test nothing."""
     generator = torch.Generator().manual_seed(0)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
@@ -72,6 +75,6 @@ def _move_adapter(model: nn.Module) -> None:
 
 
 def _next_token(model: PreTrainedModel, ids: Tensor) -> Tensor:
-    """Log-probabilities of the next token behind every one of ``ids`` (1, T), in 32 bits: (1, T, V)."""
+    """Log-probabilities of the token after each of ``ids`` (1, T), in float32: (1, T, V)."""
     logits: Tensor = model.eval()(input_ids=ids, use_cache=False).logits
     return logits.float().log_softmax(-1)

@@ -1,4 +1,4 @@
-"""What loss does the model start from?"""
+"""Measures the loss before training."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a setting would save: one forward and backward pass with it and without, in turns, on the run's own batch.
+"""Measures how much time settings would save, from forward and backward passes with and without them.
 
-Passes with and without take turns, so that a machine that others use as well is not mistaken for a gain.
+Passes with and without a setting alternate, so that other load on the machine is not mistaken for a gain.
 
 Shapes: B rows of a batch, T tokens of its longest row.
 """
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from sanetune.probes.harness import ProbeHarness
 
 TURNS = 4
-"""Passes of each kind, after one that is not counted."""
+"""Measured passes of each kind, after a warm-up pass."""
 ROOM = 0.7
-"""Share of the device's memory that a step may take without activation checkpointing: other batches may be longer."""
+"""Fraction of the memory that a step without activation checkpointing may take, since other batches may be longer."""
 SAME = 1e-2
-"""Largest relative difference of the losses with which two attention implementations count as the same."""
+"""Largest relative difference of the losses up to which two attention implementations count as equal."""
 LEAST_PADDING = 0.1
-"""Share of padding below which its cost is not measured."""
+"""Fraction of padding below which its cost is not measured."""
 
 
 def throughput(harness: ProbeHarness, padding_share: float) -> Throughput:
-    """Time every switch that can be tried on the harness's batches; nothing is changed for good.
+    """Time every setting that can be changed on the harness's batches, and change it back.
 
     Args:
         harness: The model.
-        padding_share: Share of padding in the batches of the whole run.
+        padding_share: Fraction of padding in the batches of the whole run.
     """
     batch = max(harness.batches, key=lambda one: one["input_ids"].numel())
     with harness.untouched(training=True):
@@ -54,7 +54,7 @@ def throughput(harness: ProbeHarness, padding_share: float) -> Throughput:
 def in_turns(
     now: Callable[[], None], other: Callable[[], None], device: torch.device
 ) -> tuple[list[float], list[float]]:
-    """Seconds of both, called in turns."""
+    """Return the seconds of each call of ``now`` and of ``other``, called alternately on ``device``."""
     took: tuple[list[float], list[float]] = ([], [])
     for turn in range(TURNS + 1):
         for seconds, call in zip(took, (now, other), strict=True):
@@ -68,19 +68,20 @@ def in_turns(
 
 
 def _pass(harness: ProbeHarness, batch: Batch) -> None:
+    """One forward and backward pass."""
     harness.gradients([batch])
     for weight in harness.trained().values():
         weight.grad = None
 
 
 def _attention(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
-    """Eager attention writes the whole square of scores; sdpa does not. Only where both give the same loss."""
+    """Eager attention, which stores the whole matrix of scores, against sdpa; None where their losses differ."""
     eager = getattr(harness.model.config, "_attn_implementation", None) == "eager"
     if not eager or not getattr(base_of(harness.model), "_supports_sdpa", False):
         return None
     losses = {}
     for name in ("eager", "sdpa"):
-        with _attending(harness, name):
+        with _attention_set_to(harness, name):
             harness.model.eval()
             losses[name] = harness.loss([batch])
             harness.model.train()
@@ -88,7 +89,7 @@ def _attention(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
         return None
 
     def other() -> None:
-        with _attending(harness, "sdpa"):
+        with _attention_set_to(harness, "sdpa"):
             _pass(harness, batch)
 
     now, fast = in_turns(lambda: _pass(harness, batch), other, harness.device)
@@ -96,7 +97,7 @@ def _attention(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
 
 
 @contextlib.contextmanager
-def _attending(harness: ProbeHarness, name: str) -> Iterator[None]:
+def _attention_set_to(harness: ProbeHarness, name: str) -> Iterator[None]:
     base = base_of(harness.model)
     before = base.config._attn_implementation
     base.set_attn_implementation(name)
@@ -107,7 +108,7 @@ def _attending(harness: ProbeHarness, name: str) -> Iterator[None]:
 
 
 def _checkpointing(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
-    """Activations computed twice, where a step without that takes at most ROOM of the memory."""
+    """Activation checkpointing, against a step without it if that takes at most ROOM of the memory."""
     from sanetune.probes.peak_memory import peak_of_a_step
 
     session, base = harness.session, base_of(harness.model)
@@ -137,7 +138,7 @@ def _checkpointing(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
 
 
 def _precision(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
-    """float32 on a GPU that computes in bf16."""
+    """float32 on a GPU that supports bf16."""
     import torch
 
     if harness.device.type != "cuda" or harness.settings.mixed_precision:
@@ -156,22 +157,24 @@ def _precision(harness: ProbeHarness, batch: Batch) -> SpeedSwitch | None:
 
 
 def _padding(harness: ProbeHarness, share: float) -> SpeedSwitch | None:
-    """The batch that is padded like the whole run, against the same one cut to as many places as it has tokens."""
+    """The batch with the run's usual padding, against the same batch truncated to the number of its tokens."""
     padded = [
-        (abs(_empty(one) - share), number) for number, one in enumerate(harness.batches) if "attention_mask" in one
+        (abs(_padding_share(one) - share), number)
+        for number, one in enumerate(harness.batches)
+        if "attention_mask" in one
     ]
     if not padded or share < LEAST_PADDING:
         return None
     batch = harness.batches[min(padded)[1]]
-    keep = max(2, round((1 - _empty(batch)) * batch["input_ids"].shape[1]))
-    cut = {name: value[:, :keep] if value.dim() == 2 else value for name, value in batch.items()}
-    if not loss_token_count(cut):
+    keep = max(2, round((1 - _padding_share(batch)) * batch["input_ids"].shape[1]))
+    truncated = {name: value[:, :keep] if value.dim() == 2 else value for name, value in batch.items()}
+    if not loss_token_count(truncated):
         return None
-    now, other = in_turns(lambda: _pass(harness, batch), lambda: _pass(harness, cut), harness.device)
+    now, other = in_turns(lambda: _pass(harness, batch), lambda: _pass(harness, truncated), harness.device)
     fix = {} if harness.settings.groups_by_length else {"train.train_sampling_strategy": "group_by_length"}
     return SpeedSwitch("padding in the batches", now, other, fix, "Pack the rows (train.packing: true).")
 
 
-def _empty(batch: Batch) -> float:
-    """The share of padding in a batch of padded rows."""
+def _padding_share(batch: Batch) -> float:
+    """The fraction of padding in a batch of padded rows."""
     return 1 - float(batch["attention_mask"].float().mean())

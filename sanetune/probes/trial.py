@@ -1,4 +1,4 @@
-"""The trial: the first steps of the real run, on its own engine, data and schedule, measured closely and undone."""
+"""The trial: the first steps of the run with its engine, data and schedule, which are measured and undone."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ T = TypeVar("T")
 EVAL_STEPS, FIXED_BATCH_STEPS = 50, 5
 """Steps between two evaluations of the validation rows, and of the fixed evaluation batch."""
 WARMUP_SHARE = 0.25
-"""Most of the trial that may be warm-up: the peak learning rate has to be reached in it."""
+"""Fraction of the trial that may be warm-up, so that it reaches the peak learning rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialConfig:
-    """How a trial is made.
+    """The steps of a trial and of the run that it is part of.
 
     Attributes:
         steps: Optimizer steps of the trial.
         total_steps: Steps of the whole run, whose schedule the trial follows.
-        run_warmup_steps: Steps of warm-up of the whole run.
+        run_warmup_steps: Warm-up steps of the whole run.
         steps_per_epoch: Optimizer steps of one epoch.
         eval_steps: Steps between evaluations of the validation rows.
     """
@@ -48,7 +48,7 @@ class TrialConfig:
 
     @property
     def warmup_steps(self) -> int:
-        """Steps of warm-up of the trial."""
+        """Warm-up steps of the trial."""
         return min(self.run_warmup_steps, int(self.steps * WARMUP_SHARE))
 
 
@@ -59,13 +59,13 @@ def run_trial(
     at_end: Callable[[], T] = lambda: None,  # type: ignore[assignment, return-value]
     publish: Publish = silent,
 ) -> tuple[Trial, T]:
-    """Make the first steps of the run; everything is undone.
+    """Make the first steps of the run, and undo them.
 
     Args:
         harness: The model.
-        config: How many steps, and of what.
-        validation: The rows that it is evaluated on.
-        at_end: Called with the tuned weights in the model, before they are put back.
+        config: Numbers of steps.
+        validation: The rows that the trial is evaluated on.
+        at_end: Called while the model has the tuned weights, before they are restored.
         publish: Called with each step.
 
     Returns:
@@ -82,7 +82,7 @@ def run_trial(
 
 
 class _Watch(StepWatcher):
-    """Follows the trial: keeps what is logged, evaluates, times; and ends it where its outcome is certain."""
+    """Records, evaluates and times the trial, and stops it early when its outcome is certain."""
 
     def __init__(self, harness: ProbeHarness, config: TrialConfig, validation: HeldOutRows, publish: Publish) -> None:
         self.harness, self.config, self.publish = harness, config, publish
@@ -99,7 +99,7 @@ class _Watch(StepWatcher):
 
     @contextlib.contextmanager
     def memory(self) -> Iterator[None]:
-        """Measures the most memory in use within."""
+        """Measure the peak memory inside the context."""
         device = self.harness.device
         with Resident() as resident:
             if device.type == "cuda":
@@ -124,7 +124,7 @@ class _Watch(StepWatcher):
         self.steps = step
         self._evaluate(step)
         self.publish(ProbeStep("trial", step, self.config.steps))
-        self.stopped = hopeless(self.points, self.fixed_evaluations)
+        self.stopped = reason_to_stop(self.points, self.fixed_evaluations)
         self._step_began = time.perf_counter()
         return bool(self.stopped)
 
@@ -132,7 +132,7 @@ class _Watch(StepWatcher):
         self.points.append(point)
 
     def _evaluate(self, step: int) -> None:
-        """The fixed batch often, all validation rows seldom and at the end."""
+        """Evaluate the fixed batch often, and all validation rows at longer intervals and at the end."""
         last = step == self.config.steps
         if not len(self.validation):
             return
@@ -150,7 +150,7 @@ class _Watch(StepWatcher):
             return float(torch.stack([weight.float().norm() for weight in weights]).norm())
 
     def trial(self) -> Trial:
-        """What was measured."""
+        """Return what was measured."""
         settings, config = self.harness.settings, self.config
         timing = replace(
             self.timing,
@@ -175,15 +175,17 @@ class _Watch(StepWatcher):
 
 
 RISEN = 1.5
-"""Times the first loss of the fixed batch, at which the trial is hopeless when it stays there ..."""
+"""The trial is stopped when the loss of the fixed batch stays above this many times its first value ..."""
 STAYED = 5
-"""... for so many evaluations, of which no later one is lower than the first of them."""
+"""... for this many evaluations, of which none is below the first of them."""
 
 
-def hopeless(points: list[Point], fixed: list[Evaluation]) -> str:
-    """Return why nothing can change the verdict any more, in words; "" where it can.
+def reason_to_stop(points: list[Point], fixed: list[Evaluation]) -> str:
+    """Return why further steps cannot change the verdict, as text; "" if they can.
 
-    ``points`` are the logged steps, ``fixed`` the evaluations of the fixed batch.
+    Args:
+        points: The logged steps.
+        fixed: Evaluations of the fixed batch.
     """
     if points and not math.isfinite(points[-1].loss):
         return f"the loss is not a number at step {points[-1].step}"

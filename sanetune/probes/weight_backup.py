@@ -1,4 +1,4 @@
-"""A copy of weights outside the device that trains them."""
+"""A copy of weights outside of the training device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class WeightBackup:
-    """A copy of weights in main memory, or in a file where they would take more than half of what is free there."""
+    """A copy of weights in main memory, or in files if it would take more than half of the free memory."""
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
         import psutil
@@ -21,11 +21,11 @@ class WeightBackup:
         from safetensors.torch import save_file
 
         self._files = {name: f"{self._folder.name}/{number}.safetensors" for number, name in enumerate(weights)}
-        for name, weight in weights.items():  # one by one: together they would need the memory again
+        for name, weight in weights.items():  # one by one, since all of them do not fit into memory
             save_file({"weight": weight.detach().cpu().contiguous()}, self._files[name])
 
     def __getitem__(self, name: str) -> Tensor:
-        """The weight as it was, in main memory."""
+        """The original value of the weight ``name``, in main memory."""
         if self._folder is None:
             return self._copies[name]
         from safetensors.torch import load_file
@@ -34,7 +34,7 @@ class WeightBackup:
         return found
 
     def put_back(self, weights: dict[str, Tensor]) -> None:
-        """Give ``weights`` (those that it was made of) their values again, and take their gradients away."""
+        """Restore the values of ``weights``, and remove their gradients."""
         for name, weight in weights.items():
             weight.copy_(self[name])
             weight.grad = None

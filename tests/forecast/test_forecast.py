@@ -25,8 +25,8 @@ def test_every_number_is_that_of_an_independent_computation() -> None:
         budget={"devices": 1, "usd_per_device_hour": 2.0},
     )
     found = made.forecast(settings)
-    # 1,000 rows / 10 = 100 steps x 3; evaluations at 0, 100, 200, 300 of 4,000 tokens in the loss at 1,000 a second; two
-    # checkpoints of 3 GB and a model of 1 GB at 1 GB a second.
+    # 1,000 rows / 10 = 100 steps x 3; evaluations at 0, 100, 200 and 300, each of 4,000 tokens in the loss at 1,000 per
+    # second; two checkpoints of 3 GB and a model of 1 GB at 1 GB per second.
     seconds = 300 * 0.5 + 4 * 4.0 + 2 * 3.0 + 1.0
     assert found.steps == 300
     assert found.seconds.middle == pytest.approx(seconds)
@@ -98,7 +98,7 @@ def test_what_was_not_measured_is_said() -> None:
     measured = made.timing(0.5, 8_000, evaluation_seconds=0.0, evaluation_loss_tokens=0)
     found = made.forecast(measured=measured, disk_bytes_per_second=None, matmul_flops_per_second=None)
     words = " ".join(found.notes)
-    assert "held 8,000 tokens, one of the run holds 1,000" in words
+    assert "has 8,000 tokens, one of the run 1,000" in words
     assert "no evaluation of the validation rows was measured" in words
     assert "the disk was not measured" in words
     assert found.save_share == 0 and found.matmul_share is None

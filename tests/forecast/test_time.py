@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sanetune.forecast.time import (
-    HICCUP,
+    OUTLIER,
     Range,
     count_checkpoint_saves,
     count_evaluations,
@@ -37,7 +37,7 @@ def test_slow_steps_count_as_often_as_they_come() -> None:
 def test_one_long_pause_hardly_counts() -> None:
     measured = made.timing(1.0, 100, steps=203)
     measured.step_seconds[50] = 600.0
-    assert step_time_of(measured, 100).seconds.middle == pytest.approx(1.0, abs=HICCUP / 20 / 100)
+    assert step_time_of(measured, 100).seconds.middle == pytest.approx(1.0, abs=OUTLIER / 20 / 100)
 
 
 def test_steps_with_more_tokens_than_the_run_has_are_corrected_along_their_slope() -> None:

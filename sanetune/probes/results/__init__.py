@@ -1,6 +1,6 @@
-"""What each experiment on the real model found: plain values that go to JSON and back, importable without torch.
+"""Results of the probes, as plain values that can be written to JSON and imported without torch.
 
-They lie apart from the probes that make them, because reports and checks read them in processes that never load torch.
+They are in a package of their own because reports and checks read them in processes that never load torch.
 """
 
 from sanetune.probes.results.comparison import Comparison

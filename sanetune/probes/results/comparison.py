@@ -1,4 +1,4 @@
-"""Base and tuned model side by side: what ``sanetune compare`` shows, and what a run keeps."""
+"""Answers and losses of the base and the tuned model, as `sanetune compare` shows and a run stores them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Comparison:
         tuned: Folder of the tuned model.
         base_loss: Validation loss of the base in nats per token in the loss; None: there are no validation rows.
         tuned_loss: The same of the tuned model.
-        decoding: How tokens were chosen, and which end an answer.
+        decoding: Settings of decoding: temperature, limit on new tokens, and stop tokens.
     """
 
     samples: list[Sample]
@@ -32,7 +32,7 @@ class Comparison:
     decoding: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is kept in ``comparison.json``, and in ``samples.json`` of a finished run."""
+        """Return the content of ``comparison.json``, and of ``samples.json`` of a finished run."""
         return {
             "base": self.base,
             "tuned": self.tuned,
@@ -55,8 +55,8 @@ class Comparison:
         """Read what :meth:`to_json` returned, in this or an earlier version.
 
         Raises:
-            KeyError: Where it is something else.
-            TypeError: As well.
+            KeyError: A key is missing.
+            TypeError: A value has the wrong type.
         """
         losses = plain.get("validation_loss") or {}
         return cls(
@@ -73,5 +73,5 @@ class Comparison:
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:
-    """Return an answer as it is kept: without its special tokens."""
+    """Return an answer as it is stored, without its text with special tokens."""
     return {"text": answer.text, "ended": answer.ended, "tokens": answer.tokens, "note": answer.note}

@@ -1,6 +1,6 @@
-"""What probes found that compare two ways to the same number: packed and alone, in parts and at once, saved and loaded.
+"""Results of probes that compute the same number in two ways: packed or alone, in parts or at once, saved or not.
 
-Losses are in nats. Differences of two ways that should agree are of rounding alone.
+Losses are in nats. If the model is sound, the two ways differ by rounding alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class StartLoss:
 
     Attributes:
         loss: Mean over the tokens in the loss of the first batches.
-        tokens: How many these are.
+        tokens: Number of these tokens.
         vocab_size: Tokens that the model can write; guessing among them costs ln(vocab_size).
     """
 
@@ -25,17 +25,17 @@ class StartLoss:
 
 @dataclass(frozen=True, slots=True)
 class PackingIsolation:
-    """The losses of packed documents, in their pack and alone. Only documents behind another one are compared.
+    """Losses of packed documents in their pack and alone, except for the first document of each pack.
 
     Attributes:
-        packed: Whether the batches hold packs at all.
+        packed: Whether the batches have packs.
         documents: Documents that were compared.
         tokens: Their tokens in the loss.
-        mean_difference: Between a token's two losses, on average.
-        largest_difference: The largest.
+        mean_difference: Mean absolute difference between the two losses of a token.
+        largest_difference: Largest absolute difference.
         attention: The model's attention implementation.
         model_type: As the model's configuration names it.
-        sixteen_bits: Whether weights or products have 16 bits.
+        sixteen_bits: Whether weights or matrix products have 16 bits.
     """
 
     packed: bool
@@ -50,14 +50,14 @@ class PackingIsolation:
 
 @dataclass(frozen=True, slots=True)
 class BatchIndependence:
-    """The losses of one row, in its batch and alone.
+    """Losses of one row in its batch and alone.
 
     Attributes:
         tokens: Tokens in the loss of the row.
-        padded_tokens: Padding behind it in the batch.
-        mean_difference: Between a token's two losses, on average.
-        largest_difference: The largest.
-        sixteen_bits: Whether weights or products have 16 bits.
+        padded_tokens: Its padding in the batch.
+        mean_difference: Mean absolute difference between the two losses of a token.
+        largest_difference: Largest absolute difference.
+        sixteen_bits: Whether weights or matrix products have 16 bits.
     """
 
     tokens: int
@@ -69,13 +69,13 @@ class BatchIndependence:
 
 @dataclass(frozen=True, slots=True)
 class Accumulation:
-    """The gradient of two micro-batches, as the loop takes it and as the loss is defined.
+    """The gradient of two micro-batches, from the training loop and from the definition of the loss.
 
     Attributes:
         tokens: Tokens in the loss of the smaller and of the larger micro-batch.
-        difference: Norm of the difference of the two gradients, over the norm of the defined one.
-        norm: Of the defined gradient; None: no weight gets one.
-        sixteen_bits: Whether weights or products have 16 bits.
+        difference: Norm of the difference of the two gradients, divided by ``norm``.
+        norm: Norm of the gradient from the definition; None: no weight gets a gradient.
+        sixteen_bits: Whether weights or matrix products have 16 bits.
     """
 
     tokens: tuple[int, int]
@@ -86,12 +86,12 @@ class Accumulation:
 
 @dataclass(frozen=True, slots=True)
 class SaveReload:
-    """The model as it trains, and the same saved and loaded with plain transformers.
+    """The trained model, compared with the same model saved and loaded by transformers.
 
     Attributes:
-        largest_difference: Between the log-probabilities of the next token, in nats.
+        largest_difference: Largest absolute difference between log-probabilities of the next token, in nats.
         same_template: Whether the saved chat template is the one of training.
-        missing_stop_tokens: Ids of tokens that end an answer and that the saved model does not stop at.
+        missing_stop_tokens: Ids of tokens that end an answer but are no stop tokens of the saved model.
         sixteen_bits: Whether the weights have 16 bits.
         merged: Whether an adapter was merged into them.
     """
@@ -108,9 +108,9 @@ class AddedTokens:
     """Tokens of the data that the model's own tokenizer does not have.
 
     Attributes:
-        added: How many the tokenizer has.
-        seen: Those of them in the first batches, as the vocabulary writes them.
-        frozen: "embedding" and "output head", where not all of their rows get a gradient.
+        added: Number of added tokens in the tokenizer.
+        seen: Added tokens in the first batches, as in the vocabulary.
+        frozen: "embedding", "output head" or both, if some of their rows get no gradient.
     """
 
     added: int

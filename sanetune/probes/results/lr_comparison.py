@@ -1,4 +1,4 @@
-"""What short runs at several learning rates found.
+"""Results of the learning-rate comparison.
 
 Losses are means over the tokens in the loss, in nats.
 """
@@ -14,12 +14,12 @@ from sanetune.curves.series import Evaluation
 
 @dataclass(frozen=True, slots=True)
 class LearningRateRun:
-    """Some steps from the base at one learning rate.
+    """A short run at one learning rate.
 
     Attributes:
         lr: Learning rate after a short warm-up.
-        losses: Of each step's batches, before the step.
-        evaluation: Of the validation rows, after the last step.
+        losses: Training loss before each step.
+        evaluation: Evaluation of the validation rows after the last step.
     """
 
     lr: float
@@ -29,7 +29,7 @@ class LearningRateRun:
 
 @dataclass(frozen=True, slots=True)
 class LearningRateComparison:
-    """Short runs from the same start on the same batches, which differ in their learning rate alone.
+    """Short runs from the same weights on the same batches that differ in their learning rate alone.
 
     Attributes:
         planned_lr: Peak learning rate of the run that is checked.
@@ -44,7 +44,7 @@ class LearningRateComparison:
     runs: list[LearningRateRun] = field(default_factory=list)
 
     def at(self, lr: float) -> LearningRateRun:
-        """The run whose learning rate is nearest to ``lr``, in proportion."""
+        """Return the run whose learning rate is nearest to ``lr``, by their ratio."""
         return min(self.runs, key=lambda one: abs(math.log(one.lr / lr)))
 
     @property
@@ -54,5 +54,5 @@ class LearningRateComparison:
         return min(finite, key=lambda one: one.evaluation.loss, default=None)
 
     def gain_over_planned(self, other: LearningRateRun) -> PairedDifference | None:
-        """By how many nats per token ``other`` ends below the run at the planned learning rate."""
+        """Return by how many nats per token ``other`` ends below the run at the planned learning rate."""
         return paired_difference(self.at(self.planned_lr).evaluation, other.evaluation)

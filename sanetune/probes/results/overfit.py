@@ -1,4 +1,4 @@
-"""What came of memorising a few examples.
+"""Results of the overfit test.
 
 Losses are means over the tokens in the loss, in nats.
 """
@@ -15,7 +15,7 @@ class OverfitAttempt:
 
     Attributes:
         lr: Peak learning rate.
-        losses: Before each step, and after the last.
+        losses: Loss before each step and after the last.
     """
 
     lr: float
@@ -28,22 +28,22 @@ class OverfitAttempt:
 
     @property
     def final_loss(self) -> float:
-        """After the last step; NaN without one."""
+        """Loss after the last step; NaN without one."""
         return self.losses[-1] if self.losses else math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class RecitedReply:
-    """What greedy decoding gives for one memorised example, as text with special tokens.
+    """The greedy answer to the prompt of a memorised example, as text with special tokens.
 
     Attributes:
-        prompt: What was asked.
-        expected: The answer that was trained on.
-        written: The answer that came.
-        exact: Whether the two agree token for token, the end token included.
-        matching_tokens: Tokens that agree, counted from the start.
+        prompt: The prompt.
+        expected: The answer in the example.
+        written: The answer of the model.
+        exact: Whether all tokens of the two are equal, including the stop token.
+        matching_tokens: Equal tokens, counted from the start.
         expected_tokens: Tokens of the expected answer.
-        ended: Whether the answer stopped at a stop token.
+        ended: Whether the model's answer ends with a stop token.
     """
 
     prompt: str
@@ -57,13 +57,13 @@ class RecitedReply:
 
 @dataclass(frozen=True, slots=True)
 class StuckToken:
-    """A token whose loss stays high although that of the others falls.
+    """A token whose loss stays high while that of the others falls.
 
     Attributes:
-        token: As the tokenizer writes it.
+        token: The token, as in the vocabulary.
         count: How often it is in the loss.
         loss: Its mean loss after the last attempt.
-        is_stop: Whether it ends an answer.
+        is_stop: Whether it is a stop token.
     """
 
     token: str
@@ -77,16 +77,16 @@ class Overfit:
     """Whether the model can memorise a few examples.
 
     Attributes:
-        examples: Examples that were trained on.
-        loss_tokens: Their tokens in the loss.
+        examples: Number of examples that were trained on.
+        loss_tokens: Tokens of the examples that are in the loss.
         steps: Steps of one attempt, at most.
         target_loss: Loss at which the examples count as memorised.
-        critical_lr: The critical learning rate, from which those of the attempts are taken; None: not found.
-        attempts: At the test's own learning rates, the best last.
-        at_planned_lr: The same at the planned learning rate; None: one of the attempts stands for it.
-        replies: Answers after the last attempt, where that has memorised the examples.
-        stuck: Tokens that the last attempt has not memorised, most of the loss first.
-        other_loss: Loss of the last attempt on all tokens but those.
+        critical_lr: The critical learning rate, which those of the attempts follow from; None: not found.
+        attempts: Attempts at learning rates near the critical one, the best last.
+        at_planned_lr: The attempt at the planned learning rate; None: it is near that of the last attempt.
+        replies: Answers after the last attempt, if that has memorised the examples.
+        stuck: Tokens that the last attempt has not memorised, by falling share of the loss.
+        other_loss: Loss of the last attempt on all other tokens.
     """
 
     examples: int
@@ -102,17 +102,17 @@ class Overfit:
 
     @property
     def best(self) -> OverfitAttempt:
-        """The attempt with the lowest final loss; one that ends at no finite number is never it."""
+        """The attempt with the lowest final loss; an infinite or NaN loss counts as the highest."""
         return min(self.attempts, key=lambda one: finite_or_worst(one.final_loss), default=OverfitAttempt(math.nan, []))
 
     @property
     def exact_replies(self) -> int:
-        """Answers that came back token for token."""
+        """Number of answers that were reproduced exactly."""
         return sum(one.exact for one in self.replies)
 
 
 def finite_or_worst(loss: float) -> float:
-    """``loss`` for a comparison in which lower is better and NaN is worst.
+    """Return ``loss`` for comparisons, with NaN replaced by infinity.
 
     >>> min([float("nan"), 2.0], key=finite_or_worst)
     2.0

@@ -1,4 +1,4 @@
-"""What probes of one optimizer step found.
+"""Results of probes of single optimizer steps.
 
 Losses are means over the tokens in the loss, in nats.
 """
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ParameterUpdate:
-    """What one optimizer step did to one trained tensor.
+    """The update of one trained tensor in one optimizer step.
 
     Attributes:
         size: Numbers in the tensor.
         squared_grad_norm: Sum of its gradient's squares; None: it has no gradient.
         nonzero_grads: Numbers whose gradient is not zero.
-        changed: Those of them that the step has changed.
+        changed: Those of them that the step changed.
     """
 
     size: int
@@ -30,10 +30,10 @@ class FirstStep:
     """One step of the run's optimizer on the first batches, at the planned peak learning rate.
 
     Attributes:
-        loss: Before the step.
+        loss: Loss before the step.
         lr: Learning rate of the step.
-        dtype: Format of the trained weights, for instance ``bfloat16``.
-        updates: By name of the trained tensor.
+        dtype: Dtype of the trained weights, for instance ``bfloat16``.
+        updates: Name of a trained tensor -> its update.
     """
 
     loss: float
@@ -49,11 +49,11 @@ class FirstStep:
 
 @dataclass(frozen=True, slots=True)
 class PeakMemory:
-    """The most memory in use during one step.
+    """The peak memory of one step.
 
     Attributes:
-        peak_bytes: On the device, or of the process where a CPU trains; what was reached where the step did not fit.
-        total_bytes: What the device has, or the machine where a CPU trains.
+        peak_bytes: Peak on the device, or of the process on a CPU; the last value if the step ran out of memory.
+        total_bytes: Memory of the device, or of the machine on a CPU.
         fits: False where the step ran out of memory.
     """
 
@@ -67,10 +67,10 @@ class LargestStep:
     """One training step on the run's longest rows.
 
     Attributes:
-        memory: What it took.
+        memory: Its peak memory.
         rows: Rows of the batch.
         row_tokens: Tokens of each row, padding included.
-        device: Where it ran, as torch names it.
+        device: Its device, as torch names it.
         activation_checkpointing: Whether activations are computed again in the backward pass.
     """
 
@@ -86,9 +86,9 @@ class CriticalLearningRate:
     """The learning rate beyond which one step raises the loss.
 
     Attributes:
-        lr: The largest that still lowers the loss; None: all that were tried do, or none does.
-        best_lr: The one that lowers the loss most; None: none lowers it.
-        start_loss: Loss without a step.
+        lr: The largest learning rate that still lowers the loss; None: all that were tried do, or none does.
+        best_lr: The learning rate that lowers the loss most; None: none lowers it.
+        start_loss: Loss before the step.
         tried: Pairs of a learning rate and the loss after the step.
     """
 

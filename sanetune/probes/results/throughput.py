@@ -1,4 +1,4 @@
-"""What settings would make the steps faster."""
+"""Results of the throughput probe: settings that would make steps faster."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SpeedSwitch:
-    """One setting, with and without which the same forward and backward pass was timed in turns.
+    """The times of a forward and backward pass with one setting as planned and changed.
 
     Attributes:
-        name: What costs the time, in words.
+        name: What costs the time.
         planned: Seconds of each pass as the run is planned.
         switched: Seconds of each pass with the setting changed.
-        fix: The key and value that change it; empty where that is not one value.
-        remedy: What to do where it is not.
+        fix: Key and value that change the setting; empty if no single value does.
+        remedy: What to do if ``fix`` is empty.
     """
 
     name: str
@@ -27,22 +27,22 @@ class SpeedSwitch:
 
     @property
     def saved_share(self) -> float:
-        """Share of the pass's time that it saves; below 0 where the pass would take longer."""
+        """Fraction of the pass's time that the change saves; below 0 if the pass takes longer."""
         return 1 - median(self.switched) / median(self.planned)
 
     @property
     def certain(self) -> bool:
-        """Whether every pass with the change was faster than every one without."""
+        """Whether every pass with the change was faster than every pass without it."""
         return max(self.switched) < min(self.planned)
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """What the steps spend time on that they need not.
+    """The settings that were timed.
 
     Attributes:
-        switches: The settings that could be tried, the one that saves most first.
-        dataloader_workers: Processes that make batches; 0: the training process itself.
+        switches: The settings, the one that saves most first.
+        dataloader_workers: Processes that load batches; 0: the training process itself.
     """
 
     switches: list[SpeedSwitch]

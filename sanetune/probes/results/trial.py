@@ -1,4 +1,4 @@
-"""What the trial found: its curve, its timing and the answers at its end."""
+"""Results of the trial: its curve, its timing and the answers at its end."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sanetune.engine.answer import Answer
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What the steps of the trial took on this device. Lists have one number per optimizer step.
+    """The time, tokens and memory of the trial's steps on this device. Lists have one number per optimizer step.
 
     Attributes:
-        step_seconds: Without evaluations.
-        tokens: Without padding.
-        loss_tokens: Those of them in the loss.
-        padded_tokens: With padding.
-        dataloader_seconds: Time in which the step waited for the dataloader.
-        evaluation_seconds: Of the last evaluation of the validation rows.
+        step_seconds: Seconds of each step, without evaluations.
+        tokens: Tokens of each step, without padding.
+        loss_tokens: Tokens of each step that are in the loss.
+        padded_tokens: Tokens of each step, with padding.
+        dataloader_seconds: Seconds in which each step waited for the dataloader.
+        evaluation_seconds: Seconds of the last evaluation of the validation rows.
         evaluation_loss_tokens: Tokens in the loss of that evaluation.
-        peak_bytes: The most memory in use on the device, or of the process where a CPU trains.
+        peak_bytes: Peak memory of the device, or of the process on a CPU.
     """
 
     step_seconds: list[float] = field(default_factory=list)
@@ -41,12 +41,12 @@ class Trial:
     """The first steps of the real run.
 
     Attributes:
-        curve: What was logged and evaluated.
-        timing: What the steps took.
-        planned_steps: Steps that were meant.
+        curve: Losses and evaluations.
+        timing: Time and memory of the steps.
+        planned_steps: Steps of a complete trial.
         steps: Steps that were made.
-        stopped: Why it ended early, in words; "": it did not.
-        validation_split: The split of the validation rows: "train" where the trial had to set rows aside itself.
+        stopped: Why the trial ended early; "": it did not.
+        validation_split: Split of the validation rows; "train": the trial held out training rows.
     """
 
     curve: Curve
@@ -64,10 +64,10 @@ class Sample:
     Attributes:
         messages: The conversation up to the answer.
         reference: The answer in the data; None: a prompt of the user's own.
-        base: Before training.
-        tuned: After it.
-        split: Where the row is from; None: a prompt of the user's own.
-        number: Of the row in its split, from 0.
+        base: Answer before training.
+        tuned: Answer after training.
+        split: Split of the row; None: a prompt of the user's own.
+        number: Number of the row in its split, from 0.
     """
 
     messages: list[Message]
@@ -80,11 +80,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Answers of the base and of the model after its trial, to the same prompts.
+    """Answers of the base and of the model after its trial to the same prompts.
 
     Attributes:
-        samples: The user's own prompts first.
-        max_new_tokens: Tokens that an answer may have.
+        samples: Prompts with both answers, the user's own first.
+        max_new_tokens: Limit on the tokens of an answer.
         steps: Optimizer steps before the tuned answers.
         special_tokens: The tokenizer's special tokens, as text.
         stop_token_ids: Tokens that end an answer.
@@ -99,11 +99,11 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class PromptSwapGain:
-    """How much likelier answers are after their own prompt.
+    """How much lower the loss of answers is after their own prompt.
 
     Attributes:
-        over_other_prompt: Loss after another row's prompt minus loss after the own one, each row counted once.
-        over_no_prompt: Mean loss without a prompt minus mean loss after the own one, in nats per token.
+        over_other_prompt: Loss after another row's prompt minus loss after the own prompt, averaged over rows.
+        over_no_prompt: Mean loss without a prompt minus mean loss after the own prompt, in nats per token.
     """
 
     over_other_prompt: PairedDifference

@@ -23,12 +23,12 @@ LONGEST = 300
 
 
 def show(samples: Samples, console: Console | None = None, most: int = SHOWN) -> None:
-    """Print ``most`` prompts with both answers, at the width of the terminal.
+    """Print some prompts with both answers, at the width of the terminal.
 
     Args:
         samples: The answers.
         console: Where to print; None: standard output.
-        most: Prompts that are shown, at most.
+        most: Number of prompts that are shown, at most.
     """
     from rich.console import Console
 

@@ -176,8 +176,8 @@ def test_rounds_say_what_was_changed_why_and_what_became_of_the_trial() -> None:
         "The learning rate 0.02 is 100 times the critical one.",
         "Validation loss at the trial's end: 812 before, 2.109 after.",
         "train.save_steps: unset → 100",
-        "The trial was not run again: nothing that it depends on was changed.",
-        "Nothing more was changed.",
+        "The trial was not repeated, since nothing that it depends on was changed.",
+        "Nothing else was changed.",
         "refused",
     ):
         assert text in found.text

@@ -185,8 +185,8 @@ def test_lengths_have_bars_a_limit_and_a_table(full: Reader) -> None:
 @pytest.mark.parametrize(
     ("limit", "drawn", "words"),
     [
-        (10, False, "less than every row has"),
-        (5_000, False, "more than every row has"),
+        (10, False, "All rows are longer than max_length, 10 tokens."),
+        (5_000, False, "All rows are shorter than max_length, 5,000 tokens."),
         (120, True, ""),
         (None, False, ""),
     ],
