@@ -91,7 +91,7 @@ def test_another_kind_of_device_than_was_measured_is_said() -> None:
     assert made.forecast(settings).comparable
     found = made.forecast(settings, device="cpu")
     assert not found.comparable
-    assert "measured on cpu, paid for is H100" in found.notes[-1]
+    assert "measured on cpu, but H100 is paid for" in found.notes[-1]
 
 
 def test_what_was_not_measured_is_said() -> None:
@@ -99,7 +99,7 @@ def test_what_was_not_measured_is_said() -> None:
     found = made.forecast(measured=measured, disk_bytes_per_second=None, matmul_flops_per_second=None)
     words = " ".join(found.notes)
     assert "has 8,000 tokens, one of the run 1,000" in words
-    assert "no evaluation of the validation rows was measured" in words
+    assert "no evaluation was measured" in words
     assert "the disk was not measured" in words
     assert found.save_share == 0 and found.matmul_share is None
 
