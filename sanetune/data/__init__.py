@@ -1,0 +1,1 @@
+"""Turn rows of any file into token ids and labels."""

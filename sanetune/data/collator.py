@@ -1,6 +1,7 @@
-"""Examples and packs to the tensors of a batch.
+"""Make the tensors of a batch out of examples or packs.
 
-Both engines use this one collator, so labels are the same in both.
+Every engine uses this one collator, so labels are the same in all of them. Shapes: B rows of a batch, T tokens of the
+longest of them.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Pads B rows to T, the longest of the batch, on the right.
+    """Pads the rows of a batch on the right.
 
-    Examples: ``input_ids_BT``, ``attention_mask_BT`` (1 for real tokens), ``labels_BT``. Padding is masked by its
-    *place*, so a pad token that doubles as end token never hides a real end.
+    Of examples it makes ``input_ids`` (B, T), ``attention_mask`` (B, T; 1 for real tokens) and ``labels`` (B, T; -100
+    where masked). Padding is masked by its position, so a pad token that is also the EOS token never hides a real end.
 
-    Packs (``packed=True``; rows carry ``seq_lengths``): ``position_ids_BT`` that restart with each document, and **no**
-    attention mask: transformers builds a block-diagonal mask only without one (``masking_utils``, since 4.53). The
-    padding is a document of its own. ``flatten`` puts the whole batch into one row (1, sum of T), which
-    FlashAttention's variable-length kernels need.
+    Of packs it makes ``position_ids`` (B, T) that restart with each document, and **no** attention mask: transformers
+    builds a block-diagonal mask only without one (``masking_utils``, since 4.53). The padding is a document by itself.
+
+    Attributes:
+        pad_token_id: The id of the padding.
+        packed: Whether rows are packs; they have ``seq_lengths``.
+        flatten: Whether all packs of a batch become one row (1, sum of T), which FlashAttention's variable-length
+            kernels need.
     """
 
     pad_token_id: int

@@ -1,4 +1,7 @@
-"""Which columns of a row say what: found by their usual names, or as ``data.fields`` names them."""
+"""Find out which columns of a row say what, by their usual names or as ``data.fields`` names them.
+
+A row has one of the :data:`FORMATS`, and each of its columns a canonical name, whatever the file calls it.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,13 @@ PAIRS: dict[str, tuple[str, tuple[str, ...]]] = {
     "question": ("question-answer", ("answer",)),
     "query": ("question-answer", ("answer",)),
 }
-"""Question column -> (form, the reply columns that belong to it, best first)."""
+"""Question column -> (format, the reply columns that belong to it, best first)."""
 
 REPLIES = ("completion", "response", "output", "answer")
 """Any one of these may stand for the reply when the one that belongs to the question is not there."""
 
-FORMS = ("messages", "sharegpt", "alpaca", "prompt-completion", "question-answer", "text", "prompt")
+FORMATS = ("messages", "sharegpt", "alpaca", "prompt-completion", "question-answer", "text", "prompt")
+"""The formats of rows; ``prompt`` is a question without a reply."""
 
 UNDERSTOOD = (
     "Understood are: messages or conversations (a list of role/content or from/value), prompt and completion, "
@@ -33,8 +37,22 @@ UNDERSTOOD = (
 )
 
 
-def find(values: Any, fields: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:
-    """(form, columns under their canonical names) of a row. DataError: it has no form; ConfigError: bad ``fields``."""
+def find(values: object, fields: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:
+    """Return the format of a row and its columns under their canonical names.
+
+    >>> find({"question": "2 + 2?", "answer": "4", "id": 7}, None)
+    ('question-answer', {'prompt': '2 + 2?', 'completion': '4'})
+    >>> find({"q": "2 + 2?", "a": "4"}, {"prompt": "q", "completion": "a"})
+    ('prompt-completion', {'prompt': '2 + 2?', 'completion': '4'})
+
+    Args:
+        values: The row: an object, or it is refused.
+        fields: Canonical name -> column, or path into one; as in ``data.fields``.
+
+    Raises:
+        DataError: The row has no format, or its reply is ambiguous.
+        ConfigError: ``fields`` cannot be meant.
+    """
     if not isinstance(values, dict):
         raise DataError(f"the row is {json_type(values)}, not an object", "", UNDERSTOOD)
     if any(type(value) is float and value != value for value in values.values()):
@@ -44,33 +62,31 @@ def find(values: Any, fields: Mapping[str, str] | None) -> tuple[str, dict[str, 
         for key in ("system", "tools", "chat_template_kwargs"):
             if key not in named and values.get(key) is not None:
                 named[key] = values[key]
-        return _mapped_form(named, fields), named
+        return _mapped_format(named, fields), named
     for key in CHATS:
         if (chat := values.get(key)) is not None:
-            form = "sharegpt" if _is_sharegpt(chat) else "messages"
-            return form, {**_side(values), **named, "messages": chat}
-    for question, (form, _) in PAIRS.items():
+            return _chat_format(chat), {**_beside(values), **named, "messages": chat}
+    for question, (name, _) in PAIRS.items():
         if values.get(question) is not None:
-            return _pair_form(values, question, form, named)
+            return _pair_format(values, question, name, named)
     if isinstance(values.get("text"), str):
         return "text", {"text": values["text"]}
     turns = values.get("turns")
     if isinstance(turns, list) and turns and all(isinstance(turn, str) for turn in turns):
-        return "prompt", {**_side(values), **named, "prompt": [{"role": "user", "content": turn} for turn in turns]}
+        return "prompt", {**_beside(values), **named, "prompt": [{"role": "user", "content": turn} for turn in turns]}
     if values.get("input") is not None and any(values.get(key) is not None for key in REPLIES):
-        form, found = _pair_form(
-            {**values, "prompt": values["input"], "input": None}, "prompt", "prompt-completion", named
-        )
-        return form, found
+        values = {**values, "prompt": values["input"], "input": None}
+        return _pair_format(values, "prompt", "prompt-completion", named)
     raise _unknown(values)
 
 
-def _side(values: dict[str, Any]) -> dict[str, Any]:
+def _beside(values: dict[str, Any]) -> dict[str, Any]:
+    """What a row says besides its messages."""
     keys = ("system", "system_prompt", "tools", "functions", "chat_template_kwargs")
     return {key: values[key] for key in keys if values.get(key) is not None}
 
 
-def _pair_form(values: dict[str, Any], question: str, form: str, named: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _pair_format(values: dict[str, Any], question: str, name: str, named: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """A question with the reply that belongs to it; DataError when two columns could be the reply."""
     own = next((key for key in PAIRS[question][1] if values.get(key) is not None), None)
     if own is None:
@@ -84,17 +100,17 @@ def _pair_form(values: dict[str, Any], question: str, form: str, named: dict[str
         own = others[0] if others else None
         if own is None and "chosen" in values:
             raise _unknown(values)
-    found = {**_side(values), **named, "prompt": values[question]}
+    found = {**_beside(values), **named, "prompt": values[question]}
     found["completion"] = values[own] if own else None
-    if form == "alpaca" and "input" not in found:
+    if name == "alpaca" and "input" not in found:
         found["input"] = values.get("input") if values.get("input") is not None else values.get("context")
     if values.get("history"):
         found["history"] = values["history"]
-    return (form if own or not _missing_reply(values, question) else "prompt"), found
+    return (name if own or not _missing_reply(values, question) else "prompt"), found
 
 
 def _missing_reply(values: dict[str, Any], question: str) -> bool:
-    """Whether the row has no column for a reply at all (an empty one still shows the form)."""
+    """Whether the row has no column for a reply at all (an empty one still shows the format)."""
     return not any(key in values for key in (*PAIRS[question][1], *REPLIES))
 
 
@@ -114,18 +130,22 @@ def _mapped(values: dict[str, Any], fields: Mapping[str, str]) -> dict[str, Any]
             raise DataError(
                 f"no column `{quote(path, 60)}`, which data.fields names as {name}",
                 f"Columns found: {_columns(values)}.",
-                f"{did_you_mean(path, _paths(values))}Change data.fields, or mend the row.",
+                f"{did_you_mean(path, _paths(values))}Change data.fields, or correct the row.",
             )
         if value is not None:
             found[name] = value
     return found
 
 
-def at_path(values: dict[str, Any], path: str) -> tuple[Any, bool]:
-    """(value, whether it is there) of a column, or of a dotted path into it."""
+def at_path(values: dict[str, Any], path: str) -> tuple[object, bool]:
+    """Return the value of a column, or of a dotted path into one, and whether it is there.
+
+    >>> at_path({"info": {"chat": [1]}}, "info.chat"), at_path({"info": 7}, "info.chat")
+    (([1], True), (None, False))
+    """
     if path in values:
         return values[path], True
-    node: Any = values
+    node: object = values
     for part in path.split("."):
         if not isinstance(node, dict) or part not in node:
             return None, False
@@ -133,29 +153,30 @@ def at_path(values: dict[str, Any], path: str) -> tuple[Any, bool]:
     return node, True
 
 
-def _mapped_form(named: dict[str, Any], fields: Mapping[str, str]) -> str:
+def _mapped_format(named: dict[str, Any], fields: Mapping[str, str]) -> str:
     main = [name for name in ("messages", "prompt", "text") if name in named]
-    wanted = [fields[name] for name in ("messages", "prompt", "text") if name in fields]
-    if len(main) > 1 or not wanted:
-        what = f"data.fields gives {listing(main)} at once" if main else "data.fields gives a completion, and no prompt"
-        raise ConfigError(what, "", "Name either messages, or prompt and completion, or text.")
+    given = [fields[name] for name in ("messages", "prompt", "text") if name in fields]
+    if len(main) > 1 or not given:
+        message = f"data.fields gives {listing(main)} at once"
+        raise ConfigError(
+            message if main else "data.fields gives a completion, and no prompt",
+            "",
+            "Name either messages, or prompt and completion, or text.",
+        )
     if not main:
-        raise DataError(f"the column {listing(f'`{name}`' for name in wanted)} is empty", "", "Mend or delete the row.")
+        names = listing(f"`{name}`" for name in given)
+        raise DataError(f"the column {names} is empty", "", "Correct or delete the row.")
     if main[0] == "messages":
-        return "sharegpt" if _is_sharegpt(named["messages"]) else "messages"
+        return _chat_format(named["messages"])
     return "text" if main[0] == "text" else ("prompt-completion" if "completion" in fields else "prompt")
 
 
-def _is_sharegpt(chat: Any) -> bool:
+def _chat_format(chat: object) -> str:
+    """``sharegpt`` for messages of ``from`` and ``value``, else ``messages``."""
     if isinstance(chat, str):
-        return '"from"' in chat[:200]
-    return (
-        isinstance(chat, list)
-        and bool(chat)
-        and isinstance(chat[0], dict)
-        and "from" in chat[0]
-        and "role" not in chat[0]
-    )
+        return "sharegpt" if '"from"' in chat[:200] else "messages"
+    first = chat[0] if isinstance(chat, list) and chat else None
+    return "sharegpt" if isinstance(first, dict) and "from" in first and "role" not in first else "messages"
 
 
 def _columns(values: dict[str, Any]) -> str:
@@ -163,19 +184,19 @@ def _columns(values: dict[str, Any]) -> str:
 
 
 def _paths(values: dict[str, Any]) -> list[str]:
-    """Names of columns, and of what lies one level inside them."""
+    """Names of columns, and of what is one level inside them."""
     inside = [f"{key}.{name}" for key, value in values.items() if isinstance(value, dict) for name in value]
     return [*(str(key) for key in values), *inside]
 
 
 def _unknown(values: dict[str, Any]) -> DataError:
-    """The error for a row whose columns make none of the forms, with a ``data.fields`` line where one would work."""
+    """The error for a row in none of the formats, with a line for ``data.fields`` where one would work."""
     chats = [path for path in _paths(values) if looks_like_messages(at_path(values, path)[0])]
     known = [*CHATS, *PAIRS, *REPLIES, "text"]
     guesses = {guess for key in islice(values, 50) if isinstance(key, str) and (guess := did_you_mean(key, known))}
     if "chosen" in chats or (isinstance(values.get("chosen"), str) and "prompt" in values):
         mapping = "messages: chosen" if "chosen" in chats else "prompt: prompt, completion: chosen"
-        hint = f"These are pairs of preferences; to learn the chosen reply, write data.fields: {{{mapping}}}. "
+        hint = f"These are pairs of preferences; to train on the chosen reply, write data.fields: {{{mapping}}}. "
     elif chats:
         hint = f"`{quote(chats[0])}` holds messages: write data.fields: {{messages: {quote(chats[0])}}} to use it. "
     elif guesses:
@@ -183,7 +204,7 @@ def _unknown(values: dict[str, Any]) -> DataError:
     else:
         hint = "Columns of other names are named in the configuration: data.fields: {prompt: …, completion: …}. "
     return DataError(
-        "no form is recognised in the row's columns" if values else "the row has no columns",
+        "no format is recognised in the row's columns" if values else "the row has no columns",
         f"Columns found: {_columns(values)}.",
         f"{hint}{UNDERSTOOD}",
     )

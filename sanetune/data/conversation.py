@@ -1,4 +1,4 @@
-"""The one form that every row becomes before anything is rendered."""
+"""Say what a conversation is: what every row becomes before anything is rendered."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ Message = dict[str, Any]
 
 ``role`` (one of :data:`ROLES`), ``content`` (str; "" when there is none), and only where present
 ``reasoning_content`` (str), ``tool_calls`` (list of ``{"id"?, "type": "function", "function": {"name": str,
-"arguments": dict | str}}``; a dict wherever the arguments parse as a JSON object), ``name``, ``tool_call_id``.  Typed
+"arguments": dict | str}}``; a dict wherever the arguments parse as a JSON object), ``name``, ``tool_call_id``. Typed
 parts are joined to text when all parts are text.
+
+    {"role": "user", "content": "What is the weather in Oslo?"}
+    {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function":
+        {"name": "weather", "arguments": {"city": "Oslo"}}}]}
 """
 
 
 @dataclass(slots=True)
 class Conversation:
-    """A row as messages, or as plain ``text`` (then ``messages`` is empty and no template is applied).
+    """A row as messages, or as plain text.
 
-    ``place`` says which file, line and row it came from; ``template_kwargs`` are extra variables for the chat
-    template (``enable_thinking`` and the like), ``tools`` the tool schemas that the template lists.
+    Attributes:
+        messages: Empty for plain text.
+        place: The file, line and row it came from.
+        tools: Tool schemas that the template lists.
+        template_kwargs: More variables for the chat template (``enable_thinking`` and the like).
+        text: Plain text, to which no template is applied.
     """
 
     messages: list[Message]

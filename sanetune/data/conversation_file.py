@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sanetune.data import conversation_table, stored_errors
 from sanetune.data.cache import cache_folder, key_of, replacing
-from sanetune.data.formats import Conversations, read_conversations
+from sanetune.data.conversation_reader import ConversationReader, read_conversations
 from sanetune.data.sources.read import fingerprint
 from sanetune.data.sources.source import Source
 from sanetune.errors import DataError
@@ -90,7 +90,7 @@ class _Request:
         parts = [fingerprint(self.sources), [one.path for one in self.sources], self.fields, self.max_examples]
         return key_of([*parts, self.seed], code=True)
 
-    def rows(self, *, leave_out_bad: bool) -> Conversations:
+    def rows(self, *, leave_out_bad: bool) -> ConversationReader:
         return read_conversations(
             self.sources,
             fields=self.fields or None,
@@ -113,7 +113,7 @@ def _read(request: _Request, leave_out_bad: bool, publish: Publish) -> Conversat
     return made
 
 
-def _write(rows: Conversations, key: str, folder: Path, publish: Publish) -> None:
+def _write(rows: ConversationReader, key: str, folder: Path, publish: Publish) -> None:
     unusable = None
     count = conversation_table.write(rows.readable(), folder / "conversations.arrow", publish)
     try:
@@ -127,7 +127,7 @@ def _write(rows: Conversations, key: str, folder: Path, publish: Publish) -> Non
         "conversations": count,
         "paths": [source.path for source in rows.sources],
         "read": rows.rows,
-        "formats": dict(rows.forms),
+        "formats": dict(rows.formats),
         "bad": rows.failures,
         "errors": [stored_errors.to_json(error) for error in rows.bad],
         "unusable": unusable and stored_errors.to_json(unusable),

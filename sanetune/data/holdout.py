@@ -1,4 +1,4 @@
-"""Which rows are held out for validation: by prompt, so that nothing seen in training is asked again."""
+"""Choose the rows that are held out for validation, by prompt, so that no prompt is in both splits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WHOLE = 2**64
 
 
 def prompt_key(conversation: Conversation) -> bytes:
-    """16 bytes that two conversations share when they open alike.
+    """Return 16 bytes that are equal for two conversations that begin alike.
 
     Compared are the system message and the first user turn, without case, white space and Unicode variants; where there
     is no user turn, all messages; of plain text, the text.
@@ -29,12 +29,20 @@ def prompt_key(conversation: Conversation) -> bytes:
 
 
 def split(keys: Sequence[bytes], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Indices of the rows to train on and of those held out, both ascending.
+    """Return the indices of the rows to train on and of those held out, both ascending.
 
-    Rows of one key stay together. A key is held out by its hash with ``seed`` alone, so that it stays on its side when
-    rows are appended; about ``share`` (0 to 1) of the rows are (binomial spread). A key with more than half of the rows
-    wanted never is, since it would be most of the validation. With at least two keys and a share between 0 and 1,
-    neither side is empty; a single key is trained on.
+    Rows of one key stay together. A key is held out by its hash with ``seed`` alone, so that it stays in its split when
+    rows are appended; about ``share`` of the rows are (binomial spread). A key with more than half of the rows to be
+    held out never is, since it would be most of the validation split. With at least two keys and a share between 0 and
+    1, neither split is empty; a single key is trained on.
+
+    >>> split([b"a", b"b", b"a", b"c", b"d"], 0.2, seed=0)
+    ([0, 1, 2, 3], [4])
+
+    Args:
+        keys: The prompt key of each row.
+        share: The share of the rows to hold out, 0 to 1.
+        seed: Which keys are held out.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must lie between 0 and 1, not {share}")
@@ -44,9 +52,11 @@ def split(keys: Sequence[bytes], share: float, seed: int) -> tuple[list[int], li
     sizes = Counter(keys)
     bound = max(1.0, share * len(keys) / 2)
     draws = {key: xxhash.xxh3_64_intdigest(key, seed % _WHOLE) for key in sizes}
-    held = {key for key, size in sizes.items() if draws[key] < share * _WHOLE and size <= bound}
-    if len(held) == len(sizes):
-        held.discard(max(sizes, key=lambda key: draws[key], default=b""))
-    elif not held and len(sizes) > 1:
-        held = {min(sizes, key=lambda key: (sizes[key], draws[key]))}
-    return [i for i, key in enumerate(keys) if key not in held], [i for i, key in enumerate(keys) if key in held]
+    held_out = {key for key, size in sizes.items() if draws[key] < share * _WHOLE and size <= bound}
+    if len(held_out) == len(sizes):
+        held_out.discard(max(sizes, key=lambda key: draws[key], default=b""))
+    elif not held_out and len(sizes) > 1:
+        held_out = {min(sizes, key=lambda key: (sizes[key], draws[key]))}
+    return [i for i, key in enumerate(keys) if key not in held_out], [
+        i for i, key in enumerate(keys) if key in held_out
+    ]

@@ -1,4 +1,7 @@
-"""One chat message from any usual dialect (OpenAI, ShareGPT, legacy function calls) to the one shape we keep."""
+"""Turn a chat message of any usual dialect into :data:`sanetune.data.conversation.Message`.
+
+Dialects are OpenAI's, ShareGPT's, and legacy function calls.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,13 @@ ALIASES = {
 """Every name a role goes by. ``call`` is ShareGPT's turn of its own for what the assistant calls."""
 
 REASONING = ("reasoning_content", "reasoning", "thinking")
-_WHO, _WHAT = ("role", "from"), ("content", "value")
+"""Keys under which reasoning is found, best first."""
+
+_ROLE_KEYS, _CONTENT_KEYS = ("role", "from"), ("content", "value")
 
 
-def looks_like_messages(value: Any) -> bool:
-    """Whether ``value`` is a list that begins with an object that has ``role`` or ``from``."""
+def looks_like_messages(value: object) -> bool:
+    """Return whether ``value`` is a list that begins with an object that has ``role`` or ``from``."""
     return (
         isinstance(value, list)
         and bool(value)
@@ -37,15 +42,22 @@ def looks_like_messages(value: Any) -> bool:
     )
 
 
-def to_messages(value: Any, column: str) -> list[Message]:
-    """Messages of one row, normalised. DataError, with the message's index as place, for one that cannot be read."""
+def to_messages(value: object, column: str) -> list[Message]:
+    """Return the messages of one row, normalised.
+
+    >>> to_messages([{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}], "conversations")
+    [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello'}]
+
+    Raises:
+        DataError: A message cannot be read; the error has its index.
+    """
     value = parsed(value, column)
     if isinstance(value, dict) and looks_like_messages(value.get("messages")):
         value = value["messages"]
     if not isinstance(value, list):
-        raise DataError(f"`{quote(column, 40)}` is {json_type(value)}, not a list of messages", "", WANTED)
+        raise DataError(f"`{quote(column, 40)}` is {json_type(value)}, not a list of messages", "", MESSAGE)
     if not value:
-        raise DataError(f"`{quote(column, 40)}` is empty", "It teaches nothing.", "Delete the row.")
+        raise DataError(f"`{quote(column, 40)}` is empty", "There is nothing to train on in it.", "Delete the row.")
     messages: list[Message] = []
     for index, item in enumerate(value):
         try:
@@ -56,12 +68,12 @@ def to_messages(value: Any, column: str) -> list[Message]:
     return messages
 
 
-WANTED = 'A message is an object such as {"role": "user", "content": "..."} or {"from": "human", "value": "..."}.'
+MESSAGE = 'A message is an object such as {"role": "user", "content": "..."} or {"from": "human", "value": "..."}.'
 
 
-def _message(item: Any) -> Message:
+def _message(item: object) -> Message:
     if not isinstance(item, dict):
-        raise DataError(f"{json_type(item)} where a message is wanted: {quote(item)}", "", WANTED)
+        raise DataError(f"{json_type(item)} where a message is wanted: {quote(item)}", "", MESSAGE)
     if len(item) == 2:  # nearly every message there is, so this way is short
         name, text = (
             (item.get("role"), item.get("content")) if "role" in item else (item.get("from"), item.get("value"))
@@ -69,11 +81,11 @@ def _message(item: Any) -> Message:
         known = ALIASES.get(name) if type(name) is str else None
         if type(text) is str and known is not None and known != "call":
             return {"role": known, "content": checked(text, "content")}
-    who = next((key for key in _WHO if key in item), None)
+    who = next((key for key in _ROLE_KEYS if key in item), None)
     if who is None:
-        raise DataError(f"a message without a role; it has {listing(item) or 'nothing'}", "", WANTED)
+        raise DataError(f"a message without a role; it has {listing(item) or 'nothing'}", "", MESSAGE)
     role = _role(item[who])
-    content = next((item[key] for key in _WHAT if item.get(key) is not None), None)
+    content = next((item[key] for key in _CONTENT_KEYS if item.get(key) is not None), None)
     if role == "call":
         return {"role": "assistant", "content": "", "tool_calls": tool_calls(content)}
     message: Message = {"role": role, "content": ""}
@@ -82,17 +94,17 @@ def _message(item: Any) -> Message:
     if role == "assistant":
         _add_assistant_parts(message, item, thought)
     elif item.get("tool_calls") or item.get("function_call"):
-        raise DataError(f"tool calls in a message of role {role}", "Only the assistant calls tools.", "Mend the role.")
-    if content is None and len(message) == 2 and not any(key in item for key in _WHAT):
-        raise DataError(f"a message without content; it has {listing(item)}", "", WANTED)
+        raise DataError(f"tool calls in a message of role {role}", "Only the assistant calls tools.", "Correct it.")
+    if content is None and len(message) == 2 and not any(key in item for key in _CONTENT_KEYS):
+        raise DataError(f"a message without content; it has {listing(item)}", "", MESSAGE)
     for key in ("name", "tool_call_id"):
         if isinstance(item.get(key), str):
             message[key] = checked(item[key], key)
-    _refuse_meaning(item)
+    _refuse_unsupported(item)
     return message
 
 
-def _role(name: Any) -> str:
+def _role(name: object) -> str:
     role = ALIASES.get(name) if isinstance(name, str) else None
     if role is None and isinstance(name, str):
         role = ALIASES.get(name.strip().lower())
@@ -101,12 +113,12 @@ def _role(name: Any) -> str:
     guess = did_you_mean(name, ALIASES) if isinstance(name, str) else ""
     raise DataError(
         f"unknown role {quote(name, 40)!r}",
-        "Which turns are learnt depends on their roles.",
+        "Which turns are in the loss depends on their roles.",
         f"{guess}Known are {', '.join(ROLES)}, and human, gpt, model, function, function_call, observation.",
     )
 
 
-def _text(content: Any) -> tuple[str, str]:
+def _text(content: object) -> tuple[str, str]:
     """(text, reasoning) of a message's content: a string, nothing, or typed parts that are all text."""
     if content is None:
         return "", ""
@@ -154,27 +166,35 @@ def _add_assistant_parts(message: Message, item: dict[str, Any], thought: str) -
         message["tool_calls"] = tool_calls(calls)
 
 
-def _refuse_meaning(item: dict[str, Any]) -> None:
-    """What a message says that we cannot do must not be passed over: the row would be learnt otherwise than it says."""
+def _refuse_unsupported(item: dict[str, Any]) -> None:
+    """DataError for what a message asks for and sanetune cannot do: the row would be trained on otherwise than it
+    says."""
     weight = item.get("weight")
     if weight is not None and weight != 1:
         raise DataError(
             f"the message has weight {quote(weight, 20)}",
-            "Weights of single messages are not supported; learning it in full would not be what the row says.",
-            "Take `weight` out, or learn only the last answer of each row: data.loss_on: last",
+            "Weights of single messages are not supported; training on it in full would not be what the row says.",
+            "Take `weight` out, or train on the last answer of each row alone: data.loss_on: last",
         )
     if media := next((key for key in ("audio", "images", "image", "videos") if item.get(key)), None):
         raise DataError(f"the message holds `{media}`", "Only text is supported.", "Take such rows out.")
 
 
-def tool_calls(value: Any) -> list[dict[str, Any]]:
-    """Calls in OpenAI's shape, arguments as an object wherever they parse as one. DataError for what is no call."""
+def tool_calls(value: object) -> list[dict[str, Any]]:
+    """Return tool calls as OpenAI writes them, with arguments as an object wherever they parse as one.
+
+    >>> tool_calls('{"name": "add", "parameters": {"a": 1}}')
+    [{'type': 'function', 'function': {'name': 'add', 'arguments': {'a': 1}}}]
+
+    Raises:
+        DataError: ``value`` is no call and no list of calls.
+    """
     value = parsed(value, "tool_calls")
     calls = value if isinstance(value, list) else [value]
     return [_call(call) for call in calls]
 
 
-def _call(value: Any) -> dict[str, Any]:
+def _call(value: object) -> dict[str, Any]:
     function = value.get("function", value) if isinstance(value, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
     if not isinstance(function, dict) or not isinstance(name, str) or not name:
@@ -197,12 +217,17 @@ def _call(value: Any) -> dict[str, Any]:
         raise DataError(f"the arguments of {quote(name, 40)} are {json_type(arguments)}", "", "Write an object.")
     shallow(arguments, "arguments")
     call = {"type": "function", "function": {"name": checked(name, "name"), "arguments": arguments}}
-    number = value.get("id")
+    number = value.get("id") if isinstance(value, dict) else None
     return {"id": checked(number, "id"), **call} if isinstance(number, str) else call
 
 
-def to_tools(value: Any) -> list[dict[str, Any]] | None:
-    """Tool schemas from a list or its JSON text; a bare function is wrapped as OpenAI does. None if there are none."""
+def to_tools(value: object) -> list[dict[str, Any]] | None:
+    """Return tool schemas from a list or its JSON text, or None if there are none; a bare function is wrapped as OpenAI
+    does.
+
+    Raises:
+        DataError: ``value`` is no list of objects.
+    """
     value = parsed(value, "tools")
     if not value:
         return None
@@ -219,8 +244,12 @@ def to_tools(value: Any) -> list[dict[str, Any]] | None:
     ]
 
 
-def parsed(value: Any, column: str) -> Any:
-    """``value``, or what it says when it is JSON text, as in a cell of a CSV file. DataError when it is other text."""
+def parsed(value: object, column: str) -> object:
+    """Return ``value``, or what it says if it is JSON text, as in a cell of a CSV file; of blank text None.
+
+    Raises:
+        DataError: ``value`` is other text.
+    """
     if not isinstance(value, str):
         return value
     if not value.strip():
@@ -233,48 +262,57 @@ def parsed(value: Any, column: str) -> Any:
         raise DataError(f"`{quote(column, 40)}` is text that is not JSON: {quote(value)}", "", fix) from None
 
 
-def checked(text: str, what: str) -> str:
-    """``text``, or a DataError when it holds half of a character (a lone surrogate), which no tokenizer takes."""
+def checked(text: str, name: str) -> str:
+    """Return ``text`` of the column or field ``name``.
+
+    Raises:
+        DataError: It has half of a character (a lone surrogate), which no tokenizer takes.
+    """
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
             found = f"\\u{ord(text[error.start]):04x}"
             raise DataError(
-                f"{what} holds half of a character ({found}) at position {error.start:,}",
+                f"{name} holds half of a character ({found}) at position {error.start:,}",
                 "Such text cannot be written as UTF-8 and no tokenizer takes it.",
-                "The text was cut in the middle of an emoji or read in the wrong encoding: mend or delete it.",
+                "The text ends in the middle of an emoji or was read in the wrong encoding: correct or delete it.",
             ) from None
     return text
 
 
-def shallow(value: Any, what: str) -> None:
-    """DataError when ``value`` is nested deeper than :data:`NESTING`, or holds what templates cannot write as JSON."""
-    level, depth = [value], 0
+def shallow(value: object, names: str) -> None:
+    """Check that templates can write ``value`` as JSON; ``names`` says in the plural what it is.
+
+    Raises:
+        DataError: It is nested deeper than :data:`NESTING`, or holds what JSON cannot.
+    """
+    level: list[Any] = [value]
+    depth = 0
     while level:
         depth += 1
         if depth > NESTING:
             raise DataError(
-                f"{what} are nested more than {NESTING} deep", "Templates cannot write them.", "Flatten them."
+                f"{names} are nested more than {NESTING} deep", "Templates cannot write them.", "Flatten them."
             )
         below: list[Any] = []
         for node in level:
             if type(node) is dict:
                 for key in node:
                     if type(key) is not str:
-                        raise DataError(f"{what} have a key that is {json_type(key)}", "", "Keys are text.")
-                    checked(key, what)
+                        raise DataError(f"{names} have a key that is {json_type(key)}", "", "Keys are text.")
+                    checked(key, names)
                 below.extend(node.values())
             elif type(node) is list:
                 below.extend(node)
             elif type(node) is str:
-                checked(node, what)
+                checked(node, names)
             elif (type(node) is int and not -(2**63) <= node < 2**64) or node in (inf, -inf):
                 raise DataError(
-                    f"{what} hold the number {quote(str(node), 30)}",
+                    f"{names} hold the number {quote(str(node), 30)}",
                     "It does not fit into 64 bits.",
                     "Write it as text.",
                 )
             elif node is not None and type(node) not in (int, float, bool):
-                raise DataError(f"{what} hold {json_type(node)}, which JSON cannot write", "", "Write it as text.")
+                raise DataError(f"{names} hold {json_type(node)}, which JSON cannot write", "", "Write it as text.")
         level = below

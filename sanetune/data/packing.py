@@ -1,8 +1,8 @@
-"""Packing: several examples in one row of ``max_length`` tokens, best-fit decreasing.
+"""Put several examples into one row of ``max_length`` tokens, by best-fit decreasing.
 
-Documents of a pack do not see each other: each keeps its own positions (they restart at 0) and no attention mask
-joins them (:mod:`sanetune.data.collator`).  Nothing is cut: an example goes whole into the fullest pack that still has
-room.
+Documents of a pack do not attend to each other: each keeps its own positions (they restart at 0) and no attention mask
+joins them (:mod:`sanetune.data.collator`). Nothing is truncated: an example goes whole into the fullest pack that still
+has room.
 """
 
 from __future__ import annotations
@@ -11,12 +11,21 @@ from collections.abc import Sequence
 
 
 def best_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Packs as lists of indices into ``lengths``; every index stands in exactly one pack, no pack exceeds
-    ``capacity``.
+    """Return packs as lists of indices into ``lengths``: every index is in exactly one pack.
 
-    Best-fit decreasing needs at most 11/9 of the fewest packs possible, plus 4 (Johnson 1973).  Packs with r tokens
-    of room are kept in a stack for each r, and a bit per r in one integer finds the tightest fit: about a microsecond
-    for each example. Equal inputs give equal packs.  Raises ValueError for a length that is not in 1 to ``capacity``.
+    Best-fit decreasing needs at most 11/9 of the fewest packs possible, plus 4 (Johnson 1973). Packs with r tokens of
+    room are kept in a stack for each r, and a bit per r in one integer finds the tightest fit: about a microsecond for
+    each example. Equal inputs give equal packs.
+
+    >>> best_fit_decreasing([60, 30, 90, 10], 100)
+    [[2], [0, 1, 3]]
+
+    Args:
+        lengths: Tokens of each example.
+        capacity: Tokens of a pack.
+
+    Raises:
+        ValueError: A length is not in 1 to ``capacity``.
     """
     if any(not 0 < length <= capacity for length in lengths):
         raise ValueError(f"lengths must lie in 1 to {capacity}, found {min(lengths)} to {max(lengths)}")
@@ -42,8 +51,3 @@ def best_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]
                 with_room[left] = []
             with_room[left].append(pack)
     return packs
-
-
-def fill(lengths: Sequence[int], packs: Sequence[Sequence[int]], capacity: int) -> float:
-    """The share of the packs' tokens that are not padding, 0 to 1."""
-    return sum(lengths) / (len(packs) * capacity) if packs else 0.0

@@ -1,4 +1,4 @@
-"""The model's tokenizer, with a pad token and the chat template that the configuration asks for."""
+"""Load the model's tokenizer, with a pad token and the chat template that the configuration asks for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import ModelError, TemplateError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
     from sanetune.config.schema import ModelSection
 
@@ -26,16 +26,17 @@ PADS = (
 
 
 def load_tokenizer(model: ModelSection) -> PreTrainedTokenizerFast:
-    """The tokenizer of ``model.name``, ready for training.
+    """Return the tokenizer of ``model.name``, ready for training.
 
-    Raises :class:`ModelError` when it cannot be loaded or cannot give character offsets, :class:`TemplateError` when
-    ``model.chat_template`` is not a template.
+    Raises:
+        ModelError: It cannot be loaded, or cannot give offsets of characters.
+        TemplateError: ``model.chat_template`` is no template.
     """
     tokenizer = _load(model)
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(
             f"The tokenizer of {model.name} ({type(tokenizer).__name__}) gives no character offsets.",
-            "Masks are carried from characters to tokens, which needs a tokenizer with a tokenizer.json.",
+            "Labels are mapped from characters to tokens, which needs a tokenizer with a tokenizer.json.",
             "Convert it once: AutoTokenizer.from_pretrained(..., use_fast=True).save_pretrained(FOLDER).",
         )
     _install_template(tokenizer, model.chat_template)
@@ -44,8 +45,8 @@ def load_tokenizer(model: ModelSection) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def chat_template(tokenizer: Any) -> ChatTemplate | None:
-    """The tokenizer's (default) chat template in our sandbox, or None."""
+def chat_template(tokenizer: PreTrainedTokenizerBase) -> ChatTemplate | None:
+    """Return the tokenizer's (default) chat template in our sandbox, or None if it has none."""
     source = tokenizer.chat_template
     if isinstance(source, dict):
         source = source.get("default")
@@ -55,8 +56,8 @@ def chat_template(tokenizer: Any) -> ChatTemplate | None:
     return ChatTemplate(source, specials)
 
 
-def stop_tokens(tokenizer: Any, model_name: str | Path) -> tuple[str, ...]:
-    """The tokens that end generation for this model as it comes: its eos and those in its
+def stop_tokens(tokenizer: PreTrainedTokenizerBase, model_name: str | Path) -> tuple[str, ...]:
+    """Return the tokens that end generation of the model as it is: its EOS token, and those in its
     ``generation_config.json``."""
     import json
 
@@ -72,7 +73,7 @@ def stop_tokens(tokenizer: Any, model_name: str | Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tokenizer.convert_ids_to_tokens(ids)))
 
 
-def _load(model: ModelSection) -> Any:
+def _load(model: ModelSection) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     folder = Path(model.name)
@@ -98,15 +99,15 @@ def _load(model: ModelSection) -> Any:
         ) from error
 
 
-def _install_template(tokenizer: Any, wanted: str | None) -> None:
-    if wanted is None:
+def _install_template(tokenizer: PreTrainedTokenizerBase, template: str | None) -> None:
+    if template is None:
         return
-    if wanted == "chatml":
+    if template == "chatml":
         tokenizer.chat_template = CHATML
         missing = [token for token in ("<|im_start|>", "<|im_end|>") if token not in tokenizer.get_vocab()]
         tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
         return
-    file = Path(wanted)
+    file = Path(template)
     try:
         source = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -119,10 +120,10 @@ def _install_template(tokenizer: Any, wanted: str | None) -> None:
     tokenizer.chat_template = source
 
 
-def _free_token(tokenizer: Any) -> str:
+def _free_token(tokenizer: PreTrainedTokenizerBase) -> str:
     """A token for padding.
 
-    Not the end token where another is free: tools that mask by pad id would hide real ends.
+    Not the EOS token where another is free: tools that mask by pad id would hide real ends.
     """
     vocabulary = tokenizer.get_vocab()
     free = next((token for token in PADS if token in vocabulary), None)
@@ -131,7 +132,7 @@ def _free_token(tokenizer: Any) -> str:
     free = free or tokenizer.eos_token
     if free is None:
         raise ModelError(
-            "The tokenizer has no pad, unknown or end token.",
+            "The tokenizer has no pad, unknown or EOS token.",
             "Rows of a batch cannot be padded to one length.",
             "Set pad_token in the tokenizer's tokenizer_config.json.",
         )

@@ -23,12 +23,12 @@ SPLITS = ("train", "validation")
 @dataclass(frozen=True, slots=True)
 class Rows:
     """What reading the sources gave. ``bad``: how many rows could not be read; ``errors``: the first of them (at most
-    1,000), each with its place; ``forms``: rows of each form."""
+    1,000), each with its place; ``formats``: rows of each format."""
 
     read: int
     bad: int
     errors: list[DataError]
-    forms: Counter[str]
+    formats: Counter[str]
     files: list[str] = field(default_factory=list)
 
     @classmethod

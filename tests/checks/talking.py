@@ -66,7 +66,7 @@ def judged(module: Any, *evidence: Any) -> tuple[Measurement, Judgement]:
 
 def read(file: Path, fields: dict[str, str] | None = None) -> list[Conversation]:
     """The conversations of a data file."""
-    from sanetune.data.formats import read_conversations
+    from sanetune.data.conversation_reader import read_conversations
     from sanetune.data.sources.source import Source
 
     return list(read_conversations([Source(str(file))], fields=fields))

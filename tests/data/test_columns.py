@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sanetune.data.formats import CANONICAL
+from sanetune.data.columns import CANONICAL
 from sanetune.errors import ConfigError
 from tests.data.one_row import REPLY, USER, read, refused
 

@@ -1,4 +1,4 @@
-"""Every usual form becomes one kind of conversation; what cannot be read is named with its place, never guessed."""
+"""Every usual format becomes one kind of conversation; what cannot be read is named with its place, never guessed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sanetune.data.columns import FORMATS, find
 from sanetune.data.conversation import ROLES
-from sanetune.data.formats import FORMS, convert, read_conversations, recognise
+from sanetune.data.conversation_reader import read_conversations
+from sanetune.data.formats import convert
 from sanetune.data.sources.row import Row
 from sanetune.data.sources.source import Source
 from sanetune.errors import ConfigError, DataError
@@ -44,11 +46,15 @@ PLAIN: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("form", "values"), PLAIN)
-def test_every_form_with_a_question_and_a_reply_becomes_two_messages(form: str, values: dict[str, Any]) -> None:
+def format_of(values: dict[str, Any]) -> str:
+    return find(values, None)[0]
+
+
+@pytest.mark.parametrize(("name", "values"), PLAIN)
+def test_every_format_with_a_question_and_a_reply_becomes_two_messages(name: str, values: dict[str, Any]) -> None:
     before = json.dumps(values)
-    assert recognise(values) == form
-    assert form in FORMS
+    assert format_of(values) == name
+    assert name in FORMATS
     conversation = read(values)
     assert conversation.messages == [USER, REPLY]
     assert conversation.place == PLACE
@@ -61,7 +67,7 @@ def test_every_form_with_a_question_and_a_reply_becomes_two_messages(form: str, 
 def test_text_stays_text() -> None:
     conversation = read({"text": "Once upon a time", "meta": 1})
     assert (conversation.text, conversation.messages) == ("Once upon a time", [])
-    assert recognise({"text": ""}) == "text"
+    assert format_of({"text": ""}) == "text"
 
 
 def test_alpaca_input_stands_two_lines_below_the_instruction() -> None:
@@ -83,8 +89,8 @@ def test_prompts_without_a_reply_are_conversations_without_an_answer() -> None:
     assert [m["role"] for m in read({"turns": ["a", "b"], "question_id": 81}).messages] == ["user", "user"]
     for row in ({"prompt": "Hi?"}, {"prompt": "Hi?", "completion": ""}, {"question": "Hi?", "answer": None}):
         assert read(row).messages == [USER]
-    assert recognise({"turns": ["a"]}) == recognise({"prompt": "a"}) == "prompt"
-    assert recognise({"prompt": "a", "completion": " "}) == "prompt-completion"
+    assert format_of({"turns": ["a"]}) == format_of({"prompt": "a"}) == "prompt"
+    assert format_of({"prompt": "a", "completion": " "}) == "prompt-completion"
 
 
 def test_a_conversation_need_not_have_a_user_turn() -> None:
@@ -135,7 +141,7 @@ def test_no_row_raises_anything_but_a_data_error_and_what_passes_is_in_shape(
 ) -> None:
     problem = None
     try:
-        form, conversation = convert(Row(PLACE, values), fields)
+        kind, conversation = convert(Row(PLACE, values), fields)
     except DataError as error:
         problem = error
     if problem:
@@ -143,8 +149,8 @@ def test_no_row_raises_anything_but_a_data_error_and_what_passes_is_in_shape(
         assert problem.place
         assert problem.place.file == "rows.jsonl"
         return
-    assert form in FORMS
-    assert (conversation.text is not None) == (form == "text")
+    assert kind in FORMATS
+    assert (conversation.text is not None) == (kind == "text")
     for turn in conversation.messages:
         assert turn["role"] in ROLES
         assert isinstance(turn["content"], str)
@@ -158,23 +164,23 @@ def write(path: Path, rows: list[Any]) -> list[Source]:
     return [Source(str(path))]
 
 
-def test_a_file_may_mix_forms_and_the_counts_show_it(tmp_path: Path) -> None:
+def test_a_file_may_mix_formats_and_the_counts_show_it(tmp_path: Path) -> None:
     sources = write(
         tmp_path / "a.jsonl", [values for _, values in PLAIN if not any(v != v for v in values.values())] * 2
     )
-    reading = read_conversations(sources)
-    assert all(conversation.messages == [USER, REPLY] for conversation in reading)
-    assert reading.forms == {"messages": 10, "sharegpt": 4, "alpaca": 2, "prompt-completion": 10, "question-answer": 4}
-    assert reading.rows == sum(reading.forms.values()) == len(list(reading)), "a second reading counts anew"
+    reader = read_conversations(sources)
+    assert all(conversation.messages == [USER, REPLY] for conversation in reader)
+    assert reader.formats == {"messages": 10, "sharegpt": 4, "alpaca": 2, "prompt-completion": 10, "question-answer": 4}
+    assert reader.rows == sum(reader.formats.values()) == len(list(reader)), "reading again counts anew"
 
 
 def test_bad_rows_are_counted_and_the_first_three_shown(tmp_path: Path) -> None:
     rows = [{"messages": [USER, REPLY]}] * 10
     for bad in (2, 5, 6, 8):
         rows[bad] = {"messages": [{"role": "wizard", "content": "x"}]}
-    reading = read_conversations(write(tmp_path / "a.jsonl", rows))
+    reader = read_conversations(write(tmp_path / "a.jsonl", rows))
     with pytest.raises(DataError) as caught:
-        list(reading)
+        list(reader)
     error = caught.value
     assert "4 of 10 rows cannot be read" in error.message
     assert error.place
@@ -226,12 +232,12 @@ REAL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "fields", "forms"), REAL)
-def test_every_real_row_is_read(shared: Path, name: str, fields: dict[str, str], forms: dict[str, int]) -> None:
-    reading = read_conversations([Source(str(shared / "data" / name))], fields=fields)
-    conversations = list(reading)
-    assert reading.forms == forms
-    assert len(conversations) == sum(forms.values())
+@pytest.mark.parametrize(("name", "fields", "formats"), REAL)
+def test_every_real_row_is_read(shared: Path, name: str, fields: dict[str, str], formats: dict[str, int]) -> None:
+    reader = read_conversations([Source(str(shared / "data" / name))], fields=fields)
+    conversations = list(reader)
+    assert reader.formats == formats
+    assert len(conversations) == sum(formats.values())
     calls = [call for c in conversations for m in c.messages for call in m.get("tool_calls", [])]
     assert all(isinstance(call["function"]["arguments"], dict) for call in calls)
     assert len(calls) == {"messages": 103, "airline": 1164}.get(name, 0)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanetune.data.conversation import Conversation
-from sanetune.data.formats import read_conversations
+from sanetune.data.conversation_reader import read_conversations
 from sanetune.data.holdout import prompt_key, split
 from sanetune.data.sources.source import Source
 from sanetune.errors import Place

@@ -118,7 +118,7 @@ BAD: list[tuple[Any, str]] = [
     ({"question": "a", "answer": 4}, "the reply is a number"),
     ({"prompt": b"a", "completion": "b"}, "the question is bytes"),
     ({"instruction": "a", "input": 4, "output": "b"}, "`input` is a number"),
-    ({"text": 5}, "no form is recognised"),
+    ({"text": 5}, "no format is recognised"),
 ]
 
 

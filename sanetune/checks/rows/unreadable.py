@@ -49,7 +49,7 @@ def measure(rows: Rows) -> Measurement:
     firsts = sorted(first.values(), key=lambda error: messages[error.message])
     others = [error for error in rows.errors if error is not first[error.message]]
     witnesses = [Witness(error.message, error.place, error.remedy) for error in (*firsts, *others)[:MOST_WITNESSES]]
-    numbers = {"read": rows.read, "bad": rows.bad, "files": len(rows.files), "forms": dict(rows.forms)}
+    numbers = {"read": rows.read, "bad": rows.bad, "files": len(rows.files), "forms": dict(rows.formats)}
     return Measurement(numbers, witnesses)
 
 

@@ -1,7 +1,7 @@
-"""JSON text as rows: one element of a list in memory at a time.
+"""Read JSON text as rows, with one element of a list in memory at a time.
 
-A list is cut into its elements by the standard library's scanner, because that one says where an element ends and so
-keeps line numbers; nothing is read further than one chunk ahead.
+The standard library's scanner finds the elements of a list: it says where each one ends, so that line numbers are
+known. Nothing is read further than one chunk ahead.
 """
 
 from __future__ import annotations
@@ -12,24 +12,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from sanetune.data.json_types import Json
 from sanetune.data.sources.row import ROW_LIMIT, Row, no_rows, not_utf8, too_long
 from sanetune.data.sources.text_file import open_text
 from sanetune.errors import DataError, Place
 from sanetune.text import json_type, listing, quote
 
 CHUNK = 2**20
+"""Bytes that are read at once."""
 
 
 class RepeatedKeyError(ValueError):
-    """A key that stands twice in one object with different values: which one is meant cannot be known."""
+    """A key is used twice in one object, with different values: which one is meant cannot be known."""
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     values = dict(pairs)
     if len(values) != len(pairs):
         for key, value in pairs:
             if values[key] != value:
-                raise RepeatedKeyError(f"the key {quote(key, 40)!r} stands twice in one object, with different values")
+                raise RepeatedKeyError(f"the key {quote(key, 40)!r} is used twice in one object, with different values")
     return values
 
 
@@ -38,7 +40,11 @@ DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=lambda word:
 
 
 def read_values(path: Path) -> Iterator[Row]:
-    """Rows of a JSON text: a list of objects, one object that holds one such list, or objects one after another."""
+    """Yield the rows of a JSON text: a list of objects, one object with one such list, or objects one after another.
+
+    Raises:
+        DataError: The text is no JSON, has no rows, or has several such lists.
+    """
     with open_text(path) as (stream, start):
         scanner = _Scanner(path, stream, start)
         opening = scanner.skip()
@@ -51,15 +57,16 @@ def read_values(path: Path) -> Iterator[Row]:
             raise scanner.fault("neither a list nor an object begins here") if opening else no_rows(path)
         line = scanner.line
         try:
-            first = scanner.value()
+            value = scanner.value()
         except _TooLongError:
-            first = None
+            value = None
+        first = value if isinstance(value, dict) else None
         follows = first is not None and bool(scanner.skip())
-        if first is not None and (follows or not _held_list(path, first)):
+        if first is not None and (follows or not _inner_list(path, first)):
             yield Row(Place(str(path), line, 0), first)
             yield from _following(scanner)
             return
-    yield from _read_held(path)
+    yield from _read_inner(path)
 
 
 def _following(scanner: _Scanner) -> Iterator[Row]:
@@ -71,7 +78,7 @@ def _following(scanner: _Scanner) -> Iterator[Row]:
         row += 1
 
 
-def _held_list(path: Path, values: dict[str, Any]) -> str | None:
+def _inner_list(path: Path, values: dict[str, Any]) -> str | None:
     """The one key whose list holds rows; None when the object is a row. DataError when several could be it."""
     lists = [key for key, value in values.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
     if not lists or any({"role", "from"} & values[key][0].keys() for key in lists):
@@ -79,14 +86,14 @@ def _held_list(path: Path, values: dict[str, Any]) -> str | None:
     if len(lists) > 1:
         raise DataError(
             f"the file is one object with {len(lists)} lists of rows ({listing(lists)})",
-            "Which of them is to be learnt cannot be known.",
+            "Which of them is to be trained on cannot be known.",
             "Write the list you mean into a file of its own.",
             Place(path, line=1),
         )
     return lists[0]
 
 
-def _read_held(path: Path) -> Iterator[Row]:
+def _read_inner(path: Path) -> Iterator[Row]:
     """Rows of the list inside the one object that is the file; everything beside the list is read past."""
     with open_text(path) as (stream, start):
         scanner = _Scanner(path, stream, start)
@@ -134,7 +141,11 @@ def _elements(scanner: _Scanner) -> Iterator[Row]:
 
 
 def excerpt(text: str, at: int) -> str:
-    """About 60 characters around the fault, ``→`` standing before the character at fault."""
+    """Return about 60 characters around position ``at``, with ``→`` before the character at fault.
+
+    >>> excerpt('{"a": 1,, "b": 2}', 8)
+    '{"a": 1,→, "b": 2}'
+    """
     start = max(0, at - 30)
     return quote(("…" if start else "") + text[start:at] + "→" + text[at : at + 30].rstrip("\r\n"), 70)
 
@@ -144,7 +155,7 @@ class _TooLongError(Exception):
 
 
 class _Scanner:
-    """A place in a JSON text that is read chunk by chunk; ``line`` counts from 1."""
+    """A position in a JSON text that is read chunk by chunk; ``line`` counts from 1."""
 
     def __init__(self, path: Path, stream: IO[bytes], start: int) -> None:
         self.path, self.stream, self.line = path, stream, 1
@@ -198,15 +209,16 @@ class _Scanner:
             raise self.fault(f"{sign} is wanted here")
         self._move(self.at + 1)
 
-    def value(self) -> Any:
+    def value(self) -> Json:
         """The value that begins here. Reads on while it is incomplete; _TooLongError past the limit of one row."""
+        value: Json
         while True:
             try:
                 value, end = DECODER.raw_decode(self.text, self.at)
             except json.JSONDecodeError as error:
-                # Near the end of what was read, or in an open string, the text may only be cut off, not wrong.
-                cut = error.pos >= len(self.text) - 16 or error.msg.startswith("Unterminated")
-                if cut and not self.ended:
+                # Near the end of what was read, or in an open string, the text may only be incomplete, not wrong.
+                incomplete = error.pos >= len(self.text) - 16 or error.msg.startswith("Unterminated")
+                if incomplete and not self.ended:
                     if len(self.text) - self.at > ROW_LIMIT:
                         raise _TooLongError from None
                     self._more(max(CHUNK, len(self.text) - self.at))
@@ -242,24 +254,24 @@ class _Scanner:
     def _misread(self, error: json.JSONDecodeError) -> DataError:
         end = min(error.pos, len(self.text))
         if error.msg.startswith("Unterminated"):
-            what = "the text that begins here is never closed"
+            message = "the text that begins here is never closed"
         elif self.ended and end >= len(self.text.rstrip()):
-            what = "the file ends too early"
+            message = "the file ends too early"
         else:
-            what = error.msg[:1].lower() + error.msg[1:]
+            message = error.msg[:1].lower() + error.msg[1:]
         begin = self.line
         self._move(end)
         since = f" (in the row that begins on line {begin})" if begin != self.line else ""
-        return self.fault(what + since)
+        return self.fault(message + since)
 
-    def fault(self, what: str) -> DataError:
+    def fault(self, message: str) -> DataError:
         """An error at the current place, with the column (from 1) and an excerpt."""
         start = max(0, self._line_start)
         end = self.text.find("\n", self.at)
         text = self.text[start : end if end >= 0 else None]
         return DataError(
-            f"column {self.at - self._line_start + 1}: {what}: {excerpt(text, self.at - start)}",
+            f"column {self.at - self._line_start + 1}: {message}: {excerpt(text, self.at - start)}",
             "The rows after this place cannot be read.",
-            f"Mend the file at this line; python -m json.tool '{self.path.name}' checks it.",
+            f"Correct the file at this line; python -m json.tool '{self.path.name}' checks it.",
             Place(self.path, self.line),
         )

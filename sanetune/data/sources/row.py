@@ -72,17 +72,17 @@ def not_utf8(path: Path, error: UnicodeDecodeError, offset: int, line: int) -> D
     )
 
 
-def too_long(path: Path, line: int, what: str = "row") -> DataError:
-    """Return the error for a row, or a ``what``, past :data:`ROW_LIMIT` that begins on ``line``."""
+def too_long(path: Path, line: int, unit: str = "row") -> DataError:
+    """Return the error for a row, or a ``unit``, past :data:`ROW_LIMIT` that begins on ``line``."""
     return DataError(
-        f"the {what} that begins here is longer than {ROW_LIMIT // 2**20} MB",
+        f"the {unit} that begins here is longer than {ROW_LIMIT // 2**20} MB",
         "No model learns from a row of that length; as a rule a line break or a closing quote is missing.",
         "Check this line. JSON Lines wants one object per line.",
         Place(path, line=line),
     )
 
 
-def broken(path: Path, problems: list[tuple[int, int, str]], count: int, total: int, what: str) -> DataError:
+def broken(path: Path, problems: list[tuple[int, int, str]], count: int, total: int, units: str) -> DataError:
     """Return the error for broken rows among good ones.
 
     Args:
@@ -90,12 +90,12 @@ def broken(path: Path, problems: list[tuple[int, int, str]], count: int, total: 
         problems: Line, row and words for the first few broken rows.
         count: How many rows are broken.
         total: How many rows there are.
-        what: ``rows`` or ``lines``.
+        units: ``rows`` or ``lines``.
     """
     more = f"\n  … and {count - len(problems):,} more" if count > len(problems) else ""
     shown = "\n".join(f"  line {line}: {words}" for line, _, words in problems)
     return DataError(
-        f"{count:,} of {total:,} {what} cannot be read:\n{shown}{more}",
+        f"{count:,} of {total:,} {units} cannot be read:\n{shown}{more}",
         "A row that is skipped would be missing from the training data without anyone noticing.",
         "Correct or delete these lines.",
         Place(path, line=problems[0][0], row=problems[0][1]),

@@ -1,9 +1,9 @@
-"""CSV, Parquet and Arrow as rows, a batch in memory at a time."""
+"""Read CSV, Parquet and Arrow files as rows, one batch in memory at a time."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,14 +13,25 @@ from sanetune.errors import DataError, Place
 from sanetune.text import listing, quote
 
 if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
+
     import pyarrow
 
 BATCH = 512
+"""Rows of a batch."""
+
 SHOWN = 3
+"""Broken rows that a message lists."""
 
 
 def read_csv(path: Path) -> Iterator[Row]:
-    """Rows under the header line. The separator: a tab for .tsv, else that of , ; tab | which the header has most."""
+    """Yield the rows under the header line.
+
+    The separator is a tab for .tsv, else the one of , ; tab | that the header has most of.
+
+    Raises:
+        DataError: The header or rows cannot be read, or there are no rows.
+    """
     csv.field_size_limit(max(csv.field_size_limit(), ROW_LIMIT))
     with open_text(path) as (stream, start):
         lines = _decoded(path, stream, start)
@@ -39,7 +50,10 @@ def read_csv(path: Path) -> Iterator[Row]:
 
 
 def read_parquet(path: Path) -> Iterator[Row]:
-    """Rows of a Parquet file. Empty fields of nested objects are left out: Arrow fills in every field any row has."""
+    """Yield the rows of a Parquet file.
+
+    Empty fields of nested objects are left out, because Arrow fills in every field that any row has.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -51,7 +65,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
 
 
 def count_parquet(path: Path) -> int:
-    """The number of rows by the file's footer."""
+    """Return the number of rows, out of the file's footer."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -62,7 +76,7 @@ def count_parquet(path: Path) -> int:
 
 
 def read_arrow(path: Path) -> Iterator[Row]:
-    """Rows of an Arrow file or stream, as ``datasets`` saves them."""
+    """Yield the rows of an Arrow file or stream, as ``datasets`` saves them."""
     import pyarrow as pa
 
     try:
@@ -81,19 +95,27 @@ def read_arrow(path: Path) -> Iterator[Row]:
         raise _damaged(path, "Arrow", error) from None
 
 
-def pruned(value: Any) -> Any:
-    """``value`` without the empty fields of objects inside it. ``content`` stays: there, empty says something."""
+def pruned(values: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without its empty fields, at any depth; ``content`` stays, where empty means something.
+
+    >>> pruned({"role": "user", "content": None, "name": None})
+    {'role': 'user', 'content': None}
+    """
+    return {key: _pruned(item) for key, item in values.items() if item is not None or key == "content"}
+
+
+def _pruned(value: object) -> object:
     if type(value) is dict:
-        return {key: pruned(item) for key, item in value.items() if item is not None or key == "content"}
-    return [pruned(item) for item in value] if type(value) is list else value
+        return pruned(value)
+    return [_pruned(item) for item in value] if type(value) is list else value
 
 
-def _batches(path: Path, schema: pyarrow.Schema, batches: Any) -> Iterator[Row]:
+def _batches(path: Path, schema: pyarrow.Schema, batches: Iterable[pyarrow.RecordBatch]) -> Iterator[Row]:
     import pyarrow as pa
 
     names = schema.names
     if len(set(names)) != len(names):
-        raise DataError(f"columns stand twice: {listing(names)}", "", "Give each column its own name.", Place(path))
+        raise DataError(f"columns are named twice: {listing(names)}", "", "Give each column its own name.", Place(path))
     nested = [field.name for field in schema if pa.types.is_nested(field.type)]
     row = 0
     for batch in batches:
@@ -101,7 +123,7 @@ def _batches(path: Path, schema: pyarrow.Schema, batches: Any) -> Iterator[Row]:
         for start in range(0, batch.num_rows, BATCH):
             for values in batch.slice(start, BATCH).to_pylist(maps_as_pydicts="lossy"):
                 for name in nested:
-                    values[name] = pruned(values[name])
+                    values[name] = _pruned(values[name])
                 yield Row(Place(str(path), None, row), values)
                 row += 1
     if not row:
@@ -138,20 +160,22 @@ def _separator(header: str) -> str:
     return max(",;\t|", key=header.count) if header.strip() else ","
 
 
-def _header(path: Path, reader: Any) -> list[str]:
+def _header(path: Path, reader: CsvReader) -> list[str]:
     try:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
-        raise DataError(f"the header cannot be read: {error}", "", "Mend the first line.", Place(path, 1)) from None
+        raise DataError(f"the header cannot be read: {error}", "", "Correct the first line.", Place(path, 1)) from None
     named = [name for name in header if name]
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice or not named:
-        what = f"columns stand twice in the header: {listing(twice)}" if twice else "the first line names no columns"
-        raise DataError(what, "Columns are found by their names.", "Mend the header in the first line.", Place(path, 1))
+        twice_words = f"columns are named twice in the header: {listing(twice)}"
+        message = twice_words if twice else "the first line names no columns"
+        remedy = "Correct the header in the first line."
+        raise DataError(message, "Columns are found by their names.", remedy, Place(path, 1))
     return header
 
 
-def _cells(reader: Any) -> Iterator[tuple[int, list[str] | str]]:
+def _cells(reader: CsvReader) -> Iterator[tuple[int, list[str] | str]]:
     """(first line of the row, its cells, or what is wrong with it in words); blank lines are no rows."""
     while True:
         line = reader.line_num + 1
@@ -172,7 +196,7 @@ def _fault(cells: list[str] | str, header: list[str]) -> str:
     return f"{len(cells)} cells under {len(header)} columns: {quote(' | '.join(cells))}"
 
 
-def _survey(path: Path, reader: Any, header: list[str], first: tuple[int, int, str]) -> DataError:
+def _survey(path: Path, reader: CsvReader, header: list[str], first: tuple[int, int, str]) -> DataError:
     """The error for a broken row, with how many more there are in the rest of the file."""
     problems, count, row = [first], 1, first[1]
     for line, cells in _cells(reader):

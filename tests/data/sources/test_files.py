@@ -176,11 +176,11 @@ def test_rows_that_are_no_objects_are_reported_with_their_line(write: Write) -> 
 def test_a_key_that_stands_twice_with_two_meanings_is_refused(write: Write) -> None:
     twice = '{"prompt": "a", "completion": "b", "completion": "c"}'
     for name, text in (("a.jsonl", twice + "\n" + twice), ("a.json", f"[{twice}]"), ("one.jsonl", twice)):
-        assert "the key 'completion' stands twice" in refused(write(name, text)).message
+        assert "the key 'completion' is used twice" in refused(write(name, text)).message
     nested = '{"messages": [{"role": "user", "role": "assistant", "content": "\\":"}]}\n'
-    assert "'role' stands twice" in refused(write("n.jsonl", nested * 2)).message
+    assert "'role' is used twice" in refused(write("n.jsonl", nested * 2)).message
     assert rows(write("same.jsonl", '{"a": 1, "a": 1}\n{"a" : "x\\": {}"}\n')) == [{"a": 1}, {"a": 'x": {}'}]
-    assert "stand twice in the header" in refused(write("a.csv", "a,a\n1,2\n")).message
+    assert "named twice in the header" in refused(write("a.csv", "a,a\n1,2\n")).message
 
 
 def test_nan_is_nothing_and_depth_has_an_end(write: Write) -> None:

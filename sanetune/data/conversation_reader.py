@@ -1,0 +1,153 @@
+"""Read the rows of all sources as conversations, and count what cannot be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from sanetune import units
+from sanetune.data.columns import at_path
+from sanetune.data.conversation import Conversation
+from sanetune.data.formats import convert
+from sanetune.data.sources.mix import mix
+from sanetune.data.sources.source import Source
+from sanetune.errors import ConfigError, DataError, Place
+from sanetune.text import listing
+
+SHOWN = 3
+"""Errors that a message lists."""
+
+KEPT = 1_000
+"""Errors of left-out rows that are kept."""
+
+
+class ConversationReader:
+    """Reads the conversations of all sources, anew each time it is iterated over.
+
+    Iterating raises what :meth:`judge` raises at its end.
+
+    Attributes:
+        rows: The number of rows that were read.
+        formats: How many rows came in which format.
+        failures: The number of rows that cannot be read.
+        bad: The first errors of such rows: at most :data:`KEPT` if they are dropped, else at most :data:`SHOWN`.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        fields: Mapping[str, str] | None = None,
+        max_examples: int | None = None,
+        seed: int = 0,
+        on_bad: Literal["error", "drop"] = "error",
+    ) -> None:
+        self.sources, self.fields, self.max_examples, self.seed = sources, dict(fields or {}), max_examples, seed
+        self.on_bad = on_bad
+        self._start()
+
+    def _start(self) -> None:
+        self.formats: Counter[str] = Counter()
+        self.rows = 0
+        self.bad: list[DataError] = []
+        self.failures = 0
+        self._answered = False
+        self._unseen = set(self.fields.values())
+
+    def __iter__(self) -> Iterator[Conversation]:
+        yield from self.readable()
+        self.judge()
+
+    def readable(self) -> Iterator[Conversation]:
+        """Yield the conversations, and leave it to the caller to :meth:`judge` them at the end.
+
+        Raises:
+            DataError: A file cannot be read any further.
+        """
+        self._start()
+        dropping = self.on_bad == "drop"
+        on_bad = self._unread if dropping else None
+        for row in mix(self.sources, max_examples=self.max_examples, seed=self.seed, on_bad=on_bad):
+            self.rows += 1
+            if self._unseen:
+                self._unseen -= {path for path in self._unseen if at_path(row.values, path)[1]}
+            try:
+                name, conversation = convert(row, self.fields)
+            except DataError as error:
+                self._fail(error)
+                continue
+            self.formats[name] += 1
+            self._answered = (
+                self._answered or name == "text" or any(m["role"] == "assistant" for m in conversation.messages)
+            )
+            if not self.failures or dropping:
+                yield conversation
+
+    def _unread(self, error: DataError) -> None:
+        """Counts a row of which nothing could be read."""
+        self.rows += 1
+        self._fail(error)
+
+    def _fail(self, error: DataError) -> None:
+        self.failures += 1
+        if len(self.bad) < (KEPT if self.on_bad == "drop" else SHOWN):
+            self.bad.append(error)
+
+    def _unreadable(self, failures: int) -> DataError:
+        first = self.bad[0]
+        if self.rows == 1:
+            return first
+        shown = "\n".join(f"  {error.place}: {error.message}" for error in self.bad[:SHOWN])
+        more = f"\n  … and {failures - SHOWN:,} more" if failures > SHOWN else ""
+        message = f"{failures:,} of {self.rows:,} rows cannot be read:\n{shown}{more}"
+        return DataError(message, first.rationale, first.remedy, first.place)
+
+    def judge(self) -> None:
+        """Check what only all rows together can show.
+
+        Raises:
+            DataError: Rows cannot be read (how many of how many, the first three), there are no rows, or none of them
+                holds an assistant's answer.
+            ConfigError: ``fields`` names a column that no row has.
+        """
+        if self.failures and (self.on_bad == "error" or self.failures == self.rows):
+            raise self._unreadable(self.failures)
+        place = Place(self.sources[0].path) if len(self.sources) == 1 else None
+        if not self.rows:
+            raise DataError(
+                "there are no rows", "There is nothing to train on.", "Name other data in data.train.", place
+            )
+        if self._unseen:
+            paths = listing(f"`{path}`" for path in sorted(self._unseen))
+            message = f"data.fields names {paths}, which no row has"
+            raise ConfigError(
+                message, "A column that is not there would be left out without anyone noticing.", "", place
+            )
+        if not self._answered:
+            formats = ", ".join(f"{name} ({count:,})" for name, count in self.formats.items())
+            raise DataError(
+                f"none of {units.many(self.rows, 'row')} holds an assistant's answer",
+                f"No token would be in the loss. Formats: {formats}.",
+                "If a column of another name holds the replies, name it: data.fields: {prompt: …, completion: …}.",
+                place,
+            )
+
+
+def read_conversations(
+    sources: Sequence[Source],
+    *,
+    fields: Mapping[str, str] | None = None,
+    max_examples: int | None = None,
+    seed: int = 0,
+    on_bad: Literal["error", "drop"] = "error",
+) -> ConversationReader:
+    """Return a reader of the rows of all sources.
+
+    Args:
+        sources: Where rows come from.
+        fields: Canonical name -> column, as in ``data.fields``.
+        max_examples: The largest number of rows in all.
+        seed: Of the draws; see :func:`sanetune.data.sources.mix.mix`.
+        on_bad: Whether a row that cannot be read is an error or is left out.
+    """
+    return ConversationReader(sources, fields, max_examples, seed, on_bad)
