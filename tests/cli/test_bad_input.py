@@ -67,7 +67,7 @@ CASES = [
     Case("UTF-16", ["rows.jsonl:1", "looks like UTF-16", "iconv -f UTF-16 -t UTF-8"], GOOD.decode().encode("utf-16")),
     Case(
         "no assistant's answer",
-        ["rows.jsonl: none of 3 rows holds an assistant's answer", "nothing to learn", "data.fields"],
+        ["rows.jsonl: none of 3 rows holds an assistant's answer", "No token would be in the loss", "data.fields"],
         row(("user", "Hello")) * 3,
     ),
     Case(
