@@ -94,8 +94,9 @@ def declaration_of(builder: Builder) -> Declaration | None:
 
 
 def declarations(source: type) -> Iterator[Declaration]:
-    """Yield the declarations of the class ``source`` in their order."""
-    for member in vars(source).values():
+    """Yield the declarations of the class ``source`` in their order, those of its bases first."""
+    members = {name: member for base in reversed(source.__mro__) for name, member in vars(base).items()}
+    for member in members.values():
         if declaration := declaration_of(member):
             yield declaration
 

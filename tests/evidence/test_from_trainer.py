@@ -19,6 +19,7 @@ from sanetune.api import check
 from sanetune.callback import Gate, guard
 from sanetune.errors import ConfigError
 from sanetune.evidence.from_trainer import untouched
+from sanetune.evidence.roles_from_ids import IdRoleFinder
 from sanetune.finding import Finding, GateError, Report, Verdict
 
 DEMO = Path(trl.__file__).parent
@@ -72,6 +73,14 @@ def test_a_trainer_that_masks_its_prompts_passes(tmp_path: Path, packing: bool) 
     assert not failed(report), [finding.message for finding in report.of(Verdict.FAIL, Verdict.CRASH)]
     assert report["labels-disagree"].numbers["unread"] == 0
     assert report["labels-disagree"].numbers["documents"] == 90
+
+
+def test_roles_are_found_by_one_finder_for_all_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[IdRoleFinder | None] = []
+    build = IdRoleFinder.of
+    monkeypatch.setattr(IdRoleFinder, "of", lambda *parts: made.append(build(*parts)) or made[-1])
+    check(built(tmp_path))
+    assert len(made) == 1
 
 
 def test_trls_default_on_messages_is_caught_as_learning_the_prompts(tmp_path: Path) -> None:

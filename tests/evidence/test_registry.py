@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sanetune.errors import DataError
-from sanetune.evidence.registry import BrokenError, Evidence, MissingError
+from sanetune.evidence.registry import BrokenError, Evidence, MissingError, builders_of, evidence
 
 
 def test_evidence_is_built_once_and_only_when_asked_for() -> None:
@@ -83,3 +83,42 @@ def test_a_remembered_error_keeps_no_frames() -> None:
             evidence["rows"]
         depths.append(len(caught.traceback))
     assert depths[1:] == [depths[1]] * 4
+
+
+class Source:
+    """Evidence of two levels; ``doubled`` goes without ``length`` where there is none."""
+
+    def __init__(self, rows: list[str] | None) -> None:
+        self.given = rows
+
+    @evidence(label="reading rows", depends_on=("rows",))
+    def rows(self) -> list[str]:
+        if self.given is None:
+            raise MissingError("there are no rows")
+        return self.given
+
+    @evidence(level="probe")
+    def length(self, rows: list[str]) -> int:
+        return len(rows)
+
+    @evidence()
+    def doubled(self, length: int | None = None) -> int:
+        return 2 * length if length is not None else -1
+
+
+def test_a_source_gives_its_builders_in_order_up_to_a_level() -> None:
+    assert list(builders_of(Source([]), "probe")) == ["rows", "length", "doubled"]
+    assert list(builders_of(Source([]), "static")) == ["rows", "doubled"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "level", "doubled"), [(["a", "b"], "probe", 4), (["a"], "static", -1), (None, "probe", -1)]
+)
+def test_an_optional_part_that_is_missing_is_left_to_its_default(rows: Any, level: str, doubled: int) -> None:
+    assert Evidence(builders_of(Source(rows), level))["doubled"] == doubled
+
+
+def test_a_bug_in_an_optional_part_is_not_left_out() -> None:
+    found = Evidence(builders_of(Source(["a"]), "probe") | {"rows": lambda: 1 / 0})
+    with pytest.raises(BrokenError):
+        found["doubled"]
