@@ -42,7 +42,7 @@ def test_an_exception_survives_pickling(kind: type[Exception]) -> None:
     if issubclass(kind, UserError):
         error: Exception = kind("message", "rationale", "remedy", Place("rows.jsonl", line=3))
     elif kind is BrokenError:
-        error = BrokenError("plan", "Traceback …", first=True, why="because memory ran out")
+        error = BrokenError("plan", "Traceback …", first=True, reason="because memory ran out")
     else:
         error = kind("message")
     same = pickle.loads(pickle.dumps(error))  # noqa: S301
