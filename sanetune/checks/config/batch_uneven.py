@@ -56,8 +56,11 @@ LIMITS = {
 
 
 def measure(run_settings: RunSettings) -> Measurement:
-    """``last_share``: how full the last step of an epoch is; ``excess``: its share of the steps less its share of the
-    rows; ``better``: an accumulation near the given one that comes out more evenly."""
+    """Measure how full the last step of an epoch is.
+
+    ``last_share``: share of a batch in it; ``excess``: its share of the steps less its share of the rows;
+    ``better``: an accumulation near the given one that divides the rows more evenly.
+    """
     steps, data = run_settings.steps, run_settings.data
     if data.train_examples <= 0 or steps.effective <= 0:
         raise NotApplicableError("the number of examples is not known")
@@ -96,7 +99,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     uneven = n["last_share"] < limits["share"] and n["excess"] > limits["excess"]
     if uneven and n["reached"] and n["loss_reduction"] == "mean":
         return warned(
-            f"The last of {n['steps_per_epoch']:,} steps per epoch holds {n['last_step_units']:,} of"
+            f"The last of {n['steps_per_epoch']:,} steps per epoch has {n['last_step_units']:,} of"
             f" {n['effective']:,} {unit} ({units.share(n['last_share'])} of a batch), so each weighs"
             f" {1 / n['last_share']:.0f} times as much as one in the other steps.",
             fix={"train.gradient_accumulation_steps": n["better"]} if n["better"] else {},
@@ -108,7 +111,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _units(run_settings: RunSettings, at_once: int) -> int:
-    """What the loader counts: examples. How many packs there are is only known by the batches that they fill."""
+    """Examples, or packs, whose number is only known from the batches that they fill."""
     steps, data = run_settings.steps, run_settings.data
     if not data.packing:
         return data.train_examples
@@ -117,7 +120,7 @@ def _units(run_settings: RunSettings, at_once: int) -> int:
 
 
 def _last(run_settings: RunSettings, units: int, at_once: int) -> int:
-    """Units in the last step of an epoch. Where last batches are dropped it has fewer than what is left over."""
+    """Examples or packs in the last step of an epoch; fewer than the remainder where incomplete batches are dropped."""
     steps = run_settings.steps
     rest = units - (math.ceil(units / steps.effective) - 1) * steps.effective
     return min(steps.last_step_batches * at_once, rest) if steps.last_step_batches else rest
@@ -140,13 +143,12 @@ def _better(examples: int, at_once: int, accumulation: int, excess: float) -> in
 
 
 def _smaller(n: dict[str, Any]) -> dict[str, Any]:
-    """Batch settings that leave as many steps as an open configuration has, and at least ten per epoch; of very few
-    examples, one at a time."""
+    """Batch sizes with about as many steps as the inferred default has, and at least ten per epoch."""
     from sanetune.planning.defaults import BATCHES, MIN_STEPS
 
     at_once = n["per_device"] * n["devices"]
-    open_one = max(BATCHES[0], int(n["units"] * n["epochs"] / MIN_STEPS))
-    target = max(1, min(open_one, n["units"] // 10))
+    inferred = max(BATCHES[0], int(n["units"] * n["epochs"] / MIN_STEPS))
+    target = max(1, min(inferred, n["units"] // 10))
     fix = {"train.gradient_accumulation_steps": max(1, min(n["accumulation"], target // at_once))}
     if at_once > n["units"]:
         fix["train.per_device_train_batch_size"] = max(1, min(n["per_device"], target // n["devices"]))

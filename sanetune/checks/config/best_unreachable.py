@@ -60,7 +60,7 @@ LIMITS = {
 
 
 def measure(run_settings: RunSettings) -> Measurement:
-    """Skipped where neither load_best_model_at_end nor save_strategy: best is set."""
+    """Count evaluations and those at a checkpoint; skipped where the best checkpoint is not asked for."""
     steps, monitoring = run_settings.steps, run_settings.monitoring
     if not monitoring.load_best and monitoring.save_strategy != "best":
         raise NotApplicableError("the best checkpoint is not asked for")
@@ -93,20 +93,22 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if found:
         fix = {key: value for _, values in found for key, value in values.items()}
         message = "; ".join(text for text, _ in found)
-        return failed(f"The best checkpoint cannot be had: {message}.", fix=fix)
+        return failed(f"The best checkpoint cannot be selected: {message}.", fix=fix)
     if n["evaluations"] and n["evaluations_saved"] < limits["met_share"] * n["evaluations"]:
         return warned(
             f"{n['evaluations']:,} evaluations, one every {n['eval_steps']:,} steps, and a checkpoint at"
-            f" {n['evaluations_saved']:,} of them (save_steps {n['save_steps']:,}): the best of the others is lost.",
+            f" {n['evaluations_saved']:,} of them (save_steps {n['save_steps']:,}): the others cannot be selected.",
             fix=_together(n, n["eval_steps"]),
         )
-    kept = f"; of {n['save_total_limit']} kept checkpoints the best is one" if n["save_total_limit"] else ""
-    return passed(f"Every evaluation is at a checkpoint, and {n['metric']} chooses{kept}.")
+    kept = f", which is one of {n['save_total_limit']} that are kept" if n["save_total_limit"] else ""
+    return passed(f"Every evaluation is at a checkpoint, and {n['metric']} selects the best{kept}.")
 
 
 def _meetings(run_settings: RunSettings) -> tuple[int, int]:
-    """Evaluations of the run and how many of them are at a checkpoint; both also take place at the end. Only for
-    steps: by epoch they meet, and ``best`` saves wherever it has to."""
+    """Evaluations of the run, and how many of them are at a checkpoint. Both also take place at the end.
+
+    0 for strategies other than steps: by epoch they coincide, and ``best`` saves where it has to.
+    """
     steps, monitoring = run_settings.steps, run_settings.monitoring
     evaluate, save, total = steps.eval_steps, steps.save_steps, steps.total_steps
     if monitoring.eval_strategy != "steps" or monitoring.save_strategy != "steps" or not evaluate or not save:
@@ -117,7 +119,7 @@ def _meetings(run_settings: RunSettings) -> tuple[int, int]:
 
 def _unevaluated(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
     if not n["validation_examples"]:
-        return "there are 0 validation rows to choose by", {"data.holdout": 0.1}
+        return "there are 0 validation rows", {"data.holdout": 0.1}
     if n["eval_strategy"] == "no":
         strategy = n["save_strategy"] if n["save_strategy"] in ("steps", "epoch") else "steps"
         fix: dict[str, Any] = {"train.eval_strategy": strategy}
@@ -136,7 +138,7 @@ def _apart(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
         fix: dict[str, Any] = {"train.save_strategy": evaluates}
         if n["eval_steps"]:
             fix["train.save_steps"] = n["eval_steps"]
-        return f"checkpoints come by {saves}, evaluations by {evaluates}", fix
+        return f"save_strategy is {saves}, and eval_strategy is {evaluates}", fix
     save, evaluate = n["save_steps"], n["eval_steps"]
     if save and evaluate and save % evaluate:
         text = f"save_steps, {save:,}, is no multiple of eval_steps, {evaluate:,}"
@@ -145,11 +147,11 @@ def _apart(n: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
 
 
 def _together(n: dict[str, Any], save: int) -> dict[str, Any]:
-    """The fix for save_steps. Shares of the run are rounded apart, and a share may not be given with a number."""
+    """The fix for save_steps, with eval_steps where one is a share: both are then given in steps."""
     return {"train.save_steps": save} | ({"train.eval_steps": n["eval_steps"]} if n["by_shares"] else {})
 
 
-def _is_share(value: Any) -> bool:
+def _is_share(value: object) -> bool:
     return isinstance(value, float) and 0 < value < 1
 
 

@@ -56,7 +56,7 @@ LIMITS = {
 
 
 def measure(run_settings: RunSettings) -> Measurement:
-    """Passes and rows. ``by_steps``: max_steps decides how long the run is."""
+    """Count passes over the rows; ``by_steps``: max_steps says how long the run is."""
     steps, data = run_settings.steps, run_settings.data
     if not data.train_examples:
         raise NotApplicableError("the number of rows is not known")
@@ -73,7 +73,7 @@ def measure(run_settings: RunSettings) -> Measurement:
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    """Packs hold many rows each, so the stricter limit for few rows is not for them."""
+    """Warn above the limit; a stricter one holds for few rows, but not for packs, each of which has many."""
     n = m.numbers
     few = 0 < n["train_examples"] < limits["few_rows"] and not n["packing"]
     limit = min(limits["epochs"], limits["epochs_few_rows"]) if few else limits["epochs"]

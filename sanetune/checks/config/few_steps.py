@@ -51,7 +51,7 @@ LIMITS = {
 
 
 def measure(run_settings: RunSettings) -> Measurement:
-    """Steps, warm-up and intervals. ``given``: those of the keys that the user has written."""
+    """Compare warm-up and intervals with the steps; ``save_given``: save_steps was set by the user."""
     steps, monitoring = run_settings.steps, run_settings.monitoring
     total = steps.total_steps
     return Measurement(
@@ -72,45 +72,48 @@ def measure(run_settings: RunSettings) -> Measurement:
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    """Every misfit at once, in one warning."""
+    """Name everything that does not fit, in one warning."""
     n = m.numbers
     total = n["total_steps"]
-    said: list[str] = []
+    problems: list[str] = []
     fix: dict[str, Any] = {}
     if total < limits["fewest_steps"]:
-        said.append(
+        problems.append(
             f"the whole run is {_steps(total)} ({n['epochs']:g} epochs of {n['steps_per_epoch']:,}, effective batch"
             f" {n['effective']:,}); below {limits['fewest_steps']} the model learns little"
         )
     if n["warmup_steps"] >= total > 0:
-        said.append(f"warm-up takes all {total:,} steps ({n['warmup_steps']:,} asked for)")
+        problems.append(f"warm-up takes all {total:,} steps ({n['warmup_steps']:,} are set)")
     elif n["warmup_share"] > limits["warmup_share"]:
-        said.append(f"warm-up takes {n['warmup_steps']:,} of {total:,} steps ({units.share(n['warmup_share'])})")
+        problems.append(f"warm-up takes {n['warmup_steps']:,} of {total:,} steps ({units.share(n['warmup_share'])})")
     if n["warmup_share"] > limits["warmup_share"]:
         fix["train.warmup_steps"] = 0.1
-    said += _intervals(n, total, fix)
-    if said:
-        message = "; ".join(said)
+    problems += _intervals(n, total, fix)
+    if problems:
+        message = "; ".join(problems)
         return warned(message[0].upper() + message[1:] + ".", fix=fix)
     return passed(f"{total:,} steps, {n['warmup_steps']:,} of them warm-up; every interval fits into them.")
 
 
 def _intervals(n: dict[str, Any], total: int, fix: dict[str, Any]) -> list[str]:
-    """Intervals longer than the run. transformers always saves at its end, and 500 is its default: a longer one counts
-    only where it was asked for."""
-    said = []
+    """Name intervals longer than the run, and add their fixes.
+
+    transformers always saves at the end, and its default is 500 steps: a longer interval of checkpoints counts only
+    where it was set.
+    """
+    problems = []
     if n["logging_steps"] and n["logging_steps"] > total:
-        said.append(f"nothing is logged before the end: logging_steps is {n['logging_steps']:,}, the run {total:,}")
+        problems.append(f"nothing is logged before the end: logging_steps is {n['logging_steps']:,}, the run {total:,}")
         fix["train.logging_steps"] = max(1, total // 20)
     if n["eval_steps"] and n["eval_steps"] > total:
-        said.append(f"nothing is evaluated before the end: eval_steps is {n['eval_steps']:,}, the run {total:,}")
+        problems.append(f"nothing is evaluated before the end: eval_steps is {n['eval_steps']:,}, the run {total:,}")
         fix["train.eval_steps"] = max(1, round(total / 10))
     if n["save_steps"] and n["save_steps"] > total and n["save_given"]:
-        said.append(f"nothing is saved before the end: save_steps is {n['save_steps']:,}, the run {total:,}")
+        problems.append(f"nothing is saved before the end: save_steps is {n['save_steps']:,}, the run {total:,}")
         fix["train.save_steps"] = fix.get("train.eval_steps") or n["eval_steps"] or max(1, round(total / 5))
     elif "train.eval_steps" in fix and n["load_best"] and n["save_steps"]:
         fix["train.save_steps"] = fix["train.eval_steps"]
-    return said
+    return problems
 
 
 def _steps(count: int) -> str:

@@ -55,7 +55,7 @@ LIMITS = {
 
 
 def measure(run_settings: RunSettings) -> Measurement:
-    """Rows on both sides, and how evaluation is set."""
+    """Count training and validation rows, and read when validation rows are evaluated."""
     data, monitoring = run_settings.data, run_settings.monitoring
     if data.validation_size_unknown and monitoring.eval_strategy != "no":
         raise NotApplicableError("validation rows come from a stream, whose length is not known")
@@ -73,7 +73,7 @@ def measure(run_settings: RunSettings) -> Measurement:
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    """A warning in each case: good models have been trained blindly, and nobody knew it until they were tried."""
+    """Warn in each case: the model may be good, but nothing says so before it is used."""
     n = m.numbers
     rows, off = n["validation_examples"], n["eval_strategy"] == "no"
     if not rows:
@@ -81,14 +81,14 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return warned(f"0 rows are held out; all {n['train_examples']:,} are trained on.", fix=fix)
     if off:
         return warned(
-            f"{rows:,} rows are held out, but eval_strategy is no: they are never measured while training.",
+            f"{rows:,} rows are held out, but eval_strategy is no: they are never evaluated during training.",
             fix={"train.eval_strategy": "steps"},
         )
     if rows < limits["fewest_rows"]:
         return warned(
-            f"Only {rows} held-out {'row is' if rows == 1 else 'rows are'} measured: below {limits['fewest_rows']},"
+            f"Only {rows} held-out {'row is' if rows == 1 else 'rows are'} evaluated: below {limits['fewest_rows']},"
             " the mean loss says more about these rows than about the model.",
             "Hold out more rows.",
         )
     when = f"every {n['eval_steps']:,} steps" if n["eval_steps"] else f"by {n['eval_strategy']}"
-    return passed(f"{rows:,} held-out rows ({units.share(n['validation_share'])} of all) are measured {when}.")
+    return passed(f"{rows:,} held-out rows ({units.share(n['validation_share'])} of all) are evaluated {when}.")

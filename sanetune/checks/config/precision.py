@@ -69,8 +69,10 @@ SAFE_OPTIMIZERS = ("anyprecision", "stochastic", "kahan")
 
 
 def measure(run_settings: RunSettings, limits: Limits) -> Measurement:
-    """``stuck_share``: weights that one step at the peak learning rate leaves where they are; None where a float32
-    copy of the weights is trained (LoRA, DeepSpeed, FSDP) or weights are float32."""
+    """Read the number formats, and compute which weights one step at the peak learning rate cannot change.
+
+    ``stuck_share`` is None where a float32 copy of the weights is trained (LoRA, DeepSpeed, FSDP) or they are float32.
+    """
     model, machine = run_settings.model, run_settings.machine
     return Measurement(
         {
@@ -89,7 +91,7 @@ def measure(run_settings: RunSettings, limits: Limits) -> Measurement:
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    """The worst first: what cannot run, then what cannot learn, then what may overflow."""
+    """Name the worst: what cannot run, then what cannot learn, then what may overflow."""
     n = m.numbers
     for judged in (_impossible(n), _rounded(n, limits), _overflowing(n)):
         if judged:
@@ -100,8 +102,16 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def stuck_share(lr: float, bits: int, std: float = LIMITS["weight_std"].value) -> float:
-    """Share of normally distributed weights with a spacing of more than twice ``rate``, so that adding it changes
-    nothing."""
+    """Return the share of normally distributed weights whose spacing is more than twice ``lr``: adding it is lost.
+
+    >>> round(stuck_share(2e-5, bits=8), 3)
+    0.696
+
+    Args:
+        lr: The learning rate, by which a step of Adam moves each weight.
+        bits: Significant bits of the number format.
+        std: Standard deviation of the weights.
+    """
     if lr <= 0:
         return 1.0
     # A weight in [2^k, 2^(k+1)) has the spacing 2^(k+1-bits); it is stuck where half of that exceeds the learning rate.
@@ -157,7 +167,7 @@ def _rounded(n: dict[str, Any], limits: Limits) -> Judgement | None:
     if stuck < limits["stuck_warn"]:
         return None
     message = (
-        f"All weights are trained in {dtype}, without a float32 copy: near {limits['weight_std']:g} its numbers lie"
+        f"All weights are trained in {dtype}, without a float32 copy: near {limits['weight_std']:g} its numbers are"
         f" {n['spacing']:.1e} apart, a step moves a weight by about {n['learning_rate']:.1e}, and"
         f" {units.share(stuck)} of the weights round back to where they were."
     )

@@ -90,10 +90,10 @@ LIMITS = {
 
 
 def measure(run_settings: RunSettings) -> Measurement:
-    """``usual``: the inferred default. Published learning rates are for Adam: other optimizers are skipped."""
-    model, steps, data = run_settings.model, run_settings.steps, run_settings.data
+    """Look up the usual learning rate, which is the inferred default; skipped for optimizers other than Adam."""
     from sanetune.planning.learning_rates import learning_rate
 
+    model, steps, data = run_settings.model, run_settings.steps, run_settings.data
     optimizer = str(run_settings.given.get("optim") or "adamw").rpartition(".")[2].lower()
     if "adam" not in optimizer:
         raise NotApplicableError(f"published learning rates are for Adam, and this run uses {optimizer}")
@@ -116,7 +116,7 @@ def measure(run_settings: RunSettings) -> Measurement:
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    """Beyond what is published: warn. Far beyond: fail."""
+    """Warn beyond what is published, fail far beyond it."""
     n = m.numbers
     lr, usual = n["learning_rate"], n["usual"]
     summed = n["loss_reduction"] == "sum" and n["method"] == "full"
@@ -161,8 +161,7 @@ def _highest(n: dict[str, Any], limits: Limits) -> float:
 
 
 def _lowest(n: dict[str, Any], usual: float, limits: Limits) -> float:
-    """Small models have a higher usual learning rate and a higher lowest one, up to twice: a LoRA at 1e-4 is common
-    anywhere."""
+    """The lowest for an adapter rises with the usual one of small models, up to twice: 1e-4 is common for all sizes."""
     if n["method"] == "full":
         return usual / float(limits["full_below_usual"])
     return float(limits["lora_lowest"] * min(2.0, max(1.0, usual / 3e-4)))

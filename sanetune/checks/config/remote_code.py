@@ -46,7 +46,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def measure(run_settings: RunSettings) -> Measurement:
-    """``local``: the model is a folder here, which nobody else can change through the Hub."""
+    """Read the flag and the revision; ``local``: the model is a folder here, which the Hub cannot change."""
     model = run_settings.model
     return Measurement(
         {
@@ -60,7 +60,7 @@ def measure(run_settings: RunSettings) -> Measurement:
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    """Code that may change unseen: fail. Code that stays as it is: a warning to have read it."""
+    """Fail for code that may change; warn for code that stays as it is, which has to be read once."""
     n = m.numbers
     if not n["trust_remote_code"]:
         return passed(f"No code of {n['model']} runs: trust_remote_code is off.")

@@ -45,7 +45,7 @@ FIX = "sometimes"
 
 
 def measure(config: Config) -> Measurement:
-    """``renamed``: old and new name, value of today and line of each key, in the order of the file."""
+    """List old and new name, value and line of each renamed key, in the order of the file."""
     found = [_entry(config, one) for one in config.renamed]
     lines = [entry["line"] or 0 for entry in found]
     found = [entry for _, entry in sorted(zip(lines, found, strict=True), key=lambda pair: pair[0])]
@@ -53,7 +53,7 @@ def measure(config: Config) -> Measurement:
         Witness(
             f"{entry['old'].rpartition('.')[2]}: {entry['given']}",
             Place(config.file, entry["line"]) if config.file else None,
-            f"today: {entry['new']}" if entry["new"] else "does nothing any more",
+            f"today: {entry['new']}" if entry["new"] else "has no effect any more",
         )
         for entry in found
     ]
@@ -62,14 +62,14 @@ def measure(config: Config) -> Measurement:
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    """A warning: the values were understood."""
+    """Warn: the values were understood."""
     renamed = m.numbers["renamed"]
     if not renamed:
-        return passed("Every key has its name of today.")
-    said = [_said(entry, m.numbers["file"]) for entry in renamed]
-    more = f"; and {len(said) - MOST_WITNESSES} more" if len(said) > MOST_WITNESSES else ""
-    head = "1 key has" if len(said) == 1 else f"{len(said)} keys have"
-    message = f"{head} another name today or none: {'; '.join(said[:MOST_WITNESSES])}{more}."
+        return passed("No key has been renamed or removed.")
+    names = [_old_and_new(entry, m.numbers["file"]) for entry in renamed]
+    more = f"; and {len(names) - MOST_WITNESSES} more" if len(names) > MOST_WITNESSES else ""
+    head = "1 key has" if len(names) == 1 else f"{len(names)} keys have"
+    message = f"{head} been renamed or removed: {'; '.join(names[:MOST_WITNESSES])}{more}."
     return warned(message, fix={entry["new"]: entry["value"] for entry in renamed if entry["new"]})
 
 
@@ -84,21 +84,21 @@ def _entry(config: Config, one: Renamed) -> dict[str, Any]:
     }
 
 
-def _value(config: Config, one: Renamed) -> Any:
-    """The value under today's name. A path is left as it was written: the configuration holds it made absolute."""
+def _value(config: Config, one: Renamed) -> object:
+    """The value under today's name. A path stays as it was written: in the configuration it is absolute."""
     from sanetune.config.paths import PATHS
 
     if not one.new or one.new in PATHS:
         return one.value
     section, *keys = one.new.split(".")
-    value: Any = getattr(config, section)
+    value: object = getattr(config, section)
     for key in keys:
         value = value.get(key) if hasattr(value, "get") else getattr(value, key, None)
     return value
 
 
-def _said(entry: dict[str, Any], file: str | None) -> str:
+def _old_and_new(entry: dict[str, Any], file: str | None) -> str:
     where = f" ({file}:{entry['line']})" if file and entry["line"] else ""
     section = entry["old"].split(".")[0]
     new = entry["new"].removeprefix(f"{section}.")
-    return f"{entry['old']}{where} " + (f"is {new}" if new else "does nothing")
+    return f"{entry['old']}{where} " + (f"is {new}" if new else "has no effect")

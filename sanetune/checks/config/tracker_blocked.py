@@ -41,7 +41,7 @@ FIX = "always"
 
 
 def measure(run_settings: RunSettings) -> Measurement:
-    """``trackers``: each with what makes it ready, or "" where a login is missing."""
+    """Find for each tracker what makes it ready; "" where a login is missing."""
     from sanetune.checks.config._tracker_logins import readiness
 
     return Measurement(
@@ -50,7 +50,7 @@ def measure(run_settings: RunSettings) -> Measurement:
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    """A missing login fails: the run would stop or wait."""
+    """Fail where a login is missing: the run would stop or wait."""
     trackers: dict[str, str] = m.numbers["trackers"]
     if not trackers:
         return passed("No tracker is used.")

@@ -46,7 +46,7 @@ def test_a_batch_larger_than_the_data_fails() -> None:
 def test_a_last_step_of_one_row_is_caught_with_its_weight() -> None:
     finding = batches(33, 4, 4)
     assert finding.verdict is Verdict.WARN
-    assert "The last of 3 steps per epoch holds 1 of 16 examples (6.2 % of a batch)" in finding.message
+    assert "The last of 3 steps per epoch has 1 of 16 examples (6.2 % of a batch)" in finding.message
     assert "16 times as much" in finding.message
     assert finding.fix == {"train.gradient_accumulation_steps": 3}
 

@@ -1,4 +1,4 @@
-"""The best checkpoint that cannot be had."""
+"""The best checkpoint that cannot be selected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def found(**changed: Any) -> Any:
 
 def test_a_checkpoint_at_every_evaluation_passes() -> None:
     finding = found()
-    assert finding.verdict is Verdict.PASS and "eval_loss chooses" in finding.message
+    assert finding.verdict is Verdict.PASS and "eval_loss selects the best" in finding.message
     assert found(eval_strategy="epoch", save_strategy="epoch", eval_steps=None, save_steps=None).verdict == "pass"
     assert found(save_strategy="best", save_steps=None).verdict is Verdict.PASS
     assert found(metric="loss").verdict is Verdict.PASS
@@ -33,10 +33,14 @@ FAULTS = [
     ({"eval_strategy": "no"}, "eval_strategy is no", {"train.eval_strategy": "steps", "train.eval_steps": 20}),
     (
         {"save_strategy": "epoch"},
-        "checkpoints come by epoch, evaluations by steps",
+        "save_strategy is epoch, and eval_strategy is steps",
         {"train.save_strategy": "steps", "train.save_steps": 20},
     ),
-    ({"save_strategy": "no"}, "checkpoints come by no", {"train.save_strategy": "steps", "train.save_steps": 20}),
+    (
+        {"save_strategy": "no"},
+        "save_strategy is no, and eval_strategy is steps",
+        {"train.save_strategy": "steps", "train.save_steps": 20},
+    ),
     ({"save_steps": 50}, "save_steps, 50, is no multiple of eval_steps, 20", {"train.save_steps": 40}),
     ({"save_steps": 7}, "save_steps, 7, is no multiple", {"train.save_steps": 20}),
     ({"metric": "accuracy"}, "eval_accuracy, and an evaluation gives eval_loss", None),

@@ -31,7 +31,7 @@ def test_a_few_dozen_steps_are_too_few(steps: int, verdict: str) -> None:
 def test_a_warm_up_as_long_as_the_run_is_caught() -> None:
     finding = found(warmup_steps=500)
     assert finding.verdict is Verdict.WARN
-    assert finding.message == "Warm-up takes all 189 steps (500 asked for)."
+    assert finding.message == "Warm-up takes all 189 steps (500 are set)."
     assert finding.fix == {"train.warmup_steps": 0.1}
 
 

@@ -1,4 +1,4 @@
-"""Keys that have another name today."""
+"""Keys that have been renamed or removed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_keys_that_do_nothing_and_nested_ones(tmp_path: Path) -> None:
         "train.train_sampling_strategy": "group_by_length",
         "train.accelerator_config.dispatch_batches": False,
     }
-    assert "train.save_safetensors (run.yaml:8) does nothing" in finding.message
+    assert "train.save_safetensors (run.yaml:8) has no effect" in finding.message
 
 
 def test_paths_are_proposed_as_they_were_written(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_paths_are_proposed_as_they_were_written(tmp_path: Path) -> None:
 def test_without_a_file_there_are_no_places() -> None:
     config = load({"model": {"name": "m"}, "data": {"train": "d.jsonl"}, "train": {"max_seq_length": 64}})
     finding = find(NAME, config=config)
-    assert finding.message == "1 key has another name today or none: train.max_seq_length is max_length."
+    assert finding.message == "1 key has been renamed or removed: train.max_seq_length is max_length."
     assert finding.witnesses[0].place is None
 
 

@@ -18,7 +18,7 @@ def validation(**changed: Any) -> Any:
 def test_validation_rows_that_are_measured_pass() -> None:
     finding = validation()
     assert finding.verdict is Verdict.PASS
-    assert "100 held-out rows (9.1 % of all) are measured every 20 steps" in finding.message
+    assert "100 held-out rows (9.1 % of all) are evaluated every 20 steps" in finding.message
     assert validation(eval_strategy="epoch", eval_steps=None).verdict is Verdict.PASS
 
 
