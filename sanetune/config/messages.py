@@ -1,4 +1,4 @@
-"""What is said when a value cannot be meant."""
+"""Words for messages about a configuration: values as text, keys that were probably meant, wrong values."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ EXAMPLES = {
 
 
 def short(value: object, limit: int = 60) -> str:
-    """A value as it can stand in a message."""
+    """Return a value as YAML has it, in at most ``limit`` characters."""
     text = {True: "true", False: "false", None: "null"}.get(value) if isinstance(value, (bool, type(None))) else None
     text = text or repr(value)
     return shorten(text, limit)
 
 
 def meant(word: str, names: Sequence[str]) -> str:
-    """ "Did you mean ...?", or "" when nothing is near. The last part of a dotted name counts as well as the whole."""
+    """Return "Did you mean ...?", or "" when nothing is near; of dotted names the last part counts like the whole."""
     by_last = {name.split(".")[-1]: name for name in reversed(names)}
     near = [by_last[one] for one in nearest(word.split(".")[-1], by_last, cutoff=0.75)]
     return offer(near or nearest(word, names)).rstrip()
 
 
 def wrong_value(path: str, value: object, expected: str, place: Place | None) -> ConfigError:
-    """The error for a value of the wrong type, or out of its range."""
+    """Return the error for a value of the wrong type, or out of its range."""
     return ConfigError(
         f"{path} is {short(value)}, but has to be {expected}",
         "The value cannot be used as it stands.",

@@ -68,11 +68,11 @@ def resolve(key: str, text: str, starts: Sequence[Path]) -> str:
     for start in starts:
         if os.path.exists(start / path):
             return os.path.abspath(start / path)
-    is_path = key in ALWAYS or looks_like_path(path, several=key.startswith("data."))
+    is_path = key in ALWAYS or is_surely_path(path, several=key.startswith("data."))
     return os.path.abspath(starts[0] / path) if is_path else text
 
 
-def looks_like_path(text: str, *, several: bool = False) -> bool:
+def is_surely_path(text: str, *, several: bool = False) -> bool:
     """Whether ``text`` can only be a path (``several``: or a pattern for paths), not an id on the Hub or a name."""
     return (
         text.startswith((".", "/", "~", "\\"))

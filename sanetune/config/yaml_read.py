@@ -169,14 +169,14 @@ def _tree(text: str, file: Path | str | None) -> object:
 
 
 def _refuse_deep(text: str, file: Path | str | None) -> None:
-    """Thousands of open brackets take the parser many seconds; hundreds are already no configuration."""
+    """Refuse hundreds of nested brackets: thousands take the parser many seconds, and no configuration has them."""
     depth = deepest = 0
     for sign in re.findall(r"[][{}]", text):
         depth += 1 if sign in "[{" else -1
         deepest = max(deepest, depth)
     if deepest > 8 * MAX_DEPTH:
         raise ConfigError(
-            f"the values are nested too deeply to be read: {deepest:,} brackets are open at once",
+            f"the values are nested too deeply to be read: {deepest:,} brackets are nested",
             f"At most {MAX_DEPTH} levels are understood.",
             "Remove the nesting.",
             Place(file),

@@ -49,7 +49,7 @@ class Clearance:
     """The reason to train without a check. Beside another verdict: the run began so, and was cleared later."""
     schema: Literal[2] = 2
     """Raised with every change after which earlier files prove nothing. 2: versions of checks."""
-    proof: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    experiments: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """Results of the report's experiments, on their way into a file of their own; one that was read has none."""
 
     @property
@@ -84,7 +84,7 @@ def cleared(report: Report, fingerprint: Fingerprint) -> Clearance:
     verdict: Literal["pass", "warn"] = "warn" if report.verdict is Verdict.WARN else "pass"
     outcomes = [_outcome(finding) for finding in report.findings]
     level = cast('Literal["static", "probe", "trial"]', report.level)
-    return Clearance(fingerprint, verdict, level, _now(), round(report.seconds, 3), outcomes, proof=report.proof)
+    return Clearance(fingerprint, verdict, level, _now(), round(report.seconds, 3), outcomes, experiments=report.proof)
 
 
 def unchecked_run(reason: str, fingerprint: Fingerprint) -> Clearance:

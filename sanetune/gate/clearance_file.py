@@ -26,12 +26,12 @@ def write_clearance(run: Run, clearance: Clearance) -> Clearance:
     before = _unchecked_before(run)
     if before and clearance.proves and run.steps_saved:
         clearance = replace(clearance, unchecked=before)
-    if clearance.proof:
-        stored = {"schema": SCHEMA, "made": clearance.made, "level": clearance.level, "proof": clearance.proof}
+    if clearance.experiments:
+        stored = {"schema": SCHEMA, "made": clearance.made, "level": clearance.level, "proof": clearance.experiments}
         run.write_json(run.proof, stored)
     elif run.proof.is_file() and not read_experiments(run, clearance)[0]:
         run.proof.unlink()
-    run.write_json(run.clearance, _adapter().dump_python(clearance, mode="json", exclude={"proof"}))
+    run.write_json(run.clearance, _adapter().dump_python(clearance, mode="json", exclude={"experiments"}))
     return clearance
 
 
@@ -62,7 +62,7 @@ def read_clearance(run: Run) -> tuple[Clearance | None, str]:
         first = error.errors()[0]
         where = short(".".join(str(part) for part in first["loc"]))
         return None, f"{name} is broken and proves nothing: {first['msg']} ({where})"
-    return replace(found, proof={}), ""
+    return replace(found, experiments={}), ""
 
 
 def read_experiments(run: Run, clearance: Clearance) -> tuple[dict[str, Any], str]:
@@ -74,13 +74,13 @@ def read_experiments(run: Run, clearance: Clearance) -> tuple[dict[str, Any], st
         if not run.proof.is_file():
             return {}, ""
         if run.proof.stat().st_size > LARGEST:
-            return {}, f"{run.proof.name} is too large to be a proof"
+            return {}, f"{run.proof.name} is too large to be read"
         stored = json.loads(run.proof.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}, f"{run.proof.name} cannot be read"
     found = stored.get("proof") if isinstance(stored, dict) else None
     if not isinstance(found, dict):
-        return {}, f"{run.proof.name} holds no proof"
+        return {}, f"{run.proof.name} has no results of experiments"
     if stored.get("schema") != SCHEMA:
         return {}, f"{run.proof.name} was written by another version of sanetune"
     if (stored.get("made"), stored.get("level")) != (clearance.made, clearance.level):

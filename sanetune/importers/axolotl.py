@@ -101,8 +101,8 @@ def _data(importer: Importer) -> None:
     validation, more = _sources(importer, "test_datasets")
     put_sources(importer, "data.train", train)
     put_sources(importer, "data.validation", validation)
-    kinds = [str(one.get("type")) for one in _listed(importer.take("datasets")) if isinstance(one, dict)]
-    if kinds and all(kind.startswith("alpaca") for kind in kinds):
+    types = [str(one.get("type")) for one in _listed(importer.take("datasets")) if isinstance(one, dict)]
+    if types and all(one.startswith("alpaca") for one in types):
         importer.put("model.chat_template", str(ALPACA))
     put_fields(importer, needs + more)
     if not validation:

@@ -106,12 +106,12 @@ def _epochs(config: Config, sizes: RunSizes) -> Answer:
 
 
 def _per_device(config: Config, sizes: RunSizes) -> Answer:
-    room, why = _tokens_at_once(sizes)
+    room, reason = _tokens_at_once(sizes)
     fits = _power_of_two(room / max(1.0, sizes.data.mean_tokens or 512.0), 1, 8)
     share = config.train.get("gradient_accumulation_steps", 1) * max(1, sizes.machine.devices)
     target = _target_batch(config, sizes)
     size = max(1, min(fits, target // share))
-    return size, f"{why}; about {sizes.data.mean_tokens:,.0f} tokens per example; effective batch of about {target}"
+    return size, f"{reason}; about {sizes.data.mean_tokens:,.0f} tokens per example; effective batch of about {target}"
 
 
 def _tokens_at_once(sizes: RunSizes) -> tuple[int, str]:

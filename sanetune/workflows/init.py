@@ -226,6 +226,4 @@ def _relative(text: str, base: Path) -> str:
     relative = os.path.relpath(text, base)
     if relative.count("..") > 3:
         return text
-    return (
-        relative if paths.looks_like_path(relative) or os.sep in relative or os.path.exists(base / relative) else text
-    )
+    return relative if paths.is_surely_path(relative) or os.sep in relative or os.path.exists(base / relative) else text

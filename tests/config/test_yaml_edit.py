@@ -59,13 +59,13 @@ def test_a_number_is_written_so_that_it_is_read_back_exactly(number: float) -> N
     assert YAML(typ="safe").load(text) == {"a": {"b": number}}
 
 
-@pytest.mark.parametrize(("rate", "written"), [(2e-5, "2.0e-05"), (7.4e-4, "7.4e-04"), (0.1, "0.1"), (3e-4, "3.0e-04")])
-def test_small_learning_rates_are_powers_of_ten_that_every_yaml_reader_takes_for_numbers(rate, written) -> None:
+@pytest.mark.parametrize(("lr", "written"), [(2e-5, "2.0e-05"), (7.4e-4, "7.4e-04"), (0.1, "0.1"), (3e-4, "3.0e-04")])
+def test_small_learning_rates_are_powers_of_ten_that_every_yaml_reader_takes_for_numbers(lr, written) -> None:
     import yaml
 
-    text = yaml_edit.change("a:\n  b: 1\n", {"a.b": rate})
+    text = yaml_edit.change("a:\n  b: 1\n", {"a.b": lr})
     assert text == f"a:\n  b: {written}\n"
-    assert yaml.safe_load(text)["a"]["b"] == rate
+    assert yaml.safe_load(text)["a"]["b"] == lr
 
 
 def test_a_change_keeps_comments_order_and_everything_else() -> None:

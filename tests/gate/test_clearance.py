@@ -33,10 +33,10 @@ def a_report(verdict: Verdict = Verdict.WARN, level: str = "trial") -> Report:
 def test_it_is_written_into_the_run_and_read_back(take: Take, place: Path) -> None:
     run = Run(place / "runs" / "x")
     assert read_clearance(run) == (None, "it has no clearance")
-    proof = cleared(a_report(), take())
-    write_clearance(run, proof)
-    again, why = read_clearance(run)
-    assert (again, why) == (proof, "")
+    made = cleared(a_report(), take())
+    write_clearance(run, made)
+    again, reason = read_clearance(run)
+    assert (again, reason) == (made, "")
     assert again is not None and again.proves
     assert differences(again.fingerprint, take()) == []
     assert again.summary.startswith("cleared at level trial on 20")
@@ -70,8 +70,8 @@ def test_a_broken_results_is_none_and_says_so(text: str, tmp_path: Path) -> None
     made = cleared(a_report(), Fingerprint({}, {}, {}, "", {}))
     assert read_experiments(run, made) == ({}, "")
     run.proof.write_text(text)
-    found, why = read_experiments(run, made)
-    assert found == {} and why.startswith("proof.json ")
+    found, reason = read_experiments(run, made)
+    assert found == {} and reason.startswith("proof.json ")
 
 
 def test_a_failed_check_is_no_results(take: Take) -> None:
@@ -108,10 +108,10 @@ def test_a_broken_one_is_none_and_says_so(name: str, tmp_path: Path) -> None:
         write_clearance(run, cleared(a_report(), mark))
         text = run.clearance.read_text().replace('"verdict": "warn",\n "level"', '"verdict": "fail",\n "level"')
     run.clearance.write_text(text)
-    found, why = read_clearance(run)
+    found, reason = read_clearance(run)
     assert found is None
-    assert "broken and proves nothing" in why
-    assert len(why) < 300
+    assert "broken and proves nothing" in reason
+    assert len(reason) < 300
 
 
 def test_one_of_an_older_schema_proves_nothing_and_its_run_stays_marked(tmp_path: Path) -> None:
@@ -119,8 +119,8 @@ def test_one_of_an_older_schema_proves_nothing_and_its_run_stays_marked(tmp_path
     write_clearance(run, unchecked_run("a copy", mark))
     old = json.loads(run.clearance.read_text())
     run.clearance.write_text(json.dumps(old | {"schema": 1, "findings": [{"check": "labels-none", "what": "fine"}]}))
-    found, why = read_clearance(run)
-    assert found is None and "another version of sanetune" in why
+    found, reason = read_clearance(run)
+    assert found is None and "another version of sanetune" in reason
     (run.checkpoints / "checkpoint-2").mkdir()
     assert write_clearance(run, cleared(a_report(), mark)).unchecked == "a copy"
 
@@ -163,11 +163,11 @@ def test_a_run_that_began_unchecked_stays_marked(tmp_path: Path) -> None:
     mark = Fingerprint({}, {}, {}, "", {})
     run = Run.create(tmp_path / "run")
     write_clearance(run, unchecked_run("in a hurry", mark))
-    proof = cleared(a_report(Verdict.PASS), mark)
-    assert write_clearance(run, proof).unchecked == "", "nothing was trained yet"
+    made = cleared(a_report(Verdict.PASS), mark)
+    assert write_clearance(run, made).unchecked == "", "nothing was trained yet"
     write_clearance(run, unchecked_run("in a hurry", mark))
     (run.checkpoints / "checkpoint-2").mkdir()
-    kept = write_clearance(run, proof)
+    kept = write_clearance(run, made)
     assert kept.proves
     assert kept.summary.endswith("its first steps were not checked: in a hurry")
     assert json.loads(run.clearance.read_text())["unchecked"] == "in a hurry"

@@ -163,8 +163,8 @@ def test_data_sets_of_the_hub_and_their_columns(project: Path) -> None:
     assert found.config["data"]["train"] == [{"path": "Open-Orca/OpenOrca", "split": "train", "subset": "small"}]
     mapped = reads(project, BASE.replace("mine", "mapped")).config["data"]
     assert mapped["fields"] == {"prompt": "q", "input": "more", "completion": "a", "system": "s"}
-    talks = reads(project, BASE.replace("mine", "talks"))
-    assert talks.config["data"]["fields"] == {"messages": "talk", "tools": "tools"} and talks.skipped == []
+    chats = reads(project, BASE.replace("mine", "talks"))
+    assert chats.config["data"]["fields"] == {"messages": "talk", "tools": "tools"} and chats.skipped == []
 
 
 def test_what_cannot_be_read_is_reported(project: Path) -> None:

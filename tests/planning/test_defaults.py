@@ -45,10 +45,10 @@ def test_what_is_given_stays() -> None:
 
 def test_resolving_leaves_the_original_open_and_twice_is_once() -> None:
     config = load({"model": {"name": "m"}, "data": {"train": "d"}})
-    settled = resolve(config, SMALL)
+    resolved = resolve(config, SMALL)
     assert config.train.given == {}
     assert config.model.dtype is None
-    assert resolve(settled, SMALL).train.given == settled.train.given
+    assert resolve(resolved, SMALL).train.given == resolved.train.given
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_resolving_leaves_the_original_open_and_twice_is_once() -> None:
     ],
 )
 def test_learning_rates_come_from_published_recipes(method, parameters, hidden, want, source) -> None:
-    rate, reason = learning_rate(method, int(parameters), hidden)
-    assert rate == pytest.approx(want)
+    lr, reason = learning_rate(method, int(parameters), hidden)
+    assert lr == pytest.approx(want)
     assert source in reason
 
 
@@ -73,10 +73,10 @@ def test_learning_rates_come_from_published_recipes(method, parameters, hidden, 
     method=st.sampled_from(["full", "lora", "qlora"]), parameters=st.integers(1, 10**12), hidden=st.integers(0, 20_000)
 )
 def test_no_learning_rate_is_outside_of_what_recipes_have_used(method, parameters, hidden) -> None:
-    rate, _ = learning_rate(method, parameters, hidden)
-    assert 5e-6 <= rate <= (3e-3 if method != "full" else 2e-2)
+    lr, _ = learning_rate(method, parameters, hidden)
+    assert 5e-6 <= lr <= (3e-3 if method != "full" else 2e-2)
     if parameters >= 3e9:
-        assert rate <= (1e-4 if method == "full" else 1e-3)
+        assert lr <= (1e-4 if method == "full" else 1e-3)
 
 
 @pytest.mark.parametrize(

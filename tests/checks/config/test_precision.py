@@ -50,18 +50,16 @@ def test_both_formats_or_fp16_without_a_gpu_fail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "verdict", "share"),
+    ("lr", "verdict", "share"),
     [(5e-6, "fail", "92.2 %"), (2e-5, "fail", "69.6 %"), (1e-4, "warn", "11.8 %"), (3e-4, "pass", "")],
 )
-def test_updates_below_one_unit_in_the_last_place_are_caught(rate: float, verdict: str, share: str) -> None:
+def test_updates_below_one_unit_in_the_last_place_are_caught(lr: float, verdict: str, share: str) -> None:
     for dtype in ("bfloat16", "auto"):
-        finding = found(weights_dtype=dtype, learning_rate=rate)
+        finding = found(weights_dtype=dtype, learning_rate=lr)
         assert finding.verdict == verdict and share in finding.message
         if verdict != "pass":
             assert (
-                "1.2e-04 apart" in finding.message
-                and f"{rate:.1e}" in finding.message
-                and "bfloat16" in finding.message
+                "1.2e-04 apart" in finding.message and f"{lr:.1e}" in finding.message and "bfloat16" in finding.message
             )
             assert finding.fix == {"model.dtype": "float32"}
 
@@ -75,15 +73,15 @@ def test_where_a_float32_copy_or_a_correction_is_kept_nothing_is_lost(key: dict[
     assert found(weights_dtype="bfloat16", learning_rate=2e-5, given=key).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize("rate", [5e-6, 1e-5, 2e-5, 6e-5, 1e-4, 2e-4, 1e-3])
+@pytest.mark.parametrize("lr", [5e-6, 1e-5, 2e-5, 6e-5, 1e-4, 2e-4, 1e-3])
 @pytest.mark.parametrize(("dtype", "bits"), [("bfloat16", 8), ("float16", 11)])
-def test_the_share_is_that_of_real_weights(rate: float, dtype: str, bits: int) -> None:
+def test_the_share_is_that_of_real_weights(lr: float, dtype: str, bits: int) -> None:
     import torch
 
     weights = (torch.randn(200_000, generator=torch.Generator().manual_seed(0)) * 0.02).to(getattr(torch, dtype))
-    moved = (weights.float() + rate * torch.sign(weights.float())).to(weights.dtype)  # away from zero: one spacing
+    moved = (weights.float() + lr * torch.sign(weights.float())).to(weights.dtype)  # away from zero: one spacing
     share = (moved == weights).float().mean().item()
-    assert share == pytest.approx(stuck_share(rate, bits), abs=0.01)
+    assert share == pytest.approx(stuck_share(lr, bits), abs=0.01)
 
 
 def test_a_learning_rate_of_nothing_moves_nothing() -> None:
