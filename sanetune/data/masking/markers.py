@@ -1,30 +1,44 @@
-"""Invisible marks around every text of a conversation, so that it can be found again in what a template made of it.
+"""Put invisible marks around every text of a conversation, to find it again in what a template renders.
 
-A mark is a run of Unicode noncharacters (U+FDD0 to U+FDDF, reserved for a program's own use and never valid in text
-that is exchanged).  Rendering the marked messages and taking the marks out again must give the very text that the
-unmarked messages give; then each mark stands exactly where its text begins or ends, whatever the template did around
-it.
+A mark is a run of Unicode noncharacters (U+FDD0 to U+FDDF, which are reserved for a program's own use and never valid
+in text that is exchanged). Rendering the marked messages and removing the marks must give the text that the unmarked
+messages give; then each mark is exactly where its text begins or ends, whatever the template puts around it.
+
+Example:
+    >>> marker = Marker()
+    >>> marked = marker.mark({"role": "user", "content": " Hi "}, 0)
+    >>> text, found = marker.read(f"<user>{marked['content']}</user>")
+    >>> text, [one.at for one in found], [one.mark.field for one in found]
+    ('<user> Hi </user>', [7, 9], ['content', 'content'])
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sanetune.data.conversation import Message
+
+if TYPE_CHECKING:
+    from sanetune.data.json_types import Json
 
 _OPEN, _SHUT = "\ufdd0", "\ufdd1"
 _DIGITS = "".join(chr(0xFDD2 + digit) for digit in range(14))
 _MARK = re.compile(f"{_OPEN}([{_DIGITS}]+){_SHUT}")
 RESERVED = re.compile("[\ufdd0-\ufddf]")
-"""What no input may hold: with these in the data a mark could be forged."""
+"""Matches what no input may contain: with these in the data a mark could be forged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One end of one text: of message number ``message``, in the field ``field`` (``content``, ``reasoning``, ``tool
-    call``)."""
+    """One end of one text.
+
+    Attributes:
+        message: The number of the message.
+        field: ``content``, ``reasoning`` or ``tool call``.
+        closes: Whether it is the end of the text, and not its beginning.
+    """
 
     message: int
     field: str
@@ -33,7 +47,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Mark ``number`` at character ``at`` of the rendered text; text k has the marks 2k and 2k + 1."""
+    """A mark in a rendered text.
+
+    Attributes:
+        at: The character before which it was, in the text without marks.
+        number: Its number; text k has the marks 2k and 2k + 1.
+        mark: What it marks.
+    """
 
     at: int
     number: int
@@ -47,8 +67,11 @@ class Marker:
     marks: list[Mark] = field(default_factory=list)
 
     def mark(self, message: Message, index: int) -> Message:
-        """A copy of ``message`` (adapted to its template) with marks around content, reasoning, call names and
-        arguments."""
+        """Return a copy of message number ``index`` with marks around its content, its reasoning, and the names and
+        arguments of its tool calls.
+
+        ``message`` is one that :meth:`~sanetune.data.template.chat_template.ChatTemplate.adapted` has made.
+        """
         marked = dict(message)
         content = message.get("content")
         if isinstance(content, str):
@@ -66,7 +89,8 @@ class Marker:
         return marked
 
     def read(self, text: str) -> tuple[str, list[Found]]:
-        """``text`` without its marks, and where each stood first: a tool's answer may name the call again."""
+        """Return ``text`` without its marks, and the first place of each mark: a tool's answer may name the call
+        again."""
         pieces, found, seen, at, end = [], [], set(), 0, 0
         for match in _MARK.finditer(text):
             pieces.append(text[end : match.start()])
@@ -92,7 +116,8 @@ class Marker:
             },
         }
 
-    def _inside(self, value: Any, index: int) -> Any:
+    def _inside(self, value: Json, index: int) -> Json:
+        """Marks around every text inside ``value``; keys have none."""
         if isinstance(value, str):
             return self._around(value, index, "tool call")
         if isinstance(value, dict):
@@ -112,6 +137,7 @@ class Marker:
         )
 
     def _new(self, index: int, name: str, closes: bool) -> str:
+        """A mark as text: its number in base 14, between two signs."""
         number, digits = len(self.marks), ""
         self.marks.append(Mark(index, name, closes))
         while True:

@@ -1,16 +1,15 @@
-"""What a chat template puts around the texts of a conversation, remembered by the conversation's shape.
+"""Remember what a chat template puts around the texts of a conversation, by the conversation's shape.
 
-Finding turns takes several renderings.  Most conversations of a data set differ only in their texts, so what was
-found once can be *proved* for the next with one: fill its texts into the remembered frame, and compare with what the
-template renders.  Where they are equal, every text stands where the frame says; where not, the turns are searched for
-anew.
+Finding turns takes several renderings. Most conversations of a data set differ only in their texts, so what was found
+once can be *proved* for the next one with a single rendering: put its texts into the remembered frame, and compare with
+what the template renders. If they are equal, every text is where the frame says; if not, the turns are searched for
+again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 from sanetune.data.conversation import Message
 from sanetune.data.masking.markers import Found, Marker
@@ -18,10 +17,14 @@ from sanetune.data.masking.markers import Found, Marker
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Characters ``start`` to ``end`` of the text are what the model writes as message ``message``.
+    """What the model writes as one message.
 
-    ``closing`` is the part of it after the last character of the message: the end token, and what the template puts
-    before it.
+    Attributes:
+        message: The number of the message.
+        start: Its first character in the rendered text.
+        end: The character behind its last one.
+        closing: Its part after the last character of the message: the end token, and what the template puts before
+            it.
     """
 
     message: int
@@ -32,8 +35,13 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A conversation as text, its assistant turns in order, and the (message, field) pairs that the template left
-    out."""
+    """A rendered conversation.
+
+    Attributes:
+        text: What the template renders.
+        turns: The assistant's turns in order. A message without text has none.
+        omitted: (message, field) pairs that the template leaves out.
+    """
 
     text: str
     turns: list[Turn]
@@ -41,15 +49,17 @@ class Rendering:
 
 
 class Texts(Marker):
-    """The texts of a conversation in the order in which a :class:`Marker` marks them.
+    """The texts of a conversation, apart from everything else in it.
 
-    ``cores`` are the texts without outer white space; ``shape`` is everything else: equal shapes have equal frames.
+    Attributes:
+        cores: The texts without outer white space, in the order in which a :class:`Marker` marks them.
+        shape: The messages with a letter in place of each text: equal shapes have equal frames.
     """
 
     def __init__(self, messages: list[Message]) -> None:
         super().__init__()
         self.cores: list[str] = []
-        self.shape: list[Any] = [self.mark(message, index) for index, message in enumerate(messages)]
+        self.shape: list[Message] = [self.mark(message, index) for index, message in enumerate(messages)]
 
     def _around(self, text: str, index: int, name: str) -> str:
         core = text.strip()
@@ -64,8 +74,15 @@ class Texts(Marker):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``literals[0] text[slots[0]] literals[1] text[slots[1]] … literals[-1]``, and the turns as (literal, characters
-    into it)."""
+    """A rendered text as ``literals[0] text[slots[0]] literals[1] text[slots[1]] … literals[-1]``.
+
+    Attributes:
+        literals: What the template writes before, between and behind the texts.
+        slots: The number of the text behind each literal but the last.
+        turns: (message, start, end, closing) of each turn; start and end are (number of a literal, characters into
+            it).
+        omitted: (message, field) pairs that the template leaves out.
+    """
 
     literals: list[str]
     slots: list[int]
@@ -74,7 +91,8 @@ class Frame:
 
     @classmethod
     def of(cls, rendering: Rendering, found: list[Found], texts: Texts) -> Frame | None:
-        """The frame of a rendering, from the marks found in it; None where a text does not stand in it as it is."""
+        """Return the frame of a rendering, from the marks found in it; None if it does not have every text as it
+        is."""
         text, literals, slots, end = rendering.text, [], [], 0
         opens, closes = found[::2], found[1::2]
         if len(opens) != len(closes):
@@ -99,7 +117,7 @@ class Frame:
         return cls(literals, slots, turns, rendering.omitted)  # type: ignore[arg-type]
 
     def filled(self, cores: list[str], text: str) -> Rendering | None:
-        """The rendering of texts in this frame, if that is what ``text`` is."""
+        """Return the rendering of the texts ``cores`` in this frame, if that is what ``text`` is."""
         pieces = [self.literals[0]]
         for slot, literal in zip(self.slots, self.literals[1:], strict=True):
             pieces += (cores[slot], literal)
@@ -114,7 +132,7 @@ class Frame:
 
 
 def _inside(starts: list[int], literals: list[str], at: int) -> tuple[int, int] | None:
-    """Which literal holds position ``at`` (its two ends included), and how far into it."""
+    """Which literal contains position ``at`` (its two ends included), and how far into it."""
     for number, (start, literal) in enumerate(zip(starts, literals, strict=True)):
         if start <= at <= start + len(literal):
             return number, at - start
