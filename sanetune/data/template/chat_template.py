@@ -60,7 +60,7 @@ class ChatTemplate:
         except Exception as error:  # noqa: BLE001 -- the compiler trips over many things, as a SyntaxError in its own output
             raise TemplateError(f"The chat template cannot be compiled: {error}") from None
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[ChatTemplate], tuple[str, dict[str, str]]]:
         return (ChatTemplate, (self.source, self.specials))
 
     def render(
@@ -145,7 +145,7 @@ class ChatTemplate:
             message["tool_calls"] = [_with_json_arguments(call) for call in message["tool_calls"]]
         return message
 
-    def _keeps(self, content: Any, probe: str) -> bool:
+    def _keeps(self, content: object, probe: str) -> bool:
         try:
             return probe in self.render_as_is([{"role": "user", "content": content}])
         except TemplateStoppedError:
@@ -153,7 +153,7 @@ class ChatTemplate:
         except TemplateError:
             return False
 
-    def _renders_arguments(self, arguments: Any) -> bool:
+    def _renders_arguments(self, arguments: object) -> bool:
         call = {"id": "call00001", "type": "function", "function": {"name": "probe", "arguments": arguments}}
         try:
             self.render_as_is(

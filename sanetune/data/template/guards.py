@@ -1,4 +1,4 @@
-"""What a template's filters, methods and operators may build: their results are reckoned before they are made."""
+"""Limit what a template's filters, methods and operators may build: results are estimated before they are made."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def guarded_filter(name: str, original: Callable[..., Any], meter: Meter) -> Cal
     passed = getattr(original, "jinja_pass_arg", None)
     skipped = 0 if passed is None else 1
 
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: object, **kwargs: object) -> object:
         meter.tick()
         if len(args) > skipped:
             args = (*args[:skipped], *_checked(name, args[skipped], args[skipped + 1 :], kwargs))
@@ -45,7 +45,7 @@ def guarded_filter(name: str, original: Callable[..., Any], meter: Meter) -> Cal
     return guarded
 
 
-def _checked(name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+def _checked(name: str, value: object, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[object, ...]:
     """The arguments of a filter, iterators as lists where the check has to see them."""
     given = [*args, *kwargs.values()]
     if name in NUMBERED and any(isinstance(one, int) and one > WIDTH for one in given):
@@ -73,7 +73,7 @@ def _checked(name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     return (value, *args)
 
 
-def check_method(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+def check_method(owner: object, name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[object, ...]:
     """The arguments of a method of ``owner``; LimitError where it would build too much."""
     given = [*args, *kwargs.values()]
     number = max((one for one in given if isinstance(one, int)), default=0)
@@ -104,7 +104,7 @@ def check_method(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str,
     return args
 
 
-def check_operation(operator: str, left: Any, right: Any) -> None:
+def check_operation(operator: str, left: object, right: object) -> None:
     """LimitError where ``left`` and ``right`` would grow too far."""
     if isinstance(left, int) and isinstance(right, int):
         if operator == "**" and (abs(right) > 64 or abs(left) > 1e9):
@@ -124,34 +124,34 @@ def check_operation(operator: str, left: Any, right: Any) -> None:
         check_percent(left if isinstance(left, str) else left.decode("latin-1"), right)
 
 
-def check_percent(form: str, values: Any) -> None:
-    """LimitError where ``form % values`` would get too long."""
-    found = _PERCENT.findall(form)
+def check_percent(template: str, values: object) -> None:
+    """LimitError where ``template % values`` would get too long."""
+    found = _PERCENT.findall(template)
     _check_widths([number for pair in found for number in pair], len(found), values)
 
 
-def check_format(form: str, values: Any) -> None:
-    """The same for ``form.format(...)``."""
-    bare = form.replace("{{", "")
+def check_format(template: str, values: object) -> None:
+    """The same for ``template.format(...)``."""
+    bare = template.replace("{{", "")
     if re.search(r"\{[^{}]*\{", bare):
-        raise LimitError("it formats to a width that is itself reckoned")
+        raise LimitError("it formats to a width that is itself computed")
     fields = _FIELD.findall(bare)
     _check_widths([number for field in fields for number in re.findall(r"\d+", field)], len(fields), values)
 
 
-def _check_widths(widths: list[str], fields: int, values: Any) -> None:
+def _check_widths(widths: list[str], fields: int, values: object) -> None:
     if any(width == "*" or len(width) > 4 for width in widths):
         raise LimitError("it formats to a width of five digits or more")
     if fields:
         check_size(sum(int(width) for width in widths if width) + fields * weight(values))
 
 
-def _check_replaced(text: Any, old: Any, new: Any) -> None:
+def _check_replaced(text: str | bytes, old: object, new: object) -> None:
     if type(old) is type(text) or (isinstance(text, str) and isinstance(old, str)):
-        check_size(len(text) + text.count(old) * length(new))
+        check_size(len(text) + text.count(old) * length(new))  # type: ignore[arg-type]
 
 
-def _check_split(owner: Any, name: str, given: list[Any]) -> None:
+def _check_split(owner: str | bytes, name: str, given: list[object]) -> None:
     if len(owner) <= PARTS:
         return
     if name == "splitlines" or not given or given[0] is None:
@@ -159,14 +159,14 @@ def _check_split(owner: Any, name: str, given: list[Any]) -> None:
             sum(one.isspace() or one in "\x1c\x1d\x1e\x85" for one in owner) if isinstance(owner, str) else len(owner)
         )
     else:
-        count = owner.count(given[0])
+        count = owner.count(given[0])  # type: ignore[arg-type]
     if count > PARTS:
         raise LimitError(f"it splits a text into {count:,} pieces")
 
 
-def length(value: Any) -> int:
-    """How long ``value`` is; 0 for what has no length."""
+def length(value: object) -> int:
+    """Return how long ``value`` is; 0 for what has no length."""
     try:
-        return len(value)
+        return len(value)  # type: ignore[arg-type]
     except TypeError:
         return 0

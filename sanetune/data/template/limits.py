@@ -1,4 +1,7 @@
-"""How long a template's rendering has run and how much it has built: the clock and the scales of the sandbox."""
+"""Limit how long a template may render, and how much it may build.
+
+These are the clock and the scales of the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,13 @@ CHARACTERS = 16_000_000
 fits a million-token context."""
 
 PARTS = 250_000
-"""Most values in a list or an object, those of its parts counted each time that they stand in it."""
+"""Most values in a list or an object; those of its parts count as often as it contains them."""
 
-LOOK, MEMORY = 32_000_000, 512 * 2**20
-"""Each time that LOOK characters or values were built the process is looked at: it may grow by so many bytes."""
+BUILT = 32_000_000
+"""Characters or values that are built between two readings of the process's memory."""
+
+MEMORY = 512 * 2**20
+"""Bytes by which the process may grow during one rendering."""
 
 _VIEWS = (KeysView, ValuesView)
 
@@ -35,7 +41,11 @@ class LimitError(Exception):
 
 
 class Meter:
-    """Watches the renderings of one template; raises :class:`LimitError` where one goes too far."""
+    """Measures the renderings of one template; raises :class:`LimitError` if one goes too far.
+
+    Attributes:
+        deadline: When the rendering under way has to end, in seconds of ``time.monotonic``.
+    """
 
     def __init__(self) -> None:
         self.deadline = float("inf")
@@ -44,6 +54,7 @@ class Meter:
         self._resident: int | None = None
 
     def start(self) -> None:
+        """Begin a rendering."""
         if self._spent > SLOW_TOTAL and self._spent > SLOW_EACH * self._count:
             raise LimitError(f"it takes {self._spent / self._count:.1f} s for one conversation")
         self._began = time.monotonic()
@@ -51,22 +62,24 @@ class Meter:
         self._built, self._resident = 0, None
 
     def stop(self) -> None:
+        """End a rendering."""
         self._count += 1
         self._spent += time.monotonic() - self._began
 
     def tick(self) -> None:
+        """Check the time."""
         if time.monotonic() > self.deadline:
             raise LimitError(f"it ran for more than {SECONDS:g} s")
 
     def add(self, size: int) -> None:
-        """Something of ``size`` characters or values was built."""
+        """Account for ``size`` characters or values that were built."""
         self._built += size
-        if self._built > LOOK:
+        if self._built > BUILT:
             self._built = 0
             self.tick()
-            self._look()
+            self._check_memory()
 
-    def _look(self) -> None:
+    def _check_memory(self) -> None:
         import psutil
 
         resident = psutil.Process().memory_info().rss
@@ -75,10 +88,9 @@ class Meter:
         elif resident - self._resident > MEMORY:
             raise LimitError(f"it takes more than {MEMORY // 2**20} MB of memory")
 
-    def weighed(self, value: Any) -> Any:
-        """``value``, accounted for; an iterator is accounted for as it is used."""
-        kind = type(value)
-        if kind is str:
+    def weighed(self, value: object) -> object:
+        """Return ``value``, accounted for; an iterator is accounted for as it is used."""
+        if type(value) is str:
             if len(value) > CHARACTERS:
                 check_size(len(value))
             self.add(len(value))
@@ -91,7 +103,7 @@ class Meter:
             self.add(len(value))
         return value
 
-    def _watched(self, values: Iterator[Any]) -> Iterator[Any]:
+    def _watched(self, values: Iterator[object]) -> Iterator[object]:
         parts = 0
         for value in values:
             parts += weight(value)
@@ -102,10 +114,19 @@ class Meter:
             yield value
 
 
-def weight(value: Any) -> int:
-    """Values and characters in ``value``, as often as they would be printed: ``[x, x]`` forty times over is small in
-    memory. LimitError where there are too many."""
-    stack, parts, characters = [value], 0, 0
+def weight(value: object) -> int:
+    """Return the number of values and characters in ``value``, as often as they would be printed.
+
+    ``[x, x]`` forty times over is small in memory, and large when it is written out.
+
+    >>> weight(["ab", {"k": 1}])  # five values, three characters
+    8
+
+    Raises:
+        LimitError: There are too many.
+    """
+    stack: list[Any] = [value]
+    parts = characters = 0
     while stack:
         item = stack.pop()
         parts += 1
@@ -131,5 +152,6 @@ def weight(value: Any) -> int:
 
 
 def check_size(size: int) -> None:
+    """Raise :class:`LimitError` for more than :data:`CHARACTERS` characters or items."""
     if size > CHARACTERS:
         raise LimitError(f"it builds a value of {size:,} characters or items")

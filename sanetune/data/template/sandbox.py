@@ -1,4 +1,4 @@
-"""A Jinja environment for strangers' templates: transformers' own, plus limits of time, size and memory."""
+"""Run strangers' templates in Jinja's sandbox, set up as transformers does, with limits of time, size and memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import jinja2
 import jinja2.ext
 import jinja2.sandbox
 from jinja2 import nodes
+from jinja2.parser import Parser
+from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 
 from sanetune.data.template.guards import (
@@ -90,7 +92,7 @@ class _GenerationTag(jinja2.ext.Extension):
 
     tags = {"generation"}  # noqa: RUF012 -- an instance variable in Jinja
 
-    def parse(self, parser: Any) -> Any:
+    def parse(self, parser: Parser) -> nodes.Node:
         lineno = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         # A macro call, as in transformers, so that assignments inside have the same scope.
@@ -127,7 +129,11 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         }
 
     def text(self, template: jinja2.Template, variables: dict[str, Any]) -> str:
-        """What ``template`` renders to; raises :class:`LimitError`, or whatever the template trips over."""
+        """Return what ``template`` renders to.
+
+        Raises:
+            LimitError: It goes too far. Whatever else the template raises comes through.
+        """
         self.meter.start()
         pieces, size = [], 0
         try:
@@ -145,7 +151,8 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         """What a macro, a call or a set block has put out."""
         pieces = list(pieces)
         check_size(sum(map(len, pieces)))
-        text: str = self.meter.weighed("".join(pieces))
+        text = "".join(pieces)
+        self.meter.weighed(text)
         return text
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -153,36 +160,36 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         return metered
 
     @jinja2.pass_context
-    def _ticked(self, context: Any, value: Any) -> Any:
+    def _ticked(self, context: Context, value: object) -> object:
         self.meter.tick()
         return value
 
     @jinja2.pass_context
-    def _weighed(self, context: Any, value: Any) -> Any:
+    def _weighed(self, context: Context, value: object) -> object:
         return self.meter.weighed(value)
 
     @jinja2.pass_context
-    def _concat(self, context: Any, *values: Any) -> str:
+    def _concat(self, context: Context, *values: object) -> str:
         texts = [str(_finalize(value)) for value in values]
         return self.concat(texts)
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
         check_operation(operator, left, right)
         return self.meter.weighed(super().call_binop(context, operator, left, right))
 
-    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+    def wrap_str_format(self, value: object) -> Callable[..., str] | None:
         wrapped = super().wrap_str_format(value)
         if wrapped is None:
             return None
-        form = str(value.__self__)
+        template = str(getattr(value, "__self__", ""))
 
-        def checked(*args: Any, **kwargs: Any) -> str:
-            check_format(form, (args, kwargs))
+        def checked(*args: object, **kwargs: object) -> str:
+            check_format(template, (args, kwargs))
             return wrapped(*args, **kwargs)
 
         return checked
 
-    def call(self, context: Any, method: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, context: Context, method: object, /, *args: object, **kwargs: object) -> object:
         owner = getattr(method, "__self__", None)
         if owner is not None:
             args = check_method(owner, getattr(method, "__name__", ""), args, kwargs)
@@ -192,23 +199,23 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
 class _TemplateDict:
     """``dict(...)`` for templates, without the attributes of the real class."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+    def __call__(self, *args: object, **kwargs: object) -> dict[str, object]:
         return dict(*args, **kwargs)
 
 
 class _Namespace(jinja2.utils.Namespace):
     """``namespace(...)`` that refuses underscore names, as transformers' does."""
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object) -> None:
         if name.startswith("_"):
             raise jinja2.exceptions.SecurityError(f"access to {name!r} on a namespace")
         super().__setitem__(name, value)
 
 
-def _strftime_now(form: str) -> str:
-    if length(form) > 200 or any(digit.isdigit() for digit in form):
-        raise LimitError("it asks for a date in a form that no date has")
-    return datetime.now().strftime(form)
+def _strftime_now(format: str) -> str:
+    if length(format) > 200 or any(digit.isdigit() for digit in format):
+        raise LimitError("it asks for a date in a format that no date has")
+    return datetime.now().strftime(format)
 
 
 def _raise_exception(message: str) -> None:
@@ -216,7 +223,11 @@ def _raise_exception(message: str) -> None:
 
 
 def _tojson(
-    value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | str | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
 ) -> str:
     weight(value)
     if indent is not None and length(indent) + (indent if isinstance(indent, int) else 0) > 32:
@@ -224,7 +235,7 @@ def _tojson(
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
-def _finalize(value: Any) -> Any:
+def _finalize(value: object) -> object:
     if not isinstance(value, str):
         weight(value)
     return value
