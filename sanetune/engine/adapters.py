@@ -5,9 +5,9 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sanetune.errors import ConfigError, ModelError
+from sanetune.errors import ModelError
 from sanetune.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -15,58 +15,22 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-KEYS = ("type", "r", "alpha", "dropout", "target", "modules_to_save", "rslora", "dora", "tokens")
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """A LoRA adapter as the configuration gives it.
-
-    ``target`` is "all-linear" (every linear layer but the output head: Dettmers et al. 2023, arXiv:2305.14314, section
-    4) or a list of patterns on module names; r, alpha and dropout follow the same paper's practice for small data.
-    """
-
-    r: int = 16
-    alpha: int = 32
-    dropout: float = 0.05
-    target: str | tuple[str, ...] = "all-linear"
-    modules_to_save: tuple[str, ...] = ()
-    rslora: bool = False
-    dora: bool = False
-    tokens: tuple[str, ...] = ()
-    """Tokens whose rows are trained beside the added ones: see :func:`sanetune.engine.models.new_tokens`."""
+    from sanetune.config.schema import AdapterSection
 
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """What freezing did: how many weights each pattern matched, and what is left to train."""
+    """What freezing did.
+
+    Attributes:
+        matched: Pattern -> how many weights it matched.
+        trainable: Numbers in all weights that are trained.
+        parameters: Numbers in all weights.
+    """
 
     matched: dict[str, int] = field(default_factory=dict)
     trainable: int = 0
     parameters: int = 0
-
-
-def adapter_of(given: Any) -> Adapter | None:
-    """Read ``model.adapter``: None, "lora", a mapping, or an object with the same attributes."""
-    if given is None:
-        return None
-    if isinstance(given, str):
-        given = {"type": given}
-    if not isinstance(given, Mapping):
-        given = {key: getattr(given, key) for key in KEYS if getattr(given, key, None) is not None}
-    if (kind := given.get("type", "lora")) != "lora":
-        raise ConfigError(f"model.adapter.type is {kind!r}.", remedy="The adapter that sanetune trains is lora.")
-    if unknown := set(given) - set(KEYS):
-        raise ConfigError(f"model.adapter has no key {min(unknown)!r}.", remedy=f"Its keys are {', '.join(KEYS)}.")
-    values = {key: value for key, value in given.items() if key != "type" and value is not None}
-    target = values.get("target", "all-linear")
-    if not isinstance(target, str):
-        values["target"] = tuple(target)
-    elif target != "all-linear":
-        values["target"] = (target,)
-    for key in ("modules_to_save", "tokens"):
-        values[key] = tuple(values.get(key) or ())
-    return Adapter(**values)
 
 
 def base_of(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
@@ -75,7 +39,7 @@ def base_of(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     return base
 
 
-def add_adapter(model: PreTrainedModel, adapter: Adapter, new_tokens: Sequence[int] = ()) -> PeftModel:
+def add_adapter(model: PreTrainedModel, adapter: AdapterSection, new_tokens: Sequence[int] = ()) -> PeftModel:
     """Freeze ``model`` and put LoRA layers beside its weights. Draws their start from torch's random state.
 
     ``new_tokens`` are ids that the base never saw, such as those of a template that was given to it: their rows in
@@ -85,21 +49,22 @@ def add_adapter(model: PreTrainedModel, adapter: Adapter, new_tokens: Sequence[i
     from peft import LoraConfig, TaskType, get_peft_model
 
     target: str | list[str] = "all-linear"
-    if not isinstance(adapter.target, str):
-        target = _targets(model, adapter.target)
+    if adapter.target != "all-linear":
+        target = _targets(model, [adapter.target] if isinstance(adapter.target, str) else adapter.target)
+    saved = adapter.modules_to_save or []
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM,
         r=adapter.r,
         lora_alpha=adapter.alpha,
         lora_dropout=adapter.dropout,
         target_modules=target,
-        modules_to_save=list(adapter.modules_to_save) or None,
+        modules_to_save=saved or None,
         use_rslora=adapter.rslora,
         use_dora=adapter.dora,
         bias="none",
         trainable_token_indices=_rows_to_train(model, adapter, new_tokens) or None,
     )
-    if absent := [name for name in adapter.modules_to_save if not matching([name], _module_names(model))[name]]:
+    if absent := [name for name in saved if not matching([name], _module_names(model))[name]]:
         raise _no_match("model.adapter.modules_to_save", absent[0], _module_names(model))
     tuned = get_peft_model(model, config)
     head = model.get_output_embeddings()
@@ -109,14 +74,14 @@ def add_adapter(model: PreTrainedModel, adapter: Adapter, new_tokens: Sequence[i
     return tuned
 
 
-def _rows_to_train(model: PreTrainedModel, adapter: Adapter, new_tokens: Sequence[int]) -> dict[str, list[int]]:
+def _rows_to_train(model: PreTrainedModel, adapter: AdapterSection, new_tokens: Sequence[int]) -> dict[str, list[int]]:
     """Module to rows: the embedding, and the head where it is not the embedding again (peft follows the tie)."""
     if not new_tokens:
         return {}
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     wanted = [embedding] if head is None or head.weight is embedding.weight else [embedding, head]
     names = [name.split(".")[-1] for module in wanted for name, own in model.named_modules() if own is module]
-    return {name: list(new_tokens) for name in names if name not in adapter.modules_to_save}
+    return {name: list(new_tokens) for name in names if name not in (adapter.modules_to_save or [])}
 
 
 def _targets(model: PreTrainedModel, patterns: Sequence[str]) -> list[str]:
@@ -185,7 +150,7 @@ def _matches(pattern: list[str], name: list[str]) -> bool:
     )
 
 
-def _found(model: nn.Module, key: str, patterns: Sequence[str], weights: Mapping[str, Any]) -> dict[str, list[str]]:
+def _found(model: nn.Module, key: str, patterns: Sequence[str], weights: Mapping[str, object]) -> dict[str, list[str]]:
     found = matching([patterns] if isinstance(patterns, str) else patterns, weights)
     for pattern, names in found.items():
         if names:

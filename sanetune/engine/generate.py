@@ -120,7 +120,7 @@ def stream(
     failed: list[BaseException] = []
 
     class Left(StoppingCriteria):
-        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: object) -> torch.Tensor:
             return torch.full((input_ids.shape[0],), left.is_set(), dtype=torch.bool, device=input_ids.device)
 
     def write() -> None:
@@ -181,7 +181,7 @@ def _call(
     ids: list[list[int]],
     decoding: Decoding,
     stops: list[int],
-    **keywords: Any,
+    **keywords: object,
 ) -> torch.Tensor:
     """Pad on the left, generate, and return the ids written: (B prompts, T new tokens)."""
     from transformers import GenerationConfig

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.config.sizes import ModelSizes
 from sanetune.data.model_files import Location, locate
-from sanetune.engine.adapters import Adapter, Frozen, adapter_of, add_adapter, base_of, freeze
+from sanetune.engine.adapters import Frozen, add_adapter, base_of, freeze
 from sanetune.engine.distributed import local_rank
 from sanetune.engine.library_logs import quiet
 from sanetune.errors import ConfigError, ModelError
@@ -135,12 +135,13 @@ def _check_remote_code(section: ModelSection) -> None:
         )
 
 
-def _torch_dtype(name: str) -> Any:
+def _torch_dtype(name: str) -> torch.dtype | str:
     import torch
 
     if (known := DTYPES.get(str(name).removeprefix("torch."))) is None:
         raise ModelError(f"model.dtype is {name!r}.", remedy="Use float32, bfloat16, float16 or auto.")
-    return known if known == "auto" else getattr(torch, known)
+    dtype: torch.dtype | str = known if known == "auto" else getattr(torch, known)
+    return dtype
 
 
 def _quantized(quantization: str, device: str | None) -> dict[str, Any]:
@@ -227,7 +228,7 @@ def new_tokens(section: ModelSection, tokenizer: PreTrainedTokenizerBase) -> lis
     with quiet():
         own = AutoTokenizer.from_pretrained(where.name, **where.keywords, trust_remote_code=remote).get_vocab()
     vocabulary = tokenizer.get_vocab()
-    named = (adapter_of(section.adapter) or Adapter()).tokens
+    named = (section.adapter.tokens if section.adapter else None) or []
     if absent := [token for token in named if token not in vocabulary]:
         raise ConfigError(
             f"model.adapter.tokens names {absent[0]!r}, which the tokenizer does not have.",
@@ -244,7 +245,7 @@ def make_trainable(
 
     ``new_tokens``: ids whose rows are trained beside an adapter.
     """
-    adapter = adapter_of(section.adapter)
+    adapter = section.adapter
     if adapter is None and section.quantization:
         raise ModelError(
             "model.quantization is set, but model.adapter is not.",

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sanetune.atomic import write_text
 from sanetune.engine.checkpoints import replacing
 from sanetune.engine.generate import stop_ids
 from sanetune.runs import Run
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import Tensor
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
 
 def save_model(
-    model: Any,
-    tokenizer: Any,
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
     run: Run,
     *,
     stop_token_ids: Sequence[int] = (),
-    state_dict: dict[str, Any] | None = None,
-    reload_base: Callable[[], Any] | None = None,
-) -> Any:
+    state_dict: dict[str, Tensor] | None = None,
+    reload_base: Callable[[], PreTrainedModel] | None = None,
+) -> PreTrainedModel:
     """Write ``run.model`` (and ``run.adapter``, when the model carries one), each whole or not at all.
 
     An adapter is saved by itself and then merged into the base, in place, so that plain ``AutoModelForCausalLM`` loads
-    the tuned model. Returns the plain model that now lies in ``run.model``. ``state_dict`` are the gathered weights of
-    a sharded model; ``reload_base`` loads an unquantised base to merge into, where the trained one is quantised.
+    the tuned model.
+
+    Args:
+        model: The tuned model; its adapter is merged afterwards.
+        tokenizer: What is saved with it.
+        run: Where to.
+        stop_token_ids: Ids of tokens that end an answer, besides the tokenizer's end token.
+        state_dict: The gathered weights of a model that is sharded over processes.
+        reload_base: Loads an unquantised base to merge into, where the trained one is quantised.
+
+    Returns:
+        The plain model as it is now in ``run.model``.
     """
+    from peft import PeftModel
+
     plain = model
-    if _has_adapter(model):
+    if isinstance(model, PeftModel):
         with replacing(run.adapter) as folder:
             model.save_pretrained(folder, safe_serialization=True)
             tokenizer.save_pretrained(folder)
@@ -42,8 +59,10 @@ def save_model(
     return plain
 
 
-def generation_config(model: Any, tokenizer: Any, stop_token_ids: Sequence[int] = ()) -> Any:
-    """The model's own generation settings, with every token that ends an answer and the pad token."""
+def generation_config(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stop_token_ids: Sequence[int] = ()
+) -> GenerationConfig:
+    """Return the model's own generation settings, with every token that ends an answer and the pad token."""
     from transformers import GenerationConfig
 
     own = getattr(model, "generation_config", None)
@@ -67,13 +86,7 @@ def write_card(run: Run, card: str) -> None:
             write_text(folder / "README.md", card)
 
 
-def _has_adapter(model: Any) -> bool:
-    from peft import PeftModel
-
-    return isinstance(model, PeftModel)
-
-
-def _merge(model: Any, adapter: Path, reload_base: Callable[[], Any] | None) -> Any:
+def _merge(model: PeftModel, adapter: Path, reload_base: Callable[[], PreTrainedModel] | None) -> PreTrainedModel:
     """The base with the adapter added to its weights."""
     quantised = getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False)
     if quantised and reload_base is not None:
@@ -81,4 +94,5 @@ def _merge(model: Any, adapter: Path, reload_base: Callable[[], Any] | None) -> 
 
         # Merging into 4-bit weights would round the adapter away and leave a folder that needs bitsandbytes.
         model = PeftModel.from_pretrained(reload_base(), str(adapter))
-    return model.merge_and_unload()
+    merged: PreTrainedModel = model.merge_and_unload()
+    return merged

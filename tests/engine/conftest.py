@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from sanetune.config.schema import ModelSection
+
 TEMPLATE = (
     "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
@@ -57,10 +59,9 @@ def prepared(tokenizer: Any, rows: list[dict[str, Any]]) -> SimpleNamespace:
     )
 
 
-def model_section(name: str, **given: Any) -> SimpleNamespace:
+def model_section(name: str, **given: Any) -> ModelSection:
     """The ``model`` section of a resolved configuration."""
-    unset = dict.fromkeys(("revision", "dtype", "attention", "adapter", "quantization", "freeze", "train_only"))
-    return SimpleNamespace(**({"name": name, "trust_remote_code": False} | unset | given))
+    return ModelSection(name=name, **given)
 
 
 @pytest.fixture

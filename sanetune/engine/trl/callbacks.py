@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerState
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sanetune.curves.logs.entries import evaluation, training_point
 from sanetune.curves.series import Point
-from sanetune.engine.metrics import MetricsFile, Record
+from sanetune.engine.metrics import MetricsFile, Record, RecordKind
 from sanetune.engine.trl.trainer import Trainer
 from sanetune.errors import RunError
 from sanetune.events import Note, Publish, RecordLogged, StepFinished, TrainingEnded, TrainingStarted, to_all
@@ -39,7 +39,9 @@ class Publisher(TrainerCallback):
         if self.trainer.is_world_process_zero():
             self.publish(Note(text))
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
         before = 0.0
         self._counted = self.trainer.tokens_seen()
         if state.is_world_process_zero:
@@ -50,7 +52,9 @@ class Publisher(TrainerCallback):
         self._last = time.monotonic()
         self._began = self._last - before
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
         if state.is_world_process_zero:
             self.publish(StepFinished(state.global_step))
         if state.global_step >= state.max_steps:
@@ -61,11 +65,20 @@ class Publisher(TrainerCallback):
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
 
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
         if self.trainer.stop.requested:
             control.should_evaluate = control.should_save = False
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: object,
+    ) -> None:
         if (point := logged_point(state, logs)) is None:
             return
         tokens, in_loss = self.trainer.tokens_seen()
@@ -73,8 +86,8 @@ class Publisher(TrainerCallback):
         busy = max(now - self._last - (idle - self._idle), 1e-9)
         self._record(
             state,
-            kind="train",
-            loss=point.loss,
+            "train",
+            point.loss,
             learning_rate=point.lr,
             grad_norm=point.grad_norm,
             tokens=tokens,
@@ -84,11 +97,19 @@ class Publisher(TrainerCallback):
         )
         self._last, self._idle, self._counted = now, idle, (tokens, in_loss)
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, Any] | None = None,
+        **kwargs: object,
+    ) -> None:
         if evaluated := evaluation((metrics or {}) | {"step": state.global_step}):
-            self._record(state, kind="validation", loss=evaluated.loss)
+            self._record(state, "validation", evaluated.loss)
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         if self.trainer.stop.requested:
             self.note(f"checkpoint-{state.global_step} written; go on with --resume")
 
@@ -98,16 +119,17 @@ class Publisher(TrainerCallback):
             self._open = False
             self.publish(TrainingEnded())
 
-    def _record(self, state: Any, **values: Any) -> None:
+    def _record(self, state: TrainerState, kind: RecordKind, loss: float, **values: float | int | None) -> None:
         seconds = round(time.monotonic() - self._began, 3)
-        record = Record(step=state.global_step, epoch=round(state.epoch or 0.0, 6), seconds=seconds, **values)
+        epoch = round(state.epoch or 0.0, 6)
+        record = Record(state.global_step, epoch, seconds, kind, loss, **values)  # type: ignore[arg-type]
         self.records.append(record)
         if state.is_world_process_zero:
             self.publish(RecordLogged(record))
 
 
 class PublishedEnd:
-    """Publishes the end of training whatever happens, and turns the faults that a user can mend into UserErrors."""
+    """Publishes the end of training whatever happens, and turns the errors that a user can fix into UserErrors."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -115,7 +137,7 @@ class PublishedEnd:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._publisher.close()
         if isinstance(error, torch.OutOfMemoryError):
             raise RunError(

@@ -23,6 +23,7 @@ from sanetune.engine.loss import kept_logits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+    from transformers.utils import ModelOutput
     from trl.trainer.utils import FusedCausalLMOutput
 
 MOST = 2**26
@@ -39,7 +40,7 @@ def keep_logits(model: PreTrainedModel) -> None:
     vocabulary = model.get_output_embeddings().weight.shape[0]
 
     @functools.wraps(type(model).forward)
-    def forward(self: Any, *args: Any, fused_lm_head: bool = False, **inputs: Any) -> Any:
+    def forward(self: PreTrainedModel, *args: object, fused_lm_head: bool = False, **inputs: Any) -> ModelOutput:
         if not fused_lm_head:
             return tiled(*args, **inputs)
         others = args or inputs.get("shift_labels") is not None or inputs.get("output_router_logits")

@@ -1,7 +1,7 @@
 """TRL's SFTTrainer with exact validation, whole checkpoints, and a resume that repeats the same run.
 
-Each override says which behaviour of TRL 1.16 or transformers 5.23 it mends. What probes need of a trainer are public
-methods here, so that nobody has to patch one.
+Each override says which behaviour of TRL 1.16 or transformers 5.23 it corrects. What probes need of a trainer are
+public methods here, so that nobody has to patch one.
 
 Shapes: B rows of a batch, T tokens of its longest row.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
-from typing import Any
 
 import datasets
 import torch
-from torch import Tensor
-from torch.utils.data import Sampler
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader, Sampler
 from transformers.trainer_callback import ExportableState, PrinterCallback
 from transformers.trainer_pt_utils import LabelSmoother
 from transformers.trainer_utils import EvalLoopOutput
@@ -39,7 +39,7 @@ class EvaluationStoppedError(Exception):
 class Trainer(SFTTrainer):
     """Trains on rows that are ready: ``input_ids``, ``labels``, and ``seq_lengths`` where packed."""
 
-    def __init__(self, *args: Any, fingerprint: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: object, fingerprint: str = "", **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
         # TRL's loss always divides by the tokens of the effective batch, also where the model's forward has no
@@ -101,7 +101,7 @@ class Trainer(SFTTrainer):
     # ---- validation ----
 
     @contextlib.contextmanager
-    def _aside(self) -> Iterator[None]:
+    def _off_the_clock(self) -> Iterator[None]:
         """Time spent here is not training time, and draws here are not training's."""
         began = time.monotonic()
         with torch.random.fork_rng():
@@ -112,7 +112,7 @@ class Trainer(SFTTrainer):
 
     def evaluation_loop(
         self,
-        dataloader: Any,
+        dataloader: DataLoader[Batch],
         description: str,
         prediction_loss_only: bool | None = None,
         ignore_keys: list[str] | None = None,
@@ -126,7 +126,7 @@ class Trainer(SFTTrainer):
         model.eval()
         self.callback_handler.eval_dataloader = dataloader
         sums = [0.0, 0.0, 0.0]
-        with self._aside():
+        with self._off_the_clock():
             for inputs in dataloader:
                 if self.stop_agreed():
                     raise EvaluationStoppedError
@@ -134,14 +134,15 @@ class Trainer(SFTTrainer):
                     sums[k] += value
                 self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         loss, correct, tokens = self._over_processes(sums)
+        rows: Sized = dataloader.dataset  # type: ignore[assignment]
         metrics = {
             f"{metric_key_prefix}_loss": loss / tokens if tokens else float("nan"),
             f"{metric_key_prefix}_mean_token_accuracy": correct / tokens if tokens else float("nan"),
             f"{metric_key_prefix}_loss_tokens": int(tokens),
         }
-        return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(dataloader.dataset))
+        return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(rows))
 
-    def loss_sums(self, model: Any, inputs: Batch) -> tuple[float, int, int]:
+    def loss_sums(self, model: nn.Module, inputs: Batch) -> tuple[float, int, int]:
         """Return the loss of a batch (B, T) in nats, how many tokens are predicted rightly, and how many there are."""
         with torch.no_grad(), self.compute_loss_context_manager():
             out = model(**inputs, fused_lm_head=True, use_cache=False)
@@ -173,19 +174,25 @@ class Trainer(SFTTrainer):
             self._alone = False
 
     def compute_loss(
-        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Tensor | int | None = None
-    ) -> Any:
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor | tuple[Tensor, object]:
         """TRL's loss. torch calls a backward pass that leads nowhere an error, so :meth:`alone` gives it an end."""
-        found = super().compute_loss(
+        found: Tensor | tuple[Tensor, object] = super().compute_loss(
             model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch
         )
         if self._alone and isinstance(found, Tensor) and not found.requires_grad:
             return found + torch.zeros((), device=found.device, requires_grad=True)
         return found
 
-    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
         """Let the schedule span ``schedule_steps`` where fewer are made."""
-        return super().create_scheduler(max(self.schedule_steps or 0, num_training_steps), optimizer)
+        steps = max(self.schedule_steps or 0, num_training_steps)
+        scheduler: LRScheduler = super().create_scheduler(steps, optimizer)
+        return scheduler
 
     # ---- stopping ----
 
@@ -196,7 +203,9 @@ class Trainer(SFTTrainer):
         flag = torch.tensor(int(self.stop.requested), device=self.args.device)
         return bool(self.accelerator.reduce(flag, "sum").item())
 
-    def _maybe_log_save_evaluate(self, tr_loss: Tensor, grad_norm: Any, model: Any, *args: Any, **kwargs: Any) -> None:
+    def _maybe_log_save_evaluate(
+        self, tr_loss: Tensor, grad_norm: Tensor | float | None, model: nn.Module, *args: object, **kwargs: object
+    ) -> None:
         try:
             super()._maybe_log_save_evaluate(tr_loss, grad_norm, model, *args, **kwargs)
         except EvaluationStoppedError:
@@ -206,7 +215,7 @@ class Trainer(SFTTrainer):
             # transformers resets by subtracting the value from itself: one NaN would stay for all later records.
             tr_loss.zero_()
 
-    def _finalize_training(self, *args: Any, **kwargs: Any) -> Any:
+    def _finalize_training(self, *args: object, **kwargs: object) -> object:
         """A stopped run ends here, without loading the best checkpoint back."""
         if self.stop_agreed():
             self.callback_handler.on_train_end(self.args, self.state, self.control)
@@ -215,8 +224,8 @@ class Trainer(SFTTrainer):
 
     # ---- checkpoints ----
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """The same files as transformers', but written aside and moved into place when they are all there; older ones
+    def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
+        """The same files as transformers', but written beside and moved into place when they are all there; older ones
         are deleted only then. No pickled arguments, no model card per checkpoint."""
         self.store_flos()
         seen = self.tokens_seen()
@@ -224,7 +233,7 @@ class Trainer(SFTTrainer):
         final = folder / f"checkpoint-{self.state.global_step}"
         best = folder / f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
         main = bool(self.args.should_save)
-        with self._aside():
+        with self._off_the_clock():
             with checkpoints.replacing(final, main=main, barrier=self.accelerator.wait_for_everyone) as partial:
                 self.save_model(str(partial), _internal_call=True)
                 if not self.args.save_only_model:
@@ -251,7 +260,7 @@ class Trainer(SFTTrainer):
         }
         self.state.save_to_json(str(folder / checkpoints.STATE))
 
-    def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
+    def _init_training_state(self, *args: object, **kwargs: object) -> object:
         """Restore also what transformers leaves out: counters of callbacks (early stopping's patience), token counts,
         and the best checkpoint of a run folder that was moved."""
         epochs_and_steps = super()._init_training_state(*args, **kwargs)
@@ -270,5 +279,5 @@ class Trainer(SFTTrainer):
             self.state.best_model_checkpoint = str(best) if best.is_dir() else None
         return epochs_and_steps
 
-    def _exportable(self) -> list[Any]:
+    def _exportable(self) -> list[ExportableState]:
         return [c for c in [*self.callback_handler.callbacks, self.control] if isinstance(c, ExportableState)]
