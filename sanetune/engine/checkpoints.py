@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or absent: written aside, flushed to disk, then moved into place in one step."""
+"""Checkpoints that are whole or absent: written beside, flushed to disk, then moved into place in one step."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ def rotate(folder: Path, limit: int | None, keep: Path | None) -> list[Path]:
     surplus = max(0, len(paths) - max(limit, len(protected)))
     gone = [path for path in paths if path.name not in protected][:surplus]
     for path in gone:
-        aside = path.with_name(f".{path.name}.deleted")
-        path.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        hidden = path.with_name(f".{path.name}.deleted")
+        path.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
     return gone
 
 

@@ -33,6 +33,16 @@ def test_answers_come_in_order_and_do_not_depend_on_the_batch(model: Any, tokeni
     assert all(one.tokens == 12 and not one.ended for one in together)
 
 
+def test_answering_leaves_the_mode_of_every_module_alone(model: Any, tokenizer: Any) -> None:
+    model.train()
+    model.model.layers[0].eval()
+    before = [module.training for module in model.modules()]
+    answer(model, tokenizer, PROMPTS[:1], decoding=Decoding(max_new_tokens=2))
+    next(stream(model, tokenizer, "Once upon", decoding=Decoding(max_new_tokens=2)))
+    assert [module.training for module in model.modules()] == before and len(set(before)) == 2
+    model.eval()
+
+
 def test_an_answer_that_stops_says_so_and_loses_its_stop_token(model: Any, tokenizer: Any) -> None:
     first = answer(model, tokenizer, ["Once upon a time"], decoding=SHORT)[0]
     comma = tokenizer(first.text, add_special_tokens=False)["input_ids"]

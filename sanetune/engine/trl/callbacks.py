@@ -108,7 +108,6 @@ class Publisher(TrainerCallback):
         if evaluated := evaluation((metrics or {}) | {"step": state.global_step}):
             self._record(state, "validation", evaluated.loss)
 
-
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         if self.trainer.stop.requested:
             self.note(f"checkpoint-{state.global_step} written; go on with --resume")
