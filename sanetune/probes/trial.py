@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import torch
@@ -29,6 +29,41 @@ WARMUP_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyStop:
+    """When a trial ends early: nothing that follows can change what the checks of its curve say.
+
+    Attributes:
+        times: The fixed batch's first loss, times this, is what its later ones exceed. curve-diverged fails a trial
+            from 1.1 times on, so that one which ends here has failed in any case.
+        evaluations: Evaluations of the fixed batch in a row that do, none of them below the first of them.
+    """
+
+    times: float = 1.5
+    evaluations: int = 5
+
+    def reason(self, points: Sequence[Point], fixed: Sequence[Evaluation]) -> str:
+        """Return why the trial is to end, in words; "" where it goes on.
+
+        Args:
+            points: The steps that were logged.
+            fixed: Evaluations of the fixed batch.
+
+        >>> EarlyStop().reason([Point(3, float("nan"))], [])
+        'the loss is not a number at step 3'
+        """
+        if points and not math.isfinite(points[-1].loss):
+            return f"the loss is not a number at step {points[-1].step}"
+        if len(fixed) <= self.evaluations:
+            return ""
+        first, last = fixed[0].loss, [one.loss for one in fixed[-self.evaluations :]]
+        if not any(map(math.isfinite, last)):
+            return "the validation loss is not a number"
+        if all(loss > self.times * first and loss >= last[0] for loss in last):
+            return f"the validation loss has risen from {first:.3g} to {last[-1]:.3g} and stays there"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrialConfig:
     """The steps of a trial and of the run that it is part of.
 
@@ -38,6 +73,7 @@ class TrialConfig:
         run_warmup_steps: Warm-up steps of the whole run.
         steps_per_epoch: Optimizer steps of one epoch.
         eval_steps: Steps between evaluations of the validation rows.
+        early_stop: When it ends before its last step.
     """
 
     steps: int
@@ -45,6 +81,7 @@ class TrialConfig:
     run_warmup_steps: int
     steps_per_epoch: float
     eval_steps: int = EVAL_STEPS
+    early_stop: EarlyStop = field(default_factory=EarlyStop)
 
     @property
     def warmup_steps(self) -> int:
@@ -124,7 +161,7 @@ class _Watch(StepWatcher):
         self.steps = step
         self._evaluate(step)
         self.publish(ProbeStep("trial", step, self.config.steps))
-        self.stopped = reason_to_stop(self.points, self.fixed_evaluations)
+        self.stopped = self.config.early_stop.reason(self.points, self.fixed_evaluations)
         self._step_began = time.perf_counter()
         return bool(self.stopped)
 
@@ -172,26 +209,3 @@ class _Watch(StepWatcher):
             finished=self.steps >= config.total_steps,
         )
         return Trial(curve, timing, config.steps, self.steps, self.stopped, self.validation.source)
-
-
-RISEN = 1.5
-"""The trial is stopped when the loss of the fixed batch stays above this many times its first value ..."""
-STAYED = 5
-"""... for this many evaluations, of which none is below the first of them."""
-
-
-def reason_to_stop(points: list[Point], fixed: list[Evaluation]) -> str:
-    """Return why further steps cannot change the verdict, as text; "" if they can.
-
-    Args:
-        points: The logged steps.
-        fixed: Evaluations of the fixed batch.
-    """
-    if points and not math.isfinite(points[-1].loss):
-        return f"the loss is not a number at step {points[-1].step}"
-    last = fixed[-STAYED:]
-    if len(fixed) > STAYED and all(not math.isfinite(one.loss) for one in last):
-        return "the validation loss is not a number"
-    if len(fixed) > STAYED and all(one.loss > RISEN * fixed[0].loss and one.loss >= last[0].loss for one in last):
-        return f"the validation loss has risen from {fixed[0].loss:.3g} to {last[-1].loss:.3g} and stays there"
-    return ""

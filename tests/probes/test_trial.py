@@ -25,7 +25,7 @@ from sanetune.probes.heldout import HeldOutRows, evaluate_rows, held_out_rows
 from sanetune.probes.lr_comparison import NEAR, compare_lrs
 from sanetune.probes.lr_search import find_critical_lr
 from sanetune.probes.overfit import choose_examples, overfit
-from sanetune.probes.trial import TrialConfig, reason_to_stop, run_trial
+from sanetune.probes.trial import EarlyStop, TrialConfig, run_trial
 from sanetune.probes.weight_backup import WeightBackup
 from sanetune.runs import Run
 from tests.engine.running import train
@@ -231,11 +231,14 @@ def test_a_trial_ends_early_only_where_the_verdict_is_certain() -> None:
     falling = [Evaluation(step, 3 - step / 100) for step in range(0, 50, 5)]
     swinging = [Evaluation(step, 3 + (2 if step % 10 else -0.5)) for step in range(0, 50, 5)]
     gone = [Evaluation(0, 3.0), *(Evaluation(step, 6.0) for step in range(5, 50, 5))]
-    assert reason_to_stop([Point(1, 2.0)], falling) == "" == reason_to_stop([Point(1, 2.0)], swinging)
-    assert "risen from 3 to 6" in reason_to_stop([Point(1, 2.0)], gone)
-    assert "not a number" in reason_to_stop([Point(3, float("nan"))], falling)
+    reason = EarlyStop().reason
+    assert reason([Point(1, 2.0)], falling) == "" == reason([Point(1, 2.0)], swinging)
+    assert "risen from 3 to 6" in reason([Point(1, 2.0)], gone)
+    assert "not a number" in reason([Point(3, float("nan"))], falling)
     back = [Evaluation(0, 3.0), *(Evaluation(step, 9 - step / 10) for step in range(5, 50, 5))]
-    assert reason_to_stop([Point(1, 2.0)], back) == ""
+    assert reason([Point(1, 2.0)], back) == ""
+    mild = [Evaluation(0, 3.0), *(Evaluation(step, 3.2) for step in range(5, 50, 5))]
+    assert reason([Point(1, 2.0)], mild) == "" != EarlyStop(times=1.05).reason([Point(1, 2.0)], mild)
 
 
 def test_no_rows_are_no_evaluation() -> None:
