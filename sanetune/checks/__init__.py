@@ -1,5 +1,6 @@
-"""The catalogue of faults: one fault, one file, in the folder of its family; :mod:`sanetune.checks.base` says what a
-check is.
+"""The catalogue of faults: one file for each fault, in the folder of its family.
+
+:mod:`sanetune.checks.base` says what a check is.
 
 A check of another package imports what it needs from here and names its module in the entry point group
 ``sanetune.checks``.

@@ -16,7 +16,7 @@ LENGTH = 400
 
 
 def outline(conversation: Conversation, length: int = LENGTH) -> str:
-    """The turns after the system message, one per line, each cut so that all of them share ``length``."""
+    """The turns after the system message, one per line, shortened to ``length`` characters in all."""
     if conversation.text is not None:
         return shorten(conversation.text, length)
     turns = [m for m in conversation.messages if m["role"] not in ("system", "developer")] or conversation.messages
@@ -26,7 +26,7 @@ def outline(conversation: Conversation, length: int = LENGTH) -> str:
 
 
 def around(text: str, start: int, end: int, margin: int = 60) -> str:
-    """``text[start:end]`` with its surroundings; the middle of a long one is left out."""
+    """``text[start:end]`` with ``margin`` characters on each side; the middle of a long one is left out."""
     left, right = max(0, start - margin), min(len(text), end + margin)
     inside = shorten(text[start:end], 200)
     return ("…" if left else "") + text[left:start] + inside + text[end:right] + ("…" if right < len(text) else "")

@@ -16,7 +16,7 @@ WIDTH = 80
 
 
 def section(console: Console, number: int, title: str, summary: str) -> None:
-    """Print a heading with its ``number`` (the first has 1), and a sentence on what follows."""
+    """Print a heading with its ``number`` (counts from 1), and a sentence on what follows."""
     console.print()
     console.print(Rule(Text(f"{number}. {title}", style="bold cyan"), align="left"), width=min(console.width, WIDTH))
     paragraph(console, summary, "italic")

@@ -87,7 +87,9 @@ def replacing(final: Path, *, main: bool = True, barrier: Callable[[], None] = l
 
 
 def rotate(folder: Path, limit: int | None, keep: Path | None) -> list[Path]:
-    """Delete the oldest checkpoints beyond ``limit``, never the newest nor ``keep`` (the best); returns the deleted.
+    """Delete the oldest checkpoints, so that at most ``limit`` are left; never the newest nor ``keep`` (the best one).
+
+    Returns the deleted folders. ``limit`` is a number of checkpoints.
 
     Each is first renamed, so that one half deleted cannot be taken for a checkpoint.
     """

@@ -17,7 +17,7 @@ from tools.demo_model.retellings import AGAIN, ANSWERED, ENTRIES, MESSAGES, RERE
 from tools.demo_model.scenes import CLOSINGS, OPENINGS, SCENES, Steps
 from tools.demo_model.world import COLOURS, CUSTOMERS, DAYS, PRODUCTS, STREETS, TOWNS, Case, draw_case, invented_name
 
-#: Share of stories whose people have invented names: an open set that cannot be learnt by heart.
+#: Share of stories whose people have invented names: an open set that cannot be memorised.
 INVENTED = 0.3
 #: Share of a story's scenes that quote a message, and share of documents that are pages of the shop's books.
 QUOTED, PAGES = 0.5, 0.2

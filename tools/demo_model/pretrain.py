@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 LIST_STEPS, LIST_ROWS, LIST_TOKENS = 250, 64, 64
 STORY_STEPS, BATCH = 750, 8
 #: Peak learning rates of the matrices (Muon) and of the embedding and the norms (AdamW): high, as the run is short.
-MATRIX_RATE, OTHER_RATE = 0.02, 3e-3
-#: Steps of warm-up; and over the second half of the stories the rate falls to this share of its peak.
+MATRIX_LR, OTHER_LR = 0.02, 3e-3
+#: Steps of warm-up; and over the second half of the stories the learning rate falls to this share of its peak.
 WARM_UP, LAST_SHARE = 50, 0.05
 
 #: About 1.1 M parameters: two of its four layers are what copying needs, the other two know what to copy.
@@ -48,7 +48,7 @@ def encode(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast) -> list[lis
 def pack(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast, rows: int) -> Tensor:
     """Token ids of shape (rows, CONTEXT): stories end to end.
 
-    Stories in one row see each other, as in most pre-training: a base has to live with what stands before.
+    Stories in one row see each other, as in most pre-training: a base has to live with what precedes.
     """
     import torch
 
@@ -88,8 +88,8 @@ def optimizers_for(model: LlamaForCausalLM) -> list[Optimizer]:
     embedding = model.get_input_embeddings().weight
     matrices = [p for p in model.parameters() if p.ndim == 2 and p is not embedding]
     others = [p for p in model.parameters() if p.ndim != 2 or p is embedding]
-    adamw = torch.optim.AdamW(others, lr=OTHER_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    return [Muon(matrices, lr=MATRIX_RATE), adamw]
+    adamw = torch.optim.AdamW(others, lr=OTHER_LR, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    return [Muon(matrices, lr=MATRIX_LR), adamw]
 
 
 def share_of_peak(step: int, steps: int, decay: int) -> float:

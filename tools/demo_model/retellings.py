@@ -2,7 +2,7 @@
 
 # The tables below are filled, not one sentence per line: they would be several times as long.
 # fmt: off
-#: A customer's message, quoted in full; who wrote it often stands in the message alone.
+#: A customer's message, quoted in full; who wrote it is often in the message alone.
 MESSAGES = ('The next message said: "{message}"', '"{message}" That was the whole message.',
  'A message came in: "{message}"', 'Then {clerk} read this: "{message}"', '"{message}" So wrote {first}.',
  'In the post was a card: "{message}"', '"{message}"', 'At {hour} the computer showed a new message: "{message}"')

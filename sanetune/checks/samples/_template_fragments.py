@@ -41,7 +41,7 @@ def telling(samples: Samples, tokenizer: object) -> tuple[str, ...]:
 def in_turns(samples: Samples, template: object, most: int = 8) -> str:
     """What the template itself writes between the prompt and the answer's last word: these are no template fragments.
 
-    Templates of models that think or answer through channels write marks there.
+    Templates of models that think or answer through channels write marks there. ``most``: number of samples rendered.
     """
     render = getattr(template, "render", None)
     pieces: list[str] = []
