@@ -1,4 +1,7 @@
-"""Takes the engine's batches apart and counts what :class:`sanetune.evidence.batch_stats.BatchStats` holds."""
+"""Takes the engine's batches apart and counts what :class:`sanetune.evidence.batch_stats.BatchStats` holds.
+
+Shapes: B rows of a batch, T tokens of a row or document.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 The data's own masks come from marks that are put around the texts before rendering. Here nothing is marked: a
 conversation is rendered plainly, each message's text is looked for in it (:mod:`sanetune.evidence.text_spans`), and the
 characters found are carried to tokens. Where the two routes differ, one of them is wrong, and training should wait.
+
+Shapes: T tokens of an example.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Who can have written a token, and whether the declared intent puts it in the loss."""
+"""Who can have written a token, and whether the declared intent puts it in the loss.
+
+Shapes: T tokens of an example.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Prints of rows: of fixed size whatever the row, so that copies among any number of rows can be looked for in memory.
+"""MinHash signatures of rows, of fixed size, so that copies among any number of rows can be found in memory.
 
-A print holds hashes of the text and of the prompt, and a MinHash of the word pairs.
+A signature holds hashes of the text and of the prompt, and a MinHash of the word pairs.
+
+Shapes: N rows of a split, B bands, M minima of a signature.
 """
 
 from __future__ import annotations
