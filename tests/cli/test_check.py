@@ -107,7 +107,7 @@ def test_fixes_are_applied_with_a_backup_and_the_run_is_clear_afterwards(tmp_pat
     assert "config-rate-unusual" in typed("check", file, code=1).stdout
     page = tmp_path / "page.html"
     done = typed("check", file, "--fix", "--html", page)
-    for said in ('id="correction"', "train.learning_rate: 0.5 →", "Round 2", "Nothing more was changed."):
+    for said in ('id="correction"', "train.learning_rate: 0.5 →", "Round 2", "Nothing else was changed."):
         assert said in page.read_text()
     text = file.read_text()
     assert "learning_rate: 0.5" not in text and "warmup_ratio" not in text
