@@ -35,7 +35,7 @@ def points(losses: Sequence[float], every: int = 1, **more: Any) -> list[Point]:
     return [Point((i + 1) * every, loss, **{key: row[i] for key, row in rows.items()}) for i, loss in enumerate(losses)]
 
 
-def looks(losses: Sequence[float], every: int = 50, rows: int = 20) -> list[Evaluation]:
+def evaluations(losses: Sequence[float], every: int = 50, rows: int = 20) -> list[Evaluation]:
     """Evaluations of ``rows`` rows around each loss, 20 tokens each; ``rows`` 0: their losses are not known."""
     if not rows:
         return [Evaluation(i * every, loss) for i, loss in enumerate(losses)]

@@ -88,7 +88,7 @@ def rows(loss: float, step: int = 40, noise: float = 0.3) -> Evaluation:
 
 def grown(planned: float, losses: dict[float, float], start: float = 4.0) -> LearningRateComparison:
     return LearningRateComparison(
-        planned, 40, rows(start, 0), [LearningRateRun(rate, [], rows(loss)) for rate, loss in sorted(losses.items())]
+        planned, 40, rows(start, 0), [LearningRateRun(lr, [], rows(loss)) for lr, loss in sorted(losses.items())]
     )
 
 
@@ -151,5 +151,5 @@ def test_a_learning_rate_that_leaves_the_base_worse_fails_even_where_no_neighbou
     gone = LearningRateComparison(
         1.0, 40, rows(4.0, 0), [LearningRateRun(0.1, [], rows(2.6)), LearningRateRun(1.0, [], Evaluation(40, math.nan))]
     )
-    lost = judged(rate_beaten, gone, *run())
-    assert lost.verdict is Verdict.FAIL and lost.fix == {"train.learning_rate": 0.079}
+    diverged = judged(rate_beaten, gone, *run())
+    assert diverged.verdict is Verdict.FAIL and diverged.fix == {"train.learning_rate": 0.079}

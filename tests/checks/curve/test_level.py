@@ -9,15 +9,15 @@ import pytest
 
 from sanetune.curves.series import Curve
 from sanetune.finding import Verdict
-from tests.checks.curve_material import bad, found, looks, points
+from tests.checks.curve_material import bad, evaluations, found, points
 
 FALLING = [3 - 1.5 * (1 - math.exp(-i / 40)) + 0.2 * (-1) ** i for i in range(200)]
 """200 noisy training losses from 3 to 1.5."""
 
 
-def trial(held: list[float], losses: list[float] | None = None, **more: object) -> Curve:
-    flat = [held[0] + 0.1 * (-1) ** i for i in range(200)]
-    return Curve(points(losses or flat), looks(held), planned_lr=3e-3, total_steps=2000, **more)  # type: ignore[arg-type]
+def trial(validation: list[float], losses: list[float] | None = None, **more: object) -> Curve:
+    flat = [validation[0] + 0.1 * (-1) ** i for i in range(200)]
+    return Curve(points(losses or flat), evaluations(validation), planned_lr=3e-3, total_steps=2000, **more)  # type: ignore[arg-type]
 
 
 def test_a_rise_of_the_validation_rows_is_a_divergence_with_a_lower_learning_rate() -> None:
@@ -78,11 +78,11 @@ def test_validation_that_is_worst_from_the_first_step_on_asks_for_a_lower_learni
 
 def test_looks_without_rows_are_judged_by_how_far_they_jump() -> None:
     jumping = [3.0, 2.2, 2.0, 2.15, 1.98, 2.14, 2.0, 2.13]
-    assert "overfit" not in bad(Curve(points(FALLING, 2), looks(jumping, rows=0)))
+    assert "overfit" not in bad(Curve(points(FALLING, 2), evaluations(jumping, rows=0)))
 
 
 def test_one_check_says_nothing_about_overfitting() -> None:
-    assert found(Curve(points(FALLING), looks([2.0])))["overfit"].verdict is Verdict.SKIP
+    assert found(Curve(points(FALLING), evaluations([2.0])))["overfit"].verdict is Verdict.SKIP
 
 
 def test_a_held_out_loss_that_stays_is_a_plateau() -> None:
@@ -126,8 +126,8 @@ def test_limits_can_be_moved() -> None:
     assert found(curve, diverged={"rise": 0.05})["diverged"].verdict is Verdict.FAIL
 
 
-SMALL_SWINGS = Curve([], [], looks([3 - 0.02 * i + 0.1 * (i // 3 % 2) for i in range(41)], every=5, rows=16))
-JUMPING = Curve(points(FALLING, 2), looks([2.2, 2.1, 2.0, 2.05, 2.1, 2.15, 2.2], rows=0))
+SMALL_SWINGS = Curve([], [], evaluations([3 - 0.02 * i + 0.1 * (i // 3 % 2) for i in range(41)], every=5, rows=16))
+JUMPING = Curve(points(FALLING, 2), evaluations([2.2, 2.1, 2.0, 2.05, 2.1, 2.15, 2.2], rows=0))
 SPIKED = Curve(points([*FALLING[:100], 9.0, 9.0, *FALLING[102:]]))
 
 

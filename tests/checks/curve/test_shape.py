@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.finding import Verdict
-from tests.checks.curve_material import bad, found, looks, points
+from tests.checks.curve_material import bad, evaluations, found, points
 
 FALLING = [3 - 1.5 * (1 - math.exp(-i / 40)) + 0.2 * (-1) ** (i // 2) for i in range(200)]
 
@@ -29,7 +29,7 @@ def changed(values: list[Any], **at: Any) -> list[Any]:
         (Curve(points(changed(FALLING, _70=math.nan))), "warn"),
         (Curve(points(changed(FALLING, _199=math.nan))), "fail"),
         (Curve(points([*FALLING[:150], *[math.inf] * 50])), "fail"),
-        (Curve(points(FALLING), looks([3, 2.5, math.nan])), "fail"),
+        (Curve(points(FALLING), evaluations([3, 2.5, math.nan])), "fail"),
         (Curve(points(FALLING, grad_norm=changed([1.0] * 200, _60=math.nan))), None),
         (Curve(points(FALLING, grad_norm=[1.0] * 190 + [math.inf] * 10)), "warn"),
         (Curve(points(FALLING, grad_norm=[1.0] * 90 + [math.nan] * 110)), "fail"),
@@ -51,7 +51,7 @@ def test_the_first_step_that_is_not_a_number_is_named() -> None:
         (Curve(points(changed(FALLING, _70=0.0))), "warn"),
         (Curve(points(changed(FALLING, _70=0.0, _71=0.0, _90=0.0, _120=0.0, _160=0.0))), "fail"),
         (Curve(points([0.0] * 20)), "fail"),
-        (Curve(points(FALLING), looks([3, 2, 0, 2, 2])), "fail"),
+        (Curve(points(FALLING), evaluations([3, 2, 0, 2, 2])), "fail"),
         (Curve(points([math.exp(-i / 10) if i < 100 else 0.0 for i in range(200)])), None),
         (Curve(points(FALLING, grad_norm=[1.0] * 150 + [0.0] * 50)), "fail"),
         (Curve(points(FALLING, grad_norm=0.0)), None),
@@ -63,7 +63,7 @@ def test_zeros_out_of_nowhere_are_seen(curve: Curve, verdict: str | None) -> Non
 
 
 @pytest.mark.parametrize(
-    ("rates", "finished", "verdict"),
+    ("lrs", "finished", "verdict"),
     [
         ([0.0] * 200, True, "fail"),
         ([0.0, *[1e-4] * 198, 0.0], True, None),
@@ -74,9 +74,9 @@ def test_zeros_out_of_nowhere_are_seen(curve: Curve, verdict: str | None) -> Non
     ],
 )
 def test_a_learning_rate_of_zero_is_seen_where_it_should_not_be(
-    rates: list[float], finished: bool, verdict: str | None
+    lrs: list[float], finished: bool, verdict: str | None
 ) -> None:
-    assert bad(Curve(points(FALLING, lr=rates), finished=finished)).get("rate-zero") == verdict
+    assert bad(Curve(points(FALLING, lr=lrs), finished=finished)).get("rate-zero") == verdict
 
 
 def test_a_learning_rate_that_is_planned_as_zero_fails_before_anything_is_logged() -> None:
@@ -85,7 +85,7 @@ def test_a_learning_rate_that_is_planned_as_zero_fails_before_anything_is_logged
 
 
 def probed(losses: list[float]) -> Curve:
-    return Curve(points(FALLING), [], looks(losses, every=5, rows=16), planned_lr=1e-2, warmup_steps=10)
+    return Curve(points(FALLING), [], evaluations(losses, every=5, rows=16), planned_lr=1e-2, warmup_steps=10)
 
 
 @pytest.mark.parametrize(("swing", "verdict"), [(0.05, None), (0.15, "fail")])
@@ -136,10 +136,10 @@ def test_one_batch_and_its_gradient_are_a_spike() -> None:
 def test_one_hard_batch_is_no_spike_where_a_fixed_batch_does_not_feel_it() -> None:
     norms = changed([1.0 + 0.1 * (i % 3) for i in range(200)], _100=30.0)
     curve = Curve(points(changed(FALLING, _100=9.0), grad_norm=norms))
-    calm = looks([3 - 1.5 * (1 - math.exp(-i / 40)) for i in range(0, 200, 5)], every=5)
+    calm = evaluations([3 - 1.5 * (1 - math.exp(-i / 40)) for i in range(0, 200, 5)], every=5)
     finding = found(replace(curve, fixed_batch=calm))["spike"]
     assert finding.verdict is Verdict.PASS and "1 odd batch" in finding.message
-    felt = [replace(look, loss=1.3 * look.loss) if look.step == 105 else look for look in calm]
+    felt = [replace(one, loss=1.3 * one.loss) if one.step == 105 else one for one in calm]
     assert bad(replace(curve, fixed_batch=felt)) == {"spike": "warn"}
     two = Curve(points(changed(FALLING, _100=9.0, _101=8.0), grad_norm=norms), fixed_batch=calm)
     assert bad(two) == {"spike": "warn"}, "two batches in a row are not one"
@@ -176,8 +176,8 @@ def test_steps_at_the_boundaries_of_epochs(levels: list[float], inside: float, v
 
 def test_validation_rows_that_hold_overrule_a_staircase() -> None:
     curve = epochs([1.1, 0.7, 0.4])
-    assert "staircase" not in bad(replace(curve, validation=looks([1.2, 1.1, 1.05], every=40)))
-    assert "staircase" in bad(replace(curve, validation=looks([1.2, 1.1, 1.3], every=40)))
+    assert "staircase" not in bad(replace(curve, validation=evaluations([1.2, 1.1, 1.05], every=40)))
+    assert "staircase" in bad(replace(curve, validation=evaluations([1.2, 1.1, 1.3], every=40)))
 
 
 @pytest.mark.parametrize(("end", "verdict"), [(92, None), (260, None), (280, "warn"), (920, "fail")])
@@ -205,9 +205,9 @@ def test_a_run_that_ends_while_it_falls_is_unfinished_and_a_trial_is_not() -> No
 
 def test_validation_rows_that_have_stopped_falling_overrule_the_batches() -> None:
     steep = points([3 - 0.012 * i + 0.05 * (-1) ** i for i in range(200)])
-    held = looks([3, 2.5, 2.2, 2.1, 2.099])
-    assert "unfinished" not in bad(Curve(steep, held, finished=True))
-    assert "unfinished" in bad(Curve(steep, looks([3, 2.7, 2.4, 2.1, 1.8]), finished=True))
+    validation = evaluations([3, 2.5, 2.2, 2.1, 2.099])
+    assert "unfinished" not in bad(Curve(steep, validation, finished=True))
+    assert "unfinished" in bad(Curve(steep, evaluations([3, 2.7, 2.4, 2.1, 1.8]), finished=True))
 
 
 NUMBERS = st.floats() | st.floats(0, 10)
