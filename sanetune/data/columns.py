@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from sanetune.data.messages import looks_like_messages
+from sanetune.data.messages import is_list_of_messages
 from sanetune.errors import ConfigError, DataError
 from sanetune.text import did_you_mean, json_type, listing, quote
 
@@ -191,7 +191,7 @@ def _paths(values: dict[str, Any]) -> list[str]:
 
 def _unknown(values: dict[str, Any]) -> DataError:
     """The error for a row in none of the formats, with a line for ``data.fields`` where one would work."""
-    chats = [path for path in _paths(values) if looks_like_messages(at_path(values, path)[0])]
+    chats = [path for path in _paths(values) if is_list_of_messages(at_path(values, path)[0])]
     known = [*CHATS, *PAIRS, *REPLIES, "text"]
     guesses = {guess for key in islice(values, 50) if isinstance(key, str) and (guess := did_you_mean(key, known))}
     if "chosen" in chats or (isinstance(values.get("chosen"), str) and "prompt" in values):

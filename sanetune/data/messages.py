@@ -32,7 +32,7 @@ REASONING = ("reasoning_content", "reasoning", "thinking")
 _ROLE_KEYS, _CONTENT_KEYS = ("role", "from"), ("content", "value")
 
 
-def looks_like_messages(value: object) -> bool:
+def is_list_of_messages(value: object) -> bool:
     """Return whether ``value`` is a list that begins with an object that has ``role`` or ``from``."""
     return (
         isinstance(value, list)
@@ -52,7 +52,7 @@ def to_messages(value: object, column: str) -> list[Message]:
         DataError: A message cannot be read; the error has its index.
     """
     value = parsed(value, column)
-    if isinstance(value, dict) and looks_like_messages(value.get("messages")):
+    if isinstance(value, dict) and is_list_of_messages(value.get("messages")):
         value = value["messages"]
     if not isinstance(value, list):
         raise DataError(f"`{quote(column, 40)}` is {json_type(value)}, not a list of messages", "", MESSAGE)

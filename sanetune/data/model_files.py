@@ -1,7 +1,7 @@
-"""Where a model's files are, and whether they can be a model at all, found out before anything large is read.
+"""Find a model's files, and check that they can be a model at all before anything large is read.
 
 transformers answers the same questions, but late, one at a time, and after up to 47 s of retries when the Hub cannot be
-reached. Each fault here is told with what to do about it.
+reached. Each fault comes with what to do about it.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ def _shards(index: Path) -> list[Path]:
 
 
 def check_safetensors(path: Path) -> None:
-    """Raise :class:`ModelError` when the file's header does not fit its length (cut off, or not safetensors at all)."""
+    """Raise :class:`ModelError` if the file's header does not fit its length: it is truncated, or no safetensors at
+    all."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -151,7 +152,7 @@ def check_safetensors(path: Path) -> None:
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
             f"{path.name} ({path.stat().st_size:,} bytes) cannot be read as safetensors: {error}.",
-            "The file is cut off or is not a safetensors file (a Git LFS pointer is about 130 bytes).",
+            "The file is truncated or is not a safetensors file (a Git LFS pointer is about 130 bytes).",
             "Download or copy it again.",
             Place(file=path),
         ) from None

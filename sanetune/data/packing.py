@@ -28,7 +28,7 @@ def best_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]
         ValueError: A length is not in 1 to ``capacity``.
     """
     if any(not 0 < length <= capacity for length in lengths):
-        raise ValueError(f"lengths must lie in 1 to {capacity}, found {min(lengths)} to {max(lengths)}")
+        raise ValueError(f"lengths must be in 1 to {capacity}, found {min(lengths)} to {max(lengths)}")
     packs: list[list[int]] = []
     with_room: dict[int, list[int]] = {}
     rooms = 0

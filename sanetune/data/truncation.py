@@ -106,7 +106,7 @@ def leave_out(split: SplitExamples, limit: int, when_too_long: str) -> None:
             f"{units.many(len(too_long), 'row is', 'rows are')} longer than max_length ({limit:,} tokens); "
             f"the first has {split.lengths[too_long[0]]:,}.",
             "`data.overlong: error` asks to stop here.",
-            "Raise train.max_length, shorten the rows, or set data.overlong to drop or cut.",
+            "Raise train.max_length, shorten the rows, or set `data.overlong` to `drop` or `cut`.",
             split.place(too_long[0]),
         )
     gone = set()

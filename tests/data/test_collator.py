@@ -1,4 +1,4 @@
-"""Batches carry ids and labels unchanged; only padding is added, and it is never learnt."""
+"""Batches carry ids and labels unchanged; only padding is added, and it is never in the loss."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sanetune.data.collator import Collator
 
 PAD = 9
 row = st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=12).map(
-    lambda tokens: {"input_ids": [t for t, _ in tokens], "labels": [t if learnt else -100 for t, learnt in tokens]}
+    lambda tokens: {"input_ids": [t for t, _ in tokens], "labels": [t if in_loss else -100 for t, in_loss in tokens]}
 )
 
 
 @settings(deadline=None)
 @given(st.lists(row, min_size=1, max_size=5))
 def test_padding_adds_no_tokens_in_the_loss_and_hides_no_real_token(rows: list[dict[str, Any]]) -> None:
-    """Real tokens equal to the pad token stay visible and learnt: padding is known by its place."""
+    """Real tokens equal to the pad token stay visible and in the loss: padding is known by its position."""
     batch = Collator(PAD)(rows)
     for index, one in enumerate(rows):
         size = len(one["input_ids"])

@@ -17,37 +17,37 @@ from sanetune.data.sources.source import Source
 from sanetune.errors import Place
 
 keys = st.lists(st.integers(0, 400).map(lambda n: n.to_bytes(2)), max_size=400)
-shares, seeds = st.floats(0, 1), st.integers(-(2**70), 2**70)
+share_values, seeds = st.floats(0, 1), st.integers(-(2**70), 2**70)
 
 
-@given(keys=keys, share=shares, seed=seeds)
-def test_every_row_is_on_one_side_and_every_key_too(keys: list[bytes], share: float, seed: int) -> None:
-    train, held = split(keys, share, seed)
-    assert sorted(train + held) == list(range(len(keys)))
+@given(keys=keys, share=share_values, seed=seeds)
+def test_every_row_is_in_one_split_and_every_key_too(keys: list[bytes], share: float, seed: int) -> None:
+    train, held_out = split(keys, share, seed)
+    assert sorted(train + held_out) == list(range(len(keys)))
     assert train == sorted(train)
-    assert held == sorted(held)
-    assert not {keys[i] for i in train} & {keys[i] for i in held}
-    assert (train, held) == split(keys, share, seed)
+    assert held_out == sorted(held_out)
+    assert not {keys[i] for i in train} & {keys[i] for i in held_out}
+    assert (train, held_out) == split(keys, share, seed)
 
 
 @given(keys=keys, share=st.floats(0.001, 0.999), seed=seeds)
-def test_neither_side_is_empty_when_there_are_two_keys(keys: list[bytes], share: float, seed: int) -> None:
-    train, held = split(keys, share, seed)
+def test_neither_split_is_empty_when_there_are_two_keys(keys: list[bytes], share: float, seed: int) -> None:
+    train, held_out = split(keys, share, seed)
     if len(set(keys)) > 1:
         assert train
-        assert held
+        assert held_out
     else:
-        assert not held
+        assert not held_out
 
 
 @given(count=st.integers(30, 3000), share=st.floats(0.02, 0.5), seed=st.integers(0, 10**6))
 def test_the_share_is_met_within_the_spread_of_a_draw(count: int, share: float, seed: int) -> None:
-    _, held = split([n.to_bytes(4) for n in range(count)], share, seed)
-    assert abs(len(held) - share * count) <= 5 * math.sqrt(count * share * (1 - share)) + 1
+    _, held_out = split([n.to_bytes(4) for n in range(count)], share, seed)
+    assert abs(len(held_out) - share * count) <= 5 * math.sqrt(count * share * (1 - share)) + 1
 
 
 @given(extra=st.integers(1, 3000), seed=seeds)
-def test_rows_stay_on_their_side_when_others_are_added(extra: int, seed: int) -> None:
+def test_rows_stay_in_their_split_when_others_are_added(extra: int, seed: int) -> None:
     keys = [n.to_bytes(4) for n in range(300 + extra)]
     before, after = split(keys[:300], 0.1, seed)[1], split(keys, 0.1, seed)[1]
     assert before == [i for i in after if i < 300]
@@ -56,10 +56,10 @@ def test_rows_stay_on_their_side_when_others_are_added(extra: int, seed: int) ->
 @given(seed=seeds)
 def test_one_prompt_never_makes_up_the_validation(seed: int) -> None:
     keys = [b"same"] * 500 + [n.to_bytes(4) for n in range(500)]
-    _, held = split(keys, 0.1, seed)
-    assert held
-    assert min(held) >= 500
-    assert max(Counter(keys[i] for i in held).values()) == 1
+    _, held_out = split(keys, 0.1, seed)
+    assert held_out
+    assert min(held_out) >= 500
+    assert max(Counter(keys[i] for i in held_out).values()) == 1
 
 
 def test_the_ends_of_the_range_are_exact() -> None:
@@ -97,7 +97,7 @@ def test_no_real_prompt_is_on_both_sides(shared: Path) -> None:
         read_conversations([Source(str(shared / "data" / name)) for name in ("alpaca", "sharegpt", "gsm8k")])
     )
     keys = [prompt_key(conversation) for conversation in conversations]
-    train, held = split(keys, 0.1, 0)
-    assert abs(len(held) / len(keys) - 0.1) < 0.02
+    train, held_out = split(keys, 0.1, 0)
+    assert abs(len(held_out) / len(keys) - 0.1) < 0.02
     first = [next((m["content"] for m in c.messages if m["role"] == "user"), "") for c in conversations]
-    assert not {first[i] for i in train} & {first[i] for i in held}
+    assert not {first[i] for i in train} & {first[i] for i in held_out}

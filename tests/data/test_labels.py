@@ -1,4 +1,4 @@
-"""Labels: the learnt tokens decode to exactly the assistant's turns, for every template and tokenizer."""
+"""Labels: the tokens in the loss decode to exactly the assistant's turns, for every template and tokenizer."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def labeller(shared: Path, source: str, name: str = "minimind", loss_on: str = "
     return Labeller(tokenizer(shared / "tokenizers" / name), turns, loss_on, "<|endoftext|>")  # type: ignore[arg-type]
 
 
-def learnt(example: Example, tokens: Tokenizer) -> list[str]:
-    """The runs of learnt tokens as text, by a plain walk over ids and labels."""
+def texts_in_loss(example: Example, tokens: Tokenizer) -> list[str]:
+    """The spans of tokens in the loss as text, by a plain walk over ids and labels."""
     runs: list[list[int]] = []
     running = False
     for token, label in zip(example.ids, example.labels, strict=True):
@@ -59,7 +59,7 @@ def test_loss_tokens_decode_to_the_turns_for_every_template_and_tokenizer(shared
                 continue
             example = judge.examples([conversation(kind)])[0]
             expected = [rendering.text[turn.start : turn.end] for turn in rendering.turns]
-            assert learnt(example, judge.tokenizer) == expected, (which, kind)
+            assert texts_in_loss(example, judge.tokenizer) == expected, (which, kind)
             rendered += 1
     assert rendered >= 2 * len(TOKENIZERS)
 
@@ -76,13 +76,13 @@ def test_a_border_inside_a_token_splits_it_as_inference_does(shared: Path) -> No
     apart."""
     judge = labeller(shared, CHATML, "gpt2")
     example = judge.examples([Conversation([user("a"), reply("\nb")], Place())])[0]
-    assert learnt(example, judge.tokenizer) == ["\nb<|im_end|>"]
+    assert texts_in_loss(example, judge.tokenizer) == ["\nb<|im_end|>"]
     assert judge.tokenizer.decode(example.ids, skip_special_tokens=False) == example.text
 
 
 def test_loss_on_last_learns_the_last_turn_only(shared: Path) -> None:
     judge = labeller(shared, CHATML, loss_on="last")
-    assert learnt(judge.examples([conversation("system")])[0], judge.tokenizer) == ["Goodbye!<|im_end|>"]
+    assert texts_in_loss(judge.examples([conversation("system")])[0], judge.tokenizer) == ["Goodbye!<|im_end|>"]
 
 
 def test_loss_on_all_learns_everything_but_the_first_token(shared: Path) -> None:
@@ -103,8 +103,8 @@ def test_plain_text_is_in_the_loss_whole_and_ends(shared: Path) -> None:
 
 def test_a_batch_may_mix_chats_and_plain_text(shared: Path) -> None:
     judge = labeller(shared, CHATML)
-    talks = [conversation("one turn"), Conversation([], Place(), text="plain"), conversation("system")]
-    assert judge.examples(talks) == [judge.examples([talk])[0] for talk in talks]
+    conversations = [conversation("one turn"), Conversation([], Place(), text="plain"), conversation("system")]
+    assert judge.examples(conversations) == [judge.examples([one])[0] for one in conversations]
 
 
 def test_without_a_template_conversations_are_refused_with_the_way_out(shared: Path) -> None:
@@ -128,4 +128,4 @@ def test_any_reply_is_in_the_loss_to_the_byte(shared: Path, asked: str, answered
     expected = tokens.decode(
         tokens.encode(f"{answered}<|im_end|>", add_special_tokens=False).ids, skip_special_tokens=False
     )
-    assert "".join(learnt(example, tokens)) == expected
+    assert "".join(texts_in_loss(example, tokens)) == expected

@@ -10,7 +10,7 @@ from sanetune.data.packing import best_fit_decreasing
 
 
 def simple(lengths: list[int], capacity: int) -> list[list[int]]:
-    """Best-fit decreasing by looking at every pack: slow, and plainly right."""
+    """Best-fit decreasing by trying every pack: slow, and plainly right."""
     packs: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
         rooms = [capacity - sum(lengths[other] for other in pack) for pack in packs]

@@ -108,14 +108,14 @@ def test_agrees_with_trls_generation_markers(name: str) -> None:
     """TRL's training templates are an independent judgement, character by character."""
     template = ChatTemplate(BY_NAME[name], SPECIALS)
     compared = 0
-    for talk in map(conversation, KINDS):
+    for chat in map(conversation, KINDS):
         try:
-            ours = TurnFinder(template, ("</s>", "<|user|>", "<|observation|>")).find(talk)
+            ours = TurnFinder(template, ("</s>", "<|user|>", "<|observation|>")).find(chat)
         except TemplateError:
             continue  # the template cannot render this kind of conversation
         (text,), (marked,) = render_jinja_template(
-            [template.adapted(talk.messages)],
-            tools=talk.tools,
+            [template.adapted(chat.messages)],
+            tools=chat.tools,
             chat_template=MARKED[name],
             return_assistant_tokens_mask=True,
             **SPECIALS,
@@ -180,7 +180,7 @@ def test_forged_marks_are_refused() -> None:
 
 
 def test_a_user_message_that_looks_like_a_tool_answer_disturbs_nothing() -> None:
-    """Qwen3 looks at how a user message begins and ends, which marks would hide."""
+    """Qwen3 depends on how a user message begins and ends, which marks would hide."""
     messages = [user("hi"), reply("x"), user("<tool_response>\n1\n</tool_response>"), reply("one")]
     assert turns(BY_NAME["qwen3"], messages)[-1].endswith("one<|im_end|>")
 
@@ -213,9 +213,9 @@ def test_exchanges_without_text_are_not_taken_for_fewer_of_their_kind(before: in
 def test_a_remembered_frame_changes_nothing(pairs: list[tuple[str, str]]) -> None:
     finder = TurnFinder(QWEN3)
     for asked, answered in pairs:
-        talk = Conversation([system("s"), user(asked), reply(answered)], Place())
-        fresh = TurnFinder(QWEN3).find(talk)
-        assert finder.find(replace(talk)) == fresh
+        chat = Conversation([system("s"), user(asked), reply(answered)], Place())
+        fresh = TurnFinder(QWEN3).find(chat)
+        assert finder.find(replace(chat)) == fresh
 
 
 def test_there_are_templates_to_judge() -> None:

@@ -32,8 +32,8 @@ KINDS: dict[str, str | bytes] = {
     "lines-inside.json": LINES,
     "following.json": "\n".join(json.dumps(row, indent=1) for row in ROWS),
     "list-inside.jsonl": json.dumps(ROWS, indent=1),
-    "held.json": json.dumps({"version": 1, "tags": ["a"], "data": ROWS, "license": "MIT"}),
-    "held-pretty.json": json.dumps({"meta": {"n": 5}, "rows": ROWS}, indent=4),
+    "inner.json": json.dumps({"version": 1, "tags": ["a"], "data": ROWS, "license": "MIT"}),
+    "inner-pretty.json": json.dumps({"meta": {"n": 5}, "rows": ROWS}, indent=4),
     "rows.jsonl.gz": gzip.compress(LINES.encode()),
     "list.json.zst": zstandard.compress(json.dumps(ROWS).encode()),
     "rows.jsonl.zst": zstandard.compress(LINES[:90].encode())
@@ -50,7 +50,7 @@ def test_the_same_rows_come_out_of_every_way_to_write_them(write: Write, name: s
 
 
 @pytest.mark.parametrize(
-    "name", ["pretty.json", "held-pretty.json", "following.json", "blank-lines.ndjson", "list.json"]
+    "name", ["pretty.json", "inner-pretty.json", "following.json", "blank-lines.ndjson", "list.json"]
 )
 def test_the_line_of_a_row_is_where_an_editor_shows_it(write: Write, name: str) -> None:
     path = write(name, KINDS[name])
@@ -67,7 +67,7 @@ def _around(text: list[str], line: int) -> str:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_list_is_cut_into_the_same_rows_wherever_the_chunks_end(
+def test_a_list_gives_the_same_rows_wherever_the_chunks_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
     leaf = (
@@ -206,8 +206,8 @@ def test_a_row_without_end_is_refused_before_it_fills_the_memory(write: Write, m
         assert "longer than" in error.message
         assert error.place
         assert error.place.line in (2, 3)
-    held = json.dumps({"n": 1, "data": ROWS * 99}, indent=1)
-    assert rows(write("held.json", held)) == ROWS * 99, "a long list inside an object streams"
+    inner = json.dumps({"n": 1, "data": ROWS * 99}, indent=1)
+    assert rows(write("inner.json", inner)) == ROWS * 99, "a long list inside an object streams"
     assert "second list" in refused(write("two.json", json.dumps({"a": ROWS * 99, "b": ROWS}))).message
 
 
