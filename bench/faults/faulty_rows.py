@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from bench.faults.recipes import breaks
-from bench.faults.setups import Row, Setup, change, places
+from bench.faults.setups import Row, Setup, change, places, to_messages
 
 ON = ("demo-demo", "stories-alpaca", "stories-sharegpt", "llama3-gsm8k")
 CONVERSATIONS = ("demo-demo", "stories-alpaca", "llama3-sharegpt")
@@ -169,6 +169,15 @@ def validation_prompts_in_training(setup: Setup) -> None:
         change(row, "assistant", lambda text: "That is not known yet, sorry.", setup.form) for row in validation[::3]
     ]
     setup.write(kept + [_numbered(row, n, setup.form) for n, row in enumerate(other)])
+
+
+@breaks("rows-leaked", on=("demo-demo", "minimind-demo"))
+def validation_inside_longer_training_rows(setup: Setup) -> None:
+    """Every third validation row is the beginning of a longer training conversation."""
+    kept, validation = setup.split()
+    more = to_messages(kept[0], setup.form)["messages"]
+    longer = [{"messages": to_messages(row, setup.form)["messages"] + more[-2:]} for row in validation[::3]]
+    setup.write(kept + longer)
 
 
 CAFE = " That’s a café — Zürich."

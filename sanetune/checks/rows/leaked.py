@@ -1,11 +1,13 @@
-"""Validation rows also appear in the training set, exactly or nearly, or share a prompt with it.
+"""Validation rows also appear in the training set: exactly, nearly, inside a longer row, or with the same prompt.
 
 ## What it does
 Compares every validation row with every training row. *Exact*: the same messages, ignoring case, white space and
 Unicode variants. *Same prompt*: everything but the assistant's turns is the same, whatever the answer (prompts of
-fewer than four words, and prompts that training repeats in very many rows, do not count). *Near*: 72 % of the word
-pairs are the same (candidates by MinHash, each confirmed in full); rows that share only the wording of a template do
-not count.
+fewer than four words, and prompts that training repeats in very many rows, do not count). *Part of*: half or more of
+the row's answers, in words, are in one training row, each after the same message: the row is the beginning or
+another run of turns of a longer conversation, or the other way round (set phrases that many training rows hold, and
+fewer than 20 words, do not count). *Near*: 72 % of the word pairs are the same (candidates by MinHash, each confirmed
+in full); rows that share only the wording of a template do not count.
 
 ## Why is this bad?
 Validation loss then measures memory. It falls although nothing generalises, and overfitting and the best checkpoint
@@ -49,10 +51,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from sanetune.checks.rows._near_duplicates import NearDuplicates
+    from sanetune.checks.rows._shared_turns import Overlap
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
-
+VERSION = 2
 
 LIMITS = {
     "exact_fail": Limit(0.01, "none in gsm8k's published test split; C4's validation had 4.6 % (Lee et al. 2022)"),
@@ -65,16 +68,23 @@ LIMITS = {
     ),
     "fewest_pairs_alone": Limit(8, "word pairs: nobody writes a row without a prompt of so many twice by chance"),
     "generic": Limit(20, "training rows: a prompt in more of them is an instruction used on purpose"),
+    "run_share": Limit(
+        0.5,
+        "of the words of a row's answers: repeated attempts at one task share at most 47 % of them (airline), parts of"
+        " a longer conversation all",
+    ),
+    "run_words": Limit(20, "ours: words of the shared turns; a greeting and its answer have fewer"),
     **NEAR_LIMITS,
 }
 
 
 def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
-    """Validation rows found in training; a row is counted once, for the strongest of the three reasons."""
+    """Validation rows found in training; a row is counted once, for the strongest of the four reasons."""
     import numpy as np
 
     from sanetune.checks.rows._minhash import minhash_signatures
     from sanetune.checks.rows._near_duplicates import near_copies
+    from sanetune.checks.rows._shared_turns import shared_turns
 
     train, validation = conversations.sides
     if not len(validation) or not len(train):
@@ -86,29 +96,33 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     whole = _partners(found.whole_N, base.whole_N, counted)
     prompt = np.where(whole < 0, _partners(found.prompt_N, base.prompt_N, found.prompt_N != 0, limits["generic"]), -1)
     left = np.flatnonzero((whole < 0) & (prompt < 0))
+    parts = shared_turns(validation, left, train, limits)
+    left = np.setdiff1d(left, [part.row for part in parts])
     near = near_copies(validation, left, train, np.arange(len(base)), limits)
     numbers = {
         "validation": len(validation),
         "train": len(train),
         "exact": int((whole >= 0).sum()),
         "prompt": int((prompt >= 0).sum()),
+        "part": len(parts),
         "near": near.count,
         "templated": near.templated,
         "alike": limits["alike"],
     }
-    return Measurement(numbers, _witnesses(conversations, whole, prompt, near))
+    return Measurement(numbers, _witnesses(conversations, whole, prompt, parts, near))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    rows, sure = n["validation"], n["exact"] + n["prompt"]
+    rows, sure = n["validation"], n["exact"] + n["prompt"] + n["part"]
     scope = f"{units.many(rows, 'validation row')} against {units.many(n['train'], 'training row')}"
     also = f" {n['templated']:,} are alike by wording that many rows share." if n["templated"] else ""
     if not sure and not n["near"]:
-        return passed(f"{scope}: none is in training, exactly, nearly or with its prompt.{also}")
+        return passed(f"{scope}: none is in training, exactly, nearly, in part or with its prompt.{also}")
     parts = [
         f"{n['exact']:,} exactly" if n["exact"] else "",
         f"{n['prompt']:,} with the same prompt and another answer" if n["prompt"] else "",
+        f"{n['part']:,} as part of a longer row" if n["part"] else "",
         f"{n['near']:,} nearly ({units.share(n['alike'])} of the word pairs or more)" if n["near"] else "",
     ]
     all_, share = sure + n["near"], (sure + n["near"]) / rows
@@ -139,11 +153,16 @@ def _partners(
 
 
 def _witnesses(
-    conversations: ConversationStore, whole: np.ndarray, prompt: np.ndarray, near: NearDuplicates
+    conversations: ConversationStore,
+    whole: np.ndarray,
+    prompt: np.ndarray,
+    parts: list[Overlap],
+    near: NearDuplicates,
 ) -> list[Witness]:
     reasons = [
         [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][:MOST_WITNESSES].tolist()],
         [(row, int(prompt[row]), "the same prompt as") for row in (prompt >= 0).nonzero()[0][:MOST_WITNESSES].tolist()],
+        [(p.row, p.other, f"{p.shared} of its {p.exchanges} answers are in") for p in parts[:MOST_WITNESSES]],
         [(pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in near.pairs],
     ]
     from sanetune.checks._excerpts import outline

@@ -8,6 +8,8 @@ import pytest
 
 from sanetune.checks.base import NotApplicableError
 from sanetune.checks.rows import leaked
+from sanetune.data.conversation import Conversation
+from sanetune.errors import Place
 from sanetune.finding import Verdict
 from tests.checks.rows.test_duplicated import reworded, rows, said, text
 from tests.checks.talking import clean, judged, read, side, talk, talks
@@ -100,3 +102,46 @@ def test_reworded_real_rows_are_found(shared: Path) -> None:
     split = side("validation", held)
     measured, _ = judged(leaked, type(talks([]))(side("train", train), split))
     assert measured.numbers["near"] + measured.numbers["prompt"] >= 0.95 * len(held)
+
+
+def plain(said: str) -> Conversation:
+    return Conversation([], Place("pages.jsonl", None, 0), text=said)
+
+
+def many_turns() -> list[str]:
+    return [text(12) for _ in range(10)]
+
+
+def test_parts_of_a_longer_conversation_are_found_in_either_direction() -> None:
+    whole = [many_turns() for _ in range(30)]
+    beginnings = [talk(*turns[:4]) for turns in whole[:10]]
+    middles = [talk(*turns[4:8]) for turns in whole[10:20]]
+    measured, judgement = judged(leaked, talks([talk(*turns) for turns in whole], [*beginnings, *middles, *rows(5)]))
+    assert measured.numbers["part"] == 20 and judgement.verdict is Verdict.FAIL
+    assert "20 as part of a longer row" in judgement.message
+    assert "2 of its 2 answers are in training row" in measured.witnesses[0].note
+    measured, _ = judged(leaked, talks([talk(*turns[:8]) for turns in whole], [talk(*turns) for turns in whole]))
+    assert measured.numbers["part"] == 30, "the longer row may be the validation row"
+
+
+def test_a_part_under_another_system_message_is_found() -> None:
+    whole = [many_turns() for _ in range(30)]
+    held = [talk(*turns[:4], system=text(20)) for turns in whole[:10]]
+    assert judged(leaked, talks([talk(*turns) for turns in whole], held))[0].numbers["part"] == 10
+
+
+def test_greetings_and_set_phrases_inside_longer_conversations_are_no_leak() -> None:
+    greeting = ("Hello, how are you?", "I am doing well, thank you for asking! How can I help you today?")
+    farewell = ("Thanks, that is all for now.", "You are welcome! " + text(20))
+    train = [talk(*greeting, *many_turns()) for _ in range(5)] + [talk(*many_turns(), *farewell) for _ in range(30)]
+    held = [talk(*greeting, text(12), text(30)), talk(*greeting), talk(text(12), text(9), *farewell)]
+    measured, judgement = judged(leaked, talks(train, held))
+    assert measured.numbers["part"] == 0 and judgement.verdict is Verdict.PASS
+
+
+def test_a_page_of_plain_text_inside_a_longer_one_is_found() -> None:
+    pages = [[text(15) for _ in range(12)] for _ in range(20)]
+    train = [plain("\n".join(lines)) for lines in pages]
+    held = [plain("\n".join(lines[4:8])) for lines in pages[:8]] + [plain(text(40))]
+    measured, _ = judged(leaked, talks(train, held))
+    assert measured.numbers["part"] == 8
