@@ -98,7 +98,7 @@ def user_split_in_two(setup: Setup) -> None:
     conversations(setup, 5, lambda messages: [{"role": "user", "content": "Hello."}, *_asked(messages)])
 
 
-@breaks("rows-roles", on=("demo-demo", "stories-alpaca", "minimind-sharegpt"))
+@breaks("rows-tool-calls", on=("demo-demo", "stories-alpaca", "minimind-sharegpt"))
 def result_nobody_called_for(setup: Setup) -> None:
     """In every fifth row a tool answers that nobody has called."""
     result = {"role": "tool", "content": "42 degrees", "name": "weather"}

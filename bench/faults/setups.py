@@ -204,18 +204,11 @@ def read(data: str) -> tuple[str, list[Row]]:
     if data == "drone":
         return "messages", lines(where / "messages/drone_training.jsonl")
     if data == "airline":
-        found = json.loads((where / "airline/gpt-4o-airline.json").read_text())
-        conversations = [_answered(row["traj"]) for row in found]
-        return "messages", [
-            {"messages": conversation} for conversation in conversations if len(json.dumps(conversation)) < 16_000
-        ]
+        from bench.faults.airline import conversations
+
+        rows = conversations(where / "airline/gpt-4o-airline.json")
+        return "messages", [row for row in rows if len(json.dumps(row["messages"])) < 16_000]
     return "messages", lines(TRAIN)[:ROWS]
-
-
-def _answered(messages: list[Row]) -> list[Row]:
-    """Up to the last answer: the published conversations end on the user's word for the end."""
-    last = max(number for number, message in enumerate(messages) if message["role"] == "assistant")
-    return messages[: last + 1]
 
 
 def lines(file: Path) -> list[Row]:

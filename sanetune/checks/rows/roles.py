@@ -2,8 +2,8 @@
 
 ## What it does
 Reads the roles of every conversation. It counts rows without a user turn, two assistant or user turns in a row, a
-system message after the first turn, a tool result that nobody called for, rows that do not end with the assistant,
-and among these the rows that also begin with the assistant: their roles may be swapped.
+system message after the first turn, rows that do not end with the assistant, and among these the rows that also begin
+with the assistant: their roles may be swapped. Results of tools are checked by `rows-tool-calls`.
 
 ## Why is this bad?
 The model learns to answer when nobody has asked, or to continue its own turn. Many chat templates refuse or rewrite
@@ -48,7 +48,6 @@ DEPENDS_ON = ("rows",)
 KINDS = {
     "no_user": "without a turn of the user",
     "assistant_twice": "with two turns of the assistant in a row",
-    "tool_uncalled": "with a tool's result that nobody called for",
     "system_inside": "with a system message after the first turn",
     "turned": "that begin with the assistant and end on the user",
     "user_twice": "with two turns of the user in a row",
@@ -56,7 +55,7 @@ KINDS = {
 }
 """What is counted, worst first, in words."""
 
-BROKEN = ("no_user", "assistant_twice", "tool_uncalled", "system_inside")
+BROKEN = ("no_user", "assistant_twice", "system_inside")
 """Orders that teach something wrong; the others waste a turn, or are how some people write."""
 
 LIMITS = {
@@ -119,7 +118,6 @@ def faults(conversation: Conversation) -> dict[str, int]:
     if not any(message["role"] == "user" for message in messages):
         found["no_user"] = 0
     before: Message | None = None
-    called = False
     for index, message in enumerate(messages):
         role = message["role"]
         if role in ("system", "developer"):
@@ -129,13 +127,8 @@ def faults(conversation: Conversation) -> dict[str, int]:
         if role == "assistant":
             if before is not None and before["role"] == "assistant" and not before.get("tool_calls"):
                 found.setdefault("assistant_twice", index)
-            called = bool(message.get("tool_calls")) or _calls_in_text(message["content"])
-        elif role == "user":
-            if before is not None and before["role"] == "user":
-                found.setdefault("user_twice", index)
-            called = False
-        elif role == "tool" and not called:
-            found.setdefault("tool_uncalled", index)
+        elif role == "user" and before is not None and before["role"] == "user":
+            found.setdefault("user_twice", index)
         before = message
     if not messages or messages[-1]["role"] != "assistant":
         found["ends_open"] = max(0, len(messages) - 1)
@@ -143,11 +136,6 @@ def faults(conversation: Conversation) -> dict[str, int]:
     if turns and turns[0] == "assistant" and messages[-1]["role"] == "user":
         found["turned"] = next(at for at, message in enumerate(messages) if message["role"] == "assistant")
     return found
-
-
-def _calls_in_text(text: str) -> bool:
-    """Whether an answer may call a tool in its text, as `<tool_call>{...}` and the like: JSON or a tag."""
-    return "{" in text or "<" in text or "(" in text or "[" in text
 
 
 def _shown(conversation: Conversation, index: int) -> str:

@@ -31,9 +31,6 @@ def test_usual_orders_are_sound(sound: str) -> None:
         ("u u a", "user_twice", 1),
         ("u s a", "system_inside", 1),
         ("u a s u a", "system_inside", 2),
-        ("u t a", "tool_uncalled", 1),
-        ("u a t a", "tool_uncalled", 2),
-        ("u c t a u t a", "tool_uncalled", 5),
         ("u a u", "ends_open", 2),
         ("u c t", "ends_open", 2),
         ("u", "ends_open", 0),
@@ -41,12 +38,6 @@ def test_usual_orders_are_sound(sound: str) -> None:
 )
 def test_each_fault_is_named_at_its_message(order: str, kind: str, message: int) -> None:
     assert rows_roles.faults(roles(order)) == {kind: message}
-
-
-def test_a_call_written_in_the_text_of_an_answer_counts_as_a_call() -> None:
-    row = roles("u a t a")
-    row.messages[1]["content"] = '<tool_call>{"name": "look"}</tool_call>'
-    assert rows_roles.faults(row) == {}
 
 
 def test_a_few_broken_rows_warn_and_many_fail() -> None:
