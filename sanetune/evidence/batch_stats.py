@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sanetune.finding import MOST_WITNESSES, Witness
+
+if TYPE_CHECKING:
+    from sanetune.evidence.row_format import RowFormat
 
 
 @dataclass(slots=True)
@@ -44,6 +48,12 @@ class SplitStats:
     disagree: int = 0
     """Tokens that are in the loss by the labels or by the independent route, and not by the other."""
     disagree_documents: int = 0
+    disagree_explained: int = 0
+    """Those of ``disagree`` that are prompts in the loss, masked replies or masked ends, which other checks tell."""
+    marks_in_loss: int = 0
+    """Those that are marks of the template in the loss, apart from answers: what some scripts do on purpose."""
+    compared: int = 0
+    """Tokens that the independent route has put inside or outside the loss."""
     turns: int = 0
     """Assistant turns with at least one token in the loss."""
     turns_without_end: int = 0
@@ -68,18 +78,35 @@ class SplitStats:
     """Documents that are no example of the data set."""
     shuffled: bool = True
     """Whether the epoch goes through the examples in another order than the file's (by rank correlation)."""
+    order_known: bool = True
+    """Whether enough rows (or packs) came to tell."""
     roles_unknown: int = 0
     """Documents of which the independent route cannot say who wrote the tokens."""
+    plain: int = 0
+    """Documents without turns, of which it says so."""
+    row_format: RowFormat | None = None
+    """What the documents of both these kinds share; None where there are none, or no tokenizer."""
+    unlabelled: int = 0
+    """Batches without labels."""
+    partial: bool = False
+    """Whether the run, and this reading of it, ends before the epoch does."""
     witnesses: dict[str, list[Witness]] = field(default_factory=dict)
     """The worst documents by what is wrong with them: a counter's name -> at most MOST_WITNESSES."""
 
 
 @dataclass(slots=True)
 class BatchStats:
-    """Both splits; ``validation`` is None where there is none."""
+    """Both splits; ``validation`` is None where there is none.
+
+    Attributes:
+        pad: Id of the padding token; None: there is none.
+        own_loss: Whether the trainer computes its loss by code of its own, for which labels are not the last word.
+    """
 
     train: SplitStats
     validation: SplitStats | None = None
+    pad: int | None = None
+    own_loss: bool = False
 
     @property
     def splits(self) -> list[SplitStats]:

@@ -61,6 +61,7 @@ def _data(plan: Plan, prepared: Prepared) -> DataSettings:
         max_length=prepared.max_length,
         packing=prepared.packed,
         grouped_by_length=plan.config.train.value("train_sampling_strategy") == "group_by_length",
+        sequential=plan.config.train.value("train_sampling_strategy") == "sequential",
     )
 
 

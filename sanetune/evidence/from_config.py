@@ -208,9 +208,9 @@ class ConfigEvidence:
         found = engine_of(plan.config).epoch(plan.config, prepared)
         train = self._split("train", prepared.train, found.train, prepared, token_roles)
         if prepared.validation is None or found.validation is None:
-            return BatchStats(train)
+            return BatchStats(train, pad=prepared.tokenizer.pad_token_id)
         validation = self._split("validation", prepared.validation, found.validation, prepared, token_roles)
-        return BatchStats(train, validation)
+        return BatchStats(train, validation, prepared.tokenizer.pad_token_id)
 
     def _split(
         self,

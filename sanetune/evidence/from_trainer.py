@@ -1,14 +1,13 @@
 """Evidence of a trainer that somebody has built: transformers' ``Trainer`` or TRL's ``SFTTrainer``.
 
-Nothing is changed: random states, the accelerator's list of dataloaders and the weights are afterwards what they were.
+Nothing is changed: random states, the accelerator's list of dataloaders and the weights are afterwards what they were,
+and rows that can be read only once are not read (:mod:`sanetune.evidence.trainer_batches`).
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,14 +20,23 @@ from sanetune.events import Publish, silent
 from sanetune.evidence.batch_scan import BatchScanner
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore
+from sanetune.evidence.detached import detached
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import MissingError, evidence
-from sanetune.evidence.roles_from_ids import IdRoleFinder, decoded
+from sanetune.evidence.roles_from_ids import IdRoleFinder
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.evidence.token_roles import TokenRole
+from sanetune.evidence.trainer_batches import (
+    STREAMED,
+    batches_of_the_run,
+    has_own_loss,
+    rows_of_the_run,
+    train_batches,
+    untouched,
+)
+from sanetune.evidence.trainer_rows import IdReader, has_ids
 from sanetune.evidence.trainer_settings import settings_of
-from sanetune.rng import kept_random_states
 
 if TYPE_CHECKING:
     import datasets
@@ -42,9 +50,6 @@ if TYPE_CHECKING:
 
 DECLARING = 1_000
 """Rows from which it is read what is meant to be in the loss."""
-
-STREAMED = 10_000
-"""Batches read of a data set whose length is unknown."""
 
 
 @dataclass(slots=True)
@@ -86,13 +91,14 @@ class TrainerEvidence:
         return chat_template(tokenizer)
 
     @evidence()
-    def stop_tokens(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    def stop_tokens(self, tokenizer: PreTrainedTokenizerBase | None = None) -> frozenset[int]:
         """What ends generation of the model as it will be saved."""
         given = getattr(getattr(self.trainer.model, "generation_config", None), "eos_token_id", None)
         if given is None:
             given = getattr(self.trainer.model.config, "eos_token_id", None)
         many = given if isinstance(given, list) else [given]
-        return frozenset(token for token in (*many, tokenizer.eos_token_id) if isinstance(token, int))
+        own = tokenizer.eos_token_id if tokenizer is not None else None
+        return frozenset(token for token in (*many, own) if isinstance(token, int))
 
     @evidence()
     def saved_template(self, template: ChatTemplate | None) -> SavedTemplate:
@@ -118,37 +124,66 @@ class TrainerEvidence:
         return settings_of(self.trainer, role_finder.loss_on if role_finder else self.loss_on or "assistant")
 
     @evidence(label="reading rows")
-    def conversations(self, tokenizer: PreTrainedTokenizerBase, role_finder: IdRoleFinder | None) -> ConversationStore:
-        """The rows as messages, read back from their ids."""
+    def conversations(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        role_finder: IdRoleFinder | None,
+        stop_tokens: frozenset[int],
+    ) -> ConversationStore:
+        """The rows as messages, read back from their ids: from the batches where the data set has none."""
         if self._torn:
             raise MissingError("packs of the strategy `wrapped` begin and end inside conversations")
-        return ConversationStore(
-            self._spooled("train", self.trainer.train_dataset, tokenizer, role_finder),
-            self._spooled("validation", self._evaluated(), tokenizer, role_finder),
-        )
+        reader = IdReader(tokenizer, role_finder, tokenizer.pad_token_id, stop_tokens)
+        trainer, rows = self.trainer, self.trainer.train_dataset
+        if has_ids(rows):
+            train = self._stored("train", reader.of_rows(rows, rows_of_the_run(trainer)))
+        else:
+            with train_batches(trainer) as batches:
+                train = self._stored("train", reader.of_batches(batches, batches_of_the_run(trainer)))
+        held_out = self._evaluated()
+        if held_out is None or has_ids(held_out):
+            found = reader.of_rows(held_out, None if hasattr(held_out, "__len__") else STREAMED) if held_out else ()
+            return ConversationStore(train, self._stored("validation", found))
+        with untouched(trainer):
+            loader = trainer.get_eval_dataloader(detached(held_out))
+            return ConversationStore(train, self._stored("validation", reader.of_batches(loader, STREAMED)))
 
     @evidence(label="reading the batches")
     def batch_stats(
-        self, tokenizer: PreTrainedTokenizerBase, role_finder: IdRoleFinder | None, run_settings: RunSettings
+        self,
+        run_settings: RunSettings,
+        stop_tokens: frozenset[int],
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        role_finder: IdRoleFinder | None = None,
     ) -> BatchStats:
-        """One epoch of the trainer's own dataloaders."""
+        """One epoch of the trainer's own dataloaders, or as much of it as the run reads."""
+        if getattr(self.trainer.model.config, "is_encoder_decoder", False):
+            raise MissingError("the model has an encoder and a decoder: its labels are no copy of its inputs")
+        pad = (
+            tokenizer.pad_token_id
+            if tokenizer is not None
+            else getattr(self.trainer.model.config, "pad_token_id", None)
+        )
 
-        def split(name: str, rows: Rows, loader: Callable[[], Iterable[Batch]]) -> SplitStats:
-            known, pad = _known(rows), tokenizer.pad_token_id
-            stats, roles_of = SplitStats(name, known.size), role_finder.roles_of if role_finder else lambda ids: None
-            if not hasattr(rows, "__len__") or len(rows):  # of no rows transformers makes no loader
-                batches = islice(loader(), None if hasattr(rows, "__len__") else STREAMED)
-                scanner = BatchScanner(stats, known, roles_of, tokenizer, pad, run_settings.data.max_length)
-                scanner.read(batches, self.publish)
+        def read(name: str, rows: Rows | None, batches: Iterable[Batch], most: int | None) -> SplitStats:
+            known, roles_of = _known(rows, pad, stop_tokens), role_finder.roles_of if role_finder else lambda ids: None
+            stats, longest = SplitStats(name, known.size), run_settings.data.max_length
+            scanner = BatchScanner(stats, known, roles_of, tokenizer, pad, longest, stop_tokens, most)
+            scanner.read(batches, self.publish)
             return stats
 
-        if self.trainer.train_dataset is None:
-            raise MissingError("the trainer has no train_dataset")
+        rows = self.trainer.train_dataset
+        if hasattr(rows, "__len__") and not len(rows):  # of no rows transformers makes no loader
+            train = SplitStats("train", 0)
+        else:
+            with train_batches(self.trainer) as batches:
+                train = read("train", rows, batches, batches_of_the_run(self.trainer))
+        found = BatchStats(train, pad=pad, own_loss=has_own_loss(self.trainer))
+        if (held_out := self._evaluated()) is None or (hasattr(held_out, "__len__") and not len(held_out)):
+            return found
         with untouched(self.trainer):
-            train = split("train", self.trainer.train_dataset, self.trainer.get_train_dataloader)
-            if (rows := self._evaluated()) is None:
-                return BatchStats(train)
-            return BatchStats(train, split("validation", rows, partial(self.trainer.get_eval_dataloader, rows)))
+            loader = self.trainer.get_eval_dataloader(detached(held_out))
+            return replace(found, validation=read("validation", held_out, loader, STREAMED))
 
     @property
     def _torn(self) -> bool:
@@ -167,14 +202,12 @@ class TrainerEvidence:
             return datasets.concatenate_datasets(parts)
         return next(iter(parts), None)
 
-    def _spooled(
-        self, name: str, rows: Rows | None, tokenizer: PreTrainedTokenizerBase, role_finder: IdRoleFinder | None
-    ) -> ConversationSplit:
+    def _stored(self, name: str, conversations: Iterable[Conversation]) -> ConversationSplit:
         from sanetune.data import conversation_table
         from sanetune.data.cache import open_table
 
         file = self.scratch / f"{name}.arrow"
-        conversation_table.write(_conversations(rows, tokenizer, role_finder), file)
+        conversation_table.write(conversations, file)
         table = open_table(file)
         return ConversationSplit(name, table, list(range(len(table))))
 
@@ -200,44 +233,7 @@ def declared(rows: Rows | None, role_finder: IdRoleFinder) -> LossOn:
     return "last" if several else "assistant"
 
 
-def _conversations(
-    rows: Rows | None, tokenizer: PreTrainedTokenizerBase, role_finder: IdRoleFinder | None
-) -> Iterator[Conversation]:
-    names = getattr(rows, "column_names", None) or []
-    if rows is None or "input_ids" not in names:
-        if rows is not None:
-            raise MissingError("the trainer's rows have no input_ids to read back")
-        return
-    for number, row in enumerate(islice(rows, None if hasattr(rows, "__len__") else STREAMED)):
-        ids = row["input_ids"]
-        lengths = row.get("seq_lengths") or [len(ids)]
-        at = 0
-        for length in lengths:
-            part = [int(token) for token in ids[at : at + length]]
-            at += length
-            if role_finder is None:
-                yield Conversation([], Place(row=number), text=decoded(tokenizer, part))
-            else:
-                yield role_finder.conversation(part, Place(row=number))
-
-
-def _known(rows: Rows | None) -> KnownExamples:
-    if hasattr(rows, "__len__") and "input_ids" in (getattr(rows, "column_names", None) or []):
-        return KnownExamples.of(rows, lambda number: Place(row=number))
+def _known(rows: Rows | None, pad: int | None, ends: frozenset[int]) -> KnownExamples:
+    if hasattr(rows, "__len__") and has_ids(rows):
+        return KnownExamples.of(rows, lambda number: Place(row=number), pad, ends)
     return KnownExamples(0, {})
-
-
-@contextlib.contextmanager
-def untouched(trainer: Trainer) -> Iterator[None]:
-    """Random states (Python, NumPy, torch, CUDA) and the accelerator's dataloaders are put back at the end."""
-    accelerator = getattr(trainer, "accelerator", None)
-    loaders = list(getattr(accelerator, "_dataloaders", ()))
-    kept = dict(getattr(trainer, "_eval_dataloaders", None) or {})
-    try:
-        with kept_random_states():
-            yield
-    finally:
-        if accelerator is not None:
-            accelerator._dataloaders[:] = loaders
-        if hasattr(trainer, "_eval_dataloaders"):
-            trainer._eval_dataloaders = kept

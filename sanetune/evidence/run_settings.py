@@ -68,6 +68,8 @@ class DataSettings:
     """Whether examples are packed."""
     grouped_by_length: bool = False
     """Whether examples of like length share a batch."""
+    sequential: bool = False
+    """Whether a setting keeps the rows in the order of the file."""
 
 
 @dataclass(frozen=True, slots=True)

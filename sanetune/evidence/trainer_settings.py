@@ -30,10 +30,32 @@ def settings_of(trainer: Trainer, loss_on: LossOn) -> RunSettings:
     return RunSettings(
         _model(trainer.model, args),
         Machine(device, _has_bf16(device), max(1, args.world_size)),
-        _steps(args, examples),
-        _data(trainer, examples or 0, loss_on),
+        _steps(trainer, examples),
+        _data(trainer, _documents(trainer.train_dataset), loss_on),
         _monitoring(args),
+        {"optim": _optimizer(trainer)},
     )
+
+
+def _optimizer(trainer: Trainer) -> str:
+    """The name of the optimizer that will take the steps: a class, or what ``optim`` says."""
+    if (built := getattr(trainer, "optimizer", None)) is not None:
+        return type(getattr(built, "optimizer", built)).__name__  # accelerate wraps it
+    if given := getattr(trainer, "optimizer_cls_and_kwargs", None):
+        return str(getattr(given[0], "__name__", given[0]))
+    return _text(trainer.args.optim)
+
+
+def _learning_rate(trainer: Trainer) -> float:
+    """The highest learning rate: of the optimizer that is built, at the start of its schedule, else of the arguments.
+
+    Where groups of parameters have their own, that of the most parameters.
+    """
+    if (built := getattr(trainer, "optimizer", None)) is not None:
+        group = max(built.param_groups, key=lambda one: sum(weight.numel() for weight in one["params"]))
+        return float(group.get("initial_lr", group["lr"]))
+    given = getattr(trainer, "optimizer_cls_and_kwargs", None)
+    return float(given[1].get("lr", trainer.args.learning_rate)) if given else float(trainer.args.learning_rate)
 
 
 def _model(model: PreTrainedModel, args: TrainingArguments) -> ModelSettings:
@@ -57,7 +79,7 @@ def _model(model: PreTrainedModel, args: TrainingArguments) -> ModelSettings:
     )
 
 
-def _steps(args: TrainingArguments, examples: int | None) -> StepPlan:
+def _steps(trainer: Trainer, examples: int | None) -> StepPlan:
     """``examples``: None for a stream, of which one pass is taken to be as long as the run.
 
     With several GPUs in one process, a batch of the dataloader is as large as those of all of them together.
@@ -66,6 +88,8 @@ def _steps(args: TrainingArguments, examples: int | None) -> StepPlan:
     def interval(strategy: object, *values: float | None) -> float | None:
         return next((value for value in values if value), None) if _text(strategy) == "steps" else None
 
+    args = trainer.args
+    own_schedule = getattr(trainer, "lr_scheduler", None) is not None
     plan = count_steps(
         examples=examples or 0,
         per_device=args.train_batch_size,
@@ -74,8 +98,8 @@ def _steps(args: TrainingArguments, examples: int | None) -> StepPlan:
         drop_last=bool(args.dataloader_drop_last),
         epochs=float(args.num_train_epochs),
         max_steps=args.max_steps,
-        warmup=float(args.warmup_steps or 0),
-        learning_rate=float(args.learning_rate),
+        warmup=0.0 if own_schedule else float(args.warmup_steps or 0),
+        learning_rate=_learning_rate(trainer),
         scheduler=_text(args.lr_scheduler_type),
         scheduler_kwargs=args.lr_scheduler_kwargs or None,
         eval_every=interval(args.eval_strategy, args.eval_steps, args.logging_steps),
@@ -97,6 +121,7 @@ def _data(trainer: Trainer, examples: int, loss_on: LossOn) -> DataSettings:
         max_length=getattr(args, "max_length", None),
         packing=bool(getattr(args, "packing", False)),
         grouped_by_length=_text(getattr(args, "train_sampling_strategy", "")) == "group_by_length",
+        sequential=_text(getattr(args, "train_sampling_strategy", "")) == "sequential",
     )
 
 

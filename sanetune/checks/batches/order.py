@@ -42,10 +42,15 @@ LIMITS = {
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     split = batch_stats.train
-    if split.documents and not split.rows:
-        raise NotApplicableError("the rows come from a stream or have no ids before they are batched")
-    names = ("rows", "documents", "never", "repeated", "shuffled")
+    if not split.rows:
+        raise NotApplicableError(
+            "the rows come from a stream or have no ids before they are batched"
+            if split.documents
+            else "there are no rows"
+        )
+    names = ("rows", "documents", "never", "repeated", "shuffled", "order_known", "partial")
     numbers = {name: getattr(split, name) for name in names} | {"foreign": split.not_in_data}
+    numbers["sequential"] = run_settings.data.sequential
     return Measurement(numbers | {"step": run_settings.steps.per_device * run_settings.machine.devices})
 
 
@@ -59,8 +64,16 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
         for name, words in (("repeated", "come twice"), ("never", "never come"), ("foreign", "are not in the data set"))
         if numbers[name] > max(few, bounds[name])
     ]
+    read = f"{numbers['documents']:,} of {units.many(rows, 'example')}, as many as the run reads,"
+    some = read if numbers["partial"] else units.many(rows, "example")
     if wrong:
         return failed(f"of {units.many(rows, 'example')}, {', '.join(wrong)} in one epoch")
     if not numbers["shuffled"]:
-        return warned(f"{units.many(rows, 'example')} come in the order of the file")
-    return passed(f"{units.many(rows, 'example')} come once each, shuffled")
+        setting = "remove train.train_sampling_strategy: sequential" if numbers["sequential"] else ""
+        return warned(
+            f"{some} come in the order of the file",
+            f"Leave the sampler to the trainer: {setting}."
+            if setting
+            else "Shuffle the rows, or the trainer's sampler.",
+        )
+    return passed(f"{some} come once each" + (", shuffled" if numbers["order_known"] else ""))

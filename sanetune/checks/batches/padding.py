@@ -28,7 +28,7 @@ train:
 from __future__ import annotations
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, passed, warned
@@ -41,6 +41,8 @@ LIMITS = {"share": Limit(0.3, "random batches of eight rows of Alpaca waste abou
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     split = batch_stats.train
+    if not split.tokens:
+        raise NotApplicableError("no batch holds a token")
     places = split.tokens + split.padding
     return Measurement(
         {

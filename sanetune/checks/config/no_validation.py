@@ -78,7 +78,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     rows, off = n["validation_examples"], n["eval_strategy"] == "no"
     if not rows:
         fix = {"data.holdout": limits["share"]} | ({"train.eval_strategy": "steps"} if n["eval_strategy_given"] else {})
-        return warned(f"0 rows are held out; all {n['train_examples']:,} are trained on.", fix=fix)
+        count = n["train_examples"]
+        others = f"all {count:,} are trained on" if count else "how many are trained on is not known (a stream)"
+        return warned(f"0 rows are held out; {others}.", fix=fix)
     if off:
         return warned(
             f"{rows:,} rows are held out, but eval_strategy is no: they are never evaluated during training.",

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
+from sanetune.checks.labels._scope import require_labels
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -45,6 +46,8 @@ LIMITS = {
 
 
 def measure(batch_stats: BatchStats) -> Measurement:
+    if batch_stats.total("documents"):
+        require_labels(batch_stats)
     numbers = {side.split: {"documents": side.documents, "blank": side.fully_masked} for side in batch_stats.splits}
     return Measurement(
         {"splits": numbers, "documents": batch_stats.total("documents"), "blank": batch_stats.total("fully_masked")},

@@ -26,32 +26,32 @@ model.resize_token_embeddings(len(tokenizer))
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.labels._scope import require_labels
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
 FIX = "none"
 DEPENDS_ON = ("rows",)
+VERSION = 2
 
 LIMITS = {"tokens": Limit(0, "padding belongs to no answer, and an end token is not padding")}
 
 
-def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase, stop_tokens: frozenset[int]) -> Measurement:
-    pad = tokenizer.pad_token_id
+def measure(batch_stats: BatchStats, stop_tokens: frozenset[int]) -> Measurement:
+    require_labels(batch_stats)
+    pad = batch_stats.pad
     numbers = {
         "padding": batch_stats.total("padding"),
         "learnt": batch_stats.total("padding_in_loss"),
-        "pad_token": tokenizer.pad_token,
+        "pad_id": pad,
         "pad_ends_turns": pad is not None and pad in stop_tokens,
         "ends_masked": batch_stats.total("turns_end_masked"),
         "turns": batch_stats.total("turns"),
     }
+    if not numbers["padding"] and not (numbers["pad_ends_turns"] and numbers["turns"]):
+        raise NotApplicableError("no batch holds padding, and no end that could be taken for it")
     return Measurement(numbers, batch_stats.seen("turns_end_masked"))
 
 
@@ -60,8 +60,12 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if numbers["learnt"] > limits["tokens"]:
         return failed(f"{numbers['learnt']:,} of {units.many(numbers['padding'], 'token')} of padding are in the loss")
     if numbers["pad_ends_turns"] and numbers["ends_masked"]:
+        every = numbers["ends_masked"] == numbers["turns"]
         return failed(
             f"{numbers['ends_masked']:,} of {units.many(numbers['turns'], 'turn')} have a masked end token,"
-            f" and the pad token {numbers['pad_token']} also ends turns"
+            f" and the pad token (id {numbers['pad_id']}) also ends turns"
+            + (": nothing teaches the model to stop" if every else "")
         )
+    if not numbers["padding"]:
+        return passed(f"the pad token also ends turns, and none of {units.many(numbers['turns'], 'end')} is masked")
     return passed(f"none of {units.many(numbers['padding'], 'token')} of padding is in the loss")

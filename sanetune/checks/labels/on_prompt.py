@@ -36,8 +36,9 @@ data:
 If the prompts belong in the loss, say so with `data.loss_on: all`; the check is skipped then.
 
 ## Known problems
-For a trainer whose conversations are gone (ids alone), roles are read from the headers of the chat template. A
-template without headers gives no roles, and the check is skipped.
+For a trainer whose conversations are gone (ids alone), roles are read from the headers of the chat template. Rows that
+follow none are judged by the header that they share before their answers (`### Response:`), and it is a warning there:
+some recipes learn the prompts on purpose. Where the rows share no header, the check is skipped.
 
 ## References
 - [TRL: SFT Trainer](https://huggingface.co/docs/trl/sft_trainer)
@@ -47,12 +48,15 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.labels._scope import BORDER, format_numbers, format_of, require_labels, require_masks, with_roles
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.run_settings import RunSettings
-from sanetune.finding import Judgement, Measurement, failed, passed
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
+from sanetune.text import one_line
 
-FIX = "always"
+FIX = "sometimes"
 DEPENDS_ON = ("rows",)
+VERSION = 2
 
 PROMPT = ("system", "user", "tool")
 
@@ -60,15 +64,22 @@ LIMITS = {"tokens": Limit(0, "the configuration puts none of them into the loss"
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
-    if run_settings.data.loss_on == "all":
-        raise NotApplicableError("every token is in the loss (data.loss_on: all)")
+    require_masks(run_settings)
+    require_labels(batch_stats)
+    if not with_roles(batch_stats):
+        seen = batch_stats.seen("format_whole") or batch_stats.seen("format_early")
+        return Measurement({"format": format_numbers(format_of(batch_stats))}, seen)
     in_loss = {role: sum(side.loss_tokens_by[role] for side in batch_stats.splits) for role in PROMPT}
     masked = {role: sum(side.masked_tokens_by[role] for side in batch_stats.splits) for role in PROMPT}
+    if not sum(in_loss.values()) + sum(masked.values()):
+        raise NotApplicableError("no batch holds a token of a user, system or tool turn")
     numbers = {"learnt": in_loss, "masked": masked, "loss_tokens": batch_stats.total("loss_tokens")}
     return Measurement(numbers, batch_stats.seen("on_prompt"))
 
 
 def judge(measured: Measurement, limits: Limits) -> Judgement:
+    if "format" in measured.numbers:
+        return _by_format(measured)
     in_loss, masked = measured.numbers["learnt"], measured.numbers["masked"]
     total = sum(in_loss.values())
     if total <= limits["tokens"]:
@@ -81,3 +92,22 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
         f"{units.many(total, 'token')} of prompts are in the loss ({listed}): {units.share(share)} of the loss",
         fix={"data.loss_on": "assistant"},
     )
+
+
+def _by_format(measured: Measurement) -> Judgement:
+    """Rows without a chat template: by the header that they share."""
+    n = measured.numbers["format"]
+    header = f"“{one_line(n['header'], 40)}”"
+    if n["whole"]:
+        return warned(
+            f"{n['whole']:,} of {n['documents']:,} rows read are in the loss as a whole, with the"
+            f" {units.share(n['prompt_tokens'] / max(1, n['whole_tokens']))} of their tokens before {header}",
+            "Mask what precedes it, or declare it: sanetune.check(trainer, loss_on='all').",
+        )
+    if n["early"]:
+        return warned(
+            f"in {n['early']:,} of {units.many(n['borders'], 'place')} the loss begins inside the header"
+            f" {header}: its last sign is learned",
+            BORDER,
+        )
+    return passed(f"at {units.many(n['borders'], 'place')} all before {header} is masked")

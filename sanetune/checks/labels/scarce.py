@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.labels._scope import require_labels
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -48,6 +49,7 @@ LIMITS = {
 
 
 def measure(batch_stats: BatchStats) -> Measurement:
+    require_labels(batch_stats)
     split = batch_stats.train
     if not split.loss_tokens:
         raise NotApplicableError("no token is in the loss: see labels-none")

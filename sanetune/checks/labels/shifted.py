@@ -27,7 +27,8 @@ batch["labels"] = batch["input_ids"].masked_fill(~in_loss, -100)
 from __future__ import annotations
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.labels._scope import require_labels
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed
 
@@ -38,6 +39,9 @@ LIMITS = {"tokens": Limit(0, "a causal model's labels are its inputs: transforme
 
 
 def measure(batch_stats: BatchStats) -> Measurement:
+    require_labels(batch_stats)
+    if not batch_stats.total("loss_tokens"):
+        raise NotApplicableError("no token is in the loss: see labels-none")
     names = ("changed", "shifted", "documents")
     numbers = {name: batch_stats.total(name) for name in names} | {"learnt": batch_stats.total("loss_tokens")}
     return Measurement(numbers, batch_stats.seen("changed"))

@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import Any
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.data_loss import DataLoss
 from sanetune.evidence.run_settings import RunSettings
@@ -45,6 +45,8 @@ LIMITS = {
 
 
 def measure(data_loss: DataLoss, batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
+    if not data_loss.given:
+        raise NotApplicableError("there are no rows")
     never = batch_stats.total("never")
     rows = data_loss.rows + never
     numbers = {

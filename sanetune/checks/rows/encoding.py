@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 from sanetune.text import escape_control
 
@@ -97,6 +97,8 @@ def measure(conversations: ConversationStore) -> Measurement:
             for kind in damages:
                 counts[kind] += 1
             damaged += bool(damages - {"invisible"})
+    if not texts:
+        raise NotApplicableError("no row holds a text")
     return Measurement(
         {"rows": rows, "texts": texts, "damaged": damaged, **counts}, interleave(seen[kind] for kind in KINDS)
     )

@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, passed, warned
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
                         place = at(conversation, index)
                         seen[kind].append(Witness(text, place, f"{KINDS[kind][0]}, masked", split=side.name))
             rows += hit
+    if not answers:
+        raise NotApplicableError("no row holds an answer")
     return Measurement({"answers": answers, "rows": rows, **counts}, interleave(seen[kind] for kind in KINDS))
 
 

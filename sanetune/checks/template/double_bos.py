@@ -46,6 +46,8 @@ LIMITS = {
 def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase) -> Measurement:
     if tokenizer.bos_token_id is None:
         raise NotApplicableError("the tokenizer has no beginning-of-sequence token")
+    if not batch_stats.total("documents"):
+        raise NotApplicableError("no batch holds a document")
     numbers = {
         "documents": batch_stats.total("documents"),
         "double_bos": batch_stats.total("double_bos"),

@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sanetune.checks.base import Limits
+from sanetune.checks.base import Limits, NotApplicableError
 from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed
 from sanetune.text import shorten
 
@@ -43,6 +43,8 @@ DEPENDS_ON = ("rows",)
 
 
 def measure(refused_rows: RefusedRows) -> Measurement:
+    if not refused_rows.rows:
+        raise NotApplicableError("there are no rows")
     reasons: Counter[str] = Counter()
     first: dict[str, list[TemplateError]] = {}
     for error in refused_rows.errors:

@@ -35,7 +35,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ LIMITS = {
 
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
+    if not batch_stats.total("turns") + batch_stats.total("truncated"):
+        raise NotApplicableError("no answer is in the loss, so that none can be truncated")
     numbers = {
         "documents": batch_stats.total("documents"),
         "cut": batch_stats.total("truncated"),

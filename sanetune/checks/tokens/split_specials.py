@@ -79,6 +79,8 @@ def measure(
         if reader.characters > BUDGET:
             break
         reader.read(conversation)
+    if not reader.checked:
+        raise NotApplicableError("the template renders none of the conversations")
     split = {tag: pieces for tag, pieces in reader.tags.items() if len(pieces) > 1}
     numbers = {
         "checked": reader.checked,

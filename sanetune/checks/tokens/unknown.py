@@ -55,6 +55,8 @@ def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase) -> Meas
         raise NotApplicableError(
             f"the tokenizer's unknown token, {tokenizer.unk_token}, has another use too, and cannot be counted"
         )
+    if not batch_stats.total("tokens"):
+        raise NotApplicableError("no batch holds a token")
     numbers = {
         "tokens": batch_stats.total("tokens"),
         "unknown": batch_stats.total("unknown_tokens"),

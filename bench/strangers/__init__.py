@@ -1,0 +1,1 @@
+"""Material that nobody here made, one folder per kind, with what is right about it."""

@@ -1,0 +1,236 @@
+"""The form of rows that follow no chat template, learned from the rows themselves.
+
+People write ``### Response:``, ``Answer:`` or ``ASSISTANT:`` before what is to be learned. Such a header is the text
+that nearly all rows share there, so that it need not be known beforehand. What the rows do not share is not guessed.
+
+Shapes: T tokens of a document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sanetune.evidence.batch_documents import Document
+
+SAMPLE = 400
+"""Documents from which the form is learned."""
+FEWEST = 8
+"""Documents below which what they share may be chance."""
+SHARED = 0.9
+"""Share of the documents that have to have a header for it to be one."""
+OFF = 3
+"""Tokens by which a border may be late."""
+WINDOW = 16
+"""Tokens before a border in which a header is looked for."""
+BORDERS = 16
+"""Borders of one document that are read."""
+
+MARK = re.compile(
+    r"^[ ]*#{1,4} ?[A-Za-z][\w /-]{0,30}:?|^[ ]*[A-Za-z][\w /-]{0,24}:|\b[A-Z][A-Za-z]{2,15}:"
+    r"|</?\|?[A-Za-z_]{1,30}\|?>|\[/?[A-Z_]{2,30}\]",
+    re.MULTILINE,
+)
+"""What a header looks like: ``### Answer:``, ``Q:``, ``ASSISTANT:``, ``<|user|>``, ``[/INST]``."""
+ANSWER = re.compile(
+    r"[ #<|\[/]*(answer|response|assistant|output|reply|completion|gpt|bot|model|target|solution|a\b|/inst)",
+    re.IGNORECASE,
+)
+"""Words that name who answers."""
+CLOSES = (":", "]", ">", "|")
+"""With which headers end, and hardly any answer begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """Where a masked part of a document ends, and the loss begins."""
+
+    document: Document
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """What a sample of documents shares.
+
+    Attributes:
+        documents: How many were read.
+        prompts_masked: Documents with a masked part before the loss.
+        header: The text before what is learned; "": the documents share none.
+        borders: Places where the loss begins, at the header or a few tokens behind it.
+        late: Those behind it: the first tokens of the answer are masked.
+        late_tokens: Tokens of answers that are masked so.
+        early: Those inside it: its last sign is in the loss.
+        whole: Documents that are in the loss as a whole, with a header before the answer.
+        whole_tokens: Their tokens.
+        prompt_tokens: Those of them before the answer.
+        shown: Of each fault the documents and tokens that show it.
+    """
+
+    documents: int = 0
+    prompts_masked: int = 0
+    header: str = ""
+    borders: int = 0
+    late: int = 0
+    late_tokens: int = 0
+    early: int = 0
+    whole: int = 0
+    whole_tokens: int = 0
+    prompt_tokens: int = 0
+    shown: tuple[tuple[str, Document, int], ...] = ()
+
+    @classmethod
+    def of(cls, documents: Sequence[Document], decode: Callable[[Sequence[int]], str]) -> RowFormat:
+        """Learn the form of ``documents``; ``decode``: gives the text of ids."""
+        learned = [one for one in documents if one.in_loss_T.any()]
+        if len(learned) < FEWEST:
+            return cls(len(learned))
+        whole = [one for one in learned if one.in_loss_T[1:].mean() > 0.98]
+        if len(whole) >= SHARED * len(learned):
+            return _whole(whole, len(learned), decode)
+        masked = [one for one in learned if not one.in_loss_T[:2].any()]
+        borders = [border for one in masked for border in _borders(one)]
+        return _masked(borders, len(masked), len(learned), decode)
+
+
+def _borders(document: Document) -> list[Border]:
+    import numpy as np
+
+    in_loss = document.in_loss_T
+    return [Border(document, int(at) + 1) for at in np.flatnonzero(~in_loss[:-1] & in_loss[1:])[:BORDERS]]
+
+
+def _masked(borders: list[Border], masked: int, documents: int, decode: Callable[[Sequence[int]], str]) -> RowFormat:
+    """Where the borders are relative to the header that the masked parts share at their ends."""
+    blank = RowFormat(documents, masked)
+    if len(borders) < FEWEST:
+        return blank
+    found = [(header, off) for off in range(OFF + 1) if (header := _shared_end(borders, off, decode))]
+    if not found:
+        return blank
+    header, off = found[0]
+    ids = header.ids
+    offs = [_off(border, ids) for border in borders]
+    known = [one for one in offs if one is not None]
+    if len(known) < SHARED * len(borders) or (off and not _runs_on(borders, decode)):
+        return blank
+    late = [(border, one) for border, one in zip(borders, offs, strict=True) if one]
+    early = _early(borders, decode) if not off else []
+    shown = [("late", border.document, border.at - 1) for border, _ in late[:5]]
+    shown += [("early", border.document, border.at) for border in early[:5]]
+    return RowFormat(
+        documents, masked, header.text.strip(), len(known), len(late), sum(one for _, one in late), len(early),
+        shown=tuple(shown),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    ids: tuple[int, ...]
+    text: str
+
+
+def _shared_end(borders: list[Border], off: int, decode: Callable[[Sequence[int]], str]) -> _Header | None:
+    """The longest run of ids that most borders have ``off`` tokens before them, where it reads like a header."""
+    left, ids = borders, []  # type: tuple[list[Border], list[int]]
+    while len(ids) < WINDOW:
+        back = off + len(ids) + 1
+        counts = Counter(int(one.document.ids_T[one.at - back]) for one in left if one.at >= back)
+        if not counts:
+            break
+        token, count = counts.most_common(1)[0]
+        if count < 0.5 * len(borders) + 1 or (off and count < SHARED * len(borders)):
+            break
+        ids.insert(0, token)
+        left = [one for one in left if one.at >= back and int(one.document.ids_T[one.at - back]) == token]
+    text = decode(ids)
+    reads = len(text.strip()) > 1 and any(letter.isalnum() for letter in text)
+    return _Header(tuple(ids), text) if reads else None
+
+
+def _off(border: Border, header: tuple[int, ...]) -> int | None:
+    """By how many tokens the border is late; None: the header is not there."""
+    ids, size = border.document.ids_T, len(header)
+    for off in range(OFF + 1):
+        stop = border.at - off
+        if stop >= size and tuple(ids[stop - size : stop].tolist()) == header:
+            return off
+    return None
+
+
+def _runs_on(borders: list[Border], decode: Callable[[Sequence[int]], str]) -> bool:
+    """Whether the text goes on over the border, with no end of a line or a sentence there, as inside an answer."""
+    joints = [(decode(_ids(one, one.at - 1, one.at)), decode(_ids(one, one.at, one.at + 1))) for one in borders]
+    broken = sum(before.rstrip(" ").endswith(("\n", "?", ":")) or "\n" in behind for before, behind in joints)
+    return broken < (1 - SHARED) * len(joints) + 1
+
+
+def _early(borders: list[Border], decode: Callable[[Sequence[int]], str]) -> list[Border]:
+    """Borders inside a word whose rest closes a header, in (nearly) all documents the same."""
+    first = Counter(int(one.document.ids_T[one.at]) for one in borders)
+    token, count = first.most_common(1)[0]
+    if count < SHARED * len(borders) or not decode([token]).startswith(CLOSES):
+        return []
+    inside = [one for one in borders if (text := decode(_ids(one, one.at - 1, one.at))) and text[-1].isalnum()]
+    return inside if len(inside) >= SHARED * len(borders) else []
+
+
+def _ids(border: Border, start: int, stop: int) -> list[int]:
+    return [int(token) for token in border.document.ids_T[max(0, start) : stop]]
+
+
+def _whole(documents: list[Document], learned: int, decode: Callable[[Sequence[int]], str]) -> RowFormat:
+    """Documents without a mask: whether they have the form of prompt and answer, and how much of them is prompt."""
+    texts = [decode([int(token) for token in one.ids_T]) for one in documents]
+    header = _answer_header(texts)
+    if header is None:
+        return RowFormat(learned)
+    with_header = [(one, text) for one, text in zip(documents, texts, strict=True) if header in text]
+    prompt = sum(_tokens_before(one, text.index(header), decode) for one, text in with_header)
+    tokens = sum(len(one.ids_T) for one, _ in with_header)
+    shown = tuple(("whole", one, 1) for one, _ in with_header[:5] if len(one.ids_T) > 1)
+    return RowFormat(
+        learned, header=header.strip(), whole=len(with_header), whole_tokens=tokens, prompt_tokens=prompt, shown=shown
+    )
+
+
+def _answer_header(texts: list[str]) -> str | None:
+    """The header before the answers: of at least two of one form that nearly all texts have, in one order."""
+    seen = [{match[0].lstrip(" "): match.start() for match in reversed(list(MARK.finditer(text)))} for text in texts]
+    counts = Counter(mark for marks in seen for mark in marks)
+    shared = [mark for mark, count in counts.items() if count >= SHARED * len(texts)]
+    order = sorted(shared, key=lambda mark: _median([marks[mark] for marks in seen if mark in marks]))
+    if len(order) < 2:
+        return None
+    later = [mark for mark in order[1:] if _shape(mark) == _shape(order[0])]
+    named = [mark for mark in later if ANSWER.match(mark)]
+    header = named[0] if named else later[-1] if later else None
+    if header is None:
+        return None
+    between = {text[marks[order[0]] : marks[header]] for text, marks in zip(texts, seen, strict=True)
+               if order[0] in marks and header in marks and marks[order[0]] < marks[header]}  # fmt: skip
+    return header if len(between) >= SHARED * len(texts) * 0.5 else None
+
+
+def _shape(mark: str) -> str:
+    """``### Answer:`` and ``### Question:`` have one form; ``[INST]`` and ``[/INST]`` too."""
+    return re.sub(r"[\w ]+|(?<=[<\[])/|-", "a", mark.replace("/", "")).replace("aa", "a")
+
+
+def _median(numbers: list[int]) -> int:
+    return sorted(numbers)[len(numbers) // 2]
+
+
+def _tokens_before(document: Document, character: int, decode: Callable[[Sequence[int]], str]) -> int:
+    """How many tokens precede a character, by bisection over the text of the first tokens."""
+    ids = [int(token) for token in document.ids_T]
+    low, high = 0, len(ids)
+    while low < high:
+        middle = (low + high) // 2
+        if len(decode(ids[: middle + 1])) > character:
+            high = middle
+        else:
+            low = middle + 1
+    return low
