@@ -25,6 +25,7 @@ FILES = (
     "faulty_config",
     "faulty_rows",
     "faulty_calls",
+    "faulty_markup",
     "faulty_templates",
     "faulty_tokens",
     "faulty_labels",

@@ -110,6 +110,9 @@ class DataSection(Section):
     overlong: Literal["drop", "cut", "error"] = "drop"
     """What happens to a row of more than max_length tokens: it is dropped, truncated, or an error. Every one is
     counted and listed."""
+    markup: Literal["keep", "parse"] = "keep"
+    """What happens to rows whose text was rendered with a chat template before: they stay as they are, or are turned
+    back into messages where that can be done for certain."""
     fields: dict[str, str] = Field({}, examples=[{"messages": "traj"}])
     """What is in which column, for files in no usual format. Empty: the format is recognised."""
     max_examples: int | None = Field(None, ge=1, examples=[1000])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sanetune.data import conversation_table, stored_errors
 from sanetune.data.cache import cache_folder, key_of, replacing
 from sanetune.data.conversation_reader import ConversationReader, read_conversations
+from sanetune.data.markup import unrendered
 from sanetune.data.sources.read import fingerprint
 from sanetune.data.sources.source import Source
 from sanetune.errors import DataError
@@ -79,16 +80,18 @@ class _Request:
     fields: dict[str, str]
     max_examples: int | None
     seed: int
+    parse_markup: bool
 
     @classmethod
     def of(cls, data: DataSection, split: str, sections: Sequence[SourceSection]) -> _Request:
         sources = [Source(**section.model_dump()) for section in sections]
-        return cls(sources, data.fields, data.max_examples if split == "train" else None, data.seed)
+        most = data.max_examples if split == "train" else None
+        return cls(sources, data.fields, most, data.seed, data.markup == "parse")
 
     def key(self) -> str:
         # Paths count, because every conversation knows its file.
         parts = [fingerprint(self.sources), [one.path for one in self.sources], self.fields, self.max_examples]
-        return key_of([*parts, self.seed], code=True)
+        return key_of([*parts, self.seed, self.parse_markup], code=True)
 
     def rows(self, *, leave_out_bad: bool) -> ConversationReader:
         return read_conversations(
@@ -107,15 +110,16 @@ def _read(request: _Request, leave_out_bad: bool, publish: Publish) -> Conversat
     if stored is not None and (leave_out_bad or not stored.bad):
         return stored
     with replacing(folder) as scratch:
-        _write(request.rows(leave_out_bad=leave_out_bad), key, scratch, publish)
+        _write(request.rows(leave_out_bad=leave_out_bad), request.parse_markup, key, scratch, publish)
     made = _stored(folder)
     assert made is not None
     return made
 
 
-def _write(rows: ConversationReader, key: str, folder: Path, publish: Publish) -> None:
+def _write(rows: ConversationReader, parse_markup: bool, key: str, folder: Path, publish: Publish) -> None:
     unusable = None
-    count = conversation_table.write(rows.readable(), folder / "conversations.arrow", publish)
+    conversations = map(unrendered, rows.readable()) if parse_markup else rows.readable()
+    count = conversation_table.write(conversations, folder / "conversations.arrow", publish)
     try:
         rows.judge()
     except DataError as error:

@@ -1,6 +1,6 @@
 """Which rows share turns with others: a conversation that is the beginning, or any other part, of a longer one.
 
-A row is read as exchanges: an answer together with the message before it. Plain text is read as its longer lines.
+A row is read as exchanges: an answer together with the message before it. Plain text is read as its lines.
 Exchanges are compared by hash, so that a split of any size fits into memory.
 """
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from sanetune.evidence.conversations import ConversationSplit
-
-LINE_WORDS = 8
-"""Words of a line of plain text from which it is compared; shorter ones are headings and set phrases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +40,14 @@ class Exchanges:
         row_E: The row that each is of, ascending.
         words_E: Words of each.
         answer_words_E: Words of its answer.
+        plain_E: Whether it is a line of plain text.
     """
 
     hash_E: np.ndarray  # noqa: N815 -- shape suffix
     row_E: np.ndarray  # noqa: N815
     words_E: np.ndarray  # noqa: N815
     answer_words_E: np.ndarray  # noqa: N815
+    plain_E: np.ndarray  # noqa: N815
 
 
 def shared_turns(
@@ -57,7 +56,8 @@ def shared_turns(
     """For each of ``rows`` of ``validation`` that shares turns with a training row, the row with which it shares most.
 
     ``limits``: ``run_words`` that the shared turns have at least, the ``run_share`` of the words of the row's
-    answers that is shared at least, and ``generic``, in how many training rows an exchange may stand.
+    answers that is shared at least (``text_share`` for plain text), and ``generic``, in how many training rows an
+    exchange may be.
     """
     import numpy as np
 
@@ -78,21 +78,22 @@ def exchanges(side: ConversationSplit) -> Exchanges:
     import numpy as np
     import xxhash
 
-    hashes, rows, words, answers = array("Q"), array("L"), array("L"), array("L")
+    hashes, rows, words, answers, plain = array("Q"), array("L"), array("L"), array("L"), array("B")
     for number, conversation in enumerate(side):
         for asked, said in _exchanges_of(conversation):
             hashes.append(xxhash.xxh3_64_intdigest(f"{asked}\x1e{said}".encode("utf-8", "replace")))
             rows.append(number)
             words.append(len(WORDS.findall(asked)) + len(WORDS.findall(said)))
             answers.append(len(WORDS.findall(said)))
-    columns = [np.array(column, np.int64) for column in (rows, words, answers)]
-    return Exchanges(np.array(hashes, np.uint64), *columns)
+            plain.append(conversation.text is not None)
+    row_E, words_E, answer_words_E = (np.array(column, np.int64) for column in (rows, words, answers))  # noqa: N806
+    return Exchanges(np.array(hashes, np.uint64), row_E, words_E, answer_words_E, np.array(plain, bool))
 
 
 def _exchanges_of(conversation: Conversation) -> Iterator[tuple[str, str]]:
     if conversation.text is not None:
         lines = (normalise(line) for line in conversation.text.splitlines())
-        yield from (("", line) for line in lines if len(WORDS.findall(line)) >= LINE_WORDS)
+        yield from (("", line) for line in lines if line)
         return
     before = ""
     for message in conversation.messages:
@@ -135,6 +136,7 @@ def _best(
     other = max(hits, key=lambda one: int(wanted.words_E[hits[one]].sum()))
     places = hits[other]
     answered, every = int(wanted.answer_words_E[places].sum()), int(wanted.answer_words_E[start:stop].sum())
-    if int(wanted.words_E[places].sum()) < limits["run_words"] or answered < limits["run_share"] * every:
+    share = limits["text_share" if wanted.plain_E[start] else "run_share"]
+    if int(wanted.words_E[places].sum()) < limits["run_words"] or answered < share * every:
         return None
     return Overlap(row, other, len(places), stop - start)

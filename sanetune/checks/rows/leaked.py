@@ -73,6 +73,10 @@ LIMITS = {
         "of the words of a row's answers: repeated attempts at one task share at most 47 % of them (airline), parts of"
         " a longer conversation all",
     ),
+    "text_share": Limit(
+        0.8,
+        "of the words of a plain text: pages of a longer text share all; letters with the same sentences half (demo)",
+    ),
     "run_words": Limit(20, "ours: words of the shared turns; a greeting and its answer have fewer"),
     **NEAR_LIMITS,
 }
