@@ -67,7 +67,7 @@ def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(levels_ch
     assert "Clearance: runs/x/clearance.json" in typed("check", "c.yaml", "--level", "static").stderr
     assert [path.name for path in RUN.iterdir()] == ["clearance.json"]
     done = typed("train", "c.yaml")
-    assert levels_checked == ["static"], "not levels_checked at again"
+    assert levels_checked == ["static"], "not checked again"
     assert "Cleared at level static on 20" in done.stderr
     assert "**Cleared at level static on 20" in (RUN / "model" / "README.md").read_text()
     typed("report", "runs/x")
