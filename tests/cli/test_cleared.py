@@ -75,8 +75,8 @@ def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(levels_ch
     assert "Cleared at level static on 20" in page
     assert 'id="experiments"' not in page
     cleared = json.loads((RUN / "clearance.json").read_text())
-    proof = experiments_made.full().to_json()
-    stored = {"schema": SCHEMA, "made": cleared["made"], "level": "static", "proof": proof}
+    experiments = experiments_made.full().to_json()
+    stored = {"schema": SCHEMA, "made": cleared["made"], "level": "static", "proof": experiments}
     (RUN / "proof.json").write_text(json.dumps(stored))
     typed("report", "runs/x")
     page = (RUN / "report.html").read_text()

@@ -47,7 +47,7 @@ def test_it_is_written_into_the_run_and_read_back(take: Take, place: Path) -> No
 
 def test_what_it_rests_on_is_beside_it(tmp_path: Path) -> None:
     run, mark = Run(tmp_path), Fingerprint({}, {}, {}, "", {})
-    made = cleared(replace(a_report(), proof=experiments_made.full().to_json()), mark)
+    made = cleared(replace(a_report(), experiments=experiments_made.full().to_json()), mark)
     write_clearance(run, made)
     assert "overfit" not in run.clearance.read_text()
     again, _ = read_clearance(run)
