@@ -277,6 +277,6 @@ class Report:
         }
         return (
             values
-            | ({"proof": self.experiments} if self.proof else {})
+            | ({"proof": self.experiments} if self.experiments else {})
             | ({"unusable": str(self.unusable)} if self.unusable else {})
         )

@@ -178,8 +178,8 @@ def validation_prompts_in_training(setup: Setup) -> None:
 def validation_inside_longer_training_rows(setup: Setup) -> None:
     """Every third validation row is the beginning of a longer training conversation."""
     kept, validation = setup.split()
-    more = to_messages(kept[0], setup.form)["messages"]
-    longer = [{"messages": to_messages(row, setup.form)["messages"] + more[-2:]} for row in validation[::3]]
+    more = to_messages(kept[0], setup.row_format)["messages"]
+    longer = [{"messages": to_messages(row, setup.row_format)["messages"] + more[-2:]} for row in validation[::3]]
     setup.write(kept + longer)
 
 

@@ -140,13 +140,13 @@ def places(row: Row, role: str, row_format: str) -> Iterator[tuple[dict[str, Any
         yield from ((turn, "content") for turn in turns if isinstance(turn.get("content"), str))
 
 
-def prompt(row: Row, form: str) -> str:
+def prompt(row: Row, row_format: str) -> str:
     """All that the user says in a row."""
-    said = "\n".join(str(holder[key]) for holder, key in places(row, "user", form))
+    said = "\n".join(str(holder[key]) for holder, key in places(row, "user", row_format))
     return said + str(row.get("input", ""))
 
 
-def to_messages(row: Row, form: str) -> Row:
+def to_messages(row: Row, row_format: str) -> Row:
     """``row`` as a list of messages, as people convert such files."""
     if row_format == "alpaca":
         asked = row["instruction"] + (f"\n{row['input']}" if row.get("input") else "")
@@ -165,7 +165,7 @@ def make(name: str, folder: Path, models: Path) -> Setup:
     """The clean set-up ``family-data``, e.g. ``stories-alpaca``; ``models``: where families build their models."""
     family, _, data = name.partition("-")
     folder.mkdir(parents=True, exist_ok=True)
-    form, rows = read(data)
+    row_format, rows = read(data)
     keys = FAMILIES[family](models)
     long = data in ("drone", "airline")
     train = {
@@ -183,7 +183,7 @@ def make(name: str, folder: Path, models: Path) -> Setup:
         "train": train,
         "run": {"output_dir": str(folder / "run"), "trackers": []},
     }
-    setup = Setup(name, folder, config, form)
+    setup = Setup(name, folder, config, row_format)
     setup.write(rows)
     return setup
 

@@ -126,22 +126,22 @@ def test_parts_of_a_longer_conversation_are_found_in_either_direction() -> None:
 
 def test_a_part_under_another_system_message_is_found() -> None:
     whole = [many_turns() for _ in range(30)]
-    held = [talk(*turns[:4], system=text(20)) for turns in whole[:10]]
-    assert judged(leaked, talks([talk(*turns) for turns in whole], held))[0].numbers["part"] == 10
+    validation = [talk(*turns[:4], system=text(20)) for turns in whole[:10]]
+    assert judged(leaked, talks([talk(*turns) for turns in whole], validation))[0].numbers["part"] == 10
 
 
 def test_greetings_and_set_phrases_inside_longer_conversations_are_no_leak() -> None:
     greeting = ("Hello, how are you?", "I am doing well, thank you for asking! How can I help you today?")
     farewell = ("Thanks, that is all for now.", "You are welcome! " + text(20))
     train = [talk(*greeting, *many_turns()) for _ in range(5)] + [talk(*many_turns(), *farewell) for _ in range(30)]
-    held = [talk(*greeting, text(12), text(30)), talk(*greeting), talk(text(12), text(9), *farewell)]
-    measured, judgement = judged(leaked, talks(train, held))
+    validation = [talk(*greeting, text(12), text(30)), talk(*greeting), talk(text(12), text(9), *farewell)]
+    measured, judgement = judged(leaked, talks(train, validation))
     assert measured.numbers["part"] == 0 and judgement.verdict is Verdict.PASS
 
 
 def test_a_page_of_plain_text_inside_a_longer_one_is_found() -> None:
     pages = [[text(15) for _ in range(12)] for _ in range(20)]
     train = [plain("\n".join(lines)) for lines in pages]
-    held = [plain("\n".join(lines[4:8])) for lines in pages[:8]] + [plain(text(40))]
-    measured, _ = judged(leaked, talks(train, held))
+    validation = [plain("\n".join(lines[4:8])) for lines in pages[:8]] + [plain(text(40))]
+    measured, _ = judged(leaked, talks(train, validation))
     assert measured.numbers["part"] == 8

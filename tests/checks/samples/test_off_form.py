@@ -153,10 +153,10 @@ def test_prompts_whose_reference_has_another_form_are_left_out() -> None:
 def test_what_cannot_be_reported_is_skipped() -> None:
     with pytest.raises(NotApplicableError, match="20 training answers are too few"):
         found(parsed, [done(prose(n)) for n in range(20)], rows=20)
-    with pytest.raises(NotApplicableError, match="3 references-out rows"):
+    with pytest.raises(NotApplicableError, match="3 held-out rows"):
         found(parsed, [done(prose(n)) for n in range(3)])
     training = talks(talk(f"Question {n}?", parsed(n)) for n in range(50))
-    with pytest.raises(NotApplicableError, match="0 references-out rows"):
+    with pytest.raises(NotApplicableError, match="0 held-out rows"):
         judged(off_form, sampled([done("a")] * 8, references=[None] * 8), training)
 
 
