@@ -31,7 +31,6 @@ FILES = (
     "faulty_labels",
     "faulty_batches",
     "faulty_models",
-    "faulty_saves",
     "faulty_engine",
     "faulty_machine",
     "faulty_lr",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sanetune.errors import Place
 
@@ -23,6 +23,20 @@ parts are joined to text when all parts are text.
 """
 
 
+class MaskedPart(NamedTuple):
+    """What a row itself takes out of the loss.
+
+    Attributes:
+        message: The number of an assistant's message.
+        start: The first character of its content that is masked.
+        end: The character behind the last one; None: the whole turn is masked, with reasoning, calls and end.
+    """
+
+    message: int
+    start: int = 0
+    end: int | None = None
+
+
 @dataclass(slots=True)
 class Conversation:
     """A row as messages, or as plain text.
@@ -33,6 +47,7 @@ class Conversation:
         tools: Tool schemas that the template lists.
         template_kwargs: More variables for the chat template (``enable_thinking`` and the like).
         text: Plain text, to which no template is applied.
+        masked: Turns, and parts of them, that the row says are not to be learned.
     """
 
     messages: list[Message]
@@ -40,3 +55,4 @@ class Conversation:
     tools: list[dict[str, Any]] | None = None
     template_kwargs: dict[str, Any] = field(default_factory=dict)
     text: str | None = None
+    masked: list[MaskedPart] = field(default_factory=list)

@@ -15,6 +15,7 @@ from sanetune.data.conversation_reader import ConversationReader, read_conversat
 from sanetune.data.markup import unrendered
 from sanetune.data.sources.read import fingerprint
 from sanetune.data.sources.source import Source
+from sanetune.data.unread_columns import UnreadColumn
 from sanetune.errors import DataError
 from sanetune.events import Publish, silent
 
@@ -37,6 +38,9 @@ class ConversationFile:
         bad: The number of rows that cannot be read. They are not in ``file``.
         errors: The first errors of such rows, at most 1,000, each with its place.
         unusable: Why nothing can be trained on these rows, where that is so because of bad rows.
+        left_out: Why rows are not to be trained on -> how many are not. They are not in ``file``.
+        notes: What was done while reading -> to how many rows.
+        unread: Columns and keys that nothing reads.
     """
 
     file: Path
@@ -48,6 +52,9 @@ class ConversationFile:
     bad: int = 0
     errors: list[DataError] = field(default_factory=list)
     unusable: DataError | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
+    unread: list[UnreadColumn] = field(default_factory=list)
 
 
 def read_sources(
@@ -135,6 +142,9 @@ def _write(rows: ConversationReader, parse_markup: bool, key: str, folder: Path,
         "bad": rows.failures,
         "errors": [stored_errors.to_json(error) for error in rows.bad],
         "unusable": unusable and stored_errors.to_json(unusable),
+        "left_out": dict(rows.left_out),
+        "notes": dict(rows.unread.notes),
+        "unread": [column.to_json() for column in rows.unread.columns.values()],
     }
     (folder / "about.json").write_text(json.dumps(about))
 
@@ -147,4 +157,5 @@ def _stored(folder: Path) -> ConversationFile | None:
     about["formats"] = Counter(about["formats"])
     about["errors"] = [stored_errors.from_json(DataError, error) for error in about["errors"]]
     about["unusable"] = about["unusable"] and stored_errors.from_json(DataError, about["unusable"])
+    about["unread"] = [UnreadColumn.from_json(column) for column in about["unread"]]
     return ConversationFile(folder / "conversations.arrow", **about)

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from sanetune import units
-from sanetune.data.columns import at_path
 from sanetune.data.conversation import Conversation
-from sanetune.data.formats import convert
+from sanetune.data.fields import MAIN, at_path, split_path
+from sanetune.data.formats import ReadRow, convert
+from sanetune.data.instances import expanded
+from sanetune.data.naming import is_part
 from sanetune.data.sources.mix import mix
 from sanetune.data.sources.source import Source
+from sanetune.data.unread_columns import UnreadColumns
 from sanetune.errors import ConfigError, DataError, Place
 from sanetune.text import listing
 
@@ -32,6 +35,8 @@ class ConversationReader:
         formats: How many rows came in which format.
         failures: The number of rows that cannot be read.
         bad: The first errors of such rows: at most :data:`KEPT` if they are dropped, else at most :data:`SHOWN`.
+        left_out: Why rows are not to be trained on -> how many are not.
+        unread: What nothing reads of the others.
     """
 
     def __init__(
@@ -51,8 +56,10 @@ class ConversationReader:
         self.rows = 0
         self.bad: list[DataError] = []
         self.failures = 0
+        self.left_out: Counter[str] = Counter()
+        self.unread = UnreadColumns()
         self._answered = False
-        self._unseen = set(self.fields.values())
+        self._unseen = _paths(self.fields)
 
     def __iter__(self) -> Iterator[Conversation]:
         yield from self.readable()
@@ -67,21 +74,35 @@ class ConversationReader:
         self._start()
         dropping = self.on_bad == "drop"
         on_bad = self._unread if dropping else None
-        for row in mix(self.sources, max_examples=self.max_examples, seed=self.seed, on_bad=on_bad):
+        as_they_are = not self.fields.keys().isdisjoint(MAIN)
+        for row in mix(
+            self.sources, max_examples=self.max_examples, seed=self.seed, on_bad=on_bad, join_replies=not as_they_are
+        ):
             self.rows += 1
             if self._unseen:
                 self._unseen -= {path for path in self._unseen if at_path(row.values, path)[1]}
             try:
-                name, conversation = convert(row, self.fields)
+                parts = [row] if as_they_are else expanded(row)
+                read_rows = [convert(part, self.fields) for part in parts]
             except DataError as error:
                 self._fail(error)
                 continue
-            self.formats[name] += 1
-            self._answered = (
-                self._answered or name == "text" or any(m["role"] == "assistant" for m in conversation.messages)
-            )
-            if not self.failures or dropping:
-                yield conversation
+            for one in read_rows:
+                if self._counted(one) and (not self.failures or dropping):
+                    yield one.conversation
+
+    def _counted(self, one: ReadRow) -> bool:
+        """Count what reading a row has shown; whether the row is to be trained on."""
+        conversation = one.conversation
+        self.formats[one.format] += 1
+        if one.left_out:
+            self.left_out[one.left_out] += 1
+            return False
+        self.unread.add(one.unread, conversation, one.format)
+        if not self._answered:
+            roles = [message["role"] for message in conversation.messages]
+            self._answered = one.format == "text" or "assistant" in roles
+        return True
 
     def _unread(self, error: DataError) -> None:
         """Counts a row of which nothing could be read."""
@@ -123,6 +144,14 @@ class ConversationReader:
             raise ConfigError(
                 message, "A column that is not there would be left out without anyone noticing.", "", place
             )
+        if self.left_out and sum(self.left_out.values()) == sum(self.formats.values()):
+            reasons = ", ".join(f"{units.many(count, 'row')}: {reason}" for reason, count in self.left_out.items())
+            raise DataError(
+                f"no row is to be trained on ({reasons})",
+                "Answers that are marked as rejected would be learned as good ones.",
+                "Check the column that marks them; take it out of the file to train on every answer.",
+                place,
+            )
         if not self._answered:
             formats = ", ".join(f"{name} ({count:,})" for name, count in self.formats.items())
             raise DataError(
@@ -151,3 +180,9 @@ def read_conversations(
         on_bad: Whether a row that cannot be read is an error or is left out.
     """
     return ConversationReader(sources, fields, max_examples, seed, on_bad)
+
+
+def _paths(fields: Mapping[str, str]) -> set[str]:
+    """The columns that ``data.fields`` names; what is inside messages is none."""
+    named = {name: path for name, path in fields.items() if not is_part(name)}
+    return {part for name, path in named.items() for part in split_path({}, name, path)}

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from sanetune.data.conversation import Conversation
+from sanetune.data.conversation import Conversation, MaskedPart
 from sanetune.data.holdout import prompt_key
 from sanetune.errors import Place
 from sanetune.events import Publish, RowsProcessed, silent
@@ -69,7 +69,10 @@ def conversations_of(rows: pa.Table | pa.RecordBatch) -> list[Conversation]:
 def from_row(row: Mapping[str, Any]) -> Conversation:
     """Return the conversation behind one row in :data:`SCHEMA`."""
     values = orjson.loads(row["conversation"])
-    return Conversation(values["messages"], place_of(row), values["tools"], values["template_kwargs"], values["text"])
+    masked = [MaskedPart(*part) for part in values.get("masked", ())]
+    return Conversation(
+        values["messages"], place_of(row), values["tools"], values["template_kwargs"], values["text"], masked
+    )
 
 
 def place_of(row: Mapping[str, Any]) -> Place:
@@ -96,6 +99,7 @@ def _json(conversation: Conversation) -> bytes:
             "tools": conversation.tools,
             "template_kwargs": conversation.template_kwargs,
             "text": conversation.text,
+            "masked": [list(part) for part in conversation.masked],
         }
     )
 

@@ -1,20 +1,43 @@
 """Turn rows of every usual format into conversations.
 
 Each row is recognised by itself: a file may mix formats, and the counts show it. What is not understood is refused,
-never guessed.
+never guessed, and what is not read is noted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from sanetune.data import content
 from sanetune.data.columns import find
-from sanetune.data.conversation import Conversation, Message
-from sanetune.data.messages import checked, parsed, shallow, to_messages, to_tools
+from sanetune.data.conversation import Conversation, MaskedPart, Message
+from sanetune.data.json_values import parsed, shallow
+from sanetune.data.messages import to_messages
+from sanetune.data.naming import USUAL, Naming
 from sanetune.data.sources.row import Row
+from sanetune.data.tool_calls import to_tools
+from sanetune.data.unread import Unread
 from sanetune.errors import DataError, Place
 from sanetune.text import json_type, quote
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """A row that was read.
+
+    Attributes:
+        format: One of :data:`sanetune.data.columns.FORMATS`.
+        conversation: What it says.
+        unread: What it says beside that, and what was done to it.
+        left_out: Why it is not to be trained on; "" for nearly all rows.
+    """
+
+    format: str
+    conversation: Conversation
+    unread: Unread = field(default_factory=Unread)
+    left_out: str = ""
 
 
 def to_conversation(row: Row, fields: Mapping[str, str] | None = None) -> Conversation:
@@ -23,16 +46,16 @@ def to_conversation(row: Row, fields: Mapping[str, str] | None = None) -> Conver
     Raises:
         DataError: The row cannot be read; the error has its file, line and row.
     """
-    return convert(row, fields)[1]
+    return convert(row, fields).conversation
 
 
-def convert(row: Row, fields: Mapping[str, str] | None = None) -> tuple[str, Conversation]:
-    """Return the format of a row, one of :data:`sanetune.data.columns.FORMATS`, and the row as a conversation.
+def convert(row: Row, fields: Mapping[str, str] | None = None) -> ReadRow:
+    """Read a row as a conversation.
 
-    >>> row = Row(Place("rows.jsonl", 1, 0), {"instruction": "Add.", "input": "2 and 2", "output": "4"})
-    >>> name, conversation = convert(row)
-    >>> name, conversation.messages[0]["content"]
-    ('alpaca', 'Add.\\n\\n2 and 2')
+    >>> row = Row(Place("rows.jsonl", 1, 0), {"instruction": "Add.", "input": "2 and 2", "output": "4", "by": "Rosa"})
+    >>> one = convert(row)
+    >>> one.format, one.conversation.messages[0]["content"], one.unread.values
+    ('alpaca', 'Add.\\n\\n2 and 2', [('by', 'Rosa')])
 
     Args:
         row: The row as it was read.
@@ -51,37 +74,69 @@ def convert(row: Row, fields: Mapping[str, str] | None = None) -> tuple[str, Con
         raise
 
 
-def _converted(row: Row, fields: Mapping[str, str] | None) -> tuple[str, Conversation]:
-    name, values = find(row.values, fields)
+def _converted(row: Row, fields: Mapping[str, str] | None) -> ReadRow:
+    unread = Unread()
+    name, values = find(row.values, fields, unread)
     if name == "text":
-        return name, Conversation([], row.place, text=checked(_string(values["text"], "text"), "text"))
-    if name in ("messages", "sharegpt"):
-        messages = to_messages(values["messages"], "messages")
-    elif type(values["prompt"]) is str and (values.get("completion") is None or type(values["completion"]) is str):
-        messages = _pair(values)
-    else:
-        messages = _joined(values)
-    if (system := values.get("system", values.get("system_prompt"))) is not None:
+        text = content.text(_string(values["text"], "text"), "text")
+        return ReadRow(name, Conversation([], row.place, text=text), unread)
+    messages = _messages(values, Naming.of(fields) if fields else USUAL, unread)
+    if (system := values.get("system")) is not None:
         _add_system(messages, _string(system, "system"))
     if reasoning := values.get("reasoning"):
-        _add_reasoning(messages, _string(reasoning, "reasoning"))
-    tools = values.get("tools") or values.get("functions")
-    kwargs = values.get("chat_template_kwargs")
-    return name, Conversation(
-        messages, row.place, to_tools(tools) if tools else None, _template_kwargs(kwargs) if kwargs else {}
-    )
+        _add_reasoning(messages, _string(reasoning, "reasoning"), unread)
+    tools = _tools(messages, values.get("tools"), unread)
+    arguments = values.get("template_arguments", {})
+    if kwargs := values.get("chat_template_kwargs"):
+        arguments = {**arguments, **_template_kwargs(kwargs)}
+    shallow(arguments, "template arguments")
+    conversation = Conversation(messages, row.place, tools, arguments, masked=_masked(messages))
+    return ReadRow(name, conversation, unread, values.get("left_out", ""))
+
+
+def _messages(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Message]:
+    if "messages" in values:
+        messages = to_messages(values["messages"], "messages", naming, unread)
+        if reply := values.get("completion"):
+            messages.append({"role": "assistant", "content": content.text(_string(reply, "completion"), "completion")})
+        return messages
+    if type(values["prompt"]) is str and (values.get("completion") is None or type(values["completion"]) is str):
+        return _pair(values)
+    return _joined(values, naming, unread)
+
+
+def _masked(messages: list[Message]) -> list[MaskedPart]:
+    """What messages say is not to be learned, taken out of them."""
+    found = []
+    for index, message in enumerate(messages):
+        parts = message.pop("masked", None)
+        if parts is True:
+            found.append(MaskedPart(index))
+        elif parts:
+            found += [MaskedPart(index, *part) for part in parts]
+    return found
+
+
+def _tools(messages: list[Message], given: object, unread: Unread) -> list[dict[str, Any]] | None:
+    """The tools of a row: those beside the messages, or those that a system message lists."""
+    for message in messages:
+        if (listed := message.pop("tools", None)) is not None:
+            if given:
+                unread.add("messages.tools", listed)
+            given = given or listed
+    return to_tools(given) if given else None
 
 
 def _pair(values: dict[str, Any]) -> list[Message]:
     """A question and its reply as turns, ``input`` two lines below the question; an empty reply is no reply."""
-    prompt = checked(values["prompt"], "prompt")
+    prompt = content.text(values["prompt"], "prompt")
     more = values.get("input")
-    if more is not None and (more := checked(_string(more, "input"), "input")).strip():
+    if more is not None and (more := content.text(_string(more, "input"), "input")).strip():
         prompt = f"{prompt}\n\n{more}" if prompt.strip() else more
     messages = _history(values["history"]) if values.get("history") else []
     messages.append({"role": "user", "content": prompt})
     reply = values.get("completion")
-    if reply is not None and checked(reply, "completion").strip():
+    if reply is not None and content.text(reply, "completion").strip():
         messages.append({"role": "assistant", "content": reply})
     return messages
 
@@ -94,29 +149,33 @@ def _history(value: object) -> list[Message]:
             f"`history` is {json_type(turns)}, not pairs of question and reply", "", "Rename the column or correct it."
         )
     return [
-        {"role": role, "content": checked(_string(text, "history"), "history")}
+        {"role": role, "content": content.text(_string(text, "history"), "history")}
         for turn in turns
         for role, text in zip(("user", "assistant"), turn, strict=True)
     ]
 
 
-def _joined(values: dict[str, Any]) -> list[Message]:
+def _joined(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Message]:
     """Prompt and completion where at least one is a list of messages."""
     messages: list[Message] = []
+    more = values.get("input")
     for column, role in (("prompt", "user"), ("completion", "assistant")):
         value = values.get(column)
         if isinstance(value, str):
             if role == "user" or value.strip():
-                messages.append({"role": role, "content": checked(value, column)})
+                messages.append({"role": role, "content": content.text(value, column)})
         elif isinstance(value, list):
-            messages += to_messages(value, column)
+            messages += to_messages(value, column, naming, unread)
         elif value is not None:
             raise DataError(
                 f"the {'question' if role == 'user' else 'reply'} is {json_type(value)}, not text",
                 "",
                 "Write it as text.",
             )
-    if more := values.get("input"):
+        if more and isinstance(value, str) and role == "user":
+            messages[-1]["content"] += f"\n\n{content.text(_string(more, 'input'), 'input')}"
+            more = None
+    if more:
         raise DataError(
             f"`input` beside a prompt that is a list of messages: {quote(more)}", "", "Put it into the messages."
         )
@@ -130,13 +189,19 @@ def _add_system(messages: list[Message], system: str) -> None:
         if messages[0]["content"].strip() == system.strip():
             return
         raise DataError("two system prompts: one in the messages and another beside them", "", "Take one of them out.")
-    messages.insert(0, {"role": "system", "content": checked(system, "system")})
+    messages.insert(0, {"role": "system", "content": content.text(system, "system")})
 
 
-def _add_reasoning(messages: list[Message], reasoning: str) -> None:
+def _add_reasoning(messages: list[Message], reasoning: str, unread: Unread) -> None:
+    """Give the reasoning of a row to its last answer, unless that has it already."""
     last = next((message for message in reversed(messages) if message["role"] == "assistant"), None)
-    if last is not None and reasoning.strip():
-        last.setdefault("reasoning_content", checked(reasoning, "reasoning"))
+    core = reasoning.strip()
+    if not core or (last is not None and core in last["content"]):
+        return
+    if last is not None and "reasoning_content" not in last:
+        last["reasoning_content"] = content.text(reasoning, "reasoning")
+    elif last is None or core != last["reasoning_content"].strip():
+        unread.add("reasoning", reasoning)
 
 
 def _template_kwargs(value: object) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import Literal
 from tokenizers import Encoding, Tokenizer
 
 from sanetune.data.conversation import Conversation
-from sanetune.data.masking.turn_cache import Turn
+from sanetune.data.masking.masked_parts import MaskedSpans, masked_spans
+from sanetune.data.masking.turn_cache import Rendering
 from sanetune.data.masking.turns import TurnFinder
 from sanetune.errors import Place, TemplateError
 
@@ -53,6 +54,21 @@ class Example:
         return len(self.labels) - self.labels.count(IGNORE_INDEX)
 
 
+Span = tuple[int, int]
+"""Characters of a rendered conversation: from the first, to the one behind the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """A conversation as text, the spans of it in the loss, those inside them that the row itself masks, and what the
+    template leaves out."""
+
+    text: str
+    spans: list[Span]
+    masked: list[Span] = field(default_factory=list)
+    omitted: list[tuple[int, str]] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class Labeller:
     """Makes examples out of conversations.
@@ -80,25 +96,25 @@ class Labeller:
         """
         chats = [conversation.text is None for conversation in conversations]
         rendered = [self._render(conversation) for conversation in conversations]
-        texts = [text for text, _, _ in rendered]
+        texts = [one.text for one in rendered]
         encodings = self._encode([text for text, chat in zip(texts, chats, strict=True) if chat], False)
         plain = self._encode([text for text, chat in zip(texts, chats, strict=True) if not chat], True)
         queues = {True: iter(encodings), False: iter(plain)}
         return [
-            self._example(conversation, *parts, next(queues[chat]))
-            for conversation, parts, chat in zip(conversations, rendered, chats, strict=True)
+            self._example(conversation, one, next(queues[chat]))
+            for conversation, one, chat in zip(conversations, rendered, chats, strict=True)
         ]
 
     def _encode(self, texts: list[str], add_special_tokens: bool) -> list[Encoding]:
         return self.tokenizer.encode_batch(texts, add_special_tokens=add_special_tokens) if texts else []
 
-    def _render(self, conversation: Conversation) -> tuple[str, list[tuple[int, int]], list[tuple[int, str]]]:
-        """Text, spans of characters in the loss, and what the template leaves out."""
+    def _render(self, conversation: Conversation) -> _Rendered:
+        """The conversation as text, and the spans of it that are in the loss."""
         if conversation.text is not None:
             text = conversation.text
             if self.eos_token and not text.endswith(self.eos_token):
                 text += self.eos_token
-            return text, [(0, len(text))], []
+            return _Rendered(text, [(0, len(text))])
         if self.turns is None:
             raise TemplateError(
                 "The data holds conversations, and the model's tokenizer has no chat template.",
@@ -109,27 +125,22 @@ class Labeller:
         try:
             rendering = self.turns.find(conversation)
         except TemplateError:
-            if self.loss_on != "all":
+            if self.loss_on != "all" or conversation.masked:
                 raise
             # If every token is in the loss, nobody needs to know where the turns are.
             text = self.turns.template.render(conversation.messages, conversation.tools, conversation.template_kwargs)
-            return text, [(0, len(text))], []
-        return rendering.text, self._in_loss(rendering.text, rendering.turns), rendering.omitted
+            return _Rendered(text, [(0, len(text))])
+        masked = masked_spans(rendering, conversation)
+        return _Rendered(rendering.text, self._in_loss(rendering, masked), masked.spans, rendering.omitted)
 
-    def _in_loss(self, text: str, turns: list[Turn]) -> list[tuple[int, int]]:
+    def _in_loss(self, rendering: Rendering, masked: MaskedSpans) -> list[Span]:
         if self.loss_on == "all":
-            return [(0, len(text))]
-        chosen = turns[-1:] if self.loss_on == "last" else turns
-        return [(turn.start, turn.end) for turn in chosen]
+            return [(0, len(rendering.text))]
+        chosen = rendering.turns[-1:] if self.loss_on == "last" else rendering.turns
+        return [(turn.start, turn.end) for turn in chosen if turn.message not in masked.messages]
 
-    def _example(
-        self,
-        conversation: Conversation,
-        text: str,
-        spans: list[tuple[int, int]],
-        omitted: list[tuple[int, str]],
-        encoding: Encoding,
-    ) -> Example:
+    def _example(self, conversation: Conversation, rendered: _Rendered, encoding: Encoding) -> Example:
+        text, spans = rendered.text, rendered.spans
         ids, offsets = encoding.ids, encoding.offsets
         borders = _borders_inside_tokens(offsets, spans)
         if borders:
@@ -142,10 +153,13 @@ class Labeller:
                 first, last = _tokens_between(offsets, start, start + len(text[start:end].rstrip()))
             if last > first:
                 ends.append(ids[last - 1])
+        for start, end in rendered.masked:
+            first, last = _tokens_within(offsets, start, end)
+            labels[first:last] = [IGNORE_INDEX] * (last - first)
         if labels:
             labels[0] = IGNORE_INDEX
         shared = len(_borders_inside_tokens(offsets, spans))
-        return Example(ids, labels, text, conversation.place, ends, omitted, shared)
+        return Example(ids, labels, text, conversation.place, ends, rendered.omitted, shared)
 
     def _encode_in_pieces(
         self, text: str, inner: list[int], ids: list[int], offsets: list[tuple[int, int]]
@@ -178,6 +192,13 @@ def _tokens_between(offsets: list[tuple[int, int]], start: int, end: int) -> tup
     none."""
     first = bisect_right(offsets, start, key=_right)
     last = bisect_left(offsets, end, key=_left)
+    return first, max(first, last)
+
+
+def _tokens_within(offsets: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
+    """The range of tokens that hold no character outside ``text[start:end]``."""
+    first = bisect_left(offsets, start, key=_left)
+    last = bisect_right(offsets, end, key=_right)
     return first, max(first, last)
 
 

@@ -8,13 +8,14 @@ The first two stages are kept in the cache. *Conversations* depend on the rows a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from sanetune.data.cache import cache_folder, key_of, open_table, replacing
 from sanetune.data.conversation_file import ConversationFile, read_sources
 from sanetune.data.example_file import ExampleFile, make_examples
 from sanetune.data.prepared import Origin, Prepared
+from sanetune.data.unread_columns import merged
 from sanetune.events import PreparationEnded, PreparationStarted, Publish, bracket, silent
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _split(
     sources = {split: made.source for split, made in examples.items()}
     result.stats["rows"] = sum(source.conversations for source in sources.values())
     result.stats["formats"] = dict(sum((source.formats for source in sources.values()), Counter()))
+    result.stats |= _read_figures(sources.values())
     loaded = {name: datasets.Dataset.from_file(str(folder / f"{name}.arrow")) for name in result.rows}
     stops = [
         token for token in result.ends if token in tokenizer.added_tokens_decoder or token == tokenizer.eos_token_id
@@ -110,6 +112,18 @@ def _split(
         refused=[error for made in examples.values() for error in made.refusals.first],
         refused_count=sum(made.refusals.count for made in examples.values()),
     )
+
+
+def _read_figures(sources: Iterable[ConversationFile]) -> dict[str, Any]:
+    """What reading has left out, done and not read, over all splits."""
+    sources = list(sources)
+    columns = merged(column for source in sources for column in source.unread)
+    return {
+        "read": sum(source.read for source in sources),
+        "left_out": dict(sum((Counter(source.left_out) for source in sources), Counter())),
+        "notes": dict(sum((Counter(source.notes) for source in sources), Counter())),
+        "unread": {column.path: {"rows": column.rows, "characters": column.characters} for column in columns},
+    }
 
 
 def _origin(made: ExampleFile, rows: list[int]) -> Origin:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sanetune.data.conversation import Conversation
+from sanetune.data.unread_columns import UnreadColumn, merged
 from sanetune.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,13 +24,17 @@ SPLITS = ("train", "validation")
 @dataclass(frozen=True, slots=True)
 class Rows:
     """What reading the sources gave. ``bad``: how many rows could not be read; ``errors``: the first of them (at most
-    1,000), each with its place; ``formats``: rows of each format."""
+    1,000), each with its place; ``formats``: rows of each format; ``unread``: columns and keys that nothing reads;
+    ``notes`` and ``left_out``: what was done, and why rows are not trained on -> to how many."""
 
     read: int
     bad: int
     errors: list[DataError]
     formats: Counter[str]
     files: list[str] = field(default_factory=list)
+    unread: list[UnreadColumn] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, sources: Iterable[ConversationFile]) -> Rows:
@@ -41,6 +46,9 @@ class Rows:
             [error for one in sources for error in one.errors],
             sum((one.formats for one in sources), Counter()),
             [path for one in sources for path in one.paths],
+            merged(column for one in sources for column in one.unread),
+            sum((Counter(one.notes) for one in sources), Counter()),
+            sum((Counter(one.left_out) for one in sources), Counter()),
         )
 
 

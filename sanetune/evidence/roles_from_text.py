@@ -101,6 +101,8 @@ class RoleFinder:
         if inside:
             ids, starts, stops = self._in_pieces(text, inside)
         roles, expected = _to_tokens(text, found, starts, stops, self.loss_on)
+        for start, end in masked_by_row(text, found, conversation):
+            expected[(starts >= start) & (stops <= end)] = OUTSIDE_LOSS  # a token on the border is learned
         return ids, TokenRoles(roles, expected, len(ids)), found
 
     def _in_pieces(self, text: str, cuts: list[int]) -> tuple[list[int], np.ndarray, np.ndarray]:
@@ -155,6 +157,24 @@ def _to_tokens(
         expected[:] = EITHER
     expected[:1] = OUTSIDE_LOSS
     return roles, expected
+
+
+def masked_by_row(text: str, found: Found, conversation: Conversation) -> Iterator[tuple[int, int]]:
+    """Yield the characters (first, behind the last) that the row itself takes out of the loss."""
+    for part in conversation.masked:
+        spans = [span for span in found.spans if span.message == part.message]
+        if not spans:
+            continue
+        if part.end is None:
+            inside = [turn for turn in found.turns if turn[0] <= spans[0].start < turn[1]]
+            yield inside[0] if inside else (spans[0].start, spans[-1].end)
+            continue
+        content = conversation.messages[part.message]["content"]
+        core = content.strip()
+        said = [span for span in spans if text[span.start : span.end] == core]
+        if said:
+            begin = said[-1].start - (len(content) - len(content.lstrip()))
+            yield begin + part.start, begin + part.end
 
 
 class TokenRoleStore:

@@ -84,9 +84,7 @@ def cleared(report: Report, fingerprint: Fingerprint) -> Clearance:
     verdict: Literal["pass", "warn"] = "warn" if report.verdict is Verdict.WARN else "pass"
     outcomes = [_outcome(finding) for finding in report.findings]
     level = cast('Literal["static", "probe", "trial"]', report.level)
-    return Clearance(
-        fingerprint, verdict, level, _now(), round(report.seconds, 3), outcomes, experiments=report.experiments
-    )
+    return Clearance(fingerprint, verdict, level, _now(), round(report.seconds, 3), outcomes, experiments=report.proof)
 
 
 def unchecked_run(reason: str, fingerprint: Fingerprint) -> Clearance:

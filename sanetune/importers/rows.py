@@ -41,7 +41,7 @@ def put_fields(importer: Importer, needs: list[tuple[str, Columns]]) -> None:
 
 def columns_of(names: Mapping[str, object]) -> Columns:
     """Return the columns of a source (what it holds -> column), or nothing where they have their usual names."""
-    from sanetune.data.columns import CHATS, PAIRS
+    from sanetune.data.column_names import CHATS, PAIRS
 
     given = {name: str(column) for name, column in names.items() if column}
     if "messages" in given:

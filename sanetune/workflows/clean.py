@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from sanetune import units
 from sanetune.data.conversation import Conversation, Message
+from sanetune.data.turn_weights import flagged_messages
 from sanetune.errors import Place, RunError
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
@@ -205,7 +206,7 @@ def _texts(conversation: Conversation) -> Iterator[tuple[Message | None, str, st
 def _row(conversation: Conversation) -> dict[str, Any]:
     if conversation.text is not None:
         return {"text": conversation.text}
-    row: dict[str, Any] = {"messages": conversation.messages}
+    row: dict[str, Any] = {"messages": flagged_messages(conversation)}
     if conversation.tools:
         row["tools"] = conversation.tools
     if conversation.template_kwargs:

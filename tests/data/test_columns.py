@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sanetune.data.columns import CANONICAL
+from sanetune.data.fields import CANONICAL
 from sanetune.errors import ConfigError
 from tests.data.one_row import REPLY, USER, read, refused
 
@@ -49,8 +49,6 @@ def test_a_list_of_messages_under_another_name_is_offered_as_data_fields() -> No
     assert "data.fields: {messages: traj}" in error.remedy
     assert "instruction" in error.remedy
     assert "{messages: info.chat}" in refused({"info": {"chat": [{"from": "human", "value": "x"}]}}).remedy
-    assert "{messages: chosen}" in refused({"chosen": [USER, REPLY], "rejected": [USER, REPLY]}).remedy
-    assert "{prompt: prompt, completion: chosen}" in refused({"prompt": "a", "chosen": "b", "rejected": "c"}).remedy
     assert "Did you mean completion" in refused({"complettion": "b"}).remedy
     assert "{prompt: …, completion: …}" in refused({"x": "a", "y": "b"}).remedy
 
@@ -74,4 +72,5 @@ def test_messages_about_hostile_rows_are_short_and_printable() -> None:
 
 
 def test_canonical_names_are_those_of_the_documentation() -> None:
-    assert set(CANONICAL) == {"messages", "prompt", "completion", "system", "input", "text", "tools", "reasoning"}
+    names = {"messages", "prompt", "completion", "system", "input", "text", "tools", "reasoning", "options", "label"}
+    assert set(CANONICAL) == names

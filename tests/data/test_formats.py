@@ -141,7 +141,7 @@ def test_no_row_raises_anything_but_a_data_error_and_what_passes_is_in_shape(
 ) -> None:
     problem = None
     try:
-        kind, conversation = convert(Row(PLACE, values), fields)
+        result = convert(Row(PLACE, values), fields)
     except DataError as error:
         problem = error
     if problem:
@@ -149,6 +149,7 @@ def test_no_row_raises_anything_but_a_data_error_and_what_passes_is_in_shape(
         assert problem.place
         assert problem.place.file == "rows.jsonl"
         return
+    kind, conversation = result.format, result.conversation
     assert kind in FORMATS
     assert (conversation.text is not None) == (kind == "text")
     for turn in conversation.messages:
@@ -171,7 +172,7 @@ def test_a_file_may_mix_formats_and_the_counts_show_it(tmp_path: Path) -> None:
     reader = read_conversations(sources)
     assert all(conversation.messages == [USER, REPLY] for conversation in reader)
     assert reader.formats == {"messages": 10, "sharegpt": 4, "alpaca": 2, "prompt-completion": 10, "question-answer": 4}
-    assert reader.rows == sum(reader.formats.values()) == len(list(reader)), "reading again counts anew"
+    assert reader.rows == sum(reader.formats.values()) == len(list(reader)), "result again counts anew"
 
 
 def test_bad_rows_are_counted_and_the_first_three_shown(tmp_path: Path) -> None:

@@ -37,7 +37,10 @@ def reasons_of(found: ImportedConfig) -> dict[str, str]:
     return {one.key: one.reason for one in found.skipped}
 
 
-QLORA = """\
+def test_a_usual_qlora_file_is_carried_over_whole(tmp_path: Path) -> None:
+    found = reads(
+        tmp_path,
+        """\
 base_model: NousResearch/Llama-3.2-1B
 load_in_8bit: false
 load_in_4bit: true
@@ -74,12 +77,8 @@ warmup_ratio: 0.1
 evals_per_epoch: 4
 saves_per_epoch: 1
 weight_decay: 0.0
-"""
-"""A file as its users write them."""
-
-
-def test_a_usual_qlora_file_is_carried_over_whole(tmp_path: Path) -> None:
-    found = reads(tmp_path, QLORA)
+""",
+    )
     assert found.skipped == []
     config = load(found.config)
     assert config.model.adapter is not None and (config.model.adapter.r, config.model.adapter.alpha) == (32, 16)
@@ -229,7 +228,7 @@ def test_what_is_not_carried_over_is_reported_with_its_line(tmp_path: Path) -> N
     ("more", "key"),
     [
         ("message_property_mappings: {role: speaker}", "datasets.0.message_property_mappings.role"),
-        ("roles: {assistant: [bot]}", "datasets.0.roles"),
+        ("roles: {assistant: [wizard]}", "datasets.0.roles"),
         ("roles_to_train: []", "datasets.0.roles_to_train"),
         ("train_on_eos: none", "datasets.0.train_on_eos"),
         ("drop_system_message: true", "datasets.0.drop_system_message"),

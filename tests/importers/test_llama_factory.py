@@ -33,7 +33,7 @@ INFO: dict[str, Any] = {
         "columns": {"messages": "talk", "tools": "tools"},
         "tags": {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"},
     },
-    "odd": {"hf_hub_url": "a/d", "formatting": "sharegpt", "tags": {"role_tag": "who", "assistant_tag": "bot"}},
+    "odd": {"hf_hub_url": "a/d", "formatting": "sharegpt", "tags": {"role_tag": "who", "assistant_tag": "wizard"}},
     "pairs": {"hf_hub_url": "a/e", "ranking": True},
     "scope": {"ms_hub_url": "a/f"},
 }

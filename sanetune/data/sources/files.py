@@ -37,9 +37,12 @@ def read_file(path: Path, on_bad: OnBadRow | None = None) -> Iterator[Row]:
     """
     kind = _known(path)
     with _errors_of(path):
-        if kind in ("json", "lines"):  # each is often written under the other's name
-            kind = "lines" if jsonlines.is_lines(path) else "json"
-        yield from jsonlines.read_lines(path, on_bad) if kind == "lines" else READERS[kind](path)
+        if kind in ("json", "lines") and jsonlines.is_lines(path):  # each is often written under the other's name
+            yield from jsonlines.read_lines(path, on_bad)
+        elif kind == "lines":
+            yield from jsontext.read_values(path, single_row=True)
+        else:
+            yield from READERS[kind](path)
 
 
 def count_rows(path: Path) -> int:

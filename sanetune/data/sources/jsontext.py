@@ -22,6 +22,11 @@ CHUNK = 2**20
 """Bytes that are read at once."""
 
 
+_ROLE_KEYS = frozenset(("role", "from", "speaker"))
+_QUESTIONS = frozenset(("instruction", "prompt", "question", "query", "messages", "conversations"))
+"""Keys of a message, and columns of a row: an object that has them is no container of rows."""
+
+
 class RepeatedKeyError(ValueError):
     """A key is used twice in one object, with different values: which one is meant cannot be known."""
 
@@ -39,8 +44,12 @@ def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=lambda word: None)
 
 
-def read_values(path: Path) -> Iterator[Row]:
+def read_values(path: Path, *, single_row: bool = False) -> Iterator[Row]:
     """Yield the rows of a JSON text: a list of objects, one object with one such list, or objects one after another.
+
+    Args:
+        path: The file.
+        single_row: Whether an object with a list of objects is a row all the same, as in a file of JSON Lines.
 
     Raises:
         DataError: The text is no JSON, has no rows, or has several such lists.
@@ -62,7 +71,7 @@ def read_values(path: Path) -> Iterator[Row]:
             value = None
         first = value if isinstance(value, dict) else None
         follows = first is not None and bool(scanner.skip())
-        if first is not None and (follows or not _inner_list(path, first)):
+        if first is not None and (single_row or follows or not _inner_list(path, first)):
             yield Row(Place(str(path), line, 0), first)
             yield from _following(scanner)
             return
@@ -81,7 +90,7 @@ def _following(scanner: _Scanner) -> Iterator[Row]:
 def _inner_list(path: Path, values: dict[str, Any]) -> str | None:
     """The one key whose list holds rows; None when the object is a row. DataError when several could be it."""
     lists = [key for key, value in values.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
-    if not lists or any({"role", "from"} & values[key][0].keys() for key in lists):
+    if not lists or any(_ROLE_KEYS & values[key][0].keys() for key in lists) or _QUESTIONS & values.keys():
         return None
     if len(lists) > 1:
         raise DataError(

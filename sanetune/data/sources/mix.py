@@ -13,7 +13,12 @@ from sanetune.errors import DataError
 
 
 def mix(
-    sources: Sequence[Source], *, max_examples: int | None = None, seed: int = 0, on_bad: OnBadRow | None = None
+    sources: Sequence[Source],
+    *,
+    max_examples: int | None = None,
+    seed: int = 0,
+    on_bad: OnBadRow | None = None,
+    join_replies: bool = False,
 ) -> Iterator[Row]:
     """Yield the rows of all sources, one source after the other, each used ``weight`` times.
 
@@ -26,6 +31,7 @@ def mix(
         max_examples: The largest number of rows in all.
         seed: Of the draws.
         on_bad: See :func:`sanetune.data.sources.files.read_file`.
+        join_replies: See :func:`sanetune.data.sources.read.read_rows`.
 
     Raises:
         DataError: A source cannot be read, or a setting means nothing.
@@ -34,13 +40,15 @@ def mix(
         source.check()
     if max_examples is not None and max_examples < 1:
         raise DataError(f"max_examples is {max_examples}", "", "Leave it out, or give a number from 1 up.")
-    sizes = [_size(source, max_examples) for source in sources]
+    sizes = [_size(source, max_examples, join_replies) for source in sources]
     uses = [_uses(size, source.weight) for source, size in zip(sources, sizes, strict=True)]
     keep = None
     if max_examples is not None:
         keep = _Draw(max_examples, sum(use or 0 for use in uses), random.Random(f"{seed}/all"))
     for index, (source, size) in enumerate(zip(sources, sizes, strict=True)):
-        capped = islice(read_rows(source, on_bad), max_examples if is_hub_id(source.path) else None)
+        capped = islice(
+            read_rows(source, on_bad, join_replies=join_replies), max_examples if is_hub_id(source.path) else None
+        )
         for row in _repeated(capped, source.weight, size, random.Random(f"{seed}/{index}")):
             if keep is None or keep():
                 yield row
@@ -48,12 +56,12 @@ def mix(
                 return
 
 
-def _size(source: Source, max_examples: int | None) -> int | None:
+def _size(source: Source, max_examples: int | None, join_replies: bool) -> int | None:
     """How many rows will be read, where that must be known before drawing from them."""
     if is_hub_id(source.path):
         caps = [cap for cap in (source.limit, max_examples) if cap is not None]
         return min(caps) if caps else None
-    return count(source) if max_examples is not None or source.weight % 1 else None
+    return count(source, join_replies=join_replies) if max_examples is not None or source.weight % 1 else None
 
 
 def _uses(size: int | None, weight: float) -> int | None:

@@ -13,7 +13,7 @@ from rich.text import Text
 from sanetune import units
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.report.terminal.layout import put
-from sanetune.text import replace_control
+from sanetune.text import quote, replace_control
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -121,6 +121,13 @@ def _summary(prepared: Prepared) -> Table:
     stops = ", ".join(f"{token} ({units.many(count, 'time')})" for token, count in stats["stop_tokens"].items())
     missing = Text("none: no single token ends the answers, so the model may not stop", style="yellow")
     table.add_row("stop tokens", Text(stops) if stops else missing)
+    for reason, count in stats.get("left_out", {}).items():
+        table.add_row("left out", Text(f"{units.many(count, 'row')}: {reason}", "yellow"))
+    for words, count in stats.get("notes", {}).items():
+        table.add_row("changed", Text(f"{units.many(count, 'row')}: {words}", "yellow"))
+    if unread := stats.get("unread"):
+        listed = ", ".join(f"{quote(path, 40)} ({numbers['rows']:,})" for path, numbers in unread.items())
+        table.add_row("not read", Text(f"{listed}: columns and keys of messages, and in how many rows they are"))
     for name, count in stats["omitted_by_template"].items():
         table.add_row(
             "left out", Text(f"the template does not render the {name} of {units.many(count, 'message')}", "yellow")

@@ -1,0 +1,44 @@
+"""Take a row with several examples of one instruction, as self-instruct writes them, apart."""
+
+from __future__ import annotations
+
+from sanetune.data.sources.row import Row
+from sanetune.errors import DataError
+from sanetune.text import json_type, quote
+
+COLUMN = "instances"
+
+
+def expanded(row: Row) -> list[Row]:
+    """Return one row for each of the ``instances`` of an instruction; any other row as it is.
+
+    >>> from sanetune.errors import Place
+    >>> values = {"instruction": "Add.", "instances": [{"input": "1 1", "output": "2"}, {"output": "4"}]}
+    >>> [one.values["output"] for one in expanded(Row(Place("rows.jsonl", 1, 0), values))]
+    ['2', '4']
+
+    Raises:
+        DataError: There are no instances, or one of them is no object or says something else than the row.
+    """
+    if not isinstance(row.values, dict) or COLUMN not in row.values or "instruction" not in row.values:
+        return [row]
+    instances = row.values[COLUMN]
+    if not isinstance(instances, list) or not instances:
+        raise _error(row, f"`{COLUMN}` is {json_type(instances)}, not a list of inputs and outputs")
+    rest = {key: value for key, value in row.values.items() if key != COLUMN}
+    return [Row(row.place, {**rest, **_values(row, instance, rest)}) for instance in instances]
+
+
+def _values(row: Row, instance: object, rest: dict[str, object]) -> dict[str, object]:
+    if not isinstance(instance, dict):
+        raise _error(row, f"`{COLUMN}` holds {json_type(instance)}, not an object")
+    both = [key for key in instance.keys() & rest.keys() if rest[key] != instance[key] and rest[key] is not None]
+    if both:
+        raise _error(row, f"`{quote(min(both), 40)}` is beside `{COLUMN}` and inside them")
+    return instance
+
+
+def _error(row: Row, message: str) -> DataError:
+    return DataError(
+        message, "", "Correct the row, or name what to read: data.fields: {completion: instances.0.output}.", row.place
+    )
