@@ -2,7 +2,7 @@
 
     python examples/own_trainer.py MODEL DATA [CHAT_TEMPLATE]
 
-The labels are made by sanetune (only the assistant's turns are learnt, for any chat template),
+The labels are made by sanetune (only the assistant's turns are in the loss, for any chat template),
 so TRL makes none of its own. Before the first step, `sanetune.check` reads the very batches that the
 trainer would train on.
 """

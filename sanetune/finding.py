@@ -201,8 +201,8 @@ class Report:
         subject: What was checked, by name (``config``, ``model``, ``data``, …).
         unusable: The error that made the input unusable, so that most checks were skipped.
         evidence_seconds: Time that each piece of evidence took to build.
-        proof: The results of the experiments (overfit, learning-rate comparison, trial, samples) and the forecast as
-            plain values, where they were made.
+        experiments: The results of the experiments (overfit, learning-rate comparison, trial, samples) and the
+            forecast as plain values, where they were made.
     """
 
     findings: Sequence[Finding]
@@ -211,7 +211,7 @@ class Report:
     subject: dict[str, str] = field(default_factory=dict)
     unusable: UserError | None = None
     evidence_seconds: dict[str, float] = field(default_factory=dict)
-    proof: dict[str, Any] = field(default_factory=dict)
+    experiments: dict[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -277,6 +277,6 @@ class Report:
         }
         return (
             values
-            | ({"proof": self.proof} if self.proof else {})
+            | ({"proof": self.experiments} if self.experiments else {})
             | ({"unusable": str(self.unusable)} if self.unusable else {})
         )

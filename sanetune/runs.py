@@ -64,7 +64,7 @@ class Run:
         return self.path / _KEPT[0]
 
     @property
-    def proof(self) -> Path:
+    def experiments(self) -> Path:
         """The experiments behind the clearance: overfit, trial, samples and forecast."""
         return self.path / _KEPT[1]
 

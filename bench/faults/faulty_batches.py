@@ -50,7 +50,7 @@ def half_of_the_rows(setup: Setup, kind: str) -> Kit:
 @breaks("batches-padding", on=("minimind-alpaca", "qwen3-alpaca", "gemma-gsm8k"))
 def long_among_short(setup: Setup) -> None:
     """One row in four is a long conversation, and nothing groups rows by length."""
-    rows = [to_messages(row, setup.form) for row in setup.rows()]
+    rows = [to_messages(row, setup.row_format) for row in setup.rows()]
     many = [rows[n : n + 6] for n in range(0, 72, 6)]
     joined = [{"messages": [turn for row in part for turn in row["messages"]]} for part in many]
     setup.as_messages()

@@ -18,7 +18,9 @@ LONG = ("demo-demo", "stories-gsm8k", "llama3-gsm8k")
 def some(setup: Setup, every: int, new: Callable[[str], str]) -> None:
     """Changes the answers of every so-many-th row."""
     rows = setup.rows()
-    setup.write([change(row, "assistant", new, setup.form) if n % every == 0 else row for n, row in enumerate(rows)])
+    setup.write(
+        [change(row, "assistant", new, setup.row_format) if n % every == 0 else row for n, row in enumerate(rows)]
+    )
 
 
 def conversations(setup: Setup, every: int, new: Callable[[list[Row]], list[Row]]) -> None:
@@ -38,7 +40,7 @@ def lines_cut_off(setup: Setup) -> None:
 @breaks("rows-unreadable", on=ON)
 def latin_1_among_utf_8(setup: Setup) -> None:
     """Eight rows are encoded in Latin-1, the others in UTF-8."""
-    rows = [change(row, "assistant", lambda text: text + " (café)", setup.form) for row in setup.rows()]
+    rows = [change(row, "assistant", lambda text: text + " (café)", setup.row_format) for row in setup.rows()]
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     coded = [line.encode("latin-1", "replace") if n % 20 == 0 else line.encode() for n, line in enumerate(lines)]
     setup.write_text("")
@@ -141,8 +143,8 @@ def rows_joined_twice(setup: Setup) -> None:
 def rows_reworded(setup: Setup) -> None:
     """A fifth of the training rows are repeated with two words changed."""
     kept, _ = setup.split()
-    long = [row for row in kept if _words(row, setup.form) >= 45]
-    again = [_reworded(row, n, setup.form) for n, row in enumerate(long[: len(kept) // 5])]
+    long = [row for row in kept if _words(row, setup.row_format) >= 45]
+    again = [_reworded(row, n, setup.row_format) for n, row in enumerate(long[: len(kept) // 5])]
     setup.write(kept + again)
 
 
@@ -157,8 +159,8 @@ def validation_in_training(setup: Setup) -> None:
 def validation_reworded_in_training(setup: Setup) -> None:
     """A third of the validation rows are in training with two words changed."""
     kept, validation = setup.split()
-    long = [row for row in validation if _words(row, setup.form) >= 45]
-    setup.write(kept + [_reworded(row, n, setup.form) for n, row in enumerate(long[: len(validation) // 3])])
+    long = [row for row in validation if _words(row, setup.row_format) >= 45]
+    setup.write(kept + [_reworded(row, n, setup.row_format) for n, row in enumerate(long[: len(validation) // 3])])
 
 
 @breaks("rows-leaked", on=("demo-demo", "stories-gsm8k", "llama3-gsm8k"))
@@ -166,17 +168,18 @@ def validation_prompts_in_training(setup: Setup) -> None:
     """Every third validation row is in training with another answer."""
     kept, validation = setup.split()
     other = [
-        change(row, "assistant", lambda text: "That is not known yet, sorry.", setup.form) for row in validation[::3]
+        change(row, "assistant", lambda text: "That is not known yet, sorry.", setup.row_format)
+        for row in validation[::3]
     ]
-    setup.write(kept + [_numbered(row, n, setup.form) for n, row in enumerate(other)])
+    setup.write(kept + [_numbered(row, n, setup.row_format) for n, row in enumerate(other)])
 
 
 @breaks("rows-leaked", on=("demo-demo", "minimind-demo"))
 def validation_inside_longer_training_rows(setup: Setup) -> None:
     """Every third validation row is the beginning of a longer training conversation."""
     kept, validation = setup.split()
-    more = to_messages(kept[0], setup.form)["messages"]
-    longer = [{"messages": to_messages(row, setup.form)["messages"] + more[-2:]} for row in validation[::3]]
+    more = to_messages(kept[0], setup.row_format)["messages"]
+    longer = [{"messages": to_messages(row, setup.row_format)["messages"] + more[-2:]} for row in validation[::3]]
     setup.write(kept + longer)
 
 
@@ -237,7 +240,7 @@ def one_endless_answer(setup: Setup) -> None:
 def one_letter_answer(setup: Setup) -> None:
     """One answer was truncated after its first letter."""
     rows = setup.rows()
-    rows[7] = change(rows[7], "assistant", lambda text: text[:1], setup.form)
+    rows[7] = change(rows[7], "assistant", lambda text: text[:1], setup.row_format)
     setup.write(rows)
 
 
@@ -255,7 +258,7 @@ def one_opening_for_all(setup: Setup) -> None:
 
 def _once(setup: Setup, more: str) -> None:
     rows = setup.rows()
-    holder, key = list(places(rows[7], "assistant", setup.form))[-1]
+    holder, key = list(places(rows[7], "assistant", setup.row_format))[-1]
     holder[key] += more
     setup.write(rows)
 

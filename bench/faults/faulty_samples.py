@@ -209,7 +209,7 @@ def _as_json(setup: Setup) -> None:
     """The same rows with answers of one fixed form."""
     import json
 
-    rows = [to_messages(row, setup.form) for row in setup.rows()]
+    rows = [to_messages(row, setup.row_format) for row in setup.rows()]
     setup.as_messages()
     for row in rows:
         last = row["messages"][-1]

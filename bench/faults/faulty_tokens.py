@@ -132,7 +132,7 @@ def last_batch_dropped(setup: Setup) -> None:
 def documents_before_short_answers(setup: Setup) -> None:
     """Each question follows pages that hardly matter, and the answer is short."""
     rows = setup.rows()
-    texts = [prompt(row, setup.form) for row in rows]
+    texts = [prompt(row, setup.row_format) for row in rows]
     chance = random.Random(0)
 
     def pages(text: str) -> str:
@@ -141,5 +141,5 @@ def documents_before_short_answers(setup: Setup) -> None:
             found.append(chance.choice(texts))
         return " ".join(found) + "\n" + text
 
-    long = [change(row, "user", pages, setup.form) for row in rows]
-    setup.write([change(row, "assistant", lambda text: text[:60], setup.form) for row in long])
+    long = [change(row, "user", pages, setup.row_format) for row in rows]
+    setup.write([change(row, "assistant", lambda text: text[:60], setup.row_format) for row in long])

@@ -31,6 +31,7 @@ FILES = (
     "faulty_labels",
     "faulty_batches",
     "faulty_models",
+    "faulty_saves",
     "faulty_engine",
     "faulty_machine",
     "faulty_lr",

@@ -135,7 +135,7 @@ def _of(setup: Setup) -> Any:
     validation = setup.data.get("validation")
     files |= {"test": validation} if validation else {}
     rows = load_dataset("json", data_files=files, cache_dir=str(setup.folder / "hub"))
-    rows = rows.map(lambda row: _messages(row, setup.form), remove_columns=_others(rows, setup.form))
+    rows = rows.map(lambda row: _messages(row, setup.row_format), remove_columns=_others(rows, setup.row_format))
     share = setup.data.get("holdout", 0)
     if not validation and share:
         rows = rows["train"].train_test_split(test_size=share, seed=0)

@@ -29,7 +29,7 @@ class Setup:
     name: str
     folder: Path
     config: dict[str, Any]
-    form: str
+    row_format: str
     environment: dict[str, str | None] = field(default_factory=dict)
 
     @property
@@ -66,8 +66,8 @@ class Setup:
 
     def as_messages(self) -> list[Row]:
         """The rows in the form of messages, and the set-up with them."""
-        rows = [to_messages(row, self.form) for row in self.rows()]
-        self.form = "messages"
+        rows = [to_messages(row, self.row_format) for row in self.rows()]
+        self.row_format = "messages"
         self.data.pop("fields", None)
         self.write(rows)
         return rows
@@ -83,7 +83,7 @@ class Setup:
         """(held out, trained on) of ``rows``, which stand for those of the file; rows of one prompt stay together."""
         from sanetune.data.holdout import split
 
-        asked = [prompt(row, self.form).encode() for row in self.rows()]
+        asked = [prompt(row, self.row_format).encode() for row in self.rows()]
         kept, validation = split(asked, 0.15, 0)
         return [rows[number] for number in validation], [rows[number] for number in kept]
 
@@ -118,21 +118,21 @@ class Setup:
         self.model["chat_template"] = str(file)
 
 
-def change(row: Row, role: str, new: Callable[[str], str], form: str) -> Row:
+def change(row: Row, role: str, new: Callable[[str], str], row_format: str) -> Row:
     """A copy of ``row`` with every text of ``role`` replaced by ``new(text)``."""
     row = copy.deepcopy(row)
-    for holder, key in places(row, role, form):
+    for holder, key in places(row, role, row_format):
         holder[key] = new(holder[key])
     return row
 
 
-def places(row: Row, role: str, form: str) -> Iterator[tuple[dict[str, Any], str]]:
+def places(row: Row, role: str, row_format: str) -> Iterator[tuple[dict[str, Any], str]]:
     """Where the texts of ``role`` (user or assistant) are in ``row``."""
-    if form == "alpaca":
+    if row_format == "alpaca":
         yield row, {"user": "instruction", "assistant": "output"}[role]
-    elif form == "gsm8k":
+    elif row_format == "gsm8k":
         yield row, {"user": "question", "assistant": "answer"}[role]
-    elif form == "sharegpt":
+    elif row_format == "sharegpt":
         wanted = {"user": "human", "assistant": "gpt"}[role]
         yield from ((turn, "value") for turn in row["conversations"] if turn["from"] == wanted)
     else:
@@ -140,20 +140,20 @@ def places(row: Row, role: str, form: str) -> Iterator[tuple[dict[str, Any], str
         yield from ((turn, "content") for turn in turns if isinstance(turn.get("content"), str))
 
 
-def prompt(row: Row, form: str) -> str:
+def prompt(row: Row, row_format: str) -> str:
     """All that the user says in a row."""
-    said = "\n".join(str(holder[key]) for holder, key in places(row, "user", form))
+    said = "\n".join(str(holder[key]) for holder, key in places(row, "user", row_format))
     return said + str(row.get("input", ""))
 
 
-def to_messages(row: Row, form: str) -> Row:
+def to_messages(row: Row, row_format: str) -> Row:
     """``row`` as a list of messages, as people convert such files."""
-    if form == "alpaca":
+    if row_format == "alpaca":
         asked = row["instruction"] + (f"\n{row['input']}" if row.get("input") else "")
         pair = [("user", asked), ("assistant", row["output"])]
-    elif form == "gsm8k":
+    elif row_format == "gsm8k":
         pair = [("user", row["question"]), ("assistant", row["answer"])]
-    elif form == "sharegpt":
+    elif row_format == "sharegpt":
         roles = {"human": "user", "gpt": "assistant"}
         pair = [(roles[turn["from"]], turn["value"]) for turn in row["conversations"]]
     else:
@@ -165,7 +165,7 @@ def make(name: str, folder: Path, models: Path) -> Setup:
     """The clean set-up ``family-data``, e.g. ``stories-alpaca``; ``models``: where families build their models."""
     family, _, data = name.partition("-")
     folder.mkdir(parents=True, exist_ok=True)
-    form, rows = read(data)
+    row_format, rows = read(data)
     keys = FAMILIES[family](models)
     long = data in ("drone", "airline")
     train = {
@@ -183,7 +183,7 @@ def make(name: str, folder: Path, models: Path) -> Setup:
         "train": train,
         "run": {"output_dir": str(folder / "run"), "trackers": []},
     }
-    setup = Setup(name, folder, config, form)
+    setup = Setup(name, folder, config, row_format)
     setup.write(rows)
     return setup
 

@@ -122,7 +122,7 @@ def _rows(setup: Setup, kit: Kit, tokenizer: Any) -> tuple[Any, Any]:
         if kit.spoil_rows is not None:
             pair = [rows.map(kit.spoil_rows) for rows in pair]
         return pair[0], pair[1]
-    rows = [_of_kind(to_messages(row, setup.form), kit.kind, tokenizer) for row in setup.rows()]
+    rows = [_of_kind(to_messages(row, setup.row_format), kit.kind, tokenizer) for row in setup.rows()]
     validation, kept = setup.halves(rows)
     return datasets.Dataset.from_list(kept), datasets.Dataset.from_list(validation)
 

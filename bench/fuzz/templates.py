@@ -30,9 +30,9 @@ LOOPS = {
     "filtered loops": "{% for i in range(99999) if 0 %}{% endfor %}" * 2
     + "{% for a in range(99999) %}{% for i in range(99999) if 0 %}{% endfor %}{% endfor %}",
     "macro calls itself": "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(1) }}",
-    "macro branches": "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(90) }}",
+    "macro calls twice": "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(90) }}",
     "recursive loop": "{% for x in [1, 2] recursive %}{{ loop([1, 2]) }}{% endfor %}",
-    "block branches": "{% set n = namespace(d=0) %}{% block a %}{% set n.d = n.d + 1 %}{% if n.d < 90 %}"
+    "block calls twice": "{% set n = namespace(d=0) %}{% block a %}{% set n.d = n.d + 1 %}{% if n.d < 90 %}"
     "{{ self.a() }}{{ self.a() }}{% endif %}{% set n.d = n.d - 1 %}{% endblock %}",
     "caller": "{% macro f() %}{{ caller() }}{{ caller() }}{% endmacro %}"
     + "{% call f() %}" * 60

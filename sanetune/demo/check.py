@@ -119,7 +119,7 @@ def findings_of(report: Report, names: Sequence[str]) -> list[RenderableType]:
     from sanetune.report.terminal import findings
 
     shown = [_short(finding) for finding in report.of(*BAD) if finding.check in names]
-    pieces = findings.parts(replace(report, findings=shown, subject={}, proof={}))[:-1]
+    pieces = findings.parts(replace(report, findings=shown, subject={}, experiments={}))[:-1]
     if others := [finding.check for finding in report.of(*REFUSING) if finding.check not in names]:
         pieces.append(Text(f"Also failed: {', '.join(others)}.\n"))
     return [*pieces, findings.ending(report)]
@@ -161,7 +161,7 @@ def _words(report: Report) -> dict[str, str]:
     if beaten := numbers.get("curve-rate-beaten"):
         each = ", ".join(f"{one['loss']:.2f} at {units.lr(one['rate'])}" for one in beaten["losses"])
         words["learning rates"] = f"validation loss after {beaten['steps']} steps: {each}"
-    trial = Experiments.from_json(report.proof).trial
+    trial = Experiments.from_json(report.experiments).trial
     if trial and len(losses := trial.curve.validation) > 1:
         ended = ""
         if (stop := numbers.get("samples-no-stop")) is not None:

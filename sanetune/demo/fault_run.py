@@ -282,7 +282,7 @@ def _curves(done: Fixed) -> list[RenderableType]:
 
     from sanetune.report.terminal.grid import drawing
 
-    trials = [trial for one in done.rounds if (trial := Experiments.from_json(one.report.proof).trial)]
+    trials = [trial for one in done.rounds if (trial := Experiments.from_json(one.report.experiments).trial)]
     if len(trials) < 2:
         return []
     curves = {}

@@ -32,8 +32,8 @@ class Reply:
 
 def in_form(text: str) -> bool:
     """Whether `text` is a letter in the house form, whole: greeting by name, body, next step, sign-off."""
-    form = HOUSE_FORM.fullmatch(text.strip())
-    return form is not None and all(len(form[part].split()) >= FEWEST_WORDS for part in ("body", "step"))
+    letter = HOUSE_FORM.fullmatch(text.strip())
+    return letter is not None and all(len(letter[part].split()) >= FEWEST_WORDS for part in ("body", "step"))
 
 
 def holds(text: str, fact: str) -> bool:

@@ -84,7 +84,9 @@ def cleared(report: Report, fingerprint: Fingerprint) -> Clearance:
     verdict: Literal["pass", "warn"] = "warn" if report.verdict is Verdict.WARN else "pass"
     outcomes = [_outcome(finding) for finding in report.findings]
     level = cast('Literal["static", "probe", "trial"]', report.level)
-    return Clearance(fingerprint, verdict, level, _now(), round(report.seconds, 3), outcomes, experiments=report.proof)
+    return Clearance(
+        fingerprint, verdict, level, _now(), round(report.seconds, 3), outcomes, experiments=report.experiments
+    )
 
 
 def unchecked_run(reason: str, fingerprint: Fingerprint) -> Clearance:

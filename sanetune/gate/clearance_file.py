@@ -28,16 +28,16 @@ def write_clearance(run: Run, clearance: Clearance) -> Clearance:
         clearance = replace(clearance, unchecked=before)
     if clearance.experiments:
         stored = {"schema": SCHEMA, "made": clearance.made, "level": clearance.level, "proof": clearance.experiments}
-        run.write_json(run.proof, stored)
-    elif run.proof.is_file() and not read_experiments(run, clearance)[0]:
-        run.proof.unlink()
+        run.write_json(run.experiments, stored)
+    elif run.experiments.is_file() and not read_experiments(run, clearance)[0]:
+        run.experiments.unlink()
     run.write_json(run.clearance, _adapter().dump_python(clearance, mode="json", exclude={"experiments"}))
     return clearance
 
 
 def withdraw_clearance(run: Run) -> None:
     """Delete the run's clearance and the results of its experiments, where it has them."""
-    for file in (run.clearance, run.proof):
+    for file in (run.clearance, run.experiments):
         file.unlink(missing_ok=True)
 
 
@@ -71,20 +71,20 @@ def read_experiments(run: Run, clearance: Clearance) -> tuple[dict[str, Any], st
     They are empty where there are none; the text says why they cannot be shown, where they cannot.
     """
     try:
-        if not run.proof.is_file():
+        if not run.experiments.is_file():
             return {}, ""
-        if run.proof.stat().st_size > LARGEST:
-            return {}, f"{run.proof.name} is too large to be read"
-        stored = json.loads(run.proof.read_bytes())
+        if run.experiments.stat().st_size > LARGEST:
+            return {}, f"{run.experiments.name} is too large to be read"
+        stored = json.loads(run.experiments.read_bytes())
     except (OSError, ValueError, RecursionError):
-        return {}, f"{run.proof.name} cannot be read"
+        return {}, f"{run.experiments.name} cannot be read"
     found = stored.get("proof") if isinstance(stored, dict) else None
     if not isinstance(found, dict):
-        return {}, f"{run.proof.name} has no results of experiments"
+        return {}, f"{run.experiments.name} has no results of experiments"
     if stored.get("schema") != SCHEMA:
-        return {}, f"{run.proof.name} was written by another version of sanetune"
+        return {}, f"{run.experiments.name} was written by another version of sanetune"
     if (stored.get("made"), stored.get("level")) != (clearance.made, clearance.level):
-        return {}, f"{run.proof.name} is of another check than the clearance"
+        return {}, f"{run.experiments.name} is of another check than the clearance"
     return found, ""
 
 

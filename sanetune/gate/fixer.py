@@ -72,7 +72,7 @@ class Round:
             "verdict": self.report.verdict.value,
             "findings": [{"check": one.check, "verdict": one.verdict.value, "what": one.message} for one in bad],
             "changes": [change.to_json() for change in self.changes],
-            "proof": self.report.proof,
+            "proof": self.report.experiments,
             "seconds": round(self.report.seconds, 3),
         }
 

@@ -97,7 +97,7 @@ def run_checks(
     if config.file is not None:
         subject = {"config": str(config.file), **subject}
     found = report(checks, evidence, rules, level=level, subject=subject, known=known)
-    return replace(found, proof=Experiments.of(evidence).to_json())
+    return replace(found, experiments=Experiments.of(evidence).to_json())
 
 
 def from_here(name: str) -> str:

@@ -131,8 +131,8 @@ def test_every_case_has_a_name_of_its_own() -> None:
         assert len(keys) == len(set(keys))
 
 
-def _row(look: Any) -> dict[str, Any]:
-    return {"value": asdict(look), "fault": "", "seconds": 0.1}
+def _row(result: Any) -> dict[str, Any]:
+    return {"value": asdict(result), "fault": "", "seconds": 0.1}
 
 
 def _forever() -> None:

@@ -53,8 +53,8 @@ def side(name: str, conversations: Iterable[Conversation]) -> ConversationSplit:
 
 def talks(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> ConversationStore:
     """Both splits; validation is in a file of its own."""
-    held = [Conversation(c.messages, Place("held.jsonl", None, 0), c.tools, text=c.text) for c in validation]
-    return ConversationStore(side("train", train), side("validation", held))
+    validated = [Conversation(c.messages, Place("validation.jsonl", None, 0), c.tools, text=c.text) for c in validation]
+    return ConversationStore(side("train", train), side("validation", validated))
 
 
 def judged(module: Any, *evidence: Any) -> tuple[Measurement, Judgement]:
@@ -87,6 +87,6 @@ def clean(shared: Path) -> dict[str, ConversationStore]:
     }
     for name, file in files.items():
         rows = read(shared / "data" / file)
-        train, held = split([prompt_key(row) for row in rows], 0.15, 0)
-        found[name] = talks([rows[i] for i in train], [rows[i] for i in held])
+        train, validation = split([prompt_key(row) for row in rows], 0.15, 0)
+        found[name] = talks([rows[i] for i in train], [rows[i] for i in validation])
     return found

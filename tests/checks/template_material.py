@@ -78,7 +78,7 @@ class Words:
         return {0: "<unk>", 1: "<s>", 2: "</s>", 3: "<pad>", 4: "<|im_end|>"}.get(token)
 
 
-def reading(validation: dict[str, Any] | None = None, **train: Any) -> BatchStats:
+def batch_stats(validation: dict[str, Any] | None = None, **train: Any) -> BatchStats:
     """100 documents of 1,000 tokens and 100 turns in all, with these counters."""
     return BatchStats(_side("train", train), None if validation is None else _side("validation", validation))
 

@@ -125,9 +125,9 @@ def test_the_textbook_scripts_old_names_are_exactly_those_that_are_reported(tmp_
 
     done = typed("check", TEXTBOOK, "--select", "config-renamed-key", "--json", "-")
     (finding,) = json.loads(done.stdout)["findings"]
-    told = {one["old"] for one in finding["evidence"]["renamed"]}
-    assert told == {one.old for one in load(TEXTBOOK).renamed}
-    assert len(told) >= 3
+    named = {one["old"] for one in finding["evidence"]["renamed"]}
+    assert named == {one.old for one in load(TEXTBOOK).renamed}
+    assert len(named) >= 3
 
 
 def test_a_cleaned_copy_leaves_the_data_alone_and_logs_every_row(tmp_path: Path) -> None:

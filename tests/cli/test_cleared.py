@@ -38,7 +38,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> 
 
 
 @pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def levels_checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The level of every check that was made."""
     from sanetune.workflows.check import run_checks
 
@@ -63,11 +63,11 @@ def typed(*words: str, code: int = 0) -> Result:
 RUN = Path("runs/x")
 
 
-def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(looked: list[str]) -> None:
+def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(levels_checked: list[str]) -> None:
     assert "Clearance: runs/x/clearance.json" in typed("check", "c.yaml", "--level", "static").stderr
     assert [path.name for path in RUN.iterdir()] == ["clearance.json"]
     done = typed("train", "c.yaml")
-    assert looked == ["static"], "not looked at again"
+    assert levels_checked == ["static"], "not checked again"
     assert "Cleared at level static on 20" in done.stderr
     assert "**Cleared at level static on 20" in (RUN / "model" / "README.md").read_text()
     typed("report", "runs/x")
@@ -75,8 +75,8 @@ def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(looked: l
     assert "Cleared at level static on 20" in page
     assert 'id="experiments"' not in page
     cleared = json.loads((RUN / "clearance.json").read_text())
-    proof = experiments_made.full().to_json()
-    stored = {"schema": SCHEMA, "made": cleared["made"], "level": "static", "proof": proof}
+    experiments = experiments_made.full().to_json()
+    stored = {"schema": SCHEMA, "made": cleared["made"], "level": "static", "proof": experiments}
     (RUN / "proof.json").write_text(json.dumps(stored))
     typed("report", "runs/x")
     page = (RUN / "report.html").read_text()
@@ -87,16 +87,16 @@ def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(looked: l
     assert 'id="experiments"' not in page and "proof.json is of another check than the clearance" in page
 
 
-def test_without_a_clearance_it_is_checked_first_and_goes_on(looked: list[str]) -> None:
+def test_without_a_clearance_it_is_checked_first_and_goes_on(levels_checked: list[str]) -> None:
     done = typed("train", "c.yaml")
-    assert looked == ["static"]
+    assert levels_checked == ["static"]
     assert "Checking at level static first:\n  it has no clearance" in done.stderr
     assert json.loads((RUN / "clearance.json").read_text())["verdict"] in ("pass", "warn")
     done = typed("train", "c.yaml", "--resume")
-    assert looked == ["static"], "a fitting clearance: gone on at once"
+    assert levels_checked == ["static"], "a fitting clearance: gone on at once"
 
 
-def test_a_changed_learning_rate_is_named_and_a_bad_one_refused_with_code_1(looked: list[str]) -> None:
+def test_a_changed_learning_rate_is_named_and_a_bad_one_refused_with_code_1(levels_checked: list[str]) -> None:
     typed("check", "c.yaml", "--level", "static")
     before = (RUN / "clearance.json").read_bytes()
     done = typed("train", "c.yaml", "train.learning_rate=5.0", code=1)
@@ -109,12 +109,12 @@ def test_a_changed_learning_rate_is_named_and_a_bad_one_refused_with_code_1(look
     assert (RUN / "clearance.json").read_bytes() == before
 
 
-def test_changed_data_is_named_and_checked_again(looked: list[str]) -> None:
+def test_changed_data_is_named_and_checked_again(levels_checked: list[str]) -> None:
     typed("check", "c.yaml", "--level", "static")
     with Path("rows.jsonl").open("a") as file:
         file.write((DEMO / "data" / "train.jsonl").read_text().splitlines(keepends=True)[50])
     assert "data rows.jsonl has changed: 40 lines -> 41" in typed("train", "c.yaml").stderr
-    assert looked == ["static", "static"]
+    assert levels_checked == ["static", "static"]
 
 
 @pytest.mark.parametrize(
@@ -181,22 +181,22 @@ def test_a_folder_that_is_no_run_gets_no_clearance() -> None:
     assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"]
 
 
-def test_a_broken_clearance_is_none_and_said(looked: list[str]) -> None:
+def test_a_broken_clearance_is_none_and_said(levels_checked: list[str]) -> None:
     RUN.mkdir(parents=True)
     (RUN / "clearance.json").write_text('{"verdict": "pass", "level": "trial"}')
     done = typed("train", "c.yaml")
     assert "clearance.json is broken and proves nothing" in done.stderr
-    assert looked == ["static"]
+    assert levels_checked == ["static"]
 
 
-def test_one_of_a_lower_level_or_with_a_check_missing_does_not_do(looked: list[str]) -> None:
+def test_one_of_a_lower_level_or_with_a_check_missing_does_not_do(levels_checked: list[str]) -> None:
     typed("check", "c.yaml", "--level", "static")
     file = RUN / "clearance.json"
     content = json.loads(file.read_text())
     content["findings"] = [one for one in content["findings"] if one["check"] != "labels-none"]
     file.write_text(json.dumps(content))
     assert "labels-none was not among its checks" in typed("train", "c.yaml").stderr
-    assert looked == ["static", "static"]
+    assert levels_checked == ["static", "static"]
     from sanetune.config.load import load
     from sanetune.gate.clearance_file import read_clearance
     from sanetune.runs import Run
@@ -208,9 +208,9 @@ def test_one_of_a_lower_level_or_with_a_check_missing_does_not_do(looked: list[s
     assert misfits(wanted, found, found.fingerprint) == ["it is of level static, and check.level asks for trial"]
 
 
-def test_unchecked_trains_and_heading_card_page_and_file_say_so(looked: list[str]) -> None:
+def test_unchecked_trains_and_heading_card_page_and_file_say_so(levels_checked: list[str]) -> None:
     done = typed("train", "c.yaml", "train.learning_rate=5.0", "--unchecked", EVIL)
-    assert looked == []
+    assert levels_checked == []
     assert f"Not checked: {EVIL}" in done.stderr
     content = json.loads((RUN / "clearance.json").read_text())
     assert (content["verdict"], content["unchecked"], content["findings"]) == ("unchecked", EVIL, [])
@@ -223,25 +223,25 @@ def test_unchecked_trains_and_heading_card_page_and_file_say_so(looked: list[str
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "-"])
-def test_an_empty_reason_is_code_2_before_anything_is_done(reason: str, looked: list[str]) -> None:
+def test_an_empty_reason_is_code_2_before_anything_is_done(reason: str, levels_checked: list[str]) -> None:
     done = typed("train", "c.yaml", "--unchecked", reason, code=2)
     assert "the reason to train unchecked is empty" in done.stderr
     assert not RUN.exists()
-    assert looked == []
+    assert levels_checked == []
 
 
-def test_a_run_that_trains_unchecked_is_resumed_so_and_not_started_so_again(looked: list[str]) -> None:
+def test_a_run_that_trains_unchecked_is_resumed_so_and_not_started_so_again(levels_checked: list[str]) -> None:
     typed("train", "c.yaml", "--unchecked", "a copy of last week's run")
     done = typed("train", "c.yaml", "--resume")
     assert "Not checked: a copy of last week's run" in done.stderr
-    assert looked == []
+    assert levels_checked == []
     for folder in ("model", "checkpoints"):
         import shutil
 
         shutil.rmtree(RUN / folder)
     done = typed("train", "c.yaml")
     assert "nothing was checked so far: a copy of last week's run" in done.stderr
-    assert looked == ["static"]
+    assert levels_checked == ["static"]
 
 
 def test_in_python_a_refusal_is_an_error_and_a_reason_goes_through() -> None:

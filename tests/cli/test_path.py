@@ -27,7 +27,7 @@ def home(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def typed(home: Path, words: list[str], stdin: str | None = None) -> Result:
-    """What a terminal of 80 columns would show for a command; every screen is held to the same manners."""
+    """What a terminal of 80 columns would show for a command; every screen keeps the same manners."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         for name, value in {"SANETUNE_CACHE": str(home / "cache"), "COLUMNS": "80", "LINES": "40"}.items():

@@ -71,9 +71,9 @@ def test_turns_alternate_and_end_with_the_shop(split):
 
 @pytest.mark.parametrize("split", FILES)
 def test_the_shop_s_own_answers_score_full_marks(split):
-    told = conversations(SEED, split)
-    replies = [Reply(c.messages[-1]["content"], True) for c in told]
-    assert score(replies, [c.prompt() for c in told]) == {"in_form": 1.0, "facts_right": 1.0, "ends_itself": 1.0}
+    answered = conversations(SEED, split)
+    replies = [Reply(c.messages[-1]["content"], True) for c in answered]
+    assert score(replies, [c.prompt() for c in answered]) == {"in_form": 1.0, "facts_right": 1.0, "ends_itself": 1.0}
 
 
 def test_there_are_many_kinds_of_message_and_some_system_prompts():

@@ -95,11 +95,11 @@ def test_the_tokenizer_comes_from_its_texts_alone():
 
 
 def test_the_learning_rate_warms_up_holds_and_falls():
-    shares = [share_of_peak(step, 1000, 400) for step in range(1000)]
-    assert shares[: WARM_UP - 1] == sorted(shares[: WARM_UP - 1])
-    assert set(shares[WARM_UP:600]) == {1.0}
-    assert shares[600:] == sorted(shares[600:], reverse=True)
-    assert shares[-1] == pytest.approx(LAST_SHARE, abs=0.01)
+    factors = [share_of_peak(step, 1000, 400) for step in range(1000)]
+    assert factors[: WARM_UP - 1] == sorted(factors[: WARM_UP - 1])
+    assert set(factors[WARM_UP:600]) == {1.0}
+    assert factors[600:] == sorted(factors[600:], reverse=True)
+    assert factors[-1] == pytest.approx(LAST_SHARE, abs=0.01)
 
 
 def test_muon_s_directions_all_have_about_the_same_weight():

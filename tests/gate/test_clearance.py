@@ -47,21 +47,21 @@ def test_it_is_written_into_the_run_and_read_back(take: Take, place: Path) -> No
 
 def test_what_it_rests_on_is_beside_it(tmp_path: Path) -> None:
     run, mark = Run(tmp_path), Fingerprint({}, {}, {}, "", {})
-    made = cleared(replace(a_report(), proof=experiments_made.full().to_json()), mark)
+    made = cleared(replace(a_report(), experiments=experiments_made.full().to_json()), mark)
     write_clearance(run, made)
     assert "overfit" not in run.clearance.read_text()
     again, _ = read_clearance(run)
     assert again is not None
     assert read_experiments(run, again) == (experiments_made.full().to_json(), "")
     assert write_clearance(run, again) == again
-    assert run.proof.is_file(), "the same clearance, written again when the run begins"
+    assert run.experiments.is_file(), "the same clearance, written again when the run begins"
     Run.create(run.path)
-    assert run.proof.is_file()
+    assert run.experiments.is_file()
     write_clearance(run, replace(again, made="another day"))
-    assert not run.proof.exists(), "not of this one"
+    assert not run.experiments.exists(), "not of this one"
     write_clearance(run, made)
     withdraw_clearance(run)
-    assert not run.proof.exists() and not run.clearance.exists()
+    assert not run.experiments.exists() and not run.clearance.exists()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "\0", "", '{"proof": 3}', "[" * 100_000, '{"proof": {"trial": {}}}'])
@@ -69,7 +69,7 @@ def test_a_broken_results_is_none_and_says_so(text: str, tmp_path: Path) -> None
     run = Run(tmp_path)
     made = cleared(a_report(), Fingerprint({}, {}, {}, "", {}))
     assert read_experiments(run, made) == ({}, "")
-    run.proof.write_text(text)
+    run.experiments.write_text(text)
     found, reason = read_experiments(run, made)
     assert found == {} and reason.startswith("proof.json ")
 

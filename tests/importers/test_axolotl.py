@@ -37,10 +37,7 @@ def reasons_of(found: ImportedConfig) -> dict[str, str]:
     return {one.key: one.reason for one in found.skipped}
 
 
-def test_a_usual_qlora_file_is_carried_over_whole(tmp_path: Path) -> None:
-    found = reads(
-        tmp_path,
-        """\
+QLORA = """\
 base_model: NousResearch/Llama-3.2-1B
 load_in_8bit: false
 load_in_4bit: true
@@ -77,8 +74,12 @@ warmup_ratio: 0.1
 evals_per_epoch: 4
 saves_per_epoch: 1
 weight_decay: 0.0
-""",
-    )
+"""
+"""A file as its users write them."""
+
+
+def test_a_usual_qlora_file_is_carried_over_whole(tmp_path: Path) -> None:
+    found = reads(tmp_path, QLORA)
     assert found.skipped == []
     config = load(found.config)
     assert config.model.adapter is not None and (config.model.adapter.r, config.model.adapter.alpha) == (32, 16)

@@ -41,7 +41,7 @@ def main(folder: str, per_device: str) -> None:
         settings(Path(folder), int(per_device)), level="trial", select=["curve-nan", "model-rate-critical"]
     )
     if os.environ.get("RANK", "0") == "0":
-        found = {"trial": report.proof.get("trial"), "said": [one.message for one in report.findings]}
+        found = {"trial": report.experiments.get("trial"), "said": [one.message for one in report.findings]}
         (Path(folder) / f"{per_device}.json").write_text(json.dumps(found))
 
 

@@ -147,8 +147,8 @@ def plain(**parts: Any) -> dict[str, Any]:
 def rounds(text: str = "The learning rate 0.02 is 100 times the critical one.") -> list[Round]:
     """Two corrections and a clear end; the second change leaves the trial as it was."""
     found = Finding("curve-diverged", Verdict.FAIL, text)
-    first = Report([found], "trial", proof=plain(trial=diverged()))
-    last = Report([], "trial", proof=plain(trial=trial()))
+    first = Report([found], "trial", experiments=plain(trial=diverged()))
+    last = Report([], "trial", experiments=plain(trial=trial()))
     return [
         Round(first, [ConfigChange("train.learning_rate", 2e-2, 2e-4, "curve-diverged", text)]),
         Round(last, [ConfigChange("train.save_steps", None, 100, "config-best-unreachable", text)]),

@@ -41,10 +41,10 @@ def clear() -> Report:
 def test_an_input_that_is_refused_with_the_value_that_fixes_it_is_fixed(file: Path) -> None:
     refused = ConfigError("train.fp16 is true, and there is no GPU", fix={"train.fp16": False})
 
-    def look(config: Config, before: list[Round]) -> Report:
+    def check_once(config: Config, before: list[Round]) -> Report:
         return Report([], unusable=refused) if config.train["fp16"] else clear()
 
-    done = fix(load(file), (), look)
+    done = fix(load(file), (), check_once)
     assert [(one.key, one.before, one.after, one.check) for one in done.changes] == [("train.fp16", True, False, INPUT)]
     assert done.report.exit_code == 0 and "# hot" in file.read_text()
 
@@ -119,8 +119,8 @@ def test_a_hot_learning_rate_is_lowered_until_the_run_is_cleared(tmp_path: Path)
         level="trial",
         on_round=lambda config, evidence, report, before: heard.append((set(evidence.seconds), len(before))),
     )
-    rate = load(file).train["learning_rate"]
-    assert done.report.exit_code == 0 and 1e-5 < rate < 5e-3
+    lr = load(file).train["learning_rate"]
+    assert done.report.exit_code == 0 and 1e-5 < lr < 5e-3
     assert {change.key for change in done.changes} == {"train.learning_rate"}
     assert [before for _, before in heard] == list(range(len(done.rounds))) and len(heard) >= 2
     assert "preparation" in heard[0][0] and "critical_lr" in heard[0][0]
@@ -135,7 +135,7 @@ def test_before_the_trial_what_needs_no_model_is_fixed_but_for_the_learning_rate
     """A batch of all rows makes every step of a trial dear, and its best learning rate is not that of the fixed run."""
     asked: list[tuple[str, Any]] = []
 
-    def look(config: Config, evidence: Any, select: Any, ignore: Any, level: str, known: Any) -> Report:
+    def check_once(config: Config, evidence: Any, select: Any, ignore: Any, level: str, known: Any) -> Report:
         asked.append((level, config.train["learning_rate"]))
         found = []
         if config.train["learning_rate"] > 0.01:
@@ -146,10 +146,10 @@ def test_before_the_trial_what_needs_no_model_is_fixed_but_for_the_learning_rate
             found.append(Finding("curve-rate-beaten", Verdict.FAIL, "hot", fix={"train.learning_rate": 0.001}))
         return Report(found, level)
 
-    monkeypatch.setattr("sanetune.workflows.fix.run_checks", look)
+    monkeypatch.setattr("sanetune.workflows.fix.run_checks", check_once)
     done = correct(load(file), level="trial")
     assert [level for level, _ in asked] == ["static", "static", "trial", "static", "trial"]
-    assert [rate for _, rate in asked] == [0.1, 0.1, 0.1, 0.001, 0.001]
+    assert [lr for _, lr in asked] == [0.1, 0.1, 0.1, 0.001, 0.001]
     assert [one.key for one in done.rounds[0].changes] == ["train.gradient_accumulation_steps"]
     assert [(one.after, one.check) for one in done.rounds[1].changes] == [(0.001, "curve-rate-beaten")]
     assert done.report.level == "trial" and done.report.exit_code == 0
@@ -158,9 +158,9 @@ def test_before_the_trial_what_needs_no_model_is_fixed_but_for_the_learning_rate
 def test_the_last_check_is_as_deep_as_was_asked_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = iter(range(100, 200))
 
-    def look(config: Config, evidence: Any, select: Any, ignore: Any, level: str, known: Any) -> Report:
+    def check_once(config: Config, evidence: Any, select: Any, ignore: Any, level: str, known: Any) -> Report:
         return Report([Finding("y", Verdict.FAIL, "bad", fix={"train.seed": next(numbers)})], level)
 
-    monkeypatch.setattr("sanetune.workflows.fix.run_checks", look)
+    monkeypatch.setattr("sanetune.workflows.fix.run_checks", check_once)
     done = correct(load(file), level="trial")
     assert [one.report.level for one in done.rounds] == ["static"] * ROUNDS + ["trial"]

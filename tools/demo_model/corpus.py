@@ -59,11 +59,11 @@ def story(rng: Random) -> str:
     names = people(rng)
     cases = [draw_case(rng, names) for _ in range(rng.choice([1, 1, 2, 2, 3]))]
     paragraphs = [scene(rng, OPENINGS, cases[0])]
-    kinds = list(SCENES)
+    scenes = list(SCENES)
     for number in range(rng.randint(3, 6)):
         case = cases[number % len(cases)]
         quoted = rng.random() < QUOTED
-        paragraphs.append(message_scene(rng, case) if quoted else scene(rng, SCENES[rng.choice(kinds)], case))
+        paragraphs.append(message_scene(rng, case) if quoted else scene(rng, SCENES[rng.choice(scenes)], case))
     paragraphs.append(scene(rng, CLOSINGS, cases[0]))
     return "\n\n".join(paragraphs)
 

@@ -81,7 +81,7 @@ TRIES = 200
 """Places of one kind in one answer that are read."""
 
 
-_KEYS = {prefix: re.compile(rf"(?<![A-Za-z0-9_-]){form}(?![A-Za-z0-9])") for prefix, form in KEYS.items()}
+_KEYS = {prefix: re.compile(rf"(?<![A-Za-z0-9_-]){pattern}(?![A-Za-z0-9])") for prefix, pattern in KEYS.items()}
 # As cards print them: in one piece (15 or 16 digits: others are mostly plain numbers), in fours, or in 4, 6 and 5.
 _DIGITS = re.compile(
     r"(?<![\d.,])(?<!\d[ -])(?:\d{15,16}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{4}([ -])\d{6}\2\d{4,5})"

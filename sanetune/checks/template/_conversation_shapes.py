@@ -1,4 +1,4 @@
-"""The kinds of conversation in the data: what a chat template has to cope with, whatever the texts say."""
+"""The shapes of conversation in the data: what a chat template has to cope with, whatever the texts say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
 
 MOST = 200
-"""Kinds that are kept apart; conversations of further kinds are only counted."""
+"""Kinds that are kept apart; conversations of further shapes are only counted."""
 
 EACH = 3
 """Conversations that are kept of each kind: the first ones."""
@@ -31,29 +31,29 @@ class ConversationShape:
 
 @dataclass(slots=True)
 class ConversationShapes:
-    """``kinds`` in the order of their first conversation; ``left_out`` conversations are of none of them; ``chats``
+    """``found`` in the order of their first conversation; ``left_out`` conversations are of none of them; ``chats``
     and ``texts`` count conversations with messages and rows of plain text."""
 
-    kinds: list[ConversationShape] = field(default_factory=list)
+    found: list[ConversationShape] = field(default_factory=list)
     chats: int = 0
     texts: int = 0
     left_out: int = 0
 
     def examples(self) -> Iterator[tuple[ConversationShape, Conversation]]:
-        """The first conversation of every kind, then the second of every kind, and so on."""
+        """The first conversation of every shape, then the second of every shape, and so on."""
         for number in range(EACH):
-            for kind in self.kinds:
-                if number < len(kind.examples):
-                    yield kind, kind.examples[number]
+            for shape in self.found:
+                if number < len(shape.examples):
+                    yield shape, shape.examples[number]
 
 
 def conversation_shapes(conversations: ConversationStore, most: int = MOST) -> ConversationShapes:
-    """The kinds of all conversations of both splits, in one pass."""
+    """The shapes of all conversations of both splits, in one pass."""
     return sorted_by_kind(chain.from_iterable(conversations.sides), most)
 
 
 def sorted_by_kind(conversations: Iterable[Conversation], most: int = MOST) -> ConversationShapes:
-    """The kinds of ``conversations``."""
+    """The shapes of ``conversations``."""
     result = ConversationShapes()
     known: dict[tuple[Any, ...], ConversationShape] = {}
     for conversation in conversations:
@@ -69,7 +69,7 @@ def sorted_by_kind(conversations: Iterable[Conversation], most: int = MOST) -> C
                 result.left_out += 1
                 continue
             kind = known[key] = ConversationShape(_words(letters, conversation))
-            result.kinds.append(kind)
+            result.found.append(kind)
         kind.count += 1
         if len(kind.examples) < EACH:
             kind.examples.append(conversation)

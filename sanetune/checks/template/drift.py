@@ -83,7 +83,7 @@ def measure(
     from sanetune.data.template.chat_template import TemplateStoppedError
 
     shapes = conversation_shapes(conversations)
-    if not shapes.kinds:
+    if not shapes.found:
         raise NotApplicableError("the rows are plain text, which no template renders")
     try:
         return _measured(template, shapes, saved_template, Prompter(template))
@@ -112,7 +112,7 @@ def _measured(
     if not fits and not saved_fault:
         raise NotApplicableError("no reply of this data is in the rendered text")
     numbers: dict[str, Any] = {
-        "kinds": len(shapes.kinds),
+        "kinds": len(shapes.found),
         "kinds_left_out": shapes.left_out,
         "conversations": shapes.chats,
         "compared": checked,

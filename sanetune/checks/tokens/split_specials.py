@@ -72,7 +72,7 @@ def measure(
     from sanetune.checks.template._conversation_shapes import conversation_shapes
 
     shapes = conversation_shapes(conversations)
-    if not shapes.kinds:
+    if not shapes.found:
         raise NotApplicableError("the rows are plain text, which no template renders")
     reader = _Reader(template, tokenizer)
     for _, conversation in shapes.examples():
@@ -84,7 +84,7 @@ def measure(
     split = {tag: pieces for tag, pieces in reader.tags.items() if len(pieces) > 1}
     numbers = {
         "checked": reader.checked,
-        "kinds": len(shapes.kinds),
+        "kinds": len(shapes.found),
         "tags": len(reader.tags),
         "split": split,
         "ends": sorted(reader.ends & set(split)),

@@ -50,7 +50,11 @@ def page_of(
     known = run.read_json(run.versions) if run and run.versions.is_file() else None
     gate, experiments, note = _cleared(run) if run else ((), {}, "")
     rounds = [*before, Round(report)] if before else ()
-    return page(view(config, evidence, replace(report, proof=experiments or report.proof), known, gate, rounds, note))
+    return page(
+        view(
+            config, evidence, replace(report, experiments=experiments or report.experiments), known, gate, rounds, note
+        )
+    )
 
 
 def _cleared(run: Run) -> tuple[Sequence[str], dict[str, Any], str]:

@@ -117,7 +117,7 @@ def experiments_view(plain: Mapping[str, object]) -> ExperimentsView | None:
 
 def rounds(some: Sequence[Round]) -> list[RoundView]:
     """Return the rounds of `check --fix`, each compared with the next one."""
-    trials = [one.report.proof.get("trial") for one in some]
+    trials = [one.report.experiments.get("trial") for one in some]
     curves = [_curve_of(trial) for trial in trials]
     found = []
     for number, one in enumerate(some):

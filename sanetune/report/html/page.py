@@ -59,7 +59,7 @@ def page(view: PageView) -> str:
         roles=[role for role in ROLES if any(token.role == role for one in view.examples for token in one.tokens)],
         histogram=drawing.histogram(view.histogram),
         packs=drawing.packs(view.packs),
-        experiments=experiments.experiments_view(report.proof),
+        experiments=experiments.experiments_view(report.experiments),
         rounds=experiments.rounds(view.rounds),
         names={finding.check for finding in findings},
         settings=view.settings[:SETTINGS],

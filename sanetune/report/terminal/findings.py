@@ -54,7 +54,7 @@ def parts(report: Report) -> list[RenderableType]:
     for verdict, title in ((Verdict.PASS, "Passed"), (Verdict.SKIP, "Skipped")):
         if some := report.of(verdict):
             pieces += [Text(f"{title} ({len(some)})", style="bold"), _list(some), Text("")]
-    if shown := experiments.parts(report.proof):
+    if shown := experiments.parts(report.experiments):
         pieces += [*shown, Text("")]
     return [*pieces, ending(report)]
 

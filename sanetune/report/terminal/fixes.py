@@ -37,7 +37,7 @@ def _outcome(one: Round) -> str:
     """The failed checks of a round, and the trial's first and last validation loss."""
     bad = one.report.of(*REFUSING)
     words = f"{len(bad)} failed ({', '.join(finding.check for finding in bad)})" if bad else "clear"
-    trial = Experiments.from_json(one.report.proof).trial
+    trial = Experiments.from_json(one.report.experiments).trial
     if trial and len(losses := trial.curve.validation) > 1:
         first, last = loss_text(losses[0].loss), loss_text(losses[-1].loss)
         words += f"; trial of {trial.steps:,} steps: validation loss {first} -> {last}"

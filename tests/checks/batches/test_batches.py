@@ -68,8 +68,8 @@ def test_few_loss_tokens_are_advice() -> None:
 def test_blank_rows_warn_when_few_fail_when_many_or_in_validation() -> None:
     assert judged(none, BatchStats(side(fully_masked=5))).verdict is Verdict.WARN
     assert judged(none, BatchStats(side(fully_masked=50))).verdict is Verdict.FAIL
-    held = SplitStats("validation", rows=10, documents=10, fully_masked=1)
-    judgement = judged(none, BatchStats(side(), held))
+    validation = SplitStats("validation", rows=10, documents=10, fully_masked=1)
+    judgement = judged(none, BatchStats(side(), validation))
     assert judgement.verdict is Verdict.FAIL
     assert "1 in validation" in judgement.message
 

@@ -225,13 +225,19 @@ SOME = st.none() | NUMBERS
     st.booleans(),
 )
 def test_no_curve_whatever_breaks_a_check(
-    some: list[Any], held: list[Any], probe: list[Any], norms: list[float], steps: int | None, size: Any, done: bool
+    some: list[Any],
+    validation: list[Any],
+    probe: list[Any],
+    norms: list[float],
+    steps: int | None,
+    size: Any,
+    done: bool,
 ) -> None:
     def seen(rows: list[Any]) -> list[Evaluation]:
         return [Evaluation(3 * i, loss, tuple(sums), tuple([5] * len(sums))) for i, (loss, sums) in enumerate(rows)]
 
     curve = Curve(
-        [Point(i, *one) for i, one in enumerate(some)], seen(held), seen(probe), list(enumerate(norms)),
+        [Point(i, *one) for i, one in enumerate(some)], seen(validation), seen(probe), list(enumerate(norms)),
         steps, size, steps, steps or None, size, size, done,
     )  # fmt: skip
     assert all(one.message for one in found(curve).values())

@@ -94,11 +94,11 @@ def test_a_gain_is_sure_when_every_pass_shows_it() -> None:
 
 @pytest.fixture(scope="module", params=["full", "lora", "packed"])
 def harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbeHarness]:
-    with made_lab(tmp_path_factory.mktemp("cache"), request.param) as one:
+    with made_harness(tmp_path_factory.mktemp("cache"), request.param) as one:
         yield one
 
 
-def made_lab(cache: Path, kind: str = "full", **train: Any) -> Any:
+def made_harness(cache: Path, kind: str = "full", **train: Any) -> Any:
     """A harness on the demo's model."""
     from contextlib import contextmanager
 
@@ -125,13 +125,13 @@ def made_lab(cache: Path, kind: str = "full", **train: Any) -> Any:
     return opened()
 
 
-def looked(harness: ProbeHarness, **timing: Any) -> Any:
+def found_for(harness: ProbeHarness, **timing: Any) -> Any:
     forecast = made.forecast(measured=made.timing(0.5, 1_000, **timing), device="cpu")
     return find("machine-slow", forecast=forecast, throughput=throughput(harness, forecast.padding_share))
 
 
 def test_a_clean_run_of_a_small_model_on_a_cpu_passes(harness: ProbeHarness) -> None:
-    found = looked(harness)
+    found = found_for(harness)
     assert found.verdict is Verdict.PASS, found.message
     assert found.numbers["matmul_share"] < 0.1
 
@@ -154,7 +154,7 @@ def test_trying_switches_leaves_everything_as_it_was(harness: ProbeHarness) -> N
 
 
 def test_activations_that_are_computed_twice_cost_time_and_are_found(tmp_path: Path) -> None:
-    with made_lab(tmp_path, activation_checkpointing=True) as harness:
+    with made_harness(tmp_path, activation_checkpointing=True) as harness:
         one = next(one for one in throughput(harness, 0.0).switches if "checkpointing" in one.name)
         assert one.saved_share > 0
         assert one.fix == {"train.activation_checkpointing": False}
@@ -164,12 +164,12 @@ def test_activations_are_not_kept_where_memory_has_no_room(tmp_path: Path, monke
     from sanetune.probes import peak_memory
 
     monkeypatch.setattr(peak_memory, "peak_of_a_step", lambda harness, batch: PeakMemory(71, 100, True))
-    with made_lab(tmp_path, activation_checkpointing=True) as harness:
+    with made_harness(tmp_path, activation_checkpointing=True) as harness:
         assert not [one for one in throughput(harness, 0.0).switches if "checkpointing" in one.name]
 
 
 def test_eager_attention_is_tried_against_sdpa(tmp_path: Path) -> None:
-    with made_lab(tmp_path, "eager") as harness:
+    with made_harness(tmp_path, "eager") as harness:
         one = next(one for one in throughput(harness, 0.0).switches if "eager" in one.name)
         assert one.fix == {"model.attention": "sdpa"}
         assert harness.model.config._attn_implementation == "eager"
@@ -178,7 +178,7 @@ def test_eager_attention_is_tried_against_sdpa(tmp_path: Path) -> None:
 def test_attention_that_gives_another_loss_is_not_proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([1.0, 1.5])
     monkeypatch.setattr(ProbeHarness, "loss", lambda self, batches=None: next(losses))
-    with made_lab(tmp_path, "eager") as harness:
+    with made_harness(tmp_path, "eager") as harness:
         assert not [one for one in throughput(harness, 0.0).switches if "eager" in one.name]
 
 
@@ -192,7 +192,7 @@ def test_padding_is_named_with_what_it_costs(harness: ProbeHarness, monkeypatch:
     monkeypatch.setattr(harness, "batches", [batch])
     monkeypatch.setattr(harness.session, "settings", replace(harness.settings, groups_by_length=False))
     monkeypatch.setattr(ProbeHarness, "gradients", lambda self, some: time.sleep(some[0]["input_ids"].numel() / 1e5))
-    found = looked(harness, padded_tokens=[3_000] * 50)
+    found = found_for(harness, padded_tokens=[3_000] * 50)
     assert found.verdict is Verdict.WARN
     assert "padding in the batches" in found.message
     assert found.fix == {"train.train_sampling_strategy": "group_by_length"}

@@ -66,9 +66,9 @@ def test_shuffled_answers_are_found(tmp_path: Path) -> None:
 def test_a_learning_rate_beyond_the_critical_one_is_found_with_one_that_is_not(tmp_path: Path) -> None:
     hot = probed(tmp_path, train={"learning_rate": 0.1}, select=["model-rate-critical"])
     assert bad(hot) == {"model-rate-critical"}
-    rate = hot["model-rate-critical"].fix["train.learning_rate"]
-    assert 1e-4 < rate < 1e-2
-    assert not bad(probed(tmp_path, train={"learning_rate": rate}, select=["model-rate-critical"]))
+    lr = hot["model-rate-critical"].fix["train.learning_rate"]
+    assert 1e-4 < lr < 1e-2
+    assert not bad(probed(tmp_path, train={"learning_rate": lr}, select=["model-rate-critical"]))
 
 
 def test_updates_that_sixteen_bits_round_away_are_found(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_a_row_on_both_sides_is_shown_with_both_places() -> None:
     assert judgement.verdict is Verdict.FAIL
     assert "1 of 10 validation rows (10 %)" in judgement.message and "1 exactly" in judgement.message
     (witness,) = measured.witnesses
-    assert str(witness.place) == "held.jsonl:10, row 9" and "chats.jsonl:8, row 7" in witness.note
+    assert str(witness.place) == "validation.jsonl:10, row 9" and "chats.jsonl:8, row 7" in witness.note
     assert witness.text == witness.beside
 
 
@@ -57,9 +57,9 @@ def test_near_copies_are_found_and_their_share_decides() -> None:
 
 def test_greetings_and_one_instruction_for_all_rows_do_not_count() -> None:
     greeted = [talk("Hello!", text(30)) for _ in range(5)]
-    told = [talk("Write a short story for children.", text(40)) for _ in range(40)]
-    held = [talk("Hello!", text(30)), talk("Write a short story for children.", text(40))]
-    _, judgement = judged(leaked, talks([*greeted, *told], held))
+    instructed = [talk("Write a short story for children.", text(40)) for _ in range(40)]
+    validation = [talk("Hello!", text(30)), talk("Write a short story for children.", text(40))]
+    _, judgement = judged(leaked, talks([*greeted, *instructed], validation))
     assert judgement.verdict is Verdict.PASS
 
 
@@ -80,8 +80,8 @@ def test_short_rows_that_differ_in_a_word_are_different_questions() -> None:
     train = [
         talk(f"How many cats live in house {n} of this long street?", f"In house {n} live {n % 7}.") for n in range(9)
     ]
-    held = [talk("How many cats live in house 77 of this long street?", "In house 77 live 2.")]
-    assert judged(leaked, talks(train, held))[1].verdict is Verdict.PASS
+    validation = [talk("How many cats live in house 77 of this long street?", "In house 77 live 2.")]
+    assert judged(leaked, talks(train, validation))[1].verdict is Verdict.PASS
 
 
 def test_without_validation_there_is_nothing_to_leak() -> None:
@@ -98,10 +98,10 @@ def test_clean_real_data_pass(shared: Path) -> None:
 
 def test_reworded_real_rows_are_found(shared: Path) -> None:
     train = read(shared / "data/gsm8k/test.jsonl")[:600]
-    held = [reworded(row, 3) for row in train if 50 <= len(" ".join(said(row)).split()) <= 90][:100]
-    split = side("validation", held)
+    validation = [reworded(row, 3) for row in train if 50 <= len(" ".join(said(row)).split()) <= 90][:100]
+    split = side("validation", validation)
     measured, _ = judged(leaked, type(talks([]))(side("train", train), split))
-    assert measured.numbers["near"] + measured.numbers["prompt"] >= 0.95 * len(held)
+    assert measured.numbers["near"] + measured.numbers["prompt"] >= 0.95 * len(validation)
 
 
 def plain(said: str) -> Conversation:
@@ -126,22 +126,22 @@ def test_parts_of_a_longer_conversation_are_found_in_either_direction() -> None:
 
 def test_a_part_under_another_system_message_is_found() -> None:
     whole = [many_turns() for _ in range(30)]
-    held = [talk(*turns[:4], system=text(20)) for turns in whole[:10]]
-    assert judged(leaked, talks([talk(*turns) for turns in whole], held))[0].numbers["part"] == 10
+    validation = [talk(*turns[:4], system=text(20)) for turns in whole[:10]]
+    assert judged(leaked, talks([talk(*turns) for turns in whole], validation))[0].numbers["part"] == 10
 
 
 def test_greetings_and_set_phrases_inside_longer_conversations_are_no_leak() -> None:
     greeting = ("Hello, how are you?", "I am doing well, thank you for asking! How can I help you today?")
     farewell = ("Thanks, that is all for now.", "You are welcome! " + text(20))
     train = [talk(*greeting, *many_turns()) for _ in range(5)] + [talk(*many_turns(), *farewell) for _ in range(30)]
-    held = [talk(*greeting, text(12), text(30)), talk(*greeting), talk(text(12), text(9), *farewell)]
-    measured, judgement = judged(leaked, talks(train, held))
+    validation = [talk(*greeting, text(12), text(30)), talk(*greeting), talk(text(12), text(9), *farewell)]
+    measured, judgement = judged(leaked, talks(train, validation))
     assert measured.numbers["part"] == 0 and judgement.verdict is Verdict.PASS
 
 
 def test_a_page_of_plain_text_inside_a_longer_one_is_found() -> None:
     pages = [[text(15) for _ in range(12)] for _ in range(20)]
     train = [plain("\n".join(lines)) for lines in pages]
-    held = [plain("\n".join(lines[4:8])) for lines in pages[:8]] + [plain(text(40))]
-    measured, _ = judged(leaked, talks(train, held))
+    validation = [plain("\n".join(lines[4:8])) for lines in pages[:8]] + [plain(text(40))]
+    measured, _ = judged(leaked, talks(train, validation))
     assert measured.numbers["part"] == 8

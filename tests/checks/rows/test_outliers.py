@@ -79,9 +79,11 @@ def test_one_answer_to_everything_warns_although_few_answers_differ() -> None:
     assert judged(outliers, talks(rows))[1].verdict is Verdict.WARN
 
 
-@pytest.mark.parametrize("form", ["## Step 1: look at the order\n\n", '{"thought": "none", "answer": "', "<think>\n"])
-def test_a_form_that_all_answers_share_is_no_opening(form: str) -> None:
-    rows = [talk(f"Q {n}", f"{form}{row.messages[1]['content']}") for n, row in enumerate(answers(100))]
+@pytest.mark.parametrize(
+    "opening", ["## Step 1: look at the order\n\n", '{"thought": "none", "answer": "', "<think>\n"]
+)
+def test_a_form_that_all_answers_share_is_no_opening(opening: str) -> None:
+    rows = [talk(f"Q {n}", f"{opening}{row.messages[1]['content']}") for n, row in enumerate(answers(100))]
     assert judged(outliers, talks(rows))[1].verdict is Verdict.PASS
 
 

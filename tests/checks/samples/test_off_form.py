@@ -37,9 +37,9 @@ def found(
     write: Callable[[int], str], tuned: Sequence[Any], base: Any = (), rows: int = 200, **changed: Any
 ) -> tuple[Any, Judgement]:
     """Training answers and references as ``write`` makes them."""
-    held = [write(1_000 + n) for n in range(len(tuned))]
+    references = [write(1_000 + n) for n in range(len(tuned))]
     training = talks(talk(f"Question {n}?", write(n)) for n in range(rows))
-    return judged(off_form, sampled(tuned, base, held, **changed), training)
+    return judged(off_form, sampled(tuned, base, references, **changed), training)
 
 
 def test_prose_instead_of_json_fails() -> None:
@@ -123,10 +123,10 @@ def test_weak_babble_in_prose_is_in_form() -> None:
 
 
 def test_mixed_data_ask_for_no_form() -> None:
-    kinds = [lambda n: prose(n, most=200), parsed, letter, lambda n: f"# Title {n}\n\n- {prose(n)}\n- {prose(n + 1)}"]
+    writers = [lambda n: prose(n, most=200), parsed, letter, lambda n: f"# Title {n}\n\n- {prose(n)}\n- {prose(n + 1)}"]
 
     def mixed(number: int) -> str:
-        return kinds[number % 4](number)
+        return writers[number % 4](number)
 
     assert found(mixed, [done(prose(n)) for n in range(20)])[1].verdict is Verdict.PASS
 

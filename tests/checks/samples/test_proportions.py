@@ -16,8 +16,8 @@ def test_bounds_are_wilson_s() -> None:
 
 
 def test_rarer_needs_more_than_chance() -> None:
-    lost, won, same = (True, False), (False, True), (True, True)
-    assert rarer([lost] * 5) and not rarer([lost] * 4)
-    assert not rarer([lost] * 5 + [won] * 2)
-    assert rarer([lost] * 8 + [won])
+    worse, better, same = (True, False), (False, True), (True, True)
+    assert rarer([worse] * 5) and not rarer([worse] * 4)
+    assert not rarer([worse] * 5 + [better] * 2)
+    assert rarer([worse] * 8 + [better])
     assert not rarer([same] * 20) and not rarer([])

@@ -16,46 +16,14 @@ import torch
 from sanetune.data.collator import Collator
 from sanetune.engine import checkpoints
 from sanetune.engine.loss import batch_loss, measure
-from sanetune.engine.metrics import Record, curve_of, read
+from sanetune.engine.metrics import curve_of, read
 from sanetune.engine.models import load_model
 from sanetune.errors import ConfigError, DataError, RunError
-from sanetune.events import Event, Note, RecordLogged, StepFinished, TrainingEnded
 from sanetune.runs import Run
 from tests.engine.conftest import model_section
-from tests.engine.running import train
+from tests.engine.running import Follower, same, train, weights
 
 Config = Callable[..., SimpleNamespace]
-
-
-class Follower:
-    """Remembers the events of a run, and may do something at a step."""
-
-    def __init__(self, at: int = -1, do: Callable[[], Any] = lambda: None) -> None:
-        self.at, self.do = at, do
-        self.records: list[Record] = []
-        self.notes: list[str] = []
-        self.ended = 0
-
-    def __call__(self, event: Event) -> None:
-        match event:
-            case StepFinished(self.at):
-                self.do()
-            case RecordLogged(record):
-                self.records.append(record)
-            case Note(text):
-                self.notes.append(text)
-            case TrainingEnded():
-                self.ended += 1
-
-
-def weights(run: Run) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
-    return load_file(run.model / "model.safetensors")
-
-
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 @pytest.fixture(scope="module")
@@ -245,74 +213,6 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(
     assert [path.name for path in sorted(run.checkpoints.iterdir())] == ["checkpoint-2"]
     monkeypatch.undo()
     assert train(SIX(base), prepared, run, resume=True).resumed_from == 2
-
-
-def test_lora_saves_the_adapter_and_a_merged_model_with_the_same_logits(
-    base: Path, prepared: Any, config: Config, tmp_path: Path
-) -> None:
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
-    run = Run.create(tmp_path / "run")
-    outcome = train(config(model={"adapter": {"type": "lora", "r": 4}}, learning_rate=1e-2), prepared, run)
-    ids = torch.tensor([prepared.train[0]["input_ids"]])
-    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), run.adapter).eval()
-    merged = AutoModelForCausalLM.from_pretrained(run.model)
-    with torch.no_grad():
-        torch.testing.assert_close(merged(ids).logits, adapted(ids).logits, atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(merged(ids).logits, outcome.model(ids).logits, atol=1e-5, rtol=1e-5)
-        original = AutoModelForCausalLM.from_pretrained(base)(ids).logits
-    assert not torch.allclose(merged(ids).logits, original, atol=1e-2)
-    assert outcome.frozen.trainable < 0.2 * outcome.frozen.parameters
-    assert outcome.train_loss < outcome.records[1].loss
-    assert type(outcome.model).__name__ == "LlamaForCausalLM"
-    assert "forward" not in vars(outcome.model)
-
-
-@pytest.mark.parametrize("tied", [True, False])
-def test_lora_trains_the_rows_of_tokens_that_a_template_added(
-    tied: bool, base: Path, rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
-) -> None:
-    import copy
-
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM
-
-    tokenizer = copy.deepcopy(prepared.tokenizer)
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
-    ended = [{"input_ids": [*row["input_ids"][:20], 512], "labels": [*row["labels"][:20], 512]} for row in rows]
-    if not tied:
-        untied = AutoModelForCausalLM.from_pretrained(base, tie_word_embeddings=False)
-        untied.lm_head.weight = torch.nn.Parameter(untied.model.embed_tokens.weight.detach().clone())
-        untied.save_pretrained(tmp_path / "untied")
-        prepared.tokenizer.save_pretrained(tmp_path / "untied")
-    data = SimpleNamespace(**{
-        **vars(prepared), "train": Dataset.from_list(ended), "validation": None, "tokenizer": tokenizer,
-        "stop_token_ids": [512],
-    })  # fmt: skip
-    run = Run.create(tmp_path / "run")
-    name = str(base if tied else tmp_path / "untied")
-    settings = config(model={"name": name, "adapter": "lora"}, max_steps=30, learning_rate=1e-2)
-    outcome = train(settings, data, run)
-    assert any("1 added tokens" in note for note in outcome.notes)
-    model = AutoModelForCausalLM.from_pretrained(run.model)
-    assert model.config.tie_word_embeddings is tied
-    with torch.no_grad():
-        logits = model(torch.tensor([ended[0]["input_ids"][:20]])).logits
-        torch.testing.assert_close(
-            logits, outcome.model(torch.tensor([ended[0]["input_ids"][:20]])).logits, atol=1e-5, rtol=1e-5
-        )
-    assert logits[0, -1].argmax() == 512
-
-
-def test_lora_resumes_to_the_same_adapter(base: Path, prepared: Any, config: Config, tmp_path: Path) -> None:
-    settings = config(model={"adapter": "lora"})
-    straight, halted = Run.create(tmp_path / "a"), Run.create(tmp_path / "b")
-    train(settings, prepared, straight)
-    with pytest.raises(KeyboardInterrupt):
-        train(settings, prepared, halted, Follower(3, lambda: os.kill(os.getpid(), signal.SIGINT)))
-    train(settings, prepared, halted, resume=True)
-    assert same(weights(straight), weights(halted))
 
 
 def test_bf16_and_activation_checkpointing_train_on_a_cpu(prepared: Any, config: Config, tmp_path: Path) -> None:

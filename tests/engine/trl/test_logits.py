@@ -44,11 +44,11 @@ def both(build: Any) -> tuple[Any, Any]:
     return tiled, kept
 
 
-def batch(learnt: bool = True) -> dict[str, torch.Tensor]:
+def batch(with_labels: bool = True) -> dict[str, torch.Tensor]:
     """Three rows of 12 tokens: a part of the first is in the loss, two parts of the second, nothing of the third."""
     ids = torch.randint(0, VOCABULARY, (3, 12), generator=torch.Generator().manual_seed(1))
     labels = torch.full_like(ids, -100)
-    if learnt:
+    if with_labels:
         labels[0, 5:9], labels[1, 2:4], labels[1, 8:] = ids[0, 5:9], ids[1, 2:4], ids[1, 8:]
     return {"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids)}
 
@@ -75,7 +75,7 @@ def test_values_and_gradients_are_those_of_trls_tiles(build: Any) -> None:
 
 def test_a_batch_with_no_tokens_in_the_loss_has_gradients_of_zero() -> None:
     _, kept = both(llama)
-    out, gradients = taken(kept, batch(learnt=False))
+    out, gradients = taken(kept, batch(with_labels=False))
     assert out.log_probs.abs().sum() == 0 and out.label_mask.sum() == 0
     assert gradients and all(gradient.abs().sum() == 0 for gradient in gradients.values())
 

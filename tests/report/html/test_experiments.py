@@ -22,7 +22,7 @@ from tests.report.html.test_page import Reader
 
 
 def read(results: dict[str, Any], **more: Any) -> Reader:
-    source = page(replace(views.bare(), report=Report([], "trial", proof=results), **more))
+    source = page(replace(views.bare(), report=Report([], "trial", experiments=results), **more))
     assert not re.search(r'(?:points|[xy][12]?|cx|cy|d)="[^"]*(?:nan|inf)', source)
     return Reader(source)
 
@@ -187,18 +187,18 @@ def test_rounds_say_what_was_changed_why_and_what_became_of_the_trial() -> None:
 
 def test_rounds_without_a_trial_say_so() -> None:
     some = made.rounds()
-    some[0] = replace(some[0], report=replace(some[0].report, proof={}))
+    some[0] = replace(some[0], report=replace(some[0].report, experiments={}))
     first = rounds(some)[0]
     assert first.text == "No trial was run before this change."
     assert first.plot is not None
-    both = [replace(one, report=replace(one.report, proof={})) for one in some]
+    both = [replace(one, report=replace(one.report, experiments={})) for one in some]
     assert (rounds(both)[0].plot, rounds(both)[0].text) == (None, "No trial was run before and after this change.")
 
 
 def test_the_page_stays_small_however_long_the_experiments_are() -> None:
     samples = replace(made.samples(), samples=made.samples("w" * 50_000).samples[:1] * 500)
     results = replace(made.full(), trial=made.trial(curve=made.curve(steps=20_000)), samples=samples).to_json()
-    source = page(PageView(Report([], "trial", proof=json.loads(json.dumps(results)))))
+    source = page(PageView(Report([], "trial", experiments=json.loads(json.dumps(results)))))
     assert len(source) < 1_000_000
     assert "… and 470 prompts more." in Reader(source).text
 

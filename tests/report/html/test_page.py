@@ -254,7 +254,7 @@ def everywhere(text: str) -> PageView:
     skipped = Finding("packs-leak", Verdict.SKIP, text)
     report = Report([finding, skipped], text, 1.0, {text: text}, None, {text: 1.0}, results)
     change = ConfigChange(text, text, text, text, text)
-    rounds = [Round(Report([Finding(text, Verdict.FAIL, text)], proof=results), [change]), Round(report)]
+    rounds = [Round(Report([Finding(text, Verdict.FAIL, text)], experiments=results), [change]), Round(report)]
     example = ExampleView(text, text, text, [TokenView(text, 1, 1, "user"), TokenView(text, 1, -100, "end")], 0)
     setting = SettingView(text, text, text, text, text)
     histogram, packs, gate = Histogram([1], [1, 2], 1), [PackView([1], 2)], [text, text]

@@ -69,7 +69,7 @@ def full() -> PageView:
         SettingView("data.train", sample.EVIL, "given", "", "sanetune.yaml:5"),
     ]
     versions = {"sanetune": "0.1.0", "python": "3.11.2", "torch": "2.9.0", "transformers": "5.3.0", "trl": "1.16.0"}
-    report = replace(sample.report(), proof=experiments_made.full().to_json())
+    report = replace(sample.report(), experiments=experiments_made.full().to_json())
     rounds = experiments_made.rounds(sample.EVIL)
     return PageView(report, examples, histogram, packs, settings, versions, "refund-assistant", GATE, rounds)
 

@@ -55,7 +55,7 @@ def test_sound_experiments_take_forty_lines_of_eighty_columns() -> None:
 def test_the_report_has_them_after_the_findings_where_any_was_run() -> None:
     def shown(results: dict[str, Any]) -> str:
         out = io.StringIO()
-        report = Report([Finding("rows-roles", Verdict.PASS, "fine")], "trial", proof=results)
+        report = Report([Finding("rows-roles", Verdict.PASS, "fine")], "trial", experiments=results)
         findings.show(report, Console(file=out, width=80, color_system=None))
         return out.getvalue()
 
