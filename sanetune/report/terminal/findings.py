@@ -26,6 +26,8 @@ STYLES = {
 MARKS = {Verdict.PASS: "✓", Verdict.SKIP: "–"}
 SHOWN = 3
 """Witnesses of one finding that are shown."""
+BRIEF = 300
+"""Characters of message, rationale and remedy of one finding together; --json and the page have all of them."""
 LONGEST = 200
 """Characters of one witness that are shown; the middle of a longer text is left out."""
 FIGURES = 8
@@ -77,10 +79,11 @@ def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble(
         (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "   ", _text(finding.check, "bold")
     )
-    rows: list[tuple[str, RenderableType]] = [("found", _text(finding.message, "bold"))]
+    message, rationale, remedy = brief(finding)
+    rows: list[tuple[str, RenderableType]] = [("found", _text(message, "bold"))]
     if figures := _figures(finding):
         rows.append(("numbers", _text(figures, "dim")))
-    rows += [(name, _text(words)) for name, words in (("why", finding.rationale), ("do", finding.remedy)) if words]
+    rows += [(name, _text(words)) for name, words in (("why", rationale), ("do", remedy)) if words]
     for key, value in finding.fix.items():
         rows.append(("fix", _text(f"{key}: {shorten_middle(format.scalar(value), LONGEST)}", "green")))
     for witness in finding.witnesses[:SHOWN]:
@@ -91,6 +94,33 @@ def _finding(finding: Finding) -> RenderableType:
         last = finding.traceback.strip().splitlines()[-3:]
         rows.append(("bug", _text(shorten_middle("\n".join(last), 3 * LONGEST), "dim")))
     return Group(head, _rows(rows))
+
+
+def brief(finding: Finding) -> tuple[str, str, str]:
+    """Return message, rationale and remedy in at most ``BRIEF`` characters.
+
+    What was measured and what to do are more to a reader who has seen the check before, so the rationale goes first
+    (``sanetune explain`` has it), then the message loses its last clauses.
+
+    >>> from sanetune.finding import Finding, Verdict
+    >>> brief(Finding("rows-roles", Verdict.FAIL, "7 of 9 rows.", "So what.", "Do this."))
+    ('7 of 9 rows.', 'So what.', 'Do this.')
+    """
+    message, rationale, remedy = finding.message, finding.rationale, finding.remedy
+    if len(message) + len(rationale) + len(remedy) <= BRIEF:
+        return message, rationale, remedy
+    remedy = _clauses(remedy, BRIEF // 2)
+    rationale = f"sanetune explain {finding.check}" if rationale else ""
+    return _clauses(message, BRIEF - len(remedy) - len(rationale)), rationale, remedy
+
+
+def _clauses(text: str, length: int) -> str:
+    """The first clauses of ``text`` that fit, and an ellipsis; the first words where not one clause does."""
+    if len(text) <= length:
+        return text
+    start = text[: length - 2]
+    end = max(start.rfind(mark) for mark in ("; ", ": ", ". ", ", "))
+    return f"{start[:end] if end > length // 2 else start.rsplit(' ', 1)[0]} …"
 
 
 def _figures(finding: Finding) -> str:

@@ -145,3 +145,19 @@ def test_a_fix_is_yaml_that_can_be_copied() -> None:
     )
     assert format.scalar("a: b") == "'a: b'"
     assert format.scalar(["q", "k"]) == "[q, k]"
+
+
+@given(st.text(max_size=600), st.text(max_size=400), st.text(max_size=400))
+def test_the_sentences_of_a_finding_have_at_most_300_characters_together(message: str, why: str, todo: str) -> None:
+    shown = findings.brief(Finding("rows-roles", Verdict.FAIL, message, why, todo))
+    assert sum(map(len, shown)) <= 300
+    if len(message) + len(why) + len(todo) <= 300:
+        assert shown == (message, why, todo)
+
+
+def test_a_long_message_keeps_its_first_clauses_and_the_whole_remedy() -> None:
+    clauses = "; ".join(f"{number} of 100 rows have fault number {number}" for number in range(10, 20))
+    remedy = "Remove these rows from the data."
+    message, why, do = findings.brief(Finding("rows-roles", Verdict.FAIL, clauses, "They teach nothing.", remedy))
+    assert do == remedy and why == "sanetune explain rows-roles"
+    assert message.endswith(" …") and clauses.startswith(message[:-2]) and message[:-2].endswith(tuple("0123456789"))
