@@ -84,6 +84,29 @@ def refusal(folder: Path, file: Path) -> None:
     console.save_svg(str(file), title="sanetune demo --fault rate")
 
 
+def demo(folder: Path, file: Path) -> None:
+    """Two sections of `sanetune demo`, masks and answers, in ``file``, and the curves of its run as a PNG."""
+    from unittest import mock
+
+    from rich.console import Console
+
+    from sanetune.demo import run
+
+    console = Console(record=True, width=80, file=open(os.devnull, "w"), highlight=False)  # noqa: SIM115
+    console.record = False
+    heading = run.section
+
+    def section(console: Console, number: int, title: str, summary: str) -> None:
+        console.record = number in (2, 5)
+        heading(console, number, title, summary)
+
+    with mock.patch.object(run, "section", section):
+        run.run(folder, console)
+    console.record = True
+    console.save_svg(str(file), title="sanetune demo")
+    shutil.copy(folder / "plots/curves.png", ROOT / "docs/curves.png")
+
+
 PLAY = """\
 shows() {{
   printf '\\033[1;32m$\\033[0m '
@@ -135,7 +158,8 @@ def stills(file: Path) -> None:
         page = page_of(settings, evidence, report)
     terminal(report, ROOT / "docs/check.svg")
     screenshot(page, ROOT / "docs/report.png")
-    refusal(Path("demo-run"), ROOT / "docs/fault.svg")
+    refusal(Path("fault-run"), ROOT / "docs/fault.svg")
+    demo(Path("demo-run"), ROOT / "docs/demo.svg")
 
 
 if __name__ == "__main__":

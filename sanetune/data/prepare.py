@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.data.cache import cache_folder, key_of, open_table, replacing
 from sanetune.data.conversation_file import ConversationFile, read_sources
 from sanetune.data.example_file import ExampleFile, make_examples
-from sanetune.data.prepared import Origin, Prepared
+from sanetune.data.prepared import SplitOrigin, Prepared
 from sanetune.data.unread_columns import merged
 from sanetune.events import PreparationEnded, PreparationStarted, Publish, bracket, silent
 
@@ -126,8 +126,8 @@ def _read_figures(sources: Iterable[ConversationFile]) -> dict[str, Any]:
     }
 
 
-def _origin(made: ExampleFile, rows: list[int]) -> Origin:
-    return Origin(open_table(made.file), open_table(made.source.file), rows)
+def _origin(made: ExampleFile, rows: list[int]) -> SplitOrigin:
+    return SplitOrigin(open_table(made.file), open_table(made.source.file), rows)
 
 
 def _key(config: Config, context: int | None, examples: Mapping[str, ExampleFile]) -> str:

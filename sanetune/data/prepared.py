@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SplitOrigin:
     """Where a split comes from: its examples, neither truncated nor packed, and their conversations.
 
     Attributes:
@@ -88,7 +88,7 @@ class Prepared:
     dropped: list[IncompleteRow]
     truncated: list[IncompleteRow]
     fingerprint: str
-    origins: dict[str, Origin] = field(repr=False)
+    origins: dict[str, SplitOrigin] = field(repr=False)
     sources: Mapping[str, ConversationFile] = field(repr=False)
     refused: list[TemplateError] = field(default_factory=list, repr=False)
     refused_count: int = 0

@@ -23,7 +23,7 @@ from sanetune.data.conversation import Conversation
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import TemplateError
 from sanetune.evidence.conversations import SPLITS
-from sanetune.evidence.text_spans import Found, Literals, find
+from sanetune.evidence.text_spans import LocatedMessages, Literals, find
 from sanetune.evidence.token_roles import BY_ROLE, EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRole, TokenRoles, digest
 from sanetune.finding import MOST_WITNESSES, Witness
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from tokenizers import Tokenizer
 
-    from sanetune.data.prepared import Origin, Prepared
+    from sanetune.data.prepared import Prepared, SplitOrigin
     from sanetune.evidence.token_roles import Ids
 
 CHUNK = 256
@@ -47,7 +47,7 @@ class DroppedTexts:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     witnesses: list[Witness] = field(default_factory=list)
 
-    def add(self, conversation: Conversation, found: Found) -> None:
+    def add(self, conversation: Conversation, found: LocatedMessages) -> None:
         for number, name in found.dropped:
             message = conversation.messages[number]
             role = str(message["role"])
@@ -72,7 +72,7 @@ class RoleFinder:
     loss_on: str
     eos_token: str | None
 
-    def roles_of(self, conversation: Conversation) -> tuple[list[int], TokenRoles, Found] | None:
+    def roles_of(self, conversation: Conversation) -> tuple[list[int], TokenRoles, LocatedMessages] | None:
         """Return ids, roles and spans, not truncated; None where the conversation cannot be rendered."""
         import numpy as np
 
@@ -84,7 +84,7 @@ class RoleFinder:
             roles = np.full(len(ids), TokenRole.TEXT, np.int8)
             expected = np.full(len(ids), IN_LOSS, np.int8)
             expected[:1] = OUTSIDE_LOSS
-            return ids, TokenRoles(roles, expected, len(ids)), Found()
+            return ids, TokenRoles(roles, expected, len(ids)), LocatedMessages()
         if self.template is None:
             return None
         try:
@@ -123,7 +123,7 @@ class RoleFinder:
 
 
 def _to_tokens(
-    text: str, found: Found, starts: np.ndarray, stops: np.ndarray, loss_on: str
+    text: str, found: LocatedMessages, starts: np.ndarray, stops: np.ndarray, loss_on: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Characters to tokens: a token belongs to the span that holds any character of it."""
     import numpy as np
@@ -159,7 +159,7 @@ def _to_tokens(
     return roles, expected
 
 
-def masked_by_row(text: str, found: Found, conversation: Conversation) -> Iterator[tuple[int, int]]:
+def masked_by_row(text: str, found: LocatedMessages, conversation: Conversation) -> Iterator[tuple[int, int]]:
     """Yield the characters (first, behind the last) that the row itself takes out of the loss."""
     for part in conversation.masked:
         spans = [span for span in found.spans if span.message == part.message]
@@ -234,7 +234,7 @@ Result = tuple[dict[str, list[Any]], DroppedTexts]
 @dataclass(frozen=True, slots=True)
 class _Work:
     finder: RoleFinder
-    origins: Mapping[str, Origin]
+    origins: Mapping[str, SplitOrigin]
     limit: int
 
     def __call__(self, part: tuple[str, int, int]) -> Result:

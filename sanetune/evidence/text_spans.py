@@ -104,7 +104,7 @@ def _header(text: str, ends: Sequence[str]) -> str:
 
 
 @dataclass(slots=True)
-class Found:
+class LocatedMessages:
     """The spans of a conversation in order, the assistant turns as (start, end) without their headers, and the
     (message, field) pairs that the text does not hold. ``sure`` is False where an assistant's text was not found."""
 
@@ -114,9 +114,9 @@ class Found:
     sure: bool = True
 
 
-def find(text: str, conversation: Conversation, literals: Literals) -> Found:
+def find(text: str, conversation: Conversation, literals: Literals) -> LocatedMessages:
     """Looks for every message's texts in ``text``, from left to right."""
-    found, at = Found(), 0
+    found, at = LocatedMessages(), 0
     for number, message in enumerate(conversation.messages):
         role = str(message["role"])
         role = "system" if role == "developer" else role
@@ -138,7 +138,7 @@ def find(text: str, conversation: Conversation, literals: Literals) -> Found:
     return found
 
 
-def _assistant(text: str, message: Message, number: int, begin: int, literals: Literals, found: Found) -> int:
+def _assistant(text: str, message: Message, number: int, begin: int, literals: Literals, found: LocatedMessages) -> int:
     """One assistant turn: its texts, then its end. Returns where to go on."""
     at, last = begin, None
     pieces = list(_pieces(message))

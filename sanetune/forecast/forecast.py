@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sanetune.forecast.cost import paid_devices, same_kind, usd
-from sanetune.forecast.machine import Machine, machine_from
+from sanetune.forecast.machine import MeasuredMachine, machine_from
 from sanetune.forecast.time import (
     Range,
     StepTime,
@@ -148,7 +148,7 @@ def forecast_of(
     trial: Trial,
     config: Config,
     check_seconds: float,
-    machine: Machine | None = None,
+    machine: MeasuredMachine | None = None,
 ) -> Forecast:
     """Return the forecast for ``plan`` from the steps of ``trial``, without measuring anything.
 
@@ -241,7 +241,7 @@ def _assumed(one: StepTime, tokens: float, not_evaluated: bool, not_written: boo
     return notes
 
 
-def _devices(plan: Plan, config: Config, machine: Machine) -> tuple[int, int, list[str]]:
+def _devices(plan: Plan, config: Config, machine: MeasuredMachine) -> tuple[int, int, list[str]]:
     """How many devices the run will train on, how many are paid for, and notes about what that leaves out."""
     planned, bought = plan.steps.devices, paid_devices(config.budget.devices)
     # Where the number of devices is unset, the run uses those that are paid for.

@@ -18,7 +18,7 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class MeasuredMachine:
     """The machine of a trial. None: not measured, or not known.
 
     Attributes:
@@ -44,13 +44,13 @@ class Machine:
     disk_bytes_per_second: float | None = None
 
 
-def machine_of(harness: ProbeHarness) -> Machine:
+def machine_of(harness: ProbeHarness) -> MeasuredMachine:
     """Measure the machine of ``harness`` in about half a second, without changing the model."""
     settings, dtype = harness.settings, harness.session.precision.compute
     name = device_name(harness.device)
     padded_tokens = max(batch["input_ids"].numel() for batch in harness.batches)
     known = published_flops(name, str(dtype).removeprefix("torch."))
-    return Machine(
+    return MeasuredMachine(
         device=name,
         work=work_of(harness.model),
         stored=stored_by(harness.model, save_only_model=settings.save_only_model),
@@ -63,7 +63,7 @@ def machine_of(harness: ProbeHarness) -> Machine:
     )
 
 
-def machine_from(plan: Plan) -> Machine:
+def machine_from(plan: Plan) -> MeasuredMachine:
     """Return what follows about the machine from the plan alone, without measurements."""
     model, train = plan.sizes.model, plan.config.train
     size = BYTES.get(str(plan.config.model.dtype), 4)
@@ -71,7 +71,7 @@ def machine_from(plan: Plan) -> Machine:
     adapted = plan.config.model.adapter is not None
     saved = trained if adapted else model.parameters * size
     only = bool(train.value("save_only_model"))
-    return Machine(
+    return MeasuredMachine(
         device=plan.sizes.machine.device,
         work=Work(model.parameters - model.trainable, model.trainable, model.layers, model.hidden),
         stored=StoredSizes(saved + (0 if only else 2 * trained), model.parameters * size + (trained if adapted else 0)),

@@ -11,7 +11,7 @@ from sanetune.config.schema import Config
 from sanetune.curves.series import Curve
 from sanetune.forecast.disk import StoredSizes
 from sanetune.forecast.forecast import Forecast, forecast_of
-from sanetune.forecast.machine import Machine
+from sanetune.forecast.machine import MeasuredMachine
 from sanetune.planning.plan import Plan, plan_with
 from sanetune.probes.device_speed import Work
 from sanetune.probes.results import Timing, Trial
@@ -65,7 +65,7 @@ def trial(measured: Timing) -> Trial:
     return Trial(Curve(), measured, planned_steps=len(measured.step_seconds), steps=len(measured.step_seconds))
 
 
-def machine(**changed: Any) -> Machine:
+def machine(**changed: Any) -> MeasuredMachine:
     """A device that reaches 1e12 FLOPs per second, and a disk of 1 GB/s."""
     values: dict[str, Any] = {
         "device": "NVIDIA H100 80GB HBM3",
@@ -74,7 +74,7 @@ def machine(**changed: Any) -> Machine:
         "matmul_flops_per_second": 1e12,
         "disk_bytes_per_second": 1e9,
     }
-    return Machine(**(values | changed))
+    return MeasuredMachine(**(values | changed))
 
 
 def forecast(

@@ -12,7 +12,7 @@ import torch
 from datasets import Dataset
 
 from sanetune.config.load import load
-from sanetune.data.prepared import Origin
+from sanetune.data.prepared import SplitOrigin
 from sanetune.probes.accumulation import accumulation
 from sanetune.probes.batch_independence import batch_independence
 from sanetune.probes.first_step import first_step
@@ -60,7 +60,7 @@ def harness(tmp_path: Path, one_thread: None) -> Iterator[ProbeHarness]:
         tokenizer=Words(),
         max_length=16,
         stop_token_ids=[END],
-        origins={"train": Origin(train.data.table, train.data.table, list(range(len(train))))},
+        origins={"train": SplitOrigin(train.data.table, train.data.table, list(range(len(train))))},
     )
     config = load({"model": {"name": "tiny"}, "data": {"train": "rows.jsonl"}})
     engine = FakeEngine(learning_rate=1e-2, gradient_accumulation_steps=2, max_grad_norm=1.0)
