@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.data.cache import cache_folder, key_of, open_table, replacing
 from sanetune.data.conversation_file import ConversationFile, read_sources
 from sanetune.data.example_file import ExampleFile, make_examples
-from sanetune.data.prepared import SplitOrigin, Prepared
+from sanetune.data.prepared import Prepared, SplitOrigin
 from sanetune.data.unread_columns import merged
 from sanetune.events import PreparationEnded, PreparationStarted, Publish, bracket, silent
 

@@ -23,7 +23,7 @@ from sanetune.data.conversation import Conversation
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import TemplateError
 from sanetune.evidence.conversations import SPLITS
-from sanetune.evidence.text_spans import LocatedMessages, Literals, find
+from sanetune.evidence.text_spans import Literals, LocatedMessages, find
 from sanetune.evidence.token_roles import BY_ROLE, EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRole, TokenRoles, digest
 from sanetune.finding import MOST_WITNESSES, Witness
 
