@@ -11,6 +11,7 @@ from sanetune.config.paths import name_run, resolve_paths
 from sanetune.config.rename import rename_old_keys
 from sanetune.config.schema import Config
 from sanetune.config.source import Source, read_source
+from sanetune.config.split_names import resolve_folder_splits
 from sanetune.config.validate import validate
 
 
@@ -39,5 +40,6 @@ def load(source: Source, overrides: Sequence[str] = ()) -> Config:
     config = validate(draft)
     check_consistency(config, draft.place)
     resolve_paths(config)
+    resolve_folder_splits(config)
     name_run(config)
     return config

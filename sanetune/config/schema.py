@@ -83,7 +83,7 @@ class SourceSection(Section):
     weight: float = Field(1.0, gt=0)
     """How often each of its rows is used: 0.5 uses half of them, 2.0 each of them twice."""
     split: str | None = Field(None, examples=["train"])
-    """Split of a data set on the Hub. Unset: train."""
+    """Split of a data set on the Hub, or of a folder whose files are named after splits. Unset: train."""
     subset: str | None = Field(None, examples=["main"])
     """Configuration of a data set on the Hub. Unset: its default."""
     revision: str | None = Field(None, examples=["main"])
@@ -102,7 +102,8 @@ class DataSection(Section):
     train: Sources = Field(examples=["rows.jsonl", ["a.jsonl", {"path": "owner/data", "weight": 0.5}]])
     """A file, a folder, an id on the Hub, or a list of them, each with weight, split, subset, revision and limit."""
     validation: Sources | None = Field(None, examples=["validation.jsonl"])
-    """Rows that are only evaluated. Unset: a share of the training rows is held out."""
+    """Rows that are only evaluated. Unset: the validation files of the folder that is trained on, or a share of the
+    training rows is held out."""
     holdout: Share = 0.1
     """Share of the rows that is held out for validation where there is no validation data; 0 holds out none."""
     loss_on: LossOn = "assistant"

@@ -13,8 +13,9 @@ from sanetune.data import conversation_table, stored_errors
 from sanetune.data.cache import cache_folder, key_of, replacing
 from sanetune.data.conversation_reader import ConversationReader, read_conversations
 from sanetune.data.markup import unrendered
+from sanetune.data.sources.find import files_of, left_out
 from sanetune.data.sources.read import fingerprint
-from sanetune.data.sources.source import Source
+from sanetune.data.sources.source import Source, is_hub_id
 from sanetune.data.unread_columns import UnreadColumn
 from sanetune.errors import DataError
 from sanetune.events import Publish, silent
@@ -41,6 +42,8 @@ class ConversationFile:
         left_out: Why rows are not to be trained on -> how many are not. They are not in ``file``.
         notes: What was done while reading -> to how many rows.
         unread: Columns and keys that nothing reads.
+        files: The local files that were read.
+        other_splits: Files beside those, of other splits: test data above all.
     """
 
     file: Path
@@ -55,6 +58,8 @@ class ConversationFile:
     left_out: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
     unread: list[UnreadColumn] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    other_splits: list[str] = field(default_factory=list)
 
 
 def read_sources(
@@ -133,6 +138,7 @@ def _write(rows: ConversationReader, parse_markup: bool, key: str, folder: Path,
         if not (rows.failures and rows.on_bad == "drop"):
             raise
         unusable = error
+    local = [source for source in rows.sources if not is_hub_id(source.path)]
     about = {
         "key": key,
         "conversations": count,
@@ -144,6 +150,8 @@ def _write(rows: ConversationReader, parse_markup: bool, key: str, folder: Path,
         "unusable": unusable and stored_errors.to_json(unusable),
         "left_out": dict(rows.left_out),
         "notes": dict(rows.unread.notes),
+        "files": [str(file) for source in local for file in files_of(source)],
+        "other_splits": [str(file) for source in local for file in left_out(source)],
         "unread": [column.to_json() for column in rows.unread.columns.values()],
     }
     (folder / "about.json").write_text(json.dumps(about))

@@ -118,7 +118,9 @@ def _read_figures(sources: Iterable[ConversationFile]) -> dict[str, Any]:
     """What reading has left out, done and not read, over all splits."""
     sources = list(sources)
     columns = merged(column for source in sources for column in source.unread)
+    others = {file for source in sources for file in source.other_splits}
     return {
+        "other_splits": sorted(others - {file for source in sources for file in source.files}),
         "read": sum(source.read for source in sources),
         "left_out": dict(sum((Counter(source.left_out) for source in sources), Counter())),
         "notes": dict(sum((Counter(source.notes) for source in sources), Counter())),

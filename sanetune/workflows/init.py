@@ -15,7 +15,8 @@ from sanetune import units
 from sanetune.atomic import write_text
 from sanetune.config import load, paths, yaml_edit
 from sanetune.config.machine import this_machine
-from sanetune.config.schema import Config
+from sanetune.config.nested import YamlValue
+from sanetune.config.schema import Config, SourceSection
 from sanetune.config.sizes import DataSizes, RunSizes
 from sanetune.errors import ConfigError, DataError
 from sanetune.planning.gather import model_sizes
@@ -107,6 +108,7 @@ def choose(model: str, data: Sequence[str], method: Method | None) -> Choice:
     rows, reasons["train"], estimated = _rows(config, sizes.model.context)
     held_out = f"{units.many(rows.validation_examples, 'row')} held out for validation"
     reasons["holdout"] = f"about {held_out}" if estimated else held_out
+    reasons["validation"] = f"{units.many(rows.validation_examples, 'row')} in the folder's validation files"
     reasons["loss_on"] = "every assistant turn is in the loss (or: last, all)"
     reasons["overlong"] = "rows longer than max_length are left out and listed (or: cut, error)"
     return Choice(config, replace(sizes, data=rows), reasons, estimated)
@@ -200,10 +202,22 @@ def _model(choice: Choice, base: Path) -> CommentedMap:
 
 def _data(choice: Choice, base: Path) -> CommentedMap:
     section = choice.config.data
-    sources = [_relative(source.path, base) for source in section.train]
-    values = CommentedMap({"train": sources[0] if len(sources) == 1 else sources})
-    values |= {"holdout": section.holdout, "loss_on": section.loss_on, "overlong": section.overlong}
+    values = CommentedMap({"train": _sources(section.train, base)})
+    if section.validation:
+        values["validation"] = _sources(section.validation, base)
+    else:
+        values["holdout"] = section.holdout
+    values |= {"loss_on": section.loss_on, "overlong": section.overlong}
     return _noted(values, choice.reasons)
+
+
+def _sources(sections: Sequence[SourceSection], base: Path) -> YamlValue:
+    """Sources as they are written: a path, or path and split; a list where there are several."""
+    written: list[YamlValue] = []
+    for source in sections:
+        path = _relative(source.path, base)
+        written.append({"path": path, "split": source.split} if source.split else path)
+    return written[0] if len(written) == 1 else written
 
 
 def _train(resolved: Config) -> CommentedMap:

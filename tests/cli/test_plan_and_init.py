@@ -78,3 +78,24 @@ def test_a_lora_plan_counts_what_is_trained(first: Path, tmp_path: Path) -> None
     facts = json.loads((tmp_path / "plan.json").read_text())["facts"]
     # per layer: q and o 64x64, k and v 64x32, gate and up 64x172, down 172x64; r x (in + out) each; five layers
     assert facts["trainable"] == 5 * 8 * (2 * (64 + 64) + 2 * (64 + 32) + 3 * (64 + 172))
+
+
+def test_init_and_data_read_a_folder_by_its_splits(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    folder, out = tmp_path / "rows", tmp_path / "sanetune.yaml"
+    folder.mkdir()
+    for name, count in (("train", 40), ("dev", 8), ("test", 5)):
+        rows = [{"question": f"What is {name} {n}?", "answer": f"{name} {n}."} for n in range(count)]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["init", str(shared / "models/stories260k"), str(folder), "--out", str(out)]
+    assert CliRunner().invoke(main, words, catch_exceptions=False).exit_code == 0
+    data = load(out).data
+    assert data.validation and (data.validation[0].path, data.validation[0].split) == (str(folder), "validation")
+    assert "8 rows in the folder's validation files" in out.read_text() and "holdout" not in out.read_text()
+    shown = CliRunner().invoke(main, ["data", str(out), "--json", "-"], catch_exceptions=False)
+    stats = json.loads(shown.stdout)["stats"]
+    assert (stats["train"]["examples"], stats["validation"]["examples"]) == (40, 8)
+    assert [Path(file).name for file in stats["other_splits"]] == ["test.jsonl"]
+    assert "test.jsonl: other splits of the folder" in CliRunner().invoke(main, ["data", str(out)]).stdout

@@ -227,7 +227,7 @@ def test_messages_survive_a_csv_file(tmp_path: Path) -> None:
 REAL = [
     ("alpaca", {}, {"alpaca": 1100}),
     ("sharegpt", {}, {"sharegpt": 500}),
-    ("gsm8k", {}, {"question-answer": 8792}),
+    ("gsm8k", {}, {"question-answer": 7473}),
     ("messages", {}, {"messages": 108}),
     ("airline", {"messages": "traj"}, {"messages": 200}),
 ]

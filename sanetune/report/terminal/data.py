@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -13,7 +14,7 @@ from rich.text import Text
 from sanetune import units
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.report.terminal.layout import put
-from sanetune.text import quote, replace_control
+from sanetune.text import listing, quote, replace_control
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -121,6 +122,10 @@ def _summary(prepared: Prepared) -> Table:
     stops = ", ".join(f"{token} ({units.many(count, 'time')})" for token, count in stats["stop_tokens"].items())
     missing = Text("none: no single token ends the answers, so the model may not stop", style="yellow")
     table.add_row("stop tokens", Text(stops) if stops else missing)
+    if others := stats.get("other_splits"):
+        table.add_row(
+            "not trained on", Text(listing(Path(file).name for file in others) + ": other splits of the folder")
+        )
     for reason, count in stats.get("left_out", {}).items():
         table.add_row("left out", Text(f"{units.many(count, 'row')}: {reason}", "yellow"))
     for words, count in stats.get("notes", {}).items():
