@@ -108,6 +108,8 @@ class DataSection(Section):
     """Share of the rows that is held out for validation where there is no validation data; 0 holds out none."""
     loss_on: LossOn = "assistant"
     """Which tokens are in the loss: those of every assistant turn, only of the last one, or all."""
+    append_end: bool = True
+    """Whether the last reply gets an end token where the template writes ends between turns only."""
     overlong: Literal["drop", "cut", "error"] = "drop"
     """What happens to a row of more than max_length tokens: it is dropped, truncated, or an error. Every one is
     counted and listed."""

@@ -80,6 +80,7 @@ def _key(source: ConversationFile, labeller: Labeller) -> str:
             labeller.loss_on,
             labeller.eos_token,
             labeller.turns.stops if labeller.turns else None,
+            repr(labeller.turns.final_end) if labeller.turns else None,
             template and (template.source, template.specials),
             # Llama's templates write today's date into the system turn.
             date.today().isoformat() if template and "strftime_now" in template.source else None,

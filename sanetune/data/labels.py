@@ -129,6 +129,8 @@ class Labeller:
                 raise
             # If every token is in the loss, nobody needs to know where the turns are.
             text = self.turns.template.render(conversation.messages, conversation.tools, conversation.template_kwargs)
+            if self.turns.final_end is not None:
+                text = self.turns.final_end.completed(text, conversation.messages)
             return _Rendered(text, [(0, len(text))])
         masked = masked_spans(rendering, conversation)
         return _Rendered(rendering.text, self._in_loss(rendering, masked), masked.spans, rendering.omitted)

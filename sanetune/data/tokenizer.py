@@ -56,21 +56,40 @@ def chat_template(tokenizer: PreTrainedTokenizerBase) -> ChatTemplate | None:
     return ChatTemplate(source, specials)
 
 
-def stop_tokens(tokenizer: PreTrainedTokenizerBase, model_name: str | Path) -> tuple[str, ...]:
+def stop_tokens(tokenizer: PreTrainedTokenizerBase, model: ModelSection) -> tuple[str, ...]:
     """Return the tokens that end generation of the model as it is: its EOS token, and those in its
     ``generation_config.json``."""
+    own = (tokenizer.eos_token,) if isinstance(tokenizer.eos_token, str) else ()
+    return tuple(dict.fromkeys((*own, *generation_stops(tokenizer, model))))
+
+
+def generation_stops(tokenizer: PreTrainedTokenizerBase, model: ModelSection) -> tuple[str, ...]:
+    """Return the stop tokens that the model's ``generation_config.json`` names, in a folder or on the Hub."""
     import json
 
-    ids = [tokenizer.eos_token_id]
-    file = Path(model_name) / "generation_config.json"
-    if file.is_file():
-        try:
-            more = json.loads(file.read_text()).get("eos_token_id")
-        except (OSError, ValueError, AttributeError):
-            more = None
-        ids += more if isinstance(more, list) else [more]
+    file = _generation_config(model)
+    try:
+        named = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id") if file else None
+    except (OSError, ValueError, AttributeError):
+        named = None
+    ids = named if isinstance(named, list) else [named]
     ids = [token for token in ids if isinstance(token, int) and 0 <= token < len(tokenizer)]
-    return tuple(dict.fromkeys(tokenizer.convert_ids_to_tokens(ids)))
+    return tuple(dict.fromkeys(map(str, tokenizer.convert_ids_to_tokens(ids))))
+
+
+def _generation_config(model: ModelSection) -> Path | None:
+    if Path(model.name).is_dir():
+        return Path(model.name) / "generation_config.json"
+    from transformers.utils import cached_file
+
+    from sanetune.data.model_files import locate
+
+    try:
+        where = locate(model.name, model.revision)
+        found = cached_file(where.name, "generation_config.json", **where.keywords)
+    except (ModelError, OSError):  # a model need not have one
+        return None
+    return Path(found) if found else None
 
 
 def _load(model: ModelSection) -> PreTrainedTokenizerBase:

@@ -181,12 +181,18 @@ class ConfigEvidence:
         self, prepared: Prepared, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate | None
     ) -> RoleDerivation:
         """The independent route over every example."""
+        from sanetune.data.labelling import final_end
         from sanetune.data.tokenizer import stop_tokens
 
-        stops = stop_tokens(tokenizer, self.config.model.name)
+        stops = stop_tokens(tokenizer, self.config.model)
         literals = Literals.of(template, stops) if template else Literals({}, stops)
         finder = RoleFinder(
-            template, tokenizer.backend_tokenizer, literals, self.config.data.loss_on, tokenizer.eos_token
+            template,
+            tokenizer.backend_tokenizer,
+            literals,
+            self.config.data.loss_on,
+            tokenizer.eos_token,
+            final_end(self.config, tokenizer, template) if template else None,
         )
         file = self.scratch / "token_roles.arrow"
         dropped = write(finder, prepared, file)

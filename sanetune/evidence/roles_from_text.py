@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.data.conversation import Conversation
 from sanetune.data.template.chat_template import ChatTemplate
+from sanetune.data.template.final_end import FinalEnd
 from sanetune.errors import TemplateError
 from sanetune.evidence.conversations import SPLITS
 from sanetune.evidence.text_spans import Literals, LocatedMessages, find
@@ -71,6 +72,7 @@ class RoleFinder:
     literals: Literals
     loss_on: str
     eos_token: str | None
+    final_end: FinalEnd | None = None
 
     def roles_of(self, conversation: Conversation) -> tuple[list[int], TokenRoles, LocatedMessages] | None:
         """Return ids, roles and spans, not truncated; None where the conversation cannot be rendered."""
@@ -91,6 +93,8 @@ class RoleFinder:
             text = self.template.render(conversation.messages, conversation.tools, conversation.template_kwargs)
         except TemplateError:
             return None
+        if self.final_end is not None:
+            text = self.final_end.completed(text, conversation.messages)
         found = find(text, conversation, self.literals)
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
         ids, offsets = encoding.ids, encoding.offsets

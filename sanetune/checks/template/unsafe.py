@@ -1,8 +1,9 @@
 """The chat template is not safe: it accesses Python internals, exceeds time or size limits, or does not parse.
 
 ## What it does
-Reads the template as a syntax tree for names that only an attack needs (`__class__`, `__globals__`, ...), and renders
-it in a sandbox with limits of time and size, on conversations of the data and on one of its own.
+Reads the template as a syntax tree for accesses that only an attack needs (`__class__`, `__globals__`, ...), and
+renders it in a sandbox with limits of time and size, on conversations of the data and on one of its own. Only what is
+accessed counts: a text that resembles such a name is harmless.
 
 ## Why is this bad?
 A template is a program that comes with the model and runs wherever the model is used, often without a sandbox.
@@ -39,6 +40,7 @@ from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, fa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jinja2 import nodes
     from transformers import PreTrainedTokenizerBase
 
     from sanetune.data.conversation import Conversation
@@ -123,7 +125,9 @@ def _tried(
                 pass  # a row that it refuses is no danger
             slowest = max(slowest, time.perf_counter() - began)
             rendered += 1
-    return Measurement(numbers | {"rendered": rendered, "slowest": round(slowest, 4)}, witnesses)
+    reached = list(dict.fromkeys((*numbers["reached"], *template.reached)))
+    numbers |= {"reached": reached, "rendered": rendered, "slowest": round(slowest, 4)}
+    return Measurement(numbers, witnesses)
 
 
 def _conversations(conversations: ConversationStore) -> Iterator[Conversation]:
@@ -151,13 +155,27 @@ def _reached(source: str) -> tuple[list[str], list[Witness]]:
     lines = source.splitlines()
     found: list[str] = []
     witnesses: list[Witness] = []
-    for node in tree.find_all((nodes.Getattr, nodes.Const)):
-        name = node.attr if isinstance(node, nodes.Getattr) else getattr(node, "value", None)
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem, nodes.Filter)):
+        name = _accessed(node)
         if isinstance(name, str) and _inside(name) and name not in found:
             found.append(name)
             line = lines[node.lineno - 1] if 0 < node.lineno <= len(lines) else ""
             witnesses.append(Witness(line.strip()[:300], note=f"line {node.lineno} of the template: {name}"))
     return found, witnesses[:MOST_WITNESSES]
+
+
+def _accessed(node: nodes.Node) -> object:
+    """The name that a node takes from a value: ``x.name``, ``x["name"]`` or ``x | attr("name")``."""
+    from jinja2 import nodes
+
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    if isinstance(node, nodes.Filter):
+        named = node.name in ("attr", "map", "selectattr", "rejectattr", "groupby", "sort", "sum", "unique")
+        values = [*node.args, *(one.value for one in node.kwargs)] if named else []
+    else:
+        values = [node.arg] if isinstance(node, nodes.Getitem) else []
+    return next((one.value for one in values if isinstance(one, nodes.Const) and _inside(str(one.value))), None)
 
 
 def _inside(name: str) -> bool:

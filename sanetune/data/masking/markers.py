@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _OPEN, _SHUT = "\ufdd0", "\ufdd1"
 _DIGITS = "".join(chr(0xFDD2 + digit) for digit in range(14))
-_MARK = re.compile(f"{_OPEN}([{_DIGITS}]+){_SHUT}")
+_MARK = re.compile(rf"{_OPEN}([{_DIGITS}]+){_SHUT}|\\ufdd0((?:\\ufdd[0-9a-f])+?)\\ufdd1")
+"""A mark as it is, or escaped by a template that writes JSON in ASCII."""
 RESERVED = re.compile("[\ufdd0-\ufddf]")
 """Matches what no input may contain: with these in the data a mark could be forged."""
 
@@ -97,7 +98,8 @@ class Marker:
             at += match.start() - end
             end = match.end()
             number = 0
-            for digit in match[1]:
+            digits = match[1] or "".join(chr(int(one, 16)) for one in match[2].split("\\u")[1:])
+            for digit in digits:
                 number = number * len(_DIGITS) + ord(digit) - 0xFDD2
             if number not in seen:
                 seen.add(number)

@@ -9,65 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 
 import orjson
 
 from sanetune.data.conversation import Conversation, Message
 from sanetune.data.masking.markers import RESERVED, Found, Mark, Marker
+from sanetune.data.masking.template_traits import Tail, TemplateTraits, header_end, shared_length
 from sanetune.data.masking.turn_cache import Rendering, Texts, Turn
-from sanetune.data.template.chat_template import ChatTemplate
+from sanetune.data.template.final_end import FinalEnd
 from sanetune.errors import Place, TemplateError
-
-_TAG = re.compile(r"<[^<>\s]{1,64}>|\[[^\[\]\s]{1,64}\]")
-"""What a template's own tokens are like; a border between header, turn and end never falls inside one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """What a rendering has after its last mark.
-
-    Attributes:
-        text: The characters behind that mark.
-        mark: Which mark that is: (message counted back from the end, field).
-    """
-
-    text: str
-    mark: tuple[int, str] | None
-
-
-TailKey = tuple[bool, bytes, bool, bool]
-"""What a tail is made of: whether from the first message on, the shape of the messages, tools, generation prompt."""
-
-
-@dataclass
-class Known:
-    """A template, and what searches have found out about it.
-
-    Attributes:
-        template: The template.
-        stops: Texts of the model's own stop tokens.
-        tails: Remembered tails; None for messages that cannot be rendered.
-    """
-
-    template: ChatTemplate
-    stops: tuple[str, ...]
-    tails: dict[TailKey, Tail | None] = field(default_factory=dict)
-
-    @cached_property
-    def generation_prompt(self) -> str:
-        """What inference appends after a user's message (may be empty)."""
-        marker = Marker()
-        user = [marker.mark(self.template.adapted([{"role": "user", "content": "probe"}])[0], 0)]
-        try:
-            without, with_prompt = (
-                marker.read(self.template.render_as_is(user, add_generation_prompt=flag))[0] for flag in (False, True)
-            )
-        except TemplateError:  # a template that cannot render a lone user turn says nothing here
-            return ""
-        return with_prompt[_shared(without, with_prompt) :]
 
 
 class TurnSearch:
@@ -77,9 +28,17 @@ class TurnSearch:
         found: The marks in the rendered text, in its order.
     """
 
-    def __init__(self, known: Known, conversation: Conversation, messages: list[Message], text: str) -> None:
-        """``messages`` are those of ``conversation`` as the template takes them, ``text`` is what they render to."""
-        self.known, self.conversation = known, conversation
+    def __init__(
+        self,
+        known: TemplateTraits,
+        conversation: Conversation,
+        messages: list[Message],
+        text: str,
+        final_end: FinalEnd | None = None,
+    ) -> None:
+        """``messages`` are those of ``conversation`` as the template takes them, ``text`` is what they render to,
+        completed by ``final_end``."""
+        self.known, self.conversation, self.final_end = known, conversation, final_end
         self.tools, self.kwargs = conversation.tools, conversation.template_kwargs
         self.messages, self.text = messages, text
         if RESERVED.search(self.text):
@@ -90,7 +49,7 @@ class TurnSearch:
             )
         self.marker = Marker()
         self.marked = [self.marker.mark(message, index) for index, message in enumerate(self.messages)]
-        plain, self.found = self.marker.read(self._render(self.marked))
+        plain, self.found = self.marker.read(self._whole(self.marked))
         if plain != self.text:
             self._unmark_what_changes_the_text()
 
@@ -119,48 +78,54 @@ class TurnSearch:
         first, last = numbers[0], numbers[-1]
         if len(numbers) != last - first + 1:
             raise self._not_found(index, "the template puts another message's text inside it")
-        start = self._start(index, self.found[first - 1] if first else None, self.found[last].at)
+        start = self._start(index, self.found[first - 1] if first else None, self.found[first], self.found[last].at)
         written = self.found[last].at
         following = self.found[last + 1].at if last + 1 < len(self.found) else None
         closing = self._closing(index, self.text[written:following], is_last=following is None)
         return Turn(index, start, written + len(closing), closing)
 
-    def _start(self, index: int, anchor: Found | None, limit: int) -> int:
+    def _start(self, index: int, anchor: Found | None, first: Found, limit: int) -> int:
         """Where the header ends: the prompt of inference for this turn is compared with the text from the last mark
-        before it on."""
+        before it on. Where they differ, the header is looked for in front of the turn's ``first`` mark."""
         at = anchor.at if anchor else 0
         here = self.text[at:limit]
         mark = _relative(anchor.mark if anchor else None, index)
         prompt = self._tail(index, True, lambda tail: tail.mark == mark and here.startswith(tail.text))
         if prompt is None or prompt.mark != mark:
-            return self._start_by_prefix(index, limit)
-        if here.startswith(prompt.text):
-            return self._past_header(at + len(prompt.text))
-        shared, missing = _split(prompt.text, here)
+            return self._start_by_header(at, first, 0)
+        if self.text[at : first.at].startswith(prompt.text):
+            return self._past_header(at + len(prompt.text), first.at)
         without = self._tail(index, False)
-        header = prompt.text[_shared(without.text, prompt.text) :] if without else prompt.text
+        beginning = shared_length(without.text, prompt.text) if without else 0
+        shared = prompt.text[: shared_length(prompt.text, self.text[at : first.at])]
         # A turn may lack the end of the generation prompt (an opened <think>, say), but not its beginning: the role.
-        if not shared or len(missing) >= len(header):
-            raise self._not_found(index, f"the header that inference gives it, {header!r}, is not what comes before it")
+        if not self.known.names_assistant(shared[beginning:]):
+            return self._start_by_header(at, first, min(len(shared), beginning))
         opened = re.search(r"<(\w+)>\s*$", shared)
         if opened and f"</{opened[1]}>" in here:  # the turn closes that tag itself, so it has to open it as well
             shared = shared[: opened.start()]
         return at + len(shared)
 
-    def _past_header(self, start: int) -> int:
+    def _past_header(self, start: int, limit: int) -> int:
         """Some templates give no prompt after a tool's answer and still write the header: it is no part of the
         turn."""
         header = self.known.generation_prompt
-        return start + len(header) if header and self.text.startswith(header, start) else start
+        if header and self.text.startswith(header, start) and start + len(header) <= limit:
+            return start + len(header)
+        return start
 
-    def _start_by_prefix(self, index: int, limit: int) -> int:
-        try:
-            prompt = self._render(self.messages[:index], add_generation_prompt=True)
-        except TemplateError:
-            raise self._not_found(index, "the messages before it cannot be rendered without it") from None
-        if len(prompt) > limit or not self.text.startswith(prompt):
-            raise self._not_found(index, "the text before it is not what the messages before it render to")
-        return len(prompt)
+    def _start_by_header(self, at: int, first: Found, beginning: int) -> int:
+        """The end of the header that the template writes before replies, in front of the turn's ``first`` mark.
+
+        Without one the turn begins with its text; a tool call begins where what all prompts share ends, since what is
+        written before its name is the model's as well.
+        """
+        between = self.text[at : first.at]
+        for header in self.known.headers:
+            end = header_end(between, header)
+            if end is not None:
+                return at + end
+        return at + beginning if first.mark.field == "tool call" else first.at
 
     def _closing(self, index: int, after: str, is_last: bool) -> str:
         """What ends the turn, out of the text ``after`` its last character; trailing white space is not part of
@@ -169,17 +134,13 @@ class TurnSearch:
         prompted = self._tail(index + 1, True)
         prompt = self.known.generation_prompt
         bare = prompted.text.removesuffix(prompt) if prompted and prompted.text.endswith(prompt) else ""
-        if bare.strip() and after.startswith(bare):
+        if prompt and bare.strip() and after.startswith(bare):
             closing = bare
         elif plain and after.startswith(plain.text):
             closing = plain.text
         else:
-            closing = _split(plain.text, after)[0] if plain else ""
-        closing = closing.rstrip()
-        if not any(stop in closing for stop in self.known.stops):
-            # Some templates (GLM) have no end token: the next turn's header is the model's stop token.
-            closing += next((stop for stop in self.known.stops if after[len(closing) :].startswith(stop)), "")
-        return closing
+            closing = self.known.to_stop(after) or (plain.text[: shared_length(plain.text, after)] if plain else "")
+        return self.known.ended(closing.rstrip(), after)
 
     def _tail(self, count: int, prompted: bool, fits: Callable[[Tail], bool] | None = None) -> Tail | None:
         """The tail of the first ``count`` messages, remembered by what it is made of (:meth:`_since`).
@@ -214,13 +175,13 @@ class TurnSearch:
         """Some templates depend on how a message begins or ends: it stays unmarked, unless it is the assistant's."""
         for index, message in enumerate(self.messages):
             alone = [*self.messages[:index], self.marked[index], *self.messages[index + 1 :]]
-            if self.marker.read(self._render(alone))[0] != self.text:
+            if self.marker.read(self._whole(alone))[0] != self.text:
                 if message.get("role") == "assistant":
                     raise self._not_found(
                         index, "the template changes its text depending on how it begins, ends or how long it is"
                     )
                 self.marked[index] = message
-        plain, self.found = self.marker.read(self._render(self.marked))
+        plain, self.found = self.marker.read(self._whole(self.marked))
         if plain != self.text:
             raise TemplateError(
                 "The template renders the conversation differently when its texts are marked; no one message is why.",
@@ -236,6 +197,11 @@ class TurnSearch:
             if self.marked[mark.message] is not self.messages[mark.message]
         }
         return sorted(marked - kept)
+
+    def _whole(self, messages: list[Message]) -> str:
+        """The whole conversation, with the end of its last reply."""
+        text = self._render(messages)
+        return self.final_end.completed(text, messages) if self.final_end is not None else text
 
     def _render(self, messages: list[Message], *, add_generation_prompt: bool = False) -> str:
         return self.known.template.render_as_is(
@@ -264,25 +230,3 @@ def _without_ids(shape: list[Message]) -> list[object]:
     alike = [{key: value for key, value in message.items() if key not in ids} for message in shape]
     calls = [[call["function"] for call in message.get("tool_calls") or ()] for message in shape]
     return [alike, calls]
-
-
-def _split(expected: str, actual: str) -> tuple[str, str]:
-    """``expected`` in two parts: what it has in common with the beginning of ``actual``, and the rest. The border is
-    never inside a tag of either."""
-    at = _shared(expected, actual)
-    return expected[:at], expected[at:]
-
-
-def _shared(left: str, right: str) -> int:
-    """The length of the common beginning of both, without a tag that only one of them completes."""
-    at = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
-    moved = True
-    while moved:
-        moved = False
-        for text in (left, right):
-            window = max(at - 64, 0)
-            for match in _TAG.finditer(text, window, at + 66):
-                if match.start() < at < match.end():
-                    at, moved = match.start(), True
-                    break
-    return at

@@ -21,9 +21,11 @@ from __future__ import annotations
 import orjson
 
 from sanetune.data.conversation import Conversation
+from sanetune.data.masking.template_traits import TemplateTraits
 from sanetune.data.masking.turn_cache import Frame, Rendering, Texts
-from sanetune.data.masking.turn_search import Known, TurnSearch
+from sanetune.data.masking.turn_search import TurnSearch
 from sanetune.data.template.chat_template import ChatTemplate
+from sanetune.data.template.final_end import FinalEnd
 from sanetune.errors import TemplateError
 
 FRAMES = 10_000
@@ -33,14 +35,15 @@ FRAMES = 10_000
 class TurnFinder:
     """Renders conversations with one template and finds their turns."""
 
-    def __init__(self, template: ChatTemplate, stops: tuple[str, ...] = ()) -> None:
-        """``stops``: texts of the model's own stop tokens."""
-        self.template, self.stops = template, tuple(stop for stop in stops if stop)
-        self._known = Known(self.template, self.stops)
+    def __init__(self, template: ChatTemplate, stops: tuple[str, ...] = (), final_end: FinalEnd | None = None) -> None:
+        """``stops``: texts of the model's own stop tokens; ``final_end``: ends the last reply where the template does
+        not."""
+        self.template, self.stops, self.final_end = template, tuple(stop for stop in stops if stop), final_end
+        self._known = TemplateTraits(self.template, self.stops)
         self._frames: dict[bytes, Frame] = {}
 
-    def __reduce__(self) -> tuple[type[TurnFinder], tuple[ChatTemplate, tuple[str, ...]]]:
-        return (TurnFinder, (self.template, self.stops))
+    def __reduce__(self) -> tuple[type[TurnFinder], tuple[ChatTemplate, tuple[str, ...], FinalEnd | None]]:
+        return (TurnFinder, (self.template, self.stops, self.final_end))
 
     @property
     def generation_prompt(self) -> str:
@@ -65,12 +68,14 @@ class TurnFinder:
         tools, kwargs = conversation.tools, conversation.template_kwargs
         messages = self.template.adapted(conversation.messages)
         text = self.template.render_as_is(messages, tools, kwargs)
+        if self.final_end is not None:
+            text = self.final_end.completed(text, messages)
         texts = Texts(messages)
         key = orjson.dumps((texts.shape, tools, kwargs), option=orjson.OPT_NON_STR_KEYS)
         frame = self._frames.get(key)
         if frame is not None and (rendering := frame.filled(texts.cores, text)) is not None:
             return rendering
-        search = TurnSearch(self._known, conversation, messages, text)
+        search = TurnSearch(self._known, conversation, messages, text, self.final_end)
         rendering = search.rendering()
         if len(self._frames) < FRAMES and (frame := Frame.of(rendering, search.found, texts)) is not None:
             self._frames[key] = frame

@@ -29,6 +29,8 @@ CHATML = (
 """The plain ChatML template that ``model.chat_template: chatml`` installs."""
 
 
+_PROBE_CALL = "sanetune_probe"
+
 LONGEST = 200_000
 """Most characters of a template."""
 
@@ -116,6 +118,11 @@ class ChatTemplate:
         except Exception as error:  # noqa: BLE001 -- a template is a program, and may trip over anything
             raise TemplateError(f"The chat template fails: {type(error).__name__}: {str(error)[:200]}") from None
 
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Names of Python's inside that the template has asked for while it rendered; the sandbox gave it none."""
+        return tuple(self._sandbox.reached)
+
     @cached_property
     def takes_parts(self) -> bool:
         """Whether content has to be a list of typed parts: a plain string does not survive rendering, a part does."""
@@ -126,6 +133,31 @@ class ChatTemplate:
     def takes_json_arguments(self) -> bool:
         """Whether tool-call arguments have to be a JSON string: the template raises on a dict but not on a string."""
         return not self._renders_arguments({"key": "value"}) and self._renders_arguments('{"key": "value"}')
+
+    @cached_property
+    def takes_null_content(self) -> bool:
+        """Whether a message of tool calls alone has to have no content at all: an empty text keeps its calls out, or
+        is rendered as a turn of its own besides them."""
+        empty, null = (self._called(content) for content in ("", None))
+        kept = null.count(_PROBE_CALL)
+        if not kept or "None" in null:
+            return False
+        return kept > empty.count(_PROBE_CALL) or (kept == empty.count(_PROBE_CALL) and len(null) < len(empty))
+
+    def _called(self, content: str | None) -> str:
+        """A rendered tool call without text, empty where the template refuses it."""
+        call = {"id": "call00001", "type": "function", "function": {"name": _PROBE_CALL, "arguments": {"key": "value"}}}
+        result = {"role": "tool", "name": _PROBE_CALL, "tool_call_id": "call00001", "content": "probe"}
+        asked, said = {"role": "user", "content": "probe"}, {"role": "assistant", "content": "probe"}
+        called = {"role": "assistant", "content": content, "tool_calls": [call]}
+        if self.takes_json_arguments:
+            called["tool_calls"] = [_with_json_arguments(call)]
+        try:
+            return self.render_as_is([asked, called, result, said])
+        except TemplateStoppedError:
+            raise
+        except TemplateError:
+            return ""
 
     def adapted(self, messages: list[Message]) -> list[Message]:
         """``messages`` as this template takes them; content, reasoning and arguments are carried over, never changed.
@@ -143,11 +175,14 @@ class ChatTemplate:
             message["content"] = [{"type": "text", "text": text}] if text else []
         if message.get("tool_calls") and self.takes_json_arguments:
             message["tool_calls"] = [_with_json_arguments(call) for call in message["tool_calls"]]
+        if message.get("tool_calls") and not message.get("content") and self.takes_null_content:
+            message["content"] = None
         return message
 
     def _keeps(self, content: object, probe: str) -> bool:
         try:
-            return probe in self.render_as_is([{"role": "user", "content": content}])
+            text = self.render_as_is([{"role": "user", "content": content}])
+            return probe in text and "'type':" not in text  # a list that is printed as Python's is not read
         except TemplateStoppedError:
             raise
         except TemplateError:

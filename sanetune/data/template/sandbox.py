@@ -115,6 +115,8 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
             finalize=_finalize,
         )
         self.meter = Meter()
+        self.reached: list[str] = []
+        """Names that templates asked for and that the sandbox kept from them."""
         self.filters["tojson"] = _tojson
         for name, original in list(self.filters.items()):
             if name not in UNGUARDED:
@@ -127,6 +129,12 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
             "dict": _TemplateDict(),
             "namespace": _Namespace,
         }
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        safe = super().is_safe_attribute(obj, attr, value)
+        if not safe and attr not in self.reached:
+            self.reached.append(attr)
+        return safe
 
     def text(self, template: jinja2.Template, variables: dict[str, Any]) -> str:
         """Return what ``template`` renders to.

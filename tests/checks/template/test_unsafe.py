@@ -94,3 +94,18 @@ def test_plain_text_still_tries_the_template_and_none_is_not_judged() -> None:
     assert check.measure(Words(), plain()).numbers["rendered"] == 2
     with pytest.raises(NotApplicableError):
         check.measure(Words(chat_template=None), plain())
+
+
+@pytest.mark.parametrize("text", ["'__sentinel__'", "namespace(first='__start__')", "{'__class__': 1}", "'gi_frame'"])
+def test_a_text_that_looks_like_a_name_of_pythons_is_no_access(text: str) -> None:
+    source = "{% set x = " + text + " %}{% for m in messages %}{{ m.content }}{% endfor %}"
+    assert judged(check, check.measure(Words(chat_template=source), all_kinds())).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "access",
+    ["messages['__class__']", "messages|attr('__class__')", "messages[['__cl', 'ass__']|join]", "x.__init__"],
+)
+def test_what_the_template_accesses_counts_however_it_is_spelt(access: str) -> None:
+    source = "{% for m in messages %}{{ m.content }}{% endfor %}{% if " + access + " %}{% endif %}"
+    assert judged(check, check.measure(Words(chat_template=source), all_kinds())).verdict is Verdict.FAIL

@@ -220,3 +220,74 @@ def test_a_remembered_frame_changes_nothing(pairs: list[tuple[str, str]]) -> Non
 
 def test_there_are_templates_to_judge() -> None:
     assert len(ORIGINALS) > 40 and len(MARKED) > 30
+
+
+UNASKED = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"
+
+
+def test_a_header_that_is_written_without_being_asked_for_is_masked() -> None:
+    source = UNASKED.replace(
+        "{% endfor %}<|assistant|>", "{% endfor %}{% if messages[-1].role %}<|assistant|>{% endif %}"
+    )
+    found = turns(source, [user("one"), reply("two"), user("three"), reply("four")])
+    assert found == ["two<|end|>", "four<|end|>"]
+
+
+@pytest.mark.parametrize("prompt", ["\\n    BOT:", "  BOT:  ", "\\n\\nBOT: "])
+def test_a_generation_prompt_that_differs_in_white_space_is_a_header_all_the_same(prompt: str) -> None:
+    source = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}\n    BOT: {{ m.content }}</s>"
+        "{% else %}\n    USER: {{ m.content }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '" + prompt + "' }}{% endif %}"
+    )
+    found = turns(source, [user("one"), reply("two"), user("three"), reply("four")])
+    assert [text.strip() for text in found] == ["two</s>", "four</s>"]
+
+
+def test_an_assistant_that_speaks_first_is_in_the_loss_from_its_first_word_on() -> None:
+    source = "{{ raise_exception('nothing') if not messages }}" + CHATML
+    assert turns(source, [reply("welcome"), user("one"), reply("two")]) == ["welcome<|im_end|>", "two<|im_end|>"]
+
+
+def test_a_prompt_that_goes_on_in_words_takes_no_letter_from_the_reply() -> None:
+    source = CHATML.replace("'<|im_start|>assistant\\n'", "'<|im_start|>assistant\\nHere are my steps:\\n'")
+    assert turns(source, [user("one"), reply("He goes.")]) == ["He goes.<|im_end|>"]
+
+
+def test_what_follows_a_call_conditionally_is_part_of_the_turn() -> None:
+    source = (
+        "{% for m in messages %}{% if m.tool_calls %}<|a|>[{% for c in m.tool_calls %}{{ c.function.name }}"
+        "{% if messages[-1].role != 'assistant' or not messages[-1].tool_calls %}, {{ c.id }}{% endif %}"
+        "{% endfor %}]<|end|>{% else %}<|{{ m.role[0] }}|>{{ m.content }}<|end|>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|a|>{% endif %}"
+    )
+    chat = [user("find it"), call("A-17"), result("shipped"), reply("Done.")]
+    finder = TurnFinder(ChatTemplate(source), ("<|end|>",))
+    rendering = finder.find(Conversation(chat, Place()))
+    first = rendering.turns[0]
+    assert rendering.text[first.start : first.end] == "[find_order, call00001]<|end|>"
+
+
+def test_json_in_ascii_hides_no_text() -> None:
+    source = (
+        "{% for m in messages %}<|{{ m.role }}|>{% if m.tool_calls %}{% for c in m.tool_calls %}"
+        "{{ c.function | tojson(ensure_ascii=True) }}{% endfor %}"
+        "{% else %}{{ m.content }}{% endif %}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    found = turns(source, [user("find it"), call("naïve"), result("shipped"), reply("Done.")])
+    assert found[0].startswith('{"name": "find_order"')
+    assert found[0].endswith("}<|end|>")
+    assert found[1] == "Done.<|end|>"
+
+
+def test_a_call_without_text_is_given_as_the_template_takes_it() -> None:
+    source = (
+        "{% for m in messages %}{% if m.content is not none %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endif %}"
+        "{% for c in m.tool_calls or [] %}<|assistant|>{{ c.function.name }}<|end|>{% endfor %}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    assert turns(source, [user("find it"), call("A-17"), result("s"), reply("Done.")]) == [
+        "find_order<|end|>",
+        "Done.<|end|>",
+    ]

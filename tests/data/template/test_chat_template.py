@@ -91,7 +91,9 @@ HIDDEN = {
         "many names", "set block", "locals of calls", "many slices", "list of texts", "join of map", "upper",
     ],
     "formats": ["format, many", "format, repeated text", "format, nested", "format, nested text", "many widths"],
-    "loops": ["slice", "squares", "block branches", "sum of lists", "comparison", "hash", "strip of many characters"],
+    "loops": [
+        "slice", "squares", "block calls twice", "sum of lists", "comparison", "hash", "strip of many characters",
+    ],
     "broken": ["deep loops"],
 }  # fmt: skip
 

@@ -1,0 +1,75 @@
+"""The static gate on clean rows of every kind, over every chat template that can be had.
+
+``--more FOLDER``: a folder with a folder of templates (``*.jinja``) for each further set. ``--real FOLDER``: real
+tokenizers. Writes docs/templates.md with ``--write``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from bench.templates.cells import Cell, cell
+from bench.templates.shapes import KINDS
+from bench.templates.sources import sources, stops
+from bench.templates.tokenizers import Tokenizers, model_folder
+
+
+def main() -> None:
+    args = _options()
+    found = [one for one in sources(args.more) if re.search(args.only, f"{one.origin}/{one.name}")]
+    if args.quick:
+        found = found[::8]
+    tokenizers = Tokenizers.of(found, args.real)
+    chosen = [kind for kind in KINDS if re.search(args.kind, kind)]
+    cells: list[Cell] = []
+    with tempfile.TemporaryDirectory(prefix="bench-templates-") as name:
+        os.environ["SANETUNE_CACHE"] = str(Path(name) / "cache")
+        for number, source in enumerate(found):
+            _, tokenizer = tokenizers.of_template(source)
+            tokenizer.init_kwargs["bench_stops"] = stops(source)
+            folder = model_folder(Path(name) / str(number), source, tokenizer)
+            of_template = [cell(f"{source.origin}/{source.name}", kind, tokenizer, folder, folder) for kind in chosen]
+            cells += of_template
+            for one in of_template:
+                print(
+                    f"{one.template:60} {one.kind:24} {one.state:10} {one.seconds:4.1f}s {' '.join(one.alarms)}",
+                    file=sys.stderr,
+                )
+    if args.json:
+        args.json.write_text(json.dumps([one.to_json() for one in cells], indent=1, ensure_ascii=False))
+    _print(cells)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="F", help="write the figures to F")
+    parser.add_argument("--quick", action="store_true", help="every eighth template")
+    parser.add_argument("--more", type=Path, metavar="FOLDER", help="further sets of templates")
+    parser.add_argument("--real", type=Path, metavar="FOLDER", help="tokenizers that real_material.py has built")
+    parser.add_argument("--only", default="", metavar="REGEX", help="templates whose set/name matches")
+    parser.add_argument("--kind", default="", metavar="REGEX", help="kinds that match")
+    parser.add_argument("--write", action="store_true", help="write docs/templates.md")
+    return parser.parse_args()
+
+
+def _print(cells: list[Cell]) -> None:
+    states = Counter(one.state for one in cells)
+    print(dict(states))
+    clean = [one for one in cells if one.state != "unrendered"]
+    alarmed = [one for one in clean if one.alarms]
+    print(f"{len(clean)} clean cells, {len(alarmed)} with an alarm")
+    causes: Counter[Any] = Counter((name, words.split(":")[0]) for one in clean for name, words in one.alarms.items())
+    for cause, count in causes.most_common():
+        print(count, *cause)
+
+
+if __name__ == "__main__":
+    main()
