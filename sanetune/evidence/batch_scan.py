@@ -61,7 +61,9 @@ class BatchScanner:
         splitter = DocumentSplitter(self.stats, self.known, self.pad, self.ends)
         compare = LabelComparison(self.stats, self._witness, self.longest)
         decode = partial(decoded, self.tokenizer) if self.tokenizer is not None else None
-        plain = PlainDocuments(self.stats, self._witness, decode, self.ends, self.longest)
+        begin = getattr(self.tokenizer, "bos_token_id", None)
+        special = self.ends | {token for token in (begin, self.pad) if token is not None}
+        plain = PlainDocuments(self.stats, self._witness, decode, self.ends, self.longest, special)
         for batch in batches:
             if self.stats.batches == self.most:
                 self.stats.partial = True

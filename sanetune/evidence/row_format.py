@@ -21,21 +21,25 @@ FEWEST = 8
 """Documents below which what they share may be chance."""
 SHARED = 0.9
 """Share of the documents that have to have a header for it to be one."""
+STEADY = 0.97
+"""Share of the documents with the end of a header that have to have the token before it, for that to be part of it."""
+VARIED = 0.1
+"""Share of the documents that have to have a prompt of their own between two headers, for these to be headers."""
 OFF = 3
 """Tokens by which a border may be late."""
-WINDOW = 16
+WINDOW = 24
 """Tokens before a border in which a header is looked for."""
 BORDERS = 16
 """Borders of one document that are read."""
 
 MARK = re.compile(
     r"^[ ]*#{1,4} ?[A-Za-z][\w /-]{0,30}:?|^[ ]*[A-Za-z][\w /-]{0,24}:|\b[A-Z][A-Za-z]{2,15}:"
-    r"|</?\|?[A-Za-z_]{1,30}\|?>|\[/?[A-Z_]{2,30}\]",
+    r"|</?\|?[A-Za-z_]{1,30}\|?>:?|\[/?[A-Z_]{2,30}\]|^\*\*[A-Za-z][\w ]{0,24}:?\*\*:?",
     re.MULTILINE,
 )
 """What a header looks like: ``### Answer:``, ``Q:``, ``ASSISTANT:``, ``<|user|>``, ``[/INST]``."""
 ANSWER = re.compile(
-    r"[ #<|\[/]*(answer|response|assistant|output|reply|completion|gpt|bot|model|target|solution|a\b|/inst)",
+    r"[ #*<|\[/]*(answer|response|assistant|output|reply|completion|gpt|bot|model|target|solution|a\b|/inst)",
     re.IGNORECASE,
 )
 """Words that name who answers."""
@@ -82,14 +86,25 @@ class RowFormat:
     shown: tuple[tuple[str, Document, int], ...] = ()
 
     @classmethod
-    def of(cls, documents: Sequence[Document], decode: Callable[[Sequence[int]], str]) -> RowFormat:
-        """Learn the form of ``documents``; ``decode``: gives the text of ids."""
+    def of(
+        cls,
+        documents: Sequence[Document],
+        decode: Callable[[Sequence[int]], str],
+        special: frozenset[int] = frozenset(),
+    ) -> RowFormat:
+        """Learn the form of ``documents``.
+
+        Args:
+            documents: As they are in batches.
+            decode: Gives the text of ids.
+            special: Ids that begin or end every text, and are no header.
+        """
         learned = [one for one in documents if one.in_loss_T.any()]
         if len(learned) < FEWEST:
             return cls(len(learned))
         whole = [one for one in learned if one.in_loss_T[1:].mean() > 0.98]
         if len(whole) >= SHARED * len(learned):
-            return _whole(whole, len(learned), decode)
+            return _whole(whole, len(learned), decode, special)
         masked = [one for one in learned if not one.in_loss_T[:2].any()]
         borders = [border for one in masked for border in _borders(one)]
         return _masked(borders, len(masked), len(learned), decode)
@@ -107,23 +122,29 @@ def _masked(borders: list[Border], masked: int, documents: int, decode: Callable
     blank = RowFormat(documents, masked)
     if len(borders) < FEWEST:
         return blank
-    found = [(header, off) for off in range(OFF + 1) if (header := _shared_end(borders, off, decode))]
-    if not found:
-        return blank
-    header, off = found[0]
-    ids = header.ids
-    offs = [_off(border, ids) for border in borders]
-    known = [one for one in offs if one is not None]
-    if len(known) < SHARED * len(borders) or (off and not _runs_on(borders, decode)):
-        return blank
-    late = [(border, one) for border, one in zip(borders, offs, strict=True) if one]
-    early = _early(borders, decode) if not off else []
-    shown = [("late", border.document, border.at - 1) for border, _ in late[:5]]
-    shown += [("early", border.document, border.at) for border in early[:5]]
-    return RowFormat(
-        documents, masked, header.text.strip(), len(known), len(late), sum(one for _, one in late), len(early),
-        shown=tuple(shown),
-    )  # fmt: skip
+    for off in range(OFF + 1):
+        header = _shared_end(borders, off, decode)
+        offs = [_off(border, header.ids) for border in borders] if header else []
+        known = sum(one is not None for one in offs)
+        if header is None or known < SHARED * len(borders):
+            continue
+        late = [
+            (border, one) for border, one in zip(borders, offs, strict=True) if one and _holds_text(border, one, decode)
+        ]
+        if off and not _runs_on([border for border, _ in late], decode):
+            return blank
+        early = _early(borders, decode) if not off else []
+        shown = [("late", border.document, border.at - 1) for border, _ in late[:5]]
+        shown += [("early", border.document, border.at) for border in early[:5]]
+        tokens = sum(one for _, one in late)
+        text = header.text.strip()
+        return RowFormat(documents, masked, text, known, len(late), tokens, len(early), shown=tuple(shown))
+    return blank
+
+
+def _holds_text(border: Border, off: int, decode: Callable[[Sequence[int]], str]) -> bool:
+    """Whether the last ``off`` tokens before the border are more than signs and space that may close the header."""
+    return any(letter.isalnum() for letter in decode(_ids(border, border.at - off, border.at)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +162,12 @@ def _shared_end(borders: list[Border], off: int, decode: Callable[[Sequence[int]
         if not counts:
             break
         token, count = counts.most_common(1)[0]
-        if count < 0.5 * len(borders) + 1 or (off and count < SHARED * len(borders)):
+        if count < (STEADY * len(left) if ids else 0.5 * len(borders)):
             break
         ids.insert(0, token)
         left = [one for one in left if one.at >= back and int(one.document.ids_T[one.at - back]) == token]
     text = decode(ids)
-    reads = len(text.strip()) > 1 and any(letter.isalnum() for letter in text)
-    return _Header(tuple(ids), text) if reads else None
+    return _Header(tuple(ids), text) if len(text.strip()) > 1 else None
 
 
 def _off(border: Border, header: tuple[int, ...]) -> int | None:
@@ -164,7 +184,7 @@ def _runs_on(borders: list[Border], decode: Callable[[Sequence[int]], str]) -> b
     """Whether the text goes on over the border, with no end of a line or a sentence there, as inside an answer."""
     joints = [(decode(_ids(one, one.at - 1, one.at)), decode(_ids(one, one.at, one.at + 1))) for one in borders]
     broken = sum(before.rstrip(" ").endswith(("\n", "?", ":")) or "\n" in behind for before, behind in joints)
-    return broken < (1 - SHARED) * len(joints) + 1
+    return bool(joints) and broken < (1 - SHARED) * len(joints) + 1
 
 
 def _early(borders: list[Border], decode: Callable[[Sequence[int]], str]) -> list[Border]:
@@ -181,14 +201,16 @@ def _ids(border: Border, start: int, stop: int) -> list[int]:
     return [int(token) for token in border.document.ids_T[max(0, start) : stop]]
 
 
-def _whole(documents: list[Document], learned: int, decode: Callable[[Sequence[int]], str]) -> RowFormat:
+def _whole(
+    documents: list[Document], learned: int, decode: Callable[[Sequence[int]], str], special: frozenset[int]
+) -> RowFormat:
     """Documents without a mask: whether they have the form of prompt and answer, and how much of them is prompt."""
-    texts = [decode([int(token) for token in one.ids_T]) for one in documents]
+    texts = [decode([int(token) for token in one.ids_T if int(token) not in special]) for one in documents]
     header = _answer_header(texts)
     if header is None:
         return RowFormat(learned)
     with_header = [(one, text) for one, text in zip(documents, texts, strict=True) if header in text]
-    prompt = sum(_tokens_before(one, text.index(header), decode) for one, text in with_header)
+    prompt = sum(_tokens_before(one, text.index(header), decode, special) for one, text in with_header)
     tokens = sum(len(one.ids_T) for one, _ in with_header)
     shown = tuple(("whole", one, 1) for one, _ in with_header[:5] if len(one.ids_T) > 1)
     return RowFormat(
@@ -211,7 +233,7 @@ def _answer_header(texts: list[str]) -> str | None:
         return None
     between = {text[marks[order[0]] : marks[header]] for text, marks in zip(texts, seen, strict=True)
                if order[0] in marks and header in marks and marks[order[0]] < marks[header]}  # fmt: skip
-    return header if len(between) >= SHARED * len(texts) * 0.5 else None
+    return header if len(between) >= max(FEWEST / 2, VARIED * len(texts)) else None
 
 
 def _shape(mark: str) -> str:
@@ -223,9 +245,11 @@ def _median(numbers: list[int]) -> int:
     return sorted(numbers)[len(numbers) // 2]
 
 
-def _tokens_before(document: Document, character: int, decode: Callable[[Sequence[int]], str]) -> int:
+def _tokens_before(
+    document: Document, character: int, decode: Callable[[Sequence[int]], str], special: frozenset[int]
+) -> int:
     """How many tokens precede a character, by bisection over the text of the first tokens."""
-    ids = [int(token) for token in document.ids_T]
+    ids = [int(token) for token in document.ids_T if int(token) not in special]
     low, high = 0, len(ids)
     while low < high:
         middle = (low + high) // 2
