@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-from sanetune.evidence.detached import reading_copies
+from sanetune.evidence.detached import copied, detached, reading_copies
 from sanetune.evidence.registry import MissingError
 from sanetune.rng import kept_random_states
 
@@ -48,9 +48,11 @@ def train_batches(trainer: Trainer) -> Iterator[Iterable[Batch]]:
         raise MissingError("the trainer has no train_dataset")
     with untouched(trainer), reading_copies(trainer):
         loader = trainer.get_train_dataloader()
-        if own:
-            _require_readable_again(loader, trainer.train_dataset)
-        with _kept_generators(loader):
+        if not own:
+            yield loader
+            return
+        _require_readable_again(loader, trainer.train_dataset)
+        with _at_rest(loader):
             yield loader
 
 
@@ -80,17 +82,25 @@ def _require_readable_again(loader: Iterable[Batch], rows: object) -> None:
 
 
 @contextlib.contextmanager
-def _kept_generators(loader: object) -> Iterator[None]:
-    """The states of random generators that the loader or its samplers hold."""
+def _at_rest(loader: Iterable[Batch]) -> Iterator[None]:
+    """Put back what reading moves in a loader that training uses again: generators, its collator, its data set."""
     import torch
+    from torch.utils.data import DataLoader
 
     holders = [loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None)]
     holders.append(getattr(holders[-1], "sampler", None))
     generators = [found for one in holders if isinstance(found := getattr(one, "generator", None), torch.Generator)]
     states = [one.get_state() for one in generators]
+    parts = {"collate_fn": copied, "dataset": detached} if isinstance(loader, DataLoader) else {}
+    own = {name: getattr(loader, name) for name in parts}
     try:
+        for name, copy in parts.items():
+            with contextlib.suppress(Exception):  # a collator that cannot be copied is read as it is
+                object.__setattr__(loader, name, copy(own[name]))  # DataLoader refuses to change its data set
         yield
     finally:
+        for name, value in own.items():
+            object.__setattr__(loader, name, value)
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sanetune import units
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
     from sanetune.config.section import LossOn
+    from sanetune.evidence.batch_stats import BatchStats
 
 
 def open_config(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
@@ -128,7 +130,22 @@ def check_trainer(
     from sanetune.evidence.from_trainer import TrainerEvidence
 
     with tempfile.TemporaryDirectory(prefix="sanetune-") as folder:
-        evidence = Evidence(builders_of(TrainerEvidence(trainer, Path(folder), loss_on)))
+        builders = builders_of(TrainerEvidence(trainer, Path(folder), loss_on))
+        evidence = Evidence(builders)
         checks = chosen(list(select), list(ignore))
+        # Files and preparation are not part of a trainer: what reads them can never apply, unless it is asked for.
+        checks = [check for check in checks if set(check.needs) <= set(builders) or check.name in select]
         subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
-        return report(checks, evidence, subject=subject)
+        found = report(checks, evidence, subject=subject)
+        return replace(found, subject=subject | {"read": _extent(evidence)})
+
+
+def _extent(evidence: Evidence) -> str:
+    """How much of the trainer's data was read, in words."""
+    stats: BatchStats | None = evidence.ready("batch_stats")
+    if stats is None:
+        return "no batch"
+    read = [f"{units.many(side.batches, 'batch', 'batches')} of {side.split}" for side in stats.splits]
+    documents, tokens = stats.total("documents"), stats.total("tokens")
+    end = ", as many as the run reads" if stats.train.partial else ""
+    return f"{units.many(documents, 'document')} with {units.many(tokens, 'token')}: {' and '.join(read)}{end}"

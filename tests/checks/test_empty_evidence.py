@@ -32,7 +32,7 @@ def empty(**more: Any) -> Evidence:
         "run_settings": numbers(),
         "conversations": talks([]),
         "batch_stats": BatchStats(SplitStats("train", 0), SplitStats("validation", 0)),
-        "tokenizer": Words(),
+        "tokenizer": Words(added_tokens_decoder={}, all_special_tokens=[], additional_special_tokens=[]),
         "template": template(CHATML),
         "saved_template": SavedTemplate(CHATML, CHATML),
         "dropped_texts": [],

@@ -46,3 +46,31 @@ def test_of_a_stream_the_run_is_one_epoch(tmp_path: Path) -> None:
 def test_validation_rows_are_counted_over_all_sets(tmp_path: Path, rows: Any, count: int) -> None:
     found = settings_of(trainer(tmp_path, [0] * 10, rows), "all")
     assert (found.data.validation_examples, found.data.validation_size_unknown) == (count, False)
+
+
+def test_a_built_optimizer_counts_and_not_the_arguments(tmp_path: Path) -> None:
+    import torch
+
+    plain = trainer(tmp_path, [0] * 10, warmup_steps=5)
+    assert (settings_of(plain, "all").steps.learning_rate, settings_of(plain, "all").given["optim"]) == (
+        5e-5,
+        "adamw_torch_fused",
+    )
+    weights = list(plain.model.parameters())
+    groups = [{"params": weights[:1], "lr": 1.0}, {"params": weights[1:], "lr": 3e-3}]
+    plain.optimizer = torch.optim.SGD(groups)
+    plain.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(plain.optimizer, lambda step: min(1.0, step / 10))
+    found = settings_of(plain, "all")
+    largest = 1.0 if weights[0].numel() > sum(one.numel() for one in weights[1:]) else 3e-3
+    assert found.steps.learning_rate == largest  # of the schedule's start, not the zero of its first step
+    assert found.given["optim"] == "SGD"
+    assert found.steps.warmup_steps == 0
+
+
+def test_an_optimizer_given_as_a_class_counts_too(tmp_path: Path) -> None:
+    import torch
+
+    given = trainer(tmp_path, [0] * 10)
+    given.optimizer_cls_and_kwargs = (torch.optim.Adagrad, {"lr": 0.5})
+    found = settings_of(given, "all")
+    assert (found.steps.learning_rate, found.given["optim"]) == (0.5, "Adagrad")
