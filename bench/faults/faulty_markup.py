@@ -1,4 +1,4 @@
-"""Markup of chat templates in the data's own text."""
+"""Markup of chat templates in the data's own text, thoughts and answers without an end."""
 
 from __future__ import annotations
 
@@ -60,7 +60,15 @@ def thoughts_without_an_end(setup: Setup) -> None:
     rows = setup.rows()
     ends = ["\n" if number % 5 == 0 else "\n</think>\n\n" for number in range(len(rows))]
     new = [
-        change(row, "assistant", lambda text, end=end: f"<think>\nLet me see.{end}{text}", setup.row_format)
+        change(
+            row, "assistant", lambda text, end=end: f"<think>\nThey ask about {text[:20]}{end}{text}", setup.row_format
+        )
         for row, end in zip(rows, ends, strict=True)
     ]
     setup.write(new)
+
+
+@breaks("rows-answers-broken", on=("demo-demo", "stories-alpaca", "llama3-gsm8k"))
+def answers_truncated_by_their_generator(setup: Setup) -> None:
+    """Every third answer stops after sixty characters."""
+    some(setup, 3, lambda text: text[:60])
