@@ -10,6 +10,9 @@ PAIRS: dict[str, tuple[str, tuple[str, ...]]] = {
     "prompt": ("prompt-completion", ("completion",)),
     "question": ("question-answer", ("answer",)),
     "query": ("question-answer", ("answer",)),
+    "problem": ("question-answer", ("solution", "answer")),
+    "user": ("question-answer", ("assistant",)),
+    "human": ("question-answer", ("assistant", "gpt", "bot")),
 }
 """Question column -> (format, the reply columns that belong to it, best first)."""
 
@@ -74,3 +77,8 @@ LABELS = ("label", "kto_tag", "kto_label", "desirable", "is_desirable")
 
 OPTIONS = ("options", "choices")
 """Columns with the answers that a multiple-choice question offers."""
+
+USUAL = frozenset(
+    (*CHATS, *PAIRS, *REPLIES, *BELOW, *SYSTEMS, *TOOLS, *OPTIONS, "text", "assistant", "solution", "reasoning")
+)
+"""Names that are understood in capitals, too (``Instruction``, ``OUTPUT``), where the row has no such column."""

@@ -21,6 +21,7 @@ from sanetune.data.column_names import (
     SYSTEMS,
     TEMPLATE_ARGUMENTS,
     TOOLS,
+    USUAL,
 )
 from sanetune.data.fields import MAIN, at_path, columns, main_format, mapped, paths
 from sanetune.data.messages import ALIASES, ROLE_KEYS, is_list_of_messages
@@ -73,6 +74,7 @@ def find(values: object, fields: Mapping[str, str] | None, unread: Unread | None
         raise DataError(f"the row is {json_type(values)}, not an object", "", UNDERSTOOD)
     if any(type(value) is float and value != value for value in values.values()):
         values = {key: value for key, value in values.items() if value == value}  # NaN: how tables write "missing"
+    values = in_small_letters(values, fields)
     unread = unread if unread is not None else Unread()
     row = _Row(values, unread)
     named = mapped(values, fields, row.read) if fields else {}
@@ -91,6 +93,24 @@ def find(values: object, fields: Mapping[str, str] | None, unread: Unread | None
         found["left_out"] = reason
     row.read.rest(values, unread)
     return name, found
+
+
+def in_small_letters(values: dict[str, Any], fields: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return ``values`` with usual names in small letters, unless ``fields`` names the column as it is.
+
+    >>> in_small_letters({"Question": "2 + 2?", "ANSWER": "4", "Id": 7}, None)
+    {'question': '2 + 2?', 'answer': '4', 'Id': 7}
+    """
+    paths = [part for path in (fields or {}).values() for part in str(path).split("+")]
+    named = {path.strip().split(".")[0] for path in paths}
+    small = {
+        key: key.lower()
+        for key in values
+        if not key.islower() and key.lower() in USUAL and key.lower() not in values and key not in named
+    }
+    if not small or len(set(small.values())) < len(small):
+        return values
+    return {small.get(key, key): value for key, value in values.items()}
 
 
 class _Row:

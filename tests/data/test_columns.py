@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sanetune.data.columns import find
 from sanetune.data.fields import CANONICAL
 from sanetune.errors import ConfigError
 from tests.data.one_row import REPLY, USER, read, refused
@@ -74,3 +75,24 @@ def test_messages_about_hostile_rows_are_short_and_printable() -> None:
 def test_canonical_names_are_those_of_the_documentation() -> None:
     names = {"messages", "prompt", "completion", "system", "input", "text", "tools", "reasoning", "options", "label"}
     assert set(CANONICAL) == names
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Instruction", "Output"),
+        ("QUESTION", "ANSWER"),
+        ("Prompt", "Completion"),
+        ("problem", "solution"),
+        ("user", "assistant"),
+    ],
+)
+def test_usual_names_are_read_in_capitals_too(question: str, answer: str) -> None:
+    _, found = find({question: "2 + 2?", answer: "4", "Id": 7}, None)
+    assert (found["prompt"], found["completion"]) == ("2 + 2?", "4")
+
+
+def test_a_column_that_data_fields_names_keeps_its_capitals() -> None:
+    fields = {"prompt": "Question+Context", "completion": "Answer"}
+    _, found = find({"Question": "2 + 2?", "Context": "Sums.", "Answer": "4", "question": "old"}, fields)
+    assert "2 + 2?" in found["prompt"] and "Sums." in found["prompt"] and found["completion"] == "4"

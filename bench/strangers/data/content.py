@@ -24,13 +24,13 @@ RENDERED = {
 def markup() -> Iterator[Case]:
     """Rows that were rendered before, and turns inside of turns."""
     q, a = some()[4]
-    for name, form in RENDERED.items():
-        texts = [form.format(q=one, a=two) for one, two in some()]
+    for name, layout in RENDERED.items():
+        texts = [layout.format(q=one, a=two) for one, two in some()]
         yield Case(
             f"a text column of {name}", {"train.jsonl": [{"text": text} for text in texts]}, named=("rows-markup",)
         )
         if name not in ("Guanaco", "Vicuna"):
-            inside = [{"messages": chat(form.split("{a}")[0].format(q=one), two)} for one, two in some()]
+            inside = [{"messages": chat(layout.split("{a}")[0].format(q=one), two)} for one, two in some()]
             yield Case(f"questions rendered as {name}", {"train.jsonl": inside}, named=("rows-markup",))
     twice = [{"messages": chat(one, f"{two}<|im_end|>")} for one, two in some()]
     yield Case("answers with an end token of their own", {"train.jsonl": twice}, named=("rows-markup",))
@@ -113,18 +113,18 @@ def tool_calls() -> Iterator[Case]:
 def thinking() -> Iterator[Case]:
     """Tags of reasoning that are not in pairs."""
 
-    def thought(form: str) -> list[Row]:
-        return [{"messages": chat(q, form.format(a=a, n=n))} for n, (q, a) in enumerate(some())]
+    def thought(layout: str) -> list[Row]:
+        return [{"messages": chat(q, layout.format(a=a, n=n))} for n, (q, a) in enumerate(some())]
 
     yield Case("reasoning in tags", {"train.jsonl": thought("<think>\nShelf {n} has it.\n</think>\n\n{a}")},
                in_loss=("Shelf 4 has it.", some()[4][1]))  # fmt: skip
-    for name, form in {
+    for name, layout in {
         "never closed": "<think>\nShelf {n} has it.\n\n{a}",
         "never opened": "Shelf {n} has it.\n</think>\n\n{a}",
         "nested": "<think>\n<think>\nShelf {n} has it.\n</think>\n</think>\n\n{a}",
     }.items():
         speak = ("rows-thinking-tags", "template-empty-thinking", "template-changes-content")
-        yield Case(f"tags that are {name}", {"train.jsonl": thought(form)}, named=speak)
+        yield Case(f"tags that are {name}", {"train.jsonl": thought(layout)}, named=speak)
 
 
 def answers() -> Iterator[Case]:
