@@ -101,7 +101,7 @@ def in_small_letters(values: dict[str, Any], fields: Mapping[str, str] | None) -
     >>> in_small_letters({"Question": "2 + 2?", "ANSWER": "4", "Id": 7}, None)
     {'question': '2 + 2?', 'answer': '4', 'Id': 7}
     """
-    paths = [part for path in (fields or {}).values() for part in str(path).split("+")]
+    paths = [part for path in (fields or {}).values() for part in str(path).split(" + ")]
     named = {path.strip().split(".")[0] for path in paths}
     small = {
         key: key.lower()

@@ -93,6 +93,6 @@ def test_usual_names_are_read_in_capitals_too(question: str, answer: str) -> Non
 
 
 def test_a_column_that_data_fields_names_keeps_its_capitals() -> None:
-    fields = {"prompt": "Question+Context", "completion": "Answer"}
+    fields = {"prompt": "Question + Context", "completion": "Answer"}
     _, found = find({"Question": "2 + 2?", "Context": "Sums.", "Answer": "4", "question": "old"}, fields)
     assert "2 + 2?" in found["prompt"] and "Sums." in found["prompt"] and found["completion"] == "4"
