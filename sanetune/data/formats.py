@@ -97,7 +97,10 @@ def _converted(row: Row, fields: Mapping[str, str] | None) -> ReadRow:
 def _messages(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Message]:
     if "messages" in values:
         messages = to_messages(values["messages"], "messages", naming, unread)
-        if reply := values.get("completion"):
+        reply = values.get("completion")
+        if isinstance(reply, dict | list) and reply:
+            return messages + to_messages(reply if isinstance(reply, list) else [reply], "completion", naming, unread)
+        if reply:
             messages.append({"role": "assistant", "content": content.text(_string(reply, "completion"), "completion")})
         return messages
     if type(values["prompt"]) is str and (values.get("completion") is None or type(values["completion"]) is str):

@@ -113,12 +113,12 @@ class _Item:
 
     def _message(self) -> Message:
         item, naming = self.item, self.naming
-        who = naming.role or next((key for key in ROLE_KEYS if key in item), None)
-        if who is None or who not in item:
+        who = next((key for key in (naming.role, *ROLE_KEYS) if key in item), None)
+        if who is None:
             raise DataError(f"a message without a role; it has {listing(item) or 'nothing'}", "", MESSAGE)
         self.read.add(who)
         role = _role(item[who], naming)
-        names = (naming.content,) if naming.content else CONTENT_KEYS
+        names = (naming.content, *CONTENT_KEYS) if naming.content else CONTENT_KEYS
         content = self._take(names)
         if role == "call":
             return {"role": "assistant", "content": "", "tool_calls": tool_calls(content), **self._mask(content, True)}

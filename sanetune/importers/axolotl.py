@@ -9,7 +9,16 @@ from sanetune.errors import ConfigError, Place
 from sanetune.importers.axolotl_keys import ATTENTION, DEFAULTS, FILES, MOVED, ODD, QUIET
 from sanetune.importers.imported import ImportedConfig
 from sanetune.importers.importer import Importer
-from sanetune.importers.rows import ALPACA, Columns, columns_of, put_fields, put_holdout, put_sources, roles_problem
+from sanetune.importers.rows import (
+    ALPACA,
+    Columns,
+    columns_of,
+    key_columns,
+    put_fields,
+    put_holdout,
+    put_sources,
+    role_columns,
+)
 
 
 def import_axolotl(importer: Importer) -> ImportedConfig:
@@ -165,7 +174,7 @@ def _files(importer: Importer, at: str, entry: YamlMap) -> list[YamlMap]:
 def _columns(importer: Importer, at: str, entry: YamlMap) -> Columns:
     kind = entry["type"]
     for key in sorted(entry.keys() & ODD):
-        if entry[key]:
+        if entry[key] and not (key.startswith("message_field_training") and str(kind).startswith("chat_template")):
             importer.skip(f"{at}.{key}", ODD[key], entry[key])
     if isinstance(kind, dict):
         return _own_format(importer, at, kind)
@@ -173,8 +182,8 @@ def _columns(importer: Importer, at: str, entry: YamlMap) -> Columns:
         importer.put("data.loss_on", "all")
         return columns_of({"text": entry.get("field") or "text"})
     if str(kind).startswith("chat_template"):
-        _chat(importer, at, entry)
-        return columns_of({"messages": entry.get("field_messages") or "messages", "tools": entry.get("field_tools")})
+        names = {"messages": entry.get("field_messages") or "messages", "tools": entry.get("field_tools")}
+        return columns_of({**names, **_chat(importer, at, entry)})
     if str(kind).startswith("alpaca"):
         importer.skip(
             f"{at}.type", "`input` has no heading of its own here, and the prompt is Alpaca's usual one", kind
@@ -199,18 +208,17 @@ def _own_format(importer: Importer, at: str, kind: YamlMap) -> Columns:
     )
 
 
-def _chat(importer: Importer, at: str, entry: YamlMap) -> None:
-    """What a data set of type chat_template says about its messages."""
+def _chat(importer: Importer, at: str, entry: YamlMap) -> Columns:
+    """What a data set of type chat_template says about its messages: names inside them that are not the usual ones."""
     names = {"role": entry.get("message_field_role"), "content": entry.get("message_field_content")}
     mapped = entry.get("message_property_mappings")
     names |= mapped if isinstance(mapped, dict) else {}
-    for name, usual in (("role", ("role", "from")), ("content", ("content", "value"))):
-        if names.get(name) and names[name] not in usual:
-            key = f"{at}.message_property_mappings.{name}"
-            importer.skip(key, f"messages have {' or '.join(usual)} here", names[name])
-    roles = entry.get("roles")
-    if isinstance(roles, dict) and (problem := roles_problem({role: _listed(them) for role, them in roles.items()})):
-        importer.skip(f"{at}.roles", problem, roles)
+    inside = key_columns(names.get("role"), names.get("content"))
+    if isinstance(roles := entry.get("roles"), dict):
+        inside |= role_columns({role: _listed(them) for role, them in roles.items()})
+    for theirs, ours in (("message_field_training", "train"), ("message_field_training_detail", "train_detail")):
+        if entry.get(theirs):
+            inside[ours] = str(entry[theirs])
     trained = entry.get("roles_to_train")
     if isinstance(trained, list) and {str(one) for one in trained} - {"assistant", "gpt", "model"}:
         importer.put("data.loss_on", "all")
@@ -222,6 +230,7 @@ def _chat(importer: Importer, at: str, entry: YamlMap) -> None:
         )
     if entry.get("chat_template") not in (None, "tokenizer_default"):
         _template(importer, f"{at}.", entry)
+    return inside
 
 
 def _template(importer: Importer, at: str, values: Mapping[str, YamlValue]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -11,7 +12,16 @@ from sanetune.errors import ConfigError, Place
 from sanetune.importers.imported import ImportedConfig
 from sanetune.importers.importer import Importer
 from sanetune.importers.llama_factory_keys import ATTENTION, COLUMNS, DEFAULTS, MOVED, ODD, QUIET, TAGS, USUAL
-from sanetune.importers.rows import ALPACA, Columns, columns_of, put_fields, put_holdout, put_sources, roles_problem
+from sanetune.importers.rows import (
+    ALPACA,
+    Columns,
+    columns_of,
+    key_columns,
+    put_fields,
+    put_holdout,
+    put_sources,
+    role_columns,
+)
 
 MAX_BYTES = 5_000_000
 """Larger than any ``dataset_info.json``: the shipped one has 20 kB."""
@@ -195,8 +205,7 @@ def _sources(
 
 def _source(importer: Importer, at: str, entry: YamlMap, folder: YamlValue) -> YamlMap | None:
     if entry.get("ranking"):
-        importer.skip(at, "pairs of preferences are no supervised fine-tuning", entry)
-        return None
+        importer.skip(f"{at}.ranking", "of pairs of preferences the wanted answers alone are trained on", True)
     if entry.get("hf_hub_url"):
         if entry.get("folder"):
             importer.skip(f"{at}.folder", "the whole data set is read", entry["folder"])
@@ -221,22 +230,37 @@ def _columns(importer: Importer, at: str, entry: YamlMap) -> Columns:
             importer.skip(
                 f"{at}.columns.history", "earlier turns are in a column named history here", columns["history"]
             )
-        return columns_of({ours: columns.get(theirs) for theirs, ours in COLUMNS.items()})
-    _tags(importer, at, entry.get("tags"))
-    names = {"messages": columns.get("messages") or "conversations"}
-    return columns_of({**names, "system": columns.get("system"), "tools": columns.get("tools")})
+        named = {ours: columns.get(theirs) for theirs, ours in COLUMNS.items()}
+        if entry.get("ranking"):
+            return _pairs({**named, "prompt": named["prompt"] or "instruction"}, columns)
+        return columns_of({**named, "label": columns.get("kto_tag")})
+    tags = entry.get("tags")
+    names = {"messages": columns.get("messages") or "conversations", **_tags(tags if isinstance(tags, dict) else {})}
+    more = {"system": columns.get("system"), "tools": columns.get("tools"), "label": columns.get("kto_tag")}
+    return _pairs({**names, **more}, columns) if entry.get("ranking") else columns_of({**names, **more})
 
 
-def _tags(importer: Importer, at: str, tags: YamlValue) -> None:
-    """Names of roles and keys inside messages: only the usual ones can be read."""
-    if not isinstance(tags, dict):
-        return
-    for tag, usual in (("role_tag", ("from", "role")), ("content_tag", ("value", "content"))):
-        if tags.get(tag) and tags[tag] not in usual:
-            importer.skip(f"{at}.tags.{tag}", f"messages have {' or '.join(usual)} here", tags[tag])
-    for tag, role in TAGS.items():
-        if tags.get(tag) and (problem := roles_problem({role: [tags[tag]]})):
-            importer.skip(f"{at}.tags.{tag}", problem, tags[tag])
+def _pairs(names: Mapping[str, object], columns: YamlMap) -> Columns:
+    """The columns of a data set with a wanted and an unwanted answer."""
+    usual = columns_of({**names, "completion": _usual_reply(names)})
+    chosen = str(columns.get("chosen") or "chosen")
+    if chosen == "chosen" and usual.keys().isdisjoint(("messages", "prompt")):
+        return usual
+    return {name: str(column) for name, column in {**names, "completion": chosen}.items() if column}
+
+
+def _usual_reply(names: Mapping[str, object]) -> str | None:
+    """A reply that belongs to the question, so that the question alone decides whether its name is usual."""
+    from sanetune.data.column_names import PAIRS
+
+    question = str(names.get("prompt"))
+    return PAIRS[question][1][0] if question in PAIRS else None
+
+
+def _tags(tags: YamlMap) -> Columns:
+    """Names of keys and roles inside messages that are not the usual ones."""
+    roles = {role: [tags[tag]] for tag, role in TAGS.items() if tags.get(tag)}
+    return key_columns(tags.get("role_tag"), tags.get("content_tag")) | role_columns(roles)
 
 
 def _schedule(importer: Importer) -> None:

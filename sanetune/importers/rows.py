@@ -28,10 +28,16 @@ def put_sources(importer: Importer, path: str, sources: list[YamlMap]) -> None:
 def put_fields(importer: Importer, needs: list[tuple[str, Columns]]) -> None:
     """Set ``data.fields`` to the columns that each source needs (its key, its columns).
 
-    There is one set for all sources: where they need different ones, those are noted.
+    There is one set for all sources. Names inside messages hold beside the usual ones, so that those of several sources
+    go together; where sources need different columns, those are noted.
     """
-    if len({tuple(sorted(columns.items())) for _, columns in needs}) == 1:
-        columns = needs[0][1]
+    from sanetune.data.naming import is_part
+
+    inside = [{name: key for name, key in columns.items() if is_part(name)} for _, columns in needs]
+    outside = {tuple(sorted(c.items() - i.items())) for (_, c), i in zip(needs, inside, strict=True)}
+    together = {name: key for names in inside for name, key in names.items()}
+    if len(outside) == 1 and all(names.items() <= together.items() for names in inside):
+        columns = {**dict(outside.pop()), **together}
         importer.put("data.fields", {**columns} if columns else None)
         return
     for key, columns in needs:
@@ -40,10 +46,17 @@ def put_fields(importer: Importer, needs: list[tuple[str, Columns]]) -> None:
 
 
 def columns_of(names: Mapping[str, object]) -> Columns:
-    """Return the columns of a source (what it holds -> column), or nothing where they have their usual names."""
-    from sanetune.data.column_names import CHATS, PAIRS
+    """Return the columns of a source (what it holds -> column), or nothing where they have their usual names.
 
-    given = {name: str(column) for name, column in names.items() if column}
+    Names inside messages are those that are not usual, and stay.
+    """
+    from sanetune.data.column_names import CHATS, LABELS, PAIRS
+    from sanetune.data.naming import is_part
+
+    inside = {name: str(key) for name, key in names.items() if key and is_part(name)}
+    if (label := names.get("label")) and label not in LABELS:
+        inside["label"] = str(label)
+    given = {name: str(column) for name, column in names.items() if column and not is_part(name) and name != "label"}
     if "messages" in given:
         usual = given["messages"] in CHATS
     elif "prompt" in given:
@@ -53,8 +66,35 @@ def columns_of(names: Mapping[str, object]) -> Columns:
         usual = given.get("text", "text") == "text"
     others = {"system": ("system", "system_prompt"), "tools": ("tools", "functions")}
     if usual and all(given.get(name, known[0]) in known for name, known in others.items()):
-        return {}
-    return given
+        return inside
+    return given | inside
+
+
+def role_columns(names: Mapping[str, Iterable[object]]) -> Columns:
+    """Return the names of roles that are read as another one, as ``role.user: name`` and the like.
+
+    >>> role_columns({"user": ["human"], "assistant": ["Rosa", "gpt"]})
+    {'role.assistant': 'Rosa'}
+
+    Args:
+        names: Our role -> its names in the rows.
+    """
+    unusual = {role: [str(one) for one in others if roles_problem({role: [one]})] for role, others in names.items()}
+    return {f"role.{role}": ", ".join(others) for role, others in unusual.items() if others and _is_role(role)}
+
+
+def _is_role(role: str) -> bool:
+    from sanetune.data.naming import NAMED_ROLES
+
+    return role in NAMED_ROLES
+
+
+def key_columns(role: object, content: object) -> Columns:
+    """Return the keys of messages that hold role and text, where they are not the usual ones."""
+    from sanetune.data.messages import CONTENT_KEYS, ROLE_KEYS
+
+    keys = {"role": (role, ROLE_KEYS), "content": (content, CONTENT_KEYS)}
+    return {name: str(key) for name, (key, usual) in keys.items() if key and key not in usual}
 
 
 def roles_problem(names: Mapping[str, Iterable[object]]) -> str:

@@ -228,12 +228,9 @@ def test_what_is_not_carried_over_is_reported_with_its_line(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("more", "key"),
     [
-        ("message_property_mappings: {role: speaker}", "datasets.0.message_property_mappings.role"),
-        ("roles: {assistant: [wizard]}", "datasets.0.roles"),
         ("roles_to_train: []", "datasets.0.roles_to_train"),
         ("train_on_eos: none", "datasets.0.train_on_eos"),
         ("drop_system_message: true", "datasets.0.drop_system_message"),
-        ("message_field_training: weight", "datasets.0.message_field_training"),
     ],
 )
 def test_what_a_data_set_says_otherwise_is_reported(tmp_path: Path, more: str, key: str) -> None:
@@ -282,3 +279,20 @@ def test_anything_is_read_or_refused_in_words(tmp_path_factory: Any, values: dic
     file.write_text(json.dumps({"base_model": "m", "datasets": [{"path": "a/b", "type": "chat_template"}]} | values))
     with contextlib.suppress(UserError):
         load(import_config(file).config)
+
+
+@pytest.mark.parametrize(
+    ("keys", "fields"),
+    [
+        ("message_property_mappings: {role: who, content: said}", {"role": "who", "content": "said"}),
+        ("roles: {assistant: [Rosa, gpt], user: [human]}", {"role.assistant": "Rosa"}),
+        ("message_field_training: keep", {"train": "keep"}),
+        ("message_field_training_detail: parts", {"train_detail": "parts"}),
+        ("message_property_mappings: {role: from}", {}),
+    ],
+)
+def test_names_inside_messages_are_carried_over(tmp_path: Path, keys: str, fields: dict[str, str]) -> None:
+    text = BASE.replace("type: chat_template", f"type: chat_template\n    {keys}")
+    found = reads(tmp_path, text)
+    assert load(found.config).data.fields == fields
+    assert found.skipped == []

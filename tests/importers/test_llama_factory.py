@@ -169,18 +169,73 @@ def test_data_sets_of_the_hub_and_their_columns(project: Path) -> None:
 
 def test_what_cannot_be_read_is_reported(project: Path) -> None:
     found = reads(project, BASE.replace("mine", "mine,missing,pairs,scope,odd,mapped"))
-    assert [Path(one["path"]).name for one in found.config["data"]["train"]] == ["mine.json", "d", "b"]
+    assert [Path(one["path"]).name for one in found.config["data"]["train"]] == ["mine.json", "e", "d", "b"]
     assert set(reasons_of(found)) == {
         "dataset.missing",
-        "dataset.pairs",
+        "dataset.pairs.ranking",
         "dataset.scope",
-        "dataset.odd.tags.role_tag",
-        "dataset.odd.tags.assistant_tag",
+        "dataset.odd",
         "dataset.mapped",
     }
     odd = reads(project, BASE + "packing: true\ndeepspeed: z.json\nnew_key: 3\nlora_target: all\n")
     assert set(reasons_of(odd)) == {"packing", "deepspeed", "new_key"}
     assert {one.key: one.place.line for one in odd.skipped}["new_key"] == 8
+
+
+@pytest.mark.parametrize(
+    ("entry", "fields"),
+    [
+        (INFO["odd"], {"role": "who", "role.assistant": "wizard"}),
+        (
+            {"formatting": "sharegpt", "tags": {"role_tag": "from", "user_tag": "human", "function_tag": "call_it"}},
+            {"role.call": "call_it"},
+        ),
+        ({"formatting": "sharegpt", "columns": {"messages": "messages", "kto_tag": "label"}}, {}),
+        ({"columns": {"prompt": "instruction", "response": "output", "kto_tag": "good"}}, {"label": "good"}),
+        ({"ranking": True, "columns": {"prompt": "instruction", "query": "input", "chosen": "chosen"}}, {}),
+        (
+            {"ranking": True, "columns": {"prompt": "instruction", "chosen": "win", "rejected": "lose"}},
+            {"prompt": "instruction", "completion": "win"},
+        ),
+        (
+            {"ranking": True, "formatting": "sharegpt", "columns": {"messages": "talk", "chosen": "chosen"}},
+            {"messages": "talk", "completion": "chosen"},
+        ),
+    ],
+)
+def test_tags_ranking_and_kto_tag_are_applied(project: Path, entry: dict[str, Any], fields: dict[str, str]) -> None:
+    info = {"one": {"hf_hub_url": "a/b", **entry}}
+    (project / "data" / "dataset_info.json").write_text(json.dumps(info))
+    found = reads(project, BASE.replace("mine", "one"))
+    assert found.config["data"].get("fields", {}) == fields
+    assert list(reasons_of(found)) == (["dataset.one.ranking"] if entry.get("ranking") else [])
+
+
+def test_names_inside_messages_hold_for_several_data_sets(project: Path) -> None:
+    found = reads(project, BASE.replace("mine", "chats,odd"))
+    assert found.config["data"]["fields"] == {"role": "who", "role.assistant": "wizard"} and found.skipped == []
+
+
+def test_rows_with_tags_and_pairs_are_read_as_they_say(project: Path) -> None:
+    from sanetune.data.conversation_reader import read_conversations
+    from sanetune.data.sources.source import Source
+
+    rows = [
+        {
+            "talk": [{"who": "guest", "said": f"Hi {n}?"}],
+            "chosen": {"who": "wizard", "said": "Hello."},
+            "rejected": {"who": "wizard", "said": "No."},
+        }
+        for n in range(3)
+    ]
+    tags = {"role_tag": "who", "content_tag": "said", "user_tag": "guest", "assistant_tag": "wizard"}
+    info = {"file_name": "mine.json", "formatting": "sharegpt", "ranking": True, "tags": tags}
+    columns = {"messages": "talk", "chosen": "chosen", "rejected": "rejected"}
+    (project / "data" / "dataset_info.json").write_text(json.dumps({"mine": {**info, "columns": columns}}))
+    (project / "data" / "mine.json").write_text(json.dumps(rows))
+    data = load(reads(project, BASE).config).data
+    conversations = list(read_conversations([Source(data.train[0].path)], fields=data.fields))
+    assert [[m["content"] for m in c.messages] for c in conversations] == [[f"Hi {n}?", "Hello."] for n in range(3)]
 
 
 def test_evaluation_data_sets_become_validation(project: Path) -> None:
