@@ -85,7 +85,7 @@ def refusal(folder: Path, file: Path) -> None:
 
 
 def demo(folder: Path, file: Path) -> None:
-    """Two sections of `sanetune demo`, masks and answers, in ``file``, and the curves of its run as a PNG."""
+    """Two sections of `sanetune demo`, masks and answers (not its time, which is this machine's), in ``file``, and the curves of its run as a PNG."""
     from unittest import mock
 
     from rich.console import Console
@@ -100,7 +100,7 @@ def demo(folder: Path, file: Path) -> None:
         console.record = number in (2, 5)
         heading(console, number, title, summary)
 
-    with mock.patch.object(run, "section", section):
+    with mock.patch.object(run, "section", section), mock.patch.object(run, "_end"):
         run.run(folder, console)
     console.record = True
     console.save_svg(str(file), title="sanetune demo")
