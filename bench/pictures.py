@@ -85,7 +85,7 @@ def refusal(folder: Path, file: Path) -> None:
 
 
 def demo(folder: Path, file: Path) -> None:
-    """Two sections of `sanetune demo`, masks and answers (not its time, which is this machine's), in ``file``, and the curves of its run as a PNG."""
+    """Masks and answers of `sanetune demo` in ``file`` (not its seconds), and the curves of its run as a PNG."""
     from unittest import mock
 
     from rich.console import Console
