@@ -242,7 +242,12 @@ def lora_without_the_new_tokens(setup: Setup) -> AbstractContextManager[object]:
 # ---- prompts and answers ----
 
 
-@deeply("model-pairs-shuffled", "probe", on=("stories-alpaca", "demo-demo", "gemma3-gsm8k", "qwen3-alpaca+lora"))
+@deeply(
+    "model-pairs-shuffled",
+    "probe",
+    on=("stories-alpaca", "demo-demo", "gemma3-gsm8k", "qwen3-alpaca+lora"),
+    related=("rows-pairs-mixed",),
+)
 def answers_shuffled(setup: Setup) -> None:
     """The answers were shuffled apart from their prompts."""
     import random
@@ -250,19 +255,21 @@ def answers_shuffled(setup: Setup) -> None:
     _rejoined(setup, lambda answers: random.Random(0).sample(answers, len(answers)))
 
 
-@deeply("model-pairs-shuffled", "probe", on=("stories-alpaca", "gemma3-gsm8k", "gpt2-alpaca"))
+@deeply(
+    "model-pairs-shuffled", "probe", on=("stories-alpaca", "gemma3-gsm8k", "gpt2-alpaca"), related=("rows-pairs-mixed",)
+)
 def answers_off_by_one(setup: Setup) -> None:
     """Each prompt has the answer of the row before it."""
     _rejoined(setup, lambda answers: answers[-1:] + answers[:-1])
 
 
-@deeply("model-pairs-shuffled", "probe", on=("stories-alpaca", "qwen3-gsm8k"))
+@deeply("model-pairs-shuffled", "probe", on=("stories-alpaca", "qwen3-gsm8k"), related=("rows-pairs-mixed",))
 def answers_sorted(setup: Setup) -> None:
     """The column of answers was sorted, that of prompts was not."""
     _rejoined(setup, sorted)
 
 
-@deeply("model-pairs-shuffled", "trial", on=("stories-alpaca", "qwen3-gsm8k"))
+@deeply("model-pairs-shuffled", "trial", on=("stories-alpaca", "qwen3-gsm8k"), related=("rows-pairs-mixed",))
 def answers_shuffled_before_a_trial(setup: Setup) -> None:
     """The answers were shuffled apart from their prompts; a trial shows how well they are memorised."""
     answers_shuffled(setup)

@@ -26,6 +26,7 @@ FILES = (
     "faulty_rows",
     "faulty_calls",
     "faulty_markup",
+    "faulty_pairs",
     "faulty_templates",
     "faulty_tokens",
     "faulty_labels",

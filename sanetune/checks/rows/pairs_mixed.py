@@ -1,0 +1,111 @@
+"""Some answers belong to the prompts of other rows.
+
+## What it does
+Compares every answer with its own prompt and with the prompts of all other rows, by the rare words that they share (of
+50,000 rows, up to 4,000 answers; the first and the last answers of rows of several turns apart). An answer is in the
+wrong place where another row's prompt fits it far better than its own, and far better than that row's own answer fits.
+Skipped where answers share too few words with their prompts to tell; `model-pairs-shuffled` asks the model.
+
+## Why is this bad?
+The model learns to answer another question than was asked.
+
+The loss still falls: these answers are memorised. A share of them is seen neither in the curve nor in an average over
+the rows.
+
+## Example
+A part of the rows was sorted, filtered or generated again, and only one of two columns was replaced:
+
+```python
+answers[1000:2000] = sorted(answers[1000:2000])
+```
+
+## Use instead
+Join prompts and answers again by their key, or remove the rows shown.
+
+```python
+rows = ((prompts[key], answers[key]) for key in prompts)
+```
+
+## Known problems
+Rows whose answers share no rare words with any prompt are not found, so that the share is a lower bound.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.text import shorten
+
+if TYPE_CHECKING:
+    from sanetune.checks.rows._word_pairs import Misfit, Turn
+    from sanetune.evidence.conversations import ConversationSplit, ConversationStore
+
+FIX = "none"
+DEPENDS_ON = ("rows",)
+
+LIMITS = {
+    "margin": Limit(1.0, "ln N of N rows: what tells one row from all others; one misfit per 1,000 clean real rows"),
+    "warn": Limit(0.005, "of the answers: at most 0.2 % in clean real data; where 2 % are swapped 1.0 to 2.0 %"),
+    "fail": Limit(0.05, "ours: of the answers; a twentieth is no slip of single rows"),
+    "fewest": Limit(4, "ours: up to three may be rows on one subject"),
+    "telling": Limit(
+        0.4, "ours: of the answers, whose words have to tell their own prompt; 0.68 to 0.97 in clean real data"
+    ),
+    "rows": Limit(50, "of fewer rows words cannot tell"),
+}
+
+
+def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
+    """Misfits among the first answers of all training rows and among the last of those with several."""
+    from sanetune.checks._excerpts import interleave
+    from sanetune.checks.rows._word_pairs import fits
+
+    split = conversations.train
+    first, last = (fits(split, turn, limits["margin"]) for turn in ("first", "last"))
+    found = {name: one for name, one in (("first", first), ("last", last)) if one.rows >= limits["rows"]}
+    if not found:
+        raise NotApplicableError(f"{units.many(first.rows, 'row')} with a prompt and an answer are too few to tell")
+    telling = max(one.telling / one.asked for one in found.values())
+    most = max(len(one.misfits) for one in found.values())
+    if telling < limits["telling"] and most < limits["fewest"]:
+        raise NotApplicableError(f"only {units.share(telling)} of the answers share rare words with their prompts")
+    numbers: dict[str, float] = {"telling": round(telling, 4)}
+    for name, one in found.items():
+        numbers |= {name: len(one.misfits), f"{name}_asked": one.asked}
+    shown = [[_witness(split, misfit, name) for misfit in one.misfits[:MOST_WITNESSES]] for name, one in found.items()]
+    return Measurement(numbers, interleave(shown))
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    parts, worst = [], 0.0
+    for name in ("first", "last"):
+        if name not in n:
+            continue
+        share = n[name] / n[f"{name}_asked"]
+        parts.append(f"{n[name]:,} of {n[f'{name}_asked']:,} {name} answers ({units.share(share)})")
+        if n[name] >= limits["fewest"]:
+            worst = max(worst, share)
+    message = f"{' and '.join(parts)} fit another row's prompt far better than their own."
+    if worst >= limits["fail"]:
+        return failed(message)
+    if worst >= limits["warn"]:
+        return warned(message)
+    return passed(
+        f"{message} {'That is too few to matter.' if any(n.get(k) for k in ('first', 'last')) else ''}".strip()
+    )
+
+
+def _witness(split: ConversationSplit, misfit: Misfit, turn: Turn | str) -> Witness:
+    from sanetune.checks.rows._word_pairs import texts
+
+    one, other = split[misfit.row], split[misfit.other]
+    own, better = texts(one, "last" if turn == "last" else "first"), texts(other, "last" if turn == "last" else "first")
+    assert own is not None and better is not None
+    note = f"this answer fits the prompt of {other.place} better"
+    return Witness(
+        f"{shorten(own[0][-200:], 200)}\n→ {shorten(own[1], 200)}", one.place, note, shorten(better[0], 300), split.name
+    )

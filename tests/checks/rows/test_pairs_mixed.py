@@ -1,0 +1,78 @@
+"""Answers under other rows' prompts are found, whichever turn they are in; clean data have next to none."""
+
+from __future__ import annotations
+
+import copy
+import random
+from pathlib import Path
+
+import pytest
+
+from sanetune.checks.base import NotApplicableError
+from sanetune.checks.rows import pairs_mixed
+from sanetune.data.conversation import Conversation
+from sanetune.finding import Verdict
+from tests.checks.rows.test_duplicated import rows as unrelated
+from tests.checks.talking import clean, judged, read, talk, talks
+
+
+def about(number: int, turns: int = 1) -> Conversation:
+    """Rows whose answers take words of their own question up."""
+    said: list[str] = []
+    for turn in range(turns):
+        name = f"thing{number}x{turn} place{number}x{turn}"
+        said += [f"Where is {name}?", f"You find {name} at the end of the road."]
+    return talk(*said)
+
+
+def with_swapped(rows: list[Conversation], chosen: list[int], answer: int) -> list[Conversation]:
+    """Each chosen row with the next one's answer in its place."""
+    new = copy.deepcopy(rows)
+    for row, other in zip(chosen, chosen[1:] + chosen[:1], strict=True):
+        new[row].messages[answer]["content"] = rows[other].messages[answer]["content"]
+    return new
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.0, "pass"), (0.03, "warn"), (0.3, "fail"), (1.0, "fail")])
+def test_the_share_of_swapped_answers_decides(share: float, verdict: str) -> None:
+    rows = [about(number) for number in range(200)]
+    chosen = random.Random(0).sample(range(200), round(200 * share))
+    measured, judgement = judged(pairs_mixed, talks(with_swapped(rows, chosen, 1)))
+    assert judgement.verdict.value == verdict and measured.numbers["first"] == len(chosen)
+
+
+def test_swapped_last_answers_of_several_are_found_among_the_last() -> None:
+    rows = [about(number, turns=3) for number in range(120)]
+    measured, judgement = judged(pairs_mixed, talks(with_swapped(rows, list(range(0, 120, 3)), 5)))
+    assert (measured.numbers["first"], measured.numbers["last"]) == (0, 40)
+    assert judgement.verdict is Verdict.FAIL and "40 of 120 last answers (33.3 %)" in judgement.message
+    assert "fits the prompt of" in measured.witnesses[0].note
+
+
+def test_rows_on_one_subject_are_no_mix() -> None:
+    rows = [talk(f"Fact {n} of subject{n // 5} please?", f"Subject{n // 5}: fact {n} is so.") for n in range(200)]
+    assert judged(pairs_mixed, talks(rows))[1].verdict is Verdict.PASS
+
+
+def test_answers_that_share_no_words_with_prompts_are_a_skip() -> None:
+    with pytest.raises(NotApplicableError, match="share rare words"):
+        judged(pairs_mixed, talks(unrelated(100)))
+    with pytest.raises(NotApplicableError, match="too few"):
+        judged(pairs_mixed, talks([about(number) for number in range(20)]))
+
+
+def test_clean_real_data_have_next_to_none(shared: Path) -> None:
+    for name, store in clean(shared).items():
+        try:
+            judgement = judged(pairs_mixed, store)[1]
+        except NotApplicableError:
+            continue
+        assert judgement.verdict is Verdict.PASS, name
+
+
+@pytest.mark.parametrize("name", ["alpaca/instruction-data.json", "gsm8k/test.jsonl"])
+def test_a_thirtieth_of_real_answers_swapped_is_found(name: str, shared: Path) -> None:
+    rows = read(shared / "data" / name)
+    chosen = random.Random(1).sample(range(len(rows)), len(rows) // 30)
+    measured, judgement = judged(pairs_mixed, talks(with_swapped(rows, chosen, -1)))
+    assert judgement.verdict is Verdict.WARN and measured.numbers["first"] >= len(chosen) / 3
