@@ -100,13 +100,16 @@ class BatchStats:
 
     Attributes:
         pad: Id of the padding token; None: there is none.
-        own_loss: Whether the trainer computes its loss by code of its own, for which labels are not the last word.
+        own_loss: Whether the trainer computes its loss by code of its own, other than its labels say. The labels are
+            then those that this code acts on, in the first batches.
+        labels_unproved: Why it is not known what that code acts on; "" where it is.
     """
 
     train: SplitStats
     validation: SplitStats | None = None
     pad: int | None = None
     own_loss: bool = False
+    labels_unproved: str = ""
 
     @property
     def splits(self) -> list[SplitStats]:

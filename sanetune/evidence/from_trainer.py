@@ -22,6 +22,7 @@ from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore
 from sanetune.evidence.detached import detached
 from sanetune.evidence.known_examples import KnownExamples
+from sanetune.evidence.own_loss import TriedLoss
 from sanetune.evidence.registry import MissingError, evidence
 from sanetune.evidence.roles_from_ids import IdRoleFinder
 from sanetune.evidence.run_settings import RunSettings
@@ -176,14 +177,29 @@ class TrainerEvidence:
         if hasattr(rows, "__len__") and not len(rows):  # of no rows transformers makes no loader
             train = SplitStats("train", 0)
         else:
-            with train_batches(self.trainer) as batches:
-                train = read("train", rows, batches, batches_of_the_run(self.trainer))
-        found = BatchStats(train, pad=pad, own_loss=has_own_loss(self.trainer))
+            tried = self._tried_loss()
+            if tried is None or tried.as_labelled or tried.reason:
+                with train_batches(self.trainer) as batches:
+                    train = read("train", rows, batches, batches_of_the_run(self.trainer))
+            else:  # the labels are not the last word: those that the loss acts on are
+                train = read("train", rows, tried.batches, None)
+                train.partial, train.never = True, 0
+                return BatchStats(train, pad=pad, own_loss=True)
+            if tried is not None and tried.reason:
+                return BatchStats(train, pad=pad, own_loss=True, labels_unproved=tried.reason)
+        found = BatchStats(train, pad=pad)
         if (held_out := self._evaluated()) is None or (hasattr(held_out, "__len__") and not len(held_out)):
             return found
         with untouched(self.trainer):
             loader = self.trainer.get_eval_dataloader(detached(held_out))
             return replace(found, validation=read("validation", held_out, loader, STREAMED))
+
+    def _tried_loss(self) -> TriedLoss | None:
+        """What the trainer's own loss acts on; None where transformers or TRL computes it."""
+        if not has_own_loss(self.trainer):
+            return None
+        with train_batches(self.trainer) as batches:
+            return TriedLoss.of(self.trainer, batches)
 
     @property
     def _torn(self) -> bool:

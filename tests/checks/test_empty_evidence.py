@@ -66,7 +66,7 @@ def test_a_check_of_nothing_is_skipped(name: str) -> None:
 def test_documents_nobody_can_judge_are_no_proof(name: str) -> None:
     """Sixty documents without roles, format, padding or labels: what is said of them is not that all is well."""
     split = SplitStats("train", 0, documents=60, batches=15, tokens=600, roles_unknown=60, unlabelled=15)
-    found = BatchStats(split, own_loss=True)
+    found = BatchStats(split, own_loss=True, labels_unproved="the loss needs a teacher")
     finding = run([catalogue()[name]], empty(batch_stats=found, data_loss=DataLoss(60)))[0]
     inspected = {
         "template-double-bos",

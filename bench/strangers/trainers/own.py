@@ -10,7 +10,7 @@ from bench.strangers.trainers.material import ROWS, Listed, Script, alpaca, argu
 from bench.strangers.trainers.streams import rows_of
 
 
-def own_loss(folder: Path) -> Any:
+def own_loss(folder: Path, shift: bool = True, masked: bool = True, teacher: bool = False) -> Any:
     """``compute_loss`` reads a mask of its own; the batches have no labels."""
     import torch
     from transformers import Trainer
@@ -21,15 +21,21 @@ def own_loss(folder: Path) -> Any:
     def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
         batch = plain(rows)
         mask = batch.pop("labels") != -100
-        return {**batch, "loss_mask": mask}
+        return {**batch, "loss_mask": mask if masked else batch["attention_mask"]}
 
     class Own(Trainer):
+        calls = 0
+
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **keys: Any) -> Any:
-            mask = inputs.pop("loss_mask")[:, 1:].float()
+            self.calls += 1
+            by = 1 if shift else 0
+            mask = inputs.pop("loss_mask")[:, by:].float()
             outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-            logits, targets = outputs.logits[:, :-1], inputs["input_ids"][:, 1:]
+            logits, targets = outputs.logits[:, : mask.shape[1]], inputs["input_ids"][:, by:]
             losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
             loss = (losses * mask).sum() / mask.sum()
+            if teacher:
+                loss = loss + outputs.hidden_states[-1].pow(2).mean()
             return (loss, outputs) if return_outputs else loss
 
     return Own(
@@ -38,6 +44,49 @@ def own_loss(folder: Path) -> Any:
         train_dataset=Listed(rows_of(kit)),
         data_collator=collate,
         processing_class=kit.tokenizer,
+    )
+
+
+def logged_loss(folder: Path) -> Any:
+    """``compute_loss`` only logs something and hands on to the trainer's own."""
+    from transformers import Trainer
+
+    kit = gpt2("<|pad|>")
+
+    class Own(Trainer):
+        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **keys: Any) -> Any:
+            self.log({"tokens": float(inputs["input_ids"].numel())})
+            return super().compute_loss(model, inputs, return_outputs=return_outputs, **keys)
+
+    return Own(
+        model=kit.model,
+        args=arguments(folder),
+        train_dataset=Listed(rows_of(kit)),
+        data_collator=PadsLabels(kit.tokenizer.pad_token_id),
+        processing_class=kit.tokenizer,
+    )
+
+
+def weighted_loss(folder: Path) -> Any:
+    """``compute_loss_func``: the labels count, with a weight each."""
+    import torch
+    from transformers import Trainer
+
+    kit = gpt2("<|pad|>")
+
+    def weighted(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        logits, targets = outputs["logits"][:, :-1], labels[:, 1:]
+        losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none", ignore_index=-100)
+        weights = torch.linspace(1.0, 0.5, losses.shape[1])
+        return (losses * weights).sum() / (targets != -100).sum()
+
+    return Trainer(
+        model=kit.model,
+        args=arguments(folder),
+        train_dataset=Listed(rows_of(kit)),
+        data_collator=PadsLabels(kit.tokenizer.pad_token_id),
+        processing_class=kit.tokenizer,
+        compute_loss_func=weighted,
     )
 
 
@@ -107,8 +156,15 @@ def tokenizing_collator(folder: Path) -> Any:
 
 LABELS = "labels-none labels-on-prompt labels-missing-reply labels-disagree labels-scarce labels-shifted"
 
+PROMPTS = names("labels-on-prompt")
+
 SCRIPTS = [
-    Script("a loss of its own, without labels", own_loss, skips=names(LABELS)),
+    Script("a loss of its own, without labels", own_loss),
+    Script("a loss of its own on everything", lambda folder: own_loss(folder, masked=False), warns=PROMPTS),
+    Script("a loss of its own, not shifted", lambda folder: own_loss(folder, shift=False), names("labels-shifted")),
+    Script("a loss that needs more than logits", lambda folder: own_loss(folder, teacher=True), skips=names(LABELS)),
+    Script("a loss that is logged", logged_loss),
+    Script("a loss with weights", weighted_loss),
     Script("an optimizer of its own", own_optimizer),
     Script("a loader of its own", own_loader),
     Script("no tokenizer", no_tokenizer, skips=names("template-missing")),

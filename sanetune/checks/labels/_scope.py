@@ -22,10 +22,15 @@ def require_labels(stats: BatchStats) -> None:
     """Raise NotApplicableError where there is no label to inspect."""
     if not stats.total("documents"):
         raise NotApplicableError("no batch holds a document")
-    if stats.own_loss and stats.total("unlabelled") == stats.total("batches"):
-        raise NotApplicableError(
-            "the batches have no labels: the trainer's own compute_loss decides what is in the loss"
-        )
+    if stats.labels_unproved:
+        raise NotApplicableError(stats.labels_unproved)
+
+
+def require_own_places(stats: BatchStats) -> None:
+    """Raise NotApplicableError where labels belong to their neighbours, so that none says what its token is."""
+    require_labels(stats)
+    if stats.total("shifted") > stats.total("documents") / 2:
+        raise NotApplicableError("the labels are shifted, which labels-shifted tells")
 
 
 def with_roles(stats: BatchStats) -> int:

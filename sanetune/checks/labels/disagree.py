@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.labels._scope import require_labels, require_masks, with_roles
+from sanetune.checks.labels._scope import require_masks, require_own_places, with_roles
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -56,7 +56,7 @@ LIMITS = {
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     require_masks(run_settings)
-    require_labels(batch_stats)
+    require_own_places(batch_stats)
     if not with_roles(batch_stats):
         raise NotApplicableError(
             "the rows follow no chat template, so that no second derivation of the labels can be made"

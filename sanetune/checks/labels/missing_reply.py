@@ -38,8 +38,8 @@ from sanetune.checks.labels._scope import (
     BORDER,
     format_numbers,
     format_of,
-    require_labels,
     require_masks,
+    require_own_places,
     with_roles,
 )
 from sanetune.evidence.batch_stats import BatchStats
@@ -59,7 +59,7 @@ LIMITS = {
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     require_masks(run_settings)
-    require_labels(batch_stats)
+    require_own_places(batch_stats)
     if not with_roles(batch_stats):
         found = format_of(batch_stats)
         if found.whole:

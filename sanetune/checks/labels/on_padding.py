@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.labels._scope import require_labels
+from sanetune.checks.labels._scope import require_own_places
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.finding import Judgement, Measurement, failed, passed
 
@@ -40,7 +40,7 @@ LIMITS = {"tokens": Limit(0, "padding belongs to no answer, and an end token is 
 
 
 def measure(batch_stats: BatchStats, stop_tokens: frozenset[int]) -> Measurement:
-    require_labels(batch_stats)
+    require_own_places(batch_stats)
     pad = batch_stats.pad
     numbers = {
         "padding": batch_stats.total("padding"),

@@ -48,7 +48,14 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.labels._scope import BORDER, format_numbers, format_of, require_labels, require_masks, with_roles
+from sanetune.checks.labels._scope import (
+    BORDER,
+    format_numbers,
+    format_of,
+    require_masks,
+    require_own_places,
+    with_roles,
+)
 from sanetune.evidence.batch_stats import BatchStats
 from sanetune.evidence.run_settings import RunSettings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -65,7 +72,7 @@ LIMITS = {"tokens": Limit(0, "the configuration puts none of them into the loss"
 
 def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     require_masks(run_settings)
-    require_labels(batch_stats)
+    require_own_places(batch_stats)
     if not with_roles(batch_stats):
         seen = batch_stats.seen("format_whole") or batch_stats.seen("format_early")
         return Measurement({"format": format_numbers(format_of(batch_stats))}, seen)
