@@ -101,3 +101,28 @@ def test_clean_real_data_pass(shared: Path) -> None:
     for name, one in clean(shared).items():
         if name != "drone":  # all of its answers are calls
             assert judged(outliers, one)[1].verdict is Verdict.PASS, name
+
+
+def test_few_very_long_answers_that_hold_most_of_the_text_are_named() -> None:
+    rows = [*answers(200), *(talk(f"All of it, {n}?", f"page {n} of it " * 600) for n in range(20))]
+    measured, judgement = judged(outliers, talks(rows))
+    assert judgement.verdict is Verdict.WARN and "20 very long ones hold" in judgement.message
+    assert measured.witnesses, "the longest is shown"
+
+
+def test_one_question_at_the_end_of_most_rows_is_named() -> None:
+    asked = "Could you tell me when my order will come?"
+    rows = [talk(f"Hello, {n} here.", "Hello!", asked, f"Answer number {n}, as it is.") for n in range(60)]
+    measured, judgement = judged(outliers, talks([*answers(60), *rows]))
+    assert "60 of 120 rows (50 %) end with one and the same question" in judgement.message
+    assert any("ends 60 rows" in witness.note for witness in measured.witnesses)
+
+
+def test_an_instruction_about_a_system_message_may_be_the_same_in_all_rows() -> None:
+    rows = [talk("List the names in the text above.", f"Ann {n}.", system=f"Ann {n} came.") for n in range(60)]
+    assert "question" not in judged(outliers, talks([*answers(60), *rows]))[1].message
+
+
+def test_one_question_with_one_answer_is_a_repeated_row_and_no_mistake_of_its_own() -> None:
+    rows = [talk("Could you tell me when my order will come?", "It comes tomorrow.") for _ in range(60)]
+    assert "question" not in judged(outliers, talks([*answers(90), *rows]))[1].message
