@@ -77,10 +77,10 @@ def find(values: object, fields: Mapping[str, str] | None, unread: Unread | None
     values = in_small_letters(values, fields)
     unread = unread if unread is not None else Unread()
     row = _Row(values, unread)
-    named = mapped(values, fields, row.read) if fields else {}
+    named = row.named = mapped(values, fields, row.read) if fields else {}
     if fields and not fields.keys().isdisjoint(MAIN):
         main = main_format(named, fields)
-        found = row.beside() | named
+        found = named if main == "text" else row.beside() | named
         if main == "messages":
             name = _chat_format(named["messages"])
         else:
@@ -91,6 +91,9 @@ def find(values: object, fields: Mapping[str, str] | None, unread: Unread | None
         found = with_options(found, named.get("options"), values, row.read, unread)
     if name != "text" and (reason := preferences.unwanted(row.values, row.read, named.get("label"))):
         found["left_out"] = reason
+    for key in _OUT_OF_PLACE.get("text" if name == "text" else "messages" if "messages" in found else "", ()):
+        if fields and key in named:
+            unread.add(fields[key], named[key])
     row.read.rest(values, unread)
     return name, found
 
@@ -113,11 +116,19 @@ def in_small_letters(values: dict[str, Any], fields: Mapping[str, str] | None) -
     return {small.get(key, key): value for key, value in values.items()}
 
 
+_OUT_OF_PLACE = {"text": ("system", "tools", "reasoning", "input", "options"), "messages": ("input", "options")}
+"""Names in ``data.fields`` that say nothing beside a text, or beside messages."""
+
+_BESIDE = frozenset((*SYSTEMS, *TOOLS, *TEMPLATE_ARGUMENTS, *REASONING, "chat_template_kwargs"))
+_MEDIA = frozenset(MEDIA)
+
+
 class _Row:
     """A row whose columns are found by their usual names."""
 
     def __init__(self, values: dict[str, Any], unread: Unread) -> None:
         self.values, self.unread, self.read = values, unread, ReadPaths()
+        self.named: dict[str, Any] = {}
 
     def take(self, names: Sequence[str]) -> object:
         """The first value that is there under one of ``names``; equal ones under the others are read as well."""
@@ -137,7 +148,7 @@ class _Row:
             found = preferences.wanted(self.values, pair, self.read, self.unread)
             return "preference", {
                 **self.beside(),
-                **below_question(self.values, found.get("prompt"), self.read),
+                **self._below(found),
                 **found,
                 **named,
             }
@@ -165,13 +176,16 @@ class _Row:
 
     def beside(self) -> dict[str, Any]:
         """What a row says besides its messages."""
-        found = {"system": self.take(SYSTEMS), "tools": self.take(TOOLS)}
+        if _BESIDE.isdisjoint(self.values):
+            return {}
+        usual = {"system": SYSTEMS, "tools": TOOLS}
+        found = {name: self.take(columns) for name, columns in usual.items() if name not in self.named}
         found["chat_template_kwargs"] = self.take(("chat_template_kwargs",))
         arguments = {key: value for key in TEMPLATE_ARGUMENTS if _is_argument(key, value := self.values.get(key))}
         for key in arguments:
             self.read.column(key)
         thought = {key: value for key in REASONING if _is_reasoning(value := self.values.get(key))}
-        if thought:
+        if thought and "reasoning" not in self.named:
             found["reasoning"], _ = content.reasoning(thought)
             same = {key for key in thought if content.reasoning({key: thought[key]})[0] == found["reasoning"]}
             for key in same:
@@ -200,8 +214,7 @@ class _Row:
         if own:
             self.read.column(own)
             found["completion"] = values[own]
-        if "input" not in named:
-            found |= below_question(values, found["prompt"], self.read)
+        found |= self._below(found)
         if values.get("history"):
             self.read.column("history")
             found["history"] = values["history"]
@@ -210,6 +223,8 @@ class _Row:
 
     def _reply_behind(self, chat: object) -> dict[str, Any]:
         """The reply in a column of its own, where the messages end on a question."""
+        if not any(key in self.values for key in REPLIES):
+            return {}
         last = chat[-1] if isinstance(chat, list) and chat else None
         who = next((last[key] for key in ROLE_KEYS if key in last), None) if isinstance(last, dict) else None
         replies = [key for key in REPLIES if isinstance(self.values.get(key), str)]
@@ -217,7 +232,13 @@ class _Row:
             return {"completion": self.take(replies)}
         return {}
 
+    def _below(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """What is below the question, unless ``data.fields`` says what is."""
+        return {} if "input" in self.named else below_question(self.values, found.get("prompt"), self.read)
+
     def _refuse_media(self) -> None:
+        if _MEDIA.isdisjoint(self.values):
+            return
         for key in MEDIA:
             if holds_something(self.values.get(key)):
                 raise DataError(

@@ -91,6 +91,8 @@ def _converted(row: Row, fields: Mapping[str, str] | None) -> ReadRow:
         arguments = {**arguments, **_template_kwargs(kwargs)}
     shallow(arguments, "template arguments")
     conversation = Conversation(messages, row.place, tools, arguments, masked=_masked(messages))
+    if conversation.masked:
+        unread.note("turns, or parts of them, are masked as the row says")
     return ReadRow(name, conversation, unread, values.get("left_out", ""))
 
 
@@ -110,9 +112,11 @@ def _messages(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Me
 
 def _masked(messages: list[Message]) -> list[MaskedPart]:
     """What messages say is not to be learned, taken out of them."""
-    found = []
+    found: list[MaskedPart] = []
     for index, message in enumerate(messages):
-        parts = message.pop("masked", None)
+        if "masked" not in message:
+            continue
+        parts = message.pop("masked")
         if parts is True:
             found.append(MaskedPart(index))
         elif parts:
@@ -123,7 +127,8 @@ def _masked(messages: list[Message]) -> list[MaskedPart]:
 def _tools(messages: list[Message], given: object, unread: Unread) -> list[dict[str, Any]] | None:
     """The tools of a row: those beside the messages, or those that a system message lists."""
     for message in messages:
-        if (listed := message.pop("tools", None)) is not None:
+        if "tools" in message:
+            listed = message.pop("tools")
             if given:
                 unread.add("messages.tools", listed)
             given = given or listed
@@ -160,7 +165,7 @@ def _history(value: object) -> list[Message]:
 
 def _joined(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Message]:
     """Prompt and completion where at least one is a list of messages."""
-    messages: list[Message] = []
+    messages = _history(values["history"]) if values.get("history") else []
     more = values.get("input")
     for column, role in (("prompt", "user"), ("completion", "assistant")):
         value = values.get(column)

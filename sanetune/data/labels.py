@@ -36,7 +36,7 @@ class Example:
         text: The rendered conversation.
         place: The row it was read from.
         ends: Id of the last token of each turn in the loss.
-        omitted: (message, field) pairs that the template leaves out.
+        omitted: (message, field) pairs that the template leaves out; tools belong to no message (-1).
         shared_tokens: Number of tokens with both masked characters and characters in the loss; they are in the loss.
     """
 
@@ -133,7 +133,8 @@ class Labeller:
                 text = self.turns.final_end.completed(text, conversation.messages)
             return _Rendered(text, [(0, len(text))])
         masked = masked_spans(rendering, conversation)
-        return _Rendered(rendering.text, self._in_loss(rendering, masked), masked.spans, rendering.omitted)
+        omitted = _omitted(rendering, conversation, self.turns.template.source)
+        return _Rendered(rendering.text, self._in_loss(rendering, masked), masked.spans, omitted)
 
     def _in_loss(self, rendering: Rendering, masked: MaskedSpans) -> list[Span]:
         if self.loss_on == "all":
@@ -187,6 +188,24 @@ class Labeller:
             for left, right in encoding.offsets
         ]
         return joined, moved
+
+
+def _omitted(rendering: Rendering, conversation: Conversation, source: str) -> list[tuple[int, str]]:
+    """(message, field) pairs that the template leaves out; tools and variables belong to no message (-1).
+
+    Names, numbers of calls and tools have no marks: what is nowhere in the text is left out. A variable is, where the
+    ``source`` of the template does not have its name.
+    """
+    found = list(rendering.omitted)
+    names = [str(tool["function"].get("name", "")) for tool in conversation.tools or () if "function" in tool]
+    if any(name not in rendering.text for name in names):
+        found.append((-1, "tools"))
+    found += [(-1, f"variable {key}") for key in conversation.template_kwargs if key not in source]
+    for number, message in enumerate(conversation.messages):
+        for key in ("name", "tool_call_id"):
+            if key in message and message[key] not in rendering.text:
+                found.append((number, key))
+    return found
 
 
 def _tokens_between(offsets: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:

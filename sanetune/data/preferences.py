@@ -14,12 +14,16 @@ from sanetune.text import listing, quote
 
 _SAID = re.compile(r"\n\n(Human|Assistant): ?")
 _WORDS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_WANTED = frozenset(good for good, _ in PREFERENCES)
+_LABELS = frozenset(LABELS)
 REJECTED = frozenset(bad for _, bad in PREFERENCES)
 """Columns of unwanted answers, which nobody should learn."""
 
 
 def columns_of(values: Mapping[str, object]) -> tuple[str, str] | None:
     """Return the columns of a row's wanted and unwanted answer; None where it has no such pair."""
+    if _WANTED.isdisjoint(values):
+        return None
     return next((pair for pair in PREFERENCES if all(values.get(key) is not None for key in pair)), None)
 
 
@@ -98,7 +102,7 @@ def unwanted(values: Mapping[str, object], read: ReadPaths, named: object = None
         if label not in (0, 1):
             raise DataError(f"the label is {quote(named, 20)}, neither true nor false", "", "Correct data.fields.")
         return "" if label else "rejected answer (its label is false)"
-    for key in LABELS:
+    for key in () if _LABELS.isdisjoint(values) else LABELS:
         value = values.get(key)
         if isinstance(value, str) and value.strip().lower() in ("true", "false"):
             value = value.strip().lower() == "true"

@@ -11,6 +11,7 @@ from sanetune.data.unread import ReadPaths, Unread
 from sanetune.errors import DataError
 from sanetune.text import json_type
 
+_BELOW = frozenset(BELOW)
 COPY = 20
 """Characters from which on a text that is inside another one is a copy of it, and no accident."""
 
@@ -23,8 +24,8 @@ def below_question(values: Mapping[str, object], prompt: object, read: ReadPaths
         prompt: The question. Only text has something below it.
         read: Gets the columns that were read; those that the question quotes already are.
     """
-    texts = []
-    for key in BELOW:
+    texts: list[str] = []
+    for key in () if _BELOW.isdisjoint(values) else BELOW:
         value = _text_of(values.get(key))
         if value is None or value is prompt:
             continue

@@ -14,6 +14,7 @@ TEXTS = ("text", "content", "value")
 ROLES = ("role", "from", "author")
 REPLIES = ("replies", "children")
 RANKS = ("rank",)
+_NAMES = frozenset((*ROOTS, *REPLIES))
 
 
 def is_tree(values: Mapping[str, object]) -> bool:
@@ -23,6 +24,8 @@ def is_tree(values: Mapping[str, object]) -> bool:
 
 def _root(values: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
     """The column of the root ("" for the row itself), and the root."""
+    if _NAMES.isdisjoint(values):
+        return None
     for name, node in (("", values), *((key, values.get(key)) for key in ROOTS)):
         if isinstance(node, dict) and _is_node(node) and isinstance(_first(node, REPLIES), list):
             return name, node

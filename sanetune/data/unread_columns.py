@@ -57,8 +57,8 @@ class UnreadColumn:
     example: str = ""
     place: Place = field(default_factory=Place)
 
-    def add(self, values: list[object], said: str, format_: str, place: Place) -> None:
-        """Count what one row has; ``said`` is all text that is read of the row."""
+    def add(self, values: list[object], format_: str, place: Place) -> bool:
+        """Count what one row has; whether it is one of the rows to :meth:`sample`."""
         texts = [text for value in values for text in texts_of(value)]
         if not self.rows:
             shown = texts[0] if texts else str(values[0])
@@ -67,8 +67,11 @@ class UnreadColumn:
         self.formats[format_] += 1
         self.texts += bool(texts)
         self.characters += sum(map(len, texts))
-        if self.sampled >= SAMPLED:
-            return
+        return self.sampled < SAMPLED
+
+    def sample(self, values: list[object], said: str) -> None:
+        """Count the words of one row and compare them; ``said`` is all text that is read of the row."""
+        texts = [text for value in values for text in texts_of(value)]
         self.sampled += 1
         self.words += sum(len(WORDS.findall(text[:10_000])) for text in texts)
         self.copies += bool(texts) and all(_is_copy(text.strip(), said) for text in texts)
@@ -141,12 +144,15 @@ class UnreadColumns:
         by_path: dict[str, list[object]] = {}
         for path, value in unread.values:
             by_path.setdefault(path, []).append(value)
-        said = _said(conversation)
+        said: str | None = None
         for path, values in by_path.items():
             known = path in self.columns or len(self.columns) < PATHS
             name = path if known else OTHERS
-            column = self.columns.setdefault(name, UnreadColumn(name))
-            column.add(values, said, format_, conversation.place)
+            if (column := self.columns.get(name)) is None:
+                column = self.columns[name] = UnreadColumn(name)
+            if column.add(values, format_, conversation.place):
+                said = _said(conversation) if said is None else said
+                column.sample(values, said)
 
 
 def _said(conversation: Conversation) -> str:

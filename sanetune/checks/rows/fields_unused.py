@@ -63,10 +63,11 @@ LIMITS = {
 QUESTION = frozenset(("question", "query", "instruction", "prompt", "input", "options", "choices", "problem"))
 """Columns that beside a prompt are a part of the question."""
 
-FLAGS = re.compile(
-    r"(?:is_)?(?:label|correct|accepted|good|chosen|desirable|valid)|kto_\w+|thumbs_?up|loss_weight|weight"
-)
-"""Columns that may say which answers are wanted, or how much a row weighs."""
+LABELS = re.compile(r"(?:is_)?(?:label|correct|accepted|good|chosen|desirable|valid)|kto_\w+|thumbs_?up")
+"""Columns that may say which answers are wanted."""
+
+WEIGHTS = re.compile(r"(?:\w+_)?(?:weights?|loss|mask|masks|train|trained|learn|supervised)(?:_\w+)?")
+"""Columns, and keys of messages, that may say how much a row or a turn weighs, or which turns are learned."""
 
 ABOUT = re.compile(
     r"(?:\w+_)?(?:ids?|uuid|hash|url|uri|links?|source|sources|license|licence|author|file|filename|path|date|time"
@@ -99,7 +100,7 @@ def kind_of(column: UnreadColumn, rows: int, limits: Limits) -> str:
     name = column.path.split(".")[-1].lower()
     if column.rows / rows < limits["rows"] or column.path.split(".")[0] in (*REJECTED, "replies"):
         return ""
-    if FLAGS.fullmatch(name) and not column.formats.keys() <= {"text"} and _is_flag(column):
+    if not column.formats.keys() <= {"text"} and _is_flag(name, column):
         return "flag"
     if not column.texts or column.copies / column.sampled > limits["copied"]:
         return ""
@@ -112,12 +113,14 @@ def kind_of(column: UnreadColumn, rows: int, limits: Limits) -> str:
     return "text"
 
 
-def _is_flag(column: UnreadColumn) -> bool:
-    """Whether its values are yes and no, or weights of which some are not 1."""
-    values = {value.strip().lower() for value in column.values}
-    if "weight" in column.path.lower():
-        return values != {"1"} and values != {"1.0"}
-    return values <= {"true", "false", "0", "1", "0.0", "1.0"} and not values <= {"true", "1", "1.0"}
+def _is_flag(name: str, column: UnreadColumn) -> bool:
+    """Whether its values are yes and no, or weights, and some of them are not yes."""
+    values = {word for value in column.values for word in re.findall(r"[\w.]+", value.lower())}
+    plain = values <= {"true", "false", "0", "1", "0.0", "1.0"}
+    yes = values <= {"true", "1", "1.0"}
+    if LABELS.fullmatch(name):
+        return plain and not yes and "." not in column.path
+    return bool(WEIGHTS.fullmatch(name)) and not yes and (plain or ("weight" in name and not column.texts))
 
 
 def _mapping(reported: dict[str, str], rows: Rows) -> str:
@@ -128,7 +131,7 @@ def _mapping(reported: dict[str, str], rows: Rows) -> str:
     if parts:
         return f"input: {' + '.join(parts[:3])}"
     if flag:
-        return "" if "weight" in flag else f"label: {flag}"
+        return f"label: {flag}" if LABELS.fullmatch(flag) else ""
     text = next((path for path in reported if "." not in path), None)
     if text is None or rows.formats.keys() <= {"messages", "sharegpt"}:
         return ""
@@ -137,8 +140,8 @@ def _mapping(reported: dict[str, str], rows: Rows) -> str:
 
 def _witness(column: UnreadColumn, kind: str) -> Witness:
     note = {"question": "part of the question", "flag": "may mark rejected answers", "text": "text"}[kind]
-    if "weight" in column.path.lower() and kind == "flag":
-        note = "weights of rows"
+    if kind == "flag" and not LABELS.fullmatch(column.path.lower()):
+        note = "may say what is learned"
     return Witness(
         column.example, column.place, f"`{quote(column.path, 40)}` in {units.many(column.rows, 'row')}: {note}"
     )

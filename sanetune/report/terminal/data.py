@@ -134,9 +134,8 @@ def _summary(prepared: Prepared) -> Table:
         listed = ", ".join(f"{quote(path, 40)} ({numbers['rows']:,})" for path, numbers in unread.items())
         table.add_row("not read", Text(f"{listed}: columns and keys of messages, and in how many rows they are"))
     for name, count in stats["omitted_by_template"].items():
-        table.add_row(
-            "left out", Text(f"the template does not render the {name} of {units.many(count, 'message')}", "yellow")
-        )
+        of = units.many(count, "row" if name.startswith(("tools", "variable")) else "message")
+        table.add_row("left out", Text(f"the template does not render the {name} of {of}", "yellow"))
     if stats["shared_tokens"]:
         table.add_row(
             "shared",

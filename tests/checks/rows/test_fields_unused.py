@@ -82,6 +82,8 @@ def test_a_question_of_which_a_part_is_lost_fails_and_says_how_to_map_it(
         (lambda n: pair(n, is_correct=n % 3 > 0), "is_correct"),
         (lambda n: {"prompt": words(n), "completion": words(n + 1), "label": n % 2}, "label"),
         (lambda n: {**chat(n), "weight": 1 if n % 2 else 0.2}, "weight"),
+        (lambda n: {**chat(n), "train_on_turn": [False, True]}, "train_on_turn"),
+        (lambda n: chat(n, supervised=False), "messages.supervised"),
     ],
 )
 def test_text_that_nothing_reads_warns(make: Callable[[int], dict[str, Any]], path: str, check: Check) -> None:
@@ -107,6 +109,8 @@ def test_text_that_nothing_reads_warns(make: Callable[[int], dict[str, Any]], pa
         lambda n: pair(n, metadata={"dataset": "a b c d e", "note": words(n)}),
         lambda n: {"prompt": words(n), "chosen": words(n + 1), "rejected": words(n + 2)},
         lambda n: {**chat(n), "reasoning": "on"},
+        lambda n: {**chat(n), "weight": 1, "split": "train", "loss": 0.31 + n, "used_in_training": "yes"},
+        lambda n: chat(n, end_turn=n % 2 == 0, edited=False),
     ],
 )
 def test_what_is_said_about_a_row_passes(make: Callable[[int], dict[str, Any]], check: Check) -> None:
