@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from sanetune.engine.base import Engine, LoopSettings, Session
 from sanetune.engine.batches import Batch, loss_token_count, on_device, token_counts
+from sanetune.engine.isolation import isolated
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.registry import engine_of
 from sanetune.probes.weight_backup import WeightBackup
@@ -204,8 +205,7 @@ def probe_harness(config: Config, prepared: Prepared, engine: Engine | None = No
     Yields:
         The harness.
     """
-    config = config.model_copy(deep=True)
-    config.run.trackers = []
+    config = isolated(config)
     with tempfile.TemporaryDirectory() as folder, quiet():
         session = (engine or engine_of(config)).build(config, prepared, Run(Path(folder)))
         if session.settings.activation_checkpointing:

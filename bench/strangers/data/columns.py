@@ -94,7 +94,9 @@ def other_tasks() -> Iterator[Case]:
         {"question": q, "choices": [a, b, "None of them at all."], "answer": 0}
         for (q, a), (_, b) in zip(good, bad, strict=True)
     ]
-    yield Case("multiple choice by number", {"train.jsonl": choice}, in_loss=(good[2][1],), masked=(bad[2][1],))
+    yield Case("multiple choice by number, of 0 or of 1 on", {"train.jsonl": choice}, refused=("number",))
+    letters = [row | {"answer": "A"} for row in choice]
+    yield Case("multiple choice by letter", {"train.jsonl": letters}, masked=(good[2][1], bad[2][1]))
     pictures = [
         {"image": f"pictures/{n}.png", "question": f"<image>\n{q}", "answer": a} for n, (q, a) in enumerate(good)
     ]

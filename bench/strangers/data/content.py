@@ -124,7 +124,7 @@ def thinking() -> Iterator[Case]:
         "nested": "<think>\n<think>\nShelf {n} has it.\n</think>\n</think>\n\n{a}",
     }.items():
         speak = ("rows-thinking-tags", "template-empty-thinking", "template-changes-content")
-        yield Case(f"tags that are {name}", {"train.jsonl": thought(layout)}, named=speak)
+        yield Case(f"tags that are {name}", {"train.jsonl": thought(layout)}, family="llama3", named=speak)
 
 
 def answers() -> Iterator[Case]:

@@ -63,9 +63,9 @@ def leaks() -> Iterator[Case]:
     files = {"train.jsonl": train, "held.jsonl": other}
     yield Case("no leak", files, {"validation": "held.jsonl"})
     hello = chat("Hello!", "Hello! How can I help you today?")
-    greeted: list[Row] = [{"messages": hello + row[:2]} for row in rows]
+    greeted: list[Row] = [{"messages": (hello if n % 8 == 0 else []) + row[:2]} for n, row in enumerate(rows)]
     files = {"train.jsonl": greeted, "held.jsonl": [{"messages": hello + row["messages"]} for row in other]}
-    yield Case("the same greeting in all rows", files, {"validation": "held.jsonl"})
+    yield Case("the same greeting in some rows of both", files, {"validation": "held.jsonl"})
 
 
 KINDS = {"masked turns": masked_turns, "split names": split_names, "leaks": leaks}

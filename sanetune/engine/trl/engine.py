@@ -13,6 +13,7 @@ from sanetune.engine.adapters import Frozen
 from sanetune.engine.base import Engine, EpochBatches
 from sanetune.engine.batches import collate_for, filled_up, training_columns
 from sanetune.engine.devices import device_of
+from sanetune.engine.isolation import isolated
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.models import (
     attention_of,
@@ -67,8 +68,7 @@ class TrlEngine(Engine):
         The same class with the same arguments, rows, sampler and collator makes the batches; only the model is a
         stand-in of a few hundred weights, since batches do not depend on it.
         """
-        config = config.model_copy(deep=True)
-        config.run.trackers = []
+        config = isolated(config)
         with kept_random_states(), tempfile.TemporaryDirectory() as folder, quiet():
             arguments = _arguments(config, prepared, Run(Path(folder)), resuming=False)
             trainer = _trainer(_stand_in(), config.model.attention or "", prepared, arguments, fill_up=False)
