@@ -89,7 +89,8 @@ def _steps(trainer: Trainer, examples: int | None) -> StepPlan:
         return next((value for value in values if value), None) if _text(strategy) == "steps" else None
 
     args = trainer.args
-    own_schedule = getattr(trainer, "lr_scheduler", None) is not None
+    given = getattr(trainer, "lr_scheduler", None) is not None
+    own_schedule = given and not getattr(trainer, "_created_lr_scheduler", False)
     plan = count_steps(
         examples=examples or 0,
         per_device=args.train_batch_size,

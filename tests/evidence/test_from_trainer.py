@@ -304,3 +304,23 @@ def test_an_intent_that_does_not_exist_is_said(tmp_path: Path) -> None:
     """It would else be taken for another one in silence."""
     with pytest.raises(ConfigError, match="'asistant'"):
         check(plain(tmp_path, padded), loss_on="asistant")
+
+
+def test_packs_are_no_rows_and_two_of_them_have_no_order(tmp_path: Path) -> None:
+    """The documents are counted, and the order of so few packs may be chance."""
+    report = check(built(tmp_path, packing=True, max_length=8192, eval_strategy="no"))
+    assert report["config-no-validation"].numbers["train_examples"] == 80
+    order = report["batches-order"]
+    assert order.verdict is Verdict.PASS, order.message
+    assert "shuffled" not in order.message and "80 examples" in order.message
+
+
+def test_a_gate_at_the_first_step_sees_the_trainers_own_schedule(tmp_path: Path) -> None:
+    """When training begins the optimizer is built, and its learning rate is that of the first step of the warm-up."""
+    trainer = built(tmp_path, max_steps=40, warmup_steps=30, eval_strategy="no", learning_rate=2e-3)
+    gate = guard(trainer, select=["config-few-steps", "config-rate-unusual"])
+    trainer.args.max_steps = trainer.state.max_steps = 1
+    trainer.train()
+    assert gate.report is not None
+    assert gate.report["config-rate-unusual"].numbers["learning_rate"] == 2e-3
+    assert gate.report["config-few-steps"].numbers["warmup_steps"] == 30

@@ -52,9 +52,9 @@ def run(script: Script) -> Result:
 
 
 def scripts() -> list[Script]:
-    from bench.strangers.trainers import language_models, masked, own, sft, streams
+    from bench.strangers.trainers import language_models, masked, own, sft, streams, variants
 
-    return [one for module in (masked, language_models, sft, streams, own) for one in module.SCRIPTS]
+    return [one for module in (masked, language_models, sft, streams, own, variants) for one in module.SCRIPTS]
 
 
 def main(arguments: list[str] | None = None) -> int:
