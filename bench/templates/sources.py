@@ -40,6 +40,10 @@ STOPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"gemma-?4|gemma_?4|diffusion_gemma", ("<turn|>", "<eos>", "<|tool_response>")),
     (r"gpt-?oss", ("<|return|>", "<|call|>", "<|endoftext|>")),
     (r"apertus", ("<|assistant_end|>", "</s>")),
+    (r"cohere|command|aya", ("<|END_OF_TURN_TOKEN|>",)),
+    (r"hermes", ("<|im_end|>",)),
+    (r"minimax-m[23]", ("[e~[",)),
+    (r"tencent-hy3", ("<｜hy_eos:opensource｜>",)),
     (r"apriel", ("<|end|>", "</s>")),
 )
 """What ``generation_config.json`` of these families names (pattern of the template's name -> tokens)."""

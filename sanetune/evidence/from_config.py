@@ -21,7 +21,7 @@ from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import evidence
 from sanetune.evidence.roles_from_text import DroppedTexts, RoleFinder, TokenRoleStore, write
 from sanetune.evidence.saved_template import SavedTemplate
-from sanetune.evidence.text_spans import Literals
+from sanetune.evidence.template_literals import Literals
 
 if TYPE_CHECKING:
     import datasets

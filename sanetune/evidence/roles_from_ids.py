@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sanetune.data.conversation import Conversation, Message
 from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.errors import Place, TemplateError
-from sanetune.evidence.text_spans import Literals
+from sanetune.evidence.template_literals import Literals
 from sanetune.evidence.token_roles import EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRole, TokenRoles
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.data.template.final_end import FinalEnd
 from sanetune.errors import TemplateError
 from sanetune.evidence.conversations import SPLITS
-from sanetune.evidence.text_spans import Literals, LocatedMessages, find
+from sanetune.evidence.template_literals import Literals
+from sanetune.evidence.text_spans import LocatedMessages, find
 from sanetune.evidence.token_roles import BY_ROLE, EITHER, IN_LOSS, OUTSIDE_LOSS, TokenRole, TokenRoles, digest
 from sanetune.finding import MOST_WITNESSES, Witness
 
@@ -62,6 +63,10 @@ class DroppedTexts:
         self.witnesses = [*self.witnesses, *other.witnesses][:MOST_WITNESSES]
 
 
+FoundRoles = tuple[list[int], TokenRoles, LocatedMessages]
+"""Ids, the role of each, and where the messages are."""
+
+
 @dataclass(slots=True)
 class RoleFinder:
     """Takes one conversation apart. ``loss_on`` is the declared intent."""
@@ -74,8 +79,12 @@ class RoleFinder:
     eos_token: str | None
     final_end: FinalEnd | None = None
 
-    def roles_of(self, conversation: Conversation) -> tuple[list[int], TokenRoles, LocatedMessages] | None:
+    def roles_of(self, conversation: Conversation) -> FoundRoles | None:
         """Return ids, roles and spans, not truncated; None where the conversation cannot be rendered."""
+        return next(self.all_roles_of(conversation), None)
+
+    def all_roles_of(self, conversation: Conversation) -> Iterator[FoundRoles]:
+        """The same for every way to tokenize the conversation."""
         import numpy as np
 
         if conversation.text is not None:
@@ -86,28 +95,42 @@ class RoleFinder:
             roles = np.full(len(ids), TokenRole.TEXT, np.int8)
             expected = np.full(len(ids), IN_LOSS, np.int8)
             expected[:1] = OUTSIDE_LOSS
-            return ids, TokenRoles(roles, expected, len(ids)), LocatedMessages()
+            yield ids, TokenRoles(roles, expected, len(ids)), LocatedMessages()
+            return
         if self.template is None:
-            return None
+            return
         try:
             text = self.template.render(conversation.messages, conversation.tools, conversation.template_kwargs)
         except TemplateError:
-            return None
+            return
         if self.final_end is not None:
             text = self.final_end.completed(text, conversation.messages)
         found = find(text, conversation, self.literals)
+        for ids, starts, stops in self._tokenized(text, found):
+            roles, expected = _to_tokens(text, found, starts, stops, self.loss_on)
+            for start, end in masked_by_row(text, found, conversation):
+                expected[(starts >= start) & (stops <= end)] = OUTSIDE_LOSS  # a token on the border is learned
+            yield ids, TokenRoles(roles, expected, len(ids)), found
+
+    def _tokenized(self, text: str, found: LocatedMessages) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
+        """Ids, and where each token starts and stops: in pieces where a turn begins or ends inside a token, as
+        inference does, and then as a whole, for a trainer may do either."""
+        import numpy as np
+
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
         ids, offsets = encoding.ids, encoding.offsets
         starts = np.fromiter((left for left, _ in offsets), np.int64, len(offsets))
         stops = np.fromiter((right for _, right in offsets), np.int64, len(offsets))
-        borders = sorted({border for turn in found.turns for border in turn})
+        borders = sorted({border for turn in _in_loss(found, self.loss_on) for border in turn})
         inside = [border for border in borders if bool(((starts < border) & (border < stops)).any())]
         if inside:
-            ids, starts, stops = self._in_pieces(text, inside)
-        roles, expected = _to_tokens(text, found, starts, stops, self.loss_on)
-        for start, end in masked_by_row(text, found, conversation):
-            expected[(starts >= start) & (stops <= end)] = OUTSIDE_LOSS  # a token on the border is learned
-        return ids, TokenRoles(roles, expected, len(ids)), found
+            pieces = self._in_pieces(text, inside)
+            if self._decoded(pieces[0]) == self._decoded(ids):  # else each piece would get a space of its own
+                yield pieces
+        yield ids, starts, stops
+
+    def _decoded(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False))
 
     def _in_pieces(self, text: str, cuts: list[int]) -> tuple[list[int], np.ndarray, np.ndarray]:
         """Where a turn begins or ends inside a token, the text is tokenized in pieces, as inference does."""
@@ -124,6 +147,10 @@ class RoleFinder:
         ids = [token for encoding in encodings for token in encoding.ids]
         flat = np.array(places, np.int64).reshape(-1, 2)
         return ids, flat[:, 0], flat[:, 1]
+
+
+def _in_loss(found: LocatedMessages, loss_on: str) -> list[tuple[int, int]]:
+    return found.turns[-1:] if loss_on == "last" else found.turns
 
 
 def _to_tokens(
@@ -247,16 +274,15 @@ class _Work:
         names = ("digest", "roles", "expected", "full_length", "split", "example")
         columns: dict[str, list[Any]] = {name: [] for name in names}
         for example, conversation in enumerate(origin.conversations_of(start, stop), start=start):
-            if (result := self.finder.roles_of(conversation)) is None:
-                continue
-            ids, found, spans = result
-            dropped.add(conversation, spans)
-            columns["digest"].append(digest(ids[: self.limit]))
-            columns["roles"].append(found.roles_T[: self.limit])
-            columns["expected"].append(found.expected_T[: self.limit])
-            columns["full_length"].append(found.full_length)
-            columns["split"].append(SPLITS.index(split))
-            columns["example"].append(example)
+            for way, (ids, found, spans) in enumerate(self.finder.all_roles_of(conversation)):
+                if not way:
+                    dropped.add(conversation, spans)
+                columns["digest"].append(digest(ids[: self.limit]))
+                columns["roles"].append(found.roles_T[: self.limit])
+                columns["expected"].append(found.expected_T[: self.limit])
+                columns["full_length"].append(found.full_length)
+                columns["split"].append(SPLITS.index(split))
+                columns["example"].append(example)
         return columns, dropped
 
 

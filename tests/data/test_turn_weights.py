@@ -17,7 +17,7 @@ from sanetune.data.masking.turns import TurnFinder
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.data.turn_weights import LEARN, LEAVE_OUT, flagged_messages, masked_parts
 from sanetune.evidence.roles_from_text import RoleFinder
-from sanetune.evidence.text_spans import Literals
+from sanetune.evidence.template_literals import Literals
 from sanetune.evidence.token_roles import EITHER, IN_LOSS, OUTSIDE_LOSS
 from tests.data.one_row import PLACE, REPLY, USER, read
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sanetune.data.conversation import Conversation
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import Place
-from sanetune.evidence.text_spans import Literals, find
+from sanetune.evidence.template_literals import Literals
+from sanetune.evidence.text_spans import find
 
 ONE_QUESTION = "{% if messages | length > 2 %}{{ raise_exception('One question at a time') }}{% endif %}"
 DEFAULT_SYSTEM = "{% if messages[0].role != 'system' %}{{ '<|im_start|>system\\nBe kind.<|im_end|>\\n' }}{% endif %}"

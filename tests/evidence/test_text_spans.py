@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sanetune.data.conversation import Conversation, Message
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import Place, TemplateError
-from sanetune.evidence.text_spans import Literals, find
+from sanetune.evidence.template_literals import Literals
+from sanetune.evidence.text_spans import find
 
 TEMPLATES = sorted((Path(trl.__file__).parent / "chat_templates").glob("*.jinja"))
 CONVERSATION: list[Message] = [
@@ -98,3 +99,54 @@ def test_any_texts_are_found_in_chatml_in_order(texts: list[str]) -> None:
     pieces = [text[span.start : span.end] for span in found.spans if span.role != "end"]
     assert pieces == [one.strip() for one in texts]
     assert len(found.turns) == len(texts) // 2
+
+
+def test_a_tools_answer_is_found_however_json_writes_it() -> None:
+    result = '{"value": "7.5", "note": "naïve “sum”"}'
+    messages: list[Message] = [
+        {"role": "user", "content": "How much?"},
+        {"role": "assistant", "content": "", "tool_calls": [CALL]},
+        {"role": "tool", "content": result, "tool_call_id": "1"},
+        {"role": "assistant", "content": "7.5"},
+    ]
+    written = {
+        "as it is": "m.content",
+        "escaped": "m.content | tojson",
+        "escaped in ASCII": "m.content | tojson(ensure_ascii=True)",
+        "its values": "'value: 7.5; note: naïve “sum”'",
+    }
+    for way, content in written.items():
+        source = (
+            "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'tool' %}{{ CONTENT }}{% else %}{{ m.content }}"
+            "{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}{% endif %}<|end|>{% endfor %}"
+        ).replace("CONTENT", content)
+        template = ChatTemplate(source)
+        found = find(template.render(messages), Conversation(messages, Place()), Literals.of(template, ()))
+        assert not found.dropped, way
+        assert len(found.turns) == 2, way
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "add", "arguments": {"expression": "3 + 4.5"}}}
+
+
+def test_a_call_whose_name_is_the_tools_alone_is_left_out() -> None:
+    source = "{% for m in messages %}<|{{ m.role }}{{ ' add' if m.role == 'tool' }}|>{{ m.content }}<|end|>{% endfor %}"
+    messages: list[Message] = [
+        {"role": "user", "content": "How much?"},
+        {"role": "assistant", "content": "", "tool_calls": [CALL]},
+        {"role": "tool", "content": "7.5"},
+        {"role": "assistant", "content": "It is more."},
+    ]
+    template = ChatTemplate(source)
+    found = find(template.render(messages), Conversation(messages, Place()), Literals.of(template, ()))
+    assert found.dropped == [(1, "tool_calls")]
+
+
+def test_a_system_text_in_the_last_question_takes_no_other_text_with_it() -> None:
+    messages: list[Message] = [{"role": "system", "content": "Be brief."}, *CONVERSATION]
+    text = "[INST]Hello[/INST]user</s>[INST]Be brief. system[/INST]Hi.</s>"
+    text = text.replace("Hello", CONVERSATION[0]["content"]).replace("system", CONVERSATION[2]["content"])
+    literals = Literals({"user": "[INST]"}, ("</s>",))
+    found = find(text, Conversation(messages, Place()), literals)
+    assert not found.dropped
+    assert [text[start:end].removeprefix("[/INST]") for start, end in found.turns] == ["user</s>", "Hi.</s>"]

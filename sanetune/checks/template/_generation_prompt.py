@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from sanetune.data.template.chat_template import ChatTemplate
 
 _THINKING = r"[A-Za-z_:]{0,32}(?:think|thought|reason)[A-Za-z_]{0,32}"
-_OPENED = re.compile(rf"<({_THINKING})>\s*(?:</\1>\s*)?\Z")
-"""A thinking tag that ends a prompt: opened, or opened and closed."""
+_OPENED = re.compile(
+    rf"(<{_THINKING}>|<\|?[A-Za-z_]{{0,20}}(?:think|thought|reason|channel)[A-Za-z_]{{0,20}}\|?>)"
+    r"[^<>]{0,40}(?:<[^<>]{1,40}>\s*)?\Z|([^\n<>]{0,60}reason[^\n<>]{0,60}\n?)\Z",
+    re.IGNORECASE,
+)
+"""What opens thinking at the end of a prompt: a tag, which may be closed again, or a line of words."""
+_OWN_TAGS = re.compile(r"(?:\s*<[^<>]{0,20}(?:response|text|final|message)[^<>]{0,20}>)+\s*", re.IGNORECASE)
+"""Tags by which a reply itself begins: they name no role."""
 _EMPTY = re.compile(rf"<({_THINKING})>\s*</\1>\s*")
 _NOON = datetime(2024, 7, 26, 12)
 
@@ -26,7 +32,7 @@ TURNS = 6
 
 
 class Fit(StrEnum):
-    """How the prompt of a turn stands to the training text. The first five are harmless."""
+    """How the prompt of a turn compares with the training text."""
 
     SAME = "same"
     """The training text begins with the prompt, and the reply follows."""
@@ -46,6 +52,8 @@ class Fit(StrEnum):
     """What precedes the turn is another text at inference."""
     RETOLD = "retold"
     """The same, in the middle of calls and answers of tools, which the template tells otherwise once they are over."""
+    MOVED = "moved"
+    """The system text is put before the last question: earlier turns have it at inference, and not in training."""
     REFUSED = "refused"
     """The whole conversation renders, and the messages before the reply do not."""
     UNSTEADY = "unsteady"
@@ -105,10 +113,12 @@ class Prompter:
             return self._led(conversation.messages[index], index, text, prompt, prompt != plain)
         cut, tag = _without_opened(prompt)
         if tag and text.startswith(cut):
-            opens = text[len(cut) : len(cut) + 200].lstrip().startswith(f"<{tag}>")
+            opens = text[len(cut) : len(cut) + 200].lstrip().startswith(tag.strip())
             return Compared(index, Fit.THINKING if opens else Fit.SILENT, *_parting(text, prompt, len(cut)))
         if self._fits_without_reasoning(conversation, index):
             return Compared(index, Fit.FORGETFUL, *_parting(text, prompt, _shared(text, prompt)))
+        if self._fits_without_system(conversation, index):
+            return Compared(index, Fit.MOVED, *_parting(text, prompt, _shared(text, prompt)))
         at = _shared(text, prompt)
         fit = Fit.HEADER if at >= _shared(plain, prompt) else Fit.HISTORY
         if fit is Fit.HISTORY and conversation.messages[index - 1].get("role") == "tool":
@@ -123,7 +133,7 @@ class Prompter:
         lead = text[len(prompt) : min(found)]
         if prompts or message.get("tool_calls") or message.get("reasoning_content"):
             return Compared(index, Fit.SAME)
-        if not _EMPTY.sub("", lead).strip():
+        if not _EMPTY.sub("", lead).strip() or _OWN_TAGS.fullmatch(lead):
             return Compared(index, Fit.SAME)
         fit = Fit.CONTINUED if self._lone_prompt and lead.startswith(self._lone_prompt) else Fit.HEADLESS
         return Compared(index, fit, *_parting(text, prompt, len(prompt)))
@@ -149,6 +159,19 @@ class Prompter:
         except TemplateError:
             return False
         return text.startswith(_EMPTY.sub("", _without_opened(prompt)[0]))
+
+    def _fits_without_system(self, conversation: Conversation, index: int) -> bool:
+        """Whether only the place of the system text makes the difference."""
+        others = [one for one in conversation.messages if one.get("role") not in ("system", "developer")]
+        before = index - (len(conversation.messages) - len(others))
+        if before <= 0 or len(others) == len(conversation.messages):
+            return False
+        try:
+            text = self._render(others, conversation, False)
+            prompt = self._render(others[:before], conversation, True)
+        except TemplateError:
+            return False
+        return text.startswith(prompt)
 
     def _render(self, messages: list[Message], conversation: Conversation, prompted: bool) -> str:
         self.rendered += len(messages)
@@ -183,9 +206,9 @@ def _without_reasoning(message: Message) -> Message:
 
 
 def _without_opened(prompt: str) -> tuple[str, str]:
-    """``prompt`` without the thinking tag that ends it, and that tag's name (empty: none does)."""
+    """``prompt`` without what opens thinking at its end, and that (empty: nothing does)."""
     found = _OPENED.search(prompt, max(len(prompt) - 200, 0))
-    return (prompt[: found.start()], found[1]) if found else (prompt, "")
+    return (prompt[: found.start()], found[1] or found[2]) if found else (prompt, "")
 
 
 def _shared(left: str, right: str) -> int:

@@ -64,9 +64,10 @@ WORDS = {
     "retold": "earlier calls and answers of tools render to another text at inference",
     "silent": "the prompt opens thinking that the trained turn does not have",
     "forgetful": "reasoning of earlier turns is in one of the two only",
+    "moved": "the system text moves to the last question",
     "continued": "no header is given after a tool's answer",
 }
-"""How a prompt may stand to the training text, worst first; the last three are what templates do on purpose."""
+"""How a prompt may stand to the training text, worst first; the last four are what templates do on purpose."""
 BAD = ("headless", "header", "history", "refused", "unsteady")
 
 
@@ -138,7 +139,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if n["saved"]:
         return failed(n["saved"], "Save the template that was trained with, beside the weights.")
     reported = "; ".join(
-        f"in {fits[name]} {WORDS[name]}" for name in ("silent", "forgetful", "continued") if fits.get(name)
+        f"in {fits[name]} {WORDS[name]}" for name in ("silent", "forgetful", "moved", "continued") if fits.get(name)
     )
     if fits.get("retold"):
         return warned(f"{seen}: in {fits['retold']} of {turns} turns {WORDS['retold']}.")

@@ -216,3 +216,27 @@ def test_hostile_texts_take_linear_time(text: str) -> None:
     began = time.process_time()
     verdict(opens, conversations([user(text), reply(text), user(text), reply("ok")]))
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "thought",
+    ["<|channel>thought\\n<channel|>", "<|START_THINKING|>", "<seed:think>", "Here are my reasoning steps:\\n"],
+)
+def test_a_prompt_that_opens_a_thought_which_the_turn_lacks_is_reported_and_passes(thought: str) -> None:
+    source = CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|im_start|>assistant\\n" + thought + "' }}")
+    judgement = verdict(source)
+    assert judgement.verdict is Verdict.PASS
+    assert "thinking that the trained turn does not have" in judgement.message
+
+
+def test_a_system_text_that_moves_to_the_last_question_is_reported_and_passes() -> None:
+    source = (
+        "{% set s = messages[0].content if messages[0].role == 'system' else '' %}{% for m in messages %}"
+        "{% if m.role == 'user' %}[INST]{% if m == (messages | selectattr('role', 'equalto', 'user') | list)[-1] %}"
+        "{{ s }}{% endif %}{{ m.content }}[/INST]{% elif m.role == 'assistant' %}{{ m.content }}</s>{% endif %}"
+        "{% endfor %}"
+    )
+    chat = [system("Be brief."), user("one?"), reply("two"), user("three?"), reply("four")]
+    judgement = verdict(source, conversations(chat))
+    assert judgement.verdict is Verdict.PASS
+    assert "the system text moves to the last question" in judgement.message
