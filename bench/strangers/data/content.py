@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bench.strangers.data.case import Case, Row, chat, chats, some, two_turns
+from bench.strangers.data.case import Case, Row, chat, chats, pairs, some, two_turns
 
 RENDERED = {
     "ChatML": "<|im_start|>user\n{q}<|im_end|>\n<|im_start|>assistant\n{a}<|im_end|>",
@@ -129,16 +129,22 @@ def thinking() -> Iterator[Case]:
 
 def answers() -> Iterator[Case]:
     """Answers that are not the question's, that break off, or questions that are all the same."""
-    pairs = some()
-    broken = [{"messages": chat(q, a[: len(a) // 2].rsplit(" ", 1)[0])} for q, a in pairs if len(a) > 60]
+    every = pairs()
+    broken = [{"messages": chat(q, a[: len(a) // 2].rsplit(" ", 1)[0])} for q, a in every if len(a) > 60]
     yield Case("all answers break off", {"train.jsonl": broken}, named=("rows-answers-broken",))
+    half = len(every) // 2
     same = [
-        {"messages": [*chat(q, a), *chat("Please go on.", b)]}
-        for (q, a), (_, b) in zip(pairs[:30], pairs[30:], strict=True)
+        {"messages": [*chat(q, a), *chat("What would you say to a customer who asks for that, and why?", b)]}
+        for (q, a), (_, b) in zip(every[:half], every[half : 2 * half], strict=True)
     ]
-    yield Case("the same last question in all", {"train.jsonl": same},
-               named=("rows-repeated-question", "rows-duplicated", "rows-same-question"))  # fmt: skip
-    empty = chats(pairs)
+    yield Case("the same last question in all", {"train.jsonl": same}, named=("rows-outliers",))
+    moved = [{"messages": chat(q, a)} for (q, _), (_, a) in zip(every, every[1:] + every[:1], strict=True)]
+    yield Case("each answer is that of the row after it", {"train.jsonl": moved}, named=("rows-pairs-mixed",))
+    some_moved = [
+        {"messages": chat(q, every[(n + 3) % len(every)][1] if n % 3 == 0 else a)} for n, (q, a) in enumerate(every)
+    ]
+    yield Case("a third of the answers are other rows'", {"train.jsonl": some_moved}, named=("rows-pairs-mixed",))
+    empty = chats(some())
     for n in range(0, 60, 4):
         empty[n]["messages"][1]["content"] = "   "
     yield Case("blank answers", {"train.jsonl": empty}, named=("rows-empty-reply",))
