@@ -59,7 +59,7 @@ class BatchScanner:
         """One epoch, or as much of it as the run reads."""
         seen: dict[int, int] = {}
         splitter = DocumentSplitter(self.stats, self.known, self.pad, self.ends)
-        compare = LabelComparison(self.stats, self._witness, self.longest)
+        compare = LabelComparison(self.stats, self._witness, self.longest, own_script=bool(self.ends))
         decode = partial(decoded, self.tokenizer) if self.tokenizer is not None else None
         begin = getattr(self.tokenizer, "bos_token_id", None)
         special = self.ends | {token for token in (begin, self.pad) if token is not None}

@@ -25,11 +25,18 @@ WHOLE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class LabelComparison:
-    """Counts into ``stats``; ``longest``: a document of so many tokens may have been truncated (None: not known)."""
+    """Counts into ``stats``.
+
+    Attributes:
+        show: Keeps a witness.
+        longest: A document of so many tokens may have been truncated; None: not known.
+        own_script: Whether the labels are made by a script of the user's own, which may learn marks on purpose.
+    """
 
     stats: SplitStats
     show: ShowWitness
     longest: int | None = None
+    own_script: bool = False
 
     def compare(self, document: Document, found: TokenRoles, number: int | None) -> None:
         """Count what only the independent route can tell."""
@@ -58,24 +65,23 @@ class LabelComparison:
         if missing.any():
             stats.missing_reply += int(missing.sum())
             self.show("missing_reply", document, int(np.argmax(missing)), int(missing.sum()), number)
-        self._explain(wrong, prompt, missing, found, whole=bool(writes.any()) and prompt.sum() >= WHOLE * writes.sum())
+        whole = bool(writes.any()) and prompt.sum() >= WHOLE * writes.sum()
+        self._explain(document, wrong, prompt | missing, found, whole=whole)
         self._turns(document, in_loss, found, number)
 
     def _explain(
-        self, wrong: np.ndarray, prompt: np.ndarray, missing: np.ndarray, found: TokenRoles, *, whole: bool
+        self, document: Document, wrong: np.ndarray, explained: np.ndarray, found: TokenRoles, *, whole: bool
     ) -> None:
-        """Which of the wrong tokens other checks tell, and which are single marks of the template."""
-        roles, expected = found.roles_T, found.expected_T
-        explained = prompt | missing | ((roles == TokenRole.END) & (expected == IN_LOSS))
+        """Count which of the wrong tokens other checks name, and which are single marks of the template."""
+        roles, expected, in_loss = found.roles_T, found.expected_T, document.in_loss_T
+        explained = explained | ((roles == TokenRole.END) & (expected == IN_LOSS))
         marks = wrong & (roles == TokenRole.TEMPLATE) & (expected == OUTSIDE_LOSS)
         if whole:  # the headers are learned with the prompts: one cause
             explained |= marks
-        leads = False
-        for at in range(len(wrong) - 1, -1, -1) if marks.any() else ():
-            leads = bool(marks[at]) and (leads or (at + 1 < len(wrong) and roles[at + 1] == TokenRole.ASSISTANT))
-            marks[at] &= not leads  # a header that runs into the answer is a border in the wrong place
+        if marks.any() and self.own_script:
+            marks &= ~_leads(in_loss & (roles == TokenRole.TEMPLATE), roles)  # there the border is in the wrong place
+            self.stats.marks_in_loss += int((marks & ~explained).sum())
         self.stats.disagree_explained += int((wrong & explained).sum())
-        self.stats.marks_in_loss += int((marks & ~explained).sum())
 
     def _turns(self, document: Document, in_loss: np.ndarray, found: TokenRoles, number: int | None) -> None:
         """How each trained assistant turn ends."""
@@ -105,3 +111,16 @@ class LabelComparison:
             else:
                 stats.turns_without_end += 1
                 self.show("turns_without_end", document, stop - 1, 1, number)
+
+
+def _leads(header: np.ndarray, roles: np.ndarray) -> np.ndarray:
+    """Tokens of ``header`` from which only such tokens lead to an answer."""
+    import numpy as np
+
+    leads, before_answer = np.zeros_like(header), False
+    for at in range(len(header) - 1, -1, -1):
+        before_answer = bool(header[at]) and (
+            before_answer or (at + 1 < len(header) and roles[at + 1] == TokenRole.ASSISTANT)
+        )
+        leads[at] = before_answer
+    return leads

@@ -11,11 +11,20 @@ from sanetune.curves.series import Curve
 from sanetune.data.template.chat_template import CHATML
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.data_loss import DataLoss, RefusedRows
+from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap, association
 from sanetune.evidence.registry import Evidence
 from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.finding import Verdict
 from sanetune.gate.catalogue import catalogue
 from sanetune.gate.runner import run
+from sanetune.probes.results import (
+    AddedTokens,
+    BatchIndependence,
+    FirstStep,
+    PackingIsolation,
+    Samples,
+    StartLoss,
+)
 from tests.checks.run_numbers import numbers
 from tests.checks.talking import talks
 from tests.checks.template_material import Words, template
@@ -27,7 +36,7 @@ ELSEWHERE = {"template-missing", "template-unsafe", "rows-unreadable"}
 
 
 def empty(**more: Any) -> Evidence:
-    """Every piece of static evidence, with nothing in it."""
+    """Every piece of evidence that can be made without a model, with nothing in it."""
     pieces = {
         "run_settings": numbers(),
         "conversations": talks([]),
@@ -41,6 +50,15 @@ def empty(**more: Any) -> Evidence:
         "data_loss": DataLoss(0),
         "config": load({"model": {"name": "x"}, "data": {"train": "x.jsonl"}}),
         "curve": Curve(),
+        "packing_isolation": PackingIsolation(packed=True),
+        "accumulation": None,
+        "batch_independence": BatchIndependence(0, 0, 0.0, 0.0, False),
+        "first_step": FirstStep(2.0, 1e-4, "float32", {}),
+        "added_tokens": AddedTokens(0),
+        "prompt_answer_overlap": PromptAnswerOverlap(association(talks([])), None, []),
+        "save_reload": None,
+        "start_loss": StartLoss(0.0, 0, 100),
+        "samples": Samples(),
     }
     return Evidence({}, pieces | more)
 

@@ -45,6 +45,8 @@ LIMITS = {
 def measure(batch_independence: BatchIndependence | None) -> Measurement:
     if batch_independence is None:
         raise NotApplicableError("a batch holds one example")
+    if not batch_independence.tokens:
+        raise NotApplicableError("no token of the first batches is in the loss")
     numbers = {
         "difference": batch_independence.mean_difference,
         "largest": batch_independence.largest_difference,

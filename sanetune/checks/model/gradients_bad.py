@@ -29,7 +29,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def measure(first_step: FirstStep) -> Measurement:
             bad.append(name)
         elif found := _LAYER.search(name):
             layers[int(found[1])] += update.squared_grad_norm
+    if math.isfinite(first_step.loss) and not bad and not first_step.has_gradients:
+        raise NotApplicableError("no weight has a gradient: see model-nothing-trainable")
     norms = [math.sqrt(layers[number]) for number in sorted(layers)]
     numbers = {
         "loss": first_step.loss,

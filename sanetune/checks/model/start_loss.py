@@ -28,7 +28,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ LIMITS = {
 
 
 def measure(start_loss: StartLoss) -> Measurement:
+    if not start_loss.tokens:
+        raise NotApplicableError("no token of the first batches is in the loss")
     guess = math.log(start_loss.vocab_size)
     numbers = {
         "loss": start_loss.loss,
