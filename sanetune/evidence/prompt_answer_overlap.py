@@ -6,10 +6,11 @@ import math
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from sanetune.data.conversation import Conversation
+from sanetune.data.conversation import Conversation, Message
 
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
@@ -23,6 +24,9 @@ LONGEST = 20_000
 """Characters of a text that are read."""
 
 _WORD = re.compile(r"\w+")
+
+PairOf: TypeAlias = Callable[[Conversation], tuple[set[str], set[str]] | None]
+"""Gives the words of a prompt and of its answer, or None where a row has none of either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +60,21 @@ class PromptAnswerOverlap:
     after: PromptSwapGain | None = None
 
 
-def association(conversations: ConversationStore) -> Association:
+def association(conversations: ConversationStore, pair_of: PairOf | None = None) -> Association:
     """Return how much more words answers share with their own prompts than with other rows' prompts.
+
+    ``pair_of`` gives the words of a row's prompt and answer; unset, :func:`first_pair`.
 
     Words weigh by how rare they are among the rows, ln(rows / rows with it), as in document retrieval.
     """
     import numpy as np
 
+    pair_of = pair_of or first_pair
     step = max(1, math.ceil(len(conversations.train) / ROWS))
     pairs = [
         pair
         for number, conversation in enumerate(conversations.train)
-        if number % step == 0 and (pair := first_pair(conversation))
+        if number % step == 0 and (pair := pair_of(conversation))
     ]
     count = len(pairs)
     if count < 2:
@@ -97,7 +104,20 @@ def first_pair(conversation: Conversation) -> tuple[set[str], set[str]] | None:
     if at is None:
         return None
     asked = " ".join(str(message["content"]) for message in conversation.messages[:at] if message["role"] == "user")
-    reply = conversation.messages[at]
+    return _words(asked, conversation.messages[at])
+
+
+def last_pair(conversation: Conversation) -> tuple[set[str], set[str]] | None:
+    """The words of all that precedes the last answer, without the system message, and of that answer; None where a row
+    has fewer than two answers."""
+    places = [number for number, message in enumerate(conversation.messages) if message["role"] == "assistant"]
+    if len(places) < 2:
+        return None
+    before = (m for m in conversation.messages[: places[-1]] if m["role"] not in ("system", "developer"))
+    return _words(" ".join(str(message["content"]) for message in before), conversation.messages[places[-1]])
+
+
+def _words(asked: str, reply: Message) -> tuple[set[str], set[str]] | None:
     answered = f"{reply['content']} {reply.get('tool_calls') or ''}"
-    prompt, answer = (set(_WORD.findall(text[:LONGEST].casefold())) for text in (asked, answered))
+    prompt, answer = (set(_WORD.findall(text[-LONGEST:].casefold())) for text in (asked, answered))
     return (prompt, answer) if prompt and answer else None

@@ -4,6 +4,7 @@
 Compares every answer with its own prompt and with the prompts of all other rows, by the rare words that they share (of
 50,000 rows, up to 4,000 answers; the first and the last answers of rows of several turns apart). An answer is in the
 wrong place where another row's prompt fits it far better than its own, and far better than that row's own answer fits.
+Over all rows of several turns, it compares what the last answer shares with the turns before it and with other rows'.
 Skipped where answers share too few words with their prompts to tell; `model-pairs-shuffled` asks the model.
 
 ## Why is this bad?
@@ -32,6 +33,7 @@ Rows whose answers share no rare words with any prompt are not found, so that th
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from sanetune import units
@@ -42,6 +44,7 @@ from sanetune.text import shorten
 if TYPE_CHECKING:
     from sanetune.checks.rows._word_pairs import Misfit, Turn
     from sanetune.evidence.conversations import ConversationSplit, ConversationStore
+    from sanetune.evidence.prompt_answer_overlap import Association
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
@@ -55,6 +58,11 @@ LIMITS = {
         0.4, "ours: of the answers, whose words have to tell their own prompt; 0.68 to 0.97 in clean real data"
     ),
     "rows": Limit(50, "of fewer rows words cannot tell"),
+    "last_t": Limit(
+        2.5, "standard errors; last answers in their place have 15 (airline) to 104 (demo), swapped ones up to 2.5"
+    ),
+    "different": Limit(0.5, "ours: share of different last answers; one that is in many rows belongs to none"),
+    "words": Limit(6, "ours: words of the median last answer; a farewell shares none with what was said"),
 }
 
 
@@ -62,21 +70,30 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     """Misfits among the first answers of all training rows and among the last of those with several."""
     from sanetune.checks._excerpts import interleave
     from sanetune.checks.rows._word_pairs import fits
+    from sanetune.evidence.prompt_answer_overlap import association, last_pair
 
     split = conversations.train
+    together = association(conversations, last_pair)
     first, last = (fits(split, turn, limits["margin"]) for turn in ("first", "last"))
     found = {name: one for name, one in (("first", first), ("last", last)) if one.rows >= limits["rows"]}
     if not found:
         raise NotApplicableError(f"{units.many(first.rows, 'row')} with a prompt and an answer are too few to tell")
     telling = max(one.telling / one.asked for one in found.values())
     most = max(len(one.misfits) for one in found.values())
-    if telling < limits["telling"] and most < limits["fewest"]:
+    judged_together = _can_tell(together, limits)
+    if telling < limits["telling"] and most < limits["fewest"] and not judged_together:
         raise NotApplicableError(f"only {units.share(telling)} of the answers share rare words with their prompts")
     numbers: dict[str, float] = {"telling": round(telling, 4)}
     for name, one in found.items():
         numbers |= {name: len(one.misfits), f"{name}_asked": one.asked}
+    if judged_together:
+        numbers |= {"last_rows": together.rows, "last_more": round(together.more, 4), "last_t": round(together.t, 2)}
     shown = [[_witness(split, misfit, name) for misfit in one.misfits[:MOST_WITNESSES]] for name, one in found.items()]
     return Measurement(numbers, interleave(shown))
+
+
+def _can_tell(last: Association, limits: Limits) -> bool:
+    return last.rows >= limits["rows"] and last.different >= limits["different"] and last.words >= limits["words"]
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -92,6 +109,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     message = f"{' and '.join(parts)} fit another row's prompt far better than their own."
     if worst >= limits["fail"]:
         return failed(message)
+    if n.get("last_t", math.inf) < limits["last_t"]:
+        return warned(
+            f"The last answers of {n['last_rows']:,} rows share no more words with the turns before them than with"
+            f" other rows' ({n['last_t']:.1f} standard errors); {message[:1].lower()}{message[1:]}"
+        )
     if worst >= limits["warn"]:
         return warned(message)
     return passed(
