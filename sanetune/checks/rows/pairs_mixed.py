@@ -80,7 +80,7 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
         raise NotApplicableError(f"{units.many(first.rows, 'row')} with a prompt and an answer are too few to tell")
     telling = max(one.telling / one.asked for one in found.values())
     most = max(len(one.misfits) for one in found.values())
-    judged_together = _can_tell(together, limits)
+    judged_together = _is_telling(together, limits)
     if telling < limits["telling"] and most < limits["fewest"] and not judged_together:
         raise NotApplicableError(f"only {units.share(telling)} of the answers share rare words with their prompts")
     numbers: dict[str, float] = {"telling": round(telling, 4)}
@@ -92,7 +92,7 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     return Measurement(numbers, interleave(shown))
 
 
-def _can_tell(last: Association, limits: Limits) -> bool:
+def _is_telling(last: Association, limits: Limits) -> bool:
     return last.rows >= limits["rows"] and last.different >= limits["different"] and last.words >= limits["words"]
 
 

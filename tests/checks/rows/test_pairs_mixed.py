@@ -80,10 +80,14 @@ def test_a_thirtieth_of_real_answers_swapped_is_found(name: str, shared: Path) -
 
 def test_last_answers_of_real_rows_that_belong_to_others_are_seen_over_all_rows(shared: Path) -> None:
     rows = read(shared / "data/airline/gpt-4o-airline.json", {"messages": "traj"})
-    rows = [Conversation(row.messages[:-1], row.place) if row.messages[-1]["role"] == "user" else row for row in rows]
-    several = [row for row in rows if sum(m["role"] == "assistant" for m in row.messages) > 1]
-    measured, judgement = judged(pairs_mixed, talks(several))
+    for row in rows:
+        while row.messages[-1]["role"] != "assistant":
+            row.messages.pop()
+    measured, judgement = judged(pairs_mixed, talks(rows))
     assert judgement.verdict is Verdict.PASS and measured.numbers["last_t"] > 10
-    chosen = random.Random(0).sample(range(len(several)), len(several))
-    measured, judgement = judged(pairs_mixed, talks(with_swapped(several, chosen, -1)))
+    chosen = random.Random(0).sample(range(len(rows)), len(rows))
+    last = [rows[number].messages[-1] for number in chosen]
+    for number, message in zip(chosen, last[1:] + last[:1], strict=True):
+        rows[number].messages[-1] = message
+    measured, judgement = judged(pairs_mixed, talks(rows))
     assert judgement.verdict is not Verdict.PASS and measured.numbers["last_t"] < 3
