@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bench.faults.recipes import breaks, builds
-from bench.faults.setups import Setup
+from bench.faults.setups import Setup, change
 from bench.faults.trainers import Kit
 
 ON = ("demo-demo", "stories-gsm8k", "llama3-sharegpt", "gemma-gsm8k")
@@ -76,6 +76,25 @@ def drops_calls(setup: Setup) -> None:
 def drops_early_turns(setup: Setup) -> None:
     """The template renders the last two messages only."""
     before(setup, "{% if messages[-1]['role'] == 'assistant' %}{% set messages = messages[-2:] %}{% endif %}")
+
+
+@breaks("template-changes-content", on=("stories-alpaca", "stories-gsm8k"))
+def trims(setup: Setup) -> None:
+    """The answers are indented, and the template trims them."""
+    setup.write([change(row, "assistant", lambda text: f"    {text}", setup.row_format) for row in setup.rows()])
+    replaced(setup, "message.content +", "message.content | trim +")
+
+
+@breaks("template-adds-content", on=("qwen3-alpaca",), related=("labels-scarce",))
+def preamble(setup: Setup) -> None:
+    """The template writes pages of its own before each conversation."""
+    before(setup, "{{ 'The house has rules for every guest. ' * 120 }}\n")
+
+
+@breaks("template-empty-thinking", on=("qwen3-alpaca", "qwen3-gsm8k"))
+def no_thought(setup: Setup) -> None:
+    """A template with thinking, on rows without reasoning."""
+    setup.config["check"] = {}
 
 
 @breaks("template-refuses", on=SYSTEM)

@@ -164,8 +164,10 @@ class ConfigEvidence:
 
     @evidence(depends_on=ON_ROWS)
     def stop_tokens(self, prepared: Prepared, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-        """Token ids that will end generation of the saved model."""
-        own = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+        """Token ids that will end generation of the saved model: those it learns, and those it stopped at before."""
+        from sanetune.data.tokenizer import stop_tokens
+
+        own = tokenizer.convert_tokens_to_ids(list(stop_tokens(tokenizer, self.config.model)))
         return frozenset([*prepared.stop_token_ids, *own])
 
     @evidence(depends_on=ON_ROWS)

@@ -98,7 +98,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     worst = max(count for count, _ in found) / turns
     if worst <= limits["share"]:
         return warned(message)
-    endless = n["without_end"] / turns > limits["share"] and n["plain"]
+    endless = n["without_end"] == turns and n["plain"]  # a template that ends some turns is not replaced
     return failed(message, fix={"model.chat_template": "chatml"} if endless else {})
 
 
