@@ -24,6 +24,7 @@ Patch = Callable[[Setup], AbstractContextManager[object]]
 FILES = (
     "faulty_config",
     "faulty_rows",
+    "faulty_columns",
     "faulty_calls",
     "faulty_markup",
     "faulty_pairs",
