@@ -86,7 +86,7 @@ def zero_pads(folder: Path) -> Any:
     return padded_rows(folder, True, kit)
 
 
-ENDLESS = names("labels-on-padding template-end-unlearnt")
+ENDLESS = names("labels-on-padding")
 PROMPTS = names("labels-on-prompt")
 
 SCRIPTS = [

@@ -56,6 +56,11 @@ def measure(
     turns = batch_stats.total("turns")
     if not turns:
         raise NotApplicableError("no assistant turn is trained")
+    masked = batch_stats.total("turns_end_masked")
+    if masked and batch_stats.pad in stop_tokens and not batch_stats.total("padding_in_loss"):
+        if masked == turns:
+            raise NotApplicableError("every end is masked as padding, which labels-on-padding reports")
+        masked = 0  # one cause, one finding
     ends: dict[str, int] = {}
     other_ends: dict[str, int] = {}
     for side in batch_stats.splits:
@@ -67,7 +72,7 @@ def measure(
     numbers = {
         "turns": turns,
         "without_end": batch_stats.total("turns_without_end"),
-        "end_masked": batch_stats.total("turns_end_masked"),
+        "end_masked": masked,
         "not_a_stop": sum(other_ends.values()),
         "ends": _largest(ends),
         "foreign_ends": _largest(other_ends),

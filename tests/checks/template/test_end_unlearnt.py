@@ -70,3 +70,11 @@ def test_a_template_that_ends_no_turn_gives_way_to_chatml_where_that_can_render_
     assert judged(check, check.measure(endless, STOPS, Words(), tools)).fix == {}
     masked = batch_stats(turns_end_masked=100)
     assert judged(check, check.measure(masked, STOPS, Words(), CHATS)).fix == {}
+
+
+def test_ends_masked_as_padding_are_left_to_the_check_of_padding() -> None:
+    stats = batch_stats(turns_end_masked=100)
+    stats.pad = 2
+    with pytest.raises(NotApplicableError, match="labels-on-padding"):
+        check.measure(stats, STOPS, Words(), CHATS)
+    assert check.measure(stats, frozenset({4}), Words(), CHATS).numbers["end_masked"] == 100
