@@ -178,8 +178,9 @@ def rendered_text_tokenized_again(setup: Setup, kind: str) -> Kit:
 # Without an end after the last message the template is no longer the same at inference: template-drift tells it so.
 @breaks("template-end-unlearnt", on=ON, related=("template-drift",))
 def no_end_token(setup: Setup) -> None:
-    """The template writes nothing where its end token was."""
+    """The template writes nothing where its end token was, and none is appended."""
     replaced(setup, ENDS[family(setup)], "")
+    setup.data["append_end"] = False
 
 
 # The run's labels take the words for the turn's; who looks for end tokens finds none.

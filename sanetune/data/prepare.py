@@ -71,7 +71,10 @@ def prepare(
             refused, rows = made.refusals, made.source.conversations
             if not leave_out_bad or refused.count == rows:
                 refused.raise_if_any(rows)
-        return _split(config, tokenizer, context, examples)
+        prepared = _split(config, tokenizer, context, examples)
+        if labeller.turns is not None and labeller.turns.final_end is not None:
+            prepared.stats["appended_end"] = labeller.turns.final_end.after_text.strip()
+        return prepared
 
 
 def _split(

@@ -1,10 +1,11 @@
 r"""Characters are damaged: mojibake, replacement, control or invisible characters.
 
 ## What it does
-Reads every text of every row. Mojibake is text decoded with the wrong table (`cafÃ©` for `café`), found by ftfy and
-counted only if ftfy can undo it. Replacement characters (U+FFFD) and control characters stand for text that is gone.
-Invisible characters are byte order marks, zero-width spaces and direction marks, where the script of the text has no
-use for them.
+Reads every text of every row; only damage that the model learns to write can fail. Mojibake is text decoded with the
+wrong table (`cafÃ©` for `café`), found by ftfy and counted only if ftfy can undo it. Replacement characters (U+FFFD)
+and control characters stand for text that is gone. Invisible characters are byte order marks, zero-width spaces and
+direction marks, where the script of the text has no use for them. Damage in code, or in a text about encodings, is
+quoted on purpose; U+0085 is a line break.
 
 ## Why is this bad?
 The model learns to write the damage, and learns nothing from words that are broken apart.
@@ -54,6 +55,7 @@ LIMITS = {
     "damaged_fail": Limit(
         0.05, "ours: one row in twenty is no slip of a row but of the file; clean real data have none"
     ),
+    "prompts_warn": Limit(0.05, "ours: damage in prompts and tool results is read, not learned; users send it too"),
     "invisible_warn": Limit(0.01, "ours: text from web pages has some; clean real data have none"),
 }
 
@@ -64,6 +66,7 @@ TRIES = 20
 """Suspicious places of one text that are read before it counts as sound."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_LESSON = re.compile(r"mojibake|encod|utf-?8|latin-?1|cp125\d|windows-125\d|iso-8859|unicode|charset", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INVISIBLE = re.compile(
     "[\ufeff\u2060-\u2064\u202a-\u202e\u2066-\u2069\u200b\U000e0001]|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0020-\U000e007f]"
@@ -79,14 +82,18 @@ def measure(conversations: ConversationStore) -> Measurement:
 
     counts = dict.fromkeys(KINDS, 0)
     seen: dict[str, list[Witness]] = {kind: [] for kind in KINDS}
-    rows = damaged = texts = 0
+    rows = damaged = prompts = texts = 0
     for side in conversations.sides:
         for conversation in side:
             rows += 1
             damages: set[str] = set()
-            for index, text in _texts(conversation):
+            learned = False
+            for index, text, role in _texts(conversation):
                 texts += 1
                 for kind, start, end in damage(text):
+                    if _is_quoted(text, start, end) or (role == "tool" and kind == "control"):
+                        continue  # what a terminal writes has control characters, and is masked
+                    learned = learned or (role == "assistant" and kind != "invisible")
                     if kind not in damages and len(seen[kind]) < MOST_WITNESSES:
                         shown, beside = around(text, start, end), ""
                         if kind == "mojibake":
@@ -96,11 +103,13 @@ def measure(conversations: ConversationStore) -> Measurement:
                     damages.add(kind)
             for kind in damages:
                 counts[kind] += 1
-            damaged += bool(damages - {"invisible"})
+            damaged += learned
+            prompts += bool(damages - {"invisible"}) and not learned
     if not texts:
         raise NotApplicableError("no row holds a text")
     return Measurement(
-        {"rows": rows, "texts": texts, "damaged": damaged, **counts}, interleave(seen[kind] for kind in KINDS)
+        {"rows": rows, "texts": texts, "damaged": damaged, "prompts": prompts, **counts},
+        interleave(seen[kind] for kind in KINDS),
     )
 
 
@@ -111,9 +120,12 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not parts:
         return passed(f"{scope}: no mojibake, no lost, control or invisible characters.")
     message = f"Of {units.many(n['rows'], 'row')}: {', '.join(parts)}"
+    if not n["damaged"] and n["prompts"]:
+        message += ", all of it outside the loss"
     if n["damaged"] / rows >= limits["damaged_fail"]:
         return failed(f"{message} ({units.share(n['damaged'] / rows)} are damaged).")
-    if n["damaged"] or n["invisible"] / rows >= limits["invisible_warn"]:
+    prompts = n["prompts"] / rows >= limits["prompts_warn"]
+    if n["damaged"] or prompts or n["invisible"] / rows >= limits["invisible_warn"]:
         return warned(f"{message}.")
     return passed(f"{message}. That is too few to matter.")
 
@@ -130,7 +142,7 @@ def damage(text: str) -> Iterator[tuple[str, int, int]]:
     if found := _SURROGATE.search(text):
         yield "surrogate", *found.span()
     yield from _invisible(text)
-    yield from _mojibake(text)
+    yield from _mojibake(text.replace("\x85", "\n"))  # a line break, which ftfy would take for an ellipsis
 
 
 def repaired(text: str) -> str:
@@ -167,14 +179,27 @@ def _invisible(text: str) -> Iterator[tuple[str, int, int]]:
     yield "invisible", *found.span()
 
 
-def _texts(conversation: Conversation) -> Iterator[tuple[int, str]]:
-    """(index of the message, text) of everything that is written in a conversation."""
+def _texts(conversation: Conversation) -> Iterator[tuple[int, str, str]]:
+    """(index of the message, text, role) of everything that is written; what the model learns is an assistant's."""
     if conversation.text is not None:
-        yield 0, conversation.text
+        yield 0, conversation.text, "assistant"
+    masked = {part.message for part in conversation.masked if part.end is None}
     for index, message in enumerate(conversation.messages):
-        yield index, message["content"]
+        role = "masked" if index in masked else str(message["role"])
+        yield index, message["content"], role
         if message.get("reasoning_content"):
-            yield index, message["reasoning_content"]
+            yield index, message["reasoning_content"], role
+
+
+def _is_quoted(text: str, start: int, end: int) -> bool:
+    """Whether damage is shown on purpose: in code or quotation marks, or where the text speaks of encodings."""
+    line = text[text.rfind("\n", 0, start) + 1 : text.find("\n", end) if "\n" in text[end:] else len(text)]
+    fenced = text[:start].count("```") % 2 == 1 and "```" in text[end:]
+    left, right = line.partition(text[start:end])[::2]
+    between = any(mark in left[-40:] and mark in right[:40] for mark in ("`", '"', "'", "“", "«")) or (
+        any(mark in left[-40:] for mark in "“«‘") and any(mark in right[:40] for mark in "”»’")
+    )
+    return fenced or (between and bool(_LESSON.search(text))) or bool(_LESSON.search(line))
 
 
 def _note(kind: str, found: str) -> str:

@@ -122,6 +122,9 @@ def _summary(prepared: Prepared) -> Table:
     stops = ", ".join(f"{token} ({units.many(count, 'time')})" for token, count in stats["stop_tokens"].items())
     missing = Text("none: no single token ends the answers, so the model may not stop", style="yellow")
     table.add_row("stop tokens", Text(stops) if stops else missing)
+    if end := stats.get("appended_end"):
+        words = f"{end} behind the last reply, where the template has no end (data.append_end)"
+        table.add_row("appended", Text(words))
     if others := stats.get("other_splits"):
         table.add_row(
             "not trained on", Text(listing(Path(file).name for file in others) + ": other splits of the folder")

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanetune.checks.rows import encoding
+from sanetune.data.conversation import Conversation
+from sanetune.errors import Place
 from sanetune.finding import Verdict
 from tests.checks.talking import clean, judged, talk, talks
 
@@ -117,3 +119,32 @@ def test_a_megabyte_takes_no_more_than_seconds(text: str) -> None:
 def test_clean_real_data_pass(shared: Path) -> None:
     verdicts = {name: judged(encoding, one)[1].verdict for name, one in clean(shared).items()}
     assert set(verdicts.values()) == {Verdict.PASS}, verdicts
+
+
+def _verdict(question: str, answer: str, *, tool: str = "") -> Verdict:
+    messages = [{"role": "user", "content": question}]
+    if tool:
+        messages += [{"role": "assistant", "content": "I run it."}, {"role": "tool", "content": tool}]
+    messages.append({"role": "assistant", "content": answer})
+    store = talks([Conversation(messages, Place("f", n + 1, n)) for n in range(10)])
+    return judged(encoding, store)[1].verdict
+
+
+def test_damage_that_the_model_learns_to_write_fails_and_in_prompts_it_warns() -> None:
+    assert _verdict("Where?", "Au cafÃ© dâ€™Ã  cÃ´tÃ©.") is Verdict.FAIL
+    assert _verdict("OÃ¹ est le cafÃ© dâ€™Ã  cÃ´tÃ©?", "Left.") is Verdict.WARN
+
+
+def test_what_a_terminal_writes_into_a_masked_result_is_no_damage() -> None:
+    assert _verdict("Run it.", "It passed.", tool="\x1b[32mok\x1b[0m 12 passed") is Verdict.PASS
+    assert _verdict("Run it.", "\x1b[32mok\x1b[0m 12 passed") is Verdict.FAIL
+
+
+def test_a_lesson_about_encodings_may_show_damage() -> None:
+    lesson = "Decode it as UTF-8: read as Latin-1, `café` becomes `cafÃ©`. That is mojibake."
+    assert _verdict("Why do I see cafÃ© instead of café in my UTF-8 file?", lesson) is Verdict.PASS
+    assert _verdict("Fix it.", "```\ns = 'cafÃ©'\n```\nThe file was decoded in the wrong encoding.") is Verdict.PASS
+
+
+def test_a_next_line_character_is_a_line_break() -> None:
+    assert _verdict("Where?", "It is here.\x85It is there.") is Verdict.PASS
