@@ -84,7 +84,7 @@ class _Search:
             return
         role = "system" if role == "developer" else role
         pieces = list(_pieces(message))
-        begin, limit, _ = self._region(role, pieces)
+        _, begin, limit, _ = self._region(role, pieces)
         for name, piece in pieces:
             behind = self._within(piece, begin, limit) if role in self.literals.headers else None
             place = behind or self._ahead(piece, number) or self._values(piece)
@@ -98,9 +98,9 @@ class _Search:
 
     def _assistant(self, number: int, message: Message) -> None:
         pieces = list(_pieces(message))
-        begin, limit, direct = self._region("assistant", pieces)
+        header, begin, limit, direct = self._region("assistant", pieces)
         first = self._ahead(pieces[0][1], number) if pieces else None
-        if not direct and first is not None and first[0] < begin:
+        if not direct and first is not None and first[0] < header:
             begin = self.at  # the next header is that of a later turn
         thought = _NO_THOUGHT.match(self.text, begin)
         written = thought.end() if thought and pieces and not pieces[0][1].startswith("<think>") else begin
@@ -150,22 +150,22 @@ class _Search:
             return None
         return Span(place, place + len(end), "end", turn.message)
 
-    def _region(self, role: str, pieces: list[tuple[str, str]]) -> tuple[int, int, bool]:
-        """(begin, limit, direct) of what follows the next header of ``role``: up to the next question, and whether the
-        message's first text follows at once."""
+    def _region(self, role: str, pieces: list[tuple[str, str]]) -> tuple[int, int, int, bool]:
+        """(header, begin, limit, direct): where the next header of ``role`` is, what follows it up to the next
+        question, and whether the message's first text follows at once."""
         header = self.literals.headers.get(role, "")
         prompts = [one for one in (self.literals.prompts if role == "assistant" else ()) if one]
         starts = {one: self.text.find(one, self.at) for one in (*prompts, header) if one}
         first = min((start for start in starts.values() if start >= 0), default=-1)
         if first < 0:
-            return self.at, len(self.text), False
+            return self.at, self.at, len(self.text), False
         begins = [start + len(one) for one, start in starts.items() if 0 <= start <= first + len(one)]
         begin = begins[0] if role == "assistant" else max(begins)
         words = pieces[0][1] if pieces else ""
         direct = bool(words) and any(self.text[at:].lstrip().startswith(words) for at in begins)
         question = self.literals.headers.get("user", "")
         limit = self.text.find(question, begin) if question and not direct else -1
-        return begin, limit if limit >= 0 else len(self.text), direct
+        return first, begin, limit if limit >= 0 else len(self.text), direct
 
     def _within(self, piece: str, begin: int, limit: int) -> tuple[int, int] | None:
         """The first place of a text between two others, however it is spelt."""

@@ -150,3 +150,24 @@ def test_a_system_text_in_the_last_question_takes_no_other_text_with_it() -> Non
     found = find(text, Conversation(messages, Place()), literals)
     assert not found.dropped
     assert [text[start:end].removeprefix("[/INST]") for start, end in found.turns] == ["user</s>", "Hi.</s>"]
+
+
+def test_a_tool_called_think_is_not_the_tag_of_an_empty_thought() -> None:
+    source = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+        "{% if m.role == 'assistant' %}<think>\n\n</think>\n\n{% endif %}{{ m.content or '' }}"
+        "{% for c in m.tool_calls or [] %}<call>{{ c.function | tojson }}</call>{% endfor %}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n\n</think>\n\n{% endif %}"
+    )
+    call = {"type": "function", "function": {"name": "think", "arguments": {"thought": "The order is late."}}}
+    messages: list[Message] = [
+        {"role": "user", "content": "Where is it?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "user", "content": "And now?"},
+        {"role": "assistant", "content": "On its way."},
+    ]
+    template = ChatTemplate(source, {})
+    text = template.render(messages)
+    found = find(text, Conversation(messages, Place()), Literals.of(template, ("<|im_end|>",)))
+    name = next(span for span in found.spans if span.message == 1)
+    assert text[name.start - 9 : name.end] == '"name": "think'
