@@ -116,6 +116,11 @@ def thinking() -> Iterator[Case]:
     def thought(layout: str) -> list[Row]:
         return [{"messages": chat(q, layout.format(a=a, n=n))} for n, (q, a) in enumerate(some())]
 
+    named = ("template-empty-thinking",)
+    yield Case("no reasoning, with a template that thinks", {"train.jsonl": chats(some())}, named=named)
+    yield Case("no reasoning, with one that does not", {"train.jsonl": chats(some())}, family="llama3")
+    switched = [row | {"chat_template_kwargs": {"enable_thinking": False}} for row in chats(some())]
+    yield Case("thinking switched off by each row", {"train.jsonl": switched})
     yield Case("reasoning in tags", {"train.jsonl": thought("<think>\nShelf {n} has it.\n</think>\n\n{a}")},
                in_loss=("Shelf 4 has it.", some()[4][1]))  # fmt: skip
     for name, layout in {

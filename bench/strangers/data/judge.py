@@ -13,6 +13,9 @@ from bench.strangers.data.case import Case
 FAMILIES = ("rows", "labels", "template", "tokens", "batches", "packs")
 """Families of checks that judge data."""
 
+TRUE_OF = {"qwen3": ("template-empty-thinking",)}
+"""Family -> checks whose finding is true of its template on rows without reasoning, and no false alarm."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -92,7 +95,7 @@ def _refused(case: Case, error: str) -> list[str]:
 def _findings(case: Case, spoke: dict[str, tuple[str, str]], texts: dict[str, str]) -> list[str]:
     said = "; ".join(f"{name} {verdict}: {message}" for name, (verdict, message) in spoke.items())
     if not case.named:
-        return [f"false alarm: {said}"] if spoke else []
+        return [f"false alarm: {said}"] if set(spoke) - set(TRUE_OF.get(case.family, ())) else []
     if case.unless_read and case.unless_read in texts["all"]:
         return []
     return (
