@@ -14,9 +14,9 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from bench.templates.cells import Cell, cell
+from bench.templates.page import summary, write
 from bench.templates.shapes import KINDS
 from bench.templates.sources import sources, stops
 from bench.templates.tokenizers import Tokenizers, model_folder
@@ -45,6 +45,9 @@ def main() -> None:
                 )
     if args.json:
         args.json.write_text(json.dumps([one.to_json() for one in cells], indent=1, ensure_ascii=False))
+    if args.write:
+        only = f" --only '{args.only}'" if args.only else ""
+        write(cells, f"python -m bench.templates{only} --real FOLDER --write")
     _print(cells)
 
 
@@ -61,14 +64,15 @@ def _options() -> argparse.Namespace:
 
 
 def _print(cells: list[Cell]) -> None:
-    states = Counter(one.state for one in cells)
-    print(dict(states))
-    clean = [one for one in cells if one.state != "unrendered"]
-    alarmed = [one for one in clean if one.alarms]
-    print(f"{len(clean)} clean cells, {len(alarmed)} with an alarm")
-    causes: Counter[Any] = Counter((name, words.split(":")[0]) for one in clean for name, words in one.alarms.items())
-    for cause, count in causes.most_common():
-        print(count, *cause)
+    print(", ".join(f"{name} {count}" for name, count in summary(cells).items()))
+    causes: Counter[tuple[str, str]] = Counter()
+    for one in cells:
+        if one.state in ("wrong", "refused"):
+            causes[one.state, one.reason[:80]] += 1
+        if one.state != "unrendered":
+            causes.update((name, words.partition(":")[0]) for name, words in one.alarms.items())
+    for (name, words), count in causes.most_common():
+        print(f"{count:5} {name}: {words}")
 
 
 if __name__ == "__main__":

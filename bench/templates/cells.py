@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FAMILIES = ("rows", "template", "tokens", "labels", "packs", "batches")
 """Families of checks whose findings count: those of the configuration know nothing of templates."""
 
-TRUE_OF_TEMPLATE = ("template-adds-content",)
+TRUE_OF_TEMPLATE = ("template-adds-content", "template-empty-thinking")
 """Checks that only ever say what is true of a template."""
 
 

@@ -49,7 +49,7 @@ STOPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """What ``generation_config.json`` of these families names (pattern of the template's name -> tokens)."""
 
 _TAG = re.compile(
-    r"<\|[^<>\s'\"{}]{1,40}\|>|<[a-z_]+\|>|<\|[a-z_]+>|</?[A-Za-z_]{1,30}>|<｜[^<>\s'\"{}]{1,40}｜>|\[/?[A-Z_]{3,30}\]|<SPECIAL_\d+>|<[a-z]+:[a-z_]+>|\[\|[a-z]+\|\]"
+    r"<\|\"\|>|<\|[^<>\s'\"{}]{1,40}\|>|<[a-z_]+\|>|<\|[a-z_]+>|</?[A-Za-z_]{1,30}>|<｜[^<>\s'\"{}]{1,40}｜>|\[/?[A-Z_]{3,30}\]|<SPECIAL_\d+>|<[a-z]+:[a-z_]+>|\[\|[a-z]+\|\]"
 )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FAMILIES = (
     (r"^v\d+.*_spm$|^v1$", "mistral_v3"),
     (r"^v\d+|tekken|ministral|mistral-small|devstral|pixtral", "tekken"),
-    (r"mistral|mixtral|llama-?2|vicuna|zephyr|^llama$", "mistral_v3"),
+    (r"llava|mistral|mixtral|llama-?2|vicuna|zephyr|^llama$", "mistral_v3"),
     (r"llama|hermes|functionary|firefunction|toolace", "llama3"),
     (r"deepseek|kimi", "deepseek"),
 )

@@ -19,6 +19,7 @@ from sanetune.evidence.template_literals import Literals
 
 _TAGS_ONLY = re.compile(r"(?:\s|<[^<>]{1,60}>|\[[^\[\]]{1,40}\])*")
 
+_SPACE = re.compile(r"\s*")
 _NO_THOUGHT = re.compile(r"\s*<think>\s*</think>")
 
 AROUND = 400
@@ -138,7 +139,7 @@ class _Search:
     def _end(self, turn: _Turn, limit: int) -> Span | None:
         """The end of a turn, before the next message's text: directly behind it, or with nothing but tags between;
         behind a call anything may be between."""
-        rest = len(self.text) - len(self.text[turn.at :].lstrip())
+        rest = self._past_space(turn.at)
         for end in self.literals.ends:
             if self.text.startswith(end, rest):
                 return Span(rest, rest + len(end), "end", turn.message)
@@ -162,10 +163,14 @@ class _Search:
         begins = [start + len(one) for one, start in starts.items() if 0 <= start <= first + len(one)]
         begin = begins[0] if role == "assistant" else max(begins)
         words = pieces[0][1] if pieces else ""
-        direct = bool(words) and any(self.text[at:].lstrip().startswith(words) for at in begins)
+        direct = bool(words) and any(self.text.startswith(words, self._past_space(at)) for at in begins)
         question = self.literals.headers.get("user", "")
         limit = self.text.find(question, begin) if question and not direct else -1
         return first, begin, limit if limit >= 0 else len(self.text), direct
+
+    def _past_space(self, at: int) -> int:
+        space = _SPACE.match(self.text, at)
+        return space.end() if space else at
 
     def _within(self, piece: str, begin: int, limit: int) -> tuple[int, int] | None:
         """The first place of a text between two others, however it is spelt."""
