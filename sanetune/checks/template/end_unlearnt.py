@@ -103,7 +103,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     worst = max(count for count, _ in found) / turns
     if worst <= limits["share"]:
         return warned(message)
-    endless = n["without_end"] == turns and n["plain"]  # a template that ends some turns is not replaced
+    # Stop tokens of generation_config.json count as ends by now: a template that relies on them is not replaced.
+    endless = n["without_end"] / turns > limits["share"] and n["plain"]
     return failed(message, fix={"model.chat_template": "chatml"} if endless else {})
 
 
