@@ -25,16 +25,16 @@ SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_
 def conversations(*many: list[dict[str, Any]], **more: Any) -> ConversationStore:
     """These messages as training rows."""
     train: Any = [Conversation(messages, Place("chats.jsonl", n + 1, n), **more) for n, messages in enumerate(many)]
-    return talks(train)
+    return chats(train)
 
 
-def talks(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> ConversationStore:
+def chats(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> ConversationStore:
     sides: Any = (list(train), list(validation))
     return ConversationStore(*sides)
 
 
 def plain() -> ConversationStore:
-    return talks([Conversation([], Place("text.jsonl", 1, 0), text="Once upon a time")])
+    return chats([Conversation([], Place("text.jsonl", 1, 0), text="Once upon a time")])
 
 
 def all_kinds() -> ConversationStore:
@@ -42,7 +42,7 @@ def all_kinds() -> ConversationStore:
         Conversation(messages, Place("chats.jsonl", n + 1, n), tools=TOOLS if kind == "tools" else None)
         for n, (kind, messages) in enumerate(KINDS.items())
     ]
-    return talks(rows)
+    return chats(rows)
 
 
 def template(source: str = CHATML) -> ChatTemplate:

@@ -25,8 +25,8 @@ from sanetune.probes.results import (
     Samples,
     StartLoss,
 )
+from tests.checks.chats import chats
 from tests.checks.run_numbers import numbers
-from tests.checks.talking import talks
 from tests.checks.template_material import Words, template
 
 SETTINGS = ("config",)
@@ -39,7 +39,7 @@ def empty(**more: Any) -> Evidence:
     """Every piece of evidence that can be made without a model, with nothing in it."""
     pieces = {
         "run_settings": numbers(),
-        "conversations": talks([]),
+        "conversations": chats([]),
         "batch_stats": BatchStats(SplitStats("train", 0), SplitStats("validation", 0)),
         "tokenizer": Words(added_tokens_decoder={}, all_special_tokens=[], additional_special_tokens=[]),
         "template": template(CHATML),
@@ -55,7 +55,7 @@ def empty(**more: Any) -> Evidence:
         "batch_independence": BatchIndependence(0, 0, 0.0, 0.0, False),
         "first_step": FirstStep(2.0, 1e-4, "float32", {}),
         "added_tokens": AddedTokens(0),
-        "prompt_answer_overlap": PromptAnswerOverlap(association(talks([])), None, []),
+        "prompt_answer_overlap": PromptAnswerOverlap(association(chats([])), None, []),
         "save_reload": None,
         "start_loss": StartLoss(0.0, 0, 100),
         "samples": Samples(),

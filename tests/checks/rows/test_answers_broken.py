@@ -12,14 +12,14 @@ from sanetune.checks.base import NotApplicableError
 from sanetune.checks.rows import answers_broken
 from sanetune.data.conversation import Conversation
 from sanetune.finding import Verdict
-from tests.checks.talking import clean, judged, read, talk, talks
+from tests.checks.chats import chat, chats, clean, judged, read
 
 ENGLISH = "The cat of the house is on the mat. In the garden, the dog of the neighbours sleeps under the tree."
 GERMAN = "Der Hund liegt auf der Wiese. Die Katze sitzt neben dem Baum, und der Vogel ist auf der Leiter."
 
 
 def rows(text: str, number: int = 60) -> list[Conversation]:
-    return [talk(f"Question {n}?", f"{text} It is {n}.") for n in range(number)]
+    return [chat(f"Question {n}?", f"{text} It is {n}.") for n in range(number)]
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def rows(text: str, number: int = 60) -> list[Conversation]:
 )
 def test_where_an_answer_stops_is_named(base: str, answer: str, kind: str) -> None:
     more = ["In the garden the gar", "The cat of the neighb", "There is the nei"] if kind == "letter" else [answer] * 3
-    broken = [talk("And?", one) for one in [*more, answer]]
-    measured, judgement = judged(answers_broken, talks([*rows(base), *broken]), None)
+    broken = [chat("And?", one) for one in [*more, answer]]
+    measured, judgement = judged(answers_broken, chats([*rows(base), *broken]), None)
     assert measured.numbers[kind] >= 3 and judgement.verdict is Verdict.WARN
     assert measured.witnesses[0].place.message == 1
 
@@ -54,25 +54,25 @@ def test_where_an_answer_stops_is_named(base: str, answer: str, kind: str) -> No
 )
 def test_other_ways_to_end_pass(answer: str) -> None:
     few = 2 if answer.startswith("In the garden, the dog") else 8  # two are slips
-    _, judgement = judged(answers_broken, talks([*rows(ENGLISH), *(talk("And?", answer) for _ in range(few))]), None)
+    _, judgement = judged(answers_broken, chats([*rows(ENGLISH), *(chat("And?", answer) for _ in range(few))]), None)
     assert judgement.verdict is Verdict.PASS, judgement.message
 
 
 def test_a_signature_under_every_answer_hides_nothing() -> None:
-    signed = [talk(f"Question {n}?", f"{ENGLISH} It is {n}.\n\nBest regards from the shop") for n in range(60)]
-    assert judged(answers_broken, talks(signed), None)[1].verdict is Verdict.PASS
-    broken = [talk("And?", "In the garden, the cat is on the") for _ in range(4)]
-    assert judged(answers_broken, talks([*signed, *broken]), None)[1].verdict is Verdict.WARN
+    signed = [chat(f"Question {n}?", f"{ENGLISH} It is {n}.\n\nBest regards from the shop") for n in range(60)]
+    assert judged(answers_broken, chats(signed), None)[1].verdict is Verdict.PASS
+    broken = [chat("And?", "In the garden, the cat is on the") for _ in range(4)]
+    assert judged(answers_broken, chats([*signed, *broken]), None)[1].verdict is Verdict.WARN
 
 
 def test_a_few_answers_are_too_few_to_tell() -> None:
     with pytest.raises(NotApplicableError, match="10 answers"):
-        judged(answers_broken, talks(rows(ENGLISH, 10)), None)
+        judged(answers_broken, chats(rows(ENGLISH, 10)), None)
 
 
 def test_clean_real_data_pass(shared: Path) -> None:
     found = clean(shared)
-    found["airline"] = talks(read(shared / "data/airline/gpt-4o-airline.json", {"messages": "traj"}))
+    found["airline"] = chats(read(shared / "data/airline/gpt-4o-airline.json", {"messages": "traj"}))
     del found["drone"]  # its answers are calls
     for name, store in found.items():
         measured, judgement = judged(answers_broken, store, None)
@@ -91,4 +91,4 @@ def test_truncated_real_answers_are_found(name: str, share: float, shared: Path)
         last = one.messages[-1]
         if len(last["content"].split()) >= 8 and chance.random() < share:
             last["content"] = last["content"][: chance.randrange(len(last["content"]) // 3, len(last["content"]) - 1)]
-    assert judged(answers_broken, talks(some), None)[1].verdict in (Verdict.WARN, Verdict.FAIL)
+    assert judged(answers_broken, chats(some), None)[1].verdict in (Verdict.WARN, Verdict.FAIL)

@@ -13,7 +13,7 @@ from sanetune.checks.rows import encoding
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
 from sanetune.finding import Verdict
-from tests.checks.talking import clean, judged, talk, talks
+from tests.checks.chats import chat, chats, clean, judged
 
 SENTENCES = [
     "Où est le café près de l’hôtel ? « Là-bas », dit Zoë.",
@@ -53,7 +53,7 @@ def test_sound_text_of_any_script_is_sound(sentence: str) -> None:
 )
 def test_mojibake_is_found_and_fixed_beside(sentence: str, table: str) -> None:
     torn = sentence.encode().decode(table)
-    measured, judgement = judged(encoding, talks([talk("A question?", f"First line.\n{torn}\nLast line.")]))
+    measured, judgement = judged(encoding, chats([chat("A question?", f"First line.\n{torn}\nLast line.")]))
     assert measured.numbers["mojibake"] == 1
     assert judgement.verdict is Verdict.FAIL
     witness = next(w for w in measured.witnesses if "mojibake" in w.note)
@@ -81,26 +81,26 @@ def test_each_kind_of_damage_is_named(text: str, kind: str) -> None:
 
 
 def test_what_cannot_be_seen_is_shown_as_its_code() -> None:
-    measured, _ = judged(encoding, talks([talk("Why?", "red \x1b[31m text"), talk("And?", "turned \u202egnirts")]))
+    measured, _ = judged(encoding, chats([chat("Why?", "red \x1b[31m text"), chat("And?", "turned \u202egnirts")]))
     shown = " ".join(witness.text for witness in measured.witnesses)
     assert "\\x1b[31m" in shown and "\\u202e" in shown
     assert all(witness.text.isprintable() for witness in measured.witnesses)
 
 
 def test_one_damaged_row_warns_and_one_in_twenty_fails() -> None:
-    good = [talk(f"Question {n}?", SENTENCES[n % 8]) for n in range(39)]
-    _, judgement = judged(encoding, talks([*good, talk("Why?", "lost \ufffd")]))
+    good = [chat(f"Question {n}?", SENTENCES[n % 8]) for n in range(39)]
+    _, judgement = judged(encoding, chats([*good, chat("Why?", "lost \ufffd")]))
     assert judgement.verdict is Verdict.WARN
     assert "40 rows" in judgement.message and "1 with replacement characters" in judgement.message
-    _, judgement = judged(encoding, talks([*good[:19], talk("Why?", "lost \ufffd")]))
+    _, judgement = judged(encoding, chats([*good[:19], chat("Why?", "lost \ufffd")]))
     assert judgement.verdict is Verdict.FAIL and "5 %" in judgement.message
 
 
 def test_a_few_invisible_characters_pass_and_many_warn() -> None:
-    good = [talk(f"Question {n}?", "Yes.") for n in range(150)]
-    hidden = talk("Where?", "zero\u200bwidth")
-    assert judged(encoding, talks([*good, hidden]))[1].verdict is Verdict.PASS
-    assert judged(encoding, talks([*good[:50], hidden]))[1].verdict is Verdict.WARN
+    good = [chat(f"Question {n}?", "Yes.") for n in range(150)]
+    hidden = chat("Where?", "zero\u200bwidth")
+    assert judged(encoding, chats([*good, hidden]))[1].verdict is Verdict.PASS
+    assert judged(encoding, chats([*good[:50], hidden]))[1].verdict is Verdict.WARN
 
 
 @given(st.text(max_size=200))
@@ -126,7 +126,7 @@ def _verdict(question: str, answer: str, *, tool: str = "") -> Verdict:
     if tool:
         messages += [{"role": "assistant", "content": "I run it."}, {"role": "tool", "content": tool}]
     messages.append({"role": "assistant", "content": answer})
-    store = talks([Conversation(messages, Place("f", n + 1, n)) for n in range(10)])
+    store = chats([Conversation(messages, Place("f", n + 1, n)) for n in range(10)])
     return judged(encoding, store)[1].verdict
 
 

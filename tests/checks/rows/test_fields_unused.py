@@ -16,7 +16,7 @@ from sanetune.data.sources.source import Source
 from sanetune.data.unread_columns import UnreadColumn, merged
 from sanetune.evidence.conversations import Rows
 from sanetune.finding import Judgement, Measurement, Verdict
-from tests.checks.talking import judged
+from tests.checks.chats import judged
 
 Check = Callable[..., tuple[Measurement, Judgement]]
 

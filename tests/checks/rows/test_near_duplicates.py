@@ -16,8 +16,8 @@ from sanetune.checks.rows._minhash import first_of, hashes_of, minhash_signature
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
 from sanetune.text import normalise
+from tests.checks.chats import chat, read, roles, side
 from tests.checks.rows.test_duplicated import reworded, rows
-from tests.checks.talking import read, roles, side, talk
 
 LIMITS = Check.of(duplicated).defaults | {"fewest_pairs": 0}
 
@@ -43,7 +43,7 @@ def test_normal_text_stays_as_it_is(text: str) -> None:
 
 
 def test_words_of_scripts_without_spaces_are_characters() -> None:
-    assert [word.decode() for word in words(talk("你好 world", "ok"))] == ["你", "好", "world", "ok"]
+    assert [word.decode() for word in words(chat("你好 world", "ok"))] == ["你", "好", "world", "ok"]
 
 
 def test_calls_and_reasoning_count_and_the_ids_of_calls_do_not() -> None:
@@ -96,7 +96,7 @@ def test_more_pairs_than_can_be_read_are_estimated(monkeypatch: pytest.MonkeyPat
 
 
 def test_empty_and_odd_rows_have_prints() -> None:
-    odd = [talk("", ""), talk("\x00", "…"), Conversation([], Place("a", 1, 7), text=""), talk("word", "word")]
+    odd = [chat("", ""), chat("\x00", "…"), Conversation([], Place("a", 1, 7), text=""), chat("word", "word")]
     found = minhash_signatures(side("train", odd))
     assert len(found) == 4 and found.pairs_N.tolist()[0] == 0
     copies = near_duplicates.near_copies(side("train", odd), np.arange(4), side("train", []), np.arange(0), LIMITS)
@@ -104,6 +104,6 @@ def test_empty_and_odd_rows_have_prints() -> None:
 
 
 def test_a_row_of_a_megabyte_leaves_a_print_of_the_usual_size() -> None:
-    found = minhash_signatures(side("train", [talk("many " * 100_000, "words " * 100_000), talk("few", "words")]))
+    found = minhash_signatures(side("train", [chat("many " * 100_000, "words " * 100_000), chat("few", "words")]))
     assert found.minima_NM.shape == (2, 80)
     assert len(hashes_of([b"a", b"b", b"c"])) == 2

@@ -13,7 +13,7 @@ from sanetune.checks.rows import roles as rows_roles
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
 from sanetune.finding import Verdict
-from tests.checks.talking import clean, judged, roles, talks
+from tests.checks.chats import chats, clean, judged, roles
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_each_fault_is_named_at_its_message(order: str, kind: str, message: int)
 
 def test_a_few_broken_rows_warn_and_many_fail() -> None:
     sound = [roles("u a") for _ in range(95)]
-    measured, judgement = judged(rows_roles, talks([*sound, *(roles("u a a") for _ in range(5))]))
+    measured, judgement = judged(rows_roles, chats([*sound, *(roles("u a a") for _ in range(5))]))
     assert judgement.verdict is Verdict.WARN
     assert "5 (5 %) with two turns of the assistant in a row" in judgement.message
     assert measured.witnesses[0].place == Place("chats.jsonl", 96, 95, 2)
-    _, judgement = judged(rows_roles, talks([*sound[:18], roles("u a a"), roles("u a a")]))
+    _, judgement = judged(rows_roles, chats([*sound[:18], roles("u a a"), roles("u a a")]))
     assert judgement.verdict is Verdict.WARN, "two rows are slips, whatever their share"
-    _, judgement = judged(rows_roles, talks([*sound[:27], *(roles("u a a") for _ in range(3))]))
+    _, judgement = judged(rows_roles, chats([*sound[:27], *(roles("u a a") for _ in range(3))]))
     assert judgement.verdict is Verdict.FAIL, "a tenth"
 
 
@@ -58,35 +58,35 @@ def test_rows_that_begin_with_the_assistant_and_end_on_the_user_are_turned(order
 
 
 def test_many_turned_rows_fail_and_a_few_greetings_do_not() -> None:
-    _, judgement = judged(rows_roles, talks([roles("a u")] * 20))
+    _, judgement = judged(rows_roles, chats([roles("a u")] * 20))
     assert judgement.verdict is Verdict.FAIL
     assert "20 (100 %) that begin with the assistant and end on the user" in judgement.message
-    _, judgement = judged(rows_roles, talks([roles("u a")] * 195 + [roles("a u a u")] * 5))
+    _, judgement = judged(rows_roles, chats([roles("u a")] * 195 + [roles("a u a u")] * 5))
     assert judgement.verdict is Verdict.WARN
     assert rows_roles.faults(roles("a u a")) == {}, "a greeting first"
 
 
 def test_rows_without_any_answer_fail_when_they_are_most() -> None:
-    _, judgement = judged(rows_roles, talks([roles("u")] * 5 + [roles("u a")] * 5))
+    _, judgement = judged(rows_roles, chats([roles("u")] * 5 + [roles("u a")] * 5))
     assert judgement.verdict is Verdict.FAIL
     assert "5 have no answer at all" in judgement.message
 
 
 def test_rows_that_end_on_the_user_warn() -> None:
-    _, judgement = judged(rows_roles, talks([roles("u a u")] * 20))
+    _, judgement = judged(rows_roles, chats([roles("u a u")] * 20))
     assert judgement.verdict is Verdict.WARN
     assert "20 (100 %) that end on another turn" in judgement.message
 
 
 def test_two_messages_of_the_user_in_one_of_many_rows_pass() -> None:
     rare = [roles("u u a"), *(roles("u a") for _ in range(150))]
-    assert judged(rows_roles, talks(rare))[1].verdict is Verdict.PASS
-    assert judged(rows_roles, talks(rare[:60]))[1].verdict is Verdict.WARN
+    assert judged(rows_roles, chats(rare))[1].verdict is Verdict.PASS
+    assert judged(rows_roles, chats(rare[:60]))[1].verdict is Verdict.WARN
 
 
 def test_plain_text_has_no_roles() -> None:
     with pytest.raises(NotApplicableError):
-        rows_roles.measure(talks([Conversation([], Place("a.txt", 1, 0), text="words")] * 3))
+        rows_roles.measure(chats([Conversation([], Place("a.txt", 1, 0), text="words")] * 3))
 
 
 @given(st.lists(st.sampled_from("suact"), min_size=1, max_size=12))

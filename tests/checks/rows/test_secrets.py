@@ -9,7 +9,7 @@ import pytest
 
 from sanetune.checks.rows import secrets
 from sanetune.finding import Verdict
-from tests.checks.talking import clean, judged, talk, talks
+from tests.checks.chats import chat, chats, clean, judged
 
 LETTERS = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA1cF2"
 KEYS = [
@@ -30,7 +30,7 @@ CARDS = ["4111 1111 1111 1111", "4111-1111-1111-1111", "5555555555554444", "3782
 
 @pytest.mark.parametrize("key", KEYS)
 def test_keys_are_found_and_only_four_characters_are_shown(key: str) -> None:
-    measured, judgement = judged(secrets, talks([talk("Which key?", f"Use {key} for it.")]))
+    measured, judgement = judged(secrets, chats([chat("Which key?", f"Use {key} for it.")]))
     assert judgement.verdict is Verdict.WARN and "1 key" in judgement.message and "1 row" in judgement.message
     (witness,) = measured.witnesses
     assert witness.text == f"Use {key[:4]}… for it."
@@ -73,20 +73,20 @@ def test_examples_and_ordinary_words_are_no_secrets(text: str) -> None:
 
 def test_every_secret_near_a_witness_is_masked() -> None:
     text = f"Mail rosa@uni.ch or use {KEYS[0]} with 4111111111111111 today."
-    measured, _ = judged(secrets, talks([talk("How?", text)]))
+    measured, _ = judged(secrets, chats([chat("How?", text)]))
     assert [w.note for w in measured.witnesses] == ["key, masked", "card number, masked", "e-mail address, masked"]
     for witness in measured.witnesses:
         assert not any(secret in witness.text for secret in ("rosa@", "4111111", KEYS[0][:8])), witness.text
 
 
 def test_secrets_in_questions_do_not_count() -> None:
-    _, judgement = judged(secrets, talks([talk("I am rosa@uni.ch, what now?", "Wait.")] * 3))
+    _, judgement = judged(secrets, chats([chat("I am rosa@uni.ch, what now?", "Wait.")] * 3))
     assert judgement.verdict is Verdict.PASS
     assert "3 answers" in judgement.message
 
 
 def test_even_many_secrets_only_warn() -> None:
-    _, judgement = judged(secrets, talks(talk(f"Q {n}", f"Write to r{n}@uni.ch.") for n in range(50)))
+    _, judgement = judged(secrets, chats(chat(f"Q {n}", f"Write to r{n}@uni.ch.") for n in range(50)))
     assert judgement.verdict is Verdict.WARN and "50 e-mail addresses, in 50 rows" in judgement.message
 
 

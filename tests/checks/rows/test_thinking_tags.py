@@ -13,7 +13,7 @@ from sanetune.checks.rows import thinking_tags
 from sanetune.checks.rows._thinking import tag_faults
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.finding import Verdict
-from tests.checks.talking import clean, judged, talk, talks
+from tests.checks.chats import chat, chats, clean, judged
 
 PLAIN = ChatTemplate(CHATML)
 
@@ -63,13 +63,13 @@ def test_reasoning_in_a_field_of_its_own_needs_no_tags() -> None:
 
 
 def test_the_share_of_broken_answers_decides() -> None:
-    sound = [talk("Why?", "<think>Hm.</think>Because.") for _ in range(50)]
-    broken = [talk("Why?", "<think>Hm. Because.") for _ in range(8)]
-    measured, judgement = judged(thinking_tags, talks([*sound, *broken[:1], talk("Hi", "Hello")]), PLAIN)
+    sound = [chat("Why?", "<think>Hm.</think>Because.") for _ in range(50)]
+    broken = [chat("Why?", "<think>Hm. Because.") for _ in range(8)]
+    measured, judgement = judged(thinking_tags, chats([*sound, *broken[:1], chat("Hi", "Hello")]), PLAIN)
     assert judgement.verdict is Verdict.WARN
     assert "Of 51 answers with reasoning: 1 (2 %) never close a tag." in judgement.message
     assert measured.witnesses[0].place.message == 1
-    assert judged(thinking_tags, talks([*sound, *broken]), PLAIN)[1].verdict is Verdict.FAIL
+    assert judged(thinking_tags, chats([*sound, *broken]), PLAIN)[1].verdict is Verdict.FAIL
 
 
 def test_data_without_reasoning_are_a_skip(shared: Path) -> None:

@@ -14,7 +14,7 @@ from sanetune.checks.rows import tool_calls
 from sanetune.checks.rows._calls import call_faults
 from sanetune.data.conversation import Conversation
 from sanetune.finding import Verdict
-from tests.checks.talking import judged, read, roles, talk, talks
+from tests.checks.chats import chat, chats, judged, read, roles
 
 SCHEMA = {
     "type": "object",
@@ -37,7 +37,7 @@ def calling(*calls: dict[str, Any]) -> dict[str, Any]:
 
 
 def row(*messages: dict[str, Any], tools: list[dict[str, Any]] | None = TOOLS) -> Conversation:
-    one = talk(*messages)
+    one = chat(*messages)
     one.tools = tools
     return one
 
@@ -146,21 +146,21 @@ def test_a_pattern_of_a_stranger_is_not_matched() -> None:
 def test_the_share_of_broken_rows_decides_and_the_reason_is_shown() -> None:
     sound = [row(ASKED, calling(call({"city": "Oslo"})), RESULT, ANSWER) for _ in range(40)]
     broken = [row(ASKED, calling(call("{")), RESULT, ANSWER) for _ in range(6)]
-    measured, judgement = judged(tool_calls, talks([*sound, *broken[:1]]))
+    measured, judgement = judged(tool_calls, chats([*sound, *broken[:1]]))
     assert judgement.verdict is Verdict.WARN
     assert "Of 41 rows with tools: 1 (2.4 %) with arguments that are not a JSON object." in judgement.message
     assert "a bracket is not closed" in measured.witnesses[0].note and measured.witnesses[0].place.message == 1
-    assert judged(tool_calls, talks([*sound, *broken]))[1].verdict is Verdict.FAIL
+    assert judged(tool_calls, chats([*sound, *broken]))[1].verdict is Verdict.FAIL
 
 
 def test_rows_without_tools_are_a_skip() -> None:
     with pytest.raises(NotApplicableError, match="no row uses tools"):
-        judged(tool_calls, talks([roles("u a")]))
+        judged(tool_calls, chats([roles("u a")]))
 
 
 def test_real_calls_pass_and_each_way_of_breaking_them_is_found(shared: Path) -> None:
     rows = read(shared / "data/messages/drone_training.jsonl")
-    measured, judgement = judged(tool_calls, talks(rows))
+    measured, judgement = judged(tool_calls, chats(rows))
     assert judgement.verdict is Verdict.PASS and measured.numbers["rows"] == 103
 
     def broken(change: Any) -> list[Conversation]:
@@ -179,7 +179,7 @@ def test_real_calls_pass_and_each_way_of_breaking_them_is_found(shared: Path) ->
     named = sum(one.messages[-1]["tool_calls"][0]["function"]["name"] == "reject_request" for one in rows)
     for kind, change in ways.items():
         expected = len(rows) - (named if kind == "none_declared" else 0)  # the system message names that tool
-        assert judged(tool_calls, talks(broken(change)))[0].numbers[kind] == expected, kind
+        assert judged(tool_calls, chats(broken(change)))[0].numbers[kind] == expected, kind
     wrong = broken(lambda function, one: function.update(arguments={key: [None] for key in function["arguments"]}))
-    found = judged(tool_calls, talks(wrong))[0].numbers["refused"]
+    found = judged(tool_calls, chats(wrong))[0].numbers["refused"]
     assert found >= 0.9 * len(required), (found, len(required))

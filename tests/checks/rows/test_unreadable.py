@@ -8,7 +8,7 @@ from sanetune.checks.rows import unreadable
 from sanetune.errors import DataError, Place
 from sanetune.evidence.conversations import Rows
 from sanetune.finding import Verdict
-from tests.checks.talking import judged
+from tests.checks.chats import judged
 
 
 def error(line: int, what: str) -> DataError:

@@ -12,8 +12,8 @@ from sanetune.data.template.chat_template import ChatTemplate
 from sanetune.engine.answer import Answer
 from sanetune.finding import Judgement, Verdict
 from sanetune.probes.results import Samples
+from tests.checks.chats import judged
 from tests.checks.sampling import BABBLE, LOOP, STORIES, Words, cut, done, mixed, reference, sampled
-from tests.checks.talking import judged
 
 CHANNELS = ChatTemplate(
     "{% for m in messages %}{% if m.role == 'assistant' %}<|start|>assistant<|channel|>final<|message|>{{ m.content }}"

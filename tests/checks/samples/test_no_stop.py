@@ -11,8 +11,8 @@ from sanetune.checks.samples import no_stop
 from sanetune.engine.answer import Answer
 from sanetune.finding import Judgement, Verdict
 from sanetune.probes.results import Samples
+from tests.checks.chats import judged
 from tests.checks.sampling import BABBLE, STORIES, Words, cut, done, mixed, reference, sampled
-from tests.checks.talking import judged
 
 GOES_ON = "The most famous lake is this one. And the next question is another one, and so on and on"
 

@@ -13,8 +13,8 @@ from sanetune.checks.base import NotApplicableError
 from sanetune.checks.samples import off_form
 from sanetune.checks.samples._output_format import output_formats
 from sanetune.finding import Judgement, Verdict
+from tests.checks.chats import chat, chats, judged
 from tests.checks.sampling import BABBLE, STORIES, cut, done, sampled
-from tests.checks.talking import judged, talk, talks
 
 ENGLISH = "the order of your parcel is on its way to us and it will be with you in a day or two we are sorry"
 GERMAN = "die Bestellung ist auf dem Weg und wir danken für die Geduld mit der Post in dieser Woche"
@@ -38,7 +38,7 @@ def found(
 ) -> tuple[Any, Judgement]:
     """Training answers and references as ``write`` makes them."""
     references = [write(1_000 + n) for n in range(len(tuned))]
-    training = talks(talk(f"Question {n}?", write(n)) for n in range(rows))
+    training = chats(chat(f"Question {n}?", write(n)) for n in range(rows))
     return judged(off_form, sampled(tuned, base, references, **changed), training)
 
 
@@ -155,7 +155,7 @@ def test_what_cannot_be_reported_is_skipped() -> None:
         found(parsed, [done(prose(n)) for n in range(20)], rows=20)
     with pytest.raises(NotApplicableError, match="3 held-out rows"):
         found(parsed, [done(prose(n)) for n in range(3)])
-    training = talks(talk(f"Question {n}?", parsed(n)) for n in range(50))
+    training = chats(chat(f"Question {n}?", parsed(n)) for n in range(50))
     with pytest.raises(NotApplicableError, match="0 held-out rows"):
         judged(off_form, sampled([done("a")] * 8, references=[None] * 8), training)
 

@@ -11,8 +11,8 @@ from sanetune.checks.samples import unchanged
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.finding import Judgement, Verdict
 from sanetune.probes.results import Samples, Timing, Trial
+from tests.checks.chats import judged
 from tests.checks.sampling import BABBLE, STORIES, cut, done, reference, sampled
-from tests.checks.talking import judged
 
 STORIES_20 = [cut(f"Number {n}: {STORIES[n % 4]} {n}") for n in range(20)]
 LABELS = ["positive", "negative"] * 10

@@ -18,12 +18,12 @@ from sanetune.finding import Judgement, Measurement, Verdict
 from tests.checks.template_material import (
     Words,
     all_kinds,
+    chats,
     conversations,
     judged,
     plain,
     saved,
     shipped,
-    talks,
     template,
 )
 from tests.data.chats import KINDS, TOOLS, call, reply, result, system, user
@@ -180,7 +180,7 @@ def test_rows_that_the_template_refuses_are_left_to_others() -> None:
 
 
 def test_nothing_to_compare_proves_nothing() -> None:
-    for rows in (plain(), talks([]), conversations([user("2+2?"), reply("")])):
+    for rows in (plain(), chats([]), conversations([user("2+2?"), reply("")])):
         with pytest.raises(NotApplicableError):
             measured(CHATML, rows)
     with pytest.raises(NotApplicableError):
@@ -188,7 +188,7 @@ def test_nothing_to_compare_proves_nothing() -> None:
 
 
 def test_kinds_beyond_the_most_are_said() -> None:
-    rows = talks(Conversation(KINDS["one turn"], Place("x", n, n), template_kwargs={"number": n}) for n in range(230))
+    rows = chats(Conversation(KINDS["one turn"], Place("x", n, n), template_kwargs={"number": n}) for n in range(230))
     assert "30 conversations of rarer kinds left out" in verdict(CHATML, rows).message
 
 
@@ -201,7 +201,7 @@ def test_fifteen_thousand_conversations_take_less_than_three_seconds() -> None:
         )
         for n in range(15_000)
     ]
-    rows = talks(many)
+    rows = chats(many)
     began = time.process_time()
     found = measured(shipped()[QWEN], rows)
     assert time.process_time() - began < 3

@@ -5,7 +5,7 @@ import pytest
 from sanetune.checks.base import NotApplicableError
 from sanetune.checks.template import missing as check
 from sanetune.finding import Verdict
-from tests.checks.template_material import Words, all_kinds, conversations, judged, plain, talks, template
+from tests.checks.template_material import Words, all_kinds, chats, conversations, judged, plain, template
 from tests.data.chats import KINDS
 
 
@@ -28,7 +28,7 @@ def test_plain_text_needs_none() -> None:
 
 
 def test_one_conversation_among_texts_is_enough_also_in_validation() -> None:
-    both = talks(plain().train, conversations(KINDS["one turn"]).train)
+    both = chats(plain().train, conversations(KINDS["one turn"]).train)
     assert "1 of 2 rows" in judged(check, check.measure(both, Words(chat_template=None), None)).message
 
 

@@ -17,7 +17,7 @@ from sanetune.evidence.conversations import ConversationSplit, ConversationStore
 from sanetune.finding import Judgement, Measurement
 
 
-def talk(*turns: str | dict[str, Any], system: str = "", row: int = 0, file: str = "chats.jsonl") -> Conversation:
+def chat(*turns: str | dict[str, Any], system: str = "", row: int = 0, file: str = "chats.jsonl") -> Conversation:
     """User and assistant in turn; a dict stands for a whole message."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     for number, turn in enumerate(turns):
@@ -45,13 +45,13 @@ def side(name: str, conversations: Iterable[Conversation]) -> ConversationSplit:
         if not one.place.row:
             one.place = Place(one.place.file, number + 1, number)
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "talks.arrow"
+        file = Path(folder) / "chats.arrow"
         conversation_table.write(numbered, file)
         table = pa.ipc.open_stream(file.read_bytes()).read_all()
     return ConversationSplit(name, table, list(range(table.num_rows)))
 
 
-def talks(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> ConversationStore:
+def chats(train: Iterable[Conversation], validation: Iterable[Conversation] = ()) -> ConversationStore:
     """Both splits; validation is in a file of its own."""
     validated = [Conversation(c.messages, Place("validation.jsonl", None, 0), c.tools, text=c.text) for c in validation]
     return ConversationStore(side("train", train), side("validation", validated))
@@ -78,7 +78,7 @@ def clean(shared: Path) -> dict[str, ConversationStore]:
     from sanetune.data.holdout import prompt_key, split
 
     demo = Path(sanetune.demo.__file__).parent / "data"
-    found = {"demo": talks(read(demo / "train.jsonl"), read(demo / "validation.jsonl"))}
+    found = {"demo": chats(read(demo / "train.jsonl"), read(demo / "validation.jsonl"))}
     files = {
         "alpaca": "alpaca/instruction-data.json",
         "sharegpt": "sharegpt/dummy_conversation.json",
@@ -88,5 +88,5 @@ def clean(shared: Path) -> dict[str, ConversationStore]:
     for name, file in files.items():
         rows = read(shared / "data" / file)
         train, validation = split([prompt_key(row) for row in rows], 0.15, 0)
-        found[name] = talks([rows[i] for i in train], [rows[i] for i in validation])
+        found[name] = chats([rows[i] for i in train], [rows[i] for i in validation])
     return found
