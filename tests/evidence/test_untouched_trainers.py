@@ -66,7 +66,7 @@ class Collator:
         return {name: torch.tensor([one[name][:length] for one in rows]) for name in ("input_ids", "labels")}
 
 
-class OwnLoader(Trainer):
+class LoaderOfOnesOwn(Trainer):
     """A loader with a generator of its own."""
 
     def get_train_dataloader(self) -> Any:
@@ -114,8 +114,8 @@ def test_a_check_before_training_changes_no_loss(tmp_path: Path, one_thread: Non
 
 
 def test_a_loader_with_a_generator_is_read_and_put_back(tmp_path: Path, one_thread: None) -> None:
-    trainer = built(tmp_path / "a", None, OwnLoader)
-    other = built(tmp_path / "b", None, OwnLoader)
+    trainer = built(tmp_path / "a", None, LoaderOfOnesOwn)
+    other = built(tmp_path / "b", None, LoaderOfOnesOwn)
     assert check(trainer)["labels-none"].numbers["documents"] == 20
     assert losses(trainer) == losses(other)
 

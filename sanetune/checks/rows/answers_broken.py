@@ -13,14 +13,14 @@ It is what is left of a limit on new tokens, or on the length of a cell, where t
 
 ## Example
 ```json
-{"prompt": "Where does it rain most?", "completion": "It rains most in the"}
+{"prompt": "Where is it wettest?", "completion": "It rains most in the"}
 ```
 
 ## Use instead
 Generate these answers again with room for their end, or remove the rows.
 
 ```json
-{"prompt": "Where does it rain most?", "completion": "In Mawsynram."}
+{"prompt": "Where is it wettest?", "completion": "In Mawsynram."}
 ```
 
 ## Known problems
