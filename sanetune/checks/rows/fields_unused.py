@@ -13,7 +13,7 @@ A column of reasoning or instructions that nobody reads was written for nothing.
 
 ## Example
 ```json
-{"instruction": "Answer the question.", "question": "Who wrote Emma?", "output": "Jane Austen."}
+{"instruction": "Answer.", "question": "Who made it?", "output": "Rosa."}
 ```
 
 Only `instruction` is the prompt: every question is lost.

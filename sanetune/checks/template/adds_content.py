@@ -15,14 +15,16 @@ Qwen2.5's template begins conversations without a system message so:
 
 ```text
 <|im_start|>system
-You are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>
+You are Qwen, created by Alibaba Cloud. ...<|im_end|>
 ```
 
 ## Use instead
 Write a system message of your own into the rows, and use the same one at inference.
 
 ```jsonl
-{"messages": [{"role": "system", "content": "You answer for the shop."}, {"role": "user", "content": "..."}]}
+{"messages": [
+  {"role": "system", "content": "You answer for the shop."},
+  {"role": "user", "content": "..."}]}
 ```
 """
 
