@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sanetune.evidence.registry import Evidence
     from sanetune.finding import Report
     from sanetune.gate.fixer import Round
+    from sanetune.report.terminal.findings import Detail
 
     Outcome = tuple[Report, list[Round], str]
     """The last report, the rounds of a correction, and a note about the clearance."""
@@ -51,6 +52,32 @@ class Files:
     html: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How the report is printed.
+
+    Attributes:
+        verbose: Every check with its message and numbers.
+        quiet: The verdict alone.
+        format: ``text`` for people, ``lines`` for editors, ``github`` for annotations.
+    """
+
+    verbose: bool
+    quiet: bool
+    format: str
+
+    def __post_init__(self) -> None:
+        if self.verbose and self.quiet:
+            raise click.UsageError("--verbose and --quiet exclude each other: leave one of them out.")
+
+    @property
+    def detail(self) -> Detail:
+        """How much of the report is printed."""
+        from sanetune.report.terminal.findings import Detail
+
+        return Detail.EVERYTHING if self.verbose else Detail.VERDICT if self.quiet else Detail.SHORT
+
+
 def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str]:
     return [name.strip() for one in value for name in one.split(",") if name.strip()]
 
@@ -76,6 +103,16 @@ def _output(option: str, words: str) -> Callable[[Function], Function]:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write a cleaned copy of the data, with a log of every row left out or changed.",
 )
+@click.option("--verbose", "-v", is_flag=True, help="Show every check, with its message and numbers.")
+@click.option("--quiet", "-q", is_flag=True, help="Show the verdict only.")
+@click.option(
+    "--output-format",
+    "--format",
+    type=click.Choice(["text", "lines", "github"]),
+    default="text",
+    show_default=True,
+    help="text: for people; lines: file:line: check [verdict] message; github: annotations of a pull request.",
+)
 @json_option
 @_output("--sarif", "Also write SARIF, which code hosts show on the lines of the data file.")
 @_output("--junit", "Also write JUnit XML.")
@@ -89,6 +126,9 @@ def command(
     ignore: list[str],
     fix: bool,
     write_clean: Path | None,
+    verbose: bool,
+    quiet: bool,
+    output_format: str,
     json_file: Path | None,
     sarif: Path | None,
     junit: Path | None,
@@ -104,6 +144,7 @@ def command(
     from sanetune.engine.distributed import is_main_process
     from sanetune.workflows.check import open_config
 
+    output = Output(verbose, quiet, output_format)
     settings, notes = open_config(config, overrides)
     for note in notes:
         click.echo(f"! {note}", err=True)
@@ -112,8 +153,10 @@ def command(
     report, rounds, note = (_check_and_fix if fix else _check)(settings, request, files)
     if not is_main_process():
         sys.exit(report.exit_code)
+    if str(files.json) != "-":
+        _print(report, output)
     _write(report, rounds, files)
-    if note:
+    if note and not quiet:
         click.echo(note, err=True)
     if write_clean is not None:
         _write_clean(settings, write_clean)
@@ -194,12 +237,21 @@ def _terminal() -> Publish:
     return LiveTerminal() if is_main_process() else silent
 
 
-def _write(report: Report, rounds: list[Round], files: Files) -> None:
-    """Write to the terminal, and into the files that were asked for."""
-    if str(files.json) != "-":
+def _print(report: Report, output: Output) -> None:
+    """Print the report on standard output, in the format and detail that were asked for."""
+    if output.format == "text" or output.quiet:
         from sanetune.report.terminal import findings
 
-        findings.show(report)
+        findings.show(report, detail=output.detail)
+        return
+    from sanetune.report import lines
+
+    for line in (lines.github if output.format == "github" else lines.lines)(report):
+        click.echo(line)
+
+
+def _write(report: Report, rounds: list[Round], files: Files) -> None:
+    """Write into the files that were asked for."""
     if files.json is not None:
         corrected = {"rounds": [one.to_json() for one in rounds]} if rounds else {}
         write_json(files.json, report.to_json() | corrected)

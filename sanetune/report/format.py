@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sanetune import units
@@ -18,6 +18,37 @@ DONE = {
     Verdict.PASS: "passed",
     Verdict.SKIP: "skipped",
 }
+
+WEIGHT = ("labels", "template", "tokens", "rows", "batches", "packs", "model", "samples", "curve", "machine")
+"""Families by how much their findings matter beside others of the same verdict; then other packages', then config."""
+ADVISING = "config"
+"""The family whose warnings are advice: they compare settings with what is usual, and show no fault in anything."""
+
+
+def family(check: str) -> str:
+    """Return the family of a check: the first word of its name."""
+    return check.partition("-")[0]
+
+
+def by_weight(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings worst first; of one verdict, faults of labels and data before those of settings.
+
+    >>> some = [Finding(name, Verdict.WARN, "") for name in ("config-few-steps", "rows-roles", "labels-none")]
+    >>> [finding.check for finding in by_weight(some)]
+    ['labels-none', 'rows-roles', 'config-few-steps']
+    """
+    return sorted(findings, key=lambda finding: (-finding.verdict.rank, _weight(family(finding.check))))
+
+
+def _weight(name: str) -> int:
+    if name in WEIGHT:
+        return WEIGHT.index(name)
+    return len(WEIGHT) + (name == ADVISING)
+
+
+def is_advice(finding: Finding) -> bool:
+    """Return whether a finding is advice on a setting, which is told in one line beside findings of other kinds."""
+    return finding.verdict is Verdict.WARN and family(finding.check) == ADVISING
 
 
 def number(value: object) -> str:

@@ -53,12 +53,36 @@ def typed(*words: Any, code: int = 0) -> Result:
 def test_a_sound_run_is_clear_and_says_what_was_checked(tmp_path: Path) -> None:
     done = typed("check", config(tmp_path), "--json", "a.json")
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "labels-on-prompt" in done.stdout
+    families = {line.split()[0]: line for line in done.stdout.splitlines() if " passed" in line}
+    assert {"config", "rows", "template", "tokens", "labels", "batches"} <= set(families)
+    assert "7 of 7 passed" in families["labels"] and "labels-on-prompt" not in done.stdout
     figures = json.loads((tmp_path / "a.json").read_text())
     assert figures["verdict"] in ("pass", "warn")
     names = {finding["check"] for finding in figures["findings"]}
     assert len(names) >= 37
     assert not [finding for finding in figures["findings"] if finding["verdict"] in ("fail", "crash")]
+
+
+def test_verbose_names_every_check_and_quiet_says_the_verdict_alone(tmp_path: Path) -> None:
+    file = config(tmp_path)
+    assert "✓ labels-on-prompt" in typed("check", file, "--verbose").stdout
+    (line,) = typed("check", file, "--quiet").output.splitlines()
+    assert line.startswith("clear") and line.partition(":")[2]
+    assert "exclude each other" in typed("check", file, "--verbose", "--quiet", code=2).output
+
+
+def test_findings_are_lines_with_file_and_line_or_annotations(tmp_path: Path) -> None:
+    file = config(tmp_path, [*rows(), "{broken", *rows(2)])
+    first, *_, last = typed("check", file, "--output-format", "lines", code=1).stdout.splitlines()
+    assert first.startswith("rows.jsonl:61: rows-unreadable [fail] ") and last.startswith("refused: ")
+    first, *_ = typed("check", file, "--format", "github", code=1).stdout.splitlines()
+    assert first.startswith("::error file=rows.jsonl,line=61,title=rows-unreadable::")
+
+
+def test_data_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+    text = typed("check", config(tmp_path), "data.train=nowhere.jsonl", code=2).stdout
+    assert text.count("no such file") == 1
+    assert "checks not run because of it." in text
 
 
 def test_a_fault_is_code_1_with_its_rows_in_every_format(tmp_path: Path) -> None:

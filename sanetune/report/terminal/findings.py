@@ -1,9 +1,10 @@
-"""Findings on a terminal: the bad ones first, worst first, then passed checks, then skipped ones."""
+"""Findings on a terminal: what decides first, then a line for each family, or every check on demand."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from enum import Enum, auto
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -12,7 +13,7 @@ from rich.text import Text
 from sanetune.errors import UserError
 from sanetune.finding import BAD, Finding, Report, Verdict, Witness
 from sanetune.report import format
-from sanetune.report.terminal import experiments
+from sanetune.report.terminal import experiments, families
 from sanetune.report.terminal.layout import put
 from sanetune.text import escape_control, shorten_middle
 
@@ -38,27 +39,71 @@ LABEL = 9
 """Columns of the labels on the left."""
 
 
-def show(report: Report, console: Console | None = None) -> None:
+class Detail(Enum):
+    """How much of a report is printed."""
+
+    VERDICT = auto()
+    """The last line alone."""
+    SHORT = auto()
+    """What asks for something to be done, and a line for each family."""
+    EVERYTHING = auto()
+    """Every check with its message, and the numbers that it measured."""
+
+
+def show(report: Report, console: Console | None = None, detail: Detail = Detail.SHORT) -> None:
     """Print the report in at most 80 columns; ``console`` None: on standard output."""
-    put(parts(report), console)
+    put([ending(report)] if detail is Detail.VERDICT else parts(report, detail), console)
 
 
-def parts(report: Report) -> list[RenderableType]:
+def parts(report: Report, detail: Detail = Detail.SHORT) -> list[RenderableType]:
     """Return the parts of the report from top to bottom."""
     pieces: list[RenderableType] = []
     if report.subject:
         pieces += [_rows((name, _text(value)) for name, value in report.subject.items()), Text("")]
     if report.unusable:
         pieces += [_unusable(report.unusable), Text("")]
-    for verdict in BAD:
-        for finding in report.of(verdict):
-            pieces += [_finding(finding), Text("")]
-    for verdict, title in ((Verdict.PASS, "Passed"), (Verdict.SKIP, "Skipped")):
-        if some := report.of(verdict):
-            pieces += [Text(f"{title} ({len(some)})", style="bold"), _list(some), Text("")]
+    whole = detail is Detail.EVERYTHING
+    full, advice = _split(report, whole=whole)
+    for finding in full:
+        pieces += [_finding(finding, whole=whole), Text("")]
+    if advice:
+        pieces += [*_advice(advice), Text("")]
+    if whole:
+        for verdict, title in ((Verdict.PASS, "Passed"), (Verdict.SKIP, "Skipped")):
+            if some := report.of(verdict):
+                pieces += [Text(f"{title} ({len(some)})", style="bold"), _list(some), Text("")]
+    elif lines := families.parts(report):
+        pieces += [*lines, Text("")]
     if shown := experiments.parts(report.experiments):
         pieces += [*shown, Text("")]
     return [*pieces, ending(report)]
+
+
+def _split(report: Report, *, whole: bool) -> tuple[list[Finding], list[Finding]]:
+    """The bad findings that are told in full, and those that take a line each: advice beside anything else."""
+    bad = format.by_weight(report.of(*BAD))
+    full = [finding for finding in bad if not format.is_advice(finding)]
+    if whole or not full:
+        return bad, []
+    return full, [finding for finding in bad if format.is_advice(finding)]
+
+
+def _advice(some: Sequence[Finding]) -> list[RenderableType]:
+    """A heading with the count, then one line for each finding and each value that it proposes."""
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(no_wrap=True, style="cyan", width=min(30, max(len(finding.check) for finding in some) + 2))
+    table.add_column(no_wrap=True, ratio=1)
+    for finding in some:
+        table.add_row(_line(f"! {finding.check}"), _line(finding.message))
+        for key, value in finding.fix.items():
+            table.add_row("", _line(f"fix {key}: {format.scalar(value)}", "green"))
+    head = Text.assemble((f"Advice on settings ({len(some)})", "bold"), ("; --verbose has all of it", "dim"))
+    return [head, table]
+
+
+def _line(words: str, style: str = "") -> Text:
+    """``words`` on one line, which ends where the terminal does."""
+    return Text(escape_control(words, newline=" ", strict=True), style, overflow="ellipsis", no_wrap=True)
 
 
 def ending(report: Report) -> Text:
@@ -75,13 +120,13 @@ def _unusable(error: UserError) -> RenderableType:
     return Group(head, _rows(rows))
 
 
-def _finding(finding: Finding) -> RenderableType:
+def _finding(finding: Finding, *, whole: bool) -> RenderableType:
     head = Text.assemble(
         (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "   ", _text(finding.check, "bold")
     )
     message, rationale, remedy = brief(finding)
     rows: list[tuple[str, RenderableType]] = [("found", _text(message, "bold"))]
-    if figures := _figures(finding):
+    if whole and (figures := _figures(finding)):
         rows.append(("numbers", _text(figures, "dim")))
     rows += [(name, _text(words)) for name, words in (("why", rationale), ("do", remedy)) if words]
     for key, value in finding.fix.items():
@@ -139,7 +184,8 @@ def _seen(witness: Witness) -> RenderableType:
     texts = Table.grid(padding=(0, 1))
     texts.add_column(style="dim", no_wrap=True)
     texts.add_column(overflow="fold")
-    for body, sign in ((witness.text, "│"), (witness.beside, "┃")):
+    beside = "" if witness.beside == witness.text else witness.beside
+    for body, sign in ((witness.text, "│"), (beside, "┃")):
         if body:
             texts.add_row(sign, Text(_quoted(body), overflow="fold"))
     return Group(_text(head, "cyan"), texts) if head else texts

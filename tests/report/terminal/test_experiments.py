@@ -60,7 +60,7 @@ def test_the_report_has_them_after_the_findings_where_any_was_run() -> None:
         return out.getvalue()
 
     text = shown(made.full().to_json())
-    assert text.index("rows-roles") < text.index("Experiments") < text.index("clear: 1 passed")
+    assert text.index("1 of 1 passed") < text.index("Experiments") < text.index("clear: 1 passed")
     assert "Experiments" not in shown({})
     assert parts({}) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +13,14 @@ from sanetune.errors import DataError, Place
 from sanetune.finding import Finding, Report, Verdict, Witness
 from sanetune.report import format
 from sanetune.report.terminal import findings
+from sanetune.report.terminal.findings import Detail
 from sanetune.text import escape_control
 from tests.report import sample
 
 
-def shown(report: Report, width: int = 80) -> str:
+def shown(report: Report, width: int = 80, detail: Detail = Detail.SHORT) -> str:
     out = io.StringIO()
-    findings.show(report, Console(file=out, width=width, color_system=None))
+    findings.show(report, Console(file=out, width=width, color_system=None), detail)
     return out.getvalue()
 
 
@@ -28,12 +30,13 @@ def flat(text: str) -> str:
 
 def test_it_fits_eighty_columns_also_on_a_wide_screen() -> None:
     for width in (60, 80, 200):
-        assert max(map(len, shown(sample.report(), width).splitlines())) <= min(width, 80)
+        for detail in Detail:
+            assert max(map(len, shown(sample.report(), width, detail).splitlines())) <= min(width, 80)
 
 
 def test_the_worst_comes_first_whatever_the_order_of_findings() -> None:
     report = sample.report()
-    text = shown(Report(list(reversed(report.findings))))
+    text = shown(Report(list(reversed(report.findings))), detail=Detail.EVERYTHING)
     names = ["tokens-unknown", "labels-on-prompt", "rows-duplicated", "rows-roles", "packs-dropped"]
     places = [text.index(name) for name in names]
     assert places == sorted(places)
@@ -41,7 +44,7 @@ def test_the_worst_comes_first_whatever_the_order_of_findings() -> None:
 
 
 def test_a_finding_says_what_why_what_to_do_its_numbers_fix_and_places() -> None:
-    text = flat(shown(sample.report()))
+    text = flat(shown(sample.report(), detail=Detail.EVERYTHING))
     for words in (sample.MASKED.message, sample.MASKED.rationale, sample.MASKED.remedy):
         assert words in text
     assert "of users 12,345" in text
@@ -73,12 +76,49 @@ def test_a_crash_shows_the_end_of_its_traceback() -> None:
     assert "ZeroDivisionError" in text
 
 
-def test_passed_checks_are_listed_with_their_message_and_skipped_ones_with_the_reason() -> None:
-    text = flat(shown(sample.report()))
+def test_passed_checks_are_listed_on_demand_with_their_message_and_skipped_ones_with_the_reason() -> None:
+    text = flat(shown(sample.report(), detail=Detail.EVERYTHING))
     assert "Passed (4)" in text
     assert "✓ labels-shifted 398,112 tokens: labels stand under their inputs." in text
     assert "Skipped (2)" in text
     assert "– packs-dropped this run does not pack" in text
+
+
+def test_warnings_on_settings_take_a_line_each_behind_findings_of_other_kinds() -> None:
+    text = shown(sample.report())
+    assert text.index("rows-duplicated") < text.index("Advice on settings (1)") < text.index("! config-rate-unusual")
+    assert "fix train.learning_rate: 2.0e-04" in text and sample.LEARNING_RATE.rationale not in text
+    alone = flat(shown(Report([sample.LEARNING_RATE])))
+    assert sample.LEARNING_RATE.rationale in alone and "Advice" not in alone
+    failed = flat(shown(Report([replace(sample.LEARNING_RATE, verdict=Verdict.FAIL), sample.DOUBLED])))
+    assert failed.index("config-rate-unusual") < failed.index("rows-duplicated") and "Advice" not in failed
+
+
+def test_each_family_has_one_line_with_its_counts_and_why_checks_were_skipped() -> None:
+    text = flat(shown(sample.report()))
+    assert "rows 1 of 3 passed, 1 warned, 1 skipped (leaked:" in text
+    assert "labels 1 of 2 passed, 1 failed 682 ms" in text
+    assert "tokens 1 of 2 passed, 1 crashed" in text
+    assert "packs 1 skipped (dropped: this run does not pack)" in text
+    assert text.index("config 1 warned") < text.index("rows 1 of 3") < text.index("packs 1 skipped")
+    assert "8.6 s of evidence for all of them: reading the batches 1.3 s" in text
+
+
+def test_a_reason_that_skips_several_families_is_told_once() -> None:
+    names = ("rows-roles", "rows-leaked", "labels-none", "tokens-unknown")
+    some = [Finding(name, Verdict.SKIP, "skipped: [x] is not there") for name in names]
+    text = shown(Report([*some, *sample.FINE]))
+    assert text.count("is not there") == 1
+    assert "4 checks skipped: [x] is not there" in text
+    error = DataError("[x] is not there", "It cannot be read.", "Mend it.")
+    text = shown(Report(some, unusable=error))
+    assert "4 checks not run because of it." in text
+    assert text.count("is not there") == 1 and "passed" not in text
+
+
+def test_quiet_is_the_last_line_alone() -> None:
+    (line,) = shown(sample.report(), detail=Detail.VERDICT).splitlines()
+    assert line.startswith("refused: 1 crashed, 1 failed")
 
 
 def test_the_last_line_has_verdict_counts_and_seconds() -> None:
@@ -116,9 +156,12 @@ def test_no_text_breaks_the_terminal(text: str, name: str) -> None:
     finding = Finding(
         name, Verdict.FAIL, text, text, text, {name: text}, [Witness(text, Place(name, 1), text, text)], {name: text}
     )
-    out = shown(Report([finding, Finding(name, Verdict.PASS, text), Finding(name, Verdict.SKIP, text)]))
-    out.encode()
-    assert all(sign == "\n" or sign.isprintable() for sign in out)
+    advice = Finding(f"config-{name}", Verdict.WARN, text, fix={name: text})
+    report = Report([finding, advice, Finding(name, Verdict.PASS, text), Finding(name, Verdict.SKIP, text)])
+    for detail in (Detail.SHORT, Detail.EVERYTHING):
+        out = shown(report, detail=detail)
+        out.encode()
+        assert all(sign == "\n" or sign.isprintable() for sign in out)
 
 
 @given(st.text())
