@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sanetune import atomic
+from sanetune.commands import command
 from sanetune.errors import Place, RunError
 
 PACKAGES = ("sanetune", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "tokenizers", "safetensors")
@@ -186,14 +187,15 @@ class Run:
             raise RunError(
                 f"{self.path} holds a finished run.",
                 "Training into it again would overwrite its model.",
-                "Choose another run.name or run.output_dir, delete the folder, or go on from its last checkpoint "
-                "with `--resume`.",
+                "Choose another run.name or run.output_dir, or delete the folder. To train it for longer, raise "
+                f"train.num_train_epochs or train.max_steps: `{command('train', '--resume')}`.",
             )
         if steps := self.steps_saved:
             raise RunError(
                 f"{self.path} holds an unfinished run with a checkpoint at step {steps[-1]}.",
                 "Starting anew would lose it.",
-                "Go on with `--resume`, choose another run.name or run.output_dir, or delete the folder.",
+                f"Go on: `{command('train', '--resume')}`; or choose another run.name or run.output_dir, or delete "
+                "the folder.",
             )
 
     def _clear(self) -> None:

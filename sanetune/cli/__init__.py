@@ -11,12 +11,13 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import click
 
 from sanetune import __version__
 from sanetune.atomic import write_bytes
+from sanetune.commands import typed
 from sanetune.errors import UserError
 from sanetune.text import did_you_mean, escape_control
 
@@ -82,13 +83,23 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return function(*args, **kwargs)
+            if not isinstance(config := kwargs.get("config"), Path):
+                return function(*args, **kwargs)
+            with typed(str(config), cast(tuple[str, ...], kwargs.get("overrides", ()))):
+                return function(*args, **kwargs)
         except UserError as error:
             complain(error)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             sys.exit(130)
+        except Exception as error:
+            from sanetune.cli.faults import user_error
+
+            if (known := user_error(error)) is None:
+                raise
+            complain(known)
+            sys.exit(known.exit_code)
 
     return run
 

@@ -83,12 +83,12 @@ class Outcome:
         base_validation_loss: Validation loss before the first step.
         stopped_early: Whether it ended before the planned number of steps.
         resumed_from: Step of the checkpoint that it went on from; None: it began anew.
-        seconds: Time of training in this call, without loading and saving the model.
+        seconds: Time of training since the run began, without loading and saving the model; pauses do not count.
         tokens: Tokens seen since the run began, padding left out.
         loss_tokens: Those of them in the loss.
         frozen: What of the model was trained.
         model: The plain tuned model as it is in the run's folder, an adapter merged; None beside the main process.
-        records: What was published, in order.
+        records: All of the run, in order.
         notes: Sentences that the user should be told.
     """
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sanetune.commands import command
 from sanetune.errors import ModelError, RunError
 
 STATE = "trainer_state.json"
@@ -169,7 +170,7 @@ def _disk_full(final: Path, written: int) -> RunError:
     free = shutil.disk_usage(final.parent).free
     before = latest(final.parent)
     kept = f"The last complete checkpoint is {before.name}." if before else "There is no earlier checkpoint."
-    resume = " Then go on with `sanetune train CONFIG --resume`." if before else ""
+    resume = f" Then go on with `{command('train', '--resume')}`." if before else ""
     return RunError(
         f"The disk is full: {final.name} could not be written to {final.parent} "
         f"({free / 1e6:,.1f} MB free, {written / 1e6:,.1f} MB of it written and removed again).",

@@ -69,12 +69,13 @@ class MetricsFile:
 
     def _start(self, step: int) -> None:
         """Drop the records after ``step``: a resumed run makes them again."""
-        kept = [record for record in read(self.path) if record.step <= step] if step and self.path.exists() else []
-        write_text(self.path, "".join(to_line(record) for record in kept))
+        write_text(self.path, "".join(to_line(record) for record in self.until(step)))
 
-    def seconds_so_far(self) -> float:
-        """The seconds of the last record in the file, 0 when there is none."""
-        return records[-1].seconds if (records := read(self.path)) else 0.0
+    def until(self, step: int) -> list[Record]:
+        """Return the records of the file up to optimizer step ``step``; none for a run that begins anew (0)."""
+        if not step or not self.path.exists():
+            return []
+        return [record for record in read(self.path) if record.step <= step]
 
     def _append(self, record: Record) -> None:
         try:

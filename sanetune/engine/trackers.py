@@ -5,12 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sanetune.errors import ConfigError
 from sanetune.runs import Run
 
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+
 KNOWN = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
 """Tracker name to the package that it needs. Others that transformers knows (mlflow, comet_ml, …) are passed on."""
+
+
+def used(config: Config) -> list[str]:
+    """Return the trackers of a run; see :func:`check` for what is refused."""
+    return check(config.train.given.get("report_to") or getattr(config.run, "trackers", None) or [])
 
 
 def check(names: Sequence[str]) -> list[str]:

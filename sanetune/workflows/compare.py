@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sanetune.commands import command
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.errors import RunError
@@ -28,7 +29,7 @@ def open_run(path: Path) -> tuple[Run, Config]:
         raise RunError(
             f"{run.path} holds no tuned model yet.",
             "There is nothing to compare or to talk to.",
-            "Finish the training: `sanetune train CONFIG --resume`.",
+            f"Finish the training: `{command('train', '--resume')}`.",
         )
     return run, load(run.config)
 

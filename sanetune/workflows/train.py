@@ -59,16 +59,21 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
     from sanetune.data.model_files import locate
     from sanetune.engine.distributed import processes
     from sanetune.engine.registry import engine_of
+    from sanetune.workflows.resume import require_checkpoint, require_unfinished
 
     state = processes(config)
     main = state.is_main_process
     publish = publish if main else silent
+    if resume and config.run.output_dir is not None:
+        require_checkpoint(Run(config.run.output_dir))
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)
     with state.main_process_first():
         prepared = prepare(config, publish=publish)
     planned = plan(config, prepared)
     assert planned.config.run.output_dir is not None
+    if resume:
+        require_unfinished(Run(planned.config.run.output_dir), planned.steps.total_steps)
     clearance = gate(planned, prepared, publish) if gate is not None else None
     run = Run.create(planned.config.run.output_dir, resume=resume) if main else Run(planned.config.run.output_dir)
     clearance = _store(run, clearance) if main else clearance

@@ -277,7 +277,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_finishes(six: Path, place: Path) 
     words = "".join(said)
     assert process.returncode == 130, words
     assert "Traceback" not in words
-    assert "go on with --resume" in words
+    assert "go on with: sanetune train c.yaml train.max_steps=2000" in words and "--resume" in words
     stopped = checkpoints.latest(six / "checkpoints")
     assert stopped is not None
     assert not (six / "model").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,7 +93,8 @@ def test_without_a_clearance_it_is_checked_first_and_goes_on(levels_checked: lis
     assert levels_checked == ["static"]
     assert "Checking at level static first:\n  it has no clearance" in done.stderr
     assert json.loads((RUN / "clearance.json").read_text())["verdict"] in ("pass", "warn")
-    done = typed("train", "c.yaml", "--resume")
+    shutil.rmtree(RUN / "model")
+    typed("train", "c.yaml", "--resume")
     assert levels_checked == ["static"], "a fitting clearance: gone on at once"
 
 
@@ -232,12 +234,11 @@ def test_an_empty_reason_is_code_2_before_anything_is_done(reason: str, levels_c
 
 def test_a_run_that_trains_unchecked_is_resumed_so_and_not_started_so_again(levels_checked: list[str]) -> None:
     typed("train", "c.yaml", "--unchecked", "a copy of last week's run")
+    shutil.rmtree(RUN / "model")
     done = typed("train", "c.yaml", "--resume")
     assert "Not checked: a copy of last week's run" in done.stderr
     assert levels_checked == []
     for folder in ("model", "checkpoints"):
-        import shutil
-
         shutil.rmtree(RUN / folder)
     done = typed("train", "c.yaml")
     assert "nothing was checked so far: a copy of last week's run" in done.stderr

@@ -47,14 +47,15 @@ def training_arguments(config: Config, run: Run, *, device: str, validation: boo
     from trl import SFTConfig
 
     given = {key: value for key, value in dict(config.train.given).items() if key not in OURS}
-    names = trackers.check(given.pop("report_to", None) or getattr(config.run, "trackers", None) or [])
-    trackers.configure(names, run)
+    given.pop("report_to", None)
+    trackers.configure(trackers.used(config), run)
     values = _defaults(device, validation, resume) | given | PREPARED
     _resolve_checkpointing(values, device)
     values |= {
         "output_dir": str(run.checkpoints),
         "run_name": given.get("run_name") or getattr(config.run, "name", None) or run.name,
-        "report_to": names or "none",
+        # Trackers join when the whole run begins, each behind a guard (guarded_tracker.py).
+        "report_to": "none",
         "dataset_kwargs": {**(given.get("dataset_kwargs") or {}), "skip_prepare_dataset": True},
         "disable_tqdm": True,
         "length_column_name": "length",

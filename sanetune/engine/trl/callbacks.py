@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from sanetune.commands import command
 from sanetune.curves.logs.entries import evaluation, training_point
 from sanetune.curves.series import Point
 from sanetune.engine.metrics import MetricsFile, Record, RecordKind
@@ -29,7 +30,7 @@ class Publisher(TrainerCallback):
         self.publish = to_all(metrics, publish)
         self.records: list[Record] = []
         self.trainer = trainer
-        self._began = self._last = time.monotonic()
+        self._last = time.monotonic()
         self._idle = 0.0
         self._counted = (0, 0)
         self._open = False
@@ -42,15 +43,13 @@ class Publisher(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        before = 0.0
+        self.trainer.restore_open_loss()
         self._counted = self.trainer.tokens_seen()
         if state.is_world_process_zero:
             self._open = True
             self.publish(TrainingStarted(state.global_step, state.max_steps))
-            if state.global_step:
-                before = self.metrics.seconds_so_far()
-        self._last = time.monotonic()
-        self._began = self._last - before
+        self.records = self.metrics.until(state.global_step)
+        self._last = self.trainer.run_state.start(self.records[-1].seconds if self.records else 0.0)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
@@ -110,7 +109,7 @@ class Publisher(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         if self.trainer.stop.requested:
-            self.note(f"checkpoint-{state.global_step} written; go on with --resume")
+            self.note(f"checkpoint-{state.global_step} written; go on with: {command('train', '--resume')}")
 
     def close(self) -> None:
         """Publish once that training is over."""
@@ -119,7 +118,7 @@ class Publisher(TrainerCallback):
             self.publish(TrainingEnded())
 
     def _record(self, state: TrainerState, kind: RecordKind, loss: float, **values: float | int | None) -> None:
-        seconds = round(time.monotonic() - self._began, 3)
+        seconds = round(self.trainer.run_state.seconds, 3)
         epoch = round(state.epoch or 0.0, 6)
         record = Record(state.global_step, epoch, seconds, kind, loss, **values)  # type: ignore[arg-type]
         self.records.append(record)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from transformers import set_seed
 
+from sanetune.commands import command
 from sanetune.engine import checkpoints
 from sanetune.engine.adapters import Frozen
 from sanetune.engine.base import Engine, EpochBatches
@@ -100,7 +101,7 @@ def _trainer(
 
 def _arguments(config: Config, prepared: Prepared, run: Run, *, resuming: bool) -> SFTConfig:
     if len(prepared.train) == 0:
-        raise DataError("There are no training rows.", remedy="See what was dropped and why: `sanetune data CONFIG`.")
+        raise DataError("There are no training rows.", remedy=f"See what was dropped and why: `{command('data')}`.")
     return training_arguments(config, run, device=device_of(config), validation=_validated(prepared), resume=resuming)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback
 
-from sanetune.engine import checkpoints, loss
+from sanetune.engine import checkpoints, loss, trackers
 from sanetune.engine.adapters import Frozen, base_of
 from sanetune.engine.base import LoopSettings, Outcome, Session, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
@@ -25,6 +24,7 @@ from sanetune.engine.models import fit_to_tokenizer, load_model
 from sanetune.engine.save import save_model
 from sanetune.engine.signals import Stop
 from sanetune.engine.trl.callbacks import PublishedEnd, Publisher
+from sanetune.engine.trl.guarded_tracker import guarded
 from sanetune.engine.trl.short_run import WatchedSteps, shortened
 from sanetune.engine.trl.trainer import Trainer
 from sanetune.events import Publish, silent
@@ -66,13 +66,12 @@ class TrlSession(Session):
         trainer = self.trainer
         publisher = Publisher(trainer, MetricsFile(self._run.metrics), publish)
         trainer.stop = Stop(publisher.note)
-        for callback in self._early_stopping():
+        trainer.say = publisher.note
+        for callback in [*self._early_stopping(), *guarded(trackers.used(self._config), publisher.note), publisher]:
             trainer.add_callback(callback)
-        trainer.add_callback(publisher)
-        began = time.monotonic()
         with PublishedEnd(publisher), quiet(), trainer.stop:
             trainer.train(resume_from_checkpoint=None if self._start is None else str(self._start))
-        seconds = time.monotonic() - began
+        seconds = trainer.run_state.seconds
         with quiet():
             tuned = self._save()
         return self._outcome(publisher, seconds, tuned)

@@ -29,7 +29,9 @@ from sanetune.engine.adapters import base_of
 from sanetune.engine.batches import Batch, real_token_count
 from sanetune.engine.signals import Stop
 from sanetune.engine.trl.logits import keep_logits
+from sanetune.engine.trl.run_state import RunState
 from sanetune.engine.trl.sampler import LengthGrouped
+from sanetune.text import shorten
 
 
 class EvaluationStoppedError(Exception):
@@ -47,14 +49,15 @@ class Trainer(SFTTrainer):
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = True
         self.stop = Stop()
-        self.fingerprint = fingerprint
         self.idle_seconds = 0.0
+        self.run_state = RunState(fingerprint)
+        self.say: Callable[[str], None] = lambda text: None
+        """Called with a sentence for the user."""
         self.schedule_steps: int | None = None
         """Steps that the schedule spans; None: those that are made."""
         self.on_batches: Callable[[list[Batch], float], None] | None = None
         """Called with the micro-batches of each step and the seconds that the dataloader took for them."""
         self._alone = False
-        self._seen = [0, 0]
         self._pad = self._tokenizer.pad_token_id
         self._unread = torch.zeros(2, dtype=torch.long, device=self.args.device)
         if self.args.device.type == "cpu":
@@ -95,8 +98,9 @@ class Trainer(SFTTrainer):
         """Return all tokens and the tokens in the loss since the run began, on all processes, which ask together."""
         both = self.accelerator.reduce(self._unread, "sum").tolist()
         self._unread.zero_()
-        self._seen = [before + new for before, new in zip(self._seen, both, strict=True)]
-        return self._seen[0], self._seen[1]
+        self.run_state.tokens += both[0]
+        self.run_state.loss_tokens += both[1]
+        return self.run_state.tokens, self.run_state.loss_tokens
 
     # ---- validation ----
 
@@ -215,6 +219,13 @@ class Trainer(SFTTrainer):
             # transformers resets by subtracting the value from itself: one NaN would stay for all later records.
             tr_loss.zero_()
 
+    def _run_epoch(self, *args: object, **kwargs: object) -> None:
+        """Make no step beyond the last one: transformers makes one more where it resumes at it inside an epoch."""
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*args, **kwargs)
+
     def _finalize_training(self, *args: object, **kwargs: object) -> object:
         """A stopped run ends here, without loading the best checkpoint back."""
         if self.stop_agreed():
@@ -228,7 +239,8 @@ class Trainer(SFTTrainer):
         """The same files as transformers', but written beside and moved into place when they are all there; older ones
         are deleted only then. No pickled arguments, no model card per checkpoint."""
         self.store_flos()
-        seen = self.tokens_seen()
+        self.tokens_seen()
+        open_loss = self._over_processes([float(self._tr_loss)])[0] / self.accelerator.num_processes
         folder = Path(self.args.output_dir)
         final = folder / f"checkpoint-{self.state.global_step}"
         best = folder / f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
@@ -244,20 +256,33 @@ class Trainer(SFTTrainer):
                     self.state.best_model_checkpoint = str(best)
                 if main:
                     (partial / "training_args.bin").unlink(missing_ok=True)
-                    self._save_state(partial, seen)
+                    self._save_state(partial, open_loss)
             if main:
                 checkpoints.rotate(folder, self.args.save_total_limit, best)
         if self.args.push_to_hub:
             self._push_from_checkpoint(str(final))
 
-    def _save_state(self, folder: Path, seen: tuple[int, int]) -> None:
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        """A hub that cannot be reached must not end the run."""
+        self._tried(lambda: super(Trainer, self)._push_from_checkpoint(checkpoint_folder))
+
+    def _finish_current_push(self) -> None:
+        self._tried(super()._finish_current_push)
+
+    def _tried(self, push: Callable[[], object]) -> None:
+        try:
+            push()
+        except Exception as error:  # noqa: BLE001 -- the Hub's library and its HTTP library have many
+            words = shorten(" ".join(str(error).split()), 200)
+            self.say(f"pushing to the Hub failed at step {self.state.global_step} ({words}); the run goes on")
+
+    def _save_state(self, folder: Path, open_loss: float) -> None:
+        """``open_loss``: the sum of the losses of the steps since the last record."""
         states = self.state.stateful_callbacks
         for callback in self._exportable():
             states[type(callback).__name__] = callback.state()
-        states["sanetune"] = {
-            "args": {},
-            "attributes": {"tokens": seen[0], "loss_tokens": seen[1], "data": self.fingerprint},
-        }
+        own = self.run_state.to_json(open_loss, self._globalstep_last_logged)
+        states["sanetune"] = {"args": {}, "attributes": own}
         self.state.save_to_json(str(folder / checkpoints.STATE))
 
     def _init_training_state(self, *args: object, **kwargs: object) -> object:
@@ -271,13 +296,18 @@ class Trainer(SFTTrainer):
                 for name, value in state["attributes"].items():
                     setattr(callback, name, value)
         if own := stored.get("sanetune"):
-            counts = own["attributes"]
-            in_loss = counts.get("loss_tokens", counts.get("learnt_tokens", 0))  # the name in earlier versions
-            self._seen = [counts["tokens"], in_loss]
+            self.run_state.restore(own["attributes"])
         if self.state.best_global_step:
             best = Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}"
             self.state.best_model_checkpoint = str(best) if best.is_dir() else None
         return epochs_and_steps
+
+    def restore_open_loss(self) -> None:
+        """Let the first record after a resumed stop be the mean of all steps since the record before, as in a run that
+        was never stopped. transformers starts anew at the checkpoint."""
+        if self.run_state.open_loss is not None:
+            self._tr_loss.fill_(self.run_state.open_loss[0])
+            self._globalstep_last_logged = self.run_state.open_loss[1]
 
     def _exportable(self) -> list[ExportableState]:
         return [c for c in [*self.callback_handler.callbacks, self.control] if isinstance(c, ExportableState)]

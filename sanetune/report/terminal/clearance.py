@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sanetune import units
+from sanetune.commands import command
 from sanetune.finding import Report
 from sanetune.report.clearance import LONGEST
 from sanetune.report.terminal import findings
@@ -32,7 +33,6 @@ def show_missing(reasons: Sequence[str], level: str, console: Console) -> None:
 def show_refusal(report: Report, console: Console) -> None:
     """Print the findings and the commands that help."""
     findings.show(report, console)
-    remedy = (
-        'Next: sanetune check CONFIG --fix\n      sanetune train CONFIG --unchecked "why it may train all the same"'
-    )
+    unchecked = command("train", "--unchecked", "why it may train all the same")
+    remedy = f"Next: {command('check', '--fix')}\n      {unchecked}"
     console.print(Text(remedy, style="dim"), soft_wrap=True)

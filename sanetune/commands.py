@@ -1,0 +1,34 @@
+"""Commands in messages, as the user would type them: with the configuration and the overrides that were typed."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+
+_TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
+
+
+@contextlib.contextmanager
+def typed(config: str, overrides: Sequence[str] = ()) -> Iterator[None]:
+    """Note what was typed after the name of the command: the configuration's path as it was given, and overrides."""
+    token = _TYPED.set((config, *overrides))
+    try:
+        yield
+    finally:
+        _TYPED.reset(token)
+
+
+def command(name: str, *words: str) -> str:
+    """Return a command that can be pasted; CONFIG is in it where no configuration was typed.
+
+    >>> command("train", "--resume")
+    'sanetune train CONFIG --resume'
+
+    Args:
+        name: The command, such as ``train``.
+        words: What follows the configuration.
+    """
+    inputs = [shlex.quote(word) for word in _TYPED.get()] or ["CONFIG"]
+    return " ".join(["sanetune", name, *inputs, *(shlex.quote(word) for word in words)])

@@ -1,0 +1,48 @@
+"""Whether there is anything to go on with: ``--resume`` without a checkpoint, or of a finished run, says so."""
+
+from __future__ import annotations
+
+import shlex
+
+from sanetune import units
+from sanetune.commands import command
+from sanetune.engine import checkpoints
+from sanetune.errors import RunError
+from sanetune.runs import Run
+from sanetune.text import shortest_path
+
+
+def require_checkpoint(run: Run) -> None:
+    """Raise :class:`RunError` where there is no checkpoint to go on from; asked before anything that takes long."""
+    if checkpoints.latest(run.checkpoints) is not None:
+        return
+    if run.finished:
+        raise _finished(run, "")
+    there = run.steps_saved
+    broken = f"; checkpoint-{there[-1]} is not complete" if there else ""
+    raise RunError(
+        f"{shortest_path(run.path)} has no checkpoint to go on from{broken}.",
+        "A run that begins anew must not look like one that went on.",
+        f"Begin anew: `{command('train')}`. Checkpoints are written every train.save_steps.",
+    )
+
+
+def require_unfinished(run: Run, steps: int) -> None:
+    """Raise :class:`RunError` where the run is finished and its ``steps`` (as planned now) are no more than before."""
+    last = checkpoints.latest(run.checkpoints)
+    if last is None or not run.finished:
+        return
+    planned = int(checkpoints.read_state(last).get("max_steps", 0))
+    if steps <= planned:
+        done = checkpoints.step_of(last) or 0
+        raise _finished(run, f": its last checkpoint is of step {done:,} of {units.many(planned, 'step')}")
+
+
+def _finished(run: Run, how: str) -> RunError:
+    folder = shlex.quote(shortest_path(run.path))
+    return RunError(
+        f"The run in {shortest_path(run.path)} is finished{how}.",
+        "There is nothing left to train.",
+        f"Compare it: `sanetune compare {folder}`. To train it for longer, raise train.num_train_epochs or "
+        "train.max_steps and resume again; for another run, choose another run.name.",
+    )

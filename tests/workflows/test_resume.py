@@ -1,0 +1,73 @@
+"""`--resume` says where there is nothing to go on with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sanetune import commands
+from sanetune.errors import RunError
+from sanetune.runs import Run
+from sanetune.workflows import resume
+
+
+def checkpoint(run: Run, step: int, planned: int) -> None:
+    folder = run.checkpoints / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    (folder / "trainer_state.json").write_text(json.dumps({"max_steps": planned}))
+    save_file({"weight": torch.zeros(2)}, folder / "model.safetensors")
+    (folder / "optimizer.pt").write_bytes(b"")
+
+
+def finish(run: Run) -> None:
+    run.model.mkdir(parents=True)
+    (run.model / "config.json").write_text("{}")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "a run")
+
+
+def test_without_a_checkpoint_it_stops_and_shows_the_command_that_begins_anew(run: Run) -> None:
+    with pytest.raises(RunError, match="no checkpoint to go on from") as caught:
+        resume.require_checkpoint(run)
+    assert "sanetune train CONFIG" in caught.value.remedy
+    with commands.typed("my run.yaml", ["train.max_steps=5"]), pytest.raises(RunError) as caught:
+        resume.require_checkpoint(run)
+    assert "`sanetune train 'my run.yaml' train.max_steps=5`" in caught.value.remedy
+
+
+def test_an_incomplete_checkpoint_is_named(run: Run) -> None:
+    (run.checkpoints / "checkpoint-4").mkdir(parents=True)
+    with pytest.raises(RunError, match="checkpoint-4 is not complete"):
+        resume.require_checkpoint(run)
+
+
+def test_a_finished_run_says_that_it_is(run: Run) -> None:
+    finish(run)
+    with pytest.raises(RunError, match="is finished") as caught:
+        resume.require_checkpoint(run)
+    assert "sanetune compare" in caught.value.remedy
+    checkpoint(run, 6, 6)
+    resume.require_checkpoint(run)
+    with pytest.raises(RunError, match="step 6 of 6 steps"):
+        resume.require_unfinished(run, 6)
+
+
+def test_a_run_that_stopped_early_is_finished_and_a_longer_plan_goes_on(run: Run) -> None:
+    finish(run)
+    checkpoint(run, 4, 6)
+    with pytest.raises(RunError, match="finished"):
+        resume.require_unfinished(run, 6)
+    resume.require_unfinished(run, 12)
+
+
+def test_a_run_that_was_stopped_goes_on(run: Run) -> None:
+    checkpoint(run, 4, 6)
+    resume.require_checkpoint(run)
+    resume.require_unfinished(run, 6)
