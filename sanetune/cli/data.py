@@ -22,7 +22,9 @@ from sanetune.cli import config_argument, guarded, json_option, write_json
 @json_option
 @guarded
 def command(config: Path, overrides: tuple[str, ...], count: int, split: str, json_file: Path | None) -> None:
-    """Show what CONFIG trains on: lengths, dropped rows, and examples with the tokens in the loss in colour.
+    """Show what CONFIG trains on: lengths, dropped rows, and examples with the tokens in the loss marked.
+
+    They are coloured on a terminal, and in brackets in a file, a pipe or with NO_COLOR.
 
     --json writes the first -n examples with exactly the labels that the trainer gets.
 

@@ -189,7 +189,7 @@ class FaultRun:
             self._row(prepared, "What would be trained on")
 
     def _row(self, prepared: Prepared, title: str) -> None:
-        """Show one row's tokens in colour; the same row each time."""
+        """Show which tokens of one row are in the loss; the same row each time."""
         if self.row is None:
             self.row = _clear_row(prepared)
         found = next((one for one in prepared.train if one["row"] == self.row), None)
@@ -200,16 +200,11 @@ class FaultRun:
         from rich.text import Text
 
         from sanetune.report.terminal import data as data_view
+        from sanetune.report.terminal.layout import without_colour
 
-        head = Text.assemble(
-            (f"\n{title}: ", "bold"),
-            ("in the loss", data_view.IN_LOSS),
-            ", ",
-            ("end of a turn in the loss", data_view.TURN_END),
-            ", ",
-            ("read only", data_view.MASKED),
-        )
-        put(self.console, [head, data_view.tokens(tokenizer, row), Text()])
+        marked = without_colour(self.console)
+        head = Text.assemble((f"\n{title}. ", "bold"), data_view.legend(marked=marked))
+        put(self.console, [head, data_view.tokens(tokenizer, row, marked=marked), Text()])
 
     def _fixes(self, done: Fixed) -> None:
         """Show what `check --fix` could do."""

@@ -85,11 +85,17 @@ def _plan(config: Config, prepared: Prepared, console: Console) -> Plan:
 
 
 def _masks(prepared: Prepared, console: Console) -> None:
-    from sanetune.report.terminal.data import examples
+    from sanetune.report.terminal.data import CLOSE, OPEN, examples
+    from sanetune.report.terminal.layout import without_colour
 
-    words = "Only the answers count: green tokens are in the loss, dim ones are read and masked."
-    section(console, 2, "What is in the loss", words)
-    put(console, examples(prepared, count=1))
+    marked = without_colour(console)
+    shown = (
+        f"tokens in {OPEN}brackets{CLOSE} are in the loss, the others are"
+        if marked
+        else "green tokens are in the loss, dim ones are"
+    )
+    section(console, 2, "What is in the loss", f"Only the answers count: {shown} read and masked.")
+    put(console, examples(prepared, count=1, marked=marked))
 
 
 def _check(config: Config, prepared: Prepared, plan: Plan, console: Console) -> CheckSummary:

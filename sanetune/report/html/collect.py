@@ -11,15 +11,27 @@ from sanetune.config.origin import Origin, OriginKind
 from sanetune.config.schema import Config
 from sanetune.config.yaml_edit import plain
 from sanetune.data.labels import IGNORE_INDEX
+from sanetune.data.token_texts import token_texts
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
 from sanetune.finding import Report
 from sanetune.gate.clearance_file import read_clearance, read_experiments
 from sanetune.gate.fixer import Round
 from sanetune.report.clearance import lines
-from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView, page
+from sanetune.report.html import (
+    ExampleView,
+    Histogram,
+    PackView,
+    PageView,
+    SettingView,
+    TokenView,
+    page,
+    token_spans,
+)
 from sanetune.runs import versions
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from sanetune.data.prepare import Prepared
     from sanetune.evidence.roles_from_text import TokenRoleStore
     from sanetune.planning.plan import Plan
@@ -145,7 +157,7 @@ def _example(prepared: Prepared, token_roles: TokenRoleStore | None, split: str,
     known = token_roles.of(split, row["input_ids"][: prepared.max_length]) if token_roles else None
     roles = [NAMES[role] for role in known.roles_T[:limit]] if known else ["unknown"] * len(ids)
     in_loss = sum(label != IGNORE_INDEX for label in labels)
-    texts = [prepared.tokenizer.decode([token]) for token in ids]
+    texts = _texts(prepared.tokenizer, ids)
     return ExampleView(
         title=f"{split} {number}: {len(ids):,} tokens, {in_loss:,} in the loss",
         place=str(prepared.conversation(split, number).place).replace(f"{os.getcwd()}{os.sep}", ""),
@@ -153,6 +165,14 @@ def _example(prepared: Prepared, token_roles: TokenRoleStore | None, split: str,
         tokens=[TokenView(*one) for one in zip(texts, ids, labels, roles, strict=True)],
         number=number,
     )
+
+
+def _texts(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[str]:
+    """The text of each token; "" in the middle of a long example, which the page leaves out."""
+    if len(ids) <= 2 * token_spans.LONGEST:
+        return token_texts(tokenizer, ids)
+    head, tail = (token_texts(tokenizer, some) for some in (ids[: token_spans.LONGEST], ids[-token_spans.LONGEST :]))
+    return [*head, *[""] * (len(ids) - 2 * token_spans.LONGEST), *tail]
 
 
 def _histogram(prepared: Prepared) -> Histogram:

@@ -1,4 +1,4 @@
-"""The view of `sanetune data`: lengths, dropped and truncated rows, and examples with their masked tokens dimmed."""
+"""The view of `sanetune data`: lengths, dropped and truncated rows, and examples with the tokens in the loss marked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from rich.text import Text
 
 from sanetune import units
 from sanetune.data.labels import IGNORE_INDEX
-from sanetune.report.terminal.layout import put
+from sanetune.data.token_texts import token_texts
+from sanetune.report.terminal.layout import put, without_colour
 from sanetune.text import listing, quote, replace_control
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 IN_LOSS, MASKED, TURN_END = "bold green", "dim", "bold black on green"
 """Styles of tokens in the loss, masked tokens, and tokens in the loss that end a turn."""
+OPEN, CLOSE = "⟦", "⟧"
+"""Around tokens in the loss, where there are no colours."""
 LONGEST = 600
 """Tokens of one example that are shown; the middle of a longer one is left out."""
 LISTED = 5
@@ -38,22 +41,29 @@ def show(prepared: Prepared, *, split: str = "train", count: int = 3, console: C
         count: Examples (or packs) that are shown.
         console: Where to print; None: standard output.
     """
-    put(parts(prepared, split=split, count=count), console)
+    put(parts(prepared, split=split, count=count, marked=without_colour(console)), console)
 
 
-def parts(prepared: Prepared, *, split: str = "train", count: int = 3) -> list[RenderableType]:
-    """Return the parts of the view from top to bottom, with the first ``count`` examples of ``split``."""
+def parts(prepared: Prepared, *, split: str = "train", count: int = 3, marked: bool = False) -> list[RenderableType]:
+    """Return the parts of the view from top to bottom, with the first ``count`` examples of ``split``.
+
+    Args:
+        prepared: The rows.
+        split: The split whose examples are shown.
+        count: Examples (or packs) that are shown.
+        marked: Whether tokens in the loss are put in brackets, because there are no colours.
+    """
     stats = prepared.stats
     pieces: list[RenderableType] = [_summary(prepared), Text(""), Text("Lengths in tokens", style="bold")]
     pieces += [_lengths(stats), Text(""), _histogram(stats), Text("")]
     pieces += _dropped(prepared)
     if count:
-        pieces += [_legend(), *examples(prepared, split=split, count=count)]
+        pieces += [legend(marked=marked), *examples(prepared, split=split, count=count, marked=marked)]
     return pieces
 
 
-def examples(prepared: Prepared, *, split: str = "train", count: int = 3) -> list[RenderableType]:
-    """Return the first ``count`` examples (or packs) of ``split``, each as a title and its text."""
+def examples(prepared: Prepared, *, split: str = "train", count: int = 3, marked: bool = False) -> list[RenderableType]:
+    """Return the first ``count`` examples (or packs) of ``split``, each as a title and its text (see :func:`parts`)."""
     rows = getattr(prepared, split)
     if rows is None:
         return [Text(f"There is no {split} data.", style="yellow")]
@@ -63,20 +73,22 @@ def examples(prepared: Prepared, *, split: str = "train", count: int = 3) -> lis
         in_loss = sum(label != IGNORE_INDEX for label in row["labels"])
         name = f"row {row['row']}" if "row" in row else f"pack of rows {', '.join(map(str, row['rows']))}"
         title = f"{split} {index}: {name}, {len(row['labels'])} tokens, {in_loss} in the loss"
-        pieces += [Text(""), Text(title, style="bold cyan"), tokens(prepared.tokenizer, row)]
+        pieces += [Text(""), Text(title, style="bold cyan"), tokens(prepared.tokenizer, row, marked=marked)]
     return pieces
 
 
-def tokens(tokenizer: PreTrainedTokenizerBase, row: dict[str, Any]) -> Text:
-    """Return one example as coloured text.
+def tokens(tokenizer: PreTrainedTokenizerBase, row: dict[str, Any], *, marked: bool = False) -> Text:
+    """Return one example as coloured text, with every space that it has.
 
     Line breaks are marked and kept; other control characters are replaced by visible ones.
 
     Args:
         tokenizer: The tokenizer that made the ids.
         row: The example: ``input_ids`` and ``labels``, equally long.
+        marked: Whether tokens in the loss are also put in brackets.
     """
     ids, labels = row["input_ids"], row["labels"]
+    texts = token_texts(tokenizer, ids)
     text = Text(overflow="fold")
     skipped = range(LONGEST // 2, len(ids) - LONGEST // 2) if len(ids) > LONGEST else range(0)
     for start, end in _token_spans(labels):
@@ -86,10 +98,11 @@ def tokens(tokenizer: PreTrainedTokenizerBase, row: dict[str, Any]) -> Text:
             in_loss = labels[first] != IGNORE_INDEX
             # The last turn may be truncated; then its last token does not end it.
             whole = in_loss and last == end and (end < len(labels) or ids[-1] in tokenizer.added_tokens_decoder)
-            # A character may consist of several tokens, so whole spans are decoded.
-            text.append(_visible(tokenizer.decode(ids[first : last - whole])), style=IN_LOSS if in_loss else MASKED)
+            text.append(OPEN if marked and in_loss else "")
+            text.append(_visible("".join(texts[first : last - whole])), style=IN_LOSS if in_loss else MASKED)
             if whole:
-                text.append(_visible(tokenizer.decode(ids[last - 1 : last])), style=TURN_END)
+                text.append(_visible(texts[last - 1]), style=TURN_END)
+            text.append(CLOSE if marked and in_loss else "")
     if text.plain.endswith("\n"):  # the next example begins on its own line anyway
         text.right_crop(1)
     return text
@@ -210,7 +223,10 @@ def _dropped(prepared: Prepared) -> list[RenderableType]:
     return [*pieces, Text("")]
 
 
-def _legend() -> Text:
+def legend(*, marked: bool = False) -> Text:
+    """Return what the styles of tokens mean, or the brackets where there are no colours (``marked``)."""
+    if marked:
+        return Text(f"Examples: {OPEN}in the loss{CLOSE}; everything else is masked")
     return Text.assemble(
         ("Examples: ", "bold"),
         ("in the loss", IN_LOSS),

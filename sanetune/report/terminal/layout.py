@@ -10,6 +10,15 @@ WIDTH = 80
 """Columns that a view takes at most."""
 
 
+def without_colour(console: Console | None = None) -> bool:
+    """Return whether ``console`` (None: standard output) shows no colours: a file, a pipe, CI, or NO_COLOR.
+
+    What only a colour would say has to be said in text then.
+    """
+    console = console or Console(highlight=False)
+    return console.no_color or console.color_system is None
+
+
 def put(pieces: Iterable[RenderableType], console: Console | None = None) -> None:
     """Print ``pieces`` one below the other, in at most :data:`WIDTH` columns.
 

@@ -1,4 +1,4 @@
-"""The progress of preparation, evidence and checks on a terminal."""
+"""The progress of preparation, evidence and checks: a line that changes on a terminal, elsewhere one per experiment."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """A line that says what is prepared, built or checked; only on a terminal.
+    """A line that says what is prepared, built or checked.
 
-    It is shown from the first :class:`PreparationStarted` or :class:`ChecksStarted` until the matching end.
+    It is shown from the first :class:`PreparationStarted` or :class:`ChecksStarted` until the matching end. Where there
+    is no terminal, a line is printed for each experiment on the model instead, so that a log does not stand still.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -44,6 +45,8 @@ class ProgressBar:
                 self._open("checking", "", ChecksEnded)
             case EvidenceStarted(name) if label := _label(name):
                 self._show(label)
+                if _on_the_model(name):
+                    self._log(label)
             case CheckStarted(name):
                 self._show(f"checking {name}")
             case RowsProcessed(rows):
@@ -69,10 +72,22 @@ class ProgressBar:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=words, figures=figures)
 
+    def _log(self, words: str) -> None:
+        """Print ``words`` where there is no terminal."""
+        if not self.console.is_terminal and not self.console.quiet:
+            self.console.print(f"{words} …", style="dim", markup=False)
+
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
         self._bar = self._task = self._until = None
+
+
+def _on_the_model(evidence: str) -> bool:
+    """Whether ``evidence`` needs the model, and may take minutes."""
+    from sanetune.evidence.catalogue import level_of
+
+    return level_of((evidence,)) != "static"
 
 
 def _label(evidence: str) -> str:

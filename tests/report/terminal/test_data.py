@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,22 @@ def test_the_text_is_the_decoded_ids_and_tokens_in_the_loss_are_highlighted(make
         assert shown.replace("↵\n", "\n").replace("↵", "\n") == bare(tokenizer.decode(in_loss))
         assert styled(text, view.TURN_END) == "<|im_end|>"
         assert "assistant" in styled(text, view.MASKED)
+
+
+def test_without_colours_what_is_in_the_loss_is_in_brackets(make: Any, tokenizer: Any) -> None:
+    prepared = make()
+    text = shown(prepared, count=1)
+    assert "⟦in the loss⟧; everything else is masked" in text
+    row = prepared.train[0]
+    marked = view.tokens(tokenizer, row, marked=True).plain
+    (inside,) = re.findall("⟦(.*?)⟧", marked, re.DOTALL)
+    in_loss = [token for token in row["labels"] if token != IGNORE_INDEX]
+    assert inside.replace("↵\n", "\n") == bare(tokenizer.decode(in_loss))
+    assert marked.replace("⟦", "").replace("⟧", "") == view.tokens(tokenizer, row).plain
+    assert inside in text
+    out = io.StringIO()
+    view.show(prepared, count=1, console=Console(file=out, width=80, color_system="truecolor"))
+    assert "⟦" not in out.getvalue()
 
 
 def test_line_breaks_are_marked_and_kept(make: Any, tokenizer: Any) -> None:

@@ -50,6 +50,15 @@ def test_it_shows_evidence_checks_rows_and_steps(words: str) -> None:
     assert words in said(console)
 
 
+def test_a_log_has_a_line_for_each_experiment_and_none_for_what_is_quick() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    bar = ProgressBar(console)
+    names = ("tokenizer", "harness", "overfit", "run_settings")
+    for event in (ChecksStarted(), *map(EvidenceStarted, names), ProbeStep("overfit", 1, 50), ChecksEnded()):
+        bar(event)
+    assert said(console) == "loading the model … overfitting a few examples …"
+
+
 def test_evidence_that_takes_no_time_is_not_shown() -> None:
     console = watched()
     bar = ProgressBar(console)
@@ -77,9 +86,10 @@ def test_a_preparation_within_checks_leaves_their_bar_alone() -> None:
     assert "checking labels-none" in said(console)
 
 
-def test_nothing_is_said_where_nobody_watches() -> None:
+def test_checks_rows_and_steps_are_not_logged() -> None:
     console = Console(file=io.StringIO())
     bar = ProgressBar(console)
-    for event in (ChecksStarted(), *SHOWN.values(), ChecksEnded()):
+    others = (event for event in SHOWN.values() if not isinstance(event, EvidenceStarted))
+    for event in (ChecksStarted(), *others, ChecksEnded()):
         bar(event)
     assert said(console) == ""
