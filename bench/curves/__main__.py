@@ -59,7 +59,7 @@ def _label(labels: dict[str, str], name: str) -> str:
 def of_logs() -> list[dict[str, Any]]:
     rows = []
     for name, label, file in logs(shared()):
-        found = findings(read(file))
+        found = findings(read(file).curve())
         rows.append({"log": name, "label": label, "findings": {one.check: one.verdict.value for one in found}})
     return rows
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "plan": "Show what a run will do: batch size, steps, schedules.",
     "check": "Find faults before the budget is spent, and fix some of them.",
     "train": "Train, if the run is cleared.",
+    "diagnose": "Say what a run's log shows, whoever wrote it.",
     "compare": "Put base and tuned model side by side on the same prompts.",
     "chat": "Talk to the tuned model.",
     "report": "Write one HTML page about a run.",
@@ -123,6 +124,11 @@ def config_argument(function: Function) -> Function:
 def run_argument(function: Function) -> Function:
     """Add ``RUN``: the folder of a run."""
     return click.argument("run", metavar="RUN", type=click.Path(path_type=Path))(function)
+
+
+def names_callback(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str]:
+    """Split repeated and comma-separated names, for options such as ``--select``."""
+    return [name.strip() for one in value for name in one.split(",") if name.strip()]
 
 
 def json_option(function: Function) -> Function:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sanetune.cli import Function, config_argument, guarded, json_option, write_json, write_text
+from sanetune.cli import Function, config_argument, guarded, json_option, names_callback, write_json, write_text
 from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,10 +78,6 @@ class Output:
         return Detail.EVERYTHING if self.verbose else Detail.VERDICT if self.quiet else Detail.SHORT
 
 
-def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str]:
-    return [name.strip() for one in value for name in one.split(",") if name.strip()]
-
-
 def _output(option: str, words: str) -> Callable[[Function], Function]:
     return click.option(option, metavar="F", type=click.Path(path_type=Path), help=words)
 
@@ -94,8 +90,12 @@ def _output(option: str, words: str) -> Callable[[Function], Function]:
     help="How deep to check: static loads no weights, probe runs a few batches through the model, trial also trains it "
     "briefly. Default: check.level, which is trial unless set.",
 )
-@click.option("--select", multiple=True, callback=_names, metavar="NAMES", help="Only these checks or families.")
-@click.option("--ignore", multiple=True, callback=_names, metavar="NAMES", help="Leave these checks or families out.")
+@click.option(
+    "--select", multiple=True, callback=names_callback, metavar="NAMES", help="Only these checks or families."
+)
+@click.option(
+    "--ignore", multiple=True, callback=names_callback, metavar="NAMES", help="Leave these checks or families out."
+)
 @click.option("--fix", is_flag=True, help="Apply the fixes to CONFIG (with a backup beside it), and check again.")
 @click.option(
     "--write-clean",

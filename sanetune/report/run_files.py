@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanetune.curves.logs.metrics import read
+from sanetune.curves.logs.metrics import curve
 from sanetune.engine.save import write_card
 from sanetune.events import Event, RunFinished, RunStarted, RunStopped
 from sanetune.report import card, clearance, plots
@@ -35,7 +35,7 @@ class RunFiles:
 def draw(run: Run, best_step: int | None = None) -> None:
     """Draw the curves of ``run``, with the evaluation after optimizer step ``best_step`` marked."""
     if run.metrics.is_file():
-        plots.draw(read(run.metrics), run.plots, best_step=best_step)
+        plots.draw(curve(run.metrics), run.plots, best_step=best_step)
 
 
 def write_model_card(result: Trained, started: RunStarted) -> None:

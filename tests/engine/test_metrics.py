@@ -79,7 +79,7 @@ def test_records_make_the_curve_that_their_file_makes(tmp_path: Path) -> None:
     assert math.isnan(curve.points[1].loss) and curve.points[1].grad_norm == math.inf
     path = tmp_path / "metrics.jsonl"
     path.write_text("".join(map(to_line, records)) + '{"step": 3')
-    assert repr(metrics.read(path)) == repr(replace(curve, source=str(path)))
+    assert repr(metrics.curve(path)) == repr(replace(curve, source=str(path)))
 
 
 def test_a_file_of_an_earlier_version_is_still_read(tmp_path: Path) -> None:

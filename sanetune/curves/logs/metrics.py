@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from sanetune.atomic import restore_non_finite
 from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, curve_of
+from sanetune.curves.logs.log import Log
 from sanetune.curves.series import Curve
 from sanetune.errors import Place, RunError
+from sanetune.runs import Run
+
+KIND = "metrics.jsonl of sanetune"
 
 FORMER_NAMES = {"learnt_tokens": "loss_tokens", "learnt_tokens_per_second": "loss_tokens_per_second"}
 """Names that fields had in files of earlier versions; they are still read."""
 
 
-def read(path: Path) -> Curve:
-    """The curve of the run that wrote ``path``.
+def curve(path: Path) -> Curve:
+    """The curve of the run that wrote ``path``; without a point where it has logged nothing yet.
 
     Raises:
         RunError: A line is not a record.
     """
     return curve_of((logged(record) for _, record in lines(path)), source=str(path))
+
+
+def read(path: Path) -> Log:
+    """The log of the run that wrote ``path``; it came to its end where its model is beside it.
+
+    Raises:
+        DataError: No line has a loss.
+        RunError: A line is not a record.
+    """
+    entries = [logged(record) for _, record in lines(path)]
+    return replace(Log.of(path, KIND, entries), finished=Run(path.parent).finished)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a run of sanetune wrote ``path``: its records say of which kind they are."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return '"kind"' in file.readline(4096)
 
 
 def lines(path: Path) -> list[tuple[int, dict[str, object]]]:

@@ -13,7 +13,7 @@ from tests.checks.curve_material import bad, found
 
 def verdicts(shared: Path, name: str) -> dict[str, str]:
     (file,) = shared.glob(f"logs/*/{name}*/trainer_state.json")
-    return bad(read(file))
+    return bad(read(file).curve())
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_odd_logs_without_a_provable_fault_pass(shared: Path, name: str, why: st
 
 
 def test_a_diverged_run_says_how_far(shared: Path) -> None:
-    finding = found(read(shared / "logs/qlora-gallery/lr_hot/trainer_state.json"))["diverged"]
+    finding = found(read(shared / "logs/qlora-gallery/lr_hot/trainer_state.json").curve())["diverged"]
     assert finding.numbers["end"] == pytest.approx(7.6, abs=0.2)
     assert finding.fix == {"train.learning_rate": 0.002}

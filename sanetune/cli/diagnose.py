@@ -1,0 +1,43 @@
+"""The command `sanetune diagnose`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from sanetune.cli import guarded, json_option, names_callback, write_json
+
+
+@click.command(name="diagnose")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...", type=click.Path(path_type=Path))
+@click.option("--select", multiple=True, callback=names_callback, metavar="NAMES", help="Only these checks.")
+@click.option("--ignore", multiple=True, callback=names_callback, metavar="NAMES", help="Leave these checks out.")
+@json_option
+@guarded
+def command(logs: tuple[Path, ...], select: list[str], ignore: list[str], json_file: Path | None) -> None:
+    """Say what went wrong in a run that is over, or still going on, from its LOG.
+
+    LOG is a run's folder, a checkpoint, a trainer_state.json, metrics.jsonl, LLaMA-Factory's trainer_log.jsonl, a
+    TensorBoard event file or folder, an offline run of W&B, a CSV export, or the printed output of a Trainer.
+
+    Exit code 0: nothing failed (warnings are allowed), 1: something did, 2: a log cannot be read.
+    """
+    from sanetune.workflows.diagnose import diagnose
+
+    quiet = str(json_file) == "-"
+    found = []
+    for diagnosis in diagnose(logs, select, ignore):
+        found.append(diagnosis)
+        if not quiet:
+            from sanetune.report.terminal import diagnosis as view
+
+            view.show(diagnosis)
+    if len(found) > 1 and not quiet:
+        view.show_all(found)
+    worst = max(found, key=lambda one: one.report.verdict.rank).report
+    if json_file is not None:
+        logs_json = [one.to_json() for one in found]
+        write_json(json_file, {"schema": 1, "verdict": worst.verdict.value, "logs": logs_json})
+    sys.exit(worst.exit_code)

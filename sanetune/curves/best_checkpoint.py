@@ -1,0 +1,60 @@
+"""Which checkpoint of a run to keep, as its evaluations say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sanetune.curves.changes import finite
+from sanetune.curves.series import Curve
+
+SAME = 0.01
+"""Validation losses within this share of each other are the same: half the 2 % that a healthy validation loss moves
+within at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class BestCheckpoint:
+    """The checkpoint to keep.
+
+    Attributes:
+        step: Of the evaluation that decides.
+        loss: Validation loss there, in nats per token in the loss.
+        last_step: Of the last evaluation.
+        last_loss: Validation loss there, in the same unit.
+        saved: The saved checkpoint that is nearest to ``step``, as its step; None where none is known.
+    """
+
+    step: int
+    loss: float
+    last_step: int
+    last_loss: float
+    saved: int | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the last evaluated step is the one to keep."""
+        return self.step == self.last_step
+
+
+def best_checkpoint(curve: Curve, saved: Sequence[int] = ()) -> BestCheckpoint | None:
+    """The checkpoint to keep; None where validation loss was evaluated fewer than two times.
+
+    It is the last one, unless an earlier evaluation is lower by more than :data:`SAME`.
+
+    Args:
+        curve: Of the run.
+        saved: Steps of the checkpoints that are there.
+
+    >>> from sanetune.curves.series import Evaluation
+    >>> curve = Curve(validation=[Evaluation(10, 2.0), Evaluation(20, 1.5), Evaluation(30, 1.8)])
+    >>> best_checkpoint(curve, saved=[15, 30])
+    BestCheckpoint(step=20, loss=1.5, last_step=30, last_loss=1.8, saved=15)
+    """
+    evaluations = finite(curve.validation)
+    if len(evaluations) < 2:
+        return None
+    last, lowest = evaluations[-1], min(evaluations, key=lambda one: one.loss)
+    kept = lowest if last.loss - lowest.loss > SAME * abs(lowest.loss) else last
+    nearest = min(saved, key=lambda step: (abs(step - kept.step), step), default=None)
+    return BestCheckpoint(kept.step, kept.loss, last.step, last.loss, nearest)

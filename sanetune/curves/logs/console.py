@@ -1,0 +1,83 @@
+"""What a Hugging Face Trainer printed: lines such as ``{'loss': 1.5, 'learning_rate': 2e-05, 'epoch': 0.1}``.
+
+Only literals are read (:func:`ast.literal_eval`). A printed line does not say its step; the number of the step stands
+in the progress bar, where there is one.
+"""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import contextlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sanetune.curves.logs.log import Log, checked_size, number_in
+
+KIND = "printed output of a Hugging Face Trainer"
+PRINTED = re.compile(r"\{\s*'[^{}\n]{1,4000}\}")
+BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d{1,9})/(\d{1,9}) \[")
+"""The bar of the training steps or of an evaluation: done and in all. Bars of other work begin with its name."""
+COUNTED = "The output does not say at which step a loss was logged: steps are counted in logged losses."
+SPREAD = "The output was written out of order: its losses are taken as logged at equal distances up to step {:,}."
+
+Printed = list[tuple[int, dict[str, object]]]
+"""Each printed mapping with the place of its end in the text."""
+
+
+def read(path: Path) -> Log:
+    """The log in the printed output of a training run.
+
+    Raises:
+        DataError: It holds no printed loss.
+    """
+    text = checked_size(path).read_text(encoding="utf-8", errors="replace")
+    printed = list(_printed(text))
+    every = [(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
+    totals = Counter(total for _, _, total in every)
+    if not totals:
+        return Log.of(path, KIND, _counted(printed), notes=(COUNTED,))
+    total = totals.most_common(1)[0][0]
+    bars = [(at, step) for at, step, of in every if of == total]
+    if entries := _at_bars(printed, bars):
+        return Log.of(path, KIND, entries, total_steps=total)
+    reached = max(step for _, step in bars)
+    return Log.of(path, KIND, _counted(printed, reached), total_steps=total, notes=(SPREAD.format(reached),))
+
+
+def _printed(text: str) -> Iterator[tuple[int, dict[str, object]]]:
+    """Every printed mapping with a loss. Newer versions print numbers as texts."""
+    for found in PRINTED.finditer(text):
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            value = ast.literal_eval(found[0])
+            if isinstance(value, dict) and any(isinstance(name, str) and name.endswith("loss") for name in value):
+                yield found.end(), {str(name): _number(one) for name, one in value.items()}
+
+
+def _at_bars(printed: Printed, bars: Sequence[tuple[int, int]]) -> list[dict[str, object]]:
+    """The entries, each at the step of the bar that is drawn anew right after it was printed; none where two training
+    losses would come to one step: a program whose output is buffered prints them out of order."""
+    places = [at for at, _ in bars]
+    entries: list[dict[str, object]] = []
+    for end, entry in printed:
+        after = bisect.bisect_left(places, end - 1)
+        entries.append({"step": bars[min(after, len(bars) - 1)][1], **entry})
+    steps = [entry["step"] for entry in entries if "loss" in entry]
+    return entries if len(set(steps)) == len(steps) else []
+
+
+def _counted(printed: Printed, reached: int | None = None) -> list[dict[str, object]]:
+    """The entries at equal distances up to step ``reached``; None: one step per training loss."""
+    losses = sum("loss" in entry for _, entry in printed)
+    distance = max(1, reached // losses) if reached and losses else 1
+    entries, count = [], 0
+    for _, entry in printed:
+        count += "loss" in entry
+        entries.append({"step": count * distance, **entry})
+    return entries
+
+
+def _number(value: object) -> object:
+    return number_in(value) if isinstance(value, str) else value

@@ -1,0 +1,89 @@
+"""Logs as CSV: exports of W&B charts and runs, TensorBoard's download of one curve, and tables with named columns."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sanetune.curves.logs.log import FORMATS, RATIONALE, Log, checked_size, number_in
+from sanetune.errors import DataError, Place
+
+KIND = "CSV"
+CHART = "CSV export of a W&B chart"
+DOWNLOAD = ("Wall time", "Step", "Value")
+"""The columns of the file that TensorBoard offers for download; its name says which curve it is."""
+BETWEEN = " - "
+"""Stands between the name of a run and that of a metric in a chart's columns."""
+RANGES = ("__MIN", "__MAX")
+"""Columns that W&B adds to those of a chart: the range of grouped runs."""
+MOST_COLUMNS = 20_000
+
+Row = dict[str, object]
+
+
+def read(path: Path) -> list[Log]:
+    """The logs in a CSV file, one for each run in it.
+
+    Raises:
+        DataError: The file is no table with steps and losses.
+    """
+    header, rows = _table(path)
+    if tuple(header) == DOWNLOAD:
+        return [Log.of(path, "CSV download of TensorBoard", _single(path, rows))]
+    runs = _runs(header)
+    if not runs:
+        return [Log.of(path, KIND, rows)]
+    step = header[0]
+    return [
+        Log.of(path, CHART, [_of_run(row, step, columns) for row in rows], title=run) for run, columns in runs.items()
+    ]
+
+
+def _table(path: Path) -> tuple[list[str], list[Row]]:
+    """The names of the columns, and each line's numbers by column."""
+    try:
+        with checked_size(path).open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file, delimiter=_delimiter(path))
+            header = [name.strip() for name in next(lines, [])]
+            if len(header) > MOST_COLUMNS:
+                raise DataError(f"the table has {len(header):,} columns", RATIONALE, FORMATS, Place(path))
+            return header, [_row(header, line) for line in lines]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"this is not a CSV file: {error}", RATIONALE, FORMATS, Place(path)) from None
+
+
+def _delimiter(path: Path) -> str:
+    """The character between columns, from the first line: the one of comma, semicolon and tab that is there most."""
+    with path.open(encoding="utf-8-sig") as file:
+        first = file.readline(2**20)
+    return max(",;\t", key=first.count)
+
+
+def _row(header: Sequence[str], line: Sequence[str]) -> Row:
+    values = ((name, number_in(text)) for name, text in zip(header, line, strict=False))
+    return {name: value for name, value in values if value is not None}
+
+
+def _runs(header: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The runs of a chart: name of the run -> column -> name of the metric; empty where the table is no chart."""
+    runs: dict[str, dict[str, str]] = {}
+    for column in header[1:]:
+        if BETWEEN not in column or column.endswith(RANGES):
+            continue
+        run, _, metric = column.rpartition(BETWEEN)
+        runs.setdefault(run, {})[column] = metric
+    return runs
+
+
+def _of_run(row: Mapping[str, object], step: str, columns: Mapping[str, str]) -> Row:
+    """What a line of a chart says about one run. Its first column is the step, whatever it is called."""
+    values: Row = {metric: row[column] for column, metric in columns.items() if column in row}
+    return {"step": row[step], **values} if step in row and values else {}
+
+
+def _single(path: Path, rows: Sequence[Row]) -> list[Row]:
+    """The entries of one curve; its name is that of the file, as in ``run-NAME-tag-train_loss.csv``."""
+    name = re.split(r"tag-", path.stem)[-1]
+    return [{"step": row.get("Step"), name: row.get("Value")} for row in rows]

@@ -1,0 +1,110 @@
+"""Find the logs of runs in a file or a folder, whatever program wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from sanetune.curves.changes import last_step
+from sanetune.curves.logs import console, csv_files, json_files, metrics, tensorboard_events, trainer_state, wandb_run
+from sanetune.curves.logs.log import FORMATS, RATIONALE, Log
+from sanetune.errors import DataError, Place
+
+TRAINER_STATE, METRICS, TRAINER_LOG = "trainer_state.json", "metrics.jsonl", "trainer_log.jsonl"
+HEAD = 4096
+"""Bytes of a file that are read to see what it is."""
+
+Reader = Callable[[Path], Log]
+
+
+def logs(path: Path) -> list[Log]:
+    """Return the logs in ``path``: usually one; several for a chart of several runs, or a folder of several.
+
+    Args:
+        path: A file, a run's output folder, a checkpoint, or a folder of a tracker.
+
+    Raises:
+        DataError: There is none, or it cannot be read.
+    """
+    if path.is_dir():
+        return _in_folder(path)
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return csv_files.read(path)
+    return [_in_file(path)]
+
+
+def _in_file(path: Path) -> Log:
+    if "tfevents" in path.name:
+        return tensorboard_events.read(path)
+    if path.suffix == ".wandb":
+        return wandb_run.read(path)
+    if path.name == METRICS and metrics.is_ours(path):
+        return metrics.read(path)
+    if path.suffix == ".jsonl":
+        return json_files.read_lines(path)
+    head = _head(path).lstrip()
+    if path.suffix == ".json" or head.startswith((b"{\n", b"[{", b"[\n")):
+        return json_files.read_list(path) if head.startswith(b"[") else trainer_state.read(path)
+    return json_files.read_lines(path) if head.startswith(b'{"') else console.read(path)
+
+
+def _in_folder(folder: Path) -> list[Log]:
+    """What a run's folder holds: our own record, else the log that goes furthest, else those of several runs."""
+    ours = folder / METRICS
+    if ours.is_file() and metrics.is_ours(ours):
+        return [metrics.read(ours)]
+    if found := _furthest(_candidates(folder)):
+        return [found]
+    several = [*tensorboard_events.folders(folder), *wandb_run.files(folder)]
+    if not several:
+        raise DataError("there is no log of a run in this folder", RATIONALE, FORMATS, Place(folder))
+    return [tensorboard_events.read(one) if one.is_dir() else wandb_run.read(one) for one in several]
+
+
+def _candidates(folder: Path) -> Iterator[tuple[Reader, Path]]:
+    """Logs of the one run whose folder this is. A trainer keeps its state in its checkpoints, and in the folder itself
+    where it came to its end."""
+    states = [folder / TRAINER_STATE, *(one / TRAINER_STATE for one in checkpoints(folder)[-1:])]
+    yield from ((trainer_state.read, one) for one in states if one.is_file())
+    if (folder / TRAINER_LOG).is_file():
+        yield json_files.read_lines, folder / TRAINER_LOG
+    events = tensorboard_events.folders(folder)
+    if len(events) == 1:
+        yield tensorboard_events.read, events[0]
+    runs = wandb_run.files(folder)
+    if len(runs) == 1:
+        yield wandb_run.read, runs[0]
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a run's folder (``checkpoint-N``, ours in ``checkpoints/``), by rising step."""
+    found = [*folder.glob("checkpoint-*"), *folder.glob("checkpoints/checkpoint-*")]
+    steps = {one: one.name.removeprefix("checkpoint-") for one in found if one.is_dir()}
+    return sorted((one for one, step in steps.items() if step.isdigit()), key=lambda one: int(steps[one]))
+
+
+def _furthest(candidates: Iterable[tuple[Reader, Path]]) -> Log | None:
+    """The log with the latest step, the first of equals; None where none can be read. The error of the first is raised
+    where there are logs and none can be read."""
+    best: tuple[int, Log] | None = None
+    error: DataError | None = None
+    for reader, path in candidates:
+        try:
+            log = reader(path)
+        except DataError as failed:
+            error = error or failed
+            continue
+        reached = last_step(log.curve())
+        if best is None or reached > best[0]:
+            best = reached, log
+    if best is None and error is not None:
+        raise error
+    return None if best is None else best[1]
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except OSError as error:
+        raise DataError(f"the log cannot be read: {error.strerror or error}", RATIONALE, FORMATS, Place(path)) from None

@@ -1,0 +1,68 @@
+"""Logs of one JSON object per step: ``trainer_log.jsonl`` of LLaMA-Factory, lines that other programs wrote, and lists
+of such objects (``trainer.state.log_history`` saved by itself)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sanetune.atomic import restore_non_finite
+from sanetune.curves.logs.entries import whole_number
+from sanetune.curves.logs.log import FORMATS, RATIONALE, Log, checked_size
+from sanetune.errors import DataError, Place
+
+LLAMA_FACTORY = "trainer_log.jsonl of LLaMA-Factory"
+
+
+def read_lines(path: Path) -> Log:
+    """The log in a file with one JSON object per line. A truncated last line, which a killed run leaves, is left
+    out.
+
+    Raises:
+        DataError: A line is no JSON object, or no line has a step and a loss.
+    """
+    entries = list(_lines(path))
+    totals = [total for entry in entries if (total := whole_number(entry.get("total_steps")))]
+    kind = LLAMA_FACTORY if any("current_steps" in entry for entry in entries) else "JSON lines"
+    return Log.of(path, kind, entries, total_steps=totals[-1] if totals else None)
+
+
+def read_list(path: Path) -> Log:
+    """The log in a JSON file that holds a list of objects, one per logged step.
+
+    Raises:
+        DataError: It holds something else.
+    """
+    value = loaded(path)
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise DataError("this is no list of logged steps", RATIONALE, FORMATS, Place(path))
+    return Log.of(path, "JSON list", [entry for entry in value if isinstance(entry, dict)])
+
+
+def loaded(path: Path) -> object:
+    """The value in a JSON file of bounded size.
+
+    Raises:
+        DataError: It cannot be read, is too large or is no JSON.
+    """
+    try:
+        return json.loads(checked_size(path).read_bytes())
+    except (ValueError, RecursionError):  # bad UTF-8 is a ValueError too
+        raise DataError("this is not JSON", RATIONALE, FORMATS, Place(path)) from None
+
+
+def _lines(path: Path) -> Iterator[dict[str, object]]:
+    text = checked_size(path).read_text(encoding="utf-8", errors="replace")
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            if number == len(lines):  # truncated
+                return
+            raise DataError("this line is not JSON", RATIONALE, FORMATS, Place(path, line=number)) from None
+        if isinstance(entry, dict):
+            yield {name: restore_non_finite(value) for name, value in entry.items()}

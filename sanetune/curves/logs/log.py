@@ -1,0 +1,129 @@
+"""A log as it was found: what program wrote it, and its entries under transformers' names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sanetune.curves.logs.entries import Entry, curve_of, whole_number
+from sanetune.curves.logs.names import renamed, validation_loss_names
+from sanetune.curves.series import Curve
+from sanetune.errors import DataError, Place
+
+MOST_BYTES = 256 * 2**20
+"""A million logged steps have about 150 MB."""
+
+SUMMARY = "train_runtime"
+"""The trainer of transformers logs it once, when a run has come to its end."""
+
+RATIONALE = "A diagnosis needs the losses that a run logged."
+FORMATS = (
+    "Give a run's folder, a checkpoint, a trainer_state.json, metrics.jsonl, trainer_log.jsonl, TensorBoard event file,"
+    " W&B run folder or CSV file."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log of one run.
+
+    Attributes:
+        path: The file or folder that it was read from.
+        kind: What wrote it, in words.
+        entries: In the order of logging, under the names that transformers' Trainer uses (``step``, ``loss``,
+            ``eval_loss``, ``learning_rate``, ``grad_norm``, ``epoch``); other names as they were.
+        total_steps: Steps of the whole run; None: not known.
+        finished: Whether the log says that the run came to its end.
+        title: Tells several runs of one file apart; empty where there is one.
+        notes: What a reader has to know about how it was read, one sentence each.
+    """
+
+    path: Path
+    kind: str
+    entries: Sequence[Entry]
+    total_steps: int | None = None
+    finished: bool = False
+    title: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        kind: str,
+        entries: Sequence[Mapping[str, object]],
+        *,
+        total_steps: int | None = None,
+        title: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> Log:
+        """The log with these entries, whatever names the program that wrote them uses.
+
+        Raises:
+            DataError: No entry has both a step and a loss.
+        """
+        known = renamed(entries)
+        log = cls(path, kind, known, total_steps, _ended(known), title, notes)
+        if not log.curve().points and not log.curve().validation:
+            seen = sorted({name for entry in entries for name in entry})[:12]
+            raise DataError(
+                f"no step of this log has a loss; it has {', '.join(seen) or 'no entry'}",
+                RATIONALE,
+                FORMATS,
+                Place(path),
+            )
+        return log
+
+    @property
+    def validation_losses(self) -> list[str]:
+        """The names of all validation losses that were logged, that of the curve first."""
+        return validation_loss_names(self.entries)
+
+    def curve(self) -> Curve:
+        """The losses, learning rates and norms by step."""
+        names = self.validation_losses
+        reached = max((step for entry in self.entries if (step := whole_number(entry.get("step")))), default=0)
+        total = self.total_steps or (reached if self.finished else None)
+        return curve_of(
+            self.entries,
+            names[0] if names else None,
+            total_steps=total,
+            finished=self.finished or bool(total and reached >= total),
+            source=str(self.path),
+        )
+
+
+def _ended(entries: Sequence[Entry]) -> bool:
+    """Whether the summary of a whole run is there; trackers put ``train/`` before its name."""
+    return any(name.rpartition("/")[2] == SUMMARY for entry in entries for name in entry)
+
+
+def checked_size(path: Path) -> Path:
+    """``path``, where it is a file that can be read and is not too large.
+
+    Raises:
+        DataError: It is not.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise DataError(f"the log cannot be read: {error.strerror or error}", RATIONALE, FORMATS, Place(path)) from None
+    if size > MOST_BYTES:
+        remedy = f"Give a log of at most {MOST_BYTES // 2**20} MB."
+        raise DataError("the log is too large to be read", RATIONALE, remedy, Place(path))
+    return path
+
+
+def number_in(text: str) -> float | None:
+    """The number that ``text`` is, NaN and infinity among them; None where it is none.
+
+    >>> number_in("1.5e-4"), number_in("NaN"), number_in(""), number_in("abc")
+    (0.00015, nan, None, None)
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return None

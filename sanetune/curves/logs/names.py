@@ -1,0 +1,105 @@
+"""Names of metrics as programs write them, turned into those of transformers' Trainer.
+
+The same loss is called ``train/loss`` by TensorBoard and W&B callbacks, ``Loss/train`` by hand-written loops,
+``train_loss_step`` by Lightning and ``loss`` by transformers. Of several names for one thing that occur in a log, the
+first in the order below is taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, number
+
+PATTERNS: dict[str, tuple[str, ...]] = {
+    "step": (
+        r"step",
+        r"(train|trainer)/global_step",
+        r"global_step",
+        r"current_steps?",
+        r"(train/)?(steps?|iter|iterations?|iter_num|num_steps)",
+        r"_step",
+    ),
+    "loss": (
+        r"(train/|training/)?loss",
+        r"loss/train(ing)?",
+        r"(train/)?train(ing)?[_ ]loss([_/]step)?",
+        r"train/(loss_step|lm_loss|ce_loss|loss_avg)",
+        r"lm[_ ]loss",
+        r"train(ing)?[_/]loss[_/]epoch",
+    ),
+    "learning_rate": (r"(train/|optim/)?(learning[_ ]rate|lr)", r"(train/|optim/)?(learning[_ ]rate|lr)[-/_].*"),
+    "grad_norm": (r"(train/|optim/)?(total_)?(grad(ient)?[_/-]norm|gnorm)(/total|_total)?",),
+    "epoch": (r"(train/|trainer/)?epochs?", r"current_epoch"),
+}
+"""A name of transformers -> patterns of names for the same thing (lower case), the best first."""
+
+EVALUATED = re.compile(r"(?:evaluation|eval|validation|valid|val|dev|test)(?:[/_. -](.+?))??[/_. -]?loss(?:[_/]epoch)?")
+"""A validation loss; the group is the name of the set, empty where there is one."""
+EVALUATED_LAST = re.compile(r"loss[/_. -](?:evaluation|eval|validation|valid|val|dev|test)()")
+
+
+def renamed(entries: Sequence[Mapping[str, object]]) -> list[Entry]:
+    """The entries under the names of transformers; names that mean nothing here stay.
+
+    >>> renamed([{"train/global_step": 5, "train/loss": 2.0, "_step": 0}, {"train/global_step": 5, "eval/loss": 2.5}])
+    [{'step': 5, 'loss': 2.0, '_step': 0}, {'step': 5, 'eval_loss': 2.5}]
+    """
+    counts = Counter(name for entry in entries for name, value in entry.items() if number(value) is not None)
+    names = _choice(counts)
+    return [{names.get(name, name): value for name, value in entry.items()} for entry in entries]
+
+
+def validation_loss_names(entries: Sequence[Entry]) -> list[str]:
+    """The names of validation losses: ``eval_loss`` first, then the others, the one that was logged most often first.
+
+    >>> validation_loss_names([{"eval_b_loss": 2.0, "eval_a_loss": 3.0}, {"eval_a_loss": 1.0}])
+    ['eval_a_loss', 'eval_b_loss']
+    """
+    names = Counter(
+        name
+        for entry in entries
+        for name, value in entry.items()
+        if name.startswith("eval_") and name.endswith("_loss") and number(value) is not None
+    )
+    return sorted(names, key=lambda name: (name != VALIDATION_LOSS, -names[name]))
+
+
+def _choice(counts: Mapping[str, int]) -> dict[str, str]:
+    """A name in the log -> the name of transformers."""
+    chosen: dict[str, str] = {}
+    for target, patterns in PATTERNS.items():
+        if target not in counts and (name := _first(counts, patterns)):
+            chosen[name] = target
+    for name in counts:
+        if name not in chosen and name not in PATTERNS and (evaluated := _validation(name)):
+            chosen[name] = evaluated
+    return chosen
+
+
+def _first(counts: Mapping[str, int], patterns: Sequence[str]) -> str | None:
+    """The name that the first pattern with any matches; of several the one that was logged most often.
+
+    ``train_loss`` is logged once at the end of a run of transformers, as the mean of all steps: one value of many is
+    no curve.
+    """
+    most = max(counts.values(), default=0)
+    for pattern in patterns:
+        found = [name for name in counts if re.fullmatch(pattern, name.strip().lower())]
+        if best := max(found, key=lambda name: counts[name], default=None):
+            if "train" in best.lower() and counts[best] == 1 and most > 2:
+                continue
+            return best
+    return None
+
+
+def _validation(name: str) -> str | None:
+    """``eval_loss`` or ``eval_SET_loss`` where ``name`` is a validation loss."""
+    plain = name.strip()
+    found = EVALUATED.fullmatch(plain.lower()) or EVALUATED_LAST.fullmatch(plain.lower())
+    if found is None or (name.startswith("eval_") and name.endswith("_loss")):
+        return None
+    start, end = found.span(1)
+    return f"eval_{plain[start:end]}_loss" if found.group(1) else VALIDATION_LOSS

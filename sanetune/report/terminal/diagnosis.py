@@ -1,0 +1,40 @@
+"""What the log of a run shows, on a terminal: facts, curve, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from sanetune.finding import BAD
+from sanetune.report.terminal import curves, findings
+from sanetune.report.terminal.layout import put
+from sanetune.text import escape_control, shortest_path
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sanetune.workflows.diagnose import Diagnosis
+
+
+def show(diagnosis: Diagnosis, console: Console | None = None) -> None:
+    """Print one diagnosis: what was read, the curve, what was found and what could not be judged."""
+    put([*curves.losses(diagnosis.curve), Text("")], console)
+    findings.show(diagnosis.report, console)
+
+
+def show_all(diagnoses: Sequence[Diagnosis], console: Console | None = None) -> None:
+    """Print one line for each of several diagnoses: verdict, path, and the checks that found something."""
+    table = Table.grid(padding=(0, 2))
+    for one in diagnoses:
+        verdict = one.report.verdict
+        bad = ", ".join(finding.check for finding in one.report.of(*BAD)) or "-"
+        path = f"{shortest_path(one.log.path)} {one.log.title}".strip()
+        table.add_row(
+            Text(f" {verdict.value.upper():<4} ", findings.STYLES[verdict]),
+            Text(escape_control(path, strict=True), overflow="fold"),
+            Text(bad, overflow="fold"),
+        )
+    put([Text(f"{len(diagnoses)} logs", style="bold"), table], console)

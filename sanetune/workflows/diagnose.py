@@ -1,0 +1,123 @@
+"""Run the checks whose evidence is a curve on the log of a run, whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sanetune import units
+from sanetune.curves.best_checkpoint import BestCheckpoint, best_checkpoint
+from sanetune.curves.changes import finite, last_step, points_of
+from sanetune.curves.logs.find import checkpoints, logs
+from sanetune.curves.logs.log import Log
+from sanetune.curves.series import Curve
+from sanetune.evidence.registry import Evidence
+from sanetune.finding import Report
+from sanetune.gate.catalogue import chosen
+from sanetune.gate.runner import report
+from sanetune.text import shortest_path
+
+EVIDENCE = "curve"
+LEVEL = "log"
+"""The level of such a report: what a log alone can show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the log of one run shows.
+
+    Attributes:
+        log: The log.
+        curve: Its losses.
+        report: The findings.
+        best: The checkpoint to keep; None where the evaluations do not say.
+    """
+
+    log: Log
+    curve: Curve
+    report: Report
+    best: BestCheckpoint | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report with the facts of the log."""
+        best = self.best
+        return {
+            "log": {
+                "path": str(self.log.path),
+                "kind": self.log.kind,
+                "title": self.log.title,
+                "notes": list(self.log.notes),
+                "losses": len(self.curve.points),
+                "evaluations": len(self.curve.validation),
+                "validation_losses": self.log.validation_losses,
+                "last_step": last_step(self.curve),
+                "total_steps": self.curve.total_steps,
+                "finished": self.curve.finished,
+            },
+            "keep": None if best is None else {"step": best.step, "loss": best.loss, "saved": best.saved},
+            **self.report.to_json(),
+        }
+
+
+def diagnose(paths: Sequence[Path], select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Iterator[Diagnosis]:
+    """Diagnose every log in ``paths``, one after another.
+
+    Args:
+        paths: Files and folders; see :func:`sanetune.curves.logs.find.logs`.
+        select: Names of checks; none: all that a curve is enough for.
+        ignore: Names that are left out.
+
+    Raises:
+        DataError: A path holds no log of a run.
+    """
+    checks = [check for check in chosen(list(select), list(ignore), "trial") if set(check.needs) <= {EVIDENCE}]
+    for path in paths:
+        for log in logs(path):
+            curve = log.curve()
+            evidence = Evidence({}, {EVIDENCE: curve})
+            best = best_checkpoint(curve, _saved(log))
+            found = report(checks, evidence, level=LEVEL, subject=_subject(log, curve, best))
+            yield Diagnosis(log, curve, found, best)
+
+
+def _saved(log: Log) -> list[int]:
+    """The steps of the checkpoints in the folder that the log belongs to."""
+    home = log.path if log.path.is_dir() else log.path.parent
+    home = home.parent if home.name.startswith("checkpoint-") else home
+    return [int(one.name.removeprefix("checkpoint-")) for one in checkpoints(home)]
+
+
+def _subject(log: Log, curve: Curve, best: BestCheckpoint | None) -> dict[str, str]:
+    """What was read, in words, by name."""
+    title = f" ({log.title})" if log.title else ""
+    lines = {"log": f"{shortest_path(log.path)}{title}", "format": log.kind, "steps": _extent(curve)}
+    if points := points_of(curve):
+        lines["loss"] = f"{points[0].loss:.4g} at step {points[0].step:,}, {points[-1].loss:.4g} at {points[-1].step:,}"
+    if evaluations := finite(curve.validation):
+        low = min(evaluations, key=lambda one: one.loss)
+        name, *others = log.validation_losses
+        more = f"; not judged: {', '.join(others)}" if others else ""
+        lines[name] = f"{low.loss:.4g} at its lowest (step {low.step:,}), {evaluations[-1].loss:.4g} at the end{more}"
+    lines["keep"] = _advice(best)
+    return lines | {"note": " ".join(log.notes)} if log.notes else lines
+
+
+def _extent(curve: Curve) -> str:
+    counts = [units.many(len(curve.points), "training loss", "training losses")]
+    counts.append(units.many(len(curve.validation), "evaluation"))
+    total = f" of {curve.total_steps:,}" if curve.total_steps else ""
+    return f"{last_step(curve):,}{total}; {', '.join(counts)}"
+
+
+def _advice(best: BestCheckpoint | None) -> str:
+    if best is None:
+        return "fewer than two evaluations: the log does not say which checkpoint is best"
+    if best.is_last:
+        return f"the last checkpoint: validation loss {best.loss:.4g} at step {best.step:,} is the lowest or within 1 %"
+    saved = "" if best.saved in (None, best.step) else f"; the nearest that is saved is checkpoint-{best.saved}"
+    return (
+        f"checkpoint-{best.step}: validation loss {best.loss:.4g} there, {best.last_loss:.4g} at the last evaluation"
+        f"{saved}"
+    )

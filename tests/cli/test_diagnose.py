@@ -1,0 +1,54 @@
+"""`sanetune diagnose`: exit codes, JSON, several logs, and messages instead of tracebacks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from sanetune.cli import main
+
+
+def written(folder: Path, losses: list[float]) -> Path:
+    folder.mkdir()
+    history = [{"step": step, "loss": loss} for step, loss in enumerate(losses, 1)]
+    (folder / "trainer_state.json").write_text(json.dumps({"log_history": history, "max_steps": len(losses)}))
+    return folder
+
+
+def falling(count: int = 100) -> list[float]:
+    return [1 + 2 / (1 + step / 5) for step in range(count)]
+
+
+def test_exit_codes_are_those_of_check(tmp_path: Path) -> None:
+    good = written(tmp_path / "good", falling())
+    bad = written(tmp_path / "bad", [*falling(50), *[float("nan")] * 50])
+    run = CliRunner().invoke
+    assert run(main, ["diagnose", str(good)]).exit_code == 0
+    result = run(main, ["diagnose", str(bad)])
+    assert result.exit_code == 1 and "curve-nan" in result.output
+    missing = run(main, ["diagnose", str(tmp_path / "none")])
+    assert missing.exit_code == 2 and "Error:" in missing.output and "Traceback" not in missing.output
+
+
+def test_several_logs_end_with_one_line_each_and_the_worst_exit_code(tmp_path: Path) -> None:
+    good, bad = written(tmp_path / "good", falling()), written(tmp_path / "bad", [float("nan")] * 100)
+    result = CliRunner().invoke(main, ["diagnose", str(good), str(bad), "--json", str(tmp_path / "out.json")])
+    assert result.exit_code == 1 and "2 logs" in result.output
+    stored = json.loads((tmp_path / "out.json").read_text())
+    assert stored["verdict"] == "fail"
+    assert [one["verdict"] for one in stored["logs"]] == ["pass", "fail"]
+    assert {"findings", "log", "keep"} <= stored["logs"][0].keys()
+
+
+def test_json_alone_on_standard_output(tmp_path: Path) -> None:
+    good = written(tmp_path / "good", falling())
+    assert json.loads(CliRunner().invoke(main, ["diagnose", str(good), "--json", "-"]).output)["verdict"] == "pass"
+
+
+def test_markup_and_control_characters_of_a_stranger_are_not_obeyed(tmp_path: Path) -> None:
+    history = [{"step": step, "loss": 2.0, "eval_[red]\x1b[31m_loss": 1.0} for step in range(1, 5)]
+    (tmp_path / "trainer_state.json").write_text(json.dumps({"log_history": history}))
+    output = CliRunner().invoke(main, ["diagnose", str(tmp_path)]).output
+    assert "[red]" in output and "\x1b" not in output

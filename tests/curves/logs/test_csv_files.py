@@ -1,0 +1,50 @@
+"""CSV exports become curves, one per run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sanetune.curves.logs.csv_files import read
+from sanetune.errors import DataError
+
+
+def written(tmp_path: Path, text: str, name: str = "export.csv") -> Path:
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8-sig")
+    return file
+
+
+def test_a_chart_of_two_runs_gives_two_curves(tmp_path: Path) -> None:
+    header = '"train/global_step","lr 1e-4 - train/loss","lr 1e-4 - train/loss__MIN","lr 1e-4 - train/loss__MAX",'
+    header += '"b - train/loss","b - train/loss__MIN","b - train/loss__MAX"\n'
+    first, second = read(written(tmp_path, header + "10,2.5,2.4,2.6,3,3,3\n20,2.0,2,2,,,\n"))
+    assert (first.title, [(p.step, p.loss) for p in first.curve().points]) == ("lr 1e-4", [(10, 2.5), (20, 2.0)])
+    assert (second.title, [(p.step, p.loss) for p in second.curve().points]) == ("b", [(10, 3.0)])
+
+
+def test_a_run_saved_as_a_table_has_training_and_evaluations(tmp_path: Path) -> None:
+    text = "_step,train/global_step,train/loss,eval/loss,train/learning_rate,note\n"
+    text += "0,5,2.0,,1e-4,x\n1,5,,2.5,,\n2,10,NaN,,5e-5,\n"
+    (log,) = read(written(tmp_path, text))
+    curve = log.curve()
+    assert [(p.step, p.lr) for p in curve.points] == [(5, 1e-4), (10, 5e-5)]
+    assert [(e.step, e.loss) for e in curve.validation] == [(5, 2.5)]
+
+
+@pytest.mark.parametrize(("name", "training"), [("run-a-tag-train_loss.csv", 2), ("run-a-tag-eval_loss.csv", 0)])
+def test_the_name_of_a_download_of_tensorboard_says_which_curve_it_is(tmp_path: Path, name: str, training: int) -> None:
+    (log,) = read(written(tmp_path, "Wall time,Step,Value\n1.7e9,1,2.5\n1.7e9,2,2.0\n", name))
+    assert (len(log.curve().points), len(log.curve().validation)) == (training, 2 - training)
+
+
+def test_semicolons_and_tabs_are_understood(tmp_path: Path) -> None:
+    for mark in ";\t":
+        (log,) = read(written(tmp_path, f"step{mark}loss\n1{mark}2.5\n"))
+        assert log.curve().points[0].loss == 2.5
+
+
+def test_a_table_without_losses_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no step of this log has a loss; it has accuracy, step"):
+        read(written(tmp_path, "step,accuracy\n1,0.5\n"))

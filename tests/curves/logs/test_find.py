@@ -1,0 +1,164 @@
+"""The same run, logged by several programs, is read as the same curve."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sanetune.curves.logs.find import logs
+from sanetune.curves.logs.log import Log
+from sanetune.curves.series import Curve
+from sanetune.errors import DataError
+
+SCRIPT = """
+import os, sys, torch
+os.environ |= {"WANDB_MODE": "offline", "WANDB_DIR": sys.argv[1], "WANDB_SILENT": "true",
+               "TENSORBOARD_LOGGING_DIR": sys.argv[1] + "/runs"}
+from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
+torch.manual_seed(0)
+model = LlamaForCausalLM(LlamaConfig(vocab_size=32, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+                                     num_attention_heads=2, num_key_value_heads=2))
+rows = [{"input_ids": torch.randint(0, 32, (8,))} for _ in range(40)]
+rows = [row | {"labels": row["input_ids"]} for row in rows]
+args = TrainingArguments(sys.argv[1] + "/out", max_steps=12, logging_steps=2, eval_strategy="steps", eval_steps=4,
+                         save_steps=6, per_device_train_batch_size=4, learning_rate=1e-2, use_cpu=True,
+                         report_to=["tensorboard", "wandb"])
+Trainer(model, args, train_dataset=rows, eval_dataset=rows[:8]).train()
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that a real Trainer left: checkpoints, TensorBoard events, a W&B run and its printed output."""
+    folder = tmp_path_factory.mktemp("trained")
+    with (folder / "train.log").open("wb") as file:  # as `python -u train.py > train.log 2>&1` leaves it
+        command = [sys.executable, "-u", "-c", SCRIPT, str(folder)]
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, (folder / "train.log").read_text()
+    return folder
+
+
+def only(path: Path) -> Log:
+    (log,) = logs(path)
+    return log
+
+
+def losses(curve: Curve) -> list[tuple[int, float]]:
+    return [(point.step, point.loss) for point in curve.points]
+
+
+def evaluated(curve: Curve) -> list[tuple[int, float]]:
+    return [(one.step, one.loss) for one in curve.validation]
+
+
+def near(pairs: list[tuple[int, float]], digits: float = 1e-5) -> list[object]:
+    return [(step, pytest.approx(value, rel=digits)) for step, value in pairs]
+
+
+def state(folder: Path) -> list[dict[str, float]]:
+    """What the Trainer itself says that it logged."""
+    history = json.loads((folder / "out/checkpoint-12/trainer_state.json").read_text())["log_history"]
+    assert isinstance(history, list)
+    return history
+
+
+@pytest.mark.parametrize("where", ["out", "out/checkpoint-12", "runs", "wandb", "."])
+def test_every_tracker_of_a_run_gives_the_curve_that_the_trainer_logged(trained: Path, where: str) -> None:
+    expected = [(int(one["step"]), one["loss"]) for one in state(trained) if "loss" in one]
+    expected_evaluations = [(int(one["step"]), one["eval_loss"]) for one in state(trained) if "eval_loss" in one]
+    assert len(expected) == 6 and len(expected_evaluations) == 3
+    for log in logs(trained / where):
+        curve = log.curve()
+        assert losses(curve) == near(expected)
+        assert evaluated(curve) == near(expected_evaluations)
+        assert [point.lr for point in curve.points] == pytest.approx(
+            [one["learning_rate"] for one in state(trained) if "loss" in one], rel=1e-5
+        )
+        assert [point.grad_norm for point in curve.points] == pytest.approx(
+            [one["grad_norm"] for one in state(trained) if "loss" in one], rel=1e-5
+        )
+        assert curve.finished and curve.total_steps == 12
+
+
+def test_the_printed_output_gives_the_same_losses_with_the_digits_that_it_has(trained: Path) -> None:
+    log = only(trained / "train.log")
+    assert log.kind.startswith("printed output") and not log.notes
+    assert losses(log.curve()) == near(
+        [(int(one["step"]), one["loss"]) for one in state(trained) if "loss" in one], 1e-3
+    )
+    assert [step for step, _ in evaluated(log.curve())] == [4, 8, 12]
+
+
+def test_printed_output_out_of_order_is_spread_over_the_steps_and_says_so(trained: Path, tmp_path: Path) -> None:
+    text = (trained / "train.log").read_text()
+    printed = re.findall(r"\{'.*\}", text)
+    file = tmp_path / "buffered.log"
+    file.write_text(re.sub(r"\{'.*\}", "", text) + "\n" + "\n".join(printed) + "\n")
+    log = only(file)
+    assert log.notes and "out of order" in log.notes[0]
+    assert [step for step, _ in losses(log.curve())] == [2, 4, 6, 8, 10, 12]
+    file.write_text("\n".join(printed))
+    assert [step for step, _ in losses(only(file).curve())] == [1, 2, 3, 4, 5, 6]
+    assert "counted" in only(file).notes[0]
+
+
+def test_the_first_checkpoint_knows_the_run_up_to_it(trained: Path) -> None:
+    curve = only(trained / "out/checkpoint-6").curve()
+    assert losses(curve)[-1][0] == 6 and curve.total_steps == 12 and not curve.finished
+
+
+def test_of_several_logs_in_a_folder_the_one_that_goes_furthest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-2").mkdir()
+    history = [{"step": 2, "loss": 1.0}]
+    (tmp_path / "checkpoint-2/trainer_state.json").write_text(json.dumps({"log_history": history, "max_steps": 8}))
+    lines = [{"current_steps": step, "total_steps": 8, "loss": 3.0 - step, "lr": 1e-4, "epoch": 0.1} for step in (2, 4)]
+    (tmp_path / "trainer_log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    log = only(tmp_path)
+    assert log.kind == "trainer_log.jsonl of LLaMA-Factory"
+    assert losses(log.curve()) == [(2, 1.0), (4, -1.0)] and log.curve().total_steps == 8
+
+
+def test_a_folder_with_several_runs_gives_one_log_each(tmp_path: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    for name, loss in (("a", 2.0), ("b", 3.0)):
+        with contextlib.closing(SummaryWriter(str(tmp_path / name))) as writer:
+            writer.add_scalar("Loss/train", loss, 1)
+            writer.add_scalar("Loss/val", loss / 2, 1)
+            writer.add_text("args", "not a number")
+    found = logs(tmp_path)
+    assert [losses(log.curve()) for log in found] == [[(1, 2.0)], [(1, 3.0)]]
+    assert [evaluated(log.curve()) for log in found] == [[(1, 1.0)], [(1, 1.5)]]
+
+
+def test_our_own_record_says_by_its_model_whether_the_run_came_to_its_end(tmp_path: Path) -> None:
+    records = [{"kind": "train", "step": 1, "loss": "NaN"}, {"kind": "validation", "step": 1, "loss": 2.0}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
+    curve = only(tmp_path).curve()
+    assert math.isnan(curve.points[0].loss) and evaluated(curve) == [(1, 2.0)] and not curve.finished
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text("{}")
+    assert only(tmp_path / "metrics.jsonl").curve().finished
+
+
+def test_a_folder_without_a_log_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no log of a run in this folder"):
+        logs(tmp_path)
+    with pytest.raises(DataError, match="cannot be read"):
+        logs(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["events.out.tfevents.1.x", "a.wandb", "a.csv", "a.json", "a.jsonl", "a.log", "a"])
+@pytest.mark.parametrize("content", [b"", b"\x00\xff" * 50, b"{", b"[1, 2", b"a,b\n1,2\n", b":W&B" + b"\x01" * 99])
+def test_no_file_ends_in_anything_but_a_sentence(tmp_path: Path, name: str, content: bytes) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(DataError):
+        logs(file)

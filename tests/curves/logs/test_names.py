@@ -1,0 +1,60 @@
+"""Whatever programs call a metric, it is found; what merely looks like one is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from sanetune.curves.logs.entries import Entry
+from sanetune.curves.logs.names import renamed, validation_loss_names
+
+
+def names(*entries: Entry) -> set[str]:
+    return {name for entry in renamed(entries) for name in entry}
+
+
+@pytest.mark.parametrize(
+    "loss", ["loss", "train/loss", "Loss/train", "train_loss", "training_loss", "train/lm_loss", "Train Loss"]
+)
+@pytest.mark.parametrize("step", ["step", "global_step", "trainer/global_step", "_step", "iter", "Step"])
+def test_training_losses_and_steps(loss: str, step: str) -> None:
+    assert names({loss: 2.0, step: 1}, {loss: 1.0, step: 2}) == {"loss", "step"}
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("eval/loss", "eval_loss"),
+        ("val_loss", "eval_loss"),
+        ("valid/loss", "eval_loss"),
+        ("validation loss", "eval_loss"),
+        ("Loss/val", "eval_loss"),
+        ("eval/gsm8k_loss", "eval_gsm8k_loss"),
+        ("eval_a/b_loss", "eval_a/b_loss"),
+    ],
+)
+def test_validation_losses(name: str, target: str) -> None:
+    assert target in names({"step": 1, name: 2.0})
+
+
+@pytest.mark.parametrize(
+    "name", ["aux_loss", "train/aux_loss_coef", "loss_scale", "eval_runtime", "losses", "total_flos"]
+)
+def test_other_names_stay(name: str) -> None:
+    assert names({"step": 1, "loss": 1.0, name: 2.0}) == {"step", "loss", name}
+
+
+def test_the_mean_of_a_run_that_its_last_entry_holds_is_no_curve() -> None:
+    history: list[Entry] = [{"step": step, "loss": 1.0} for step in range(5)]
+    assert renamed([*history, {"step": 5, "train_loss": 1.0, "train_runtime": 9.0}])[-1].keys() == {
+        "step",
+        "train_loss",
+        "train_runtime",
+    }
+    assert "loss" not in names(
+        {"step": 1, "eval_loss": 2.0}, {"step": 2, "eval_loss": 2.0}, {"step": 3, "eval_loss": 2.0, "train_loss": 1.0}
+    )
+
+
+def test_of_several_validation_sets_the_one_of_transformers_comes_first() -> None:
+    entry = {"eval_b_loss": 1.0, "eval_loss": 2.0}
+    assert validation_loss_names([entry, {"eval_b_loss": 1.0}]) == ["eval_loss", "eval_b_loss"]

@@ -1,0 +1,78 @@
+"""A log of somebody's run gets the findings that it can show, and says which need more than it has."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sanetune.errors import ConfigError
+from sanetune.finding import BAD, Verdict
+from sanetune.workflows.diagnose import Diagnosis, diagnose
+
+GALLERY: dict[str, set[str]] = {
+    "healthy": set(),
+    "lr_hot": {"curve-diverged"},
+    "lr_zero": {"curve-rate-zero"},
+    "overfit": {"curve-overfit"},
+    "fp16_nan": {"curve-diverged", "curve-nan"},
+    "bad_labels": {"curve-start-high"},
+}
+"""Runs of the gallery by the causes that their author gives, and what has to be found in them."""
+
+
+def state(folder: Path, history: list[dict[str, Any]], **more: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "trainer_state.json").write_text(json.dumps({"log_history": history, **more}))
+    return folder
+
+
+def only(path: Path) -> Diagnosis:
+    (found,) = diagnose([path])
+    return found
+
+
+@pytest.mark.parametrize(("name", "faults"), GALLERY.items())
+def test_runs_with_a_known_cause_get_its_finding(shared: Path, name: str, faults: set[str]) -> None:
+    report = only(shared / "logs/qlora-gallery" / name).report
+    assert faults <= {finding.check for finding in report.of(*BAD)}
+    assert (report.verdict is Verdict.FAIL) == bool(faults)
+
+
+def test_checks_without_their_numbers_are_skipped_with_a_reason(tmp_path: Path) -> None:
+    history = [{"step": step, "loss": 3 - step / 50} for step in range(1, 60)]
+    report = only(state(tmp_path, history, max_steps=59)).report
+    assert report["curve-overfit"].verdict is Verdict.SKIP and "evaluated" in report["curve-overfit"].message
+    assert "no learning rate was logged" in report["curve-rate-zero"].message
+    assert all(finding.check.startswith("curve-") for finding in report.findings)
+
+
+def test_the_checkpoint_to_keep_is_named_with_the_nearest_that_is_saved(tmp_path: Path) -> None:
+    history: list[dict[str, Any]] = [{"step": step, "loss": 3 / math.sqrt(step)} for step in range(10, 310, 10)]
+    history += [{"step": step, "eval_loss": 2 + abs(step - 100) / 100} for step in range(50, 350, 50)]
+    state(tmp_path, history, max_steps=300)
+    for step in (80, 160):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    found = only(tmp_path)
+    assert found.best is not None and (found.best.step, found.best.saved, found.best.last_step) == (100, 80, 300)
+    assert found.report.subject["keep"].endswith("the nearest that is saved is checkpoint-80")
+    assert found.to_json()["keep"] == {"step": 100, "loss": 2.0, "saved": 80}
+
+
+def test_a_difference_within_noise_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    evaluations = [{"step": step, "eval_loss": loss} for step, loss in ((1, 3.0), (2, 1.999), (3, 2.0))]
+    best = only(state(tmp_path, evaluations)).best
+    assert best is not None and best.is_last
+
+
+def test_other_validation_losses_are_named_as_not_judged(tmp_path: Path) -> None:
+    history = [{"step": step, "eval_a_loss": 2.0, "eval_b_loss": 3.0} for step in (1, 2)]
+    assert "not judged: eval_b_loss" in only(state(tmp_path, history)).report.subject["eval_a_loss"]
+
+
+def test_a_check_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no check"):
+        list(diagnose([tmp_path], select=["curve-overfitt"]))
