@@ -244,9 +244,9 @@ correction; its comparison (40 steps at each of three to seven learning rates) c
 The random search has the same knobs: learning rate from 1e-6 to 1, warm-up, clipping, batch, max_length, evaluation,
 precision. It spends as many trial steps and takes what has the lowest loss, at the end of its trial, on the rows that
 the sound configuration holds out. Every configuration of a pool ({pool}) was trained to its end; what is shown is a
-mean over {DRAWS} searches drawn from the pool. It draws all its knobs: where the broken start had a good learning
-rate, it does not know that, so the comparison that counts is the one where the learning rate was wrong. A pool so
-small says how far such searches miss, not more.
+mean over {DRAWS} searches drawn from the pool. It draws all its knobs: where the broken start had a good
+learning rate, it does not know that, so the comparison that counts is the one where the learning rate was wrong. A pool
+so small says how far such searches miss, not more.
 
 {head}
 {body}

@@ -14,9 +14,12 @@ from sanetune.cli import guarded, json_option, names_callback, write_json
 @click.argument("logs", nargs=-1, required=True, metavar="LOG...", type=click.Path(path_type=Path))
 @click.option("--select", multiple=True, callback=names_callback, metavar="NAMES", help="Only these checks.")
 @click.option("--ignore", multiple=True, callback=names_callback, metavar="NAMES", help="Leave these checks out.")
+@click.option("--verbose", "-v", is_flag=True, help="Show every check, with its message and numbers.")
 @json_option
 @guarded
-def command(logs: tuple[Path, ...], select: list[str], ignore: list[str], json_file: Path | None) -> None:
+def command(
+    logs: tuple[Path, ...], select: list[str], ignore: list[str], verbose: bool, json_file: Path | None
+) -> None:
     """Say what went wrong in a run that is over, or still going on, from its LOG.
 
     LOG is a run's folder, a checkpoint, a trainer_state.json, metrics.jsonl, LLaMA-Factory's trainer_log.jsonl, a
@@ -33,7 +36,7 @@ def command(logs: tuple[Path, ...], select: list[str], ignore: list[str], json_f
         if not quiet:
             from sanetune.report.terminal import diagnosis as view
 
-            view.show(diagnosis)
+            view.show(diagnosis, verbose=verbose)
     if len(found) > 1 and not quiet:
         view.show_all(found)
     worst = max(found, key=lambda one: one.report.verdict.rank).report

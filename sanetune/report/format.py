@@ -169,10 +169,16 @@ def tally(report: Report) -> dict[Verdict, int]:
     return {verdict: len(report.of(verdict)) for verdict in WORST_FIRST}
 
 
+LOG_HEADLINES = {Verdict.FAIL: "fault found", Verdict.WARN: "to be considered", Verdict.PASS: "no fault found"}
+
+
 def headline(report: Report) -> str:
-    """Return ``refused``, ``unusable``, ``clear, with warnings`` or ``clear``."""
+    """Return ``refused``, ``unusable``, ``clear, with warnings`` or ``clear``; of a log, which no run waits for, what was
+    found."""
     if report.unusable:
         return "unusable"
+    if report.level == "log":
+        return LOG_HEADLINES[report.verdict]
     if report.verdict is Verdict.FAIL:
         return "refused"
     return "clear, with warnings" if report.verdict is Verdict.WARN else "clear"
@@ -186,4 +192,5 @@ def counts(report: Report) -> str:
 
 def summary(report: Report) -> str:
     """Return the whole report in one line."""
-    return f"{headline(report)}: {counts(report)}; level {report.level}, {units.seconds(report.seconds)}"
+    level = "" if report.level == "log" else f"level {report.level}, "
+    return f"{headline(report)}: {counts(report)}; {level}{units.seconds(report.seconds)}"

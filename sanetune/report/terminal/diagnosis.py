@@ -19,10 +19,16 @@ if TYPE_CHECKING:
     from sanetune.workflows.diagnose import Diagnosis
 
 
-def show(diagnosis: Diagnosis, console: Console | None = None) -> None:
-    """Print one diagnosis: what was read, the curve, what was found and what could not be judged."""
+def show(diagnosis: Diagnosis, console: Console | None = None, *, verbose: bool = False) -> None:
+    """Print one diagnosis: the curve, what was read, what was found and what could not be judged.
+
+    Args:
+        diagnosis: What the log shows.
+        console: Where; None: standard output.
+        verbose: Whether checks that passed are shown with their numbers.
+    """
     put([*curves.losses(diagnosis.curve), Text("")], console)
-    findings.show(diagnosis.report, console)
+    findings.show(diagnosis.report, console, findings.Detail.EVERYTHING if verbose else findings.Detail.SHORT)
 
 
 def show_all(diagnoses: Sequence[Diagnosis], console: Console | None = None) -> None:
