@@ -170,11 +170,12 @@ def tally(report: Report) -> dict[Verdict, int]:
 
 
 LOG_HEADLINES = {Verdict.FAIL: "fault found", Verdict.WARN: "to be considered", Verdict.PASS: "no fault found"}
+"""What is said of the log of a run, by its verdict."""
 
 
 def headline(report: Report) -> str:
-    """Return ``refused``, ``unusable``, ``clear, with warnings`` or ``clear``; of a log, which no run waits for, what was
-    found."""
+    """Return ``refused``, ``unusable``, ``clear, with warnings`` or ``clear``; of a log, which no run waits for, one of
+    :data:`LOG_HEADLINES`."""
     if report.unusable:
         return "unusable"
     if report.level == "log":
