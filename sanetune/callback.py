@@ -48,9 +48,7 @@ class Gate(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Check, print, refuse. On the main process only: the others wait for it at their first step."""
-        if not state.is_world_process_zero:
-            return
+        """Check on all processes together; print on the main one; refuse on all."""
         from rich.console import Console
 
         from sanetune.report.terminal import findings
@@ -58,7 +56,8 @@ class Gate(TrainerCallback):
 
         trainer = self.trainer or self._caller()
         self.report = check_trainer(trainer, loss_on=self.loss_on, select=self.select, ignore=self.ignore)
-        findings.show(self.report, Console(stderr=True, highlight=False))
+        if state.is_world_process_zero:
+            findings.show(self.report, Console(stderr=True, highlight=False))
         self.report.raise_if_failed()
 
     def _caller(self) -> Trainer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -54,6 +55,7 @@ class BatchScanner:
     most: int | None = None
     _order: list[int] = field(default_factory=list)
     _worst: dict[str, list[tuple[int, Witness]]] = field(default_factory=dict)
+    _readers: dict[int, int] = field(default_factory=dict)
 
     def read(self, batches: Iterable[Mapping[str, torch.Tensor]], publish: Publish = silent) -> None:
         """One epoch, or as much of it as the run reads."""
@@ -69,8 +71,12 @@ class BatchScanner:
                 self.stats.partial = True
                 break
             self.stats.batches += 1
+            self.stats.unsendable += bool(getattr(batch, "is_unsendable", False))
             for document in splitter.documents(self._arrays(batch)):
                 self.stats.documents += 1
+                if self.stats.processes > 1:
+                    key, rank = digest(document.ids_T), getattr(batch, "rank", 0)
+                    self._readers[key] = self._readers.get(key, 0) | 1 << rank
                 found, number = self._document(document, seen)
                 if found is None or len(found.roles_T) != len(document.ids_T):
                     self.stats.roles_unknown += 1
@@ -161,6 +167,9 @@ class BatchScanner:
 
     def _coverage(self, seen: dict[int, int]) -> None:
         stats = self.stats
+        stats.apart = self.known.apart
+        stats.largest_pack = max(Counter(map(self.known.row, range(self.known.size))).values(), default=1)
+        stats.distinct, stats.shared = len(self._readers), sum(one.bit_count() > 1 for one in self._readers.values())
         for key, numbers in self.known.numbers.items():
             times = seen.get(key, 0)
             stats.never += max(0, len(numbers) - times) if not stats.partial else 0

@@ -88,6 +88,18 @@ class SplitStats:
     """What the documents of both these kinds share; None where there are none, or no tokenizer."""
     unlabelled: int = 0
     """Batches without labels."""
+    processes: int = 1
+    """Processes that the batches are shared among."""
+    distinct: int = 0
+    """Documents that differ, where several processes read them."""
+    shared: int = 0
+    """Those of them that come to more than one process."""
+    apart: bool = False
+    """Whether processes hold different rows before the trainer shares them out."""
+    largest_pack: int = 1
+    """Examples of the row that has most of them."""
+    unsendable: int = 0
+    """Batches that the main process cannot send with those of the others, because their shapes differ."""
     partial: bool = False
     """Whether the run, and this reading of it, ends before the epoch does."""
     witnesses: dict[str, list[Witness]] = field(default_factory=dict)

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from sanetune.data.conversation import Conversation
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.data.template.chat_template import ChatTemplate
-from sanetune.errors import ConfigError, Place
+from sanetune.errors import ConfigError
 from sanetune.events import Publish, silent
 from sanetune.evidence.batch_scan import BatchScanner
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore
-from sanetune.evidence.detached import detached
-from sanetune.evidence.known_examples import KnownExamples
+from sanetune.evidence.own_loss import BATCHES as TRIED
 from sanetune.evidence.own_loss import TriedLoss
 from sanetune.evidence.registry import MissingError, evidence
 from sanetune.evidence.roles_from_ids import IdRoleFinder
@@ -30,11 +29,12 @@ from sanetune.evidence.saved_template import SavedTemplate
 from sanetune.evidence.token_roles import TokenRole
 from sanetune.evidence.trainer_batches import (
     STREAMED,
+    Split,
+    TrainerReader,
     batches_of_the_run,
+    evaluated_rows,
     has_own_loss,
     rows_of_the_run,
-    train_batches,
-    untouched,
 )
 from sanetune.evidence.trainer_rows import IdReader, has_ids
 from sanetune.evidence.trainer_settings import settings_of
@@ -61,12 +61,14 @@ class TrainerEvidence:
         scratch: A folder for what would fill the memory.
         loss_on: Which tokens are meant to be in the loss; unset, see :func:`declared`.
         publish: Gets how many documents are done.
+        reader: Reads the batches; None: those of this process, which is alone.
     """
 
     trainer: Trainer
     scratch: Path
     loss_on: LossOn | None = None
     publish: Publish = silent
+    reader: TrainerReader | None = None
 
     def __post_init__(self) -> None:
         if self.loss_on not in (None, "assistant", "last", "all"):
@@ -139,15 +141,15 @@ class TrainerEvidence:
         if has_ids(rows):
             train = self._stored("train", reader.of_rows(rows, rows_of_the_run(trainer)))
         else:
-            with train_batches(trainer) as batches:
-                train = self._stored("train", reader.of_batches(batches, batches_of_the_run(trainer)))
-        held_out = self._evaluated()
+            most = batches_of_the_run(trainer)
+            with self._reader.batches("train", most) as batches:
+                train = self._stored("train", reader.of_batches(batches, self._of_all(most)))
+        held_out = evaluated_rows(trainer)
         if held_out is None or has_ids(held_out):
             found = reader.of_rows(held_out, None if hasattr(held_out, "__len__") else STREAMED) if held_out else ()
             return ConversationStore(train, self._stored("validation", found))
-        with untouched(trainer):
-            loader = trainer.get_eval_dataloader(detached(held_out))
-            return ConversationStore(train, self._stored("validation", reader.of_batches(loader, STREAMED)))
+        with self._reader.batches("validation", STREAMED) as batches:
+            return ConversationStore(train, self._stored("validation", reader.of_batches(batches, STREAMED)))
 
     @evidence(label="reading the batches")
     def batch_stats(
@@ -166,9 +168,11 @@ class TrainerEvidence:
             else getattr(self.trainer.model.config, "pad_token_id", None)
         )
 
-        def read(name: str, rows: Rows | None, batches: Iterable[Batch], most: int | None) -> SplitStats:
-            known, roles_of = _known(rows, pad, stop_tokens), role_finder.roles_of if role_finder else lambda ids: None
-            stats, longest = SplitStats(name, known.size), run_settings.data.max_length
+        def read(name: Split, batches: Iterable[Batch], most: int | None) -> SplitStats:
+            known = self._reader.known(name, pad, stop_tokens)
+            roles_of = role_finder.roles_of if role_finder else lambda ids: None
+            stats = SplitStats(name, known.size, processes=self._reader.processes)
+            longest = run_settings.data.max_length
             scanner = BatchScanner(stats, known, roles_of, tokenizer, pad, longest, stop_tokens, most)
             scanner.read(batches, self.publish)
             return stats
@@ -179,44 +183,40 @@ class TrainerEvidence:
         else:
             tried = self._tried_loss()
             if tried is None or tried.as_labelled or tried.reason:
-                with train_batches(self.trainer) as batches:
-                    train = read("train", rows, batches, batches_of_the_run(self.trainer))
+                most = batches_of_the_run(self.trainer)
+                with self._reader.batches("train", most) as batches:
+                    train = read("train", batches, self._of_all(most))
             else:  # the labels are not the last word: those that the loss acts on are
-                train = read("train", rows, tried.batches, None)
+                train = read("train", tried.batches, None)
                 train.partial, train.never = True, 0
                 return BatchStats(train, pad=pad, own_loss=True)
             if tried is not None and tried.reason:
                 return BatchStats(train, pad=pad, own_loss=True, labels_unproved=tried.reason)
         found = BatchStats(train, pad=pad)
-        if (held_out := self._evaluated()) is None or (hasattr(held_out, "__len__") and not len(held_out)):
+        if (held_out := evaluated_rows(self.trainer)) is None or (hasattr(held_out, "__len__") and not len(held_out)):
             return found
-        with untouched(self.trainer):
-            loader = self.trainer.get_eval_dataloader(detached(held_out))
-            return replace(found, validation=read("validation", held_out, loader, STREAMED))
+        with self._reader.batches("validation", STREAMED) as batches:
+            return replace(found, validation=read("validation", batches, STREAMED))
 
     def _tried_loss(self) -> TriedLoss | None:
         """What the trainer's own loss acts on; None where transformers or TRL computes it."""
         if not has_own_loss(self.trainer):
             return None
-        with train_batches(self.trainer) as batches:
+        with self._reader.batches("train", TRIED) as batches:
             return TriedLoss.of(self.trainer, batches)
+
+    @property
+    def _reader(self) -> TrainerReader:
+        return self.reader or TrainerReader(self.trainer)
+
+    def _of_all(self, most: int | None) -> int | None:
+        """Batches of all processes, of which each reads ``most``."""
+        return None if most is None else most * self._reader.processes
 
     @property
     def _torn(self) -> bool:
         args = self.trainer.args
         return bool(getattr(args, "packing", False)) and getattr(args, "packing_strategy", "") == "wrapped"
-
-    def _evaluated(self) -> Rows | None:
-        """The validation rows; of several named sets all of them, where they can be joined."""
-        rows = self.trainer.eval_dataset
-        if not isinstance(rows, dict):
-            return rows
-        import datasets
-
-        parts = list(rows.values())
-        if parts and all(isinstance(part, datasets.Dataset) and part.features == parts[0].features for part in parts):
-            return datasets.concatenate_datasets(parts)
-        return next(iter(parts), None)
 
     def _stored(self, name: str, conversations: Iterable[Conversation]) -> ConversationSplit:
         from sanetune.data import conversation_table
@@ -247,9 +247,3 @@ def declared(rows: Rows | None, role_finder: IdRoleFinder) -> LossOn:
             if not in_loss[last.start : last.stop].all() or any(in_loss[one.start : one.stop].any() for one in earlier):
                 return "assistant"
     return "last" if several else "assistant"
-
-
-def _known(rows: Rows | None, pad: int | None, ends: frozenset[int]) -> KnownExamples:
-    if hasattr(rows, "__len__") and has_ids(rows):
-        return KnownExamples.of(rows, lambda number: Place(row=number), pad, ends)
-    return KnownExamples(0, {})

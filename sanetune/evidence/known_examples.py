@@ -24,12 +24,14 @@ class KnownExamples:
         numbers: The digest of an example's ids -> the numbers of the examples that have these ids.
         place: Leads from such a number to the user's file.
         row: Leads from such a number to the row of the data set, which is a pack where several share one.
+        apart: Whether processes hold different rows, of which these are all.
     """
 
     size: int
     numbers: dict[int, list[int]]
     place: Callable[[int], Place | None] = lambda number: None
     row: Callable[[int], int] = lambda number: number
+    apart: bool = False
 
     @classmethod
     def of(

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from sanetune.data.labels import IGNORE_INDEX
+from sanetune.evidence.processes import no_collectives
 from sanetune.evidence.registry import MissingError
 from sanetune.text import one_line
 
@@ -74,7 +75,7 @@ def effective_labels(trainer: Trainer, batch: Batch) -> torch.Tensor:
     model = _free_logits(vocabulary, trainer, made)
     inputs = {name: value.clone() if hasattr(value, "clone") else value for name, value in batch.items()}
     try:
-        with torch.enable_grad():
+        with torch.enable_grad(), no_collectives():
             loss = trainer.compute_loss(model, inputs)
             (gradient,) = torch.autograd.grad(loss, made[-1:])
     except Exception as error:  # noqa: BLE001 -- whatever a user's own loss needs besides logits

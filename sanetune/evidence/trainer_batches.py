@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TypeAlias
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from sanetune.errors import DataError, Place, UserError
 from sanetune.evidence.detached import copied, detached, reading_copies
-from sanetune.evidence.registry import MissingError
+from sanetune.evidence.known_examples import KnownExamples
+from sanetune.evidence.registry import MissingError, out_of_memory
+from sanetune.evidence.trainer_rows import has_ids
 from sanetune.rng import kept_random_states
+from sanetune.text import one_line
 
 if TYPE_CHECKING:
+    import datasets
     import torch
     from transformers import Trainer
 
     Batch: TypeAlias = dict[str, torch.Tensor]
+    Rows: TypeAlias = datasets.Dataset | datasets.IterableDataset
+
+Split: TypeAlias = Literal["train", "validation"]
 
 STREAMED = 10_000
 """Batches read of a data set whose length is unknown."""
+NOT_THEIRS = ("site-packages", "/sanetune/evidence/", "<frozen")
+"""Parts of the paths of files that are not the user's own."""
+EPOCHS = ("epoch", "iteration")
+"""Where samplers and accelerate's loaders count the epochs that they have given."""
 
 
 @contextlib.contextmanager
@@ -25,6 +40,8 @@ def untouched(trainer: Trainer) -> Iterator[None]:
     """Random states (Python, NumPy, torch, CUDA) and the accelerator's dataloaders are put back at the end."""
     accelerator = getattr(trainer, "accelerator", None)
     loaders = list(getattr(accelerator, "_dataloaders", ()))
+    state = getattr(accelerator, "gradient_state", None)
+    references = list(getattr(state, "dataloader_references", ()))
     kept = dict(getattr(trainer, "_eval_dataloaders", None) or {})
     try:
         with kept_random_states():
@@ -32,6 +49,8 @@ def untouched(trainer: Trainer) -> Iterator[None]:
     finally:
         if accelerator is not None:
             accelerator._dataloaders[:] = loaders
+        if state is not None:  # a loader that is not read to its end stays the one that is being read
+            state.dataloader_references = references
         if hasattr(trainer, "_eval_dataloaders"):
             trainer._eval_dataloaders = kept
 
@@ -54,6 +73,86 @@ def train_batches(trainer: Trainer) -> Iterator[Iterable[Batch]]:
         _require_readable_again(loader, trainer.train_dataset)
         with _at_rest(loader):
             yield loader
+
+
+@contextlib.contextmanager
+def validation_batches(trainer: Trainer) -> Iterator[Iterable[Batch]]:
+    """The batches of the trainer's own validation dataloader."""
+    with untouched(trainer):
+        yield trainer.get_eval_dataloader(detached(evaluated_rows(trainer)))
+
+
+OPENERS: dict[Split, Callable[[Trainer], AbstractContextManager[Iterable[Batch]]]] = {
+    "train": train_batches,
+    "validation": validation_batches,
+}
+
+
+class TrainerReader:
+    """Reads what a trainer will read, where its process is the only one.
+
+    Attributes:
+        processes: How many processes read; their batches come in turn.
+    """
+
+    processes = 1
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    @contextlib.contextmanager
+    def batches(self, split: Split, most: int | None = None) -> Iterator[Iterable[Batch]]:
+        """The batches of one epoch.
+
+        Args:
+            split: Which.
+            most: Batches that are wanted at most of each process; None: all.
+        """
+        with OPENERS[split](self.trainer) as loader:
+            yield _readable(loader)
+
+    def known(self, split: Split, pad: int | None, ends: frozenset[int]) -> KnownExamples:
+        """The examples that the data set is known to have: none where its rows have no ids before they are batched."""
+        rows = self.trainer.train_dataset if split == "train" else evaluated_rows(self.trainer)
+        if hasattr(rows, "__len__") and has_ids(rows):
+            return KnownExamples.of(rows, lambda number: Place(row=number), pad, ends)
+        return KnownExamples(0, {})
+
+
+def _readable(loader: Iterable[Batch]) -> Iterator[Batch]:
+    try:
+        yield from loader
+    except Exception as error:
+        raise unreadable(error) from error
+
+
+def unreadable(error: Exception, process: str = "") -> Exception:
+    """What is told where the user's own data set, collator or loader raises ``error``; ``process``: on which it was."""
+    if isinstance(error, MissingError | UserError) or out_of_memory(error):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not any(part in frame.filename for part in NOT_THEIRS)]
+    place = Place(Path(own[-1].filename), own[-1].lineno) if own else None
+    return DataError(
+        f"the trainer's batches cannot be read{process}: {type(error).__name__}: {one_line(str(error), 200)}",
+        "Training would stop at the same batch.",
+        "Correct the data set, collator or loader that raises it.",
+        place,
+    )
+
+
+def evaluated_rows(trainer: Trainer) -> Rows | None:
+    """The validation rows; of several named sets all of them, where they can be joined."""
+    rows: Rows | dict[str, Rows] | None = trainer.eval_dataset
+    if not isinstance(rows, dict):
+        return rows
+    import datasets
+
+    parts = list(rows.values())
+    if parts and all(isinstance(part, datasets.Dataset) and part.features == parts[0].features for part in parts):
+        joined: Rows = datasets.concatenate_datasets(parts)
+        return joined
+    return next(iter(parts), None)
 
 
 def _overrides(trainer: Trainer, method: str) -> bool:
@@ -88,21 +187,27 @@ def _at_rest(loader: Iterable[Batch]) -> Iterator[None]:
     from torch.utils.data import DataLoader
 
     holders = [loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None)]
+    holders += [getattr(holders[-1], name, None) for name in ("sampler", "batch_sampler")]
     holders.append(getattr(holders[-1], "sampler", None))
     generators = [found for one in holders if isinstance(found := getattr(one, "generator", None), torch.Generator)]
     states = [one.get_state() for one in generators]
-    parts = {"collate_fn": copied, "dataset": detached} if isinstance(loader, DataLoader) else {}
-    own = {name: getattr(loader, name) for name in parts}
+    counting = [vars(one) for one in holders if hasattr(one, "__dict__")]
+    epochs = [(one, name, one[name]) for one in counting for name in EPOCHS if name in one]
+    base = getattr(loader, "base_dataloader", loader)  # accelerate's loaders are a shell around torch's
+    parts = {"collate_fn": copied, "dataset": detached} if isinstance(base, DataLoader) else {}
+    own = {name: getattr(base, name) for name in parts}
     try:
         for name, copy in parts.items():
             with contextlib.suppress(Exception):  # a collator that cannot be copied is read as it is
-                object.__setattr__(loader, name, copy(own[name]))  # DataLoader refuses to change its data set
+                object.__setattr__(base, name, copy(own[name]))  # DataLoader refuses to change its data set
         yield
     finally:
         for name, value in own.items():
-            object.__setattr__(loader, name, value)
+            object.__setattr__(base, name, value)
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
+        for holder, name, epoch in epochs:
+            holder[name] = epoch
 
 
 def batches_of_the_run(trainer: Trainer) -> int | None:

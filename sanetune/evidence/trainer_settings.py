@@ -82,20 +82,22 @@ def _model(model: PreTrainedModel, args: TrainingArguments) -> ModelSettings:
 def _steps(trainer: Trainer, examples: int | None) -> StepPlan:
     """``examples``: None for a stream, of which one pass is taken to be as long as the run.
 
-    With several GPUs in one process, a batch of the dataloader is as large as those of all of them together.
+    With several GPUs in one process, a batch of the dataloader is as large as those of all of them together; with
+    ``split_batches``, it is shared among the processes.
     """
 
     def interval(strategy: object, *values: float | None) -> float | None:
         return next((value for value in values if value), None) if _text(strategy) == "steps" else None
 
     args = trainer.args
+    split = bool(getattr(getattr(args, "accelerator_config", None), "split_batches", False))
     given = getattr(trainer, "lr_scheduler", None) is not None
     own_schedule = given and not getattr(trainer, "_created_lr_scheduler", False)
     plan = count_steps(
         examples=examples or 0,
         per_device=args.train_batch_size,
         accumulation=args.gradient_accumulation_steps,
-        devices=max(1, args.world_size),
+        devices=1 if split else max(1, args.world_size),
         drop_last=bool(args.dataloader_drop_last),
         epochs=float(args.num_train_epochs),
         max_steps=args.max_steps,

@@ -128,16 +128,21 @@ def check_trainer(
 ) -> Report:
     """Check a built trainer; nothing in it is changed. See :func:`sanetune.api.check` for the arguments."""
     from sanetune.evidence.from_trainer import TrainerEvidence
+    from sanetune.evidence.gathered_batches import with_all_processes
+    from sanetune.evidence.trainer_batches import TrainerReader
 
-    with tempfile.TemporaryDirectory(prefix="sanetune-") as folder:
-        builders = builders_of(TrainerEvidence(trainer, Path(folder), loss_on))
-        evidence = Evidence(builders)
-        checks = chosen(list(select), list(ignore))
-        # Files and preparation are not part of a trainer: what reads them can never apply, unless it is asked for.
-        checks = [check for check in checks if set(check.needs) <= set(builders) or check.name in select]
-        subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
-        found = report(checks, evidence, subject=subject)
-        return replace(found, subject=subject | {"read": _extent(evidence)})
+    def checked(reader: TrainerReader) -> Report:
+        with tempfile.TemporaryDirectory(prefix="sanetune-") as folder:
+            builders = builders_of(TrainerEvidence(trainer, Path(folder), loss_on, reader=reader))
+            evidence = Evidence(builders)
+            checks = chosen(list(select), list(ignore))
+            # Files and preparation are not part of a trainer: what reads them can never apply, unless it is asked for.
+            checks = [check for check in checks if set(check.needs) <= set(builders) or check.name in select]
+            subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
+            found = report(checks, evidence, subject=subject)
+            return replace(found, subject=subject | {"read": _extent(evidence)})
+
+    return with_all_processes(trainer, checked)
 
 
 def _extent(evidence: Evidence) -> str:

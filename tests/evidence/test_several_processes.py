@@ -1,0 +1,97 @@
+"""Processes that train together are checked together: what all of them read, told once, and training is as without."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sanetune.evidence.gathered_batches import Close, GatheringReader, Open, RankBatch, Read, Turns, turns_of
+from sanetune.evidence.processes import no_collectives
+from tests.evidence.launched import QUICK
+
+HOME = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """What the processes have found, and all that they have printed to standard error."""
+    file = tmp_path_factory.mktemp("launched") / "found.json"
+    environment = {**os.environ, "PYTHONPATH": str(HOME), "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    command = [sys.executable, "-m", "tests.evidence.launched", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=HOME, check=False)
+    assert file.exists(), done.stderr[-3_000:]
+    return json.loads(file.read_text()), done.stderr
+
+
+@pytest.mark.parametrize("count", QUICK)
+def test_what_all_read_is_told_once_and_training_is_as_without(
+    launched: tuple[dict[str, Any], str], count: int
+) -> None:
+    found, _ = launched
+    assert found[str(count)] == {name: [] for name in QUICK[count]}
+    assert found[f"{count} processes"] == [0] * count
+
+
+def test_a_refusal_ends_all_processes_with_one_message(launched: tuple[dict[str, Any], str]) -> None:
+    found, printed = launched
+    assert found["refused"] == [1, 1]
+    assert printed.count("the gate refuses this run") == 1
+    assert "Connection closed" not in printed
+
+
+def test_a_loader_without_processes_is_read_as_it_is() -> None:
+    batches = [{"input_ids": torch.ones(2, 3), "name": "no tensor"}]
+    (turn,) = turns_of(batches, 0, 2)  # type: ignore[arg-type]
+    assert [sorted(batch) for batch in turn] == [["input_ids"]]
+
+
+class Line:
+    """A channel between a process and another that gives two batches fewer."""
+
+    rank, size = 0, 2
+
+    def __init__(self) -> None:
+        self.orders: list[object] = []
+
+    def broadcast(self, order: object) -> None:
+        self.orders.append(order)
+
+    def collect(self, answer: object) -> list[object]:
+        if not isinstance(answer, Turns):
+            return [answer, answer]
+        other = [[RankBatch.of(turn[0], 1)] for turn in answer.turns]
+        return [answer, Turns(other[:1], ended=True)]
+
+
+class Trained:
+    train_dataset = eval_dataset = ()
+    data_collator = None
+
+    def get_train_dataloader(self) -> list[dict[str, torch.Tensor]]:
+        return [{"input_ids": torch.full((1, 2), number)} for number in range(9)]
+
+
+@pytest.mark.parametrize("most", [None, 3])
+def test_batches_come_in_the_order_of_training_and_no_more_than_the_run_reads(most: int | None) -> None:
+    line = Line()
+    reader = GatheringReader(Trained(), line)  # type: ignore[arg-type]
+    with reader.batches("train", most) as batches:
+        found = [(batch.rank, int(batch["input_ids"][0, 0])) for batch in batches]  # type: ignore[attr-defined]
+    assert [number for rank, number in found if rank == 0] == list(range(9 if most is None else most + 1))
+    assert found[:2] == [(0, 0), (1, 0)]
+    turns = [order.turns for order in line.orders if isinstance(order, Read)]
+    assert turns[:2] == [1, 2]
+    assert isinstance(line.orders[0], Open)
+    assert isinstance(line.orders[-1], Close)
+
+
+def test_a_process_alone_keeps_its_collectives() -> None:
+    with no_collectives():
+        assert not torch.distributed.is_initialized()
