@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,20 @@ if TYPE_CHECKING:
     from sanetune.workflows.train import Trained
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Config
-"""A configuration: the path of a YAML file, a mapping with its sections, or one that is loaded already."""
+"""A configuration: the path of a YAML file (ours, or one of Axolotl, LLaMA-Factory or `trl sft`), a mapping with its
+sections, or one that is loaded already."""
+
+
+def _opened(source: Source, overrides: Sequence[str]) -> Config:
+    """The configuration of ``source``; what of another tool's file is not understood is a warning."""
+    if not isinstance(source, str | os.PathLike):
+        return load(source, overrides)
+    from sanetune.workflows.configuration import open_config
+
+    config, notes = open_config(Path(source), overrides)
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    return config
 
 
 def prepare(config: Source, *overrides: str, console: Console | None = None) -> Prepared:
@@ -39,7 +53,7 @@ def prepare(config: Source, *overrides: str, console: Console | None = None) -> 
     from sanetune.data.prepare import prepare
     from sanetune.report.terminal.live import LiveTerminal
 
-    return prepare(load(config, overrides), publish=LiveTerminal(console))
+    return prepare(_opened(config, overrides), publish=LiveTerminal(console))
 
 
 def plan(config: Source, *overrides: str) -> Plan:
@@ -51,7 +65,7 @@ def plan(config: Source, *overrides: str) -> Plan:
     """
     from sanetune.planning.plan import plan
 
-    return plan(load(config, overrides))
+    return plan(_opened(config, overrides))
 
 
 def check(
@@ -87,7 +101,7 @@ def check(
 
     if hasattr(subject, "get_train_dataloader"):
         return check_trainer(subject, loss_on=loss_on, select=select, ignore=ignore)
-    settings = load(subject, overrides)
+    settings = _opened(subject, overrides)
     deepest = level or settings.check.level
     with evidence_of(settings, LiveTerminal(console), deepest) as evidence:
         return run_checks(settings, evidence, select, ignore, deepest)
@@ -126,7 +140,7 @@ def train(
     from sanetune.workflows.clear import require_clearance
     from sanetune.workflows.train import train
 
-    settings = load(config, overrides)
+    settings = _opened(config, overrides)
     reason = None if unchecked is None else sound_reason(unchecked)
     gate = partial(require_clearance, settings, resume=resume, unchecked=reason)
     publish = to_all(RunFiles(), LiveTerminal(console), *listeners)

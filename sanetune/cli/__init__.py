@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import click
 
@@ -20,6 +20,9 @@ from sanetune.atomic import write_bytes
 from sanetune.commands import typed
 from sanetune.errors import UserError
 from sanetune.text import did_you_mean, escape_control
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,7 +98,7 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
             click.echo("\nInterrupted.", err=True)
             sys.exit(130)
         except Exception as error:
-            from sanetune.cli.faults import user_error
+            from sanetune.workflows.faults import user_error
 
             if (known := user_error(error)) is None:
                 raise
@@ -119,6 +122,16 @@ def config_argument(function: Function) -> Function:
     """Add ``CONFIG [OVERRIDE...]``: the YAML file and changes to it."""
     function = click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...")(function)
     return click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path))(function)
+
+
+def opened(file: Path, overrides: tuple[str, ...]) -> Config:
+    """Return the configuration in ``file``, whichever tool wrote it; what of it is not understood is printed."""
+    from sanetune.workflows.configuration import open_config
+
+    settings, notes = open_config(file, overrides)
+    for note in notes:
+        click.echo(escape_control(f"! {note}", strict=True), err=True)
+    return settings
 
 
 def run_argument(function: Function) -> Function:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sanetune.cli import Function, config_argument, guarded, json_option, names_callback, write_json, write_text
+from sanetune.cli import Function, config_argument, guarded, json_option, names_callback, opened, write_json, write_text
 from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -136,18 +136,15 @@ def command(
 ) -> None:
     """Find faults in CONFIG, its data and the batches that would be trained on.
 
-    CONFIG may also be a YAML file of Axolotl or LLaMA-Factory. Exit code 0: no check failed (warnings are allowed),
-    1: a check failed, 2: the input cannot be used.
+    CONFIG may also be a YAML file of Axolotl, LLaMA-Factory or `trl sft`. Exit code 0: no check failed (warnings are
+    allowed), 1: a check failed, 2: the input cannot be used.
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
     from sanetune.engine.distributed import is_main_process
-    from sanetune.workflows.check import open_config
 
     output = Output(verbose, quiet, output_format)
-    settings, notes = open_config(config, overrides)
-    for note in notes:
-        click.echo(f"! {note}", err=True)
+    settings = opened(config, overrides)
     files = Files(json_file, sarif, junit, html)
     request = Request(overrides, level or settings.check.level, select, ignore)
     report, rounds, note = (_check_and_fix if fix else _check)(settings, request, files)

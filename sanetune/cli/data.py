@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sanetune.cli import config_argument, guarded, json_option, write_json
+from sanetune.cli import config_argument, guarded, json_option, opened, write_json
 
 
 @click.command(name="data")
@@ -30,9 +30,7 @@ def command(config: Path, overrides: tuple[str, ...], count: int, split: str, js
 
     OVERRIDE: section.key=value, as in data.loss_on=last
     """
-    from sanetune.config.load import load
-
-    settings = load(config, overrides)
+    settings = opened(config, overrides)
 
     from sanetune import api
     from sanetune.report.terminal import data as view

@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING
 import click
 
 from sanetune.cli import guarded
+from sanetune.text import escape_control
 
 if TYPE_CHECKING:
     from sanetune.planning.learning_rates import Method
 
 
 @click.command(name="init")
-@click.argument("model", metavar="MODEL")
-@click.argument("data", metavar="DATA", nargs=-1, required=True)
+@click.argument("model", metavar="MODEL", required=False)
+@click.argument("data", metavar="DATA", nargs=-1)
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Convert this YAML file of Axolotl, LLaMA-Factory or `trl sft`; MODEL and DATA are in it.",
+)
 @click.option(
     "--out",
     metavar="FILE",
@@ -32,17 +40,34 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 @guarded
-def command(model: str, data: tuple[str, ...], out: Path, method: Method | None, force: bool) -> None:
+def command(
+    model: str | None, data: tuple[str, ...], source: Path | None, out: Path, method: Method | None, force: bool
+) -> None:
     """Write a commented sanetune.yaml for MODEL and DATA, every value with its reason.
 
     MODEL is a folder or an id on the Hub; DATA one or several files, folders or ids of data sets.
     """
-    from sanetune.workflows.init import write_config
+    if source is not None:
+        if model or method:
+            raise click.UsageError("--from FILE names model, data and method: leave MODEL, DATA and --method out.")
+        _convert(source, out, force)
+    elif not model or not data:
+        raise click.UsageError("Give MODEL and DATA, or --from FILE.")
+    else:
+        from sanetune.workflows.init import write_config
 
-    write_config(model, list(data), out, method=method, force=force)
+        write_config(model, list(data), out, method=method, force=force)
     click.echo(f"Wrote {out}")
     file = shlex.quote(str(out))
     click.echo(f"Next: sanetune data {file}   which tokens are in the loss")
     click.echo(f"      sanetune plan {file}   what a run will do")
     click.echo(f"      sanetune check {file}  what is wrong with it")
     click.echo(f"      sanetune train {file}")
+
+
+def _convert(source: Path, out: Path, force: bool) -> None:
+    from sanetune.workflows.configuration import convert
+
+    _, notes = convert(source, out, force=force)
+    for note in notes:
+        click.echo(escape_control(f"! {note}", strict=True), err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sanetune.cli import config_argument, guarded, json_option, write_json
+from sanetune.cli import config_argument, guarded, json_option, opened, write_json
 
 
 @click.command(name="plan")
@@ -27,9 +27,7 @@ def command(config: Path, overrides: tuple[str, ...], json_file: Path | None, pl
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
-    from sanetune.config.load import load
-
-    settings = load(config, overrides)
+    settings = opened(config, overrides)
 
     from sanetune.planning.plan import plan
     from sanetune.report.terminal import plan as view

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sanetune.cli import config_argument, guarded
+from sanetune.cli import config_argument, guarded, opened
 
 
 @click.command(name="train")
@@ -22,9 +22,7 @@ def command(config: Path, overrides: tuple[str, ...], resume: bool, unchecked: s
 
     OVERRIDE: section.key=value, as in train.num_train_epochs=1
     """
-    from sanetune.config.load import load
-
-    settings = load(config, overrides)
+    settings = opened(config, overrides)
 
     from sanetune import api
 

@@ -26,7 +26,8 @@ ALWAYS = {"run.output_dir"}
 """Keys whose text is a path even where there is no such file yet."""
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zst", ".txt", ".jinja")
-_NO_NAME = {"sanetune", "config", "train", "sft"}
+NO_NAME = {"sanetune", "config", "train", "sft"}
+"""Names of files that name no run."""
 
 
 def resolve_paths(config: Config) -> None:
@@ -87,7 +88,7 @@ def name_run(config: Config) -> None:
     if config.run.name is None:
         stem = config.file.stem if config.file else ""
         model = os.path.basename(os.path.normpath(config.model.name))
-        own = bool(stem) and stem.lower() not in _NO_NAME
+        own = bool(stem) and stem.lower() not in NO_NAME
         config.run.name = stem if own else model
         config.origins["run.name"] = Origin(OriginKind.INFERRED, reason=f"the name of the {'file' if own else 'model'}")
     if config.run.output_dir is None:

@@ -119,7 +119,11 @@ def fix(
         RunError: The file cannot be written.
     """
     if config.file is None:
-        raise ConfigError("there is no file to fix", "The configuration was made in Python.", "ConfigChange it there.")
+        raise ConfigError(
+            "there is no file to fix",
+            "The configuration was made in Python, or is another tool's.",
+            "Change it there, or convert it: `sanetune init --from FILE`.",
+        )
     file, first = config.file, read_text(config.file)
     done, text, fixed = Fixed(), first, overridden(overrides)
     while True:

@@ -1,4 +1,4 @@
-"""Configurations of other tools: reads an Axolotl YAML or a LLaMA-Factory YAML into our sections."""
+"""Configurations of other tools: reads a YAML of Axolotl, LLaMA-Factory or `trl sft` into our sections."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ __all__ = ["ImportedConfig", "Skipped", "import_config", "tool_of"]
 
 AXOLOTL = frozenset({"datasets", "sequence_len", "micro_batch_size", "adapter", "pretraining_dataset", "num_epochs"})
 LLAMA_FACTORY = frozenset({"stage", "finetuning_type", "dataset", "dataset_dir", "cutoff_len", "template", "lora_rank"})
+TRL = frozenset({"model_name_or_path", "dataset_name"})
 
 
 def tool_of(values: YamlMap) -> str | None:
-    """Return ``axolotl``, ``llama-factory`` or None, by the keys of a YAML file.
+    """Return ``axolotl``, ``llama-factory``, ``trl`` or None, by the keys of a YAML file.
 
     >>> tool_of({"base_model": "owner/model", "datasets": []}), tool_of({"model": {"name": "owner/model"}})
     ('axolotl', None)
@@ -27,6 +28,8 @@ def tool_of(values: YamlMap) -> str | None:
         return "axolotl"
     if "model_name_or_path" in values and LLAMA_FACTORY & values.keys():
         return "llama-factory"
+    if TRL & values.keys():
+        return "trl"
     return None
 
 
@@ -51,6 +54,10 @@ def import_config(file: str | os.PathLike[str]) -> ImportedConfig | None:
         from sanetune.importers.axolotl import import_axolotl
 
         return import_axolotl(importer)
+    if tool == "trl":
+        from sanetune.importers.trl import import_trl
+
+        return import_trl(importer)
     from sanetune.importers.llama_factory import import_llama_factory
 
     return import_llama_factory(importer)

@@ -33,7 +33,7 @@ class ImportedConfig:
     """Another tool's configuration in our sections."""
 
     tool: str
-    """``axolotl`` or ``llama-factory``."""
+    """``axolotl``, ``llama-factory`` or ``trl``."""
     file: Path
     config: dict[str, YamlMap]
     """Section -> its keys, as :func:`sanetune.config.load` takes them."""

@@ -116,15 +116,26 @@ def put_holdout(importer: Importer, key: str, sources: list[YamlMap]) -> None:
         importer.skip(key, "not a share or number of rows")
         size = 0.0
     if size >= 1:
-        rows = _count(sources)
+        rows = row_count(sources)
         if not rows or size >= rows:
             importer.skip(key, "a number of rows of which the share is not known: a tenth is held out instead")
         size = size / rows if rows and size < rows else 0.1
     importer.put("data.holdout", float(size))
 
 
-def _count(sources: list[YamlMap]) -> int | None:
-    """Rows of all sources; None where one of them cannot be counted here."""
+def first_row(sources: list[YamlMap]) -> Mapping[str, object] | None:
+    """Return the first row of the first source; None where it cannot be read here."""
+    from sanetune.data.sources.read import read_rows
+    from sanetune.errors import UserError
+
+    try:
+        return next((row.values for row in read_rows(_source(sources[0]))), None) if sources else None
+    except (UserError, OSError):
+        return None
+
+
+def row_count(sources: list[YamlMap]) -> int | None:
+    """Return the number of rows of all sources; None where one of them cannot be counted here."""
     from sanetune.data.sources.read import count
     from sanetune.errors import DataError
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
 from sanetune.events import ChecksEnded, ChecksStarted, Publish, bracket, silent
@@ -26,24 +25,6 @@ if TYPE_CHECKING:
 
     from sanetune.config.section import LossOn
     from sanetune.evidence.batch_stats import BatchStats
-
-
-def open_config(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list[str]]:
-    """Return the configuration in ``file``, and notes on what of another tool's was not understood.
-
-    Args:
-        file: A YAML file of ours, of Axolotl or of LLaMA-Factory.
-        overrides: ``section.key=value``, each.
-    """
-    from sanetune.importers import import_config
-
-    imported = import_config(file)
-    if imported is None:
-        return load(file, overrides), []
-    notes = [f"{imported.tool}: not carried over: {one}" for one in imported.skipped]
-    if imported.trust_remote_code:
-        notes.append(f"{imported.tool}: trust_remote_code is set; nothing of the model's own code is run here")
-    return load(imported.config, overrides), notes
 
 
 @contextmanager

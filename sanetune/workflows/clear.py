@@ -195,8 +195,8 @@ def store_clearance(config: Config, report: Report, now: Fingerprint | None, *, 
     Returns:
         What was done, in a sentence; "" where there is nothing to say.
     """
-    if config.file is None or now is None or config.run.output_dir is None:
-        return ""  # another tool's configuration, which `train` does not take
+    if now is None or config.run.output_dir is None:
+        return ""
     run = Run(config.run.output_dir)
     found, _ = read_clearance(run)
     if report.verdict is Verdict.FAIL:

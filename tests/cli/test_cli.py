@@ -88,7 +88,7 @@ def test_every_command_of_the_list_exists_and_none_is_hidden() -> None:
 
 FROZEN = {
     "demo": {"--fault", "--out", "--json"},
-    "init": {"MODEL", "DATA", "--out", "--method", "--force"},
+    "init": {"MODEL", "DATA", "--from", "--out", "--method", "--force"},
     "data": {"CONFIG", "[OVERRIDE]...", "-n", "--split", "--json"},
     "plan": {"CONFIG", "[OVERRIDE]...", "--json", "--plots"},
     "check": {

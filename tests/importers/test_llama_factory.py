@@ -269,7 +269,7 @@ def test_other_yaml_belongs_to_no_tool(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     for text in (
         "model: {name: m}\ndata: {train: d.jsonl}\n",
-        "model_name_or_path: m\ndataset_name: d\n",
+        "train_dataset: d\n",
         "base_model: m\n",
         "model: m\ntrain_dataset: d\n",
     ):

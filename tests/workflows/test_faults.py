@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from sanetune.cli import guarded
-from sanetune.cli.faults import user_error
 from sanetune.errors import DataError
+from sanetune.workflows.faults import user_error
 
 
 class HfHubHTTPError(Exception):

@@ -1,0 +1,105 @@
+"""Which rows a configuration of TRL's command line trains on, and which of their tokens are in the loss."""
+
+from __future__ import annotations
+
+from sanetune.config.nested import YamlMap, YamlValue
+from sanetune.importers.importer import Importer
+from sanetune.importers.rows import columns_of, first_row, put_fields, put_holdout, put_sources, row_count
+from sanetune.importers.trl_keys import BUILDERS
+
+
+def import_data(importer: Importer) -> None:
+    """Set the section ``data``. TRL truncates rows that are too long, and evaluates only where it is told to."""
+    strategy = (importer.text("eval_strategy") or importer.text("evaluation_strategy") or "no").lower()
+    strategy = "no" if strategy == "false" else strategy
+    importer.put("train.eval_strategy", strategy)
+    evaluates = strategy != "no"
+    mixture = importer.take("datasets")
+    name = importer.take("dataset_name")
+    splits = importer.text("dataset_train_split", "train"), importer.text("dataset_test_split", "test")
+    subset = importer.take("dataset_config")
+    validation: list[YamlMap] = []
+    if isinstance(mixture, list) and mixture:
+        train = [source for number, one in enumerate(mixture) for source in _entry(importer, number, one)]
+        _fractions(importer, mixture, train)
+    else:
+        train = _named(importer, name, splits[0], subset)
+        validation = _named(importer, name, splits[1], subset) if evaluates else []
+    put_sources(importer, "data.train", train)
+    put_sources(importer, "data.validation", validation)
+    if not validation:
+        put_holdout(importer, "test_split_size", train)
+    importer.take("test_split_size")
+    importer.put("data.overlong", "cut")
+    if importer.text("truncation_mode", "keep_start") != "keep_start":
+        importer.skip("truncation_mode", "a row that is truncated keeps its start")
+    _loss(importer, train)
+    column = importer.text("dataset_text_field", "text")
+    put_fields(importer, [("dataset_text_field", columns_of({"text": column}))] if column != "text" else [])
+
+
+def _named(importer: Importer, name: YamlValue, split: str, subset: YamlValue) -> list[YamlMap]:
+    if not name:
+        return []
+    path = importer.path(str(name))
+    source: YamlMap = {"path": path} if split == "train" else {"path": path, "split": split}
+    return [source | ({"subset": subset} if subset and path == str(name) else {})]
+
+
+def _entry(importer: Importer, number: int, entry: YamlValue) -> list[YamlMap]:
+    """Sources of ours for one entry of the mixture; an entry without a path is noted."""
+    at = f"datasets.{number}"
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+        importer.skip(at, "a data set without a path", entry)
+        return []
+    path, files, folder = str(entry["path"]), entry.get("data_files"), entry.get("data_dir")
+    split = {"split": entry["split"]} if entry.get("split") not in (None, "train") else {}
+    found = importer.path(path)
+    start = importer.path(str(folder), found if found != path else "") if folder else found if found != path else ""
+    if isinstance(files, dict):
+        files = files.get(str(entry.get("split") or "train"))
+        split = {}
+    listed = [str(one) for one in (files if isinstance(files, list) else [files]) if one is not None]
+    if listed and (path in BUILDERS or start):
+        return [{"path": importer.path(one, start)} for one in listed]
+    if listed:
+        importer.skip(f"{at}.data_files", "all files of the data set are read", files)
+    if folder:
+        return [{"path": start, **split}]
+    subset = {"subset": entry["name"]} if entry.get("name") else {}
+    return [{"path": found, **split, **(subset if found == path else {})}]
+
+
+def _fractions(importer: Importer, mixture: list[YamlValue], sources: list[YamlMap]) -> None:
+    """Limit sources to their shares: the largest mixture in which no data set is used twice, as TRL makes it."""
+    fractions = [one.get("fraction") if isinstance(one, dict) else None for one in mixture]
+    wanted = [float(share) for share in fractions if isinstance(share, int | float) and share > 0]
+    if not wanted:
+        return
+    counts = [row_count([source]) for source in sources]
+    known = [count for count in counts if count]
+    if not len(wanted) == len(fractions) == len(sources) == len(known):
+        importer.skip("datasets.fraction", "shares of files whose rows cannot be counted here: all rows are used", "…")
+        return
+    parts = [share / sum(wanted) for share in wanted]
+    rows = int(min(count / part for count, part in zip(known, parts, strict=True)))
+    for source, part in zip(sources, parts, strict=True):
+        source["limit"] = max(1, round(part * rows))
+
+
+def _loss(importer: Importer, train: list[YamlMap]) -> None:
+    """TRL has all tokens of a conversation in the loss unless it is told otherwise, and of a pair the completion."""
+    assistant, completion = importer.flag("assistant_only_loss"), importer.take("completion_only_loss")
+    if assistant:
+        importer.put("data.loss_on", "assistant")
+        return
+    row = first_row(train)
+    pairs = row is not None and {"prompt", "completion"} <= row.keys()
+    if row is None and completion is None:
+        importer.skip(
+            "completion_only_loss",
+            "unset, and no row can be read here: all tokens count as in the loss, as of conversations",
+            "unset",
+        )
+    only = completion is True or (pairs and completion is None)
+    importer.put("data.loss_on", "last" if only else "all")
