@@ -1,10 +1,12 @@
 """Whole runs on real data: stories260k, a Qwen3 shape on tool calls, SmolLM2-135M's shape packed in two dtypes.
 
-Exits with 1 and names the runs where the loss does not fall, a gradient norm is 0, or the saved model is another.
+It can be stopped and started again: runs whose figures are in the file of ``--json`` are not made again. Exits with 1
+and names the runs where the loss does not fall, a gradient norm is 0, or the saved model is another.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -80,21 +82,27 @@ def measure(settings: Any) -> dict[str, Any]:
     return figures
 
 
+def row(title: str, one: dict[str, Any]) -> tuple[Any, ...]:
+    """The line of a run in the table."""
+    pairs = [
+        " → ".join("-" if x is None else f"{x:.3f}" for x in one[key]) for key in ("train_loss", "validation_loss")
+    ]
+    last = (f"{one['gradient_norm']:.3g}", f"{one['reload_difference']:.1g}")
+    return (title, one["steps"], f"{one['tokens_per_second']:,.0f}", *pairs, *last)
+
+
 def main() -> None:
     args = options(__doc__)
-    table, figures = [], {}
+    figures = json.loads(args.json.read_text()) if args.json and args.json.is_file() else {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["SANETUNE_CACHE"] = str(folder / "cache")
         for title, settings in runs(args.quick, folder):
-            one = figures[title] = measure(settings)
-            pairs = [
-                " → ".join("-" if x is None else f"{x:.3f}" for x in one[key])
-                for key in ("train_loss", "validation_loss")
-            ]
-            last = (f"{one['gradient_norm']:.3g}", f"{one['reload_difference']:.1g}")
-            table.append((title, one["steps"], f"{one['tokens_per_second']:,.0f}", *pairs, *last))
-    show("Whole runs on real data", COLUMNS, table, figures, args.json)
+            if title not in figures:
+                figures[title] = measure(settings)
+                if args.json:
+                    args.json.write_text(json.dumps(figures, indent=2) + "\n")
+    show("Whole runs on real data", COLUMNS, [row(*one) for one in figures.items()], figures, args.json)
     if wrong := [title for title, one in figures.items() if not one["ok"]]:
         sys.exit("not as it should be: " + "; ".join(wrong))
 
