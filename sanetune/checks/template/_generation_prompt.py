@@ -41,7 +41,9 @@ class Fit(StrEnum):
     SILENT = "silent"
     """The prompt ends with a thinking tag, and the trained turn has no thinking."""
     FORGETFUL = "forgetful"
-    """Earlier turns have their reasoning in one of the two and not in the other; all else is equal."""
+    """Earlier turns have their reasoning at inference and not in training; all else is equal."""
+    STRIPPED = "stripped"
+    """Earlier turns have their reasoning in training and not at inference; all else is equal."""
     CONTINUED = "continued"
     """After a tool's answer no header is given, and the training text has it (the model goes on with its turn)."""
     HEADLESS = "headless"
@@ -116,7 +118,8 @@ class Prompter:
             opens = text[len(cut) : len(cut) + 200].lstrip().startswith(tag.strip())
             return Compared(index, Fit.THINKING if opens else Fit.SILENT, *_parting(text, prompt, len(cut)))
         if self._fits_without_reasoning(conversation, index):
-            return Compared(index, Fit.FORGETFUL, *_parting(text, prompt, _shared(text, prompt)))
+            fit = Fit.STRIPPED if _reasoning_left_out(conversation.messages[:index], text, prompt) else Fit.FORGETFUL
+            return Compared(index, fit, *_parting(text, prompt, _shared(text, prompt)))
         if self._fits_without_system(conversation, index):
             return Compared(index, Fit.MOVED, *_parting(text, prompt, _shared(text, prompt)))
         at = _shared(text, prompt)
@@ -196,6 +199,18 @@ def _first_texts(message: Message) -> list[str]:
         str(calls[0].get("function", {}).get("name") or ""),
     ]
     return [text for text in texts if text]
+
+
+def _reasoning_left_out(messages: list[Message], text: str, prompt: str) -> bool:
+    """Whether reasoning of these earlier turns is in the training text and not in the prompt of inference."""
+    thoughts = (_reasoning(message) for message in messages if message.get("role") == "assistant")
+    return any(thought in text and thought not in prompt for thought in thoughts if thought)
+
+
+def _reasoning(message: Message) -> str:
+    """The reasoning of a turn, from its own field or from tags in its content."""
+    own = str(message.get("reasoning_content") or "").strip()
+    return own or str(message.get("content") or "").rpartition("</think>")[0].rpartition("<think>")[2].strip()
 
 
 def _without_reasoning(message: Message) -> Message:

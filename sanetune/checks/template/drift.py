@@ -26,8 +26,9 @@ Make the generation prompt equal to what the template writes before a reply, or 
 ```
 
 ## Known problems
-Templates of reasoning models leave out the reasoning of earlier turns on purpose. That is reported as what it is, not
-as drift.
+Templates of reasoning models leave out the reasoning of earlier turns on purpose. Where training leaves it out too,
+that is no drift (`template-drops-content` tells what is not trained); where only inference leaves it out, this check
+warns.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+VERSION = 2
 
 BUDGET = 20_000
 """Messages that are rendered at most: about two seconds with a slow template."""
@@ -62,12 +64,14 @@ WORDS = {
     "refused": "the template cannot render the messages before the trained reply",
     "unsteady": "the same conversation renders to another text each time",
     "retold": "earlier calls and answers of tools render to another text at inference",
+    "stripped": "the reasoning of earlier turns precedes the trained reply, and inference leaves it out",
     "silent": "the prompt opens thinking that the trained turn does not have",
-    "forgetful": "reasoning of earlier turns is in one of the two only",
+    "forgetful": "reasoning of earlier turns is there at inference only",
     "moved": "the system text moves to the last question",
     "continued": "no header is given after a tool's answer",
 }
 """How a prompt may stand to the training text, worst first; the last four are what templates do on purpose."""
+WARNED = ("retold", "stripped")
 BAD = ("headless", "header", "history", "refused", "unsteady")
 
 
@@ -107,7 +111,7 @@ def _measured(
             fits[one.fit] += 1
             if one.fit in BAD:
                 bad_kinds[kind.words] = kind.count
-            if one.fit in BAD or one.fit == "retold":
+            if one.fit in BAD or one.fit in WARNED:
                 shown.append((conversation, one))
     saved_fault = _saved(saved_template, template, shapes, prompter)
     if not fits and not saved_fault:
@@ -141,8 +145,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     reported = "; ".join(
         f"in {fits[name]} {WORDS[name]}" for name in ("silent", "forgetful", "moved", "continued") if fits.get(name)
     )
-    if fits.get("retold"):
-        return warned(f"{seen}: in {fits['retold']} of {turns} turns {WORDS['retold']}.")
+    if told := [name for name in WARNED if fits.get(name)]:
+        return warned(f"{seen}: " + "; ".join(f"in {fits[name]} of {turns} turns {WORDS[name]}" for name in told))
     return passed(
         f"{seen}: in all {turns} turns the prompt of inference is what was trained"
         + (f", but for what such templates do on purpose: {reported}." if reported else ".")

@@ -149,6 +149,26 @@ def test_reasoning_that_history_forgets_is_reported_and_passes() -> None:
     assert "reasoning of earlier turns" in judgement.message
 
 
+REMEMBERS = (
+    "{% for m in messages %}<|{{ m.role }}|>"
+    "{% if m.reasoning_content and not add_generation_prompt %}<think>{{ m.reasoning_content }}</think>{% endif %}"
+    "{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+@pytest.mark.parametrize("where", ["field", "tags"])
+def test_reasoning_that_only_training_has_before_a_later_reply_is_a_warning(where: str) -> None:
+    first, source = reply("4", reasoning_content="two and two"), REMEMBERS
+    if where == "tags":
+        first = reply("<think>two and two</think>4")
+        stripped = "{{ m.content.split('</think>')[-1] if add_generation_prompt else m.content }}"
+        source = source.replace("{{ m.content }}", stripped)
+    found = verdict(source, conversations([user("2+2"), first, user("3+3"), reply("6")]))
+    assert found.verdict is Verdict.WARN
+    assert "in 1 of 2 turns the reasoning of earlier turns precedes the trained reply" in found.message
+    assert verdict(source, conversations([user("2+2"), first])).verdict is Verdict.PASS
+
+
 def test_a_greeting_is_not_asked_for() -> None:
     greeting = [reply("Welcome!"), user("2+2?"), reply("4")]
     for source in shipped().values():
