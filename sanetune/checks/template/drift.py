@@ -27,7 +27,7 @@ Make the generation prompt equal to what the template writes before a reply, or 
 
 ## Known problems
 Templates of reasoning models leave out the reasoning of earlier turns on purpose. Where training leaves it out too,
-that is no drift (`template-drops-content` tells what is not trained); where only inference leaves it out, this check
+that is no drift (`template-drops-content` says what is not trained); where only inference leaves it out, this check
 warns.
 """
 
@@ -145,8 +145,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     reported = "; ".join(
         f"in {fits[name]} {WORDS[name]}" for name in ("silent", "forgetful", "moved", "continued") if fits.get(name)
     )
-    if told := [name for name in WARNED if fits.get(name)]:
-        return warned(f"{seen}: " + "; ".join(f"in {fits[name]} of {turns} turns {WORDS[name]}" for name in told))
+    if found := [name for name in WARNED if fits.get(name)]:
+        return warned(f"{seen}: " + "; ".join(f"in {fits[name]} of {turns} turns {WORDS[name]}" for name in found))
     return passed(
         f"{seen}: in all {turns} turns the prompt of inference is what was trained"
         + (f", but for what such templates do on purpose: {reported}." if reported else ".")
