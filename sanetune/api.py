@@ -75,32 +75,54 @@ def check(
     loss_on: LossOn | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    rows: int | None = None,
+    steps: int | None = None,
+    budget: float | None = None,
     console: Console | None = None,
 ) -> Report:
     """Check a run before it begins: a configuration, or a built transformers or TRL trainer.
 
-    Of a trainer, the very batches that it would train on are read, and nothing in it is changed.
+    Of a trainer, the very batches that it would train on are read. At levels ``probe`` and ``trial`` a copy of it makes
+    the steps, with the trainer's own loss, collator, optimizer and schedule. Its callbacks are not called, and no file
+    is written. Afterwards everything is what it was, bit for bit: ``trainer.train()`` gives the same losses as without
+    a check.
 
     Args:
         subject: A configuration or a trainer.
         overrides: ``section.key=value``, each; for a configuration.
         level: ``static`` loads no weights; ``probe`` also passes a few batches through the real model; ``trial`` also
-            trains it for a while, and undoes that. None: what ``check.level`` of the configuration says, which is
-            ``trial`` unless it is set. A trainer is checked statically.
+            overfits a few examples, compares learning rates and trains for a while, and undoes that. None: what
+            ``check.level`` of the configuration says, which is ``trial`` unless it is set; for a trainer, ``static``.
         loss_on: For a trainer: which tokens are meant to be in the loss; None: it is read off the rows. A
             configuration says so itself.
         select: Names of checks or families that are run; none: all.
         ignore: Names of checks or families that are left out.
+        rows: For a trainer: rows of a split that experiments read, at most; None: some hundreds.
+        steps: For a trainer: optimizer steps of the trial, at least 10; None: 200, or as many as the run has.
+        budget: For a trainer: seconds that the experiments may take, about; None: as many as the run itself.
         console: Where progress is shown; None: standard error.
 
     Returns:
         A report with ``verdict``, ``findings`` and ``raise_if_failed()``.
+
+    Raises:
+        sanetune.engine.own.kept.NotRestoredError: Something of the trainer could not be put back.
     """
     from sanetune.report.terminal.live import LiveTerminal
     from sanetune.workflows.check import check_trainer, evidence_of, run_checks
 
     if hasattr(subject, "get_train_dataloader"):
-        return check_trainer(subject, loss_on=loss_on, select=select, ignore=ignore)
+        return check_trainer(
+            subject,
+            level=level or "static",
+            loss_on=loss_on,
+            select=select,
+            ignore=ignore,
+            rows=rows,
+            budget=budget,
+            options={} if steps is None else {"trial_steps": steps},
+            publish=LiveTerminal(console),
+        )
     settings = _opened(subject, overrides)
     deepest = level or settings.check.level
     with evidence_of(settings, LiveTerminal(console), deepest) as evidence:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from transformers import Trainer, TrainerCallback
 
+from sanetune.events import silent
 from sanetune.finding import Report
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
     from sanetune.config.section import LossOn
+    from sanetune.evidence.registry import Level
 
 
 class Gate(TrainerCallback):
@@ -25,9 +27,11 @@ class Gate(TrainerCallback):
     Args:
         trainer: The trainer that is checked. A callback that is given to a trainer's constructor cannot know it yet;
             then it is found when training begins.
+        level: ``static``, ``probe`` or ``trial``: how far the checks go (:func:`sanetune.check`).
         loss_on: Which tokens are meant to be in the loss; None: it is read off the rows.
         select: Names of checks or families that are run; none: all.
         ignore: Names of checks or families that are left out.
+        budget: Seconds that experiments on the model may take, about; None: as many as the run itself.
 
     Raises:
         sanetune.finding.GateError: When training begins, where a check fails.
@@ -37,11 +41,14 @@ class Gate(TrainerCallback):
         self,
         trainer: Trainer | None = None,
         *,
+        level: Level = "static",
         loss_on: LossOn | None = None,
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
+        budget: float | None = None,
     ) -> None:
         self.trainer = trainer
+        self.level, self.budget = level, budget
         self.loss_on, self.select, self.ignore = loss_on, select, ignore
         self.report: Report | None = None
 
@@ -52,10 +59,19 @@ class Gate(TrainerCallback):
         from rich.console import Console
 
         from sanetune.report.terminal import findings
+        from sanetune.report.terminal.live import LiveTerminal
         from sanetune.workflows.check import check_trainer
 
         trainer = self.trainer or self._caller()
-        self.report = check_trainer(trainer, loss_on=self.loss_on, select=self.select, ignore=self.ignore)
+        self.report = check_trainer(
+            trainer,
+            level=self.level,
+            loss_on=self.loss_on,
+            select=self.select,
+            ignore=self.ignore,
+            budget=self.budget,
+            publish=LiveTerminal() if state.is_world_process_zero else silent,
+        )
         if state.is_world_process_zero:
             findings.show(self.report, Console(stderr=True, highlight=False))
         self.report.raise_if_failed()
@@ -74,9 +90,11 @@ class Gate(TrainerCallback):
 def guard(
     trainer: Trainer,
     *,
+    level: Level = "static",
     loss_on: LossOn | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    budget: float | None = None,
 ) -> Gate:
     """Put the gate in front of ``trainer``: ``trainer.train()`` begins only when no check fails.
 
@@ -86,13 +104,15 @@ def guard(
 
     Args:
         trainer: A built ``transformers.Trainer`` or ``trl.SFTTrainer``.
+        level: ``static``, ``probe`` or ``trial``: how far the checks go (:func:`sanetune.check`).
         loss_on: Which tokens are meant to be in the loss; None: it is read off the rows.
         select: Names of checks or families that are run; none: all.
         ignore: Names of checks or families that are left out.
+        budget: Seconds that experiments on the model may take, about; None: as many as the run itself.
 
     Returns:
         The callback, whose ``report`` is there once training has begun.
     """
-    gate = Gate(trainer, loss_on=loss_on, select=select, ignore=ignore)
+    gate = Gate(trainer, level=level, loss_on=loss_on, select=select, ignore=ignore, budget=budget)
     trainer.add_callback(gate)
     return gate

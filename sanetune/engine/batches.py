@@ -25,6 +25,19 @@ Row = dict[str, Any]
 
 Collate = Callable[[Sequence[Row]], Batch]
 
+
+class TrainerBatch(dict[str, "Tensor"]):
+    """What probes read of a batch that another trainer has made: the inputs of the model, and labels.
+
+    Attributes:
+        own: The batch as its trainer made it, with all that its loss may need; it is what steps are made on.
+    """
+
+    def __init__(self, read: Batch, own: dict[str, Any]) -> None:
+        super().__init__(read)
+        self.own = own
+
+
 COLUMNS = ("input_ids", "labels", "seq_lengths")
 """The columns that are trained on."""
 
@@ -113,4 +126,12 @@ def real_token_count(batch: Batch, pad_token_id: int) -> Tensor:
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
     """Return the tensors of ``batch`` on ``device``."""
-    return {name: value.to(device) for name, value in batch.items()}
+    moved = {name: value.to(device) for name, value in batch.items()}
+    return TrainerBatch(moved, batch.own) if isinstance(batch, TrainerBatch) else moved
+
+
+def tensors_of(batch: Batch) -> Batch:
+    """Return ``batch`` with its tensors alone; one of another trainer, which has nothing else, as it is."""
+    if isinstance(batch, TrainerBatch):
+        return batch
+    return {name: value for name, value in batch.items() if hasattr(value, "to")}

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.evidence.conversations import ConversationStore
     from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap
+    from sanetune.evidence.run_settings import RunSettings
     from sanetune.forecast.forecast import Forecast
     from sanetune.planning.plan import Plan
+    from sanetune.planning.steps import StepPlan
     from sanetune.probes.harness import ProbeHarness
     from sanetune.probes.heldout import HeldOutRows
     from sanetune.probes.results import (
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
         Throughput,
         Trial,
     )
+    from sanetune.probes.trial import TrialConfig
 
 ON_PASSES = ("rows", "batches")
 """What evidence that batches and model decide depends on, whatever the learning rate."""
@@ -99,13 +102,15 @@ class ModelEvidence:
         return first_step(harness)
 
     @evidence(level="probe", label="searching the critical learning rate", depends_on=ON_PASSES)
-    def critical_lr(self, harness: ProbeHarness, plan: Plan, first_step: FirstStep) -> CriticalLearningRate:
+    def critical_lr(
+        self, harness: ProbeHarness, run_settings: RunSettings, first_step: FirstStep
+    ) -> CriticalLearningRate:
         from sanetune.probes.lr_search import find_critical_lr
 
-        if plan.steps.learning_rate <= 0:
+        if run_settings.steps.learning_rate <= 0:
             raise MissingError("the planned learning rate is zero")
-        _check_learns(first_step)
-        return find_critical_lr(harness, plan.steps.learning_rate)
+        check_learns(first_step)
+        return find_critical_lr(harness, run_settings.steps.learning_rate)
 
     @evidence(level="probe", depends_on=ON_PASSES)
     def start_loss(self, harness: ProbeHarness) -> StartLoss:
@@ -165,16 +170,16 @@ class ModelEvidence:
 
     @evidence(level="trial", label="overfitting a few examples", depends_on=ON_PASSES)
     def overfit(
-        self, harness: ProbeHarness, plan: Plan, first_step: FirstStep, critical_lr: CriticalLearningRate
+        self, harness: ProbeHarness, run_settings: RunSettings, first_step: FirstStep, critical_lr: CriticalLearningRate
     ) -> Overfit:
         from sanetune.probes.overfit import overfit
 
         section = self.section
-        _check_learns(first_step)
+        check_learns(first_step)
         found = overfit(
             harness,
             critical_lr,
-            plan.steps.learning_rate,
+            run_settings.steps.learning_rate,
             examples=section.overfit_examples,
             steps=section.overfit_steps,
             publish=self.publish,
@@ -192,49 +197,52 @@ class ModelEvidence:
     def lr_comparison(
         self,
         harness: ProbeHarness,
-        plan: Plan,
+        run_settings: RunSettings,
         validation_rows: HeldOutRows,
         first_step: FirstStep,
         critical_lr: CriticalLearningRate,
         previous_lr_comparison: LearningRateComparison | None = None,
     ) -> LearningRateComparison:
         """``previous_lr_comparison``: that of the round before, of a run that differs in its schedule alone."""
-        from sanetune.probes.lr_comparison import STEPS, compare_lrs
+        from sanetune.probes.lr_comparison import compare_lrs
 
-        _check_learns(first_step)
+        check_learns(first_step)
         if len(validation_rows) < 2:
             raise MissingError("there are no validation rows on which learning rates could be compared")
-        if plan.steps.learning_rate <= 0:
+        if run_settings.steps.learning_rate <= 0:
             raise MissingError("the planned learning rate is zero")
         return compare_lrs(
             harness,
-            plan.steps.learning_rate,
+            run_settings.steps.learning_rate,
             validation_rows,
             critical_lr.lr,
-            steps=min(STEPS, max(5, plan.steps.total_steps)),
+            steps=self._comparison_steps(run_settings.steps),
             earlier=previous_lr_comparison,
             publish=self.publish,
         )
 
+    def _comparison_steps(self, steps: StepPlan) -> int:
+        from sanetune.probes.lr_comparison import STEPS
+
+        return min(STEPS, max(5, steps.total_steps))
+
     @evidence(level="trial", label="asking the base model")
     def trial_outcome(
-        self, harness: ProbeHarness, plan: Plan, validation_rows: HeldOutRows, prepared: Prepared, first_step: FirstStep
+        self,
+        harness: ProbeHarness,
+        run_settings: RunSettings,
+        validation_rows: HeldOutRows,
+        prepared: Prepared,
+        first_step: FirstStep,
     ) -> TrialOutcome:
         """The trial, with the base's answers before it and the tuned ones at its end."""
         from sanetune.probes.prompt_swap import PAIRS, prompt_swap_gain
         from sanetune.probes.prompts import answers, prompts_for
         from sanetune.probes.samples import trial_samples
-        from sanetune.probes.trial import TrialConfig, run_trial
+        from sanetune.probes.trial import run_trial
 
-        _check_learns(first_step)
-        steps = plan.steps
-        config = TrialConfig(
-            min(self.section.trial_steps, steps.total_steps),
-            steps.total_steps,
-            steps.warmup_steps,
-            steps.steps_per_epoch,
-            self.section.trial_eval_steps,
-        )
+        check_learns(first_step)
+        config = self._trial_config(run_settings.steps)
         prompts = prompts_for(prepared, self.config.run.sample_prompts, self.section.samples)
         base = answers(harness.model, prepared, prompts)
         split = "validation" if prepared.validation is not None else "train"
@@ -246,6 +254,17 @@ class ModelEvidence:
             self.publish,
         )
         return TrialOutcome(trial, trial_samples(prepared, prompts, base, tuned, trial.steps), prompt_swap)
+
+    def _trial_config(self, steps: StepPlan) -> TrialConfig:
+        from sanetune.probes.trial import TrialConfig
+
+        return TrialConfig(
+            min(self.section.trial_steps, steps.total_steps),
+            steps.total_steps,
+            steps.warmup_steps,
+            steps.steps_per_epoch,
+            self.section.trial_eval_steps,
+        )
 
     @evidence(level="trial")
     def trial(self, trial_outcome: TrialOutcome) -> Trial:
@@ -276,6 +295,7 @@ class ModelEvidence:
         return throughput(harness, forecast.padding_share)
 
 
-def _check_learns(first_step: FirstStep) -> None:
+def check_learns(first_step: FirstStep) -> None:
+    """Raise MissingError where training can move nothing."""
     if not first_step.has_gradients:
         raise MissingError("no weight gets a gradient: see model-nothing-trainable")

@@ -36,6 +36,7 @@ from sanetune.evidence.trainer_batches import (
     has_own_loss,
     rows_of_the_run,
 )
+from sanetune.evidence.trainer_ends import stop_tokens_of
 from sanetune.evidence.trainer_rows import IdReader, has_ids
 from sanetune.evidence.trainer_settings import settings_of
 
@@ -96,12 +97,7 @@ class TrainerEvidence:
     @evidence()
     def stop_tokens(self, tokenizer: PreTrainedTokenizerBase | None = None) -> frozenset[int]:
         """What ends generation of the model as it will be saved."""
-        given = getattr(getattr(self.trainer.model, "generation_config", None), "eos_token_id", None)
-        if given is None:
-            given = getattr(self.trainer.model.config, "eos_token_id", None)
-        many = given if isinstance(given, list) else [given]
-        own = tokenizer.eos_token_id if tokenizer is not None else None
-        return frozenset(token for token in (*many, own) if isinstance(token, int))
+        return stop_tokens_of(self.trainer, tokenizer)
 
     @evidence()
     def saved_template(self, template: ChatTemplate | None) -> SavedTemplate:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sanetune.engine.base import Engine, LoopSettings, Session
-from sanetune.engine.batches import Batch, loss_token_count, on_device, token_counts
+from sanetune.engine.batches import Batch, Row, loss_token_count, on_device, tensors_of, token_counts
 from sanetune.engine.isolation import isolated
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.registry import engine_of
@@ -158,7 +158,7 @@ class ProbeHarness:
             while len(batches) < count:
                 before = len(batches)
                 for batch in self.session.train_batches():
-                    batches.append({name: value for name, value in batch.items() if hasattr(value, "to")})
+                    batches.append(tensors_of(batch))
                     if len(batches) == count:
                         break
                 if len(batches) == before:
@@ -173,7 +173,11 @@ class ProbeHarness:
         """Return a batch of the ``size`` longest of ``rows``, which is as large as any batch of the run."""
         lengths = token_counts(rows)
         longest = sorted(range(len(lengths)), key=lambda number: -lengths[number])[:size]
-        return on_device(self.session.collate([rows[number] for number in longest]), self.device)
+        return self.collate([rows[number] for number in longest])
+
+    def collate(self, rows: Sequence[Row]) -> Batch:
+        """Return ``rows`` as one batch of the run, on the model's device."""
+        return on_device(self.session.collate(rows), self.device)
 
 
 @contextlib.contextmanager

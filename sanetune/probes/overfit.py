@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sanetune.data.collator import Collator
 from sanetune.data.labels import IGNORE_INDEX
-from sanetune.engine.batches import Batch, on_device
+from sanetune.engine.batches import Batch
 from sanetune.engine.generate import Decoding, stop_ids, write
 from sanetune.events import ProbeStep, Publish, silent
 from sanetune.probes.harness import ProbeHarness
@@ -94,7 +93,7 @@ def choose_examples(harness: ProbeHarness, count: int) -> list[Row]:
     found: dict[tuple[int, ...], Row] = {}
     for at in range(0, len(origin.rows), step):
         row = {name: values[:longest] for name, values in origin.example(at).items()}
-        start, stop = _answer(row["labels"])
+        start, stop = answer_span(row["labels"])
         if stop > start:
             found.setdefault(tuple(row["input_ids"][: max(start, 1)]), row)
         if len(found) >= 4 * count:
@@ -108,8 +107,8 @@ def choose_examples(harness: ProbeHarness, count: int) -> list[Row]:
     return rows
 
 
-def _answer(labels: list[int]) -> tuple[int, int]:
-    """Where the last span of tokens in the loss begins and ends."""
+def answer_span(labels: list[int]) -> tuple[int, int]:
+    """Return where the last span of tokens in the loss begins and ends."""
     stop = len(labels)
     while stop and labels[stop - 1] == IGNORE_INDEX:
         stop -= 1
@@ -125,13 +124,12 @@ def _batches(harness: ProbeHarness, rows: list[Row]) -> list[Batch]:
     ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
     largest = harness.longest_batch(harness.prepared.train, harness.settings.per_device_train_batch_size)
     room = largest["input_ids"].numel()
-    collate = Collator(harness.prepared.tokenizer.pad_token_id)
     parts: list[list[Row]] = [[]]
     for row in ordered:  # by rising length: the last of a batch is its width
         if parts[-1] and (len(parts[-1]) + 1) * len(row["input_ids"]) > room:
             parts.append([])
         parts[-1].append(row)
-    return [on_device(collate(part), harness.device) for part in parts]
+    return [harness.collate(part) for part in parts]
 
 
 def _attempt(
@@ -197,16 +195,24 @@ def _replies(harness: ProbeHarness, rows: list[Row]) -> list[RecitedReply]:
     """Greedy answers to the rows' own prompts. Rows without a prompt (plain text) cannot be asked."""
     tokenizer = harness.prepared.tokenizer
     stops = stop_ids(tokenizer, harness.prepared.stop_token_ids)
-    asked = [(row["input_ids"][: _answer(row["labels"])[0]], row) for row in rows if _answer(row["labels"])[0] > 1]
+    asked = [
+        (row["input_ids"][: answer_span(row["labels"])[0]], row) for row in rows if answer_span(row["labels"])[0] > 1
+    ]
     replies = []
     for start in range(0, len(asked), 10):
         some = asked[start : start + 10]
-        answers = [row["input_ids"][slice(*_answer(row["labels"]))] for _, row in some]
+        answers = [_ended(row["input_ids"][slice(*answer_span(row["labels"]))], stops) for _, row in some]
         decoding = Decoding(max_new_tokens=max(map(len, answers)) + 8)
         written = write(harness.model, tokenizer, [prompt for prompt, _ in some], decoding, stops)
         for (prompt, _), answer, ids in zip(some, answers, written, strict=True):
             replies.append(_reply(tokenizer, prompt, answer, ids, stops))
     return replies
+
+
+def _ended(answer: list[int], stops: list[int]) -> list[int]:
+    """``answer`` up to its end: templates that write a line break behind it have that in the loss, too."""
+    end = next((at for at, token in enumerate(answer) if token in stops), len(answer))
+    return answer[: end + 1]
 
 
 def _reply(

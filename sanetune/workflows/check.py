@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sanetune.config.section import LossOn
     from sanetune.evidence.batch_stats import BatchStats
+    from sanetune.evidence.registry import Level
 
 
 @contextmanager
@@ -105,23 +106,52 @@ def rules_of(config: Config) -> Rules:
 
 
 def check_trainer(
-    trainer: Trainer, *, loss_on: LossOn | None = None, select: Sequence[str] = (), ignore: Sequence[str] = ()
+    trainer: Trainer,
+    *,
+    level: Level = "static",
+    loss_on: LossOn | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    rows: int | None = None,
+    budget: float | None = None,
+    options: Mapping[str, int] | None = None,
+    publish: Publish = silent,
 ) -> Report:
-    """Check a built trainer; nothing in it is changed. See :func:`sanetune.api.check` for the arguments."""
+    """Check a built trainer; it is afterwards what it was.
+
+    Args:
+        trainer: The user's.
+        level: How far the checks go.
+        loss_on: Which tokens are meant to be in the loss; None: it is read off the rows.
+        select: Names of checks or families; none: all.
+        ignore: Names that are left out.
+        rows: Rows of a split that experiments read, at most; None: some hundreds.
+        budget: Seconds that experiments may take, about; None: as many as the run itself.
+        options: Keys of the section ``check`` of a configuration: steps of the experiments, and how many answers.
+        publish: Gets what is built, and which checks run on it.
+    """
     from sanetune.evidence.from_trainer import TrainerEvidence
+    from sanetune.evidence.from_trainer_model import TrainerModelEvidence, config_of
     from sanetune.evidence.gathered_batches import with_all_processes
     from sanetune.evidence.trainer_batches import TrainerReader
 
     def checked(reader: TrainerReader) -> Report:
-        with tempfile.TemporaryDirectory(prefix="sanetune-") as folder:
-            builders = builders_of(TrainerEvidence(trainer, Path(folder), loss_on, reader=reader))
-            evidence = Evidence(builders)
-            checks = chosen(list(select), list(ignore))
+        with tempfile.TemporaryDirectory(prefix="sanetune-") as folder, ExitStack() as stack:
+            stack.enter_context(bracket(publish, ChecksStarted(), ChecksEnded()))
+            scratch, config = Path(folder), config_of(trainer, options or {})
+            static = TrainerEvidence(trainer, scratch, loss_on, publish, reader)
+            deep = TrainerModelEvidence(
+                config, stack, publish, trainer=trainer, scratch=scratch / "run", level=level, rows=rows, budget=budget
+            )
+            builders = builders_of(static) | deep.builders(level)
+            evidence = Evidence(builders, publish=publish)
+            checks = chosen(list(select), list(ignore), level)
             # Files and preparation are not part of a trainer: what reads them can never apply, unless it is asked for.
             checks = [check for check in checks if set(check.needs) <= set(builders) or check.name in select]
             subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
-            found = report(checks, evidence, subject=subject)
-            return replace(found, subject=subject | {"read": _extent(evidence)})
+            found = report(checks, evidence, level=level, subject=subject)
+            experiments = Experiments.of(evidence).to_json()
+            return replace(found, subject=subject | {"read": _extent(evidence)}, experiments=experiments)
 
     return with_all_processes(trainer, checked)
 

@@ -42,7 +42,7 @@ def fitted(end: float, same: int = 20, **more: Any) -> Overfit:
 
 
 def config(adapter: AdapterSection | None = None) -> Any:
-    return SimpleNamespace(model=SimpleNamespace(adapter=adapter))
+    return SimpleNamespace(config=SimpleNamespace(model=SimpleNamespace(adapter=adapter)))
 
 
 def test_examples_memorised_pass_and_the_planned_learning_rate_is_reported() -> None:

@@ -39,7 +39,7 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.config.schema import Config
+    from sanetune.probes.harness import ProbeHarness
     from sanetune.probes.results import Overfit, RecitedReply
 
 FIX = "sometimes"
@@ -53,7 +53,7 @@ LIMITS = {
 }
 
 
-def measure(overfit: Overfit, config: Config, limits: Limits) -> Measurement:
+def measure(overfit: Overfit, harness: ProbeHarness, limits: Limits) -> Measurement:
     replies, best = overfit.replies, overfit.best
     numbers = {
         "examples": overfit.examples,
@@ -74,7 +74,7 @@ def measure(overfit: Overfit, config: Config, limits: Limits) -> Measurement:
         "stuck_tokens": len(overfit.stuck),
         "stuck_ends": [one.token for one in overfit.stuck if one.is_stop],
         "elsewhere": overfit.other_loss,
-        "adapter": adapter.model_dump(exclude_defaults=True) if (adapter := config.model.adapter) else None,
+        "adapter": adapter.model_dump(exclude_defaults=True) if (adapter := harness.config.model.adapter) else None,
         "planned_rate": overfit.at_planned_lr.lr if overfit.at_planned_lr else best.lr,
         "planned_loss": overfit.at_planned_lr.final_loss if overfit.at_planned_lr else best.final_loss,
     }

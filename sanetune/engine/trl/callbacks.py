@@ -9,17 +9,12 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sanetune.commands import command
-from sanetune.curves.logs.entries import evaluation, training_point
-from sanetune.curves.series import Point
+from sanetune.curves.logs.entries import evaluation
 from sanetune.engine.metrics import MetricsFile, Record, RecordKind
 from sanetune.engine.trl.trainer import Trainer
+from sanetune.engine.watched_steps import logged_point
 from sanetune.errors import RunError
 from sanetune.events import Note, Publish, RecordLogged, StepFinished, TrainingEnded, TrainingStarted, to_all
-
-
-def logged_point(state: TrainerState, logs: dict[str, Any] | None) -> Point | None:
-    """Return what transformers logged of a training step; None where the entry is about something else."""
-    return training_point((logs or {}) | {"step": state.global_step, "epoch": state.epoch})
 
 
 class Publisher(TrainerCallback):

@@ -15,9 +15,10 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback
 
 from sanetune.engine import checkpoints, loss, trackers
 from sanetune.engine.adapters import Frozen, base_of
-from sanetune.engine.base import LoopSettings, Outcome, Session, ShortRun, StepWatcher
+from sanetune.engine.base import Outcome, Session, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
 from sanetune.engine.library_logs import quiet
+from sanetune.engine.loop_settings import loop_settings
 from sanetune.engine.loss import Measured
 from sanetune.engine.metrics import MetricsFile
 from sanetune.engine.models import fit_to_tokenizer, load_model
@@ -25,14 +26,13 @@ from sanetune.engine.save import save_model
 from sanetune.engine.signals import Stop
 from sanetune.engine.trl.callbacks import PublishedEnd, Publisher
 from sanetune.engine.trl.guarded_tracker import guarded
-from sanetune.engine.trl.short_run import WatchedSteps, shortened
+from sanetune.engine.trl.short_run import shortened
 from sanetune.engine.trl.trainer import Trainer
+from sanetune.engine.watched_steps import WatchedSteps
 from sanetune.events import Publish, silent
 from sanetune.runs import Run
 
 if TYPE_CHECKING:
-    from trl import SFTConfig
-
     from sanetune.config.schema import Config, ModelSection
     from sanetune.data.prepare import Prepared
 
@@ -190,27 +190,6 @@ class TrlSession(Session):
         copied.__dict__.pop("forward", None)  # accelerate's, with its autocast
         _unbind(copied)
         return copied
-
-
-def loop_settings(given: SFTConfig) -> LoopSettings:
-    """Return what a trainer with these arguments runs with."""
-    strategy = given.train_sampling_strategy
-    return LoopSettings(
-        per_device_train_batch_size=int(given.per_device_train_batch_size),
-        per_device_eval_batch_size=int(given.per_device_eval_batch_size),
-        gradient_accumulation_steps=max(1, int(given.gradient_accumulation_steps)),
-        learning_rate=float(given.learning_rate),
-        max_grad_norm=float(given.max_grad_norm) if given.max_grad_norm else None,
-        mixed_precision="bf16" if given.bf16 else "fp16" if given.fp16 else None,
-        activation_checkpointing=bool(given.activation_checkpointing),
-        activation_checkpointing_kwargs=dict(given.activation_checkpointing_kwargs or {}),
-        groups_by_length=str(getattr(strategy, "value", strategy)) == "group_by_length",
-        dataloader_workers=int(given.dataloader_num_workers),
-        saves_checkpoints=str(getattr(given.save_strategy, "value", given.save_strategy)) != "no",
-        save_only_model=bool(given.save_only_model),
-        save_total_limit=int(given.save_total_limit) if given.save_total_limit else None,
-        world_size=int(given.world_size),
-    )
 
 
 def _unbind(model: PreTrainedModel) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
-from sanetune.engine.base import ShortRun, StepBatches, StepWatcher
-from sanetune.engine.batches import Batch, loss_token_count, real_token_count
-from sanetune.engine.trl.callbacks import logged_point
+from sanetune.engine.base import ShortRun
 from sanetune.engine.trl.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -45,44 +42,3 @@ def _arguments(given: SFTConfig, run: ShortRun) -> SFTConfig:
     arguments.eval_strategy, arguments.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
     arguments.load_best_model_at_end = arguments.eval_on_start = arguments.push_to_hub = False
     return arguments
-
-
-class WatchedSteps(TrainerCallback):
-    """Passes the steps of a trainer on to a watcher, and ends training where the watcher asks for it."""
-
-    def __init__(self, watcher: StepWatcher, pad_token_id: int) -> None:
-        self._watcher, self._pad = watcher, pad_token_id
-
-    def batches(self, batches: list[Batch], seconds: float) -> None:
-        """The micro-batches of the next step, and the seconds that they took."""
-        self._watcher.batches(
-            StepBatches(
-                sum(int(real_token_count(batch, self._pad)) for batch in batches),
-                sum(loss_token_count(batch) for batch in batches),
-                sum(batch["input_ids"].numel() for batch in batches),
-                seconds,
-            )
-        )
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
-        self._watcher.begin()
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
-        control.should_log = True
-        if self._watcher.step(state.global_step):
-            control.should_training_stop = True
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: object,
-    ) -> None:
-        if (point := logged_point(state, logs)) is not None:
-            self._watcher.point(point)
