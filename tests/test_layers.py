@@ -13,7 +13,7 @@ import sanetune
 HOME = Path(sanetune.__file__).parent
 
 LAYERS = (
-    ("errors", "units", "finding", "events", "atomic", "rng", "text", "typed_json", "commands"),
+    ("bytecode", "errors", "units", "finding", "events", "atomic", "rng", "text", "typed_json", "commands"),
     ("config",),
     ("data",),
     ("runs", "curves"),

@@ -86,6 +86,8 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if sys.dont_write_bytecode:
+            advise()
         try:
             if not isinstance(config := kwargs.get("config"), Path):
                 return function(*args, **kwargs)
@@ -106,6 +108,15 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
             sys.exit(known.exit_code)
 
     return run
+
+
+def advise() -> None:
+    """Say once to standard error how to compile the libraries, where each command would compile them anew."""
+    from sanetune.bytecode import advice_once
+    from sanetune.data.cache import cache_folder
+
+    if words := advice_once(cache_folder()):
+        click.echo(f"Note: {words}", err=True)
 
 
 def complain(error: UserError) -> None:
