@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
+
+from sanetune.config.unimported import constant, file_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,12 @@ def this_machine(devices: int | None = None) -> Machine:
         devices: Number of devices (``run.devices``); None: one for each process of this launch.
     """
     import psutil
-    import torch
 
     count = devices or process_count()
     device = default_device()
     if device == "cuda":
+        import torch
+
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
         return Machine(device, has_bf16, count, torch.cuda.get_device_properties(0).total_memory)
     return Machine(device, devices=count, memory=int(psutil.virtual_memory().total))
@@ -39,11 +43,24 @@ def this_machine(devices: int | None = None) -> Machine:
 
 def default_device() -> str:
     """Return "cuda", "mps" or "cpu": the best device of this machine."""
+    if _can_only_be_cpu():
+        return "cpu"
     import torch
 
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _can_only_be_cpu() -> bool:
+    """Whether the installed torch knows no other device, as its files say; importing it would take a second."""
+    if "torch" in sys.modules or sys.platform == "darwin":
+        return False
+    try:
+        version = file_of("torch", "version.py")
+        return constant(version, "cuda") is None and constant(version, "hip") is None
+    except LookupError:
+        return False
 
 
 def process_count() -> int:

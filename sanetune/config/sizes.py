@@ -48,10 +48,10 @@ class DataSizes:
     def of(cls, prepared: Prepared) -> Self:
         """Count what :func:`sanetune.data.prepare.prepare` returned; its statistics are used, not the rows."""
         train = prepared.stats["train"]
-        count = len(prepared.train)
+        count = prepared.count("train")
         return cls(
             train_examples=count,
-            validation_examples=len(prepared.validation) if prepared.validation is not None else 0,
+            validation_examples=prepared.count("validation"),
             mean_tokens=train["tokens"] / max(1, count),
             loss_tokens=int(train["loss_tokens"]),
         )

@@ -1,7 +1,8 @@
 """The keys of TRL's ``SFTConfig``: their names, types and defaults, read from the installed class itself.
 
 The class is never constructed here: on a machine without a bf16 GPU its constructor refuses bf16, which says nothing
-about the configuration. Importing it takes seconds, so this module is only imported by what needs the keys.
+about the configuration. Importing it takes seconds, so its definition is read from the text of the installed files
+(:mod:`sanetune.config.unimported`), and the class is imported only where they do not tell.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from sanetune.config.unimported import UNREADABLE, ReadField, dataclass_fields, enumeration, file_of
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "packing_strategy": ("bfd", "bfd_split", "wrapped"),
@@ -37,6 +40,13 @@ AT_LEAST: dict[str, float] = {
 @cache
 def fields() -> dict[str, object]:
     """Name -> type annotation of every key of the installed ``SFTConfig``."""
+    if read := _read():
+        return {name: one.annotation for name, one in read.items()}
+    return imported_fields()
+
+
+def imported_fields() -> dict[str, object]:
+    """As :func:`fields`, of the class itself."""
     from trl import SFTConfig
 
     hints = typing.get_type_hints(SFTConfig)
@@ -44,7 +54,28 @@ def fields() -> dict[str, object]:
 
 
 @cache
-def _defaults() -> dict[str, Any]:
+def _read() -> dict[str, ReadField]:
+    """The fields as the installed files spell them; empty where they do not tell."""
+    try:
+        arguments = file_of("transformers", "training_args.py")
+        files = {
+            "SFTConfig": file_of("trl", "trainer", "sft_config.py"),
+            "_BaseConfig": file_of("trl", "trainer", "base_config.py"),
+            "TrainingArguments": arguments,
+        }
+        helpers: dict[str, object] = {"ParallelismConfig": dataclasses.make_dataclass("ParallelismConfig", [])}
+        helpers |= {"OptimizerNames": enumeration(arguments, "OptimizerNames")}
+        helpers |= {"DebugOption": enumeration(file_of("transformers", "debug_utils.py"), "DebugOption")}
+        for name in ("IntervalStrategy", "SaveStrategy", "HubStrategy", "SchedulerType"):
+            helpers[name] = enumeration(file_of("transformers", "trainer_utils.py"), name)
+        return dataclass_fields(files, "SFTConfig", helpers)
+    except LookupError:
+        return {}
+
+
+@cache
+def imported_defaults() -> dict[str, Any]:
+    """The default of every key, of the class itself, which is imported."""
     from trl import SFTConfig
 
     return {
@@ -55,7 +86,8 @@ def _defaults() -> dict[str, Any]:
 
 def default_of(key: str) -> Any:
     """SFTConfig's own default for ``key``, as plain text or number where it is an enumeration's member."""
-    value = _defaults()[key]
+    read = _read().get(key)
+    value = imported_defaults()[key] if read is None or read.default is UNREADABLE else read.default
     return value.value if isinstance(value, enum.Enum) else value
 
 

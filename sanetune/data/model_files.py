@@ -63,6 +63,8 @@ def locate(name: str, revision: str | None = None) -> Location:
 def context_length(model: ModelSection) -> int | None:
     """Return the context length of a model in tokens, from its config.json; None where that names none or cannot be
     read."""
+    if length := context_from_file(model.name):
+        return length
     from transformers import AutoConfig
 
     try:
@@ -71,8 +73,25 @@ def context_length(model: ModelSection) -> int | None:
     except Exception:  # noqa: BLE001 -- whatever is wrong with the model is said where the model is loaded
         return None
     text = config.get_text_config()
-    length = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
-    return length if isinstance(length, int) and length > 0 else None
+    found = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def context_from_file(name: str) -> int | None:
+    """Return the context length in tokens that a local model's config.json writes out; None where it does not."""
+    config = read_config(Path(name).expanduser())
+    length = config.get("max_position_embeddings")
+    plain = "text_config" not in config and "auto_map" not in config
+    return length if plain and type(length) is int and length > 0 else None
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the content of a folder's config.json; empty where there is none that can be read."""
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def check_folder(folder: Path) -> None:
@@ -128,6 +147,12 @@ def _check_weights(folder: Path) -> None:
         "A config.json alone is an empty architecture.",
         "Download or copy the weights into the folder, or correct model.name.",
     )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the safetensors that hold the weights of a folder that :func:`check_folder` has passed."""
+    single, index = (folder / name for name in WEIGHTS)
+    return [single] if single.is_file() else _shards(index)
 
 
 def _shards(index: Path) -> list[Path]:

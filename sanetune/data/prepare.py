@@ -81,8 +81,6 @@ def _split(
     config: Config, tokenizer: PreTrainedTokenizerFast, context: int | None, examples: Mapping[str, ExampleFile]
 ) -> Prepared:
     """The splits of the examples, truncated or dropped and packed as ``config`` says."""
-    import datasets
-
     from sanetune.data.splits import make_splits
 
     folder = cache_folder() / "splits" / _key(config, context, examples)
@@ -92,7 +90,7 @@ def _split(
     result.stats["rows"] = sum(source.conversations for source in sources.values())
     result.stats["formats"] = dict(sum((source.formats for source in sources.values()), Counter()))
     result.stats |= _read_figures(sources.values())
-    loaded = {name: datasets.Dataset.from_file(str(folder / f"{name}.arrow")) for name in result.rows}
+    files = {name: folder / f"{name}.arrow" for name in result.rows}
     stops = [
         token for token in result.ends if token in tokenizer.added_tokens_decoder or token == tokenizer.eos_token_id
     ]
@@ -100,10 +98,9 @@ def _split(
         token: result.ends[i] for i in stops for token in [tokenizer.convert_ids_to_tokens(i)]
     }
     return Prepared(
-        train=loaded["train"],
-        validation=loaded.get("validation"),
+        splits=files,
         tokenizer=tokenizer,
-        packed="seq_lengths" in loaded["train"].column_names,
+        packed="seq_lengths" in open_table(files["train"]).column_names,
         max_length=result.max_length,
         stop_token_ids=stops,
         stats=result.stats,

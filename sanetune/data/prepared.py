@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sanetune.data.cache import open_table
 from sanetune.data.conversation_table import BATCH, conversations_of
 
 if TYPE_CHECKING:
@@ -60,9 +63,7 @@ class Prepared:
     """Data ready for training.
 
     Attributes:
-        train: Rows with ``input_ids``, ``labels`` (-100 where masked), ``length`` (tokens) and ``row`` (in the source).
-            Packs have lists ``seq_lengths`` and ``rows``, one entry per document, instead of ``row``.
-        validation: The same, or None.
+        splits: The rows of ``train``, and of ``validation`` where there are any, or the Arrow file that holds them.
         tokenizer: With its chat template and pad token.
         packed: Whether ``train`` consists of packs.
         max_length: Tokens of the longest row, or of a pack.
@@ -78,8 +79,7 @@ class Prepared:
         refused_count: The number of rows that the template refuses.
     """
 
-    train: datasets.Dataset
-    validation: datasets.Dataset | None
+    splits: Mapping[str, datasets.Dataset | Path] = field(repr=False)
     tokenizer: PreTrainedTokenizerFast
     packed: bool
     max_length: int
@@ -93,6 +93,33 @@ class Prepared:
     refused: list[TemplateError] = field(default_factory=list, repr=False)
     refused_count: int = 0
 
+    @cached_property
+    def train(self) -> datasets.Dataset:
+        """Rows with ``input_ids``, ``labels`` (-100 where masked), ``length`` (tokens) and ``row`` (in the source).
+
+        Packs have lists ``seq_lengths`` and ``rows``, one entry per document, instead of ``row``.
+        """
+        return _opened(self.splits["train"])
+
+    @cached_property
+    def validation(self) -> datasets.Dataset | None:
+        """The same, or None."""
+        return _opened(self.splits["validation"]) if "validation" in self.splits else None
+
+    def count(self, split: str) -> int:
+        """Return the number of rows (or packs) of ``split``; 0 where there is no such split."""
+        rows = self.splits.get(split, ())
+        return open_table(rows).num_rows if isinstance(rows, Path) else len(rows)
+
+    def first(self, split: str, count: int) -> list[dict[str, Any]] | None:
+        """Return the first ``count`` rows of ``split`` as plain values; None where there is no such split."""
+        if (rows := self.splits.get(split)) is None:
+            return None
+        if isinstance(rows, Path):
+            plain: list[dict[str, Any]] = open_table(rows).slice(0, count).to_pylist()
+            return plain
+        return [rows[index] for index in range(min(count, len(rows)))]
+
     def conversation(self, split: str, index: int) -> Conversation:
         """Return the conversation behind example ``index`` of ``train`` or ``validation`` (before packing, in file
         order)."""
@@ -104,3 +131,12 @@ class Prepared:
         stop = len(origin.rows[:limit])
         parts = (origin.conversations_of(start, min(start + BATCH, stop)) for start in range(0, stop, BATCH))
         return [conversation for part in parts for conversation in part]
+
+
+def _opened(rows: datasets.Dataset | Path) -> datasets.Dataset:
+    if not isinstance(rows, Path):
+        return rows
+    # Late: datasets brings pandas, and a plan needs the figures of the rows alone.
+    import datasets
+
+    return datasets.Dataset.from_file(str(rows))

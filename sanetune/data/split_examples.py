@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,6 @@ from sanetune.data.labels import IGNORE_INDEX
 from sanetune.errors import Place
 
 if TYPE_CHECKING:
-    import datasets
     import numpy as np
     import pyarrow as pa
 
@@ -41,7 +42,7 @@ class SplitExamples:
 
     name: str
     source: ExampleFile
-    examples: datasets.Dataset
+    examples: pa.Table
     conversations: pa.Table
     conversation_rows: np.ndarray
     lengths: np.ndarray
@@ -55,11 +56,9 @@ class SplitExamples:
     @classmethod
     def of(cls, name: str, source: ExampleFile) -> SplitExamples:
         """Open all examples of ``source`` as the split ``name``."""
-        import datasets
-
-        examples = datasets.Dataset.from_file(str(source.file)).with_format("arrow")
+        examples = open_table(source.file)
         names = ("conversation", "length", "loss_tokens", "end", "shared_tokens")
-        columns = {column: examples.data.column(column).to_numpy().copy() for column in names}
+        columns = {column: examples.column(column).to_numpy().copy() for column in names}
         return cls(
             name,
             source,
@@ -70,7 +69,7 @@ class SplitExamples:
             loss_tokens=columns["loss_tokens"],
             ends=columns["end"],
             shared_tokens=columns["shared_tokens"],
-            used=list(range(len(examples))),
+            used=list(range(examples.num_rows)),
         )
 
     def take(self, name: str, numbers: list[int]) -> SplitExamples:
@@ -90,6 +89,20 @@ class SplitExamples:
             numbers,
         )
 
+    def columns(self, names: list[str], numbers: Sequence[int]) -> pa.Table:
+        """Return some columns of the examples ``numbers``, in that order, in one chunk each.
+
+        Each run of examples that follow one another is a slice, since taking rows joins all that they are taken from.
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        wanted = np.asarray(numbers, dtype=np.int64)
+        cuts = [0, *(np.flatnonzero(np.diff(wanted) != 1) + 1).tolist(), len(wanted)]
+        table = self.examples.select(names)
+        runs = [table.slice(int(wanted[at]), end - at) for at, end in itertools.pairwise(cuts) if end > at]
+        return pa.concat_tables(runs).combine_chunks()
+
     def keys(self) -> list[bytes]:
         """Return the prompt key of each example in use: equal prompts have equal keys."""
         column = self.conversations.column("key").to_pylist()
@@ -107,12 +120,12 @@ class SplitExamples:
 
     def loss_tokens_within(self, index: int, limit: int) -> int:
         """Return how many of the first ``limit`` tokens of example ``index`` are in the loss."""
-        labels = self.examples.data.column("labels")[index].as_py()
+        labels = self.examples.column("labels")[index].as_py()
         return sum(label != IGNORE_INDEX for label in labels[:limit])
 
     def omitted(self) -> Counter[str]:
         """Return how many messages lose which field in the template, over all N examples."""
         counts: Counter[str] = Counter()
-        for batch in self.examples.data.column("omitted").chunks:
+        for batch in self.examples.column("omitted").chunks:
             counts.update(item.split(":", 1)[1] for item in batch.flatten().to_pylist())
         return counts

@@ -63,10 +63,10 @@ def _tokens(split: SplitExamples, numbers: list[int], limit: int) -> tuple[pa.Li
     """Ids, labels and lengths of examples, truncated to ``limit`` tokens."""
     import pyarrow.compute as pc
 
-    rows = split.examples[numbers]
+    names = ["input_ids", "labels"]
+    rows = split.columns(names, numbers)
     ids, labels = (
-        pc.list_slice(rows.column(name).combine_chunks(), 0, limit, return_fixed_size_list=False)
-        for name in ("input_ids", "labels")
+        pc.list_slice(rows.column(name).combine_chunks(), 0, limit, return_fixed_size_list=False) for name in names
     )
     return ids, labels, pc.list_value_length(ids)
 

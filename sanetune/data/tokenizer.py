@@ -93,7 +93,7 @@ def _generation_config(model: ModelSection) -> Path | None:
 
 
 def _load(model: ModelSection) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
+    from sanetune.data.tokenizer_class import class_of_folder
 
     folder = Path(model.name)
     if folder.is_dir() and not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
@@ -109,6 +109,10 @@ def _load(model: ModelSection) -> PreTrainedTokenizerBase:
 
         keywords = locate(model.name, model.revision).keywords
     try:
+        if (known := class_of_folder(folder)) is not None:
+            return known.from_pretrained(model.name)
+        from transformers import AutoTokenizer
+
         return AutoTokenizer.from_pretrained(model.name, trust_remote_code=model.trust_remote_code, **keywords)
     except Exception as error:
         raise ModelError(

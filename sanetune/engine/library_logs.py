@@ -4,6 +4,7 @@ here."""
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -12,11 +13,13 @@ from collections.abc import Iterator
 def quiet() -> Iterator[None]:
     """transformers' and datasets' progress bars, load reports and hints, and deprecations inside the libraries, stay
     silent within."""
-    import datasets
     from transformers.utils import logging
 
-    maps = datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
+    # Where nothing has imported it yet, nothing in here does: it takes a second.
+    datasets = sys.modules.get("datasets")
+    maps = datasets is None or datasets.are_progress_bars_disabled()
+    if datasets is not None:
+        datasets.disable_progress_bars()
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
@@ -32,5 +35,5 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-        if not maps:
+        if datasets is not None and not maps:
             datasets.enable_progress_bars()

@@ -57,8 +57,7 @@ def prepared_of(
     tables = {"train": _table(train), "validation": _table(validation)} if validation else {"train": _table(train)}
     rows = {name: datasets.Dataset(table) for name, table in tables.items()}
     return Prepared(
-        train=rows["train"],
-        validation=rows.get("validation"),
+        splits=rows,
         tokenizer=tokenizer,
         packed=False,
         max_length=max(len(one.input_ids) for one in (*train, *validation)),

@@ -10,6 +10,7 @@ from sanetune.config.sizes import DataSizes, ModelSizes, RunSizes
 from sanetune.errors import ModelError
 
 if TYPE_CHECKING:
+    from sanetune.data.model_files import Location
     from sanetune.data.prepare import Prepared
 
 
@@ -35,19 +36,27 @@ def gather(config: Config, prepared: Prepared | None = None) -> RunSizes:
 def model_sizes(section: ModelSection) -> ModelSizes:
     """Return the sizes of a model, with its adapter and frozen parts.
 
-    Only its config.json is read: the model is built without memory, on torch's meta device.
+    They are told from config.json and the headers of the weights. Where those leave something open, the model is built
+    without memory, on torch's meta device.
 
     Raises:
         ModelError: There is no such model, or transformers cannot build it.
     """
+    from sanetune.data.model_files import locate
+    from sanetune.data.model_shape import sizes_from_files
+
+    where = locate(section.name, section.revision)
+    return sizes_from_files(section) or sizes_of_built(section, where)
+
+
+def sizes_of_built(section: ModelSection, where: Location) -> ModelSizes:
+    """As :func:`model_sizes`, of the model that transformers builds from the config.json at ``where``."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from sanetune.data.model_files import locate
     from sanetune.engine.library_logs import quiet
     from sanetune.engine.models import make_trainable, sizes_of
 
-    where = locate(section.name, section.revision)
     plain = section.model_copy(update={"quantization": None})
     try:
         with quiet(), torch.device("meta"):

@@ -228,30 +228,3 @@ def notes_on(plan: StepPlan, *, evaluates: bool, validation_examples: int) -> li
     if evaluates and not validation_examples:
         notes.append("Evaluation is asked for, and there are no validation rows.")
     return notes
-
-
-def schedule(
-    name: str, peak_lr: float, warmup: int, total: int, kwargs: Mapping[str, Any], steps: list[int]
-) -> list[float]:
-    """Return the learning rate in each of ``steps``, from transformers' own scheduler functions.
-
-    Args:
-        name: The schedule, as in ``lr_scheduler_type``.
-        peak_lr: Its highest learning rate.
-        warmup: Steps of warm-up.
-        total: Steps of the run.
-        kwargs: Arguments of the schedule, as in ``lr_scheduler_kwargs``.
-        steps: Steps, counted from 1.
-
-    Raises:
-        ValueError: The schedule depends on the loss (reduce_lr_on_plateau, greedy): nobody can draw it beforehand.
-    """
-    import torch
-    from transformers import get_scheduler
-
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=peak_lr)
-    made = get_scheduler(name, optimizer, warmup, total, scheduler_specific_kwargs=dict(kwargs))
-    if not isinstance(made, torch.optim.lr_scheduler.LambdaLR):
-        raise ValueError(f"{name} depends on the loss")
-    factor = made.lr_lambdas[0]
-    return [peak_lr * float(factor(step - 1)) for step in steps]

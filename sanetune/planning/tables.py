@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sanetune.config.schema import Config
 from sanetune.planning import steps
+from sanetune.planning.schedules import schedule
 from sanetune.planning.steps import StepPlan
 
 COMPARED = ("cosine", "linear", "constant_with_warmup")
@@ -77,8 +78,8 @@ def schedules(plan: StepPlan) -> Schedules:
     for name in dict.fromkeys((plan.scheduler, *COMPARED)):
         kwargs = plan.scheduler_kwargs if name == plan.scheduler else {}
         try:
-            sampled[name] = steps.schedule(name, plan.learning_rate, plan.warmup_steps, total, kwargs, samples)
-            curves[name] = steps.schedule(name, plan.learning_rate, plan.warmup_steps, total, kwargs, points)
+            sampled[name] = schedule(name, plan.learning_rate, plan.warmup_steps, total, kwargs, samples)
+            curves[name] = schedule(name, plan.learning_rate, plan.warmup_steps, total, kwargs, points)
         except (ValueError, TypeError):
             if name in COMPARED:
                 raise

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sanetune.config import load
 from sanetune.planning import plan as planning
-from sanetune.planning.steps import batches_per_epoch, notes_on, schedule, step_plan, steps_per_epoch, warmup_steps
+from sanetune.planning.schedules import schedule
+from sanetune.planning.steps import batches_per_epoch, notes_on, step_plan, steps_per_epoch, warmup_steps
 from tests.sizes import sizes
 
 LEAST: dict[str, Any] = {"model": {"name": "m"}, "data": {"train": "d"}}

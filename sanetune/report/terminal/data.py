@@ -64,12 +64,11 @@ def parts(prepared: Prepared, *, split: str = "train", count: int = 3, marked: b
 
 def examples(prepared: Prepared, *, split: str = "train", count: int = 3, marked: bool = False) -> list[RenderableType]:
     """Return the first ``count`` examples (or packs) of ``split``, each as a title and its text (see :func:`parts`)."""
-    rows = getattr(prepared, split)
+    rows = prepared.first(split, count)
     if rows is None:
         return [Text(f"There is no {split} data.", style="yellow")]
     pieces: list[RenderableType] = []
-    for index in range(min(count, len(rows))):
-        row = rows[index]
+    for index, row in enumerate(rows):
         in_loss = sum(label != IGNORE_INDEX for label in row["labels"])
         name = f"row {row['row']}" if "row" in row else f"pack of rows {', '.join(map(str, row['rows']))}"
         title = f"{split} {index}: {name}, {len(row['labels'])} tokens, {in_loss} in the loss"
@@ -110,10 +109,8 @@ def tokens(tokenizer: PreTrainedTokenizerBase, row: dict[str, Any], *, marked: b
 
 def figures(prepared: Prepared, *, split: str = "train", count: int = 3) -> dict[str, Any]:
     """Return what ``--json`` prints: the first ``count`` examples of ``split``, and all figures of the data."""
-    rows = getattr(prepared, split)
     shown = []
-    for index in range(min(count, len(rows) if rows is not None else 0)):
-        row = rows[index]
+    for row in prepared.first(split, count) or ():
         numbers = {"row": row["row"]} if "row" in row else {"row": row["rows"][0], "rows": row["rows"]}
         lengths = {"seq_lengths": row["seq_lengths"]} if "seq_lengths" in row else {}
         text = prepared.tokenizer.decode(row["input_ids"])
