@@ -15,8 +15,6 @@ from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 import sanetune
-from sanetune.data.collator import Collator
-from sanetune.report.terminal import findings
 
 
 def main(model_name: str, data: str, chat_template: str | None = None, steps: int = 20) -> SFTTrainer:
@@ -44,11 +42,11 @@ def main(model_name: str, data: str, chat_template: str | None = None, steps: in
         ),
         train_dataset=prepared.train.select_columns(["input_ids", "labels"]),
         eval_dataset=prepared.validation.select_columns(["input_ids", "labels"]) if prepared.validation else None,
-        data_collator=Collator(prepared.tokenizer.pad_token_id),
+        data_collator=prepared.collator,
         processing_class=prepared.tokenizer,
     )
     report = sanetune.check(trainer)
-    findings.show(report)
+    print(report)
     report.raise_if_failed()
     trainer.train()
     return trainer

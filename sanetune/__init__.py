@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from sanetune.api import check, compare, plan, prepare, train
     from sanetune.callback import Gate, guard
     from sanetune.config import Config, load
+    from sanetune.data.prepared import Prepared
     from sanetune.errors import UserError
+    from sanetune.finding import GateError, Report
+    from sanetune.workflows.train import Trained
 
 __version__ = "0.1.0"
 
@@ -27,11 +30,19 @@ _WHERE = {
     "Config": "sanetune.config.schema",
     "load": "sanetune.config.load",
     "UserError": "sanetune.errors",
+    "GateError": "sanetune.finding",
+    "Report": "sanetune.finding",
+    "Prepared": "sanetune.data.prepared",
+    "Trained": "sanetune.workflows.train",
 }
 
 __all__ = [
     "Config",
     "Gate",
+    "GateError",
+    "Prepared",
+    "Report",
+    "Trained",
     "UserError",
     "__version__",
     "check",

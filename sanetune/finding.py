@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from sanetune.errors import Place, UserError
+from sanetune.text import shorten
 
 
 class Verdict(StrEnum):
@@ -166,6 +168,9 @@ class Finding:
         """Message, rationale and remedy as one text: ``message`` in the JSON report."""
         return " ".join(part for part in (self.message, self.rationale, self.remedy) if part)
 
+    def __repr__(self) -> str:
+        return f"<Finding {self.check} {self.verdict.value}: {shorten(self.message, 100)}>"
+
     def to_json(self) -> dict[str, Any]:
         """The contract of ``--json``. ``what``, ``why`` and ``todo`` are the names that its readers know."""
         values: dict[str, Any] = {
@@ -227,6 +232,17 @@ class Report:
         if self.unusable:
             return 2
         return 1 if self.verdict is Verdict.FAIL else 0
+
+    def __repr__(self) -> str:
+        counts = Counter(finding.verdict.value for finding in self.findings)
+        listed = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        return f"<Report {self.verdict.value} at level {self.level}: {listed or 'no checks'}>"
+
+    def __str__(self) -> str:
+        """The findings that are to be acted on, one below the other."""
+        lines = [repr(self)[1:-1], *([f"unusable: {self.unusable}"] if self.unusable else [])]
+        lines += [f"{one.verdict.value} {one.check}: {one.text}" for one in self.of(*REFUSING, Verdict.WARN)]
+        return "\n".join(lines)
 
     def of(self, *verdicts: Verdict) -> list[Finding]:
         """Return the findings with one of these verdicts."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
@@ -28,6 +28,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+HOME = Path(__file__).resolve().parents[1]
+"""The folder of the package."""
+
 COMMANDS = {
     "demo": "Run everything on an embedded model and data.",
     "init": "Write a commented sanetune.yaml for a model and data.",
@@ -43,6 +46,48 @@ COMMANDS = {
     "checks": "List all checks.",
 }
 """Command -> its line in the list, so that the list needs none of the commands' files (``cli/NAME.py``)."""
+
+
+ALIASES = {
+    **dict.fromkeys(("finetune", "fine-tune", "fit", "sft", "run", "tune", "start"), "train"),
+    **dict.fromkeys(("validate", "lint", "verify", "test", "doctor", "fix"), "check"),
+    **dict.fromkeys(("evaluate", "eval", "diff", "benchmark"), "compare"),
+    **dict.fromkeys(("new", "create", "config", "setup", "convert", "import"), "init"),
+    **dict.fromkeys(("show", "preview", "inspect", "tokens", "tokenize", "dataset"), "data"),
+    **dict.fromkeys(("infer", "generate", "talk", "inference", "serve"), "chat"),
+    **dict.fromkeys(("dry-run", "steps", "estimate"), "plan"),
+    **dict.fromkeys(("logs", "log", "analyse", "analyze", "curves"), "diagnose"),
+    **dict.fromkeys(("help", "docs", "doc"), "explain"),
+    **dict.fromkeys(("list", "rules"), "checks"),
+}
+"""What other tools call a command -> ours, for a message."""
+
+
+class ConfigCommand(click.Command):
+    """A command that takes ``CONFIG [OVERRIDE]...``: a value that was typed as an option is shown as an override."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        typed = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if hint := _as_override(error.option_name, typed):
+                raise click.UsageError(f"No such option: {error.option_name}. {hint}", ctx) from None
+            raise
+
+
+def _as_override(option: str, typed: Sequence[str]) -> str:
+    """The override that an unknown option stands for; "" where it is no key."""
+    from sanetune.config.keys import every_key, key_for
+
+    key = option.lstrip("-").replace("-", "_")
+    found = key if key in every_key() else key_for(key)
+    if not found:
+        return ""
+    at = next((n for n, word in enumerate(typed) if word.split("=")[0] == option), len(typed))
+    word, after = (typed[at], typed[at + 1 : at + 2]) if at < len(typed) else ("", [])
+    value = word.partition("=")[2] or (after[0] if after and not after[0].startswith("--") else "true")
+    return f"A value of the configuration is changed with: {found}={value}"
 
 
 class LazyGroup(click.Group):
@@ -61,7 +106,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], COMMANDS, most=1, cutoff=0.5)
+            alias = ALIASES.get(args[0].lower())
+            hint = f"Did you mean {alias}?" if alias else did_you_mean(args[0], COMMANDS, most=1, cutoff=0.5)
             raise click.UsageError(f"No such command {args[0]!r}. {hint}".rstrip(), ctx)
         return super().resolve_command(ctx, args)
 
@@ -129,9 +175,26 @@ def complain(error: UserError) -> None:
             click.echo(escape_control(part, strict=True), err=True)
 
 
+def complete_override(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the keys that an override may begin with, for the shell's completion; trl is not imported for it."""
+    from sanetune.config.other_names import KEYS
+
+    keys = {key for key in KEYS.values() if not key.startswith("model.adapter.")}
+    return [f"{key}=" for key in sorted(keys) if key.startswith(incomplete)]
+
+
+def complete_check(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of checks and families that begin so, for the shell's completion; none is imported for it."""
+    files = [file for file in (HOME / "checks").glob("*/*.py") if not file.stem.startswith("_")]
+    names = {f"{file.parent.name}-{file.stem}".replace("_", "-") for file in files}
+    return sorted(name for name in names | {file.parent.name for file in files} if name.startswith(incomplete))
+
+
 def config_argument(function: Function) -> Function:
     """Add ``CONFIG [OVERRIDE...]``: the YAML file and changes to it."""
-    function = click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...")(function)
+    function = click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=complete_override)(
+        function
+    )
     return click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path))(function)
 
 

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sanetune.cli import Function, config_argument, guarded, json_option, names_callback, opened, write_json, write_text
+from sanetune.cli import (
+    ConfigCommand,
+    Function,
+    config_argument,
+    guarded,
+    json_option,
+    names_callback,
+    opened,
+    write_json,
+    write_text,
+)
 from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -82,7 +92,7 @@ def _output(option: str, words: str) -> Callable[[Function], Function]:
     return click.option(option, metavar="F", type=click.Path(path_type=Path), help=words)
 
 
-@click.command(name="check")
+@click.command(name="check", cls=ConfigCommand)
 @config_argument
 @click.option(
     "--level",

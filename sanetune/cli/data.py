@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from sanetune.cli import config_argument, guarded, json_option, opened, write_json
+from sanetune.cli import ConfigCommand, config_argument, guarded, json_option, opened, write_json
 
 
-@click.command(name="data")
+@click.command(name="data", cls=ConfigCommand)
 @config_argument
 @click.option("-n", "count", type=click.IntRange(min=0), default=3, show_default=True, help="Examples to show.")
 @click.option(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from sanetune.cli import guarded
+from sanetune.cli import complete_check, guarded
 
 
 @click.command(name="explain")
-@click.argument("name", metavar="CHECK")
+@click.argument("name", metavar="CHECK", shell_complete=complete_check)
 @guarded
 def command(name: str) -> None:
     """Show the page of CHECK, or of every check of a family.

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from sanetune.cli import config_argument, guarded, json_option, opened, write_json
+from sanetune.cli import ConfigCommand, config_argument, guarded, json_option, opened, write_json
 
 
-@click.command(name="plan")
+@click.command(name="plan", cls=ConfigCommand)
 @config_argument
 @json_option
 @click.option(

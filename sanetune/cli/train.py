@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from sanetune.cli import config_argument, guarded, opened
+from sanetune.cli import ConfigCommand, config_argument, guarded, opened
 
 
-@click.command(name="train")
+@click.command(name="train", cls=ConfigCommand)
 @config_argument
 @click.option("--resume", is_flag=True, help="Go on from the last complete checkpoint of the run.")
 @click.option("--unchecked", metavar="REASON", help="Train without a clearance; the reason is kept in the model card.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sanetune.config import messages
+from sanetune.config import messages, other_names
 from sanetune.config.draft import Draft
 from sanetune.config.schema import Config
 from sanetune.config.section import Section
@@ -59,14 +59,45 @@ def _check_trl_key(draft: Draft, path: str) -> None:
 
 def unknown_key(path: str, place: Place | None) -> ConfigError:
     """The error for a section or ``section.key`` that does not exist, with what was probably meant."""
-    every = every_key()
     section = path.split(".")[0]
-    names = [one for one in every if one.startswith(f"{section}.")] if "." in path else list(SECTIONS)
-    near = messages.meant(path, names) or messages.meant(path.split(".")[-1], every)
+    names = [one for one in every_key() if one.startswith(f"{section}.")] if section in SECTIONS else []
+    names = names if "." in path else list(SECTIONS)
     listed = ", ".join(name.removeprefix(f"{section}.") for name in names[:12])
+    known = f"Known here: {listed}{', ...' if len(names) > 12 else ''}"
     return ConfigError(
         f"there is no key {path!r}" if "." in path else f"there is no section {path!r}",
         "An unknown key would be ignored, and the run would not be what the file says.",
-        near or f"Known here: {listed}{', ...' if len(names) > 12 else ''}",
+        advice(path) or (known if names else f"Known sections: {', '.join(SECTIONS)}"),
         place,
     )
+
+
+def advice(path: str) -> str:
+    """Say what was probably meant by a key or section that does not exist; "" where nothing is near.
+
+    >>> advice("train.cutoff_len"), advice("lr")
+    ('It is called train.max_length here.', 'It is called train.learning_rate here.')
+    """
+    if found := other_names.ADVICE.get(path.split(".")[-1].lower()):
+        return found
+    if found := key_for(path):
+        same = found.split(".")[-1] == path.split(".")[-1]
+        return f"Did you mean {found}?" if same else f"It is called {found} here."
+    names = every_key()
+    section = path.split(".")[0]
+    own = [one for one in names if one.startswith(f"{section}.")] if "." in path else list(SECTIONS)
+    return messages.meant(path, own) or messages.meant(path, names)
+
+
+def key_for(path: str) -> str:
+    """Return our key for a name that another tool has for it, or that lacks its section; "" for none."""
+    last, names = path.split(".")[-1].lower().replace("-", "_"), every_key()
+    if last in other_names.KEYS:
+        return other_names.KEYS[last]
+    section, _, rest = path.partition(".")
+    if rest and section not in SECTIONS and section in other_names.SECTIONS:
+        moved = f"{other_names.SECTIONS[section]}.{rest}"
+        if moved in names or moved.rpartition(".")[0] == "model.adapter":
+            return moved
+    same = [name for name in names if name.split(".")[-1] == last]
+    return same[0] if same else other_names.SECTIONS.get(path, "")

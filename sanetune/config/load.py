@@ -34,8 +34,9 @@ def load(source: Source, overrides: Sequence[str] = ()) -> Config:
         ConfigError: Something cannot be used as it is; the error has file and line.
     """
     draft = rename_old_keys(read_source(source))
-    for text in overrides:
-        draft = apply_override(draft, rename_old_keys(read_override(text)))
+    for number, text in enumerate(overrides, start=1):
+        following = next(iter(overrides[number : number + 1]), "")
+        draft = apply_override(draft, rename_old_keys(read_override(text, following)))
     check_keys(draft)
     config = validate(draft)
     check_consistency(config, draft.place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sanetune.config import other_names
 from sanetune.errors import ConfigError, Place
 from sanetune.text import did_you_mean, nearest, offer, shorten
 
@@ -27,8 +28,7 @@ def short(value: object, limit: int = 60) -> str:
 def meant(word: str, names: Sequence[str]) -> str:
     """Return "Did you mean ...?", or "" when nothing is near; of dotted names the last part counts like the whole."""
     by_last = {name.split(".")[-1]: name for name in reversed(names)}
-    near = [by_last[one] for one in nearest(word.split(".")[-1], by_last, cutoff=0.75)]
-    return offer(near or nearest(word, names)).rstrip()
+    return offer([by_last[one] for one in nearest(word.split(".")[-1], by_last, most=2, cutoff=0.7)]).rstrip()
 
 
 def wrong_value(path: str, value: object, expected: str, place: Place | None) -> ConfigError:
@@ -44,6 +44,10 @@ def wrong_value(path: str, value: object, expected: str, place: Place | None) ->
 def _fix(path: str, value: object, expected: str) -> str:
     """A way out for the usual slips; otherwise the expected value again."""
     key = path.split(".")[-1]
+    if found := other_names.VALUE_ADVICE.get((path, str(value).lower())):
+        return found
+    if found := other_names.VALUES.get((path, str(value).lower())):
+        return f"Write {path}: {found}"
     if isinstance(value, str):
         if "number" in expected:
             try:

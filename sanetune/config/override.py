@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from sanetune.config import messages
 from sanetune.config.draft import Draft
-from sanetune.config.keys import SECTIONS, every_key, unknown_key
+from sanetune.config.keys import SECTIONS, advice, every_key, key_for, unknown_key
 from sanetune.config.nested import YamlMap, contains, find, put
 from sanetune.config.origin import Origin, OriginKind
 from sanetune.config.yaml_read import parse_value
 from sanetune.errors import ConfigError, Place
 
 
-def read_override(text: str) -> Draft:
+def read_override(text: str, following: str = "") -> Draft:
     """Read one override; its value is typed as in YAML.
+
+    Args:
+        text: What was typed.
+        following: The word after it, in case that a key and its value were typed as two words.
 
     >>> read_override("train.learning_rate=2e-5").values
     {'train': {'learning_rate': 2e-05}}
@@ -27,13 +30,24 @@ def read_override(text: str) -> Draft:
         raise ConfigError(
             f"the override {text!r} has not the form section.key=value",
             "Overrides change one value of the configuration.",
-            messages.meant(path, every_key()) or "For example: train.learning_rate=1e-4",
+            _written(path, raw if equals else following),
         )
     if parts[0] not in SECTIONS:
         raise unknown_key(path, Place(f"override {path}"))
     values: YamlMap = {}
     put(values, path, parse_value(raw, path))
     return Draft(values, {path: Origin(OriginKind.OVERRIDE, on_command_line=True)})
+
+
+def _written(path: str, value: str) -> str:
+    """How the override is written, where its key can be told."""
+    key = path.lstrip("-")
+    if key in every_key():
+        return f"Write it as one word: {key}={value or 'VALUE'}"
+    found = key_for(key) if key else ""
+    if found:
+        return f"Write: {found}={value or 'VALUE'}"
+    return advice(key) if key and advice(key) else "For example: train.learning_rate=1e-4"
 
 
 def apply_override(draft: Draft, override: Draft) -> Draft:

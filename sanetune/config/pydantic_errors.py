@@ -92,10 +92,17 @@ def _problem(detail: ErrorDetails, where: Where) -> ConfigError:
         return ConfigError(
             f"there is no key {path!r}",
             "An unknown key would be ignored, and the run would not be what the file says.",
-            meant(key, names) or f"Known here: {', '.join(name.split('.')[-1] for name in names)}",
+            _called(path) or meant(key, names) or f"Known here: {', '.join(name.split('.')[-1] for name in names)}",
             place,
         )
     return wrong_value(path, value, _expected(detail), place)
+
+
+def _called(path: str) -> str:
+    from sanetune.config.keys import key_for
+
+    found = key_for(path)
+    return f"It is called {found} here." if found else ""
 
 
 def _fields_at(path: str) -> list[str]:

@@ -224,6 +224,11 @@ class Config(Section):
     _renamed: list[Renamed] = PrivateAttr(default_factory=list)
     _file: Path | None = PrivateAttr(default=None)
 
+    def __repr__(self) -> str:
+        data = ", ".join(source.path for source in self.data.train)
+        where = f" ({self._file})" if self._file else ""
+        return f"<Config: {self.model.name} on {data}{where}>"
+
     def came_from(self, origins: dict[str, Origin], renamed: list[Renamed], file: Path | None) -> Self:
         """Note where the values came from, and return the configuration."""
         self._origins, self._renamed, self._file = origins, renamed, file

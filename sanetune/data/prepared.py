@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from transformers import PreTrainedTokenizerFast
 
+    from sanetune.data.collator import Collator
     from sanetune.data.conversation import Conversation
     from sanetune.data.conversation_file import ConversationFile
     from sanetune.data.truncation import IncompleteRow
@@ -119,6 +120,19 @@ class Prepared:
             plain: list[dict[str, Any]] = open_table(rows).slice(0, count).to_pylist()
             return plain
         return [rows[index] for index in range(min(count, len(rows)))]
+
+    def __repr__(self) -> str:
+        train, held_out = self.count("train"), self.count("validation")
+        kind = "packs" if self.packed else "rows"
+        sizes = f"{train:,} training {kind} and {held_out:,} validation rows"
+        return f"<Prepared: {sizes} of at most {self.max_length:,} tokens>"
+
+    @property
+    def collator(self) -> Collator:
+        """Makes padded batches of the rows, for any trainer: the ``data_collator`` of transformers'."""
+        from sanetune.data.collator import Collator
+
+        return Collator(int(self.tokenizer.pad_token_id))
 
     def conversation(self, split: str, index: int) -> Conversation:
         """Return the conversation behind example ``index`` of ``train`` or ``validation`` (before packing, in file

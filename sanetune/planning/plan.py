@@ -31,6 +31,9 @@ class Plan:
     """Common batch sizes, that of the run among them."""
     schedules: Schedules
 
+    def __repr__(self) -> str:
+        return f"<Plan: {self.steps.total_steps:,} steps of {self.steps.effective:,} examples, {self.config!r}>"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
         origins = self.config.origins

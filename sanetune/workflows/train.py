@@ -42,6 +42,11 @@ class Trained:
     comparison: Comparison | None
     clearance: Clearance | None = None
 
+    def __repr__(self) -> str:
+        loss = self.outcome.validation_loss
+        measured = "" if loss is None else f", validation loss {loss:.4f}"
+        return f"<Trained {self.run.name}: {self.outcome.steps:,} steps{measured}, in {self.run.path}>"
+
 
 Gate = Callable[[Plan, Prepared, Publish], "Clearance"]
 """Clears a planned run, or raises."""
