@@ -13,6 +13,7 @@ import click
 from sanetune.cli import (
     ConfigCommand,
     Function,
+    complete_check,
     config_argument,
     guarded,
     json_option,
@@ -101,10 +102,20 @@ def _output(option: str, words: str) -> Callable[[Function], Function]:
     "briefly. Default: check.level, which is trial unless set.",
 )
 @click.option(
-    "--select", multiple=True, callback=names_callback, metavar="NAMES", help="Only these checks or families."
+    "--select",
+    multiple=True,
+    callback=names_callback,
+    metavar="NAMES",
+    shell_complete=complete_check,
+    help="Only these checks or families.",
 )
 @click.option(
-    "--ignore", multiple=True, callback=names_callback, metavar="NAMES", help="Leave these checks or families out."
+    "--ignore",
+    multiple=True,
+    callback=names_callback,
+    metavar="NAMES",
+    shell_complete=complete_check,
+    help="Leave these checks or families out.",
 )
 @click.option("--fix", is_flag=True, help="Apply the fixes to CONFIG (with a backup beside it), and check again.")
 @click.option(

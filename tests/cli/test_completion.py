@@ -34,7 +34,7 @@ def completed(*words: str, shell: str = "bash_complete") -> list[str]:
         (["train", "a.yaml", "--res"], ["--resume"]),
         (["train", "a.yaml", "train.learn"], ["train.learning_rate="]),
         (["explain", "config-tracker"], ["config-tracker-blocked"]),
-        (["check", "a.yaml", "--select", "labels-"], ["labels-boundary"]),
+        (["check", "a.yaml", "--select", "labels-dis"], ["labels-disagree"]),
     ],
 )
 def test_a_word_is_completed(words: list[str], found: list[str]) -> None:
