@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -76,13 +76,22 @@ def reading_copies(trainer: Trainer) -> Iterator[None]:
     Raises:
         MissingError: The rows cannot be read without being used up.
     """
-    rows, collator = trainer.train_dataset, trainer.data_collator
+    rows = trainer.train_dataset
     try:
         trainer.train_dataset = detached(rows)
-        try:
-            trainer.data_collator = copied(collator)
-        except Exception:  # noqa: BLE001 -- a collator that cannot be copied is read as it is
-            trainer.data_collator = collator
+        with collating_copy(trainer):
+            yield
+    finally:
+        trainer.train_dataset = rows
+
+
+@contextmanager
+def collating_copy(trainer: Trainer) -> Iterator[None]:
+    """Give the trainer a copy of its collator for a while; one that cannot be copied is used as it is."""
+    collator = trainer.data_collator
+    with suppress(Exception):
+        trainer.data_collator = copied(collator)
+    try:
         yield
     finally:
-        trainer.train_dataset, trainer.data_collator = rows, collator
+        trainer.data_collator = collator

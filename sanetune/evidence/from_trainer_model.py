@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sanetune.planning.steps import StepPlan
     from sanetune.probes.harness import ProbeHarness
     from sanetune.probes.heldout import HeldOutRows
-    from sanetune.probes.results import FirstStep
+    from sanetune.probes.results import Accumulation, FirstStep
     from sanetune.probes.trial import TrialConfig
 
 LEFT_OUT = ("forecast", "throughput", "added_tokens", "save_reload")
@@ -129,6 +129,16 @@ class TrainerModelEvidence(ModelEvidence):
             self.held_out = data.hold_out(train)
             train = [one for one in train if one.row is None or one.row not in set(data.held_out)]
         return prepared_of(train, validation or self.held_out, padding_tokenizer(tokenizer, data.pad), data.ends)
+
+    @evidence(level="probe", label="comparing gradients of whole and split batches")
+    def accumulation(self, harness: ProbeHarness) -> Accumulation | None:
+        """Of a loss that is the user's own, nothing is known but that it is a mean."""
+        from sanetune.probes.accumulation import accumulation
+        from sanetune.probes.repeated_batch import repeated_batch
+
+        if harness.settings.gradient_accumulation_steps < 2:
+            raise MissingError("a step is one batch: no gradients are accumulated (gradient_accumulation_steps=1)")
+        return repeated_batch(harness) if has_own_loss(self.given) else accumulation(harness)
 
     @evidence(level="trial")
     def validation_rows(self, harness: ProbeHarness) -> HeldOutRows:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sanetune.errors import DataError, Place, UserError
-from sanetune.evidence.detached import copied, detached, reading_copies
+from sanetune.evidence.detached import collating_copy, copied, detached, reading_copies
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import MissingError, out_of_memory
 from sanetune.evidence.trainer_rows import has_ids
@@ -78,7 +78,7 @@ def train_batches(trainer: Trainer) -> Iterator[Iterable[Batch]]:
 @contextlib.contextmanager
 def validation_batches(trainer: Trainer) -> Iterator[Iterable[Batch]]:
     """The batches of the trainer's own validation dataloader."""
-    with untouched(trainer):
+    with untouched(trainer), collating_copy(trainer):
         yield trainer.get_eval_dataloader(detached(evaluated_rows(trainer)))
 
 

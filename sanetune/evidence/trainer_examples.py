@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sanetune.evidence.batch_documents import DocumentSplitter
 from sanetune.evidence.batch_stats import SplitStats
-from sanetune.evidence.detached import detached
+from sanetune.evidence.detached import collating_copy, detached
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.own_loss import effective_labels
 from sanetune.evidence.registry import MissingError
@@ -116,7 +116,7 @@ class ReadTrainer:
         for one in several:
             if hasattr(one, "__len__") and not len(one):
                 continue
-            with untouched(self.trainer):
+            with untouched(self.trainer), collating_copy(self.trainer):
                 loader = self.trainer.get_eval_dataloader(detached(one))
                 found += self._examples(loader, (self.most or VALIDATION_ROWS) // len(several))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,8 +134,37 @@ def built(folder: Path, kind: str) -> Trainer:
     return maker(args=args, callbacks=[Loud()], **parts)
 
 
+def packed(folder: Path) -> Trainer:
+    """TRL's trainer, which packs its rows."""
+    from trl import SFTConfig, SFTTrainer
+
+    torch.manual_seed(0)
+    args = SFTConfig(
+        output_dir=str(folder), packing=True, max_length=24, max_steps=6, per_device_train_batch_size=2,
+        learning_rate=1e-2, logging_steps=1, report_to="none", use_cpu=True, bf16=False, disable_tqdm=True,
+        save_strategy="no", pad_token="<pad>", eos_token="<end>", seed=3,
+    )  # fmt: skip
+    data = {
+        "train_dataset": datasets.Dataset.from_list(rows()),
+        "eval_dataset": datasets.Dataset.from_list(rows(8, 40)),
+    }
+    return SFTTrainer(model=model(0.0), args=args, processing_class=words(), **data)
+
+
+def words() -> Any:
+    """A tokenizer of as many words as the model has ids."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    names = ["<pad>", "<end>", *(f"w{number}" for number in range(2, WORDS))]
+    plain = Tokenizer(models.WordLevel({name: number for number, name in enumerate(names)}, unk_token="w2"))
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", eos_token="<end>", unk_token="w2")
+
+
 def state_of(trainer: Trainer) -> dict[str, Any]:
     """All that training starts from, in plain values that can be compared."""
+    gc.collect()  # accelerate keeps weak references to the loaders of whoever trained before
     found: dict[str, Any] = {
         "weights": {name: value.clone() for name, value in trainer.model.state_dict(keep_vars=False).items()},
         "trained": [weight.requires_grad for weight in trainer.model.parameters()],
