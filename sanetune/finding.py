@@ -41,6 +41,8 @@ BAD = (Verdict.CRASH, Verdict.FAIL, Verdict.WARN)
 """Verdicts that ask for something to be done, worst first."""
 REFUSING = (Verdict.CRASH, Verdict.FAIL)
 """Verdicts with which the gate refuses a run, worst first."""
+UNPROVED = "unproved"
+"""The part of a report's subject that says why what decides could not be inspected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,12 @@ class Report:
         lines = [repr(self)[1:-1], *([f"unusable: {self.unusable}"] if self.unusable else [])]
         lines += [f"{one.verdict.value} {one.check}: {one.text}" for one in self.of(*REFUSING, Verdict.WARN)]
         return "\n".join(lines)
+
+    @property
+    def is_unproved(self) -> bool:
+        """Whether nothing was found because nothing, or not what decides, could be inspected."""
+        nothing = all(finding.verdict is Verdict.SKIP for finding in self.findings)
+        return self.verdict is not Verdict.FAIL and (UNPROVED in self.subject or (bool(self.findings) and nothing))
 
     def of(self, *verdicts: Verdict) -> list[Finding]:
         """Return the findings with one of these verdicts."""

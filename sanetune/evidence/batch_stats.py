@@ -88,6 +88,8 @@ class SplitStats:
     """What the documents of both these kinds share; None where there are none, or no tokenizer."""
     unlabelled: int = 0
     """Batches without labels."""
+    sampler: str = ""
+    """The sampler that gives rows as its author likes; "" where each is meant to come once."""
     processes: int = 1
     """Processes that the batches are shared among."""
     distinct: int = 0

@@ -72,6 +72,7 @@ class TrainerEvidence:
     reader: TrainerReader | None = None
 
     def __post_init__(self) -> None:
+        self.reader = self.reader or TrainerReader(self.trainer)
         if self.loss_on not in (None, "assistant", "last", "all"):
             raise ConfigError(
                 f"loss_on is {self.loss_on!r}",
@@ -165,9 +166,10 @@ class TrainerEvidence:
         )
 
         def read(name: Split, batches: Iterable[Batch], most: int | None) -> SplitStats:
-            known = self._reader.known(name, pad, stop_tokens)
+            source = self._reader
+            known = source.known(name, pad, stop_tokens)
             roles_of = role_finder.roles_of if role_finder else lambda ids: None
-            stats = SplitStats(name, known.size, processes=self._reader.processes)
+            stats = SplitStats(name, known.size, sampler=source.sampler, processes=source.processes)
             longest = run_settings.data.max_length
             scanner = BatchScanner(stats, known, roles_of, tokenizer, pad, longest, stop_tokens, most)
             scanner.read(batches, self.publish)
@@ -203,7 +205,8 @@ class TrainerEvidence:
 
     @property
     def _reader(self) -> TrainerReader:
-        return self.reader or TrainerReader(self.trainer)
+        assert self.reader is not None
+        return self.reader
 
     def _of_all(self, most: int | None) -> int | None:
         """Batches of all processes, of which each reads ``most``."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.processes import Channel, Failure, channel, lead, process_count, serve
 from sanetune.evidence.registry import MissingError
-from sanetune.evidence.trainer_batches import OPENERS, Split, TrainerReader, unreadable
+from sanetune.evidence.trainer_batches import OPENERS, Split, TrainerReader, own_sampler, unreadable
 
 if TYPE_CHECKING:
     import torch
@@ -87,6 +87,7 @@ class BatchServant:
     trainer: Trainer
     rank: int
     size: int
+    sampler: str = ""
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _turns: Iterator[list[RankBatch]] = field(default_factory=lambda: iter(()))
     _known: dict[Split, KnownExamples] = field(default_factory=dict)
@@ -97,6 +98,7 @@ class BatchServant:
             match order:
                 case Open(split):
                     loader = self._open.enter_context(OPENERS[split](self.trainer))
+                    self.sampler = own_sampler(loader)
                     self._turns = turns_of(loader, self.rank, self.size)
                 case Read(turns):
                     found = list(islice(self._turns, turns))
@@ -171,6 +173,7 @@ class GatheringReader(TrainerReader):
         _require_own_rows(self.trainer)
         try:
             self._ask(Open(split))
+            self.sampler = self._servant.sampler
             yield self._read(most)
         finally:
             self._ask(Close())

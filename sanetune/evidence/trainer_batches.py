@@ -93,9 +93,12 @@ class TrainerReader:
 
     Attributes:
         processes: How many processes read; their batches come in turn.
+        sampler: The name of the user's own sampler, or of one that draws rows with replacement, in the batches that are
+            read; "" where torch's or transformers' gives each row once.
     """
 
     processes = 1
+    sampler = ""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -109,6 +112,7 @@ class TrainerReader:
             most: Batches that are wanted at most of each process; None: all.
         """
         with OPENERS[split](self.trainer) as loader:
+            self.sampler = own_sampler(loader)
             yield _readable(loader)
 
     def known(self, split: Split, pad: int | None, ends: frozenset[int]) -> KnownExamples:
@@ -155,6 +159,24 @@ def evaluated_rows(trainer: Trainer) -> Rows | None:
     return next(iter(parts), None)
 
 
+def own_sampler(loader: Iterable[Batch]) -> str:
+    """The class of the sampler of ``loader`` that gives rows as its author likes; "" where each comes once."""
+    for sampler in _samplers(loader):
+        home = type(sampler).__module__.partition(".")[0]
+        if getattr(sampler, "replacement", False) or home not in ("torch", "transformers", "accelerate", "trl"):
+            return type(sampler).__name__
+    return ""
+
+
+def _samplers(loader: Iterable[Batch]) -> list[object]:
+    """What chooses the rows of ``loader``, inside accelerate's shells too."""
+    outer = getattr(loader, "batch_sampler", None)
+    found = [getattr(loader, "sampler", None), outer]
+    found += [getattr(outer, name, None) for name in ("sampler", "batch_sampler")]
+    found.append(getattr(found[-1], "sampler", None))
+    return [one for one in found if one is not None]
+
+
 def _overrides(trainer: Trainer, method: str) -> bool:
     """Whether ``method`` is neither transformers' nor TRL's."""
     found = getattr(trainer, method)
@@ -186,9 +208,7 @@ def _at_rest(loader: Iterable[Batch]) -> Iterator[None]:
     import torch
     from torch.utils.data import DataLoader
 
-    holders = [loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None)]
-    holders += [getattr(holders[-1], name, None) for name in ("sampler", "batch_sampler")]
-    holders.append(getattr(holders[-1], "sampler", None))
+    holders = [loader, *_samplers(loader)]
     generators = [found for one in holders if isinstance(found := getattr(one, "generator", None), torch.Generator)]
     states = [one.get_state() for one in generators]
     counting = [vars(one) for one in holders if hasattr(one, "__dict__")]

@@ -174,14 +174,18 @@ LOG_HEADLINES = {Verdict.FAIL: "fault found", Verdict.WARN: "to be considered", 
 
 
 def headline(report: Report) -> str:
-    """Return ``refused``, ``unusable``, ``clear, with warnings`` or ``clear``; of a log, which no run waits for, one of
-    :data:`LOG_HEADLINES`."""
+    """Return ``refused``, ``unusable``, ``unproved``, ``clear, with warnings`` or ``clear``.
+
+    Of a log, which no run waits for, one of :data:`LOG_HEADLINES`.
+    """
     if report.unusable:
         return "unusable"
     if report.level == "log":
         return LOG_HEADLINES[report.verdict]
     if report.verdict is Verdict.FAIL:
         return "refused"
+    if report.is_unproved:
+        return "unproved"
     return "clear, with warnings" if report.verdict is Verdict.WARN else "clear"
 
 

@@ -14,8 +14,8 @@ from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
 from sanetune.events import ChecksEnded, ChecksStarted, Publish, bracket, silent
 from sanetune.evidence.experiments import Experiments
-from sanetune.evidence.registry import Evidence, builders_of
-from sanetune.finding import Finding, Report
+from sanetune.evidence.registry import BrokenError, Evidence, MissingError, builders_of
+from sanetune.finding import UNPROVED, Finding, Report
 from sanetune.gate.catalogue import catalogue, chosen, known
 from sanetune.gate.runner import Rules, report
 from sanetune.text import shortest_path
@@ -151,9 +151,20 @@ def check_trainer(
             subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
             found = report(checks, evidence, level=level, subject=subject)
             experiments = Experiments.of(evidence).to_json()
+            if any("batch_stats" in check.needs for check in checks):
+                subject |= _unproved(evidence)
             return replace(found, subject=subject | {"read": _extent(evidence)}, experiments=experiments)
 
     return with_all_processes(trainer, checked)
+
+
+def _unproved(evidence: Evidence) -> dict[str, str]:
+    """Why nothing is known of the batches, where they could not be read."""
+    try:
+        evidence["batch_stats"]
+    except (MissingError, BrokenError) as error:
+        return {UNPROVED: f"no batch could be read: {error}"}
+    return {}
 
 
 def _extent(evidence: Evidence) -> str:

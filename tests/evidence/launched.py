@@ -241,6 +241,16 @@ def be_refused() -> None:
     trainer.train()
 
 
+def run_script(file: str, folder: Path) -> None:
+    """A script that knows nothing of processes, started by a launcher."""
+    from tests.scripts.running import report_of
+
+    report = report_of("two_processes", folder)
+    if torch.distributed.get_rank() == 0:
+        bad = {one.check: one.message for one in report.findings if one.verdict in ("fail", "warn", "crash")}
+        Path(file).write_text(json.dumps({"bad": bad, "order": report["batches-order"].message}))
+
+
 def launch(count: int, work: Callable[[], None]) -> list[int]:
     """Do ``work`` in so many processes that know of each other; their exit codes."""
     with socket.socket() as free:
@@ -263,10 +273,16 @@ def launch(count: int, work: Callable[[], None]) -> list[int]:
 
 
 def main(file: str) -> int:
-    codes = {}
+    from tests.scripts.running import fill
+
+    codes: dict[str, Any] = {}
     for count, names in QUICK.items():
         codes[f"{count} processes"] = launch(count, lambda names=names, count=count: observe(f"{file}.{count}", names))
     codes["refused"] = launch(2, be_refused)
+    with tempfile.TemporaryDirectory() as folder:
+        filled = fill(Path(folder))
+        codes["script"] = launch(2, lambda: run_script(f"{file}.script", filled))
+    codes["found in the script"] = json.loads(Path(f"{file}.script").read_text())
     found = {str(count): json.loads(Path(f"{file}.{count}").read_text()) for count in QUICK}
     Path(file).write_text(json.dumps(found | codes))
     return 0

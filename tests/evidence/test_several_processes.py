@@ -46,6 +46,13 @@ def test_a_refusal_ends_all_processes_with_one_message(launched: tuple[dict[str,
     assert "Connection closed" not in printed
 
 
+def test_a_script_that_knows_nothing_of_processes_begins(launched: tuple[dict[str, Any], str]) -> None:
+    found, _ = launched
+    assert found["script"] == [0, 0]
+    assert set(found["found in the script"]["bad"]) <= {"batches-padding"}
+    assert found["found in the script"]["order"] == "100 examples come once each, shuffled."
+
+
 def test_a_loader_without_processes_is_read_as_it_is() -> None:
     batches = [{"input_ids": torch.ones(2, 3), "name": "no tensor"}]
     (turn,) = turns_of(batches, 0, 2)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArgumen
 
 from sanetune.api import check
 from sanetune.finding import Verdict
+from sanetune.report.format import summary
 
 WORDS = 40
 
@@ -128,6 +129,27 @@ def test_no_more_is_read_than_the_run_reads(tmp_path: Path) -> None:
     assert Counting.drawn <= 5 * 2 * 4 + 12  # the loader is some batches ahead
     assert report.subject["read"].startswith("40 documents with ")
     assert report.subject["read"].endswith(": 10 batches of train, as many as the run reads")
+
+
+def test_a_report_without_a_batch_proves_nothing(tmp_path: Path) -> None:
+    report = check(built(tmp_path, Stream(row(number) for number in range(24))), ignore=["config"])
+    assert report.is_unproved
+    assert "what is read here would be missing in training" in report.subject["unproved"]
+    assert summary(report).startswith("unproved: ")
+    assert not check(built(tmp_path, [row(number) for number in range(24)]), select=["config"]).is_unproved
+
+
+def test_a_collator_that_raises_is_the_users_fault(tmp_path: Path) -> None:
+    def stops(rows: Any) -> Any:
+        raise KeyError("text")
+
+    trainer = built(tmp_path, [row(number) for number in range(24)])
+    trainer.data_collator = stops
+    report = check(trainer)
+    assert report.unusable is not None
+    assert report.unusable.place is not None
+    assert report.unusable.place.file == Path(__file__)
+    assert not report.of(Verdict.CRASH)
 
 
 def test_what_a_trainer_never_has_is_not_listed(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
             if split.documents
             else "there are no rows"
         )
-    names = ("rows", "documents", "never", "repeated", "shuffled", "order_known", "partial")
+    names = ("rows", "documents", "never", "repeated", "shuffled", "order_known", "partial", "sampler")
     numbers = {name: getattr(split, name) for name in names} | {"foreign": split.not_in_data}
     numbers["sequential"] = run_settings.data.sequential
     return Measurement(numbers | together)
@@ -94,6 +94,8 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     some = read if numbers["partial"] else units.many(rows, "example")
     if wrong:
         found = f"of {units.many(rows, 'example')}, {', '.join(wrong)} in one epoch"
+        if numbers["sampler"] and numbers["foreign"] <= few:  # rows are drawn so on purpose
+            return warned(f"{found}: {numbers['sampler']} draws them so", "Leave the sampler out if that is not meant.")
         return failed(f"{found}; each process holds other rows", WHOLE) if numbers["apart"] else failed(found)
     if not numbers["shuffled"]:
         setting = "remove train.train_sampling_strategy: sequential" if numbers["sequential"] else ""

@@ -23,7 +23,13 @@ LONGEST_TEXT, LONGEST_TRACE, LONGEST_VALUE = 1_500, 8_000, 300
 """Characters of a witness, a traceback, and a measured or set value."""
 WITNESSES, NUMBERS, SETTINGS = 10, 60, 500
 """Witnesses and numbers of one finding, and settings that are shown, at most."""
-WORDS = {"clear": "Clear", "clear, with warnings": "Clear, with warnings", "refused": "Refused", "unusable": "Unusable"}
+WORDS = {
+    "clear": "Clear",
+    "clear, with warnings": "Clear, with warnings",
+    "refused": "Refused",
+    "unusable": "Unusable",
+    "unproved": "Unproved",
+}
 ROLE_WORDS = {
     "system": "system",
     "user": "user",

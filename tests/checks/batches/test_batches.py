@@ -37,6 +37,16 @@ def judged(check: Any, *evidence: Any) -> Judgement:
         ({"never": 200}, Verdict.FAIL, "200 never come"),
         ({"not_in_data": 200}, Verdict.FAIL, "200 are not in the data set"),
         ({"never": 7}, Verdict.PASS, ""),
+        (
+            {"repeated": 300, "never": 300, "sampler": "WeightedRandomSampler"},
+            Verdict.WARN,
+            "RandomSampler draws them so",
+        ),
+        ({"not_in_data": 200, "sampler": "Own"}, Verdict.FAIL, "200 are not in the data set"),
+        ({"processes": 2, "distinct": 500, "shared": 500}, Verdict.FAIL, "500 come to several of the 2 processes"),
+        ({"rows": 0, "processes": 2, "distinct": 500, "shared": 9}, Verdict.PASS, "9 of 500 different examples"),
+        ({"rows": 0, "processes": 2, "unsendable": 3}, Verdict.FAIL, "3 batches of the stream differ in width"),
+        ({"never": 500, "apart": True}, Verdict.FAIL, "each process holds other rows"),
     ],
 )
 def test_one_epoch_gives_every_row_once_in_another_order(numbers: dict[str, Any], verdict: Verdict, words: str) -> None:
