@@ -30,6 +30,7 @@ class Rendered:
         refused: Why it renders none of the rows.
         texts: (role, field) of texts that are in no row's rendering.
         partly: Those that are missing in some rows or turns.
+        without_tools: Whether a row with tools renders as it does without them.
         header: What inference appends before a reply.
     """
 
@@ -37,12 +38,13 @@ class Rendered:
     refused: str = ""
     texts: set[tuple[str, str]] = field(default_factory=set)
     partly: set[tuple[str, str]] = field(default_factory=set)
+    without_tools: bool = False
     header: str = ""
 
     def explains(self, check: str, message: str) -> bool:
         """Whether a finding is true of the template."""
         if check == "template-drops-content":
-            return bool(self.texts or self.partly)
+            return bool(self.texts or self.partly or self.without_tools)
         return False
 
 
@@ -54,6 +56,8 @@ def rendered(data: list[Row], tokenizer: PreTrainedTokenizerFast) -> Rendered:
             text = _apply(tokenizer, row["messages"], row.get("tools"))
         except Exception as error:  # a template is a program, and may raise anything
             return Rendered(data, refused=f"{type(error).__name__}: {error}"[:200])
+        if row.get("tools"):
+            found.without_tools |= text == _apply(tokenizer, row["messages"], None)
         for role, name, piece in pieces(row):
             there.setdefault((role, name), []).append(contains(piece, text))
     found.texts = {key for key, seen in there.items() if not any(seen)}

@@ -2,7 +2,8 @@
 
 ## What it does
 Looks for every text of every message (content, reasoning, tool calls) in the rendered text, and counts what is
-missing by role and kind.
+missing by role and kind. Renders conversations with and without their tools: where nothing changes, the template leaves
+the tools out.
 
 ## Why is this bad?
 What is left out is not trained on, and the model answers to something other than the row.
@@ -36,20 +37,25 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.base import Limits, NotApplicableError
+from sanetune.checks.template._tools_rendered import ToolsLeftOut, tools_left_out
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
+    from sanetune.data.template.chat_template import ChatTemplate
     from sanetune.evidence.conversations import ConversationStore
     from sanetune.evidence.roles_from_text import DroppedTexts
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+VERSION = 2
 
 FIELDS = {"content": "text", "reasoning_content": "reasoning", "tool_calls": "tool call"}
 """Fields of a message that hold what is said, and what they are called here."""
 
 
-def measure(dropped_texts: DroppedTexts, conversations: ConversationStore) -> Measurement:
+def measure(
+    dropped_texts: DroppedTexts, conversations: ConversationStore, template: ChatTemplate | None
+) -> Measurement:
     messages: Counter[tuple[str, str]] = Counter()
     chats = 0
     for conversation in chain.from_iterable(conversations.sides):
@@ -65,15 +71,21 @@ def measure(dropped_texts: DroppedTexts, conversations: ConversationStore) -> Me
         for (role, name), count in dropped_texts.counts.most_common()
         if count
     ]
-    return Measurement({"conversations": chats, "lost": dropped}, list(dropped_texts.witnesses[:5]))
+    tools = ToolsLeftOut() if template is None else tools_left_out(template, conversations)
+    numbers = {"conversations": chats, "lost": dropped, "with_tools": tools.declared, "tools_lost": tools.left_out}
+    return Measurement(numbers, [*dropped_texts.witnesses[:5], *tools.witnesses][:5])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     dropped: list[dict[str, Any]] = m.numbers["lost"]
     chats = m.numbers["conversations"]
+    unseen, declared = m.numbers["tools_lost"], m.numbers["with_tools"]
+    tools = f"the tools of {unseen:,} of {declared:,} conversations that declare some" if unseen else ""
+    if not dropped and tools:
+        return warned(f"The template leaves out {tools}.", "Use a template that writes the tools.")
     if not dropped:
         return passed(f"{chats:,} conversations: every text is in the rendered text.")
-    parts = [_words(one) for one in dropped]
+    parts = [_words(one) for one in dropped] + [tools] * bool(tools)
     listed = "; ".join(parts[:3]) + (f"; and {len(parts) - 3} more" if len(parts) > 3 else "")
     message = f"The template leaves out {listed}."
     if any(not _forgotten(one) for one in dropped):

@@ -9,7 +9,12 @@ from sanetune.checks.template import drops_content as check
 from sanetune.errors import Place
 from sanetune.evidence.roles_from_text import DroppedTexts
 from sanetune.finding import Verdict, Witness
-from tests.checks.template_material import all_kinds, judged, plain
+from tests.checks.template_material import all_kinds, conversations, judged, plain, shipped, template
+from tests.data.chats import KINDS, TOOLS
+
+WITH_TOOLS = (
+    "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+)
 
 
 def of(counts: dict[tuple[str, str], int]) -> DroppedTexts:
@@ -17,7 +22,7 @@ def of(counts: dict[tuple[str, str], int]) -> DroppedTexts:
 
 
 def test_nothing_lost_passes() -> None:
-    judgement = judged(check, check.measure(DroppedTexts(), all_kinds()))
+    judgement = judged(check, check.measure(DroppedTexts(), all_kinds(), template(WITH_TOOLS)))
     assert judgement.verdict is Verdict.PASS
     assert "5 conversations" in judgement.message
 
@@ -31,7 +36,7 @@ def test_nothing_lost_passes() -> None:
     ],
 )
 def test_a_dropped_message_role_or_call_fails(key: tuple[str, str], words: str) -> None:
-    found = check.measure(of({key: 1}), all_kinds())
+    found = check.measure(of({key: 1}), all_kinds(), template(WITH_TOOLS))
     judgement = judged(check, found)
     assert judgement.verdict is Verdict.FAIL
     assert words in judgement.message
@@ -39,26 +44,58 @@ def test_a_dropped_message_role_or_call_fails(key: tuple[str, str], words: str) 
 
 
 def test_reasoning_of_earlier_turns_only_warns() -> None:
-    judgement = judged(check, check.measure(of({("assistant", "reasoning_content"): 1}), all_kinds()))
+    judgement = judged(
+        check, check.measure(of({("assistant", "reasoning_content"): 1}), all_kinds(), template(WITH_TOOLS))
+    )
     assert judgement.verdict is Verdict.WARN
     assert "the reasoning of 1 of 2 assistant messages" in judgement.message
 
 
 def test_all_reasoning_dropped_fails() -> None:
     assert (
-        judged(check, check.measure(of({("assistant", "reasoning_content"): 2}), all_kinds())).verdict is Verdict.FAIL
+        judged(
+            check, check.measure(of({("assistant", "reasoning_content"): 2}), all_kinds(), template(WITH_TOOLS))
+        ).verdict
+        is Verdict.FAIL
     )
 
 
 def test_reasoning_does_not_excuse_other_losses() -> None:
     both = of({("assistant", "reasoning_content"): 1, ("system", "content"): 1})
-    assert judged(check, check.measure(both, all_kinds())).verdict is Verdict.FAIL
+    assert judged(check, check.measure(both, all_kinds(), template(WITH_TOOLS))).verdict is Verdict.FAIL
 
 
 def test_counters_of_zero_are_no_loss() -> None:
-    assert judged(check, check.measure(of({("system", "content"): 0}), all_kinds())).verdict is Verdict.PASS
+    assert (
+        judged(check, check.measure(of({("system", "content"): 0}), all_kinds(), template(WITH_TOOLS))).verdict
+        is Verdict.PASS
+    )
 
 
 def test_plain_text_is_not_rendered() -> None:
     with pytest.raises(NotApplicableError):
-        check.measure(DroppedTexts(), plain())
+        check.measure(DroppedTexts(), plain(), None)
+
+
+def test_tools_that_the_template_does_not_write_are_a_warning_with_the_tools_shown() -> None:
+    rows = conversations(KINDS["one turn"], KINDS["several turns"], tools=TOOLS)
+    found = check.measure(DroppedTexts(), rows, template())  # ChatML knows no tools
+    judgement = judged(check, found)
+    assert judgement.verdict is Verdict.WARN
+    assert judgement.message == "The template leaves out the tools of 2 of 2 conversations that declare some."
+    assert TOOLS[0]["function"]["name"] in found.witnesses[0].text
+
+
+@pytest.mark.parametrize("name", ["qwen3", "llama3_1", "gptoss", "gemma4", "glm4moe"])
+def test_templates_that_write_tools_are_not_blamed(name: str) -> None:
+    turns = [{"role": "user", "content": "Find A-17."}, {"role": "assistant", "content": "It is shipped."}]
+    found = check.measure(DroppedTexts(), conversations(turns, tools=TOOLS), template(shipped()[name]))
+    assert found.numbers["with_tools"] == 1 and found.numbers["tools_lost"] == 0
+
+
+def test_tools_that_only_the_last_question_takes_are_counted_by_conversation() -> None:
+    last = (
+        "{% for m in messages %}{% if tools and loop.last %}{{ tools | tojson }}{% endif %}{{ m.content }}{% endfor %}"
+    )
+    rows = conversations(KINDS["one turn"], tools=TOOLS)
+    assert check.measure(DroppedTexts(), rows, template(last)).numbers["tools_lost"] == 0
