@@ -37,10 +37,11 @@ def show(
     """Prints a table and writes the figures where asked."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*columns, title=title)
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(Text(str(value)) for value in row))  # a template's `[/INST]` is no markup
     Console(width=None if sys.stdout.isatty() else 110).print(table)
     if file:
         file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")

@@ -1,7 +1,8 @@
 """The static gate on clean rows of every kind, over every chat template that can be had.
 
 ``--more FOLDER``: a folder with a folder of templates (``*.jinja``) for each further set. ``--real FOLDER``: real
-tokenizers. Writes docs/templates.md with ``--write``.
+tokenizers. Writes docs/templates.md with ``--write``. It can be stopped and started again: cells that are in the file
+of ``--json`` are not made again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.templates.cells import Cell, cell
@@ -29,26 +31,33 @@ def main() -> None:
         found = found[::8]
     tokenizers = Tokenizers.of(found, args.real)
     chosen = [kind for kind in KINDS if re.search(args.kind, kind)]
-    cells: list[Cell] = []
+    kept = [Cell(**one) for one in json.loads(args.json.read_text())] if args.json and args.json.is_file() else []
+    cells = {(one.template, one.kind): one for one in kept}
     with tempfile.TemporaryDirectory(prefix="bench-templates-") as name:
         os.environ["SANETUNE_CACHE"] = str(Path(name) / "cache")
         for number, source in enumerate(found):
+            title = f"{source.origin}/{source.name}"
+            if not (left := [kind for kind in chosen if (title, kind) not in cells]):
+                continue
             _, tokenizer = tokenizers.of_template(source)
             tokenizer.init_kwargs["bench_stops"] = stops(source)
             folder = model_folder(Path(name) / str(number), source, tokenizer)
-            of_template = [cell(f"{source.origin}/{source.name}", kind, tokenizer, folder, folder) for kind in chosen]
-            cells += of_template
-            for one in of_template:
-                print(
-                    f"{one.template:60} {one.kind:24} {one.state:10} {one.seconds:4.1f}s {' '.join(one.alarms)}",
-                    file=sys.stderr,
-                )
-    if args.json:
-        args.json.write_text(json.dumps([one.to_json() for one in cells], indent=1, ensure_ascii=False))
+            for kind in left:
+                one = cells[title, kind] = cell(title, kind, tokenizer, folder, folder)
+                words = f"{title:60} {kind:24} {one.state:10} {one.seconds:4.1f}s {' '.join(one.alarms)}"
+                print(words, file=sys.stderr, flush=True)
+            if args.json:
+                _store(args.json, cells.values())
+    titles = [f"{one.origin}/{one.name}" for one in found]
+    shown = [cells[title, kind] for title in titles for kind in chosen if (title, kind) in cells]
     if args.write:
         only = f" --only '{args.only}'" if args.only else ""
-        write(cells, f"python -m bench.templates{only} --real FOLDER --write")
-    _print(cells)
+        write(shown, f"python -m bench.templates{only} --real FOLDER --write")
+    _print(shown)
+
+
+def _store(file: Path, cells: Iterable[Cell]) -> None:
+    file.write_text(json.dumps([one.to_json() for one in cells], indent=1, ensure_ascii=False))
 
 
 def _options() -> argparse.Namespace:

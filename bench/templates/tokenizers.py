@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 FAMILIES = (
-    (r"^v\d+.*_spm$|^v1$", "mistral_v3"),
+    (r"^v1(_spm)?$", "mistral_v1"),
+    (r"^v7.*_spm$", "mistral_v7"),
+    (r"^v\d+.*_spm$", "mistral_v3"),
     (r"^v\d+|tekken|ministral|mistral-small|devstral|pixtral", "tekken"),
     (r"llava|mistral|mixtral|llama-?2|vicuna|zephyr|^llama$", "mistral_v3"),
     (r"llama|hermes|functionary|firefunction|toolace", "llama3"),
