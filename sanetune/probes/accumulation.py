@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from sanetune.engine.batches import loss_token_count
+from sanetune.probes.cut_batches import cut
 from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import Accumulation
+
+UNEVEN = 2
+"""Times as many tokens in the loss as the other that one micro-batch is to have."""
 
 
 def accumulation(harness: ProbeHarness) -> Accumulation | None:
@@ -20,6 +24,9 @@ def accumulation(harness: ProbeHarness) -> Accumulation | None:
     if len(ordered) < 2 or not loss_token_count(ordered[0]):
         return None
     pair = [ordered[0], ordered[-1]]
+    if harness.most_tokens is not None and loss_token_count(pair[1]) < UNEVEN * loss_token_count(pair[0]):
+        # Batches made as small as each other may have as many tokens in the loss.
+        pair[0] = cut(pair[0], pair[0]["input_ids"].numel() // UNEVEN)
     tokens = (loss_token_count(pair[0]), loss_token_count(pair[1]))
     sixteen_bits = harness.session.precision.sixteen_bits
     with harness.untouched():

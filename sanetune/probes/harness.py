@@ -9,9 +9,10 @@ Shapes: B rows of a batch, T tokens of its longest row.
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from sanetune.engine.batches import Batch, Row, loss_token_count, on_device, ten
 from sanetune.engine.isolation import isolated
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.registry import engine_of
+from sanetune.probes.cut_batches import cut, most_tokens
 from sanetune.probes.weight_backup import WeightBackup
 from sanetune.rng import kept_modes, kept_random_states
 from sanetune.runs import Run
@@ -32,13 +34,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from sanetune.config.schema import Config
+    from sanetune.curves.series import Evaluation
     from sanetune.data.prepare import Prepared
+    from sanetune.probes.heldout import HeldOutRows
 
 BATCHES = 4
 """Micro-batches of the first epoch that probes use."""
 
 
-@dataclass(slots=True)
+@dataclass
 class ProbeHarness:
     """A session whose weights probes may change, since they are restored.
 
@@ -46,13 +50,16 @@ class ProbeHarness:
         session: The model and the training loop of the run.
         config: The resolved configuration.
         prepared: The rows.
-        batches: The first micro-batches of training, on the model's device, in the order of the first epoch.
+        batches: The first micro-batches of training, on the model's device, in the order of the first epoch. A large
+            model on a processor gets the first rows of each (:mod:`sanetune.probes.cut_batches`).
+        at_start: Evaluations of held-out rows before any step, which several probes compare theirs with.
     """
 
     session: Session
     config: Config
     prepared: Prepared
     batches: list[Batch]
+    at_start: dict[HeldOutRows, Evaluation] = field(default_factory=dict)
 
     @property
     def model(self) -> PreTrainedModel:
@@ -69,6 +76,11 @@ class ProbeHarness:
         """The device of the model."""
         device: torch.device = next(self.model.parameters()).device
         return device
+
+    @functools.cached_property
+    def most_tokens(self) -> int | None:
+        """Tokens of a batch that are enough for a probe; None: all, since the device is fast."""
+        return most_tokens(self.model, self.device)
 
     @property
     def vocab_size(self) -> int:
@@ -217,5 +229,6 @@ def probe_harness(config: Config, prepared: Prepared, engine: Engine | None = No
             session.set_activation_checkpointing(True)
         harness = ProbeHarness(session, config, prepared, [])
         # Fewer batches where an epoch has fewer, so that none is used twice.
-        harness.batches = harness.first_batches(min(BATCHES, len(session.train_batches())))
+        whole = harness.first_batches(min(BATCHES, len(session.train_batches())))
+        harness.batches = [cut(batch, harness.most_tokens) for batch in whole]
         yield harness

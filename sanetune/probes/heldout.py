@@ -32,7 +32,7 @@ SHARE = 0.1
 """Fraction of the training rows that is held out where there are no validation rows, at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class HeldOutRows:
     """Rows that a probe does not train on.
 
@@ -67,6 +67,13 @@ def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
         return HeldOutRows(None, "train")
     left = sorted(set(range(len(rows))) - set(chosen))
     return HeldOutRows(rows.select(chosen), "train", left)
+
+
+def evaluate_start(harness: ProbeHarness, validation: HeldOutRows) -> Evaluation:
+    """Evaluate the validation rows before any step; they are measured once for all probes."""
+    if validation not in harness.at_start:
+        harness.at_start[validation] = evaluate_rows(harness, validation, 0)
+    return harness.at_start[validation]
 
 
 def evaluate_rows(harness: ProbeHarness, validation: HeldOutRows, step: int) -> Evaluation:

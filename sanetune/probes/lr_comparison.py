@@ -12,7 +12,7 @@ from sanetune.curves.paired import paired_difference
 from sanetune.engine.batches import Batch
 from sanetune.events import ProbeStep, Publish, silent
 from sanetune.probes.harness import ProbeHarness
-from sanetune.probes.heldout import HeldOutRows, evaluate_rows
+from sanetune.probes.heldout import HeldOutRows, evaluate_rows, evaluate_start
 from sanetune.probes.lr_search import set_lr
 from sanetune.probes.results import LearningRateComparison, LearningRateRun
 
@@ -69,7 +69,7 @@ def compare_lrs(
         found[lr] = made
         return made
 
-    start = evaluate_rows(harness, validation, 0)
+    start = evaluate_start(harness, validation)
     lrs = [planned, planned / FACTOR, planned * FACTOR]
     if critical and not 1 / FAR < SAFE * critical / planned < FAR:
         lrs.append(SAFE * critical)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,6 +26,9 @@ STUCK = 10
 """A token is stuck when its loss is so many times the target, and the others' is not."""
 ENOUGH = 0.3
 """An attempt ends early when the loss is this share of the target for two steps."""
+
+FEWEST, STEP = 8, 3
+"""Examples at least where a large model on a processor takes fewer, and the cut batches whose tokens one step has."""
 
 Row = dict[str, list[int]]
 """``input_ids`` and ``labels``, equally long."""
@@ -104,7 +108,15 @@ def choose_examples(harness: ProbeHarness, count: int) -> list[Row]:
         short = [row for row in rows if len(row["input_ids"]) <= middle]
         rows = short if len(short) >= count else rows
         rows = [rows[index * len(rows) // count] for index in range(count)]
-    return rows
+    return rows if harness.most_tokens is None else _affordable(rows, STEP * harness.most_tokens)
+
+
+def _affordable(rows: list[Row], most: int) -> list[Row]:
+    """The shortest of ``rows`` that have at most so many tokens together, and FEWEST of them in any case."""
+    ordered = sorted(range(len(rows)), key=lambda number: len(rows[number]["input_ids"]))
+    tokens = itertools.accumulate(len(rows[number]["input_ids"]) for number in ordered)
+    count = max(FEWEST, sum(total <= most for total in tokens))
+    return [rows[number] for number in sorted(ordered[:count])]
 
 
 def answer_span(labels: list[int]) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from sanetune.engine.base import ShortRun, StepBatches, StepWatcher
 from sanetune.events import ProbeStep, Publish, silent
 from sanetune.probes.device_speed import synchronize
 from sanetune.probes.harness import ProbeHarness
-from sanetune.probes.heldout import HeldOutRows, evaluate_rows
+from sanetune.probes.heldout import HeldOutRows, evaluate_rows, evaluate_start
 from sanetune.probes.peak_memory import Resident
 from sanetune.probes.results import Timing, Trial
 
@@ -178,7 +178,11 @@ class _Watch(StepWatcher):
             self.norms.append((step, self._weight_norm()))
         if step % self.config.eval_steps == 0 or last:
             began = time.perf_counter()
-            self.evaluations.append(evaluate_rows(self.harness, self.validation, step))
+            self.evaluations.append(
+                evaluate_rows(self.harness, self.validation, step)
+                if step
+                else evaluate_start(self.harness, self.validation)
+            )
             self._evaluation_seconds = time.perf_counter() - began
 
     def _weight_norm(self) -> float:

@@ -1,10 +1,10 @@
 """The model cannot memorise a few examples.
 
 ## What it does
-Trains on twenty examples for fifty steps, without weight decay, dropout or label smoothing, at a learning rate
-derived from the critical one (two more are tried if it does not suffice), and measures the loss per token; then
-compares greedy answers to their own prompts token by token, end token included. The planned learning rate is tried as
-well, for information.
+Trains on twenty examples for fifty steps (a large model on a processor on eight or more, the shortest of them),
+without weight decay, dropout or label smoothing, at a learning rate derived from the critical one (two more are tried
+if it does not suffice), and measures the loss per token; then compares greedy answers to their own prompts token by
+token, end token included. The planned learning rate is tried as well, for information.
 
 ## Why is this bad?
 A set-up that cannot memorise twenty examples will not learn the task from fifteen thousand.
