@@ -95,10 +95,19 @@ def _power_of_ten(value: float) -> float:
     return written
 
 
-def change(text: str, values: Mapping[str, Any]) -> str:
+def change(text: str, values: Mapping[str, Any], reasons: Mapping[str, str] | None = None) -> str:
     """``text`` with ``section.key`` set to new values; comments, order and everything else stay as they are.
 
-    Raises ConfigError when ``text`` is no configuration.
+    A value with a reason is noted on its line with the value and the comment that it had before, so that no comment
+    speaks of a value that is gone.
+
+    Args:
+        text: The file.
+        values: ``section.key`` -> its new value.
+        reasons: ``section.key`` -> what changed it, in a few words.
+
+    Raises:
+        ConfigError: ``text`` is no configuration.
     """
     _, _, tree = parse(text)
     for key, value in values.items():
@@ -108,8 +117,27 @@ def change(text: str, values: Mapping[str, Any]) -> str:
             if not isinstance(inner.get(part), CommentedMap):
                 inner[part] = CommentedMap()
             inner = inner[part]
+        before = inner.get(last)
         inner[last] = plain(value)
+        if reasons and key in reasons:
+            _note_change(inner, last, before, reasons[key])
     return write(tree)
+
+
+def _note_change(inner: CommentedMap, key: str, before: object, reason: str) -> None:
+    """Put ``reason``, the value before and its comment behind the new value of ``key``."""
+    if isinstance(before, (CommentedMap, CommentedSeq)) or isinstance(inner[key], (CommentedMap, CommentedSeq)):
+        return
+    tokens = inner.ca.items.get(key)
+    token = tokens[2] if tokens and len(tokens) > 2 else None
+    comment, newline, rest = token.value.partition("\n") if token is not None else ("", "", "")
+    comment = comment.strip().lstrip("#").strip()
+    comment = f" ({comment})" if comment else ""
+    text = f"set by {reason}{comment}" if before is None else f"was {before}{comment}; changed by {reason}"
+    if token is None:
+        inner.yaml_add_eol_comment(text, key)
+    else:
+        token.value = f"# {text}{newline or chr(10)}{rest}"
 
 
 def write(tree: CommentedMap) -> str:

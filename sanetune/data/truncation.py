@@ -141,6 +141,7 @@ def nothing_left(split: SplitExamples, limit: int) -> DataError:
             f"Raise train.max_length (the longest row has {int(split.lengths.max()):,}), or truncate: "
             "`data.overlong: cut`.",
             place,
+            {"train.max_length": int(split.lengths.max())},
         )
     counts = ", ".join(f"{figures['rows']:,} {reason}" for reason, figures in by_reason(split.dropped).items())
     return DataError(

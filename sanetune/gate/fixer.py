@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,10 @@ from sanetune.config.schema import Config
 from sanetune.config.section import Section
 from sanetune.config.yaml_read import read_text
 from sanetune.errors import ConfigError
+from sanetune.evidence.experiments import Experiments
 from sanetune.finding import BAD, Finding, Report, Verdict
 from sanetune.gate.catalogue import catalogue
+from sanetune.gate.invalidation import group_of
 
 ROUNDS = 5
 """Most rounds: a fix may uncover another fault, but not forever."""
@@ -39,6 +42,13 @@ PLACED = frozenset(f"train.{key}" for key in ("warmup_steps", "logging_steps", "
 LATER = (({"train.max_length"}, LENGTH | PLACED), (LENGTH, PLACED))
 """(keys, others): where one of the keys changes, the others wait for the next round, which knows the new length."""
 
+COMPARISON = "curve-rate-beaten"
+"""The check that compares learning rates on held-out rows."""
+HELD_OUT = frozenset({COMPARISON, "curve-diverged", "curve-nan"})
+"""Checks whose fixes rest on the held-out loss itself, or on one that is lost."""
+WORSE = 0.01
+"""Share by which the held-out loss of a trial may rise before a change is undone: repeated trials differ by less."""
+
 INPUT = "input"
 """In place of the name of a check, where the input itself was refused."""
 
@@ -53,6 +63,11 @@ class ConfigChange:
     check: str
     reason: str
 
+    @property
+    def renames(self) -> bool:
+        """Whether the value stays, and only its key gets the name of today."""
+        return self.before == self.after
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {"key": self.key, "before": self.before, "after": self.after, "check": self.check, "why": self.reason}
@@ -64,6 +79,8 @@ class Round:
 
     report: Report
     changes: list[ConfigChange] = field(default_factory=list)
+    undone: str = ""
+    """Why the changes before this round were undone; "" where they were not. The round is then of the file before."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: verdict, changes, and the trial's curve where there was one."""
@@ -74,6 +91,7 @@ class Round:
             "changes": [change.to_json() for change in self.changes],
             "proof": self.report.experiments,
             "seconds": round(self.report.seconds, 3),
+            **({"undone": self.undone} if self.undone else {}),
         }
 
 
@@ -97,7 +115,7 @@ class Fixed:
 
     @property
     def changes(self) -> list[ConfigChange]:
-        """All changes, in their order."""
+        """All changes, in their order; those that were undone too."""
         return [change for one in self.rounds for change in one.changes]
 
 
@@ -126,18 +144,25 @@ def fix(
         )
     file, first = config.file, read_text(config.file)
     done, text, fixed = Fixed(), first, overridden(overrides)
+    before: tuple[str, Config] | None = None
     while True:
-        report = check(config, list(done.rounds))
+        report, undone = check(config, list(done.rounds)), ""
+        if before is not None and (undone := worse(done.rounds[-1], report)):
+            text, config = before
+            report = done.rounds[-1].report
+            _written(file, text)
+            done.diff = _difference(first, text, file)
         left = fixed if report.level == level else fixed | MEASURED
         changes = proposed(report, config, left, done.changes) if len(done.rounds) < ROUNDS else []
-        done.rounds.append(Round(report, changes))
+        done.rounds.append(Round(report, changes, undone))
         if not changes:
             return done
+        before = text, config
         if done.backup is None:
             done.backup = _backed_up(file, first)
         kept, text, config = _changed(file, text, config, changes, overrides)
         done.diff = _difference(first, text, file)
-        done.rounds[-1] = Round(report, kept)
+        done.rounds[-1] = Round(report, kept, undone)
         if not kept:
             return done
 
@@ -156,7 +181,7 @@ def _changed(
     the others.
     """
     for count in range(len(changes), 0, -1):
-        new = _renamed(text, config, {change.key: change.after for change in changes[:count]})
+        new = _renamed(text, config, changes[:count])
         _written(file, new)
         try:
             return changes[:count], new, load(file, overrides)
@@ -169,26 +194,67 @@ def _changed(
 def proposed(report: Report, config: Config, fixed: Set[str], before: list[ConfigChange]) -> list[ConfigChange]:
     """Return the fixes of ``report`` that change something and have not been tried, but for the keys ``fixed``.
 
-    A warning does not change a key a second time: it could go back and forth.
+    Of a run that is clear only old names of keys are changed. A warning does not change a key a second time: it could
+    go back and forth. A rename gives way to a change of the same key's value, and other findings to a comparison of
+    learning rates on held-out rows.
     """
     tried = {(change.key, repr(change.after)) for change in before}
-    found: dict[str, ConfigChange] = {}
+    changed_before = {change.key for change in before if not change.renames}
+    measured = MEASURED if _planned_lr_is_best(report) else frozenset()
+    changes: dict[str, ConfigChange] = {}
+    renames: dict[str, ConfigChange] = {}
+    for finding in _findings(report):
+        for key, value in finding.fix.items():
+            change = ConfigChange(key, _value(config, key), value, finding.check, finding.message)
+            again = finding.verdict is Verdict.WARN and key in changed_before
+            beaten = key in measured and finding.check not in HELD_OUT
+            if key in fixed or beaten or again or (key, repr(value)) in tried:
+                continue
+            if not change.renames and report.verdict is Verdict.FAIL:
+                changes.setdefault(key, change)
+            elif change.renames and _is_old(config, key):
+                renames.setdefault(key, change)
+    for first, later in LATER:
+        if first & changes.keys():
+            changes = {key: change for key, change in changes.items() if key not in later}
+    return [*changes.values(), *(change for key, change in renames.items() if key not in changes)]
+
+
+def _findings(report: Report) -> list[Finding]:
+    """What asks for something to be done, what decides about a key first."""
     findings = report.of(Verdict.FAIL, Verdict.WARN)
     if report.unusable is not None:
         # Nothing behind it could be checked; the value that its message names lets the checks begin.
         findings.insert(0, Finding(INPUT, Verdict.FAIL, report.unusable.message, fix=report.unusable.fix))
-    for finding in sorted(findings, key=lambda one: -_priority(one.check)):
-        for key, value in finding.fix.items():
-            again = finding.verdict is Verdict.WARN and any(change.key == key for change in before)
-            if key in found or key in fixed or again or (key, repr(value)) in tried:
-                continue
-            now = _value(config, key)
-            if now != value or _is_old(config, key):
-                found[key] = ConfigChange(key, now, value, finding.check, finding.message)
-    for first, later in LATER:
-        if first & found.keys():
-            found = {key: change for key, change in found.items() if key not in later}
-    return list(found.values())
+    return sorted(findings, key=lambda one: -_priority(one.check))
+
+
+def _planned_lr_is_best(report: Report) -> bool:
+    """Whether learning rates were compared on held-out rows, and the planned one was not beaten."""
+    return any(one.check == COMPARISON and one.verdict is Verdict.PASS for one in report.findings)
+
+
+def worse(before: Round, report: Report) -> str:
+    """Say why the changes of the round ``before`` are undone: the trial's held-out loss is higher than it was.
+
+    Losses are compared where the changes leave rows and batches as they were; "" where they are not higher.
+    """
+    then, now = _held_out(before.report), _held_out(report)
+    if then is None or now is None or any(group_of(change.key) != "schedule" for change in before.changes):
+        return ""
+    if now <= then * (1 + WORSE):
+        return ""
+    keys = ", ".join(change.key for change in before.changes)
+    return f"with {keys} changed the held-out loss of the trial was {now:.3f}, and {then:.3f} before"
+
+
+def _held_out(report: Report) -> float | None:
+    """The last validation loss of the trial in nats per token; None without one, infinite where it was no number."""
+    trial = Experiments.from_json(report.experiments).trial
+    losses = trial.curve.validation if trial else []
+    if not losses:
+        return None
+    return losses[-1].loss if math.isfinite(losses[-1].loss) else math.inf
 
 
 def _priority(check: str) -> int:
@@ -210,10 +276,12 @@ def _is_old(config: Config, key: str) -> bool:
     return any(one.new == key or one.new == "" for one in config.renamed)
 
 
-def _renamed(text: str, config: Config, changes: dict[str, object]) -> str:
+def _renamed(text: str, config: Config, changes: Sequence[ConfigChange]) -> str:
     """``text`` with the changes; a key that had an old name loses it."""
-    old = [one.old for one in config.renamed if one.new in changes or not one.new]
-    return yaml_edit.change(yaml_edit.without(text, old), changes)
+    values = {change.key: change.after for change in changes}
+    reasons = {change.key: change.check for change in changes if not change.renames}
+    old = [one.old for one in config.renamed if one.new in values or not one.new]
+    return yaml_edit.change(yaml_edit.without(text, old), values, reasons)
 
 
 def _backed_up(file: Path, text: str) -> Path:

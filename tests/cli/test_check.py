@@ -135,9 +135,10 @@ def test_fixes_are_applied_with_a_backup_and_the_run_is_clear_afterwards(tmp_pat
         assert said in page.read_text()
     text = file.read_text()
     assert "learning_rate: 0.5" not in text and "warmup_ratio" not in text
-    assert "# a guess" in text and "# ours" in text
+    assert "# was 0.5 (a guess); changed by config-rate-unusual" in text and "# ours" in text
     assert (tmp_path / "sanetune.yaml.bak").read_text() == before
     assert "-  learning_rate: 0.5" in done.stdout
+    assert f"Next: sanetune train {file}" in done.stdout
     again = typed("check", file, "--fix", "--html", page)
     assert "Nothing was changed" in again.stdout
     assert 'id="correction"' not in page.read_text()

@@ -12,7 +12,8 @@ from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
 from sanetune.finding import Finding, Report, Verdict
-from sanetune.gate.fixer import ROUNDS, fix
+from sanetune.gate.fixer import ROUNDS, ConfigChange, fix, proposed
+from tests.report import experiments_made
 
 TEXT = """# my run
 model:
@@ -44,11 +45,12 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_fix_changes_its_value_and_keeps_comments_and_order(file: Path) -> None:
+def test_a_fix_changes_its_value_and_keeps_order_and_what_comments_are_about(file: Path) -> None:
     done = fix(load(file), (), reports({"train.learning_rate": 0.001}))
     text = file.read_text()
     assert load(file).train["learning_rate"] == 0.001
-    assert text.startswith("# my run\n") and "# the base" in text and "# too hot" in text
+    assert text.startswith("# my run\n") and "# the base" in text
+    assert "learning_rate: 0.001 # was 0.1 (too hot); changed by config-rate-unusual\n" in text
     assert text.index("model:") < text.index("data:") < text.index("train:\n")
     assert done.backup is not None and done.backup.read_text() == TEXT
     assert "-  learning_rate: 0.1" in done.diff and "+  learning_rate: 0.001" in done.diff
@@ -99,3 +101,79 @@ def test_a_second_backup_does_not_replace_the_first(file: Path) -> None:
 def test_a_configuration_without_a_file_cannot_be_fixed() -> None:
     with pytest.raises(ConfigError, match="no file"):
         fix(load({"model": {"name": "m"}, "data": {"train": "d"}}), (), reports({"train.seed": 1}))
+
+
+def finding(check: str, verdict: Verdict, **fix: Any) -> Finding:
+    return Finding(check, verdict, "a message", fix={key.replace("__", "."): value for key, value in fix.items()})
+
+
+def keys(*findings: Finding, config: Config, before: list[ConfigChange] | None = None) -> dict[str, object]:
+    """The changes that a report with these findings proposes."""
+    changes = proposed(Report(list(findings)), config, frozenset(), before or [])
+    return {change.key: change.after for change in changes}
+
+
+def test_a_run_that_is_clear_is_left_alone_but_for_old_names(file: Path) -> None:
+    spike = finding("curve-spike", Verdict.WARN, train__learning_rate=0.03)
+    assert keys(spike, config=load(file)) == {}
+    renamed = finding("config-renamed-key", Verdict.WARN, train__warmup_steps=0.1)
+    assert keys(spike, renamed, config=load(file)) == {"train.warmup_steps": 0.1}
+    done = fix(load(file), (), lambda config, before: Report([spike]))
+    assert (done.changes, done.report.exit_code, file.read_text()) == ([], 0, TEXT)
+
+
+def test_a_comparison_on_held_out_rows_outranks_what_others_say_of_the_learning_rate(file: Path) -> None:
+    best = finding("curve-rate-beaten", Verdict.PASS)
+    spike = finding("curve-spike", Verdict.WARN, train__learning_rate=0.03)
+    unusual = finding("config-rate-unusual", Verdict.FAIL, train__learning_rate=0.001, train__seed=3)
+    assert keys(best, spike, unusual, config=load(file)) == {"train.seed": 3}
+    beaten = finding("curve-rate-beaten", Verdict.FAIL, train__learning_rate=0.005)
+    assert keys(beaten, spike, unusual, config=load(file)) == {"train.learning_rate": 0.005, "train.seed": 3}
+    diverged = finding("curve-diverged", Verdict.FAIL, train__learning_rate=0.01)
+    assert keys(best, diverged, config=load(file)) == {"train.learning_rate": 0.01}
+
+
+def test_a_rename_gives_way_to_a_change_of_the_same_key(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(TEXT.replace("warmup_ratio: 0.1", "max_seq_length: 128"))
+    renamed = finding("config-renamed-key", Verdict.WARN, train__max_length=128)
+    dropped = finding("packs-dropped", Verdict.FAIL, train__max_length=512)
+    for order in ((renamed, dropped), (dropped, renamed)):
+        assert keys(*order, config=load(file)) == {"train.max_length": 512}
+    rename = ConfigChange("train.max_length", 128, 128, "config-renamed-key", "")
+    warned = finding("packs-dropped", Verdict.WARN, train__max_length=512)
+    other = finding("labels-none", Verdict.FAIL)
+    assert keys(warned, other, config=load(file), before=[rename]) == {"train.max_length": 512}
+    small = finding("config-few-steps", Verdict.FAIL, train__gradient_accumulation_steps=1)
+    assert "train.gradient_accumulation_steps" in keys(renamed, small, config=load(file)), "a rename changes no length"
+    done = fix(load(file), (), reports({"train.max_length": 512}))
+    assert "max_length: 512" in file.read_text() and "max_seq_length" not in file.read_text()
+    assert done.report.verdict is Verdict.PASS
+
+
+def trial(loss: float, *findings: Finding) -> Report:
+    """A report with a trial that ends at this held-out loss."""
+    made = experiments_made.full().to_json()
+    for point in made["trial"]["curve"]["validation"][-1:]:
+        point["loss"] = loss
+    return Report(list(findings), experiments=made)
+
+
+@pytest.mark.parametrize(("after", "kept"), [(1.0, True), (1.19, True), (1.3, False), (float("nan"), False)])
+def test_a_change_that_makes_the_held_out_loss_worse_is_undone_and_said(file: Path, after: float, kept: bool) -> None:
+    hot = finding("curve-diverged", Verdict.FAIL, train__learning_rate=0.001)
+    answers = iter([trial(1.2, hot), trial(after, hot)])
+    done = fix(load(file), (), lambda config, before: next(answers))
+    assert load(file).train["learning_rate"] == (0.001 if kept else 0.1)
+    assert bool(done.rounds[-1].undone) is not kept
+    if not kept:
+        assert file.read_text() == TEXT and not done.diff
+        assert "train.learning_rate changed" in done.rounds[-1].undone and "1.200 before" in done.rounds[-1].undone
+        assert done.report.experiments["trial"]["curve"]["validation"][-1]["loss"] == 1.2
+
+
+def test_losses_of_other_rows_are_not_compared(file: Path) -> None:
+    cut = finding("packs-dropped", Verdict.FAIL, train__max_length=512)
+    answers = iter([trial(1.2, cut), trial(3.0, cut)])
+    fix(load(file), (), lambda config, before: next(answers))
+    assert load(file).train["max_length"] == 512

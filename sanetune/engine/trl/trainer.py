@@ -63,6 +63,9 @@ class Trainer(SFTTrainer):
         if self.args.device.type == "cpu":
             keep_logits(base_of(self.model))
 
+    def _send_telemetry(self) -> None:
+        """TRL tells the Hub the model's architecture and some settings of every trainer; a check tells nobody."""
+
     # ---- which rows, and what of them ----
 
     def _set_signature_columns_if_needed(self) -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sanetune import units
+from sanetune.commands import command
 
 if TYPE_CHECKING:
     from sanetune.workflows.clean import Cleaned
@@ -23,3 +24,7 @@ def show(cleaned: Cleaned, console: Console | None = None) -> None:
             if count:
                 console.print(Text(f"  {units.many(count, 'row')} {words}: {check}"))
     console.print(Text(f"All changes are logged in {cleaned.folder / 'log.jsonl'}"), soft_wrap=True)
+    files = {split: str(cleaned.folder / f"{split}.jsonl") for split, count in cleaned.kept.items() if count}
+    keys = " and ".join(f"data.{split}: {file}" for split, file in files.items())
+    now = command("check", *(f"data.{split}={file}" for split, file in files.items()))
+    console.print(Text(f"Next: write {keys} into the configuration, or try it:\n      {now}", "dim"), soft_wrap=True)
