@@ -81,6 +81,15 @@ def lr(number: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
 
 
+def nats(number: float) -> str:
+    """Return a loss in nats with three decimals, or with two digits where those would hide it.
+
+    >>> nats(1.2345), nats(0.0031), nats(0), nats(float("nan"))
+    ('1.234', '0.0031', '0.000', 'nan')
+    """
+    return f"{number:.3f}" if not 0 < abs(number) < 0.1 else f"{number:.2g}"
+
+
 def share(number: float) -> str:
     """Return a share from 0 to 1 in percent; 0 and 100 only where they are exact.
 

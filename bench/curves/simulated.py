@@ -132,7 +132,9 @@ def clean_tiny(chance: Chance) -> Curve:
 
 def clean_log(chance: Chance) -> Curve:
     steps, every = int(chance.integers(60, 2_000)), int(chance.choice([1, 5, 10]))
-    return log(chance, _decayed(fall(chance, steps)), every=every, steps_per_epoch=steps / int(chance.integers(1, 5)))
+    return log(
+        chance, _decayed(fall(chance, steps)), every=every, steps_per_epoch=steps / min(3, int(chance.integers(1, 5)))
+    )
 
 
 def clean_noisy_log(chance: Chance) -> Curve:

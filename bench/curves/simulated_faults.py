@@ -79,9 +79,9 @@ def staircase(chance: Chance) -> Curve:
 
 
 def unfinished(chance: Chance) -> Curve:
-    """Falls by 20 to 45 % in the last eighth of its steps."""
-    decay = -math.log(1 - chance.uniform(0.2, 0.45)) * 8
-    return log(chance, chance.uniform(3, 8) * np.exp(-decay * np.linspace(0, 1, 401)), scatter=0.1)
+    """Falls evenly, by 20 to 45 % in the last eighth of its steps."""
+    share = chance.uniform(0.2, 0.45)
+    return log(chance, chance.uniform(3, 8) * (1 - 8 * share / (1 + 7 * share) * np.linspace(0, 1, 401)), scatter=0.1)
 
 
 def start_high(chance: Chance) -> Curve:

@@ -11,11 +11,12 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from sanetune.curves.paired import paired_difference, t_statistic
-from sanetune.curves.robust import SPREAD, level, noise, smooth
+from sanetune.curves.robust import SPREAD, Level, level, middle, noise, relative_noise, smooth
 from sanetune.curves.series import Curve, Evaluation, Point
+from sanetune.curves.valley import valley_scatter
 
 HELD_OUT, FIXED_BATCH, TRAINING = "held-out rows", "the fixed evaluation batch", "training batches"
 """What a change is measured on, as messages name it."""
@@ -25,6 +26,8 @@ SHOT_UP = 1.3
 """The first loss alone is the start where the level of the first batches is more than this many times higher."""
 LARGEST = 1e30
 """A loss of this size or more counts as infinite."""
+MANY = 12
+"""Evaluations from which neighbours tell their noise."""
 POOLED = 3
 """Evaluations of the fixed batch that are averaged at the end, since a single one may be at the top of a swing."""
 
@@ -96,6 +99,11 @@ def points_of(curve: Curve) -> list[Point]:
     return [point for point in curve.points if is_number(point.loss)]
 
 
+def learned_points(curve: Curve) -> list[Point]:
+    """Return the training steps whose loss is finite and not exactly 0, which is no level (curve-zero-loss)."""
+    return [point for point in points_of(curve) if point.loss != 0]
+
+
 def pooled(evaluations: Sequence[Evaluation]) -> Evaluation:
     """Return the mean of several evaluations of the same rows, at the step of the last."""
     last = evaluations[-1]
@@ -120,8 +128,12 @@ def decisive_evaluations(curve: Curve) -> tuple[list[Evaluation], str]:
 
 
 def scatter_of(evaluations: Sequence[Evaluation]) -> float:
-    """Return the standard deviation of the losses about their trend, in nats per token."""
-    return noise([one.loss for one in evaluations])
+    """Return the standard deviation of the losses about their trend, in nats per token.
+
+    The trend of a few evaluations is a valley: their turn is no noise.
+    """
+    losses = [one.loss for one in evaluations]
+    return noise(losses) if len(losses) >= MANY else valley_scatter(losses)
 
 
 def overall(curve: Curve) -> Change | None:
@@ -140,7 +152,7 @@ def overall(curve: Curve) -> Change | None:
 
 def training(curve: Curve, since: int = 0) -> Change | None:
     """Return the change of the training loss from about step ``since`` to the end; None for fewer than four steps."""
-    points = points_of(curve)
+    points = learned_points(curve)
     if len(points) < 4:
         return None
     losses = [point.loss for point in points]
@@ -152,15 +164,23 @@ def training(curve: Curve, since: int = 0) -> Change | None:
     tail = max(edge, min(len(points) // 5, len(points) - start - edge))
     first = level(losses[start : start + edge], scatter)
     last = level(losses[-tail:], scatter)
-    # Only the first loss is from before any step. Where the loss shoots up after it, it alone is the start.
-    begin = losses[0] if start == 0 and first.value > SHOT_UP * losses[0] else first.value
+    if start == 0 and 0 < SHOT_UP * losses[0] < first.value:
+        first = _before_it_rose(losses, first.value)
     steps = (points[start].step, points[-1].step)
-    return Change(begin, last.value, math.hypot(first.std_error, last.std_error), steps, TRAINING, exact=False)
+    return Change(first.value, last.value, math.hypot(first.std_error, last.std_error), steps, TRAINING, exact=False)
+
+
+def _before_it_rose(losses: Sequence[float], after: float) -> Level:
+    """The level of the first losses of a run that shoots up: those below the middle between the very first and the
+    level ``after`` them. Its error is that of so many losses, if they were of the later level and low by chance."""
+    middle_ = (losses[0] + after) / 2
+    few = list(takewhile(lambda loss: loss < middle_, losses))
+    return Level(middle(few), relative_noise(losses) * after / math.sqrt(len(few)), len(few))
 
 
 def halved(curve: Curve) -> Change | None:
     """Return the change from the first half of the training losses to the second; None for fewer than eight."""
-    points = points_of(curve)
+    points = learned_points(curve)
     if len(points) < 8:
         return None
     losses = [point.loss for point in points]
@@ -199,7 +219,7 @@ def since_lowest(curve: Curve) -> Change | None:
         change = between(low, last, source, scatter_of(evaluations))
         # The lowest of several evaluations is low partly by chance, and the last may be high by chance.
         return replace(change, std_error=math.hypot(change.std_error, 2 * wobble(curve) * abs(low.loss)))
-    points = points_of(curve)
+    points = learned_points(curve)
     if len(points) < 8:
         return None
     losses = [point.loss for point in points]
@@ -207,7 +227,10 @@ def since_lowest(curve: Curve) -> Change | None:
     smoothed, scatter = smooth(losses, width), noise(losses)
     place = min(range(len(points)), key=smoothed.__getitem__)
     around = level(losses[max(0, place - width // 2) : place + width // 2 + 1], scatter)
-    last_level = level(losses[-width:], scatter)
+    # What has come back in its last records has not stayed.
+    last_level = min(
+        (level(losses[-some:], scatter) for some in (width, max(3, width // 3))), key=lambda one: one.value
+    )
     steps = (points[place].step, points[-1].step)
     error = math.hypot(around.std_error, last_level.std_error)
     return Change(around.value, last_level.value, error, steps, TRAINING, exact=False)
@@ -228,6 +251,13 @@ def peak_step(curve: Curve) -> int:
         if following <= lr:
             return step if step > logged[0][0] else 0
     return 0
+
+
+def rises_throughout(curve: Curve) -> bool:
+    """Return whether the learning rate still rises at the end of the log, by half or more in all."""
+    logged = [point.lr for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
+    rising = all(after >= before for before, after in pairwise(logged))
+    return len(logged) >= 3 and rising and logged[-1] > logged[len(logged) // 2] >= 0 and logged[-1] >= 1.5 * logged[0]
 
 
 def complete(curve: Curve) -> bool:

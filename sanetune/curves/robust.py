@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -71,14 +72,46 @@ def level(values: Sequence[float], scatter: float) -> Level:
     return Level(statistics.median(values), std_error, count)
 
 
+def middle(values: Sequence[float]) -> float:
+    """Return the median of losses or norms; NaN for none.
+
+    >>> middle([3.0, 1.0, 2.0, 9.0])
+    2.5
+    """
+    ordered, half = sorted(values), len(values) // 2
+    if not ordered:
+        return math.nan
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
 def smooth(values: Sequence[float], width: int) -> list[float]:
     """Return the running median of losses or norms over ``width`` steps, fewer at both ends.
 
     >>> smooth([1.0, 9.0, 2.0, 3.0], 3)
     [5.0, 2.0, 3.0, 2.5]
     """
-    half = max(1, width) // 2
-    return [statistics.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
+    half, count = max(1, width) // 2, len(values)
+    window = sorted(values[:half])
+    medians = []
+    for i in range(count):
+        if i + half < count:
+            insort(window, values[i + half])
+        if i > half:
+            del window[bisect_left(window, values[i - half - 1])]
+        middle = len(window) // 2
+        medians.append(window[middle] if len(window) % 2 else (window[middle - 1] + window[middle]) / 2)
+    return medians
+
+
+def relative_noise(values: Sequence[float]) -> float:
+    """Return the standard deviation of losses about their trend as a share of them; 0 for fewer than three above 0.
+
+    Batches scatter by a share of their loss rather than by so many nats, so that one figure serves a whole curve.
+
+    >>> relative_noise([4.0, 2.0, 1.0])
+    0.0
+    """
+    return noise([math.log(value) for value in values if value > 0])
 
 
 def swings(values: Sequence[float], least: float) -> list[float]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+TRIAL = "trial"
+"""The source of a trial's curve."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -16,12 +19,14 @@ class Evaluation:
         sums: Loss of each row, summed over its tokens, in nats. The order of rows is the same at each evaluation, so
             that evaluations can be compared in pairs. Empty where only ``loss`` is known (another program's log).
         tokens: Tokens in the loss of each row.
+        accuracy: Share of the tokens in the loss that the model thinks likeliest; None: not logged.
     """
 
     step: int
     loss: float
     sums: tuple[float, ...] = ()
     tokens: tuple[int, ...] = ()
+    accuracy: float | None = None
 
     @classmethod
     def of(cls, step: int, sums: list[float], tokens: list[int]) -> Evaluation:
@@ -65,6 +70,8 @@ class Curve:
         planned_lr: Peak learning rate.
         max_grad_norm: Gradient norm at which the run clips.
         finished: Whether these are all steps of the run.
+        ended: Whether the training is known to have returned, at its last step or before it.
+        objective: What is trained where that is not the next token, in words; empty: it is.
         source: What it was read from, in words: the trial, or a log's file.
     """
 
@@ -79,4 +86,6 @@ class Curve:
     planned_lr: float | None = None
     max_grad_norm: float | None = None
     finished: bool = False
-    source: str = "trial"
+    ended: bool = False
+    objective: str = ""
+    source: str = TRIAL

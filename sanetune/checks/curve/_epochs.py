@@ -3,61 +3,119 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sanetune.curves.changes import points_of
-from sanetune.curves.robust import level, noise
+from sanetune.curves.robust import OF_MEDIAN, SPREAD, middle
 from sanetune.curves.series import Curve
 
-FEWEST = 8
-"""Points needed in an epoch."""
+FEWEST = 2
+"""Records needed in an epoch: its first and its last."""
+NARROW, WIDEST = 8, 50
+"""Records on each side of a boundary that are compared: a quarter of an epoch, at most so many; of a short epoch half,
+at most so few."""
 
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """What the training loss does between two epochs, in nats per token in the loss.
+    """What the training loss does between two epochs. Levels are medians of the logarithms of losses in nats.
 
     Attributes:
         epoch: Number of the later epoch, from 1.
         before: Level at the end of the earlier epoch.
         after: Level at the start of the later epoch.
-        std_error: Standard error of their difference.
-        inside: How much the loss falls within the later epoch.
+        last: Level at the end of the later epoch.
+        width: Records that each level is from.
     """
 
     epoch: int
     before: float
     after: float
-    std_error: float
-    inside: float
+    last: float
+    width: int
 
     @property
     def drop(self) -> float:
-        """How much lower the later epoch begins, in nats."""
+        """How much lower the later epoch begins, as a logarithm: 0.1 is about a tenth."""
         return self.before - self.after
 
+    @property
+    def inside(self) -> float:
+        """How much the loss falls within the later epoch, likewise."""
+        return self.after - self.last
 
-def boundaries(curve: Curve) -> list[Boundary]:
-    """Every boundary with enough points on both sides; none where epochs were not logged."""
+
+@dataclass(frozen=True, slots=True)
+class Stairs:
+    """All boundaries between epochs of a curve.
+
+    Attributes:
+        boundaries: Between neighbouring epochs with enough records.
+        records: Records of the shorter epoch at each boundary: their median.
+        noise: Standard deviation of one record about its trend, as a share.
+    """
+
+    boundaries: Sequence[Boundary]
+    records: int
+    noise: float
+
+    @property
+    def drop(self) -> float:
+        """Mean drop at a boundary, as a logarithm."""
+        return sum(one.drop for one in self.boundaries) / len(self.boundaries)
+
+    @property
+    def std_error(self) -> float:
+        """Standard error of the mean drop, from the noise of single records."""
+        each = [2 / one.width * (OF_MEDIAN**2 if one.width > 2 else 1) for one in self.boundaries]
+        return self.noise * math.sqrt(sum(each)) / len(self.boundaries)
+
+    @property
+    def inside(self) -> float:
+        """How much the loss falls within epochs after the first, as a share of all drops; below 0 where it rises,
+        infinite where nothing drops."""
+        drops = sum(one.drop for one in self.boundaries)
+        return sum(one.inside for one in self.boundaries) / drops if drops > 0 else math.inf
+
+
+def stairs(curve: Curve) -> Stairs | None:
+    """Return the boundaries of a curve's epochs; None where there is none with two records on both sides."""
+    epochs = _by_epoch(curve)
+    found, records = [], []
+    for epoch, losses in sorted(epochs.items()):
+        later = epochs.get(epoch + 1, [])
+        shorter = min(len(losses), len(later))
+        if shorter < FEWEST:
+            continue
+        width = max(1, min(max(shorter // 4, min(shorter // 2, NARROW)), WIDEST))
+        before, after, last = (middle(some) for some in (losses[-width:], later[:width], later[-width:]))
+        found.append(Boundary(epoch + 1, before, after, last, width))
+        records.append(shorter)
+    if not found:
+        return None
+    return Stairs(found, sorted(records)[len(records) // 2], _noise(list(epochs.values())))
+
+
+def _noise(epochs: Sequence[Sequence[float]]) -> float:
+    """The standard deviation of one record, from neighbours of one epoch: the steps between epochs are none of it."""
+    within = [abs(b - a) for losses in epochs for a, b in pairwise(losses)]
+    return SPREAD * middle(within) / math.sqrt(2) if within else 0.0
+
+
+def _by_epoch(curve: Curve) -> dict[int, list[float]]:
+    """Epoch, from 0 -> logarithms of its losses. A last epoch that is less than half as long as the others is left
+    out: it is the rest of one."""
     epochs: dict[int, list[float]] = {}
-    points = points_of(curve)
-    for point in points:
+    for point in points_of(curve):
         done = point.epoch
         if done is None and curve.steps_per_epoch:
             done = point.step / curve.steps_per_epoch
-        if done is not None and math.isfinite(done) and done > 0:
+        if done is not None and math.isfinite(done) and done > 0 and point.loss > 0:
             # The step that ends an epoch belongs to it.
-            epochs.setdefault(math.ceil(round(done, 6)) - 1, []).append(point.loss)
-    found = []
-    for epoch, losses in sorted(epochs.items()):
-        later = epochs.get(epoch + 1, [])
-        width = min(len(losses), len(later)) // 4
-        if width < FEWEST // 4:
-            continue
-        width = min(width, 50)
-        scatter = noise([*losses, *later])
-        sides = level(losses[-width:], scatter), level(later[:width], scatter)
-        inside = sides[1].value - level(later[-width:], scatter).value
-        error = math.hypot(sides[0].std_error, sides[1].std_error)
-        found.append(Boundary(epoch + 1, sides[0].value, sides[1].value, error, inside))
-    return found
+            epochs.setdefault(math.ceil(round(done, 6)) - 1, []).append(math.log(point.loss))
+    for before, last in list(pairwise(sorted(epochs)))[-1:]:
+        if 2 * len(epochs[last]) < len(epochs[before]):
+            del epochs[last]
+    return epochs

@@ -10,23 +10,36 @@ from itertools import pairwise
 
 from sanetune.checks.base import Limit, Limits
 from sanetune.curves.changes import peak_step
-from sanetune.curves.robust import noise
+from sanetune.curves.humps import Hump, highest_hump, hump_in_few
+from sanetune.curves.robust import relative_noise, smooth
 from sanetune.curves.series import Curve, Evaluation, Point
+from sanetune.curves.valley import valley_scatter
 
 LIMITS = {
     "times": Limit(1.8, "times the neighbours' median (logs/wild; LLM Foundry: 2 for more than four steps)"),
+    "least": Limit(0.15, "nats beside that; a loss near 0 may double without harm"),
     "sure": Limit(8.0, "standard deviations of batch noise beside that: OLMo-core's 6, and heavier tails than normal"),
     "confirmed_norm": Limit(4.0, "times its neighbours, a gradient norm that confirms a spike of the loss"),
     "norm_times": Limit(10.0, "times its neighbours, a gradient norm that is a spike by itself"),
+    "validation_least": Limit(0.05, "nats, likewise for the validation loss, which has no noise of batches"),
+    "validation_sure": Limit(5.0, "standard deviations of the other evaluations, beside that"),
+    "hump_times": Limit(1.5, "times the lowest loss on both sides, a rise of three or more records that comes back"),
+    "hump_sure": Limit(10.0, "standard deviations of the running median, beside that: the lowest of many is low by"
+                             " chance, the highest high"),
+    "returned": Limit(0.7, "of its rise that a hump comes down again; with less it is curve-diverged's"),
     "fixed_times": Limit(1.25, "times its neighbours, on a fixed batch, which has no noise of batches"),
     "fixed_least": Limit(0.15, "nats beside that"),
     "soon": Limit(5, "steps after a spike within which a fixed batch would show its harm"),
     "unmoved": Limit(1.1, "times its loss before, up to which a fixed batch has not moved"),
-}
+}  # fmt: skip
 """What counts as a spike; limits of curve-spike."""
 
 REACH = 8
 """Neighbours on each side."""
+LOCAL = 24
+"""Neighbours on each side that tell the noise there."""
+CANDIDATE = 0.8
+"""Of the limit, from which on a loss is compared with its neighbours at all."""
 SEVERAL = 5
 """Steps between records from which each is a mean over several batches."""
 
@@ -53,13 +66,13 @@ class Spike:
 def in_training(points: Sequence[Point], limits: Limits) -> list[Spike]:
     """Spikes of the training loss; the first three steps are left out, since they have no neighbours before them."""
     losses = [point.loss for point in points]
-    scatter = noise(losses)
     interval = statistics.median(b.step - a.step for a, b in pairwise(points)) if points[1:] else 1
     found: list[Spike] = []
     run: list[int] = []
+    usual = smooth(losses, 2 * REACH + 1)
     for place in range(3, len(losses)):
-        around = _sides(losses, place)
-        if losses[place] >= limits["times"] * around and losses[place] - around > limits["sure"] * scatter:
+        # The median of all neighbours costs little, and is hardly above the higher of the medians of both sides.
+        if losses[place] >= CANDIDATE * limits["times"] * usual[place] and _stands_out(losses, place, limits):
             run.append(place)
             if place < len(losses) - 1:
                 continue
@@ -70,6 +83,16 @@ def in_training(points: Sequence[Point], limits: Limits) -> list[Spike]:
     return found
 
 
+def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
+    """Whether a loss is far above its neighbours and far outside their noise."""
+    around = _sides(losses, place)
+    higher = losses[place] - around
+    if losses[place] < limits["times"] * around or higher < limits["least"]:
+        return False
+    near = losses[max(0, place - LOCAL) : place + LOCAL + 1]
+    return higher > limits["sure"] * relative_noise(near) * around
+
+
 def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, interval: float) -> Spike:
     losses, norms = [point.loss for point in points], [point.grad_norm for point in points]
     worst = max(run, key=losses.__getitem__)
@@ -78,6 +101,32 @@ def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, inter
     high = bool(known and others) and max(norm for _, norm in known) > confirmed_norm * statistics.median(others)
     confirmed = len(run) > 1 or high or interval >= SEVERAL
     return Spike(points[worst].step, losses[worst], _sides(losses, worst), len(run), confirmed)
+
+
+def long_rise(points: Sequence[Point], limits: Limits) -> Spike | None:
+    """The highest rise of the training loss over three or more records that came back, whatever its length."""
+    losses = [point.loss for point in points]
+    hump = highest_hump(losses, times=limits["hump_times"], least=limits["least"], sure=limits["hump_sure"])
+    return _as_spike(hump, points, limits) if hump else None
+
+
+def rise_in_validation(evaluations: Sequence[Evaluation], limits: Limits) -> Spike | None:
+    """The highest rise of the validation loss that came back."""
+    losses = [one.loss for one in evaluations]
+    hump = hump_in_few(losses)
+    if hump is None or hump.times < limits["fixed_times"] or hump.height - hump.base < limits["validation_least"]:
+        return None
+    reach = hump.length
+    rest = [math.log(loss) for i, loss in enumerate(losses) if abs(i - hump.place) > reach and loss > 0]
+    if math.log(hump.times) < limits["validation_sure"] * valley_scatter(rest):
+        return None
+    return _as_spike(hump, evaluations, limits)
+
+
+def _as_spike(hump: Hump, series: Sequence[Point | Evaluation], limits: Limits) -> Spike | None:
+    if hump.height - hump.after < limits["returned"] * (hump.height - hump.before):
+        return None
+    return Spike(series[hump.place].step, hump.height, hump.base, hump.length, True)
 
 
 def in_evaluations(evaluations: Sequence[Evaluation], limits: Limits) -> list[Spike]:
@@ -110,11 +159,8 @@ def norm_spikes(points: Sequence[Point], curve: Curve, limits: Limits) -> int:
     ]
     if len(norms) < REACH:
         return 0
-    return sum(norm > limits["norm_times"] * _around(norms, place) for place, norm in enumerate(norms))
-
-
-def _around(values: Sequence[float], place: int) -> float:
-    return statistics.median([values[other] for other in _near(values, place)] or [math.inf])
+    usual = smooth(norms, 2 * REACH + 1)
+    return sum(norm > limits["norm_times"] * around for norm, around in zip(norms, usual, strict=True))
 
 
 def _sides(values: Sequence[float], place: int) -> float:

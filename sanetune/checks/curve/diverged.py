@@ -2,7 +2,8 @@
 
 ## What it does
 Compares the validation loss at the end with that before the first step, row by row, and with the lowest in between.
-Without validation rows it uses the training batches, with their noise. A validation loss that rises while the
+Without validation rows it uses the training batches, with their noise: of a run that shoots up in its first steps the
+first loss alone is the start, and all later losses far above it are evidence. A validation loss that rises while the
 training loss falls is `curve-overfit`.
 
 ## Why is this bad?
@@ -33,7 +34,9 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.curves.changes import TRAINING, overall, since_lowest, training
+from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.curves.changes import TRAINING, finite, last_step, learned_points, overall, since_lowest, training
+from sanetune.curves.robust import relative_noise
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -54,7 +57,9 @@ LIMITS = {
     "training_rise_warn": Limit(0.25, "half of that"),
     "lost": Limit(0.5, "of the fall in between"),
     "lost_share": Limit(0.2, "of the lowest level"),
+    "training_lost_share": Limit(0.35, "the same where only batches are known, some of which are easy"),
     "least": Limit(0.05, "nats; smaller rises are no divergence, whatever their share"),
+    "above_sure": Limit(4.0, "standard deviations of one loss that nine in ten of the last half are above the start"),
     "training_fell": Limit(
         1.5,
         "standard errors from which on training counts as falling: rising held-out rows are then curve-overfit's; with"
@@ -64,12 +69,14 @@ LIMITS = {
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
+    needs_token_loss(curve)
     change = overall(curve)
     if change is None:
         raise NotApplicableError("fewer than two evaluations and fewer than four training losses are numbers")
     low = since_lowest(curve) or change
     trained = training(curve)
     later = training(curve, since=low.steps[0])
+    above = max(0.0, _stays_above(curve, change))
     return Measurement(
         {
             "source": change.source,
@@ -79,6 +86,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "rise": change.difference,
             "share": change.relative,
             "sure": change.t,
+            "stays_above": above,
+            "stays_above_sure": above / (1 + above) / max(relative_noise(_losses(curve)), 1e-9),
             "lowest_source": low.source,
             "lowest": low.before,
             "lowest_step": low.steps[0],
@@ -91,28 +100,52 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     )
 
 
+def _losses(curve: Curve) -> list[float]:
+    return [point.loss for point in learned_points(curve)]
+
+
+def _stays_above(curve: Curve, change: Change) -> float:
+    """How far nine in ten training losses of the last half, and all evaluations in it, are above the start, as a share
+    of it."""
+    late = sorted(_losses(curve)[len(curve.points) // 2 :])
+    if change.source != TRAINING or len(late) < 2 or change.before <= 0:
+        return 0.0
+    evaluations = [one.loss for one in finite(curve.validation) if one.step >= 0.5 * last_step(curve)]
+    return min([late[len(late) // 10], *evaluations]) / change.before - 1
+
+
 def _fell(trained: Change | None, limits: Limits) -> bool:
     """A cross entropy is never below zero: where it is, its sign or scale is wrong, and its fall says nothing."""
     return trained is not None and trained.t < -limits["training_fell"] and trained.after >= 0
 
 
+def _above(share: float) -> str:
+    """A rise in words: above its double it is so many times the start."""
+    return f"{units.share(share)} above its start" if share < 1 else f"{1 + share:.1f} times its start"
+
+
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     by_batches = n["source"] == TRAINING
-    message = f"by {n['source']} the loss goes from {n['start']:.3f} to {n['end']:.3f} at step {n['end_step']:,}"
+    start, end = units.nats(n["start"]), units.nats(n["end"])
+    message = f"by {n['source']} the loss goes from {start} to {end} at step {n['end_step']:,}"
     fell = not by_batches and n["training_fell"]
-    clear = n["sure"] >= limits["training_sure" if by_batches else "sure"] and n["rise"] >= limits["least"] and not fell
     share = limits["training_rise" if by_batches else "rise"]
+    stays = n["stays_above"] >= share and n["stays_above_sure"] >= limits["above_sure"]
+    sure = n["sure"] >= limits["training_sure" if by_batches else "sure"] or stays
+    clear = sure and n["rise"] >= limits["least"] and not fell
     fix = fixes.lower_lr(n["planned_rate"], strongly=n["share"] >= 0.5)
     if clear and n["share"] >= share:
-        return failed(f"{message}, {units.share(n['share'])} above its start", fix=fix)
+        return failed(f"{message}, {_above(n['share'])}", fix=fix)
     validation_alone = n["lowest_source"] != TRAINING and n["training_fell_later"]
     way = n["start"] - n["lowest"]
-    dropped = n["lost"] >= max(limits["lost"] * way, limits["lost_share"] * n["lowest"], limits["least"])
+    least = limits["training_lost_share" if n["lowest_source"] == TRAINING else "lost_share"]
+    dropped = n["lost"] >= max(limits["lost"] * way, least * n["lowest"], limits["least"])
     dropped &= n["lost_sure"] >= limits["training_sure" if n["lowest_source"] == TRAINING else "sure"]
     if dropped and not validation_alone:
-        came = f"by {n['lowest_source']} the loss had come down to {n['lowest']:.3f} at step {n['lowest_step']:,}"
-        return failed(f"{came} and ends at {n['lowest'] + n['lost']:.3f}", fix=fix)
+        lowest, end = units.nats(n["lowest"]), units.nats(n["lowest"] + n["lost"])
+        came = f"by {n['lowest_source']} the loss had come down to {lowest} at step {n['lowest_step']:,}"
+        return failed(f"{came} and ends at {end}", fix=fix)
     if clear and n["share"] >= limits["training_rise_warn" if by_batches else "rise_warn"]:
-        return warned(f"{message}, {units.share(n['share'])} above its start", fix=fix)
+        return warned(f"{message}, {_above(n['share'])}", fix=fix)
     return passed(message)

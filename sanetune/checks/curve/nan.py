@@ -25,7 +25,8 @@ train:
 ```
 
 ## Known problems
-With fp16, a single skipped step with a NaN gradient norm is the loss scaler at work and harmless.
+With fp16, a skipped step with a NaN gradient norm is the loss scaler at work and harmless. Such a step does not move
+the learning rate either, and is not counted where the log shows that.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve._skipped import skipped_steps
 from sanetune.curves.changes import is_number
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -59,7 +61,8 @@ def measure(curve: Curve) -> Measurement:
         raise NotApplicableError("no loss was logged")
     bad = [step for step, loss in losses if not is_number(loss)]
     bad_evaluations = sorted(step for step, loss in evaluations if not is_number(loss))
-    bad_norms = [step for step, norm in norms if not math.isfinite(norm)]
+    skipped = skipped_steps(curve.points)
+    bad_norms = [step for step, norm in norms if not math.isfinite(norm) and step not in skipped]
     last_third = norms[-max(1, len(norms) // 3) :] if len(norms) >= 3 else []
     return Measurement(
         {
@@ -69,10 +72,11 @@ def measure(curve: Curve) -> Measurement:
             "bad_losses": len(bad),
             "bad_looks": len(bad_evaluations),
             "bad_norms": len(bad_norms),
+            "skipped_steps": len(skipped),
             "first_step": min([*bad, *bad_evaluations], default=None),
             "first_norm_step": min(bad_norms, default=None),
             "at_the_end": bool(losses and not is_number(losses[-1][1])),
-            "bad_norms_late": sum(not math.isfinite(norm) for _, norm in last_third) / max(1, len(last_third)),
+            "bad_norms_late": sum(step in bad_norms for step, _ in last_third) / max(1, len(last_third)),
         }
     )
 
@@ -102,5 +106,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         if n["bad_norms"] >= limits["norms"] and n["bad_norms"] > limits["norm_share"] * n["norms"]:
             return warned(message)
         return passed(f"{message}; so few do no harm")
-    norms = units.many(n["norms"], "gradient norm")
-    return passed(f"{points} and {evaluations} of validation rows are numbers, and so are {norms}")
+    norms = units.many(n["norms"] - n["skipped_steps"], "gradient norm")
+    skipped = f"; {units.many(n['skipped_steps'], 'step')} with a NaN gradient norm did not move the learning rate"
+    note = f"{skipped}, as where fp16's scaler skips them" if n["skipped_steps"] else ""
+    return passed(f"{points} and {evaluations} of validation rows are numbers, and so are {norms}{note}")

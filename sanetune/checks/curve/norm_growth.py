@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
+from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.curves.changes import last_step, peak_step
 from sanetune.curves.robust import level, noise
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -55,6 +56,7 @@ FEWEST = 16
 
 
 def measure(curve: Curve) -> Measurement:
+    needs_token_loss(curve)
     start = max(peak_step(curve), 0)
     norms = [
         math.log(point.grad_norm)

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.curves.changes import finite, peak_step, points_of
+from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.curves.changes import finite, learned_points, peak_step
 from sanetune.curves.robust import level, noise, swings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -57,11 +58,12 @@ FEWEST = 8
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
+    needs_token_loss(curve)
     evaluations = finite(curve.fixed_batch)
     after = [one for one in evaluations if one.step >= peak_step(curve)]
     if len(after) >= FEWEST:
         return Measurement({"planned_rate": curve.planned_lr, **_of_evaluations(evaluations[0], after, limits)})
-    points = points_of(curve)
+    points = learned_points(curve)
     if len(points) < 3 * FEWEST:
         raise NotApplicableError(
             f"fewer than {FEWEST} evaluations of a fixed batch after warm-up, and than {3 * FEWEST} training losses"

@@ -24,9 +24,11 @@ train:
 ```
 
 ## Known problems
-With about 1,000 rows, validation loss and the quality of answers can diverge. Read the sample answers too.
+With about 1,000 rows, validation loss and the quality of answers can diverge. With long answers that reason, a rising
+validation loss is no verdict: read token accuracy, which is named where it was logged, and sample answers.
 
 ## References
+- [Long reasoning data](https://arxiv.org/abs/2602.11149): many epochs on few rows helped while validation loss rose
 - [LIMA](https://arxiv.org/abs/2305.11206): answers improved while validation loss rose
 """
 
@@ -38,6 +40,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
+from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
 from sanetune.curves.paired import t_statistic
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -59,20 +62,28 @@ LIMITS = {
         "of the loss: least standard deviation of an evaluation whose single rows are not known; half the 2 % that a"
         " healthy validation loss moves within (logs/wild)",
     ),
+    "few": Limit(5, "evaluations, below which a rise is a warning at most where single rows are not known"),
     "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
 }
 
+BY_SAMPLES = "Compare sample answers of both checkpoints: with long reasoning data the loss alone is no verdict."
+
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
+    needs_token_loss(curve)
     evaluations = finite(curve.validation)
     change = since_lowest(curve)
     if len(evaluations) < 2 or change is None or change.source != HELD_OUT:
         raise NotApplicableError("the validation rows were evaluated fewer than two times")
     error = change.std_error if change.exact else max(change.std_error, limits["jump"] * 2**0.5 * change.before)
     trained = training(curve, since=change.steps[0])
+    low = min(evaluations, key=lambda one: one.loss)
     return Measurement(
         {
             "looks": len(evaluations),
+            "exact": change.exact,
+            "accuracy_lowest": low.accuracy,
+            "accuracy_end": evaluations[-1].accuracy,
             "lowest": change.before,
             "lowest_step": change.steps[0],
             "end": change.after,
@@ -91,8 +102,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     message = (
-        f"the held-out loss is lowest at step {n['lowest_step']:,} ({n['lowest']:.3f} in"
-        f" {units.many(n['looks'], 'evaluation')}) and {n['end']:.3f} at step {n['end_step']:,}"
+        f"the held-out loss is lowest at step {n['lowest_step']:,} ({units.nats(n['lowest'])} in"
+        f" {units.many(n['looks'], 'evaluation')}) and {units.nats(n['end'])} at step {n['end_step']:,}"
     )
     if n["sure"] < limits["sure"] or n["rise"] < limits["warn"]:
         return passed(message)
@@ -100,9 +111,18 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(f"{message}; the training loss rises with it, which is another fault (curve-diverged)")
     message = f"{message}, {units.share(n['rise'])} higher"
     if n["training_after"] is not None:
-        message += f"; training goes from {n['training_before']:.3f} to {n['training_after']:.3f} meanwhile"
-    fix = _fix(n)
-    return failed(message, fix=fix) if n["rise"] >= limits["fail"] else warned(message, fix=fix)
+        before, after = units.nats(n["training_before"]), units.nats(n["training_after"])
+        message += f"; training goes from {before} to {after} meanwhile"
+    if _more_accurate(n):
+        accuracy = f"{units.share(n['accuracy_lowest'])} to {units.share(n['accuracy_end'])}"
+        return warned(f"{message}; token accuracy from {accuracy}", BY_SAMPLES, _fix(n))
+    few = n["looks"] < limits["few"] and not n["exact"]
+    return (failed if n["rise"] >= limits["fail"] and not few else warned)(message, fix=_fix(n))
+
+
+def _more_accurate(n: dict[str, Any]) -> bool:
+    """Whether the share of held-out tokens that are likeliest has grown although their loss did too."""
+    return n["accuracy_lowest"] is not None and (n["accuracy_end"] or 0.0) > n["accuracy_lowest"]
 
 
 def _fix(n: dict[str, Any]) -> dict[str, Any]:

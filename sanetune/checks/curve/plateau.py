@@ -2,7 +2,8 @@
 
 ## What it does
 Compares the validation loss at the end with that before the first step, row by row, beside the training loss. Without
-validation rows it uses the training batches. A curve that has fallen and then stays is not a plateau.
+validation rows it uses the training batches. A curve that has fallen and then stays is not a plateau (curve-stalled),
+and neither is one whose learning rate still rises (curve-warmup-long).
 
 ## Why is this bad?
 Every further step costs the same and changes nothing.
@@ -31,7 +32,8 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.curves.changes import halved, overall, peak_step, training
+from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.curves.changes import halved, overall, peak_step, rises_throughout, training
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -51,9 +53,12 @@ LIMITS = {
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
+    needs_token_loss(curve)
     change = overall(curve)
     if change is None:
         raise NotApplicableError("fewer than two evaluations and fewer than four training losses are numbers")
+    if rises_throughout(curve):
+        raise NotApplicableError("the learning rate rises through the whole log: this is its warm-up")
     steps = change.steps[1] - max(change.steps[0], peak_step(curve))
     trained = training(curve)
     halves = None if change.exact else halved(curve)
@@ -75,7 +80,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    message = f"by {n['source']} the loss goes from {n['start']:.3f} to {n['end']:.3f} ({units.share(abs(n['fall']))}"
+    start, end = units.nats(n["start"]), units.nats(n["end"])
+    message = f"by {n['source']} the loss goes from {start} to {end} ({units.share(abs(n['fall']))}"
     message += f" {'less' if n['fall'] >= 0 else 'more'})"
     if n["steps"] < limits["fewest_steps"]:
         if n["fall"] - limits["sure"] * n["error"] > limits["warn"]:

@@ -2,8 +2,9 @@
 
 ## What it does
 Finds training losses at least 1.8 times the median of their neighbours and far outside the batch noise, over several
-steps or together with the gradient norm; evaluations of a fixed batch that stand out; and a hump above the start in
-the first steps. One unusual batch without effect on a fixed batch, or a large gradient norm without harm, is only
+steps or together with the gradient norm; rises of any length that come back, in training and on validation rows;
+evaluations of a fixed batch that stand out; and a hump above the start in the first steps. The highest is named. One
+unusual batch without effect on a fixed batch, or a large gradient norm without harm, is only
 mentioned.
 
 ## Why is this bad?
@@ -35,9 +36,18 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
+from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.checks.curve._spikes import LIMITS as SPIKE_LIMITS
-from sanetune.checks.curve._spikes import Spike, harmless, in_evaluations, in_training, norm_spikes
-from sanetune.curves.changes import finite, last_step, points_of
+from sanetune.checks.curve._spikes import (
+    Spike,
+    harmless,
+    in_evaluations,
+    in_training,
+    long_rise,
+    norm_spikes,
+    rise_in_validation,
+)
+from sanetune.curves.changes import finite, last_step, learned_points
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -59,18 +69,22 @@ LIMITS = {
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
-    points, fixed = points_of(curve), finite(curve.fixed_batch)
-    if len(points) < 8 and len(fixed) < 5:
+    needs_token_loss(curve)
+    points, fixed, validation = learned_points(curve), finite(curve.fixed_batch), finite(curve.validation)
+    if len(points) < 8 and len(fixed) < 5 and len(validation) < 4:
         raise NotApplicableError("too few losses were logged to have neighbours")
     found = [*in_training(points, limits), *in_evaluations(fixed, limits)]
     confirmed = [spike for spike in found if spike.confirmed and not harmless(spike, fixed, limits)]
+    odd = len(found) - len(confirmed)
+    long = (long_rise(points, limits), rise_in_validation(validation, limits))
+    confirmed = _with_long(confirmed, [rise for rise in long if rise])
     hump = max(fixed, key=lambda one: one.loss) if len(fixed) >= 5 else None
     return Measurement(
         {
             "points": len(points),
             "looks": len(fixed),
             "spikes": len(confirmed),
-            "odd_batches": len(found) - len(confirmed),
+            "odd_batches": odd,
             "norm_spikes": norm_spikes(points, curve, limits),
             "worst": _worst(confirmed),
             "hump": (hump.loss - fixed[0].loss) if hump else 0.0,
@@ -85,6 +99,12 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "planned_rate": curve.planned_lr,
         }
     )
+
+
+def _with_long(spikes: list[Spike], rises: list[Spike]) -> list[Spike]:
+    """Spikes and longer rises; a spike that is the top of a rise is one with it."""
+    own = [one for one in spikes if not any(one.step == rise.step for rise in rises)]
+    return [*own, *rises]
 
 
 def _worst(spikes: list[Spike]) -> dict[str, Any] | None:
@@ -105,9 +125,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if n["spikes"] >= limits["spikes"]:
         worst = n["worst"]
         message = (
-            f"the loss has {units.many(n['spikes'], 'spike')}, the worst at step {worst['step']:,}: {worst['loss']:.2f}"
-            f" among {worst['around']:.2f}"
+            f"the loss has {units.many(n['spikes'], 'spike')}, the worst at step {worst['step']:,}:"
+            f" {units.nats(worst['loss'])} among {units.nats(worst['around'])}"
         )
+        if worst["length"] > 1:
+            message += f", over {units.many(worst['length'], 'record')}"
         return warned(message, fix=_fix(n, limits))
     notes = []
     if n["odd_batches"]:

@@ -26,7 +26,8 @@ model = AutoModelForCausalLM.from_pretrained("meta-llama/Llama-3.2-1B")
 ```
 
 ## Known problems
-Some programs log the sum of the losses of several batches, which looks the same.
+Some programs log the sum of the losses of several batches, which looks the same where there is no validation loss to
+compare it with (curve-loss-summed).
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ import math
 from typing import TYPE_CHECKING
 
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.curves.changes import START_SHARE, finite, last_step, points_of
+from sanetune.curves.scale import times_validation
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ LIMITS = {
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
+    needs_token_loss(curve)
     early = max(1, START_SHARE * last_step(curve))
     firsts = [one for series in (curve.validation, curve.fixed_batch) for one in finite(series)[:1]]
     evaluations = [one for one in firsts if one.step <= early]
@@ -61,10 +65,11 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
         raise NotApplicableError("no loss was logged")
     # The first record of a log may be a mean over many steps: at most too low, which is the careful side.
     first = evaluations[0] if evaluations else points[0]
-    known = curve.vocab_size
+    known, times = curve.vocab_size, None if evaluations else times_validation(curve)
     return Measurement(
         {
-            "loss": first.loss,
+            "loss": first.loss / (times or 1.0),
+            "divided_by": times,
             "step": first.step,
             "looked": bool(evaluations),
             "vocabulary": known,
@@ -79,6 +84,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     message = (
         f"the first loss is {n['loss']:.2f} ({'before training' if n['looked'] else 'logged at'} step {n['step']:,})"
     )
+    if n["divided_by"]:
+        message = f"{message}, divided by {n['divided_by']:.3g} as curve-loss-summed says"
     range_ = f"{limits['smallest_vocabulary']:,} to {limits['largest_vocabulary']:,}"
     among = f"among {n['vocabulary']:,} tokens" if n["vocabulary"] else f"among {range_} tokens"
     costs = f"{n['guessing']:.2f}" + ("" if n["vocabulary"] else f" to {n['guessing_most']:.2f}")

@@ -2,7 +2,9 @@
 
 ## What it does
 Measures the fall of the loss in the last eighth of a finished run, on validation rows if there are enough
-evaluations, else by the trend of the training loss. The beginning of a longer run is not judged.
+evaluations, else by the trend of the training loss, beside what was learned in all. The beginning of a longer run is
+not judged, nor a loss near zero, one that falls at the boundaries of epochs, or many epochs without evaluations: more
+of them may only be memorised.
 
 ## Why is this bad?
 The next steps would have been the cheapest part of the training.
@@ -26,11 +28,24 @@ train:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.curves.changes import HELD_OUT, TRAINING, between, complete, finite, last_step, points_of, scatter_of
+from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._epochs import stairs
+from sanetune.curves.changes import (
+    HELD_OUT,
+    TRAINING,
+    between,
+    complete,
+    finite,
+    last_step,
+    points_of,
+    scatter_of,
+    training,
+)
 from sanetune.curves.paired import t_statistic
 from sanetune.curves.robust import level, noise, slope
 from sanetune.finding import Judgement, Measurement, passed, warned
@@ -43,10 +58,15 @@ FIX = "none"
 LIMITS = {
     "held": Limit(0.05, "of the held-out loss in the last eighth: more than most choices of a learning rate are worth"),
     "training": Limit(0.15, "undertrained: the last eighth still falls by more than 15 % (logs/wild)"),
+    "learned": Limit(0.05, "of the fall in all; a run that falls evenly has 0.125"),
     "sure": Limit(3.0, "standard errors"),
     "jump": Limit(
         0.01, "of the loss: least standard deviation of an evaluation whose single rows are not known (curve-overfit)"
     ),
+    "near_zero": Limit(0.1, "nats at the end, below which rows are memorised (logs/wild: all such logs)"),
+    "epochs": Limit(3.0, "without an evaluation, from which on more steps may only memorise (curve-unmeasured)"),
+    "lr_left": Limit(0.001, "of the peak learning rate at the end; with less the schedule is over"),
+    "stairs": Limit(0.07, "mean drop at boundaries of epochs, from which on curve-staircase may speak"),
 }
 
 FEWEST = 16
@@ -54,8 +74,50 @@ FEWEST = 16
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
+    needs_token_loss(curve)
     if not complete(curve):
         raise NotApplicableError("these are the first steps of a longer run")
+    if reason := _more_would_not_pay(curve, limits):
+        raise NotApplicableError(reason)
+    before, now, sure, source = _last_eighth(curve, limits)
+    learned = training(curve)
+    highest = max([before, *([learned.before] if learned and source == TRAINING else []), *_validation(curve)])
+    return Measurement(
+        {
+            "source": source,
+            "fall": (before - now) / before if before > 0 else 0.0,
+            "of_learned": (before - now) / (highest - now) if highest > now else 0.0,
+            "sure": sure,
+            "end": now,
+            "end_step": last_step(curve),
+        }
+    )
+
+
+def _validation(curve: Curve) -> list[float]:
+    return [one.loss for one in finite(curve.validation)]
+
+
+def _more_would_not_pay(curve: Curve, limits: Limits) -> str:
+    """Why a fall at the end is no reason for more steps; empty where there is none."""
+    lrs = [point.lr for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
+    epochs = last_step(curve) / curve.steps_per_epoch if curve.steps_per_epoch else 0.0
+    found = stairs(curve)
+    if lrs and lrs[-1] <= limits["lr_left"] * max(lrs):
+        return "the learning rate has come down to zero: a longer schedule is another run"
+    if epochs >= limits["epochs"] and len(_validation(curve)) < 2:
+        return f"{epochs:.3g} epochs without evaluations: what still falls may only be memorised"
+    if found and len(found.boundaries) > 1 and found.drop >= limits["stairs"] and found.inside <= 1:
+        return "most of the fall is at the boundaries of epochs"
+    return ""
+
+
+def _last_eighth(curve: Curve, limits: Limits) -> tuple[float, float, float, str]:
+    """Losses before the last eighth of the steps and at the end, t-statistic of the fall, and what it is measured on.
+
+    Raises:
+        NotApplicableError: Too little was logged.
+    """
     evaluations, end = finite(curve.validation), max(1, last_step(curve))
     late = [one for one in evaluations if one.step >= 0.5 * end]
     if len(late) >= 2:
@@ -63,8 +125,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
         change = between(late[-2], late[-1], HELD_OUT, scatter)
         share = (change.steps[1] - change.steps[0]) / end
         scale = min(1.0, 0.125 / share) if share > 0 else 0.0
-        fall = -change.relative * scale
-        return Measurement({"source": HELD_OUT, "fall": fall, "sure": -change.t, "end": change.after, "end_step": end})
+        return change.after - change.difference * scale, change.after, -change.t, HELD_OUT
     points = points_of(curve)
     if len(points) < FEWEST:
         raise NotApplicableError(f"fewer than {FEWEST} training losses, and than two evaluations in the last half")
@@ -72,9 +133,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     losses = [point.loss for point in tail]
     per_step, error = slope([point.step for point in tail], losses)
     now = level(losses[-max(3, len(tail) // 4) :], noise(losses)).value
-    fall = -per_step * end / 8 / now if now > 0 else 0.0
-    sure = t_statistic(-per_step, error)
-    return Measurement({"source": TRAINING, "fall": fall, "sure": sure, "end": now, "end_step": end})
+    return now - per_step * end / 8, now, t_statistic(-per_step, error), TRAINING
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -82,7 +141,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     way = "falls" if n["fall"] >= 0 else "rises"
     message = (
         f"by {n['source']} the loss {way} by {units.share(abs(n['fall']))} in the last"
-        f" eighth of {n['end_step']:,} steps, to {n['end']:.3f}"
+        f" eighth of {n['end_step']:,} steps, to {units.nats(n['end'])}"
     )
+    if n["fall"] > 0:
+        message = f"{message}: {units.share(n['of_learned'])} of its whole fall"
     limit = limits["held" if n["source"] == HELD_OUT else "training"]
-    return warned(message) if n["fall"] >= limit and n["sure"] >= limits["sure"] else passed(message)
+    much = n["fall"] >= limit and n["of_learned"] >= limits["learned"] and n["end"] >= limits["near_zero"]
+    return warned(message) if much and n["sure"] >= limits["sure"] else passed(message)

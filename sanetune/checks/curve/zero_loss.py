@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.curves.changes import finite, points_of, training
 from sanetune.curves.series import Evaluation, Point
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -57,6 +58,7 @@ NEIGHBOURS = 5
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
+    needs_token_loss(curve)
     points, evaluations = points_of(curve), finite(curve.validation)
     if not points and not evaluations:
         raise NotApplicableError("no loss was logged")

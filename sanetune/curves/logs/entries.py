@@ -10,10 +10,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import SupportsFloat
 
+from sanetune.curves.objective import objective_of
 from sanetune.curves.series import Curve, Evaluation, Point
 
 Entry = Mapping[str, object]
 
+ENDED = "train_runtime"
+"""What a Trainer logs when training has returned, and at no other time."""
+TOKEN_ACCURACY = "eval_mean_token_accuracy"
+"""What TRL calls the share of validation tokens that the model thinks likeliest."""
 VALIDATION_LOSS = "eval_loss"
 """The name that transformers gives the validation loss."""
 
@@ -37,10 +42,11 @@ def evaluation(entry: Entry, name: str = VALIDATION_LOSS) -> Evaluation | None:
     """The evaluation that ``entry`` is about, whose loss is called ``name``; None where it is about something else.
 
     >>> evaluation({"step": 10, "eval_loss": 2.25})
-    Evaluation(step=10, loss=2.25, sums=(), tokens=())
+    Evaluation(step=10, loss=2.25, sums=(), tokens=(), accuracy=None)
     """
     step, loss = whole_number(entry.get("step")), number(entry.get(name))
-    return None if step is None or loss is None else Evaluation(step, loss)
+    accuracy = number(entry.get(TOKEN_ACCURACY))
+    return None if step is None or loss is None else Evaluation(step, loss, accuracy=accuracy)
 
 
 def curve_of(
@@ -64,7 +70,9 @@ def curve_of(
     """
     points: dict[int, Point] = {}
     evaluations: dict[int, Evaluation] = {}
+    names: set[str] = set()
     for entry in entries:
+        names.update(entry)
         if point := training_point(entry):
             points[point.step] = point
         if name is not None and (evaluated := evaluation(entry, name)):
@@ -78,6 +86,8 @@ def curve_of(
         steps_per_epoch=_steps_per_epoch(series),
         planned_lr=max(learning_rates, default=None),
         finished=finished,
+        ended=finished or ENDED in names,
+        objective=objective_of(names),
         source=source,
     )
 

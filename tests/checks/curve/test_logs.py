@@ -31,6 +31,9 @@ def verdicts(shared: Path, name: str) -> dict[str, str]:
         ("syGOAT", "staircase", "warn"),
         ("yc1999", "staircase", "warn"),
         ("SecurityLab-UCD__UniTSyn__results_checkpoint-3500", "start-high", "fail"),
+        ("SecurityLab-UCD__UniTSyn__results_checkpoint-500", "warmup-long", "warn"),
+        ("agosalvez", "unmeasured", "warn"),
+        ("arkB", "unmeasured", "warn"),
     ],
 )
 def test_faults_with_a_known_cause_are_named(shared: Path, name: str, check: str, verdict: str) -> None:
@@ -42,20 +45,26 @@ def test_healthy_logs_raise_no_alarm(shared: Path) -> None:
         healthy = [row["id"] for row in csv.DictReader(file) if "healthy" in row["label"]]
     alarms = {name: verdicts(shared, name) for name in [*healthy, "healthy"]}
     assert len(alarms) == 8
-    assert {name: some for name, some in alarms.items() if some} == {}
+    # Two of them go over their rows five times and evaluate nothing, which is true, and no fault of their course.
+    assert {name: some for name, some in alarms.items() if some} == {
+        name: {"unmeasured": "warn"} for name in alarms if name.endswith(("checkpoint-135", "checkpoint-640"))
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("agosalvez", "loss near 0 that drifts a little"),
-        ("arkB", "fifty epochs, smooth"),
         ("thomasfoltz", "validation flat at the end"),
         ("huloujun__GreenBuilding-QA-LLM__outputs_checkpoint-15", "a single logged loss"),
     ],
 )
 def test_odd_logs_without_a_provable_fault_pass(shared: Path, name: str, why: str) -> None:
     assert verdicts(shared, name) == {}
+
+
+@pytest.mark.parametrize("name", ["agosalvez", "arkB"])
+def test_a_loss_near_zero_or_after_many_epochs_is_no_other_fault(shared: Path, name: str) -> None:
+    assert verdicts(shared, name) == {"unmeasured": "warn"}
 
 
 def test_a_diverged_run_says_how_far(shared: Path) -> None:

@@ -241,3 +241,18 @@ def test_no_curve_whatever_breaks_a_check(
         steps, size, steps, steps or None, size, size, done,
     )  # fmt: skip
     assert all(one.message for one in found(curve).values())
+
+
+LOSSES = st.lists(st.one_of(st.floats(), st.floats(0, 20), st.just(0.0)), max_size=60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LOSSES, LOSSES, st.lists(st.one_of(st.none(), st.floats(0, 1e-3)), min_size=60, max_size=60), st.floats(0, 50))
+def test_no_log_is_so_odd_that_a_check_breaks(
+    losses: list[float], validated: list[float], lrs: list[float | None], epochs: float
+) -> None:
+    done = [epochs * (i + 1) / 60 for i in range(len(losses))]
+    logged = points(losses, every=5, lr=lrs[: len(losses)], epoch=done, grad_norm=losses[::-1])
+    curve = Curve(logged, evaluations(validated, every=7, rows=0), total_steps=300, ended=True, source="log")
+    found(curve)
+    found(replace(curve, validation=[], fixed_batch=evaluations(validated, every=7, rows=2), source="trial"))

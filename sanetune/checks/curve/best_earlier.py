@@ -1,0 +1,95 @@
+"""The best evaluation lies long before the end.
+
+## What it does
+Compares the lowest validation loss with the last one where curve-overfit does not speak: the rise is small, or the
+training loss rises too. It names the step whose checkpoint is best.
+
+## Why is this bad?
+The steps after the best evaluation cost as much as those before it and made the model worse, and the last checkpoint is
+not the one to use.
+
+## Example
+```yaml
+train:
+  num_train_epochs: 6
+  load_best_model_at_end: false
+```
+
+## Use instead
+Use the checkpoint at the lowest validation loss (`train.load_best_model_at_end: true` does), and train no longer than
+that.
+
+```yaml
+train:
+  num_train_epochs: 3
+  load_best_model_at_end: true
+```
+
+## Known problems
+With long answers that reason, the lowest validation loss need not be the best model: compare sample answers.
+
+## References
+- [Long reasoning data](https://arxiv.org/abs/2602.11149): many epochs on few rows helped while validation loss rose
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve._applies import needs_log, needs_token_loss
+from sanetune.curves.changes import HELD_OUT, finite, last_step, since_lowest, training
+from sanetune.curves.paired import t_statistic
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+FIX = "always"
+
+LIMITS = {
+    "before": Limit(0.67, "of the steps, by which the lowest evaluation is long before the end"),
+    "rise": Limit(0.02, "healthy: within 2 % of its minimum at the end (logs/wild)"),
+    "overfit": Limit(0.03, "from which on curve-overfit speaks, unless training rises too"),
+    "sure": Limit(3.0, "standard errors of the change between two evaluations"),
+    "jump": Limit(0.003, "of the loss: least standard deviation of an evaluation; up to 0.004 in logs/wild"),
+    "training_sure": Limit(3.0, "standard errors from which on training rises (curve-overfit)"),
+}
+
+
+def measure(curve: Curve, limits: Limits) -> Measurement:
+    needs_token_loss(curve)
+    needs_log(curve)
+    evaluations, change = finite(curve.validation), since_lowest(curve)
+    if len(evaluations) < 3 or change is None or change.source != HELD_OUT:
+        raise NotApplicableError("the validation rows were evaluated fewer than three times")
+    trained = training(curve, since=change.steps[0])
+    error = max(change.std_error, limits["jump"] * 2**0.5 * change.before)
+    return Measurement(
+        {
+            "evaluations": len(evaluations),
+            "lowest": change.before,
+            "lowest_step": change.steps[0],
+            "end": change.after,
+            "steps": last_step(curve),
+            "rise": change.relative,
+            "sure": t_statistic(change.difference, error),
+            "training_rose": trained is not None and trained.t > limits["training_sure"],
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    message = (
+        f"of {units.many(n['evaluations'], 'evaluation')} that at step {n['lowest_step']:,} of {n['steps']:,} is best:"
+        f" {units.nats(n['lowest'])}, at the end {units.nats(n['end'])}"
+    )
+    rises = n["rise"] >= limits["rise"] and n["sure"] >= limits["sure"]
+    if not rises or n["lowest_step"] > limits["before"] * n["steps"]:
+        return passed(message)
+    if n["rise"] >= limits["overfit"] and not n["training_rose"]:
+        return passed(f"{message}; curve-overfit judges that")
+    remedy = f"Use the checkpoint nearest to step {n['lowest_step']:,}."
+    return warned(message, remedy, {"train.load_best_model_at_end": True})

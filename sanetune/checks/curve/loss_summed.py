@@ -1,0 +1,62 @@
+"""Training losses are several times the validation losses throughout: they are not on one scale.
+
+## What it does
+Divides the training loss around each evaluation by the validation loss, and looks for a ratio of three or more that
+stays the same.
+
+## Why is this bad?
+A loss that is added up instead of averaged cannot be compared with published ones, and where the gradient is added up
+with it, the learning rate counts as many times.
+
+## Example
+A trainer whose own loss is a sum over micro-batches:
+
+```python
+def compute_loss(self, model, inputs, num_items_in_batch=None, **more):
+    return model(**inputs).loss  # not divided by the accumulated micro-batches
+```
+
+## Use instead
+Divide by the tokens of all micro-batches (`num_items_in_batch`), or update transformers.
+
+```python
+def compute_loss(self, model, inputs, num_items_in_batch=None, **more):
+    return super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch, **more)
+```
+
+## References
+- [transformers#34191](https://github.com/huggingface/transformers/pull/34191): losses of accumulated batches
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import NotApplicableError
+from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.curves.changes import finite, points_of
+from sanetune.curves.scale import times_validation
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.checks.base import Limits
+    from sanetune.curves.series import Curve
+
+FIX = "none"
+
+
+def measure(curve: Curve) -> Measurement:
+    needs_token_loss(curve)
+    evaluations = finite(curve.validation)
+    if len(evaluations) < 2 or not points_of(curve):
+        raise NotApplicableError("there are not two evaluations to compare training losses with")
+    return Measurement({"evaluations": len(evaluations), "times": times_validation(curve)})
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    evaluations = units.many(n["evaluations"], "evaluation")
+    if n["times"] is None:
+        return passed(f"training and validation losses are on one scale at {evaluations}")
+    return warned(f"training losses are about {n['times']:.3g} times the validation losses, at all of {evaluations}")

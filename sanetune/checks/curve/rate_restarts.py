@@ -1,0 +1,83 @@
+"""The learning rate starts again inside the run.
+
+## What it does
+Finds places where the logged learning rate has fallen and then rises again by at least a fifth of its peak.
+
+## Why is this bad?
+A second warm-up moves the weights away from where the decay had brought them, and the loss of the checkpoints before
+and after it cannot be compared.
+
+## Example
+A run that is resumed with another number of epochs, so that its schedule is stretched:
+
+```yaml
+train:
+  num_train_epochs: 6       # 3 when it began
+  lr_scheduler_type: cosine
+```
+
+## Use instead
+Resume with the settings that the run began with, or start a new run from the saved model.
+
+```yaml
+train:
+  num_train_epochs: 3
+  lr_scheduler_type: cosine
+```
+
+## Known problems
+`cosine_with_restarts` does this by design. Several runs whose logs were joined look the same.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+FIX = "none"
+
+LIMITS = {
+    "fallen": Limit(0.8, "of its last peak: below it, it has begun to fall"),
+    "climb": Limit(0.2, "of the peak that it rises by; fp16's skipped steps and rounding move it by less"),
+}
+
+FEWEST = 4
+"""Logged learning rates in which a restart can be seen."""
+
+
+def measure(curve: Curve, limits: Limits) -> Measurement:
+    logged = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
+    if len(logged) < FEWEST:
+        raise NotApplicableError(f"fewer than {FEWEST} learning rates were logged")
+    highest = max(lr for _, lr in logged)
+    restarts: list[dict[str, float]] = []
+    peak = (lowest := logged[0])[1]
+    for step, lr in logged:
+        if lowest[1] <= limits["fallen"] * peak and lr - lowest[1] >= limits["climb"] * highest > 0:
+            restarts.append({"after": lowest[0], "from": lowest[1], "step": step, "to": lr})
+            peak, lowest = lr, (step, lr)
+        elif lr > peak:
+            peak, lowest = lr, (step, lr)
+        elif lr < lowest[1]:
+            lowest = (step, lr)
+    return Measurement({"learning_rates": len(logged), "highest": highest, "restarts": restarts})
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    logged = units.many(n["learning_rates"], "logged learning rate")
+    if not n["restarts"]:
+        return passed(f"{logged} rise once at most, to {units.lr(n['highest'])}")
+    first = n["restarts"][0]
+    message = (
+        f"the learning rate starts again {units.many(len(n['restarts']), 'time')}, first after step {first['after']:,}:"
+        f" from {units.lr(first['from'])} to {units.lr(first['to'])}"
+    )
+    return warned(message)

@@ -1,0 +1,93 @@
+"""The loss stopped falling early, and stays where it is for most of the run.
+
+## What it does
+Compares the halves of the last three quarters of a finished run: the training loss has fallen before, and in them it
+falls by less than 1 %, whatever its noise may hide. Validation rows that still improve overrule it.
+
+## Why is this bad?
+The longest part of the run changed nothing that can be measured.
+
+## Example
+```yaml
+train:
+  num_train_epochs: 3       # flat after 0.2
+```
+
+## Use instead
+Train for fewer steps, or compare learning rates: a higher one may learn more, a lower one at the end too.
+
+```yaml
+train:
+  num_train_epochs: 1
+  lr_scheduler_type: cosine
+```
+
+## Known problems
+Data that hold no more than the model has learned look the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve._applies import needs_log, needs_token_loss
+from sanetune.curves.changes import complete, finite, last_step, points_of
+from sanetune.curves.robust import level, noise
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+FIX = "none"
+
+LIMITS = {
+    "most": Limit(0.01, "that the loss falls by between the halves; healthy logs have 3 % or more (logs/wild)"),
+    "sure": Limit(2.0, "standard errors: a larger fall must be ruled out"),
+    "fell": Limit(0.1, "that it has fallen by before: else curve-plateau judges"),
+    "validation": Limit(0.01, "that the validation loss falls by in that part: then the model still learns"),
+    "rose": Limit(0.02, "that it may rise by: with more it is another fault"),
+}
+
+FEWEST = 100
+"""Training losses in a log whose halves can be told apart by less than a hundredth."""
+
+
+def measure(curve: Curve) -> Measurement:
+    needs_token_loss(curve)
+    needs_log(curve)
+    points = points_of(curve)
+    if not complete(curve) or len(points) < FEWEST:
+        raise NotApplicableError(f"the run is not over, or fewer than {FEWEST} training losses were logged")
+    losses, begin = [point.loss for point in points], len(points) // 4
+    late, half = losses[begin:], (len(losses) - begin) // 2
+    scatter = noise(late)
+    first, last = level(late[:half], scatter), level(late[half:], scatter)
+    later = [one.loss for one in finite(curve.validation) if one.step >= points[begin].step]
+    error = (first.std_error**2 + last.std_error**2) ** 0.5
+    return Measurement(
+        {
+            "start": max(losses[: max(1, len(losses) // 50)]),
+            "first": first.value,
+            "last": last.value,
+            "fall": 1 - last.value / first.value if first.value > 0 else 0.0,
+            "error": error / first.value if first.value > 0 else 1.0,
+            "validation_fall": 1 - later[-1] / later[0] if len(later) > 1 and later[0] > 0 else None,
+            "since": points[begin].step,
+            "steps": last_step(curve),
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    message = (
+        f"from step {n['since']:,} to {n['steps']:,} the training loss goes from {units.nats(n['first'])} to"
+        f" {units.nats(n['last'])}; it began at {units.nats(n['start'])}"
+    )
+    learned = n["start"] > 0 and 1 - n["first"] / n["start"] >= limits["fell"]
+    known = limits["sure"] * n["error"] < limits["most"]
+    flat = known and n["fall"] + limits["sure"] * n["error"] < limits["most"] and n["fall"] > -limits["rose"]
+    improves = n["validation_fall"] is not None and n["validation_fall"] >= limits["validation"]
+    return warned(message) if learned and flat and not improves else passed(message)

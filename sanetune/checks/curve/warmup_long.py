@@ -1,0 +1,88 @@
+"""The learning rate still rises when a quarter of the run is over.
+
+## What it does
+Finds where the logged learning rate reaches its highest value, and compares that with the steps of the whole run.
+
+## Why is this bad?
+Most of the run is spent at learning rates below the one that was chosen, and little of the decay is left.
+
+## Example
+A warm-up that is longer than the run:
+
+```yaml
+train:
+  max_steps: 500
+  warmup_steps: 500
+```
+
+## Use instead
+Warm up for 3 to 10 % of the steps (`train.warmup_steps`).
+
+```yaml
+train:
+  max_steps: 500
+  warmup_steps: 0.05
+```
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve._applies import needs_log
+from sanetune.curves.changes import last_step
+from sanetune.finding import Judgement, Measurement, passed, warned
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+FIX = "sometimes"
+
+LIMITS = {
+    "share": Limit(0.25, "of the steps; published recipes warm up for 3 to 10 %, and a healthy log for 20 (logs/wild)"),
+    "begins": Limit(0.5, "of its peak, below which the first logged learning rate belongs to a warm-up"),
+    "steps": Limit(50, "a run of fewer steps is a test"),
+}
+
+FEWEST = 8
+"""Logged learning rates in which a warm-up can be seen."""
+
+
+def measure(curve: Curve) -> Measurement:
+    needs_log(curve)
+    logged = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
+    if len(logged) < FEWEST:
+        raise NotApplicableError(f"fewer than {FEWEST} learning rates were logged")
+    highest = max(lr for _, lr in logged)
+    at = next(i for i, (_, lr) in enumerate(logged) if lr >= highest)
+    rising = all(after >= before for (_, before), (_, after) in pairwise(logged[: at + 1]))
+    end = last_step(curve)
+    return Measurement(
+        {
+            "first": logged[0][1],
+            "highest": highest,
+            "rising": rising and at > 0,
+            # The peak may be anywhere after the record before the highest.
+            "least_steps": logged[at - 1][0] if at else 0,
+            "peak_step": logged[at][0],
+            "at_the_end": at == len(logged) - 1,
+            "steps": end,
+            "total_steps": max(end, curve.total_steps or 0),
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    warms = n["rising"] and n["first"] <= limits["begins"] * n["highest"]
+    if not warms:
+        return passed(f"the learning rate begins at {units.lr(n['first'])} and is {units.lr(n['highest'])} at most")
+    until = "to the end of the log, step" if n["at_the_end"] else "until step"
+    message = f"the learning rate rises {until} {n['peak_step']:,} of {n['total_steps']:,}, to {units.lr(n['highest'])}"
+    if n["steps"] >= limits["steps"] and n["least_steps"] >= limits["share"] * n["total_steps"]:
+        return warned(message, fix={"train.warmup_steps": 0.05})
+    return passed(message)

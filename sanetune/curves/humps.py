@@ -1,0 +1,106 @@
+"""Rises of a loss that come back, whatever their length.
+
+A hump is above the lowest loss before it and the lowest after it. It is looked for at several widths of a running
+median: narrow ones show short humps, wide ones those that single losses hide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from sanetune.curves.robust import OF_MEDIAN, relative_noise, smooth
+
+WIDTHS = (3, 7, 15, 31, 63, 127)
+"""Widths of the running median, in records."""
+WIDER = 3
+"""Times as wide are the medians that tell the level beside a hump."""
+FIRST_SURE = 3.0
+"""Standard deviations by which a first loss may be lower than it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hump:
+    """A rise that came back.
+
+    Attributes:
+        place: Number of the record at which it is highest.
+        height: Its highest (smoothed) loss, in nats per token.
+        before: Lowest loss before it, in the same unit.
+        after: Lowest loss after it, in the same unit.
+        length: Records above the middle between its height and its base.
+    """
+
+    place: int
+    height: float
+    before: float
+    after: float
+    length: int
+
+    @property
+    def base(self) -> float:
+        """Its base: the higher of both sides."""
+        return max(self.before, self.after)
+
+    @property
+    def times(self) -> float:
+        """Its height divided by its base."""
+        return self.height / self.base if self.base > 0 else math.inf
+
+
+def highest_hump(losses: Sequence[float], *, times: float, least: float, sure: float) -> Hump | None:
+    """Return the hump that is highest beside its base.
+
+    Args:
+        losses: Of the training steps, all finite. Of losses that are not all above 0 there are no multiples.
+        times: How many times its base it has at least.
+        least: How much higher it is at least, in nats.
+        sure: How many standard deviations of the running median it is higher at least.
+    """
+    if len(losses) < 2 * WIDTHS[0] or min(losses) <= 0:
+        return None
+    rest = relative_noise(losses)
+    first = losses[0] * (1 + FIRST_SURE * rest)
+    found = []
+    for width in (one for one in WIDTHS if 2 * one <= len(losses)):
+        of_median = rest * OF_MEDIAN / math.sqrt(width)
+        before, after = _sides(losses, width, first)
+        hump = _prominent(smooth(losses, width), before, after)
+        if hump.times >= max(times, 1 + sure * of_median) and hump.height - hump.base >= least:
+            found.append(hump)
+    return max(found, key=lambda hump: hump.times, default=None)
+
+
+def _sides(losses: Sequence[float], width: int, first: float) -> tuple[list[float], list[float]]:
+    """The lowest level before and after each record, by medians that are wider than the hump: the lowest of narrow ones
+    is low by chance. ``first``: what the first loss may be at most. Infinite where no median fits but at the start."""
+    reach, count = WIDER * width // 2, len(losses)
+    wide = smooth(losses, WIDER * width)
+    inside = [wide[i] if reach <= i < count - reach else math.inf for i in range(count)]
+    lowest = list(accumulate(inside, min))
+    following = list(accumulate(reversed(inside), min))[::-1]
+    before = [min(first, lowest[i - reach] if i >= reach else math.inf) for i in range(count)]
+    after = [following[i + reach] if i + reach < count else math.inf for i in range(count)]
+    return before, after
+
+
+def hump_in_few(losses: Sequence[float]) -> Hump | None:
+    """Return the hump of a short series without noise, as of evaluations; None for fewer than three losses, and
+    where one is not above 0."""
+    if len(losses) < 3 or min(losses) <= 0:
+        return None
+    return _prominent(losses, list(accumulate(losses, min)), list(accumulate(reversed(losses), min))[::-1])
+
+
+def _prominent(losses: Sequence[float], before: Sequence[float], after: Sequence[float]) -> Hump:
+    """The record that is highest above the lowest loss before it and after it."""
+    place = max(range(len(losses)), key=lambda i: losses[i] / max(before[i], after[i], 1e-12))
+    base = max(before[place], after[place])
+    middle, left, right = (losses[place] + base) / 2, place, place
+    while left > 0 and losses[left - 1] > middle:
+        left -= 1
+    while right < len(losses) - 1 and losses[right + 1] > middle:
+        right += 1
+    return Hump(place, losses[place], before[place], after[place], right - left + 1)
