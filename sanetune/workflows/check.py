@@ -134,6 +134,7 @@ def check_trainer(
     from sanetune.evidence.from_trainer_model import TrainerModelEvidence, config_of
     from sanetune.evidence.gathered_batches import with_all_processes
     from sanetune.evidence.trainer_batches import TrainerReader
+    from sanetune.gate.trainer_advice import TrainerAdvice
 
     def checked(reader: TrainerReader) -> Report:
         with tempfile.TemporaryDirectory(prefix="sanetune-") as folder, ExitStack() as stack:
@@ -150,6 +151,8 @@ def check_trainer(
             checks = [check for check in checks if set(check.needs) <= set(builders) or check.name in select]
             subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
             found = report(checks, evidence, level=level, subject=subject)
+            advice = TrainerAdvice.of(trainer)
+            found = replace(found, findings=[advice.rewritten(one) for one in found.findings])
             experiments = Experiments.of(evidence).to_json()
             if any("batch_stats" in check.needs for check in checks):
                 subject |= _unproved(evidence)
