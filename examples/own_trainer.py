@@ -1,23 +1,29 @@
 """Our data, your trainer: a bare TRL ``SFTTrainer`` on rows that sanetune has prepared.
 
-    python examples/own_trainer.py MODEL DATA [CHAT_TEMPLATE]
+    python examples/own_trainer.py MODEL DATA [CHAT_TEMPLATE [LEVEL]]
 
 The labels are made by sanetune (only the assistant's turns are in the loss, for any chat template),
 so TRL makes none of its own. Before the first step, `sanetune.check` reads the very batches that the
-trainer would train on.
+trainer would train on; with a LEVEL of `probe` or `trial` a copy of it also makes steps, which are
+undone.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 import sanetune
 
+Level = Literal["static", "probe", "trial"]
 
-def main(model_name: str, data: str, chat_template: str | None = None, steps: int = 20) -> SFTTrainer:
+
+def main(
+    model_name: str, data: str, chat_template: str | None = None, level: Level = "static", steps: int = 20
+) -> SFTTrainer:
     prepared = sanetune.prepare(
         {"model": {"name": model_name, "chat_template": chat_template}, "data": {"train": data}}
     )
@@ -45,7 +51,7 @@ def main(model_name: str, data: str, chat_template: str | None = None, steps: in
         data_collator=prepared.collator,
         processing_class=prepared.tokenizer,
     )
-    report = sanetune.check(trainer)
+    report = sanetune.check(trainer, level=level)
     print(report)
     report.raise_if_failed()
     trainer.train()
@@ -53,4 +59,4 @@ def main(model_name: str, data: str, chat_template: str | None = None, steps: in
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:5])

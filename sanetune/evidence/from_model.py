@@ -299,3 +299,5 @@ def check_learns(first_step: FirstStep) -> None:
     """Raise MissingError where training can move nothing."""
     if not first_step.has_gradients:
         raise MissingError("no weight gets a gradient: see model-nothing-trainable")
+    if first_step.climbs:
+        raise MissingError("steps raise the loss of the tokens: see model-gradients-bad")

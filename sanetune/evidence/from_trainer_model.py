@@ -130,6 +130,16 @@ class TrainerModelEvidence(ModelEvidence):
             train = [one for one in train if one.row is None or one.row not in set(data.held_out)]
         return prepared_of(train, validation or self.held_out, padding_tokenizer(tokenizer, data.pad), data.ends)
 
+    @evidence(level="probe", label="making one step")
+    def first_step(self, harness: ProbeHarness) -> FirstStep:
+        """One step; of a loss that is the user's own also where it pulls."""
+        from sanetune.probes.first_step import first_step
+        from sanetune.probes.loss_direction import loss_direction
+
+        found = first_step(harness)
+        own = has_own_loss(self.given) and found.has_gradients
+        return replace(found, direction=loss_direction(harness)) if own else found
+
     @evidence(level="probe", label="comparing gradients of whole and split batches")
     def accumulation(self, harness: ProbeHarness) -> Accumulation | None:
         """Of a loss that is the user's own, nothing is known but that it is a mean."""

@@ -123,3 +123,21 @@ def test_experiments_longer_than_the_run_or_the_budget_are_shortened(tmp_path: P
     assert Cost.of(long, "trial", plan, 20, 1.0, passes + 1).steps == long
     half = Cost.of(long, "trial", plan, 20, 1.0, passes / 2).steps
     assert (half.trial, half.comparison) == (100, 20)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_loss_with_its_sign_turned_is_one_fault(tmp_path: Path, one_thread: None, sign: int) -> None:
+    class Signed(OwnLoss):
+        def compute_loss(self, model: Any, inputs: Any, *args: Any, **keywords: Any) -> Any:
+            return sign * super().compute_loss(model, inputs)
+
+    trainer = built(tmp_path, "own loss")
+    trainer.__class__ = Signed
+    report = probed(trainer, ["model"])
+    found = report["model-gradients-bad"]
+    assert found.numbers["direction"] == pytest.approx(sign, abs=0.2)
+    if sign < 0:
+        assert [one.check for one in report.of(Verdict.FAIL)] == ["model-gradients-bad"]
+        assert "see model-gradients-bad" in report["model-rate-critical"].message
+    else:
+        assert not report.of(Verdict.FAIL)

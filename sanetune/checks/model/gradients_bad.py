@@ -1,10 +1,13 @@
-"""Gradients are not finite, or vanish in some layers.
+"""Gradients are not finite, vanish in some layers, or point uphill.
 
 ## What it does
-Computes the gradient norm of every trained tensor and of each layer over the first batches.
+Computes the gradient norm of every trained tensor and of each layer over the first batches. Of a trainer with a loss
+of its own, the gradient is also compared with that of the mean loss of its tokens.
 
 ## Why is this bad?
 One NaN makes the whole step NaN, and a layer without gradient is not trained.
+
+A loss with its sign turned makes the answers less likely with every step.
 
 ## Example
 ```yaml
@@ -64,6 +67,8 @@ def measure(first_step: FirstStep) -> Measurement:
         "bad": len(bad),
         "names": bad[:5],
         "layers": [round(norm, 6) for norm in norms],
+        "direction": first_step.direction,
+        "climbs": first_step.climbs,
         "ratio": min(norms) / max(norms) if norms and max(norms) > 0 else 1.0,
     }
     return Measurement(numbers)
@@ -74,6 +79,12 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     if n["bad"] or not math.isfinite(n["loss"]):
         names = f" ({', '.join(n['names'])})" if n["names"] else ""
         return failed(f"The gradient is not finite in {units.many(n['bad'], 'tensor')}{names}; loss {n['loss']}")
+    if n["climbs"]:
+        return failed(
+            "The gradient of the trainer's own loss points against that of the mean loss of its tokens"
+            f" (cosine {n['direction']:.2f}): each step makes them less likely",
+            "Check the sign of what compute_loss returns: the negative log-likelihood is minimised.",
+        )
     message = f"The gradient's norm is {n['norm']:.3g}; over {units.many(len(n['layers']), 'layer')} it differs"
     message += f" {1 / n['ratio']:.3g} times" if n["ratio"] else " without bound"
     return warned(message) if n["ratio"] < limits["ratio"] else passed(message)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+OPPOSED = -0.5
+"""Cosine below which the gradient of a loss points against that of its tokens: -1 with the sign turned."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParameterUpdate:
@@ -34,12 +37,20 @@ class FirstStep:
         lr: Learning rate of the step.
         dtype: Dtype of the trained weights, for instance ``bfloat16``.
         updates: Name of a trained tensor -> its update.
+        direction: Cosine between the loop's gradient and that of the mean loss of its tokens, where the loss is the
+            user's own code; None: it is not, or there is no gradient.
     """
 
     loss: float
     lr: float
     dtype: str
     updates: dict[str, ParameterUpdate]
+    direction: float | None = None
+
+    @property
+    def climbs(self) -> bool:
+        """Whether steps make the tokens in the loss less likely."""
+        return self.direction is not None and self.direction < OPPOSED
 
     @property
     def has_gradients(self) -> bool:
