@@ -116,6 +116,9 @@ class DataSection(Section):
     markup: Literal["keep", "parse"] = "keep"
     """What happens to rows whose text was rendered with a chat template before: they stay as they are, or are turned
     back into messages where that can be done for certain."""
+    on_bad_row: Literal["stop", "skip"] = "stop"
+    """What happens at rows that cannot be read: the run stops, or they are left out and listed in the run's data.json
+    and in the report."""
     fields: dict[str, str] = Field({}, examples=[{"messages": "traj"}])
     """What is in which column, for files in no usual format. Empty: the format is recognised."""
     max_examples: int | None = Field(None, ge=1, examples=[1000])

@@ -13,6 +13,7 @@ from sanetune.data.formats import ReadRow, convert
 from sanetune.data.instances import expanded
 from sanetune.data.naming import is_part
 from sanetune.data.sources.mix import mix
+from sanetune.data.sources.row import without_bad_rows
 from sanetune.data.sources.source import Source
 from sanetune.data.unread_columns import UnreadColumns
 from sanetune.errors import ConfigError, DataError, Place
@@ -121,7 +122,8 @@ class ConversationReader:
         shown = "\n".join(f"  {error.place}: {error.message}" for error in self.bad[:SHOWN])
         more = f"\n  … and {failures - SHOWN:,} more" if failures > SHOWN else ""
         message = f"{failures:,} of {self.rows:,} rows cannot be read:\n{shown}{more}"
-        return DataError(message, first.rationale, first.remedy, first.place)
+        remedy = first.remedy if failures == self.rows else f"{first.remedy} {without_bad_rows()}".lstrip()
+        return DataError(message, first.rationale, remedy, first.place)
 
     def judge(self) -> None:
         """Check what only all rows together can show.

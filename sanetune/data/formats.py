@@ -13,7 +13,7 @@ from typing import Any
 from sanetune.data import content
 from sanetune.data.columns import find
 from sanetune.data.conversation import Conversation, MaskedPart, Message
-from sanetune.data.json_values import parsed, shallow
+from sanetune.data.json_values import advice, parsed, shallow
 from sanetune.data.messages import to_messages
 from sanetune.data.naming import USUAL, Naming
 from sanetune.data.sources.row import Row
@@ -178,7 +178,7 @@ def _joined(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Mess
             raise DataError(
                 f"the {'question' if role == 'user' else 'reply'} is {json_type(value)}, not text",
                 "",
-                "Write it as text.",
+                advice(value, "Write it as text."),
             )
         if more and isinstance(value, str) and role == "user":
             messages[-1]["content"] += f"\n\n{content.text(_string(more, 'input'), 'input')}"
@@ -223,4 +223,4 @@ def _template_kwargs(value: object) -> dict[str, Any]:
 def _string(value: object, column: str) -> str:
     if isinstance(value, str):
         return value
-    raise DataError(f"`{column}` is {json_type(value)}, not text", "", "Write it as text.")
+    raise DataError(f"`{column}` is {json_type(value)}, not text", "", advice(value, "Write it as text."))

@@ -14,6 +14,25 @@ NESTING = 64
 """How deep tools and arguments may be nested: templates walk them recursively."""
 
 
+PANDAS = (
+    "The file has one object for each column, as pandas writes it; write rows: "
+    "`frame.to_json(FILE, orient='records', lines=True)`."
+)
+
+
+def advice(value: object, usual: str) -> str:
+    """Say how a value that is neither text nor messages is written; ``usual``: what helps otherwise.
+
+    >>> advice(["yes", "no"], "Write it as text.")
+    'A list of texts is no answer: write a row for each of them, or the best one as text.'
+    """
+    if isinstance(value, dict) and value and all(key == str(number) for number, key in enumerate(value)):
+        return PANDAS
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return "A list of texts is no answer: write a row for each of them, or the best one as text."
+    return usual
+
+
 def parsed(value: object, column: str) -> object:
     """Return ``value``, or what it says if it is JSON text, as in a cell of a CSV file; of blank text None.
 

@@ -10,7 +10,7 @@ from typing import Any
 from sanetune.data import content as contents
 from sanetune.data.column_names import MEDIA, REASONING
 from sanetune.data.conversation import ROLES, Message
-from sanetune.data.json_values import checked, parsed
+from sanetune.data.json_values import advice, checked, parsed
 from sanetune.data.naming import USUAL, Naming
 from sanetune.data.tool_calls import tool_calls
 from sanetune.data.turn_weights import DETAILS, FLAGS, learned, masked_parts
@@ -64,9 +64,13 @@ def to_messages(value: object, column: str, naming: Naming = USUAL, unread: Unre
         unread.add_rest(column, value, {"messages"})
         value = value["messages"]
     if not isinstance(value, list):
-        raise DataError(f"`{quote(column, 40)}` is {json_type(value)}, not a list of messages", "", MESSAGE)
+        remedy = advice(value, MESSAGE)
+        raise DataError(f"`{quote(column, 40)}` is {json_type(value)}, not a list of messages", "", remedy)
     if not value:
         raise DataError(f"`{quote(column, 40)}` is empty", "There is nothing to train on in it.", "Delete the row.")
+    if all(isinstance(item, str) for item in value):
+        remedy = advice(value, MESSAGE)
+        raise DataError(f"`{quote(column, 40)}` is a list of texts, not of messages: {quote(value)}", "", remedy)
     messages: list[Message] = []
     for index, item in enumerate(value):
         try:

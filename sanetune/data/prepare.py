@@ -59,7 +59,8 @@ def prepare(
     context = context or context_length(config.model)
     labeller = labeller_of(config, tokenizer)
     with bracket(publish, PreparationStarted(), PreparationEnded()):
-        sources = sources or read_sources(config.data, leave_out_bad=leave_out_bad, publish=publish)
+        skips = leave_out_bad or config.data.on_bad_row == "skip"
+        sources = sources or read_sources(config.data, leave_out_bad=skips, publish=publish)
         for source in sources.values():
             if source.unusable is not None:
                 raise source.unusable
@@ -90,6 +91,8 @@ def _split(
     result.stats["rows"] = sum(source.conversations for source in sources.values())
     result.stats["formats"] = dict(sum((source.formats for source in sources.values()), Counter()))
     result.stats |= _read_figures(sources.values())
+    if config.data.on_bad_row == "skip" and (bad := sum(source.bad for source in sources.values())):
+        result.stats["left_out"]["cannot be read (data.on_bad_row: skip)"] = bad
     files = {name: folder / f"{name}.arrow" for name in result.rows}
     stops = [
         token for token in result.ends if token in tokenizer.added_tokens_decoder or token == tokenizer.eos_token_id

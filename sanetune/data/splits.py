@@ -71,7 +71,8 @@ def make_splits(config: Config, context: int | None, examples: Mapping[str, Exam
         leave_out(one, limit, config.data.overlong)
         result.dropped += one.dropped
         result.truncated += one.truncated
-    _hold_out(config, splits)
+    if reason := _hold_out(config, splits):
+        result.stats["not_held_out"] = reason
     if not splits["train"].used:
         raise nothing_left(splits["train"], limit)
     for name, one in splits.items():
@@ -84,14 +85,20 @@ def make_splits(config: Config, context: int | None, examples: Mapping[str, Exam
     return result
 
 
-def _hold_out(config: Config, splits: dict[str, SplitExamples]) -> None:
-    """Takes the validation share out of the training rows where no validation data is given."""
+def _hold_out(config: Config, splits: dict[str, SplitExamples]) -> str:
+    """Takes the validation share out of the training rows where no validation data is given; returns why none is."""
     train = splits["train"]
-    if "validation" in splits or not config.data.holdout or len(train.used) < 2:
-        return
+    if "validation" in splits:
+        return ""
+    if not config.data.holdout:
+        return "data.holdout is 0"
+    if len(train.used) < 2:
+        return f"there is no more than {len(train.used)} row to train on"
     _, held_out = split(train.keys(), config.data.holdout, config.data.seed)
-    if held_out:
-        splits["validation"] = train.take("validation", [train.used[number] for number in held_out])
+    if not held_out:
+        return f"all {len(train.used):,} rows have the same prompt, and no prompt may be in both splits"
+    splits["validation"] = train.take("validation", [train.used[number] for number in held_out])
+    return ""
 
 
 def _write(split: SplitExamples, file: Path, limit: int, pack: bool) -> dict[str, Any]:

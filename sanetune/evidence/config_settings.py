@@ -55,6 +55,7 @@ def _data(plan: Plan, prepared: Prepared) -> DataSettings:
     return DataSettings(
         train_examples=int(train["examples"]),
         validation_examples=int(validation.get("examples", 0)),
+        not_held_out=str(prepared.stats.get("not_held_out", "")),
         train_tokens=int(train["tokens"]),
         loss_tokens=int(train["loss_tokens"]),
         loss_on=plan.config.data.loss_on,

@@ -25,7 +25,8 @@ SPLITS = ("train", "validation")
 class Rows:
     """What reading the sources gave. ``bad``: how many rows could not be read; ``errors``: the first of them (at most
     1,000), each with its place; ``formats``: rows of each format; ``unread``: columns and keys that nothing reads;
-    ``notes`` and ``left_out``: what was done, and why rows are not trained on -> to how many."""
+    ``notes`` and ``left_out``: what was done, and why rows are not trained on -> to how many; ``skipped``: whether the
+    run goes on without rows that cannot be read."""
 
     read: int
     bad: int
@@ -35,9 +36,10 @@ class Rows:
     unread: list[UnreadColumn] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    skipped: bool = False
 
     @classmethod
-    def of(cls, sources: Iterable[ConversationFile]) -> Rows:
+    def of(cls, sources: Iterable[ConversationFile], *, skipped: bool = False) -> Rows:
         """Return what reading all ``sources`` has given."""
         sources = list(sources)
         return cls(
@@ -49,6 +51,7 @@ class Rows:
             merged(column for one in sources for column in one.unread),
             sum((Counter(one.notes) for one in sources), Counter()),
             sum((Counter(one.left_out) for one in sources), Counter()),
+            skipped,
         )
 
 

@@ -50,7 +50,11 @@ class ReadSources:
     @classmethod
     def of(cls, config: Config, files: Mapping[str, ConversationFile]) -> ReadSources:
         """Return what ``files`` hold, split as ``config`` says."""
-        return cls(Rows.of(files.values()), ConversationStore.of(files, config.data), files)
+        return cls(
+            Rows.of(files.values(), skipped=config.data.on_bad_row == "skip"),
+            ConversationStore.of(files, config.data),
+            files,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ class DataSettings:
     """Validation examples."""
     validation_size_unknown: bool = False
     """Validation rows come from a stream: there are some, and their number is not known."""
+    not_held_out: str = ""
+    """Why no row is held out for validation, where that is known."""
     train_tokens: int = 0
     """Tokens of the training examples after truncation; 0: not known."""
     loss_tokens: int = 0

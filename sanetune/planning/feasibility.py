@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sanetune.commands import command
 from sanetune.config.messages import short
 from sanetune.config.schema import Config
 from sanetune.config.sizes import RunSizes
@@ -57,7 +58,16 @@ def _refuse_without_validation(config: Config) -> None:
             raise ConfigError(
                 f"train.{key} is {short(given[key])}, and there are no validation rows",
                 "There would be nothing to evaluate on.",
-                "Give data.validation, or a share to hold out, as in data.holdout: 0.1",
+                _how_to_evaluate(config),
                 config.place(f"train.{key}"),
-                {"data.holdout": HELD_OUT} if config.data.validation is None else None,
+                {"data.holdout": HELD_OUT} if config.data.validation is None and not config.data.holdout else None,
             )
+
+
+def _how_to_evaluate(config: Config) -> str:
+    if not config.data.holdout:
+        return "Give data.validation, or a share to hold out, as in data.holdout: 0.1"
+    return (
+        f"data.holdout is {config.data.holdout:g}, and yet no row is held out: all have the same prompt, or there is "
+        f"one row (`{command('data')}`). Give data.validation."
+    )

@@ -164,5 +164,6 @@ def _write_start(run: Run, planned: Plan, prepared: Prepared) -> None:
     write_text(run.config, yaml_edit.dump(planned.config))
     run.write_versions(planned.sizes.machine.device)
     dropped, truncated = ([row.to_json() for row in rows] for rows in (prepared.dropped, prepared.truncated))
-    figures = {"stats": prepared.stats, "dropped": dropped, "truncated": truncated}
+    unread = [str(error) for source in prepared.sources.values() for error in source.errors]
+    figures = {"stats": prepared.stats, "dropped": dropped, "truncated": truncated, "unreadable": unread}
     run.write_json(run.data, {**figures, "fingerprint": prepared.fingerprint})

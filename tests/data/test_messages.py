@@ -95,7 +95,7 @@ BAD: list[tuple[Any, str]] = [
     ({"messages": []}, "`messages` is empty"),
     ({"messages": "Hi"}, "text that is not JSON"),
     ({"messages": 5}, "not a list of messages"),
-    ({"messages": ["Hi"]}, "text where a message is wanted"),
+    ({"messages": ["Hi"]}, "a list of texts, not of messages"),
     ({"messages": [{"content": "x"}]}, "without a role; it has content"),
     ({"messages": [{"role": "user", "body": "x"}]}, "without content; it has role, body"),
     ({"messages": [{"role": "user", "content": 5}]}, "content is a number"),

@@ -64,6 +64,7 @@ def measure(run_settings: RunSettings) -> Measurement:
         {
             "train_examples": data.train_examples,
             "validation_examples": data.validation_examples,
+            "reason": data.not_held_out,
             "validation_share": data.validation_examples / rows if rows else 0.0,
             "eval_strategy": monitoring.eval_strategy,
             "eval_steps": run_settings.steps.eval_steps,
@@ -80,7 +81,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         fix = {"data.holdout": limits["share"]} | ({"train.eval_strategy": "steps"} if n["eval_strategy_given"] else {})
         count = n["train_examples"]
         others = f"all {count:,} are trained on" if count else "how many are trained on is not known (a stream)"
-        return warned(f"0 rows are held out; {others}.", fix=fix)
+        if (reason := n["reason"]) and not reason.startswith("data.holdout"):
+            return warned(f"0 rows are held out, since {reason}; {others}.", "Give other rows in data.validation.")
+        return warned(f"0 rows are held out{f' ({reason})' if reason else ''}; {others}.", fix=fix)
     if off:
         return warned(
             f"{rows:,} rows are held out, but eval_strategy is no: they are never evaluated during training.",

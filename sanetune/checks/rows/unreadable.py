@@ -16,7 +16,9 @@ A file that was truncated, and a column under another name:
 ```
 
 ## Use instead
-Repair or delete these rows; name your own columns in `data.fields`.
+Repair or delete these rows; name your own columns in `data.fields`. To train
+without them: `data.on_bad_row: skip`, which lists them, or the copy of the data
+that `sanetune check CONFIG --write-clean DIR` writes.
 
 ```yaml
 data:
@@ -31,7 +33,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limits
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed
+from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import Rows
@@ -49,7 +51,9 @@ def measure(rows: Rows) -> Measurement:
     firsts = sorted(first.values(), key=lambda error: messages[error.message])
     others = [error for error in rows.errors if error is not first[error.message]]
     witnesses = [Witness(error.message, error.place, error.remedy) for error in (*firsts, *others)[:MOST_WITNESSES]]
-    numbers = {"read": rows.read, "bad": rows.bad, "files": len(rows.files), "forms": dict(rows.formats)}
+    numbers = {"read": rows.read, "bad": rows.bad, "files": len(rows.files), "forms": dict(rows.formats)} | {
+        "skipped": rows.skipped
+    }
     return Measurement(numbers, witnesses)
 
 
@@ -64,4 +68,5 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if m.witnesses:
         one = m.witnesses[0]
         message += f"; the first: {f'{one.place}: ' if one.place and str(one.place) else ''}{one.text}"
-    return failed(f"{message.rstrip('.')}.")
+    message = f"{message.rstrip('.')}."
+    return warned(f"{message} They are left out (data.on_bad_row: skip).") if n["skipped"] else failed(message)

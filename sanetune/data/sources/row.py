@@ -6,10 +6,13 @@ of them.
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sanetune.commands import command
 from sanetune.errors import DataError, Place
 from sanetune.text import did_you_mean
 
@@ -35,6 +38,14 @@ class Row(NamedTuple):
 
 OnBadRow = Callable[[DataError], None]
 """Called with the error of a row that cannot be read; reading goes on with the next one."""
+
+
+def without_bad_rows() -> str:
+    """Return the two ways to train without rows that cannot be read."""
+    return (
+        "To train without them: data.on_bad_row: skip, which lists them, or a copy of the data without them: "
+        f"`{command('check', '--write-clean', 'DIR')}`."
+    )
 
 
 def kind_of(path: Path) -> str | None:
@@ -64,12 +75,50 @@ def not_understood(path: Path) -> DataError:
 def not_utf8(path: Path, error: UnicodeDecodeError, offset: int, line: int) -> DataError:
     """Return the error for bytes that are not UTF-8; ``offset`` of the first bad byte counts from 0, ``line`` from
     1."""
+    name, code = _likely_encoding(path, bytes(error.object))
+    seems = f"it may be {name}" if name else "it may be Latin-1 or Windows-1252"
+    file = shlex.quote(path.name)
     return DataError(
-        f"byte 0x{error.object[error.start]:02x} at offset {offset:,} is not UTF-8",
+        f"byte 0x{error.object[error.start]:02x} at offset {offset:,} is not UTF-8; {seems}",
         "Data files are read as UTF-8; read as anything else, letters would silently become other letters.",
-        f"Convert the file. If it is Latin-1 or Windows-1252: iconv -f WINDOWS-1252 -t UTF-8 '{path.name}' > utf8-file",
+        f"Convert the file, if that is right: iconv -f {code or 'WINDOWS-1252'} -t UTF-8 {file} > utf8-file",
         Place(path, line=line),
     )
+
+
+ENCODINGS = {
+    "gb18030": ("GBK (GB18030)", "GB18030"),
+    "gbk": ("GBK (GB18030)", "GB18030"),
+    "gb2312": ("GBK (GB18030)", "GB18030"),
+    "big5": ("Big5", "BIG5"),
+    "big5hkscs": ("Big5", "BIG5-HKSCS"),
+    "cp950": ("Big5", "BIG5"),
+    "cp932": ("Shift-JIS (CP932)", "CP932"),
+    "shift_jis": ("Shift-JIS (CP932)", "CP932"),
+    "shift_jis_2004": ("Shift-JIS (CP932)", "CP932"),
+    "euc_jp": ("EUC-JP", "EUC-JP"),
+    "euc_jis_2004": ("EUC-JP", "EUC-JP"),
+    "cp949": ("EUC-KR (CP949)", "CP949"),
+    "euc_kr": ("EUC-KR (CP949)", "CP949"),
+    "johab": ("Johab", "JOHAB"),
+    "cp1251": ("Windows-1251 (Cyrillic)", "WINDOWS-1251"),
+    "koi8_r": ("KOI8-R", "KOI8-R"),
+}
+"""Encoding as charset_normalizer names it -> its name for people, and for iconv. Latin ones are told apart badly."""
+SAMPLE = 65_536
+"""Bytes of a file from which its encoding is guessed."""
+
+
+def _likely_encoding(path: Path, line: bytes) -> tuple[str, str]:
+    """Name of the encoding that a file seems to have, and what iconv calls it; empty where it is none of ours."""
+    from charset_normalizer import from_bytes
+
+    sample = line
+    if path.suffix.lower() not in (".gz", ".zst"):
+        with contextlib.suppress(OSError), path.open("rb") as stream:
+            sample = stream.read(SAMPLE) if len(line) < SAMPLE else line[:SAMPLE]
+    best = from_bytes(sample).best()
+    return ENCODINGS.get(best.encoding, ("", "")) if best is not None else ("", "")
 
 
 def too_long(path: Path, line: int, unit: str = "row") -> DataError:
@@ -97,7 +146,7 @@ def broken(path: Path, problems: list[tuple[int, int, str]], count: int, total: 
     return DataError(
         f"{count:,} of {total:,} {units} cannot be read:\n{shown}{more}",
         "A row that is skipped would be missing from the training data without anyone noticing.",
-        "Correct or delete these lines.",
+        f"Correct or delete these lines. {without_bad_rows()}",
         Place(path, line=problems[0][0], row=problems[0][1]),
     )
 

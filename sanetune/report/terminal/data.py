@@ -129,6 +129,8 @@ def _summary(prepared: Prepared) -> Table:
     for split in ("train", "validation"):
         if split in stats:
             table.add_row(split, _split(stats[split]))
+    if reason := stats.get("not_held_out"):
+        table.add_row("validation", Text(f"0 rows are held out: {reason}", "yellow"))
     stops = ", ".join(f"{token} ({units.many(count, 'time')})" for token, count in stats["stop_tokens"].items())
     missing = Text("none: no single token ends the answers, so the model may not stop", style="yellow")
     table.add_row("stop tokens", Text(stops) if stops else missing)
