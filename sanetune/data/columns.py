@@ -72,7 +72,7 @@ def find(values: object, fields: Mapping[str, str] | None, unread: Unread | None
     """
     if not isinstance(values, dict):
         raise DataError(f"the row is {json_type(values)}, not an object", "", UNDERSTOOD)
-    if any(type(value) is float and value != value for value in values.values()):
+    if float in map(type, values.values()) and any(type(one) is float and one != one for one in values.values()):
         values = {key: value for key, value in values.items() if value == value}  # NaN: how tables write "missing"
     values = in_small_letters(values, fields)
     unread = unread if unread is not None else Unread()
@@ -104,6 +104,8 @@ def in_small_letters(values: dict[str, Any], fields: Mapping[str, str] | None) -
     >>> in_small_letters({"Question": "2 + 2?", "ANSWER": "4", "Id": 7}, None)
     {'question': '2 + 2?', 'answer': '4', 'Id': 7}
     """
+    if all(map(str.islower, values)):  # nearly every row there is
+        return values
     paths = [part for path in (fields or {}).values() for part in str(path).split(" + ")]
     named = {path.strip().split(".")[0] for path in paths}
     small = {

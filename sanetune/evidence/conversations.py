@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sanetune.data.conversation_file import ConversationFile
 
 SPLITS = ("train", "validation")
+KEPT = 2**25
+"""Bytes of a file of conversations that are kept in memory when they have been read: they become about three times as
+many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ class Rows:
 class ConversationSplit:
     """The conversations of one split, in file order. Iterating reads them from disk, a few at a time.
 
+    More than twenty checks go over them: a file of few bytes (:data:`KEPT`) is read once for all of them. Nobody may
+    change a conversation.
+
     ``numbers``: which rows of ``table`` are in the split, ascending.
     """
 
@@ -66,11 +72,20 @@ class ConversationSplit:
 
         self.name, self._table = name, table
         self._numbers = np.asarray(numbers, np.int64)
+        self._few = table.nbytes <= KEPT
+        self._kept: list[Conversation] | None = None
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def __iter__(self) -> Iterator[Conversation]:
+        if not self._few:
+            return self._read()
+        if self._kept is None:
+            self._kept = list(self._read())
+        return iter(self._kept)
+
+    def _read(self) -> Iterator[Conversation]:
         import numpy as np
 
         from sanetune.data.conversation_table import conversations_of
