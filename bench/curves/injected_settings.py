@@ -16,7 +16,7 @@ from sanetune.curves.series import Curve, Point
 
 def endless_warmup(chance: Chance, some: Donors) -> Curve:
     """The learning rate rises over 30 to 100 % of the run; over half of these logs hardly fall."""
-    one, share = base(chance, some), chance.uniform(0.3, 1.0)
+    one, share = base(chance, some, least=60), chance.uniform(0.3, 1.0)
     lrs = np.minimum(1.0, np.arange(1, one.count + 1) / (share * one.count))
     if chance.random() < 0.5:
         one = changed(one, np.full(one.count, one.level.mean()))

@@ -27,8 +27,9 @@ FEWEST = 24
 EVALUATION_NOISE = 0.004
 """Standard deviation of an evaluation about its trend, as a share; 0.001 to 0.004 in the two logs that have some."""
 
-LOUDER = (0.8, 2.0)
-"""What residuals are multiplied by: batches of a quarter of the rows scatter twice as far."""
+LOUDER, LOUDEST = (0.8, 2.0), 0.12
+"""What residuals are multiplied by, since batches of a quarter of the rows scatter twice as far; and the deviation
+beyond which a donor's are not multiplied by more than 1."""
 
 Chance = Any
 """A numpy random generator."""
@@ -54,6 +55,7 @@ class Donor:
     residuals: Array
     lrs: Array
     norms: Array
+    every: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,9 @@ def _split(name: str, curve: Curve) -> Donor:
     highest = max(point.lr or 0.0 for point in curve.points) or 1.0
     lrs = np.array([(point.lr or 0.0) / highest for point in curve.points])
     norms = np.array([point.grad_norm or 1.0 for point in curve.points])
+    every = curve.points[-1].step - curve.points[-2].step
     # The fall of the first records is no noise, though a trend that follows it exactly cannot be told from it.
-    return Donor(name, np.exp(trend), (logs - trend)[len(logs) // 8 :], lrs, norms)
+    return Donor(name, np.exp(trend), (logs - trend)[len(logs) // 8 :], lrs, norms, every)
 
 
 def _smoothed(values: Array, reach: int, mean: Callable[[Array], float]) -> Array:
@@ -145,8 +148,9 @@ def base(chance: Chance, some: tuple[Donor, ...], *, least: int = 24, most: int 
     scale, shift = min(chance.uniform(0.5, 1.6), 6 / donor.trend[0]), chance.uniform(0, 0.8)
     begin = int(chance.integers(len(donor.residuals)))
     residuals = np.roll(np.resize(donor.residuals, max(count, len(donor.residuals))), begin)[:count]
-    residuals = residuals * chance.uniform(*LOUDER)
-    return Base(trend * scale + shift, residuals, lrs, norms, int(chance.choice([1, 5, 10])))
+    most = min(LOUDER[1], max(1.0, LOUDEST / float(donor.residuals.std())))
+    residuals = residuals * chance.uniform(LOUDER[0], most)
+    return Base(trend * scale + shift, residuals, lrs, norms, donor.every)
 
 
 def changed(one: Base, level: Array) -> Base:

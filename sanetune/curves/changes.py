@@ -196,7 +196,8 @@ def wobble(curve: Curve) -> float:
     It is the scatter of the evaluations of the fixed batch about their running median, after warm-up; 0 for fewer than
     twelve evaluations, since it is then unknown.
     """
-    after = [one for one in finite(curve.fixed_batch) if one.step >= peak_step(curve) and one.loss > 0]
+    warm = peak_step(curve)
+    after = [one for one in finite(curve.fixed_batch) if one.step >= warm and one.loss > 0]
     losses = [one.loss for one in after]
     if len(losses) < 12:
         return 0.0

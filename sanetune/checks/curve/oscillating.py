@@ -60,7 +60,8 @@ FEWEST = 8
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     evaluations = finite(curve.fixed_batch)
-    after = [one for one in evaluations if one.step >= peak_step(curve)]
+    warm = peak_step(curve)
+    after = [one for one in evaluations if one.step >= warm]
     if len(after) >= FEWEST:
         return Measurement({"planned_rate": curve.planned_lr, **_of_evaluations(evaluations[0], after, limits)})
     points = learned_points(curve)
@@ -94,7 +95,8 @@ def _of_evaluations(first: Evaluation, after: list[Evaluation], limits: Limits) 
 
 
 def _of_points(points: list[Point], curve: Curve) -> dict[str, object]:
-    after = [point.loss for point in points if point.step >= peak_step(curve)] or [point.loss for point in points]
+    warm = peak_step(curve)
+    after = [point.loss for point in points if point.step >= warm] or [point.loss for point in points]
     scatter, third = noise(after), max(3, len(after) // 3)
     start, end = level(after[:third], scatter), level(after[-third:], scatter)
     return {
