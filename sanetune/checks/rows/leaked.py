@@ -132,7 +132,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     all_, share = sure + n["near"], (sure + n["near"]) / rows
     message = f"{all_:,} of {units.many(rows, 'validation row')} ({units.share(share)}) are also in training: "
     message += f"{', '.join(part for part in parts if part)}.{also}"
-    if sure / rows >= limits["exact_fail"] or share >= limits["near_fail"]:
+    answered = n["exact"] + n["part"]  # a prompt alone gives no answer away
+    if answered / rows >= limits["exact_fail"] or share >= limits["near_fail"]:
         return failed(message)
     if sure or n["near"] / rows >= limits["near_warn"]:
         return warned(message)

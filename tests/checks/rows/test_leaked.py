@@ -38,6 +38,14 @@ def test_the_same_prompt_with_another_answer_counts() -> None:
     assert measured.witnesses[0].text != measured.witnesses[0].beside
 
 
+def test_one_prompt_in_forty_rows_only_warns() -> None:
+    some = rows(60)
+    held_out = [*rows(39), chat(said(some[7])[0], text(30))]
+    assert judged(leaked, chats(some, held_out))[1].verdict is Verdict.WARN
+    whole = [*rows(39), chat(*said(some[7]))]
+    assert judged(leaked, chats(some, whole))[1].verdict is Verdict.FAIL
+
+
 def test_one_leaked_row_among_many_only_warns() -> None:
     some = rows(60)
     _, judgement = judged(leaked, chats(some, [*rows(110), chat(*said(some[7]))]))
