@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
-from sanetune.events import ChecksEnded, ChecksStarted, Publish, bracket, silent
+from sanetune.events import ChecksEnded, ChecksStarted, Note, Publish, bracket, silent
 from sanetune.evidence.experiments import Experiments
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError, builders_of
 from sanetune.finding import UNPROVED, Finding, Report
@@ -80,8 +80,16 @@ def run_checks(
     subject = {"model": from_here(config.model.name), "data": data}
     if config.file is not None:
         subject = {"config": str(config.file), **subject}
+    if any(check.level == "trial" for check in checks) and (note := _cost_note(config, evidence)):
+        evidence.publish(Note(note))
     found = report(checks, evidence, rules, level=level, subject=subject, known=known)
     return replace(found, experiments=Experiments.of(evidence).to_json())
+
+
+def _cost_note(config: Config, evidence: Evidence) -> str:
+    from sanetune.workflows.check_cost import cost_note
+
+    return cost_note(config, evidence)
 
 
 def from_here(name: str) -> str:
