@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from transformers import Trainer, TrainerCallback
 
-from sanetune.events import silent
 from sanetune.finding import Report
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class Gate(TrainerCallback):
             select=self.select,
             ignore=self.ignore,
             budget=self.budget,
-            publish=LiveTerminal() if state.is_world_process_zero else silent,
+            publish=LiveTerminal(),
         )
         if state.is_world_process_zero:
             findings.show(self.report, Console(stderr=True, highlight=False))

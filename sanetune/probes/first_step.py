@@ -21,8 +21,10 @@ def first_step(harness: ProbeHarness) -> FirstStep:
         optimizer.step()
         updates = {name: _update(weight, squares[name], before[name]) for name, weight in weights.items()}
         lr = float(optimizer.param_groups[0]["lr"])
+        moved = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+        outside = sum(weight.numel() for weight in weights.values() if id(weight) not in moved)
     dtype = str(next(iter(weights.values())).dtype).removeprefix("torch.") if weights else ""
-    return FirstStep(loss, lr, dtype, updates)
+    return FirstStep(loss, lr, dtype, updates, outside=outside)
 
 
 def _square(weight: Tensor) -> float | None:

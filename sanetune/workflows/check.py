@@ -146,14 +146,15 @@ def check_trainer(
 
     def checked(reader: TrainerReader) -> Report:
         with tempfile.TemporaryDirectory(prefix="sanetune-") as folder, ExitStack() as stack:
-            stack.enter_context(bracket(publish, ChecksStarted(), ChecksEnded()))
+            on_main = publish if trainer.is_world_process_zero() else silent
+            stack.enter_context(bracket(on_main, ChecksStarted(), ChecksEnded()))
             scratch, config = Path(folder), config_of(trainer, options or {})
-            static = TrainerEvidence(trainer, scratch, loss_on, publish, reader)
+            static = TrainerEvidence(trainer, scratch, loss_on, on_main, reader)
             deep = TrainerModelEvidence(
-                config, stack, publish, trainer=trainer, scratch=scratch / "run", level=level, rows=rows, budget=budget
+                config, stack, on_main, trainer=trainer, scratch=scratch / "run", level=level, rows=rows, budget=budget
             )
             builders = builders_of(static) | deep.builders(level)
-            evidence = Evidence(builders, publish=publish)
+            evidence = Evidence(builders, publish=on_main)
             checks = chosen(list(select), list(ignore), level)
             # Files and preparation are not part of a trainer: what reads them can never apply, unless it is asked for.
             checks = [check for check in checks if set(check.needs) <= set(builders) or check.name in select]

@@ -77,7 +77,8 @@ def test_an_optimizer_of_another_model_moves_no_weight_of_this_one(tmp_path: Pat
     before = other.weight.detach().clone()
     trainer.optimizer = torch.optim.AdamW(other.parameters(), 1e-3)
     trainer.lr_scheduler = torch.optim.lr_scheduler.ConstantLR(trainer.optimizer)
-    assert probed(trainer)["model-update-lost"].verdict is Verdict.FAIL
+    found = probed(trainer)["model-update-lost"]
+    assert found.verdict is Verdict.FAIL and "the optimizer does not hold" in found.message
     assert torch.equal(other.weight, before)
 
 

@@ -62,6 +62,7 @@ def measure(first_step: FirstStep) -> Measurement:
         "rate": first_step.lr,
         "dtype": first_step.dtype,
         "float32": first_step.dtype == "float32",
+        "outside": first_step.outside,
     }
     return Measurement(numbers)
 
@@ -73,6 +74,10 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
         f" with a gradient where they were ({n['dtype']})"
     )
     fix = {} if n["float32"] else {"model.dtype": "float32"}
+    if n["outside"] and n["share"] > limits["warn"]:
+        message += f"; the optimizer does not hold {units.count(n['outside'])} of the weights that are to be trained"
+        remedy = "Build the optimizer from model.parameters() of the trainer's own model, once adapters are added."
+        return failed(message, remedy) if n["share"] > limits["fail"] else warned(message, remedy)
     if n["share"] > limits["fail"]:
         return failed(message, fix=fix)
     return warned(message, fix=fix) if n["share"] > limits["warn"] else passed(message)

@@ -39,6 +39,7 @@ class FirstStep:
         updates: Name of a trained tensor -> its update.
         direction: Cosine between the loop's gradient and that of the mean loss of its tokens, where the loss is the
             user's own code; None: it is not, or there is no gradient.
+        outside: Numbers of trained tensors that the optimizer does not hold.
     """
 
     loss: float
@@ -46,6 +47,7 @@ class FirstStep:
     dtype: str
     updates: dict[str, ParameterUpdate]
     direction: float | None = None
+    outside: int = 0
 
     @property
     def climbs(self) -> bool:

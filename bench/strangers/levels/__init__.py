@@ -1,0 +1,1 @@
+"""Trainers whose faults only steps on the model show, and healthy ones beside them."""
