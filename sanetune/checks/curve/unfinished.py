@@ -58,7 +58,7 @@ FIX = "none"
 LIMITS = {
     "held": Limit(0.05, "of the held-out loss in the last eighth: more than most choices of a learning rate are worth"),
     "training": Limit(0.15, "undertrained: the last eighth still falls by more than 15 % (logs/wild)"),
-    "learned": Limit(0.05, "of the fall in all; a run that falls evenly has 0.125"),
+    "learned": Limit(0.02, "of the fall in all; a run that falls evenly has 0.125, one stopped on its steep part 0.03"),
     "sure": Limit(3.0, "standard errors"),
     "jump": Limit(
         0.01, "of the loss: least standard deviation of an evaluation whose single rows are not known (curve-overfit)"

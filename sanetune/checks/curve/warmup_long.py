@@ -48,7 +48,7 @@ LIMITS = {
     "steps": Limit(50, "a run of fewer steps is a test"),
 }
 
-FEWEST = 8
+FEWEST = 12
 """Logged learning rates in which a warm-up can be seen."""
 
 
