@@ -70,7 +70,13 @@ class TrainerModelEvidence(ModelEvidence):
         trainer = self.given
         require_probeable(trainer)
         self.stack.enter_context(kept(trainer))
-        data = self._reader(stand_in(trainer, self.scratch), tokenizer)
+        try:
+            double = stand_in(trainer, self.scratch)
+        except Exception as error:  # noqa: BLE001 -- a class of the user's own may raise anything
+            raise MissingError(
+                f"the optimizer or schedule cannot be copied ({type(error).__name__}: {error})"
+            ) from None
+        data = self._reader(double, tokenizer)
         prepared = self._prepared(data, tokenizer)
         session = OwnSession(trainer, data, self.scratch)
         if session.settings.activation_checkpointing:

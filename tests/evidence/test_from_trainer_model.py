@@ -45,6 +45,17 @@ def test_a_stream_that_can_be_read_once_is_a_skip_with_its_reason(tmp_path: Path
     assert trainer.state.global_step == 6
 
 
+def test_an_optimizer_that_cannot_be_copied_is_a_skip_with_its_reason(tmp_path: Path, one_thread: None) -> None:
+    class Handle:
+        def __deepcopy__(self, memo: object) -> object:
+            raise TypeError("cannot copy a handle of a device")
+
+    trainer = built(tmp_path, "own optimizer")
+    trainer.optimizer.handle = Handle()
+    found = probed(trainer)["model-update-lost"]
+    assert found.verdict is Verdict.SKIP and "cannot copy a handle of a device" in found.message
+
+
 def test_what_a_loss_of_ones_own_raises_is_named_before_training_does(tmp_path: Path, one_thread: None) -> None:
     class Broken(OwnLoss):
         def compute_loss(self, model: Any, inputs: Any, *args: Any, **keywords: Any) -> Any:
