@@ -13,9 +13,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.figures import ROOT
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 DEMO = ROOT / "sanetune" / "demo"
 CHROMIUM = "/usr/bin/chromium"
@@ -54,16 +57,23 @@ def terminal(report: Any, file: Path) -> None:
     console.save_svg(str(file), title="sanetune check sanetune.yaml")
 
 
+def recorder() -> Console:
+    """A console with colours that shows nothing."""
+    from rich.console import Console
+
+    quiet = open(os.devnull, "w")  # noqa: SIM115
+    return Console(record=True, width=80, file=quiet, color_system="truecolor", highlight=False)
+
+
 def screenshot(page: str, file: Path) -> None:
-    """The part of the page where the tokens are."""
+    """The first screen of the page."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
-            tab = browser.new_page(viewport={"width": 1100, "height": 900})
+            tab = browser.new_page(viewport={"width": 1280, "height": 800})
             tab.set_content(page)
-            tab.evaluate("document.querySelector('#tokens').scrollIntoView()")
             tab.screenshot(path=str(file))
         finally:
             browser.close()
@@ -73,13 +83,12 @@ def refusal(folder: Path, file: Path) -> None:
     """`sanetune demo --fault rate` up to where training begins."""
     from unittest import mock
 
-    from rich.console import Console
-
     from sanetune.demo import fault_run
     from sanetune.demo.faults import FAULTS
+    from sanetune.report.terminal.progress import ProgressBar
 
-    console = Console(record=True, width=80, file=open(os.devnull, "w"), highlight=False)  # noqa: SIM115
-    with mock.patch.object(fault_run.FaultRun, "_train"):
+    console = recorder()
+    with mock.patch.object(fault_run.FaultRun, "_train"), mock.patch.object(ProgressBar, "_log"):
         fault_run.run(FAULTS["rate"], folder, console)
     console.save_svg(str(file), title="sanetune demo --fault rate")
 
@@ -88,11 +97,9 @@ def demo(folder: Path, file: Path) -> None:
     """Masks and answers of `sanetune demo` in ``file`` (not its seconds), and the curves of its run as a PNG."""
     from unittest import mock
 
-    from rich.console import Console
-
     from sanetune.demo import run
 
-    console = Console(record=True, width=80, file=open(os.devnull, "w"), highlight=False)  # noqa: SIM115
+    console = recorder()
     console.record = False
     heading = run.section
 
@@ -149,17 +156,19 @@ def main() -> None:
 def stills(file: Path) -> None:
     """Make every picture that does not move, of the configuration ``file``."""
     from sanetune.config.load import load
-    from sanetune.report.html.collect import page_of
+    from sanetune.report.html.collect import page_of_run
+    from sanetune.runs import Run
     from sanetune.workflows.check import evidence_of, run_checks
 
     settings = load(file.name)
     with evidence_of(settings) as evidence:
         report = run_checks(settings, evidence)
-        page = page_of(settings, evidence, report)
     terminal(report, ROOT / "docs/check.svg")
-    screenshot(page, ROOT / "docs/report.png")
     refusal(Path("fault-run"), ROOT / "docs/fault.svg")
     demo(Path("demo-run"), ROOT / "docs/demo.svg")
+    settings = load(Path("demo-run/config.yaml"))
+    with evidence_of(settings) as evidence:
+        screenshot(page_of_run(settings, evidence, Run("demo-run")), ROOT / "docs/report.png")
 
 
 if __name__ == "__main__":

@@ -103,14 +103,16 @@ def check(
         console: Where progress is shown; None: standard error.
 
     Returns:
-        A report with ``verdict``, ``findings`` and ``raise_if_failed()``.
+        A report with ``verdict``, ``findings`` and ``raise_if_failed()``. A notebook shows it as a page.
 
     Raises:
         sanetune.engine.own.kept.NotRestoredError: Something of the trainer could not be put back.
     """
+    from sanetune.report.notebook import show_in_notebooks
     from sanetune.report.terminal.live import LiveTerminal
     from sanetune.workflows.check import check_trainer, evidence_of, run_checks
 
+    show_in_notebooks()
     if hasattr(subject, "get_train_dataloader"):
         return check_trainer(
             subject,

@@ -76,14 +76,17 @@ def run_checks(
     section = config.check
     checks = chosen(list(select) or section.select, [*section.ignore, *ignore], level)
     rules = rules_of(config)
-    data = ", ".join(from_here(source.path) for source in config.data.train)
-    subject = {"model": from_here(config.model.name), "data": data}
-    if config.file is not None:
-        subject = {"config": str(config.file), **subject}
     if any(check.level == "trial" for check in checks) and (note := _cost_note(config, evidence)):
         evidence.publish(Note(note))
-    found = report(checks, evidence, rules, level=level, subject=subject, known=known)
+    found = report(checks, evidence, rules, level=level, subject=subject_of(config), known=known)
     return replace(found, experiments=Experiments.of(evidence).to_json())
+
+
+def subject_of(config: Config) -> dict[str, str]:
+    """Return what is checked: file, model and data, by name."""
+    data = ", ".join(from_here(source.path) for source in config.data.train)
+    subject = {"model": from_here(config.model.name), "data": data}
+    return subject if config.file is None else {"config": str(config.file), **subject}
 
 
 def _cost_note(config: Config, evidence: Evidence) -> str:

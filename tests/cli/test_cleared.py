@@ -73,8 +73,9 @@ def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(levels_ch
     assert "**Cleared at level static on 20" in (RUN / "model" / "README.md").read_text()
     typed("report", "runs/x")
     page = (RUN / "report.html").read_text()
-    assert "Cleared at level static on 20" in page
-    assert 'id="experiments"' not in page
+    assert "<h1>Cleared at level static" in page and "Checked on 20" in page
+    assert 'id="experiments"' not in page and 'id="training"' in page and 'id="answers"' in page
+    assert levels_checked == ["static"], "a page checks nothing"
     cleared = json.loads((RUN / "clearance.json").read_text())
     experiments = experiments_made.full().to_json()
     stored = {"schema": SCHEMA, "made": cleared["made"], "level": "static", "proof": experiments}
@@ -220,8 +221,8 @@ def test_unchecked_trains_and_heading_card_page_and_file_say_so(levels_checked: 
     assert r"**Not checked: a \<b\>copy\</b\> \| \*of\* \[mine\](x)**" in card
     typed("report", "runs/x")
     page = (RUN / "report.html").read_text()
-    assert "Not checked: a &lt;b&gt;copy&lt;/b&gt;" in page
-    assert "<b>copy" not in page
+    assert "<h1>Not checked</h1>" in page and "Trained without a check: a &lt;b&gt;copy&lt;/b&gt;" in page
+    assert "<b>copy" not in page and ">Clear" not in page and 'id="check-' not in page
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "-"])

@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from sanetune.report.html.page import page
-from sanetune.report.html.view import ExampleView, Histogram, PackView, PageView, SettingView, TokenView
+from sanetune.report.html.page import heading_of, page
+from sanetune.report.html.view import (
+    ExampleView,
+    Heading,
+    Histogram,
+    PackView,
+    PageView,
+    RunView,
+    SettingView,
+    TokenView,
+)
 
-__all__ = ["ExampleView", "Histogram", "PackView", "PageView", "SettingView", "TokenView", "page"]
+__all__ = [
+    "ExampleView",
+    "Heading",
+    "Histogram",
+    "PackView",
+    "PageView",
+    "RunView",
+    "SettingView",
+    "TokenView",
+    "heading_of",
+    "page",
+]

@@ -5,35 +5,43 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, overload
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, overload
 
+from sanetune import units
 from sanetune.config.origin import Origin, OriginKind
 from sanetune.config.schema import Config
 from sanetune.config.yaml_edit import plain
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.data.token_texts import token_texts
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
-from sanetune.finding import Report
+from sanetune.finding import Report, Verdict
 from sanetune.gate.clearance_file import read_clearance, read_experiments
 from sanetune.gate.fixer import Round
-from sanetune.report.clearance import lines
+from sanetune.report.clearance import report_of
 from sanetune.report.html import (
     ExampleView,
+    Heading,
     Histogram,
     PackView,
     PageView,
     SettingView,
     TokenView,
+    heading_of,
     page,
     token_spans,
 )
+from sanetune.report.html.trained import run_view
 from sanetune.runs import versions
+from sanetune.text import shortest_path
+from sanetune.workflows.check import subject_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from sanetune.data.prepare import Prepared
     from sanetune.evidence.roles_from_text import TokenRoleStore
+    from sanetune.gate.clearance import Clearance
     from sanetune.planning.plan import Plan
     from sanetune.runs import Run
 
@@ -47,46 +55,72 @@ KEPT_TOKENS = 20_000
 """Tokens of one example that are handed to the page, which leaves out the middle of a long example itself."""
 
 
-def page_of(
-    config: Config, evidence: Evidence, report: Report, run: Run | None = None, before: Sequence[Round] = ()
-) -> str:
+def page_of(config: Config, evidence: Evidence, report: Report, before: Sequence[Round] = ()) -> str:
     """Return one self-contained HTML page about a check.
 
     Args:
         config: The configuration that was checked.
         evidence: Evidence of that configuration.
         report: What the checks found.
-        run: A finished run whose package versions, clearance and experiments are shown.
         before: The rounds of a correction before this check.
     """
-    known = run.read_json(run.versions) if run and run.versions.is_file() else None
-    gate, experiments, note = _cleared(run) if run else ((), {}, "")
     rounds = [*before, Round(report)] if before else ()
+    heading = replace(heading_of(report), text=f"Checked on {_now()} in {units.seconds(report.seconds)}.")
+    return page(replace(view(config, evidence, report), heading=heading, rounds=rounds))
+
+
+def page_of_run(config: Config, evidence: Evidence, run: Run) -> str:
+    """Return one self-contained HTML page about a run: what was proved before it, and what became of it.
+
+    Nothing is checked for it: it has the findings of the check that cleared the run, or says that there was none.
+
+    Args:
+        config: The run's configuration.
+        evidence: Evidence of that configuration, of which rows and plan are shown.
+        run: The run's folder.
+    """
+    known = run.read_json(run.versions) if run.versions.is_file() else None
+    clearance, reason = read_clearance(run)
+    subject = {name: value for name, value in subject_of(config).items() if name != "config"}
+    subject["run"] = shortest_path(run.path)
+    heading, note = _not_checked(clearance.unchecked if clearance else "", reason), ""
+    report = Report((), subject=subject)
+    if clearance is not None and clearance.proves:
+        experiments, unread = read_experiments(run, clearance)
+        report = report_of(clearance, subject, experiments)
+        heading, note = _cleared(clearance, report, unread), f"Made on {clearance.made}, to clear the run."
     return page(
-        view(
-            config, evidence, replace(report, experiments=experiments or report.experiments), known, gate, rounds, note
+        replace(
+            view(config, evidence, report, known),
+            heading=heading,
+            experiments_note=note,
+            run=run_view(run),
+            title=run.name,
         )
     )
 
 
-def _cleared(run: Run) -> tuple[Sequence[str], dict[str, Any], str]:
-    """How a run was cleared, the results of its experiments, and when they were made."""
-    found, reason = read_clearance(run)
-    if found is None:
-        return [f"Not cleared: {reason}"], {}, ""
-    experiments, reason = read_experiments(run, found)
-    gate = [*lines(found), *([f"Experiments are not shown: {reason}"] if reason else [])]
-    return gate, experiments, f"Made on {found.made}, to clear the run."
+def _cleared(clearance: Clearance, report: Report, unread: str) -> Heading:
+    took = f" in {units.seconds(clearance.seconds)}" if clearance.seconds else ""
+    began = f"Its first steps were not checked: {clearance.unchecked}" if clearance.unchecked else ""
+    notes = [note for note in (began, f"Experiments are not shown: {unread}" if unread else "") if note]
+    title = f"Cleared at level {clearance.level}" + (", with warnings" if report.verdict is Verdict.WARN else "")
+    text = f"Checked on {clearance.made}{took}, before the run."
+    return Heading(title, "warn" if began else report.verdict.value, text, notes)
+
+
+def _not_checked(unchecked: str, reason: str) -> Heading:
+    """A run of which nothing is proved, with the reason that was given, or why there is no clearance."""
+    text = f"Trained without a check: {unchecked}" if unchecked else f"Nothing is proved about this run: {reason}."
+    return Heading("Not checked", "warn", text)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def view(
-    config: Config,
-    evidence: Evidence,
-    report: Report,
-    known_versions: dict[str, str | None] | None = None,
-    gate: Sequence[str] = (),
-    rounds: Sequence[Round] = (),
-    experiments_note: str = "",
+    config: Config, evidence: Evidence, report: Report, known_versions: dict[str, str | None] | None = None
 ) -> PageView:
     """Return the content of the page about a check; evidence that could not be built is left out.
 
@@ -95,9 +129,6 @@ def view(
         evidence: What the checks measured.
         report: What they found.
         known_versions: Package versions of a finished run; None: those installed now.
-        gate: How that run was cleared, then the warnings.
-        rounds: The rounds of ``--fix``.
-        experiments_note: When the results of the experiments were made, if not now.
     """
     prepared, plan = _built(evidence, "prepared"), _built(evidence, "plan")
     found = known_versions or versions(plan.sizes.machine.device if plan else None)
@@ -109,9 +140,6 @@ def view(
         settings=_settings(plan.config if plan else config),
         versions={name: value or "not installed" for name, value in found.items()},
         title=str(config.file.name if config.file else config.model.name),
-        gate=gate,
-        rounds=rounds,
-        experiments_note=experiments_note,
     )
 
 

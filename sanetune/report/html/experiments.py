@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sanetune.gate.fixer import ConfigChange, Round
     from sanetune.probes.results import LearningRateComparison, LearningRateRun, Overfit, RecitedReply, Sample, Trial
 
-WIDE, NARROW = 640, 400
+WIDE, NARROW, TALL = 640, 400, 244
 LEFT, RIGHT = 52, 8
 SAMPLES, REPLIES, EVALUATIONS = 30, 10, 60
 """Rows of the tables, at most."""
@@ -101,13 +101,18 @@ def experiments_view(plain: Mapping[str, object]) -> ExperimentsView | None:
         return None
     values: dict[str, Any] = {}
     if trial := found.trial:
-        values |= {"trial": _trial(trial.curve), "trial_text": trial_text(trial), "evaluations": _table(trial.curve)}
+        label = "The trial's losses by step; the table below has the evaluations"
+        values |= {
+            "trial": _course(trial.curve, label),
+            "trial_text": trial_text(trial),
+            "evaluations": _table(trial.curve),
+        }
     if comparison := found.lr_comparison:
         labelled = [(run, ", ".join(lr_labels(comparison, run))) for run in comparison.runs]
-        values |= {"lr_plot": _learning_rates(comparison), "lr_runs": labelled}
+        values |= {"lr_plot": lr_plot(comparison), "lr_runs": labelled}
     if overfit := found.overfit:
         wrong = [reply for reply in overfit.replies if not reply.exact][:REPLIES]
-        values |= {"overfit": _overfit(overfit), "overfit_text": overfit_text(overfit), "wrong": wrong}
+        values |= {"overfit": overfit_plot(overfit), "overfit_text": overfit_text(overfit), "wrong": wrong}
     if found.samples:
         values |= {"samples": found.samples.samples[:SAMPLES], "samples_text": samples.summary(found.samples)}
     if found.forecast:
@@ -144,7 +149,12 @@ def _round(number: int, one: Round, plot: Plot | None, text: str) -> RoundView:
     return RoundView(number, verdict, format.headline(report), failed, one.changes, plot, text)
 
 
-def _trial(curve: Curve) -> Plot | None:
+def run_plot(curve: Curve) -> Plot | None:
+    """Return the losses and gradient norms of a whole run by step; None where no loss is finite."""
+    return _course(curve, "The run's losses by step")
+
+
+def _course(curve: Curve, label: str) -> Plot | None:
     series = [
         Series("training loss", "train", training_losses(curve)),
         Series("fixed batch", "probe", evaluation_losses(curve.fixed_batch), "square"),
@@ -152,7 +162,7 @@ def _trial(curve: Curve) -> Plot | None:
     ]
     norms = [Series("gradient norm", "norm", grad_norms(curve))]
     low = axis_of(norms, 292, 232)
-    plot = Plot("The trial's losses by step; the table below has the evaluations", WIDE, 324 if low else 244)
+    plot = Plot(label, WIDE, 324 if low else 244)
     x = Axis(min([0, *(point.step for point in curve.points[:1])]), last_step(curve), LEFT, WIDE - RIGHT)
     high = axis_of(series, 206, 24)
     if high is None:
@@ -186,22 +196,29 @@ def _cell(losses: Mapping[int, float], step: int) -> str:
     return loss_text(losses[step]) if step in losses else ""
 
 
-def _overfit(found: Overfit) -> Plot | None:
+def overfit_plot(found: Overfit, height: int = TALL, *, others: bool = True) -> Plot | None:
+    """Return the losses of the memorised examples by step; None where no loss is finite.
+
+    Args:
+        found: The overfit test.
+        height: Height of the view box.
+        others: Whether attempts are drawn that were not the best.
+    """
     best = found.best
-    others = [one for one in found.attempts if one is not best]
-    series = [Series(f"learning rate {units.lr(one.lr)}", "before", _by_step(one.losses)) for one in others]
+    tried = [one for one in found.attempts if one is not best and others]
+    series = [Series(f"learning rate {units.lr(one.lr)}", "before", _by_step(one.losses)) for one in tried]
     if planned := found.at_planned_lr:
         series.append(Series(f"planned learning rate {units.lr(planned.lr)}", "probe", _by_step(planned.losses)))
     series.append(Series(f"learning rate {units.lr(best.lr)}, the best", "held", _by_step(best.losses)))
-    y = axis_of(series, 216, 12, log=True, more=found.target_loss * 0.7)
+    y = axis_of(series, height - 28, 12, log=True, more=found.target_loss * 0.7)
     if y is None:
         return None
-    plot = Plot("Loss of the memorised examples by step, on a logarithmic axis", NARROW, 244)
+    plot = Plot("Loss of the memorised examples by step, on a logarithmic axis", NARROW, height)
     x = Axis(0, max(1, *(len(one.points) - 1 for one in series)), LEFT, NARROW - RIGHT)
     plot.scale(x, y)
     plot.limit(x, y, found.target_loss, f"target: {found.target_loss:g}")
     plot.draw(series, x, y)
-    plot.steps(x, 216)
+    plot.steps(x, height - 28)
     return plot
 
 
@@ -209,16 +226,21 @@ def _by_step(losses: Sequence[float]) -> Points:
     return list(enumerate(losses))
 
 
-def _learning_rates(found: LearningRateComparison) -> Plot | None:
-    """Validation loss over the learning rate, which is on a logarithmic axis."""
+def lr_plot(found: LearningRateComparison, height: int = TALL) -> Plot | None:
+    """Return validation losses over the learning rate, which is on a logarithmic axis; None: none can be drawn.
+
+    Args:
+        found: The comparison.
+        height: Height of the view box.
+    """
     drawn = [run for run in found.runs if drawable(run.lr) and run.lr > 0]
-    y = axis_of([Series("", "", [(0, run.evaluation.loss) for run in drawn])], 208, 24)
+    y = axis_of([Series("", "", [(0, run.evaluation.loss) for run in drawn])], height - 36, 24)
     if y is None:
         return None
-    plot = Plot("Validation loss by learning rate; the table below has the values", NARROW, 244)
+    plot = Plot("Validation loss by learning rate; the table below has the values", NARROW, height)
     x = Axis(min(run.lr for run in drawn) / 1.5, max(run.lr for run in drawn) * 1.5, LEFT, NARROW - RIGHT, True)
     plot.scale(x, y)
-    plot.rules.append(Rule(x.start, 216, x.end, 216, "axis"))
+    plot.rules.append(Rule(x.start, height - 28, x.end, height - 28, "axis"))
     finite = [(run.lr, run.evaluation.loss) for run in drawn if drawable(run.evaluation.loss)]
     if len(finite) > 1:
         plot.lines.append(("before", " ".join(f"{x.at(lr):g},{y.at(loss):g}" for lr, loss in finite)))
@@ -235,7 +257,7 @@ def _learning_rates(found: LearningRateComparison) -> Plot | None:
             plot.labels.append(Label(at, max(12, y.at(loss) - 11), ", ".join(labels)))
         if all(abs(at - other) > 75 for other in taken):
             taken.append(at)
-            plot.labels.append(Label(at, 236, units.lr(run.lr)))
+            plot.labels.append(Label(at, height - 8, units.lr(run.lr)))
     return plot
 
 

@@ -10,6 +10,7 @@ const texts = new Map(findings.map((one) => [one, one.textContent.toLowerCase()]
 let verdict = "";
 
 function filter() {
+  if (!$("search")) return;
   const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   let count = 0;
   for (const one of findings) {
@@ -17,6 +18,9 @@ function filter() {
     one.classList.toggle("out", !fits);
     count += fits;
   }
+  // What passed is folded, until somebody looks for it.
+  const looked = verdict || words.length;
+  if ($("rest") && looked && all("details.finding:not(.out)", $("rest")).length) $("rest").open = true;
   $("shown").textContent = `${count} of ${findings.length} findings shown`;
 }
 
@@ -28,7 +32,7 @@ for (const button of all("button.filter")) {
     filter();
   });
 }
-$("search").addEventListener("input", filter);
+$("search")?.addEventListener("input", filter);
 filter();
 
 // Settings by any word in their line.
@@ -179,8 +183,8 @@ $("in-loss-only")?.addEventListener("click", (event) => {
 // A link may lead into something that is closed or filtered out.
 function open() {
   const target = location.hash && $(decodeURIComponent(location.hash.slice(1)));
-  const details = target && target.closest("details");
-  if (details) details.open = true;
+  for (let one = target && target.closest("details"); one; one = one.parentElement.closest("details")) one.open = true;
+  if (target) target.scrollIntoView();
 }
 addEventListener("hashchange", open);
 open();

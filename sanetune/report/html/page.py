@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import os
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
 from sanetune import units
-from sanetune.finding import BAD, WORST_FIRST, Finding, Verdict
+from sanetune.finding import BAD, Finding, Report, Verdict
 from sanetune.report import format
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.html import drawing, experiments, token_spans
-from sanetune.report.html.view import ROLES, PageView
+from sanetune.report.html.overview import overview
+from sanetune.report.html.view import ROLES, Heading, PageView
 from sanetune.text import escape_control, shorten_middle
 
 FOLDER = Path(__file__).parent
@@ -23,13 +25,9 @@ LONGEST_TEXT, LONGEST_TRACE, LONGEST_VALUE = 1_500, 8_000, 300
 """Characters of a witness, a traceback, and a measured or set value."""
 WITNESSES, NUMBERS, SETTINGS = 10, 60, 500
 """Witnesses and numbers of one finding, and settings that are shown, at most."""
-WORDS = {
-    "clear": "Clear",
-    "clear, with warnings": "Clear, with warnings",
-    "refused": "Refused",
-    "unusable": "Unusable",
-    "unproved": "Unproved",
-}
+LEAST = 0.001
+"""Seconds below which a time is not shown."""
+WORDS = {"clear": "Clear", "clear, with warnings": "Clear", "refused": "Refused", "unproved": "Unproved"}
 ROLE_WORDS = {
     "system": "system",
     "user": "user",
@@ -47,7 +45,8 @@ def page(view: PageView) -> str:
     """Return ``view`` as a whole HTML file."""
     style, script = _source("style.css"), _source("page.js")
     report = view.report
-    findings = [finding for verdict in WORST_FIRST for finding in report.of(verdict)]
+    bad = format.by_weight(report.of(*BAD))
+    others = [*report.of(Verdict.PASS), *report.of(Verdict.SKIP)]
     examples = token_spans.shown(view.examples)
     tally = {verdict.value: count for verdict, count in format.tally(report).items() if count}
     return _template().render(
@@ -56,10 +55,12 @@ def page(view: PageView) -> str:
         style=Markup(style),
         script=Markup(script),
         policy=Markup(policy(style, script)),
-        headline=WORDS[format.headline(report)],
-        tone="fail" if report.unusable else report.verdict.value,
+        heading=view.heading or heading_of(report),
+        overview=overview(view),
         tally=tally,
-        findings=findings,
+        bad=bad,
+        others=others,
+        findings=[*bad, *others],
         examples=examples,
         anchors={example.anchor for example in examples},
         roles=[role for role in ROLES if any(token.role == role for one in view.examples for token in one.tokens)],
@@ -67,10 +68,38 @@ def page(view: PageView) -> str:
         packs=drawing.packs(view.packs),
         experiments=experiments.experiments_view(report.experiments),
         rounds=experiments.rounds(view.rounds),
-        names={finding.check for finding in findings},
+        names={finding.check for finding in report.findings},
         settings=view.settings[:SETTINGS],
-        timed=sorted((one for one in findings if one.seconds >= 0.001), key=lambda one: -one.seconds),
+        training=experiments.run_plot(view.run.curve) if view.run and view.run.curve else None,
+        evidence_seconds=_evidence_seconds(report),
+        timed=sorted((one for one in report.findings if one.seconds >= 0.001), key=lambda one: -one.seconds),
     )
+
+
+def heading_of(report: Report) -> Heading:
+    """Return the verdict of ``report`` with the level that it holds for; a check of nothing proves nothing."""
+    if report.unusable:
+        return Heading("Unusable", "fail", "The input cannot be used.")
+    if all(finding.verdict is Verdict.SKIP for finding in report.findings):
+        return Heading("Not checked", "warn", "No check had anything to look at.")
+    title = f"{WORDS[format.headline(report)]} at level {report.level}"
+    if report.verdict is Verdict.WARN and not report.is_unproved:
+        title += ", with warnings"
+    tone = "warn" if report.is_unproved else report.verdict.value
+    return Heading(title, tone, f"Checked in {units.seconds(report.seconds)}.")
+
+
+def _evidence_seconds(report: Report) -> list[tuple[str, float]]:
+    """What was done to build the evidence, in words, longest first; what has no name of its own is one number."""
+    from sanetune.evidence.catalogue import catalogue
+
+    every = catalogue()
+    named: dict[str, float] = {}
+    for name, seconds in report.evidence_seconds.items():
+        found = every.get(name)
+        words = found.label if found and found.label else "everything else"
+        named[words] = named.get(words, 0.0) + seconds
+    return sorted(((words, seconds) for words, seconds in named.items() if seconds >= LEAST), key=lambda one: -one[1])
 
 
 def policy(style: str, script: str) -> str:
@@ -121,7 +150,7 @@ def _template() -> jinja2.Template:
         "capital": lambda text: text[:1].upper() + text[1:],
         "set": lambda value: "unset" if value is None else shorten_middle(format.scalar(value), LONGEST_VALUE),
         "yaml": lambda fix: shorten_middle(format.yaml(fix), LONGEST_TRACE),
-        "place": format.place,
+        "place": lambda witness: format.place(witness).replace(f"{os.getcwd()}{os.sep}", ""),
         "label": token_spans.label,
         "numbers": _numbers,
     }
@@ -131,6 +160,7 @@ def _template() -> jinja2.Template:
         "ROLE_WORDS": ROLE_WORDS,
         "WITNESSES": WITNESSES,
         "PACKS": drawing.PACKS,
+        "SAMPLES": experiments.SAMPLES,
         "anchor": token_spans.anchor,
         "reason": _reason,
         "drawing": drawing,

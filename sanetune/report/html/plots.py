@@ -11,6 +11,8 @@ from sanetune.report.experiment_text import loss_text
 
 MOST = 600
 """Points of one line that are drawn; of a longer one, the lowest and the highest of each group of neighbours."""
+FEW = 5
+"""Values on a logarithmic axis up to which multiples of the powers of ten are among them."""
 LEAST = 1e-4
 """The lowest value on a logarithmic axis of losses."""
 
@@ -197,7 +199,14 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _powers(axis: Axis) -> list[float]:
-    return [10.0**power for power in range(math.ceil(_log(axis.low)), math.floor(_log(axis.high)) + 1)]
+    """Powers of ten on a logarithmic axis, or also twice and five times them where there are few."""
+    powers = range(math.floor(_log(axis.low)), math.floor(_log(axis.high)) + 1)
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        every = [float(f"{factor * 10.0**power:.12g}") for power in powers for factor in factors]
+        inside = [value for value in every if axis.low <= value <= axis.high]
+        if len(inside) <= FEW:
+            break
+    return inside
 
 
 def _log(value: float) -> float:

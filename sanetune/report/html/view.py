@@ -10,7 +10,9 @@ from sanetune.data.labels import IGNORE_INDEX
 from sanetune.finding import Report
 
 if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
     from sanetune.gate.fixer import Round
+    from sanetune.probes.results import Sample
 
 ROLES = ("system", "user", "assistant", "tool", "template", "end", "text", "padding", "unknown")
 """Roles of a token: the names of :class:`sanetune.evidence.token_roles.TokenRole`, and padding."""
@@ -107,6 +109,44 @@ class SettingView:
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """What was proved.
+
+    Attributes:
+        title: The verdict, with the level that it holds for.
+        tone: ``pass``, ``warn`` or ``fail``, for the colour.
+        text: When and in what time it was checked, or why it was not.
+        notes: Sentences that limit it.
+    """
+
+    title: str
+    tone: str
+    text: str = ""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run that is over, or was stopped.
+
+    Attributes:
+        curve: Its losses; None: none was recorded.
+        text: Its steps, time and losses in a sentence.
+        best_step: Step of the evaluation whose weights were kept.
+        figures: Name and value of times and speeds.
+        samples: Prompts with the answers of base and tuned model.
+        samples_text: Figures of all answers in a sentence.
+    """
+
+    curve: Curve | None = None
+    text: str = ""
+    best_step: int | None = None
+    figures: Sequence[tuple[str, str]] = ()
+    samples: Sequence[Sample] = ()
+    samples_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PageView:
     """Everything on the page; empty parts are left out.
 
@@ -118,9 +158,10 @@ class PageView:
         settings: Every value of the configuration.
         versions: Package -> version.
         title: Title of the page.
-        gate: Of a run: how it was cleared or why it was not checked, then the warnings.
+        heading: What was proved; None: what ``report`` says.
         rounds: The rounds of ``check --fix``; ``report`` is from the last.
         experiments_note: When the results of the experiments were made, if not now.
+        run: The run that was trained.
     """
 
     report: Report
@@ -130,6 +171,7 @@ class PageView:
     settings: Sequence[SettingView] = ()
     versions: dict[str, str] = field(default_factory=dict)
     title: str = "sanetune"
-    gate: Sequence[str] = ()
+    heading: Heading | None = None
     rounds: Sequence[Round] = ()
     experiments_note: str = ""
+    run: RunView | None = None

@@ -42,12 +42,12 @@ def test_each_experiment_has_its_place_and_the_navigation_leads_there(sound: Rea
 
 def test_every_picture_has_a_name_and_needs_no_script(sound: Reader) -> None:
     pictures = sound.of("svg", class_="plot")
-    assert len(pictures) == 3
+    assert len(pictures) == 3 + 3, "on the first screen and below"
     assert all(one["role"] == "img" and one["aria-label"] for one in pictures)
 
 
 def test_the_trial_has_a_thin_line_marked_evaluations_the_peak_and_the_norm_below(sound: Reader) -> None:
-    (line,) = sound.of("polyline", class_="l-train")
+    _, line = sound.of("polyline", class_="l-train")
     assert len((line["points"] or "").split()) == 200
     # The legend has one of each mark.
     assert len(sound.of("rect", class_="m-probe")) == 21 + 1
@@ -63,8 +63,8 @@ def test_the_trial_has_a_thin_line_marked_evaluations_the_peak_and_the_norm_belo
 
 
 def test_learning_rates_mark_the_planned_one_the_best_and_one_that_diverged(sound: Reader) -> None:
-    assert len(sound.of("circle", class_="m-planned")) == 1
-    assert len(sound.of("path", class_="m-wrong")) == 1
+    assert len(sound.of("circle", class_="m-planned")) == 2
+    assert len(sound.of("path", class_="m-wrong")) == 2
     for text in (
         "learning rate 1.8e-03: not a number",
         "Validation loss after 40 steps at each learning rate",
@@ -83,7 +83,7 @@ def test_overfit_shows_its_target_each_learning_rate_and_answers_that_differ(sou
         "<b>soon</b>",
     ):
         assert text in sound.text
-    assert len(sound.of("line", class_="limit")) == 1
+    assert len(sound.of("line", class_="limit")) == 2
 
 
 def test_answers_say_how_they_ended(sound: Reader) -> None:
@@ -109,7 +109,7 @@ def test_stored_experiments_say_when_they_were_run() -> None:
 
 def test_a_line_ends_where_its_numbers_do_and_what_is_beyond_is_said() -> None:
     found = read(made.plain(trial=made.diverged()))
-    (line,) = found.of("polyline", class_="l-train")
+    _, line = found.of("polyline", class_="l-train")
     assert len((line["points"] or "").split()) == 60
     assert "Training loss is not a number at step 61." in found.text
     assert "Validation loss goes up to 812, above this picture." in found.text
@@ -181,7 +181,7 @@ def test_rounds_say_what_was_changed_why_and_what_became_of_the_trial() -> None:
         "refused",
     ):
         assert text in found.text
-    assert len(found.of("svg", class_="plot")) == 3 + 1
+    assert len(found.of("svg", class_="plot")) == 3 + 3 + 1
     assert found.of("polyline", class_="l-before")
 
 

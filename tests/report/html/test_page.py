@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from sanetune.errors import DataError, Place
 from sanetune.finding import Finding, Report, Verdict, Witness
 from sanetune.gate.fixer import ConfigChange, Round
-from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView, page
+from sanetune.report.html import (
+    ExampleView,
+    Heading,
+    Histogram,
+    PackView,
+    PageView,
+    RunView,
+    SettingView,
+    TokenView,
+    page,
+)
 from sanetune.report.html.token_spans import BUDGET, EXAMPLES, LONGEST
 from tests.report import experiments_made as made
 from tests.report import sample
@@ -218,16 +228,18 @@ def test_settings_say_where_they_came_from(full: Reader) -> None:
 def test_what_is_empty_is_left_out() -> None:
     read = Reader(page(views.bare()))
     assert "Nothing was checked." in read.text
-    sections = [section["id"] for section in read.of("section")]
-    assert sections == ["findings", "time"]
+    assert [section.get("id") for section in read.of("section")] == ["findings"]
+    assert not read.of("details") and not read.of("button", class_="filter")
 
 
 @pytest.mark.parametrize(
     ("report", "words"),
     [
-        (sample.report(), "Refused"),
-        (sample.clear(), "Clear"),
-        (Report([sample.LEARNING_RATE]), "Clear, with warnings"),
+        (sample.report(), "Refused at level static"),
+        (sample.clear(), "Clear at level static"),
+        (Report([sample.LEARNING_RATE], "trial"), "Clear at level trial, with warnings"),
+        (Report([]), "Not checked"),
+        (Report(sample.LEFT_OUT), "Not checked"),
         (Report([], unusable=DataError("line 3 is not JSON", "a", "b", Place("<rows>", 3))), "Unusable"),
     ],
 )
@@ -257,8 +269,10 @@ def everywhere(text: str) -> PageView:
     rounds = [Round(Report([Finding(text, Verdict.FAIL, text)], experiments=results), [change]), Round(report)]
     example = ExampleView(text, text, text, [TokenView(text, 1, 1, "user"), TokenView(text, 1, -100, "end")], 0)
     setting = SettingView(text, text, text, text, text)
-    histogram, packs, gate = Histogram([1], [1, 2], 1), [PackView([1], 2)], [text, text]
-    return PageView(report, [example], histogram, packs, [setting], {text: text}, text, gate, rounds, text)
+    histogram, packs = Histogram([1], [1, 2], 1), [PackView([1], 2)]
+    heading = Heading(text, "fail", text, [text])
+    run = RunView(made.curve(steps=50), text, 20, [(text, text)], made.samples(text).samples, text)
+    return PageView(report, [example], histogram, packs, [setting], {text: text}, text, heading, rounds, text, run)
 
 
 SHAPE = Reader(page(everywhere("word"))).shape
@@ -287,3 +301,24 @@ def test_no_text_changes_what_the_page_is_made_of(text: str) -> None:
     source = page(everywhere(text))
     source.encode()
     assert Reader(source).shape == SHAPE
+
+
+def test_the_first_screen_of_a_run_has_what_decides() -> None:
+    read = Reader(page(views.trained()))
+    assert read.text.count("Cleared at level trial") == 2  # title and heading
+    first = read.text[: read.text.index("Search")]
+    titles = ("Training", "Trial", "Learning rates", "Overfit", "Before and after", "Time and cost")
+    assert [title for title in titles if title not in first] == []
+    for words in ("50 Steps in 9 s.".lower(), "forecast of the run", "validation loss", "labels-on-prompt", "tuned"):
+        assert words in first.lower()
+    assert first.count("passed") == 1, "one count"
+    targets = [link["href"] for link in read.of("a") if (link["href"] or "").startswith("#experiment-")]
+    assert len(targets) >= 4
+
+
+def test_what_is_not_first_is_folded() -> None:
+    read = Reader(page(replace(views.full(), run=views.trained().run)))
+    assert len(read.of("details", class_="part")) == 9
+    assert not [one for one in read.of("details", class_="part") if "open" in one]
+    assert "open" not in read.of("details", id="rest")[0]
+    assert "Reading the batches" in read.text and "batch_stats" not in read.text

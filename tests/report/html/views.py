@@ -6,10 +6,9 @@ import re
 from dataclasses import replace
 
 from sanetune.finding import Report
-from sanetune.report.html import ExampleView, Histogram, PackView, PageView, SettingView, TokenView
+from sanetune.report.html import ExampleView, Heading, Histogram, PackView, PageView, RunView, SettingView, TokenView
 from tests.report import experiments_made, sample
 
-GATE = (f"Not checked: {sample.EVIL}", "rows-duplicated: 3 of 900 rows are copies.")
 IDS: dict[str, int] = {}
 
 
@@ -71,9 +70,23 @@ def full() -> PageView:
     versions = {"sanetune": "0.1.0", "python": "3.11.2", "torch": "2.9.0", "transformers": "5.3.0", "trl": "1.16.0"}
     report = replace(sample.report(), experiments=experiments_made.full().to_json())
     rounds = experiments_made.rounds(sample.EVIL)
-    return PageView(report, examples, histogram, packs, settings, versions, "refund-assistant", GATE, rounds)
+    return PageView(report, examples, histogram, packs, settings, versions, "refund-assistant", None, rounds)
 
 
 def bare() -> PageView:
     """A report and nothing else."""
     return PageView(Report([]))
+
+
+def trained() -> PageView:
+    """A run that was cleared and is over."""
+    run = RunView(
+        experiments_made.curve(steps=50),
+        "50 steps in 9 s",
+        20,
+        [("took", "9 s")],
+        experiments_made.samples().samples,
+        "5 of 5",
+    )
+    report = replace(sample.report(), experiments=experiments_made.full().to_json())
+    return PageView(report, heading=Heading("Cleared at level trial", "pass", "On Monday."), run=run)

@@ -1,0 +1,81 @@
+"""What a run's folder has is on the page, and what cannot be read is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sanetune.engine.answer import Answer
+from sanetune.engine.metrics import Record, to_line
+from sanetune.probes.results import Comparison, Sample
+from sanetune.report.html import PageView, page
+from sanetune.report.html.trained import run_view
+from sanetune.runs import Run
+from tests.report.html import views
+
+LOSSES = {0: 3.0, 10: 1.0, 20: 1.5}
+
+
+def written(folder: Path, losses: dict[int, float] = LOSSES) -> Run:
+    """A run of 20 steps with 100 tokens and 2 seconds each."""
+    run = Run(folder)
+    records = [Record(step, step / 10, 2.0 * step, "train", 2.0, tokens=100 * step) for step in range(1, 21)]
+    records += [Record(step, step / 10, 2.0 * step, "validation", loss) for step, loss in losses.items()]
+    run.metrics.write_text("".join(to_line(one) for one in sorted(records, key=lambda one: one.step)))
+    return run
+
+
+def compared(text: str) -> Comparison:
+    answers = Answer("base " + text, ended=False, tokens=9), Answer("tuned " + text, ended=True, tokens=3)
+    return Comparison([Sample([{"role": "user", "content": "Hm?"}], "Yes.", *answers)], "base", "tuned")
+
+
+def test_losses_time_and_speed_come_from_the_records(tmp_path: Path) -> None:
+    view = run_view(written(tmp_path))
+    assert view is not None and view.curve is not None
+    assert view.text == ("not finished: 20 steps in 40 s; validation loss 3.000 → 1.500, lowest 1.000 at step 10")
+    assert view.best_step == 10
+    assert dict(view.figures) == {"took": "40 s", "speed": "50 tokens/s"}
+    assert [point.step for point in view.curve.points] == list(range(1, 21))
+
+
+def test_a_finished_run_whose_last_evaluation_is_the_lowest_has_no_mark(tmp_path: Path) -> None:
+    run = written(tmp_path, {0: 3.0, 20: 1.0})
+    run.model.mkdir()
+    (run.model / "config.json").write_text("{}")
+    view = run_view(run)
+    assert view is not None
+    assert view.text == "20 steps in 40 s; validation loss 3.000 → 1.000" and view.best_step is None
+
+
+def test_a_later_comparison_counts_for_more_than_the_answers_at_the_end(tmp_path: Path) -> None:
+    run = written(tmp_path)
+    run.write_json(run.samples, compared("at the end").to_json())
+    view = run_view(run)
+    assert view is not None and view.samples[0].tuned.text == "tuned at the end"
+    assert view.samples_text == "ended by themselves: base 0, tuned 1 of 1"
+    run.write_json(run.comparison, compared("later").to_json())
+    view = run_view(run)
+    assert view is not None and view.samples[0].tuned.text == "tuned later"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"pairs": 3, "base": 1, "tuned": 2}', '{"pairs": [{}]}', "\x00"])
+def test_a_broken_file_is_left_out(tmp_path: Path, content: str) -> None:
+    run = written(tmp_path)
+    run.samples.write_text(content)
+    view = run_view(run)
+    assert view is not None and not view.samples
+    run.metrics.write_text(content or "nothing")
+    assert run_view(run) is None
+
+
+def test_a_run_that_was_not_trained_has_nothing(tmp_path: Path) -> None:
+    assert run_view(Run(tmp_path)) is None
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), 0.0, -1.0, 1e300])
+def test_any_loss_can_be_shown(tmp_path: Path, loss: float) -> None:
+    view = run_view(written(tmp_path, dict.fromkeys(LOSSES, loss)))
+    source = page(PageView(views.bare().report, run=view))
+    assert 'id="training"' in source and "nan," not in source
