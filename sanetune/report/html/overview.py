@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 400, 172
 WORST = 4
 """Findings that the first screen names."""
+MOST = 2
+"""Findings of the run's curve that the first screen names."""
 LOG_FROM = 8.0
 """A curve whose highest loss is this many times its lowest is drawn on a logarithmic axis."""
 FORECAST = {
@@ -47,12 +49,14 @@ class Card:
         text: Its result in a sentence.
         plot: The picture; None: there is nothing to draw.
         target: Id of the part of the page that has all of it.
+        findings: What it shows that asks for something to be done.
     """
 
     title: str
     text: str
     plot: Plot | None
     target: str
+    findings: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ def overview(view: PageView) -> Overview:
 
 def _cards(found: Experiments, run: RunView | None) -> Iterator[Card]:
     if run and run.curve:
-        yield Card("Training", run.text, losses_plot(run.curve, "Losses of the run by step", run.best_step), "training")
+        plot = losses_plot(run.curve, "Losses of the run by step", run.best_step)
+        yield Card("Training", run.text, plot, "training", run.findings[:MOST])
     if found.trial:
         plot = losses_plot(found.trial.curve, "Losses of the trial by step")
         yield Card("Trial", _trial(found.trial), plot, "experiment-trial")

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.engine.metrics import curve_of, read
-from sanetune.errors import RunError
+from sanetune.errors import RunError, UserError
+from sanetune.finding import BAD
 from sanetune.probes.results import Comparison
 from sanetune.report.experiment_text import loss_text
+from sanetune.report.format import by_weight
 from sanetune.report.html.view import RunView
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from sanetune.curves.series import Evaluation
     from sanetune.engine.metrics import Record
+    from sanetune.finding import Finding
     from sanetune.runs import Run
 
 
@@ -35,6 +38,7 @@ def run_view(run: Run) -> RunView | None:
         _figures(records),
         samples,
         _answers_text(comparison),
+        _findings(run),
     )
 
 
@@ -42,6 +46,16 @@ def _records(run: Run) -> list[Record]:
     try:
         return read(run.metrics) if run.metrics.is_file() else []
     except (RunError, OSError, ValueError):
+        return []
+
+
+def _findings(run: Run) -> list[Finding]:
+    """What the run's own log shows, as `sanetune diagnose` finds it."""
+    from sanetune.workflows.diagnose import diagnose
+
+    try:
+        return [finding for found in diagnose([run.metrics]) for finding in by_weight(found.report.of(*BAD))]
+    except UserError:
         return []
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sanetune.data.labels import IGNORE_INDEX
-from sanetune.finding import Report
+from sanetune.finding import Finding, Report
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
@@ -136,6 +136,7 @@ class RunView:
         figures: Name and value of times and speeds.
         samples: Prompts with the answers of base and tuned model.
         samples_text: Figures of all answers in a sentence.
+        findings: What its curve shows that asks for something to be done, worst first.
     """
 
     curve: Curve | None = None
@@ -144,6 +145,7 @@ class RunView:
     figures: Sequence[tuple[str, str]] = ()
     samples: Sequence[Sample] = ()
     samples_text: str = ""
+    findings: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True, slots=True)

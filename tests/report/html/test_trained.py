@@ -79,3 +79,21 @@ def test_any_loss_can_be_shown(tmp_path: Path, loss: float) -> None:
     view = run_view(written(tmp_path, dict.fromkeys(LOSSES, loss)))
     source = page(PageView(views.bare().report, run=view))
     assert 'id="training"' in source and "nan," not in source
+
+
+def test_what_the_curve_shows_is_named_on_the_first_screen(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    records = [
+        Record(step, step / 100, 2.0 * step, "train", 3.0 * 0.985**step + 0.02 * (step % 3), tokens=100 * step)
+        for step in range(1, 301)
+    ]
+    records += [
+        Record(step, step / 100, 2.0 * step, "validation", 2.0 + abs(step - 100) / 100) for step in range(0, 301, 20)
+    ]
+    run.metrics.write_text("".join(to_line(one) for one in sorted(records, key=lambda one: one.step)))
+    view = run_view(run)
+    assert view is not None
+    (overfit,) = [finding for finding in view.findings if finding.check == "curve-overfit"]
+    source = page(PageView(views.bare().report, run=view))
+    first, rest = source.split('<main id="main"')
+    assert overfit.message[:40] in first and overfit.remedy[:40] in rest
