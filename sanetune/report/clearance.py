@@ -1,4 +1,4 @@
-"""Clearances as text: the same on the terminal, in the model card and on the page; and as the report behind them."""
+"""Clearances as text, the same on terminal, model card and page, and as the report behind them."""
 
 from __future__ import annotations
 

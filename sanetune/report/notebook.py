@@ -1,4 +1,4 @@
-"""A report in a notebook: its page in a frame of its own, so that neither changes the look of the other."""
+"""A report in a notebook: its page in a frame of its own, so that neither changes how the other is shown."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def heading_of(report: Report) -> Heading:
     if report.unusable:
         return Heading("Unusable", "fail", "The input cannot be used.")
     if all(finding.verdict is Verdict.SKIP for finding in report.findings):
-        return Heading("Not checked", "warn", "No check had anything to look at.")
+        return Heading("Not checked", "warn", "No check had anything to inspect.")
     title = f"{WORDS[format.headline(report)]} at level {report.level}"
     if report.verdict is Verdict.WARN and not report.is_unproved:
         title += ", with warnings"

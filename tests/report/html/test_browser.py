@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sanetune.report.html import PageView, page
-from tests.report import experiments_made, sample
+from sanetune.report.html import page
+from tests.report import sample
 from tests.report.html import views
-from tests.report.html.views import trained
-
-Open = Callable[..., Any]
+from tests.report.html.conftest import Open
 
 LEAST_CONTRAST = """() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -42,39 +38,6 @@ LEAST_CONTRAST = """() => {
   }
   return worst;
 }"""
-
-
-@pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
-    """Opens a page. Whatever a test does with it: no console message, no error, no dialog, no request but the file."""
-    events: list[str] = []
-    contexts = []
-
-    def open_(view: PageView | None = None, *, unfolded: bool = True, **options: Any) -> Any:
-        file = tmp_path / "report.html"
-        file.write_text(page(view or views.full()), encoding="utf-8")
-        context = browser.new_context(viewport=options.pop("viewport", {"width": 1100, "height": 800}), **options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.set_default_timeout(5_000)
-        tab.on("console", lambda message: events.append(f"console: {message.text}"))
-        tab.on("pageerror", lambda error: events.append(f"error: {error}"))
-        tab.on("request", lambda request: request.url == file.as_uri() or events.append(f"request: {request.url}"))
-
-        def on_dialog(dialog: Any) -> None:
-            events.append(f"dialog: {dialog.message}")
-            dialog.dismiss()
-
-        tab.on("dialog", on_dialog)
-        tab.goto(file.as_uri())
-        if unfolded:
-            tab.evaluate("document.querySelectorAll('.part, .rest').forEach((one) => (one.open = true))")
-        return tab
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert events == []
 
 
 def shown(tab: Any) -> list[str]:
@@ -314,43 +277,3 @@ def test_a_fix_is_copied_or_selected(opened: Open) -> None:
         assert tab.evaluate("navigator.clipboard.readText()").startswith("data:\n  loss_on: assistant")
     else:
         assert tab.evaluate("getSelection().toString()").startswith("data:\n  loss_on: assistant")
-
-
-def bottom(tab: Any, selector: str) -> float:
-    box = tab.locator(selector).bounding_box()
-    return float(box["y"] + box["height"])
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_first_screen_holds_verdict_pictures_answers_and_times(opened: Open, scheme: str) -> None:
-    view = replace(trained(), report=replace(sample.clear(), experiments=experiments_made.full().to_json()))
-    tab = opened(view, unfolded=False, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
-    assert tab.locator(".overview > *").count() == 6
-    assert bottom(tab, ".overview") <= 800
-    assert tab.locator(".overview svg.plot:visible").count() == 4
-    tab.get_by_role("link", name="Before and after").click()
-    assert tab.locator("#answers").evaluate("(one) => one.open")
-    tab.locator('.overview a[href="#experiment-lr"]').click()
-    assert tab.locator("#experiment-lr").is_visible()
-
-
-def test_a_search_opens_what_is_folded(opened: Open) -> None:
-    tab = opened(unfolded=False)
-    assert shown(tab) == ["tokens-unknown", "labels-on-prompt", "rows-duplicated", "config-rate-unusual"]
-    tab.get_by_role("button", name="Skipped 2").click()
-    assert shown(tab) == ["packs-dropped", "rows-leaked"]
-
-
-def test_a_long_run_opens_at_once_and_stays_small(opened: Open) -> None:
-    run = replace(trained().run, curve=experiments_made.curve(steps=20_000))
-    tab = opened(replace(views.full(), run=run), unfolded=False)
-    seconds = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd / 1000")
-    assert seconds < 2
-    assert len(tab.content()) < 3_000_000
-
-
-def test_paper_shows_what_is_folded(opened: Open) -> None:
-    tab = opened(replace(views.full(), run=trained().run), unfolded=False)
-    tab.emulate_media(media="print")
-    assert tab.locator("#check-rows-roles .what").is_visible()
-    assert tab.locator("#training svg.plot").bounding_box()["height"] > 50

@@ -1,0 +1,54 @@
+"""The first screen of the page in a real browser, and what is folded below it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.report import experiments_made, sample
+from tests.report.html import views
+from tests.report.html.conftest import Open
+from tests.report.html.test_browser import shown
+from tests.report.html.views import trained
+
+
+def bottom(tab: Any, selector: str) -> float:
+    box = tab.locator(selector).bounding_box()
+    return float(box["y"] + box["height"])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_screen_holds_verdict_pictures_answers_and_times(opened: Open, scheme: str) -> None:
+    view = replace(trained(), report=replace(sample.clear(), experiments=experiments_made.full().to_json()))
+    tab = opened(view, unfolded=False, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    assert tab.locator(".overview > *").count() == 6
+    assert bottom(tab, ".overview") <= 800
+    assert tab.locator(".overview svg.plot:visible").count() == 4
+    tab.get_by_role("link", name="Before and after").click()
+    assert tab.locator("#answers").evaluate("(one) => one.open")
+    tab.locator('.overview a[href="#experiment-lr"]').click()
+    assert tab.locator("#experiment-lr").is_visible()
+
+
+def test_a_search_opens_what_is_folded(opened: Open) -> None:
+    tab = opened(unfolded=False)
+    assert shown(tab) == ["tokens-unknown", "labels-on-prompt", "rows-duplicated", "config-rate-unusual"]
+    tab.get_by_role("button", name="Skipped 2").click()
+    assert shown(tab) == ["packs-dropped", "rows-leaked"]
+
+
+def test_a_long_run_opens_at_once_and_stays_small(opened: Open) -> None:
+    run = replace(trained().run, curve=experiments_made.curve(steps=20_000))
+    tab = opened(replace(views.full(), run=run), unfolded=False)
+    seconds = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd / 1000")
+    assert seconds < 2
+    assert len(tab.content()) < 3_000_000
+
+
+def test_paper_shows_what_is_folded(opened: Open) -> None:
+    tab = opened(replace(views.full(), run=trained().run), unfolded=False)
+    tab.emulate_media(media="print")
+    assert tab.locator("#check-rows-roles .what").is_visible()
+    assert tab.locator("#training svg.plot").bounding_box()["height"] > 50
