@@ -24,7 +24,7 @@ def to_json(value: DataclassInstance) -> dict[str, Any]:
 
     >>> from sanetune.curves.series import Evaluation
     >>> to_json(Evaluation(50, float("nan")))
-    {'step': 50, 'loss': 'NaN', 'sums': [], 'tokens': []}
+    {'step': 50, 'loss': 'NaN', 'sums': [], 'tokens': [], 'accuracy': None}
     """
     return cast("dict[str, Any]", name_non_finite(dataclasses.asdict(value)))
 
@@ -37,7 +37,7 @@ def from_json(kind: type[T], plain: object) -> T:
 
     >>> from sanetune.curves.series import Evaluation
     >>> from_json(Evaluation, {"step": 50, "loss": "NaN"})
-    Evaluation(step=50, loss=nan, sums=(), tokens=())
+    Evaluation(step=50, loss=nan, sums=(), tokens=(), accuracy=None)
     """
     from pydantic import TypeAdapter
 

@@ -45,6 +45,18 @@ FILES = (
 UNPLANTED = {
     "curve-staircase": "models of a million weights do not remember a row from one pass: neither few rows nor"
     " high learning rates nor answers of random letters made a staircase. Real logs and simulations do (curves.md).",
+    **dict.fromkeys(
+        (
+            "curve-best-earlier",
+            "curve-loss-summed",
+            "curve-rate-restarts",
+            "curve-stalled",
+            "curve-stopped-early",
+            "curve-unmeasured",
+            "curve-warmup-long",
+        ),
+        "about whole runs and their logs: a trial has one schedule and evaluations of its own. bench.curves injects it.",
+    ),
 }
 """Checks that no recipe expects, and why."""
 

@@ -40,6 +40,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"; sanetune data CONFIG shows [^.]*\.", "."),
     (r" with sanetune data CONFIG", ""),
     (r"\(data\.holdout: 0\.1\) or name a file \(data\.validation\)", "and give them to the trainer as eval_dataset"),
+    (r"\(`?data\.holdout: 0\.1`?\) and evaluate", "(eval_dataset, eval_strategy='steps') and evaluate"),
     (r"let sanetune split the training rows \(data\.holdout\): rows", "split them anew so that rows"),
     (r"\(`?data\.overlong: drop`?\)", "(dataset.filter)"),
     (r"`?model\.chat_template: chatml`?", "tokenizer.chat_template"),

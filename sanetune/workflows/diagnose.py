@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sanetune import units
+from sanetune.config.trl_fields import fields
 from sanetune.curves.best_checkpoint import BestCheckpoint, best_checkpoint
 from sanetune.curves.changes import finite, last_step, points_of
 from sanetune.curves.logs.find import checkpoints, logs
 from sanetune.curves.logs.log import Log
+from sanetune.curves.logs.metrics import KIND as OURS
 from sanetune.curves.series import Curve
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import Report
 from sanetune.gate.catalogue import chosen
 from sanetune.gate.runner import report
+from sanetune.gate.trainer_advice import TrainerAdvice
 from sanetune.text import shortest_path
 
 EVIDENCE = "curve"
@@ -79,7 +82,13 @@ def diagnose(paths: Sequence[Path], select: Sequence[str] = (), ignore: Sequence
             evidence = Evidence({}, {EVIDENCE: curve})
             best = best_checkpoint(curve, _saved(log))
             found = report(checks, evidence, level=LEVEL, subject=_subject(log, curve, best))
-            yield Diagnosis(log, curve, found, best)
+            yield Diagnosis(log, curve, found if log.kind == OURS else _of_trainer(found), best)
+
+
+def _of_trainer(found: Report) -> Report:
+    """The report with advice in the keywords of a Trainer: whoever ran it has no configuration of ours."""
+    advice = TrainerAdvice("TrainingArguments", frozenset(fields()), is_trl=False)
+    return replace(found, findings=[advice.rewritten(finding) for finding in found.findings])
 
 
 def _saved(log: Log) -> list[int]:

@@ -76,3 +76,9 @@ def test_other_validation_losses_are_named_as_not_judged(tmp_path: Path) -> None
 def test_a_check_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no check"):
         list(diagnose([tmp_path], select=["curve-overfitt"]))
+
+
+def test_advice_on_a_foreign_log_names_the_keywords_of_a_trainer(shared: Path) -> None:
+    finding = only(shared / "logs/qlora-gallery/lr_hot").report["curve-diverged"]
+    assert "train.learning_rate" not in finding.remedy and "learning_rate" in finding.remedy
+    assert list(finding.fix) == ["TrainingArguments.learning_rate"]

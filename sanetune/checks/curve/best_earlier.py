@@ -5,8 +5,9 @@ Compares the lowest validation loss with the last one where curve-overfit does n
 training loss rises too. It names the step whose checkpoint is best.
 
 ## Why is this bad?
-The steps after the best evaluation cost as much as those before it and made the model worse, and the last checkpoint is
-not the one to use.
+The steps after the best evaluation cost as much as those before it and made the model worse.
+
+The last checkpoint is not the one to use.
 
 ## Example
 ```yaml

@@ -5,15 +5,16 @@ Divides the training loss around each evaluation by the validation loss, and loo
 stays the same.
 
 ## Why is this bad?
-A loss that is added up instead of averaged cannot be compared with published ones, and where the gradient is added up
-with it, the learning rate counts as many times.
+A loss that is added up instead of averaged cannot be compared with published ones.
+
+Where the gradient is added up with it, the learning rate counts as many times.
 
 ## Example
 A trainer whose own loss is a sum over micro-batches:
 
 ```python
 def compute_loss(self, model, inputs, num_items_in_batch=None, **more):
-    return model(**inputs).loss  # not divided by the accumulated micro-batches
+    return model(**inputs).loss  # no division by micro-batches
 ```
 
 ## Use instead
@@ -21,7 +22,8 @@ Divide by the tokens of all micro-batches (`num_items_in_batch`), or update tran
 
 ```python
 def compute_loss(self, model, inputs, num_items_in_batch=None, **more):
-    return super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch, **more)
+    more["num_items_in_batch"] = num_items_in_batch
+    return super().compute_loss(model, inputs, **more)
 ```
 
 ## References

@@ -4,8 +4,9 @@
 Finds places where the logged learning rate has fallen and then rises again by at least a fifth of its peak.
 
 ## Why is this bad?
-A second warm-up moves the weights away from where the decay had brought them, and the loss of the checkpoints before
-and after it cannot be compared.
+A second warm-up moves the weights away from where the decay had brought them.
+
+The losses of checkpoints before and after it cannot be compared.
 
 ## Example
 A run that is resumed with another number of epochs, so that its schedule is stretched:

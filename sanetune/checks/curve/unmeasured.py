@@ -5,8 +5,9 @@ Counts the evaluations of validation rows in a log that covers four epochs or mo
 0.1.
 
 ## Why is this bad?
-The training loss falls in the same way while a model learns and while it memorises; only rows that are not trained on
-tell the two apart.
+The training loss falls in the same way while a model learns and while it memorises.
+
+Only rows that are not trained on show the difference.
 
 ## Example
 ```yaml
