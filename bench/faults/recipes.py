@@ -55,7 +55,7 @@ UNPLANTED = {
             "curve-unmeasured",
             "curve-warmup-long",
         ),
-        "about whole runs and their logs: a trial has one schedule and evaluations of its own. bench.curves injects it.",
+        "about whole runs and logs: a trial has one schedule and evaluations of its own. bench.curves injects it.",
     ),
 }
 """Checks that no recipe expects, and why."""
