@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 
 _TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
+_INIT: ContextVar[tuple[str, ...]] = ContextVar("init", default=())
 
 
 @contextlib.contextmanager
@@ -32,3 +33,26 @@ def command(name: str, *words: str) -> str:
     """
     inputs = [shlex.quote(word) for word in _TYPED.get()] or ["CONFIG"]
     return " ".join(["sanetune", name, *inputs, *(shlex.quote(word) for word in words)])
+
+
+@contextlib.contextmanager
+def typed_init(words: Sequence[str]) -> Iterator[None]:
+    """Note all that was typed after ``sanetune init``: there is no configuration yet that a message could name."""
+    token = _INIT.set(tuple(words))
+    try:
+        yield
+    finally:
+        _INIT.reset(token)
+
+
+def init_with(override: str) -> str:
+    """Return the ``sanetune init`` that was typed, with one override more; "" where another command was typed.
+
+    >>> with typed_init(["MODEL", "my rows.jsonl"]):
+    ...     init_with("data.on_bad_row=skip")
+    "sanetune init MODEL 'my rows.jsonl' data.on_bad_row=skip"
+
+    Args:
+        override: ``section.key=value``.
+    """
+    return " ".join(["sanetune", "init", *map(shlex.quote, _INIT.get()), shlex.quote(override)]) if _INIT.get() else ""

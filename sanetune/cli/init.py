@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sanetune.cli import guarded
+from sanetune.cli import ConfigCommand, guarded
+from sanetune.commands import typed_init
 from sanetune.text import escape_control
 
 if TYPE_CHECKING:
     from sanetune.planning.learning_rates import Method
 
+TYPED = "sanetune.init.typed"
+"""Where click keeps all that was typed after the command's name."""
 
-@click.command(name="init")
+
+class InitCommand(ConfigCommand):
+    """The command, which knows all that was typed after its name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command(name="init", cls=InitCommand)
 @click.argument("model", metavar="MODEL", required=False)
-@click.argument("data", metavar="DATA", nargs=-1)
+@click.argument("data", metavar="DATA... [OVERRIDE]...", nargs=-1)
 @click.option(
     "--from",
     "source",
@@ -45,18 +58,21 @@ def command(
 ) -> None:
     """Write a commented sanetune.yaml for MODEL and DATA, every value with its reason.
 
-    MODEL is a folder or an id on the Hub; DATA one or several files, folders or ids of data sets.
+    MODEL is a folder or an id on the Hub; DATA one or several files, folders or ids of data sets. Values given as
+    OVERRIDE, such as data.on_bad_row=skip, are written into the file.
     """
+    named, overrides = _parted([word for word in (model, *data) if word is not None])
     if source is not None:
-        if model or method:
+        if named or method:
             raise click.UsageError("--from FILE names model, data and method: leave MODEL, DATA and --method out.")
-        _convert(source, out, force)
-    elif not model or not data:
+        _convert(source, out, overrides, force)
+    elif len(named) < 2:
         raise click.UsageError("Give MODEL and DATA, or --from FILE.")
     else:
         from sanetune.workflows.init import write_config
 
-        write_config(model, list(data), out, method=method, force=force)
+        with typed_init(click.get_current_context().meta[TYPED]):
+            write_config(named[0], named[1:], out, overrides=overrides, method=method, force=force)
     click.echo(f"Wrote {out}")
     file = shlex.quote(str(out))
     click.echo(f"Next: sanetune data {file}   which tokens are in the loss")
@@ -65,9 +81,22 @@ def command(
     click.echo(f"      sanetune train {file}")
 
 
-def _convert(source: Path, out: Path, force: bool) -> None:
+def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Model and data, and the overrides among ``words``; what is there as a file is none."""
+    from sanetune.config.keys import SECTIONS
+
+    overrides = []
+    for word in words:
+        key, equals, _ = word.partition("=")
+        section, dot, _ = key.strip().partition(".")
+        if equals and dot and section in SECTIONS and not Path(word).exists():
+            overrides.append(word)
+    return [word for word in words if word not in overrides], overrides
+
+
+def _convert(source: Path, out: Path, overrides: Sequence[str], force: bool) -> None:
     from sanetune.workflows.configuration import convert
 
-    _, notes = convert(source, out, force=force)
+    _, notes = convert(source, out, overrides=overrides, force=force)
     for note in notes:
         click.echo(escape_control(f"! {note}", strict=True), err=True)

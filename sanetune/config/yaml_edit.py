@@ -140,6 +140,18 @@ def _note_change(inner: CommentedMap, key: str, before: object, reason: str) -> 
         token.value = f"# {text}{newline or chr(10)}{rest}"
 
 
+def overridden(config: Config) -> dict[str, object]:
+    """``section.key`` -> value, as it is written, of each key that overrides changed, paths absolute."""
+    found: dict[str, object] = {}
+    for path, origin in config.origins.items():
+        if origin.on_command_line:
+            section, key = path.split(".")[:2]
+            part = getattr(config, section)
+            given = getattr(part, "given", {})
+            found[f"{section}.{key}"] = plain(given[key] if key in given else getattr(part, key))
+    return found
+
+
 def write(tree: CommentedMap) -> str:
     """A tree as YAML text."""
     yaml = YAML(typ="rt")

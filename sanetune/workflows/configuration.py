@@ -35,12 +35,13 @@ def open_config(file: Path, overrides: Sequence[str] = ()) -> tuple[Config, list
     return load(_named(imported), overrides), notes
 
 
-def convert(file: Path, out: Path, *, force: bool = False) -> tuple[Config, list[str]]:
+def convert(file: Path, out: Path, *, overrides: Sequence[str] = (), force: bool = False) -> tuple[Config, list[str]]:
     """Write another tool's configuration as one of ours, with a comment on each key that was not carried over.
 
     Args:
         file: A YAML file of Axolotl, of LLaMA-Factory or of `trl sft`.
         out: The file to write. Nothing is written where an error is raised.
+        overrides: ``section.key=value``, each; they are written into the file.
         force: Whether a file that is there already is replaced.
 
     Returns:
@@ -66,9 +67,12 @@ def convert(file: Path, out: Path, *, force: bool = False) -> tuple[Config, list
             "It may hold your changes.",
             "Write another file with --out FILE, or replace it with --force.",
         )
-    _, notes = open_config(file)
+    config, notes = open_config(file, overrides)
     head = [f"# Converted from {file.name} ({imported.tool}) by sanetune init.", *(_comment(note) for note in notes)]
-    write_text(out, "\n".join(head) + "\n\n" + yaml_edit.write(_tree(imported, out.parent.resolve())))
+    base = out.parent.resolve()
+    text = yaml_edit.write(_tree(imported, base))
+    values = {key: _relative(value, base) for key, value in yaml_edit.overridden(config).items()}
+    write_text(out, "\n".join(head) + "\n\n" + (yaml_edit.change(text, values) if values else text))
     return load(out), notes
 
 

@@ -13,7 +13,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from sanetune import units
 from sanetune.atomic import write_text
-from sanetune.config import load, paths, yaml_edit
+from sanetune.config import load, paths, yaml_edit, yaml_read
 from sanetune.config.machine import this_machine
 from sanetune.config.nested import YamlValue
 from sanetune.config.schema import Config, SourceSection
@@ -56,7 +56,13 @@ class Choice:
 
 
 def write_config(
-    model: str, data: Sequence[str], out: Path, *, method: Method | None = None, force: bool = False
+    model: str,
+    data: Sequence[str],
+    out: Path,
+    *,
+    overrides: Sequence[str] = (),
+    method: Method | None = None,
+    force: bool = False,
 ) -> Config:
     """Choose a configuration for a model and data, and write it with a comment on each value.
 
@@ -64,6 +70,7 @@ def write_config(
         model: Folder of the model, or its id on the Hub.
         data: Files, folders or ids of data sets.
         out: The file to write. Nothing is written where an error is raised.
+        overrides: ``section.key=value``, each; they are written into the file.
         method: How to train; None: what fits into the memory of this machine.
         force: Whether a file that is there already is replaced.
 
@@ -81,18 +88,21 @@ def write_config(
             "It may hold your changes.",
             "Write another file with --out FILE, or replace it with --force.",
         )
-    choice = choose(model, data, method)
-    text = _text(choice, plan_with(choice.config, choice.sizes), out.parent.resolve())
+    choice = choose(model, data, method, overrides)
+    base = out.parent.resolve()
+    text = _with_overrides(_text(choice, plan_with(choice.config, choice.sizes), base), choice.config, base)
     write_text(out, text, remedy="Give --out another file.")
     return load(out)
 
 
-def choose(model: str, data: Sequence[str], method: Method | None) -> Choice:
-    """Choose what to train and how; ``method`` None: by memory."""
+def choose(model: str, data: Sequence[str], method: Method | None, overrides: Sequence[str] = ()) -> Choice:
+    """Choose what to train and how; ``method`` None: by memory, unless ``overrides`` give the adapter."""
     values: dict[str, Any] = {"model": {"name": model}, "data": {"train": list(data)}}
-    config = load(values)
+    config = load(values, overrides)
     sizes = RunSizes(model_sizes(config.model), this_machine())
     reasons = {"name": f"{units.count(sizes.model.parameters)} parameters, context of {sizes.model.context:,} tokens"}
+    if not method and {"model.adapter", "model.quantization"} & yaml_edit.overridden(config).keys():
+        method = "full"
     method, reasons["adapter"] = (method, "as asked for") if method else _method(sizes)
     if method != "full":
         values["model"]["adapter"] = "lora"
@@ -102,8 +112,8 @@ def choose(model: str, data: Sequence[str], method: Method | None) -> Choice:
     if not _has_template(config):
         values["model"]["chat_template"] = "chatml"
         reasons["chat_template"] = "the tokenizer brings no chat template; ChatML is the usual choice for a base model"
-    config = load(values)
-    if method != "full":
+    config = load(values, overrides)
+    if config.model.adapter:
         sizes = replace(sizes, model=model_sizes(config.model))
     rows, reasons["train"], estimated = _rows(config, sizes.model.context)
     held_out = f"{units.many(rows.validation_examples, 'row')} held out for validation"
@@ -111,6 +121,7 @@ def choose(model: str, data: Sequence[str], method: Method | None) -> Choice:
     reasons["validation"] = f"{units.many(rows.validation_examples, 'row')} in the folder's validation files"
     reasons["loss_on"] = "every assistant turn is in the loss (or: last, all)"
     reasons["overlong"] = "rows longer than max_length are left out and listed (or: cut, error)"
+    reasons |= {key.split(".")[1]: "as asked for" for key in yaml_edit.overridden(config)}
     return Choice(config, replace(sizes, data=rows), reasons, estimated)
 
 
@@ -177,6 +188,17 @@ def _text(choice: Choice, plan: Plan, base: Path) -> str:
     yaml_edit.note(run, "name", "the run's folder is runs/NAME, beside this file")
     yaml_edit.note(run, "trackers", "also: wandb, trackio; metrics.jsonl is always written")
     return _heading(choice, plan) + "\n" + yaml_edit.write(tree)
+
+
+def _with_overrides(text: str, config: Config, base: Path) -> str:
+    """``text`` with those values of overrides that are not in it yet."""
+    _, _, tree = yaml_read.parse(text)
+    values = {
+        key: _relative(value, base) if isinstance(value, str) else value
+        for key, value in yaml_edit.overridden(config).items()
+        if key.split(".")[1] not in tree.get(key.split(".")[0], {})
+    }
+    return yaml_edit.change(text, values) if values else text
 
 
 def _heading(choice: Choice, plan: Plan) -> str:

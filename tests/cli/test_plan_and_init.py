@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,43 @@ def test_init_and_data_read_a_folder_by_its_splits(
     assert (stats["train"]["examples"], stats["validation"]["examples"]) == (40, 8)
     assert [Path(file).name for file in stats["other_splits"]] == ["test.jsonl"]
     assert "test.jsonl: other splits of the folder" in CliRunner().invoke(main, ["data", str(out)]).stdout
+
+
+def _init(shared: Path, folder: Path, rows: list[str], *words: str) -> tuple[int, str]:
+    """Exit code and errors of init on these lines; the file is ``folder / "sanetune.yaml"``."""
+    file = folder / "my rows.jsonl"
+    file.write_text("".join(row + "\n" for row in rows))
+    typed = ["init", str(shared / "models/stories260k"), str(file), *words, "--out", str(folder / "sanetune.yaml")]
+    done = CliRunner().invoke(main, typed)
+    return done.exit_code, done.stderr
+
+
+def test_init_names_the_command_that_leaves_out_broken_rows_and_it_works(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    rows = [json.dumps({"prompt": f"What is {n} and {n}?", "completion": f"It is {n + n}."}) for n in range(30)]
+    rows[7] = "{broken"
+    code, errors = _init(shared, tmp_path, rows)
+    assert code and "CONFIG" not in errors
+    again = shlex.split(errors.split("`")[1])
+    assert again[:2] == ["sanetune", "init"] and again[-1] == "data.on_bad_row=skip"
+    done = CliRunner().invoke(main, again[1:], catch_exceptions=False)
+    assert (done.exit_code, load(tmp_path / "sanetune.yaml").data.on_bad_row) == (0, "skip")
+
+
+def test_init_writes_overrides_into_the_file(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    rows = [json.dumps({"ask": f"What is {n} and {n}?", "say": f"It is {n + n}."}) for n in range(30)]
+    words = ["data.fields={prompt: ask, completion: say}", "train.learning_rate=3e-5", "train.optim=sgd"]
+    code, errors = _init(shared, tmp_path, rows, *words, "model.adapter=lora", "data.holdout=0.2")
+    assert code == 0, errors
+    config = load(tmp_path / "sanetune.yaml")
+    assert config.data.fields == {"prompt": "ask", "completion": "say"} and config.data.holdout == 0.2
+    assert (config.train.given["learning_rate"], config.train.given["optim"]) == (3e-5, "sgd")
+    assert config.model.adapter is not None and config.model.adapter.type == "lora"
+
+
+def test_init_refuses_an_override_of_no_key_and_writes_nothing(shared: Path, tmp_path: Path) -> None:
+    code, errors = _init(shared, tmp_path, ['{"prompt": "a b", "completion": "c d"}'], "data.on_bad_rows=skip")
+    assert code == 2 and "data.on_bad_row" in errors and not (tmp_path / "sanetune.yaml").exists()

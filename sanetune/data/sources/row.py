@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sanetune.commands import command
+from sanetune.commands import command, init_with
 from sanetune.errors import DataError, Place
 from sanetune.text import did_you_mean
 
@@ -41,7 +41,9 @@ OnBadRow = Callable[[DataError], None]
 
 
 def without_bad_rows() -> str:
-    """Return the two ways to train without rows that cannot be read."""
+    """Return the ways to train without rows that cannot be read; to ``sanetune init`` the one that it takes."""
+    if again := init_with("data.on_bad_row=skip"):
+        return f"To train without them, each of them listed: `{again}`."
     return (
         "To train without them: data.on_bad_row: skip, which lists them, or a copy of the data without them: "
         f"`{command('check', '--write-clean', 'DIR')}`."
