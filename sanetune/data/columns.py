@@ -6,15 +6,14 @@ A row has one of the :data:`FORMATS`, and each of its columns a canonical name, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from sanetune.data import content, preferences, reply_tree
+from sanetune.data.column_advice import UNDERSTOOD, unknown
 from sanetune.data.column_names import (
     CHATS,
     MEDIA,
     PAIRS,
-    PREFERENCES,
     REASONING,
     REPLIES,
     SWITCHES,
@@ -23,12 +22,12 @@ from sanetune.data.column_names import (
     TOOLS,
     USUAL,
 )
-from sanetune.data.fields import MAIN, at_path, columns, main_format, mapped, paths
-from sanetune.data.messages import ALIASES, ROLE_KEYS, is_list_of_messages
+from sanetune.data.fields import MAIN, columns, main_format, mapped
+from sanetune.data.messages import ALIASES, ROLE_KEYS
 from sanetune.data.prompt_parts import below_question, with_options
 from sanetune.data.unread import ReadPaths, Unread, holds_something
 from sanetune.errors import DataError
-from sanetune.text import did_you_mean, json_type, listing, quote
+from sanetune.text import json_type, listing
 
 FORMATS = (
     "messages",
@@ -43,11 +42,6 @@ FORMATS = (
 )
 """The formats of rows; ``prompt`` is a question without a reply, ``preference`` a wanted and an unwanted reply,
 ``reply-tree`` messages below the message that they answer."""
-
-UNDERSTOOD = (
-    "Understood are: messages or conversations (a list of role/content or from/value), prompt and completion, "
-    "instruction [and input] and output or response, question and answer, text."
-)
 
 LONGEST_ARGUMENT = 200
 """Characters of a variable of a chat template; a longer text is none."""
@@ -174,7 +168,7 @@ class _Row:
             return "prompt", {**self.beside(), **named, "prompt": prompt}
         if self.values.get("input") is not None and any(self.values.get(key) is not None for key in REPLIES):
             return self._pair("input", "prompt-completion", named)
-        raise _unknown(self.values)
+        raise unknown(self.values)
 
     def beside(self) -> dict[str, Any]:
         """What a row says besides its messages."""
@@ -270,24 +264,3 @@ def _chat_format(chat: object) -> str:
         return "sharegpt" if '"from"' in chat[:200] else "messages"
     first = chat[0] if isinstance(chat, list) and chat else None
     return "sharegpt" if isinstance(first, dict) and "from" in first and "role" not in first else "messages"
-
-
-def _unknown(values: dict[str, Any]) -> DataError:
-    """The error for a row in none of the formats, with a line for ``data.fields`` where one would work."""
-    chats = [path for path in paths(values) if is_list_of_messages(at_path(values, path)[0])]
-    known = [*CHATS, *PAIRS, *REPLIES, "text"]
-    guesses = {guess for key in islice(values, 50) if isinstance(key, str) and (guess := did_you_mean(key, known))}
-    wanted = next((good for good, bad in PREFERENCES if good in values), None)
-    if chats:
-        hint = f"`{quote(chats[0])}` holds messages: write data.fields: {{messages: {quote(chats[0])}}} to use it. "
-    elif wanted:
-        hint = f"To train on the wanted reply, write data.fields: {{prompt: …, completion: {wanted}}}. "
-    elif guesses:
-        hint = min(guesses)
-    else:
-        hint = "Columns of other names are named in the configuration: data.fields: {prompt: …, completion: …}. "
-    return DataError(
-        "no format is recognised in the row's columns" if values else "the row has no columns",
-        f"Columns found: {columns(values)}.",
-        f"{hint}{UNDERSTOOD}",
-    )

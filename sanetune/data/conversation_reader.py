@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from sanetune import units
+from sanetune.data.column_advice import naming
 from sanetune.data.conversation import Conversation
 from sanetune.data.fields import MAIN, at_path, split_path
 from sanetune.data.formats import ReadRow, convert
@@ -60,6 +61,7 @@ class ConversationReader:
         self.left_out: Counter[str] = Counter()
         self.unread = UnreadColumns()
         self._answered = False
+        self._first: dict[str, object] = {}
         self._unseen = _paths(self.fields)
 
     def __iter__(self) -> Iterator[Conversation]:
@@ -80,6 +82,7 @@ class ConversationReader:
             self.sources, max_examples=self.max_examples, seed=self.seed, on_bad=on_bad, join_replies=not as_they_are
         ):
             self.rows += 1
+            self._first = self._first or row.values
             if self._unseen:
                 self._unseen -= {path for path in self._unseen if at_path(row.values, path)[1]}
             try:
@@ -159,7 +162,7 @@ class ConversationReader:
             raise DataError(
                 f"none of {units.many(self.rows, 'row')} holds an assistant's answer",
                 f"No token would be in the loss. Formats: {formats}.",
-                "If a column of another name holds the replies, name it: data.fields: {prompt: …, completion: …}.",
+                f"A column of another name may hold the replies. {naming(self._first)}",
                 place,
             )
 

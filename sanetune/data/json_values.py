@@ -14,10 +14,8 @@ NESTING = 64
 """How deep tools and arguments may be nested: templates walk them recursively."""
 
 
-PANDAS = (
-    "The file has one object for each column, as pandas writes it; write rows: "
-    "`frame.to_json(FILE, orient='records', lines=True)`."
-)
+PANDAS_ROWS = "Write rows: `frame.to_json(FILE, orient='records', lines=True)`."
+PANDAS = f"The file has one object for each column, as pandas writes it. {PANDAS_ROWS}"
 
 
 def advice(value: object, usual: str) -> str:

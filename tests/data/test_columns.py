@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -51,7 +52,35 @@ def test_a_list_of_messages_under_another_name_is_offered_as_data_fields() -> No
     assert "instruction" in error.remedy
     assert "{messages: info.chat}" in refused({"info": {"chat": [{"from": "human", "value": "x"}]}}).remedy
     assert "Did you mean completion" in refused({"complettion": "b"}).remedy
-    assert "{prompt: …, completion: …}" in refused({"x": "a", "y": "b"}).remedy
+
+
+@pytest.mark.parametrize(
+    ("values", "fields"),
+    [
+        ({"x": "a", "y": "b"}, "{prompt: x, completion: y}"),
+        ({"id": "row-1", "Frage": "Was ist das?", "Antwort": "Ein Haus."}, "{prompt: Frage, completion: Antwort}"),
+        ({"target": "A house.", "promt": "What is it?"}, "{prompt: promt, completion: target}"),
+        ({"output": "A house.", "input_text": "What is it?"}, "{prompt: input_text, completion: output}"),
+        ({"to ask: now": "a", "yes": "b"}, '{prompt: "to ask: now", completion: "yes"}'),
+        ({"body": "Once upon a time"}, "{prompt: body, completion: …}"),
+    ],
+)
+def test_columns_of_other_names_are_shown_as_data_fields_would_name_them(values: dict[str, Any], fields: str) -> None:
+    assert f"data.fields: {fields}" in refused(values).remedy
+
+
+def test_only_a_slip_is_taken_for_a_usual_name() -> None:
+    assert "Did you mean prompt? " in refused({"promt": "a", "target": "b"}).remedy
+    for names in (("input", "target"), ("Frage", "Antwort"), ("source", "destination")):
+        assert "Did you mean" not in refused(dict.fromkeys(names, "What is it?")).remedy, names
+
+
+@pytest.mark.parametrize("orient", ["split", "index", "table", "columns"])
+def test_a_table_that_pandas_wrote_as_one_object_is_named(orient: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"ask": ["2 + 2?", "3 + 3?"], "say": ["4", "6"]}, index=[7, 3])
+    error = refused(json.loads(frame.to_json(orient=orient)))
+    assert f"orient='{orient}'" in error.message and "orient='records', lines=True" in error.remedy
 
 
 def test_two_columns_that_could_be_the_reply_are_not_chosen_between() -> None:
