@@ -11,6 +11,9 @@ from sanetune.errors import ConfigError
 HELD_OUT = 0.1
 """The share of rows that is proposed where none is held out."""
 
+WITHOUT = {"load_best_model_at_end": "false", "eval_strategy": "no", "early_stopping_patience": "null"}
+"""Key of ``train`` that needs validation rows -> the value, as an override, that needs none."""
+
 
 def refuse_impossible(config: Config, sizes: RunSizes) -> None:
     """Check what is set against the machine and the data.
@@ -53,20 +56,22 @@ def _refuse_precision(config: Config, sizes: RunSizes) -> None:
 def _refuse_without_validation(config: Config) -> None:
     given = config.train.given | {"early_stopping_patience": config.train.early_stopping_patience}
     off = {"load_best_model_at_end": (None, False), "eval_strategy": (None, "no"), "early_stopping_patience": (None,)}
-    for key, harmless in off.items():
-        if given.get(key) not in harmless:
-            raise ConfigError(
-                f"train.{key} is {short(given[key])}, and there are no validation rows",
-                "There would be nothing to evaluate on.",
-                _how_to_evaluate(config),
-                config.place(f"train.{key}"),
-                {"data.holdout": HELD_OUT} if config.data.validation is None and not config.data.holdout else None,
-            )
+    found = [key for key, harmless in off.items() if given.get(key) not in harmless]
+    if found:
+        settings = [f"train.{key} is {short(given[key])}" for key in found]
+        without = " ".join(f"train.{key}={WITHOUT[key]}" for key in found)
+        raise ConfigError(
+            f"{' and '.join(settings)}, and there are no validation rows",
+            "There would be nothing to evaluate on.",
+            f"{_how_to_evaluate(config)} Or train without validation: {without}",
+            config.place(f"train.{found[0]}"),
+            {"data.holdout": HELD_OUT} if config.data.validation is None and not config.data.holdout else None,
+        )
 
 
 def _how_to_evaluate(config: Config) -> str:
     if not config.data.holdout:
-        return "Give data.validation, or a share to hold out, as in data.holdout: 0.1"
+        return "Give data.validation, or a share to hold out, as in data.holdout: 0.1."
     return (
         f"data.holdout is {config.data.holdout:g}, and yet no row is held out: all have the same prompt, or there is "
         f"one row (`{command('data')}`). Give data.validation."

@@ -12,6 +12,7 @@ from sanetune.config import load
 from sanetune.config.sizes import RunSizes
 from sanetune.errors import ConfigError
 from sanetune.planning.defaults import RULES, resolve
+from sanetune.planning.feasibility import refuse_impossible
 from sanetune.planning.learning_rates import learning_rate
 from sanetune.planning.steps import step_plan
 from tests.sizes import sizes
@@ -184,3 +185,15 @@ def test_a_small_data_set_gets_enough_steps() -> None:
 def test_what_cannot_work_here_is_refused(known, model, keys, says) -> None:
     with pytest.raises(ConfigError, match=says):
         made(known, model, **keys)
+
+
+def test_all_that_needs_validation_rows_is_refused_at_once_and_the_overrides_of_the_message_work() -> None:
+    known = sizes(SMALL, validation_examples=0)
+    keys = {"load_best_model_at_end": True, "eval_strategy": "steps", "early_stopping_patience": 3}
+    with pytest.raises(ConfigError) as refused:
+        made(known, **keys)
+    assert all(f"train.{key} is" in refused.value.message for key in keys)
+    config = {"model": {"name": "o/m"}, "data": {"train": "o/d"}, "train": keys}
+    overrides = refused.value.remedy.split("without validation: ")[1].split()
+    assert [word.split("=")[0] for word in overrides] == [f"train.{key}" for key in keys]
+    refuse_impossible(load(config, overrides), known)
