@@ -4,10 +4,10 @@
 Compares the number of optimizer steps with the warm-up and with the intervals of logging, evaluation and checkpoints.
 
 ## Why is this bad?
-With a warm-up as long as the run, the planned learning rate is never reached. An interval longer than the run shows
-nothing until it is over.
+A run needs steps enough to move the model, and room among them for warm-up, evaluation and checkpoints.
 
-A few dozen steps hardly move a model, and their curve says little.
+A few dozen steps hardly move a model, and their curve says little. With a warm-up as long as the run, the planned
+learning rate is never reached. An interval longer than the run shows nothing until it is over.
 
 ## Example
 300 rows and an effective batch of 64 give 5 steps per epoch:
@@ -20,7 +20,8 @@ train:
 ```
 
 ## Use instead
-Give warm-up and intervals as shares of the run, use a smaller effective batch, or train for more epochs.
+Train for more epochs or with a smaller effective batch; give a warm-up and intervals that do not fit as shares of the
+run.
 
 ```yaml
 train:
@@ -76,22 +77,29 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     total = n["total_steps"]
     problems: list[str] = []
+    remedies: list[str] = []
     fix: dict[str, Any] = {}
     if total < limits["fewest_steps"]:
         problems.append(
             f"the whole run is {_steps(total)} ({n['epochs']:g} epochs of {n['steps_per_epoch']:,}, effective batch"
             f" {n['effective']:,}); below {limits['fewest_steps']} the model learns little"
         )
+        remedies.append("Train for more epochs, with a smaller effective batch, or on more rows.")
     if n["warmup_steps"] >= total > 0:
-        problems.append(f"warm-up takes all {total:,} steps ({n['warmup_steps']:,} are set)")
+        problems.append(
+            f"warm-up takes all {total:,} steps ({n['warmup_steps']:,} are set), and the planned learning rate is never"
+            " reached"
+        )
     elif n["warmup_share"] > limits["warmup_share"]:
         problems.append(f"warm-up takes {n['warmup_steps']:,} of {total:,} steps ({units.share(n['warmup_share'])})")
     if n["warmup_share"] > limits["warmup_share"]:
         fix["train.warmup_steps"] = 0.1
-    problems += _intervals(n, total, fix)
+        remedies.append("Shorten the warm-up: train.warmup_steps: 0.1 is a tenth of the run.")
+    if intervals := _intervals(n, total, fix):
+        problems += intervals
+        remedies.append("Give the intervals as shares of the run, such as 0.1.")
     if problems:
-        message = "; ".join(problems)
-        return warned(message[0].upper() + message[1:] + ".", fix=fix)
+        return warned("; ".join(problems), " ".join(remedies), fix)
     return passed(f"{total:,} steps, {n['warmup_steps']:,} of them warm-up; every interval fits into them.")
 
 

@@ -31,7 +31,9 @@ def test_a_few_dozen_steps_are_too_few(steps: int, verdict: str) -> None:
 def test_a_warm_up_as_long_as_the_run_is_caught() -> None:
     finding = found(warmup_steps=500)
     assert finding.verdict is Verdict.WARN
-    assert finding.message == "Warm-up takes all 189 steps (500 are set)."
+    assert (
+        finding.message == "Warm-up takes all 189 steps (500 are set), and the planned learning rate is never reached."
+    )
     assert finding.fix == {"train.warmup_steps": 0.1}
 
 
@@ -56,3 +58,12 @@ def test_intervals_that_nobody_chose_or_that_do_not_count_pass() -> None:
     assert found(eval_strategy="epoch", eval_steps=500, save_strategy="epoch").verdict is Verdict.PASS
     assert found(logging_steps=None, eval_steps=None, save_steps=None).verdict is Verdict.PASS
     assert found(logging_steps=189, eval_steps=189, save_steps=189, given={"save_steps": 189}).verdict is Verdict.PASS
+
+
+def test_only_what_does_not_fit_is_spoken_of() -> None:
+    """The page's first words appear under every finding, and name no cause of their own."""
+    few = found(total_steps=42, warmup_steps=5, eval_steps=5, save_steps=5)
+    said = f"{few.message} {few.rationale} {few.remedy}"
+    assert "epochs" in few.remedy and "share" not in said and "warm-up takes" not in said and "never" not in said
+    assert "warmup_steps: 0.1" in found(warmup_steps=500).remedy and "epochs" not in found(warmup_steps=500).remedy
+    assert found(logging_steps=500).remedy == "Give the intervals as shares of the run, such as 0.1."
