@@ -143,6 +143,15 @@ def _outline(value: object) -> str:
     return json_type(value)
 
 
+def quote_name(name: str, length: int = 40) -> str:
+    """Return the name of a column as :func:`quote` does; words where it is empty, as pandas' index in a CSV file is.
+
+    >>> quote_name("answer"), quote_name("")
+    ('answer', '(no name)')
+    """
+    return quote(name, length) if name.strip() else "(no name)"
+
+
 def json_type(value: object) -> str:
     """Return what a JSON value is, in words.
 

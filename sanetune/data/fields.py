@@ -8,7 +8,7 @@ from typing import Any
 from sanetune.data.naming import PREFIX, is_part
 from sanetune.data.unread import ReadPaths
 from sanetune.errors import ConfigError, DataError
-from sanetune.text import did_you_mean, json_type, listing, quote
+from sanetune.text import did_you_mean, json_type, listing, quote, quote_name
 
 CANONICAL = ("messages", "prompt", "completion", "system", "input", "text", "tools", "reasoning", "options", "label")
 """What ``data.fields`` may name; each stands for a column, or for a path into one (``info.history``,
@@ -126,7 +126,7 @@ def main_format(named: Mapping[str, object], fields: Mapping[str, str]) -> str:
 
 def columns(values: Mapping[str, object]) -> str:
     """Return the columns of a row and their types in words."""
-    return listing(f"{quote(key, 40)} ({json_type(value)})" for key, value in values.items()) or "none"
+    return listing(f"{quote_name(str(key))} ({json_type(value)})" for key, value in values.items()) or "none"
 
 
 def paths(values: Mapping[str, object]) -> list[str]:

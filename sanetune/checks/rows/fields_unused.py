@@ -43,7 +43,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.data.preferences import REJECTED
 from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
-from sanetune.text import quote
+from sanetune.text import quote_name
 
 if TYPE_CHECKING:
     from sanetune.data.unread_columns import UnreadColumn
@@ -143,7 +143,7 @@ def _witness(column: UnreadColumn, kind: str) -> Witness:
     if kind == "flag" and not LABELS.fullmatch(column.path.lower()):
         note = "may say what is learned"
     return Witness(
-        column.example, column.place, f"`{quote(column.path, 40)}` in {units.many(column.rows, 'row')}: {note}"
+        column.example, column.place, f"`{quote_name(column.path)}` in {units.many(column.rows, 'row')}: {note}"
     )
 
 
@@ -153,7 +153,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not n["reported"]:
         return passed(" ".join((f"Of {scope} no text of conversations is left unread{_listed(n)}.", *_done(n))))
     listed = ", ".join(
-        f"`{quote(path, 30)}` ({n['unread'][path]:,}, {units.share(n['unread'][path] / n['read'])})"
+        f"`{quote_name(path, 30)}` ({n['unread'][path]:,}, {units.share(n['unread'][path] / n['read'])})"
         for path in list(n["reported"])[:4]
     )
     more = f" and {len(n['reported']) - 4} more" if len(n["reported"]) > 4 else ""
@@ -172,7 +172,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 def _listed(n: dict[str, object]) -> str:
     unread = n["unread"]
     assert isinstance(unread, dict)
-    return f"; not needed are {', '.join(f'`{quote(path, 30)}`' for path in list(unread)[:6])}" if unread else ""
+    return f"; not needed are {', '.join(f'`{quote_name(path, 30)}`' for path in list(unread)[:6])}" if unread else ""
 
 
 def _done(n: dict[str, object]) -> list[str]:

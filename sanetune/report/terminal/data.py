@@ -15,7 +15,7 @@ from sanetune import units
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.data.token_texts import token_texts
 from sanetune.report.terminal.layout import put, without_colour
-from sanetune.text import listing, quote, replace_control
+from sanetune.text import listing, quote_name, replace_control
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -146,7 +146,7 @@ def _summary(prepared: Prepared) -> Table:
     for words, count in stats.get("notes", {}).items():
         table.add_row("changed", Text(f"{units.many(count, 'row')}: {words}", "yellow"))
     if unread := stats.get("unread"):
-        listed = ", ".join(f"{quote(path, 40)} ({numbers['rows']:,})" for path, numbers in unread.items())
+        listed = ", ".join(f"{quote_name(path)} ({numbers['rows']:,})" for path, numbers in unread.items())
         table.add_row("not read", Text(f"{listed}: columns and keys of messages, and in how many rows they are"))
     for name, count in stats["omitted_by_template"].items():
         of = units.many(count, "row" if name.startswith(("tools", "variable")) else "message")

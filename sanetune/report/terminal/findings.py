@@ -175,7 +175,7 @@ def _figures(finding: Finding) -> str:
         for name, value in finding.numbers.items()
         if isinstance(value, (bool, int, float, str))
     }
-    short = [f"{name} {value}" for name, value in plain.items() if len(value) <= LONGEST_FIGURE]
+    short = [f"{name} {value}" for name, value in plain.items() if 0 < len(value) <= LONGEST_FIGURE]
     return " · ".join(short[:FIGURES])
 
 

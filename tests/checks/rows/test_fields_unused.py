@@ -164,3 +164,9 @@ REAL = [
 def test_real_data_passes(shared: Path, file: str, fields: dict[str, str]) -> None:
     _, judgement = judged(fields_unused, rows_of([Source(str(shared / "data" / file))], fields))
     assert judgement.verdict is Verdict.PASS, judgement.message
+
+
+def test_a_column_without_a_name_is_named_in_words(check: Check) -> None:
+    for name in ("", " "):
+        _, judgement = check(lambda n, name=name: pair(n, **{name: n}))
+        assert "not needed are `(no name)`" in judgement.message
