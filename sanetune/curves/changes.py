@@ -263,4 +263,4 @@ def rises_throughout(curve: Curve) -> bool:
 
 def complete(curve: Curve) -> bool:
     """Return whether the run has reached its last step; False where that is not known."""
-    return curve.finished or (curve.total_steps is not None and last_step(curve) >= curve.total_steps > 0)
+    return curve.finished or bool(curve.total_steps and last_step(curve) + curve.unlogged >= curve.total_steps)

@@ -73,6 +73,7 @@ class Curve:
         ended: Whether the training is known to have returned, at its last step or before it.
         objective: What is trained where that is not the next token, in words; empty: it is.
         source: What it was read from, in words: the trial, or a log's file.
+        unlogged: Steps at the end of a whole run that a log may lack, since they are fewer than its interval.
     """
 
     points: list[Point] = field(default_factory=list)
@@ -89,3 +90,4 @@ class Curve:
     ended: bool = False
     objective: str = ""
     source: str = TRIAL
+    unlogged: int = 0

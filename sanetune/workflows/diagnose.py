@@ -10,7 +10,7 @@ from typing import Any
 from sanetune import units
 from sanetune.config.trl_fields import fields
 from sanetune.curves.best_checkpoint import BestCheckpoint, best_checkpoint
-from sanetune.curves.changes import finite, last_step, points_of
+from sanetune.curves.changes import complete, finite, last_step, points_of
 from sanetune.curves.logs.find import checkpoints, logs
 from sanetune.curves.logs.log import Log
 from sanetune.curves.logs.metrics import KIND as OURS
@@ -57,7 +57,7 @@ class Diagnosis:
                 "validation_losses": self.log.validation_losses,
                 "last_step": last_step(self.curve),
                 "total_steps": self.curve.total_steps,
-                "finished": self.curve.finished,
+                "finished": complete(self.curve),
             },
             "keep": None if best is None else {"step": best.step, "loss": best.loss, "saved": best.saved},
             **self.report.to_json(),

@@ -45,9 +45,30 @@ def test_runs_with_a_known_cause_get_its_finding(shared: Path, name: str, faults
 def test_checks_without_their_numbers_are_skipped_with_a_reason(tmp_path: Path) -> None:
     history = [{"step": step, "loss": 3 - step / 50} for step in range(1, 60)]
     report = only(state(tmp_path, history, max_steps=59)).report
-    assert report["curve-overfit"].verdict is Verdict.SKIP and "evaluated" in report["curve-overfit"].message
+    assert report["curve-overfit"].verdict is Verdict.SKIP and "0 evaluations" in report["curve-overfit"].message
     assert "no learning rate was logged" in report["curve-rate-zero"].message
     assert all(finding.check.startswith("curve-") for finding in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"max_steps": 304}, ""),
+        ({"max_steps": 350, "global_step": 350}, ""),
+        ({"max_steps": 330, "save_steps": 300}, ""),
+        ({"max_steps": 600, "save_steps": 300}, "the log ends at step 300 of 600"),
+        ({}, "the log does not say how long the run was to be"),
+    ],
+)
+def test_a_log_that_ends_within_an_interval_of_the_plan_is_of_a_whole_run(
+    tmp_path: Path, more: dict[str, Any], reason: str
+) -> None:
+    history = [{"step": step, "loss": 1 + 3 / math.sqrt(step)} for step in range(10, 310, 10)]
+    report = only(state(tmp_path, history, **more)).report
+    assert report["curve-unfinished"].message.removeprefix("skipped: ") == reason or not reason
+    assert (report["curve-unfinished"].verdict is Verdict.SKIP) == bool(reason)
+    assert report["curve-stopped-early"].verdict is not Verdict.WARN
+    assert report["curve-stalled"].message == "skipped: 30 training losses, fewer than 100"
 
 
 def test_the_checkpoint_to_keep_is_named_with_the_nearest_that_is_saved(tmp_path: Path) -> None:

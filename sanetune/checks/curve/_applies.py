@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from sanetune import units
 from sanetune.checks.base import NotApplicableError
+from sanetune.curves.changes import complete, last_step, learned_points
 from sanetune.curves.series import TRIAL, Curve
 
 
@@ -24,3 +26,23 @@ def needs_log(curve: Curve) -> None:
     """
     if curve.source == TRIAL:
         raise NotApplicableError("the trial is the beginning of a run, and this is judged by its whole log")
+
+
+def needs_end(curve: Curve) -> None:
+    """Do nothing for a curve that reaches the end of its run.
+
+    Raises:
+        NotApplicableError: It does not, or the end is not known.
+    """
+    if complete(curve):
+        return
+    if not curve.total_steps:
+        raise NotApplicableError("the log does not say how long the run was to be")
+    source = "trial" if curve.source == TRIAL else "log"
+    raise NotApplicableError(f"the {source} ends at step {last_step(curve):,} of {curve.total_steps:,}")
+
+
+def too_few(curve: Curve) -> str:
+    """Why a curve has no start and end that could be compared."""
+    counted = units.many(len(learned_points(curve)), "training loss", "training losses")
+    return f"{counted}, fewer than 4, and no two evaluations from the start on"

@@ -64,7 +64,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_log(curve)
     evaluations, change = finite(curve.validation), since_lowest(curve)
     if len(evaluations) < 3 or change is None or change.source != HELD_OUT:
-        raise NotApplicableError("the validation rows were evaluated fewer than three times")
+        raise NotApplicableError(f"{units.many(len(evaluations), 'evaluation')} of validation rows, fewer than 3")
     trained = training(curve, since=change.steps[0])
     error = max(change.std_error, limits["jump"] * 2**0.5 * change.before)
     return Measurement(

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._applies import needs_token_loss, too_few
 from sanetune.curves.changes import TRAINING, finite, last_step, learned_points, overall, since_lowest, training
 from sanetune.curves.robust import relative_noise
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -72,7 +72,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     change = overall(curve)
     if change is None:
-        raise NotApplicableError("fewer than two evaluations and fewer than four training losses are numbers")
+        raise NotApplicableError(too_few(curve))
     low = since_lowest(curve) or change
     trained = training(curve)
     later = training(curve, since=low.steps[0])

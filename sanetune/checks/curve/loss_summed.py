@@ -51,8 +51,10 @@ FIX = "none"
 def measure(curve: Curve) -> Measurement:
     needs_token_loss(curve)
     evaluations = finite(curve.validation)
-    if len(evaluations) < 2 or not points_of(curve):
-        raise NotApplicableError("there are not two evaluations to compare training losses with")
+    if not points_of(curve):
+        raise NotApplicableError("no training loss was logged")
+    if len(evaluations) < 2:
+        raise NotApplicableError(f"{units.many(len(evaluations), 'evaluation')} of validation rows, fewer than 2")
     return Measurement({"evaluations": len(evaluations), "times": times_validation(curve)})
 
 

@@ -68,7 +68,7 @@ def measure(curve: Curve) -> Measurement:
     ]
     weights = [(step, norm) for step, norm in curve.weight_norms if math.isfinite(norm)]
     if len(norms) < FEWEST and len(weights) < 3:
-        raise NotApplicableError("too few norms were logged")
+        raise NotApplicableError(f"{units.many(len(norms), 'gradient norm')} after warm-up, fewer than {FEWEST}")
     numbers: dict[str, Any] = {
         "norms": len(norms),
         "weights": len(weights),

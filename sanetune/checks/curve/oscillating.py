@@ -66,9 +66,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
         return Measurement({"planned_rate": curve.planned_lr, **_of_evaluations(evaluations[0], after, limits)})
     points = learned_points(curve)
     if len(points) < 3 * FEWEST:
-        raise NotApplicableError(
-            f"fewer than {FEWEST} evaluations of a fixed batch after warm-up, and than {3 * FEWEST} training losses"
-        )
+        counted = units.many(len(points), "training loss", "training losses")
+        raise NotApplicableError(f"{counted}, fewer than {3 * FEWEST}")
     return Measurement({"planned_rate": curve.planned_lr, **_of_points(points, curve)})
 
 

@@ -74,7 +74,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     evaluations = finite(curve.validation)
     change = since_lowest(curve)
     if len(evaluations) < 2 or change is None or change.source != HELD_OUT:
-        raise NotApplicableError("the validation rows were evaluated fewer than two times")
+        raise NotApplicableError(f"{units.many(len(evaluations), 'evaluation')} of validation rows, fewer than 2")
     error = change.std_error if change.exact else max(change.std_error, limits["jump"] * 2**0.5 * change.before)
     trained = training(curve, since=change.steps[0])
     low = min(evaluations, key=lambda one: one.loss)

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._applies import needs_token_loss, too_few
 from sanetune.curves.changes import halved, overall, peak_step, rises_throughout, training
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -56,7 +56,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     change = overall(curve)
     if change is None:
-        raise NotApplicableError("fewer than two evaluations and fewer than four training losses are numbers")
+        raise NotApplicableError(too_few(curve))
     if rises_throughout(curve):
         raise NotApplicableError("the learning rate rises through the whole log: this is its warm-up")
     steps = change.steps[1] - max(change.steps[0], peak_step(curve))

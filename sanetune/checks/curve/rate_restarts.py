@@ -56,7 +56,7 @@ FEWEST = 4
 def measure(curve: Curve, limits: Limits) -> Measurement:
     logged = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
     if len(logged) < FEWEST:
-        raise NotApplicableError(f"fewer than {FEWEST} learning rates were logged")
+        raise NotApplicableError(f"{units.many(len(logged), 'learning rate')} logged, fewer than {FEWEST}")
     highest = max(lr for _, lr in logged)
     restarts: list[dict[str, float]] = []
     peak = (lowest := logged[0])[1]

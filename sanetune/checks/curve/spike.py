@@ -72,7 +72,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     points, fixed, validation = learned_points(curve), finite(curve.fixed_batch), finite(curve.validation)
     if len(points) < 8 and len(fixed) < 5 and len(validation) < 4:
-        raise NotApplicableError("too few losses were logged to have neighbours")
+        raise NotApplicableError(f"{units.many(len(points), 'training loss', 'training losses')}, fewer than 8")
     found = [*in_training(points, limits), *in_evaluations(fixed, limits)]
     confirmed = [spike for spike in found if spike.confirmed and not harmless(spike, fixed, limits)]
     odd = len(found) - len(confirmed)

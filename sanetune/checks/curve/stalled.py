@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.curve._applies import needs_log, needs_token_loss
-from sanetune.curves.changes import complete, finite, last_step, points_of
+from sanetune.checks.curve._applies import needs_end, needs_log, needs_token_loss
+from sanetune.curves.changes import finite, last_step, points_of
 from sanetune.curves.robust import level, noise
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -58,8 +58,9 @@ def measure(curve: Curve) -> Measurement:
     needs_token_loss(curve)
     needs_log(curve)
     points = points_of(curve)
-    if not complete(curve) or len(points) < FEWEST:
-        raise NotApplicableError(f"the run is not over, or fewer than {FEWEST} training losses were logged")
+    if len(points) < FEWEST:
+        raise NotApplicableError(f"{units.many(len(points), 'training loss', 'training losses')}, fewer than {FEWEST}")
+    needs_end(curve)
     losses, begin = [point.loss for point in points], len(points) // 4
     late, half = losses[begin:], (len(losses) - begin) // 2
     scatter = noise(late)

@@ -60,7 +60,7 @@ def measure(curve: Curve) -> Measurement:
         {
             "steps": last_step(curve),
             "total_steps": curve.total_steps,
-            "interval": statistics.median([after - before for before, after in pairwise(steps)] or [0]),
+            "interval": statistics.median([after - before for before, after in pairwise(steps)] or steps),
             "ended": curve.ended,
             "lr_left": lrs[-1] / max(lrs) if lrs and max(lrs) > 0 else None,
         }

@@ -33,13 +33,12 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._applies import needs_end, needs_token_loss
 from sanetune.checks.curve._epochs import stairs
 from sanetune.curves.changes import (
     HELD_OUT,
     TRAINING,
     between,
-    complete,
     finite,
     last_step,
     points_of,
@@ -75,8 +74,7 @@ FEWEST = 16
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
-    if not complete(curve):
-        raise NotApplicableError("these are the first steps of a longer run")
+    needs_end(curve)
     if reason := _more_would_not_pay(curve, limits):
         raise NotApplicableError(reason)
     before, now, sure, source = _last_eighth(curve, limits)
@@ -128,7 +126,8 @@ def _last_eighth(curve: Curve, limits: Limits) -> tuple[float, float, float, str
         return change.after - change.difference * scale, change.after, -change.t, HELD_OUT
     points = points_of(curve)
     if len(points) < FEWEST:
-        raise NotApplicableError(f"fewer than {FEWEST} training losses, and than two evaluations in the last half")
+        counted = units.many(len(points), "training loss", "training losses")
+        raise NotApplicableError(f"{counted}, fewer than {FEWEST}, and no two evaluations in the last half")
     tail = points[-max(8, len(points) // 4) :]
     losses = [point.loss for point in tail]
     per_step, error = slope([point.step for point in tail], losses)

@@ -56,7 +56,7 @@ def measure(curve: Curve) -> Measurement:
     needs_log(curve)
     logged = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
     if len(logged) < FEWEST:
-        raise NotApplicableError(f"fewer than {FEWEST} learning rates were logged")
+        raise NotApplicableError(f"{units.many(len(logged), 'learning rate')} logged, fewer than {FEWEST}")
     highest = max(lr for _, lr in logged)
     at = next(i for i, (_, lr) in enumerate(logged) if lr >= highest)
     rising = all(after >= before for (_, before), (_, after) in pairwise(logged[: at + 1]))

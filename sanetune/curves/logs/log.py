@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
+from sanetune.curves.changes import last_step
 from sanetune.curves.logs.entries import Entry, curve_of, whole_number
 from sanetune.curves.logs.names import renamed, validation_loss_names
+from sanetune.curves.robust import middle
 from sanetune.curves.series import Curve
 from sanetune.errors import DataError, Place
 
@@ -16,6 +19,9 @@ MOST_BYTES = 256 * 2**20
 
 SUMMARY = "train_runtime"
 """The trainer of transformers logs it once, when a run has come to its end."""
+
+LAST_SAVED = 0.1
+"""Of the planned steps: a checkpoint that lacks more than that is no last one, however seldom the run saves."""
 
 RATIONALE = "A diagnosis needs the losses that a run logged."
 FORMATS = (
@@ -37,6 +43,8 @@ class Log:
         finished: Whether the log says that the run came to its end.
         title: Tells several runs of one file apart; empty where there is one.
         notes: What a reader has to know about how it was read, one sentence each.
+        reached: The last step that was made, logged or not; None: not known.
+        save_steps: Steps between two checkpoints; None: not known.
     """
 
     path: Path
@@ -46,6 +54,8 @@ class Log:
     finished: bool = False
     title: str = ""
     notes: tuple[str, ...] = ()
+    reached: int | None = None
+    save_steps: int | None = None
 
     @classmethod
     def of(
@@ -85,13 +95,22 @@ class Log:
         names = self.validation_losses
         reached = max((step for entry in self.entries if (step := whole_number(entry.get("step")))), default=0)
         total = self.total_steps or (reached if self.finished else None)
-        return curve_of(
+        curve = curve_of(
             self.entries,
             names[0] if names else None,
             total_steps=total,
             finished=self.finished or bool(total and reached >= total),
             source=str(self.path),
         )
+        return replace(curve, unlogged=self._unlogged(curve))
+
+    def _unlogged(self, curve: Curve) -> int:
+        """The steps that a log of a whole run may lack at its end: one interval of logging, or of saving where the log
+        is a checkpoint's, or as many as were made since."""
+        gaps = [after.step - before.step for before, after in pairwise(curve.points)]
+        saving = min(self.save_steps or 0, int(LAST_SAVED * (curve.total_steps or 0)))
+        made = (self.reached or 0) - last_step(curve)
+        return max(int(middle(gaps)) if gaps else last_step(curve), saving, made)
 
 
 def _ended(entries: Sequence[Entry]) -> bool:

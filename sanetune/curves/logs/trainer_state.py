@@ -5,9 +5,10 @@ The file is untrusted: its size is bounded, it is JSON and nothing else, and wha
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from sanetune.curves.logs.entries import whole_number
+from sanetune.curves.logs.entries import number, whole_number
 from sanetune.curves.logs.json_files import loaded
 from sanetune.curves.logs.log import Log
 from sanetune.errors import DataError, Place
@@ -26,4 +27,14 @@ def read(path: Path) -> Log:
         rationale = "A curve is read from the trainer_state.json that a Hugging Face Trainer writes."
         raise DataError("there is no log_history in this file", rationale, "Give a trainer_state.json.", Place(path))
     entries = [entry for entry in state["log_history"] if isinstance(entry, dict)]
-    return Log.of(path, KIND, entries, total_steps=whole_number(state.get("max_steps")) or None)
+    total, reached = whole_number(state.get("max_steps")) or None, whole_number(state.get("global_step"))
+    log = Log.of(path, KIND, entries, total_steps=total)
+    return replace(log, reached=reached, save_steps=_interval(state.get("save_steps"), total))
+
+
+def _interval(value: object, total: int | None) -> int | None:
+    """Steps between checkpoints; a number below one is a share of all."""
+    share = number(value)
+    if share is not None and 0 < share < 1:
+        return int(share * total) if total else None
+    return whole_number(value)
