@@ -43,6 +43,7 @@ class Change:
         steps: The two steps.
         source: What the loss was measured on: :data:`HELD_OUT`, :data:`FIXED_BATCH` or :data:`TRAINING`.
         exact: Whether the same rows were compared one by one; if not, ``std_error`` is estimated from noise.
+        last: How many losses ``after`` is the median of; 1: it is one evaluation, or a mean of some.
     """
 
     before: float
@@ -51,6 +52,7 @@ class Change:
     steps: tuple[int, int]
     source: str = HELD_OUT
     exact: bool = True
+    last: int = 1
 
     @property
     def difference(self) -> float:
@@ -167,7 +169,8 @@ def training(curve: Curve, since: int = 0) -> Change | None:
     if start == 0 and 0 < SHOT_UP * losses[0] < first.value:
         first = _before_it_rose(losses, first.value)
     steps = (points[start].step, points[-1].step)
-    return Change(first.value, last.value, math.hypot(first.std_error, last.std_error), steps, TRAINING, exact=False)
+    error = math.hypot(first.std_error, last.std_error)
+    return Change(first.value, last.value, error, steps, TRAINING, exact=False, last=last.count)
 
 
 def _before_it_rose(losses: Sequence[float], after: float) -> Level:
@@ -187,7 +190,8 @@ def halved(curve: Curve) -> Change | None:
     scatter, half = noise(losses), len(losses) // 2
     first, last = level(losses[:half], scatter), level(losses[half:], scatter)
     steps = (points[0].step, points[-1].step)
-    return Change(first.value, last.value, math.hypot(first.std_error, last.std_error), steps, TRAINING, exact=False)
+    error = math.hypot(first.std_error, last.std_error)
+    return Change(first.value, last.value, error, steps, TRAINING, exact=False, last=last.count)
 
 
 def wobble(curve: Curve) -> float:
@@ -234,7 +238,7 @@ def since_lowest(curve: Curve) -> Change | None:
     )
     steps = (points[place].step, points[-1].step)
     error = math.hypot(around.std_error, last_level.std_error)
-    return Change(around.value, last_level.value, error, steps, TRAINING, exact=False)
+    return Change(around.value, last_level.value, error, steps, TRAINING, exact=False, last=last_level.count)
 
 
 def last_step(curve: Curve) -> int:

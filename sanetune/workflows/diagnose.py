@@ -103,7 +103,8 @@ def _subject(log: Log, curve: Curve, best: BestCheckpoint | None) -> dict[str, s
     title = f" ({log.title})" if log.title else ""
     lines = {"log": f"{shortest_path(log.path)}{title}", "format": log.kind, "steps": _extent(curve)}
     if points := points_of(curve):
-        lines["loss"] = f"{points[0].loss:.4g} at step {points[0].step:,}, {points[-1].loss:.4g} at {points[-1].step:,}"
+        first, last = (f"{point.loss:.4g} at step {point.step:,}" for point in (points[0], points[-1]))
+        lines["loss"] = f"{first} (first record), {last} (last record)"
     if evaluations := finite(curve.validation):
         low = min(evaluations, key=lambda one: one.loss)
         name, *others = log.validation_losses

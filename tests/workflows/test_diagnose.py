@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,15 @@ def test_a_log_that_ends_within_an_interval_of_the_plan_is_of_a_whole_run(
     assert (report["curve-unfinished"].verdict is Verdict.SKIP) == bool(reason)
     assert report["curve-stopped-early"].verdict is not Verdict.WARN
     assert report["curve-stalled"].message == "skipped: 30 training losses, fewer than 100"
+
+
+def test_each_loss_at_the_end_says_what_it_is(shared: Path) -> None:
+    found = only(next(shared.glob("logs/wild/JustinBStrong*")))
+    last = [point.loss for point in found.curve.points[-5:]]
+    assert f"{last[-1]:.4g} at step 100 (last record)" in found.report.subject["loss"]
+    for check, count in (("curve-diverged", 3), ("curve-unmeasured", 5)):
+        level = statistics.median(last[-count:])
+        assert f"{level:.3f} (median of the last {count} losses)" in found.report[check].message
 
 
 def test_the_checkpoint_to_keep_is_named_with_the_nearest_that_is_saved(tmp_path: Path) -> None:

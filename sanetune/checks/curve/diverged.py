@@ -35,6 +35,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve._applies import needs_token_loss, too_few
+from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import TRAINING, finite, last_step, learned_points, overall, since_lowest, training
 from sanetune.curves.robust import relative_noise
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -82,6 +83,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "source": change.source,
             "start": change.before,
             "end": change.after,
+            "last": change.last,
             "end_step": change.steps[1],
             "rise": change.difference,
             "share": change.relative,
@@ -92,6 +94,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "lowest": low.before,
             "lowest_step": low.steps[0],
             "lost": low.difference,
+            "lost_last": low.last,
             "lost_sure": low.t,
             "training_fell": _fell(trained, limits),
             "training_fell_later": _fell(later, limits),
@@ -128,7 +131,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     by_batches = n["source"] == TRAINING
     start, end = units.nats(n["start"]), units.nats(n["end"])
-    message = f"by {n['source']} the loss goes from {start} to {end} at step {n['end_step']:,}"
+    message = f"by {n['source']} the loss goes from {start} to {end}{of_last(n['last'])} at step {n['end_step']:,}"
     fell = not by_batches and n["training_fell"]
     share = limits["training_rise" if by_batches else "rise"]
     stays = n["stays_above"] >= share and n["stays_above_sure"] >= limits["above_sure"]
@@ -145,7 +148,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if dropped and not validation_alone:
         lowest, end = units.nats(n["lowest"]), units.nats(n["lowest"] + n["lost"])
         came = f"by {n['lowest_source']} the loss had come down to {lowest} at step {n['lowest_step']:,}"
-        return failed(f"{came} and ends at {end}", fix=fix)
+        return failed(f"{came} and ends at {end}{of_last(n['lost_last'])}", fix=fix)
     if clear and n["share"] >= limits["training_rise_warn" if by_batches else "rise_warn"]:
         return warned(f"{message}, {_above(n['share'])}", fix=fix)
     return passed(message)

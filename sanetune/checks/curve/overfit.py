@@ -41,6 +41,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
 from sanetune.curves.paired import t_statistic
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -92,6 +93,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "sure": t_statistic(change.difference, error),
             "training_before": None if trained is None else trained.before,
             "training_after": None if trained is None else trained.after,
+            "training_last": None if trained is None else trained.last,
             "training_rose": trained is not None and trained.t > limits["training_sure"],
             "steps_per_epoch": curve.steps_per_epoch,
             "planned_rate": curve.planned_lr,
@@ -112,7 +114,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     message = f"{message}, {units.share(n['rise'])} higher"
     if n["training_after"] is not None:
         before, after = units.nats(n["training_before"]), units.nats(n["training_after"])
-        message += f"; training goes from {before} to {after} meanwhile"
+        message += f"; training goes from {before} to {after}{of_last(n['training_last'])} meanwhile"
     if _more_accurate(n):
         accuracy = f"{units.share(n['accuracy_lowest'])} to {units.share(n['accuracy_end'])}"
         return warned(f"{message}; token accuracy from {accuracy}", BY_SAMPLES, _fix(n))

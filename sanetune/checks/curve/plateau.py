@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_token_loss, too_few
+from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import halved, overall, peak_step, rises_throughout, training
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -68,6 +69,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "exact": change.exact,
             "start": change.before,
             "end": change.after,
+            "last": change.last,
             "steps": steps,
             "fall": -change.relative,
             "error": change.std_error / change.before if change.before > 0 else 0.0,
@@ -81,8 +83,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     start, end = units.nats(n["start"]), units.nats(n["end"])
-    message = f"by {n['source']} the loss goes from {start} to {end} ({units.share(abs(n['fall']))}"
-    message += f" {'less' if n['fall'] >= 0 else 'more'})"
+    message = f"by {n['source']} the loss goes from {start} to {end}{of_last(n['last'])},"
+    message += f" {units.share(abs(n['fall']))} {'less' if n['fall'] >= 0 else 'more'}"
     if n["steps"] < limits["fewest_steps"]:
         if n["fall"] - limits["sure"] * n["error"] > limits["warn"]:
             return passed(message)

@@ -83,9 +83,10 @@ def measure(curve: Curve) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
+    first, last = units.nats(n["first"]), units.nats(n["last"])
     message = (
-        f"from step {n['since']:,} to {n['steps']:,} the training loss goes from {units.nats(n['first'])} to"
-        f" {units.nats(n['last'])}; it began at {units.nats(n['start'])}"
+        f"from step {n['since']:,} to {n['steps']:,} the median training loss of each half goes from {first} to {last};"
+        f" the first losses were up to {units.nats(n['start'])}"
     )
     learned = n["start"] > 0 and 1 - n["first"] / n["start"] >= limits["fell"]
     known = limits["sure"] * n["error"] < limits["most"]

@@ -35,6 +35,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_end, needs_token_loss
 from sanetune.checks.curve._epochs import stairs
+from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import (
     HELD_OUT,
     TRAINING,
@@ -77,7 +78,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_end(curve)
     if reason := _more_would_not_pay(curve, limits):
         raise NotApplicableError(reason)
-    before, now, sure, source = _last_eighth(curve, limits)
+    before, now, sure, source, last = _last_eighth(curve, limits)
     learned = training(curve)
     highest = max([before, *([learned.before] if learned and source == TRAINING else []), *_validation(curve)])
     return Measurement(
@@ -87,6 +88,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "of_learned": (before - now) / (highest - now) if highest > now else 0.0,
             "sure": sure,
             "end": now,
+            "last": last,
             "end_step": last_step(curve),
         }
     )
@@ -110,8 +112,9 @@ def _more_would_not_pay(curve: Curve, limits: Limits) -> str:
     return ""
 
 
-def _last_eighth(curve: Curve, limits: Limits) -> tuple[float, float, float, str]:
-    """Losses before the last eighth of the steps and at the end, t-statistic of the fall, and what it is measured on.
+def _last_eighth(curve: Curve, limits: Limits) -> tuple[float, float, float, str, int]:
+    """Losses before the last eighth of the steps and at the end, t-statistic of the fall, what it is measured on,
+    and the losses that the one at the end is the median of.
 
     Raises:
         NotApplicableError: Too little was logged.
@@ -123,7 +126,7 @@ def _last_eighth(curve: Curve, limits: Limits) -> tuple[float, float, float, str
         change = between(late[-2], late[-1], HELD_OUT, scatter)
         share = (change.steps[1] - change.steps[0]) / end
         scale = min(1.0, 0.125 / share) if share > 0 else 0.0
-        return change.after - change.difference * scale, change.after, -change.t, HELD_OUT
+        return change.after - change.difference * scale, change.after, -change.t, HELD_OUT, 1
     points = points_of(curve)
     if len(points) < FEWEST:
         counted = units.many(len(points), "training loss", "training losses")
@@ -131,8 +134,8 @@ def _last_eighth(curve: Curve, limits: Limits) -> tuple[float, float, float, str
     tail = points[-max(8, len(points) // 4) :]
     losses = [point.loss for point in tail]
     per_step, error = slope([point.step for point in tail], losses)
-    now = level(losses[-max(3, len(tail) // 4) :], noise(losses)).value
-    return now - per_step * end / 8, now, t_statistic(-per_step, error), TRAINING
+    now = level(losses[-max(3, len(tail) // 4) :], noise(losses))
+    return now.value - per_step * end / 8, now.value, t_statistic(-per_step, error), TRAINING, now.count
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -140,7 +143,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     way = "falls" if n["fall"] >= 0 else "rises"
     message = (
         f"by {n['source']} the loss {way} by {units.share(abs(n['fall']))} in the last"
-        f" eighth of {n['end_step']:,} steps, to {units.nats(n['end'])}"
+        f" eighth of {n['end_step']:,} steps, to {units.nats(n['end'])}{of_last(n['last'])}"
     )
     if n["fall"] > 0:
         message = f"{message}: {units.share(n['of_learned'])} of its whole fall"

@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_log, needs_token_loss
+from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import finite, last_step, learned_points
 from sanetune.curves.robust import middle
 from sanetune.finding import Judgement, Measurement, passed, warned
@@ -57,6 +58,9 @@ LIMITS = {
     "steps": Limit(20, "a run of fewer steps is a test"),
 }
 
+LAST = 5
+"""Training losses that the end is the median of."""
+
 
 def measure(curve: Curve) -> Measurement:
     needs_token_loss(curve)
@@ -71,7 +75,8 @@ def measure(curve: Curve) -> Measurement:
             "evaluations": len(finite(curve.validation)),
             "epochs": max([of_steps, *epochs]),
             "steps": last_step(curve),
-            "end": middle([point.loss for point in points[-5:]]),
+            "end": middle([point.loss for point in points[-LAST:]]),
+            "last": min(LAST, len(points)),
         }
     )
 
@@ -80,7 +85,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     over = f"{n['epochs']:.3g} epochs" if n["epochs"] else units.many(n["steps"], "step")
     counted = units.many(n["evaluations"], "evaluation") if n["evaluations"] else "no evaluation"
-    message = f"{counted} of validation rows in {over}; the training loss ends at {units.nats(n['end'])}"
+    message = (
+        f"{counted} of validation rows in {over}; the training loss ends at {units.nats(n['end'])}{of_last(n['last'])}"
+    )
     least = max(limits["evaluations"], n["epochs"] / limits["each"])
     memorised = n["epochs"] >= limits["epochs"] or n["end"] < limits["near_zero"]
     few = n["evaluations"] < least and n["steps"] >= limits["steps"]

@@ -213,10 +213,10 @@ def _list(findings: list[Finding]) -> Table:
 
 def _rows(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     table = Table.grid(padding=(0, 1))
-    table.add_column(style="dim", no_wrap=True, min_width=LABEL, max_width=LABEL + 3)
+    table.add_column(style="dim", overflow="fold", min_width=LABEL, max_width=LABEL + 3)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(Text(escape_control(name, strict=True), overflow="ellipsis"), text)
+        table.add_row(Text(escape_control(name, strict=True), overflow="fold"), text)
     return table
 
 

@@ -116,6 +116,14 @@ def test_a_reason_that_skips_several_families_is_told_once() -> None:
     assert text.count("is not there") == 1 and "passed" not in text
 
 
+def test_a_long_name_in_the_heading_is_folded_and_stays_whole() -> None:
+    report = Report((), subject={"eval_yahma/alpaca-cleaned_loss": "1.5", "log": "x"})
+    output = io.StringIO()
+    findings.show(report, Console(file=output, width=80))
+    heading = [line.split(" ")[0] for line in output.getvalue().splitlines()[:3]]
+    assert "".join(heading) == "eval_yahma/alpaca-cleaned_loss"
+
+
 def test_quiet_is_the_last_line_alone() -> None:
     (line,) = shown(sample.report(), detail=Detail.VERDICT).splitlines()
     assert line.startswith("refused: 1 crashed, 1 failed")
