@@ -6,6 +6,7 @@ from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.importers.importer import Importer
 from sanetune.importers.rows import columns_of, first_row, put_fields, put_holdout, put_sources, row_count
 from sanetune.importers.trl_keys import BUILDERS
+from sanetune.importers.trl_pairs import put_pair_template
 
 
 def import_data(importer: Importer) -> None:
@@ -34,6 +35,7 @@ def import_data(importer: Importer) -> None:
     if importer.text("truncation_mode", "keep_start") != "keep_start":
         importer.skip("truncation_mode", "a row that is truncated keeps its start")
     _loss(importer, train)
+    put_pair_template(importer, train)
     column = importer.text("dataset_text_field", "text")
     put_fields(importer, [("dataset_text_field", columns_of({"text": column}))] if column != "text" else [])
 

@@ -229,3 +229,28 @@ def test_init_wants_a_model_and_data_or_a_file_to_convert(project: Path) -> None
     Path("sanetune.yaml").write_text("mine")
     assert "is there already" in CliRunner().invoke(main, ["init", "--from", "mine.yaml"]).stderr
     assert Path("sanetune.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("starts", [True, False], ids=["start token", "none"])
+def test_plain_pairs_become_the_tokens_that_trl_trains_on(shared: Path, project: Path, starts: bool) -> None:
+    from transformers import AutoTokenizer
+
+    from sanetune.data.prepare import prepare
+
+    model = shared / "models" / "stories260k" if starts else project / "model"
+    if not starts:  # GPT-2 names a start token, and puts it before no text
+        model.mkdir()
+        named = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>"}
+        (model / "tokenizer_config.json").write_text(json.dumps(named | {"bos_token": "<|endoftext|>"}))
+        (model / "tokenizer.json").write_bytes((shared / "tokenizers" / "gpt2" / "tokenizer.json").read_bytes())
+    rows = [{"prompt": f"Tell me about the {n} cats.", "completion": f" There are {n} cats."} for n in range(12)]
+    write(project / "plain", rows)
+    examples = prepare(reads(model_name_or_path=str(model), dataset_name="plain")).first("train", 12)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    assert examples is not None
+    for row, example in zip(rows, examples, strict=True):
+        wanted = tokenizer(row["prompt"] + row["completion"] + tokenizer.eos_token)["input_ids"]
+        assert list(example["input_ids"]) == wanted
+        prompt = len(tokenizer(row["prompt"])["input_ids"])
+        assert [label for label in example["labels"] if label != -100] == wanted[prompt:]
+    assert reads(dataset_name="rows").model.chat_template is None
