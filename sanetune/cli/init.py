@@ -27,10 +27,13 @@ class InitCommand(ConfigCommand):
         ctx.meta[TYPED] = tuple(args)
         return super().parse_args(ctx, args)
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[OVERRIDE]..."]
+
 
 @click.command(name="init", cls=InitCommand)
 @click.argument("model", metavar="MODEL", required=False)
-@click.argument("data", metavar="DATA... [OVERRIDE]...", nargs=-1)
+@click.argument("data", metavar="DATA", nargs=-1)
 @click.option(
     "--from",
     "source",

@@ -121,7 +121,8 @@ def choose(model: str, data: Sequence[str], method: Method | None, overrides: Se
     reasons["validation"] = f"{units.many(rows.validation_examples, 'row')} in the folder's validation files"
     reasons["loss_on"] = "every assistant turn is in the loss (or: last, all)"
     reasons["overlong"] = "rows longer than max_length are left out and listed (or: cut, error)"
-    reasons |= {key.split(".")[1]: "as asked for" for key in yaml_edit.overridden(config)}
+    asked = [key.partition(".") for key in yaml_edit.overridden(config)]
+    reasons |= {key: "as asked for" for section, _, key in asked if section in ("model", "data")}
     return Choice(config, replace(sizes, data=rows), reasons, estimated)
 
 

@@ -129,11 +129,14 @@ def test_init_writes_overrides_into_the_file(shared: Path, tmp_path: Path, monke
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
     rows = [json.dumps({"ask": f"What is {n} and {n}?", "say": f"It is {n + n}."}) for n in range(30)]
     words = ["data.fields={prompt: ask, completion: say}", "train.learning_rate=3e-5", "train.optim=sgd"]
-    code, errors = _init(shared, tmp_path, rows, *words, "model.adapter=lora", "data.holdout=0.2")
+    code, errors = _init(shared, tmp_path, rows, *words, "model.adapter=lora", "data.holdout=0.2", "run.name=one")
     assert code == 0, errors
     config = load(tmp_path / "sanetune.yaml")
     assert config.data.fields == {"prompt": "ask", "completion": "say"} and config.data.holdout == 0.2
     assert (config.train.given["learning_rate"], config.train.given["optim"]) == (3e-5, "sgd")
+    lines = (tmp_path / "sanetune.yaml").read_text().splitlines()
+    model = next(line for line in lines if line.startswith("  name:"))
+    assert config.run.name == "one" and "context of 512 tokens" in model
     assert config.model.adapter is not None and config.model.adapter.type == "lora"
 
 

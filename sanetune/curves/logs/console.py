@@ -1,7 +1,4 @@
-"""What a training run printed.
-
-Of a Hugging Face Trainer it is lines such as ``{'loss': 1.5, 'learning_rate': 2e-05, 'epoch': 0.1}``; other loops print
-words and numbers (:mod:`sanetune.curves.logs.plain_lines`).
+"""What a Hugging Face Trainer printed: lines such as ``{'loss': 1.5, 'learning_rate': 2e-05, 'epoch': 0.1}``.
 
 Only literals are read (:func:`ast.literal_eval`). A printed line does not say its step; the number of the step stands
 in the progress bar, where there is one.
@@ -18,9 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sanetune.curves.logs.log import Log, checked_size, number_in
-from sanetune.curves.logs.plain_lines import read_plain
 
-KIND, PLAIN = "printed output of a Hugging Face Trainer", "printed output"
+KIND = "printed output of a Hugging Face Trainer"
 PRINTED = re.compile(r"\{\s*'[^{}\n]{1,4000}\}")
 BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d{1,9})/(\d{1,9}) \[")
 """The bar of the training steps or of an evaluation: done and in all. Bars of other work begin with its name."""
@@ -39,10 +35,6 @@ def read(path: Path) -> Log:
     """
     text = checked_size(path).read_text(encoding="utf-8", errors="replace")
     printed = list(_printed(text))
-    if not printed:
-        lines = read_plain(text)
-        notes = (COUNTED,) if lines.counted else ()
-        return Log.of(path, PLAIN, lines.entries, total_steps=lines.total_steps, notes=notes)
     every = [(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
     totals = Counter(total for _, _, total in every)
     if not totals:

@@ -24,10 +24,9 @@ LAST_SAVED = 0.1
 """Of the planned steps: a checkpoint that lacks more than that is no last one, however seldom the run saves."""
 
 RATIONALE = "A diagnosis needs the losses that a run logged."
-NOTHING = "no step with a loss was found in this file"
 FORMATS = (
     "Give a run's folder, a checkpoint, a trainer_state.json, metrics.jsonl, trainer_log.jsonl, TensorBoard event file,"
-    " W&B run folder, CSV file, JSON lines, or printed output with a step and a loss in a line (step 10 loss 2.5)."
+    " W&B run folder or CSV file."
 )
 
 
@@ -78,8 +77,12 @@ class Log:
         log = cls(path, kind, known, total_steps, _ended(known), title, notes)
         if not log.curve().points and not log.curve().validation:
             seen = sorted({name for entry in entries for name in entry})[:12]
-            found = f"no step of this log has a loss; it has {', '.join(seen)}" if seen else NOTHING
-            raise DataError(found, RATIONALE, FORMATS, Place(path))
+            raise DataError(
+                f"no step of this log has a loss; it has {', '.join(seen) or 'no entry'}",
+                RATIONALE,
+                FORMATS,
+                Place(path),
+            )
         return log
 
     @property

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, number
 
@@ -66,18 +65,6 @@ def validation_loss_names(entries: Sequence[Entry]) -> list[str]:
         if name.startswith("eval_") and name.endswith("_loss") and number(value) is not None
     )
     return sorted(names, key=lambda name: (name != VALIDATION_LOSS, -names[name]))
-
-
-@lru_cache(1024)
-def is_known(name: str) -> bool:
-    """Whether ``name`` means anything here.
-
-    >>> is_known("train loss"), is_known("Val Loss"), is_known("time")
-    (True, True, False)
-    """
-    plain = name.strip().lower()
-    every = (pattern for patterns in PATTERNS.values() for pattern in patterns)
-    return _validation(name) is not None or name == VALIDATION_LOSS or any(re.fullmatch(one, plain) for one in every)
 
 
 def _choice(counts: Mapping[str, int]) -> dict[str, str]:
