@@ -5,6 +5,7 @@ Every text is of one message only, so a character in the loss that belongs to a 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -57,7 +58,8 @@ def rendered(data: list[Row], tokenizer: PreTrainedTokenizerFast) -> Rendered:
         except Exception as error:  # a template is a program, and may raise anything
             return Rendered(data, refused=f"{type(error).__name__}: {error}"[:200])
         if row.get("tools"):
-            found.without_tools |= text == _apply(tokenizer, row["messages"], None)
+            with contextlib.suppress(Exception):  # some templates cannot do without tools
+                found.without_tools |= text == _apply(tokenizer, row["messages"], None)
         for role, name, piece in pieces(row):
             there.setdefault((role, name), []).append(contains(piece, text))
     found.texts = {key for key, seen in there.items() if not any(seen)}
