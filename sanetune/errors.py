@@ -19,6 +19,7 @@ be pickled), and raise it with all three sentences.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +90,17 @@ class UserError(Exception):
         self.message, self.rationale, self.remedy, self.place = message, rationale, remedy, place
         self.fix = dict(fix or {})
 
+    @property
+    def headline(self) -> str:
+        """Place and message; the place is only ``override`` where the message names its key."""
+        place = "" if self.place is None else str(self.place)
+        kind, _, key = place.partition(" ")
+        if kind == "override" and re.search(rf"(?<![\w.]){re.escape(key)}(?!\.?\w)", self.message):
+            place = kind
+        return f"{place}: {self.message}" if place else self.message
+
     def __str__(self) -> str:
-        head = f"{self.place}: {self.message}" if self.place and str(self.place) else self.message
+        head = self.headline
         return "\n".join(part for part in (head, self.rationale, self.remedy) if part)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from sanetune import errors
 from sanetune.data.refusals import Refusals, RefusedError
-from sanetune.errors import Place, TemplateError, UserError
+from sanetune.errors import ConfigError, Place, TemplateError, UserError
 from sanetune.evidence.registry import BrokenError
 from sanetune.finding import GateError
 from tests.test_house import module_of, package_files
@@ -68,3 +68,10 @@ def test_the_docstring_draws_the_tree_as_it_is() -> None:
 
 def test_a_refusal_of_the_gate_exits_with_1_and_an_unusable_input_with_2() -> None:
     assert (GateError("x").exit_code, UserError("x").exit_code) == (1, 2)
+
+
+def test_a_key_that_the_message_names_is_not_named_again_by_its_override() -> None:
+    place = Place("override train.seed")
+    assert ConfigError("train.seed is 'a'", place=place).headline == "override: train.seed is 'a'"
+    assert ConfigError("train.seed_of is 'a'", place=place).headline == "override train.seed: train.seed_of is 'a'"
+    assert ConfigError("train.seed is 'a'", place=Place("a.yaml", 3)).headline == "a.yaml:3: train.seed is 'a'"

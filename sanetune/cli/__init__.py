@@ -167,9 +167,8 @@ def advise() -> None:
 
 def complain(error: UserError) -> None:
     """Print to standard error what happened, why it matters and what to do."""
-    place = f"{error.place}: " if error.place is not None and str(error.place) else ""
     click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(escape_control(f"{place}{error.message}", strict=True), err=True)
+    click.echo(escape_control(error.headline, strict=True), err=True)
     for part in (error.rationale, error.remedy):
         if part:
             click.echo(escape_control(part, strict=True), err=True)

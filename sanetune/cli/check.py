@@ -45,12 +45,14 @@ class Request:
         level: Deepest level of the checks.
         select: Names of checks or families; none: those of ``check.select``.
         ignore: Names that are left out.
+        brief: Whether nothing but the verdict, and what to type next, is to be shown.
     """
 
     overrides: tuple[str, ...]
     level: str
     select: list[str]
     ignore: list[str]
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def command(
     output = Output(verbose, quiet, output_format)
     settings = opened(config, overrides)
     files = Files(json_file, sarif, junit, html)
-    request = Request(overrides, level or settings.check.level, select, ignore)
+    request = Request(overrides, level or settings.check.level, select, ignore, brief=quiet)
     report, rounds, note = (_check_and_fix if fix else _check)(settings, request, files)
     if not is_main_process():
         sys.exit(report.exit_code)
@@ -215,7 +217,7 @@ def _check_and_fix(settings: Config, request: Request, files: Files) -> Outcome:
         publish=_terminal(),
         on_round=on_round,
     )
-    show(done, quiet=str(files.json) == "-")
+    show(done, quiet=str(files.json) == "-", brief=request.brief)
     return done.report, done.rounds, note
 
 

@@ -36,7 +36,7 @@ def config_error(error: ValidationError, where: Where) -> ConfigError:
     """All of pydantic's errors as one: the first in full, the others named."""
     problems = [_problem(detail, where) for detail in _essential(error.errors(include_url=False))]
     first, rest = problems[0], problems[1:]
-    more = "".join(f"\nAlso: {other.place}: {other.message}" for other in rest[:4])
+    more = "".join(f"\nAlso: {other.headline}" for other in rest[:4])
     return ConfigError(first.message, first.rationale, first.remedy + more, first.place)
 
 

@@ -43,6 +43,12 @@ class DataSizes:
     """Tokens of a training example on average."""
     loss_tokens: int = 0
     """Tokens of all training examples that are in the loss."""
+    rows: int = 0
+    """Rows that were read, of all splits; 0: not known."""
+    dropped_rows: int = 0
+    """How many of them are in no split: too long, or with nothing in the loss."""
+    truncated_rows: int = 0
+    """How many of them are trained on without their last tokens."""
 
     @classmethod
     def of(cls, prepared: Prepared) -> Self:
@@ -54,6 +60,9 @@ class DataSizes:
             validation_examples=prepared.count("validation"),
             mean_tokens=train["tokens"] / max(1, count),
             loss_tokens=int(train["loss_tokens"]),
+            rows=int(prepared.stats["rows"]),
+            dropped_rows=len(prepared.dropped),
+            truncated_rows=len(prepared.truncated),
         )
 
 

@@ -20,6 +20,8 @@ class Stop:
 
     def __init__(self, note: Callable[[str], None] = lambda text: None) -> None:
         self.requested = False
+        self.writes = True
+        """Whether a stop leaves a checkpoint; before the first step there is nothing to write."""
         self._note = note
         self._before: dict[signal.Signals, Any] = {}
 
@@ -35,7 +37,8 @@ class Stop:
         self.requested = True
         # From now on the usual handlers: a second Ctrl-C does not wait for the checkpoint.
         self._restore()
-        self._note("stopping after this step, once its checkpoint is written (again: stop at once, without it)")
+        after = "after this step, once its checkpoint is written (again: stop at once, without it)"
+        self._note(f"stopping {after if self.writes else 'before the next step: no checkpoint is written'}")
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

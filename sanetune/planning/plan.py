@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from sanetune import units
 from sanetune.config.schema import Config
-from sanetune.config.sizes import RunSizes
+from sanetune.config.sizes import DataSizes, RunSizes
 from sanetune.planning.defaults import resolve
 from sanetune.planning.gather import gather
 from sanetune.planning.steps import StepPlan, notes_on, step_plan
@@ -66,6 +67,18 @@ def plan(config: Config, prepared: Prepared | None = None) -> Plan:
         DataError: The rows cannot be used.
     """
     return plan_with(config, gather(config, prepared))
+
+
+def incomplete_rows(data: DataSizes, max_length: object) -> list[str]:
+    """One sentence on rows that are dropped or truncated; none where all of them are trained on whole.
+
+    >>> incomplete_rows(DataSizes(rows=1100, dropped_rows=948), 64)
+    ['948 of 1,100 rows are dropped (train.max_length: 64); `sanetune data` names them.']
+    """
+    counts = {"dropped": data.dropped_rows, "truncated": data.truncated_rows}
+    parts = [f"{count:,} of {units.many(data.rows, 'row')} are {how}" for how, count in counts.items() if count]
+    limit = "" if max_length is None else f" (train.max_length: {max_length})"
+    return [f"{' and '.join(parts)}{limit}; `sanetune data` names them."] if parts else []
 
 
 def plan_with(config: Config, sizes: RunSizes) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,13 @@ def test_fixes_are_applied_with_a_backup_and_the_run_is_clear_afterwards(tmp_pat
     assert "Nothing was changed" in again.stdout
     assert 'id="correction"' not in page.read_text()
     assert file.read_text() == text
+
+
+def test_a_quiet_correction_shows_the_next_command_and_the_verdict_alone(tmp_path: Path) -> None:
+    file = config(tmp_path, train="  learning_rate: 0.5\n")
+    what, verdict = typed("check", file, "--fix", "-q", "--level", "static").stdout.splitlines()
+    assert re.match(r"\d values changed. Next: sanetune train ", what)
+    assert verdict.startswith("clear")
 
 
 def test_the_textbook_scripts_old_names_are_exactly_those_that_are_reported(tmp_path: Path) -> None:

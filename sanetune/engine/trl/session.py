@@ -66,6 +66,7 @@ class TrlSession(Session):
         trainer = self.trainer
         publisher = Publisher(trainer, MetricsFile(self._run.metrics), publish)
         trainer.stop = Stop(publisher.note)
+        trainer.stop.writes = not trainer.args.eval_on_start
         trainer.say = publisher.note
         for callback in [*self._early_stopping(), *guarded(trackers.used(self._config), publisher.note), publisher]:
             trainer.add_callback(callback)

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
+from typing import NoReturn
 
 import datasets
 import torch
@@ -222,6 +223,23 @@ class Trainer(SFTTrainer):
             # transformers resets by subtracting the value from itself: one NaN would stay for all later records.
             tr_loss.zero_()
 
+    def _evaluate(
+        self, trial: object, ignore_keys_for_eval: list[str] | None, skip_scheduler: bool = False
+    ) -> dict[str, float]:
+        """End a run that is stopped in the evaluation ahead of its first step, with no checkpoint: transformers calls
+        that one (``skip_scheduler``) outside of :meth:`_maybe_log_save_evaluate`."""
+        try:
+            metrics: dict[str, float] = super()._evaluate(trial, ignore_keys_for_eval, skip_scheduler)
+        except EvaluationStoppedError:
+            if skip_scheduler:
+                self._end_stopped()
+            raise
+        if skip_scheduler:
+            if self.stop_agreed():
+                self._end_stopped()
+            self.stop.writes = True
+        return metrics
+
     def _run_epoch(self, *args: object, **kwargs: object) -> None:
         """Make no step beyond the last one: transformers makes one more where it resumes at it inside an epoch."""
         if self.state.global_step >= self.state.max_steps:
@@ -232,9 +250,12 @@ class Trainer(SFTTrainer):
     def _finalize_training(self, *args: object, **kwargs: object) -> object:
         """A stopped run ends here, without loading the best checkpoint back."""
         if self.stop_agreed():
-            self.callback_handler.on_train_end(self.args, self.state, self.control)
-            raise KeyboardInterrupt
+            self._end_stopped()
         return super()._finalize_training(*args, **kwargs)
+
+    def _end_stopped(self) -> NoReturn:
+        self.callback_handler.on_train_end(self.args, self.state, self.control)
+        raise KeyboardInterrupt
 
     # ---- checkpoints ----
 

@@ -114,10 +114,13 @@ def ending(report: Report) -> Text:
 
 
 def _unusable(error: UserError) -> RenderableType:
-    rows = [("", _text(words)) for words in (error.rationale, error.remedy) if words]
-    at = f"{error.place}: " if error.place and str(error.place) else ""
-    head = Text.assemble((" UNUSABLE ", STYLES[Verdict.FAIL]), " ", _text(at + error.message, "bold"))
-    return Group(head, _rows(rows))
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(Text(" UNUSABLE ", STYLES[Verdict.FAIL]), _text(error.headline, "bold"))
+    for words in filter(None, (error.rationale, error.remedy)):
+        table.add_row("", _text(words))
+    return table
 
 
 def _finding(finding: Finding, *, whole: bool) -> RenderableType:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from sanetune import units
 from sanetune.commands import command
 from sanetune.evidence.experiments import Experiments
 from sanetune.finding import REFUSING
@@ -18,9 +19,20 @@ if TYPE_CHECKING:
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def show(fixed: Fixed, console: Console | None = None, *, quiet: bool = False) -> None:
-    """Print the rounds, the diff and the name of the backup; ``console`` None: on standard output."""
+def show(fixed: Fixed, console: Console | None = None, *, quiet: bool = False, brief: bool = False) -> None:
+    """Print the rounds, the diff and the name of the backup; ``console`` None: on standard output.
+
+    Args:
+        fixed: What the correction did.
+        console: Where to print.
+        quiet: Print nothing.
+        brief: Print one line: how many values were changed, and what to type next.
+    """
     console = console or Console(highlight=False, quiet=quiet)
+    if brief:
+        count = units.many(len(fixed.changes), "value")
+        console.print(Text(f"{count} changed. Next: {_next(fixed)}", "dim"), soft_wrap=True)
+        return
     for number, one in enumerate(fixed.rounds, start=1):
         if one.undone:
             console.print(Text(f"  undone: {one.undone}", style="yellow"))

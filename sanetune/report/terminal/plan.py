@@ -13,6 +13,7 @@ from rich.text import Text
 from sanetune import units
 from sanetune.config.origin import Origin, OriginKind
 from sanetune.errors import RunError
+from sanetune.planning.plan import incomplete_rows
 from sanetune.report.terminal.grid import drawing
 from sanetune.report.terminal.layout import put
 
@@ -31,8 +32,8 @@ def show(plan: Plan, console: Console | None = None) -> None:
 def parts(plan: Plan) -> list[RenderableType]:
     """Return the parts of the view from top to bottom."""
     pieces = [_heading(plan), _arithmetic(plan)]
-    if plan.notes:
-        pieces += [Text(""), *(Text(f"! {note}", style="yellow") for note in plan.notes)]
+    if notes := incomplete_rows(plan.sizes.data, plan.config.train.get("max_length")) + plan.notes:
+        pieces += [Text(""), *(Text(f"! {note}", style="yellow") for note in notes)]
     if plan.config.renamed:
         pieces += [Text(""), _renamed(plan)]
     pieces += [Text(""), _title("Common configurations"), _combinations(plan)]

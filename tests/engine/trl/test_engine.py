@@ -19,6 +19,7 @@ from sanetune.engine.loss import batch_loss, measure
 from sanetune.engine.metrics import curve_of, read
 from sanetune.engine.models import load_model
 from sanetune.errors import ConfigError, DataError, RunError
+from sanetune.events import Event, Note, TrainingStarted
 from sanetune.runs import Run
 from tests.engine.conftest import model_section
 from tests.engine.running import Follower, same, train, weights
@@ -167,6 +168,23 @@ def test_a_signal_saves_and_stops_and_the_resumed_run_ends_with_the_same_weights
     assert [(r.step, r.kind, r.loss, r.tokens) for r in read(run.metrics)] == [
         (r.step, r.kind, r.loss, r.tokens) for r in read(whole.metrics)
     ]
+
+
+def test_a_signal_in_the_evaluation_before_the_first_step_stops_without_a_checkpoint(
+    base: Path, prepared: Any, tmp_path: Path
+) -> None:
+    run, notes = Run.create(tmp_path / "run"), []
+
+    def follow(event: Event) -> None:
+        if isinstance(event, TrainingStarted):
+            os.kill(os.getpid(), signal.SIGTERM)
+        if isinstance(event, Note):
+            notes.append(event.text)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(SIX(base), prepared, run, follow)
+    assert notes == ["stopping before the next step: no checkpoint is written"]
+    assert run.steps_saved == []
 
 
 def test_a_killed_run_resumes_from_its_last_checkpoint_in_a_later_epoch(

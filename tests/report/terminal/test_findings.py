@@ -145,6 +145,13 @@ def test_an_unusable_input_is_said_first() -> None:
     assert text.strip().splitlines()[-1].startswith("unusable: 2 skipped")
 
 
+def test_every_line_of_an_unusable_input_is_indented_alike() -> None:
+    text = shown(Report([], unusable=DataError("a message " * 20, "why " * 40, "do " * 40)))
+    lines = [line for line in text.split("unusable:")[0].splitlines() if line.strip()]
+    assert len(lines) > 5 and lines[0].startswith(" UNUSABLE  a")
+    assert {len(line) - len(line.lstrip()) for line in lines[1:]} == {11}
+
+
 def test_markup_and_control_characters_are_only_text() -> None:
     text = shown(sample.report())
     assert "[red]red[/red]" in text

@@ -93,3 +93,10 @@ def test_its_figures_are_plain_values() -> None:
 
     figures = made().to_dict()
     assert json.loads(json.dumps(figures))["steps"]["effective"] == figures["steps"]["effective"]
+
+
+def test_rows_that_are_dropped_or_truncated_are_counted_in_one_line() -> None:
+    incomplete = sizes(FACTS, rows=1_100, dropped_rows=948, truncated_rows=12)
+    text = shown(made(incomplete, max_length=64), width=120)
+    assert "! 948 of 1,100 rows are dropped and 12 of 1,100 rows are truncated" in text
+    assert "rows are" not in shown(made(sizes(FACTS, rows=1_100)))
