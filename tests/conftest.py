@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A first example imports what it needs, which takes seconds on a busy machine: time is measured in bench/.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 # Models this small are faster on one thread, and threads beyond the cores wait for each other for seconds.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

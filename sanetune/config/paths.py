@@ -63,7 +63,7 @@ def resolve(key: str, text: str, starts: Sequence[Path]) -> str:
 
     A relative path is looked up in each of ``starts``; where it is in none, it belongs to the first.
     """
-    if not text.strip() or "\0" in text:
+    if not text.strip() or "\0" in text or (key == "model.chat_template" and is_template(text)):
         return text
     path = os.path.expanduser(text)
     for start in starts:
@@ -71,6 +71,15 @@ def resolve(key: str, text: str, starts: Sequence[Path]) -> str:
             return os.path.abspath(start / path)
     is_path = key in ALWAYS or is_surely_path(path, several=key.startswith("data."))
     return os.path.abspath(starts[0] / path) if is_path else text
+
+
+def is_template(text: str) -> bool:
+    """Whether the value of ``model.chat_template`` is a template itself, not the name of one.
+
+    >>> is_template("{{ messages[0].content }}"), is_template("chat.jinja"), is_template("chatml")
+    (True, False, False)
+    """
+    return "{%" in text or "{{" in text
 
 
 def is_surely_path(text: str, *, several: bool = False) -> bool:

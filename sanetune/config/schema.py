@@ -70,7 +70,7 @@ class ModelSection(Section):
     train_only: Texts | None = Field(None, examples=["layers.2[0-9]"])
     """The only parameters that are trained: parts of their names, with wildcards. Unset: all are."""
     chat_template: str | None = Field(None, examples=["chatml", "templates/mine.jinja"])
-    """A Jinja file (relative to this file), or chatml. Unset: the template that comes with the tokenizer."""
+    """A Jinja file (relative to this file), a template's own text, or chatml. Unset: the tokenizer's template."""
     trust_remote_code: bool = False
     """Runs Python code of the model's repository; needs a pinned revision."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sanetune.config.paths import is_template
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import ModelError, TemplateError
 
@@ -130,17 +131,20 @@ def _install_template(tokenizer: PreTrainedTokenizerBase, template: str | None) 
         missing = [token for token in ("<|im_start|>", "<|im_end|>") if token not in tokenizer.get_vocab()]
         tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
         return
-    file = Path(template)
+    source = template if is_template(template) else _read_template(Path(template))
+    ChatTemplate(source)
+    tokenizer.chat_template = source
+
+
+def _read_template(file: Path) -> str:
     try:
-        source = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(
             f"The chat template {file} cannot be read: {error}",
-            "`model.chat_template` is a Jinja file in UTF-8, or the word `chatml`.",
+            "`model.chat_template` is a Jinja file in UTF-8, a template's own text, or the word `chatml`.",
             "Correct the path.",
         ) from None
-    ChatTemplate(source)
-    tokenizer.chat_template = source
 
 
 def _free_token(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from sanetune.config.paths import is_template
 from sanetune.config.schema import Config, SourceSection
 from sanetune.data.sources.find import files_of
 from sanetune.data.sources.row import kind_of
@@ -186,7 +187,8 @@ def changed_since(config: Config, when: float) -> Path | None:
     paths = [file for source in sources if not is_hub_id(source.path) for file in files_of(source)]
     folder = Path(config.model.name).expanduser()
     paths += [path for path in sorted(folder.glob("*")) if _MODEL_FILES.fullmatch(path.name)]
-    paths += [Path(config.model.chat_template)] if config.model.chat_template else []
+    template = config.model.chat_template
+    paths += [Path(template)] if template and not is_template(template) else []
     return next((path for path in paths if path.is_file() and path.stat().st_mtime > when), None)
 
 

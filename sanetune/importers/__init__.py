@@ -13,7 +13,7 @@ __all__ = ["ImportedConfig", "Skipped", "import_config", "tool_of"]
 
 AXOLOTL = frozenset({"datasets", "sequence_len", "micro_batch_size", "adapter", "pretraining_dataset", "num_epochs"})
 LLAMA_FACTORY = frozenset({"stage", "finetuning_type", "dataset", "dataset_dir", "cutoff_len", "template", "lora_rank"})
-TRL = frozenset({"model_name_or_path", "dataset_name"})
+TRL = frozenset({"model_name_or_path", "dataset_name", "dataset_mixture", "dataset_mixer"})
 
 
 def tool_of(values: YamlMap) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sanetune.config.nested import YamlMap, YamlValue
+from sanetune.config.paths import is_template
 from sanetune.errors import ConfigError, Place
 from sanetune.importers.axolotl_keys import ATTENTION, DEFAULTS, FILES, MOVED, ODD, QUIET
 from sanetune.importers.imported import ImportedConfig
@@ -237,11 +238,7 @@ def _template(importer: Importer, at: str, values: Mapping[str, YamlValue]) -> N
     """The chat template of the file or, with ``at`` before its keys, of one data set."""
     name, text = values.get("chat_template"), values.get("chat_template_jinja")
     if text and name in (None, "jinja"):
-        found = importer.path(str(text)) if len(str(text)) < 1_000 and "{" not in str(text) else ""
-        if found.endswith((".jinja", ".j2", ".jinja2", ".txt")):
-            importer.put("model.chat_template", found)
-        else:
-            importer.skip(f"{at}chat_template_jinja", "a template written into the file: put it into a file of its own")
+        importer.put("model.chat_template", str(text) if is_template(str(text)) else importer.path(str(text)))
     elif name == "chatml":
         importer.put("model.chat_template", "chatml")
     elif name == "tokenizer_default_fallback_chatml":

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.errors import Place
+from sanetune.text import shorten
+
+LONGEST = 120
+"""Characters of a value that a note shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class Skipped:
     place: Place | None = None
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.value!r} ({self.reason})"
+        return f"{self.key}: {shorten(repr(self.value), LONGEST)} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)

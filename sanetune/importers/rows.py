@@ -109,9 +109,16 @@ def roles_problem(names: Mapping[str, Iterable[object]]) -> str:
     return ""
 
 
-def put_holdout(importer: Importer, key: str, sources: list[YamlMap]) -> None:
-    """Set ``data.holdout`` from a share or, above 1, a number of rows, which are counted where the files are here."""
-    size = importer.number(key) or 0.0
+def put_holdout(importer: Importer, key: str, sources: list[YamlMap], size: float | None = None) -> None:
+    """Set ``data.holdout`` from a share or, above 1, a number of rows, which are counted where the files are here.
+
+    Args:
+        importer: The file.
+        key: The key that says it, nested as in ``mixture.size`` where ``size`` is given.
+        sources: What the rows are held out of.
+        size: The share or number, where it is not the value of ``key``.
+    """
+    size = importer.number(key) or 0.0 if size is None else size
     if size < 0:
         importer.skip(key, "not a share or number of rows")
         size = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sanetune.config.nested import YamlMap, YamlValue
+from sanetune.config.paths import is_template
 from sanetune.errors import ConfigError, Place
 from sanetune.importers.imported import ImportedConfig
 from sanetune.importers.importer import Importer
@@ -53,6 +54,8 @@ def _model(importer: Importer) -> bool:
     if name := importer.text("model_name_or_path"):
         importer.put("model.name", importer.path(name))
     importer.move(MODEL)
+    if is_template(text := importer.text("chat_template")):
+        importer.put("model.chat_template", text)
     if template := importer.text("chat_template_path"):
         importer.put("model.chat_template", importer.path(template))
         if not importer.path(template).endswith((".jinja", ".j2", ".jinja2", ".txt")):

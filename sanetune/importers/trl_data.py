@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.importers.importer import Importer
 from sanetune.importers.rows import columns_of, first_row, put_fields, put_holdout, put_sources, row_count
 from sanetune.importers.trl_keys import BUILDERS
+from sanetune.importers.trl_mixtures import Mixture, read_mixture
 from sanetune.importers.trl_pairs import put_pair_template
 
 
@@ -15,21 +18,12 @@ def import_data(importer: Importer) -> None:
     strategy = "no" if strategy == "false" else strategy
     importer.put("train.eval_strategy", strategy)
     evaluates = strategy != "no"
-    mixture = importer.take("datasets")
-    name = importer.take("dataset_name")
-    splits = importer.text("dataset_train_split", "train"), importer.text("dataset_test_split", "test")
-    subset = importer.take("dataset_config")
-    validation: list[YamlMap] = []
-    if isinstance(mixture, list) and mixture:
-        train = [source for number, one in enumerate(mixture) for source in _entry(importer, number, one)]
-        _fractions(importer, mixture, train)
-    else:
-        train = _named(importer, name, splits[0], subset)
-        validation = _named(importer, name, splits[1], subset) if evaluates else []
+    mixture = read_mixture(importer, evaluates) or _own_mixture(importer, evaluates)
+    train = mixture.train
     put_sources(importer, "data.train", train)
-    put_sources(importer, "data.validation", validation)
-    if not validation:
-        put_holdout(importer, "test_split_size", train)
+    put_sources(importer, "data.validation", mixture.validation)
+    if not mixture.validation:
+        _hold_out(importer, mixture, evaluates)
     importer.take("test_split_size")
     importer.put("data.overlong", "cut")
     if importer.text("truncation_mode", "keep_start") != "keep_start":
@@ -38,6 +32,36 @@ def import_data(importer: Importer) -> None:
     put_pair_template(importer, train)
     column = importer.text("dataset_text_field", "text")
     put_fields(importer, [("dataset_text_field", columns_of({"text": column}))] if column != "text" else [])
+
+
+def _own_mixture(importer: Importer, evaluates: bool) -> Mixture:
+    """What TRL's own keys name: ``datasets``, or ``dataset_name``, whose test split is evaluated."""
+    listed, name = importer.take("datasets"), importer.take("dataset_name")
+    splits = importer.text("dataset_train_split", "train"), importer.text("dataset_test_split", "test")
+    subset = importer.take("dataset_config")
+    found = Mixture()
+    if isinstance(listed, list) and listed:
+        found.train = [source for number, one in enumerate(listed) for source in _entry(importer, number, one)]
+        _fractions(importer, listed, found.train)
+    else:
+        found.train = _named(importer, name, splits[0], subset)
+        if evaluates and _has_splits(importer, name):
+            found.validation = _named(importer, name, splits[1], subset)
+    return found
+
+
+def _has_splits(importer: Importer, name: YamlValue) -> bool:
+    """A file has no splits; a folder, or a data set of the Hub, may have them."""
+    return bool(name) and not Path(importer.path(str(name))).is_file()
+
+
+def _hold_out(importer: Importer, mixture: Mixture, evaluates: bool) -> None:
+    """TRL holds rows out only where it is told to; an evaluation without any rows gets a tenth of them."""
+    size = mixture.holdout
+    if evaluates and size is None and not importer.values.get("test_split_size"):
+        importer.skip("eval_strategy", "no validation rows are named: a tenth of the rows is held out")
+        size = 0.1
+    put_holdout(importer, "test_split_size", mixture.train, size)
 
 
 def _named(importer: Importer, name: YamlValue, split: str, subset: YamlValue) -> list[YamlMap]:
@@ -100,7 +124,7 @@ def _loss(importer: Importer, train: list[YamlMap]) -> None:
     if row is None and completion is None:
         importer.skip(
             "completion_only_loss",
-            "unset, and no row can be read here: all tokens count as in the loss, as of conversations",
+            "no row can be read here: all tokens are in the loss, as of conversations",
             "unset",
         )
     only = completion is True or (pairs and completion is None)

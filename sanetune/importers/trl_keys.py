@@ -39,13 +39,16 @@ ODD = {
     "deepspeed": "start it with `accelerate launch`",
     "fsdp": "start it with `accelerate launch`",
     "accelerate_config": "start it with `accelerate launch`",
+    "auto_insert_empty_system_msg": "no message is put in front of a conversation",
 }
 """Keys that are known and not carried over, with what holds instead."""
 
 _QUIET = """
-bnb_4bit_quant_storage config dataset_num_proc dataset_streaming debug do_eval do_predict do_train ignore_bias_buffers
-logging_dir lora_task_type overwrite_output_dir padding_free pad_to_multiple_of remove_unused_columns save_safetensors
-shuffle_dataset streaming tokenizer_name_or_path use_bnb_nested_quant use_fast_tokenizer
+benchmarks bnb_4bit_quant_storage callbacks config dataset_num_proc dataset_streaming debug do_eval do_predict
+do_train hub_model_revision ignore_bias_buffers logging_dir lora_task_type overwrite_hub_revision overwrite_output_dir
+pad_to_multiple_of padding_free preprocessing_num_workers push_to_hub_revision remove_unused_columns save_safetensors
+shuffle_dataset streaming system_prompt tokenizer_name_or_path use_bnb_nested_quant use_fast_tokenizer wandb_entity
+wandb_project wandb_run_group
 """
 
 QUIET = frozenset(_QUIET.split())

@@ -18,6 +18,7 @@ from tests.config.sources import LEAST
         ("model.name", "./model", "first/model"),
         ("model.chat_template", "chatml", "chatml"),
         ("model.chat_template", "mine.jinja", "first/mine.jinja"),
+        ("model.chat_template", "{{ messages }}.jinja", "{{ messages }}.jinja"),
         ("data.train", "rows/*.jsonl", "first/rows/*.jsonl"),
         ("data.train", "there.jsonl", "second/there.jsonl"),
         ("run.output_dir", "out", "first/out"),

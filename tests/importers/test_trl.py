@@ -254,3 +254,62 @@ def test_plain_pairs_become_the_tokens_that_trl_trains_on(shared: Path, project:
         prompt = len(tokenizer(row["prompt"])["input_ids"])
         assert [label for label in example["labels"] if label != -100] == wanted[prompt:]
     assert reads(dataset_name="rows").model.chat_template is None
+
+
+def test_a_file_has_no_test_split_so_that_an_evaluation_gets_a_tenth_of_its_rows(project: Path) -> None:
+    found = imports(BASE | {"dataset_name": "rows/train.jsonl", "eval_strategy": "epoch"})
+    assert load(found.config).data.holdout == 0.1 and not load(found.config).data.validation
+    assert any("a tenth of the rows" in one.reason for one in found.skipped)
+    sized = imports(BASE | {"dataset_name": "rows/train.jsonl", "eval_strategy": "epoch", "test_split_size": 0.25})
+    assert load(sized.config).data.holdout == 0.25 and not sized.skipped
+
+
+def test_a_mixture_of_open_r1_is_read_with_its_weights_and_its_held_out_share(project: Path) -> None:
+    mixture = {
+        "datasets": [
+            {"id": "rows", "split": "train", "columns": ["messages"], "weight": 0.5},
+            {"id": "owner/more", "config": "all", "split": "train_sft"},
+            {"id": "owner/none", "weight": 0},
+        ],
+        "seed": 0,
+        "test_split_size": 0.1,
+    }
+    values = {"model_name_or_path": "owner/model", "dataset_mixture": mixture, "eval_strategy": "steps"}
+    found = imports(values)
+    config = load(found.config)
+    assert [(one.path, one.weight, one.split, one.subset) for one in config.data.train] == [
+        (str(project / "rows"), 0.5, None, None),
+        ("owner/more", 1.0, "train_sft", "all"),
+    ]
+    assert config.data.holdout == 0.1
+    assert [one.key for one in found.skipped] == ["dataset_mixture.datasets.2"]
+
+
+def test_a_mixer_of_the_alignment_handbook_takes_shares_of_training_rows_and_whole_test_splits(project: Path) -> None:
+    values = {
+        "model_name_or_path": "owner/model",
+        "dataset_mixer": {"owner/ultrachat": 0.5, "owner/other": 1.0},
+        "dataset_splits": ["train_sft", "test_sft"],
+        "evaluation_strategy": "epoch",
+    }
+    data = load(imports(values).config).data
+    assert sorted((one.path, one.split, one.weight) for one in data.train) == [
+        ("owner/other", "train_sft", 1.0),
+        ("owner/ultrachat", "train_sft", 0.5),
+    ]
+    assert sorted((one.path, one.split, one.weight) for one in data.validation) == [
+        ("owner/other", "test_sft", 1.0),
+        ("owner/ultrachat", "test_sft", 1.0),
+    ]
+
+
+def test_a_template_that_is_written_into_the_file_is_used(project: Path) -> None:
+    text = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{{ eos_token }}{% endfor %}"
+    found = imports(BASE | {"chat_template": text})
+    assert load(found.config).model.chat_template == text
+    assert not [one for one in found.skipped if one.key == "chat_template"]
+
+
+def test_a_note_on_a_long_value_is_short(project: Path) -> None:
+    found = imports(BASE | {"something": "x" * 5_000})
+    assert len(str(next(one for one in found.skipped if one.key == "something"))) < 250
