@@ -99,7 +99,7 @@ def choose(model: str, data: Sequence[str], method: Method | None, overrides: Se
     """Choose what to train and how; ``method`` None: by memory, unless ``overrides`` give the adapter."""
     values: dict[str, Any] = {"model": {"name": model}, "data": {"train": list(data)}}
     config = load(values, overrides)
-    sizes = RunSizes(model_sizes(config.model), this_machine())
+    sizes = RunSizes(model_sizes(config.model.model_copy(update={"adapter": None})), this_machine())
     reasons = {"name": f"{units.count(sizes.model.parameters)} parameters, context of {sizes.model.context:,} tokens"}
     if not method and {"model.adapter", "model.quantization"} & yaml_edit.overridden(config).keys():
         method = "full"
@@ -206,11 +206,12 @@ def _heading(choice: Choice, plan: Plan) -> str:
     steps, sizes = plan.steps, plan.sizes.model
     about = "about " if choice.estimated else ""
     trained = "all" if sizes.trainable == sizes.parameters else f"{units.count(sizes.trainable)} of"
+    those = "parameters, the adapter's included" if choice.config.model.adapter else "parameters"
     return textwrap.dedent(f"""\
     # Written by sanetune init. Change what you like; whatever you delete is inferred again.
     # Effective batch size: {steps.equation}
     # Steps: {about}{steps.steps_per_epoch:,} per epoch, {steps.total_steps:,} in all, {steps.warmup_steps:,} of warm-up
-    # Trains {trained} {units.count(sizes.parameters)} parameters
+    # Trains {trained} {units.count(sizes.parameters)} {those}
     """)
 
 

@@ -143,3 +143,12 @@ def test_init_writes_overrides_into_the_file(shared: Path, tmp_path: Path, monke
 def test_init_refuses_an_override_of_no_key_and_writes_nothing(shared: Path, tmp_path: Path) -> None:
     code, errors = _init(shared, tmp_path, ['{"prompt": "a b", "completion": "c d"}'], "data.on_bad_rows=skip")
     assert code == 2 and "data.on_bad_row" in errors and not (tmp_path / "sanetune.yaml").exists()
+
+
+def test_init_counts_the_model_without_the_adapter_that_an_override_adds(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sanetune.yaml"
+    words = ["init", str(shared / "models/stories260k"), str(shared / "data/alpaca"), "--out", str(out)]
+    assert CliRunner().invoke(main, [*words, "model.adapter=lora"], catch_exceptions=False).exit_code == 0
+    text = out.read_text()
+    assert "stories260k  # 260 k parameters" in text
+    assert "the adapter's included" in text
