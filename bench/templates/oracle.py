@@ -32,6 +32,7 @@ class Rendered:
         texts: (role, field) of texts that are in no row's rendering.
         partly: Those that are missing in some rows or turns.
         without_tools: Whether a row with tools renders as it does without them.
+        parted: How prompts of inference differ from the rendering of the whole row: ``white space``, ``text``.
         header: What inference appends before a reply.
     """
 
@@ -40,12 +41,15 @@ class Rendered:
     texts: set[tuple[str, str]] = field(default_factory=set)
     partly: set[tuple[str, str]] = field(default_factory=set)
     without_tools: bool = False
+    parted: set[str] = field(default_factory=set)
     header: str = ""
 
     def explains(self, check: str, message: str) -> bool:
         """Whether a finding is true of the template."""
         if check == "template-drops-content":
             return bool(self.texts or self.partly or self.without_tools)
+        if check == "template-drift":
+            return "text" in self.parted if message.startswith("fail") else bool(self.parted)
         return False
 
 
@@ -60,12 +64,31 @@ def rendered(data: list[Row], tokenizer: PreTrainedTokenizerFast) -> Rendered:
         if row.get("tools"):
             with contextlib.suppress(Exception):  # some templates cannot do without tools
                 found.without_tools |= text == _apply(tokenizer, row["messages"], None)
+        found.parted |= set(_partings(row, text, tokenizer))
         for role, name, piece in pieces(row):
             there.setdefault((role, name), []).append(contains(piece, text))
     found.texts = {key for key, seen in there.items() if not any(seen)}
     found.partly = {key for key, seen in there.items() if not all(seen)} - found.texts
     found.header = _header(tokenizer, data[0])
     return found
+
+
+def _partings(row: Row, text: str, tokenizer: PreTrainedTokenizerFast) -> Iterator[str]:
+    """How the prompts of inference for each reply differ from the beginning of the whole rendering."""
+    for number, message in enumerate(row["messages"]):
+        if message["role"] != "assistant":
+            continue
+        try:
+            prompt = _apply(tokenizer, row["messages"][:number], row.get("tools"), add_generation_prompt=True)
+        except Exception:
+            yield "text"
+            continue
+        if not text.startswith(prompt):
+            yield "white space" if _dense(text).startswith(_dense(prompt)) else "text"
+
+
+def _dense(text: str) -> str:
+    return re.sub(r"\s+", "", text)
 
 
 def contains(piece: str, text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable
@@ -42,7 +43,9 @@ class Tokenizers:
     @classmethod
     def of(cls, templates: Iterable[Source], real: Path | None) -> Tokenizers:
         """Tokenizers with the tokens of all ``templates``."""
-        return cls(real, sorted({tag for one in templates for tag in (*tags(one.text), *stops(one))}))
+        return cls(
+            real, sorted({tag for one in templates for tag in (*tags(one.text), *written(one.text), *stops(one))})
+        )
 
     def of_template(self, source: Source) -> tuple[str, PreTrainedTokenizerFast]:
         """(family, tokenizer) of a template, with its EOS token; it is the same object for all of a family."""
@@ -87,6 +90,18 @@ def end_of_turn(source: str, tokenizer: PreTrainedTokenizerFast) -> str | None:
     after = text.partition("bench two")[2].lstrip()
     found = re.match(r"<[^<>\s]{1,40}>|\[[^\[\]\s]{1,40}\]", after)
     return found[0] if found else None
+
+
+def written(source: str) -> list[str]:
+    """Strings like tokens that the template makes out of the names of roles: ``"<|" ~ message.role ~ "|>"``."""
+    from sanetune.data.template.chat_template import ChatTemplate
+
+    found: list[str] = []
+    for role in ("system", "user", "assistant", "tool"):
+        with contextlib.suppress(TemplateError):
+            messages = [{"role": "user", "content": "bench"}, {"role": role, "content": "bench"}]
+            found += tags(ChatTemplate(source, {}).render(messages))
+    return found
 
 
 def model_folder(folder: Path, source: Source, tokenizer: PreTrainedTokenizerFast) -> Path:

@@ -90,6 +90,8 @@ class SourceSection(Section):
     """Commit, tag or branch of a data set on the Hub. Unset: main."""
     limit: int | None = Field(None, ge=1, examples=[1000])
     """Most rows of this source that are used. Unset: all."""
+    fields: dict[str, str] | None = Field(None, examples=[{"messages": "traj"}])
+    """What is in which column of this source. Unset: as data.fields says."""
 
 
 Sources = Annotated[list[SourceSection], BeforeValidator(_as_sources), Field(min_length=1)]
@@ -100,7 +102,8 @@ class DataSection(Section):
     """Which rows the model is trained on."""
 
     train: Sources = Field(examples=["rows.jsonl", ["a.jsonl", {"path": "owner/data", "weight": 0.5}]])
-    """A file, a folder, an id on the Hub, or a list of them, each with weight, split, subset, revision and limit."""
+    """A file, a folder, an id on the Hub, or a list of them, each with weight, split, subset, revision, limit and
+    fields."""
     validation: Sources | None = Field(None, examples=["validation.jsonl"])
     """Rows that are only evaluated. Unset: the validation files of the folder that is trained on, or a share of the
     training rows is held out."""

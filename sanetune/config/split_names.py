@@ -49,7 +49,9 @@ def resolve_folder_splits(config: Config) -> None:
         return
     folders = [source for source in data.train if source.split is None and "validation" in _splits(source)]
     if folders:
-        data.validation = [SourceSection(path=source.path, split="validation") for source in folders]
+        data.validation = [
+            SourceSection(path=source.path, split="validation", fields=source.fields) for source in folders
+        ]
         config.origins["data.validation"] = Origin(OriginKind.INFERRED, reason="validation files of the same folder")
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from sanetune.commands import init_with
+from sanetune.data.column_guess import guess
 from sanetune.data.column_names import CHATS, PAIRS, PREFERENCES, REPLIES
 from sanetune.data.fields import at_path, columns, paths
 from sanetune.data.json_values import PANDAS_ROWS
@@ -24,7 +25,7 @@ UNDERSTOOD = (
 NEAR = 0.8
 """How similar (difflib's ratio) a column and a usual name are where one is a slip of the other: two letters of ten."""
 
-KNOWN = (*CHATS, *PAIRS, *REPLIES, "text")
+KNOWN = (*CHATS[:3], *PAIRS, *REPLIES, "text")
 SAMPLE = 50
 """Columns of a row that are considered."""
 
@@ -36,9 +37,12 @@ def unknown(values: dict[str, Any]) -> DataError:
             f"this is a whole table, as pandas writes it with orient='{written}', and no row", "", PANDAS_ROWS
         )
     chats = [path for path in paths(values) if is_list_of_messages(at_path(values, path)[0])]
+    turns = "" if chats else _only_texts(values)
     wanted = next((good for good, bad in PREFERENCES if good in values), None)
     if chats:
         hint = f"`{quote(chats[0])}` holds messages: write {_fields({'messages': chats[0]})} to use it."
+    elif turns:
+        hint = f"If the texts in `{quote(turns)}` are question and answer in turn: {_fields({'messages': turns})}."
     elif wanted:
         hint = f"To train on the wanted reply, write data.fields: {{prompt: …, completion: {wanted}}}."
     else:
@@ -81,17 +85,24 @@ def naming(values: Mapping[str, object]) -> str:
     'Did you mean prompt'
     """
     sample = {str(key): value for key, value in islice(values.items(), SAMPLE)}
-    near = {key: found for key in sample if key not in KNOWN for found in nearest(key, KNOWN, most=1, cutoff=NEAR)}
-    texts = {key: value for key, value in sample.items() if isinstance(value, str) and key.strip()}
-    long = [key for key, value in texts.items() if " " in value.strip()]
-    names = long if len(long) > 1 else list(texts)
-    prompt = next((key for key in names if key in PAIRS or near.get(key) in PAIRS), None)
-    reply = next((key for key in names if key in REPLIES or near.get(key) in REPLIES), None)
-    prompt = prompt or next((key for key in names if key != reply), None)
-    reply = reply or next((key for key in names if key != prompt), None)
+    slips = {key: found for key in sample if key not in KNOWN for found in nearest(key, KNOWN, most=1, cutoff=NEAR)}
+    meant = list(slips.values())
+    near = {key: one for key, one in slips.items() if key.rstrip("s") != one.rstrip("s") and meant.count(one) == 1}
+    prompt, reply = guess(sample, near)
     line = _fields({"prompt": prompt or "…", "completion": reply or "…"})
     again = init_with(line.replace(": {", "={", 1)) if prompt and reply else ""
     return offer(near.values()) + (f"Name the columns: `{again}`." if again else f"Name the columns, as in {line}.")
+
+
+def _only_texts(values: dict[str, Any]) -> str:
+    """The column with a list of texts, where nothing else in the row is text of several words."""
+    lists = [
+        str(key)
+        for key, value in values.items()
+        if isinstance(value, list) and len(value) > 1 and all(isinstance(one, str) and " " in one for one in value)
+    ]
+    others = any(isinstance(value, str) and " " in value.strip() for value in values.values())
+    return lists[0] if len(lists) == 1 and not others else ""
 
 
 def _fields(fields: dict[str, str]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-CHATS = ("messages", "conversations", "conversation")
+CHATS = ("messages", "conversations", "conversation", "chat_messages", "contents")
 """Columns that hold a list of messages."""
 
 PAIRS: dict[str, tuple[str, tuple[str, ...]]] = {
     "instruction": ("alpaca", ("output", "response")),
     "prompt": ("prompt-completion", ("completion",)),
-    "question": ("question-answer", ("answer",)),
+    "question": ("question-answer", ("answer", "answerkey")),
+    "question_stem": ("question-answer", ("answerkey", "answer")),
     "query": ("question-answer", ("answer",)),
     "problem": ("question-answer", ("solution", "answer")),
     "user": ("question-answer", ("assistant",)),
@@ -19,10 +20,25 @@ PAIRS: dict[str, tuple[str, tuple[str, ...]]] = {
 REPLIES = ("completion", "response", "output", "answer")
 """Any one of these may stand for the reply when the one that belongs to the question is not there."""
 
+LATE_PAIRS = (
+    ("inputs", "targets"),
+    ("input", "target"),
+    ("input_text", "output_text"),
+    ("input_text", "target_text"),
+    ("source_text", "target_text"),
+    ("source", "target"),
+    ("src", "tgt"),
+    ("document", "summary"),
+    ("article", "summary"),
+    ("article", "highlights"),
+    ("dialogue", "summary"),
+)
+"""Columns of a question and its reply that mean it only together, and where nothing else does."""
+
 BELOW = ("input", "context", "contexts", "passage", "background", "ctx")
 """Columns whose text stands below the question, in this order."""
 
-SYSTEMS = ("system", "system_prompt", "system_message", "system_instruction")
+SYSTEMS = ("system", "system_prompt", "system_message", "system_instruction", "systemInstruction")
 
 TOOLS = ("tools", "functions", "tool_defs", "tool_definitions", "tool_schemas", "available_tools", "function_defs")
 
@@ -33,6 +49,7 @@ REASONING = (
     "thought",
     "thoughts",
     "cot",
+    "complex_cot",
     "chain_of_thought",
     "reasoning_trace",
     "rationale",
@@ -78,7 +95,6 @@ LABELS = ("label", "kto_tag", "kto_label", "desirable", "is_desirable")
 OPTIONS = ("options", "choices")
 """Columns with the answers that a multiple-choice question offers."""
 
-USUAL = frozenset(
-    (*CHATS, *PAIRS, *REPLIES, *BELOW, *SYSTEMS, *TOOLS, *OPTIONS, "text", "assistant", "solution", "reasoning")
-)
+_ALONE = ("text", "assistant", "solution", "reasoning", "complex_cot", "answerkey")
+USUAL = frozenset((*CHATS, *PAIRS, *REPLIES, *BELOW, *SYSTEMS, *TOOLS, *OPTIONS, *_ALONE))
 """Names that are understood in capitals, too (``Instruction``, ``OUTPUT``), where the row has no such column."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanetune.data import content, preferences, reply_tree
+from sanetune.data import chat_export, content, preferences, reply_tree
 from sanetune.data.column_advice import UNDERSTOOD, unknown
 from sanetune.data.column_names import (
     CHATS,
+    LATE_PAIRS,
     MEDIA,
     PAIRS,
     REASONING,
@@ -25,6 +26,7 @@ from sanetune.data.column_names import (
 from sanetune.data.fields import MAIN, columns, main_format, mapped
 from sanetune.data.messages import ALIASES, ROLE_KEYS
 from sanetune.data.prompt_parts import below_question, with_options
+from sanetune.data.tool_calls import calls_in
 from sanetune.data.unread import ReadPaths, Unread, holds_something
 from sanetune.errors import DataError
 from sanetune.text import json_type, listing
@@ -39,9 +41,11 @@ FORMATS = (
     "prompt",
     "preference",
     "reply-tree",
+    "chat-export",
 )
 """The formats of rows; ``prompt`` is a question without a reply, ``preference`` a wanted and an unwanted reply,
-``reply-tree`` messages below the message that they answer."""
+``reply-tree`` messages below the message that they answer,
+``chat-export`` a conversation as ChatGPT exports it."""
 
 LONGEST_ARGUMENT = 200
 """Characters of a variable of a chat template; a longer text is none."""
@@ -148,11 +152,15 @@ class _Row:
                 **found,
                 **named,
             }
+        if chat_export.is_export(self.values):
+            self.read.tree |= dict.fromkeys(chat_export.COLUMNS, True)
+            return "chat-export", {**named, "messages": chat_export.shown_path(self.values, self.unread)}
         if reply_tree.is_tree(self.values):
             self.read.tree |= reply_tree.read_columns(self.values)
             return "reply-tree", {**self.beside(), **named, "messages": reply_tree.best_path(self.values, self.unread)}
         for key in CHATS:
-            if (chat := self.values.get(key)) is not None:
+            chat = self.values.get(key)
+            if chat is not None and (key in CHATS[:3] or isinstance(chat, list)):
                 self.read.column(key)
                 reply = self._reply_behind(chat)
                 return _chat_format(chat), {**self.beside(), **named, **reply, "messages": chat}
@@ -168,6 +176,9 @@ class _Row:
             return "prompt", {**self.beside(), **named, "prompt": prompt}
         if self.values.get("input") is not None and any(self.values.get(key) is not None for key in REPLIES):
             return self._pair("input", "prompt-completion", named)
+        for asked, answered in LATE_PAIRS:
+            if isinstance(self.values.get(asked), str) and _is_text(self.values.get(answered)):
+                return self._pair(asked, "prompt-completion", named, (answered,))
         raise unknown(self.values)
 
     def beside(self) -> dict[str, Any]:
@@ -191,10 +202,12 @@ class _Row:
             {"template_arguments": arguments} if arguments else {}
         )
 
-    def _pair(self, question: str, name: str, named: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _pair(
+        self, question: str, name: str, named: dict[str, Any], replies: tuple[str, ...] = ()
+    ) -> tuple[str, dict[str, Any]]:
         """A question with the reply that belongs to it; DataError when two columns could be the reply."""
         values = self.values
-        belonging = PAIRS[question][1] if question in PAIRS else ()
+        belonging = replies or (PAIRS[question][1] if question in PAIRS else ())
         own = next((key for key in belonging if values.get(key) is not None), None)
         if own is None:
             others = [key for key in REPLIES if values.get(key) is not None and key != question]
@@ -210,6 +223,9 @@ class _Row:
         if own:
             self.read.column(own)
             found["completion"] = values[own]
+        elif calls := calls_in(values.get("answers")):
+            self.read.column(own := "answers")
+            found["completion"] = [{"role": "assistant", "content": "", "tool_calls": calls}]
         found |= self._below(found)
         if values.get("history"):
             self.read.column("history")
@@ -242,6 +258,11 @@ class _Row:
                     content.ONLY_TEXT,
                     "Take such rows out, or name the columns to read where nobody needs it: data.fields.",
                 )
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is a text, or a list of texts."""
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
 
 
 def _is_argument(key: str, value: object) -> bool:

@@ -102,7 +102,12 @@ class _Request:
 
     def key(self) -> str:
         # Paths count, because every conversation knows its file.
-        parts = [fingerprint(self.sources), [one.path for one in self.sources], self.fields, self.max_examples]
+        parts = [
+            fingerprint(self.sources),
+            [(one.path, one.fields) for one in self.sources],
+            self.fields,
+            self.max_examples,
+        ]
         return key_of([*parts, self.seed, self.parse_markup], code=True)
 
     def rows(self, *, leave_out_bad: bool) -> ConversationReader:

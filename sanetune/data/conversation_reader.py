@@ -62,7 +62,10 @@ class ConversationReader:
         self.unread = UnreadColumns()
         self._answered = False
         self._first: dict[str, object] = {}
-        self._unseen = _paths(self.fields)
+        given = [self.fields, *(source.fields for source in self.sources if source.fields is not None)]
+        if all(source.fields is not None for source in self.sources):
+            del given[0]
+        self._unseen = {id(fields): (fields, _paths(fields)) for fields in given}
 
     def __iter__(self) -> Iterator[Conversation]:
         yield from self.readable()
@@ -77,23 +80,26 @@ class ConversationReader:
         self._start()
         dropping = self.on_bad == "drop"
         on_bad = self._unread if dropping else None
-        as_they_are = not self.fields.keys().isdisjoint(MAIN)
-        for row in mix(
-            self.sources, max_examples=self.max_examples, seed=self.seed, on_bad=on_bad, join_replies=not as_they_are
-        ):
+        rows = mix(self.sources, max_examples=self.max_examples, seed=self.seed, on_bad=on_bad, join_replies=self._free)
+        for row in rows:
             self.rows += 1
             self._first = self._first or row.values
-            if self._unseen:
-                self._unseen -= {path for path in self._unseen if at_path(row.values, path)[1]}
+            fields = self.fields if row.fields is None else row.fields
+            if fields and (unseen := self._unseen[id(fields)][1]):
+                unseen -= {path for path in unseen if at_path(row.values, path)[1]}
             try:
-                parts = [row] if as_they_are else expanded(row)
-                read_rows = [convert(part, self.fields) for part in parts]
+                parts = [row] if _name_the_format(fields) else expanded(row)
+                read_rows = [convert(part, fields) for part in parts]
             except DataError as error:
                 self._fail(error)
                 continue
             for one in read_rows:
                 if self._counted(one) and (not self.failures or dropping):
                     yield one.conversation
+
+    def _free(self, source: Source) -> bool:
+        """Whether rows of a source are read as what they look like."""
+        return not _name_the_format(self.fields if source.fields is None else source.fields)
 
     def _counted(self, one: ReadRow) -> bool:
         """Count what reading a row has shown; whether the row is to be trained on."""
@@ -143,8 +149,8 @@ class ConversationReader:
             raise DataError(
                 "there are no rows", "There is nothing to train on.", "Name other data in data.train.", place
             )
-        if self._unseen:
-            paths = listing(f"`{path}`" for path in sorted(self._unseen))
+        if unseen := {path for _, paths in self._unseen.values() for path in paths}:
+            paths = listing(f"`{path}`" for path in sorted(unseen))
             message = f"data.fields names {paths}, which no row has"
             raise ConfigError(
                 message, "A column that is not there would be left out without anyone noticing.", "", place
@@ -179,12 +185,17 @@ def read_conversations(
 
     Args:
         sources: Where rows come from.
-        fields: Canonical name -> column, as in ``data.fields``.
+        fields: Canonical name -> column, as in ``data.fields``; those of a source come before them.
         max_examples: The largest number of rows in all.
         seed: Of the draws; see :func:`sanetune.data.sources.mix.mix`.
         on_bad: Whether a row that cannot be read is an error or is left out.
     """
     return ConversationReader(sources, fields, max_examples, seed, on_bad)
+
+
+def _name_the_format(fields: Mapping[str, str]) -> bool:
+    """Whether fields name what rows are, so that their looks say nothing."""
+    return not fields.keys().isdisjoint(MAIN)
 
 
 def _paths(fields: Mapping[str, str]) -> set[str]:

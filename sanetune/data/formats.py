@@ -82,7 +82,7 @@ def _converted(row: Row, fields: Mapping[str, str] | None) -> ReadRow:
         return ReadRow(name, Conversation([], row.place, text=text), unread)
     messages = _messages(values, Naming.of(fields) if fields else USUAL, unread)
     if (system := values.get("system")) is not None:
-        _add_system(messages, _string(system, "system"))
+        _add_system(messages, _instruction(system, unread))
     if reasoning := values.get("reasoning"):
         _add_reasoning(messages, _string(reasoning, "reasoning"), unread)
     tools = _tools(messages, values.get("tools"), unread)
@@ -105,6 +105,10 @@ def _messages(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Me
         if reply:
             messages.append({"role": "assistant", "content": content.text(_string(reply, "completion"), "completion")})
         return messages
+    for name in ("prompt", "completion"):
+        value = values.get(name)
+        if type(value) is list and len(value) == 1 and type(value[0]) is str:
+            values[name] = value[0]
     if type(values["prompt"]) is str and (values.get("completion") is None or type(values["completion"]) is str):
         return _pair(values)
     return _joined(values, naming, unread)
@@ -178,7 +182,7 @@ def _joined(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Mess
             raise DataError(
                 f"the {'question' if role == 'user' else 'reply'} is {json_type(value)}, not text",
                 "",
-                advice(value, "Write it as text."),
+                advice(value, _part_of(value) or "Write it as text."),
             )
         if more and isinstance(value, str) and role == "user":
             messages[-1]["content"] += f"\n\n{content.text(_string(more, 'input'), 'input')}"
@@ -188,6 +192,22 @@ def _joined(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Mess
             f"`input` beside a prompt that is a list of messages: {quote(more)}", "", "Put it into the messages."
         )
     return messages
+
+
+def _part_of(value: object) -> str:
+    """How to name the text inside an object that stands where text is wanted; "" where it has none."""
+    texts = [key for key, one in value.items() if isinstance(one, str)] if isinstance(value, dict) else []
+    return f"Name the text inside it in data.fields: its column, a dot and `{quote(texts[0], 30)}`." if texts else ""
+
+
+def _instruction(system: object, unread: Unread) -> str:
+    """The text of a system prompt, which Google and Amazon write as parts."""
+    if isinstance(system, dict) and isinstance(parts := system.get("parts", system.get("content")), list | str):
+        unread.add_rest("system", system, {"role", "parts", "content"})
+        system = parts
+    if isinstance(system, list):
+        return content.of(system, unread, "system")[0]
+    return _string(system, "system")
 
 
 def _add_system(messages: list[Message], system: str) -> None:

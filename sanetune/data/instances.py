@@ -1,4 +1,4 @@
-"""Take a row with several examples of one instruction, as self-instruct writes them, apart."""
+"""Take a row with several examples of one instruction apart, as self-instruct and Natural Instructions write them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from sanetune.data.sources.row import Row
 from sanetune.errors import DataError
 from sanetune.text import json_type, quote
 
-COLUMN = "instances"
+NAMES = {"instances": "instruction", "Instances": "Definition"}
+"""Column of the examples -> that of their instruction: of self-instruct, and of Super-NaturalInstructions."""
 
 
 def expanded(row: Row) -> list[Row]:
@@ -20,21 +21,29 @@ def expanded(row: Row) -> list[Row]:
     Raises:
         DataError: There are no instances, or one of them is no object or says something else than the row.
     """
-    if not isinstance(row.values, dict) or COLUMN not in row.values or "instruction" not in row.values:
+    column = next((name for name in NAMES if isinstance(row.values, dict) and name in row.values), None)
+    if column is None or NAMES[column] not in row.values:
         return [row]
-    instances = row.values[COLUMN]
+    instances = row.values[column]
     if not isinstance(instances, list) or not instances:
-        raise _error(row, f"`{COLUMN}` is {json_type(instances)}, not a list of inputs and outputs")
-    rest = {key: value for key, value in row.values.items() if key != COLUMN}
-    return [Row(row.place, {**rest, **_values(row, instance, rest)}) for instance in instances]
+        raise _error(row, f"`{column}` is {json_type(instances)}, not a list of inputs and outputs")
+    rest = {key: value for key, value in row.values.items() if key not in (column, NAMES[column])}
+    rest["instruction"] = _instruction(row.values[NAMES[column]])
+    return [row._replace(values={**rest, **_values(row, instance, rest)}) for instance in instances]
+
+
+def _instruction(value: object) -> object:
+    """An instruction; Natural Instructions has a list of its paragraphs."""
+    paragraphs = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    return "\n\n".join(paragraphs) if isinstance(value, list) and len(paragraphs) == len(value) else value
 
 
 def _values(row: Row, instance: object, rest: dict[str, object]) -> dict[str, object]:
     if not isinstance(instance, dict):
-        raise _error(row, f"`{COLUMN}` holds {json_type(instance)}, not an object")
+        raise _error(row, f"an instance is {json_type(instance)}, not an object")
     both = [key for key in instance.keys() & rest.keys() if rest[key] != instance[key] and rest[key] is not None]
     if both:
-        raise _error(row, f"`{quote(min(both), 40)}` is beside `{COLUMN}` and inside them")
+        raise _error(row, f"`{quote(min(both), 40)}` is beside the instances and inside them")
     return instance
 
 

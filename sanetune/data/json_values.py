@@ -22,12 +22,12 @@ def advice(value: object, usual: str) -> str:
     """Say how a value that is neither text nor messages is written; ``usual``: what helps otherwise.
 
     >>> advice(["yes", "no"], "Write it as text.")
-    'A list of texts is no answer: write a row for each of them, or the best one as text.'
+    'A list of texts is no answer: write a row for each, or name one: data.fields: {completion: COLUMN.0}.'
     """
     if isinstance(value, dict) and value and all(key == str(number) for number, key in enumerate(value)):
         return PANDAS
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
-        return "A list of texts is no answer: write a row for each of them, or the best one as text."
+        return "A list of texts is no answer: write a row for each, or name one: data.fields: {completion: COLUMN.0}."
     return usual
 
 

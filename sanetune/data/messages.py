@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sanetune.data import content as contents
+from sanetune.data import turn_forms
 from sanetune.data.column_names import MEDIA, REASONING
 from sanetune.data.conversation import ROLES, Message
 from sanetune.data.json_values import advice, checked, parsed
@@ -28,14 +29,17 @@ ALIASES = {
 """Every name a role goes by. ``call`` is ShareGPT's turn of its own for what the assistant calls."""
 
 ROLE_KEYS = ("role", "from", "speaker", "author", "sender")
-CONTENT_KEYS = ("content", "value", "text", "utterance")
+CONTENT_KEYS = ("content", "value", "text", "utterance", "parts")
 """Keys of a message under which its role and its text are found, best first."""
 
 MESSAGE = 'A message is an object such as {"role": "user", "content": "..."} or {"from": "human", "value": "..."}.'
 
 
 def is_list_of_messages(value: object) -> bool:
-    """Return whether ``value`` is a list that begins with an object that says whose words it holds."""
+    """Return whether ``value`` is a list that begins with an object that says whose words it holds, or has a list for
+    each key of such objects."""
+    if isinstance(value, dict) and not value.keys().isdisjoint(ROLE_KEYS):
+        value = turn_forms.as_rows(value)
     first = value[0] if isinstance(value, list) and value else None
     return isinstance(first, dict) and any(key in first for key in ROLE_KEYS[:3])
 
@@ -60,21 +64,30 @@ def to_messages(value: object, column: str, naming: Naming = USUAL, unread: Unre
     """
     unread = unread if unread is not None else Unread()
     value = parsed(value, column)
-    if isinstance(value, dict) and is_list_of_messages(value.get("messages")):
-        unread.add_rest(column, value, {"messages"})
-        value = value["messages"]
+    if isinstance(value, dict):
+        if is_list_of_messages(value.get("messages")):
+            unread.add_rest(column, value, {"messages"})
+            value = value["messages"]
+        elif (naming.role or not value.keys().isdisjoint(ROLE_KEYS)) and (turns := turn_forms.as_rows(value)):
+            value = turns
     if not isinstance(value, list):
         remedy = advice(value, MESSAGE)
         raise DataError(f"`{quote(column, 40)}` is {json_type(value)}, not a list of messages", "", remedy)
     if not value:
         raise DataError(f"`{quote(column, 40)}` is empty", "There is nothing to train on in it.", "Delete the row.")
     if all(isinstance(item, str) for item in value):
+        if column == "messages" and len(value) > 1:
+            return to_messages(turn_forms.from_texts(value, unread), column, USUAL, unread)
         remedy = advice(value, MESSAGE)
         raise DataError(f"`{quote(column, 40)}` is a list of texts, not of messages: {quote(value)}", "", remedy)
     messages: list[Message] = []
     for index, item in enumerate(value):
         try:
-            messages.append(_message(item, column, naming, unread))
+            if type(item) is dict and (len(item) > 2 or type(item.get("content", item.get("value"))) is not str):
+                names_role = naming.role in item or any(key in item for key in ROLE_KEYS)
+                messages += (_message(one, column, naming, unread) for one in turn_forms.apart(item, names_role))
+            else:
+                messages.append(_message(item, column, naming, unread))
         except DataError as error:
             error.place = Place(message=index)
             raise

@@ -34,6 +34,21 @@ def tool_calls(value: object, unread: Unread | None = None, path: str = "tool_ca
     return [_call(call, unread or Unread(), path) for call in calls]
 
 
+def calls_in(value: object) -> list[Any]:
+    """Return the calls that ``value`` lists, each with name and arguments, or the JSON text of such a list; else none.
+
+    >>> calls_in('[{"name": "add", "arguments": {"a": 1}}]'), calls_in("[1]"), calls_in("none")
+    ([{'name': 'add', 'arguments': {'a': 1}}], [], [])
+    """
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value) if value.lstrip().startswith("[") else None
+        except ValueError:
+            return []
+    calls = value if isinstance(value, list) else []
+    return calls if all(isinstance(one, dict) and {"name", "arguments"} <= one.keys() for one in calls) else []
+
+
 def _call(value: object, unread: Unread, path: str) -> dict[str, Any]:
     function = value.get("function", value) if isinstance(value, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
@@ -83,6 +98,16 @@ def to_tools(value: object) -> list[dict[str, Any]] | None:
         )
         raise DataError(f"`tools` is {found}, not a list of objects", "", "Write the schemas as a list of objects.")
     shallow(value, "tools")
-    return [
-        {"type": "function", "function": tool} if "name" in tool and "function" not in tool else tool for tool in value
-    ]
+    return [schema for tool in value for schema in _schemas(tool)]
+
+
+def _schemas(tool: dict[str, Any]) -> list[dict[str, Any]]:
+    """One tool as OpenAI writes it; several where Google lists them under one key."""
+    for key in ("functionDeclarations", "function_declarations"):
+        if isinstance(listed := tool.get(key), list) and all(isinstance(one, dict) for one in listed):
+            return [schema for one in listed for schema in _schemas(one)]
+    if "name" not in tool or "function" in tool:
+        return [tool]
+    if "parameters" not in tool and isinstance(tool.get("input_schema"), dict):
+        tool = {"parameters" if key == "input_schema" else key: value for key, value in tool.items()}
+    return [{"type": "function", "function": tool}]

@@ -13,6 +13,7 @@ from sanetune.importers.importer import Importer
 from sanetune.importers.rows import (
     ALPACA,
     Columns,
+    Need,
     columns_of,
     key_columns,
     put_fields,
@@ -134,10 +135,10 @@ def _listed(value: YamlValue) -> list[YamlValue]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _sources(importer: Importer, key: str) -> tuple[list[YamlMap], list[tuple[str, Columns]]]:
+def _sources(importer: Importer, key: str) -> tuple[list[YamlMap], list[Need]]:
     """Sources of ours, and the columns that each needs."""
     sources: list[YamlMap] = []
-    needs: list[tuple[str, Columns]] = []
+    needs: list[Need] = []
     for number, entry in enumerate(_listed(importer.take(key))):
         at = f"{key}.{number}"
         if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
@@ -147,8 +148,9 @@ def _sources(importer: Importer, key: str) -> tuple[list[YamlMap], list[tuple[st
         if kind is None or str(kind).startswith(("input_output", "_synthetic", "stepwise")):
             importer.skip(f"{at}.type", "rows that are tokens or labelled pieces are not read", kind)
             continue
-        sources += _files(importer, at, entry)
-        needs.append((at, _columns(importer, at, entry)))
+        files = _files(importer, at, entry)
+        sources += files
+        needs.append(Need(_columns(importer, at, entry), files))
     return sources, needs
 
 

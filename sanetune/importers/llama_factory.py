@@ -15,6 +15,7 @@ from sanetune.importers.llama_factory_keys import ATTENTION, COLUMNS, DEFAULTS, 
 from sanetune.importers.rows import (
     ALPACA,
     Columns,
+    Need,
     columns_of,
     key_columns,
     put_fields,
@@ -182,12 +183,12 @@ def _info(importer: Importer, folder: YamlValue) -> YamlMap | None:
 
 def _sources(
     importer: Importer, key: str, info: YamlMap | None, folder: YamlValue, limit: float | None
-) -> tuple[list[YamlMap], list[tuple[str, Columns]]]:
+) -> tuple[list[YamlMap], list[Need]]:
     """Sources of ours, and the columns that each needs. ``limit``: most rows of each."""
     names = importer.take(key)
     listed = names.split(",") if isinstance(names, str) else names if isinstance(names, list) else [names]
     sources: list[YamlMap] = []
-    needs: list[tuple[str, Columns]] = []
+    needs: list[Need] = []
     for name in (str(one).strip() for one in listed if one is not None):
         entry: YamlValue = {"hf_hub_url": name} if info is None else info.get(name)
         at = f"{key}.{name}"
@@ -198,8 +199,9 @@ def _sources(
         if source is None:
             continue
         limits = [one for one in (limit, entry.get("num_samples")) if isinstance(one, int) and one > 0]
-        sources.append({**source, "limit": min(limits)} if limits else source)
-        needs.append((at, _columns(importer, at, entry)))
+        source |= {"limit": min(limits)} if limits else {}
+        sources.append(source)
+        needs.append(Need(_columns(importer, at, entry), [source]))
     return sources, needs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.importers.importer import Importer
@@ -25,24 +25,30 @@ def put_sources(importer: Importer, path: str, sources: list[YamlMap]) -> None:
     importer.put(path, values or None)
 
 
-def put_fields(importer: Importer, needs: list[tuple[str, Columns]]) -> None:
-    """Set ``data.fields`` to the columns that each source needs (its key, its columns).
+class Need(NamedTuple):
+    """The columns that sources need, which come from one entry of the file."""
 
-    There is one set for all sources. Names inside messages hold beside the usual ones, so that those of several sources
-    go together; where sources need different columns, those are noted.
+    columns: Columns
+    sources: list[YamlMap]
+
+
+def put_fields(importer: Importer, needs: list[Need]) -> None:
+    """Set ``data.fields`` to the columns that all sources need, or the ``fields`` of each source where they differ.
+
+    Names inside messages hold beside the usual ones, so that those of several sources go together.
     """
     from sanetune.data.naming import is_part
 
-    inside = [{name: key for name, key in columns.items() if is_part(name)} for _, columns in needs]
-    outside = {tuple(sorted(c.items() - i.items())) for (_, c), i in zip(needs, inside, strict=True)}
+    inside = [{name: key for name, key in need.columns.items() if is_part(name)} for need in needs]
+    outside = {tuple(sorted(n.columns.items() - i.items())) for n, i in zip(needs, inside, strict=True)}
     together = {name: key for names in inside for name, key in names.items()}
     if len(outside) == 1 and all(names.items() <= together.items() for names in inside):
         columns = {**dict(outside.pop()), **together}
         importer.put("data.fields", {**columns} if columns else None)
         return
-    for key, columns in needs:
-        if columns:
-            importer.skip(key, "sources with different columns cannot be read together", {**columns})
+    for need in needs:
+        for source in need.sources:
+            source |= {"fields": {**need.columns}} if need.columns else {}
 
 
 def columns_of(names: Mapping[str, object]) -> Columns:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.importers.importer import Importer
-from sanetune.importers.rows import columns_of, first_row, put_fields, put_holdout, put_sources, row_count
+from sanetune.importers.rows import Need, columns_of, first_row, put_fields, put_holdout, put_sources, row_count
 from sanetune.importers.trl_keys import BUILDERS
 from sanetune.importers.trl_mixtures import Mixture, read_mixture
 from sanetune.importers.trl_pairs import put_pair_template
@@ -31,7 +31,7 @@ def import_data(importer: Importer) -> None:
     _loss(importer, train)
     put_pair_template(importer, train)
     column = importer.text("dataset_text_field", "text")
-    put_fields(importer, [("dataset_text_field", columns_of({"text": column}))] if column != "text" else [])
+    put_fields(importer, [Need(columns_of({"text": column}), [])] if column != "text" else [])
 
 
 def _own_mixture(importer: Importer, evaluates: bool) -> Mixture:

@@ -236,11 +236,12 @@ def _data(choice: Choice, base: Path) -> CommentedMap:
 
 
 def _sources(sections: Sequence[SourceSection], base: Path) -> YamlValue:
-    """Sources as they are written: a path, or path and split; a list where there are several."""
+    """Sources as they are written: a path, or what else is asked of it too; a list where there are several."""
     written: list[YamlValue] = []
     for source in sections:
         path = _relative(source.path, base)
-        written.append({"path": path, "split": source.split} if source.split else path)
+        more = {key: value for key, value in source.model_dump(exclude_defaults=True).items() if key != "path"}
+        written.append({"path": path, **more} if more else path)
     return written[0] if len(written) == 1 else written
 
 

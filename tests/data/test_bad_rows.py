@@ -104,8 +104,8 @@ MESSAGES = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "
         ({"prompt": {"0": "a", "1": "b"}, "completion": {"0": "a", "1": "b"}}, "orient='records', lines=True"),
         ({"messages": {"0": MESSAGES, "1": MESSAGES}}, "orient='records', lines=True"),
         ({"messages": str(MESSAGES)}, "write the column with json.dumps"),
-        ({"prompt": "a", "completion": ["b", "c"]}, "write a row for each of them"),
-        ({"instruction": "a", "output": ["b"]}, "write a row for each of them"),
+        ({"prompt": "a", "completion": ["b", "c"]}, "write a row for each, or name one"),
+        ({"instruction": "a", "output": ["b", "c"]}, "write a row for each, or name one"),
     ],
 )
 def test_values_that_are_no_text_get_the_message_that_helps(row: dict[str, Any], words: str, home: Path) -> None:

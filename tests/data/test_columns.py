@@ -70,8 +70,8 @@ def test_columns_of_other_names_are_shown_as_data_fields_would_name_them(values:
 
 
 def test_only_a_slip_is_taken_for_a_usual_name() -> None:
-    assert "Did you mean prompt? " in refused({"promt": "a", "target": "b"}).remedy
-    for names in (("input", "target"), ("Frage", "Antwort"), ("source", "destination")):
+    assert "Did you mean prompt? " in refused({"promt": "a", "destination": "b"}).remedy
+    for names in (("input", "destination"), ("Frage", "Antwort"), ("source", "destination")):
         assert "Did you mean" not in refused(dict.fromkeys(names, "What is it?")).remedy, names
 
 

@@ -215,6 +215,26 @@ def test_a_mapped_column_that_no_row_has_is_an_error(tmp_path: Path) -> None:
         list(read_conversations(sources, fields={"system": "sq"}))
 
 
+def test_each_source_can_have_fields_of_its_own(tmp_path: Path) -> None:
+    files = {
+        "chats.jsonl": {"talk": [USER, REPLY]},
+        "pairs.jsonl": {"q": "2 + 2?", "a": "4"},
+        "usual.jsonl": {"question": "1?", "answer": "1"},
+        "mapped.jsonl": {"a": "3?", "b": "3"},
+    }
+    for name, row in files.items():
+        (tmp_path / name).write_text(json.dumps(row) + "\n")
+    chats, pairs, usual, mapped = (str(tmp_path / name) for name in files)
+    own = {chats: {"messages": "talk"}, pairs: {"prompt": "q", "completion": "a"}, usual: {}, mapped: None}
+    sources = [Source(path, fields=fields) for path, fields in own.items()]
+    reader = read_conversations(sources, fields={"prompt": "a", "completion": "b"})
+    said = [[message["content"] for message in one.messages] for one in reader]
+    assert said == [[USER["content"], REPLY["content"]], ["2 + 2?", "4"], ["1?", "1"], ["3?", "3"]]
+    sources[1] = Source(pairs, fields={"prompt": "q", "completion": "a", "system": "s"})
+    with pytest.raises(ConfigError, match="`s`, which no row has"):
+        list(read_conversations(sources, fields={"prompt": "a", "completion": "b"}))
+
+
 def test_messages_survive_a_csv_file(tmp_path: Path) -> None:
     with (tmp_path / "a.csv").open("w", newline="") as file:
         writer = csv.writer(file)

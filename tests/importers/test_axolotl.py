@@ -197,11 +197,12 @@ def test_columns_of_other_names_become_fields(tmp_path: Path) -> None:
     assert (data["fields"], data["loss_on"]) == ({"text": "body"}, "all")
 
 
-def test_sources_with_different_columns_are_reported(tmp_path: Path) -> None:
+def test_sources_with_different_columns_get_fields_of_their_own(tmp_path: Path) -> None:
     two = BASE.replace("learning_rate", "  - {path: me/b, type: chat_template, field_messages: talk}\nlearning_rate")
     found = reads(tmp_path, two)
-    assert "fields" not in found.config["data"]
-    assert reasons_of(found) == {"datasets.1": "sources with different columns cannot be read together"}
+    first, second = load(found.config).data.train
+    assert (load(found.config).data.fields, first.fields, second.fields) == ({}, None, {"messages": "talk"})
+    assert reasons_of(found) == {}
 
 
 def test_alpaca_rows_get_alpacas_prompt(tmp_path: Path) -> None:

@@ -174,9 +174,14 @@ def test_what_cannot_be_read_is_reported(project: Path) -> None:
         "dataset.missing",
         "dataset.pairs.ranking",
         "dataset.scope",
-        "dataset.odd",
-        "dataset.mapped",
     }
+    own = [one.get("fields") for one in found.config["data"]["train"]]
+    assert own == [
+        None,
+        None,
+        {"role": "who", "role.assistant": "wizard"},
+        {"prompt": "q", "input": "more", "completion": "a", "system": "s"},
+    ]
     odd = reads(project, BASE + "packing: true\ndeepspeed: z.json\nnew_key: 3\nlora_target: all\n")
     assert set(reasons_of(odd)) == {"packing", "deepspeed", "new_key"}
     assert {one.key: one.place.line for one in odd.skipped}["new_key"] == 8

@@ -98,8 +98,10 @@ def measure(rows: Rows, limits: Limits) -> Measurement:
 def kind_of(column: UnreadColumn, rows: int, limits: Limits) -> str:
     """Why a column is reported: ``question``, ``text``, ``flag``; "" where it is not."""
     name = column.path.split(".")[-1].lower()
-    if column.rows / rows < limits["rows"] or column.path.split(".")[0] in (*REJECTED, "replies"):
+    if column.rows / rows < limits["rows"] or column.path.split(".")[0] in (*REJECTED, "replies", "mapping"):
         return ""
+    if column.formats.keys() <= {"chat-export"}:
+        return ""  # what else an export says is about the conversation
     if not column.formats.keys() <= {"text"} and _is_flag(name, column):
         return "flag"
     if not column.texts or column.copies / column.sampled > limits["copied"]:

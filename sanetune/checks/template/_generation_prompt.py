@@ -54,6 +54,8 @@ class Fit(StrEnum):
     """What precedes the turn is another text at inference."""
     RETOLD = "retold"
     """The same, in the middle of calls and answers of tools, which the template tells otherwise once they are over."""
+    SPACED = "spaced"
+    """The training text begins with the prompt, but for white space."""
     MOVED = "moved"
     """The system text is put before the last question: earlier turns have it at inference, and not in training."""
     REFUSED = "refused"
@@ -64,12 +66,17 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One assistant turn: how its prompt fits, and both texts where they part, with what precedes."""
+    """One assistant turn: how its prompt fits, and both texts where they part, with what precedes.
+
+    Attributes:
+        spaces: The white space at which they part, trained and inferred, where nothing else differs.
+    """
 
     message: int
     fit: Fit
     trained: str = ""
     inferred: str = ""
+    spaces: tuple[str, str] = ("", "")
 
 
 class Prompter:
@@ -123,6 +130,8 @@ class Prompter:
         if self._fits_without_system(conversation, index):
             return Compared(index, Fit.MOVED, *_parting(text, prompt, _shared(text, prompt)))
         at = _shared(text, prompt)
+        if _unspaced(text).startswith(_unspaced(prompt)):
+            return Compared(index, Fit.SPACED, *_parting(text, prompt, at), spaces=_spaces(text, prompt, at))
         fit = Fit.HEADER if at >= _shared(plain, prompt) else Fit.HISTORY
         if fit is Fit.HISTORY and conversation.messages[index - 1].get("role") == "tool":
             fit = Fit.RETOLD
@@ -236,6 +245,16 @@ def _shared(left: str, right: str) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _unspaced(text: str) -> str:
+    return "".join(text.split())
+
+
+def _spaces(trained: str, inferred: str, at: int) -> tuple[str, str]:
+    """The run of white space around character ``at``, where both texts part, in each of them."""
+    start = len(trained[:at].rstrip())
+    return tuple(text[start : len(text) - len(text[start:].lstrip())] for text in (trained, inferred))  # type: ignore[return-value]
 
 
 def _parting(trained: str, inferred: str, at: int) -> tuple[str, str]:

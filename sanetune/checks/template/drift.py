@@ -2,8 +2,8 @@
 
 ## What it does
 Renders conversations of every kind in the data as training does (whole) and as inference does (the messages before
-each reply, with a generation prompt): the prompt must be a prefix of the training text. Compares the template that
-will be saved with the weights to the one used in training.
+each reply, with a generation prompt): the prompt must be a prefix of the training text. Where they differ in white
+space alone this check warns. Compares the template that will be saved with the weights to the one used in training.
 
 ## Why is this bad?
 The model is trained to answer after one text and is given another. The loss falls all the same, and the answers do
@@ -65,13 +65,14 @@ WORDS = {
     "unsteady": "the same conversation renders to another text each time",
     "retold": "earlier calls and answers of tools render to another text at inference",
     "stripped": "the reasoning of earlier turns precedes the trained reply, and inference leaves it out",
+    "spaced": "the prompt of inference differs from what is trained in white space alone",
     "silent": "the prompt opens thinking that the trained turn does not have",
     "forgetful": "reasoning of earlier turns is there at inference only",
     "moved": "the system text moves to the last question",
     "continued": "no header is given after a tool's answer",
 }
 """How a prompt may stand to the training text, worst first; the last four are what templates do on purpose."""
-WARNED = ("retold", "stripped")
+WARNED = ("retold", "stripped", "spaced")
 BAD = ("headless", "header", "history", "refused", "unsteady")
 
 
@@ -100,6 +101,7 @@ def _measured(
     template: ChatTemplate, shapes: ConversationShapes, saved_template: SavedTemplate, prompter: Prompter
 ) -> Measurement:
     fits: Counter[str] = Counter()
+    spaces: Counter[tuple[str, str]] = Counter()
     bad_kinds: dict[str, int] = {}
     shown: list[tuple[Conversation, Compared]] = []
     checked = 0
@@ -109,6 +111,7 @@ def _measured(
         checked += 1
         for one in prompter.compared(conversation):
             fits[one.fit] += 1
+            spaces.update([one.spaces] if one.fit == "spaced" else [])
             if one.fit in BAD:
                 bad_kinds[kind.words] = kind.count
             if one.fit in BAD or one.fit in WARNED:
@@ -124,6 +127,7 @@ def _measured(
         "turns": sum(fits.values()),
         "fits": {str(name): count for name, count in fits.items()},
         "bad_kinds": bad_kinds,
+        "spaces": [list(pair) for pair, _ in spaces.most_common(1)],
         "saved": saved_fault,
     }
     shown.sort(key=lambda pair: list(WORDS).index(pair[1].fit))
@@ -146,11 +150,20 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f"in {fits[name]} {WORDS[name]}" for name in ("silent", "forgetful", "moved", "continued") if fits.get(name)
     )
     if found := [name for name in WARNED if fits.get(name)]:
-        return warned(f"{seen}: " + "; ".join(f"in {fits[name]} of {turns} turns {WORDS[name]}" for name in found))
+        parts = "; ".join(f"in {fits[name]} of {turns} turns {WORDS[name]}" for name in found)
+        return warned(f"{seen}: {parts}{_spaces(n)}.")
     return passed(
         f"{seen}: in all {turns} turns the prompt of inference is what was trained"
         + (f", but for what such templates do on purpose: {reported}." if reported else ".")
     )
+
+
+def _spaces(n: dict[str, Any]) -> str:
+    """The white space that differs, where some does."""
+    if not n["spaces"]:
+        return ""
+    trained, inferred = (repr(text) if len(text) <= 12 else f"{len(text)} characters" for text in n["spaces"][0])
+    return f": {trained} trained, {inferred} at inference"
 
 
 def _saved(

@@ -2,7 +2,8 @@
 
 ## What it does
 Finds tag-like strings (`<|im_start|>`, `</s>`, `[INST]`) that the template writes into conversations of every kind in
-the data, and counts the tokens of each.
+the data, and counts the tokens of each. A tag around a token of the vocabulary (`<｜DSML｜tool_calls>` around
+`｜DSML｜`) is written in several tokens by design.
 
 ## Why is this bad?
 A turn then ends with several ordinary tokens. Generation cannot stop at a token that does not exist, and the model
@@ -81,7 +82,9 @@ def measure(
         reader.read(conversation)
     if not reader.checked:
         raise NotApplicableError("the template renders none of the conversations")
-    split = {tag: pieces for tag, pieces in reader.tags.items() if len(pieces) > 1}
+    # DeepSeek's <｜DSML｜tool_calls> is no token, and ｜DSML｜ inside it is.
+    own = {token for token in tokenizer.get_added_vocab() if set(token) & set("|｜")}
+    split = {tag: pieces for tag, pieces in reader.tags.items() if len(pieces) > 1 and own.isdisjoint(pieces)}
     numbers = {
         "checked": reader.checked,
         "kinds": len(shapes.found),

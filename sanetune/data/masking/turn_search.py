@@ -19,6 +19,10 @@ from sanetune.data.masking.template_traits import Tail, TemplateTraits, header_e
 from sanetune.data.masking.turn_cache import Rendering, Texts, Turn
 from sanetune.data.template.final_end import FinalEnd
 from sanetune.errors import Place, TemplateError
+from sanetune.text import listing
+
+PARTS = {"content": "its text", "reasoning": "its reasoning", "tool call": "its tool calls"}
+"""What marks are around, in words."""
 
 
 class TurnSearch:
@@ -72,9 +76,10 @@ class TurnSearch:
     def _turn(self, index: int) -> Turn | None:
         numbers = [number for number, found in enumerate(self.found) if found.mark.message == index]
         if not numbers:
-            if not any(mark.message == index for mark in self.marker.marks):
+            if not (parts := {mark.field for mark in self.marker.marks if mark.message == index}):
                 return None  # an empty reply: it has no text that could be in the loss
-            raise self._not_found(index, "none of its text is in what the template renders")
+            missing = listing(PARTS[name] for name in PARTS if name in parts)
+            raise self._not_found(index, f"it does not render {missing}")
         first, last = numbers[0], numbers[-1]
         if len(numbers) != last - first + 1:
             raise self._not_found(index, "the template puts another message's text inside it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from sanetune.data.sources.read import count, read_rows
@@ -18,7 +18,7 @@ def mix(
     max_examples: int | None = None,
     seed: int = 0,
     on_bad: OnBadRow | None = None,
-    join_replies: bool = False,
+    join_replies: Callable[[Source], bool] = lambda _: False,
 ) -> Iterator[Row]:
     """Yield the rows of all sources, one source after the other, each used ``weight`` times.
 
@@ -31,7 +31,7 @@ def mix(
         max_examples: The largest number of rows in all.
         seed: Of the draws.
         on_bad: See :func:`sanetune.data.sources.files.read_file`.
-        join_replies: See :func:`sanetune.data.sources.read.read_rows`.
+        join_replies: Says of a source whether :func:`sanetune.data.sources.read.read_rows` joins its replies.
 
     Raises:
         DataError: A source cannot be read, or a setting means nothing.
@@ -40,15 +40,16 @@ def mix(
         source.check()
     if max_examples is not None and max_examples < 1:
         raise DataError(f"max_examples is {max_examples}", "", "Leave it out, or give a number from 1 up.")
-    sizes = [_size(source, max_examples, join_replies) for source in sources]
+    sizes = [_size(source, max_examples, join_replies(source)) for source in sources]
     uses = [_uses(size, source.weight) for source, size in zip(sources, sizes, strict=True)]
     keep = None
     if max_examples is not None:
         keep = _Draw(max_examples, sum(use or 0 for use in uses), random.Random(f"{seed}/all"))
     for index, (source, size) in enumerate(zip(sources, sizes, strict=True)):
-        capped = islice(
-            read_rows(source, on_bad, join_replies=join_replies), max_examples if is_hub_id(source.path) else None
-        )
+        rows = read_rows(source, on_bad, join_replies=join_replies(source))
+        capped: Iterator[Row] = islice(rows, max_examples if is_hub_id(source.path) else None)
+        if source.fields is not None:
+            capped = (row._replace(fields=source.fields) for row in capped)
         for row in _repeated(capped, source.weight, size, random.Random(f"{seed}/{index}")):
             if keep is None or keep():
                 yield row

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,13 +27,17 @@ NO_ROWS = "There is nothing to train on."
 
 
 class Row(NamedTuple):
-    """One row as read: its place in the user's files, and its columns.
+    """One row as read.
 
-    Values are what JSON can hold; Parquet and Arrow add dates, bytes and decimals.
+    Attributes:
+        place: Its place in the user's files.
+        values: Its columns: what JSON can hold, and the dates, bytes and decimals of Parquet and Arrow.
+        fields: What is in which column, where its source says so itself.
     """
 
     place: Place
     values: dict[str, Any]
+    fields: Mapping[str, str] | None = None
 
 
 OnBadRow = Callable[[DataError], None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Source:
         subset: Of a Hub data set.
         revision: Of a Hub data set.
         limit: Use only so many rows.
+        fields: What is in which of its columns, as in ``data.fields``; None: what holds for all sources.
     """
 
     path: str
@@ -32,6 +34,7 @@ class Source:
     subset: str | None = None
     revision: str | None = None
     limit: int | None = None
+    fields: Mapping[str, str] | None = None
 
     def check(self) -> None:
         """Raise DataError for a setting that means nothing, because one that is ignored seems to have worked."""

@@ -66,10 +66,6 @@ BROKEN = {
         CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|assistant|>' }}"),
         "differs from what precedes",
     ),
-    "another space": (
-        CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|im_start|>assistant ' }}"),
-        "differs from what precedes",
-    ),
     "an unknown tag": (
         CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|im_start|>assistant\\n<answer>\\n' }}"),
         "differs from what precedes",
@@ -107,6 +103,26 @@ def test_a_template_that_drifts_fails(fault: str, kind: str) -> None:
     assert first.place is not None and first.place.line == 1 and first.place.message
     assert KINDS[kind][first.place.message]["role"] == "assistant"
     assert first.text != first.beside
+
+
+SPACED = {
+    "a shorter end of the header": ("'<|im_start|>assistant ' }}", r"'\n' trained, ' ' at inference"),
+    "more behind the header": ("'<|im_start|>assistant\\n\\n' }}", r"'\n' trained, '\n\n' at inference"),
+    "more before the header": ("'\\n<|im_start|>assistant\\n' }}", r"'\n' trained, '\n\n' at inference"),
+    "a page of it": ("'<|im_start|>assistant' ~ ' ' * 40 }}", r"'\n' trained, 40 characters at inference"),
+}
+
+
+@pytest.mark.parametrize("prompt", SPACED)
+def test_white_space_alone_warns_and_says_which(prompt: str) -> None:
+    written, words = SPACED[prompt]
+    source = CHATML.replace("'<|im_start|>assistant\\n' }}", written)
+    judgement = verdict(source, conversations(KINDS["several turns"]))
+    assert judgement.verdict is Verdict.WARN
+    assert (
+        "in 2 of 2 turns the prompt of inference differs from what is trained in white space alone" in judgement.message
+    )
+    assert judgement.message.endswith(f": {words}.")
 
 
 def test_only_the_rows_of_drifting_kinds_are_counted() -> None:

@@ -68,6 +68,14 @@ def test_a_split_end_of_turn_fails_whatever_it_looks_like() -> None:
     assert verdict(GEMMA, "<end_of_turn>", "<start_of_turn>", rows=rows).verdict is Verdict.PASS
 
 
+def test_a_tag_around_a_token_of_the_vocabulary_is_several_tokens_by_design() -> None:
+    source = "{% for m in messages %}<｜DSML｜turn>{{ m.content }}</s>{% endfor %}"
+    rows = conversations(KINDS["several turns"])
+    assert verdict(source, "｜DSML｜", rows=rows).verdict is Verdict.PASS
+    without = verdict(source, rows=rows)
+    assert without.verdict is Verdict.FAIL and "<｜DSML｜turn>" in without.message
+
+
 def test_headers_in_plain_words_pass() -> None:
     alpaca = (
         "{% for m in messages %}{{ '### ' ~ m.role ~ ':\\n' ~ m.content }}"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from sanetune.data.conversation import Conversation
+from sanetune.data.conversation import Conversation, Message
 from sanetune.data.masking.turn_cache import Rendering
 from sanetune.data.masking.turns import TurnFinder
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
@@ -160,8 +160,20 @@ def test_a_template_that_rewrites_a_reply_is_an_error_that_names_row_and_message
     assert str(caught.value.place) == "f:3, row 2, message 1"
 
 
-def test_a_reply_that_the_template_leaves_out_is_an_error() -> None:
-    with pytest.raises(TemplateError, match="none of its text"):
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"content": "Done."}, "its text"),
+        (call("A-17"), "its tool calls"),
+        ({"content": "", "reasoning_content": "So be it."}, "its reasoning"),
+        ({**call("A-17"), "content": "Found."}, "its text, its tool calls"),
+    ],
+)
+def test_a_reply_that_the_template_leaves_out_is_an_error_that_names_its_parts(made: Message, words: str) -> None:
+    deaf = "{% for m in messages %}{% if m.role == 'user' %}<user>{{ m.content }}</s>{% endif %}{% endfor %}"
+    with pytest.raises(TemplateError, match=rf"renders: it does not render {words}\.\n"):
+        turns(deaf, [user("find it"), {"role": "assistant", **made}], tools=TOOLS)
+    with pytest.raises(TemplateError, match="it does not render its tool calls"):
         turns(BY_NAME["llama3"], [user("find it"), call("A-17"), result("shipped"), reply("Done.")], tools=TOOLS)
 
 
