@@ -161,9 +161,10 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunStopped(Event):
-    """An error or the user has ended the run before it was finished."""
+    """An ``error`` or the user has ended the run before it was finished."""
 
     run: Run
+    error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,15 @@ from sanetune.errors import Place, RunError
 PACKAGES = ("sanetune", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "tokenizers", "safetensors")
 """The packages whose versions can change what a run computes."""
 
-_OWN_FILES = ("config.yaml", "versions.json", "data.json", "metrics.jsonl", "samples.json", "comparison.json")
+_OWN_FILES = (
+    "config.yaml",
+    "versions.json",
+    "data.json",
+    "metrics.jsonl",
+    "samples.json",
+    "comparison.json",
+    "state.json",
+)
 _KEPT = ("clearance.json", "proof.json")
 """Written before the run starts, and kept when it starts again: training checks whether they fit, and writes them
 anew."""
@@ -88,6 +96,11 @@ class Run:
     def comparison(self) -> Path:
         """Base and tuned model on the same prompts."""
         return self.path / "comparison.json"
+
+    @property
+    def state(self) -> Path:
+        """Whether the run is under way, finished, stopped or failed; see :mod:`sanetune.workflows.run_state`."""
+        return self.path / "state.json"
 
     @property
     def model(self) -> Path:

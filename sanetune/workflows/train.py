@@ -10,9 +10,10 @@ from sanetune.atomic import write_text
 from sanetune.config import yaml_edit
 from sanetune.config.schema import Config
 from sanetune.data.prepare import Prepared, prepare
-from sanetune.events import Publish, RunFinished, RunStarted, RunStopped, silent
+from sanetune.events import Publish, RunFinished, RunStarted, RunStopped, silent, to_all
 from sanetune.planning.plan import Plan, plan
 from sanetune.runs import Run
+from sanetune.workflows.run_state import StateFile
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -68,7 +69,7 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
 
     state = processes(config)
     main = state.is_main_process
-    publish = publish if main else silent
+    publish = to_all(StateFile(), publish) if main else silent
     if resume and config.run.output_dir is not None:
         require_checkpoint(Run(config.run.output_dir))
     # Before the data: preparing it can take long, and is in vain without a model.
@@ -83,16 +84,16 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
     run = Run.create(planned.config.run.output_dir, resume=resume) if main else Run(planned.config.run.output_dir)
     clearance = _store(run, clearance) if main else clearance
     publish(RunStarted(run, planned, prepared, clearance))
-    base = _Base(planned, prepared, run)
-    if main:
-        base.ask(resume=resume)
-        _write_start(run, planned, prepared)
     try:
+        base = _Base(planned, prepared, run)
+        if main:
+            base.ask(resume=resume)
+            _write_start(run, planned, prepared)
         session = engine_of(planned.config).build(planned.config, prepared, run, model=base.model, resume=resume)
         outcome = session.train(publish)
         comparison = base.compare(outcome) if main else None
-    except BaseException:
-        publish(RunStopped(run))
+    except BaseException as error:
+        publish(RunStopped(run, error))
         raise
     result = Trained(run, planned, outcome, comparison, clearance)
     publish(RunFinished(result))
