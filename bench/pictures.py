@@ -156,7 +156,7 @@ def main() -> None:
 def stills(file: Path) -> None:
     """Make every picture that does not move, of the configuration ``file``."""
     from sanetune.config.load import load
-    from sanetune.report.html.collect import page_of_run
+    from sanetune.report.html.run_page import page_of_run
     from sanetune.runs import Run
     from sanetune.workflows.check import evidence_of, run_checks
 

@@ -6,12 +6,14 @@ A file of a run may be a stranger's, or edited by hand: what does not fit the ty
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sanetune.atomic import name_non_finite
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
@@ -39,13 +41,19 @@ def from_json(kind: type[T], plain: object) -> T:
     >>> from_json(Evaluation, {"step": 50, "loss": "NaN"})
     Evaluation(step=50, loss=nan, sums=(), tokens=(), accuracy=None)
     """
-    from pydantic import TypeAdapter
-
     try:
         _refuse_large_integers(plain)
-        return TypeAdapter(kind).validate_python(plain)
+        return cast("T", _adapter(kind).validate_python(plain))  # type: ignore[arg-type]
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+@functools.cache
+def _adapter(kind: type) -> TypeAdapter:
+    """Building one takes some twenty times as long as using it."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 def _refuse_large_integers(plain: object) -> None:

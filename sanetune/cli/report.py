@@ -6,35 +6,91 @@ from pathlib import Path
 
 import click
 
-from sanetune.cli import guarded, run_argument, write_text
+from sanetune.cli import guarded, write_text
+from sanetune.errors import UserError
 
 
 @click.command(name="report")
-@run_argument
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option(
     "--html",
     metavar="F",
     type=click.Path(path_type=Path),
-    help="The file to write. Default: report.html in the run's folder.",
+    help="The file to write. Default: report.html (comparison.html of several runs) in the first run's folder.",
 )
+@click.option("--live", is_flag=True, help="Serve the page on this machine, and keep it up to date, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="For --live. Default: a free one.")
+@click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
 @guarded
-def command(run: Path, html: Path | None) -> None:
-    """Write one self-contained HTML page about RUN.
+def command(runs: tuple[Path, ...], html: Path | None, live: bool, port: int, show: bool) -> None:
+    """Write one self-contained HTML page about RUN, or one that compares several.
 
-    It begins with what was proved before the run, its curve and its answers before and after. Below are findings,
-    experiments, examples with the tokens in the loss, lengths, packs, versions, and every setting with its origin.
-    Nothing is checked for it.
+    It begins with what was proved before the run, its losses, what was found while it trained, time and cost against
+    their forecast, and its answers before and after. Below are findings, experiments, examples with the tokens in the
+    loss, lengths, packs, versions, and every setting with its origin. Nothing is checked for it.
+
+    With --live it is served on 127.0.0.1 while the run trains, without rows; its address has a token, and works on
+    this machine alone. Of several runs it shows their curves in one picture, the settings that differ, and results
+    side by side.
     """
+    if live and (html or len(runs) > 1):
+        raise UserError("--live serves the page of one run, and writes none.", remedy="Leave --html out, or --live.")
+    if port and not live:
+        raise UserError("--port is for --live.", remedy="Add --live, or leave --port out.")
+    if live:
+        _serve(runs[0], port, show=show)
+        return
+    target = _write(runs[0], html) if len(runs) == 1 else _compare(runs, html)
+    if show and str(target) != "-":
+        click.launch(target.resolve().as_uri())
+
+
+def _write(path: Path, html: Path | None) -> Path:
     from sanetune.config.load import load
-    from sanetune.report.html.collect import page_of_run
+    from sanetune.report.html.run_page import page_of_run
     from sanetune.report.terminal.live import LiveTerminal
     from sanetune.runs import Run
-    from sanetune.text import shortest_path
     from sanetune.workflows.check import evidence_of
 
-    folder = Run.open(run)
-    settings = load(folder.config)
-    target = html or folder.page
+    run = Run.open(path)
+    settings = load(run.config)
     with evidence_of(settings, LiveTerminal()) as evidence:
-        write_text(target, page_of_run(settings, evidence, folder))
-    click.echo(f"Wrote {shortest_path(target)}")
+        return _written(html or run.page, page_of_run(settings, evidence, run))
+
+
+def _compare(paths: tuple[Path, ...], html: Path | None) -> Path:
+    from sanetune.report.html.compared_runs import page_of_runs
+    from sanetune.runs import Run
+
+    runs = [Run.open(path) for path in paths]
+    return _written(html or runs[0].path / "comparison.html", page_of_runs(runs))
+
+
+def _written(target: Path, page: str) -> Path:
+    from sanetune.text import shortest_path
+
+    write_text(target, page)
+    if str(target) != "-":
+        click.echo(f"Wrote {shortest_path(target)}")
+    return target
+
+
+def _serve(path: Path, port: int, *, show: bool) -> None:
+    from sanetune.config.load import load
+    from sanetune.report.html.run_page import live_page
+    from sanetune.report.live import PageCache, PageServer
+    from sanetune.runs import Run
+
+    run = Run.open(path)
+    settings = load(run.config)
+    server: PageServer
+    cache = PageCache(run, lambda: live_page(settings, run, f"/data?token={server.token}"))
+    server = PageServer(cache, port)
+    cache.get()
+    click.echo(f"{server.url}\nThe page of {run.name}, kept up to date. Ctrl-C ends it.")
+    if show:
+        click.launch(server.url)
+    try:
+        server.serve()
+    except KeyboardInterrupt:
+        click.echo("\nNo longer served.")

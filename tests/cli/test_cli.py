@@ -110,7 +110,7 @@ FROZEN = {
     "train": {"CONFIG", "[OVERRIDE]...", "--resume", "--unchecked"},
     "compare": {"RUN", "--prompt", "-n", "--json"},
     "chat": {"RUN", "--max-new-tokens", "--temperature", "--base"},
-    "report": {"RUN", "--html"},
+    "report": {"RUN...", "--html", "--live", "--port", "--open"},
     "diagnose": {"LOG...", "--select", "--ignore", "--verbose", "--json"},
     "explain": {"CHECK"},
     "checks": set(),

@@ -15,13 +15,10 @@ from sanetune.config.yaml_edit import plain
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.data.token_texts import token_texts
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
-from sanetune.finding import Report, Verdict
-from sanetune.gate.clearance_file import read_clearance, read_experiments
+from sanetune.finding import Report
 from sanetune.gate.fixer import Round
-from sanetune.report.clearance import report_of
 from sanetune.report.html import (
     ExampleView,
-    Heading,
     Histogram,
     PackView,
     PageView,
@@ -31,19 +28,14 @@ from sanetune.report.html import (
     page,
     token_spans,
 )
-from sanetune.report.html.trained import run_view
 from sanetune.runs import versions
-from sanetune.text import shortest_path
-from sanetune.workflows.check import subject_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from sanetune.data.prepare import Prepared
     from sanetune.evidence.roles_from_text import TokenRoleStore
-    from sanetune.gate.clearance import Clearance
     from sanetune.planning.plan import Plan
-    from sanetune.runs import Run
 
 EXAMPLES = 3
 """Training examples that are always shown."""
@@ -69,52 +61,6 @@ def page_of(config: Config, evidence: Evidence, report: Report, before: Sequence
     return page(replace(view(config, evidence, report), heading=heading, rounds=rounds))
 
 
-def page_of_run(config: Config, evidence: Evidence, run: Run) -> str:
-    """Return one self-contained HTML page about a run: what was proved before it, and what became of it.
-
-    Nothing is checked for it: it has the findings of the check that cleared the run, or says that there was none.
-
-    Args:
-        config: The run's configuration.
-        evidence: Evidence of that configuration, of which rows and plan are shown.
-        run: The run's folder.
-    """
-    known = run.read_json(run.versions) if run.versions.is_file() else None
-    clearance, reason = read_clearance(run)
-    subject = {name: value for name, value in subject_of(config).items() if name != "config"}
-    subject["run"] = shortest_path(run.path)
-    heading, note = _not_checked(clearance.unchecked if clearance else "", reason), ""
-    report = Report((), subject=subject)
-    if clearance is not None and clearance.proves:
-        experiments, unread = read_experiments(run, clearance)
-        report = report_of(clearance, subject, experiments)
-        heading, note = _cleared(clearance, report, unread), f"Made on {clearance.made}, to clear the run."
-    return page(
-        replace(
-            view(config, evidence, report, known),
-            heading=heading,
-            experiments_note=note,
-            run=run_view(run),
-            title=run.name,
-        )
-    )
-
-
-def _cleared(clearance: Clearance, report: Report, unread: str) -> Heading:
-    took = f" in {units.seconds(clearance.seconds)}" if clearance.seconds else ""
-    began = f"Its first steps were not checked: {clearance.unchecked}" if clearance.unchecked else ""
-    notes = [note for note in (began, f"Experiments are not shown: {unread}" if unread else "") if note]
-    title = f"Cleared at level {clearance.level}" + (", with warnings" if report.verdict is Verdict.WARN else "")
-    text = f"Checked on {clearance.made}{took}, before the run."
-    return Heading(title, "warn" if began else report.verdict.value, text, notes)
-
-
-def _not_checked(unchecked: str, reason: str) -> Heading:
-    """A run of which nothing is proved, with the reason that was given, or why there is no clearance."""
-    text = f"Trained without a check: {unchecked}" if unchecked else f"Nothing is proved about this run: {reason}."
-    return Heading("Not checked", "warn", text)
-
-
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
@@ -137,7 +83,7 @@ def view(
         examples=_examples(prepared, evidence, report) if prepared else (),
         histogram=_histogram(prepared) if prepared else None,
         packs=_packs(prepared) if prepared else (),
-        settings=_settings(plan.config if plan else config),
+        settings=settings_of(plan.config if plan else config),
         versions={name: value or "not installed" for name, value in found.items()},
         title=str(config.file.name if config.file else config.model.name),
     )
@@ -215,7 +161,7 @@ def _packs(prepared: Prepared) -> list[PackView]:
     return [PackView(row["seq_lengths"], prepared.max_length, row["rows"]) for row in rows]
 
 
-def _settings(config: Config) -> list[SettingView]:
+def settings_of(config: Config) -> list[SettingView]:
     """Return every value that is set and its origin."""
     found = []
     for section in type(config).model_fields:

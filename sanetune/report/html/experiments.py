@@ -20,7 +20,8 @@ from sanetune.report.curve_points import (
     training_losses,
 )
 from sanetune.report.experiment_text import loss_text, lr_labels, overfit_text, trial_text
-from sanetune.report.html.plots import Axis, Label, Plot, PointMark, Rule, Series, axis_of
+from sanetune.report.html.plot_parts import Axis, Label, Panel, PointMark, Rule, Series, StepMark
+from sanetune.report.html.plots import Plot, axis_from_zero, axis_of
 from sanetune.report.terminal import forecast, samples
 
 if TYPE_CHECKING:
@@ -150,8 +151,23 @@ def _round(number: int, one: Round, plot: Plot | None, text: str) -> RoundView:
 
 
 def run_plot(curve: Curve) -> Plot | None:
-    """Return the losses and gradient norms of a whole run by step; None where no loss is finite."""
-    return _course(curve, "The run's losses by step")
+    """Return gradient norms and learning rates of a whole run by step; None where neither was logged."""
+    lrs = [(point.step, point.lr) for point in curve.points if point.lr is not None]
+    some = [
+        ("gradient norm", Series("gradient norm", "norm", grad_norms(curve)), 24, 132),
+        ("learning rate", Series("learning rate", "held", lrs), 172, 280),
+    ]
+    drawn = [(*one, axis) for one in some if (axis := axis_from_zero([one[1]], one[3], one[2]))]
+    if not drawn:
+        return None
+    plot = Plot("Gradient norms and learning rates of the run by step", WIDE, drawn[-1][3] + 28)
+    x = Axis(0, last_step(curve), LEFT, WIDE - RIGHT)
+    for name, series, top, _, y in drawn:
+        plot.scale(x, y, 3)
+        plot.draw([series], x, y, keys=False, name=name)
+        plot.labels.append(Label(x.end, top - 8, name, "end"))
+    plot.steps(x, drawn[-1][3])
+    return plot
 
 
 def _course(curve: Curve, label: str) -> Plot | None:
@@ -168,17 +184,13 @@ def _course(curve: Curve, label: str) -> Plot | None:
     if high is None:
         return None
     plot.scale(x, high)
-    if peak := peak_lr(curve):
-        at = x.at(peak[0])
-        plot.rules.append(Rule(at, 14, at, 206, "peak"))
-        side = "start" if at < WIDE / 2 else "end"
-        text = f"highest learning rate {units.lr(peak[1])}"
-        plot.labels.append(Label(at + (6 if side == "start" else -6), 18, text, side))
     plot.draw(series, x, high)
+    if peak := peak_lr(curve):
+        plot.mark_step(StepMark(peak[0], f"highest learning rate {units.lr(peak[1])}"), x, high)
     plot.labels.append(Label(LEFT, 18, "loss", "end"))
     if low:
         plot.scale(x, low, 2)
-        plot.draw(norms, x, low, keys=False)
+        plot.draw(norms, x, low, keys=False, name="gradient norm")
         plot.labels.append(Label(x.end, 226, "gradient norm", "end"))
     plot.steps(x, 292 if low else 212)
     return plot
@@ -216,8 +228,8 @@ def overfit_plot(found: Overfit, height: int = TALL, *, others: bool = True) -> 
     plot = Plot("Loss of the memorised examples by step, on a logarithmic axis", NARROW, height)
     x = Axis(0, max(1, *(len(one.points) - 1 for one in series)), LEFT, NARROW - RIGHT)
     plot.scale(x, y)
-    plot.limit(x, y, found.target_loss, f"target: {found.target_loss:g}")
     plot.draw(series, x, y)
+    plot.limit(x, y, found.target_loss, f"target: {found.target_loss:g}")
     plot.steps(x, height - 28)
     return plot
 
@@ -242,6 +254,8 @@ def lr_plot(found: LearningRateComparison, height: int = TALL) -> Plot | None:
     plot.scale(x, y)
     plot.rules.append(Rule(x.start, height - 28, x.end, height - 28, "axis"))
     finite = [(run.lr, run.evaluation.loss) for run in drawn if drawable(run.evaluation.loss)]
+    series = Series("validation loss", "held", sorted(finite), "circle")
+    plot.panels.append(Panel([series], x, y, "learning rate", steps=_marked(found, drawn)))
     if len(finite) > 1:
         plot.lines.append(("before", " ".join(f"{x.at(lr):g},{y.at(loss):g}" for lr, loss in finite)))
     taken: list[float] = []
@@ -259,6 +273,11 @@ def lr_plot(found: LearningRateComparison, height: int = TALL) -> Plot | None:
             taken.append(at)
             plot.labels.append(Label(at, height - 8, units.lr(run.lr)))
     return plot
+
+
+def _marked(found: LearningRateComparison, drawn: Sequence[LearningRateRun]) -> list[StepMark]:
+    """The learning rates that have a label, where the chart has its axis of steps."""
+    return [StepMark(run.lr, ", ".join(labels)) for run in drawn if (labels := lr_labels(found, run))]
 
 
 def _style(labels: Sequence[str]) -> str:

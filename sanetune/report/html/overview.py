@@ -13,9 +13,12 @@ from sanetune.finding import BAD, Finding
 from sanetune.report import format
 from sanetune.report.curve_points import evaluation_losses, last_step, training_losses
 from sanetune.report.experiment_text import loss_text, lr_labels
+from sanetune.report.html.answers import Differences, differences
+from sanetune.report.html.charts import thinning_note
 from sanetune.report.html.experiments import lr_plot, overfit_plot
-from sanetune.report.html.plots import Axis, Label, Plot, Rule, Series, axis_of
-from sanetune.report.terminal import forecast
+from sanetune.report.html.figures import FigureRow, figure_rows
+from sanetune.report.html.plot_parts import Axis, Series, StepMark
+from sanetune.report.html.plots import Plot, axis_of
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
@@ -23,21 +26,13 @@ if TYPE_CHECKING:
     from sanetune.report.html.view import PageView, RunView
 
 WIDTH, HEIGHT = 400, 172
+MAIN_WIDTH, MAIN_HEIGHT = 820, 260
 WORST = 4
 """Findings that the first screen names."""
 MOST = 2
 """Findings of the run's curve that the first screen names."""
 LOG_FROM = 8.0
 """A curve whose highest loss is this many times its lowest is drawn on a logarithmic axis."""
-FORECAST = {
-    "whole run": "forecast of the run",
-    "cost": "forecast of its cost",
-    "tokens": "forecast speed",
-    "one step": "one step",
-    "evaluations": "all evaluations",
-    "this check": "check, as a share of the run",
-}
-"""Rows of the forecast on the first screen, and what they are called there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +45,8 @@ class Card:
         plot: The picture; None: there is nothing to draw.
         target: Id of the part of the page that has all of it.
         findings: What it shows that asks for something to be done.
+        name: Name of its interactive chart.
+        wide: Whether it is the picture of the run, which has more room.
     """
 
     title: str
@@ -57,6 +54,8 @@ class Card:
     plot: Plot | None
     target: str
     findings: Sequence[Finding] = ()
+    name: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +67,14 @@ class AnswerCard:
         text: Figures of all answers in a sentence.
         after: What the second model is called.
         target: Id of the part of the page that has all answers.
+        differences: Where the answers differ.
     """
 
     sample: Sample
     text: str
     after: str
     target: str
+    differences: Differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,65 +86,94 @@ class Overview:
         more: How many others ask for something to be done.
         cards: Pictures of what was tried.
         answers: One prompt before and after.
-        figures: Name and value of times and costs.
+        figures: Times and costs, as forecast and as measured.
     """
 
     worst: Sequence[Finding] = ()
     more: int = 0
     cards: Sequence[Card] = ()
     answers: AnswerCard | None = None
-    figures: Sequence[tuple[str, str]] = ()
+    figures: Sequence[FigureRow] = ()
+
+    @property
+    def has_forecast(self) -> bool:
+        """Whether any of the figures was forecast."""
+        return any(row.forecast for row in self.figures)
+
+    @property
+    def has_measured(self) -> bool:
+        """Whether any of the figures was measured in the run."""
+        return any(row.measured for row in self.figures)
 
 
 def overview(view: PageView) -> Overview:
     """Return the first screen of ``view``."""
     found = Experiments.from_json(view.report.experiments)
     bad = format.by_weight(view.report.of(*BAD))
-    figures = [*(view.run.figures if view.run else ()), *_forecast(found)]
+    figures = list(figure_rows(found.forecast, view.run))
     return Overview(bad[:WORST], len(bad[WORST:]), list(_cards(found, view.run)), _answers(found, view.run), figures)
 
 
 def _cards(found: Experiments, run: RunView | None) -> Iterator[Card]:
     if run and run.curve:
-        plot = losses_plot(run.curve, "Losses of the run by step", run.best_step)
-        yield Card("Training", run.text, plot, "training", run.findings[:MOST])
+        plot = run_losses(run)
+        yield Card("Training", run.text, plot, "training", run.findings[:MOST], "training", wide=True)
     if found.trial:
         plot = losses_plot(found.trial.curve, "Losses of the trial by step")
-        yield Card("Trial", _trial(found.trial), plot, "experiment-trial")
+        yield Card("Trial", _trial(found.trial), plot, "experiment-trial", name="trial-losses")
     if found.lr_comparison:
         plot = lr_plot(found.lr_comparison, HEIGHT)
-        yield Card("Learning rates", _learning_rates(found.lr_comparison), plot, "experiment-lr")
+        yield Card("Learning rates", _learning_rates(found.lr_comparison), plot, "experiment-lr", name="lr-losses")
     if found.overfit:
         plot = overfit_plot(found.overfit, HEIGHT, others=False)
-        yield Card("Overfit", _overfit(found.overfit), plot, "experiment-overfit")
+        yield Card("Overfit", _overfit(found.overfit), plot, "experiment-overfit", name="overfit-losses")
 
 
-def losses_plot(curve: Curve, label: str, best: int | None = None) -> Plot | None:
+def run_losses(run: RunView) -> Plot | None:
+    """Return the losses of a whole run so far, with the steps at which something was found."""
+    assert run.curve is not None
+    marks = [StepMark(run.best_step, "lowest")] if run.best_step is not None else []
+    marks += [
+        StepMark(one.step, one.finding.check, one.finding.verdict.value, one.finding.message) for one in run.fired
+    ]
+    return losses_plot(run.curve, "Losses of the run by step", marks, (MAIN_WIDTH, MAIN_HEIGHT), run.last_step)
+
+
+def losses_plot(
+    curve: Curve,
+    label: str,
+    marks: Sequence[StepMark] = (),
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    end: int | None = None,
+) -> Plot | None:
     """Return training and validation losses by step; None where no loss is finite.
 
     Args:
         curve: The losses.
         label: What the picture shows, for screen readers.
-        best: Step of the evaluation whose weights were kept.
+        marks: Steps that are marked.
+        size: Width and height of the view box.
+        end: Last step of the axis; None: that of the curve.
     """
+    width, height = size
     series = [
         Series("training loss", "train", training_losses(curve)),
         Series("validation loss", "held", evaluation_losses(curve.validation), "circle"),
     ]
     values = [value for one in series for _, value in one.points if math.isfinite(value) and value > 0]
     log = bool(values) and max(values) > LOG_FROM * min(values)
-    y = axis_of(series, HEIGHT - 28, 10, log=log)
+    y = axis_of(series, height - 28, 10, log=log)
     if y is None:
         return None
-    plot = Plot(label + (", on a logarithmic axis" if log else ""), WIDTH, HEIGHT)
-    x = Axis(0, last_step(curve), 44, WIDTH - 8)
+    plot = Plot(label + (", on a logarithmic axis" if log else ""), width, height)
+    x = Axis(0, max(last_step(curve), end or 0), 44, width - 8)
     plot.scale(x, y)
-    if best is not None and x.low <= best <= x.high:
-        plot.rules.append(Rule(x.at(best), 10, x.at(best), HEIGHT - 28, "peak"))
-        plot.labels.append(Label(x.at(best) - 4, 18, "best", "end"))
     plot.draw(series, x, y)
-    plot.notes.clear()  # the picture below has them
-    plot.steps(x, HEIGHT - 28)
+    for mark in marks:
+        plot.mark_step(mark, x, y)
+    note = thinning_note(series)
+    plot.notes[:] = [note] if note else []  # the picture below has the others
+    plot.steps(x, height - 28)
     return plot
 
 
@@ -179,24 +209,17 @@ def _overfit(found: Overfit) -> str:
 def _answers(found: Experiments, run: RunView | None) -> AnswerCard | None:
     """One prompt of the run's own answers where it has some, else of the trial's; the user's own prompts are first."""
     if run and run.samples:
-        return AnswerCard(_telling(run.samples), run.samples_text, "tuned", "answers")
+        sample = _telling(run.samples)
+        return AnswerCard(sample, run.samples_text, "tuned", "answers", differences(sample))
     if found.samples and found.samples.samples:
         some = found.samples.samples
         ended = [sum(getattr(one, side).ended for one in some) for side in ("base", "tuned")]
         text = f"ended by themselves: base {ended[0]:,}, after the trial {ended[1]:,} of {len(some):,}"
-        return AnswerCard(_telling(some), text, "after the trial", "experiment-samples")
+        sample = _telling(some)
+        return AnswerCard(sample, text, "after the trial", "experiment-samples", differences(sample))
     return None
 
 
 def _telling(samples: Sequence[Sample]) -> Sample:
     """The first prompt, or the first whose answers differ."""
     return next((one for one in samples if one.base.text.strip() != one.tuned.text.strip()), samples[0])
-
-
-def _forecast(found: Experiments) -> Iterator[tuple[str, str]]:
-    if not found.forecast:
-        return
-    rows = {name: value for name, value, _ in forecast.rows(found.forecast)}
-    for name, words in FORECAST.items():
-        if name in rows:
-            yield words, rows[name].replace("/s", " tokens/s")

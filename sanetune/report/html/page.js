@@ -2,7 +2,7 @@
 // Everything is in the page already; this only hides, shows and moves. Without it the page can still be read whole.
 const $ = (id) => document.getElementById(id);
 const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
-for (const button of all("button[hidden]")) button.hidden = false;
+for (const button of all("button[hidden]")) button.hidden = Boolean(button.closest(".chart-tools"));
 
 // Findings: one verdict or all of them, and words that must stand in them.
 const findings = all("details.finding");
@@ -196,8 +196,14 @@ const press = () => $("theme").setAttribute("aria-pressed", String(dark()));
 $("theme").addEventListener("click", () => {
   document.documentElement.dataset.theme = dark() ? "light" : "dark";
   press();
+  redraw();
 });
-system.addEventListener("change", press);
+// A canvas has the colours of the moment at which it was drawn.
+const redraw = () => typeof charts !== "undefined" && charts.redraw();
+system.addEventListener("change", () => {
+  press();
+  redraw();
+});
 press();
 
 // Paper has nothing to click.

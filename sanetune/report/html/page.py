@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
 import os
-from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -16,11 +14,12 @@ from sanetune.finding import BAD, Finding, Report, Verdict
 from sanetune.report import format
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.html import drawing, experiments, token_spans
+from sanetune.report.html.assets import FOLDER, assets
+from sanetune.report.html.charts import chart_json
 from sanetune.report.html.overview import overview
 from sanetune.report.html.view import ROLES, Heading, PageView
 from sanetune.text import escape_control, shorten_middle
 
-FOLDER = Path(__file__).parent
 LONGEST_TEXT, LONGEST_TRACE, LONGEST_VALUE = 1_500, 8_000, 300
 """Characters of a witness, a traceback, and a measured or set value."""
 WITNESSES, NUMBERS, SETTINGS = 10, 60, 500
@@ -41,39 +40,74 @@ ROLE_WORDS = {
 }
 
 
-def page(view: PageView) -> str:
-    """Return ``view`` as a whole HTML file."""
-    style, script = _source("style.css"), _source("page.js")
+def page(view: PageView, *, live: str = "") -> str:
+    """Return ``view`` as a whole HTML file.
+
+    Args:
+        view: What is shown.
+        live: Path at which the page asks its server for what is new; "": it is a file.
+    """
+    values = _values(view)
+    heading = values["heading"]
+    found = assets(charts=_has_charts(values), live=bool(live))
+    return template("template.html").render(
+        **values,
+        style=found.style,
+        script=found.script,
+        policy=found.policy,
+        title=title_of(heading, view),
+        brand=view.title,
+        made_by=view.versions.get("sanetune", ""),
+        live=live,
+    )
+
+
+def first_screen(view: PageView) -> str:
+    """Return the first screen of ``view``: what a page in a browser replaces when the run has gone on."""
+    return template("first.html").render(**_values(view))
+
+
+def title_of(heading: Heading, view: PageView) -> str:
+    """Return the title of the page: the course of a run that is not finished, the verdict, and the name."""
+    status = view.run.status if view.run else None
+    course = ""
+    if status and status.kind != "finished":
+        done = f" {units.share(status.progress)}" if status.progress is not None else ""
+        course = f"{status.title}{done} · "
+    return escape_control(f"{course}{heading.title} · {view.title}")
+
+
+def _values(view: PageView) -> dict[str, Any]:
     report = view.report
     bad = format.by_weight(report.of(*BAD))
     others = [*report.of(Verdict.PASS), *report.of(Verdict.SKIP)]
     examples = token_spans.shown(view.examples)
-    tally = {verdict.value: count for verdict, count in format.tally(report).items() if count}
-    return _template().render(
-        view=view,
-        report=report,
-        style=Markup(style),
-        script=Markup(script),
-        policy=Markup(policy(style, script)),
-        heading=view.heading or heading_of(report),
-        overview=overview(view),
-        tally=tally,
-        bad=bad,
-        others=others,
-        findings=[*bad, *others],
-        examples=examples,
-        anchors={example.anchor for example in examples},
-        roles=[role for role in ROLES if any(token.role == role for one in view.examples for token in one.tokens)],
-        histogram=drawing.histogram(view.histogram),
-        packs=drawing.packs(view.packs),
-        experiments=experiments.experiments_view(report.experiments),
-        rounds=experiments.rounds(view.rounds),
-        names={finding.check for finding in report.findings},
-        settings=view.settings[:SETTINGS],
-        training=experiments.run_plot(view.run.curve) if view.run and view.run.curve else None,
-        evidence_seconds=_evidence_seconds(report),
-        timed=sorted((one for one in report.findings if one.seconds >= 0.001), key=lambda one: -one.seconds),
-    )
+    return {
+        "view": view,
+        "report": report,
+        "heading": view.heading or heading_of(report),
+        "overview": overview(view),
+        "tally": {verdict.value: count for verdict, count in format.tally(report).items() if count},
+        "bad": bad,
+        "others": others,
+        "findings": [*bad, *others],
+        "examples": examples,
+        "anchors": {example.anchor for example in examples},
+        "roles": [role for role in ROLES if any(token.role == role for one in view.examples for token in one.tokens)],
+        "histogram": drawing.histogram(view.histogram),
+        "packs": drawing.packs(view.packs),
+        "experiments": experiments.experiments_view(report.experiments),
+        "rounds": experiments.rounds(view.rounds),
+        "names": {finding.check for finding in report.findings},
+        "settings": view.settings[:SETTINGS],
+        "training": experiments.run_plot(view.run.curve) if view.run and view.run.curve else None,
+        "evidence_seconds": _evidence_seconds(report),
+        "timed": sorted((one for one in report.findings if one.seconds >= LEAST), key=lambda one: -one.seconds),
+    }
+
+
+def _has_charts(values: dict[str, Any]) -> bool:
+    return bool(values["overview"].cards or values["experiments"] or any(one.plot for one in values["rounds"]))
 
 
 def heading_of(report: Report) -> Heading:
@@ -102,33 +136,13 @@ def _evidence_seconds(report: Report) -> list[tuple[str, float]]:
     return sorted(((words, seconds) for words, seconds in named.items() if seconds >= LEAST), key=lambda one: -one[1])
 
 
-def policy(style: str, script: str) -> str:
-    """Return the page's content security policy.
-
-    Nothing may be loaded, and only the page's own script and style may be used: a script in a user's text would not
-    run even if it were not escaped.
-
-    Args:
-        style: The content of the style element.
-        script: The content of the script element.
-    """
-    return (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(source: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-
-
-def _source(name: str) -> str:
-    """Return a file of this folder exactly as it is between the tags of the page, as its digest requires."""
-    return (FOLDER / name).read_text(encoding="utf-8").strip()
+def template(name: str) -> jinja2.Template:
+    """Return a template of this folder, with the filters that make any text safe and short enough."""
+    return _environment().get_template(name)
 
 
 @functools.cache
-def _template() -> jinja2.Template:
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -153,6 +167,7 @@ def _template() -> jinja2.Template:
         "place": lambda witness: format.place(witness).replace(f"{os.getcwd()}{os.sep}", ""),
         "label": token_spans.label,
         "numbers": _numbers,
+        "chart": chart_json,
     }
     environment.globals |= {
         "DONE": {verdict.value: word for verdict, word in format.DONE.items()},
@@ -165,7 +180,7 @@ def _template() -> jinja2.Template:
         "reason": _reason,
         "drawing": drawing,
     }
-    return environment.get_template("template.html")
+    return environment
 
 
 def _shown(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Line plots for SVG: lines, marks, axes and labels, in units of the view box."""
+"""Line plots for SVG, in units of the view box, with the same curves for interactive charts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sanetune.report.curve_points import Points, drawable, value_range
+from sanetune.report.curve_points import drawable, value_range
 from sanetune.report.experiment_text import loss_text
+from sanetune.report.html.plot_parts import (
+    Axis,
+    Band,
+    Label,
+    Panel,
+    PointMark,
+    Points,
+    Rule,
+    Series,
+    StepMark,
+    log10,
+)
 
 MOST = 600
 """Points of one line that are drawn; of a longer one, the lowest and the highest of each group of neighbours."""
@@ -15,81 +27,6 @@ FEW = 5
 """Values on a logarithmic axis up to which multiples of the powers of ten are among them."""
 LEAST = 1e-4
 """The lowest value on a logarithmic axis of losses."""
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """A linear or logarithmic axis.
-
-    Attributes:
-        low: Value at ``start``.
-        high: Value at ``end``.
-        start: Coordinate of the first end.
-        end: Coordinate of the other end.
-        log: Whether the axis is logarithmic.
-    """
-
-    low: float
-    high: float
-    start: float
-    end: float
-    log: bool = False
-
-    def at(self, value: float) -> float:
-        """Return the coordinate of a loss, norm, learning rate or step; values beyond the axis are at its ends."""
-        low, high, here = (_log(one) if self.log else one for one in (self.low, self.high, value))
-        share = (here - low) / (high - low) if high > low else 0.5
-        return round(self.start + (self.end - self.start) * min(max(share, 0.0), 1.0), 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One curve of a plot.
-
-    Attributes:
-        name: Its name in the legend.
-        style: CSS class, without its prefix.
-        points: Pairs of a step and a value.
-        mark: Shape at each point: ``circle``, ``square``, or "" for none.
-    """
-
-    name: str
-    style: str
-    points: Points
-    mark: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PointMark:
-    """A mark at a point, with the text of its tooltip."""
-
-    x: float
-    y: float
-    shape: str
-    style: str
-    words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A text; ``anchor`` is SVG's ``text-anchor``: the part of the text that is at ``x``."""
-
-    x: float
-    y: float
-    words: str
-    anchor: str = "middle"
-    style: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A straight line from (``x1``, ``y1``) to (``x2``, ``y2``)."""
-
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-    style: str
 
 
 @dataclass(slots=True)
@@ -106,6 +43,8 @@ class Plot:
         labels: Texts.
         keys: Curves in the legend.
         notes: Sentences about what the plot cannot show.
+        areas: CSS class and corners of filled areas.
+        panels: The same curves for an interactive chart, from top to bottom.
     """
 
     label: str
@@ -117,8 +56,10 @@ class Plot:
     labels: list[Label] = field(default_factory=list)
     keys: list[Series] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    areas: list[tuple[str, str]] = field(default_factory=list)
+    panels: list[Panel] = field(default_factory=list)
 
-    def draw(self, series: Sequence[Series], x: Axis, y: Axis, *, keys: bool = True) -> None:
+    def draw(self, series: Sequence[Series], x: Axis, y: Axis, *, keys: bool = True, name: str = "loss") -> None:
         """Draw curves, the last one on top; a line is interrupted where a value is not finite.
 
         Args:
@@ -126,12 +67,14 @@ class Plot:
             x: Axis of the steps.
             y: Axis of the values.
             keys: Whether the curves are in the legend.
+            name: What the values are.
         """
+        self.panels.append(Panel([one for one in series if one.points], x, y, y_name=name))
         for one in series:
             if not one.points:
                 continue
             self.keys += [one] * keys
-            for line in _finite_parts(_thinned(one.points)):
+            for line in _finite_parts(thinned(one.points, MOST)):
                 places = [(x.at(step), y.at(value)) for step, value in line]
                 if len(places) > 1:
                     self.lines.append((one.style, " ".join(f"{a:g},{b:g}" for a, b in places)))
@@ -156,8 +99,27 @@ class Plot:
         for value in ticks(x.low, x.high, 5):
             self.labels.append(Label(x.at(value), y + 20, f"{value:,g}", _anchor(x, value)))
 
+    def band(self, band: Band, x: Axis, y: Axis) -> None:
+        """Fill the area between the two curves of ``band`` in the panel that was drawn last."""
+        corners = [*band.high, *reversed(band.low)]
+        if len(band.low) == len(band.high) > 1 and all(drawable(value) for _, value in corners):
+            self.areas.append(("band", " ".join(f"{x.at(step):g},{y.at(value):g}" for step, value in corners)))
+            self.panels[-1].band = band
+
+    def mark_step(self, mark: StepMark, x: Axis, y: Axis) -> None:
+        """Draw a vertical line at a step, with its label at the top, in the panel that was drawn last."""
+        self.panels[-1].steps.append(mark)
+        if not x.low <= mark.step <= x.high:
+            return
+        at, top = x.at(mark.step), min(y.start, y.end)
+        self.rules.append(Rule(at, top, at, max(y.start, y.end), mark.style))
+        side = "end" if at > 0.75 * x.end else "start"
+        self.labels.append(Label(at + (-5 if side == "end" else 5), top + 8, mark.label, side, f"{mark.style}-words"))
+
     def limit(self, x: Axis, y: Axis, value: float, text: str) -> None:
         """Draw a dashed horizontal line at the loss ``value``, with ``text`` above its end."""
+        if self.panels:
+            self.panels[-1].limits.append((value, text))
         if y.low <= value <= y.high:
             self.rules.append(Rule(x.start, y.at(value), x.end, y.at(value), "limit"))
             self.labels.append(Label(x.end, y.at(value) - 6, text, "end", "limit-words"))
@@ -183,6 +145,18 @@ def axis_of(series: Sequence[Series], start: float, end: float, *, log: bool = F
     return Axis(low - room, high + room, start, end)
 
 
+def axis_from_zero(series: Sequence[Series], start: float, end: float) -> Axis | None:
+    """Return an axis from 0 to the highest value of all curves, such as learning rates; None where none is finite.
+
+    Args:
+        series: The curves.
+        start: Coordinate of 0.
+        end: Coordinate of the highest value.
+    """
+    found = [value for one in series for _, value in one.points if drawable(value)]
+    return Axis(0.0, 1.06 * max(found) or 1.0, start, end) if found else None
+
+
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Return round losses, norms or steps between ``low`` and ``high``, at most about ``most`` in number.
 
@@ -200,7 +174,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 def _powers(axis: Axis) -> list[float]:
     """Powers of ten on a logarithmic axis, or also twice and five times them where there are few."""
-    powers = range(math.floor(_log(axis.low)), math.floor(_log(axis.high)) + 1)
+    powers = range(math.floor(log10(axis.low)), math.floor(log10(axis.high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):
         every = [float(f"{factor * 10.0**power:.12g}") for power in powers for factor in factors]
         inside = [value for value in every if axis.low <= value <= axis.high]
@@ -209,20 +183,25 @@ def _powers(axis: Axis) -> list[float]:
     return inside
 
 
-def _log(value: float) -> float:
-    return math.log10(max(value, 1e-12))
-
-
 def _anchor(x: Axis, value: float) -> str:
     place = x.at(value)
     return "end" if place > x.end - 12 else "start" if place < x.start + 4 else "middle"
 
 
-def _thinned(points: Points) -> Points:
-    if len(points) <= MOST:
+def thinned(points: Points, most: int) -> Points:
+    """Return the points, or of more than ``most`` of them the lowest and highest of each group of neighbours.
+
+    Args:
+        points: Pairs of a step and a value.
+        most: Points that are kept, about; spikes and the first value of a group that is not finite stay.
+
+    >>> thinned([(1, 2.0), (2, 9.0), (3, 2.5), (4, 2.0), (5, 1.0), (6, 2.0)], 4)
+    [(1, 2.0), (2, 9.0), (5, 1.0), (6, 2.0)]
+    """
+    if len(points) <= most:
         return points
-    size = -(-len(points) // (MOST // 2))
-    kept: Points = []
+    size = -(-len(points) // (most // 2))
+    kept: list[tuple[float, float]] = []
     for at in range(0, len(points), size):
         some = points[at : at + size]
         if not all(drawable(value) for _, value in some):
@@ -232,9 +211,9 @@ def _thinned(points: Points) -> Points:
     return sorted(kept)
 
 
-def _finite_parts(points: Points) -> list[Points]:
+def _finite_parts(points: Points) -> list[list[tuple[float, float]]]:
     """The points in groups, split where a value cannot be drawn."""
-    found: list[Points] = [[]]
+    found: list[list[tuple[float, float]]] = [[]]
     for one in points:
         if drawable(one[1]):
             found[-1].append(one)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.engine.metrics import curve_of, read
+from sanetune.engine.metrics import Record, curve_of, read
 from sanetune.errors import RunError, UserError
 from sanetune.finding import BAD
 from sanetune.probes.results import Comparison
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.format import by_weight
+from sanetune.report.html.status import status_of
 from sanetune.report.html.view import RunView
+from sanetune.workflows.run_state import read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sanetune.curves.series import Evaluation
-    from sanetune.engine.metrics import Record
     from sanetune.finding import Finding
     from sanetune.runs import Run
 
@@ -25,21 +26,56 @@ if TYPE_CHECKING:
 def run_view(run: Run) -> RunView | None:
     """Return what the folder of ``run`` has; None where it was not trained. Files that cannot be read are left out."""
     records = _records(run)
+    status = status_of(run, records)
     comparison = _comparison(run)
     samples = comparison.samples if comparison else []
     if not records:
-        return RunView(samples=samples, samples_text=_answers_text(comparison)) if comparison else None
+        known = comparison or (status and status.kind != "finished")
+        return RunView(samples=samples, samples_text=_answers_text(comparison), status=status) if known else None
     curve = curve_of(records)
     lowest = min(curve.validation, key=lambda one: one.loss, default=None)
+    speed = speed_of(records)
+    state = read_state(run)
     return RunView(
         curve,
         _text(records, curve.validation, lowest, finished=run.finished),
         lowest.step if lowest and lowest is not curve.validation[-1] else None,
-        _figures(records),
-        samples,
-        _answers_text(comparison),
-        _findings(run),
+        records[-1].seconds,
+        speed.step_seconds,
+        speed.tokens_per_second,
+        state.total_steps if state else None,
+        status,
+        samples=samples,
+        samples_text=_answers_text(comparison),
+        findings=_findings(run),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast the steps of a run were, evaluations and saves left out; None: it was not logged."""
+
+    step_seconds: float | None = None
+    tokens_per_second: float | None = None
+
+
+def speed_of(records: Sequence[Record]) -> Speed:
+    """Return the speed of a run from its records, each weighted by its time.
+
+    >>> first = Record(1, 0.1, 3.0, "train", 2.0, tokens=100, tokens_per_second=100.0)
+    >>> speed_of([first, Record(3, 0.3, 9.0, "train", 2.0, tokens=400, tokens_per_second=60.0)])
+    Speed(step_seconds=2.0, tokens_per_second=66.66666666666667)
+    """
+    tokens = steps = 0
+    seconds, before = 0.0, (0, 0)
+    for one in records:
+        if one.kind != "train" or one.tokens is None:
+            continue
+        more, made = one.tokens - before[0], one.step - before[1]
+        before = one.tokens, one.step
+        if one.tokens_per_second and more > 0:
+            tokens, steps, seconds = tokens + more, steps + made, seconds + more / one.tokens_per_second
+    return Speed(seconds / steps if steps else None, tokens / seconds if seconds else None)
 
 
 def _records(run: Run) -> list[Record]:
@@ -74,20 +110,12 @@ def _text(
     records: Sequence[Record], validation: Sequence[Evaluation], lowest: Evaluation | None, *, finished: bool
 ) -> str:
     last = records[-1]
-    words = f"{'' if finished else 'not finished: '}{units.many(last.step, 'step')} in {units.seconds(last.seconds)}"
+    words = f"{units.many(last.step, 'step')}{'' if finished else ' so far'} in {units.seconds(last.seconds)}"
     if validation and lowest:
         words += f"; validation loss {loss_text(validation[0].loss)} → {loss_text(validation[-1].loss)}"
         if lowest is not validation[-1]:
             words += f", lowest {loss_text(lowest.loss)} at step {lowest.step:,}"
     return words
-
-
-def _figures(records: Sequence[Record]) -> list[tuple[str, str]]:
-    seconds, tokens = records[-1].seconds, max((one.tokens or 0 for one in records), default=0)
-    figures = [("took", units.seconds(seconds))]
-    if tokens and seconds > 0:
-        figures.append(("speed", f"{units.count(tokens / seconds)} tokens/s"))
-    return figures
 
 
 def _answers_text(comparison: Comparison | None) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
     from sanetune.gate.fixer import Round
     from sanetune.probes.results import Sample
+    from sanetune.report.html.status import Status
 
 ROLES = ("system", "user", "assistant", "tool", "template", "end", "text", "padding", "unknown")
 """Roles of a token: the names of :class:`sanetune.evidence.token_roles.TokenRole`, and padding."""
@@ -126,14 +127,32 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
+class FiredView:
+    """A finding that the watch came to while the run went on.
+
+    Attributes:
+        step: Step that it is about, at which it is marked.
+        finding: What was found.
+    """
+
+    step: int
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
-    """A run that is over, or was stopped.
+    """A run that is under way or over.
 
     Attributes:
         curve: Its losses; None: none was recorded.
-        text: Its steps, time and losses in a sentence.
+        text: Its steps and losses in a sentence.
         best_step: Step of the evaluation whose weights were kept.
-        figures: Name and value of times and speeds.
+        seconds: How long it has taken so far; None: not known, as below.
+        step_seconds: Seconds of one step, evaluations and saves left out.
+        tokens_per_second: Tokens without padding per second of training steps.
+        last_step: Steps that it is to make.
+        status: What it came to; None: it was never begun.
+        fired: What the watch found while it went on.
         samples: Prompts with the answers of base and tuned model.
         samples_text: Figures of all answers in a sentence.
         findings: What its curve shows that asks for something to be done, worst first.
@@ -142,7 +161,12 @@ class RunView:
     curve: Curve | None = None
     text: str = ""
     best_step: int | None = None
-    figures: Sequence[tuple[str, str]] = ()
+    seconds: float | None = None
+    step_seconds: float | None = None
+    tokens_per_second: float | None = None
+    last_step: int | None = None
+    status: Status | None = None
+    fired: Sequence[FiredView] = ()
     samples: Sequence[Sample] = ()
     samples_text: str = ""
     findings: Sequence[Finding] = ()

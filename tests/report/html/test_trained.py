@@ -34,9 +34,10 @@ def compared(text: str) -> Comparison:
 def test_losses_time_and_speed_come_from_the_records(tmp_path: Path) -> None:
     view = run_view(written(tmp_path))
     assert view is not None and view.curve is not None
-    assert view.text == ("not finished: 20 steps in 40 s; validation loss 3.000 → 1.500, lowest 1.000 at step 10")
+    assert view.text == "20 steps so far in 40 s; validation loss 3.000 → 1.500, lowest 1.000 at step 10"
     assert view.best_step == 10
-    assert dict(view.figures) == {"took": "40 s", "speed": "50 tokens/s"}
+    assert view.seconds == 40.0
+    assert view.status is not None and view.status.title == "Not finished"
     assert [point.step for point in view.curve.points] == list(range(1, 21))
 
 

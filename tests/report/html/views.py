@@ -84,9 +84,9 @@ def trained() -> PageView:
         experiments_made.curve(steps=50),
         "50 steps in 9 s",
         20,
-        [("took", "9 s")],
-        experiments_made.samples().samples,
-        "5 of 5",
+        9.0,
+        samples=experiments_made.samples().samples,
+        samples_text="5 of 5",
     )
     report = replace(sample.report(), experiments=experiments_made.full().to_json())
     return PageView(report, heading=Heading("Cleared at level trial", "pass", "On Monday."), run=run)

@@ -1,0 +1,233 @@
+"""Several runs on one page: their curves in one picture, the settings that differ, and results side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.errors import RunError, UserError
+from sanetune.gate.clearance_file import read_clearance
+from sanetune.report.curve_points import Points, evaluation_losses, grad_norms, last_step, training_losses
+from sanetune.report.experiment_text import loss_text
+from sanetune.report.html.assets import assets
+from sanetune.report.html.collect import settings_of
+from sanetune.report.html.page import template
+from sanetune.report.html.plot_parts import Axis, Label, Series
+from sanetune.report.html.plots import Plot, axis_from_zero, axis_of
+from sanetune.report.html.trained import run_view
+from sanetune.report.html.view import RunView
+from sanetune.text import escape_control, shortest_path
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+    from sanetune.engine.answer import Answer
+    from sanetune.runs import Run
+
+MOST = 6
+"""Runs on one page: more colours than that are not told apart."""
+PROMPTS = 12
+"""Prompts whose answers are shown."""
+WIDTH, LEFT, RIGHT = 820, 52, 8
+LOG_FROM = 8.0
+"""A picture whose highest loss is this many times its lowest has a logarithmic axis."""
+OWN = ("run.name", "run.output_dir", "check.unchecked")
+"""Settings that differ between any two runs and say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """One run of several.
+
+    Attributes:
+        name: What it is called on the page, no other being called so.
+        path: Its folder, as it is shortest to type.
+        view: What its folder has; None: it was not trained.
+        proved: What was proved before it.
+        settings: ``section.key`` -> value as text.
+        data: Fingerprint of its rows; "": not known.
+    """
+
+    name: str
+    path: str
+    view: RunView | None
+    proved: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    data: str = ""
+
+    @property
+    def curve(self) -> Curve | None:
+        """Its losses."""
+        return self.view.curve if self.view else None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One figure of all runs.
+
+    Attributes:
+        name: What it is.
+        cells: Its value in each run; "" where it is not known.
+        best: Positions of the runs with the best value; none where it has no better and worse.
+    """
+
+    name: str
+    cells: Sequence[str]
+    best: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRow:
+    """One prompt with the answer of each run's tuned model."""
+
+    prompt: str
+    answers: Sequence[Answer]
+
+
+def page_of_runs(runs: Sequence[Run]) -> str:
+    """Return one self-contained HTML page that compares ``runs``.
+
+    Raises:
+        UserError: There are more runs than can be told apart.
+    """
+    if len(runs) > MOST:
+        raise UserError(f"{len(runs)} runs were given, and one page compares at most {MOST}.")
+    names = _names([run.name for run in runs])
+    found = [_compared(run, name) for run, name in zip(runs, names, strict=True)]
+    charts = losses_plot(found)
+    asset = assets(charts=charts is not None)
+    title = escape_control(f"{len(found)} runs: {', '.join(names)}")
+    return template("compared.html").render(
+        runs=found,
+        plot=charts,
+        results=results(found),
+        settings=different_settings(found),
+        prompts=common_prompts(found),
+        same_data=len({one.data for one in found}) == 1 and bool(found[0].data),
+        title=title,
+        brand="sanetune",
+        made_by="",
+        live="",
+        style=asset.style,
+        script=asset.script,
+        policy=asset.policy,
+    )
+
+
+def _names(names: Sequence[str]) -> list[str]:
+    """The names, numbered where two are the same."""
+    return [f"{name} ({n})" if names.count(name) > 1 else name for n, name in enumerate(names, 1)]
+
+
+def _compared(run: Run, name: str) -> ComparedRun:
+    from sanetune.config.load import load
+
+    clearance, reason = read_clearance(run)
+    if clearance is None:
+        proved = f"nothing: {reason}"
+    else:
+        proved = f"cleared at level {clearance.level}" if clearance.proves else f"unchecked: {clearance.unchecked}"
+    try:
+        settings = {one.key: one.value for one in settings_of(load(run.config))}
+    except (UserError, OSError):
+        settings = {}
+    try:
+        data = str(run.read_json(run.data).get("fingerprint") or "")
+    except (RunError, OSError):
+        data = ""
+    return ComparedRun(name, shortest_path(run.path), run_view(run), proved, settings, data)
+
+
+def losses_plot(runs: Sequence[ComparedRun]) -> Plot | None:
+    """Return losses, learning rates and gradient norms of all runs over each other; None: no loss is finite."""
+    curves = [(n, one.name, one.curve) for n, one in enumerate(runs) if one.curve]
+    if not curves:
+        return None
+    losses = [Series(f"{name}, training", f"run{n}-train", training_losses(curve)) for n, name, curve in curves]
+    losses += [
+        Series(f"{name}, validation", f"run{n}", evaluation_losses(curve.validation), "circle")
+        for n, name, curve in curves
+    ]
+    lrs = [Series(name, f"run{n}", _lrs(curve)) for n, name, curve in curves]
+    norms = [Series(name, f"run{n}-train", grad_norms(curve)) for n, name, curve in curves]
+    x = Axis(0, max(last_step(curve) for _, _, curve in curves), LEFT, WIDTH - RIGHT)
+    plot, top = Plot("Losses, learning rates and gradient norms of all runs by step", WIDTH, 0), 14
+    for name, series, height in (("loss", losses, 250), ("learning rate", lrs, 90), ("gradient norm", norms, 90)):
+        axis = axis_of if name == "loss" else axis_from_zero
+        y = axis(series, top + height, top, **({"log": _is_wide(series)} if name == "loss" else {}))
+        if y is None:
+            continue
+        plot.scale(x, y, 3)
+        plot.draw(series, x, y, keys=name == "loss", name=name)
+        plot.labels.append(Label(x.end, top - 2, name, "end"))
+        top += height + 30
+    plot.height = top + 8
+    plot.steps(x, top - 22)
+    return plot if plot.panels else None
+
+
+def _is_wide(series: Sequence[Series]) -> bool:
+    values = [value for one in series for _, value in one.points if math.isfinite(value) and value > 0]
+    return bool(values) and max(values) > LOG_FROM * min(values)
+
+
+def _lrs(curve: Curve) -> Points:
+    return [(point.step, point.lr) for point in curve.points if point.lr is not None]
+
+
+def results(runs: Sequence[ComparedRun]) -> list[ResultRow]:
+    """Return the figures of all runs; those that no run has are left out."""
+    views = [one.view for one in runs]
+    evaluations = [one.curve.validation if one.curve else [] for one in runs]
+    training = [one.curve.points if one.curve else [] for one in runs]
+    lowest = [min((each.loss for each in some), default=math.nan) for some in evaluations]
+    same = len({one.data for one in runs}) == 1 and bool(runs[0].data)
+    rows = [
+        ResultRow("proved before it", [one.proved for one in runs]),
+        ResultRow("course", [f"{v.status.title} {v.status.text}".strip() if v and v.status else "" for v in views]),
+        ResultRow("steps", [f"{last_step(one.curve):,}" if one.curve else "" for one in runs]),
+        ResultRow("time", [units.seconds(v.seconds) if v and v.seconds else "" for v in views]),
+        ResultRow(
+            "speed",
+            [f"{units.count(v.tokens_per_second)} tokens/s" if v and v.tokens_per_second else "" for v in views],
+        ),
+        ResultRow("validation loss at the start", [loss_text(some[0].loss) if some else "" for some in evaluations]),
+        ResultRow(
+            "lowest validation loss",
+            ["" if math.isnan(one) else loss_text(one) for one in lowest],
+            # Losses on different rows do not compare.
+            _lowest(lowest) if same and len(runs) > 1 else frozenset(),
+        ),
+        ResultRow("validation loss at the end", [loss_text(some[-1].loss) if some else "" for some in evaluations]),
+        ResultRow("training loss at the end", [loss_text(some[-1].loss) if some else "" for some in training]),
+        ResultRow("answers", [v.samples_text.removeprefix("ended by themselves: ") if v else "" for v in views]),
+    ]
+    return [row for row in rows if any(row.cells)]
+
+
+def _lowest(values: Sequence[float]) -> frozenset[int]:
+    finite = [value for value in values if math.isfinite(value)]
+    return frozenset(n for n, value in enumerate(values) if finite and value == min(finite))
+
+
+def different_settings(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str]]]:
+    """Return key and values of the settings that are not the same in all runs; "" where one has none."""
+    known = [one for one in runs if one.settings]
+    keys = dict.fromkeys(key for one in known for key in one.settings if key not in OWN)
+    found = [(key, [one.settings.get(key, "") for one in runs]) for key in keys]
+    return [(key, cells) for key, cells in found if len({one.settings.get(key, "") for one in known}) > 1]
+
+
+def common_prompts(runs: Sequence[ComparedRun]) -> list[PromptRow]:
+    """Return the prompts that all runs answered, with their tuned models' answers."""
+    answered = [{str(one.messages): one for one in run.view.samples} if run.view else {} for run in runs]
+    if not answered or not all(answered):
+        return []
+    shared = [key for key in answered[0] if all(key in other for other in answered)][:PROMPTS]
+    return [PromptRow(_last_text(answered[0][key].messages), [one[key].tuned for one in answered]) for key in shared]
+
+
+def _last_text(messages: Sequence[Mapping[str, object]]) -> str:
+    return str(messages[-1].get("content") or "") if messages else ""

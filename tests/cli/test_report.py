@@ -1,0 +1,50 @@
+"""`sanetune report`: which page is written where, and what cannot go together."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.report import runs_made
+
+
+def typed(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sanetune", "report", *words], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_several_runs_are_compared_on_one_page(tmp_path: Path) -> None:
+    names = [str(runs_made.made(tmp_path / name, phase="finished").path) for name in ("a", "b")]
+    done = typed(*names)
+    assert done.returncode == 0 and done.stdout.endswith("a/comparison.html\n")
+    assert "2 runs side by side" in (tmp_path / "a/comparison.html").read_text()
+
+
+def test_a_live_page_is_of_one_run_and_writes_none(tmp_path: Path) -> None:
+    name = str(runs_made.made(tmp_path / "a").path)
+    for words in ([name, name, "--live"], [name, "--live", "--html", "x.html"], [name, "--port", "8500"]):
+        done = typed(*words)
+        assert done.returncode == 2 and "--live" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_live_page_is_served_until_ctrl_c(tmp_path: Path) -> None:
+    run = runs_made.made(tmp_path / "a")
+    command = [sys.executable, "-u", "-m", "sanetune", "report", str(run.path), "--live"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)(/\?token=[\w-]{32})\n", process.stdout.readline())
+        assert found, process.stderr.read()
+        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
+        connection.request("GET", found[2])
+        assert connection.getresponse().status == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert "No longer served." in process.stdout.read() and not process.stderr.read()

@@ -1,0 +1,71 @@
+"""Several runs on one page: every curve, the settings that differ, and results that may be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sanetune.errors import UserError
+from sanetune.report.html.compared_runs import MOST, page_of_runs
+from sanetune.runs import Run
+from tests.report.html.test_page import Reader
+from tests.report.runs_made import answered, made
+
+
+def test_the_lowest_loss_on_the_same_rows_is_marked(tmp_path: Path) -> None:
+    runs = [made(tmp_path / "a", loss=2.0), made(tmp_path / "b", loss=1.0, lr=2e-4)]
+    source = page_of_runs(runs)
+    read = Reader(source)
+    assert read.open == []
+    assert len(read.of("td", class_="best")) == 1
+    row = source[source.index("lowest validation loss") :]
+    assert row.index("1.009") > row.index("1.918") and row.index('class="best"') > row.index("1.918")
+    assert "not known to have the same rows" not in read.text
+
+
+def test_losses_on_other_rows_are_not_ranked(tmp_path: Path) -> None:
+    read = Reader(page_of_runs([made(tmp_path / "a"), made(tmp_path / "b", loss=1.0, data="other")]))
+    assert not read.of("td", class_="best")
+    assert "not known to have the same rows" in read.text
+
+
+def test_only_settings_that_differ_are_shown(tmp_path: Path) -> None:
+    read = Reader(page_of_runs([made(tmp_path / "a"), made(tmp_path / "b", lr=2e-4)]))
+    settings = read.text[read.text.rindex("Settings that differ") :]
+    assert "train.learning_rate" in settings and "0.0001" in settings and "0.0002" in settings
+    assert "train.max_steps" not in settings and "model.name" not in settings and "run.output_dir" not in settings
+
+
+def test_answers_to_the_same_prompts_stand_side_by_side(tmp_path: Path) -> None:
+    runs = [made(tmp_path / "a"), made(tmp_path / "b")]
+    assert "Answers to the same prompts" not in Reader(page_of_runs(runs)).text
+    answered(runs[0], "the first")
+    answered(runs[1], "<script>alert(1)</script>")
+    text = Reader(page_of_runs(runs)).text
+    assert text.index("Hm?") < text.index("the first") < text.index("<script>alert(1)</script>")
+
+
+def test_a_run_without_anything_is_named_and_has_no_curve(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "config.yaml").write_text("{")
+    read = Reader(page_of_runs([made(tmp_path / "a"), Run(empty)]))
+    assert "nothing: it has no clearance" in read.text
+    assert not [line for line in read.text.split("\n") if line.strip() == "empty, validation"]
+
+
+def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    text = Reader(page_of_runs([made(tmp_path / "x/run"), made(tmp_path / "y/run")])).text
+    assert "run (1)" in text and "run (2)" in text
+
+
+def test_a_name_of_a_folder_is_text(tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>&amp;"
+    read = Reader(page_of_runs([made(tmp_path / evil), made(tmp_path / "b")]))
+    assert not read.of("img") and evil in read.text
+
+
+def test_more_runs_than_colours_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"at most {MOST}"):
+        page_of_runs([Run(tmp_path)] * (MOST + 1))

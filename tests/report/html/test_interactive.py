@@ -1,0 +1,158 @@
+"""Charts in a real browser: read at a point, zoomed, on a logarithmic axis, of long runs, and refreshed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sanetune.config.load import load
+from sanetune.report.html.compared_runs import page_of_runs
+from sanetune.report.html.run_page import live_page
+from sanetune.report.live import PageCache, PageServer
+from tests.report import experiments_made, runs_made
+from tests.report.html import views
+from tests.report.html.conftest import Open
+from tests.report.html.test_browser import LEAST_CONTRAST
+
+CHART = '.overview .chart[data-chart="training"]'
+
+
+def values(tab: Any, chart: str = CHART) -> list[str]:
+    found: list[str] = tab.locator(f"{chart} .u-legend .u-series:visible .u-value").all_inner_texts()
+    return found
+
+
+def whole(tab: Any) -> Any:
+    return tab.locator(f"{CHART} button", has_text="Whole")
+
+
+def over(tab: Any, share: float, chart: str = CHART) -> tuple[float, float]:
+    """Coordinates at a share of the chart's width."""
+    box = tab.locator(f"{chart} .u-over").bounding_box()
+    return box["x"] + share * box["width"], box["y"] + box["height"] / 2
+
+
+def test_pointing_at_a_chart_shows_the_values_of_that_step(opened: Open) -> None:
+    tab = opened(views.trained(), unfolded=False)
+    tab.mouse.move(*over(tab, 0.5))
+    step, loss = values(tab)[:2]
+    curve = experiments_made.curve(steps=50)
+    at = {point.step: point.loss for point in curve.points}
+    assert abs(int(step) - 25) <= 1
+    assert float(loss) == pytest.approx(at[int(step)], rel=1e-3)
+
+
+def test_a_chart_is_zoomed_by_dragging_and_shown_whole_again(opened: Open) -> None:
+    tab = opened(views.trained(), unfolded=False)
+    assert whole(tab).is_hidden()
+    tab.mouse.move(*over(tab, 0.2))
+    tab.mouse.down()
+    tab.mouse.move(*over(tab, 0.4), steps=4)
+    tab.mouse.up()
+    whole(tab).wait_for(state="visible")
+    tab.mouse.move(*over(tab, 0.5))
+    assert int(values(tab)[0]) in range(13, 18)
+    whole(tab).click()
+    tab.mouse.move(*over(tab, 0.98))
+    assert int(values(tab)[0]) >= 48
+    assert whole(tab).is_hidden()
+
+
+def test_the_axis_of_values_can_be_logarithmic(opened: Open) -> None:
+    tab = opened(views.trained(), unfolded=False)
+    button = tab.locator(f"{CHART} button", has_text="Log")
+    before = button.get_attribute("aria-pressed")
+    button.click()
+    assert button.get_attribute("aria-pressed") == {"true": "false", "false": "true"}[before]
+    tab.mouse.move(*over(tab, 0.5))
+    assert values(tab)[1] not in ("", "--")
+
+
+def test_a_chart_that_is_folded_is_drawn_when_it_is_opened(opened: Open) -> None:
+    tab = opened(views.trained(), unfolded=False)
+    assert tab.locator("#experiments .uplot").count() == 0
+    tab.locator("#experiments > summary").click()
+    tab.locator('#experiments .chart[data-chart="trial"] .uplot').first.wait_for(state="visible")
+    assert tab.locator("#experiments svg.plot:visible").count() == 0
+
+
+def test_a_spike_of_one_step_among_twenty_thousand_can_be_seen(opened: Open) -> None:
+    curve = experiments_made.curve(steps=20_000)
+    spike = 12_344
+    points = list(curve.points)
+    points[spike] = replace(points[spike], loss=2.9 * max(point.loss for point in curve.points[:1]))
+    run = replace(views.trained().run, curve=replace(curve, points=points))
+    tab = opened(replace(views.trained(), run=run), unfolded=False)
+    top = """(x) => {
+      const canvas = document.querySelector('.chart[data-chart="training"] canvas');
+      const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      const at = (column, y, part) => all[4 * (y * canvas.width + column) + part];
+      for (let y = 0; y < canvas.height; y++)
+        for (let i = -2; i <= 2; i++)
+          if (at(x + i, y, 3) > 60 && at(x + i, y, 0) !== at(x - 30, y, 0)) return y;
+      return canvas.height;
+    }"""
+    box = tab.locator(f"{CHART} canvas").bounding_box()
+    inner = tab.locator(f"{CHART} .u-over").bounding_box()
+    x = round(inner["x"] - box["x"] + inner["width"] * (spike + 1) / 20_000)
+    assert tab.evaluate(top, x) < 0.45 * box["height"], "the spike is drawn to its height"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_follow_the_theme(opened: Open, scheme: str) -> None:
+    tab = opened(views.trained(), unfolded=False, color_scheme=scheme)
+    shown = f"document.querySelector('{CHART} .u-legend .u-series:nth-child(3) .u-marker').style.background"
+    before = tab.evaluate(shown)
+    tab.get_by_role("button", name="Dark").click()
+    assert tab.evaluate(shown) != before
+    ratio, where = tab.evaluate(LEAST_CONTRAST)
+    assert ratio >= 4.5, where
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_runs_side_by_side_stay_inside_the_screen(browser: Any, tmp_path: Path, width: int) -> None:
+    runs = [runs_made.made(tmp_path / name, 300, loss=loss) for name, loss in (("a", 2.0), ("b", 3.0))]
+    file = tmp_path / "comparison.html"
+    file.write_text(page_of_runs(runs))
+    tab = browser.new_page(viewport={"width": width, "height": 800})
+    wrong: list[str] = []
+    tab.on("console", lambda message: wrong.append(message.text))
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.goto(file.as_uri())
+    assert tab.locator(".uplot").count() == 3
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.mouse.move(*over(tab, 0.5, ".chart .canvas:nth-of-type(1)"))
+    assert wrong == []
+    tab.close()
+
+
+def test_an_open_page_follows_the_run_without_being_loaded_again(browser: Any, tmp_path: Path) -> None:
+    run = runs_made.made(tmp_path / "run")
+    settings = load(run.config)
+    cache = PageCache(run, lambda: live_page(settings, run, f"/data?token={server.token}"))
+    server = PageServer(cache)
+    threading.Thread(target=server.serve, daemon=True).start()
+    tab = browser.new_page(viewport={"width": 1280, "height": 800})
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("console", lambda message: wrong.append(message.text))
+    try:
+        tab.goto(server.url)
+        tab.evaluate("window.same = true")
+        assert "step 20 of 40" in tab.locator(".state").inner_text()
+        runs_made.write_records(run, 30)
+        tab.locator(".state", has_text="step 30 of 40").wait_for(timeout=9_000)
+        assert tab.locator(f"{CHART} .uplot").count() == 1 and tab.title().startswith("Running 75 %")
+        tab.mouse.move(*over(tab, 0.99))
+        runs_made.state(run, "finished", 40)
+        tab.locator("#live", has_text="over").wait_for(timeout=9_000)
+        assert tab.evaluate("window.same") and "Finished" in tab.locator(".state").inner_text()
+        assert wrong == []
+        server.close()
+        tab.locator("#live", has_text="no answer").wait_for(timeout=9_000)
+    finally:
+        tab.close()
