@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sanetune.engine.metrics import Record
     from sanetune.finding import Finding, Report
     from sanetune.gate.clearance import Clearance
+    from sanetune.gate.watch_report import WatchFinding
     from sanetune.planning.plan import Plan
     from sanetune.runs import Run
     from sanetune.workflows.train import Trained
@@ -197,6 +198,13 @@ class RecordLogged(Event):
     """The loop has logged a ``record``: of training steps, or of an evaluation of the validation rows."""
 
     record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFired(Event):
+    """A check of the growing curve has found something."""
+
+    finding: WatchFinding
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,13 @@ _OWN_FILES = (
     "samples.json",
     "comparison.json",
     "state.json",
+    "watch.json",
+    "samples.jsonl",
 )
 _KEPT = ("clearance.json", "proof.json")
 """Written before the run starts, and kept when it starts again: training checks whether they fit, and writes them
 anew."""
-_OWN_FOLDERS = ("plots", "model", "adapter", "checkpoints", "tensorboard")
+_OWN_FOLDERS = ("plots", "model", "adapter", "checkpoints", "tensorboard", "steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,21 @@ class Run:
     def checkpoints(self) -> Path:
         """``checkpoint-N`` folders to resume from."""
         return self.path / "checkpoints"
+
+    @property
+    def steps(self) -> Path:
+        """The rows, loss and gradient norm of each step; see :mod:`sanetune.engine.step_log`."""
+        return self.path / "steps"
+
+    @property
+    def watch(self) -> Path:
+        """What was found while it trained, and whether that ended it."""
+        return self.path / "watch.json"
+
+    @property
+    def samples_over_time(self) -> Path:
+        """Answers to the same prompts at each evaluation, one line of JSON for each."""
+        return self.path / "samples.jsonl"
 
     @property
     def tensorboard(self) -> Path:

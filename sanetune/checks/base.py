@@ -11,6 +11,9 @@ A check is a module called after its fault in the folder of its family (``labels
   a rule of thumb; 10: measured on the model; 20: compared on validation rows;
 - ``DEPENDS_ON``: the groups of keys (:data:`sanetune.evidence.registry.GROUPS`), or single keys, whose change makes a
   passed finding void;
+- ``LIVE``: for a check of the curve, whether what it finds on a growing curve is a finding then (:data:`Live`). Left
+  out: it is about a run's end, or a healthy run looks like that for a while;
+- ``at(measurement)``: for a check of the curve, the step whose rows show the fault, where it is about single steps;
 - ``VERSION``: raised when the check finds what it did not find before: a clearance of an older version is void;
 - ``measure(evidence, ...)``: numbers and witnesses. Its parameters name the evidence that it needs, as in pytest;
   ``limits``, where it is among them, are the limits: for those that say what is counted, as how alike copies are;
@@ -38,6 +41,10 @@ SECTIONS = ("What it does", "Why is this bad?", "Example", "Use instead", "Known
 REQUIRED = SECTIONS[:4]
 
 FixAvailability = Literal["always", "sometimes", "none"]
+
+Live = Literal["", "recent", "whole"]
+"""On what of a growing curve a check judges while a run goes on: on the last steps and on the whole curve, on the whole
+curve alone, or (empty) not at all."""
 
 PACKAGE = "sanetune.checks"
 
@@ -132,8 +139,12 @@ class Check:
     fix_priority: int = 0
     depends_on: tuple[str, ...] = EVERYTHING
     version: int = 1
+    live: Live = ""
+    at: Callable[[Measurement], int | None] | None = None
 
     def __post_init__(self) -> None:
+        if self.live not in get_args(Live):
+            raise ValueError(f"LIVE of {self.name} is {self.live!r}, not one of {get_args(Live)}")
         if self.fix not in get_args(FixAvailability):
             raise ValueError(f"FIX of {self.name} is {self.fix!r}, not one of {get_args(FixAvailability)}")
         if unknown := [one for one in self.depends_on if one not in GROUPS and "." not in one]:
@@ -154,6 +165,8 @@ class Check:
             getattr(module, "FIX_PRIORITY", 0),
             tuple(getattr(module, "DEPENDS_ON", EVERYTHING)),
             getattr(module, "VERSION", 1),
+            getattr(module, "LIVE", ""),
+            getattr(module, "at", None),
         )
 
     @property

@@ -178,6 +178,9 @@ class CheckSection(Section):
     """Steps between two evaluations of the trial."""
     samples: int = Field(16, ge=0)
     """Validation prompts that base and tuned model answer after the trial."""
+    watch: Literal["stop", "warn", "off"] = "stop"
+    """What happens while the run trains when a check of its curve fails: it is stopped with a checkpoint (or ends with
+    its best weights, where the validation loss turned), or it only warns, or nothing is watched."""
     severity: dict[str, Literal["fail", "warn", "off"]] = Field({}, examples=[{"rows-secrets": "fail"}])
     """What a check's finding counts as: check -> fail, warn, or off, which does not run it."""
 

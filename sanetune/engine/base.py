@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sanetune.engine.batches import Batch, Batches, Row
     from sanetune.engine.loss import Measured
     from sanetune.engine.metrics import Record
+    from sanetune.engine.watcher import RunWatcher
     from sanetune.runs import Run
 
 
@@ -188,16 +189,23 @@ class Session(abc.ABC):
         """The number formats that the model is stored and computed in."""
         return Precision.of(self.model, self.settings.mixed_precision)
 
+    @property
+    def whole_model(self) -> PreTrainedModel | None:
+        """The model, where this process has all of it; None where it is sharded."""
+        return self.model
+
     # ---- a run ----
 
     @abc.abstractmethod
-    def train(self, publish: Publish = silent) -> Outcome:
-        """Train the whole run; leave checkpoints, metrics and the tuned model in the run's folder.
+    def train(self, publish: Publish = silent, watcher: RunWatcher | None = None) -> Outcome:
+        """Train the whole run; leave checkpoints, metrics, steps and the tuned model in the run's folder.
 
         Args:
             publish: Gets the events of training, on the main process; the metrics file gets them anyway.
+            watcher: Follows the steps on the main process, and may end the run; the other processes give one too.
 
         Raises:
+            StoppedByWatcherError: Where the watcher has stopped it, after a checkpoint.
             KeyboardInterrupt: After Ctrl-C or SIGTERM, once a checkpoint is written.
             UserError: For a disk that fills, memory that does not suffice, and the like.
         """

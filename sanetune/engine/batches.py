@@ -40,6 +40,8 @@ class TrainerBatch(dict[str, "Tensor"]):
 
 COLUMNS = ("input_ids", "labels", "seq_lengths")
 """The columns that are trained on."""
+NUMBER = "number"
+"""The column with the number of each row in its split, by which a step's rows are named afterwards."""
 
 
 class Batches(Protocol):
@@ -64,15 +66,23 @@ def collate_for(pad_token_id: int, attention: str = "") -> Collate:
     packed = Collator(pad_token_id, packed=True, flatten="flash" in attention)
 
     def collate(rows: Sequence[Row]) -> Batch:
-        rows = [{key: value for key, value in row.items() if key != "length"} for row in rows]
+        rows = [{key: value for key, value in row.items() if key in COLUMNS} for row in rows]
         return packed(rows) if "seq_lengths" in rows[0] else padded(rows)
 
     return collate
 
 
-def training_columns(rows: datasets.Dataset, *, lengths: bool) -> datasets.Dataset:
-    """Return ``rows`` with the columns that training needs, and with each row's ``length`` where asked for."""
+def training_columns(rows: datasets.Dataset, *, lengths: bool, numbers: bool = False) -> datasets.Dataset:
+    """Return ``rows`` with the columns that training needs.
+
+    Args:
+        rows: Those of a split.
+        lengths: Whether each has its ``length`` in tokens, too.
+        numbers: Whether each has its number in the split (:data:`NUMBER`), too.
+    """
     rows = rows.select_columns([name for name in COLUMNS if name in rows.column_names])
+    if numbers:
+        rows = rows.add_column(NUMBER, list(range(len(rows))))
     return rows.add_column("length", token_counts(rows)) if lengths else rows
 
 

@@ -39,7 +39,7 @@ ELSEWHERE = re.compile(
 _LEFT_OUT = {
     "model": {"name", "revision", "chat_template"},
     "data": {"train", "validation", "workers"},
-    "check": {"level"},
+    "check": {"level", "watch"},
     "budget": set[str](),
 }
 """Fields that are no part of ``configuration``: their content is in another part, or they change nothing."""

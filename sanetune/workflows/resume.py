@@ -6,8 +6,11 @@ import shlex
 
 from sanetune import units
 from sanetune.commands import command
+from sanetune.config.schema import Config
 from sanetune.engine import checkpoints
+from sanetune.engine.watcher import Course
 from sanetune.errors import RunError
+from sanetune.gate.watch_report import WatchReport
 from sanetune.runs import Run
 from sanetune.text import shortest_path
 
@@ -36,6 +39,30 @@ def require_unfinished(run: Run, steps: int) -> None:
     if steps <= planned:
         done = checkpoints.step_of(last) or 0
         raise _finished(run, f": its last checkpoint is of step {done:,} of {units.many(planned, 'step')}")
+
+
+def require_not_stopped(run: Run, config: Config) -> None:
+    """Raise :class:`RunError` where the watch has stopped the run, and nothing says that it shall go on all the same:
+    ``check.watch`` is still ``stop``."""
+    if config.check.watch != "stop" or not run.watch.is_file():
+        return
+    report = WatchReport.from_json(run.read_json(run.watch))
+    ended = report.ended
+    if ended is None or ended.course != Course.STOP.value:
+        return
+    found = "; ".join(
+        f"{one.live.finding.check}: {one.live.finding.message.rstrip('.')}"
+        for one in report.findings
+        if one.live.finding.check in ended.checks
+    )
+    before = [step for step in run.steps_saved if ended.checkpoint is None or step <= ended.checkpoint]
+    raise RunError(
+        f"The watch has stopped this run after step {ended.step:,}: {found}.",
+        f"It would go on from checkpoint-{before[-1]}, and into the same fault." if before else "",
+        "Correct the cause and begin anew under another run.name, see "
+        f"`sanetune replay {shlex.quote(shortest_path(run.path))}`, or go on all the same: "
+        f"`{command('train', '--resume', 'check.watch=warn')}`.",
+    )
 
 
 def _finished(run: Run, how: str) -> RunError:

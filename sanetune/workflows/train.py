@@ -18,11 +18,12 @@ from sanetune.workflows.run_state import StateFile
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from sanetune.engine.base import Outcome
+    from sanetune.engine.base import Outcome, Session
     from sanetune.gate.clearance import Clearance
     from sanetune.probes.prompts import Prompts
     from sanetune.probes.results.comparison import Comparison
     from sanetune.probes.samples import ModelAnswers
+    from sanetune.workflows.watch import RunWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,15 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
     from sanetune.data.model_files import locate
     from sanetune.engine.distributed import processes
     from sanetune.engine.registry import engine_of
-    from sanetune.workflows.resume import require_checkpoint, require_unfinished
+    from sanetune.engine.watcher import StoppedByWatcherError
+    from sanetune.workflows.resume import require_checkpoint, require_not_stopped, require_unfinished
 
     state = processes(config)
     main = state.is_main_process
     publish = to_all(StateFile(), publish) if main else silent
     if resume and config.run.output_dir is not None:
         require_checkpoint(Run(config.run.output_dir))
+        require_not_stopped(Run(config.run.output_dir), config)
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)
     with state.main_process_first():
@@ -90,14 +93,29 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
             base.ask(resume=resume)
             _write_start(run, planned, prepared)
         session = engine_of(planned.config).build(planned.config, prepared, run, model=base.model, resume=resume)
-        outcome = session.train(publish)
+        watch = _watch(planned, prepared, run, publish, session)
+        outcome = session.train(publish, watch)
         comparison = base.compare(outcome) if main else None
+    except StoppedByWatcherError:
+        assert watch is not None
+        refused = watch.error()
+        publish(RunStopped(run, refused))
+        raise refused from None
     except BaseException as error:
         publish(RunStopped(run, error))
         raise
     result = Trained(run, planned, outcome, comparison, clearance)
     publish(RunFinished(result))
     return result
+
+
+def _watch(planned: Plan, prepared: Prepared, run: Run, publish: Publish, session: Session) -> RunWatch | None:
+    """What follows the run; None where ``check.watch`` is off."""
+    from sanetune.workflows.watch import RunWatch
+
+    if planned.config.check.watch == "off":
+        return None
+    return RunWatch(planned, prepared, run, publish, lambda: session.whole_model)
 
 
 def _store(run: Run, clearance: Clearance | None) -> Clearance | None:

@@ -31,7 +31,7 @@ class FakeSession(Session):
         self.model, self.settings, self.rows = tiny_model(), settings, rows
         self.frozen, self.notes = Frozen(), []
 
-    def train(self, listeners: Sequence[Any] = ()) -> Outcome:
+    def train(self, publish: Any = None, watcher: Any = None) -> Outcome:
         raise NotImplementedError
 
     def train_batches(self) -> list[Batch]:

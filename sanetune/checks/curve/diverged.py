@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "sometimes"
+LIVE = "recent"
 
 LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),

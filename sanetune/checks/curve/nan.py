@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
+LIVE = "recent"
 
 LIMITS = {
     "loss_share": Limit(0.02, "one lost batch in fifty; fp16's scaler skips one step in 2,000 in a healthy run"),
@@ -79,6 +80,12 @@ def measure(curve: Curve) -> Measurement:
             "bad_norms_late": sum(step in bad_norms for step, _ in last_third) / max(1, len(last_third)),
         }
     )
+
+
+def at(m: Measurement) -> int | None:
+    """The first step with a loss or gradient norm that is no number."""
+    step: int | None = m.numbers["first_step"] if m.numbers["first_step"] is not None else m.numbers["first_norm_step"]
+    return step
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "sometimes"
+LIVE = "whole"
 
 LIMITS = {
     "gradient": Limit(5.0, "times that after warm-up; healthy logs have up to 1.8 (logs/wild)"),

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "sometimes"
+LIVE = "whole"
 
 LIMITS = {
     "fail": Limit(0.05, "above its minimum at the end: the reader's limit for overfit (logs/wild)"),

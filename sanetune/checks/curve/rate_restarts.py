@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
+LIVE = "whole"
 
 LIMITS = {
     "fallen": Limit(0.8, "of its last peak: below it, it has begun to fall"),

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
+LIVE = "whole"
 
 LIMITS = {
     "fail": Limit(0.5, "half of the run changes nothing"),

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "sometimes"
+LIVE = "recent"
 
 LIMITS = {
     "hump": Limit(
@@ -112,6 +113,12 @@ def _worst(spikes: list[Spike]) -> dict[str, Any] | None:
         return None
     worst = max(spikes, key=lambda spike: spike.height / max(spike.around, 1e-9))
     return {"step": worst.step, "loss": worst.height, "around": worst.around, "length": worst.length}
+
+
+def at(m: Measurement) -> int | None:
+    """The highest step of the worst spike or hump."""
+    step: int | None = m.numbers["worst"]["step"] if m.numbers["worst"] else m.numbers["hump_step"]
+    return step
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
+LIVE = "recent"
 
 LIMITS = {
     "share": Limit(0.02, "one empty batch in fifty; below that it is a matter of single rows (labels-none)"),
@@ -99,6 +100,12 @@ def _falls(curve: Curve, sure: float) -> bool:
     """Whether the training loss falls by so many standard errors, as it could not with a gradient of zero."""
     change = training(curve)
     return change is not None and change.t < -sure
+
+
+def at(m: Measurement) -> int | None:
+    """The first step with a loss of 0."""
+    step: int | None = m.numbers["first_step"]
+    return step
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

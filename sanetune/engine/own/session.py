@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from sanetune.curves.series import Point
+    from sanetune.engine.watcher import RunWatcher
 
 
 class TrainerData(Protocol):
@@ -90,7 +91,7 @@ class OwnSession(Session):
         """Return a new copy of the trainer, as it was built."""
         return stand_in(self._given, self._folder)
 
-    def train(self, publish: Publish = silent) -> Outcome:
+    def train(self, publish: Publish = silent, watcher: RunWatcher | None = None) -> Outcome:
         """See :meth:`sanetune.engine.base.Session.train`: the run is its trainer's own matter."""
         raise NotImplementedError("trainer.train() makes the run of a trainer that is already built")
 

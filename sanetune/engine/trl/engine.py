@@ -92,7 +92,7 @@ def _trainer(
         model=model,
         args=arguments,
         data_collator=collate_for(prepared.tokenizer.pad_token_id, attention),
-        train_dataset=training_columns(prepared.train, lengths=lengths),
+        train_dataset=training_columns(prepared.train, lengths=lengths, numbers=True),
         eval_dataset=validation,
         processing_class=prepared.tokenizer,
         fingerprint=getattr(prepared, "fingerprint", ""),

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
+from sanetune.engine.tracker_texts import send
+from sanetune.engine.watcher import RunWatcher, TrackerText
 from sanetune.text import shorten
 
 SECONDS = 120.0
@@ -35,7 +37,7 @@ class GuardedTracker(TrainerCallback):
     def __init__(self, name: str, make: Callable[[], TrainerCallback], say: Say, seconds: float | None = None) -> None:
         self.name, self._make, self._say, self._seconds = name, make, say, seconds
         self._callback: TrainerCallback | None = None
-        self._work: queue.Queue[Callable[[], None]] = queue.Queue()
+        self._work: queue.Queue[Callable[[], object]] = queue.Queue()
         self._done: queue.Queue[BaseException | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self.dropped = False
@@ -52,11 +54,20 @@ class GuardedTracker(TrainerCallback):
                 self._callback = self._make()
             getattr(self._callback, event)(args, state, control, **more)
 
+        self._do(call, self._seconds or (SECONDS_FOR_FILES if event in WITH_FILES else SECONDS))
+
+    def text(self, text: TrackerText) -> None:
+        """Give the tracker a text, if it takes any and its run has begun."""
+        callback = self._callback
+        if callback is not None and not self.dropped:
+            self._do(lambda: send(callback, text), self._seconds or SECONDS)
+
+    def _do(self, call: Callable[[], object], seconds: float) -> None:
+        """Let the thread make a call, and wait for it so long."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name=f"tracker {self.name}", daemon=True)
             self._thread.start()
         self._work.put(call)
-        seconds = self._seconds or (SECONDS_FOR_FILES if event in WITH_FILES else SECONDS)
         try:
             error = self._done.get(timeout=seconds)
         except queue.Empty:
@@ -96,3 +107,10 @@ for _event in [name for name in vars(TrainerCallback) if name.startswith("on_")]
 def guarded(names: Sequence[str], say: Say) -> list[GuardedTracker]:
     """Return the callbacks of the trackers ``names``, each behind a guard that tells ``say`` when it is dropped."""
     return [GuardedTracker(name, INTEGRATION_TO_CALLBACK[name], say) for name in names]
+
+
+def send_texts(trackers: Sequence[GuardedTracker], watcher: RunWatcher) -> None:
+    """Give all ``trackers`` the texts of ``watcher`` that they do not have yet."""
+    for text in watcher.texts():
+        for tracker in trackers:
+            tracker.text(text)

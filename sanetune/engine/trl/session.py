@@ -6,6 +6,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,12 @@ from sanetune.engine.metrics import MetricsFile
 from sanetune.engine.models import fit_to_tokenizer, load_model
 from sanetune.engine.save import save_model
 from sanetune.engine.signals import Stop
+from sanetune.engine.step_log import StepLog
 from sanetune.engine.trl.callbacks import PublishedEnd, Publisher
-from sanetune.engine.trl.guarded_tracker import guarded
+from sanetune.engine.trl.guarded_tracker import GuardedTracker, guarded, send_texts
 from sanetune.engine.trl.short_run import shortened
 from sanetune.engine.trl.trainer import Trainer
+from sanetune.engine.trl.watched_run import NumberedBatches, WatchedRun
 from sanetune.engine.watched_steps import WatchedSteps
 from sanetune.events import Publish, silent
 from sanetune.runs import Run
@@ -35,6 +38,7 @@ from sanetune.runs import Run
 if TYPE_CHECKING:
     from sanetune.config.schema import Config, ModelSection
     from sanetune.data.prepare import Prepared
+    from sanetune.engine.watcher import RunWatcher
 
 
 class TrlSession(Session):
@@ -59,16 +63,24 @@ class TrlSession(Session):
         """The model as it trains."""
         return self.trainer.model
 
+    @property
+    def whole_model(self) -> PreTrainedModel | None:
+        """See :attr:`sanetune.engine.base.Session.whole_model`."""
+        sharded = self.trainer.is_fsdp_enabled or self.trainer.is_deepspeed_enabled
+        return None if sharded else self.trainer.model
+
     # ---- a run ----
 
-    def train(self, publish: Publish = silent) -> Outcome:
+    def train(self, publish: Publish = silent, watcher: RunWatcher | None = None) -> Outcome:
         """See :meth:`sanetune.engine.base.Session.train`."""
         trainer = self.trainer
         publisher = Publisher(trainer, MetricsFile(self._run.metrics), publish)
         trainer.stop = Stop(publisher.note)
         trainer.stop.writes = not trainer.args.eval_on_start
         trainer.say = publisher.note
-        for callback in [*self._early_stopping(), *guarded(trackers.used(self._config), publisher.note), publisher]:
+        followed = guarded(trackers.used(self._config), publisher.note)
+        watched = self._watched(watcher, followed)
+        for callback in [*self._early_stopping(), *followed, publisher, watched]:
             trainer.add_callback(callback)
         with PublishedEnd(publisher), quiet(), trainer.stop:
             trainer.train(resume_from_checkpoint=None if self._start is None else str(self._start))
@@ -76,6 +88,15 @@ class TrlSession(Session):
         with quiet():
             tuned = self._save()
         return self._outcome(publisher, seconds, tuned)
+
+    def _watched(self, watcher: RunWatcher | None, followed: Sequence[GuardedTracker]) -> WatchedRun:
+        """What logs each step with its rows, and lets ``watcher`` judge it."""
+        trainer = self.trainer
+        log = StepLog(self._run.steps, trainer.accelerator.process_index)
+        watched = WatchedRun(trainer, watcher, log, partial(send_texts, followed))
+        trainer.on_rows, trainer.on_step = watched.rows, watched.step
+        trainer.data_collator = NumberedBatches(trainer.data_collator)
+        return watched
 
     def _early_stopping(self) -> list[TrainerCallback]:
         patience = getattr(self._config.train, "early_stopping_patience", None)

@@ -27,19 +27,19 @@ from trl import SFTTrainer
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine import checkpoints
 from sanetune.engine.adapters import base_of
-from sanetune.engine.batches import Batch, real_token_count
+from sanetune.engine.batches import NUMBER, Batch, real_token_count
 from sanetune.engine.signals import Stop
+from sanetune.engine.trl.hub import ForgivingHub
 from sanetune.engine.trl.logits import keep_logits
 from sanetune.engine.trl.run_state import RunState
 from sanetune.engine.trl.sampler import LengthGrouped
-from sanetune.text import shorten
 
 
 class EvaluationStoppedError(Exception):
     """A signal came during validation."""
 
 
-class Trainer(SFTTrainer):
+class Trainer(ForgivingHub, SFTTrainer):
     """Trains on rows that are ready: ``input_ids``, ``labels``, and ``seq_lengths`` where packed."""
 
     def __init__(self, *args: object, fingerprint: str = "", **kwargs: object) -> None:
@@ -52,12 +52,18 @@ class Trainer(SFTTrainer):
         self.stop = Stop()
         self.idle_seconds = 0.0
         self.run_state = RunState(fingerprint)
-        self.say: Callable[[str], None] = lambda text: None
-        """Called with a sentence for the user."""
         self.schedule_steps: int | None = None
         """Steps that the schedule spans; None: those that are made."""
         self.on_batches: Callable[[list[Batch], float], None] | None = None
         """Called with the micro-batches of each step and the seconds that the dataloader took for them."""
+        self.on_rows: Callable[[list[Tensor]], None] | None = None
+        """Called with the numbers of the rows of each step, a tensor for each micro-batch, where batches have them."""
+        self.on_step: Callable[[Tensor | float | None, float | None], None] | None = None
+        """Called after each step with its gradient norm and learning rate, before anything of it is logged."""
+        self.step_loss = torch.zeros((), device=self.args.device)
+        """The loss of this process since it was last set to zero, in nats per token in the loss."""
+        self.ended_by: Exception | None = None
+        """Raised once the loop is over, instead of making its result."""
         self._alone = False
         self._pad = self._tokenizer.pad_token_id
         self._unread = torch.zeros(2, dtype=torch.long, device=self.args.device)
@@ -70,7 +76,7 @@ class Trainer(SFTTrainer):
     # ---- which rows, and what of them ----
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = ["input_ids", "labels", "seq_lengths", self.args.length_column_name]
+        self._signature_columns = ["input_ids", "labels", "seq_lengths", NUMBER, self.args.length_column_name]
 
     def _get_train_sampler(self, train_dataset: datasets.Dataset | None = None) -> Sampler[int] | None:
         """Grouping by length draws from the seed and the epoch, not from the global random state (see
@@ -90,6 +96,9 @@ class Trainer(SFTTrainer):
         """Count the tokens of each step: all of them (no padding), and those in the loss."""
         began = time.perf_counter()
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        numbers = [batch.pop(NUMBER) for batch in batches if NUMBER in batch]
+        if self.on_rows is not None:
+            self.on_rows(numbers)
         for batch in batches:
             in_loss = (batch["labels"][..., 1:] != IGNORE_INDEX).sum()
             counts = torch.stack([real_token_count(batch, self._pad), in_loss])
@@ -97,6 +106,12 @@ class Trainer(SFTTrainer):
         if self.on_batches is not None:
             self.on_batches(batches, time.perf_counter() - began)
         return batches, items
+
+    def training_step(self, *args: object, **kwargs: object) -> Tensor:
+        """Also keep the loss: transformers has the sum of all steps since the last record alone."""
+        loss: Tensor = super().training_step(*args, **kwargs)
+        self.step_loss += loss.detach().to(self.step_loss.device)
+        return loss
 
     def tokens_seen(self) -> tuple[int, int]:
         """Return all tokens and the tokens in the loss since the run began, on all processes, which ask together."""
@@ -141,7 +156,7 @@ class Trainer(SFTTrainer):
                 for k, value in enumerate(self.loss_sums(model, self._prepare_inputs(inputs))):
                     sums[k] += value
                 self.callback_handler.on_prediction_step(self.args, self.state, self.control)
-        loss, correct, tokens = self._over_processes(sums)
+        loss, correct, tokens = self.over_processes(sums)
         rows: Sized = dataloader.dataset  # type: ignore[assignment]
         metrics = {
             f"{metric_key_prefix}_loss": loss / tokens if tokens else float("nan"),
@@ -156,7 +171,8 @@ class Trainer(SFTTrainer):
             out = model(**inputs, fused_lm_head=True, use_cache=False)
         return -out.log_probs.double().sum().item(), out.is_top1.sum().item(), out.label_mask.sum().item()
 
-    def _over_processes(self, sums: list[float]) -> list[float]:
+    def over_processes(self, sums: list[float]) -> list[float]:
+        """Return each of ``sums`` added up over all processes, which ask together."""
         if self.accelerator.num_processes == 1:
             return sums
         here = torch.tensor(sums, dtype=torch.float64, device=self.args.device)
@@ -212,8 +228,10 @@ class Trainer(SFTTrainer):
         return bool(self.accelerator.reduce(flag, "sum").item())
 
     def _maybe_log_save_evaluate(
-        self, tr_loss: Tensor, grad_norm: Tensor | float | None, model: nn.Module, *args: object, **kwargs: object
+        self, tr_loss: Tensor, grad_norm: Tensor | float | None, model: nn.Module, *args: object, **kwargs: float | None
     ) -> None:
+        if self.on_step is not None:
+            self.on_step(grad_norm, kwargs.get("learning_rate"))
         try:
             super()._maybe_log_save_evaluate(tr_loss, grad_norm, model, *args, **kwargs)
         except EvaluationStoppedError:
@@ -249,13 +267,13 @@ class Trainer(SFTTrainer):
 
     def _finalize_training(self, *args: object, **kwargs: object) -> object:
         """A stopped run ends here, without loading the best checkpoint back."""
-        if self.stop_agreed():
+        if self.stop_agreed() or self.ended_by is not None:
             self._end_stopped()
         return super()._finalize_training(*args, **kwargs)
 
     def _end_stopped(self) -> NoReturn:
         self.callback_handler.on_train_end(self.args, self.state, self.control)
-        raise KeyboardInterrupt
+        raise self.ended_by or KeyboardInterrupt
 
     # ---- checkpoints ----
 
@@ -264,7 +282,7 @@ class Trainer(SFTTrainer):
         are deleted only then. No pickled arguments, no model card per checkpoint."""
         self.store_flos()
         self.tokens_seen()
-        open_loss = self._over_processes([float(self._tr_loss)])[0] / self.accelerator.num_processes
+        open_loss = self.over_processes([float(self._tr_loss)])[0] / self.accelerator.num_processes
         folder = Path(self.args.output_dir)
         final = folder / f"checkpoint-{self.state.global_step}"
         best = folder / f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
@@ -285,20 +303,6 @@ class Trainer(SFTTrainer):
                 checkpoints.rotate(folder, self.args.save_total_limit, best)
         if self.args.push_to_hub:
             self._push_from_checkpoint(str(final))
-
-    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
-        """A hub that cannot be reached must not end the run."""
-        self._tried(lambda: super(Trainer, self)._push_from_checkpoint(checkpoint_folder))
-
-    def _finish_current_push(self) -> None:
-        self._tried(super()._finish_current_push)
-
-    def _tried(self, push: Callable[[], object]) -> None:
-        try:
-            push()
-        except Exception as error:  # noqa: BLE001 -- the Hub's library and its HTTP library have many
-            words = shorten(" ".join(str(error).split()), 200)
-            self.say(f"pushing to the Hub failed at step {self.state.global_step} ({words}); the run goes on")
 
     def _save_state(self, folder: Path, open_loss: float) -> None:
         """``open_loss``: the sum of the losses of the steps since the last record."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from sanetune.events import ClearanceMissing, Event, RunFinished, RunRefused, RunStarted
+from sanetune.events import ClearanceMissing, Event, RunFinished, RunRefused, RunStarted, WatchFired
 from sanetune.report.clearance import lines
+from sanetune.report.terminal import watch
 from sanetune.report.terminal.clearance import show_missing, show_refusal
 from sanetune.report.terminal.progress import ProgressBar
 from sanetune.report.terminal.run import show_end, show_start
@@ -34,5 +35,7 @@ class LiveTerminal:
                 show_refusal(report, self.console)
             case RunStarted(run, plan, prepared, clearance):
                 show_start(plan, prepared, run, self.console, lines(clearance) if clearance else ())
+            case WatchFired(finding):
+                watch.show(finding, self.console)
             case RunFinished(result) if result.comparison is not None:
                 show_end(result.run, result.outcome, result.comparison, self.console)

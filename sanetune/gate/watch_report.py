@@ -1,0 +1,115 @@
+"""What the watch of a run has found, as ``watch.json`` keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sanetune.finding import Finding, Verdict
+from sanetune.gate.watch import LiveFinding
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the watch ended a run.
+
+    Attributes:
+        step: Optimizer steps done.
+        course: ``stop`` or ``turn``.
+        checks: Names of the checks that ended it.
+        checkpoint: Step of the checkpoint that it was left with; None: there was none.
+    """
+
+    step: int
+    course: str
+    checks: tuple[str, ...]
+    checkpoint: int | None = None
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Ended:
+        """Read what ``watch.json`` has."""
+        return cls(plain["step"], plain["course"], tuple(plain["checks"]), plain.get("checkpoint"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "step": self.step,
+            "course": self.course,
+            "checks": list(self.checks),
+            "checkpoint": self.checkpoint,
+        }
+
+
+@dataclass(slots=True)
+class WatchFinding:
+    """A finding of a run that trains, with what was found out about its step.
+
+    Attributes:
+        live: The finding.
+        rows: The rows of its step as :meth:`sanetune.probes.row_losses.StepRow.to_json` gives them, the worst first.
+        weights: The weights that those were measured with, in words; empty: they were not measured.
+        answers: What can be done about it, each with the values that do it.
+    """
+
+    live: LiveFinding
+    rows: Sequence[Mapping[str, Any]] = ()
+    weights: str = ""
+    answers: Sequence[Mapping[str, Any]] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as ``--json`` has it, with its step and rows."""
+        more: dict[str, Any] = {"step": self.live.step, "at": self.live.at}
+        if self.rows:
+            more |= {"rows": list(self.rows), "rows_weights": self.weights}
+        if self.answers:
+            more["answers"] = list(self.answers)
+        return self.live.finding.to_json() | more
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> WatchFinding:
+        """Read what :meth:`to_json` returns, after a file."""
+        finding = Finding(
+            plain["check"],
+            Verdict(plain["verdict"]),
+            plain["what"],
+            plain["why"],
+            plain["todo"],
+            dict(plain["evidence"]),
+            fix=dict(plain["fix"]),
+            limits=dict(plain["limits"]),
+            seconds=plain["seconds"],
+        )
+        live = LiveFinding(plain["step"], plain["at"], finding)
+        return cls(live, plain.get("rows", ()), plain.get("rows_weights", ""), plain.get("answers", ()))
+
+
+@dataclass(slots=True)
+class WatchReport:
+    """All that the watch of one run has found.
+
+    Attributes:
+        mode: ``check.watch`` of the run.
+        findings: In the order in which it was found.
+        ended: How it ended the run; None: it did not.
+    """
+
+    mode: str
+    findings: list[WatchFinding] = field(default_factory=list)
+    ended: Ended | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``watch.json`` holds."""
+        return {
+            "schema": 1,
+            "mode": self.mode,
+            "ended": None if self.ended is None else self.ended.to_json(),
+            "findings": [one.to_json() for one in self.findings],
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> WatchReport:
+        """Read ``watch.json``."""
+        ended = plain.get("ended")
+        findings = [WatchFinding.from_json(one) for one in plain["findings"]]
+        return cls(plain["mode"], findings, None if ended is None else Ended.from_json(ended))

@@ -1,0 +1,187 @@
+"""Watch a run while it trains: judge its curve, name the rows behind a finding, and keep both in ``watch.json``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sanetune.curves.series import Curve, Evaluation, Point
+from sanetune.engine import step_log
+from sanetune.engine.metrics import curve_of, read
+from sanetune.engine.watcher import Course, TrackerText
+from sanetune.events import Publish, WatchFired
+from sanetune.finding import REFUSING, GateError
+from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, Watch, course_of, live_checks
+from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
+from sanetune.runs import Run
+from sanetune.workflows.check import rules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from transformers import PreTrainedModel
+
+    from sanetune.data.prepare import Prepared
+    from sanetune.planning.plan import Plan
+
+SHOWN = 5
+"""Rows of a step that a text for a tracker shows."""
+
+
+class RunWatch:
+    """The watcher of one run (:class:`sanetune.engine.watcher.RunWatcher`).
+
+    Args:
+        plan: What the run will do.
+        prepared: Its rows.
+        run: Its folder.
+        publish: Gets what is found.
+        model: Gives the model as it is now; None where no process has all of it.
+    """
+
+    every = EVERY
+    ahead: int | None = None
+
+    def __init__(
+        self, plan: Plan, prepared: Prepared, run: Run, publish: Publish, model: Callable[[], PreTrainedModel | None]
+    ) -> None:
+        section = plan.config.check
+        checks = live_checks(section.select, section.ignore)
+        self.watch = Watch(_facts(plan), checks, rules_of(plan.config))
+        self.report = WatchReport(section.watch)
+        self._plan, self._prepared, self._run, self._publish, self._model = plan, prepared, run, publish, model
+        self._texts: list[TrackerText] = []
+
+    # ---- what the engine calls ----
+
+    def begin(self, step: int) -> None:
+        """Take over what an earlier part of the run has made and found, up to ``step``."""
+        points, evaluations = _made(self._run, step)
+        if step and self._run.watch.is_file():
+            before = WatchReport.from_json(self._run.read_json(self._run.watch))
+            self.report.findings = [one for one in before.findings if one.live.step <= step]
+        self.watch.restore(points, evaluations, [one.live for one in self.report.findings])
+        self._write()
+
+    def before(self, rows: Sequence[int]) -> None:
+        """Nothing is wanted ahead."""
+
+    def steps(self, points: Sequence[Point]) -> Course:
+        """Judge the curve with these steps."""
+        return self._found(self.watch.steps(points))
+
+    def evaluated(self, evaluation: Evaluation) -> Course:
+        """Judge the curve with this evaluation."""
+        return self._found(self.watch.evaluated(evaluation))
+
+    def texts(self) -> list[TrackerText]:
+        """Return what the trackers do not have yet."""
+        texts, self._texts = self._texts, []
+        return texts
+
+    def kept(self, step: int | None) -> None:
+        """Note the checkpoint that the run is left with; rows whose losses were no numbers are measured with it."""
+        assert self.report.ended is not None
+        self.report.ended = replace(self.report.ended, checkpoint=step)
+        if self.report.ended.course == Course.STOP.value and step is not None:
+            for one in self.report.findings:
+                if one.rows and not one.weights:
+                    self._name_rows(one, f"checkpoint-{step}")
+        self._write()
+
+    # ---- findings ----
+
+    def error(self) -> GateError:
+        """What ends the command after a stop."""
+        ended = self.report.ended
+        assert ended is not None
+        listed = "\n".join(
+            f"  {one.live.finding.check}: {one.live.finding.message}"
+            for one in self.report.findings
+            if one.live.finding.check in ended.checks
+        )
+        left = "no checkpoint" if ended.checkpoint is None else f"checkpoint-{ended.checkpoint}"
+        return GateError(
+            f"the watch has stopped this run after step {ended.step:,} ({left} is left):\n{listed}",
+            "Each of these makes the rest of the run not worth its cost.",
+            " ".join(
+                dict.fromkeys(
+                    one.live.finding.remedy for one in self.report.findings if one.live.finding.check in ended.checks
+                )
+            ),
+        )
+
+    def _found(self, found: Sequence[LiveFinding]) -> Course:
+        if not found:
+            return Course.ON
+        course = course_of(found, self.report.mode)
+        if course is not Course.ON:
+            checks = tuple(one.finding.check for one in found if one.finding.verdict in REFUSING)
+            self.report.ended = Ended(self.watch.curve.step, course.value, checks)
+        for live in found:
+            entry = WatchFinding(live)
+            self._name_rows(entry, f"the weights after step {live.step:,}")
+            self.report.findings.append(entry)
+            self._texts.append(_text(entry))
+            self._publish(WatchFired(entry))
+        self._write()
+        return course
+
+    def _name_rows(self, entry: WatchFinding, weights: str) -> None:
+        """Add the rows of the finding's step, measured with the model as it is now, which ``weights`` names."""
+        from sanetune.probes.row_losses import measured_rows, rows_of_step
+
+        made = None if entry.live.at is None else step_log.step_of(self._run.steps, entry.live.at)
+        if made is None or not made.rows:
+            return
+        model = self._model()
+        rows = rows_of_step(self._prepared, made.rows)
+        entry.weights = ""
+        if model is not None:
+            measured = measured_rows(model, self._prepared, made.rows)
+            if any(row.loss is not None and math.isfinite(row.loss) for row in measured):
+                rows, entry.weights = measured, weights
+        entry.rows = [row.to_json() for row in rows]
+
+    def _write(self) -> None:
+        self._run.write_json(self._run.watch, self.report.to_json())
+
+
+def _facts(plan: Plan) -> Curve:
+    given, steps = plan.config.train.given, plan.steps
+    return Curve(
+        total_steps=steps.total_steps,
+        steps_per_epoch=steps.steps_per_epoch,
+        warmup_steps=steps.warmup_steps,
+        vocab_size=plan.sizes.model.vocabulary or None,
+        planned_lr=steps.learning_rate,
+        max_grad_norm=given.get("max_grad_norm", 1.0),
+        source=SOURCE,
+    )
+
+
+def _made(run: Run, step: int) -> tuple[list[Point], list[Evaluation]]:
+    """The steps and evaluations of the run up to ``step``; learning rates are those of its records."""
+    if not step or not run.metrics.is_file():
+        return [], []
+    logged = curve_of(record for record in read(run.metrics) if record.step <= step)
+    lrs = {point.step: point for point in logged.points}
+    points, at = [], None
+    for file in step_log.files(run.steps)[:1]:
+        for one in step_log.read(file):
+            if one.step <= step:
+                at = lrs.get(one.step, at)
+                norm = None if math.isnan(one.grad_norm) and math.isfinite(one.loss) else one.grad_norm
+                points.append(Point(one.step, one.loss, None if at is None else at.lr, norm))
+    return points or logged.points, logged.validation
+
+
+def _text(entry: WatchFinding) -> TrackerText:
+    finding = entry.live.finding
+    lines = [f"**{finding.verdict.value} {finding.check}** (step {entry.live.step:,}): {finding.text}"]
+    for row in entry.rows[:SHOWN]:
+        place = f"{row['file']}:{row['line']}" if row.get("line") else f"row {row['number']}"
+        lines.append(f"- {place}: loss {row['loss']}, gradient norm {row['grad_norm']}")
+    return TrackerText(f"watch/{finding.check}", entry.live.step, "\n".join(lines))
