@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sanetune.api import check, compare, plan, prepare, train
+    from sanetune.api import check, compare, plan, prepare, replay, train
     from sanetune.callback import Gate, guard
     from sanetune.config import Config, load
     from sanetune.data.prepared import Prepared
@@ -27,6 +27,7 @@ _WHERE = {
     "prepare": "sanetune.api",
     "plan": "sanetune.api",
     "compare": "sanetune.api",
+    "replay": "sanetune.api",
     "Config": "sanetune.config.schema",
     "load": "sanetune.config.load",
     "UserError": "sanetune.errors",
@@ -51,6 +52,7 @@ __all__ = [
     "load",
     "plan",
     "prepare",
+    "replay",
     "train",
 ]
 

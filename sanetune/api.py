@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sanetune.finding import Report
     from sanetune.planning.plan import Plan
     from sanetune.probes.results import Comparison
+    from sanetune.workflows.replay import Replay
     from sanetune.workflows.train import Trained
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Config
@@ -184,6 +185,23 @@ def compare(run: str | os.PathLike[str], prompts: Sequence[str] = (), count: int
     from sanetune.workflows.compare import compare, open_run
 
     return compare(*open_run(Path(run)), prompts, count)
+
+
+def replay(run: str | os.PathLike[str], step: int, *, console: Console | None = None) -> Replay:
+    """Make one step of a run again, and measure each of its rows alone; nothing is written into the run.
+
+    Args:
+        run: The run's folder.
+        step: Optimizer step, from 1.
+        console: Where progress is shown; None: standard error.
+
+    Returns:
+        Its rows, the worst first, and whether loss and rows are those that the run logged.
+    """
+    from sanetune.report.terminal.live import LiveTerminal
+    from sanetune.workflows.replay import replay
+
+    return replay(Path(run), step, LiveTerminal(console))
 
 
 def chat(

@@ -39,6 +39,7 @@ COMMANDS = {
     "check": "Find faults before the budget is spent, and fix some of them.",
     "train": "Train, if the run is cleared.",
     "diagnose": "Say what a run's log shows, whoever wrote it.",
+    "replay": "Make one step of a run again, and rank its rows.",
     "compare": "Put base and tuned model side by side on the same prompts.",
     "chat": "Talk to the tuned model.",
     "report": "Write one HTML page about a run.",

@@ -111,6 +111,7 @@ FROZEN = {
     "compare": {"RUN", "--prompt", "-n", "--json"},
     "chat": {"RUN", "--max-new-tokens", "--temperature", "--base"},
     "report": {"RUN...", "--html", "--live", "--port", "--open"},
+    "replay": {"RUN", "--step", "--json"},
     "diagnose": {"LOG...", "--select", "--ignore", "--verbose", "--json"},
     "explain": {"CHECK"},
     "checks": set(),

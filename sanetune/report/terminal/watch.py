@@ -32,17 +32,19 @@ def show(found: WatchFinding, console: Console) -> None:
         console.print(Text(f"  - {answer['words']}"), soft_wrap=True)
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]], weights: str, step: int | None, console: Console) -> None:
+def show_rows(
+    rows: Sequence[Mapping[str, Any]], weights: str, step: int | None, console: Console, most: int = SHOWN
+) -> None:
     """Print the worst rows of a step, with their places and figures."""
     measured = f", measured with {weights}" if weights else ", not measured"
     console.print(Text(f"  rows of step {step}{measured}:", style="dim"))
-    for row in rows[:SHOWN]:
+    for row in rows[:most]:
         figures = "  ".join(_figure(row.get(name), name) for name in ("loss", "grad_norm") if row.get(name) is not None)
         text = escape_control(shorten(" ".join(row["text"].split()), 120), strict=True)
         # One line each, however wide the terminal is: a place that is shortened cannot be opened.
         console.print(Text(f"  {place_of(row)}  {figures}  {text}"), soft_wrap=True)
-    if len(rows) > SHOWN:
-        console.print(Text(f"  and {len(rows) - SHOWN} more", style="dim"))
+    if len(rows) > most:
+        console.print(Text(f"  and {len(rows) - most} more", style="dim"))
 
 
 def place_of(row: Mapping[str, Any]) -> str:
