@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sanetune.api import check, compare, plan, prepare, replay, train
+    from sanetune.api import check, compare, plan, prepare, replay, sweep, train
     from sanetune.callback import Gate, guard
     from sanetune.config import Config, load
     from sanetune.data.prepared import Prepared
@@ -28,6 +28,7 @@ _WHERE = {
     "plan": "sanetune.api",
     "compare": "sanetune.api",
     "replay": "sanetune.api",
+    "sweep": "sanetune.api",
     "Config": "sanetune.config.schema",
     "load": "sanetune.config.load",
     "UserError": "sanetune.errors",
@@ -53,6 +54,7 @@ __all__ = [
     "plan",
     "prepare",
     "replay",
+    "sweep",
     "train",
 ]
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sanetune.planning.plan import Plan
     from sanetune.probes.results import Comparison
     from sanetune.workflows.replay import Replay
+    from sanetune.workflows.sweep.result import Sweep
     from sanetune.workflows.train import Trained
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Config
@@ -202,6 +203,43 @@ def replay(run: str | os.PathLike[str], step: int, *, console: Console | None = 
     from sanetune.workflows.replay import replay
 
     return replay(Path(run), step, LiveTerminal(console))
+
+
+def sweep(
+    config: Source,
+    *values: str,
+    trial_steps: int | None = None,
+    trials: int | None = None,
+    jobs: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    console: Console | None = None,
+) -> Sweep:
+    """Make short runs that differ in a few values, and compare them on the same validation rows.
+
+    Trials that were made before, with the same settings and rows, are read from the folder.
+
+    Args:
+        config: The configuration.
+        values: ``NAME=V1,V2``, each: every combination is a trial; ``NAME=LOW..HIGH`` or ``learning_rate=auto``: values
+            are searched; ``NAME=VALUE``: an override. None: the learning rate is searched.
+        trial_steps: Optimizer steps of a trial; None: ``check.trial_steps``. Never more than the run has.
+        trials: Trials of a search; None: 8.
+        jobs: Processes that make trials beside each other; None: one for each GPU.
+        out: Folder of the sweep; None: that of the run, with ``-sweep`` behind it.
+        console: Where progress is shown; None: standard error.
+    """
+    from sanetune.events import to_all
+    from sanetune.report import sweep_plot
+    from sanetune.report.terminal.live import LiveTerminal
+    from sanetune.report.terminal.sweep import TrialLines
+    from sanetune.workflows.sweep.run import sweep
+
+    publish = to_all(LiveTerminal(console), TrialLines(console))
+    place = None if out is None else Path(out)
+    settings = _opened(config, ())
+    result = sweep(settings, values, trial_steps=trial_steps, trials=trials, jobs=jobs, out=place, publish=publish)
+    sweep_plot.draw(result, Path(result.folder) / "plots")
+    return result
 
 
 def chat(

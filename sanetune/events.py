@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sanetune.gate.watch_report import WatchFinding
     from sanetune.planning.plan import Plan
     from sanetune.runs import Run
+    from sanetune.workflows.sweep.result import SweepTrial
     from sanetune.workflows.train import Trained
 
 
@@ -217,3 +218,16 @@ class Note(Event):
 @dataclass(frozen=True, slots=True)
 class TrainingEnded(Event):
     """The training loop is over, in whatever way; published once for each :class:`TrainingStarted`."""
+
+
+# -- sweeps -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SweepTrialMade(Event):
+    """A trial of a sweep is there, made now or by an earlier sweep; ``done`` of about ``total`` are."""
+
+    trial: SweepTrial
+    done: int
+    total: int
+    made_now: bool

@@ -42,6 +42,31 @@ class PairedDifference:
         """The t-statistic: ``mean`` in standard errors (see :func:`t_statistic`)."""
         return t_statistic(self.mean, self.std_error)
 
+    @property
+    def p(self) -> float:
+        """Two-sided p-value of no difference: Student's t with ``n - 1`` degrees of freedom. NaN for a mean of NaN.
+
+        >>> round(PairedDifference(0.3, 0.1, 20).p, 4)
+        0.0074
+        """
+        from scipy.special import stdtr
+
+        return float(2 * stdtr(self.n - 1, -abs(self.t)))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the confidence interval of ``mean``, in nats per token.
+
+        Args:
+            level: How often such intervals hold the true difference.
+
+        >>> [round(end, 3) for end in PairedDifference(0.3, 0.1, 20).interval()]
+        [0.091, 0.509]
+        """
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(self.n - 1, (1 + level) / 2)) * self.std_error
+        return self.mean - half, self.mean + half
+
     @classmethod
     def of(cls, differences: Sequence[float], sizes: Sequence[float]) -> PairedDifference | None:
         """The mean of the rows' ``differences`` (in nats) per token, where each row has ``sizes`` tokens.

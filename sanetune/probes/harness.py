@@ -210,20 +210,23 @@ def without_dropout(model: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def probe_harness(config: Config, prepared: Prepared, engine: Engine | None = None) -> Iterator[ProbeHarness]:
+def probe_harness(
+    config: Config, prepared: Prepared, engine: Engine | None = None, model: PreTrainedModel | None = None
+) -> Iterator[ProbeHarness]:
     """Build the harness of a run; its model is freed at the end.
 
     Args:
         config: The resolved configuration.
         prepared: The rows.
         engine: Builds the session; None: the engine that ``config`` names.
+        model: A base model that is loaded already; it is changed.
 
     Yields:
         The harness.
     """
     config = isolated(config)
     with tempfile.TemporaryDirectory() as folder, quiet():
-        session = (engine or engine_of(config)).build(config, prepared, Run(Path(folder)))
+        session = (engine or engine_of(config)).build(config, prepared, Run(Path(folder)), model=model)
         if session.settings.activation_checkpointing:
             # As a run does at its start, so that probes need the same memory.
             session.set_activation_checkpointing(True)

@@ -20,7 +20,7 @@ INK, FAINT = "#22272e", "#d9dee5"
 SMOOTH_FROM = 40
 """Points from which on a smoothed line is drawn over the faint original."""
 
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": FAINT, "axes.labelcolor": INK,
     "axes.titlecolor": INK, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.6,
@@ -28,6 +28,7 @@ _STYLE: dict[str, Any] = {
     "legend.frameon": False, "lines.linewidth": 1.8, "lines.solid_capstyle": "round", "svg.hashsalt": "sanetune",
     "svg.fonttype": "none", "figure.facecolor": "white", "savefig.facecolor": "white",
 }  # fmt: skip
+"""How plots look, as matplotlib's settings."""
 
 
 def draw(curve: Curve, folder: Path, *, best_step: int | None = None) -> list[Path]:
@@ -49,13 +50,13 @@ def draw(curve: Curve, folder: Path, *, best_step: int | None = None) -> list[Pa
     folder.mkdir(parents=True, exist_ok=True)
     panels = {"loss": _loss, "learning_rate": _lr, "gradient_norm": _norm}
     written: list[Path] = []
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         drawn = []
         for name, panel in panels.items():
             figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
             if panel(axes, curve, best_step):
                 drawn.append(panel)
-                written += _write(figure, folder / name)
+                written += write(figure, folder / name)
             plt.close(figure)
         if drawn:
             figure, many = plt.subplots(
@@ -63,7 +64,7 @@ def draw(curve: Curve, folder: Path, *, best_step: int | None = None) -> list[Pa
             )
             for panel, axes in zip(drawn, many[0], strict=True):
                 panel(axes, curve, best_step)
-            written += _write(figure, folder / "curves")
+            written += write(figure, folder / "curves")
             plt.close(figure)
     return written
 
@@ -171,8 +172,16 @@ def _finish(axes: Axes, title: str, label: str, *, scientific: bool = False) -> 
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
-def _write(figure: Figure, path: Path) -> list[Path]:
-    """Write the figure as PNG and SVG, without a date: the same curve gives the same bytes."""
+def write(figure: Figure, path: Path) -> list[Path]:
+    """Write the figure as PNG and SVG, without a date: the same curve gives the same bytes.
+
+    Args:
+        figure: A figure of matplotlib's.
+        path: The file; its ending is replaced.
+
+    Returns:
+        Both files.
+    """
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
     figure.savefig(png, dpi=160)
     figure.savefig(svg, metadata={"Date": None})

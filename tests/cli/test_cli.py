@@ -109,6 +109,7 @@ FROZEN = {
     },
     "train": {"CONFIG", "[OVERRIDE]...", "--resume", "--unchecked"},
     "compare": {"RUN", "--prompt", "-n", "--json"},
+    "sweep": {"CONFIG", "[NAME=VALUES]...", "--trial-steps", "--trials", "--jobs", "--out", "--json"},
     "chat": {"RUN", "--max-new-tokens", "--temperature", "--base"},
     "report": {"RUN...", "--html", "--live", "--port", "--open"},
     "replay": {"RUN", "--step", "--json"},

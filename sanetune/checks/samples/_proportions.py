@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from sanetune.curves.proportions import wilson
+
 Z = 1.645
 """Standard deviations of a one-sided bound at 95 %."""
 
@@ -19,13 +21,7 @@ def bounds(ones: int, total: int, z: float = Z) -> tuple[float, float]:
     Wilson's score interval (E. B. Wilson, JASA 22, 1927): it stays inside 0 to 1 and is honest for few samples.
     (0, 1) where there are none.
     """
-    if not total:
-        return 0.0, 1.0
-    share, weight = ones / total, z * z / total
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
-    # Exact at the ends, where rounding leaves a trace.
-    return (max(0.0, middle - half) if ones else 0.0), (min(1.0, middle + half) if ones < total else 1.0)
+    return wilson(ones, total, z)
 
 
 def rarer(pairs: Iterable[tuple[bool, bool]]) -> bool:

@@ -1,0 +1,115 @@
+"""The plot of a sweep as PNG and SVG: curves over each other, and final loss against learning rate."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sanetune.report.plots import FAINT, INK, STYLE, VALIDATION, write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sanetune.workflows.sweep.result import Sweep, SweepTrial
+
+MOST_NAMED = 8
+"""Trials that the legend names, the best of them."""
+
+
+def draw(sweep: Sweep, folder: Path) -> list[Path]:
+    """Draw ``sweep`` into ``folder``.
+
+    Args:
+        sweep: The trials.
+        folder: Where the files are written; made if it is missing.
+
+    Returns:
+        The files written; none where no trial has a finite loss.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    trials = [one for one in sweep.trials if any(math.isfinite(loss) for _, loss in one.curve)]
+    if not trials:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    with plt.rc_context(STYLE):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+        _curves(left, sweep, trials)
+        _by_lr(right, sweep, trials)
+        written = write(figure, folder / "sweep")
+        plt.close(figure)
+    return written
+
+
+def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
+    from matplotlib import colormaps
+
+    named = {one.key for one in (sweep.ranked or trials)[:MOST_NAMED]}
+    ordered = sorted(trials, key=lambda one: one.lr)
+    colours = colormaps["viridis"]
+    for number, one in enumerate(ordered):
+        steps, losses = zip(*((step, loss) for step, loss in one.curve if math.isfinite(loss)), strict=True)
+        best = sweep.best is not None and one.key == sweep.best.key
+        axes.plot(
+            steps, losses, color=VALIDATION if best else colours(0.9 * number / max(1, len(ordered) - 1)),
+            linewidth=2.6 if best else 1.4, zorder=5 if best else 3, linestyle="-" if one.state == "done" else ":",
+            label=one.label if one.key in named else None,
+        )  # fmt: skip
+    start = sweep.start.loss
+    if math.isfinite(start):
+        lowest = min(loss for one in trials for _, loss in one.curve if math.isfinite(loss))
+        axes.set_ylim(lowest - 0.05 * (start - lowest), start + 0.35 * abs(start - lowest))
+    axes.set_title("Loss of a few validation rows")
+    axes.set_xlabel("step")
+    axes.set_ylabel("nats per token")
+    axes.legend(fontsize=8)
+
+
+def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
+    """One line for each combination of the other values; bars are intervals of the difference from the best."""
+    halves = {}
+    for against in sweep.against_best():
+        if against.difference is not None:
+            low, high = against.difference.interval()
+            halves[against.trial.key] = (high - low) / 2
+    groups: dict[str, list[SweepTrial]] = {}
+    for one in trials:
+        if math.isfinite(one.loss):
+            groups.setdefault(_others(one), []).append(one)
+    for name, some in groups.items():
+        some.sort(key=lambda one: one.lr)
+        bars = [halves.get(one.key, 0.0) for one in some]
+        axes.errorbar(
+            [one.lr for one in some], [one.loss for one in some], bars, marker="o", markersize=4, capsize=2,
+            label=name or None,
+        )  # fmt: skip
+    best = sweep.best
+    if best is not None:
+        axes.plot([best.lr], [best.loss], "o", markersize=11, markerfacecolor="none", color=VALIDATION, zorder=5)
+    axes.axhline(sweep.start.loss, color=INK, linewidth=0.8, linestyle=":")
+    if sweep.critical_lr is not None:
+        axes.axvline(sweep.critical_lr, color=FAINT, linewidth=1.2)
+        axes.annotate(
+            "critical", (sweep.critical_lr, 1), xycoords=("data", "axes fraction"), fontsize=8, color=INK,
+            xytext=(3, -10), textcoords="offset points",
+        )  # fmt: skip
+    losses = [one.loss for some in groups.values() for one in some]
+    if losses and math.isfinite(sweep.start.loss):
+        room = sweep.start.loss - min(losses)
+        axes.set_ylim(min(losses) - 0.08 * abs(room), sweep.start.loss + 0.3 * abs(room))
+    axes.set_xscale("log")
+    axes.set_title("Final loss of all validation rows")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("nats per token")
+    if len(groups) > 1:
+        axes.legend(fontsize=8)
+
+
+def _others(trial: SweepTrial) -> str:
+    """What a trial changes beside its learning rate, in words."""
+    found = [part for part in trial.label.split(", ") if not part.startswith("learning_rate=")]
+    return "" if found == ["as given"] else ", ".join(found)

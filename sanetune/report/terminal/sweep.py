@@ -1,0 +1,185 @@
+"""A sweep on the terminal: a line for each trial as it is made, then the trials beside each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.commands import command
+from sanetune.events import Event, SweepTrialMade
+from sanetune.report.format import yaml
+from sanetune.report.terminal.grid import SYMBOLS, drawing
+from sanetune.report.terminal.layout import put
+from sanetune.text import escape_control, shortest_path
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from sanetune.workflows.sweep.result import Against, Sweep, SweepTrial
+
+BAR = 34
+"""Columns of the drawing of losses by learning rate."""
+STATES = {"diverged": "diverged", "pruned": "ended early"}
+
+
+class TrialLines:
+    """Prints a line for each trial when it is there; ``console`` None: on standard error."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        from rich.console import Console
+
+        self.console = console or Console(stderr=True, highlight=False)
+
+    def __call__(self, event: Event) -> None:
+        """Show ``event`` where it is a trial."""
+        if isinstance(event, SweepTrialMade):
+            trial = event.trial
+            took = units.seconds(trial.seconds) if event.made_now else "made before"
+            text = f"trial {event.done} of {event.total}: {trial.label}: {_loss_words(trial)} ({took})"
+            self.console.print(escape_control(text, strict=True), style="dim", markup=False)
+
+
+def show(sweep: Sweep, console: Console | None = None) -> None:
+    """Print the trials, their curves, their losses by learning rate, and what to write into the configuration.
+
+    Args:
+        sweep: The trials.
+        console: Where; None: standard output.
+    """
+    put(view(sweep), console)
+
+
+def view(sweep: Sweep) -> list[RenderableType]:
+    """Return what :func:`show` prints."""
+    from rich.text import Text
+
+    rows = len(sweep.start.sums)
+    where = "validation rows" if sweep.split == "validation" else "training rows that were held out"
+    head = (
+        f"{units.many(len(sweep.trials), 'trial')} of {units.many(sweep.steps, 'step')}, compared on {rows:,} {where}"
+    )
+    parts: list[RenderableType] = [Text(head, style="bold")]
+    if sweep.critical_lr is not None:
+        words = f"critical learning rate {units.lr(sweep.critical_lr)}, found in {sweep.probe_steps:.0f} steps' time"
+        parts.append(Text(words, style="dim"))
+    parts += [Text(), _table(sweep), *_curves(sweep), *_by_lr(sweep)]
+    parts.append(Text(f"\nVerdict: {sweep.verdict}.", style="bold"))
+    if sweep.edge:
+        beyond = "lower" if sweep.edge == "lowest" else "higher"
+        parts.append(
+            Text(f"It is the {sweep.edge} learning rate that was tried: try {beyond} ones too.", style="yellow")
+        )
+    parts += [Text(note, style="dim") for note in sweep.notes]
+    return [*parts, *_use(sweep)]
+
+
+def _table(sweep: Sweep) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, justify in (
+        ("trial", "left"),
+        ("loss", "right"),
+        ("above the best, 95 % interval", "left"),
+        ("", "left"),
+    ):
+        table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    if (best := sweep.best) is not None:
+        table.add_row(_label(best), Text(units.nats(best.loss), "bold"), Text("lowest", "bold green"), "")
+    for one in sweep.against_best():
+        words = Text("told apart") if one.differs else Text("not told apart", "yellow")
+        table.add_row(_label(one.trial), units.nats(one.trial.loss), _difference(one), words)
+    for trial in sweep.trials:
+        if not trial.comparable:
+            reason = Text(f"{STATES.get(trial.state, trial.state)}: {trial.reason}" if trial.reason else trial.state)
+            table.add_row(_label(trial), _loss(trial.loss), reason, "")
+    table.add_row(Text("before any step", "dim"), Text(_loss(sweep.start.loss), "dim"), "", "")
+    return table
+
+
+def _difference(one: Against) -> str:
+    if one.difference is None:
+        return "-"
+    low, high = one.difference.interval()
+    return f"{one.difference.mean:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def _label(trial: SweepTrial) -> RenderableType:
+    from rich.text import Text
+
+    return Text(escape_control(trial.label, strict=True))
+
+
+def _loss(loss: float) -> str:
+    return units.nats(loss) if math.isfinite(loss) else "not finite"
+
+
+def _loss_words(trial: SweepTrial) -> str:
+    if trial.state != "done":
+        return f"{STATES[trial.state]} at step {trial.steps:,}"
+    return f"validation loss {_loss(trial.loss)}"
+
+
+def _curves(sweep: Sweep) -> list[RenderableType]:
+    """The curves of the best trials, one over the other."""
+    from rich.text import Text
+
+    shown = (sweep.ranked or sweep.trials)[: len(SYMBOLS)]
+    curves = {
+        escape_control(one.label, strict=True): ([step for step, _ in one.curve], [loss for _, loss in one.curve])
+        for one in shown
+        if one.curve
+    }
+    if not curves:
+        return []
+    lines = drawing(curves, label=lambda loss: f"{loss:.2f}", last=sweep.steps)
+    title = "Loss of a few of these rows, step by step"
+    more = len(sweep.trials) - len(shown)
+    return [Text(f"\n{title}{f'; {more} more trials are in the plot' if more else ''}", style="bold"), *lines]
+
+
+def _by_lr(sweep: Sweep) -> list[RenderableType]:
+    """Final loss against learning rate: a row for each learning rate, a mark for each trial."""
+    from rich.text import Text
+
+    trials = [one for one in sweep.trials if math.isfinite(one.loss)]
+    lrs = sorted({one.lr for one in trials})
+    if len(lrs) < 2:
+        return []
+    top = max(min(max(one.loss for one in trials), sweep.start.loss), min(one.loss for one in trials))
+    low = min(one.loss for one in trials)
+    lines: list[RenderableType] = [Text("\nFinal loss by learning rate", style="bold")]
+    lines.append(Text(f"{'':>11}{low:<{BAR // 2}.3f}{top:>{BAR - BAR // 2}.3f}", style="dim"))
+    best = sweep.best
+    for lr in lrs:
+        cells = [" "] * BAR
+        found = [one for one in trials if one.lr == lr]
+        for one in found:
+            share = (min(one.loss, top) - low) / (top - low) if top > low else 0.0
+            cells[round(share * (BAR - 1))] = SYMBOLS[0]
+        least = min(found, key=lambda one: one.loss)
+        words = f"{units.nats(least.loss)}{'  lowest' if best is not None and best.lr == lr else ''}"
+        style = "green" if best is not None and best.lr == lr else ""
+        lines.append(Text.assemble((f"{units.lr(lr):>10} ", "dim"), ("".join(cells), style), (f"  {words}", style)))
+    return lines
+
+
+def _use(sweep: Sweep) -> Sequence[RenderableType]:
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    if (best := sweep.best) is not None and best.changes:
+        parts += [Text("\nTo use it:\n", style="bold"), Text(yaml(best.changes), style="green")]
+        parts.append(Text(f"or: {command('train', *sweep.fixed, *_overrides(best))}", style="dim"))
+    return [*parts, Text(f"Trials, figures and plots: {shortest_path(Path(sweep.folder))}", style="dim")]
+
+
+def _overrides(trial: SweepTrial) -> list[str]:
+    from sanetune.report.format import scalar
+
+    return [f"{key}={scalar(value)}" for key, value in trial.changes.items()]

@@ -1,0 +1,1 @@
+"""A sweep: short runs of one configuration that differ in a few values, compared on the same validation rows."""

@@ -1,0 +1,204 @@
+"""Which trial to make next where values are searched, and which trials to end early.
+
+The learning rate alone is searched along a line, from where the critical learning rate says that the best one is. Where
+other values are searched too, Optuna's TPE sampler proposes them, and its first trials are at those learning rates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from sanetune.config.nested import YamlValue
+from sanetune.errors import UserError
+from sanetune.workflows.sweep.lr_prior import LearningRatePrior, next_lr
+from sanetune.workflows.sweep.result import SweepTrial
+from sanetune.workflows.sweep.space import ADAPTER, LR, Changes, Parameter, Space, tidy
+from sanetune.workflows.sweep.trial import Prune, never
+
+if TYPE_CHECKING:
+    import optuna
+
+FIRST = 3
+"""Trials whose learning rates the prior gives before Optuna proposes them."""
+FEWEST = 3
+"""Trials that are never pruned, since there is nothing to compare them with."""
+
+
+class Search(Protocol):
+    """Proposes trials."""
+
+    def ask(self, made: Sequence[SweepTrial], pending: Sequence[Changes]) -> Changes | None:
+        """Return what the next trial changes; None: nothing is left to try.
+
+        Args:
+            made: All trials so far.
+            pending: What trials change that are under way in other processes.
+        """
+
+
+def search_of(space: Space, prior: LearningRatePrior | None, seed: int) -> Search:
+    """Return the search through ``space``.
+
+    Args:
+        space: With at least one range.
+        prior: Where the best learning rate is expected; None: it is not searched.
+        seed: Of Optuna's sampler.
+
+    Raises:
+        UserError: Optuna is needed and not installed.
+    """
+    if prior is not None and len(space.parameters) == 1:
+        return LineSearch(prior)
+    if not has_optuna():
+        keys = ", ".join(one.key for one in space.parameters)
+        raise UserError(
+            f"Searching {keys} needs Optuna, which is not installed.",
+            "Lists of values and the learning rate alone are swept without it.",
+            "Install it (pip install 'sanetune[sweep]'), or list the values.",
+        )
+    return OptunaSearch(space, prior, seed)
+
+
+def has_optuna() -> bool:
+    """Return whether Optuna is installed."""
+    import importlib.util
+
+    return importlib.util.find_spec("optuna") is not None
+
+
+class LineSearch:
+    """Searches the learning rate alone."""
+
+    def __init__(self, prior: LearningRatePrior) -> None:
+        self.prior = prior
+
+    def ask(self, made: Sequence[SweepTrial], pending: Sequence[Changes]) -> Changes | None:
+        """See :class:`Search`."""
+        losses = {one.lr: one.loss if one.comparable else math.inf for one in made}
+        centre = min(losses, key=lambda lr: losses[lr], default=self.prior.middle)
+        lowest = losses.get(centre, 0.0)
+        for changes in pending:
+            # As if the loss rose to both sides of the best one, so that trials under way do not ask for the same.
+            lr = float(changes[LR])  # type: ignore[arg-type]
+            losses.setdefault(lr, lowest + math.log10(lr / centre) ** 2 + 1e-6)
+        found = next_lr(self.prior, losses)
+        return None if found is None else {LR: found}
+
+
+class OptunaSearch:
+    """Searches several values with Optuna's TPE sampler."""
+
+    def __init__(self, space: Space, prior: LearningRatePrior | None, seed: int) -> None:
+        self.space, self.prior, self.seed = space, prior, seed
+
+    def ask(self, made: Sequence[SweepTrial], pending: Sequence[Changes]) -> Changes:
+        """See :class:`Search`."""
+        import optuna
+
+        count = len(made) + len(pending)
+        with _quiet():
+            # Anew from the trials that are stored: a sweep that was killed goes on as if it had not been.
+            sampler = optuna.samplers.TPESampler(seed=self.seed + count, multivariate=True, n_startup_trials=2 * FIRST)
+            study = optuna.create_study(sampler=sampler)
+            for trial in made:
+                if found := self._stored_trial(trial):
+                    study.add_trial(found)
+            if self.prior is not None and count < FIRST:
+                study.enqueue_trial({LR: self._first(self.prior, count)})
+            asked = study.ask()
+        return tidy({one.key: self._suggested(asked, one) for one in self.space.parameters})
+
+    def _first(self, prior: LearningRatePrior, number: int) -> float:
+        return prior.clipped(prior.middle * prior.factor ** (0, 1, -1)[number])
+
+    def _suggested(self, asked: optuna.Trial, one: Parameter) -> YamlValue:
+        if one.values:
+            number = int(asked.suggest_categorical(one.key, list(range(len(one.values)))))
+            return one.values[number]
+        low, high = self._ends(one)
+        if one.whole:
+            return int(asked.suggest_int(one.key, int(low), int(high), log=True))
+        return float(f"{asked.suggest_float(one.key, low, high, log=True):.3g}")
+
+    def _ends(self, one: Parameter) -> tuple[float, float]:
+        if one.key == LR and self.prior is not None:
+            return self.prior.low, self.prior.high
+        assert one.low is not None and one.high is not None, "only a learning rate has a range of its own"
+        return one.low, one.high
+
+    def _stored_trial(self, trial: SweepTrial) -> optuna.trial.FrozenTrial | None:
+        """``trial`` as Optuna knows it; None where its values are not of this space."""
+        import optuna
+
+        params: dict[str, object] = {}
+        distributions: dict[str, optuna.distributions.BaseDistribution] = {}
+        for one in self.space.parameters:
+            value = trial.changes.get(one.key)
+            if one.values:
+                if one.key not in trial.changes and one.key.startswith(ADAPTER):
+                    value = one.values[0]  # a setting of an adapter that this trial does not have
+                if value not in one.values:
+                    return None
+                params[one.key] = one.values.index(value)
+                distributions[one.key] = optuna.distributions.CategoricalDistribution(list(range(len(one.values))))
+                continue
+            low, high = self._ends(one)
+            if not isinstance(value, int | float) or not low <= value <= high:
+                return None
+            params[one.key] = value
+            distributions[one.key] = (
+                optuna.distributions.IntDistribution(int(low), int(high), log=True)
+                if one.whole
+                else optuna.distributions.FloatDistribution(low, high, log=True)
+            )
+        state = optuna.trial.TrialState
+        value = trial.loss if math.isfinite(trial.loss) else 1e6
+        pruned = trial.state == "pruned"
+        return optuna.trial.create_trial(
+            params=params,
+            distributions=distributions,
+            values=[value],
+            state=state.PRUNED if pruned else state.COMPLETE,
+            intermediate_values=dict(trial.curve),
+        )
+
+
+def pruner(made: Sequence[SweepTrial], steps: int) -> Prune:
+    """Return what ends a trial of ``steps`` steps that is worse than the median of ``made`` (Optuna's MedianPruner).
+
+    Without Optuna, or with too few trials, none is ended.
+    """
+    curves = [one.curve for one in made if one.state == "done" and one.planned_steps == steps]
+    if len(curves) < FEWEST or not has_optuna():
+        return never
+    import optuna
+
+    with _quiet():
+        # Not in the first half: a high learning rate is behind there, and may win when it has decayed.
+        study = optuna.create_study(pruner=optuna.pruners.MedianPruner(FEWEST, n_warmup_steps=steps // 2))
+        for curve in curves:
+            study.add_trial(optuna.trial.create_trial(values=[curve[-1][1]], intermediate_values=dict(curve)))
+        trial = study.ask()
+
+    def prune(step: int, loss: float) -> str:
+        trial.report(loss, step)
+        return f"at step {step} its loss is above the others' median" if trial.should_prune() else ""
+
+    return prune
+
+
+class _quiet:  # noqa: N801 -- used as a function
+    """Without Optuna's lines on standard error."""
+
+    def __enter__(self) -> None:
+        import optuna
+
+        self.before = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    def __exit__(self, *error: object) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(self.before)

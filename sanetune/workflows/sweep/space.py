@@ -1,0 +1,218 @@
+"""What a sweep varies, as it was typed: lists and ranges of values by key."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sanetune.config.keys import advice, every_key, key_for
+from sanetune.config.nested import YamlValue
+from sanetune.config.yaml_read import parse_value
+from sanetune.errors import ConfigError
+
+LR = "train.learning_rate"
+ADAPTER = "model.adapter"
+AUTO = "auto"
+"""In place of learning rates: those around the critical learning rate."""
+
+SAME_DATA = ("data", "run", "check", "budget")
+"""Sections that cannot be swept: trials are compared on the same rows, and the others change nothing of the model."""
+SAME_ROWS = frozenset(
+    ("model.name", "model.revision", "model.chat_template", "train.max_length", "train.packing", "train.eval_packing")
+)
+"""Keys that decide which rows and tokens are compared."""
+
+Changes = dict[str, YamlValue]
+"""``section.key`` -> value: what a trial changes."""
+
+_RANGE = re.compile(r"^([^.,][^,]*?)\.\.([^,]+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One key that a sweep varies.
+
+    Attributes:
+        key: ``section.key``.
+        values: The values that are tried; empty for a range.
+        low: Lowest value of a range.
+        high: Highest value of a range. Both None for a list, and where the range is found (``auto``).
+        whole: Whether a range holds whole numbers only.
+    """
+
+    key: str
+    values: tuple[YamlValue, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    whole: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last part of the key, as tables show it."""
+        return self.key.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """All that a sweep varies.
+
+    Attributes:
+        parameters: In the order in which they were typed.
+        fixed: ``section.key=value`` of keys with one value, which all trials share.
+    """
+
+    parameters: tuple[Parameter, ...]
+    fixed: tuple[str, ...] = field(default=())
+
+    @property
+    def searched(self) -> bool:
+        """Whether some parameter is a range, so that values are drawn."""
+        return any(not one.values for one in self.parameters)
+
+    def grid(self) -> list[Changes]:
+        """Return each combination of the listed values once, the first parameter changing slowest."""
+        found: list[Changes] = []
+        for values in itertools.product(*(one.values for one in self.parameters)):
+            changes = tidy({one.key: value for one, value in zip(self.parameters, values, strict=True)})
+            if changes not in found:
+                found.append(changes)
+        return found
+
+
+def read_space(words: Sequence[str]) -> Space:
+    """Read what was typed after the configuration.
+
+    >>> space = read_space(["learning_rate=1e-5,5e-5", "lora_r=8", "train.seed=1"])
+    >>> space.parameters[0].key, space.parameters[0].values, space.fixed
+    ('train.learning_rate', (1e-05, 5e-05), ('model.adapter.r=8', 'train.seed=1'))
+
+    Args:
+        words: ``NAME=V1,V2``, ``NAME=LOW..HIGH``, ``learning_rate=auto``; with one value an override.
+
+    Raises:
+        ConfigError: A word has not that form, names no key, or a key that cannot be swept.
+    """
+    parameters: list[Parameter] = []
+    fixed: list[str] = []
+    for word in words:
+        name, equals, raw = word.partition("=")
+        if not equals or not raw.strip():
+            raise ConfigError(
+                f"{word!r} has not the form NAME=VALUE,VALUE",
+                "A sweep varies the values of keys.",
+                "For example: learning_rate=1e-5,5e-5,1e-4",
+            )
+        parameter = _parameter(resolve_name(name.strip()), raw.strip())
+        if any(one.key == parameter.key for one in parameters):
+            raise ConfigError(f"{parameter.key} is given twice", "", "Give all its values in one word.")
+        if len(parameter.values) == 1:
+            fixed.append(f"{parameter.key}={raw.strip()}")
+        else:
+            _check_sweepable(parameter.key)
+            parameters.append(parameter)
+    return Space(tuple(parameters), tuple(fixed))
+
+
+def resolve_name(name: str) -> str:
+    """Return the key that a short name, or another tool's name, stands for.
+
+    >>> resolve_name("learning_rate"), resolve_name("lora_r"), resolve_name("seed")
+    ('train.learning_rate', 'model.adapter.r', 'train.seed')
+
+    Raises:
+        ConfigError: There is no such key; the nearest is named.
+    """
+    if name in every_key() or re.match(r"model\.adapter\.\w+$", name):
+        return name
+    if f"train.{name}" in every_key():
+        return f"train.{name}"
+    if found := key_for(name):
+        return found
+    raise ConfigError(
+        f"there is no key {name!r}",
+        "A sweep varies keys of the configuration.",
+        advice(name) or "Give a key as in the YAML file: train.learning_rate=1e-5,5e-5",
+    )
+
+
+def _parameter(key: str, raw: str) -> Parameter:
+    if raw == AUTO and key == LR:
+        return Parameter(key)
+    if found := _RANGE.match(raw):
+        return _range(key, parse_value(found[1], key), parse_value(found[2], key), raw)
+    values = tuple(_value(key, one) for one in split_values(raw))
+    if len(set(map(repr, values))) != len(values):
+        raise ConfigError(f"{key} has a value twice: {raw}", "", "Give each value once.")
+    return Parameter(key, values)
+
+
+def _range(key: str, low: YamlValue, high: YamlValue, raw: str) -> Parameter:
+    if (
+        not isinstance(low, int | float)
+        or not isinstance(high, int | float)
+        or isinstance(low, bool)
+        or isinstance(high, bool)
+        or not 0 < low < high
+    ):
+        raise ConfigError(
+            f"{key}={raw} is no range",
+            "A range is searched by its logarithm.",
+            "Give two positive numbers, the lower first, as in learning_rate=1e-6..1e-3",
+        )
+    return Parameter(key, (), float(low), float(high), isinstance(low, int) and isinstance(high, int))
+
+
+def _value(key: str, text: str) -> YamlValue:
+    return None if text.lower() in ("none", "null", "") else parse_value(text, key)
+
+
+def split_values(raw: str) -> list[str]:
+    """Split at commas that are in no bracket or quotes.
+
+    >>> split_values("none,[a,b],'c,d'")
+    ['none', '[a,b]', "'c,d'"]
+    """
+    parts, depth, quoted = [""], 0, ""
+    for sign in raw:
+        if quoted:
+            quoted = "" if sign == quoted else quoted
+        elif sign in "\"'":
+            quoted = sign
+        elif sign in "[]{}":
+            depth += 1 if sign in "[{" else -1
+        elif sign == "," and depth <= 0:
+            parts.append("")
+            continue
+        parts[-1] += sign
+    return [part.strip() for part in parts]
+
+
+def _check_sweepable(key: str) -> None:
+    section = key.partition(".")[0]
+    if section in SAME_DATA or key in SAME_ROWS:
+        raise ConfigError(
+            f"{key} cannot be swept",
+            "The trials of a sweep are compared on the same rows and tokens.",
+            f"Make a run for each value of {key}, and compare them: sanetune compare RUN RUN",
+        )
+
+
+def tidy(changes: Changes) -> Changes:
+    """Return ``changes`` without settings of an adapter that there is not.
+
+    >>> tidy({"model.adapter": None, "model.adapter.r": 8, "train.learning_rate": 1e-5})
+    {'model.adapter': None, 'train.learning_rate': 1e-05}
+    """
+    if ADAPTER in changes and changes[ADAPTER] is None:
+        return {key: value for key, value in changes.items() if not key.startswith(f"{ADAPTER}.")}
+    return changes
+
+
+def as_overrides(changes: Changes) -> Iterator[str]:
+    """Yield ``section.key=value`` for each change, an adapter before its settings."""
+    import orjson
+
+    for key in sorted(changes, key=lambda one: one.startswith(f"{ADAPTER}.")):
+        yield f"{key}={orjson.dumps(changes[key]).decode()}"

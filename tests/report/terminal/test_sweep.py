@@ -1,0 +1,64 @@
+"""What a terminal shows of a sweep."""
+
+from __future__ import annotations
+
+import io
+import math
+
+from rich.console import Console
+
+from sanetune.commands import typed
+from sanetune.events import SweepTrialMade
+from sanetune.report.terminal.sweep import TrialLines, show
+from sanetune.workflows.sweep.result import Sweep
+from tests.workflows.sweep.made import sweep, trial
+
+
+def drawn(found: Sweep) -> str:
+    out = io.StringIO()
+    with typed("my run.yaml"):
+        show(found, Console(file=out, width=100, color_system=None))
+    return out.getvalue()
+
+
+def some() -> Sweep:
+    bad = trial(1.0, math.nan, state="diverged", reason="the loss is not a number at step 3")
+    rest = [trial(1e-4, 2.0, noise=0.01, seed=1), trial(1e-3, 1.0, noise=0.01), bad]
+    return sweep(*rest, fixed=["train.seed=3"], critical_lr=0.02, probe_steps=21.3)
+
+
+def test_it_shows_each_trial_the_verdict_and_what_to_write() -> None:
+    text = drawn(some())
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "3 trials of 10 steps, compared on 8 validation rows" in text
+    assert "critical learning rate 2e-02, found in 21 steps' time" in text
+    assert "Verdict: learning_rate=0.001 is best." in text
+    assert "diverged: the loss is not a number at step 3" in " ".join(text.split())
+    assert "told apart" in text
+    assert "train:\n  learning_rate: 0.001" in text
+    assert "sanetune train 'my run.yaml' train.seed=3 train.learning_rate=0.001" in text
+
+
+def test_the_lowest_loss_by_learning_rate_is_furthest_to_the_left() -> None:
+    lines = [line for line in drawn(some()).splitlines() if line.startswith(("     1e-04", "     1e-03"))]
+    assert lines[0].index("●") > lines[1].index("●")
+    assert "lowest" in lines[1]
+
+
+def test_without_a_trial_that_made_its_steps_nothing_is_advised() -> None:
+    text = drawn(sweep(trial(1.0, math.nan, state="diverged")))
+    assert "no trial made all its steps" in text
+    assert "To use it" not in text
+
+
+def test_a_line_says_of_each_trial_how_it_ended() -> None:
+    out = io.StringIO()
+    lines = TrialLines(Console(file=out, width=200, color_system=None))
+    lines(SweepTrialMade(trial(1e-3, 1.0, seconds=12.0), 1, 3, True))
+    lines(SweepTrialMade(trial(1e-2, 9.0, state="pruned"), 2, 3, True))
+    lines(SweepTrialMade(trial(1e-1, 1.0), 3, 3, False))
+    assert out.getvalue().splitlines() == [
+        "trial 1 of 3: learning_rate=0.001: validation loss 1.000 (12 s)",
+        "trial 2 of 3: learning_rate=0.01: ended early at step 10 (0 ms)",
+        "trial 3 of 3: learning_rate=0.1: validation loss 1.000 (made before)",
+    ]

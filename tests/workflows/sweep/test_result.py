@@ -1,0 +1,68 @@
+"""What a sweep says of its trials follows from the rows."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sanetune.workflows.sweep.result import Sweep
+from tests.workflows.sweep.made import TOKENS, evaluation, sweep, trial
+
+
+def test_clear_differences_make_a_best_trial() -> None:
+    found = sweep(trial(1e-4, 1.5, noise=0.01, seed=1), trial(1e-3, 1.0, noise=0.01), trial(1e-2, 2.0, noise=0.01))
+    assert found.best is found.trials[1]
+    assert found.verdict == "learning_rate=0.001 is best"
+    assert found.ties == []
+    assert found.edge == ""
+
+
+def test_trials_within_the_noise_of_rows_are_not_differs() -> None:
+    found = sweep(trial(1e-4, 1.0, noise=0.3, seed=1), trial(1e-3, 1.01, noise=0.3, seed=2), trial(1e-2, 2.0))
+    assert "is not told apart from" in found.verdict
+    assert len(found.ties) == 1
+
+
+def test_a_difference_is_judged_as_a_paired_test_of_rows_corrected_for_their_number() -> None:
+    trials = [trial(10.0**-k, 1.0 + 0.02 * k, noise=0.03, seed=k) for k in range(1, 5)]
+    found = sweep(*trials)
+    best = found.best
+    assert best is not None
+    ps = []
+    for against in found.against_best():
+        ours, theirs = (np.array(one.evaluation.sums) for one in (against.trial, best))
+        tokens = np.array(TOKENS)
+        mean = (ours - theirs).sum() / tokens.sum()
+        rest = ours - theirs - mean * tokens
+        error = math.sqrt((rest**2).sum() * len(tokens) / (len(tokens) - 1)) / tokens.sum()
+        ps.append(2 * stats.t.sf(abs(mean / error), len(tokens) - 1))
+    ordered = sorted(ps)
+    corrected = [max((len(ps) - rank) * ordered[rank] for rank in range(ordered.index(p) + 1)) for p in ps]
+    assert [one.p for one in found.against_best()] == pytest.approx([min(1.0, p) for p in corrected])
+
+
+def test_a_best_learning_rate_at_an_end_is_said_to_be_one() -> None:
+    assert sweep(trial(1e-4, 1.5), trial(1e-3, 1.0)).edge == "highest"
+    assert sweep(trial(1e-4, 1.0), trial(1e-3, 1.5)).edge == "lowest"
+
+
+def test_trials_that_diverged_or_were_pruned_are_never_best() -> None:
+    found = sweep(trial(1e-4, 0.5, state="pruned"), trial(1e-3, 1.0), trial(1e-2, math.nan, state="diverged"))
+    assert found.best is found.trials[1]
+    assert "only trial" in found.verdict
+    none = sweep(trial(1e-2, math.nan, state="diverged"))
+    assert none.best is None and none.verdict == "no trial made all its steps"
+
+
+def test_it_goes_to_json_and_back() -> None:
+    found = sweep(trial(1e-3, 1.0), trial(1e-2, math.nan, state="diverged"), critical_lr=1e-2, probe_steps=20.5)
+    text = json.dumps(found.to_json(), allow_nan=False)
+    again = Sweep.from_json(json.loads(text))
+    assert again.trials[0] == found.trials[0]
+    assert again.start == evaluation(3.0)
+    assert math.isnan(again.trials[1].loss)
+    assert json.loads(text)["best"]["changes"] == {"train.learning_rate": 1e-3}

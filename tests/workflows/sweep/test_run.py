@@ -1,0 +1,126 @@
+"""A real sweep of a tiny model: its trials are short runs, made once and kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sanetune.config.load import load
+from sanetune.config.schema import Config
+from sanetune.data.prepare import prepare
+from sanetune.demo import MODEL, TRAIN
+from sanetune.engine import models
+from sanetune.errors import ConfigError, DataError
+from sanetune.events import Event, SweepTrialMade
+from sanetune.workflows.sweep.run import sweep
+from sanetune.workflows.sweep.store import FILE
+from sanetune.workflows.sweep.trial import Bench
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+LR = "train.learning_rate"
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    rows = TRAIN.read_text().splitlines(keepends=True)[:24]
+    (tmp_path / "rows.jsonl").write_text("".join(rows))
+    return load(
+        {
+            "model": {"name": str(MODEL)},
+            "data": {"train": str(tmp_path / "rows.jsonl"), "holdout": 0.25, "workers": 1},
+            "train": {"max_steps": 4, "per_device_train_batch_size": 2, "use_cpu": True},
+            "run": {"output_dir": str(tmp_path / "run"), "trackers": []},
+        }
+    )
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the models that are loaded."""
+    names: list[str] = []
+    original = models.load_model
+
+    def load_model(section: Any, **keywords: Any) -> Any:
+        names.append(section.name)
+        return original(section, **keywords)
+
+    monkeypatch.setattr(models, "load_model", load_model)
+    return names
+
+
+def test_a_sweep_loads_its_model_once_and_goes_on_where_it_was_killed(config: Config, loads: list[str]) -> None:
+    words = ["adapter=none,lora", "learning_rate=3e-3"]
+    found = sweep(config, words, trial_steps=3)
+    assert len(loads) == 1
+    assert [one.changes for one in found.trials] == [{"model.adapter": None}, {"model.adapter": "lora"}]
+    assert {(one.steps, one.lr) for one in found.trials} == {(3, 3e-3)}
+    full, lora = found.trials
+    assert full.loss < lora.loss < found.start.loss
+    assert found.best is full
+
+    file = Path(found.folder) / FILE
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(lines[0] + lines[1][:100])
+    events: list[Event] = []
+    again = sweep(config, words, trial_steps=3, publish=events.append)
+    assert [one.made_now for one in events if isinstance(one, SweepTrialMade)] == [False, True]
+    assert [one.evaluation for one in again.trials] == [one.evaluation for one in found.trials]
+    kept = json.loads((Path(found.folder) / "sweep.json").read_text())
+    assert kept["best"]["changes"] == full.changes
+
+
+def test_a_trial_is_the_run_itself_where_it_has_as_many_steps(config: Config) -> None:
+    """The last evaluation of a whole run of `sanetune train` is what the sweep measured."""
+    from sanetune.workflows.train import train
+
+    trained = train(load(config, [f"{LR}=3e-3", "train.eval_strategy=steps", "train.eval_steps=4"]))
+    bench = Bench(config, prepare(config), 50)
+    trial = bench.run(bench.planned({LR: 3e-3}))
+    assert trial.planned_steps == 4
+    assert trained.outcome.validation_loss == pytest.approx(trial.loss, abs=1e-4)
+
+
+def test_the_learning_rate_alone_is_searched_around_the_critical_one(config: Config) -> None:
+    found = sweep(config, [], trial_steps=2, trials=2)
+    assert found.critical_lr is not None
+    assert 1 < found.probe_steps < 200
+    lrs = [one.lr for one in found.trials]
+    assert len(set(lrs)) == 2
+    assert max(lrs) < 10 * found.critical_lr
+    assert found.trials[0].lr < found.critical_lr
+
+
+def test_two_processes_find_what_one_does(config: Config) -> None:
+    words = ["learning_rate=1e-4,3e-3"]
+    beside = sweep(config, words, trial_steps=2, jobs=2, out=Path(str(config.run.output_dir)) / "beside")
+    in_turn = sweep(config, words, trial_steps=2, jobs=1, out=Path(str(config.run.output_dir)) / "in-turn")
+    assert [one.changes for one in beside.trials] == [one.changes for one in in_turn.trials]
+    for one, other in zip(beside.trials, in_turn.trials, strict=True):
+        assert one.loss == pytest.approx(other.loss, abs=1e-5)
+
+
+def test_a_learning_rate_that_is_far_too_high_ends_early_and_is_told_as_diverged(config: Config) -> None:
+    bench = Bench(config, prepare(config), 4)
+    trial = bench.run(bench.planned({LR: 1e4}))
+    assert trial.state == "diverged"
+    assert trial.reason
+    assert not trial.comparable
+
+
+def test_what_makes_no_sense_is_an_error_before_anything_is_trained(config: Config, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Nothing varies"):
+        sweep(config, ["learning_rate=1e-4"])
+    with pytest.raises(ConfigError, match="all values are listed"):
+        sweep(config, ["learning_rate=1e-4,1e-3"], trials=3)
+    with pytest.raises(ConfigError, match="learning_rate"):
+        sweep(config, ["learning_rate=fast,slow"])
+
+
+def test_rows_to_compare_on_are_needed(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("".join(TRAIN.read_text().splitlines(keepends=True)[:4]))
+    with pytest.raises(DataError, match="too few rows"):
+        sweep(load(config, ["data.holdout=0"]), ["learning_rate=1e-4,1e-3"], trial_steps=1)

@@ -1,0 +1,86 @@
+"""What a sweep varies is read from the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from sanetune.config.load import load
+from sanetune.errors import ConfigError
+from sanetune.workflows.sweep.space import LR, as_overrides, read_space, resolve_name
+
+BASE = {"model": {"name": "owner/model"}, "data": {"train": "owner/data"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("learning_rate", LR),
+        ("lr", LR),
+        ("lora_r", "model.adapter.r"),
+        ("lora_alpha", "model.adapter.alpha"),
+        ("adapter", "model.adapter"),
+        ("freeze", "model.freeze"),
+        ("neftune_noise_alpha", "train.neftune_noise_alpha"),
+        ("seed", "train.seed"),
+        ("model.adapter.dropout", "model.adapter.dropout"),
+    ],
+)
+def test_short_names_and_those_of_other_tools_are_known(name: str, key: str) -> None:
+    assert resolve_name(name) == key
+
+
+def test_a_wrong_name_gets_the_nearest_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_space(["learning_rte=1,2"])
+    assert "train.learning_rate" in caught.value.remedy
+
+
+def test_every_combination_is_tried_once_and_an_adapter_that_is_not_there_has_no_settings() -> None:
+    grid = read_space(["adapter=none,lora", "lora_r=8,32", "learning_rate=1e-5,1e-4"]).grid()
+    assert len(grid) == 6
+    assert [one for one in grid if one["model.adapter"] is None] == [
+        {"model.adapter": None, LR: 1e-5},
+        {"model.adapter": None, LR: 1e-4},
+    ]
+
+
+def test_each_combination_loads_as_it_says() -> None:
+    for changes in read_space(["adapter=none,lora", "lora_r=8,32", "neftune_noise_alpha=none,5"]).grid():
+        config = load(BASE, list(as_overrides(changes)))
+        adapter = config.model.adapter
+        assert (adapter is None) == (changes["model.adapter"] is None)
+        assert adapter is None or adapter.r == changes["model.adapter.r"]
+        assert config.train.get("neftune_noise_alpha") == changes["train.neftune_noise_alpha"]
+
+
+def test_freeze_patterns_are_values_and_lists_of_them_in_brackets() -> None:
+    space = read_space(["freeze=none,layers.[0-3],[embed_tokens,lm_head]"])
+    assert space.parameters[0].values == (None, "layers.[0-3]", ["embed_tokens", "lm_head"])
+
+
+def test_one_value_is_an_override_and_a_range_is_searched() -> None:
+    space = read_space(["learning_rate=1e-6..1e-3", "lora_r=4..64", "max_steps=50"])
+    assert space.searched
+    assert space.fixed == ("train.max_steps=50",)
+    first, second = space.parameters
+    assert (first.low, first.high, first.whole) == (1e-6, 1e-3, False)
+    assert (second.low, second.high, second.whole) == (4, 64, True)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("learning_rate", "has not the form"),
+        ("learning_rate=", "has not the form"),
+        ("learning_rate=1e-3..1e-5", "no range"),
+        ("learning_rate=0..1", "no range"),
+        ("learning_rate=a..b", "no range"),
+        ("learning_rate=1e-5,1e-5", "twice"),
+        ("data.holdout=0.1,0.2", "cannot be swept"),
+        ("max_length=128,256", "cannot be swept"),
+        ("run.name=a,b", "cannot be swept"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_with_a_reason(word: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_space([word])

@@ -1,0 +1,45 @@
+"""What a sweep has made outlives a kill in the middle of a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sanetune.config.load import load
+from sanetune.workflows.sweep.store import FILE, TrialStore, key_of
+from tests.workflows.sweep.made import trial
+
+BASE = {"model": {"name": "owner/model"}, "data": {"train": "owner/data"}}
+
+
+def test_a_truncated_line_is_left_out_and_spoils_no_other(tmp_path: Path) -> None:
+    first, second, third = trial(1e-4, 1.0), trial(1e-3, 2.0), trial(1e-2, 3.0)
+    store = TrialStore(tmp_path)
+    store.add(first)
+    store.add(second)
+    file = tmp_path / FILE
+    file.write_bytes(file.read_bytes()[:-40])
+    again = TrialStore(tmp_path)
+    assert again.get(first.key) == first
+    assert again.get(second.key) is None
+    again.add(third)
+    last = TrialStore(tmp_path)
+    assert (last.get(first.key), last.get(second.key), last.get(third.key)) == (first, None, third)
+
+
+def test_lines_of_a_stranger_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('[1]\n{"key": "a"}\nnot json\n\n' + '{"key": "b", "lr": "' + "x" * 10 + '"}\n')
+    assert TrialStore(tmp_path).get("a") is None
+
+
+def test_the_key_is_of_what_decides_the_trial_and_of_nothing_else() -> None:
+    base = load(BASE)
+    key = key_of(base, {}, 10, "rows")
+    assert key == key_of(load(BASE, ["run.name=another", "check.samples=1"]), {}, 10, "rows")
+    others = [
+        key_of(load(BASE, ["train.seed=2"]), {}, 10, "rows"),
+        key_of(load(BASE, ["model.adapter=lora"]), {}, 10, "rows"),
+        key_of(base, {"train.learning_rate": 1e-4}, 10, "rows"),
+        key_of(base, {}, 11, "rows"),
+        key_of(base, {}, 10, "other rows"),
+    ]
+    assert len({key, *others}) == 6
