@@ -105,7 +105,7 @@ def check(
         console: Where progress is shown; None: standard error.
 
     Returns:
-        A report with ``verdict``, ``findings`` and ``raise_if_failed()``. A notebook shows it as a page.
+        A report with ``verdict``, ``findings`` and ``raise_if_failed()``. A notebook shows it as a card.
 
     Raises:
         sanetune.engine.own.kept.NotRestoredError: Something of the trainer could not be put back.
@@ -154,6 +154,9 @@ def train(
         console: Where progress is shown; None: standard error.
         listeners: Functions that get the events of the run (:mod:`sanetune.events`), on the main process.
 
+    Returns:
+        The finished run. A notebook shows its losses, figures and answers.
+
     Raises:
         sanetune.finding.GateError: Where the check fails.
         sanetune.errors.UserError: For what the user can fix.
@@ -161,11 +164,13 @@ def train(
     """
     from sanetune.events import to_all
     from sanetune.gate.clearance import sound_reason
+    from sanetune.report.notebook import show_in_notebooks
     from sanetune.report.run_files import RunFiles
     from sanetune.report.terminal.live import LiveTerminal
     from sanetune.workflows.clear import require_clearance
     from sanetune.workflows.train import train
 
+    show_in_notebooks()
     settings = _opened(config, overrides)
     reason = None if unchecked is None else sound_reason(unchecked)
     gate = partial(require_clearance, settings, resume=resume, unchecked=reason)

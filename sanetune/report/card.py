@@ -10,9 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sanetune.report.badge import FILE as BADGE
+
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
+    from sanetune.engine.answer import Answer
     from sanetune.engine.base import Outcome
+    from sanetune.probes.results import Comparison
 
 METHODS = {
     "full": "all weights",
@@ -43,6 +47,8 @@ class Card:
         versions: Package -> version; None: not installed.
         chat: Whether the model has a chat template.
         gate: How the run was cleared, or why it was not checked; then the warnings.
+        compared: Figure, value of the base, value of the tuned model.
+        badge: What the badge beside the card says; "": there is none.
     """
 
     name: str
@@ -57,6 +63,8 @@ class Card:
     versions: Mapping[str, str | None] = field(default_factory=dict)
     chat: bool = True
     gate: Sequence[str] = ()
+    compared: Sequence[tuple[str, str, str]] = ()
+    badge: str = ""
 
 
 def card_of(
@@ -67,6 +75,8 @@ def card_of(
     versions: Mapping[str, str | None],
     name: str,
     gate: Sequence[str] = (),
+    comparison: Comparison | None = None,
+    badge: str = "",
 ) -> Card:
     """Return the card of a run.
 
@@ -77,6 +87,8 @@ def card_of(
         versions: Package -> version.
         name: Name of the run.
         gate: How the run was cleared; then the warnings.
+        comparison: Base and tuned model on the same prompts and rows.
+        badge: What the badge beside the card says.
     """
     adapter = config.model.adapter
     method = "full" if adapter is None else "qlora" if config.model.quantization else "lora"
@@ -105,7 +117,22 @@ def card_of(
         settings=settings,
         versions=versions,
         gate=gate,
+        compared=compared_figures(comparison) if comparison else (),
+        badge=badge,
     )
+
+
+def compared_figures(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """Return name and both models' values of each figure of a comparison; what was not measured is left out."""
+    rows: list[tuple[str, str, str]] = []
+    losses = comparison.base_loss, comparison.tuned_loss
+    if losses[0] is not None and losses[1] is not None:
+        rows.append(("validation loss, nats per token", f"{losses[0]:.4f}", f"{losses[1]:.4f}"))
+    if comparison.samples:
+        base, tuned = ([getattr(one, side) for one in comparison.samples] for side in ("base", "tuned"))
+        rows.append(("answers that end by themselves", _ended(base), _ended(tuned)))
+        rows.append(("tokens per answer, mean", _mean_tokens(base), _mean_tokens(tuned)))
+    return rows
 
 
 def render(card: Card) -> str:
@@ -113,6 +140,7 @@ def render(card: Card) -> str:
     parts = [
         _header(card),
         f"# {_inline(card.name)}",
+        f"![sanetune: {_inline(card.badge)}]({BADGE})" if card.badge else "",
         f"{_code(card.base)}{f' (revision {_code(card.revision)})' if card.revision else ''}, fine-tuned on "
         f"instructions with [sanetune](https://pypi.org/project/sanetune/): {METHODS[card.method]}.",
         "## How to use it",
@@ -122,6 +150,8 @@ def render(card: Card) -> str:
         "## Figures",
         _table(card.figures, "figure", "value"),
         "Losses are means per token in the loss, in nats. Validation rows were not trained on.",
+        "## Base and tuned" if card.compared else "",
+        _compared(card.compared),
         "## Clearance" if card.gate else "",
         "\n".join([f"**{_inline(card.gate[0])}**", "", *(f"- {_inline(one)}" for one in card.gate[1:])]).rstrip()
         if card.gate
@@ -179,6 +209,21 @@ def _table(values: Mapping[str, Any], left: str, right: str) -> str:
         return ""
     rows = [f"| {left} | {right} |", "|---|---|"]
     return "\n".join([*rows, *(f"| {_inline(key)} | {_inline(value)} |" for key, value in values.items())])
+
+
+def _ended(answers: Sequence[Answer]) -> str:
+    return f"{sum(one.ended for one in answers):,} of {len(answers):,}"
+
+
+def _mean_tokens(answers: Sequence[Answer]) -> str:
+    return f"{sum(one.tokens for one in answers) / len(answers):.0f}"
+
+
+def _compared(rows: Sequence[tuple[str, str, str]]) -> str:
+    if not rows:
+        return ""
+    lines = [f"| {_inline(name)} | {_inline(base)} | {_inline(tuned)} |" for name, base, tuned in rows]
+    return "\n".join(["| figure | base | tuned |", "|---|---:|---:|", *lines])
 
 
 def _rounded(value: float | None) -> float | None:

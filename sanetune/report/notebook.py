@@ -1,25 +1,80 @@
-"""A report in a notebook: its page in a frame of its own, so that neither changes how the other is shown."""
+"""Reports and runs as the last value of a notebook's cell: what decides, in a few lines, without any script."""
 
 from __future__ import annotations
 
-import html
+from typing import TYPE_CHECKING
 
-from sanetune.finding import Report
+from markupsafe import Markup
 
-HEIGHT = 640
-"""Height of the frame in pixels; what does not fit is scrolled to."""
+from sanetune.finding import BAD, Report, Verdict
+from sanetune.report import format
+
+if TYPE_CHECKING:
+    from sanetune.workflows.train import Trained
+
+FINDINGS = 12
+"""Findings of a report that are shown with their remedy; a page or the terminal has the others."""
+SAMPLES = 3
+"""Prompts of a run that are shown."""
 
 
 def show_in_notebooks() -> None:
-    """Let notebooks show a report that is the last value of a cell as its page, not as its ``repr``."""
-    # A report is below everything that draws, so the method is added from here.
-    setattr(Report, "_repr_html_", frame)  # noqa: B010
+    """Let notebooks show a report or a finished run that is the last value of a cell, instead of its ``repr``."""
+    from sanetune.workflows.train import Trained
+
+    # Both are below everything that draws, so the methods are added from here.
+    setattr(Report, "_repr_html_", report_html)  # noqa: B010
+    setattr(Trained, "_repr_html_", run_html)  # noqa: B010
 
 
-def frame(report: Report) -> str:
-    """Return the page of ``report`` as a frame of HTML, which may run the page's script and nothing else."""
-    from sanetune.report.html import PageView, page
+def report_html(report: Report) -> str:
+    """Return verdict and findings of ``report`` as a piece of HTML of some kilobytes, which loads and runs nothing."""
+    from sanetune.report.html.overview import overview
+    from sanetune.report.html.page import heading_of, template
+    from sanetune.report.html.view import PageView
 
-    source = html.escape(page(PageView(report)), quote=True)
-    style = f"width:100%;height:{HEIGHT}px;border:0"
-    return f'<iframe title="sanetune report" sandbox="allow-scripts" style="{style}" srcdoc="{source}"></iframe>'
+    bad = format.by_weight(report.of(*BAD))
+    return template("notebook.html").render(
+        style=_style(),
+        heading=heading_of(report),
+        tally={verdict.value: count for verdict, count in format.tally(report).items() if count},
+        status=None,
+        path="",
+        bad=bad[:FINDINGS],
+        more=len(bad[FINDINGS:]),
+        others=[*report.of(Verdict.PASS), *report.of(Verdict.SKIP)],
+        overview=overview(PageView(report)),
+        samples=[],
+        after="",
+    )
+
+
+def run_html(trained: Trained) -> str:
+    """Return losses, figures and answers of a finished run as a piece of HTML, which loads and runs nothing."""
+    from sanetune.report.html.overview import overview
+    from sanetune.report.html.page import template
+    from sanetune.report.html.trained import run_view
+    from sanetune.report.html.view import Heading, PageView
+    from sanetune.text import shortest_path
+
+    clearance, run = trained.clearance, run_view(trained.run)
+    proved = clearance.summary if clearance else "no gate was asked"
+    return template("notebook.html").render(
+        style=_style(),
+        heading=Heading(trained.run.name, "pass" if clearance and clearance.proves else "warn", f"{proved}."),
+        tally={},
+        status=run.status if run else None,
+        path=shortest_path(trained.run.path),
+        bad=run.findings if run else [],
+        more=0,
+        others=[],
+        overview=overview(PageView(Report(()), run=run)),
+        samples=run.samples[:SAMPLES] if run else [],
+        after="tuned",
+    )
+
+
+def _style() -> Markup:
+    from sanetune.report.html.assets import FOLDER
+
+    return Markup((FOLDER / "notebook.css").read_text(encoding="utf-8").strip())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanetune.atomic import write_text
 from sanetune.curves.logs.metrics import curve
 from sanetune.engine.save import write_card
 from sanetune.events import Event, RunFinished, RunStarted, RunStopped
-from sanetune.report import card, clearance, plots
+from sanetune.report import badge, card, clearance, plots
 
 if TYPE_CHECKING:
     from sanetune.runs import Run
@@ -39,7 +40,7 @@ def draw(run: Run, best_step: int | None = None) -> None:
 
 
 def write_model_card(result: Trained, started: RunStarted) -> None:
-    """Write the card of the tuned model into its folder."""
+    """Write the card of the tuned model and its badge into the model's folder."""
     run = result.run
     made = card.card_of(
         result.plan.config,
@@ -48,5 +49,10 @@ def write_model_card(result: Trained, started: RunStarted) -> None:
         versions=run.read_json(run.versions),
         name=run.name,
         gate=clearance.lines(result.clearance) if result.clearance else (),
+        comparison=result.comparison,
+        badge=badge.words_of(result.clearance)[0],
     )
     write_card(run, card.render(made))
+    for folder in (run.model, run.adapter):
+        if folder.is_dir():
+            write_text(folder / badge.FILE, badge.badge_of(result.clearance))

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 from ruamel.yaml import YAML
 
 from sanetune.engine.adapters import Frozen
-from sanetune.report.card import Card, card_of, render
+from sanetune.engine.answer import Answer
+from sanetune.probes.results import Comparison, Sample
+from sanetune.report.card import Card, card_of, compared_figures, render
 
 
 def a_card(base: str = "HuggingFaceTB/SmolLM2-135M") -> Card:
@@ -61,3 +63,16 @@ def test_names_cannot_break_out_of_the_page() -> None:
     assert "\n# c" not in text
     assert "\\<script\\>\\|x" in text
     assert "| a\\|b | c d |" in text
+
+
+def test_both_models_are_compared_in_a_table_of_what_was_measured() -> None:
+    answers = [Answer("a", ended=ended, tokens=tokens) for ended, tokens in ((False, 90), (True, 11))]
+    samples = [Sample([{"role": "user", "content": "Hm?"}], None, *answers)] * 3
+    comparison = Comparison(samples, "base", "tuned", 2.5, 1.23456)
+    text = render(replace(a_card(), compared=compared_figures(comparison), badge="cleared: trial"))
+    assert "| validation loss, nats per token | 2.5000 | 1.2346 |" in text
+    assert "| answers that end by themselves | 0 of 3 | 3 of 3 |" in text
+    assert "| tokens per answer, mean | 90 | 11 |" in text
+    assert "![sanetune: cleared: trial](sanetune.svg)" in text
+    assert "## Base and tuned" not in render(a_card()) and "sanetune.svg" not in render(a_card())
+    assert compared_figures(Comparison([], "base", "tuned", 2.5, None)) == []

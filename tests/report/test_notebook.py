@@ -1,40 +1,68 @@
-"""A report shows itself in a notebook as its page, in a frame that cannot reach the notebook."""
+"""Reports and runs show themselves in a notebook: small, legible on any ground, and without anything that runs."""
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from sanetune.finding import Report
-from sanetune.report.notebook import frame, show_in_notebooks
-from tests.report import sample
+from sanetune.report.notebook import report_html, run_html, show_in_notebooks
+from sanetune.workflows.train import Trained
+from tests.report import experiments_made, runs_made, sample
+from tests.report.html.test_page import EVIL, Reader
 
 
-class Frames(HTMLParser):
-    """The attributes of every element."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(source)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
+def trained(folder: Path) -> Trained:
+    run = runs_made.made(folder, phase="finished")
+    runs_made.answered(run, sample.EVIL)
+    return Trained(run, cast(Any, None), cast(Any, SimpleNamespace(steps=20, validation_loss=1.0)), None)
 
 
-def test_it_is_one_frame_with_the_whole_page_whatever_the_texts() -> None:
-    ((tag, attributes),) = Frames(frame(sample.report())).elements
-    assert tag == "iframe"
-    page = attributes["srcdoc"] or ""
-    assert page.strip().startswith("<!doctype html>") and page.strip().endswith("</html>")
-    assert "Refused at level static" in page and sample.MASKED.message in page
+def test_a_report_has_its_verdict_and_what_to_do() -> None:
+    read = Reader(report_html(sample.report()))
+    assert read.open == [] and read.elements[0] == ("div", {"class": "sanetune"})
+    assert "Refused at level static" in read.text and sample.MASKED.message in read.text
+    assert sample.MASKED.remedy in read.text and "loss_on: assistant" in read.text
+    assert "6 checks without a finding" in read.text
 
 
-def test_its_page_runs_apart_from_the_notebook() -> None:
-    ((_, attributes),) = Frames(frame(sample.report())).elements
-    assert attributes["sandbox"] == "allow-scripts"
+def test_it_is_small_even_with_experiments_and_a_long_run(tmp_path: Path) -> None:
+    report = replace(sample.report(), experiments=experiments_made.full().to_json())
+    assert len(report_html(report)) < 80_000
+    run = trained(tmp_path / "run")
+    runs_made.write_records(run.run, 20_000)
+    assert len(run_html(run)) < 80_000
 
 
-def test_a_report_has_it_once_it_is_asked_for() -> None:
+def test_nothing_in_it_is_loaded_or_run(tmp_path: Path) -> None:
+    for source in (report_html(sample.report()), run_html(trained(tmp_path / "run"))):
+        read = Reader(source)
+        assert not [one for one in ("script", "iframe", "img", "link", "object") if read.of(one)]
+        for _, attributes in read.elements:
+            assert not set(attributes) & {"src", "href", "style"}
+            assert not any(one.startswith("on") for one in attributes)
+        assert "url(" not in source and "@import" not in source
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_no_text_becomes_markup(text: str) -> None:
+    plain = Reader(report_html(Report([replace(sample.MASKED, message="word", remedy="word")])))
+    read = Reader(report_html(Report([replace(sample.MASKED, message=text, remedy=text)])))
+    assert read.shape == plain.shape and read.open == []
+
+
+def test_a_run_has_its_losses_and_answers(tmp_path: Path) -> None:
+    read = Reader(run_html(trained(tmp_path / "mine")))
+    assert "mine" in read.text and "Finished" in read.text and "No gate was asked." in read.text
+    assert len(read.of("svg")) == 1 and "<script>alert(1)</script>" in read.text
+
+
+def test_both_have_it_once_it_is_asked_for(tmp_path: Path) -> None:
     show_in_notebooks()
-    report = Report([])
-    assert report._repr_html_() == frame(report)  # type: ignore[attr-defined]
+    report, run = Report([]), trained(tmp_path / "run")
+    assert report._repr_html_() == report_html(report)  # type: ignore[attr-defined]
+    assert run._repr_html_() == run_html(run)  # type: ignore[attr-defined]

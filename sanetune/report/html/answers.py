@@ -57,7 +57,7 @@ def compared(before: str, after: str) -> Differences:
     >>> [part.text for part in found.before if part.differs], [part.text for part in found.after if part.differs]
     (['nine'], ['ten'])
     >>> found.words
-    '86 % of the words and marks are the same'
+    '88 % of the words and marks are the same'
     """
     if before.strip() == after.strip():
         return Differences([Part(before, False)], [Part(after, False)], "both answers are the same")

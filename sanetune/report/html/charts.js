@@ -55,7 +55,7 @@ const charts = (() => {
       const dash = dashes[line.dash];
       tables.push([line.x, line.y]);
       series.push({
-        label: line.name, stroke: many ? faint(stroke, 0.35) : stroke, width, dash, value: (_, value) => number(value),
+        label: line.name, ink: stroke, stroke: many ? faint(stroke, 0.35) : stroke, width, dash, value: (_, value) => number(value),
         points: { show: Boolean(line.mark) || line.y.length === 1, size: line.mark === "dot" ? 5 : 7, fill: stroke },
       });
       if (many) {
@@ -66,7 +66,7 @@ const charts = (() => {
     if (panel.band) {
       const { x, low, high, name } = panel.band;
       const tint = colour(box, "band");
-      const edge = { stroke: faint(tint, 0.7), width: 1, points: { show: x.length === 1 }, value: (_, value) => number(value) };
+      const edge = { ink: tint, stroke: faint(tint, 0.7), width: 1, points: { show: x.length === 1 }, value: (_, value) => number(value) };
       tables.push([x, high], [x, low]);
       series.push({ ...edge, label: `${name}, high` }, { ...edge, label: `${name}, low` });
       bands.push({ series: [series.length - 2, series.length - 1], fill: faint(tint, 0.22) });
@@ -163,9 +163,9 @@ const charts = (() => {
     const rates = [...new Set(panel.lines.flatMap((one) => one.x))];
     return {
       width: Math.max(120, box.clientWidth), height: Number(box.dataset.height), series, bands,
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       scales: {
-        x: { time: false, distr: panel.x.log ? 3 : 1, range: (_, low, high) => (panel.x.log || low === high ? [low / 1.4, high * 1.4 || 1] : [low, high]) },
+        x: { time: false, distr: panel.x.log ? 3 : 1, range: (_, low, high) => (panel.x.log ? [low / 1.4, high * 1.4 || 1] : [Math.min(low, panel.x.low), Math.max(high, panel.x.high)]) },
         y: { distr: state.log ? 3 : 1, range: range(panel, state) },
       },
       axes: [
@@ -173,7 +173,7 @@ const charts = (() => {
         { ...axis, grid: { stroke: line, width: 1 }, size: 40, gap: 5, splits: (_, i, low, high) => (state.log ? powers(low, high) : even(low, high)), values: (_, all) => all.map((value) => number(value)) },
       ],
       cursor: { y: false, drag: { x: true, y: false, setScale: true }, sync: sync ? { key: sync } : undefined, points: { size: 7 } },
-      legend: { show: true, live: true, markers: { width: 0, stroke: (plot, i) => plot.series[i].stroke?.() ?? ink, fill: (plot, i) => (typeof plot.series[i].stroke === "function" ? plot.series[i].stroke(plot, i) : ink) } },
+      legend: { show: true, live: true, markers: { width: 0, fill: (plot, i) => plot.series[i].ink ?? ink } },
       hooks: {
         draw: [annotate(panel, box)],
         // The running mean goes with its line.

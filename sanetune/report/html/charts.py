@@ -66,7 +66,7 @@ def thinning_note(series: Sequence[Series]) -> str:
 def _panel(panel: Panel) -> dict[str, object]:
     band = panel.band
     return {
-        "x": {"name": panel.x_name, "log": panel.x.log},
+        "x": {"name": panel.x_name, "log": panel.x.log, "low": panel.x.low, "high": panel.x.high},
         "y": {"name": panel.y_name, "log": panel.y.log, "low": panel.y.low, "high": panel.y.high},
         "lines": [_line(one) for one in panel.series],
         "band": {

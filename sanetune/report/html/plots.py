@@ -196,7 +196,7 @@ def thinned(points: Points, most: int) -> Points:
         most: Points that are kept, about; spikes and the first value of a group that is not finite stay.
 
     >>> thinned([(1, 2.0), (2, 9.0), (3, 2.5), (4, 2.0), (5, 1.0), (6, 2.0)], 4)
-    [(1, 2.0), (2, 9.0), (5, 1.0), (6, 2.0)]
+    [(1, 2.0), (2, 9.0), (4, 2.0), (5, 1.0)]
     """
     if len(points) <= most:
         return points
