@@ -1,7 +1,8 @@
 """The seam between a training loop and everything that uses it: an engine builds a session, a session trains.
 
-The gate, the probes and the commands know :class:`Engine` and :class:`Session` alone. A new loop implements both in a
-package of its own beside ``engine/trl`` and is named in :mod:`sanetune.engine.registry`.
+The gate, the probes and the commands know :class:`Engine`, :class:`Session` and :class:`RunSession` alone. A new loop
+implements the first and the last in a package of its own beside ``engine/trl`` and is named in
+:mod:`sanetune.engine.registry`.
 
 Shapes: B rows of a batch, T tokens of its longest row.
 """
@@ -170,7 +171,7 @@ class StepWatcher(Protocol):
 
 
 class Session(abc.ABC):
-    """A model, its data and a training loop, ready to train or to be probed.
+    """A model, its data and a training loop, of which probes take the parts that they need.
 
     Attributes:
         model: The model as it trains, with its adapter and frozen weights.
@@ -193,24 +194,6 @@ class Session(abc.ABC):
     def whole_model(self) -> PreTrainedModel | None:
         """The model, where this process has all of it; None where it is sharded."""
         return self.model
-
-    # ---- a run ----
-
-    @abc.abstractmethod
-    def train(self, publish: Publish = silent, watcher: RunWatcher | None = None) -> Outcome:
-        """Train the whole run; leave checkpoints, metrics, steps and the tuned model in the run's folder.
-
-        Args:
-            publish: Gets the events of training, on the main process; the metrics file gets them anyway.
-            watcher: Follows the steps on the main process, and may end the run; the other processes give one too.
-
-        Raises:
-            StoppedByWatcherError: Where the watcher has stopped it, after a checkpoint.
-            KeyboardInterrupt: After Ctrl-C or SIGTERM, once a checkpoint is written.
-            UserError: For a disk that fills, memory that does not suffice, and the like.
-        """
-
-    # ---- parts of it, for probes ----
 
     @abc.abstractmethod
     def train_batches(self) -> Batches:
@@ -269,6 +252,24 @@ class Session(abc.ABC):
         set_activation_checkpointing(self.model, on, self.settings.activation_checkpointing_kwargs)
 
 
+class RunSession(Session):
+    """A session that also trains the whole run."""
+
+    @abc.abstractmethod
+    def train(self, publish: Publish = silent, watcher: RunWatcher | None = None) -> Outcome:
+        """Train the whole run; leave checkpoints, metrics, steps and the tuned model in the run's folder.
+
+        Args:
+            publish: Gets the events of training, on the main process; the metrics file gets them anyway.
+            watcher: Follows the steps on the main process, and may end the run; the other processes give one too.
+
+        Raises:
+            StoppedByWatcherError: Where the watcher has stopped it, after a checkpoint.
+            KeyboardInterrupt: After Ctrl-C or SIGTERM, once a checkpoint is written.
+            UserError: For a disk that fills, memory that does not suffice, and the like.
+        """
+
+
 class Engine(abc.ABC):
     """A training loop: builds sessions."""
 
@@ -281,7 +282,7 @@ class Engine(abc.ABC):
         *,
         model: PreTrainedModel | None = None,
         resume: bool = False,
-    ) -> Session:
+    ) -> RunSession:
         """Load the model and set up the loop; nothing is trained yet.
 
         Args:

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from sanetune.curves.series import Point
 from sanetune.engine import loss
 from sanetune.engine.adapters import Frozen
-from sanetune.engine.base import Engine, EpochBatches, LoopSettings, Outcome, Session, ShortRun, StepBatches
+from sanetune.engine.base import Engine, EpochBatches, LoopSettings, Outcome, RunSession, ShortRun, StepBatches
 from sanetune.engine.batches import Batch, collate_for, loss_token_count
 from sanetune.engine.loss import Measured
 
@@ -26,7 +26,7 @@ def tiny_model() -> LlamaForCausalLM:
     return LlamaForCausalLM(LlamaConfig(vocab_size=VOCABULARY, pad_token_id=0, eos_token_id=1, **sizes))
 
 
-class FakeSession(Session):
+class FakeSession(RunSession):
     def __init__(self, rows: list[dict[str, Any]], settings: LoopSettings) -> None:
         self.model, self.settings, self.rows = tiny_model(), settings, rows
         self.frozen, self.notes = Frozen(), []

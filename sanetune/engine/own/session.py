@@ -19,7 +19,7 @@ from transformers import Trainer
 
 from sanetune.engine import loss
 from sanetune.engine.adapters import Frozen, base_of
-from sanetune.engine.base import Outcome, Session, ShortRun, StepWatcher
+from sanetune.engine.base import Session, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Row, TrainerBatch, loss_token_count, on_device
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.loop_settings import loop_settings
@@ -30,7 +30,6 @@ from sanetune.engine.own.short_run import shorten
 from sanetune.engine.own.stand_in import attach_loss, stand_in
 from sanetune.engine.watched_steps import WatchedSteps
 from sanetune.errors import RunError
-from sanetune.events import Publish, silent
 from sanetune.rng import kept_modes, kept_random_states
 from sanetune.text import one_line
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from sanetune.curves.series import Point
-    from sanetune.engine.watcher import RunWatcher
 
 
 class TrainerData(Protocol):
@@ -90,12 +88,6 @@ class OwnSession(Session):
     def stand_in(self) -> Trainer:
         """Return a new copy of the trainer, as it was built."""
         return stand_in(self._given, self._folder)
-
-    def train(self, publish: Publish = silent, watcher: RunWatcher | None = None) -> Outcome:
-        """See :meth:`sanetune.engine.base.Session.train`: the run is its trainer's own matter."""
-        raise NotImplementedError("trainer.train() makes the run of a trainer that is already built")
-
-    # ---- parts of it, for probes ----
 
     def train_batches(self) -> _Epoch:
         """See :meth:`sanetune.engine.base.Session.train_batches`."""

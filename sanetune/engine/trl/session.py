@@ -16,7 +16,7 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback
 
 from sanetune.engine import checkpoints, loss, trackers
 from sanetune.engine.adapters import Frozen, base_of
-from sanetune.engine.base import Outcome, Session, ShortRun, StepWatcher
+from sanetune.engine.base import Outcome, RunSession, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.loop_settings import loop_settings
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from sanetune.engine.watcher import RunWatcher
 
 
-class TrlSession(Session):
-    """See :class:`sanetune.engine.base.Session`."""
+class TrlSession(RunSession):
+    """See :class:`sanetune.engine.base.RunSession`."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class TrlSession(Session):
     # ---- a run ----
 
     def train(self, publish: Publish = silent, watcher: RunWatcher | None = None) -> Outcome:
-        """See :meth:`sanetune.engine.base.Session.train`."""
+        """See :meth:`sanetune.engine.base.RunSession.train`."""
         trainer = self.trainer
         publisher = Publisher(trainer, MetricsFile(self._run.metrics), publish)
         trainer.stop = Stop(publisher.note)
