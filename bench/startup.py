@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,42 @@ SHOWN = ("torch", "torch._dynamo", "transformers", "trl", "peft", "datasets", "p
 ROWS = 600
 
 PROBE = """
-import json, resource, sys
-from sanetune.cli import main
+import json, os, resource, sys
+from sanetune.__main__ import run
 try:
-    main(sys.argv[1:])
+    run()
 except SystemExit as end:
     assert end.code in (0, 1, None), end.code
 used = resource.getrusage(resource.RUSAGE_SELF)
-print("MODULES " + json.dumps([used.ru_utime + used.ru_stime, sorted(sys.modules)]))
+loaded = {name: module for name, module in list(sys.modules.items()) if hasattr(module, "__dict__")}
+files = {name: vars(module).get("__cached__") for name, module in loaded.items()}
+anew = sorted(name for name, file in files.items() if isinstance(file, str) and not os.path.exists(file))
+print("MODULES " + json.dumps([used.ru_utime + used.ru_stime, sorted(sys.modules), anew]))
 """
 
 
-def run(words: Sequence[str], folder: Path) -> tuple[float, float, list[str]]:
-    """Run a command in ``folder``; return seconds of the clock and of the processor, and what it has imported."""
+@dataclass(frozen=True)
+class Once:
+    """One run of a command.
+
+    Attributes:
+        seconds: Of the clock.
+        cpu_seconds: Of the processor.
+        modules: What it has imported.
+        compiled_anew: Those of them that have no compiled file.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    modules: list[str]
+    compiled_anew: list[str]
+
+
+def run(words: Sequence[str], folder: Path, compiled: Path | None = None) -> Once:
+    """Run a command in ``folder``. ``compiled``: where compiled files are, and no more are written; None: as usual."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SANETUNE_CACHE": str(folder / "cache"), "CI": ""}
+    if compiled is not None:
+        environment |= {"PYTHONPYCACHEPREFIX": str(compiled), "PYTHONDONTWRITEBYTECODE": "1"}
     before = os.times()
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *words], capture_output=True, text=True, cwd=folder, env=environment, check=False
@@ -60,9 +83,9 @@ def run(words: Sequence[str], folder: Path) -> tuple[float, float, list[str]]:
     lines = [line for line in done.stdout.splitlines() if line.startswith("MODULES ")]
     if not lines:
         sys.exit(f"sanetune {' '.join(words)} has failed:\n{done.stdout}\n{done.stderr}")
-    own, modules = json.loads(lines[-1].removeprefix("MODULES "))
+    own, modules, anew = json.loads(lines[-1].removeprefix("MODULES "))
     children = after.children_user + after.children_system - before.children_user - before.children_system
-    return after.elapsed - before.elapsed, max(own, children), modules
+    return Once(after.elapsed - before.elapsed, max(own, children), modules, anew)
 
 
 def commands(folder: Path, rows: int = ROWS) -> dict[str, list[str]]:
@@ -92,23 +115,33 @@ def wrongly_imported(command: str, modules: Sequence[str]) -> list[str]:
     return [name for name in FORBIDDEN[command] if name in modules]
 
 
+def compile_into(folder: Path) -> Path:
+    """Let ``python -m sanetune.bytecode`` write compiled files into ``folder``, which is returned."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(folder)}
+    subprocess.run([sys.executable, "-m", "sanetune.bytecode"], env=environment, check=True)
+    return folder
+
+
 def main() -> None:
-    args = options(__doc__)
+    args = options(__doc__, uncompiled="as in an image where `python -m sanetune.bytecode` alone has compiled files")
     turns = 2 if args.quick else 7
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as files:
+        compiled = compile_into(Path(files)) if args.uncompiled else None
         words = commands(Path(name))
-        found: dict[str, list[tuple[float, float, list[str]]]] = {command: [] for command in words}
+        found: dict[str, list[Once]] = {command: [] for command in words}
         for turn in range(turns + 1):
             for command in words:
-                once = run(words[command], Path(name))
+                once = run(words[command], Path(name), compiled)
                 if turn:  # the first warms the files
                     found[command].append(once)
     table, figures, wrong = [], dict[str, Any](), []
     for command, times in found.items():
-        clock, processor = (statistics.median(one[place] for one in times) for place in (0, 1))
-        modules = times[-1][2]
+        clock = statistics.median(one.seconds for one in times)
+        processor = statistics.median(one.cpu_seconds for one in times)
+        modules = times[-1].modules
         heavy = [name for name in SHOWN if name in modules]
         wrong += [f"{command} imports {name}" for name in wrongly_imported(command, modules)]
+        wrong += [f"{command} compiles {name} anew" for name in times[-1].compiled_anew]
         table.append((command, f"{clock:.2f}", f"{processor:.2f}", f"{len(modules):,}", ", ".join(heavy)))
         figures[command] = {"seconds": clock, "cpu_seconds": processor, "modules": len(modules), "heavy": heavy}
     title = f"Until a command on {ROWS} rows is done (medians of {turns})"

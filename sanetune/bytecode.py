@@ -6,6 +6,7 @@ that from writing them: then every command compiles thousands of files anew, for
 
 from __future__ import annotations
 
+import compileall
 import importlib
 import importlib.util
 import os
@@ -15,9 +16,17 @@ from pathlib import Path
 
 USED = (
     "torch.utils.tensorboard", "matplotlib.pyplot", "sanetune.engine.trl.engine", "sanetune.api",
-    "sanetune.workflows.init", "sanetune.report.terminal.plan", "sanetune.report.html.page",
+    "sanetune.workflows.init", "sanetune.report.terminal.plan", "sanetune.report.html.page", "datasketch",
+    "concurrent.futures.process", "multiprocessing.queues", "encodings.utf_8_sig", "transformers.generation.streamers",
 )  # fmt: skip
 """Modules that import what the commands import."""
+WHOLE = (
+    "sanetune", "rich", "pydantic", "torch.profiler", "ruamel.yaml", "PIL", "matplotlib.backends",
+    "transformers.models.llama", "transformers.models.qwen2", "transformers.models.qwen3",
+    "transformers.models.mistral", "transformers.models.gemma3", "transformers.models.phi3",
+    "transformers.models.smollm3", "peft.tuners.lora",
+)  # fmt: skip
+"""Packages of which a command imports one part or another; of models' own code, that of the usual ones."""
 COMMAND = "python -m sanetune.bytecode"
 
 
@@ -55,7 +64,18 @@ def compile_used() -> int:
     sys.dont_write_bytecode = False
     for name in USED:
         importlib.import_module(name)
+    for folder in filter(None, map(_folder, WHOLE)):
+        compileall.compile_dir(folder, quiet=2)
     return len(sys.modules)
+
+
+def _folder(package: str) -> str | None:
+    """Where the files of ``package`` are; None where it is not installed."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except ImportError:
+        return None
+    return None if spec is None or not spec.submodule_search_locations else spec.submodule_search_locations[0]
 
 
 if __name__ == "__main__":

@@ -43,9 +43,22 @@ def test_nothing_is_said_where_the_libraries_are_compiled(
 def test_modules_are_imported_with_writing_on(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, bool]] = []
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(bytecode, "WHOLE", ())
     monkeypatch.setattr(importlib, "import_module", lambda name: seen.append((name, sys.dont_write_bytecode)))
     bytecode.compile_used()
     assert seen == [(name, False) for name in bytecode.USED]
+
+
+def test_whole_packages_are_compiled_and_missing_ones_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (package := tmp_path / "somebodys_package").mkdir()
+    for name in ("__init__", "part"):
+        (package / f"{name}.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(bytecode, "USED", ())
+    monkeypatch.setattr(bytecode, "WHOLE", ("somebodys_package", "not_installed", "not_installed.part"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    bytecode.compile_used()
+    assert Path(importlib.util.cache_from_source(str(package / "part.py"))).exists()
 
 
 @pytest.mark.parametrize("name", bytecode.USED)

@@ -13,7 +13,19 @@ import sanetune
 HOME = Path(sanetune.__file__).parent
 
 LAYERS = (
-    ("bytecode", "errors", "units", "finding", "events", "atomic", "rng", "text", "typed_json", "commands"),
+    (
+        "bytecode",
+        "collector",
+        "errors",
+        "units",
+        "finding",
+        "events",
+        "atomic",
+        "rng",
+        "text",
+        "typed_json",
+        "commands",
+    ),
     ("config",),
     ("data",),
     ("runs", "curves"),
@@ -84,7 +96,7 @@ def test_only_views_draw() -> None:
 
 
 def test_only_the_registry_of_engines_knows_which_there_are() -> None:
-    """Everything else works with ``Engine`` and ``Session``, so that another engine needs no other change."""
+    """Everything else works with ``Engine`` and its sessions, so that another engine needs no other change."""
     package = HOME / "engine"
     outside = [file for file in HOME.rglob("*.py") if package / "trl" not in file.parents]
     found = {

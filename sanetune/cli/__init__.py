@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import click
 
-from sanetune import __version__
+from sanetune import __version__, collector
 from sanetune.atomic import write_bytes
 from sanetune.commands import typed
 from sanetune.errors import UserError
@@ -102,7 +102,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"sanetune.cli.{cmd_name}").command
+        with collector.importing():
+            command: click.Command = importlib.import_module(f"sanetune.cli.{cmd_name}").command
         return command
 
     def resolve_command(
@@ -202,8 +203,8 @@ def config_argument(function: Function) -> Function:
 
 def opened(file: Path, overrides: tuple[str, ...]) -> Config:
     """Return the configuration in ``file``, whichever tool wrote it; what of it is not understood is printed."""
-    from sanetune.workflows.configuration import open_config
-
+    with collector.importing():
+        from sanetune.workflows.configuration import open_config
     settings, notes = open_config(file, overrides)
     for note in notes:
         click.echo(escape_control(f"! {note}", strict=True), err=True)

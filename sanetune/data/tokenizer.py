@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sanetune import collector
 from sanetune.config.paths import is_template
 from sanetune.data.template.chat_template import CHATML, ChatTemplate
 from sanetune.errors import ModelError, TemplateError
@@ -110,10 +111,12 @@ def _load(model: ModelSection) -> PreTrainedTokenizerBase:
 
         keywords = locate(model.name, model.revision).keywords
     try:
-        if (known := class_of_folder(folder)) is not None:
+        with collector.importing():
+            known = class_of_folder(folder)
+        if known is not None:
             return known.from_pretrained(model.name)
-        from transformers import AutoTokenizer
-
+        with collector.importing():
+            from transformers import AutoTokenizer
         return AutoTokenizer.from_pretrained(model.name, trust_remote_code=model.trust_remote_code, **keywords)
     except Exception as error:
         raise ModelError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanetune import collector
 from sanetune.engine.base import Engine
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def engine_of(config: Config) -> Engine:
         ValueError: For a name that no engine has; the configuration's types allow none.
     """
     if config.train.engine == "trl":
-        from sanetune.engine.trl.engine import TrlEngine
-
+        with collector.importing():
+            from sanetune.engine.trl.engine import TrlEngine
         return TrlEngine()
     raise ValueError(f"there is no engine {config.train.engine!r}")

@@ -16,4 +16,4 @@ def test_commands_that_train_nothing_import_no_library_of_training(tmp_path: Pat
         pytest.skip("a torch with GPUs is asked whether there is one")
     for command, words in commands(tmp_path, rows=40).items():
         if command != "check":
-            assert wrongly_imported(command, run(words, tmp_path)[2]) == [], command
+            assert wrongly_imported(command, run(words, tmp_path).modules) == [], command

@@ -12,6 +12,8 @@ from types import FunctionType, ModuleType
 import numpy as np
 import torch
 
+from sanetune import collector
+
 _TRACKED = (random.Random, np.random.Generator, np.random.RandomState)
 _CODE = (FunctionType, type, ModuleType)
 
@@ -29,6 +31,7 @@ def kept_generators() -> Iterator[None]:
 
 def _generators() -> Iterator[object]:
     seen: set[int] = set()
+    collector.thaw()
     for thing in gc.get_objects():
         kind = type(thing)
         if issubclass(kind, _TRACKED):
