@@ -43,6 +43,9 @@ def shown_path(values: Mapping[str, Any], unread: Unread) -> list[dict[str, Any]
             unread.add("mapping", _said(_message(node)))
     if any(len(_children(nodes[key])) > 1 for key in path):
         unread.note("of answers to the same message the one that was shown last is used")
+    for node in nodes.values():
+        if isinstance(node, dict):
+            unread.add_rest("mapping", node, {"message", "parent", "children", "id"})
     found = (_turn(message, unread) for key in path if (message := _message(nodes[key])))
     return [turn for turn in found if turn]
 
@@ -88,6 +91,8 @@ def _turn(message: Mapping[str, Any], unread: Unread) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("content_type") not in TEXTS or hidden:
         unread.add("mapping", _said(message))
         return {}
+    unread.add_rest("mapping", content, {"content_type", "parts", "text"})
+    unread.add_rest("mapping", message, {"author", "content", "recipient", "id"})
     text = _text(content)
     if role == "system" and not text.strip():
         return {}

@@ -19,6 +19,7 @@ from sanetune.data.naming import USUAL, Naming
 from sanetune.data.sources.row import Row
 from sanetune.data.tool_calls import to_tools
 from sanetune.data.unread import Unread
+from sanetune.data.usual_rows import quick
 from sanetune.errors import DataError, Place
 from sanetune.text import json_type, quote
 
@@ -75,6 +76,9 @@ def convert(row: Row, fields: Mapping[str, str] | None = None) -> ReadRow:
 
 
 def _converted(row: Row, fields: Mapping[str, str] | None) -> ReadRow:
+    if not fields and (usual := quick(row.values)) is not None:
+        format_, said, left = usual
+        return ReadRow(format_, Conversation(said, row.place), left)
     unread = Unread()
     name, values = find(row.values, fields, unread)
     if name == "text":
@@ -197,7 +201,7 @@ def _joined(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Mess
 def _part_of(value: object) -> str:
     """How to name the text inside an object that stands where text is wanted; "" where it has none."""
     texts = [key for key, one in value.items() if isinstance(one, str)] if isinstance(value, dict) else []
-    return f"Name the text inside it in data.fields: its column, a dot and `{quote(texts[0], 30)}`." if texts else ""
+    return f"Name the text inside it in data.fields, as in completion: COLUMN.{quote(texts[0], 30)}." if texts else ""
 
 
 def _instruction(system: object, unread: Unread) -> str:

@@ -21,7 +21,9 @@ def expanded(row: Row) -> list[Row]:
     Raises:
         DataError: There are no instances, or one of them is no object or says something else than the row.
     """
-    column = next((name for name in NAMES if isinstance(row.values, dict) and name in row.values), None)
+    if not isinstance(row.values, dict) or NAMES.keys().isdisjoint(row.values):
+        return [row]  # nearly every row there is
+    column = next((name for name in NAMES if name in row.values), None)
     if column is None or NAMES[column] not in row.values:
         return [row]
     instances = row.values[column]

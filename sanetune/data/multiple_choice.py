@@ -13,7 +13,7 @@ _LABELLED = re.compile(r"\s*\(?[A-Za-z0-9][.):]\s*\S")
 _STARTS = ("option_", "option", "op", "opt_", "choice_", "choice", "")
 """What is before the letter in the name of a column with one option."""
 
-_NAMES = frozenset((*OPTIONS, *(start + sign for start in _STARTS for sign in "aA")))
+NAMES = frozenset((*OPTIONS, *(start + sign for start in _STARTS for sign in "aA")))
 """Columns of which a row with options has at least one."""
 
 
@@ -23,7 +23,7 @@ def columns_with_options(values: Mapping[str, object]) -> tuple[list[str], objec
     >>> columns_with_options({"question": "?", "option_a": "Lima", "option_b": "Oslo"})
     (['option_a', 'option_b'], {'A': 'Lima', 'B': 'Oslo'})
     """
-    if _NAMES.isdisjoint(values):
+    if NAMES.isdisjoint(values):
         return [], None
     for key in OPTIONS:
         if holds_something(values.get(key)):

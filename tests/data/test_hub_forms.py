@@ -216,4 +216,4 @@ def test_a_row_that_is_not_read_is_refused_with_the_right_columns(kind: str) -> 
 
 
 def test_the_reply_inside_an_object_is_named() -> None:
-    assert "`value`" in refused({"question": Q, "answer": {"value": "Tiber", "aliases": ["Tevere"]}}).remedy
+    assert "COLUMN.value" in refused({"question": Q, "answer": {"value": "Tiber", "aliases": ["Tevere"]}}).remedy

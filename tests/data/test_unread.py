@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sanetune.data import column_names as names
+from sanetune.data import formats
 from sanetune.data.fields import CANONICAL
 from sanetune.data.formats import convert
 from sanetune.data.instances import expanded
 from sanetune.data.sources.row import Row
 from sanetune.data.turn_weights import FLAGS
 from sanetune.data.unread import texts_of
+from sanetune.data.usual_rows import quick
 from sanetune.errors import ConfigError, DataError
 from tests.data.one_row import PLACE, REPLY, USER, read
 
@@ -63,6 +65,44 @@ class Words:
         return f"<{self.count}>"
 
 
+def others(word: Words) -> list[dict[str, Any]]:
+    """Rows of exports, services and well-known data sets, each with more than is read."""
+
+    def shown(role: str, above: str | None, *children: str) -> dict[str, Any]:
+        content = {"content_type": "text", "parts": [word()], "note": word()}
+        return {"message": {"author": {"role": role}, "content": content}, "parent": above, "children": [*children]}
+
+    call = {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": word()}, "more": word()}
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": word(), "more": word()}
+    tree = {"1": shown("user", None, "2", "3"), "2": shown("assistant", "1"), "3": shown("assistant", "1")}
+    return [
+        {"messages": [{"user": word(), "assistant": word(), "note": word()}]},
+        {"conversations": [word(), word(), word()]},
+        {"messages": {"role": ["user", "assistant"], "content": [word(), word()], "by": [word(), word()]}},
+        {
+            "contents": [
+                {"role": "user", "parts": [{"text": word()}, {"text": word(), "by": word()}]},
+                {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": word()}, "more": word()}}]},
+                {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"a": word()}}}]},
+            ],
+            "systemInstruction": {"parts": [{"text": word(), "note": word()}], "by": word()},
+        },
+        {
+            "messages": [
+                {"role": "user", "content": word()},
+                {"role": "assistant", "content": [{"type": "text", "text": word()}, call]},
+                {"role": "user", "content": [result, {"type": "text", "text": word()}]},
+            ]
+        },
+        {"query": word(), "answers": [{"name": "f", "arguments": {"a": word()}, "more": word()}]},
+        {"inputs": word(), "targets": [word()]},
+        {"question": word(), "answer": [word()]},
+        {"source": word(), "target": word()},
+        {"Definition": [word(), word()], "Instances": [{"input": word(), "output": [word()], "by": word()}]},
+        {"mapping": tree, "current_node": "3", "title": word()},
+    ]
+
+
 @st.composite
 def rows(draw: st.DrawFn) -> dict[str, Any]:
     """A row of one of the usual values_of_all_types, with more columns and keys of messages than it needs."""
@@ -101,6 +141,7 @@ def rows(draw: st.DrawFn) -> dict[str, Any]:
                 {"text": word()},
                 {"prompt": node},
                 {"instruction": word(), "instances": [{"input": word(), "output": word()}, {"output": word()}]},
+                *others(word),
             ]
         )
     )
@@ -133,9 +174,25 @@ def test_every_text_of_a_row_is_in_its_conversation_or_noted_as_not_read(
     except (DataError, ConfigError):
         return  # refused with its place, which is no silence
     known = "\n".join(text for result in results for text in known_texts(result))
-    names_of_roles = {"user", "assistant", "prompter", "text", "reasoning.text"}
+    names_of_roles = {"user", "assistant", "model", "prompter", "text", "reasoning.text"}
+    names_of_roles |= {"tool_use", "tool_result", "1", "2", "3"}
     missing = [text for text in texts_of(values) if text not in known and text not in names_of_roles]
     assert not missing or any(result.left_out for result in results), missing
+
+
+@settings(max_examples=400, deadline=None)
+@given(values=rows())
+def test_usual_rows_are_read_at_once_as_they_are_read_with_care(values: dict[str, Any]) -> None:
+    if (found := quick(values)) is None:
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(formats, "quick", lambda _: None)
+        careful = convert(Row(PLACE, values))
+    assert (careful.format, careful.conversation.messages) == found[:2]
+    assert careful.unread == found[2]
+    said = careful.conversation
+    assert (said.tools, said.template_kwargs, said.text, said.masked) == (None, {}, None, [])
+    assert not careful.left_out
 
 
 @pytest.mark.parametrize(

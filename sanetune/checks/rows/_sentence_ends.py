@@ -48,6 +48,12 @@ class SentenceEnds:
         inside = self.inside[word]
         return inside >= SEEN and self.last[word] <= most * (inside + self.last[word])
 
+    def without_end(self, most: float) -> float:
+        """The share of all words that end no sentence: of texts truncated anywhere so many stop after such a word."""
+        words = sum(self.inside.values()) + sum(self.last.values())
+        never = sum(count for word, count in self.inside.items() if self.never_last(word, most))
+        return never / words if words else 0.0
+
 
 def is_sentence(answer: str) -> bool:
     """Return whether the last line of an answer has the words of a sentence: no heading, name or item of a list."""

@@ -92,3 +92,33 @@ def test_truncated_real_answers_are_found(name: str, share: float, shared: Path)
         if len(last["content"].split()) >= 8 and chance.random() < share:
             last["content"] = last["content"][: chance.randrange(len(last["content"]) // 3, len(last["content"]) - 1)]
     assert judged(answers_broken, chats(some), None)[1].verdict in (Verdict.WARN, Verdict.FAIL)
+
+
+@pytest.mark.parametrize("name", ["airline/gpt-4o-airline.json", "sharegpt/dummy_conversation.json"])
+@pytest.mark.parametrize("at", ["word", "letter"])
+def test_most_truncated_answers_are_counted_where_whole_ones_end_with_a_mark(name: str, at: str, shared: Path) -> None:
+    """A share of 5 %; what is left are ends of three words or fewer in their line, which may be headings."""
+    chance = random.Random(5)
+    some = copy.deepcopy(read(shared / "data" / name, {"messages": "traj"} if "airline" in name else None))
+    cut = 0
+    for one in some:
+        for message in one.messages:
+            text = message["content"]
+            if message["role"] != "assistant" or len(text) < 80 or "\n" in text or chance.random() > 0.05:
+                continue
+            length = chance.randrange(len(text) // 2, len(text) - 10)
+            message["content"] = text[: text.rindex(" ", 0, length)] if at == "word" else text[:length].rstrip()
+            cut += message["content"][-1:].isalnum()
+    n = judged(answers_broken, chats(some), None)[0].numbers
+    found = sum(n[kind] for kind in answers_broken.FAULTS)
+    assert cut >= 10
+    assert 0.75 * cut <= found + n["probable"] <= 1.1 * cut
+
+
+def test_answers_that_end_without_a_mark_by_habit_are_not_counted(shared: Path) -> None:
+    steps = list(copy.deepcopy(read(shared / "data/gsm8k/test.jsonl")))
+    for number, one in enumerate(steps):
+        working = one.messages[-1]["content"].partition("\n####")[0]
+        one.messages[-1]["content"] = working if number % 20 else working[: len(working) * 2 // 3]
+    n = judged(answers_broken, chats(steps), None)[0].numbers
+    assert n["unmarked"] > 0.25 * n["answers"] and "probable" not in n
