@@ -82,7 +82,8 @@ const charts = (() => {
       const ratio = devicePixelRatio || 1;
       ctx.save();
       ctx.font = `600 ${11 * ratio}px system-ui, sans-serif`;
-      for (const one of panel.marks) {
+      let named = -Infinity; // names of marks that are near each other would cover each other
+      for (const one of [...panel.marks].sort((a, b) => a.x - b.x)) {
         const x = Math.round(plot.valToPos(one.x, "x", true));
         if (x < bbox.left || x > bbox.left + bbox.width) continue;
         ctx.strokeStyle = ctx.fillStyle = colour(box, one.style);
@@ -94,7 +95,9 @@ const charts = (() => {
         ctx.stroke();
         const right = x > bbox.left + bbox.width * 0.75;
         ctx.textAlign = right ? "right" : "left";
-        if (one.label) ctx.fillText(one.label, x + (right ? -5 : 5) * ratio, bbox.top + 11 * ratio);
+        if (!one.label || x - named < 110 * ratio) continue;
+        ctx.fillText(one.label, x + (right ? -5 : 5) * ratio, bbox.top + 11 * ratio);
+        named = x;
       }
       for (const one of panel.limits) {
         const y = Math.round(plot.valToPos(one.value, "y", true));
@@ -156,6 +159,14 @@ const charts = (() => {
     return found;
   }
 
+  // The steps that can be seen: all that are planned, or those of a zoom.
+  const along = (panel) => (plot, low, high) => {
+    const steps = plot.data[0];
+    if (panel.x.log) return [low / 1.4, high * 1.4 || 1];
+    const whole = low <= steps[0] && high >= steps.at(-1);
+    return whole ? [Math.min(low, panel.x.low), Math.max(high, panel.x.high)] : [low, high];
+  };
+
   function options(panel, box, shape, state, sync) {
     const ink = colour(box, "ink"), line = colour(box, "grid");
     const axis = { filter: (_, all) => all, stroke: ink, font: "11px system-ui, sans-serif", ticks: { show: false }, border: { show: false } };
@@ -165,7 +176,7 @@ const charts = (() => {
       width: Math.max(120, box.clientWidth), height: Number(box.dataset.height), series, bands,
       padding: [8, 20, 0, 0],
       scales: {
-        x: { time: false, distr: panel.x.log ? 3 : 1, range: (_, low, high) => (panel.x.log ? [low / 1.4, high * 1.4 || 1] : [Math.min(low, panel.x.low), Math.max(high, panel.x.high)]) },
+        x: { time: false, distr: panel.x.log ? 3 : 1, range: along(panel) },
         y: { distr: state.log ? 3 : 1, range: range(panel, state) },
       },
       axes: [

@@ -117,7 +117,8 @@ def overview(view: PageView) -> Overview:
 def _cards(found: Experiments, run: RunView | None) -> Iterator[Card]:
     if run and run.curve:
         plot = run_losses(run)
-        yield Card("Training", run.text, plot, "training", run.findings[:MOST], "training", wide=True)
+        found_while = format.by_weight([one.finding for one in run.fired])
+        yield Card("Training", run.text, plot, "training", [*found_while, *run.findings][:MOST], "training", wide=True)
     if found.trial:
         plot = losses_plot(found.trial.curve, "Losses of the trial by step")
         yield Card("Trial", _trial(found.trial), plot, "experiment-trial", name="trial-losses")

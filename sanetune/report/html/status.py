@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sanetune import units
+from sanetune.report.html.watched import ended_text
 from sanetune.text import one_line
 from sanetune.workflows.run_state import RunState, read_state
 
 if TYPE_CHECKING:
     from sanetune.engine.metrics import Record
+    from sanetune.gate.watch_report import Ended
     from sanetune.runs import Run
 
 Kind = Literal["running", "finished", "stopped", "interrupted", "failed", "gone", "unknown"]
@@ -68,21 +70,24 @@ class Status:
         return self.kind not in ("running", "unknown")
 
 
-def status_of(run: Run, records: Sequence[Record]) -> Status | None:
+def status_of(run: Run, records: Sequence[Record], ended: Ended | None = None) -> Status | None:
     """Return the course of ``run``, as far as its files say it; None where it has never begun.
 
     Args:
         run: Its folder.
         records: Its records, by rising step.
+        ended: How the watch ended it, if it did.
     """
     state = read_state(run)
+    early = ended_text(ended) if ended is not None and run.finished else ""
     if state is None:
         if run.finished:
-            return Status("finished", "")
+            return Status("finished", early)
         # Earlier versions wrote nothing down: whether it is still under way cannot be told.
         return Status("unknown", _steps(records, 0)) if records else None
     if run.finished and state.phase in ("finished", "running"):
-        return Status("finished", f"on {state.changed}" if state.phase == "finished" else "")
+        when = f"on {state.changed}" if state.phase == "finished" else ""
+        return Status("finished", "; ".join(part for part in (when, early) if part))
     kind = _kind(state)
     share = None
     if kind == "running" and state.total_steps:

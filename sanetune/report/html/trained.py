@@ -15,6 +15,7 @@ from sanetune.report.experiment_text import loss_text
 from sanetune.report.format import by_weight
 from sanetune.report.html.status import status_of
 from sanetune.report.html.view import RunView
+from sanetune.report.html.watched import watched
 from sanetune.workflows.run_state import read_state
 
 if TYPE_CHECKING:
@@ -26,15 +27,18 @@ if TYPE_CHECKING:
 def run_view(run: Run) -> RunView | None:
     """Return what the folder of ``run`` has; None where it was not trained. Files that cannot be read are left out."""
     records = _records(run)
-    status = status_of(run, records)
+    watch = watched(run)
+    status = status_of(run, records, watch.ended)
     comparison = _comparison(run)
     samples = comparison.samples if comparison else []
     if not records:
-        known = comparison or (status and status.kind != "finished")
-        return RunView(samples=samples, samples_text=_answers_text(comparison), status=status) if known else None
+        if comparison is None and (status is None or status.kind == "finished"):
+            return None
+        return RunView(samples=samples, samples_text=_answers_text(comparison), status=status)
     curve = curve_of(records)
     lowest = min(curve.validation, key=lambda one: one.loss, default=None)
     speed = speed_of(records)
+    known = {one.finding.check for one in watch.fired}
     state = read_state(run)
     return RunView(
         curve,
@@ -45,9 +49,11 @@ def run_view(run: Run) -> RunView | None:
         speed.tokens_per_second,
         state.total_steps if state else None,
         status,
-        samples=samples,
-        samples_text=_answers_text(comparison),
-        findings=_findings(run),
+        watch.fired,
+        samples,
+        _answers_text(comparison),
+        # What the watch found has its rows and its step.
+        [one for one in _findings(run) if one.check not in known],
     )
 
 

@@ -127,16 +127,43 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
+class RowView:
+    """A row of a step, with figures as text.
+
+    Attributes:
+        place: File and line.
+        loss: Its own loss, in nats per token; "": not measured.
+        grad_norm: Norm of its own gradient; "": not measured.
+        text: The row as it is trained.
+    """
+
+    place: str
+    loss: str
+    grad_norm: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class FiredView:
     """A finding that the watch came to while the run went on.
 
     Attributes:
         step: Step that it is about, at which it is marked.
         finding: What was found.
+        found_at: Step at which it was found.
+        rows: The worst rows of that step.
+        all_rows: How many rows the step has.
+        weights: The weights that the rows were measured with, in words; "": they were not measured.
+        answers: What can be done about it.
     """
 
     step: int
     finding: Finding
+    found_at: int = 0
+    rows: Sequence[RowView] = ()
+    all_rows: int = 0
+    weights: str = ""
+    answers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
