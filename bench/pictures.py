@@ -12,6 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +70,55 @@ def recorder() -> Console:
 
 def screenshot(page: str, file: Path) -> None:
     """The first screen of the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "page.html"
+        source.write_text(page, encoding="utf-8")
+        shoot(lambda tab: tab.goto(source.as_uri()), file, height=960)
+
+
+def shoot(show: Callable[[Any], object], file: Path, height: int) -> None:
+    """Write what ``show`` brings into a tab, which is 1,280 pixels wide, as a picture."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
-            tab = browser.new_page(viewport={"width": 1280, "height": 800})
-            tab.set_content(page)
+            tab = browser.new_page(viewport={"width": 1280, "height": height})
+            show(tab)
+            tab.wait_for_timeout(500)
             tab.screenshot(path=str(file))
         finally:
             browser.close()
+
+
+def follow(folder: Path, file: Path, step: int = 110) -> threading.Thread:
+    """Photograph the page of a run while it trains, as `sanetune report RUN --live` serves it.
+
+    Args:
+        folder: The run's folder; it need not be there yet.
+        file: The picture.
+        step: Optimizer step from which on the picture is taken.
+    """
+    from sanetune.config.load import load
+    from sanetune.report.html.run_page import live_page
+    from sanetune.report.html.trained import run_view
+    from sanetune.report.live import PageCache, PageServer
+    from sanetune.runs import Run
+
+    run = Run(folder.resolve())
+
+    def photograph() -> None:
+        while not ((view := run_view(run)) and view.curve and view.curve.points[-1].step >= step):
+            time.sleep(0.3)
+        settings = load(run.config)
+        server = PageServer(PageCache(run, lambda: live_page(settings, run, f"/data?token={server.token}")))
+        threading.Thread(target=server.serve, daemon=True).start()
+        shoot(lambda tab: tab.goto(server.url), file, height=960)
+        server.close()
+
+    thread = threading.Thread(target=photograph, daemon=True)
+    thread.start()
+    return thread
 
 
 def refusal(folder: Path, file: Path) -> None:
@@ -165,7 +207,9 @@ def stills(file: Path) -> None:
         report = run_checks(settings, evidence)
     terminal(report, ROOT / "docs/check.svg")
     refusal(Path("fault-run"), ROOT / "docs/fault.svg")
+    live = follow(Path("demo-run"), ROOT / "docs/live.png")
     demo(Path("demo-run"), ROOT / "docs/demo.svg")
+    live.join(60)
     settings = load(Path("demo-run/config.yaml"))
     with evidence_of(settings) as evidence:
         screenshot(page_of_run(settings, evidence, Run("demo-run")), ROOT / "docs/report.png")

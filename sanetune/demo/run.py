@@ -69,6 +69,7 @@ def run(out: Path, console: Console) -> dict[str, Any]:
     answers = Answers(prepared, trained.outcome.model)
     answers.show(console, SHOWN)
     figures = _write(Run(out), answers.figures(console), summary, began)
+    _write_page(Run(out))
     _end(Run(out), figures, console)
     return figures
 
@@ -123,6 +124,18 @@ def _write(run: Run, figures: dict[str, Any], summary: CheckSummary, began: floa
     return figures
 
 
+def _write_page(run: Run) -> None:
+    """Write what `sanetune report` does."""
+    from sanetune.atomic import write_text
+    from sanetune.config.load import load
+    from sanetune.report.html.run_page import page_of_run
+    from sanetune.workflows.check import evidence_of
+
+    settings = load(run.config)
+    with evidence_of(settings) as evidence:
+        write_text(run.page, page_of_run(settings, evidence, run))
+
+
 def _end(run: Run, figures: dict[str, Any], console: Console) -> None:
     """Print where everything is."""
     from rich.text import Text
@@ -133,6 +146,7 @@ def _end(run: Run, figures: dict[str, Any], console: Console) -> None:
     took = units.seconds(figures["seconds"])
     paragraph(console, f"The whole demo took {took}. Everything is in {shortest_path(run.path)}:")
     kept = {
+        "report.html": "all of it on one page; sanetune report RUN --live keeps it up to date while a run trains",
         "model": "the tuned model",
         "clearance.json": "which settings and data were checked, and what was found",
         "plots/curves.png": "curves",

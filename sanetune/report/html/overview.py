@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sanetune import units
+from sanetune.engine.answer import Answer
 from sanetune.evidence.experiments import Experiments
 from sanetune.finding import BAD, Finding
+from sanetune.probes.results import Sample
 from sanetune.report import format
 from sanetune.report.curve_points import evaluation_losses, last_step, training_losses
 from sanetune.report.experiment_text import loss_text, lr_labels
@@ -22,7 +24,8 @@ from sanetune.report.html.plots import Plot, axis_of
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
-    from sanetune.probes.results import LearningRateComparison, Overfit, Sample, Trial
+    from sanetune.probes.results import LearningRateComparison, Overfit, Trial
+    from sanetune.report.html.over_time import AnswerAt, AnswersAt
     from sanetune.report.html.view import PageView, RunView
 
 WIDTH, HEIGHT = 400, 172
@@ -68,6 +71,7 @@ class AnswerCard:
         after: What the second model is called.
         target: Id of the part of the page that has all answers.
         differences: Where the answers differ.
+        before: What the first model is called.
     """
 
     sample: Sample
@@ -75,6 +79,7 @@ class AnswerCard:
     after: str
     target: str
     differences: Differences
+    before: str = "base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,8 @@ def _answers(found: Experiments, run: RunView | None) -> AnswerCard | None:
     if run and run.samples:
         sample = _telling(run.samples)
         return AnswerCard(sample, run.samples_text, "tuned", "answers", differences(sample))
+    if run and (before_and_now := _so_far(run.over_time)):
+        return before_and_now
     if found.samples and found.samples.samples:
         some = found.samples.samples
         ended = [sum(getattr(one, side).ended for one in some) for side in ("base", "tuned")]
@@ -219,6 +226,30 @@ def _answers(found: Experiments, run: RunView | None) -> AnswerCard | None:
         sample = _telling(some)
         return AnswerCard(sample, text, "after the trial", "experiment-samples", differences(sample))
     return None
+
+
+def _so_far(over_time: Sequence[AnswersAt]) -> AnswerCard | None:
+    """One prompt at the first and the last evaluation of a run that has no comparison yet."""
+    if len(over_time) < 2:
+        return None
+    first, last = over_time[0], over_time[-1]
+    then = {one.prompt: one for one in first.samples}
+    pairs = [
+        Sample([{"role": "user", "content": one.prompt}], None, _answer(then[one.prompt]), _answer(one))
+        for one in last.samples
+        if one.prompt in then
+    ]
+    if not pairs:
+        return None
+    ended = [sum(getattr(one, side).ended for one in pairs) for side in ("base", "tuned")]
+    counts = f"at step {first.step:,} {ended[0]:,}, at step {last.step:,} {ended[1]:,} of {len(pairs):,}"
+    sample, after = _telling(pairs), f"step {last.step:,}"
+    before = "base" if first.step == 0 else f"step {first.step:,}"
+    return AnswerCard(sample, f"ended by themselves: {counts}", after, "over-time", differences(sample), before)
+
+
+def _answer(one: AnswerAt) -> Answer:
+    return Answer(one.answer, one.ended, 0)
 
 
 def _telling(samples: Sequence[Sample]) -> Sample:

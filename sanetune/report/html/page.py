@@ -16,6 +16,7 @@ from sanetune.report.experiment_text import loss_text
 from sanetune.report.html import drawing, experiments, token_spans
 from sanetune.report.html.assets import FOLDER, assets
 from sanetune.report.html.charts import chart_json
+from sanetune.report.html.over_time import by_prompt
 from sanetune.report.html.overview import overview
 from sanetune.report.html.view import ROLES, Heading, PageView
 from sanetune.text import escape_control, shorten_middle
@@ -98,6 +99,7 @@ def _values(view: PageView) -> dict[str, Any]:
         "packs": drawing.packs(view.packs),
         "experiments": experiments.experiments_view(report.experiments),
         "rounds": experiments.rounds(view.rounds),
+        "over_time": by_prompt(view.run.over_time) if view.run else [],
         "names": {finding.check for finding in report.findings},
         "settings": view.settings[:SETTINGS],
         "training": experiments.run_plot(view.run.curve) if view.run and view.run.curve else None,

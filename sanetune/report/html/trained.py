@@ -13,6 +13,7 @@ from sanetune.finding import BAD
 from sanetune.probes.results import Comparison
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.format import by_weight
+from sanetune.report.html.over_time import answers_over_time
 from sanetune.report.html.status import status_of
 from sanetune.report.html.view import RunView
 from sanetune.report.html.watched import watched
@@ -54,6 +55,7 @@ def run_view(run: Run) -> RunView | None:
         _answers_text(comparison),
         # What the watch found has its rows and its step.
         [one for one in _findings(run) if one.check not in known],
+        answers_over_time(run),
     )
 
 

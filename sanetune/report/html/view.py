@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
     from sanetune.gate.fixer import Round
     from sanetune.probes.results import Sample
+    from sanetune.report.html.over_time import AnswersAt
     from sanetune.report.html.status import Status
 
 ROLES = ("system", "user", "assistant", "tool", "template", "end", "text", "padding", "unknown")
@@ -183,6 +184,7 @@ class RunView:
         samples: Prompts with the answers of base and tuned model.
         samples_text: Figures of all answers in a sentence.
         findings: What its curve shows that asks for something to be done, worst first.
+        over_time: Answers to the same prompts at its evaluations.
     """
 
     curve: Curve | None = None
@@ -197,6 +199,7 @@ class RunView:
     samples: Sequence[Sample] = ()
     samples_text: str = ""
     findings: Sequence[Finding] = ()
+    over_time: Sequence[AnswersAt] = ()
 
 
 @dataclass(frozen=True, slots=True)
