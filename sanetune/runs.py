@@ -33,6 +33,7 @@ _OWN_FILES = (
     "state.json",
     "watch.json",
     "samples.jsonl",
+    "outcome.json",
 )
 _KEPT = ("clearance.json", "proof.json")
 """Written before the run starts, and kept when it starts again: training checks whether they fit, and writes them
@@ -93,6 +94,11 @@ class Run:
     def samples(self) -> Path:
         """Answers written during or after training."""
         return self.path / "samples.json"
+
+    @property
+    def outcome(self) -> Path:
+        """How the run is forecast to end; see :class:`sanetune.forecast.outcome.OutcomeForecast`."""
+        return self.path / "outcome.json"
 
     @property
     def comparison(self) -> Path:

@@ -45,6 +45,8 @@ FILES = (
 UNPLANTED = {
     "curve-staircase": "models of a million weights do not remember a row from one pass: neither few rows nor"
     " high learning rates nor answers of random letters made a staircase. Real logs and simulations do (curves.md).",
+    "curve-falls-short": "a forecast of the end, to which no recipe trains: bench.outcome makes whole runs, sound and"
+    " faulty ones (outcome.md).",
     **dict.fromkeys(
         (
             "curve-best-earlier",

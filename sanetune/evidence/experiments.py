@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from sanetune.forecast.forecast import Forecast
+from sanetune.forecast.outcome import OutcomeForecast
 from sanetune.probes.results import LearningRateComparison, Overfit, Samples, Trial
 from sanetune.typed_json import from_json, to_json
 
@@ -27,6 +28,7 @@ class Experiments:
         trial: The first steps of the real run.
         samples: Answers before and after the trial.
         forecast: What the whole run will take.
+        outcome: How the whole run will end.
         broken: Names of the parts that could not be read.
     """
 
@@ -35,6 +37,7 @@ class Experiments:
     trial: Trial | None = None
     samples: Samples | None = None
     forecast: Forecast | None = None
+    outcome: OutcomeForecast | None = None
     broken: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -69,5 +72,6 @@ PARTS: Mapping[str, type] = {
     "trial": Trial,
     "samples": Samples,
     "forecast": Forecast,
+    "outcome": OutcomeForecast,
 }
 """Name of the evidence, which is the key in JSON too, and its type."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap
     from sanetune.evidence.run_settings import RunSettings
     from sanetune.forecast.forecast import Forecast
+    from sanetune.forecast.outcome import OutcomeForecast
     from sanetune.planning.plan import Plan
     from sanetune.planning.steps import StepPlan
     from sanetune.probes.harness import ProbeHarness
@@ -273,6 +274,22 @@ class ModelEvidence:
     @evidence(level="trial")
     def curve(self, trial: Trial) -> Curve:
         return trial.curve
+
+    @evidence(level="trial")
+    def outcome(
+        self, trial: Trial, run_settings: RunSettings, lr_comparison: LearningRateComparison | None = None
+    ) -> OutcomeForecast:
+        """How the whole run will end, as its trial has it."""
+        from sanetune.forecast.beginning import TooEarlyError, planned_lrs, reachable
+        from sanetune.forecast.outcome_of import forecast_outcome
+
+        if trial.stopped:
+            raise MissingError(f"the trial ended early: {trial.stopped}")
+        reached = reachable(lr_comparison, trial.curve) if lr_comparison else None
+        try:
+            return forecast_outcome(trial.curve, planned_lrs(run_settings.steps), reached)
+        except TooEarlyError as error:
+            raise MissingError(str(error)) from None
 
     @evidence(level="trial")
     def samples(self, trial_outcome: TrialOutcome) -> Samples:

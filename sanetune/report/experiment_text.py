@@ -10,6 +10,7 @@ from sanetune.report.curve_points import peak_lr
 from sanetune.text import one_line
 
 if TYPE_CHECKING:
+    from sanetune.forecast.outcome import OutcomeForecast
     from sanetune.probes.results import LearningRateComparison, LearningRateRun, Overfit, Trial
 
 LONGEST_REASON = 300
@@ -59,6 +60,16 @@ def trial_text(found: Trial) -> str:
     if found.stopped:
         text += f"; ended early: {one_line(found.stopped, LONGEST_REASON)}"
     return text
+
+
+def outcome_text(found: OutcomeForecast) -> str:
+    """Return how the run is forecast to end, in a sentence."""
+    text = (
+        f"{found.verdict}: a final validation loss of {loss_text(found.median)} ({loss_text(found.low)} to"
+        f" {loss_text(found.high)} with 80 %), from {found.step:,} of {units.many(found.total_steps, 'step')}; to get"
+        f" below {loss_text(found.there)}, {one_line(found.there_is, LONGEST_REASON)}"
+    )
+    return f"{text}. To decide it: {one_line(found.decides, LONGEST_REASON)}" if found.decides else text
 
 
 def lr_labels(comparison: LearningRateComparison, run: LearningRateRun) -> list[str]:

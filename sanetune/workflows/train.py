@@ -94,7 +94,8 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
             _write_start(run, planned, prepared)
         session = engine_of(planned.config).build(planned.config, prepared, run, model=base.model, resume=resume)
         watch = _watch(planned, prepared, run, publish, session)
-        outcome = session.train(publish, watch)
+        follow = to_all(publish, _forecasts(run, planned, clearance)) if main else publish
+        outcome = session.train(follow, watch)
         comparison = base.compare(outcome) if main else None
     except StoppedByWatcherError:
         assert watch is not None
@@ -126,6 +127,16 @@ def _store(run: Run, clearance: Clearance | None) -> Clearance | None:
         withdraw_clearance(run)
         return None
     return write_clearance(run, clearance)
+
+
+def _forecasts(run: Run, planned: Plan, clearance: Clearance | None) -> Publish:
+    """What keeps the forecast of the run's end, from the experiments behind its clearance on."""
+    from sanetune.evidence.experiments import Experiments
+    from sanetune.gate.clearance_file import read_experiments
+    from sanetune.workflows.outcome import OutcomeFile
+
+    plain = read_experiments(run, clearance)[0] if clearance is not None else {}
+    return OutcomeFile(run, planned, Experiments.from_json(plain))
 
 
 class _Base:

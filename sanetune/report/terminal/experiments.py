@@ -12,7 +12,7 @@ from rich.text import Text
 from sanetune import units
 from sanetune.evidence.experiments import Experiments
 from sanetune.report.curve_points import Points, evaluation_losses, last_step, training_losses, value_range
-from sanetune.report.experiment_text import LONGEST_REASON, loss_text, lr_labels, overfit_text, trial_text
+from sanetune.report.experiment_text import LONGEST_REASON, loss_text, lr_labels, outcome_text, overfit_text, trial_text
 from sanetune.report.terminal import forecast, samples
 from sanetune.report.terminal.grid import WIDTH as COLUMNS
 from sanetune.report.terminal.grid import drawing
@@ -26,6 +26,7 @@ HEIGHT = 8
 SAMPLES = 2
 """Prompts whose answers are shown; the page has them all."""
 LABEL = 9
+OUTCOME_STYLES = {"will not get there": "yellow"}
 EXCERPT = 110
 """Characters of a prompt and of an answer that are shown."""
 
@@ -49,6 +50,8 @@ def parts(plain: Mapping[str, object]) -> list[RenderableType]:
         pieces.append(_row("answers", Text(samples.summary(found.samples))))
         chosen = samples.chosen(found.samples.samples, SAMPLES)
         pieces += [_row("", _answers(found.samples.samples[number])) for number in chosen]
+    if found.outcome:
+        pieces.append(_row("outcome", Text(outcome_text(found.outcome), OUTCOME_STYLES.get(found.outcome.verdict, ""))))
     if found.forecast:
         pieces.append(_row("forecast", Text(forecast.line(found.forecast))))
         pieces += [_row("", Text(f"! {one_line(note, LONGEST_REASON)}", "yellow")) for note in found.forecast.notes]

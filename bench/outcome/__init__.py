@@ -1,0 +1,1 @@
+"""Whole tiny runs, and what their first steps foretell of their end."""

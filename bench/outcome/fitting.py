@@ -1,0 +1,166 @@
+"""Fits the calibration of forecasts of the outcome to whole runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.outcome.table import WholeRun, failure, reachable
+from sanetune.forecast.beginning import Beginning, TooEarlyError
+from sanetune.forecast.outcome_calibration import Calibration, Linear, failing_signs, quantile
+from sanetune.forecast.outcome_of import loss_to_reach
+from sanetune.forecast.outcome_signs import Signs, signs_of
+
+Array = NDArray[np.float64]
+
+AFTER = (0.17, 0.25, 0.34, 0.5, 0.67)
+"""Shares of a run after which its end is forecast."""
+CENTRE = ("fall", "doubt", "left", "slope", "done", "gap", "unseen", "repeats", "above")
+SPREAD = ("doubt", "left", "slope", "done", "unseen", "repeats")
+FAILING = ("from_there", "from_own", "left", "gap", "unseen", "repeats", "above", "done")
+RIDGE, ROUNDS = 3.0, 30
+CONDEMNED, MISSED = 0.01, 0.03
+"""Share of good runs that may be called failing and of failing ones on track, among runs that were not fitted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A run after a share of its steps.
+
+    Attributes:
+        run: The run.
+        share: The share.
+        signs: What its beginning says.
+        there: The loss that it has to get below.
+        failure: Why it failed in the end; "": it did not.
+    """
+
+    run: WholeRun
+    share: float
+    signs: Signs
+    there: float
+    failure: str
+
+
+def seen(runs: Sequence[WholeRun], after: Sequence[float] = AFTER) -> list[Seen]:
+    """The runs after each of these shares of their steps; those that nothing can be told of are left out."""
+    found = []
+    for share in after:
+        reached = reachable(runs, share)
+        for run in runs:
+            best = reached.get(run.family)
+            try:
+                signs = signs_of(Beginning.of(run.first(share), run.lrs))
+            except TooEarlyError:
+                continue
+            there, _ = loss_to_reach(run.losses[0], best)
+            found.append(Seen(run, share, signs, there, failure(run, best)))
+    return found
+
+
+def fitted(some: Sequence[Seen], limits: bool = True) -> Calibration:
+    """The calibration from these; ``limits``: with chances of failing that decide, from parts left out in turn."""
+    ended = [one for one in some if math.isfinite(one.run.final)]
+    target = np.array([math.log(one.run.final / one.signs.last) for one in ended])
+    centre = _least_absolute([one.signs.values for one in ended], CENTRE, target)
+    off = target - np.array([centre(one.signs.values) for one in ended])
+    spread = _ridge([one.signs.values for one in ended], SPREAD, np.log(np.abs(off) + 0.003))
+    # So that the spread is about that of the errors, and not of the mean of their logarithms.
+    quantiles = _quantiles(off / np.exp([spread(one.signs.values) for one in ended]))
+    nothing = Linear((), (), (), (), 0.0)
+    known = Calibration(len({one.run for one in some}), centre, spread, quantiles, nothing, 0.0, 1.0)
+    values = [failing_signs(one.signs, known.expected(one.signs), one.there) for one in some]
+    failing = _logistic(values, FAILING, np.array([float(bool(one.failure)) for one in some]))
+    known = Calibration(known.runs, centre, spread, quantiles, failing, 0.0, 1.0)
+    if not limits:
+        return known
+    chances, quantiles = _left_out(some)
+    on_track, fails = _limits(chances)
+    return Calibration(known.runs, centre, spread, quantiles, failing, on_track, fails)
+
+
+def without(some: Iterable[Seen], data: str) -> list[Seen]:
+    """Those of other data sets."""
+    return [one for one in some if one.run.setup[1] != data]
+
+
+def _left_out(some: Sequence[Seen]) -> tuple[list[tuple[float, bool]], tuple[float, float, float]]:
+    """Chances of failing with the truth, and quantiles, where each data set is judged by a fit without it."""
+    chances, off = [], []
+    for data in sorted({one.run.setup[1] for one in some}):
+        known = fitted(without(some, data), limits=False)
+        for one in some:
+            if one.run.setup[1] != data:
+                continue
+            expected = known.expected(one.signs)
+            chances.append((known.chance_of_failing(one.signs, expected, one.there), bool(one.failure)))
+            if math.isfinite(one.run.final):
+                off.append((math.log(one.run.final) - expected.centre) / expected.spread)
+    return chances, _quantiles(np.array(off))
+
+
+def _quantiles(off: Array) -> tuple[float, float, float]:
+    values = [float(one) for one in off]
+    return quantile(values, 0.1), float(np.median(off)), quantile(values, 0.9)
+
+
+def _limits(chances: Sequence[tuple[float, bool]]) -> tuple[float, float]:
+    good = sorted(chance for chance, failed in chances if not failed)
+    bad = sorted(chance for chance, failed in chances if failed)
+    fails = max(0.5, good[min(len(good) - 1, math.ceil((1 - CONDEMNED) * len(good)))])
+    on_track = min(0.5, bad[int(MISSED * len(bad))])
+    return on_track, fails
+
+
+def _standard(values: Sequence[dict[str, float]], names: tuple[str, ...]) -> tuple[Array, Array, Array]:
+    raw = np.array([[one[name] for name in names] for one in values])
+    mean, scale = raw.mean(0), raw.std(0) + 1e-6
+    return (raw - mean) / scale, mean, scale
+
+
+def _linear(names: tuple[str, ...], mean: Array, scale: Array, weights: Array) -> Linear:
+    def plain(some: Array) -> tuple[float, ...]:
+        return tuple(float(f"{one:.6g}") for one in some)
+
+    return Linear(names, plain(mean), plain(scale), plain(weights[1:]), float(f"{weights[0]:.6g}"))
+
+
+def _solved(signs: Array, target: Array, weight: Array) -> Array:
+    columns = np.column_stack([np.ones(len(signs)), signs])
+    penalty = RIDGE * np.eye(columns.shape[1])
+    penalty[0, 0] = 0.0
+    solution: Array = np.linalg.solve(columns.T @ (weight[:, None] * columns) + penalty, columns.T @ (weight * target))
+    return solution
+
+
+def _ridge(values: Sequence[dict[str, float]], names: tuple[str, ...], target: Array) -> Linear:
+    signs, mean, scale = _standard(values, names)
+    return _linear(names, mean, scale, _solved(signs, target, np.ones(len(target))))
+
+
+def _least_absolute(values: Sequence[dict[str, float]], names: tuple[str, ...], target: Array) -> Linear:
+    """Least absolute errors, by reweighting: a few runs that go elsewhere do not move the median."""
+    signs, mean, scale = _standard(values, names)
+    weight = np.ones(len(target))
+    for _ in range(ROUNDS):
+        weights = _solved(signs, target, weight)
+        off = np.abs(target - weights[0] - signs @ weights[1:])
+        weight = 1 / np.maximum(off, 0.01)
+        weight *= len(weight) / weight.sum()
+    return _linear(names, mean, scale, weights)
+
+
+def _logistic(values: Sequence[dict[str, float]], names: tuple[str, ...], target: Array) -> Linear:
+    """Logistic regression, by Newton's steps."""
+    signs, mean, scale = _standard(values, names)
+    weights = np.zeros(signs.shape[1] + 1)
+    for _ in range(ROUNDS):
+        odds = np.clip(weights[0] + signs @ weights[1:], -30, 30)
+        chance = 1 / (1 + np.exp(-odds))
+        weight = np.maximum(chance * (1 - chance), 1e-6)
+        weights = _solved(signs, odds + (target - chance) / weight, weight)
+    return _linear(names, mean, scale, weights)

@@ -1,0 +1,126 @@
+"""From the signs of a beginning to the final loss and the chance of failing, as whole runs have shown.
+
+`python -m bench.outcome --fit` makes the numbers in ``outcome_calibration.json`` from runs of this project's engine:
+a linear correction of the law's forecast, a linear model of how far that is off, the quantiles of what is left
+(conformal prediction, `arXiv:2107.07511 <https://arxiv.org/abs/2107.07511>`_), and a logistic regression of failing.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sanetune.forecast.outcome_signs import Signs
+from sanetune.typed_json import from_json
+
+FILE = Path(__file__).with_suffix(".json")
+NARROW, WIDE = 0.005, 2.0
+"""Least and largest standard deviation of the logarithm of the final loss."""
+FAR = 4.0
+"""Largest distance of a loss from the forecast in the logistic regression, in standard deviations."""
+OWN = 1.05
+"""A run that ends above its lowest evaluation times this has failed: as curve-overfit fails (logs/wild)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A linear model of standardised signs.
+
+    Attributes:
+        names: The signs, by name.
+        mean: Of each.
+        scale: Standard deviation of each.
+        weights: Of each.
+        constant: The value where all signs are at their mean.
+    """
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[float, ...]
+    constant: float
+
+    def __call__(self, values: Mapping[str, float]) -> float:
+        """The value at these signs.
+
+        >>> Linear(("a",), (1.0,), (2.0,), (3.0,), 0.5)({"a": 3.0})
+        3.5
+        """
+        terms = zip(self.names, self.mean, self.scale, self.weights, strict=True)
+        return self.constant + sum(weight * (values[name] - mean) / scale for name, mean, scale, weight in terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The final loss as the signs have it: its logarithm is ``centre``, give or take ``spread``."""
+
+    centre: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What whole runs have taught.
+
+    Attributes:
+        runs: How many they were.
+        centre: Logarithm of final loss over last evaluation.
+        spread: Logarithm of the size of what is left of it.
+        quantiles: Of what is left over its size, at 10, 50 and 90 %.
+        failing: Log odds of failing.
+        on_track: Chance of failing up to which a run is on track.
+        fails: Chance of failing from which on a run will not get there.
+    """
+
+    runs: int
+    centre: Linear
+    spread: Linear
+    quantiles: tuple[float, float, float]
+    failing: Linear
+    on_track: float
+    fails: float
+
+    def expected(self, signs: Signs) -> Expected:
+        """The final loss of a run with these signs."""
+        spread = math.exp(self.spread(signs.values))
+        return Expected(math.log(signs.last) + self.centre(signs.values), min(WIDE, max(NARROW, spread)))
+
+    def interval(self, expected: Expected) -> tuple[float, float, float]:
+        """The 10 % quantile, the median and the 90 % quantile of the final loss, in nats."""
+        low, median, high = (math.exp(expected.centre + one * expected.spread) for one in self.quantiles)
+        return low, median, high
+
+    def chance_of_failing(self, signs: Signs, expected: Expected, there: float) -> float:
+        """The chance that the run ends above ``there`` (nats), or clearly above its own lowest evaluation."""
+        odds = self.failing(failing_signs(signs, expected, there))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
+
+
+def failing_signs(signs: Signs, expected: Expected, there: float) -> dict[str, float]:
+    """The signs, and how far the forecast is from the losses (nats) ``there`` and lowest so far, in deviations."""
+
+    def distance(loss: float) -> float:
+        return max(-FAR, min(FAR, (expected.centre - math.log(max(loss, 1e-6))) / expected.spread))
+
+    return signs.values | {"from_there": distance(there), "from_own": distance(OWN * signs.lowest)}
+
+
+@functools.cache
+def calibration() -> Calibration:
+    """The calibration that comes with the package."""
+    return from_json(Calibration, json.loads(FILE.read_text(encoding="utf-8")))
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The quantile of ``values`` that covers ``share`` of further ones (conformal: of n + 1).
+
+    >>> quantile([1.0, 2.0, 3.0, 4.0], 0.8)
+    4.0
+    """
+    ordered = sorted(values)
+    place = math.ceil(share * (len(ordered) + 1)) if share > 0.5 else math.floor(share * (len(ordered) + 1))
+    return ordered[max(0, min(len(ordered) - 1, place - 1))]

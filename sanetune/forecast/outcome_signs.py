@@ -1,0 +1,113 @@
+"""What the beginning of a run says about its end, as numbers: the law's forecast, and what the law does not know."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from sanetune.curves.robust import middle
+from sanetune.forecast.rectified import fit
+
+if TYPE_CHECKING:
+    from sanetune.forecast.beginning import Beginning
+    from sanetune.forecast.rectified import Fitted
+
+RECENT = 5
+"""Training losses whose median is the present one, at least; a quarter of them all where that is more."""
+THINNED = 200
+"""Training losses that the law is fitted to, at most."""
+MOST = 3.0
+"""Largest size of a sign: beyond it a curve is unlike those that the calibration knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """A fitted law, and the signs by name.
+
+    Attributes:
+        law: The law.
+        start: First evaluation, in nats.
+        last: Last evaluation, in nats.
+        lowest: Lowest evaluation, in nats.
+        values: The signs; see :func:`signs_of`.
+    """
+
+    law: Fitted
+    start: float
+    last: float
+    lowest: float
+    values: dict[str, float]
+
+
+def signs_of(beginning: Beginning) -> Signs:
+    """Fit the law to a beginning and read its signs.
+
+    ``fall`` is the logarithm of the law's final loss over the last evaluation, ``doubt`` its standard deviation;
+    ``left`` the share of the summed learning rate that is still to come; ``slope`` the present slope of the evaluations
+    carried on over what is left; ``done`` the logarithm of last over first evaluation; ``gap`` that of present
+    training loss over last evaluation, where it is negative: rows are memorised; ``unseen`` and ``repeats`` the
+    logarithms of the epochs to come after the present one, alone and times what is memorised; ``above`` that of the
+    last evaluation over the lowest.
+    """
+    progress = beginning.progress
+    evaluations = beginning.evaluations
+    places = [progress[min(one.step, beginning.total_steps)] for one in evaluations]
+    losses = [max(one.loss, 1e-6) for one in evaluations]
+    law = fit(places, losses, *_thinned(beginning, progress))
+    mean, deviation = law.at([1.0])
+    start, last, left = losses[0], losses[-1], 1 - places[-1]
+    gap = _gap(beginning, last)
+    seen = beginning.epochs * beginning.step / beginning.total_steps
+    unseen = math.log1p(max(0.0, beginning.epochs - max(1.0, seen)))
+    values = {
+        "fall": float(mean[0]) - math.log(last),
+        "doubt": float(deviation[0]),
+        "left": left,
+        "slope": _slope(places, losses) * left,
+        "done": math.log(last / start),
+        "gap": gap,
+        "unseen": unseen * left,
+        "repeats": -gap * math.log1p(max(0.0, beginning.epochs - seen)),
+        "above": math.log(last / min(losses)),
+    }
+    bounded = {name: max(-MOST, min(MOST, value)) for name, value in values.items()}
+    return Signs(law, start, last, min(losses), bounded)
+
+
+def _thinned(beginning: Beginning, progress: list[float]) -> tuple[list[float], list[float]]:
+    """The progress in the middle of what each training loss is of, and the losses; where there are too many, means."""
+    ends = [progress[step] for step in beginning.steps]
+    # A logged loss is the mean since the one before it.
+    places = (
+        [(before + end) / 2 for before, end in pairwise([progress[max(0, beginning.steps[0] - 1)], *ends])]
+        if ends
+        else []
+    )
+    every = -(-len(places) // THINNED) or 1
+    starts = range(0, len(places) - every + 1, every)
+    return (
+        [fmean(places[at : at + every]) for at in starts],
+        [fmean(beginning.losses[at : at + every]) for at in starts],
+    )
+
+
+def _gap(beginning: Beginning, last: float) -> float:
+    """The logarithm of the present training loss over the last evaluation, at most 0."""
+    count = max(RECENT, len(beginning.losses) // 4)
+    recent = middle(beginning.losses[-count:])
+    return min(0.0, math.log(max(recent, 1e-6) / last)) if math.isfinite(recent) else 0.0
+
+
+def _slope(places: list[float], losses: list[float]) -> float:
+    """The change of the logarithm of the loss per progress over the last two intervals; only falls and rises that go
+    on count, so that it is the smaller of both where they agree in sign, and else 0."""
+    slopes = []
+    for number in (-2, -1):
+        way = places[number] - places[number - 1]
+        slopes.append(math.log(losses[number] / losses[number - 1]) / way if way > 0 else 0.0)
+    if slopes[0] * slopes[1] <= 0:
+        return 0.0
+    return min(slopes, key=abs)

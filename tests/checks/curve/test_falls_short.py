@@ -1,0 +1,49 @@
+"""curve-falls-short warns where the run is forecast to fail, and is skipped where the trial cannot tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sanetune.checks.base import NotApplicableError
+from sanetune.checks.curve import falls_short
+from sanetune.finding import Verdict
+from sanetune.forecast.outcome import OutcomeForecast
+
+ON_TRACK = OutcomeForecast(
+    step=200,
+    total_steps=1_000,
+    start=2.0,
+    there=1.96,
+    there_is="2 % below the base's 2.000",
+    low=1.4,
+    median=1.5,
+    high=1.7,
+    failing=0.01,
+    verdict="on track",
+)
+
+
+def judged(found: OutcomeForecast) -> tuple[Verdict, str]:
+    limits = {name: limit.value for name, limit in falls_short.LIMITS.items()}
+    judgement = falls_short.judge(falls_short.measure(found), limits)
+    return judgement.verdict, judgement.message
+
+
+def test_a_run_on_track_passes_with_its_forecast() -> None:
+    verdict, message = judged(ON_TRACK)
+    assert verdict is Verdict.PASS
+    assert "1.500 (1.400 to 1.700 with 80 %)" in message and "200 of 1,000 steps" in message
+
+
+def test_a_run_that_will_not_get_there_is_warned_of_with_the_chance() -> None:
+    verdict, message = judged(replace(ON_TRACK, median=2.1, failing=0.97, verdict="will not get there"))
+    assert verdict is Verdict.WARN
+    assert "97 %" in message
+
+
+def test_what_the_trial_cannot_decide_is_skipped_with_what_would() -> None:
+    open_ = replace(ON_TRACK, verdict="not decidable by this trial", decides="120 further steps")
+    with pytest.raises(NotApplicableError, match="120 further steps"):
+        falls_short.measure(open_)

@@ -1,0 +1,151 @@
+"""The end of a run is forecast from its beginning: what is told, what is refused, and what would decide it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from sanetune.curves.series import Curve, Evaluation
+from sanetune.forecast.beginning import Beginning, TooEarlyError, reachable
+from sanetune.forecast.outcome import OutcomeForecast
+from sanetune.forecast.outcome_calibration import Calibration, Linear, calibration, failing_signs
+from sanetune.forecast.outcome_of import forecast_outcome
+from sanetune.forecast.outcome_signs import signs_of
+from sanetune.probes.results import LearningRateComparison, LearningRateRun
+from sanetune.typed_json import from_json, to_json
+from tests.forecast.outcomes_made import law, run
+
+NOTHING = Linear((), (), (), (), 0.0)
+
+
+def known(**changed: object) -> Calibration:
+    """A calibration that believes the law, give or take 1 %, and calls a run failing by its distance from the limit."""
+    fall = Linear(("fall",), (0.0,), (1.0,), (1.0,), 0.0)
+    spread = replace(NOTHING, constant=math.log(0.01))
+    failing = Linear(("from_there",), (0.0,), (1.0,), (3.0,), 0.0)
+    return replace(Calibration(1, fall, spread, (-1.28, 0.0, 1.28), failing, 0.05, 0.95), **changed)  # type: ignore[arg-type]
+
+
+def test_a_run_that_follows_the_law_is_on_track_and_its_end_inside_the_interval() -> None:
+    found = forecast_outcome(run(0.5), using=known())
+    true = law(1.0, 2.0, 1.4, 0.1)
+    assert found.verdict == "on track" and not found.decides
+    assert found.low < found.median < found.high
+    assert found.median == pytest.approx(true, rel=0.03)
+    assert found.there == pytest.approx(0.98 * 2.0)
+
+
+def test_a_run_that_hardly_moves_will_not_get_there() -> None:
+    assert forecast_outcome(run(0.5, end=1.999), using=known()).verdict == "will not get there"
+
+
+def test_the_calibration_of_the_package_tells_a_sound_run_from_one_that_climbs() -> None:
+    sound, climbing = forecast_outcome(run(0.5)), forecast_outcome(run(0.5, end=3.0))
+    assert sound.failing < 0.5 < climbing.failing
+    assert sound.median < 1.7 and climbing.median > 2.2
+
+
+def test_what_another_learning_rate_has_reached_is_asked_of_the_run() -> None:
+    found = forecast_outcome(run(0.5), reachable=1.0, using=known())
+    assert found.there == pytest.approx(1.02)
+    assert found.verdict == "will not get there"
+    assert "another learning rate" in found.there_is
+
+
+def test_an_undecided_run_says_after_how_many_steps_it_will_be() -> None:
+    # Wide at the beginning, narrow at the end.
+    spread = Linear(("left",), (0.0,), (1.0,), (5.0,), math.log(0.002))
+    found = forecast_outcome(run(0.2, end=1.85), using=known(spread=spread))
+    assert found.verdict == "not decidable by this trial"
+    assert found.further_steps is not None and 0 < found.further_steps < 320
+    assert f"{found.further_steps:,} further steps" in found.decides
+    later = forecast_outcome(run(0.2 + found.further_steps / 400, end=1.85), using=known(spread=spread))
+    assert later.verdict == "on track"
+
+
+def test_where_no_step_decides_it_rows_or_the_end_do() -> None:
+    middle = known(failing=NOTHING)  # always as likely as not
+    assert forecast_outcome(run(0.25, end=1.9), using=middle).decides == "the rest of the run alone"
+    # One row falls and one does not: their difference is hardly known.
+    noisy = run(0.25, end=1.8)
+    last = noisy.validation[-1]
+    noisy.validation[-1] = Evaluation.of(last.step, [last.sums[0] + 2, last.sums[1] - 2], [10, 10])
+    found = forecast_outcome(noisy, using=middle)
+    assert "validation rows instead of 2" in found.decides and found.further_steps is None
+
+
+def test_a_whole_run_has_its_own_end_as_forecast() -> None:
+    found = forecast_outcome(run(1.0))
+    assert found.low == found.median == found.high == pytest.approx(law(1.0, 2.0, 1.4, 0.1))
+    assert (found.verdict, found.failing) == ("on track", 0.0)
+    turned = run(1.0)
+    turned.validation[-1] = Evaluation(400, 1.6 * turned.validation[-1].loss)
+    assert forecast_outcome(turned).verdict == "will not get there"
+
+
+def test_the_path_leads_from_the_last_evaluation_to_the_interval() -> None:
+    found = forecast_outcome(run(0.25))
+    first, last = found.path[0], found.path[-1]
+    assert (first.step, last.step) == (100, 400)
+    assert first.low == first.median == first.high == pytest.approx(law(0.25, 2.0, 1.4, 0.1))
+    assert (last.low, last.median, last.high) == pytest.approx((found.low, found.median, found.high))
+    assert [one.step for one in found.path] == sorted({one.step for one in found.path})
+
+
+def test_earlier_forecasts_are_those_that_were_made_then() -> None:
+    found = forecast_outcome(run(0.5))
+    earlier = next(one for one in found.earlier if one.step == 100)
+    then = forecast_outcome(run(0.25))
+    assert (earlier.low, earlier.median, earlier.high) == pytest.approx((then.low, then.median, then.high))
+
+
+def test_a_schedule_that_decays_leaves_less_to_come() -> None:
+    decaying = [400.0 - step for step in range(400)]
+    curve = run(0.5)
+    curve = replace(curve, points=[replace(one, lr=decaying[one.step - 1]) for one in curve.points])
+    assert signs_of(Beginning.of(curve, decaying)).values["left"] == pytest.approx(0.25, abs=0.01)
+    assert signs_of(Beginning.of(run(0.5))).values["left"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("curve", "why"),
+    [
+        (replace(run(), total_steps=None), "length of the run"),
+        (replace(run(), validation=run().validation[1:]), "base was not evaluated"),
+        (replace(run(), validation=run().validation[:2]), "2 of the 3 evaluations"),
+        (Curve(total_steps=10), "base was not evaluated"),
+    ],
+)
+def test_a_curve_that_shows_too_little_is_refused_with_what_it_lacks(curve: Curve, why: str) -> None:
+    with pytest.raises(TooEarlyError, match=why):
+        forecast_outcome(curve)
+
+
+def test_losses_that_are_no_numbers_are_left_out() -> None:
+    curve = run(0.5)
+    curve.validation.insert(3, Evaluation(60, math.nan))
+    curve.points[10] = replace(curve.points[10], loss=math.inf)
+    assert math.isfinite(forecast_outcome(curve).median)
+
+
+def test_a_comparison_on_other_rows_is_taken_in_proportion_to_the_base() -> None:
+    best = LearningRateRun(3e-4, [], Evaluation(40, 3.0))
+    comparison = LearningRateComparison(1e-4, 40, Evaluation(0, 4.0), [best])
+    assert reachable(comparison, run()) == pytest.approx(1.5)
+    assert reachable(comparison, Curve()) is None
+
+
+def test_the_forecast_goes_to_json_and_back() -> None:
+    found = forecast_outcome(run())
+    assert from_json(OutcomeForecast, to_json(found)) == found
+
+
+def test_the_signs_that_the_calibration_weighs_are_read() -> None:
+    signs, used = signs_of(Beginning.of(run())), calibration()
+    expected = used.expected(signs)
+    assert {*used.centre.names, *used.spread.names} <= signs.values.keys()
+    assert set(used.failing.names) <= failing_signs(signs, expected, 1.0).keys()
+    assert used.quantiles[0] < used.quantiles[1] < used.quantiles[2]
+    assert 0 < used.on_track < used.fails < 1
