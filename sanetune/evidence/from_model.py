@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sanetune.config.schema import CheckSection, Config
-from sanetune.events import Publish, silent
+from sanetune.events import Note, Publish, silent
 from sanetune.evidence.registry import MissingError, evidence
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class ModelEvidence:
         from sanetune.probes.trial import run_trial
 
         check_learns(first_step)
-        config = self._trial_config(run_settings.steps)
+        config = self._affordable(harness, self._trial_config(run_settings.steps))
         prompts = prompts_for(prepared, self.config.run.sample_prompts, self.section.samples)
         base = answers(harness.model, prepared, prompts)
         split = "validation" if prepared.validation is not None else "train"
@@ -266,6 +266,25 @@ class ModelEvidence:
             steps.steps_per_epoch,
             self.section.trial_eval_steps,
         )
+
+    def _affordable(self, harness: ProbeHarness, config: TrialConfig) -> TrialConfig:
+        """``config`` with fewer steps for a large model on a processor, unless the user has chosen their number."""
+        from sanetune.probes.cut_batches import shorter_trial
+
+        origin = self.config.origins.get("check.trial_steps")
+        if origin is not None and origin.by_user:
+            return config
+        one = harness.first_batches(harness.settings.gradient_accumulation_steps)
+        tokens = sum(batch["input_ids"].numel() for batch in one)
+        steps = shorter_trial(config.steps, tokens, harness.most_tokens)
+        if steps < config.steps:
+            self.publish(
+                Note(
+                    f"the trial makes {steps} of {config.steps} steps, since a step takes a processor long;"
+                    f" check.trial_steps={config.steps} makes all"
+                )
+            )
+        return config if steps == config.steps else replace(config, steps=steps, eval_steps=min(config.eval_steps, 20))
 
     @evidence(level="trial")
     def trial(self, trial_outcome: TrialOutcome) -> Trial:
@@ -316,5 +335,7 @@ def check_learns(first_step: FirstStep) -> None:
     """Raise MissingError where training can move nothing."""
     if not first_step.has_gradients:
         raise MissingError("no weight gets a gradient: see model-nothing-trainable")
+    if first_step.holds_none:
+        raise MissingError("the optimizer holds none of the trained weights: see model-update-lost")
     if first_step.climbs:
         raise MissingError("steps raise the loss of the tokens: see model-gradients-bad")

@@ -21,6 +21,8 @@ WORK = 2**35
 """Weights times tokens of one pass on a processor: half a second of the forward pass on a fast core."""
 FEWEST = 128
 """Tokens that a batch keeps however large the model is."""
+TRIAL_STEPS = 60
+"""Steps of a trial at least that is shortened: what the checks of its curve need after warm-up, twice."""
 
 
 def most_tokens(model: nn.Module, device: torch.device) -> int | None:
@@ -28,6 +30,20 @@ def most_tokens(model: nn.Module, device: torch.device) -> int | None:
     if device.type != "cpu":
         return None
     return max(FEWEST, WORK // max(1, sum(weight.numel() for weight in model.parameters())))
+
+
+def shorter_trial(steps: int, tokens: int, most: int | None) -> int:
+    """Return how many of ``steps`` a trial makes, so that it takes no longer than they would with cut batches.
+
+    >>> shorter_trial(200, tokens=600, most=300), shorter_trial(200, 9000, 300), shorter_trial(50, 9000, 300)
+    (100, 60, 50)
+
+    Args:
+        steps: Those that are asked for.
+        tokens: Tokens of one step, with padding.
+        most: See :func:`most_tokens`.
+    """
+    return steps if most is None else min(steps, max(TRIAL_STEPS, steps * most // max(1, tokens)))
 
 
 def cut(batch: Batch, most: int | None) -> Batch:

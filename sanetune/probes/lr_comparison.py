@@ -11,6 +11,7 @@ import math
 from sanetune.curves.paired import paired_difference
 from sanetune.engine.batches import Batch
 from sanetune.events import ProbeStep, Publish, silent
+from sanetune.probes.cut_batches import cut
 from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.heldout import HeldOutRows, evaluate_rows, evaluate_start
 from sanetune.probes.lr_search import set_lr
@@ -26,6 +27,9 @@ SAFE, FAR = 0.25, 5.0
 """A quarter of the critical learning rate is tried if it is more than five times as high or low as the planned one."""
 NEAR = 1.5
 """A run of an earlier round is used for a learning rate within this factor, except for the planned one."""
+KEPT = 2
+"""A large model on a processor trains on the first rows of each batch that have so many times the tokens of a probe's:
+the best learning rate goes with the root of the batch size at most, and neighbours are three times apart."""
 SURE = 3.0
 """Standard errors from which on a difference counts as certain."""
 
@@ -57,7 +61,8 @@ def compare_lrs(
         publish: Called with each step.
     """
     accumulation = harness.settings.gradient_accumulation_steps
-    batches = harness.first_batches(steps * accumulation)
+    most = KEPT * harness.most_tokens // accumulation if harness.most_tokens else None
+    batches = [cut(batch, most) for batch in harness.first_batches(steps * accumulation)]
     parts = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
     found = {one.lr: one for one in earlier.runs} if earlier and earlier.steps == steps else {}
 

@@ -27,8 +27,8 @@ STUCK = 10
 ENOUGH = 0.3
 """An attempt ends early when the loss is this share of the target for two steps."""
 
-FEWEST, STEP = 8, 3
-"""Examples at least where a large model on a processor takes fewer, and the cut batches whose tokens one step has."""
+FEWEST = 8
+"""Examples at least where a large model on a processor takes fewer: as many as a cut batch has tokens for."""
 
 Row = dict[str, list[int]]
 """``input_ids`` and ``labels``, equally long."""
@@ -49,7 +49,7 @@ def overfit(
     Args:
         harness: The model.
         critical: The critical learning rate, from which those of the attempts are taken.
-        planned: Peak learning rate of the run, which is tried too.
+        planned: Peak learning rate of the run, which is tried too where the device is fast.
         examples: How many training examples.
         steps: Most optimizer steps of one attempt.
         target_loss: Loss per token at which the examples count as memorised, in nats.
@@ -75,7 +75,8 @@ def overfit(
                 replies = _replies(harness, rows)
                 break
     at_planned = None
-    if planned > 0 and not 0.7 < planned / attempts[-1].lr < 1.4:
+    # It decides nothing, and is left out where an attempt takes minutes.
+    if harness.most_tokens is None and planned > 0 and not 0.7 < planned / attempts[-1].lr < 1.4:
         with harness.untouched():
             at_planned = _attempt(harness, batches, planned, steps, target_loss, publish)
     in_loss = sum(label != IGNORE_INDEX for row in rows for label in row["labels"][1:])
@@ -108,7 +109,7 @@ def choose_examples(harness: ProbeHarness, count: int) -> list[Row]:
         short = [row for row in rows if len(row["input_ids"]) <= middle]
         rows = short if len(short) >= count else rows
         rows = [rows[index * len(rows) // count] for index in range(count)]
-    return rows if harness.most_tokens is None else _affordable(rows, STEP * harness.most_tokens)
+    return rows if harness.most_tokens is None else _affordable(rows, harness.most_tokens)
 
 
 def _affordable(rows: list[Row], most: int) -> list[Row]:

@@ -34,7 +34,7 @@ def cost_note(config: Config, evidence: Evidence) -> str:
         return ""
     shorter = [f"check.trial_steps={max(10, total // 5)}", "check.overfit_examples=5", "check.overfit_steps=20"]
     return (
-        f"the check at level trial makes about {units.many(steps, 'optimizer step')}, and the run itself {total:,}; "
+        f"the check at level trial makes up to {units.many(steps, 'optimizer step')}, and the run itself {total:,}; "
         f"shorter: {command('check', *shorter)}, or {command('check', '--level', 'probe')}"
     )
 

@@ -20,7 +20,7 @@ from sanetune.evidence.trainer_cost import Cost, ExperimentSteps
 from sanetune.evidence.trainer_settings import settings_of
 from sanetune.finding import Verdict
 from sanetune.workflows.check import check_trainer
-from tests.engine.own.strangers import OwnLoss, built, rows
+from tests.engine.own.strangers import OwnLoss, built, model, rows
 
 STEP = ["model-update-lost", "model-nothing-trainable"]
 
@@ -54,6 +54,19 @@ def test_an_optimizer_that_cannot_be_copied_is_a_skip_with_its_reason(tmp_path: 
     trainer.optimizer.handle = Handle()
     found = probed(trainer)["model-update-lost"]
     assert found.verdict is Verdict.SKIP and "cannot copy a handle of a device" in found.message
+
+
+def test_an_optimizer_of_another_model_is_one_finding_and_no_experiment_is_made_with_it(
+    tmp_path: Path, one_thread: None
+) -> None:
+    trainer = built(tmp_path, "own optimizer")
+    trainer.optimizer = torch.optim.SGD(model().parameters(), lr=0.05)
+    trainer.lr_scheduler = None
+    report = check_trainer(trainer, level="trial", select=["model-update-lost", "model-cannot-overfit", "curve-nan"])
+    assert report["model-update-lost"].verdict is Verdict.FAIL
+    for name in ("model-cannot-overfit", "curve-nan"):
+        assert report[name].verdict is Verdict.SKIP
+        assert "the optimizer holds none of the trained weights: see model-update-lost" in report[name].message
 
 
 def test_what_a_loss_of_ones_own_raises_is_named_before_training_does(tmp_path: Path, one_thread: None) -> None:

@@ -23,7 +23,7 @@ def note(total: int, effective: int = 8, *overrides: str) -> str:
 
 def test_a_short_run_is_told_what_its_check_costs_and_how_to_make_it_shorter() -> None:
     said = note(100)
-    assert "about 345 optimizer steps, and the run itself 100" in said
+    assert "up to 345 optimizer steps, and the run itself 100" in said
     assert "sanetune check my.yaml check.trial_steps=20 check.overfit_examples=5 check.overfit_steps=20" in said
     assert "sanetune check my.yaml --level probe" in said
 

@@ -172,6 +172,7 @@ def texts(folder: Path) -> Any:
 
 
 LR_HIGH = ("curve-rate-beaten", "model-rate-critical")
+UNUSUAL = ("config-rate-unusual",)
 LEARNS_NOT = ("model-cannot-overfit", "curve-diverged", "curve-plateau", "curve-rate-beaten", "model-rate-critical")
 
 SHIFTED = ("labels-disagree", "labels-missing-reply", "labels-on-prompt", "template-end-unlearnt", *LEARNS_NOT)
@@ -191,8 +192,18 @@ SCRIPTS = [
     Script("SFTTrainer, prompt and completion", sft),
     Script("SFTTrainer, packed", lambda folder: sft(folder, packing=True)),
     Script("SFTTrainer, stream", lambda folder: sft(folder, stream=True)),
-    Script("learning rate 100 times too high", lambda folder: plain(folder, learning_rate=1e-1), LR_HIGH, LEARNS_NOT),
-    Script("own optimizer, 100 times too high", lambda at: plain(at, parts=optimizer(1e-1)), LR_HIGH, LEARNS_NOT),
+    Script(
+        "learning rate 100 times too high",
+        lambda folder: plain(folder, learning_rate=1e-1),
+        LR_HIGH,
+        (*LEARNS_NOT, *UNUSUAL),
+    ),
+    Script(
+        "own optimizer, 100 times too high",
+        lambda folder: plain(folder, parts=optimizer(1e-1)),
+        LR_HIGH,
+        (*LEARNS_NOT, *UNUSUAL),
+    ),
     Script("own loss, wrong sign", lambda folder: plain(folder, own_loss("sign")), ("model-gradients-bad",)),
     Script("own loss, detached", lambda folder: plain(folder, own_loss("detached")), ("model-nothing-trainable",)),
     Script(

@@ -43,6 +43,7 @@ def kept(trainer: Trainer) -> Iterator[None]:
         with ExitStack() as stack:
             for part in (kept_random_states(load=True), kept_generators(), kept_modules(trainer.model), _kept_shared()):
                 stack.enter_context(part)
+            _leave_packing_off(trainer.model)
             yield
     finally:
         with torch.no_grad():
@@ -73,6 +74,17 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
 
 def _may_move(tensor: Tensor) -> bool:
     return tensor.requires_grad or not isinstance(tensor, nn.Parameter)
+
+
+def _leave_packing_off(model: nn.Module) -> None:
+    """Let no forward pass of evaluation rewrite 4-bit weights.
+
+    On processors with bfloat16 instructions bitsandbytes packs them anew in the first one, rounds their scales, and has
+    no way back to the same bits.
+    """
+    for module in model.modules():
+        if "support_avx512bf16_for_cpu" in vars(module):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _digest(tensor: Tensor) -> bytes:

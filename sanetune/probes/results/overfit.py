@@ -83,7 +83,8 @@ class Overfit:
         target_loss: Loss at which the examples count as memorised.
         critical_lr: The critical learning rate, which those of the attempts follow from; None: not found.
         attempts: Attempts at learning rates near the critical one, the best last.
-        at_planned_lr: The attempt at the planned learning rate; None: it is near that of the last attempt.
+        at_planned_lr: The attempt at the planned learning rate; None: it is near that of the last attempt, or the
+            device is slow.
         replies: Answers after the last attempt, if that has memorised the examples.
         stuck: Tokens that the last attempt has not memorised, by falling share of the loss.
         other_loss: Loss of the last attempt on all other tokens.

@@ -55,6 +55,11 @@ class FirstStep:
         return self.direction is not None and self.direction < OPPOSED
 
     @property
+    def holds_none(self) -> bool:
+        """Whether the optimizer holds none of the trained weights: it was made for another model."""
+        return 0 < sum(update.size for update in self.updates.values()) == self.outside
+
+    @property
     def has_gradients(self) -> bool:
         """Whether any weight gets a gradient."""
         return any(update.squared_grad_norm is not None for update in self.updates.values())

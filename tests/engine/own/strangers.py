@@ -84,10 +84,10 @@ class OwnLoss(Trainer):
         return (loss, None) if return_outputs else loss
 
 
-def model(dropout: float = 0.1) -> LlamaForCausalLM:
+def model(dropout: float = 0.1, width: int = 16) -> LlamaForCausalLM:
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=WORDS, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
+        vocab_size=WORDS, hidden_size=width, intermediate_size=width, num_hidden_layers=2, num_attention_heads=2,
         pad_token_id=0, eos_token_id=1, attention_dropout=dropout, max_position_embeddings=64,
     )  # fmt: skip
     return LlamaForCausalLM(config)
@@ -100,13 +100,34 @@ def with_lora() -> Any:
     return found
 
 
+def quantised(folder: Path, kind: str) -> Any:
+    """The model with its linear layers in 4 or 8 bits, and LoRA beside them."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import BitsAndBytesConfig
+
+    model(dropout=0.0, width=64).save_pretrained(folder)
+    four = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32,
+        bnb_4bit_use_double_quant=True,
+    )  # fmt: skip
+    eight = BitsAndBytesConfig(load_in_8bit=True)
+    loaded = LlamaForCausalLM.from_pretrained(
+        folder, quantization_config=four if kind == "4bit" else eight, device_map={"": "cpu"}, dtype=torch.float32
+    )
+    torch.manual_seed(0)
+    return get_peft_model(loaded, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], lora_dropout=0.1))
+
+
 def built(folder: Path, kind: str) -> Trainer:
     """The trainer ``kind``, always alike."""
     random.seed(7)
     np.random.seed(7)
     keys: dict[str, Any] = {}
     parts: dict[str, Any] = {"train_dataset": rows(), "eval_dataset": rows(8, 40), "data_collator": Collator()}
-    parts["model"] = with_lora() if kind == "lora" else model()
+    if kind in ("4bit", "8bit"):
+        parts["model"] = quantised(folder.parent / kind, kind)
+    else:
+        parts["model"] = with_lora() if kind == "lora" else model()
     maker: type[Trainer] = OwnLoss if kind == "own loss" else Trainer
     if kind == "accumulation":
         keys |= {"gradient_accumulation_steps": 3, "per_device_train_batch_size": 2}

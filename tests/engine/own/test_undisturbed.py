@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sanetune.callback import guard
-from sanetune.engine.own.kept import NotRestoredError
+from sanetune.engine.own.kept import NotRestoredError, kept
 from sanetune.finding import Report, Verdict
 from sanetune.workflows.check import check_trainer
 from tests.engine.own.strangers import built, packed, run_of, same, state_of
@@ -32,6 +33,47 @@ def test_a_check_changes_nothing_that_training_starts_from(tmp_path: Path, one_t
     assert report.experiments["trial"]["steps"] == 6
     assert not [name for name, value in state_of(trainer).items() if not same(before[name], value)]
     assert same(run_of(trainer), run_of(built(tmp_path / "b", kind))), "a run after a check is another one"
+
+
+@pytest.mark.parametrize("kind", ["4bit", "8bit"])
+def test_a_quantised_model_is_checked_and_put_back(tmp_path: Path, one_thread: None, kind: str) -> None:
+    pytest.importorskip("bitsandbytes")
+    trainer = built(tmp_path / "a", kind)
+    before, stored = state_of(trainer), dict(trainer.model.state_dict())
+    stored = {name: value.clone() for name, value in stored.items() if isinstance(value, torch.Tensor)}
+    assert any(value.dtype in (torch.uint8, torch.int8) for value in stored.values())
+    report = checked(trainer)
+    assert not report.of(Verdict.CRASH), [one.traceback for one in report.of(Verdict.CRASH)]
+    assert report.experiments["trial"]["steps"] == 6
+    assert not [name for name, value in state_of(trainer).items() if not same(before[name], value)]
+    after = trainer.model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in stored.items()), "what quantisation keeps has changed"
+    assert same(run_of(trainer), run_of(built(tmp_path / "b", kind)))
+
+
+class Packing(torch.nn.Module):
+    """As a 4-bit layer of bitsandbytes is on a processor with bfloat16: its first evaluation rewrites the weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.arange(8, dtype=torch.uint8), requires_grad=False)
+        self.support_avx512bf16_for_cpu = True
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        if self.support_avx512bf16_for_cpu and not self.training:
+            self.weight.data = self.weight.data.flip(0)
+        return batch
+
+
+def test_weights_that_an_evaluation_would_pack_are_left_as_they_are(tmp_path: Path) -> None:
+    trainer = built(tmp_path, "full")
+    layer = trainer.model.model.layers[0].mlp.act_fn = Packing()
+    before = layer.weight.clone()
+    with kept(trainer):
+        trainer.model.eval()
+        trainer.model(input_ids=torch.tensor([[3, 4, 5]]))
+        assert torch.equal(layer.weight, before)
+    assert layer.support_avx512bf16_for_cpu
 
 
 def test_a_run_that_goes_on_from_a_checkpoint_is_the_same(tmp_path: Path, one_thread: None) -> None:
