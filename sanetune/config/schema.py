@@ -173,7 +173,7 @@ class CheckSection(Section):
     overfit_steps: int = Field(50, ge=1)
     """Optimizer steps that it has for that."""
     trial_steps: int = Field(200, ge=10)
-    """Optimizer steps of the trial; fewer where the whole run has fewer."""
+    """Optimizer steps of the trial; fewer where the run has fewer, and, unset, of a large model on a processor."""
     trial_eval_steps: int = Field(50, ge=1)
     """Steps between two evaluations of the trial."""
     samples: int = Field(16, ge=0)

@@ -84,7 +84,7 @@ def _leave_packing_off(model: nn.Module) -> None:
     """
     for module in model.modules():
         if "support_avx512bf16_for_cpu" in vars(module):
-            module.support_avx512bf16_for_cpu = False
+            vars(module)["support_avx512bf16_for_cpu"] = False
 
 
 def _digest(tensor: Tensor) -> bytes:
