@@ -22,7 +22,7 @@ from bench.curves.injected import INJECTED
 from bench.curves.injected_settings import CLEAN as CLEAN_TWINS
 from bench.curves.injected_settings import SETTINGS
 from bench.curves.page import write
-from bench.curves.real_noise import HALVES, Chance, donors, half
+from bench.curves.real_noise import HALVES, LOUDEST, Chance, donors, half
 from bench.curves.simulated import CLEAN
 from bench.curves.simulated_faults import FAULTS
 from bench.figures import options, shared, show
@@ -116,9 +116,14 @@ def _chance(kind: str, seed: int) -> Chance:
 def of_half(which: str, count: int) -> dict[str, list[Row]]:
     """Clean twins and injected faults in the noise of one half's healthy logs."""
     some = donors(shared(), which)
+    quiet = tuple(one for one in some if one.noise <= LOUDEST)
     clean = {kind: _in(make, some) for kind, make in CLEAN_TWINS.items()}
-    faults = [(checks, kind, _in(make, some)) for checks, kind, make in [*INJECTED, *SETTINGS]]
-    return {"clean": of_clean(count, clean), "faults": of_faults(count, faults)}
+    injected = [*INJECTED, *SETTINGS]
+    found = of_faults(count, [(checks, kind, _in(make, some)) for checks, kind, make in injected])
+    if len(quiet) < len(some):
+        less = of_faults(count, [(checks, kind, _in(make, quiet)) for checks, kind, make in injected])
+        found = [one | {"quiet": other["named"]} for one, other in zip(found, less, strict=True)]
+    return {"clean": of_clean(count, clean), "faults": found}
 
 
 def _in(make: Callable[[Chance, Any], Curve], some: Any) -> Callable[[Chance], Curve]:

@@ -29,7 +29,15 @@ INJECTED = """
 A healthy log is split into its trend and its residuals. The trend is scaled, shifted and stretched to another number
 of records, the residuals are moved round and made 0.8 to 2 times as large (up to 12 %), and the fault is put into it.
 *Named*: by the check of that name, or by one of those that say the same. Sizes are drawn evenly from the range given.
-Half A has the noise of {A} logs, half B that of {B}.
+Half A has the noise of {A} logs, half B that of {B}. One log of half B scatters by 20 %, four times as far as the
+others, and is as many curves as each of them; *B, without it* has the same faults in the noise of the other two.
+"""
+
+UNDECIDED = """
+**What noise hides.** A flat course is told from a slow fall only where the noise is small enough. With records that
+scatter by 18 % and 150 of them, the fall of a straight line is known to 5 % (18 % times the root of 12 / 150), so that
+no test can find most flat courses and leave falls of 5 % alone. Likewise stairs of 12 % over three epochs of 85 such
+records differ from a straight fall by 2.9 standard errors in all: a test that errs once in a hundred finds 73 of 100.
 """
 
 SIMULATED = """
@@ -37,7 +45,8 @@ SIMULATED = """
 
 Falls of 8 to 50 % from 1.2 to 5 nats; batches that scatter by 0.08 to 0.3 nats (of tiny batches: by 15 to 30 % of the
 loss) with tails from normal to Student's t with 4 degrees; a model that wavers by up to 1.5 %; gradient norms up to
-40 times the rest in the first steps.
+40 times the rest in the first steps. The courses at which curve-stalled warns fall by 0.2 to 1.4 % between the halves
+of their last three quarters, those at which curve-plateau warns by 6 to 8 % in all.
 """
 
 BOTTOM = """
@@ -108,8 +117,8 @@ def _clean(halves: dict[str, Row]) -> str:
 
 def _faults(halves: dict[str, Row]) -> str:
     pairs = zip(halves["A"]["faults"], halves["B"]["faults"], strict=True)
-    rows = [[a["check"], a["kind"], a["curves"], a["named"], b["named"]] for a, b in pairs]
-    return _table(["check", "fault", "curves each", "A: named", "B: named"], rows)
+    rows = [[a["check"], a["kind"], a["curves"], a["named"], b["named"], b["quiet"]] for a, b in pairs]
+    return _table(["check", "fault", "curves each", "A: named", "B: named", "B, without it"], rows) + UNDECIDED
 
 
 def _twin(one: Row) -> list[object]:

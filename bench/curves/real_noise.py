@@ -57,6 +57,11 @@ class Donor:
     norms: Array
     every: int
 
+    @property
+    def noise(self) -> float:
+        """Standard deviation of a record about the trend, as a share."""
+        return float(self.residuals.std())
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -148,7 +153,7 @@ def base(chance: Chance, some: tuple[Donor, ...], *, least: int = 24, most: int 
     scale, shift = min(chance.uniform(0.5, 1.6), 6 / donor.trend[0]), chance.uniform(0, 0.8)
     begin = int(chance.integers(len(donor.residuals)))
     residuals = np.roll(np.resize(donor.residuals, max(count, len(donor.residuals))), begin)[:count]
-    most = min(LOUDER[1], max(1.0, LOUDEST / float(donor.residuals.std())))
+    most = min(LOUDER[1], max(1.0, LOUDEST / donor.noise))
     residuals = residuals * chance.uniform(LOUDER[0], most)
     return Base(trend * scale + shift, residuals, lrs, norms, donor.every)
 

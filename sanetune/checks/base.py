@@ -28,8 +28,8 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Literal, get_args
+from types import MappingProxyType, ModuleType
+from typing import ClassVar, Literal, get_args
 
 from sanetune.evidence.catalogue import level_of
 from sanetune.evidence.registry import EVERYTHING, GROUPS, Level
@@ -60,8 +60,21 @@ class Limit:
     source: str
 
 
+LOG_TOO_SHORT = "log_too_short"
+"""Evidence of a skipped check: it had too few records to judge."""
+
+
 class NotApplicableError(Exception):
     """The fault cannot occur here (no packing, no tools, ...): the check is skipped with this reason."""
+
+    numbers: ClassVar[Mapping[str, bool]] = MappingProxyType({})
+    """What is known all the same; it goes into the finding."""
+
+
+class LogTooShortError(NotApplicableError):
+    """The log has something that the check reads, and too little of it: a longer one could be judged."""
+
+    numbers = MappingProxyType({LOG_TOO_SHORT: True})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, takewhile
 
 from sanetune.curves.paired import paired_difference, t_statistic
-from sanetune.curves.robust import SPREAD, Level, level, middle, noise, relative_noise, smooth
+from sanetune.curves.robust import SPREAD, Level, clipped_level, level, middle, noise, relative_noise, smooth
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.curves.valley import valley_scatter
 
@@ -181,14 +181,14 @@ def _before_it_rose(losses: Sequence[float], after: float) -> Level:
     return Level(middle(few), relative_noise(losses) * after / math.sqrt(len(few)), len(few))
 
 
-def halved(curve: Curve) -> Change | None:
-    """Return the change from the first half of the training losses to the second; None for fewer than eight."""
+def divided(curve: Curve, share: float) -> Change | None:
+    """Return the change from the first ``share`` of the training losses to the rest; None for fewer than eight."""
     points = learned_points(curve)
     if len(points) < 8:
         return None
     losses = [point.loss for point in points]
-    scatter, half = noise(losses), len(losses) // 2
-    first, last = level(losses[:half], scatter), level(losses[half:], scatter)
+    scatter, early = noise(losses), max(2, round(share * len(losses)))
+    first, last = clipped_level(losses[:early], scatter), clipped_level(losses[early:], scatter)
     steps = (points[0].step, points[-1].step)
     error = math.hypot(first.std_error, last.std_error)
     return Change(first.value, last.value, error, steps, TRAINING, exact=False, last=last.count)

@@ -107,7 +107,8 @@ def _finding(check: Check, evidence: Evidence, limits: dict[str, Any]) -> Findin
         measured = check.measured(pieces, limits)
         judged = check.judge(measured, limits)
     except NotApplicableError as error:
-        return replace(blank, message=f"skipped: {error}", seconds=time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return replace(blank, message=f"skipped: {error}", numbers=dict(error.numbers), seconds=seconds)
     except Exception as error:  # noqa: BLE001 -- a bug in one check must not hide what others find
         message = f"this check has a bug and proves nothing: {type(error).__name__}: {error}"
         if out_of_memory(error):

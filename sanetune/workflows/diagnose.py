@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sanetune import units
+from sanetune.checks.base import LOG_TOO_SHORT
 from sanetune.config.trl_fields import fields
 from sanetune.curves.best_checkpoint import BestCheckpoint, best_checkpoint
 from sanetune.curves.changes import complete, finite, last_step, points_of
@@ -16,7 +17,7 @@ from sanetune.curves.logs.log import Log
 from sanetune.curves.logs.metrics import KIND as OURS
 from sanetune.curves.series import Curve
 from sanetune.evidence.registry import Evidence
-from sanetune.finding import Report
+from sanetune.finding import Report, Verdict
 from sanetune.gate.catalogue import chosen
 from sanetune.gate.runner import report
 from sanetune.gate.trainer_advice import TrainerAdvice
@@ -43,6 +44,11 @@ class Diagnosis:
     report: Report
     best: BestCheckpoint | None
 
+    @property
+    def too_short(self) -> list[str]:
+        """The checks that could judge a longer log of the same kind."""
+        return _too_short(self.report)
+
     def to_json(self) -> dict[str, Any]:
         """The report with the facts of the log."""
         best = self.best
@@ -59,6 +65,7 @@ class Diagnosis:
                 "total_steps": self.curve.total_steps,
                 "finished": complete(self.curve),
             },
+            "too_short": self.too_short,
             "keep": None if best is None else {"step": best.step, "loss": best.loss, "saved": best.saved},
             **self.report.to_json(),
         }
@@ -82,7 +89,14 @@ def diagnose(paths: Sequence[Path], select: Sequence[str] = (), ignore: Sequence
             evidence = Evidence({}, {EVIDENCE: curve})
             best = best_checkpoint(curve, _saved(log))
             found = report(checks, evidence, level=LEVEL, subject=_subject(log, curve, best))
+            if too_short := _too_short(found):
+                of = len(found.of(Verdict.SKIP))
+                found.subject["judged"] = f"too short a log for {len(too_short)} of the {of} checks that were skipped"
             yield Diagnosis(log, curve, found if log.kind == OURS else _of_trainer(found), best)
+
+
+def _too_short(found: Report) -> list[str]:
+    return [finding.check for finding in found.of(Verdict.SKIP) if finding.numbers.get(LOG_TOO_SHORT)]
 
 
 def _of_trainer(found: Report) -> Report:

@@ -39,6 +39,19 @@ def test_neighbours_that_are_alike_make_a_level_less_sure() -> None:
     assert robust.level(blocks, robust.noise(blocks)).std_error > 0.1
 
 
+def test_the_error_of_a_clipped_level_is_as_large_as_they_scatter_and_smaller_than_a_medians() -> None:
+    rows = np.random.default_rng(1).standard_normal((300, 100))
+    clipped, medians = ([kind(list(row), 1.0) for row in rows] for kind in (robust.clipped_level, robust.level))
+    scatter = np.std([one.value for one in clipped])
+    assert scatter == pytest.approx(np.mean([one.std_error for one in clipped]), rel=0.2)
+    assert scatter < 0.9 * np.std([one.value for one in medians])
+
+
+def test_an_outlier_moves_a_clipped_level_by_the_clip_at_most() -> None:
+    values = [2.0] * 50 + [2.01] * 49
+    assert robust.clipped_level([*values, 1e6], 0.1).value - robust.clipped_level([*values, 2.0], 0.1).value < 0.01
+
+
 def test_no_numbers_have_no_level() -> None:
     assert math.isnan(robust.level([], 1.0).value)
     assert robust.level([], 1.0).std_error == math.inf

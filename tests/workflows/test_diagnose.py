@@ -43,6 +43,15 @@ def test_runs_with_a_known_cause_get_its_finding(shared: Path, name: str, faults
     assert (report.verdict is Verdict.FAIL) == bool(faults)
 
 
+def test_checks_that_a_longer_log_would_serve_are_counted(tmp_path: Path) -> None:
+    short = only(state(tmp_path / "short", [{"step": step, "loss": 3 - step / 50} for step in range(1, 7)]))
+    assert "curve-spike" in short.too_short and "curve-overfit" not in short.too_short
+    assert short.report.subject["judged"].startswith(f"too short a log for {len(short.too_short)} of the ")
+    assert short.to_json()["too_short"] == short.too_short
+    long = only(state(tmp_path / "long", [{"step": step, "loss": 3 - step / 500} for step in range(1, 200)]))
+    assert not long.too_short and "judged" not in long.report.subject
+
+
 def test_checks_without_their_numbers_are_skipped_with_a_reason(tmp_path: Path) -> None:
     history = [{"step": step, "loss": 3 - step / 50} for step in range(1, 60)]
     report = only(state(tmp_path, history, max_steps=59)).report

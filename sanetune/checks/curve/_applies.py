@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sanetune import units
-from sanetune.checks.base import NotApplicableError
+from sanetune.checks.base import LogTooShortError, NotApplicableError
 from sanetune.curves.changes import complete, last_step, learned_points
 from sanetune.curves.series import TRIAL, Curve
 
@@ -42,7 +42,18 @@ def needs_end(curve: Curve) -> None:
     raise NotApplicableError(f"the {source} ends at step {last_step(curve):,} of {curve.total_steps:,}")
 
 
-def too_few(curve: Curve) -> str:
-    """Why a curve has no start and end that could be compared."""
+def fewer(count: int, least: int, one: str, several: str = "", *, more: str = "") -> NotApplicableError:
+    """Return the error of a log that has fewer of something than a check needs: it is too short where it has some.
+
+    >>> fewer(3, 8, "gradient norm", more=" after warm-up")
+    LogTooShortError('3 gradient norms after warm-up, fewer than 8')
+    """
+    kind = LogTooShortError if count else NotApplicableError
+    return kind(f"{units.many(count, one, several)}{more}, fewer than {least}")
+
+
+def too_few(curve: Curve) -> NotApplicableError:
+    """Return the error of a curve without a start and an end that could be compared."""
+    more = ", and no two evaluations from the start on"
     counted = units.many(len(learned_points(curve)), "training loss", "training losses")
-    return f"{counted}, fewer than 4, and no two evaluations from the start on"
+    return LogTooShortError(f"{counted}, fewer than 4{more}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sanetune.curves.changes import points_of
-from sanetune.curves.robust import OF_MEDIAN, SPREAD, middle
+from sanetune.curves.robust import SPREAD, clipped_level, middle
 from sanetune.curves.series import Curve
 
 FEWEST = 2
@@ -20,7 +20,7 @@ at most so few."""
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """What the training loss does between two epochs. Levels are medians of the logarithms of losses in nats.
+    """What the training loss does between two epochs. Levels are clipped means of the logarithms of losses in nats.
 
     Attributes:
         epoch: Number of the later epoch, from 1.
@@ -69,7 +69,7 @@ class Stairs:
     @property
     def std_error(self) -> float:
         """Standard error of the mean drop, from the noise of single records."""
-        each = [2 / one.width * (OF_MEDIAN**2 if one.width > 2 else 1) for one in self.boundaries]
+        each = [2 / one.width for one in self.boundaries]
         return self.noise * math.sqrt(sum(each)) / len(self.boundaries)
 
     @property
@@ -83,6 +83,7 @@ class Stairs:
 def stairs(curve: Curve) -> Stairs | None:
     """Return the boundaries of a curve's epochs; None where there is none with two records on both sides."""
     epochs = _by_epoch(curve)
+    scatter = _noise(list(epochs.values()))
     found, records = [], []
     for epoch, losses in sorted(epochs.items()):
         later = epochs.get(epoch + 1, [])
@@ -90,12 +91,13 @@ def stairs(curve: Curve) -> Stairs | None:
         if shorter < FEWEST:
             continue
         width = max(1, min(max(shorter // 4, min(shorter // 2, NARROW)), WIDEST))
-        before, after, last = (middle(some) for some in (losses[-width:], later[:width], later[-width:]))
+        sides = (losses[-width:], later[:width], later[-width:])
+        before, after, last = (clipped_level(some, scatter).value for some in sides)
         found.append(Boundary(epoch + 1, before, after, last, width))
         records.append(shorter)
     if not found:
         return None
-    return Stairs(found, sorted(records)[len(records) // 2], _noise(list(epochs.values())))
+    return Stairs(found, sorted(records)[len(records) // 2], scatter)
 
 
 def _noise(epochs: Sequence[Sequence[float]]) -> float:

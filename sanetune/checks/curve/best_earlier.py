@@ -38,8 +38,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.curve._applies import needs_log, needs_token_loss
+from sanetune.checks.base import Limit, Limits
+from sanetune.checks.curve._applies import fewer, needs_log, needs_token_loss
 from sanetune.curves.changes import HELD_OUT, finite, last_step, since_lowest, training
 from sanetune.curves.paired import t_statistic
 from sanetune.finding import Judgement, Measurement, passed, warned
@@ -64,7 +64,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_log(curve)
     evaluations, change = finite(curve.validation), since_lowest(curve)
     if len(evaluations) < 3 or change is None or change.source != HELD_OUT:
-        raise NotApplicableError(f"{units.many(len(evaluations), 'evaluation')} of validation rows, fewer than 3")
+        raise fewer(len(evaluations), 3, "evaluation", more=" of validation rows")
     trained = training(curve, since=change.steps[0])
     error = max(change.std_error, limits["jump"] * 2**0.5 * change.before)
     return Measurement(

@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve._applies import needs_token_loss, too_few
 from sanetune.checks.curve._medians import of_last
@@ -74,7 +74,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     change = overall(curve)
     if change is None:
-        raise NotApplicableError(too_few(curve))
+        raise too_few(curve)
     low = since_lowest(curve) or change
     trained = training(curve)
     later = training(curve, since=low.steps[0])

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import NotApplicableError
-from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.curves.changes import finite, points_of
 from sanetune.curves.scale import times_validation
 from sanetune.finding import Judgement, Measurement, passed, warned
@@ -54,7 +54,7 @@ def measure(curve: Curve) -> Measurement:
     if not points_of(curve):
         raise NotApplicableError("no training loss was logged")
     if len(evaluations) < 2:
-        raise NotApplicableError(f"{units.many(len(evaluations), 'evaluation')} of validation rows, fewer than 2")
+        raise fewer(len(evaluations), 2, "evaluation", more=" of validation rows")
     return Measurement({"evaluations": len(evaluations), "times": times_validation(curve)})
 
 

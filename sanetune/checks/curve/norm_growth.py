@@ -30,9 +30,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.curves.changes import last_step, peak_step
 from sanetune.curves.robust import level, noise
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -69,7 +69,7 @@ def measure(curve: Curve) -> Measurement:
     ]
     weights = [(step, norm) for step, norm in curve.weight_norms if math.isfinite(norm)]
     if len(norms) < FEWEST and len(weights) < 3:
-        raise NotApplicableError(f"{units.many(len(norms), 'gradient norm')} after warm-up, fewer than {FEWEST}")
+        raise fewer(len(norms), FEWEST, "gradient norm", more=" after warm-up")
     numbers: dict[str, Any] = {
         "norms": len(norms),
         "weights": len(weights),

@@ -27,9 +27,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.curves.changes import finite, learned_points, peak_step
 from sanetune.curves.robust import level, noise, swings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -66,8 +66,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
         return Measurement({"planned_rate": curve.planned_lr, **_of_evaluations(evaluations[0], after, limits)})
     points = learned_points(curve)
     if len(points) < 3 * FEWEST:
-        counted = units.many(len(points), "training loss", "training losses")
-        raise NotApplicableError(f"{counted}, fewer than {3 * FEWEST}")
+        raise fewer(len(points), 3 * FEWEST, "training loss", "training losses")
     return Measurement({"planned_rate": curve.planned_lr, **_of_points(points, curve)})
 
 

@@ -38,9 +38,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
 from sanetune.curves.paired import t_statistic
@@ -76,7 +76,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     evaluations = finite(curve.validation)
     change = since_lowest(curve)
     if len(evaluations) < 2 or change is None or change.source != HELD_OUT:
-        raise NotApplicableError(f"{units.many(len(evaluations), 'evaluation')} of validation rows, fewer than 2")
+        raise fewer(len(evaluations), 2, "evaluation", more=" of validation rows")
     error = change.std_error if change.exact else max(change.std_error, limits["jump"] * 2**0.5 * change.before)
     trained = training(curve, since=change.steps[0])
     low = min(evaluations, key=lambda one: one.loss)

@@ -31,16 +31,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.base import Limit, Limits, LogTooShortError, NotApplicableError
 from sanetune.checks.curve._applies import needs_token_loss, too_few
 from sanetune.checks.curve._medians import of_last
-from sanetune.curves.changes import halved, overall, peak_step, rises_throughout, training
+from sanetune.curves.changes import (
+    Change,
+    divided,
+    finite,
+    learned_points,
+    overall,
+    peak_step,
+    rises_throughout,
+    training,
+)
+from sanetune.curves.paired import t_statistic
+from sanetune.curves.robust import BLOCKS, slope
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
+VERSION = 2
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -49,6 +61,7 @@ LIMITS = {
     "sure": Limit(2.0, "standard errors: a fall of more than the limits must be ruled out"),
     "fell": Limit(0.1, "share: where only batches are known, they must rule out a larger fall in the first steps"),
     "fewest_steps": Limit(50, "after warm-up; fewer hardly move a model"),
+    "validation": Limit(0.01, "that the validation loss falls by: then the model learns, whatever batches hide"),
     "training_sure": Limit(3.0, "standard errors from which on the training loss falls: then the model learns"),
 }  # fmt: skip
 
@@ -57,12 +70,14 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     change = overall(curve)
     if change is None:
-        raise NotApplicableError(too_few(curve))
+        raise too_few(curve)
     if rises_throughout(curve):
         raise NotApplicableError("the learning rate rises through the whole log: this is its warm-up")
+    if curve.points and all(point.lr == 0 for point in curve.points):
+        raise NotApplicableError("the learning rate is 0 throughout (curve-rate-zero)")
     steps = change.steps[1] - max(change.steps[0], peak_step(curve))
     trained = training(curve)
-    halves = None if change.exact else halved(curve)
+    halves, tenth = (None if change.exact else divided(curve, share) for share in (0.5, 0.1))
     return Measurement(
         {
             "source": change.source,
@@ -74,10 +89,34 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "fall": -change.relative,
             "error": change.std_error / change.before if change.before > 0 else 0.0,
             "training_fell": trained is not None and trained.t < -limits["training_sure"],
-            "half_fall": None if halves is None else -halves.relative,
-            "half_error": None if halves is None or halves.before <= 0 else halves.std_error / halves.before,
+            **_fall("half", halves),
+            **_fall("tenth", tenth),
+            "trend": _trend(curve),
+            "validation_fall": _validation_fall(curve),
         }
     )
+
+
+def _trend(curve: Curve) -> float:
+    """The t-statistic of a straight line through the training losses; 0 for fewer than sixteen of them."""
+    points = learned_points(curve)
+    if len(points) < 2 * BLOCKS:
+        return 0.0
+    return t_statistic(*slope([float(point.step) for point in points], [point.loss for point in points]))
+
+
+def _validation_fall(curve: Curve) -> float | None:
+    """The share by which the validation loss falls from the first evaluation to the last, wherever they are."""
+    losses = [one.loss for one in finite(curve.validation)]
+    return 1 - losses[-1] / losses[0] if len(losses) > 1 and losses[0] > 0 else None
+
+
+def _fall(name: str, change: Change | None) -> dict[str, float | None]:
+    """The share by which the loss falls after a first part of the batches, and its standard error."""
+    known = change is not None and change.before > 0
+    fall = -change.relative if change is not None and known else None
+    error = change.std_error / change.before if change is not None and known else None
+    return {f"{name}_fall": fall, f"{name}_error": error}
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -88,7 +127,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if n["steps"] < limits["fewest_steps"]:
         if n["fall"] - limits["sure"] * n["error"] > limits["warn"]:
             return passed(message)
-        raise NotApplicableError(f"{units.many(max(0, n['steps']), 'step')} after warm-up are too few to tell")
+        raise LogTooShortError(f"{units.many(max(0, n['steps']), 'step')} after warm-up are too few to tell")
     if n["exact"]:
         most = n["fall"] + limits["sure"] * n["error"]
         if n["training_fell"] or n["fall"] < -limits["warn"] or most >= limits["warn"]:
@@ -99,8 +138,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 
 def _flat(n: dict[str, Any], limits: Limits) -> bool:
-    """By batches alone: the halves are alike, and neither did the loss fall before them."""
-    if n["half_fall"] is None or n["half_error"] is None or n["half_error"] > limits["warn"]:
+    """By batches alone: the halves are alike, closely enough to know, and neither did the loss fall before them."""
+    if n["half_fall"] is None or n["tenth_fall"] is None:
         return False
-    may_have_fallen = n["fall"] + limits["sure"] * n["error"] >= limits["fell"]
-    return abs(n["half_fall"]) < limits["warn"] and not may_have_fallen and not n["training_fell"]
+    unsure = limits["sure"] * n["half_error"]
+    alike = abs(n["half_fall"]) < max(limits["warn"], unsure) and n["half_fall"] + unsure < limits["fell"]
+    early = max(n["fall"], n["tenth_fall"] + limits["sure"] * n["tenth_error"])
+    learns = n["training_fell"] or n["trend"] < -limits["sure"] or (n["validation_fall"] or 0.0) >= limits["validation"]
+    return alike and early < limits["fell"] and not learns

@@ -36,7 +36,8 @@ import math
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.base import Limit, Limits
+from sanetune.checks.curve._applies import fewer
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ FEWEST = 4
 def measure(curve: Curve, limits: Limits) -> Measurement:
     logged = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
     if len(logged) < FEWEST:
-        raise NotApplicableError(f"{units.many(len(logged), 'learning rate')} logged, fewer than {FEWEST}")
+        raise fewer(len(logged), FEWEST, "learning rate", more=" logged")
     highest = max(lr for _, lr in logged)
     restarts: list[dict[str, float]] = []
     peak = (lowest := logged[0])[1]

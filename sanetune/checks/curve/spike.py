@@ -34,9 +34,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
-from sanetune.checks.curve._applies import needs_token_loss
+from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.checks.curve._spikes import LIMITS as SPIKE_LIMITS
 from sanetune.checks.curve._spikes import (
     Spike,
@@ -73,7 +73,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     points, fixed, validation = learned_points(curve), finite(curve.fixed_batch), finite(curve.validation)
     if len(points) < 8 and len(fixed) < 5 and len(validation) < 4:
-        raise NotApplicableError(f"{units.many(len(points), 'training loss', 'training losses')}, fewer than 8")
+        raise fewer(len(points), 8, "training loss", "training losses")
     found = [*in_training(points, limits), *in_evaluations(fixed, limits)]
     confirmed = [spike for spike in found if spike.confirmed and not harmless(spike, fixed, limits)]
     odd = len(found) - len(confirmed)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
+VERSION = 2
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),

@@ -31,10 +31,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.curve._applies import needs_end, needs_log, needs_token_loss
+from sanetune.checks.base import Limit, Limits
+from sanetune.checks.curve._applies import fewer, needs_end, needs_log, needs_token_loss
 from sanetune.curves.changes import finite, last_step, points_of
-from sanetune.curves.robust import level, noise
+from sanetune.curves.robust import clipped_level, middle, noise
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -43,11 +43,14 @@ if TYPE_CHECKING:
 FIX = "none"
 
 LIMITS = {
-    "most": Limit(0.01, "that the loss falls by between the halves; healthy logs have 3 % or more (logs/wild)"),
-    "sure": Limit(2.0, "standard errors: a larger fall must be ruled out"),
+    "most": Limit(
+        0.06, "of what was learned before, that may come in these halves; 0.11 or more in healthy logs (logs/wild)"
+    ),
+    "flat": Limit(0.01, "the same, where the noise is so small that any fall is known"),
+    "largest": Limit(0.02, "the same, however much was learned before"),
+    "sure": Limit(2.0, "standard errors from which on a fall is known"),
     "fell": Limit(0.1, "that it has fallen by before: else curve-plateau judges"),
     "validation": Limit(0.01, "that the validation loss falls by in that part: then the model still learns"),
-    "rose": Limit(0.02, "that it may rise by: with more it is another fault"),
 }
 
 FEWEST = 100
@@ -59,17 +62,17 @@ def measure(curve: Curve) -> Measurement:
     needs_log(curve)
     points = points_of(curve)
     if len(points) < FEWEST:
-        raise NotApplicableError(f"{units.many(len(points), 'training loss', 'training losses')}, fewer than {FEWEST}")
+        raise fewer(len(points), FEWEST, "training loss", "training losses")
     needs_end(curve)
     losses, begin = [point.loss for point in points], len(points) // 4
     late, half = losses[begin:], (len(losses) - begin) // 2
     scatter = noise(late)
-    first, last = level(late[:half], scatter), level(late[half:], scatter)
+    first, last = clipped_level(late[:half], scatter), clipped_level(late[half:], scatter)
     later = [one.loss for one in finite(curve.validation) if one.step >= points[begin].step]
     error = (first.std_error**2 + last.std_error**2) ** 0.5
     return Measurement(
         {
-            "start": max(losses[: max(1, len(losses) // 50)]),
+            "start": middle(losses[: max(3, len(losses) // 100)]),
             "first": first.value,
             "last": last.value,
             "fall": 1 - last.value / first.value if first.value > 0 else 0.0,
@@ -86,10 +89,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     first, last = units.nats(n["first"]), units.nats(n["last"])
     message = (
         f"from step {n['since']:,} to {n['steps']:,} the median training loss of each half goes from {first} to {last};"
-        f" the first losses were up to {units.nats(n['start'])}"
+        f" the first losses were {units.nats(n['start'])}"
     )
-    learned = n["start"] > 0 and 1 - n["first"] / n["start"] >= limits["fell"]
-    known = limits["sure"] * n["error"] < limits["most"]
-    flat = known and n["fall"] + limits["sure"] * n["error"] < limits["most"] and n["fall"] > -limits["rose"]
+    learned = 1 - n["first"] / n["start"] if n["start"] > 0 else 0.0
+    unsure = limits["sure"] * n["error"]
+    most = max(limits["flat"], min(limits["largest"], limits["most"] * learned))
+    flat = abs(n["fall"]) + unsure < most
     improves = n["validation_fall"] is not None and n["validation_fall"] >= limits["validation"]
-    return warned(message) if learned and flat and not improves else passed(message)
+    return warned(message) if learned >= limits["fell"] and flat and not improves else passed(message)

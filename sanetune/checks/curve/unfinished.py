@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.curve._applies import needs_end, needs_token_loss
+from sanetune.checks.curve._applies import fewer, needs_end, needs_token_loss
 from sanetune.checks.curve._epochs import stairs
 from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import (
@@ -129,8 +129,8 @@ def _last_eighth(curve: Curve, limits: Limits) -> tuple[float, float, float, str
         return change.after - change.difference * scale, change.after, -change.t, HELD_OUT, 1
     points = points_of(curve)
     if len(points) < FEWEST:
-        counted = units.many(len(points), "training loss", "training losses")
-        raise NotApplicableError(f"{counted}, fewer than {FEWEST}, and no two evaluations in the last half")
+        more = ", and no two evaluations in the last half"
+        raise fewer(len(points), FEWEST, "training loss", "training losses", more=more)
     tail = points[-max(8, len(points) // 4) :]
     losses = [point.loss for point in tail]
     per_step, error = slope([point.step for point in tail], losses)

@@ -32,8 +32,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.checks.curve._applies import needs_log
+from sanetune.checks.base import Limit, Limits
+from sanetune.checks.curve._applies import fewer, needs_log
 from sanetune.curves.changes import last_step
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -56,7 +56,7 @@ def measure(curve: Curve) -> Measurement:
     needs_log(curve)
     logged = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
     if len(logged) < FEWEST:
-        raise NotApplicableError(f"{units.many(len(logged), 'learning rate')} logged, fewer than {FEWEST}")
+        raise fewer(len(logged), FEWEST, "learning rate", more=" logged")
     highest = max(lr for _, lr in logged)
     at = next(i for i, (_, lr) in enumerate(logged) if lr >= highest)
     rising = all(after >= before for (_, before), (_, after) in pairwise(logged[: at + 1]))

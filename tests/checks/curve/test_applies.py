@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sanetune.curves.logs.entries import curve_of
@@ -113,6 +114,14 @@ def test_a_loss_that_stays_for_most_of_the_run_has_stalled() -> None:
     assert bad(log(steep)) == {"stalled": "warn"}
     assert "stalled" not in bad(log(steep, {1000: 1.5, 2000: 1.4, 4000: 1.3}))
     assert "stalled" not in bad(log([loss * (1 - 0.0002 * i) for i, loss in enumerate(steep)]))
+    assert "stalled" not in bad(log([loss * (1 + 0.0002 * i) for i, loss in enumerate(steep)]))
+
+
+def test_noise_above_what_is_learned_leaves_a_stalled_course_open() -> None:
+    noise = np.random.default_rng(4).standard_normal(400)
+    for scatter, verdict in ((0.03, "warn"), (0.2, None)):
+        losses = [(1.0 + 2.0 * math.exp(-i / 5)) * math.exp(scatter * noise[i]) for i in range(400)]
+        assert bad(log(losses)).get("stalled") == verdict
 
 
 # ---- what it is a log of ----

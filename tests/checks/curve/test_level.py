@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from sanetune.curves.series import Curve
+from sanetune.curves.series import Curve, Evaluation
 from sanetune.finding import Verdict
 from tests.checks.curve_material import bad, evaluations, found, points
 
@@ -102,6 +103,27 @@ def test_a_few_steps_after_warm_up_prove_no_plateau() -> None:
 def test_flat_batches_alone_are_a_warning_and_only_where_they_can_tell() -> None:
     assert bad(Curve(points([1.5 + 0.05 * (-1) ** (i // 2) for i in range(200)]))) == {"plateau": "warn"}
     assert bad(Curve(points([1.5 + 0.05 * (-1) ** (i // 2) for i in range(12)]))) == {}
+
+
+def noisy(fall: float, count: int = 500, scatter: float = 0.1) -> list[float]:
+    """Losses that scatter by a share about a straight line from 2 nats down by ``fall``."""
+    noise = np.random.default_rng(3).standard_normal(count)
+    return [2.0 * (1 - fall * i / count) * math.exp(scatter * noise[i]) for i in range(count)]
+
+
+def test_noise_hides_a_flat_course_only_where_it_could_hide_a_fall_of_a_tenth() -> None:
+    assert bad(Curve(points(noisy(0.0)))) == {"plateau": "warn"}
+    assert "plateau" not in bad(Curve(points(noisy(0.0, count=60, scatter=0.3))))
+    assert "plateau" not in bad(Curve(points(noisy(0.08))))
+
+
+def test_validation_that_falls_between_its_evaluations_is_no_plateau_whatever_batches_hide() -> None:
+    flat = Curve(points(noisy(0.0)))
+    assert "plateau" not in bad(replace(flat, validation=[Evaluation(200, 2.0), Evaluation(500, 1.95)]))
+
+
+def test_a_learning_rate_of_zero_is_told_once() -> None:
+    assert set(bad(Curve(points(noisy(0.0), lr=0.0)))) == {"rate-zero"}
 
 
 @pytest.mark.parametrize(
