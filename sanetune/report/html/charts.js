@@ -68,7 +68,7 @@ const charts = (() => {
       const tint = colour(box, "band");
       const edge = { ink: tint, stroke: faint(tint, 0.7), width: 1, points: { show: x.length === 1 }, value: (_, value) => number(value) };
       tables.push([x, high], [x, low]);
-      series.push({ ...edge, label: `${name}, high` }, { ...edge, label: `${name}, low` });
+      series.push({ ...edge, label: `${name}, highest` }, { ...edge, label: `${name}, lowest` });
       bands.push({ series: [series.length - 2, series.length - 1], fill: faint(tint, 0.22) });
     }
     const data = tables.length ? uPlot.join(tables.map(([x, y]) => [x, y]), tables.map(() => [0, 2])) : [[]];

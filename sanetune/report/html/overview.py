@@ -19,7 +19,8 @@ from sanetune.report.html.answers import Differences, differences
 from sanetune.report.html.charts import thinning_note
 from sanetune.report.html.experiments import lr_plot, overfit_plot
 from sanetune.report.html.figures import FigureRow, figure_rows
-from sanetune.report.html.plot_parts import Axis, Series, StepMark
+from sanetune.report.html.forecast_end import EndView, end_of
+from sanetune.report.html.plot_parts import Axis, Band, Series, StepMark
 from sanetune.report.html.plots import Plot, axis_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Card:
         findings: What it shows that asks for something to be done.
         name: Name of its interactive chart.
         wide: Whether it is the picture of the run, which has more room.
+        end: How the run is forecast to end.
     """
 
     title: str
@@ -59,6 +61,7 @@ class Card:
     findings: Sequence[Finding] = ()
     name: str = ""
     wide: bool = False
+    end: EndView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +126,13 @@ def _cards(found: Experiments, run: RunView | None) -> Iterator[Card]:
     if run and run.curve:
         plot = run_losses(run)
         found_while = format.by_weight([one.finding for one in run.fired])
-        yield Card("Training", run.text, plot, "training", [*found_while, *run.findings][:MOST], "training", wide=True)
+        yield Card(
+            "Training", run.text, plot, "training", [*found_while, *run.findings][:MOST], "training", True, run.end
+        )
     if found.trial:
         plot = losses_plot(found.trial.curve, "Losses of the trial by step")
-        yield Card("Trial", _trial(found.trial), plot, "experiment-trial", name="trial-losses")
+        end = None if run and run.end else end_of(None, found)
+        yield Card("Trial", _trial(found.trial), plot, "experiment-trial", name="trial-losses", end=end)
     if found.lr_comparison:
         plot = lr_plot(found.lr_comparison, HEIGHT)
         yield Card("Learning rates", _learning_rates(found.lr_comparison), plot, "experiment-lr", name="lr-losses")
@@ -142,7 +148,10 @@ def run_losses(run: RunView) -> Plot | None:
     marks += [
         StepMark(one.step, one.finding.check, one.finding.verdict.value, one.finding.message) for one in run.fired
     ]
-    return losses_plot(run.curve, "Losses of the run by step", marks, (MAIN_WIDTH, MAIN_HEIGHT), run.last_step)
+    end = run.end
+    last = max(run.last_step or 0, end.found.total_steps if end else 0) or None
+    size = MAIN_WIDTH, MAIN_HEIGHT
+    return losses_plot(run.curve, "Losses of the run by step", marks, size, last, end.band if end else None)
 
 
 def losses_plot(
@@ -151,6 +160,7 @@ def losses_plot(
     marks: Sequence[StepMark] = (),
     size: tuple[int, int] = (WIDTH, HEIGHT),
     end: int | None = None,
+    band: Band | None = None,
 ) -> Plot | None:
     """Return training and validation losses by step; None where no loss is finite.
 
@@ -160,6 +170,7 @@ def losses_plot(
         marks: Steps that are marked.
         size: Width and height of the view box.
         end: Last step of the axis; None: that of the curve.
+        band: The interval of a forecast.
     """
     width, height = size
     series = [
@@ -168,13 +179,16 @@ def losses_plot(
     ]
     values = [value for one in series for _, value in one.points if math.isfinite(value) and value > 0]
     log = bool(values) and max(values) > LOG_FROM * min(values)
-    y = axis_of(series, height - 28, 10, log=log)
+    whole = [*series, Series("", "", [*band.low, *band.high])] if band else series
+    y = axis_of(whole, height - 28, 10, log=log)
     if y is None:
         return None
     plot = Plot(label + (", on a logarithmic axis" if log else ""), width, height)
     x = Axis(0, max(last_step(curve), end or 0), 44, width - 8)
     plot.scale(x, y)
     plot.draw(series, x, y)
+    if band:
+        plot.band(band, x, y)
     for mark in marks:
         plot.mark_step(mark, x, y)
     note = thinning_note(series)

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sanetune import units
+from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Report, Verdict
 from sanetune.gate.clearance_file import read_clearance, read_experiments
 from sanetune.report.clearance import report_of
 from sanetune.report.html.collect import settings_of, view
+from sanetune.report.html.forecast_end import end_of
 from sanetune.report.html.page import first_screen, heading_of, page, title_of
 from sanetune.report.html.trained import run_view
 from sanetune.report.html.view import Heading, PageView
@@ -71,6 +73,10 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
         heading, note = _cleared(clearance, report, unread), f"Made on {clearance.made}, to clear the run."
     known = run.read_json(run.versions) if run.versions.is_file() else None
     trained = run_view(run)
+    if trained is not None and trained.curve is not None:
+        evaluations = trained.curve.validation
+        last = evaluations[-1] if evaluations and run.finished else None
+        trained = replace(trained, end=end_of(run, Experiments.from_json(report.experiments), last))
     return replace(
         view(config, evidence, report, known) if evidence else _bare(config, report, known or {}),
         heading=_with_status(heading, trained.status if trained else None),

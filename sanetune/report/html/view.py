@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
     from sanetune.gate.fixer import Round
     from sanetune.probes.results import Sample
+    from sanetune.report.html.forecast_end import EndView
     from sanetune.report.html.over_time import AnswersAt
     from sanetune.report.html.status import Status
 
@@ -185,6 +186,7 @@ class RunView:
         samples_text: Figures of all answers in a sentence.
         findings: What its curve shows that asks for something to be done, worst first.
         over_time: Answers to the same prompts at its evaluations.
+        end: How it is forecast to end.
     """
 
     curve: Curve | None = None
@@ -200,6 +202,7 @@ class RunView:
     samples_text: str = ""
     findings: Sequence[Finding] = ()
     over_time: Sequence[AnswersAt] = ()
+    end: EndView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,76 @@
+"""How a run is forecast to end is on its curve, in words, and set beside what it came to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sanetune.config.load import load
+from sanetune.evidence.experiments import Experiments
+from sanetune.forecast.outcome import LossRange, OutcomeForecast
+from sanetune.report.html import PageView, page
+from sanetune.report.html.forecast_end import end_of, latest_forecast
+from sanetune.report.html.overview import run_losses
+from sanetune.report.html.run_page import view_of_run
+from sanetune.runs import Run
+from sanetune.typed_json import to_json
+from tests.report import experiments_made
+from tests.report.html import views
+from tests.report.html.test_page import Reader
+from tests.report.runs_made import made
+
+PATH = (LossRange(20, 1.9, 1.95, 2.0), LossRange(40, 1.4, 1.6, 1.8))
+FOUND = OutcomeForecast(20, 40, 2.1, 1.9, "a loss of 1.9", 1.4, 1.6, 1.8, 0.02, "on track", path=PATH)
+
+
+def text_of(run: Run) -> str:
+    return Reader(page(view_of_run(load(run.config), run))).text
+
+
+def test_the_interval_is_drawn_from_now_to_the_last_planned_step(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    run.write_json(run.outcome, to_json(FOUND))
+    view = view_of_run(load(run.config), run).run
+    assert view is not None
+    plot = run_losses(view)
+    assert plot is not None and plot.panels[0].band is not None
+    assert list(plot.panels[0].band.low) == [(20, 1.9), (40, 1.4)]
+    assert list(plot.panels[0].band.high) == [(20, 2.0), (40, 1.8)]
+    assert plot.panels[0].x.high == 40 and plot.areas
+    assert "on track" in text_of(run) and "1.600 (1.400 to 1.800 with 80 %)" in text_of(run)
+
+
+def test_a_finished_run_is_set_beside_the_forecast_of_its_trial(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", phase="finished")
+    first = replace(FOUND, step=8, low=1.0, median=1.2, high=1.3)
+    run.write_json(run.outcome, to_json(FOUND))
+    last = view_of_run(load(run.config), run).run
+    assert last is not None and last.curve is not None
+    evaluation = last.curve.validation[-1]
+    found = end_of(run, Experiments(outcome=first), evaluation)
+    assert found is not None and found.found == first
+    assert found.text.startswith(f"came to {evaluation.loss:.3f}, outside the forecast made at step 8: a final")
+    found = end_of(run, Experiments(), replace(evaluation, loss=1.5))
+    assert found is not None and found.text.startswith("came to 1.500, inside the forecast made at step 20")
+
+
+def test_the_trial_of_a_check_has_it_too() -> None:
+    experiments = replace(experiments_made.full(), outcome=replace(FOUND, verdict="not decidable by this trial"))
+    view = PageView(replace(views.trained().report, experiments=experiments.to_json()))
+    text = Reader(page(view)).text
+    assert "not decidable by this trial" in text[: text.index("Search")]
+
+
+def test_without_one_nothing_is_said(tmp_path: Path) -> None:
+    assert end_of(made(tmp_path / "run"), Experiments()) is None
+    assert "with 80 %" not in text_of(made(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"step": "x"}', "\x00", json.dumps({"path": 3})])
+def test_a_broken_file_is_left_out(tmp_path: Path, content: str) -> None:
+    run = made(tmp_path / "run")
+    run.outcome.write_text(content)
+    assert latest_forecast(run) is None and "with 80 %" not in text_of(run)
