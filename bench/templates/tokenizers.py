@@ -70,7 +70,8 @@ class Tokenizers:
             assert self.real is not None
             tokenizer = AutoTokenizer.from_pretrained(self.real / name)
         tokenizer.init_kwargs["own_eos"] = tokenizer.eos_token
-        known = tokenizer.get_vocab()
+        # Beside a space another family's vocabulary splits <s> and </s>, which are ordinary tokens there.
+        known = tokenizer.get_added_vocab().keys() | (tokenizer.get_vocab().keys() - {"<s>", "</s>"})
         new = [token for token in self.tokens if token not in known]
         tokenizer.add_special_tokens({"extra_special_tokens": new}, replace_extra_special_tokens=False)
         self._loaded[name] = tokenizer

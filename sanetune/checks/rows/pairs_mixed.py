@@ -4,6 +4,7 @@
 Compares every answer with its own prompt and with the prompts of all other rows, by the rare words that they share (of
 50,000 rows, up to 4,000 answers; the first and the last answers of rows of several turns apart). An answer is in the
 wrong place where another row's prompt fits it far better than its own, and far better than that row's own answer fits.
+How many there are in all is estimated: an answer tells its prompt as often in the wrong place as in the right one.
 Over all rows of several turns, it compares what the last answer shares with the turns before it and with other rows'.
 Skipped where answers share too few words with their prompts to tell; `model-pairs-shuffled` asks the model.
 
@@ -28,7 +29,8 @@ rows = ((prompts[key], answers[key]) for key in prompts)
 ```
 
 ## Known problems
-Rows whose answers share no rare words with any prompt are not found, so that the share is a lower bound.
+Rows whose answers share no rare words with any prompt are not found one by one. The estimate is too low where their own
+prompts are not among the rows.
 """
 
 from __future__ import annotations
@@ -48,11 +50,12 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+VERSION = 2
 
 LIMITS = {
     "margin": Limit(1.0, "ln N of N rows: what tells one row from all others; one misfit per 1,000 clean real rows"),
     "warn": Limit(0.005, "of the answers: at most 0.2 % in clean real data; where 2 % are swapped 1.0 to 2.0 %"),
-    "fail": Limit(0.05, "ours: of the answers; a twentieth is no slip of single rows"),
+    "fail": Limit(0.05, "ours: of the answers, as estimated; a twentieth is no slip of single rows"),
     "fewest": Limit(4, "ours: up to three may be rows on one subject"),
     "telling": Limit(
         0.4, "ours: of the answers, whose words have to tell their own prompt; 0.68 to 0.97 in clean real data"
@@ -85,7 +88,7 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
         raise NotApplicableError(f"only {units.share(telling)} of the answers share rare words with their prompts")
     numbers: dict[str, float] = {"telling": round(telling, 4)}
     for name, one in found.items():
-        numbers |= {name: len(one.misfits), f"{name}_asked": one.asked}
+        numbers |= {name: len(one.misfits), f"{name}_asked": one.asked, f"{name}_telling": one.telling}
     if judged_together:
         numbers |= {"last_rows": together.rows, "last_more": round(together.more, 4), "last_t": round(together.t, 2)}
     shown = [[_witness(split, misfit, name) for misfit in one.misfits[:MOST_WITNESSES]] for name, one in found.items()]
@@ -98,16 +101,17 @@ def _is_telling(last: Association, limits: Limits) -> bool:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    parts, worst = [], 0.0
+    parts, worst, all_in_all = [], 0.0, 0.0
     for name in ("first", "last"):
         if name not in n:
             continue
         share = n[name] / n[f"{name}_asked"]
         parts.append(f"{n[name]:,} of {n[f'{name}_asked']:,} {name} answers ({units.share(share)})")
         if n[name] >= limits["fewest"]:
-            worst = max(worst, share)
-    message = f"{' and '.join(parts)} fit another row's prompt far better than their own."
-    if worst >= limits["fail"]:
+            worst, all_in_all = max(worst, share), max(all_in_all, n[name] / (n[name] + n[f"{name}_telling"]))
+    about = f"; about {units.share(all_in_all)} do, with those that share no words" if worst >= limits["warn"] else ""
+    message = f"{' and '.join(parts)} fit another row's prompt far better than their own{about}."
+    if worst >= limits["warn"] and all_in_all >= limits["fail"]:
         return failed(message)
     if n.get("last_t", math.inf) < limits["last_t"]:
         return warned(

@@ -87,6 +87,7 @@ class Prompter:
         self.rendered = 0
         """Messages rendered so far."""
         self._lone: str | None = None
+        self._led_alone: bool | None = None
 
     def text(self, conversation: Conversation, count: int | None = None, *, prompted: bool = False) -> str:
         """The first ``count`` messages (default: all) as text. Dates are fixed: a template that prints today's is no
@@ -147,7 +148,8 @@ class Prompter:
             return Compared(index, Fit.SAME)
         if not _EMPTY.sub("", lead).strip() or _OWN_TAGS.fullmatch(lead):
             return Compared(index, Fit.SAME)
-        fit = Fit.CONTINUED if self._lone_prompt and lead.startswith(self._lone_prompt) else Fit.HEADLESS
+        continued = lead.startswith(self._lone_prompt) if self._lone_prompt else not self._lone_lead
+        fit = Fit.CONTINUED if continued else Fit.HEADLESS
         return Compared(index, fit, *_parting(text, prompt, len(prompt)))
 
     @property
@@ -161,6 +163,19 @@ class Prompter:
             except TemplateError:
                 self._lone = ""
         return self._lone
+
+    @property
+    def _lone_lead(self) -> bool:
+        """Whether something stands between a lone user's message and its reply that inference does not give."""
+        if self._led_alone is None:
+            asked: list[Message] = [{"role": "user", "content": "probe"}]
+            try:
+                prompt = self.template.render(asked, add_generation_prompt=True)
+                text = self.template.render([*asked, {"role": "assistant", "content": "reply"}])
+                self._led_alone = not text[_shared(text, prompt) :].startswith("reply")
+            except TemplateError:
+                self._led_alone = True
+        return self._led_alone
 
     def _fits_without_reasoning(self, conversation: Conversation, index: int) -> bool:
         """Whether only reasoning of earlier turns makes the difference."""

@@ -78,6 +78,17 @@ def test_a_thirtieth_of_real_answers_swapped_is_found(name: str, shared: Path) -
     assert judgement.verdict is Verdict.WARN and measured.numbers["first"] >= len(chosen) / 3
 
 
+@pytest.mark.parametrize("name", ["alpaca/instruction-data.json", "gsm8k/test.jsonl"])
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+def test_how_many_real_answers_are_swapped_is_estimated(name: str, share: float, shared: Path) -> None:
+    rows = read(shared / "data" / name)
+    chosen = random.Random(2).sample(range(len(rows)), round(len(rows) * share))
+    n = judged(pairs_mixed, chats(with_swapped(rows, chosen, -1)))[0].numbers
+    estimate = n["first"] / (n["first"] + n["first_telling"])
+    assert 0.7 * share <= estimate <= 1.2 * share
+    assert n["first"] / n["first_asked"] <= estimate
+
+
 def test_last_answers_of_real_rows_that_belong_to_others_are_seen_over_all_rows(shared: Path) -> None:
     rows = read(shared / "data/airline/gpt-4o-airline.json", {"messages": "traj"})
     for row in rows:

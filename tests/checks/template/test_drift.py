@@ -185,6 +185,22 @@ def test_reasoning_that_only_training_has_before_a_later_reply_is_a_warning(wher
     assert verdict(source, conversations([user("2+2"), first])).verdict is Verdict.PASS
 
 
+def test_a_name_that_only_a_tools_answer_is_followed_by_is_no_missing_header() -> None:
+    """The model writes it: it is behind the prompt, and so in the loss."""
+    source = (
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}<|ask|>{% elif m.role == 'tool' %}<|tool|>"
+        "{{ m.content }}<|ask|>NAME{% elif m.tool_calls %}{{ m.tool_calls|tojson }}<|end|>"
+        "{% else %}{{ m.content }}<|end|>{% endif %}{% endfor %}"
+    )
+    chat = conversations([user("Find A-17."), call("A-17"), result("A-17: shipped"), reply("It is on its way.")])
+    named = source.replace("NAME", "{% if not loop.last %}Helper: {% endif %}")
+    assert verdict(named, chat).verdict is Verdict.PASS
+    headed = named.replace(
+        "{% elif m.role == 'tool' %}", "{% if not loop.last %}Helper: {% endif %}{% elif m.role == 'tool' %}"
+    )
+    assert verdict(headed, chat).verdict is Verdict.FAIL
+
+
 def test_a_greeting_is_not_asked_for() -> None:
     greeting = [reply("Welcome!"), user("2+2?"), reply("4")]
     for source in shipped().values():
