@@ -13,6 +13,7 @@ from sanetune.data.column_guess import guess
 from sanetune.data.column_names import CHATS, PAIRS, PREFERENCES, REPLIES
 from sanetune.data.fields import at_path, columns, paths
 from sanetune.data.json_values import PANDAS_ROWS
+from sanetune.data.markup import messages_in
 from sanetune.data.messages import is_list_of_messages
 from sanetune.errors import DataError
 from sanetune.text import nearest, offer, quote
@@ -26,6 +27,8 @@ NEAR = 0.8
 """How similar (difflib's ratio) a column and a usual name are where one is a slip of the other: two letters of ten."""
 
 KNOWN = (*CHATS[:3], *PAIRS, *REPLIES, "text")
+LONGEST = 100_000
+"""Characters of a text in which turns are looked for."""
 SAMPLE = 50
 """Columns of a row that are considered."""
 
@@ -37,6 +40,7 @@ def unknown(values: dict[str, Any]) -> DataError:
             f"this is a whole table, as pandas writes it with orient='{written}', and no row", "", PANDAS_ROWS
         )
     chats = [path for path in paths(values) if is_list_of_messages(at_path(values, path)[0])]
+    chats = chats or [str(key) for key, one in values.items() if isinstance(one, str) and messages_in(one[:LONGEST])]
     turns = "" if chats else _only_texts(values)
     wanted = next((good for good, bad in PREFERENCES if good in values), None)
     if chats:

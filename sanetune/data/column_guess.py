@@ -23,7 +23,7 @@ REPLIES = (
 
 ABOUT = re.compile(
     r"(?:ids?|uuid|hash|url|uri|link|path|file|date|time|timestamp|lang|language|model|version|license|node|category"
-    r"|type|tag|tags|split|name|uid|subject|topic|domain|status|state|index|idx|key|md5|sha|email|role|kind|speaker)"
+    r"|type|tag|tags|split|name|uid|subject|topic|domain|status|state|index|idx|key|md5|sha|email|role|kind|speaker|system)"
 )
 """Last words of names of what is said about a row."""
 

@@ -17,7 +17,7 @@ ROLES = {
     **dict.fromkeys(("human", "prompter", "question", "instruction", "input", "inst"), "user"),
     **dict.fromkeys(("model", "chatbot", "bot", "gpt", "answer", "response", "output", "/inst"), "assistant"),
     **dict.fromkeys(("system_prompt",), "system"),
-    **dict.fromkeys(("ipython", "function", "observation"), "tool"),
+    **dict.fromkeys(("ipython", "function", "observation", "function response"), "tool"),
 }
 """What a header calls a role, in lower case -> the role."""
 
@@ -93,7 +93,7 @@ DIALECTS = (
         ),
         words=True,
     ),
-    Dialect("Vicuna", re.compile(r"(?:^|(?<=\s)|(?<=</s>))(?P<role>USER|ASSISTANT): ?"), words=True),
+    Dialect("Vicuna", re.compile(r"(?:^|(?<=\s)|(?<=</s>))(?P<role>USER|ASSISTANT|FUNCTION RESPONSE): ?"), words=True),
     Dialect(
         "names",
         re.compile(r"^<?(?P<role>Human|User|Assistant|Bot)>?:[ \t]*\n?", re.MULTILINE | re.IGNORECASE),
@@ -145,6 +145,17 @@ def rendered(text: str) -> Rendered | None:
     return None
 
 
+def messages_in(text: str) -> list[Message]:
+    """Return the messages of a text that was rendered before; none where roles do not follow each other as people talk.
+
+    >>> [one["role"] for one in messages_in("USER: 2 + 2? ASSISTANT: 4.</s>")], messages_in("USER: 2 + 2?")
+    (['user', 'assistant'], [])
+    """
+    found = rendered(text)
+    messages = [] if found is None else _joined(found.turns)
+    return messages if _sound(messages) else []
+
+
 def without_end(text: str) -> str:
     """Return ``text`` without the tokens that end a turn, and without the white space around them.
 
@@ -165,8 +176,7 @@ def unrendered(conversation: Conversation) -> Conversation:
     message first.
     """
     if conversation.text is not None:
-        found = rendered(conversation.text)
-        messages = [] if found is None else _joined(found.turns)
+        messages = messages_in(conversation.text)
     else:
         messages = [part for message in conversation.messages for part in _parts(message)]
         if messages == conversation.messages:
@@ -210,9 +220,12 @@ def _parts(message: Message) -> list[Message]:
 
 
 def _sound(messages: list[Message]) -> bool:
-    """Whether user and assistant take turns, from the user on and up to an answer."""
-    roles = [message["role"] for message in messages if message["role"] != "tool"]
+    """Whether user and assistant take turns, from the user on and up to an answer; after a tool's result the assistant
+    goes on."""
+    all_roles = [message["role"] for message in messages]
+    after = zip(all_roles, [None, *all_roles], strict=False)
+    roles = [role for role, before in after if role != "tool" and (role, before) != ("assistant", "tool")]
     if roles[:1] in (["system"], ["developer"]):
         roles = roles[1:]
     in_turn = all(one != other for one, other in pairwise(roles)) and set(roles) <= {"user", "assistant"}
-    return in_turn and roles[:1] == ["user"] and roles[-1] == "assistant"
+    return in_turn and roles[:1] == ["user"] and roles[-1] == "assistant" and all_roles[-1] == "assistant"

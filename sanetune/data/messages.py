@@ -12,6 +12,7 @@ from sanetune.data import turn_forms
 from sanetune.data.column_names import MEDIA, REASONING
 from sanetune.data.conversation import ROLES, Message
 from sanetune.data.json_values import advice, checked, parsed
+from sanetune.data.markup import messages_in
 from sanetune.data.naming import USUAL, Naming
 from sanetune.data.tool_calls import tool_calls
 from sanetune.data.turn_weights import DETAILS, FLAGS, learned, masked_parts
@@ -63,6 +64,9 @@ def to_messages(value: object, column: str, naming: Naming = USUAL, unread: Unre
         DataError: A message cannot be read; the error has its index.
     """
     unread = unread if unread is not None else Unread()
+    if type(value) is str and column == "messages" and (said := messages_in(value)):
+        unread.note("texts with headers of turns are read as messages")
+        return said
     value = parsed(value, column)
     if isinstance(value, dict):
         if is_list_of_messages(value.get("messages")):

@@ -178,6 +178,24 @@ def test_a_picture_in_a_result_is_refused() -> None:
     assert "image" in error.message and error.place is not None and error.place.message == 0
 
 
+GLAIVE = {
+    "system": f"SYSTEM: {SYSTEM}",
+    "chat": f"USER: {Q}\n\n\nASSISTANT: <functioncall> {{}} <|endoftext|>\n\n\nFUNCTION RESPONSE: {{}}\n\n\n"
+    f"ASSISTANT: {A} <|endoftext|>\n\n\nUSER: {Q2}\n\n\nASSISTANT: {A2} <|endoftext|>\n\n\n",
+}
+
+
+def test_a_conversation_in_one_text_is_read_where_fields_say_that_it_is_one() -> None:
+    assert "data.fields: {messages: chat}" in refused(GLAIVE).remedy
+    found = convert(Row(Place("rows.jsonl", 1, 0), GLAIVE), {"messages": "chat"})
+    said = [(one["role"], one["content"]) for one in found.conversation.messages]
+    assert said[0] == ("system", f"SYSTEM: {SYSTEM}") and said[1] == ("user", Q)
+    assert said[2:5] == [("assistant", "<functioncall> {}"), ("tool", "{}"), ("assistant", A)]
+    assert said[5:] == [("user", Q2), ("assistant", A2)]
+    for half in ("USER: a ASSISTANT: b USER: c", "USER: a FUNCTION RESPONSE: b", "Just a text."):
+        assert "not JSON" in refused({"messages": half}).message
+
+
 MAPPED = {
     "SQuAD": ({"title": "Rome", "context": "c c", "question": Q, "answers": {"text": [A], "answer_start": [3]}},
               "{prompt: question, completion: answers.text.0}"),

@@ -138,6 +138,9 @@ ASKED: dict[str, tuple[Made, tuple[str, ...] | None, dict[str, str]]] = {
     "sharegpt52k": (lambda n, q, a: {"id": f"x{n}", "items": gpt(q, a)}, ("messages: items",), {"messages": "items"}),
     "nested structs": (lambda n, q, a: {"sample": {"turns": chat(q, a)}, "meta": {"lang": "en"}},
                        ("messages: sample.turns",), {"messages": "sample.turns"}),
+    "glaive": (lambda n, q, a: {"system": f"SYSTEM: {SYSTEM}",
+                                "chat": f"USER: {q}\n\n\nASSISTANT: {a} <|endoftext|>\n\n\n"},
+               ("messages: chat",), {"messages": "chat"}),
     "camel": (lambda n, q, a: {"role_1": "Asker", "message_1": q, "message_2": a},
               ("message_1",), {"prompt": "message_1", "completion": "message_2"}),
 }  # fmt: skip
@@ -203,11 +206,29 @@ def calls() -> Iterator[Case]:
                          {"role": "assistant", "content": a}],
             "tools": [{"type": "function", "function": TOOL}]},
     }  # fmt: skip
+    made["hermes"] = lambda n, q, a, v: {
+        "id": f"x{n}", "tools": json.dumps([{"type": "function", "function": TOOL}]), "task": "search",
+        "conversations": [
+            {"from": "system", "value": f"You are a function calling AI model. <tools> {json.dumps([TOOL])} </tools>"},
+            {"from": "human", "value": q},
+            {"from": "gpt", "value": f"<tool_call>\n{json.dumps({'name': 'look_up', 'arguments': v})}\n</tool_call>"},
+            {"from": "tool", "value": f"<tool_response>\n{json.dumps({'r': a})}\n</tool_response>"},
+            {"from": "gpt", "value": a}],
+    }  # fmt: skip
+    made["toolace"] = lambda n, q, a, v: {
+        "system": f"You are an expert in composing functions.\n{json.dumps([TOOL])}",
+        "conversations": [{"from": "user", "value": q},
+                          {"from": "assistant", "value": f"[look_up(words=\"{v['words']}\")]"},
+                          {"from": "tool", "value": json.dumps([{"name": "look_up", "results": {"r": a}}])},
+                          {"from": "assistant", "value": a}],
+    }  # fmt: skip
     for name, row in made.items():
         rows = [row(n, q, a, {"words": f"number {n} of the list"}) for n, (q, a) in enumerate(some())]
         said = (answer,) if name != "xlam" else ()
         found: dict[str, Any] = {"in_loss": ("number 3 of the list", *said), "masked": (question,)}
         yield Case(name, {"train.jsonl": rows}, **found)
+        if name == "hermes":
+            yield Case(f"{name} on llama3", {"train.jsonl": rows}, family="llama3", **found)
 
 
 def options() -> Iterator[Case]:

@@ -47,9 +47,15 @@ def tools_left_out(template: ChatTemplate, conversations: ConversationStore) -> 
 
 
 def _written(template: ChatTemplate, conversation: Conversation) -> bool:
-    """Whether the text changes with the tools; true where it cannot be rendered, which other checks say."""
+    """Whether the text changes with the tools, or names them already, as data for one model do in its system text; true
+    where it cannot be rendered, which other checks say."""
     messages, variables = conversation.messages, conversation.template_kwargs
     try:
-        return template.render(messages, conversation.tools, variables) != template.render(messages, None, variables)
+        text = template.render(messages, conversation.tools, variables)
+        if text != template.render(messages, None, variables):
+            return True
     except TemplateError:
         return True
+    system = "".join(one["content"] for one in messages if one["role"] in ("system", "developer"))
+    names = [tool.get("function", tool).get("name") for tool in conversation.tools or ()]
+    return all(isinstance(name, str) and name in system and name in text for name in names)

@@ -2,8 +2,8 @@
 
 ## What it does
 Looks for every text of every message (content, reasoning, tool calls) in the rendered text, and counts what is
-missing by role and kind. Renders conversations with and without their tools: where nothing changes, the template leaves
-the tools out.
+missing by role and kind. Renders conversations with and without their tools: where nothing changes and the system text
+does not name them either, the tools are left out.
 
 ## Why is this bad?
 What is left out is not trained on, and the model answers to something other than the row.

@@ -99,3 +99,15 @@ def test_tools_that_only_the_last_question_takes_are_counted_by_conversation() -
     )
     rows = conversations(KINDS["one turn"], tools=TOOLS)
     assert check.measure(DroppedTexts(), rows, template(last)).numbers["tools_lost"] == 0
+
+
+def test_tools_that_the_system_text_names_are_not_left_out() -> None:
+    """Data for function calling often hold the tools twice, for templates without them."""
+    deaf = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+    named = " ".join(tool["function"]["name"] for tool in TOOLS)
+    chat = [{"role": "system", "content": f"You may call {named}."}, *KINDS["one turn"]]
+    found = check.measure(DroppedTexts(), conversations(chat, tools=TOOLS), template(deaf))
+    assert judged(check, found).verdict is Verdict.PASS
+    for other in ([{"role": "system", "content": "Be brief."}, *KINDS["one turn"]], KINDS["one turn"]):
+        found = check.measure(DroppedTexts(), conversations(other, tools=TOOLS), template(deaf))
+        assert judged(check, found).verdict is Verdict.WARN
