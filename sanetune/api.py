@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sanetune.finding import Report
     from sanetune.planning.plan import Plan
     from sanetune.probes.results import Comparison
+    from sanetune.workflows.comparing.result import Compared
     from sanetune.workflows.replay import Replay
     from sanetune.workflows.sweep.result import Sweep
     from sanetune.workflows.train import Trained
@@ -188,9 +189,28 @@ def compare(run: str | os.PathLike[str], prompts: Sequence[str] = (), count: int
         prompts: Prompts of your own; without any, those of ``run.sample_prompts``.
         count: Number of validation rows that are asked too.
     """
-    from sanetune.workflows.compare import compare, open_run
+    from sanetune.workflows.comparing.stored import comparison_of
 
-    return compare(*open_run(Path(run)), prompts, count)
+    return comparison_of(compare_runs([run], prompts, count))
+
+
+def compare_runs(runs: Sequence[str | os.PathLike[str]], prompts: Sequence[str] = (), count: int = 32) -> Compared:
+    """Compare base and tuned model of one run, or the tuned models of several, on the same prompts and rows.
+
+    Writes ``comparison.json`` into the run, or a ``comparison-….json`` into the first of several. What is stored there
+    already, of the same models, prompts and rows, is read.
+
+    Args:
+        runs: The runs' folders; the others are judged beside the first.
+        prompts: Prompts of your own; without any, those of ``run.sample_prompts``.
+        count: Number of validation rows that are asked too.
+
+    Raises:
+        sanetune.errors.RunError: A run is not finished, or the runs have not the same validation rows.
+    """
+    from sanetune.workflows.comparing.runs import compare_runs
+
+    return compare_runs([Path(run) for run in runs], prompts, count)
 
 
 def replay(run: str | os.PathLike[str], step: int, *, console: Console | None = None) -> Replay:

@@ -7,6 +7,7 @@ written.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import platform
@@ -109,6 +110,23 @@ class Run:
     def state(self) -> Path:
         """Whether the run is under way, finished, stopped or failed; see :mod:`sanetune.workflows.run_state`."""
         return self.path / "state.json"
+
+    def comparison_with(self, others: Iterable[Run]) -> Path:
+        """This run's model beside those of ``others``; :attr:`comparison` without any."""
+        paths = sorted({str(run.path.resolve()) for run in others} - {str(self.path.resolve())})
+        if not paths:
+            return self.comparison
+        return self.path / f"comparison-{hashlib.sha256(json.dumps(paths).encode()).hexdigest()[:8]}.json"
+
+    @property
+    def votes(self) -> Path:
+        """One line of JSON per vote of the blind comparison."""
+        return self.path / "votes.jsonl"
+
+    @property
+    def evaluation(self) -> Path:
+        """What an evaluation harness measured of base and tuned model."""
+        return self.path / "evaluation.json"
 
     @property
     def model(self) -> Path:

@@ -72,8 +72,8 @@ TERMS = {
     # Learning rate and its experiments
     "rate": Term(
         "learning rate; lr",
-        r"(?<!learning )(?<!error )(?<!sampling )(?<!success )(?<!failure )rates?(?!-)",
-        "(?<!learning_)rates?",
+        r"(?<!learning )(?<!error )(?<!sampling )(?<!success )(?<!failure )(?<!win )rates?(?!-)",
+        "(?<!learning_)(?<!win_)rates?",
     ),
     "branches": Term("learning-rate comparison; its runs", "branches", "branch(es)?"),
     "own gain": Term("prompt-swap gain", "own gains?", "own_gain"),
@@ -221,6 +221,7 @@ def test_one_word_for_each_idea(word: str) -> None:
         ("rate", "a third of the rate", True),
         ("rate", "a third of the learning rate", False),
         ("rate", "see config-rate-unusual", False),
+        ("rate", "the win rate of votes", False),
         ("held, aside", "held rows", True),
         ("held, aside", "held-out rows", False),
         ("cut", "the answer is cut at 512 tokens", True),

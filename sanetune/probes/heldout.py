@@ -1,7 +1,4 @@
-"""Validation rows of a probe, and the loss of each of them.
-
-Shapes: T tokens of a row.
-"""
+"""Validation rows of a probe, and the loss of each of them."""
 
 from __future__ import annotations
 
@@ -9,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import Tensor
 
 from sanetune.curves.series import Evaluation
-from sanetune.data.labels import IGNORE_INDEX
-from sanetune.engine.batches import collate_for, on_device
-from sanetune.engine.loss import fitting
+from sanetune.engine.batches import collate_for
 from sanetune.engine.models import attention_of
+from sanetune.probes.document_losses import summed
 from sanetune.probes.harness import ProbeHarness
 from sanetune.rng import kept_modes
 
@@ -83,28 +78,11 @@ def evaluate_rows(harness: ProbeHarness, validation: HeldOutRows, step: int) -> 
     """
     rows = validation.rows
     assert rows is not None, "there are no rows to evaluate"
-    sums: list[float] = []
-    tokens: list[int] = []
     collate = collate_for(harness.prepared.tokenizer.pad_token_id, attention_of(harness.model))
     with torch.no_grad(), kept_modes(harness.model):
         harness.model.eval()
-        # Several packs may be flattened into one row, so each is a batch of its own.
-        most = 1 if "seq_lengths" in rows.column_names else 8
-        for some in fitting(rows, most, harness.vocab_size):
-            batch = on_device(collate(some), harness.device)
-            losses = harness.token_losses(batch).double()
-            counted = batch["labels"] != IGNORE_INDEX
-            counted[:, 0] = False
-            for row, loss, count in zip(some, losses, counted, strict=True):
-                lengths = row.get("seq_lengths") or [len(row["input_ids"])]
-                sums.extend(float(part.sum()) for part in _documents(loss, lengths))
-                tokens.extend(int(part.sum()) for part in _documents(count, lengths))
+        sums, tokens = summed(rows, collate, harness.vocab_size, harness.device, harness.token_losses)
     return Evaluation.of(step, sums, tokens)
-
-
-def _documents(row: Tensor, lengths: list[int]) -> list[Tensor]:
-    """A row (T) split into its documents, without the padding after them."""
-    return list(row[: sum(lengths)].split(lengths))
 
 
 def _spread(total: int, count: int) -> list[int]:

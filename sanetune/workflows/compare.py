@@ -1,8 +1,7 @@
-"""Base and tuned model of a finished run on the same prompts."""
+"""The models of a finished run: the base and the tuned one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ from sanetune.runs import Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from sanetune.probes.results.comparison import Comparison
 
 
 def open_run(path: Path) -> tuple[Run, Config]:
@@ -45,27 +42,3 @@ def load_model_of(run: Run, config: Config, tokenizer: PreTrainedTokenizerBase, 
     model = load_model(section, device=device_of(config))
     fit_to_tokenizer(model, tokenizer)
     return model
-
-
-def compare(run: Run, config: Config, own: Sequence[str] = (), count: int = 5) -> Comparison:
-    """Ask base and tuned model the same prompts, and write ``comparison.json`` into the run.
-
-    Args:
-        run: A finished run.
-        config: Its resolved configuration.
-        own: Prompts of the user's own; without any, those of ``run.sample_prompts``.
-        count: Number of validation rows that are asked too.
-    """
-    from sanetune.data.prepare import prepare
-    from sanetune.probes.prompts import prompts_for
-    from sanetune.probes.samples import ModelAnswers, comparison
-
-    prepared = prepare(config)
-    prompts = prompts_for(prepared, list(own) or config.run.sample_prompts, count)
-
-    def asked(*, tuned: bool) -> ModelAnswers:  # the model is let go: never both in memory
-        return ModelAnswers.of(load_model_of(run, config, prepared.tokenizer, tuned=tuned), prepared, prompts)
-
-    found = comparison(prepared, prompts, (config.model.name, str(run.model)), asked(tuned=False), asked(tuned=True))
-    run.write_json(run.comparison, found.to_json())
-    return found

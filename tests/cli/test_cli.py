@@ -108,7 +108,7 @@ FROZEN = {
         "--html",
     },
     "train": {"CONFIG", "[OVERRIDE]...", "--resume", "--unchecked"},
-    "compare": {"RUN", "--prompt", "-n", "--json"},
+    "compare": {"RUN...", "--prompt", "-n", "--show", "--blind", "--seed", "--json"},
     "sweep": {"CONFIG", "[NAME=VALUES]...", "--trial-steps", "--trials", "--jobs", "--out", "--json"},
     "chat": {"RUN", "--max-new-tokens", "--temperature", "--base"},
     "report": {"RUN...", "--html", "--live", "--port", "--open"},

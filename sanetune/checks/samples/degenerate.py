@@ -79,7 +79,7 @@ def measure(
     counted = answered(samples, limits)
     references = [sample.reference for sample in counted if sample.reference]
     known = "\n".join([in_turns(samples, template), *references])
-    usual, specials = _usual(references), telling(samples, tokenizer)
+    usual, specials = usual_repetition(references), telling(samples, tokenizer)
     faults: list[tuple[dict[str, str], dict[str, str]]] = []
     for sample in counted:
         asked = "\n".join(str(message.get("content") or "") for message in sample.messages)
@@ -146,13 +146,19 @@ def _faults(answer: Answer, specials: tuple[str, ...], known: str, usual: float,
     # An answer that is still thinking at the limit, or that only calls a tool in special tokens, is not empty.
     if not said(answer.text) and not answer.text.strip() and "debris" not in found:
         found["empty"] = "nothing was written" if answer.ended else "only blanks up to the limit"
-    if words := _loops(answer, usual, limits):
+    if words := loops(answer, usual, limits):
         found["loop"] = words
     return found
 
 
-def _loops(answer: Answer, usual: float, limits: Limits) -> str:
-    """How an answer repeats itself, in words; "" when it does not."""
+def loops(answer: Answer, usual: float, limits: Limits) -> str:
+    """Return how an answer repeats itself, in words; "" when it does not.
+
+    Args:
+        answer: What a model wrote.
+        usual: Fraction of four-word runs, from 0 to 1, that the references repeat.
+        limits: Those of this check.
+    """
     from sanetune.checks.samples._ngrams import repeated, tail, words
 
     shortest = limits["loop_words"]
@@ -179,7 +185,7 @@ def _repeats(text: str) -> float:
     return repeated(words(text))
 
 
-def _usual(references: list[str]) -> float:
+def usual_repetition(references: list[str]) -> float:
     """How much the references repeat themselves: the ninth decile."""
     from math import ceil
 

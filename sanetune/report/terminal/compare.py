@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sanetune.report.terminal.data import CLOSE, OPEN
+from sanetune.report.terminal.layout import without_colour
 from sanetune.text import replace_control, shorten_middle
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from sanetune.data.conversation import Message
     from sanetune.engine.answer import Answer
     from sanetune.probes.results import Comparison, Sample
+    from sanetune.report.html.answers import Part
 
 SIDE_BY_SIDE = 72
 """Columns from which on the two answers are beside each other, not below each other."""
@@ -26,10 +29,10 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
     from rich.console import Console
 
     console = console or Console(highlight=False)
-    console.print(view(comparison, console.width))
+    console.print(view(comparison, console.width, marked=without_colour(console)))
 
 
-def view(comparison: Comparison, width: int = 80) -> RenderableType:
+def view(comparison: Comparison, width: int = 80, *, marked: bool = False) -> RenderableType:
     """Return all pairs of answers, then a table of the figures.
 
     Text of models is never read as markup.
@@ -37,17 +40,18 @@ def view(comparison: Comparison, width: int = 80) -> RenderableType:
     Args:
         comparison: The answers of both models.
         width: Columns of the terminal.
+        marked: Whether words that differ are in brackets, since colours are not shown.
     """
     from rich.console import Group
 
     parts: list[RenderableType] = []
     for number, sample in enumerate(comparison.samples, 1):
-        parts.append(sample_view(sample, number, len(comparison.samples), width))
+        parts.append(sample_view(sample, number, len(comparison.samples), width, marked=marked))
     parts.append(_figures(comparison))
     return Group(*parts)
 
 
-def sample_view(sample: Sample, number: int, count: int, width: int) -> RenderableType:
+def sample_view(sample: Sample, number: int, count: int, width: int, *, marked: bool = False) -> RenderableType:
     """Return one prompt, both answers, and the answer in the data.
 
     Args:
@@ -55,16 +59,23 @@ def sample_view(sample: Sample, number: int, count: int, width: int) -> Renderab
         number: Its number, from 1.
         count: Number of all prompts.
         width: Columns of the terminal.
+        marked: Whether words that differ are in brackets, since colours are not shown.
     """
     from rich.console import Group
     from rich.rule import Rule
     from rich.text import Text
 
+    from sanetune.report.html.answers import differences
+
     whose = "your prompt" if sample.reference is None else f"{sample.split or 'validation'} row"
     parts: list[RenderableType] = [Rule(Text(f"{number} of {count}, {whose}", style="dim"), align="left", style="dim")]
     for message in sample.messages:
         parts.append(Text.assemble((f"{message.get('role', '')}: ", "bold"), plain(_content(message))))
-    replies = [_answer("base", sample.base, "yellow"), _answer("tuned", sample.tuned, "green")]
+    found = differences(sample)
+    replies = [
+        answer_view("base", sample.base, "yellow", found.before, marked=marked),
+        answer_view("tuned", sample.tuned, "green", found.after, marked=marked),
+    ]
     parts.append(_beside(replies) if width >= SIDE_BY_SIDE else Group(*replies))
     if sample.reference:
         parts.append(Text.assemble(("in the data: ", "bold dim"), Text(plain(sample.reference), style="dim")))
@@ -81,19 +92,46 @@ def _beside(replies: Sequence[RenderableType]) -> RenderableType:
     return table
 
 
-def _answer(title: str, answer: Answer, colour: str) -> RenderableType:
+def answer_view(
+    title: str, answer: Answer, colour: str, parts: Sequence[Part] = (), *, marked: bool = False
+) -> RenderableType:
+    """Return a model's answer in a frame.
+
+    Args:
+        title: Whose it is.
+        answer: What it wrote.
+        colour: Of the title, the frame and the words that differ.
+        parts: The answer in pieces, by whether another answer has them too; none: nothing is marked.
+        marked: Whether pieces that differ are in brackets, since colours are not shown.
+    """
     from rich.panel import Panel
     from rich.text import Text
 
     if answer.note:
         body, end = Text(plain(answer.note), style="italic dim"), "no answer"
     else:
-        body = Text(plain(answer.text)) if answer.text.strip() else Text("(empty)", style="italic dim")
+        body = _body(answer, parts, colour, marked) if answer.text.strip() else Text("(empty)", style="italic dim")
         end = f"{answer.tokens} tokens, {'ended by itself' if answer.ended else 'did not end'}"
     return Panel(
         body, title=Text(title, style=f"bold {colour}"), title_align="left", border_style=colour,
         subtitle=Text(end, style="dim" if answer.ended else "red"), subtitle_align="right", padding=(0, 1),
     )  # fmt: skip
+
+
+def _body(answer: Answer, parts: Sequence[Part], colour: str, marked: bool) -> Text:
+    """The answer with the pieces that differ marked; one that is too long is shown without marks and middle."""
+    from rich.text import Text
+
+    if len(answer.text) > LONGEST or not any(part.differs for part in parts):
+        return Text(plain(answer.text))
+    body = Text()
+    for part in parts:
+        shown = replace_control(part.text)
+        if part.differs and part.text.strip() and marked:
+            shown = f"{OPEN}{shown}{CLOSE}"
+        body.append(shown, f"bold {colour}" if part.differs else "")
+    body.rstrip()
+    return body
 
 
 def _figures(comparison: Comparison) -> RenderableType:

@@ -1,0 +1,72 @@
+"""Whether an answer is the one in the data, where the data has one that can be compared: a number, or a label."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
+
+FINAL = re.compile(r"####[ \t]*([^\n]+)")
+"""How GSM8K writes the number that an answer comes to (Cobbe et al., arXiv:2110.14168)."""
+SHARED = 0.8
+"""Proportion of the references that must have a final answer, or be labels."""
+MOST_LABELS, FEWEST_OF_EACH = 20, 3
+"""Labels: at most so many different references, each of them at least so many times."""
+
+Right = Callable[[str, str], bool]
+"""Gets an answer and its reference; returns whether the answer is right."""
+
+
+def right_answers(references: Sequence[str]) -> tuple[str, Right] | None:
+    """Return what makes an answer right, in words, and the test of it; None where the data says nothing about it.
+
+    Args:
+        references: The answers in the data.
+
+    >>> words, right = right_answers(["2 + 2 = 4\\n#### 4", "#### 1,200"])
+    >>> words, right("So it is $4.\\n#### $4.00", "#### 4"), right("#### 5", "#### 4")
+    ('final number is right', True, False)
+    >>> right_answers(["Dear Ann, ...", "Dear Bob, ..."]) is None
+    True
+    """
+    written = [one for one in references if one.strip()]
+    if not written:
+        return None
+    if sum(final_answer(one) is not None for one in written) >= SHARED * len(written):
+        return "final number is right", _same_final
+    counts = Counter(one.strip() for one in written)
+    labels = sum(count for count in counts.values() if count >= FEWEST_OF_EACH)
+    if len(counts) <= MOST_LABELS and labels >= SHARED * len(written) and len(counts) > 1:
+        return "label is right", _same_text
+    return None
+
+
+def final_answer(text: str) -> str | None:
+    """Return the last final answer in a text, as far as it can be normalised; None where there is none.
+
+    Numbers lose currency signs, separators of thousands, units behind them, and zeros at their end.
+
+    >>> final_answer("#### $1,200.50 dollars"), final_answer("#### 3/4"), final_answer("the answer is 4")
+    ('1200.5', '3/4', None)
+    """
+    found = FINAL.findall(text)
+    if not found:
+        return None
+    raw = found[-1].strip()
+    number = re.fullmatch(r"[^\d+.-]{0,3}([+-]?[\d,]*\.?\d+)(?:\s*%|\s+[^\d]*)?\.?", raw)
+    if number is None:
+        return str(raw.rstrip(".").casefold())
+    try:
+        return format(Decimal(number[1].replace(",", "")).normalize() + 0, "f")
+    except InvalidOperation:
+        return str(raw)
+
+
+def _same_final(answer: str, reference: str) -> bool:
+    found = final_answer(answer)
+    return found is not None and found == final_answer(reference)
+
+
+def _same_text(answer: str, reference: str) -> bool:
+    return answer.strip() == reference.strip()

@@ -1,0 +1,59 @@
+"""Comparisons in the folders of runs: where they are, and whether they are still of the models that are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sanetune.probes.results import Comparison, Sample
+from sanetune.runs import Run
+from sanetune.workflows.comparing.result import Compared
+
+KEY = "compared"
+"""Key of ``comparison.json`` under which all that a comparison found is; beside it is what earlier versions wrote."""
+
+
+def read_stored(first: Run, runs: Sequence[Run]) -> Compared | None:
+    """Return the stored comparison of these runs; None where there is none, or a model is newer than it."""
+    file = first.comparison_with(runs)
+    try:
+        made = file.stat().st_mtime_ns
+        if any((run.model / "config.json").stat().st_mtime_ns > made for run in runs):
+            return None
+        return Compared.from_json(json.loads(file.read_text(encoding="utf-8"))[KEY])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def store(first: Run, runs: Sequence[Run], found: Compared, stop_token_ids: Sequence[int]) -> None:
+    """Store a comparison; that of base and tuned model as every version of ``comparison.json`` has it, too."""
+    alone = first.comparison_with(runs) == first.comparison
+    plain = comparison_of(found, stop_token_ids).to_json() if alone else {"runs": [str(run.path) for run in runs]}
+    first.write_json(first.comparison_with(runs), plain | {KEY: found.to_json()})
+
+
+def comparison_of(found: Compared, stop_token_ids: Sequence[int] = ()) -> Comparison:
+    """Return the first two models of ``found`` as a comparison of base and tuned model.
+
+    Args:
+        found: A comparison of at least two models.
+        stop_token_ids: Ids of the tokens that end an answer.
+    """
+    base, tuned = found.models[:2]
+    samples = [
+        Sample(prompt.messages, prompt.reference, one, other, prompt.split, prompt.number)
+        for prompt, one, other in zip(found.prompts, base.answers, tuned.answers, strict=True)
+    ]
+    decoding = {"temperature": 0, "max_new_tokens": found.max_new_tokens, "stop_token_ids": list(stop_token_ids)}
+    before, after = (None if one.losses is None else one.losses.loss for one in (base, tuned))
+    return Comparison(samples, base.path, tuned.path, before, after, decoding)
+
+
+def evaluation_of(run: Run) -> dict[str, Any]:
+    """Return what ``evaluation.json`` of the run holds; empty where there is none that can be read."""
+    try:
+        value = json.loads(run.evaluation.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

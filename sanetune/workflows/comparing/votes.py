@@ -1,0 +1,155 @@
+"""A person's votes between two models' answers, given without knowing whose they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sanetune.curves.proportions import clopper_pearson, sign_test, wilson
+from sanetune.runs import Run
+from sanetune.workflows.comparing.result import Compared
+
+Vote = Literal["first", "second", "tie"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One prompt and two answers, on sides that are drawn.
+
+    Attributes:
+        key: Digest of prompt and answers: a vote counts for these texts alone.
+        number: Number of the prompt, from 0.
+        swapped: Whether the second model's answer is on the left.
+        left: Answer that is shown as A.
+        right: Answer that is shown as B.
+    """
+
+    key: str
+    number: int
+    swapped: bool
+    left: str
+    right: str
+
+    def vote(self, side: Literal["a", "b", "="]) -> Vote:
+        """Return whose answer a vote for ``side`` is for."""
+        if side == "=":
+            return "tie"
+        return "second" if (side == "a") == self.swapped else "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the votes come to.
+
+    Attributes:
+        wins: Votes for the second model.
+        losses: Votes for the first.
+        ties: Votes for neither.
+        same: Prompts whose answers are the same text, which nobody is asked about.
+        left: Prompts without a vote.
+    """
+
+    wins: int
+    losses: int
+    ties: int
+    same: int
+    left: int
+
+    @property
+    def win_rate(self) -> float | None:
+        """Proportion of wins among votes that were not ties; None: there are none."""
+        decided = self.wins + self.losses
+        return self.wins / decided if decided else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts, the win rate with both its intervals, and the p-value of the sign test."""
+        decided = self.wins + self.losses
+        return {
+            "wins": self.wins,
+            "losses": self.losses,
+            "ties": self.ties,
+            "same": self.same,
+            "left": self.left,
+            "win_rate": self.win_rate,
+            "wilson": list(wilson(self.wins, decided)),
+            "clopper_pearson": list(clopper_pearson(self.wins, decided)),
+            "p": sign_test(self.wins, self.losses),
+        }
+
+
+class Votes:
+    """The votes of one person or several, kept in the folder of the first run.
+
+    Args:
+        run: The first run.
+        compared: The models; the first two are voted on.
+        seed: Draws the sides and the order.
+    """
+
+    def __init__(self, run: Run, compared: Compared, seed: int = 0) -> None:
+        self.file = run.votes
+        self.names = [one.name for one in compared.models[:2]]
+        self._ballots = list(ballots(compared, seed))
+        self._total = len(compared.prompts)
+        self._votes = {one: vote for one, vote in _read(self.file) if one in {ballot.key for ballot in self._ballots}}
+
+    def open(self) -> list[Ballot]:
+        """Return the ballots without a vote, in the order in which they are shown."""
+        return [one for one in self._ballots if one.key not in self._votes]
+
+    def cast(self, ballot: Ballot, vote: Vote) -> None:
+        """Keep a vote; it is on the disk when this returns."""
+        line = {"key": ballot.key, "vote": vote, "models": self.names, "left": int(ballot.swapped)}
+        text = json.dumps(line, ensure_ascii=False) + "\n"
+        with self.file.open("a+b") as out:
+            if out.seek(0, os.SEEK_END) and self.file.read_bytes()[-1:] != b"\n":
+                text = "\n" + text
+            out.write(text.encode())
+            out.flush()
+            os.fsync(out.fileno())
+        self._votes[ballot.key] = vote
+
+    def tally(self) -> Tally:
+        """Return what the votes come to so far."""
+        votes = list(self._votes.values())
+        wins, losses, ties = (votes.count(one) for one in ("second", "first", "tie"))
+        return Tally(wins, losses, ties, self._total - len(self._ballots), len(self.open()))
+
+
+def ballots(compared: Compared, seed: int) -> Iterator[Ballot]:
+    """Yield a ballot for each prompt whose two answers differ, in a drawn order; the same for the same seed."""
+    first, second = compared.models[:2]
+    drawn: list[tuple[str, Ballot]] = []
+    pairs = zip(compared.prompts, first.answers, second.answers, strict=True)
+    for number, (prompt, one, other) in enumerate(pairs):
+        if one.note or other.note or one.text.strip() == other.text.strip():
+            continue
+        content = json.dumps([prompt.messages, first.path, second.path, one.text, other.text], sort_keys=True)
+        key = hashlib.sha256(content.encode()).hexdigest()[:16]
+        # Of seed and content, so that sides and order stay when prompts are added.
+        chance = hashlib.sha256(f"{seed} {key}".encode()).hexdigest()
+        swapped = int(chance[-1], 16) % 2 == 1
+        texts = (other.text, one.text) if swapped else (one.text, other.text)
+        drawn.append((chance, Ballot(key, number, swapped, *texts)))
+    yield from (ballot for _, ballot in sorted(drawn, key=lambda one: one[0]))
+
+
+def _read(file: Path) -> Sequence[tuple[str, Vote]]:
+    """The votes in a file; the last of a ballot counts. Lines that a kill or a stranger has left are left out."""
+    found: list[tuple[str, Vote]] = []
+    if not file.is_file():
+        return found
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            value = json.loads(line)
+            key, vote = str(value["key"]), value["vote"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if vote in ("first", "second", "tie"):
+            found.append((key, vote))
+    return found
