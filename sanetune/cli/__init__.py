@@ -43,7 +43,7 @@ COMMANDS = {
     "compare": "Say which model is better: base, tuned, or those of several runs.",
     "sweep": "Compare learning rates and other values in short runs.",
     "chat": "Talk to the tuned model.",
-    "report": "Write one HTML page about a run.",
+    "report": "Write one HTML page about a run, serve it live, or compare runs.",
     "explain": "Show the page of one check.",
     "checks": "List all checks.",
 }

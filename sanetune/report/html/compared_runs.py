@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sanetune import units
+from sanetune import __version__, units
 from sanetune.errors import RunError, UserError
 from sanetune.gate.clearance_file import read_clearance
 from sanetune.report.curve_points import Points, evaluation_losses, grad_norms, last_step, training_losses
@@ -108,7 +108,7 @@ def page_of_runs(runs: Sequence[Run]) -> str:
         same_data=len({one.data for one in found}) == 1 and bool(found[0].data),
         title=title,
         brand="sanetune",
-        made_by="",
+        made_by=__version__,
         live="",
         style=asset.style,
         script=asset.script,
