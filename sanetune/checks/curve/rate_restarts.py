@@ -63,7 +63,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     restarts: list[dict[str, float]] = []
     peak = (lowest := logged[0])[1]
     for step, lr in logged:
-        if lowest[1] <= limits["fallen"] * peak and lr - lowest[1] >= limits["climb"] * highest > 0:
+        # A warm-up begins at 0: nothing has fallen before it.
+        if peak > 0 and lowest[1] <= limits["fallen"] * peak and lr - lowest[1] >= limits["climb"] * highest:
             restarts.append({"after": lowest[0], "from": lowest[1], "step": step, "to": lr})
             peak, lowest = lr, (step, lr)
         elif lr > peak:
