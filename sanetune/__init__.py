@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sanetune.api import check, compare, plan, prepare, replay, sweep, train
     from sanetune.callback import Gate, guard
+    from sanetune.callback_watch import Watch
     from sanetune.config import Config, load
     from sanetune.data.prepared import Prepared
     from sanetune.errors import UserError
@@ -23,6 +24,7 @@ _WHERE = {
     "check": "sanetune.api",
     "guard": "sanetune.callback",
     "Gate": "sanetune.callback",
+    "Watch": "sanetune.callback_watch",
     "train": "sanetune.api",
     "prepare": "sanetune.api",
     "plan": "sanetune.api",
@@ -46,6 +48,7 @@ __all__ = [
     "Report",
     "Trained",
     "UserError",
+    "Watch",
     "__version__",
     "check",
     "compare",

@@ -61,7 +61,7 @@ class Gate(TrainerCallback):
         from sanetune.report.terminal.live import LiveTerminal
         from sanetune.workflows.check import check_trainer
 
-        trainer = self.trainer or self._caller()
+        trainer = self.trainer or caller_of(self)
         self.report = check_trainer(
             trainer,
             level=self.level,
@@ -75,15 +75,17 @@ class Gate(TrainerCallback):
             findings.show(self.report, Console(stderr=True, highlight=False))
         self.report.raise_if_failed()
 
-    def _caller(self) -> Trainer:
-        """The trainer that is calling: transformers hands a callback everything but that."""
-        frame = inspect.currentframe()
-        while frame is not None:
-            caller = frame.f_locals.get("self")
-            if isinstance(caller, Trainer) and self in caller.callback_handler.callbacks:
-                return caller
-            frame = frame.f_back
-        raise RuntimeError("Gate works as a callback of transformers' Trainer, and none has called it")
+
+def caller_of(callback: TrainerCallback) -> Trainer:
+    """Return the trainer that is calling ``callback``: transformers hands a callback everything but that."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, Trainer) and callback in caller.callback_handler.callbacks:
+            return caller
+        frame = frame.f_back
+    name = type(callback).__name__
+    raise RuntimeError(f"{name} works as a callback of transformers' Trainer, and none has called it")
 
 
 def guard(

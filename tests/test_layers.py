@@ -38,7 +38,7 @@ LAYERS = (
     ("gate",),
     ("workflows",),
     ("report",),
-    ("api", "callback"),
+    ("api", "callback", "callback_watch"),
     ("demo",),
     ("cli",),
     ("__main__",),

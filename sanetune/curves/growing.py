@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, replace
+from typing import Any
 
 from sanetune.curves.series import Curve, Evaluation, Point
 
@@ -67,6 +68,28 @@ class GrowingCurve:
     def whole(self) -> Curve:
         """All steps, in blocks whose loss is their mean; steps of a block that is not full are left out."""
         return self._curve(list(self._blocks), list(self.evaluations))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all that is kept as plain values."""
+        parts = {"recent": self._recent, "blocks": self._blocks, "open": self._open}
+        found: dict[str, Any] = {name: [list(astuple(point)) for point in part] for name, part in parts.items()}
+        return found | {"width": self.width, "evaluations": [[one.step, one.loss] for one in self.evaluations]}
+
+    def restore(self, plain: Mapping[str, Any]) -> None:
+        """Take over what :meth:`to_json` returned."""
+        recent, self._blocks, self._open = (
+            [Point(*values) for values in plain[name]] for name in ("recent", "blocks", "open")
+        )
+        self._recent = deque(recent, maxlen=RECENT)
+        self.width = plain["width"]
+        self.evaluations = [Evaluation(*values) for values in plain["evaluations"]]
+        steps = [*(point.step for point in recent[-1:]), *(one.step for one in self.evaluations[-1:])]
+        self.step = max(steps, default=0)
+
+    @property
+    def last(self) -> list[Point]:
+        """The last steps."""
+        return list(self._recent)
 
     def _curve(self, points: list[Point], evaluations: list[Evaluation]) -> Curve:
         epoch = next((point.step / point.epoch for point in reversed(points) if point.epoch), None)

@@ -110,11 +110,15 @@ class Watch:
 
     def restore(self, points: Sequence[Point], evaluations: Sequence[Evaluation], found: Sequence[LiveFinding]) -> None:
         """Take over what an earlier part of the run has made and found; nothing of it is judged again."""
-        for point in points:
-            self._usual.unlike(point.loss)
         self.curve.add(points)
         for evaluation in evaluations:
             self.curve.evaluated(evaluation)
+        self.restored(found)
+
+    def restored(self, found: Sequence[LiveFinding]) -> None:
+        """Go on from the curve as it is now, with what was found so far."""
+        for point in self.curve.last:
+            self._usual.unlike(point.loss)
         self.found = list(found)
         self._next = self.curve.step + 2 * EVERY
 

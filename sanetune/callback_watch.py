@@ -1,0 +1,298 @@
+"""The watch in somebody's own training script: a callback that judges the curve while any Trainer trains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from transformers import Trainer, TrainerCallback
+from transformers.trainer_callback import ExportableState
+from transformers.trainer_utils import SaveStrategy
+
+from sanetune.callback import caller_of
+from sanetune.curves.logs.entries import evaluation
+from sanetune.curves.logs.names import validation_loss_names
+from sanetune.curves.objective import objective_of
+from sanetune.curves.series import Curve, Evaluation, Point
+from sanetune.engine import checkpoints
+from sanetune.engine.own.sampled_rows import UnknownOrderError, rows_of
+from sanetune.engine.tracker_texts import send
+from sanetune.engine.watched_steps import logged_point
+from sanetune.engine.watcher import Course, TrackerText
+from sanetune.finding import REFUSING, GateError
+from sanetune.gate import watch as judging
+from sanetune.gate.runner import Rules
+from sanetune.gate.trainer_advice import TrainerAdvice
+from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, course_of, live_checks
+from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
+
+if TYPE_CHECKING:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+COURSES = tuple(Course)
+REPORT = "watch.json"
+
+
+@dataclass(slots=True)
+class _Step:
+    """A step whose loss is still on the device: the trainer's sum since its last record, and the step of that."""
+
+    step: int
+    epoch: float | None
+    lr: float | None
+    total: torch.Tensor
+    logged: int
+    grad_norm: float | None = None
+
+
+class Watch(TrainerCallback, ExportableState):
+    """Judges the curve of a trainer while it trains: ``trainer.add_callback(sanetune.Watch())``.
+
+    A curve that fails ends the run after a checkpoint, and ``train()`` raises; where the validation loss has turned,
+    the checkpoint with the lowest is loaded, and ``train()`` returns. What is found is printed to standard error, given
+    as text to TensorBoard and W&B where the trainer reports to them, kept in ``findings``, and written to
+    ``watch.json`` in the output folder. Of several processes the main one judges, and all of them end together.
+
+    Losses of single steps are used, whatever ``logging_steps`` is. ``logging_nan_inf_filter`` is switched off, since it
+    hides what is looked for.
+
+    Args:
+        mode: ``stop``, or ``warn``: nothing is ended, and no checkpoint is written that would not be.
+        select: Names of checks; none: all that can judge a growing curve.
+        ignore: Names of checks that are left out.
+        limits: Check -> limit -> value, in place of its own.
+
+    Raises:
+        sanetune.finding.GateError: At the end of training, where a curve that fails has ended it.
+    """
+
+    def __init__(
+        self,
+        mode: Literal["stop", "warn"] = "stop",
+        *,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        limits: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        if mode not in ("stop", "warn"):
+            raise ValueError(f"mode is {mode!r}, not 'stop' or 'warn'")
+        self.mode = mode
+        self.checks = live_checks(select, ignore)
+        self.options = {"mode": mode, "select": list(select), "ignore": list(ignore), "limits": dict(limits or {})}
+        self.rules = Rules(self.options["limits"])  # type: ignore[arg-type]
+        self.stored: dict[str, Any] = {}
+        """The curve as a checkpoint has it."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._watch = judging.Watch(Curve(source=SOURCE), self.checks, self.rules)
+        self._report = WatchReport(self.mode)
+        self._trainer: Trainer | None = None
+        self._advice: TrainerAdvice | None = None
+        self._open: list[_Step] = []
+        self._names: set[str] = set()
+        self._lowest: Evaluation | None = None
+
+    @property
+    def findings(self) -> list[LiveFinding]:
+        """What was found so far, in this order."""
+        return [one.live for one in self._report.findings]
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        stored = {"curve": self._watch.curve.to_json(), "report": self._report.to_json()}
+        return {"args": self.options, "attributes": {"stored": stored if self._trainer else {}}}
+
+    # ---- what transformers calls ----
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Find the trainer, and go on with the curve that the checkpoint has."""
+        stored = self.stored or ((state.stateful_callbacks or {}).get(type(self).__name__) or {})
+        stored = stored.get("attributes", {}).get("stored", stored) if isinstance(stored, dict) else {}
+        self._begin()
+        self._trainer = caller_of(self)
+        self._advice = TrainerAdvice.of(self._trainer)
+        args.logging_nan_inf_filter = False
+        self._watch.curve.facts = _facts(self._trainer, args, state)
+        if state.global_step and stored.get("curve"):
+            self._watch.curve.restore(stored["curve"])
+            self._report.findings = WatchReport.from_json(stored["report"]).findings
+            self._watch.restored(self.findings)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Note the loss of the step on the device; read and judge some together."""
+        trainer = self._trainer
+        total = getattr(trainer, "_tr_loss", None)
+        if trainer is None or self._report.ended is not None or not isinstance(total, torch.Tensor):
+            return
+        schedule = kwargs.get("lr_scheduler")
+        lr = float(schedule.get_last_lr()[0]) if schedule is not None and hasattr(schedule, "get_last_lr") else None
+        # The newest one waits for its gradient norm, which comes with its record.
+        ends = state.global_step >= state.max_steps
+        if len(self._open) >= EVERY:
+            self._steps(self._open, kwargs)
+            self._open = self._open[-1:]
+        logged = int(getattr(trainer, "_globalstep_last_logged", 0))
+        self._open.append(_Step(state.global_step, state.epoch, lr, total.detach().clone(), logged))
+        if ends:
+            self._steps(self._open, kwargs)
+            self._open = []
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take the gradient norm of a step, and the whole record where the trainer has no losses of single steps."""
+        self._names.update(logs or {})
+        if objective := objective_of(self._names):
+            self._watch.curve.facts = replace(self._watch.curve.facts, objective=objective)
+        if (point := logged_point(state, logs)) is None or self._report.ended is not None:
+            return
+        if self._open and self._open[-1].step == point.step:
+            self._open[-1].grad_norm, self._open[-1].lr = point.grad_norm, point.lr
+        elif not isinstance(getattr(self._trainer, "_tr_loss", None), torch.Tensor):
+            self._steer(self._watch.steps([point]) if state.is_world_process_zero else [], kwargs)
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Judge an evaluation; the checkpoint of a lowest one is kept, which a turn goes back to."""
+        entry = (metrics or {}) | {"step": state.global_step}
+        names = validation_loss_names([entry])
+        found = evaluation(entry, names[0]) if names else None
+        if found is None or self._trainer is None or self._report.ended is not None:
+            return
+        if math.isfinite(found.loss) and (self._lowest is None or found.loss < self._lowest.loss):
+            self._lowest = found
+            keeps = self.mode == "stop" and args.save_strategy != SaveStrategy.NO
+            control.should_save |= keeps and 0 < found.step < state.max_steps
+        self._steer(self._watch.evaluated(found) if state.is_world_process_zero else [], kwargs)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Raise on all processes where the curve has ended the run."""
+        ended = self._report.ended
+        if ended is None or ended.course != Course.STOP.value:
+            return
+        bad = [one.live.finding for one in self._report.findings if one.live.finding.check in ended.checks]
+        listed = "\n".join(f"  {one.check}: {one.message}" for one in bad)
+        raise GateError(
+            f"the watch has stopped this run after step {ended.step:,}:\n{listed}",
+            "The rest of the run would not be worth its cost.",
+            " ".join(dict.fromkeys(one.remedy for one in bad)),
+        )
+
+    # ---- judging ----
+
+    def _steps(self, steps: Sequence[_Step], kwargs: Mapping[str, Any]) -> None:
+        """Judge steps that were made; the first of them may have been judged before."""
+        assert self._trainer is not None
+        totals = torch.stack([one.total.double() for one in steps])
+        totals = self._trainer.accelerator.reduce(totals, "mean").tolist()
+        points, last = [], self._watch.curve.step
+        for place, (one, total) in enumerate(zip(steps, totals, strict=True)):
+            before = steps[place - 1] if place else None
+            if before is None and one.step <= last:
+                continue
+            same = before is not None and before.logged == one.logged
+            loss = total - totals[place - 1] if same else total
+            points.append(Point(one.step, loss, one.lr, one.grad_norm, one.epoch))
+        self._steer(self._watch.steps(points) if self._trainer.is_world_process_zero() else [], kwargs)
+
+    def _steer(self, found: Sequence[LiveFinding], kwargs: Mapping[str, Any]) -> None:
+        """Publish what the main process has found, and follow its decision on all of them."""
+        trainer = self._trainer
+        assert trainer is not None
+        for live in found:
+            self._publish(live, kwargs)
+        course = course_of(found, self.mode)
+        code = torch.tensor(COURSES.index(course), device=trainer.args.device)
+        course = COURSES[int(trainer.accelerator.reduce(code, "sum"))]
+        if course is not Course.ON:
+            checks = tuple(one.finding.check for one in found if one.finding.verdict in REFUSING)
+            self._report.ended = Ended(trainer.state.global_step, course.value, checks)
+            kept = _end(trainer, course, self._lowest)
+            self._report.ended = replace(self._report.ended, checkpoint=kept)
+        if trainer.is_world_process_zero() and (found or course is not Course.ON):
+            from sanetune.atomic import write_json
+
+            write_json(Path(trainer.args.output_dir) / REPORT, self._report.to_json())
+
+    def _publish(self, live: LiveFinding, kwargs: Mapping[str, Any]) -> None:
+        from rich.console import Console
+
+        from sanetune.report.terminal import watch as view
+
+        assert self._trainer is not None and self._advice is not None
+        live = replace(live, finding=self._advice.rewritten(live.finding))
+        entry = WatchFinding(live)
+        note = ""
+        if live.at is not None:
+            try:
+                entry.rows = [
+                    {"number": number, "text": ""}
+                    for number in rows_of(self._trainer, kwargs["train_dataloader"], live.at)
+                ]
+            except UnknownOrderError as error:
+                note = f" Its rows are not named: {error}."
+        self._report.findings.append(entry)
+        console = Console(stderr=True, highlight=False)
+        view.show(entry, console)
+        if note:
+            console.print(note.strip(), soft_wrap=True)
+        text = TrackerText(
+            f"watch/{live.finding.check}", live.step, f"{live.finding.verdict}: {live.finding.text}{note}"
+        )
+        for callback in self._trainer.callback_handler.callbacks:
+            try:
+                send(callback, text)
+            except Exception as error:  # noqa: BLE001 -- whatever a tracker raises, the run goes on
+                console.print(f"{type(callback).__name__} did not take a finding ({error}); the run goes on")
+
+
+def _facts(trainer: Trainer, args: TrainingArguments, state: TrainerState) -> Curve:
+    config = getattr(trainer.model, "config", None)
+    text = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else None
+    return Curve(
+        total_steps=state.max_steps,
+        warmup_steps=args.get_warmup_steps(state.max_steps),
+        vocab_size=getattr(text, "vocab_size", None),
+        planned_lr=args.learning_rate,
+        max_grad_norm=args.max_grad_norm,
+        source=SOURCE,
+    )
+
+
+def _end(trainer: Trainer, course: Course, lowest: Evaluation | None) -> int | None:
+    """End training on this process; returns the step of the checkpoint that is left or loaded, if there is one."""
+    state, control, folder = trainer.state, trainer.control, Path(trainer.args.output_dir)
+    control.should_training_stop, control.should_evaluate = True, False
+    there = [step for path in checkpoints.complete(folder) if (step := checkpoints.step_of(path)) is not None]
+    if course is Course.STOP:
+        weights = [one for one in trainer.model.parameters() if one.requires_grad]
+        bad = torch.tensor(sum(not bool(torch.isfinite(one).all()) for one in weights), device=trainer.args.device)
+        control.should_save = int(trainer.accelerator.reduce(bad, "sum")) == 0
+        return int(state.global_step) if control.should_save else max(there, default=None)
+    if lowest is None or not there:
+        return None
+    step = min(there, key=lambda one: (abs(one - lowest.step), one))
+    trainer.args.load_best_model_at_end = True
+    state.best_model_checkpoint = str(folder / f"checkpoint-{step}")
+    state.best_global_step, state.best_metric = lowest.step, lowest.loss
+    return step

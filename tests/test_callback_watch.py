@@ -1,0 +1,155 @@
+"""`sanetune.Watch` ends any Trainer's run whose curve fails, names rows where it can, and goes on after a resume."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import Trainer, TrainingArguments
+
+import sanetune
+from sanetune.engine import checkpoints
+from sanetune.engine.own.sampled_rows import UnknownOrderError, rows_of
+from sanetune.finding import GateError
+from tests.engine.fake import VOCABULARY, tiny_model
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+class Rows(torch.utils.data.Dataset[Any]):
+    """Rows that count upwards, but for some that are random; it notes which are read."""
+
+    def __init__(self, count: int, odd: frozenset[int] = frozenset()) -> None:
+        chance = torch.Generator().manual_seed(0)
+        self.rows = []
+        for number in range(count):
+            start = 3 + number % 5
+            ids = torch.arange(start, start + 24) % (VOCABULARY - 3) + 3
+            if number in odd:
+                ids = torch.randint(3, VOCABULARY, (24,), generator=chance)
+            self.rows.append({"input_ids": ids, "labels": ids})
+        self.read: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        self.read.append(number)
+        return self.rows[number]
+
+
+def trainer(folder: Path, rows: Rows, watch: sanetune.Watch, **given: Any) -> Trainer:
+    values: dict[str, Any] = {
+        "max_steps": 40, "per_device_train_batch_size": 2, "learning_rate": 3e-3, "lr_scheduler_type": "constant",
+        "logging_steps": 50, "save_steps": 10, "save_strategy": "steps", "use_cpu": True, "report_to": "none",
+        "disable_tqdm": True, "dataloader_pin_memory": False, "seed": 3,
+    }  # fmt: skip
+    arguments = TrainingArguments(output_dir=str(folder), **values | given)
+    evaluated = rows if given.get("eval_strategy") else None
+    return Trainer(model=tiny_model(), args=arguments, train_dataset=rows, eval_dataset=evaluated, callbacks=[watch])
+
+
+def test_a_curve_that_diverges_ends_with_a_checkpoint_and_raises(tmp_path: Path) -> None:
+    watch = sanetune.Watch(ignore=["curve-start-high"])
+    made = trainer(tmp_path, Rows(100), watch, learning_rate=30.0)
+    with pytest.raises(GateError, match="curve-diverged"):
+        made.train()
+    step = made.state.global_step
+    assert step <= 20
+    assert checkpoints.latest(tmp_path) == tmp_path / f"checkpoint-{step}"
+    stored = json.loads((tmp_path / "watch.json").read_text())
+    assert stored["ended"]["step"] == step and "curve-diverged" in stored["ended"]["checks"]
+    (finding,) = [one.finding for one in watch.findings if one.finding.check == "curve-diverged"]
+    assert finding.fix.keys() == {"TrainingArguments.learning_rate"}
+
+
+def test_warn_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    watch = sanetune.Watch("warn", ignore=["curve-start-high"])
+    made = trainer(tmp_path, Rows(100), watch, learning_rate=30.0, max_steps=25)
+    made.train()
+    assert made.state.global_step == 25
+    assert "curve-diverged" in {one.finding.check for one in watch.findings}
+    assert "curve-diverged at step" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("sampling", ["random", "sequential"])
+def test_rows_of_a_spike_are_numbered_in_the_order_of_the_sampler(sampling: str, tmp_path: Path) -> None:
+    # Two odd rows that share a batch: which they are is read off a first pass.
+    first = Rows(100)
+    trainer(tmp_path / "a", first, sanetune.Watch("warn"), train_sampling_strategy=sampling, max_steps=30).train()
+    odd = frozenset(first.read[2 * 24 : 2 * 25])
+    rows = Rows(100, odd)
+    watch = sanetune.Watch(ignore=["curve-start-high"])
+    made = trainer(tmp_path / "b", rows, watch, train_sampling_strategy=sampling, max_steps=45, logging_steps=1)
+    made.train()
+    assert rows.read[: len(first.read)] == first.read
+    (spike,) = [one for one in watch.findings if one.finding.check == "curve-spike"]
+    assert spike.at == 25 and spike.step <= 45
+    stored = json.loads((tmp_path / "b" / "watch.json").read_text())["findings"]
+    named = next(one["rows"] for one in stored if one["check"] == "curve-spike")
+    assert {one["number"] for one in named} == odd
+
+
+def test_every_step_s_rows_are_those_that_were_read(tmp_path: Path) -> None:
+    """Two epochs with accumulation and a last batch that is not full."""
+    rows = Rows(23)
+    seen: list[list[int]] = []
+    made = trainer(tmp_path, rows, sanetune.Watch("warn"), max_steps=8, gradient_accumulation_steps=3)
+
+    class Loader(sanetune.Watch):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            seen.append(rows_of(made, kwargs["train_dataloader"], state.global_step))
+
+    made.add_callback(Loader("warn"))
+    made.train()
+    assert [number for step in seen for number in step] == rows.read
+
+
+def test_a_sampler_that_says_nothing_gives_the_reason(tmp_path: Path) -> None:
+    made = trainer(tmp_path, Rows(20), sanetune.Watch("warn"))
+    weighted = torch.utils.data.WeightedRandomSampler([1.0] * 20, 20)
+    loader = torch.utils.data.DataLoader(made.train_dataset, batch_size=2, sampler=weighted)
+    with pytest.raises(UnknownOrderError, match="WeightedRandomSampler draws its order"):
+        rows_of(made, loader, 3)
+
+
+def test_a_validation_loss_that_turns_loads_the_lowest_checkpoint(tmp_path: Path) -> None:
+    watch = sanetune.Watch(ignore=["curve-start-high"])
+    rows = Rows(8, frozenset(range(8)))
+    made = trainer(
+        tmp_path, rows, watch, learning_rate=1e-2, max_steps=300, eval_strategy="steps", eval_steps=5, save_steps=1000
+    )
+    made.eval_dataset = Rows(8, frozenset(range(4)))
+    made.eval_dataset.rows = made.eval_dataset.rows[4:]
+    made.train()
+    losses = {one["step"]: one["eval_loss"] for one in made.state.log_history if "eval_loss" in one}
+    lowest = min(losses, key=losses.__getitem__)
+    stored = json.loads((tmp_path / "watch.json").read_text())
+    assert stored["ended"]["course"] == "turn" and stored["ended"]["checkpoint"] == lowest
+    assert made.state.global_step < 300
+    assert made.evaluate()["eval_loss"] == pytest.approx(losses[lowest], rel=1e-5)
+
+
+def test_a_resumed_run_goes_on_with_the_whole_curve(tmp_path: Path) -> None:
+    trainer(tmp_path, Rows(100), sanetune.Watch("warn"), max_steps=20).train()
+    watch = sanetune.Watch("warn")
+    trainer(tmp_path, Rows(100), watch, max_steps=30).train(resume_from_checkpoint=True)
+    steps = [point.step for point in watch._watch.curve.last]
+    # The last step before a checkpoint waits for its record, and is read with the next ones.
+    assert set(range(1, 31)) - set(steps) <= {20}
+
+
+def test_two_processes_end_together(tmp_path: Path) -> None:
+    program = Path(__file__).parent / "two_watched.py"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(program)]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False)
+    ends = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
+    assert ends[0]["error"] == ends[1]["error"] == "GateError", done.stderr[-2000:]
+    assert ends[0]["step"] == ends[1]["step"] <= 20
+    assert ends[0]["findings"] and not ends[1]["findings"]
+    assert checkpoints.latest(tmp_path / "run") == tmp_path / "run" / f"checkpoint-{ends[0]['step']}"
