@@ -31,6 +31,8 @@ from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, course_of, live_chec
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
 
 if TYPE_CHECKING:
+    from torch.optim.lr_scheduler import LRScheduler
+    from torch.utils.data import DataLoader
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 COURSES = tuple(Course)
@@ -92,6 +94,7 @@ class Watch(TrainerCallback, ExportableState):
         self._watch = judging.Watch(Curve(source=SOURCE), self.checks, self.rules)
         self._report = WatchReport(self.mode)
         self._trainer: Trainer | None = None
+        self._loader: DataLoader[Any] | None = None
         self._advice: TrainerAdvice | None = None
         self._open: list[_Step] = []
         self._names: set[str] = set()
@@ -110,13 +113,18 @@ class Watch(TrainerCallback, ExportableState):
     # ---- what transformers calls ----
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        train_dataloader: DataLoader[Any] | None = None,
+        **kwargs: object,
     ) -> None:
         """Find the trainer, and go on with the curve that the checkpoint has."""
         stored = self.stored or ((state.stateful_callbacks or {}).get(type(self).__name__) or {})
         stored = stored.get("attributes", {}).get("stored", stored) if isinstance(stored, dict) else {}
         self._begin()
-        self._trainer = caller_of(self)
+        self._trainer, self._loader = caller_of(self), train_dataloader
         self._advice = TrainerAdvice.of(self._trainer)
         args.logging_nan_inf_filter = False
         self._watch.curve.facts = _facts(self._trainer, args, state)
@@ -125,23 +133,33 @@ class Watch(TrainerCallback, ExportableState):
             self._report.findings = WatchReport.from_json(stored["report"]).findings
             self._watch.restored(self.findings)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        lr_scheduler: LRScheduler | None = None,
+        **kwargs: object,
+    ) -> None:
         """Note the loss of the step on the device; read and judge some together."""
         trainer = self._trainer
         total = getattr(trainer, "_tr_loss", None)
         if trainer is None or self._report.ended is not None or not isinstance(total, torch.Tensor):
             return
-        schedule = kwargs.get("lr_scheduler")
-        lr = float(schedule.get_last_lr()[0]) if schedule is not None and hasattr(schedule, "get_last_lr") else None
+        lr = (
+            float(lr_scheduler.get_last_lr()[0])
+            if lr_scheduler is not None and hasattr(lr_scheduler, "get_last_lr")
+            else None
+        )
         # The newest one waits for its gradient norm, which comes with its record.
         ends = state.global_step >= state.max_steps
         if len(self._open) >= EVERY:
-            self._steps(self._open, kwargs)
+            self._steps(self._open)
             self._open = self._open[-1:]
         logged = int(getattr(trainer, "_globalstep_last_logged", 0))
         self._open.append(_Step(state.global_step, state.epoch, lr, total.detach().clone(), logged))
         if ends:
-            self._steps(self._open, kwargs)
+            self._steps(self._open)
             self._open = []
 
     def on_log(
@@ -150,7 +168,7 @@ class Watch(TrainerCallback, ExportableState):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         """Take the gradient norm of a step, and the whole record where the trainer has no losses of single steps."""
         self._names.update(logs or {})
@@ -161,7 +179,7 @@ class Watch(TrainerCallback, ExportableState):
         if self._open and self._open[-1].step == point.step:
             self._open[-1].grad_norm, self._open[-1].lr = point.grad_norm, point.lr
         elif not isinstance(getattr(self._trainer, "_tr_loss", None), torch.Tensor):
-            self._steer(self._watch.steps([point]) if state.is_world_process_zero else [], kwargs)
+            self._steer(self._watch.steps([point]) if state.is_world_process_zero else [])
 
     def on_evaluate(
         self,
@@ -169,7 +187,7 @@ class Watch(TrainerCallback, ExportableState):
         state: TrainerState,
         control: TrainerControl,
         metrics: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         """Judge an evaluation; the checkpoint of a lowest one is kept, which a turn goes back to."""
         entry = (metrics or {}) | {"step": state.global_step}
@@ -181,10 +199,10 @@ class Watch(TrainerCallback, ExportableState):
             self._lowest = found
             keeps = self.mode == "stop" and args.save_strategy != SaveStrategy.NO
             control.should_save |= keeps and 0 < found.step < state.max_steps
-        self._steer(self._watch.evaluated(found) if state.is_world_process_zero else [], kwargs)
+        self._steer(self._watch.evaluated(found) if state.is_world_process_zero else [])
 
     def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Raise on all processes where the curve has ended the run."""
         ended = self._report.ended
@@ -200,7 +218,7 @@ class Watch(TrainerCallback, ExportableState):
 
     # ---- judging ----
 
-    def _steps(self, steps: Sequence[_Step], kwargs: Mapping[str, Any]) -> None:
+    def _steps(self, steps: Sequence[_Step]) -> None:
         """Judge steps that were made; the first of them may have been judged before."""
         assert self._trainer is not None
         totals = torch.stack([one.total.double() for one in steps])
@@ -213,14 +231,14 @@ class Watch(TrainerCallback, ExportableState):
             same = before is not None and before.logged == one.logged
             loss = total - totals[place - 1] if same else total
             points.append(Point(one.step, loss, one.lr, one.grad_norm, one.epoch))
-        self._steer(self._watch.steps(points) if self._trainer.is_world_process_zero() else [], kwargs)
+        self._steer(self._watch.steps(points) if self._trainer.is_world_process_zero() else [])
 
-    def _steer(self, found: Sequence[LiveFinding], kwargs: Mapping[str, Any]) -> None:
+    def _steer(self, found: Sequence[LiveFinding]) -> None:
         """Publish what the main process has found, and follow its decision on all of them."""
         trainer = self._trainer
         assert trainer is not None
         for live in found:
-            self._publish(live, kwargs)
+            self._publish(live)
         course = course_of(found, self.mode)
         code = torch.tensor(COURSES.index(course), device=trainer.args.device)
         course = COURSES[int(trainer.accelerator.reduce(code, "sum"))]
@@ -234,7 +252,7 @@ class Watch(TrainerCallback, ExportableState):
 
             write_json(Path(trainer.args.output_dir) / REPORT, self._report.to_json())
 
-    def _publish(self, live: LiveFinding, kwargs: Mapping[str, Any]) -> None:
+    def _publish(self, live: LiveFinding) -> None:
         from rich.console import Console
 
         from sanetune.report.terminal import watch as view
@@ -246,8 +264,7 @@ class Watch(TrainerCallback, ExportableState):
         if live.at is not None:
             try:
                 entry.rows = [
-                    {"number": number, "text": ""}
-                    for number in rows_of(self._trainer, kwargs["train_dataloader"], live.at)
+                    {"number": number, "text": ""} for number in rows_of(self._trainer, self._loader, live.at)
                 ]
             except UnknownOrderError as error:
                 note = f" Its rows are not named: {error}."

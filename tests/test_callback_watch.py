@@ -81,15 +81,17 @@ def test_warn_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_rows_of_a_spike_are_numbered_in_the_order_of_the_sampler(sampling: str, tmp_path: Path) -> None:
     # Two odd rows that share a batch: which they are is read off a first pass.
     first = Rows(100)
-    trainer(tmp_path / "a", first, sanetune.Watch("warn"), train_sampling_strategy=sampling, max_steps=30).train()
-    odd = frozenset(first.read[2 * 24 : 2 * 25])
+    trainer(tmp_path / "a", first, sanetune.Watch("warn"), train_sampling_strategy=sampling, max_steps=36).train()
+    odd = frozenset(first.read[2 * 34 : 2 * 35])
     rows = Rows(100, odd)
     watch = sanetune.Watch(ignore=["curve-start-high"])
-    made = trainer(tmp_path / "b", rows, watch, train_sampling_strategy=sampling, max_steps=45, logging_steps=1)
+    made = trainer(
+        tmp_path / "b", rows, watch, train_sampling_strategy=sampling, max_steps=45, logging_steps=1, learning_rate=1e-2
+    )
     made.train()
     assert rows.read[: len(first.read)] == first.read
     (spike,) = [one for one in watch.findings if one.finding.check == "curve-spike"]
-    assert spike.at == 25 and spike.step <= 45
+    assert spike.at == 35 and spike.step <= 45
     stored = json.loads((tmp_path / "b" / "watch.json").read_text())["findings"]
     named = next(one["rows"] for one in stored if one["check"] == "curve-spike")
     assert {one["number"] for one in named} == odd

@@ -43,10 +43,12 @@ class RunWatcher(Protocol):
 
     Attributes:
         every: Steps that are handed over together.
+        keeps: Whether a checkpoint of each lowest evaluation is wanted, the same on all processes.
         ahead: A step whose rows are wanted before it is made; None: of no step.
     """
 
     every: int
+    keeps: bool
     ahead: int | None
 
     def begin(self, step: int) -> None:

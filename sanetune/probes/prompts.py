@@ -84,8 +84,16 @@ def prompts_for(prepared: Prepared, own: Sequence[str] = (), count: int = HELD_O
     return prompts
 
 
-def answers(model: PreTrainedModel, prepared: Prepared, prompts: Prompts) -> list[Answer]:
+def answers(
+    model: PreTrainedModel, prepared: Prepared, prompts: Prompts, most_tokens: int | None = None
+) -> list[Answer]:
     """Return greedy answers of ``model``, ended by the template's stop tokens.
+
+    Args:
+        model: Whom to ask.
+        prepared: The rows, with their tokenizer.
+        prompts: What to ask.
+        most_tokens: Most tokens of an answer; None: as many as :func:`max_new_tokens` says.
 
     Raises:
         DataError: Where the chat template refuses a prompt.
@@ -97,7 +105,7 @@ def answers(model: PreTrainedModel, prepared: Prepared, prompts: Prompts) -> lis
             model,
             prepared.tokenizer,
             prompts.messages,
-            decoding=Decoding(max_new_tokens=max_new_tokens(prepared, prompts)),
+            decoding=Decoding(max_new_tokens=most_tokens or max_new_tokens(prepared, prompts)),
             stop_token_ids=prepared.stop_token_ids,
             tools=prompts.tools,
         )

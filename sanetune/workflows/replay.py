@@ -187,6 +187,7 @@ class _OneStep:
     (:class:`sanetune.engine.watcher.RunWatcher`)."""
 
     every = 1
+    keeps = False
 
     def __init__(self, session: Session, prepared: Prepared, logged: LoggedStep, start: int, *, exact: bool) -> None:
         self._session, self._prepared, self._logged, self._start, self._exact = session, prepared, logged, start, exact

@@ -18,12 +18,11 @@ from sanetune.workflows.run_state import StateFile
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from sanetune.engine.base import Outcome, Session
+    from sanetune.engine.base import Outcome
     from sanetune.gate.clearance import Clearance
     from sanetune.probes.prompts import Prompts
     from sanetune.probes.results.comparison import Comparison
     from sanetune.probes.samples import ModelAnswers
-    from sanetune.workflows.watch import RunWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,7 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
     from sanetune.engine.registry import engine_of
     from sanetune.engine.watcher import StoppedByWatcherError
     from sanetune.workflows.resume import require_checkpoint, require_not_stopped, require_unfinished
+    from sanetune.workflows.watch import RunWatch
 
     state = processes(config)
     main = state.is_main_process
@@ -93,12 +93,11 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
             base.ask(resume=resume)
             _write_start(run, planned, prepared)
         session = engine_of(planned.config).build(planned.config, prepared, run, model=base.model, resume=resume)
-        watch = _watch(planned, prepared, run, publish, session)
+        watch = RunWatch(planned, prepared, run, publish, lambda: session.whole_model)
         follow = to_all(publish, _forecasts(run, planned, clearance)) if main else publish
         outcome = session.train(follow, watch)
         comparison = base.compare(outcome) if main else None
     except StoppedByWatcherError:
-        assert watch is not None
         refused = watch.error()
         publish(RunStopped(run, refused))
         raise refused from None
@@ -108,15 +107,6 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
     result = Trained(run, planned, outcome, comparison, clearance)
     publish(RunFinished(result))
     return result
-
-
-def _watch(planned: Plan, prepared: Prepared, run: Run, publish: Publish, session: Session) -> RunWatch | None:
-    """What follows the run; None where ``check.watch`` is off."""
-    from sanetune.workflows.watch import RunWatch
-
-    if planned.config.check.watch == "off":
-        return None
-    return RunWatch(planned, prepared, run, publish, lambda: session.whole_model)
 
 
 def _store(run: Run, clearance: Clearance | None) -> Clearance | None:

@@ -17,6 +17,7 @@ from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, Watch, course_of, li
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
 from sanetune.runs import Run
 from sanetune.workflows.check import rules_of
+from sanetune.workflows.run_samples import RunSamples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,16 +49,21 @@ class RunWatch:
         self, plan: Plan, prepared: Prepared, run: Run, publish: Publish, model: Callable[[], PreTrainedModel | None]
     ) -> None:
         section = plan.config.check
-        checks = live_checks(section.select, section.ignore)
+        checks = [] if section.watch == "off" else live_checks(section.select, section.ignore)
         self.watch = Watch(_facts(plan), checks, rules_of(plan.config))
         self.report = WatchReport(section.watch)
         self._plan, self._prepared, self._run, self._publish, self._model = plan, prepared, run, publish, model
         self._texts: list[TrackerText] = []
+        self._last = plan.steps.total_steps
+        own = plan.config.run
+        self._samples = RunSamples(prepared, run, own.sample_prompts, own.samples, publish, model)
+        self.keeps = section.watch == "stop"
 
     # ---- what the engine calls ----
 
     def begin(self, step: int) -> None:
         """Take over what an earlier part of the run has made and found, up to ``step``."""
+        self._samples.begin(step)
         points, evaluations = _made(self._run, step)
         if step and self._run.watch.is_file():
             before = WatchReport.from_json(self._run.read_json(self._run.watch))
@@ -74,6 +80,8 @@ class RunWatch:
 
     def evaluated(self, evaluation: Evaluation) -> Course:
         """Judge the curve with this evaluation."""
+        text = self._samples.ask(evaluation.step, last=evaluation.step >= self._last)
+        self._texts += [] if text is None else [text]
         return self._found(self.watch.evaluated(evaluation))
 
     def texts(self) -> list[TrackerText]:
@@ -146,6 +154,8 @@ class RunWatch:
         entry.rows = [row.to_json() for row in rows]
 
     def _write(self) -> None:
+        if self.report.mode == "off":
+            return
         self._run.write_json(self._run.watch, self.report.to_json())
 
 

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import RandomSampler, SequentialSampler
 
 if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
     from transformers import Trainer
 
 
@@ -15,7 +16,7 @@ class UnknownOrderError(Exception):
     """The order of the rows cannot be worked out; the message says why."""
 
 
-def rows_of(trainer: Trainer, loader: Any, step: int) -> list[int]:
+def rows_of(trainer: Trainer, loader: DataLoader[Any] | None, step: int) -> list[int]:
     """Return the numbers in the training data set of the rows of optimizer step ``step`` (from 1), of all processes.
 
     Args:
@@ -28,7 +29,7 @@ def rows_of(trainer: Trainer, loader: Any, step: int) -> list[int]:
     """
     per_step = trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps * trainer.args.world_size
     dataset = trainer.train_dataset
-    if not hasattr(dataset, "__len__"):
+    if loader is None or not hasattr(dataset, "__len__"):
         raise UnknownOrderError("the training data are a stream, whose rows have no numbers")
     accumulated = trainer.args.gradient_accumulation_steps
     epoch, place = divmod(step - 1, -(-len(loader) // accumulated))
@@ -39,7 +40,7 @@ def rows_of(trainer: Trainer, loader: Any, step: int) -> list[int]:
     return rows
 
 
-def _order(loader: Any, count: int, epoch: int) -> list[int]:
+def _order(loader: DataLoader[Any] | None, count: int, epoch: int) -> list[int]:
     from accelerate.data_loader import SeedableRandomSampler, get_sampler
 
     sampler = get_sampler(loader)

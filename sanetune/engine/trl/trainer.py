@@ -124,7 +124,7 @@ class Trainer(ForgivingHub, SFTTrainer):
     # ---- validation ----
 
     @contextlib.contextmanager
-    def _off_the_clock(self) -> Iterator[None]:
+    def off_the_clock(self) -> Iterator[None]:
         """Time spent here is not training time, and draws here are not training's."""
         began = time.monotonic()
         with torch.random.fork_rng():
@@ -149,7 +149,7 @@ class Trainer(ForgivingHub, SFTTrainer):
         model.eval()
         self.callback_handler.eval_dataloader = dataloader
         sums = [0.0, 0.0, 0.0]
-        with self._off_the_clock():
+        with self.off_the_clock():
             for inputs in dataloader:
                 if self.stop_agreed():
                     raise EvaluationStoppedError
@@ -287,7 +287,7 @@ class Trainer(ForgivingHub, SFTTrainer):
         final = folder / f"checkpoint-{self.state.global_step}"
         best = folder / f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
         main = bool(self.args.should_save)
-        with self._off_the_clock():
+        with self.off_the_clock():
             with checkpoints.replacing(final, main=main, barrier=self.accelerator.wait_for_everyone) as partial:
                 self.save_model(str(partial), _internal_call=True)
                 if not self.args.save_only_model:

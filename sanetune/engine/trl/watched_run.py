@@ -121,7 +121,7 @@ class WatchedRun(TrainerCallback):
         if math.isfinite(found.loss) and (self._lowest is None or found.loss < self._lowest.loss):
             self._lowest = found
             # Its checkpoint is what a validation loss that turns goes back to.
-            keeps = self.watcher is not None and args.save_strategy != SaveStrategy.NO
+            keeps = self.watcher is not None and self.watcher.keeps and args.save_strategy != SaveStrategy.NO
             control.should_save |= keeps and 0 < found.step < state.max_steps
         self._steer(lambda watcher: watcher.evaluated(found))
 
@@ -145,8 +145,10 @@ class WatchedRun(TrainerCallback):
         """Let the main process judge, and follow its decision on all of them."""
         course = Course.ON
         if self.watcher is not None and self.trainer.is_world_process_zero():
-            course = judge(self.watcher)
-            self._send(self.watcher)
+            # Rows that are measured and answers that are written are not training.
+            with self.trainer.off_the_clock():
+                course = judge(self.watcher)
+                self._send(self.watcher)
         code = int(self.trainer.over_processes([COURSES.index(course)])[0])
         if COURSES[code] is not Course.ON:
             self._end(COURSES[code])

@@ -1,0 +1,107 @@
+"""Answers to the same few prompts at each evaluation of a run: ``samples.jsonl``, and a text for the trackers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sanetune.atomic import write_text
+from sanetune.engine.watcher import TrackerText
+from sanetune.errors import UserError
+from sanetune.events import Note, Publish
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from sanetune.data.conversation import Message
+    from sanetune.data.prepare import Prepared
+    from sanetune.engine.answer import Answer
+    from sanetune.runs import Run
+
+TOKENS = 96
+"""Most tokens of an answer: enough to see its form, and bounded."""
+FREE, SHARE = 5.0, 0.01
+"""Seconds that all answers may take in any run, and their share of a longer run's time. Beyond it they are left out,
+but for those at the end."""
+
+
+class RunSamples:
+    """Asks the model that is trained, a few times in a run.
+
+    Args:
+        prepared: The rows of the run.
+        run: Its folder.
+        own: Prompts of the user's own.
+        count: Prompts in all; the others are validation rows.
+        publish: Gets a note where answers are left out.
+        model: Gives the model as it is now; None where no process has all of it.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        run: Run,
+        own: list[str],
+        count: int,
+        publish: Publish,
+        model: Callable[[], PreTrainedModel | None],
+    ) -> None:
+        from sanetune.probes.prompts import prompts_for
+
+        self._prepared, self._run, self._publish, self._model = prepared, run, publish, model
+        self._prompts = prompts_for(prepared, own[:count], max(0, count - len(own)))
+        self._began, self._spent = time.monotonic(), 0.0
+        self._left_out = not self._prompts.messages
+
+    def begin(self, step: int) -> None:
+        """Drop the answers after optimizer step ``step``: a resumed run gives them again."""
+        path = self._run.samples_over_time
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if step and path.is_file() else []
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        if kept or path.is_file():
+            write_text(path, "".join(kept))
+
+    def ask(self, step: int, *, last: bool) -> TrackerText | None:
+        """Ask the model after optimizer step ``step``; None where that is left out."""
+        within = self._spent <= max(FREE, SHARE * (time.monotonic() - self._began))
+        model = self._model()
+        if not self._prompts.messages or model is None or not (within or last):
+            self._note_once("the model is sharded over processes" if model is None else "they take too long")
+            return None
+        began = time.monotonic()
+        try:
+            answers = self._answers(model)
+        except UserError as error:
+            self._note_once(error.message)
+            return None
+        seconds = time.monotonic() - began
+        self._spent += seconds
+        samples = [
+            {"prompt": _shown(messages), "answer": answer.text, "ended": answer.ended}
+            for messages, answer in zip(self._prompts.messages, answers, strict=True)
+        ]
+        line = json.dumps({"step": step, "samples": samples, "seconds": round(seconds, 3)}, ensure_ascii=False)
+        with self._run.samples_over_time.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        text = "\n\n".join(f"**{one['prompt']}**\n\n{one['answer']}" for one in samples)
+        return TrackerText("samples", step, text)
+
+    def _answers(self, model: PreTrainedModel) -> list[Answer]:
+        from sanetune.probes.prompts import answers, max_new_tokens
+
+        tokens = min(TOKENS, max_new_tokens(self._prepared, self._prompts))
+        return answers(model, self._prepared, self._prompts, tokens)
+
+    def _note_once(self, why: str) -> None:
+        if not self._left_out:
+            self._left_out = True
+            self._publish(Note(f"answers at evaluations are left out from here on: {why} (run.samples)"))
+
+
+def _shown(messages: list[Message]) -> str:
+    """A prompt as text: what the user says, or all turns where there are several."""
+    if len(messages) == 1:
+        return str(messages[0]["content"])
+    return "\n".join(f"{message['role']}: {message['content']}" for message in messages)
