@@ -94,10 +94,10 @@ class RunSamples:
         tokens = min(TOKENS, max_new_tokens(self._prepared, self._prompts))
         return answers(model, self._prepared, self._prompts, tokens)
 
-    def _note_once(self, why: str) -> None:
+    def _note_once(self, reason: str) -> None:
         if not self._left_out:
             self._left_out = True
-            self._publish(Note(f"answers at evaluations are left out from here on: {why} (run.samples)"))
+            self._publish(Note(f"answers at evaluations are left out from here on: {reason} (run.samples)"))
 
 
 def _shown(messages: list[Message]) -> str:

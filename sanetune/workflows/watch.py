@@ -13,6 +13,7 @@ from sanetune.engine.metrics import curve_of, read
 from sanetune.engine.watcher import Course, TrackerText
 from sanetune.events import Publish, WatchFired
 from sanetune.finding import REFUSING, GateError
+from sanetune.gate.overfit_answers import CHECK, overfit_answers
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, Watch, course_of, live_checks
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
 from sanetune.runs import Run
@@ -130,6 +131,9 @@ class RunWatch:
             self.report.ended = Ended(self.watch.curve.step, course.value, checks)
         for live in found:
             entry = WatchFinding(live)
+            if live.finding.check == CHECK:
+                answers = overfit_answers(live.finding, self._plan.config, self._plan.sizes)
+                entry.answers = [one.to_json() for one in answers]
             self._name_rows(entry, f"the weights after step {live.step:,}")
             self.report.findings.append(entry)
             self._texts.append(_text(entry))
