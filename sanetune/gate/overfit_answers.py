@@ -84,8 +84,8 @@ def _of_settings(config: Config, sizes: RunSizes) -> list[OverfitAnswer]:
         words = f"Set train.weight_decay to {decay:g} ({DECAY[0]:g} to {DECAY[1]:g} are used); it is {now:g}."
         answers.append(OverfitAnswer("weight decay", words, {"train.weight_decay": decay}))
     if full:
-        value, why = learning_rate("lora", sizes.model.parameters, sizes.model.hidden)
-        words = f"Train a LoRA adapter at {value:g} ({why}): it learns less and forgets less."
+        value, reason = learning_rate("lora", sizes.model.parameters, sizes.model.hidden)
+        words = f"Train a LoRA adapter at {value:g} ({reason}): it learns less and forgets less."
         answers.append(OverfitAnswer("LoRA", words, {"model.adapter": "lora", "train.learning_rate": value}))
     return answers
 
