@@ -126,7 +126,7 @@ def trial(**changed: Any) -> Trial:
 
 def full() -> Experiments:
     """Everything, sound."""
-    return Experiments(overfit(), lr_comparison(), trial(), samples(), forecast())
+    return Experiments(overfit(), lr_comparison(), trial(), samples(), forecast=forecast())
 
 
 def diverged() -> Trial:
