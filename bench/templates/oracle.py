@@ -32,6 +32,7 @@ class Rendered:
         texts: (role, field) of texts that are in no row's rendering.
         partly: Those that are missing in some rows or turns.
         without_tools: Whether a row with tools renders as it does without them.
+        made: Headers that the template makes out of the name of a role, and that it does not know as tokens.
         parted: How prompts of inference differ from the rendering of the whole row: ``white space``, ``text``.
         header: What inference appends before a reply.
     """
@@ -41,6 +42,7 @@ class Rendered:
     texts: set[tuple[str, str]] = field(default_factory=set)
     partly: set[tuple[str, str]] = field(default_factory=set)
     without_tools: bool = False
+    made: set[str] = field(default_factory=set)
     parted: set[str] = field(default_factory=set)
     header: str = ""
 
@@ -48,6 +50,8 @@ class Rendered:
         """Whether a finding is true of the template."""
         if check == "template-drops-content":
             return bool(self.texts or self.partly or self.without_tools)
+        if check == "tokens-split-specials":
+            return any(f"splits {header} into" in message for header in self.made) and " and " not in message
         if check == "template-drift":
             return "text" in self.parted if message.startswith("fail") else bool(self.parted)
         return False
@@ -65,6 +69,8 @@ def rendered(data: list[Row], tokenizer: PreTrainedTokenizerFast) -> Rendered:
             with contextlib.suppress(Exception):  # some templates cannot do without tools
                 found.without_tools |= text == _apply(tokenizer, row["messages"], None)
         found.parted |= set(_partings(row, text, tokenizer))
+        headers = {f"<|{message['role']}|>" for message in row["messages"]}
+        found.made |= {one for one in headers if one in text and one not in str(tokenizer.chat_template)}
         for role, name, piece in pieces(row):
             there.setdefault((role, name), []).append(contains(piece, text))
     found.texts = {key for key, seen in there.items() if not any(seen)}
