@@ -1,7 +1,8 @@
 """Whole tiny runs, and what their first steps foretell of their end.
 
-`--results FOLDER` makes the runs that are not in the folder yet, one after another, and `--keep` writes the table that
-the repository has (`runs.json.gz`). Without either, the table is judged: seconds.
+`--results FOLDER` makes the runs that are not in the folder yet, one after another, and `--keep` writes those that are
+into the table of the repository (`runs.json.gz`). Without either, the table is judged, which takes seconds; `--fit`
+writes the calibration of the package from it, `--write` the tables of docs/outcome.md.
 """
 
 from __future__ import annotations
@@ -10,9 +11,18 @@ import argparse
 import gc
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from bench.figures import show
+from bench.outcome import page
 from bench.outcome.cases import cases
+from bench.outcome.fitting import fitted, seen
+from bench.outcome.judging import judge
+from bench.outcome.table import WholeRun, keep, read
+from sanetune.forecast.outcome_calibration import FILE
+from sanetune.typed_json import to_json
 
 
 def collect(folder: Path, most: int | None = None) -> None:
@@ -35,13 +45,42 @@ def collect(folder: Path, most: int | None = None) -> None:
         print(f"{number + 1} of {len(left)}: {case.name} {found.get('cpu_seconds', found.get('error'))}", flush=True)
 
 
+def fit(runs: Sequence[WholeRun]) -> None:
+    """Write the calibration that the package has."""
+    FILE.write_text(json.dumps(to_json(fitted(seen(runs))), indent=1) + "\n")
+
+
+def print_figures(figures: dict[str, Any], file: Path | None) -> None:
+    """Print how right forecasts are, by how much of a run they have seen and by data set."""
+    names = ("covered", "error", "error_law", "error_last", "failing", "caught", "good", "condemned")
+    for title, key, first in (("By steps seen", "after", "share"), ("By data set, after a quarter", "data", "name")):
+        rows = [[one[first], *(one[name] for name in names)] for one in figures[key]]
+        rounded = [[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in row] for row in rows]
+        show(title, [first, *names], rounded, figures, file)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="make the runs that FOLDER does not have")
     parser.add_argument("--most", type=int, help="make so many runs, at most")
+    parser.add_argument("--keep", action="store_true", help="write the runs of FOLDER into the table; none is made")
+    parser.add_argument("--fit", action="store_true", help="write the calibration of the package")
+    parser.add_argument("--write", action="store_true", help="write the tables of docs/outcome.md")
+    parser.add_argument("--quick", action="store_true", help="as without: judging takes seconds")
+    parser.add_argument("--json", type=Path, metavar="F", help="write the figures to F")
     args = parser.parse_args()
-    if args.results:
+    if args.keep and args.results:
+        keep(args.results)
+    elif args.results:
         collect(args.results, args.most)
+        return 0
+    runs = read()
+    if args.fit:
+        fit(runs)
+    figures = judge(runs)
+    print_figures(figures, args.json)
+    if args.write:
+        page.write(figures)
     return 0
 
 

@@ -19,11 +19,11 @@ Array = NDArray[np.float64]
 
 AFTER = (0.17, 0.25, 0.34, 0.5, 0.67)
 """Shares of a run after which its end is forecast."""
-CENTRE = ("fall", "doubt", "left", "slope", "done", "gap", "unseen", "repeats", "above")
-SPREAD = ("doubt", "left", "slope", "done", "unseen", "repeats")
+CENTRE = ("fall", "doubt", "left", "slope", "done", "gap", "unseen", "repeats", "above", "moves")
+SPREAD = ("doubt", "unseen", "repeats", "misfit", "moves", "moved", "log_left")
 FAILING = ("from_there", "from_own", "left", "gap", "unseen", "repeats", "above", "done")
 RIDGE, ROUNDS = 3.0, 30
-CONDEMNED, MISSED = 0.01, 0.03
+CONDEMNED, MISSED = 0.02, 0.03
 """Share of good runs that may be called failing and of failing ones on track, among runs that were not fitted."""
 
 

@@ -19,7 +19,9 @@ RECENT = 5
 """Training losses whose median is the present one, at least; a quarter of them all where that is more."""
 THINNED = 200
 """Training losses that the law is fitted to, at most."""
-MOST = 3.0
+LEAST = 0.005
+"""Added to changes of the logarithm of a loss before their own logarithm is taken."""
+MOST = 6.0
 """Largest size of a sign: beyond it a curve is unlike those that the calibration knows."""
 
 
@@ -50,7 +52,8 @@ def signs_of(beginning: Beginning) -> Signs:
     carried on over what is left; ``done`` the logarithm of last over first evaluation; ``gap`` that of present
     training loss over last evaluation, where it is negative: rows are memorised; ``unseen`` and ``repeats`` the
     logarithms of the epochs to come after the present one, alone and times what is memorised; ``above`` that of the
-    last evaluation over the lowest.
+    last evaluation over the lowest; ``misfit``, ``moved`` and ``moves`` the logarithms of how far evaluations are from
+    the law, and of how much they change from one to the next, in the middle and now.
     """
     progress = beginning.progress
     evaluations = beginning.evaluations
@@ -72,7 +75,8 @@ def signs_of(beginning: Beginning) -> Signs:
         "unseen": unseen * left,
         "repeats": -gap * math.log1p(max(0.0, beginning.epochs - seen)),
         "above": math.log(last / min(losses)),
-    }
+        "log_left": math.log(max(left, 0.02)),
+    } | _unrest(law, places, losses)
     bounded = {name: max(-MOST, min(MOST, value)) for name, value in values.items()}
     return Signs(law, start, last, min(losses), bounded)
 
@@ -92,6 +96,19 @@ def _thinned(beginning: Beginning, progress: list[float]) -> tuple[list[float], 
         [fmean(places[at : at + every]) for at in starts],
         [fmean(beginning.losses[at : at + every]) for at in starts],
     )
+
+
+def _unrest(law: Fitted, places: list[float], losses: list[float]) -> dict[str, float]:
+    """How unsteady the evaluations after the first are: the more they are, the less is known of the end."""
+    mean, _ = law.at(places[1:])
+    logs = [math.log(loss) for loss in losses]
+    off = [(value - float(expected)) ** 2 for value, expected in zip(logs[1:], mean, strict=True)]
+    changes = [abs(after - before) for before, after in pairwise(logs[1:])]
+    return {
+        "misfit": math.log(LEAST + math.sqrt(fmean(off))),
+        "moved": math.log(LEAST + middle(changes)),
+        "moves": math.log(LEAST + changes[-1]),
+    }
 
 
 def _gap(beginning: Beginning, last: float) -> float:

@@ -1,0 +1,115 @@
+"""Forecasts beside the truth: each data set is judged by a calibration that has none of its runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+from bench.outcome.fitting import AFTER, Seen, fitted, seen, without
+from bench.outcome.table import WholeRun
+
+QUARTER = AFTER[1]
+"""The share of a run after which set-ups are shown one by one."""
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A run after a share of its steps, forecast by a calibration that does not know its data set."""
+
+    seen: Seen
+    low: float
+    middle: float
+    high: float
+    failing: float
+    condemned: bool
+    on_track: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run failed in the end."""
+        return bool(self.seen.failure)
+
+    @property
+    def final(self) -> float:
+        """The loss at its end, in nats; NaN where it broke off."""
+        return self.seen.run.final
+
+
+def judge(runs: Sequence[WholeRun]) -> Figures:
+    """The figures of the bench."""
+    some = seen(runs)
+    judged = [one for data in sorted({run.setup[1] for run in runs}) for one in _of_data(some, data)]
+    quarter = [one for one in judged if one.seen.share == QUARTER]
+    return {
+        "runs": len(runs),
+        "set_ups": len({run.setup for run in runs}),
+        "after": [{"share": share} | _figures([one for one in judged if one.seen.share == share]) for share in AFTER],
+        "data": _groups(quarter, lambda one: one.seen.run.setup[1]),
+        "models": _groups(quarter, lambda one: one.seen.run.setup[0]),
+        "failures": _groups([one for one in quarter if one.failed], lambda one: one.seen.failure),
+        "faults": _groups(quarter, lambda one: one.seen.run.fault or "none injected"),
+    }
+
+
+def _of_data(some: Sequence[Seen], data: str) -> Iterable[Judged]:
+    known = fitted(without(some, data))
+    for one in some:
+        if one.run.setup[1] != data:
+            continue
+        expected = known.expected(one.signs)
+        failing = known.chance_of_failing(one.signs, expected, one.there)
+        yield Judged(one, *known.interval(expected), failing, failing >= known.fails, failing <= known.on_track)
+
+
+def _groups(some: Sequence[Judged], name: Callable[[Judged], str]) -> list[Figures]:
+    names = sorted({name(one) for one in some})
+    return [{"name": each} | _figures([one for one in some if name(one) == each]) for each in names]
+
+
+def _figures(some: Sequence[Judged]) -> Figures:
+    ended = [one for one in some if math.isfinite(one.final)]
+    bad, good = [one for one in some if one.failed], [one for one in some if not one.failed]
+    return {
+        "runs": len(some),
+        "covered": _mean(one.low <= one.final <= one.high for one in ended),
+        "error": _middle(abs(one.middle / one.final - 1) for one in ended),
+        "error_law": _middle(abs(_law(one) / one.final - 1) for one in ended),
+        "error_last": _middle(abs(one.seen.signs.last / one.final - 1) for one in ended),
+        "width": _middle(one.high / one.low - 1 for one in ended),
+        "failing": len(bad),
+        "caught": sum(one.condemned for one in bad),
+        "missed": sum(one.on_track for one in bad),
+        "likely_caught": sum(one.failing >= 0.5 for one in bad),
+        "good": len(good),
+        "condemned": sum(one.condemned for one in good),
+        "on_track": sum(one.on_track for one in good),
+        "likely_condemned": sum(one.failing >= 0.5 for one in good),
+        "saved": _saved(bad),
+    }
+
+
+def _law(one: Judged) -> float:
+    """The final loss as the law alone has it."""
+    return one.seen.signs.last * math.exp(one.seen.signs.values["fall"])
+
+
+def _saved(bad: Sequence[Judged]) -> float | None:
+    """The share of the steps of failing runs that are not made if those that are caught end there."""
+    steps = sum(one.seen.run.steps for one in bad)
+    left = sum(one.seen.run.steps * (1 - one.seen.share) for one in bad if one.condemned)
+    return left / steps if steps else None
+
+
+def _mean(values: Iterable[bool]) -> float | None:
+    found = [float(one) for one in values]
+    return fmean(found) if found else None
+
+
+def _middle(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return median(found) if found else None

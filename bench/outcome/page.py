@@ -1,0 +1,65 @@
+"""The tables of docs/outcome.md, which are between two marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.figures import ROOT
+
+PAGE = ROOT / "docs" / "outcome.md"
+BEGIN, END = "<!-- figures of bench.outcome -->", "<!-- end of figures -->"
+
+
+def write(figures: dict[str, Any]) -> None:
+    """Put the figures into the page."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(figures)}\n{END}{after}", encoding="utf-8")
+
+
+def tables(figures: dict[str, Any]) -> str:
+    """The tables, as Markdown."""
+    head = f"{figures['runs']} runs of {figures['set_ups']} set-ups."
+    parts = [
+        head,
+        _table("seen of the run", [{"name": f"{one['share']:.0%}"} | one for one in figures["after"]], LOSSES),
+        _table("seen of the run", [{"name": f"{one['share']:.0%}"} | one for one in figures["after"]], VERDICTS),
+        "After a quarter of the run, by what the calibration had not seen, by model, and by what was injected:",
+        _table("data set", figures["data"], [*LOSSES[:4], *VERDICTS[1:6]]),
+        _table("model", figures["models"], [*LOSSES[:4], *VERDICTS[1:6]]),
+        _table("injected", figures["faults"], [*LOSSES[:4], *VERDICTS[1:6]]),
+        "Failing runs after a quarter, by how they failed:",
+        _table("in the end", figures["failures"], [VERDICTS[1], VERDICTS[2], VERDICTS[3]]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+LOSSES = [
+    ("runs", "runs", "d"),
+    ("in the interval", "covered", ".0%"),
+    ("median error", "error", ".1%"),
+    ("… of the last evaluation", "error_last", ".1%"),
+    ("… of the law alone", "error_law", ".1%"),
+    ("median width", "width", ".0%"),
+]
+VERDICTS = [
+    ("runs", "runs", "d"),
+    ("failing", "failing", "d"),
+    ("will not get there", "caught", "d"),
+    ("on track", "missed", "d"),
+    ("good", "good", "d"),
+    ("will not get there", "condemned", "d"),
+    ("on track", "on_track", "d"),
+    ("failing, ≥ 50 % chance", "likely_caught", "d"),
+    ("good, ≥ 50 % chance", "likely_condemned", "d"),
+    ("steps of failing runs saved", "saved", ".0%"),
+]
+
+
+def _table(first: str, rows: Sequence[dict[str, Any]], columns: Sequence[tuple[str, str, str]]) -> str:
+    lines = [" | ".join([first, *(title for title, _, _ in columns)]), "|".join(["---"] + ["---:"] * len(columns))]
+    for row in rows:
+        cells = ["–" if row[key] is None else format(row[key], way).replace("%", " %") for _, key, way in columns]
+        lines.append(" | ".join([row["name"], *cells]))
+    return "\n".join(f"| {line} |" if "---" not in line else f"|{line}|" for line in lines)
