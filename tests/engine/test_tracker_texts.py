@@ -1,8 +1,11 @@
-"""What the watch and the samples say reaches TensorBoard and W&B, and their own readers give it back."""
+"""What the watch and the samples say reaches TensorBoard, W&B and trackio, and their own readers give it back."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,8 +36,27 @@ def test_an_offline_run_of_wandb_gives_it_back(tmp_path: Path, monkeypatch: pyte
         assert send(SimpleNamespace(_wandb=wandb), TEXT)  # type: ignore[arg-type]
     finally:
         wandb.finish()
+        wandb.teardown()
     (stored,) = tmp_path.glob("wandb/offline-run-*/files/media/table/**/*.table.json")
     assert json.loads(stored.read_text())["data"] == [[40, TEXT.text]]
+
+
+def test_the_local_store_of_trackio_gives_it_back(tmp_path: Path) -> None:
+    """In a process of its own: trackio reads where its store is when it is imported."""
+    pytest.importorskip("trackio")
+    program = (
+        "import trackio, json, sys; from types import SimpleNamespace as N;"
+        "from tests.engine.test_tracker_texts import TEXT; from sanetune.engine.tracker_texts import send;"
+        "trackio.init(project='texts', name='run'); send(N(_trackio=trackio), TEXT); trackio.finish();"
+        "from trackio.sqlite_storage import SQLiteStorage;"
+        "open(sys.argv[1], 'w').write(json.dumps(SQLiteStorage.get_logs('texts', 'run')))"
+    )
+    place = {**os.environ, "TRACKIO_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program, str(tmp_path / "read.json")]
+    done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (logged,) = json.loads((tmp_path / "read.json").read_text())
+    assert logged["train/global_step"] == 40 and logged["watch/curve-spike"]["_value"] == TEXT.text
 
 
 def test_a_callback_that_takes_no_texts_gets_none() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sanetune.curves.logs import metrics, wandb_run
 from sanetune.engine import trackers
 from sanetune.errors import ConfigError
 from sanetune.runs import Run
@@ -46,7 +47,11 @@ def test_wandb_offline_writes_its_run_into_the_run(
     monkeypatch.delenv("WANDB_DIR", raising=False)
     run = Run.create(tmp_path / "run")
     try:
-        train(config(trackers=["wandb"], max_steps=1), prepared, run)
+        train(config(trackers=["wandb"], max_steps=3), prepared, run)
     finally:
         wandb.finish()
-    assert list(run.path.glob("wandb/offline-run-*/*.wandb"))
+        wandb.teardown()  # its process writes the rest of the file when it ends
+    (file,) = run.path.glob("wandb/offline-run-*/*.wandb")
+    stored, ours = wandb_run.read(file).curve(), metrics.curve(run.metrics)
+    assert [(point.step, point.loss) for point in stored.points] == [(point.step, point.loss) for point in ours.points]
+    assert [(one.step, one.loss) for one in stored.validation] == [(one.step, one.loss) for one in ours.validation]
