@@ -13,10 +13,14 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.figures import shared
 from sanetune.events import Event, EvidenceStarted, ProbeStep
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+    from sanetune.evidence.registry import Evidence
 
 SETTINGS = {"num_train_epochs": 3, "learning_rate": 5e-5, "per_device_train_batch_size": 8, "use_cpu": True}
 ROWS = 500
@@ -66,6 +70,49 @@ def settings(model: Path, data: str, rows: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def step_costs(config: Config, evidence: Evidence) -> dict[str, dict[str, float]]:
+    """CPU seconds and tokens of one step of each experiment, on whole batches and on those of a slow processor."""
+    from sanetune.probes.cut_batches import cut, shorter_trial
+    from sanetune.probes.heldout import evaluate_rows, held_out_rows
+    from sanetune.probes.lr_comparison import KEPT
+    from sanetune.probes.overfit import _batches, choose_examples
+
+    harness, examples = evidence["harness"], config.check.overfit_examples
+    most = harness.most_tokens
+    whole = harness.first_batches(harness.settings.gradient_accumulation_steps)
+    steps = {
+        "step of the trial, or of a learning rate on whole batches": whole,
+        "step of a learning rate": [cut(batch, KEPT * most // len(whole)) for batch in whole] if most else whole,
+        "step of the overfit test": _batches(harness, choose_examples(harness, examples)),
+    }
+    harness.most_tokens = None
+    steps["step of the overfit test on all examples"] = _batches(harness, choose_examples(harness, examples))
+    harness.most_tokens = most
+    found: dict[str, dict[str, float]] = {}
+    with harness.untouched(), harness.optimizer() as optimizer:
+        for name, batches in steps.items():
+            seconds = []
+            for _ in range(2):
+                began = time.process_time()
+                harness.gradients(batches)
+                harness.clip()
+                optimizer.step()
+                optimizer.zero_grad()
+                seconds.append(time.process_time() - began)
+            found[name] = {"seconds": min(seconds), "tokens": sum(batch["input_ids"].numel() for batch in batches)}
+            print(name, found[name], flush=True)
+    validation = held_out_rows(harness)
+    for name, rows in (("fixed evaluation batch", validation.few()), ("evaluation", validation)):
+        began = time.process_time()
+        evaluate_rows(harness, rows, 0)
+        found[name] = {"seconds": time.process_time() - began, "rows": len(rows)}
+        print(name, found[name], flush=True)
+    tokens = sum(batch["input_ids"].numel() for batch in whole)
+    planned = min(config.check.trial_steps, evidence["plan"].steps.total_steps)
+    found["steps of the trial"] = {"whole": planned, "slow": shorter_trial(planned, tokens, most)}
+    return found
+
+
 def main() -> None:
     from sanetune.config.load import load
     from sanetune.workflows.check import evidence_of, run_checks
@@ -75,12 +122,18 @@ def main() -> None:
     parser.add_argument("--data", default="alpaca/instruction-data.json", help="file below the shared data")
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--level", default="trial")
+    parser.add_argument("--steps", action="store_true", help="single steps of each experiment, in a minute")
     parser.add_argument("--json", type=Path, required=True)
     asked = parser.parse_args()
     parts = Parts(asked.json)
     with tempfile.TemporaryDirectory() as folder:
         config = load(settings(asked.model, asked.data, asked.rows, Path(folder)))
         with evidence_of(config, parts, asked.level) as evidence:
+            if asked.steps:
+                costs = step_costs(config, evidence)
+                asked.json.write_text(json.dumps(costs, indent=1) + "\n")
+                print(f"steps of the trial: {costs['steps of the trial']}")
+                return
             found = run_checks(config, evidence, level=asked.level)
     parts.end()
     said = {one.check: [str(one.verdict), one.message] for one in found.findings}
