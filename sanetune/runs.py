@@ -31,6 +31,7 @@ _OWN_FILES = (
     "metrics.jsonl",
     "samples.json",
     "comparison.json",
+    "forgetting.json",
     "state.json",
     "watch.json",
     "samples.jsonl",
@@ -127,6 +128,11 @@ class Run:
     def evaluation(self) -> Path:
         """What an evaluation harness measured of base and tuned model."""
         return self.path / "evaluation.json"
+
+    @property
+    def forgetting(self) -> Path:
+        """What the tuned model has forgotten of general prompts and texts."""
+        return self.path / "forgetting.json"
 
     @property
     def model(self) -> Path:

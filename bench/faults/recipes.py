@@ -47,6 +47,8 @@ UNPLANTED = {
     " high learning rates nor answers of random letters made a staircase. Real logs and simulations do (curves.md).",
     "curve-falls-short": "a forecast of the end, to which no recipe trains: bench.outcome makes whole runs, sound and"
     " faulty ones (outcome.md).",
+    "model-forgets": "the models of the set-ups know too little general text to forget any, and the check is skipped"
+    " there. bench.forgetting injects it into SmolLM2-135M-Instruct.",
     **dict.fromkeys(
         (
             "curve-best-earlier",

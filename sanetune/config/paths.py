@@ -15,6 +15,7 @@ PATHS = (
     "model.chat_template",
     "data.train",
     "data.validation",
+    "check.keep",
     "run.output_dir",
     "train.deepspeed",
     "train.fsdp_config",

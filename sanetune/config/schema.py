@@ -181,6 +181,9 @@ class CheckSection(Section):
     watch: Literal["stop", "warn", "off"] = "stop"
     """What happens while the run trains when a check of its curve fails: it is stopped with a checkpoint (or ends with
     its best weights, where the validation loss turned), or it only warns, or nothing is watched."""
+    keep: str = Field("general", min_length=1, examples=["general", "off", "keep.jsonl"])
+    """What the model must not forget: general prompts and texts of this package (general), those of a file of JSON
+    lines with prompt or text (relative to this file), or nothing (off)."""
     severity: dict[str, Literal["fail", "warn", "off"]] = Field({}, examples=[{"rows-secrets": "fail"}])
     """What a check's finding counts as: check -> fail, warn, or off, which does not run it."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.forecast.forecast import Forecast
 from sanetune.forecast.outcome import OutcomeForecast
-from sanetune.probes.results import LearningRateComparison, Overfit, Samples, Trial
+from sanetune.probes.results import Forgetting, LearningRateComparison, Overfit, Samples, Trial
 from sanetune.typed_json import from_json, to_json
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Experiments:
         samples: Answers before and after the trial.
         forecast: What the whole run will take.
         outcome: How the whole run will end.
+        forgetting: What the model has forgotten at the end of the trial.
         broken: Names of the parts that could not be read.
     """
 
@@ -38,6 +39,7 @@ class Experiments:
     samples: Samples | None = None
     forecast: Forecast | None = None
     outcome: OutcomeForecast | None = None
+    forgetting: Forgetting | None = None
     broken: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -73,5 +75,6 @@ PARTS: Mapping[str, type] = {
     "samples": Samples,
     "forecast": Forecast,
     "outcome": OutcomeForecast,
+    "forgetting": Forgetting,
 }
 """Name of the evidence, which is the key in JSON too, and its type."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sanetune.config.schema import CheckSection, Config
 from sanetune.events import Note, Publish, silent
 from sanetune.evidence.registry import MissingError, evidence
+from sanetune.evidence.trial_outcome import TrialOutcome
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
         BatchIndependence,
         CriticalLearningRate,
         FirstStep,
+        Forgetting,
         LargestStep,
         LearningRateComparison,
         Overfit,
         PackingIsolation,
-        PromptSwapGain,
         Samples,
         SaveReload,
         StartLoss,
@@ -52,15 +53,6 @@ ON_PASSES = ("rows", "batches")
 
 SHOWN = 3
 """Rows of the prompt-answer overlap that are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialOutcome:
-    """The trial, the samples at its end, and how well it then tells the answers of validation rows from others'."""
-
-    trial: Trial
-    samples: Samples
-    prompt_swap: PromptSwapGain | None
 
 
 @dataclass(slots=True)
@@ -237,6 +229,7 @@ class ModelEvidence:
         first_step: FirstStep,
     ) -> TrialOutcome:
         """The trial, with the base's answers before it and the tuned ones at its end."""
+        from sanetune.probes.forgetting import before_trial
         from sanetune.probes.prompt_swap import PAIRS, prompt_swap_gain
         from sanetune.probes.prompts import answers, prompts_for
         from sanetune.probes.samples import trial_samples
@@ -246,15 +239,21 @@ class ModelEvidence:
         config = self._affordable(harness, self._trial_config(run_settings.steps))
         prompts = prompts_for(prepared, self.config.run.sample_prompts, self.section.samples)
         base = answers(harness.model, prepared, prompts)
+        general = before_trial(harness, self.section.keep)
         split = "validation" if prepared.validation is not None else "train"
-        trial, (tuned, prompt_swap) = run_trial(
+        trial, (tuned, prompt_swap, forgetting) = run_trial(
             harness,
             config,
             validation_rows,
-            lambda: (answers(harness.model, prepared, prompts), prompt_swap_gain(harness, split, PAIRS)),
+            lambda: (
+                answers(harness.model, prepared, prompts),
+                prompt_swap_gain(harness, split, PAIRS),
+                general(config.steps),
+            ),
             self.publish,
         )
-        return TrialOutcome(trial, trial_samples(prepared, prompts, base, tuned, trial.steps), prompt_swap)
+        samples = trial_samples(prepared, prompts, base, tuned, trial.steps)
+        return TrialOutcome(trial, samples, prompt_swap, forgetting)
 
     def _trial_config(self, steps: StepPlan) -> TrialConfig:
         from sanetune.probes.trial import TrialConfig
@@ -313,6 +312,11 @@ class ModelEvidence:
     @evidence(level="trial")
     def samples(self, trial_outcome: TrialOutcome) -> Samples:
         return trial_outcome.samples
+
+    @evidence(level="trial")
+    def forgetting(self, trial_outcome: TrialOutcome) -> Forgetting:
+        """What the model has forgotten of general prompts and texts at the end of the trial."""
+        return trial_outcome.forgotten
 
     @evidence(level="trial")
     def forecast(self, plan: Plan, prepared: Prepared, trial: Trial, harness: ProbeHarness) -> Forecast:

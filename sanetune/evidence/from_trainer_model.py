@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sanetune.events import Note
-from sanetune.evidence.from_model import ModelEvidence, TrialOutcome, check_learns
+from sanetune.evidence.from_model import ModelEvidence, check_learns
 from sanetune.evidence.own_loss import TriedLoss
 from sanetune.evidence.registry import LEVELS, Builder, MissingError, builders_of, evidence
 from sanetune.evidence.trainer_batches import has_own_loss, train_batches
 from sanetune.evidence.trainer_cost import Cost, ExperimentSteps
 from sanetune.evidence.trainer_examples import OWN_LOSS_ROWS, Example, ReadTrainer
+from sanetune.evidence.trial_outcome import TrialOutcome
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Trainer
@@ -171,6 +172,7 @@ class TrainerModelEvidence(ModelEvidence):
         self, harness: ProbeHarness, run_settings: RunSettings, validation_rows: HeldOutRows, first_step: FirstStep
     ) -> TrialOutcome:
         """The trial, with answers before it and at its end to prompts as they are trained."""
+        from sanetune.probes.forgetting import before_trial
         from sanetune.probes.id_prompts import IdPrompts
         from sanetune.probes.prompt_swap import PAIRS, prompt_swap_gain
         from sanetune.probes.trial import run_trial
@@ -178,14 +180,20 @@ class TrainerModelEvidence(ModelEvidence):
         check_learns(first_step)
         prompts = IdPrompts.of(harness, self.section.samples)
         base = prompts.answers(harness)
-        trial, (tuned, swap) = run_trial(
+        general = before_trial(harness, self.section.keep)
+        config = self._trial_config(run_settings.steps)
+        trial, (tuned, swap, forgetting) = run_trial(
             harness,
-            self._trial_config(run_settings.steps),
+            config,
             validation_rows,
-            lambda: (prompts.answers(harness), prompt_swap_gain(harness, prompts.split, PAIRS)),
+            lambda: (
+                prompts.answers(harness),
+                prompt_swap_gain(harness, prompts.split, PAIRS),
+                general(config.steps),
+            ),
             self.publish,
         )
-        return TrialOutcome(trial, prompts.samples(harness, base, tuned, trial.steps), swap)
+        return TrialOutcome(trial, prompts.samples(harness, base, tuned, trial.steps), swap, forgetting)
 
 
 def _seconds_of_a_pass(harness: ProbeHarness) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sanetune.engine.base import Outcome
     from sanetune.gate.clearance import Clearance
+    from sanetune.probes.forgetting import BaseRecord
     from sanetune.probes.prompts import Prompts
     from sanetune.probes.results.comparison import Comparison
     from sanetune.probes.samples import ModelAnswers
@@ -142,6 +143,7 @@ class _Base:
         self.prompts: Prompts = prompts_for(prepared, planned.config.run.sample_prompts)
         self.model: PreTrainedModel | None = None
         self._said: ModelAnswers | None = None
+        self._record: BaseRecord | None = None
 
     def ask(self, *, resume: bool) -> None:
         """Ask it, or read its answers from ``samples.json`` where an earlier part of the run has done so."""
@@ -150,12 +152,23 @@ class _Base:
         if resume and self.run.samples.is_file():
             said = ModelAnswers.from_json(self.run.read_json(self.run.samples))
             self._said = ModelAnswers(said.answers[: len(self.prompts.messages)], said.validation_loss)
+            self._keep(None)
             return
         model = self._load()
         self._said = ModelAnswers.of(model, self.prepared, self.prompts)
+        self._keep(model)
         if self.planned.sizes.machine.devices == 1 and not self.planned.config.model.quantization:
             self.model = model
         self.run.write_json(self.run.samples, self._said.to_json())
+
+    def _keep(self, model: PreTrainedModel | None) -> None:
+        """Record what ``model`` can do (None: the base, loaded for it), unless that is switched off."""
+        from sanetune.workflows.forgetting import CHECK, record_base
+
+        section = self.planned.config.check
+        if section.keep == "off" or CHECK in section.ignore or section.severity.get(CHECK) == "off":
+            return
+        self._record = record_base(self.planned.config, self.prepared, model or self._load())
 
     def _load(self) -> PreTrainedModel:
         from sanetune.engine.devices import device_of
@@ -177,6 +190,11 @@ class _Base:
         names = (self.planned.config.model.name, str(self.run.model))
         found = comparison(self.prepared, self.prompts, names, self._said, tuned)
         self.run.write_json(self.run.samples, found.to_json())
+        if self._record is not None:
+            from sanetune.workflows.forgetting import write_forgetting
+
+            config = self.planned.config
+            write_forgetting(self.run, config, self.prepared, self._record, outcome.model, outcome.steps)
         return found
 
 

@@ -12,6 +12,7 @@ from sanetune.probes.results.consistency import (
     SaveReload,
     StartLoss,
 )
+from sanetune.probes.results.forgetting import Drift, Forgetting, GeneralAnswer, GeneralLoss
 from sanetune.probes.results.lr_comparison import LearningRateComparison, LearningRateRun
 from sanetune.probes.results.overfit import Overfit, OverfitAttempt, RecitedReply, StuckToken
 from sanetune.probes.results.single_steps import (
@@ -30,7 +31,11 @@ __all__ = [
     "BatchIndependence",
     "Comparison",
     "CriticalLearningRate",
+    "Drift",
     "FirstStep",
+    "Forgetting",
+    "GeneralAnswer",
+    "GeneralLoss",
     "LargestStep",
     "LearningRateComparison",
     "LearningRateRun",

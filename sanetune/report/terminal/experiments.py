@@ -13,7 +13,7 @@ from sanetune import units
 from sanetune.evidence.experiments import Experiments
 from sanetune.report.curve_points import Points, evaluation_losses, last_step, training_losses, value_range
 from sanetune.report.experiment_text import LONGEST_REASON, loss_text, lr_labels, outcome_text, overfit_text, trial_text
-from sanetune.report.terminal import forecast, samples
+from sanetune.report.terminal import forecast, forgetting, samples
 from sanetune.report.terminal.grid import WIDTH as COLUMNS
 from sanetune.report.terminal.grid import drawing
 from sanetune.text import escape_control, one_line, shorten
@@ -52,6 +52,9 @@ def parts(plain: Mapping[str, object]) -> list[RenderableType]:
         pieces += [_row("", _answers(found.samples.samples[number])) for number in chosen]
     if found.outcome:
         pieces.append(_row("outcome", Text(outcome_text(found.outcome), OUTCOME_STYLES.get(found.outcome.verdict, ""))))
+    if found.forgetting:
+        gauge = forgetting.lines(forgetting.numbers_of(found.forgetting))
+        pieces += [_row("" if number else "forgetting", line) for number, line in enumerate(gauge)]
     if found.forecast:
         pieces.append(_row("forecast", Text(forecast.line(found.forecast))))
         pieces += [_row("", Text(f"! {one_line(note, LONGEST_REASON)}", "yellow")) for note in found.forecast.notes]

@@ -90,6 +90,8 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
     table.add_row("result", summary(comparison))
     if outcome.best_step is not None and outcome.best_validation_loss is not None:
         table.add_row("best", f"step {outcome.best_step:,}, validation loss {outcome.best_validation_loss:.3f}")
+    for number, line in enumerate(_forgotten(run)):
+        table.add_row("" if number else "forgetting", line)
     for name, path in (("model", run.model), ("curves", run.plots / "curves.png"), ("samples", run.samples)):
         table.add_row(name, Text(shortest_path(path)))
     console.print(table)
@@ -98,3 +100,14 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
     # Not wrapped, so that the commands can be copied.
     folder = shlex.quote(shortest_path(run.path))
     console.print(Text(f"Next: sanetune compare {folder}\n      sanetune chat {folder}", style="dim"), soft_wrap=True)
+
+
+def _forgotten(run: Run) -> list[Text]:
+    """The gauge of what the tuned model has forgotten; nothing where that was not measured."""
+    from sanetune.report.terminal import forgetting
+
+    if not run.forgetting.is_file():
+        return []
+    finding = run.read_json(run.forgetting).get("finding")
+    numbers = finding.get("evidence") if isinstance(finding, dict) else None
+    return forgetting.lines(numbers) if isinstance(numbers, dict) and numbers else []

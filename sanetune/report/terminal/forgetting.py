@@ -1,0 +1,52 @@
+"""What a model has forgotten, as a gauge of two bars: prompts that it still answers, and its loss on general text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from sanetune.probes.results import Forgetting
+
+WIDTH = 20
+"""Columns of a bar."""
+WHOLE_RISE = 0.5
+"""Nats per token at which the bar of the loss is full."""
+
+
+def numbers_of(found: Forgetting) -> dict[str, Any]:
+    """Return what model-forgets measures of ``found``."""
+    from sanetune.checks.model import forgets
+
+    return forgets.measure(found).numbers
+
+
+def lines(numbers: Mapping[str, Any]) -> list[Text]:
+    """Return the gauge of one comparison; nothing where too little could be measured.
+
+    Args:
+        numbers: The numbers of model-forgets.
+    """
+    from sanetune.checks.model.forgets import LIMITS
+
+    found: list[Text] = []
+    able, missed = numbers.get("base_answered") or 0, numbers.get("no_longer") or 0
+    if able >= LIMITS["fewest_answers"].value:
+        kept = able - missed
+        gained = f", {numbers['gained']} gained" if numbers.get("gained") else ""
+        share = (missed - numbers["gained"]) / able
+        words = f"{kept} of {able} general prompts still answered well{gained}"
+        found.append(_bar(kept / able, words, bad=share >= LIMITS["answers"].value and bool(numbers["rarer"])))
+    rise = numbers.get("text_rise")
+    if rise is not None and numbers["texts"] >= LIMITS["fewest_texts"].value:
+        words = f"{rise:+.3f} nats per token of general text"
+        kept_share = min(1.0, max(0.0, 1 - rise / WHOLE_RISE)) if rise == rise else 0.0
+        found.append(_bar(kept_share, words, bad=not rise < LIMITS["rise"].value))
+    return found
+
+
+def _bar(share: float, words: str, *, bad: bool) -> Text:
+    full = round(share * WIDTH)
+    return Text.assemble(("█" * full, "yellow" if bad else "green"), ("░" * (WIDTH - full), "dim"), f" {words}")
