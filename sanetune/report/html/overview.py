@@ -20,6 +20,7 @@ from sanetune.report.html.charts import thinning_note
 from sanetune.report.html.experiments import lr_plot, overfit_plot
 from sanetune.report.html.figures import FigureRow, figure_rows
 from sanetune.report.html.forecast_end import EndView, end_of
+from sanetune.report.html.gauge import Gauge, gauge_of
 from sanetune.report.html.plot_parts import Axis, Band, Series, StepMark
 from sanetune.report.html.plots import Plot, axis_of
 
@@ -95,6 +96,7 @@ class Overview:
         cards: Pictures of what was tried.
         answers: One prompt before and after.
         figures: Times and costs, as forecast and as measured.
+        gauge: What the model has forgotten.
     """
 
     worst: Sequence[Finding] = ()
@@ -102,6 +104,7 @@ class Overview:
     cards: Sequence[Card] = ()
     answers: AnswerCard | None = None
     figures: Sequence[FigureRow] = ()
+    gauge: Gauge | None = None
 
     @property
     def has_forecast(self) -> bool:
@@ -119,7 +122,9 @@ def overview(view: PageView) -> Overview:
     found = Experiments.from_json(view.report.experiments)
     bad = format.by_weight(view.report.of(*BAD))
     figures = list(figure_rows(found.forecast, view.run))
-    return Overview(bad[:WORST], len(bad[WORST:]), list(_cards(found, view.run)), _answers(found, view.run), figures)
+    gauge = view.run.gauge if view.run else gauge_of(None, found)
+    cards, answers = list(_cards(found, view.run)), _answers(found, view.run)
+    return Overview(bad[:WORST], len(bad[WORST:]), cards, answers, figures, gauge)
 
 
 def _cards(found: Experiments, run: RunView | None) -> Iterator[Card]:

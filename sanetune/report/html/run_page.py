@@ -12,9 +12,10 @@ from sanetune.gate.clearance_file import read_clearance, read_experiments
 from sanetune.report.clearance import report_of
 from sanetune.report.html.collect import settings_of, view
 from sanetune.report.html.forecast_end import end_of
+from sanetune.report.html.gauge import gauge_of
 from sanetune.report.html.page import first_screen, heading_of, page, title_of
 from sanetune.report.html.trained import run_view
-from sanetune.report.html.view import Heading, PageView
+from sanetune.report.html.view import Heading, PageView, RunView
 from sanetune.report.live import LivePage
 from sanetune.text import shortest_path
 from sanetune.workflows.check import subject_of
@@ -73,10 +74,8 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
         heading, note = _cleared(clearance, report, unread), f"Made on {clearance.made}, to clear the run."
     known = run.read_json(run.versions) if run.versions.is_file() else None
     trained = run_view(run)
-    if trained is not None and trained.curve is not None:
-        evaluations = trained.curve.validation
-        last = evaluations[-1] if evaluations and run.finished else None
-        trained = replace(trained, end=end_of(run, Experiments.from_json(report.experiments), last))
+    if trained is not None:
+        trained = _with_experiments(trained, run, Experiments.from_json(report.experiments))
     return replace(
         view(config, evidence, report, known) if evidence else _bare(config, report, known or {}),
         heading=_with_status(heading, trained.status if trained else None),
@@ -84,6 +83,13 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
         run=trained,
         title=run.name,
     )
+
+
+def _with_experiments(view: RunView, run: Run, found: Experiments) -> RunView:
+    """What a run's own files and the experiments before it say together."""
+    evaluations = view.curve.validation if view.curve else []
+    last = evaluations[-1] if evaluations and run.finished else None
+    return replace(view, end=end_of(run, found, last) if view.curve else None, gauge=gauge_of(run, found))
 
 
 def _bare(config: Config, report: Report, versions: dict[str, str | None]) -> PageView:

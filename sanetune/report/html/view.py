@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sanetune.gate.fixer import Round
     from sanetune.probes.results import Sample
     from sanetune.report.html.forecast_end import EndView
+    from sanetune.report.html.gauge import Gauge
     from sanetune.report.html.over_time import AnswersAt
     from sanetune.report.html.status import Status
 
@@ -187,6 +188,7 @@ class RunView:
         findings: What its curve shows that asks for something to be done, worst first.
         over_time: Answers to the same prompts at its evaluations.
         end: How it is forecast to end.
+        gauge: What its model has forgotten.
     """
 
     curve: Curve | None = None
@@ -203,6 +205,7 @@ class RunView:
     findings: Sequence[Finding] = ()
     over_time: Sequence[AnswersAt] = ()
     end: EndView | None = None
+    gauge: Gauge | None = None
 
 
 @dataclass(frozen=True, slots=True)
