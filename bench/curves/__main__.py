@@ -1,8 +1,8 @@
-"""What the curve checks find: on real logs, on faults injected into their noise, and on simulated curves.
+"""What the curve checks find: on real logs, faults injected into their noise, real short runs, and simulated curves.
 
 A healthy log should give no FAIL and hardly a WARN, and a faulty one the name of its fault. Real logs and injected
 faults are reported by halves of the repositories: limits were set with half A in view. ``--write`` makes
-docs/curves.md. Nothing is trained; it takes minutes.
+docs/curves.md. Nothing is trained (``python -m bench.curves.short_runs`` trains); it takes minutes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from bench.curves.injected_settings import CLEAN as CLEAN_TWINS
 from bench.curves.injected_settings import SETTINGS
 from bench.curves.page import write
 from bench.curves.real_noise import HALVES, LOUDEST, Chance, donors, half
+from bench.curves.short_runs.judging import figures as short_runs
+from bench.curves.short_runs.table import read as read_short_runs
 from bench.curves.simulated import CLEAN
 from bench.curves.simulated_faults import FAULTS
 from bench.figures import options, shared, show
@@ -135,6 +137,7 @@ def main() -> int:
     count = 20 if args.quick else 100
     figures: dict[str, Any] = {
         "logs": of_logs(),
+        "short_runs": short_runs(read_short_runs()),
         "halves": {which: of_half(which, count // 2 if args.quick else count) for which in HALVES},
         "clean": of_clean(count, CLEAN),
         "faults": of_faults(count, [((check,), kind, make) for check, kind, make in FAULTS]),

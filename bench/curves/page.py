@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bench.curves.short_runs import page as short_runs
 from bench.figures import ROOT
 
 Row = dict[str, Any]
@@ -76,6 +77,7 @@ def write(figures: Row) -> None:
         INJECTED.format(A="four", B="three"),
         _clean(halves),
         _faults(halves),
+        "\n" + short_runs.section(figures["short_runs"]),
         SIMULATED,
         _table(["kind", "curves", "FAIL", "WARN", "by"], [_twin(one) for one in figures["clean"]]),
         _table(

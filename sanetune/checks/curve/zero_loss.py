@@ -31,6 +31,7 @@ data:
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -56,6 +57,9 @@ LIMITS = {
 
 NEIGHBOURS = 5
 """Losses on each side that a zero is compared with."""
+DECIMALS, UNITS = 2, 5
+"""Decimals up to which a log is coarse, and the units of the last one below which its losses are near 0: 0.004 is
+printed as 0.00 beside 0.02."""
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
@@ -86,6 +90,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 def _isolated_zeros(series: Sequence[Point | Evaluation], rounded: float) -> list[int]:
     """Steps with a loss of 0 whose neighbours are not near it, or that have none."""
     losses = [one.loss for one in series]
+    if all(math.isclose(loss, round(loss, DECIMALS), abs_tol=1e-9) for loss in losses):
+        rounded = max(rounded, UNITS * 10**-DECIMALS)
     found = []
     for place, one in enumerate(series):
         if one.loss == 0:

@@ -187,3 +187,10 @@ def test_a_stable_curve_near_zero_does_not_diverge() -> None:
 def test_a_loss_below_zero_is_no_sign_of_learning() -> None:
     uphill = [-3.0 - i / 20 for i in range(200)]
     assert bad(trial([3.0, 6.0, 9.0, 12.0, 14.0], uphill))["diverged"] == "fail"
+
+
+def test_a_log_of_two_decimals_prints_a_small_loss_as_zero() -> None:
+    memorised = [1.42, 0.61, 0.2, 0.08, 0.04, 0.03, 0.02, 0.0, 0.03, 0.01, 0.0, 0.02, 0.02, 0.0, 0.01, 0.03]
+    assert "zero-loss" not in bad(Curve(points(memorised), source="log"))
+    empty = [1.42, 0.61, 1.2, 1.08, 0.0, 1.03, 0.98, 0.0, 1.13, 1.01, 0.0, 0.92, 1.02, 0.0, 1.01, 0.83]
+    assert bad(Curve(points(empty), source="log"))["zero-loss"] == "fail"

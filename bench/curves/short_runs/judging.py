@@ -1,0 +1,182 @@
+"""What the checks say about a short run: its whole log, and the same log while it grew."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.curves.short_runs.cases import STRENGTHS, Case
+from bench.curves.short_runs.table import Row, case_of, curve_of
+from sanetune.curves.series import Curve
+from sanetune.evidence.registry import Evidence
+from sanetune.finding import BAD, Verdict
+from sanetune.gate.catalogue import catalogue
+from sanetune.gate.runner import run
+from sanetune.gate.watch import EVERY, Watch, live_checks
+
+TURNED = 1.05
+"""Times its lowest evaluation, at which the last one says that a run has overfitted, whatever it was to be."""
+PASSES = 4
+"""Times that a run sees each row, from which on nobody can call it healthy, though it has not been seen to overfit."""
+HOT = ("diverged", "spike", "oscillating", "norm-growth", "overfit", "best-earlier")
+NAMES: dict[str, tuple[str, ...]] = {
+    "learning rate too high": HOT,
+    "learning rate zero from some step on": ("rate-zero",),
+    "bad batches": ("spike",),
+    "NaN": ("nan",),
+    "frozen": ("plateau",),
+    "frozen later": ("stalled", "plateau"),
+    "few rows": ("overfit", "best-earlier", "diverged"),
+    "few rows, no evaluation": ("staircase", "unmeasured"),
+    "restarts": ("rate-restarts",),
+    "random labels": ("start-high",),
+    "summed": ("loss-summed", "start-high"),
+    "warm-up throughout": ("warmup-long",),
+}
+"""The checks that say what a fault is."""
+WITHIN = 20
+"""Steps after the onset within which a fault should be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A run and what was found.
+
+    Attributes:
+        case: Its settings.
+        fault: What it has; "": nothing. A run that was to be healthy and turned is one of few rows.
+        whole: Findings of the whole log, with their verdicts.
+        live: Findings while it grew, with the first step at which each was there.
+        micros: CPU seconds of watching, times a million, for each step.
+    """
+
+    case: Case
+    fault: str
+    whole: dict[str, str]
+    live: dict[str, int]
+    micros: float
+
+    @property
+    def found(self) -> set[str]:
+        """All that was found, at whatever time."""
+        return {*self.whole, *self.live}
+
+    @property
+    def named(self) -> bool:
+        """Whether the fault's own name is among them."""
+        return bool(self.found.intersection(NAMES[self.fault]))
+
+    @property
+    def delay(self) -> float:
+        """Steps from the onset of the fault to the first finding that names it; infinite where none came live."""
+        steps = [step for name, step in self.live.items() if name in NAMES[self.fault] and step >= self.case.onset]
+        return min(steps) - self.case.onset if steps else math.inf
+
+
+def judged(row: Row) -> Judged:
+    """Judge a run of the table."""
+    case, curve = case_of(row), curve_of(row)
+    began = time.process_time()
+    live = _live(curve)
+    micros = 1e6 * (time.process_time() - began) / max(1, len(curve.points))
+    return Judged(case, _fault(case, curve), _whole(curve), live, micros)
+
+
+def _fault(case: Case, curve: Curve) -> str:
+    losses = [one.loss for one in curve.validation]
+    turned = len(losses) > 2 and losses[-1] > TURNED * min(losses)
+    if case.fault in ("", "few rows"):
+        return "few rows" if turned else ""
+    return case.fault
+
+
+def undecided(row: Row) -> bool:
+    """Whether a run is neither known to be healthy nor faulty: it has seen its rows often, and did not turn."""
+    case = case_of(row)
+    often = len(row["losses"]) * case.batch >= PASSES * row["rows"]
+    return often and case.fault in ("", "few rows") and not _fault(case, curve_of(row))
+
+
+def _whole(curve: Curve) -> dict[str, str]:
+    checks = [check for check in catalogue().values() if check.needs == ("curve",)]
+    found = run(checks, Evidence({}, {"curve": curve}))
+    assert not any(one.verdict is Verdict.CRASH for one in found)
+    return {one.check.removeprefix("curve-"): one.verdict.value for one in found if one.verdict in BAD}
+
+
+def _live(curve: Curve) -> dict[str, int]:
+    """Hand the run's records to the watch as they come, some together, with evaluations between them."""
+    facts = replace(curve, points=[], validation=[], finished=False)
+    watch, waiting = Watch(facts, live_checks()), list(curve.validation)
+    first: dict[str, int] = {}
+    for at in range(0, len(curve.points), EVERY):
+        some = curve.points[at : at + EVERY]
+        found = watch.steps(some)
+        while waiting and waiting[0].step <= some[-1].step:
+            found += watch.evaluated(waiting.pop(0))
+        for one in found:
+            first.setdefault(one.finding.check.removeprefix("curve-"), one.step)
+    return first
+
+
+def figures(rows: Iterable[Row]) -> dict[str, Any]:
+    """The figures of both halves."""
+    some = list(rows)
+    every = [judged(row) for row in some if not undecided(row)]
+    halves = {half: [one for one in every if one.case.half == half] for half in ("A", "B")}
+    return {
+        "runs": len(some),
+        "undecided": len(some) - len(every),
+        "micros": statistics.median(one.micros for one in every) if every else 0.0,
+        "healthy": {half: _healthy(some) for half, some in halves.items()},
+        "faults": [_of_fault(fault, strength, halves) for fault, strength in _with_strengths(every)],
+        "halves": {half: _faulty(some) for half, some in halves.items()},
+    }
+
+
+def _with_strengths(every: Sequence[Judged]) -> list[tuple[str, float]]:
+    """Each fault with each of its strengths; few rows by none, since a run has overfitted or not."""
+    pairs = [(fault, strength) for fault, some in STRENGTHS.items() for strength in some if fault != "few rows"]
+    return [*pairs, ("few rows", 0.0)]
+
+
+def _healthy(some: Sequence[Judged]) -> dict[str, Any]:
+    healthy = [one for one in some if not one.fault]
+    return {
+        "runs": len(healthy),
+        "fail": sum("fail" in one.whole.values() for one in healthy),
+        "whole": sum(bool(one.whole) for one in healthy),
+        "live": sum(bool(one.live) for one in healthy),
+        "whole_by": dict(Counter(name for one in healthy for name in one.whole)),
+        "live_by": dict(Counter(name for one in healthy for name in one.live)),
+    }
+
+
+def _faulty(some: Sequence[Judged]) -> dict[str, Any]:
+    faulty = [one for one in some if one.fault]
+    return {
+        "runs": len(faulty),
+        "caught": sum(bool(one.found) for one in faulty),
+        "named": sum(one.named for one in faulty),
+    }
+
+
+def _of_fault(fault: str, strength: float, halves: dict[str, list[Judged]]) -> dict[str, Any]:
+    row: dict[str, Any] = {"fault": fault, "strength": strength, "checks": NAMES[fault]}
+    for half, every in halves.items():
+        some = [one for one in every if one.fault == fault and (not strength or one.case.strength == strength)]
+        delays = [one.delay for one in some if math.isfinite(one.delay)]
+        row[half] = {
+            "runs": len(some),
+            "named": sum(one.named for one in some),
+            "any": sum(bool(one.found) for one in some),
+            "live": len(delays),
+            "soon": sum(delay <= WITHIN for delay in delays),
+            "delay": statistics.median(delays) if delays else None,
+        }
+    return row
