@@ -91,10 +91,10 @@ def _answers(n: Mapping[str, Any]) -> GaugeBar | None:
     able = n.get("base_answered") or 0
     if able < LIMITS["fewest_answers"].value:
         return None
-    lost, gained, limit = n["no_longer"], n["gained"], LIMITS["answers"].value
-    words = f"{able - lost:,} of {able:,}" + (f", {gained:,} gained" if gained else "")
-    is_bad = (lost - gained) / able >= limit and bool(n["rarer"])
-    return GaugeBar("general prompts still answered well", words, (able - lost) / able, 1 - limit, is_bad)
+    gone, gained, limit = n["no_longer"], n["gained"], LIMITS["answers"].value
+    words = f"{able - gone:,} of {able:,}" + (f", {gained:,} gained" if gained else "")
+    is_bad = (gone - gained) / able >= limit and bool(n["rarer"])
+    return GaugeBar("general prompts still answered well", words, (able - gone) / able, 1 - limit, is_bad)
 
 
 def _texts(n: Mapping[str, Any]) -> GaugeBar | None:

@@ -24,11 +24,11 @@ NEAR = Drift(10, 2.0, 9.0, 11.0)
 GOOD, BAD = Answer("Paris is the capital.", True, 5), Answer("", True, 0)
 
 
-def found(lost: int = 0, rise: float = 0.02, prompts: int = 20, texts: int = 8) -> Forgetting:
+def found(gone: int = 0, rise: float = 0.02, prompts: int = 20, texts: int = 8) -> Forgetting:
     """A model that loses so many of the prompts, and so much on each token of general text."""
     answers = tuple(
         GeneralAnswer(
-            "facts", f"prompt {n}", "", ("Paris",), GOOD, BAD if n < lost else GOOD, Drift(10, 2.0, 9.0, 11.0)
+            "facts", f"prompt {n}", "", ("Paris",), GOOD, BAD if n < gone else GOOD, Drift(10, 2.0, 9.0, 11.0)
         )
         for n in range(prompts)
     )
@@ -45,7 +45,7 @@ def text_of(run: Run) -> str:
 
 
 def test_what_is_kept_is_what_was_counted() -> None:
-    gauge = gauge_of(None, Experiments(forgetting=found(lost=2)))
+    gauge = gauge_of(None, Experiments(forgetting=found(gone=2)))
     assert gauge is not None
     answers, texts = gauge.bars
     assert (answers.words, answers.full, answers.mark, answers.is_bad) == ("18 of 20", 0.9 * WIDTH, 0.8 * WIDTH, False)
@@ -55,7 +55,7 @@ def test_what_is_kept_is_what_was_counted() -> None:
 
 
 def test_what_is_forgotten_is_marked() -> None:
-    gauge = gauge_of(None, Experiments(forgetting=found(lost=12, rise=0.8)))
+    gauge = gauge_of(None, Experiments(forgetting=found(gone=12, rise=0.8)))
     assert gauge is not None
     assert [one.is_bad for one in gauge.bars] == [True, True]
     assert gauge.bars[1].full == 0
