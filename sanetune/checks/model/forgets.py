@@ -26,7 +26,7 @@ train:
 ```
 
 ## Use instead
-Lower `train.learning_rate`, use LoRA or fewer epochs, or mix general rows into `data.train`.
+Lower `train.learning_rate`, use LoRA or fewer epochs, or mix general rows into the training rows.
 
 ```yaml
 model:
