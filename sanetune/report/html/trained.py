@@ -17,12 +17,14 @@ from sanetune.report.html.over_time import answers_over_time
 from sanetune.report.html.status import status_of
 from sanetune.report.html.view import RunView
 from sanetune.report.html.watched import watched
+from sanetune.workflows.comparing.stored import read_stored
 from sanetune.workflows.run_state import read_state
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Evaluation
     from sanetune.finding import Finding
     from sanetune.runs import Run
+    from sanetune.workflows.comparing.result import Pair
 
 
 def run_view(run: Run) -> RunView | None:
@@ -35,7 +37,7 @@ def run_view(run: Run) -> RunView | None:
     if not records:
         if comparison is None and (status is None or status.kind == "finished"):
             return None
-        return RunView(samples=samples, samples_text=_answers_text(comparison), status=status)
+        return RunView(samples=samples, samples_text=_answers_text(run, comparison), status=status)
     curve = curve_of(records)
     lowest = min(curve.validation, key=lambda one: one.loss, default=None)
     speed = speed_of(records)
@@ -52,7 +54,7 @@ def run_view(run: Run) -> RunView | None:
         status,
         watch.fired,
         samples,
-        _answers_text(comparison),
+        _answers_text(run, comparison),
         # What the watch found has its rows and its step.
         [one for one in _findings(run) if one.check not in known],
         answers_over_time(run),
@@ -126,9 +128,18 @@ def _text(
     return words
 
 
-def _answers_text(comparison: Comparison | None) -> str:
-    """How many answers of both models end by themselves."""
+def _answers_text(run: Run, comparison: Comparison | None) -> str:
+    """How many answers of both models end by themselves, and what `sanetune compare` has judged."""
     if comparison is None or not comparison.samples:
         return ""
     base, tuned = (sum(getattr(one, side).ended for one in comparison.samples) for side in ("base", "tuned"))
-    return f"ended by themselves: base {base:,}, tuned {tuned:,} of {len(comparison.samples):,}"
+    ended = f"ended by themselves: base {base:,}, tuned {tuned:,} of {len(comparison.samples):,}"
+    found = read_stored(run, [run])
+    return "; ".join([ended, *(verdict_text(pair) for pair in (found.pairs[:1] if found else ()))])
+
+
+def verdict_text(pair: Pair) -> str:
+    """Return the verdict of a comparison with the measures that decided it."""
+    sides = {1: "better", -1: "worse"}
+    named = [f"{side} in {' and '.join(pair.named(way))}" for way, side in sides.items() if pair.named(way)]
+    return f"compared with the base: {', '.join(named) or pair.verdict}"

@@ -12,6 +12,8 @@ from sanetune.probes.results import Comparison, Sample
 from sanetune.report.html import PageView, page
 from sanetune.report.html.trained import run_view
 from sanetune.runs import Run
+from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
+from sanetune.workflows.comparing.stored import store
 from tests.report.html import views
 
 LOSSES = {0: 3.0, 10: 1.0, 20: 1.5}
@@ -29,6 +31,30 @@ def written(folder: Path, losses: dict[int, float] = LOSSES) -> Run:
 def compared(text: str) -> Comparison:
     answers = Answer("base " + text, ended=False, tokens=9), Answer("tuned " + text, ended=True, tokens=3)
     return Comparison([Sample([{"role": "user", "content": "Hm?"}], "Yes.", *answers)], "base", "tuned")
+
+
+@pytest.mark.parametrize(
+    ("base", "tuned", "words"),
+    [
+        (0.0, 0.0, "; compared with the base: no difference shown"),
+        (0.0, 1.0, "; compared with the base: better in exact"),
+        (1.0, 0.0, "; compared with the base: worse in exact"),
+    ],
+)
+def test_the_verdict_of_a_comparison_stands_beside_the_answers(
+    tmp_path: Path, base: float, tuned: float, words: str
+) -> None:
+    run = written(tmp_path)
+    (run.model).mkdir()
+    (run.model / "config.json").write_text("{}")
+    prompts = [AskedPrompt([{"role": "user", "content": f"{n}?"}], "Yes.") for n in range(20)]
+    answers = [Answer("No.", ended=True, tokens=2)] * 20
+    models = [
+        Model(name, name, answers, marks={"exact": [bool(has)] * 20}) for name, has in (("b", base), ("t", tuned))
+    ]
+    store(run, [run], Compared(prompts, models), ())
+    view = run_view(run)
+    assert view is not None and view.samples_text == f"ended by themselves: base 20, tuned 20 of 20{words}"
 
 
 def test_losses_time_and_speed_come_from_the_records(tmp_path: Path) -> None:
