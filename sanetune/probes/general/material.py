@@ -90,11 +90,6 @@ def material_of(keep: str) -> GeneralMaterial | None:
     return read_material(Path(keep), Path(keep).name).few(MOST)
 
 
-def replay_material() -> GeneralMaterial:
-    """Return prompts and texts of the package that nothing is measured on, to be mixed into training."""
-    return read_material(HERE / "replay.jsonl", "replay")
-
-
 def read_material(file: Path, source: str) -> GeneralMaterial:
     """Read JSON lines, each with a ``prompt`` (or ``messages``) or a ``text``, and return them.
 

@@ -11,7 +11,7 @@ from sanetune.checks.model import forgets
 from sanetune.checks.model._general_answers import fault_of
 from sanetune.engine.answer import Answer
 from sanetune.finding import Judgement, Verdict
-from sanetune.probes.general.material import material_of, replay_material
+from sanetune.probes.general.material import material_of
 from sanetune.probes.results import Drift, Forgetting, GeneralAnswer, GeneralLoss
 from sanetune.report.terminal import forgetting as gauge
 from sanetune.typed_json import from_json, to_json
@@ -95,9 +95,8 @@ def test_an_answer_is_judged_by_what_was_asked_for(text: str, output_format: str
 
 
 def test_no_prompt_of_the_package_asks_for_what_cannot_be_judged() -> None:
-    found, replay = material_of("general"), {prompt.text for prompt in replay_material().prompts}
+    found = material_of("general")
     assert found is not None and len(found.prompts) == 48 and len(found.texts) == 20
-    assert not replay & {prompt.text for prompt in found.prompts}
     for prompt in found.prompts:
         # A format that is misspelled would let every answer pass.
         assert not prompt.output_format or fault_of(Answer("~ ~ ~ ~ ~ ~ ~", True, 7), prompt.output_format)
