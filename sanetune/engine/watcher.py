@@ -75,5 +75,8 @@ class StoppedByWatcherError(Exception):
     """The watcher has ended the run, after a checkpoint."""
 
     def __init__(self, step: int) -> None:
-        super().__init__(f"stopped after step {step}")
+        super().__init__(step)
         self.step = step
+
+    def __str__(self) -> str:
+        return f"stopped after step {self.step}"

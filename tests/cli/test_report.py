@@ -33,9 +33,17 @@ def test_a_live_page_is_of_one_run_and_writes_none(tmp_path: Path) -> None:
         assert done.returncode == 2 and "--live" in done.stderr and "Traceback" not in done.stderr
 
 
+HEEDING_CTRL_C = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("sanetune", run_name="__main__")
+"""
+
+
 def test_a_live_page_is_served_until_ctrl_c(tmp_path: Path) -> None:
     run = runs_made.made(tmp_path / "a")
-    command = [sys.executable, "-u", "-m", "sanetune", "report", str(run.path), "--live"]
+    # Whoever starts the tests in the background of a shell without job control has them ignore Ctrl-C.
+    command = [sys.executable, "-u", "-c", HEEDING_CTRL_C, "report", str(run.path), "--live"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     ) as process:
@@ -46,5 +54,8 @@ def test_a_live_page_is_served_until_ctrl_c(tmp_path: Path) -> None:
         connection.request("GET", found[2])
         assert connection.getresponse().status == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        try:
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
         assert "No longer served." in process.stdout.read() and not process.stderr.read()
