@@ -14,6 +14,7 @@ A check is a module called after its fault in the folder of its family (``labels
 - ``LIVE``: for a check of the curve, whether what it finds on a growing curve is a finding then (:data:`Live`). Left
   out: it is about a run's end, or a healthy run looks like that for a while;
 - ``at(measurement)``: for a check of the curve, the step whose rows show the fault, where it is about single steps;
+- ``basis(measurement, limits)``: for one about a rise that may come back: the evaluation it rests on (:class:`Basis`);
 - ``VERSION``: raised when the check finds what it did not find before: a clearance of an older version is void;
 - ``measure(evidence, ...)``: numbers and witnesses. Its parameters name the evidence that it needs, as in pytest;
   ``limits``, where it is among them, are the limits: for those that say what is counted, as how alike copies are;
@@ -58,6 +59,23 @@ class Limit:
 
     value: float
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The evaluation that a finding of a growing curve rests on.
+
+    Attributes:
+        step: Its step.
+        loss: Its loss, in nats per token in the loss.
+        lasting: Whether the training loss, or its size, tells the rise from one that comes back.
+        beyond: Whether the rise is larger than any that comes back.
+    """
+
+    step: int
+    loss: float
+    lasting: bool = True
+    beyond: bool = False
 
 
 LOG_TOO_SHORT = "log_too_short"
@@ -154,6 +172,7 @@ class Check:
     version: int = 1
     live: Live = ""
     at: Callable[[Measurement], int | None] | None = None
+    basis: Callable[[Measurement, Limits], Basis | None] | None = None
 
     def __post_init__(self) -> None:
         if self.live not in get_args(Live):
@@ -180,6 +199,7 @@ class Check:
             getattr(module, "VERSION", 1),
             getattr(module, "LIVE", ""),
             getattr(module, "at", None),
+            getattr(module, "basis", None),
         )
 
     @property

@@ -69,6 +69,10 @@ class GrowingCurve:
         """All steps, in blocks whose loss is their mean; steps of a block that is not full are left out."""
         return self._curve(list(self._blocks), list(self.evaluations))
 
+    def trained(self) -> Curve:
+        """All steps, as in :meth:`whole`, without the evaluations."""
+        return self._curve(list(self._blocks), [])
+
     def to_json(self) -> dict[str, Any]:
         """Return all that is kept as plain values."""
         parts = {"recent": self._recent, "blocks": self._blocks, "open": self._open}

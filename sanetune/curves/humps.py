@@ -50,7 +50,7 @@ class Hump:
         return self.height / self.base if self.base > 0 else math.inf
 
 
-def highest_hump(losses: Sequence[float], *, times: float, least: float, sure: float) -> Hump | None:
+def highest_hump(losses: Sequence[float], *, times: float, least: float, sure: float, log_sure: float) -> Hump | None:
     """Return the hump that is highest beside its base.
 
     Args:
@@ -58,6 +58,7 @@ def highest_hump(losses: Sequence[float], *, times: float, least: float, sure: f
         times: How many times its base it has at least.
         least: How much higher it is at least, in nats.
         sure: How many standard deviations of the running median it is higher at least.
+        log_sure: How many of its logarithm it is higher at least, which is more where losses scatter by half and more.
     """
     if len(losses) < 2 * WIDTHS[0] or min(losses) <= 0:
         return None
@@ -68,7 +69,10 @@ def highest_hump(losses: Sequence[float], *, times: float, least: float, sure: f
         of_median = rest * OF_MEDIAN / math.sqrt(width)
         before, after = _sides(losses, width, first)
         hump = _prominent(smooth(losses, width), before, after)
-        if hump.times >= max(times, 1 + sure * of_median) and hump.height - hump.base >= least:
+        if (
+            hump.times >= max(times, 1 + sure * of_median, math.exp(log_sure * of_median))
+            and hump.height - hump.base >= least
+        ):
             found.append(hump)
     return max(found, key=lambda hump: hump.times, default=None)
 

@@ -31,7 +31,7 @@ class OverfitAnswer:
     """One answer.
 
     Attributes:
-        name: What it is, in a word or two.
+        name: What it is, in one or two words.
         words: What to do and why, in a sentence.
         change: ``section.key`` -> value; empty: nothing in the configuration.
     """

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sanetune.checks.base import Check
+from sanetune.checks.base import Basis, Check
 from sanetune.curves.growing import GrowingCurve
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.engine.watcher import Course
@@ -21,6 +21,7 @@ from sanetune.evidence.registry import Evidence
 from sanetune.finding import REFUSING, Finding, Measurement, Verdict
 from sanetune.gate.catalogue import chosen
 from sanetune.gate.runner import Rules, run
+from sanetune.gate.watch_patience import Seen, is_too_early
 
 EVIDENCE = "curve"
 SOURCE = "the run so far"
@@ -71,7 +72,7 @@ def live_checks(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> list[
 
 
 class Watch:
-    """Judges a growing curve. What it finds has to be there twice in a row, a few steps apart.
+    """Judges a growing curve. What it finds has to be there twice in a row, the second time with new evidence.
 
     Args:
         facts: What is known of the run beside its course (:class:`sanetune.curves.growing.GrowingCurve`).
@@ -88,7 +89,8 @@ class Watch:
         self._checks = [check for check in checks if check.live and self.rules.severity.get(check.name) != "off"]
         self._at = {check.name: check.at for check in self._checks}
         self._usual = _Usual()
-        self._seen: dict[str, Verdict] = {}
+        self._basis = {check.name: check.basis for check in self._checks if check.basis}
+        self._seen: dict[str, Seen] = {}
         self._next = 2 * EVERY
         self._follow_until = -1
 
@@ -123,19 +125,24 @@ class Watch:
         self._next = self.curve.step + 2 * EVERY
 
     def _ask(self) -> list[LiveFinding]:
-        """Ask the checks; what they found the last time, too, is found."""
+        """Ask the checks; what they found the last time, too, by less evidence, is found."""
         self.asked += 1
         step = self.curve.step
         self._next = step + max(EVERY, int(SPARSE * step))
         bad: dict[str, Finding] = {}
-        for finding in self._judged():
+        for finding in filter(self._is_ripe, self._judged()):
             kept = bad.get(finding.check)
             if kept is None or finding.verdict.rank > kept.verdict.rank:
                 bad[finding.check] = finding
-        new = [self._live(one) for one in bad.values() if self._again(one)]
+        seen = {name: Seen(one.verdict, step, self._basis_of(one)) for name, one in bad.items()}
+        new = [self._live(one) for name, one in bad.items() if self._again(name, seen[name])]
         if any(name not in self._seen for name in bad):
             self._next = step + 1
-        self._seen = {name: finding.verdict for name, finding in bad.items()}
+        # The first of those that rest on the same is kept, and waits for what is new.
+        self._seen = {
+            name: before if (before := self._seen.get(name)) and before.rests_on_the_same_as(one) else one
+            for name, one in seen.items()
+        }
         fired = [one for one in new if self._is_news(one)]
         self.found += fired
         return fired
@@ -147,11 +154,22 @@ class Watch:
             recent = [check for check in self._checks if check.live == "recent"]
             findings += run(recent, Evidence({}, {EVIDENCE: self.curve.recent()}), self.rules)
         findings += run(self._checks, Evidence({}, {EVIDENCE: self.curve.whole()}), self.rules)
+        if self.curve.evaluations:
+            # Evaluations are rare: a loss that explodes between two of them is told by the steps.
+            rising = [check for check in self._checks if check.basis and check.live == "recent"]
+            findings += run(rising, Evidence({}, {EVIDENCE: self.curve.trained()}), self.rules)
         return [one for one in findings if one.verdict in (Verdict.WARN, Verdict.FAIL)]
 
-    def _again(self, finding: Finding) -> bool:
-        before = self._seen.get(finding.check)
-        return before is not None and before.rank >= finding.verdict.rank
+    def _basis_of(self, finding: Finding) -> Basis | None:
+        basis = self._basis.get(finding.check)
+        return basis(Measurement(finding.numbers), finding.limits) if basis else None
+
+    def _is_ripe(self, finding: Finding) -> bool:
+        return finding.check not in self._basis or not is_too_early(finding, self._basis_of(finding), self.curve)
+
+    def _again(self, name: str, now: Seen) -> bool:
+        before = self._seen.get(name)
+        return before is not None and not before.rests_on_the_same_as(now) and before.is_confirmed_by(now)
 
     def _live(self, finding: Finding) -> LiveFinding:
         at = self._at[finding.check]

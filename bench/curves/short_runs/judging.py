@@ -52,6 +52,7 @@ class Judged:
         fault: What it has; "": nothing. A run that was to be healthy and turned is one of few rows.
         whole: Findings of the whole log, with their verdicts.
         live: Findings while it grew, with the first step at which each was there.
+        stopped: The checks that failed while it grew.
         micros: CPU seconds of watching, times a million, for each step.
     """
 
@@ -59,6 +60,7 @@ class Judged:
     fault: str
     whole: dict[str, str]
     live: dict[str, int]
+    stopped: frozenset[str]
     micros: float
 
     @property
@@ -82,9 +84,9 @@ def judged(row: Row) -> Judged:
     """Judge a run of the table."""
     case, curve = case_of(row), curve_of(row)
     began = time.process_time()
-    live = _live(curve)
+    live, stopped = _live(curve)
     micros = 1e6 * (time.process_time() - began) / max(1, len(curve.points))
-    return Judged(case, _fault(case, curve), _whole(curve), live, micros)
+    return Judged(case, _fault(case, curve), _whole(curve), live, stopped, micros)
 
 
 def _fault(case: Case, curve: Curve) -> str:
@@ -109,19 +111,27 @@ def _whole(curve: Curve) -> dict[str, str]:
     return {one.check.removeprefix("curve-"): one.verdict.value for one in found if one.verdict in BAD}
 
 
-def _live(curve: Curve) -> dict[str, int]:
-    """Hand the run's records to the watch as they come, some together, with evaluations between them."""
+def _live(curve: Curve) -> tuple[dict[str, int], frozenset[str]]:
+    """Hand the run's records to the watch as they come, some together, with evaluations between them.
+
+    Returns:
+        Check -> step of its first finding, and the checks that failed.
+    """
     facts = replace(curve, points=[], validation=[], finished=False)
     watch, waiting = Watch(facts, live_checks()), list(curve.validation)
     first: dict[str, int] = {}
+    failed = set()
     for at in range(0, len(curve.points), EVERY):
         some = curve.points[at : at + EVERY]
         found = watch.steps(some)
         while waiting and waiting[0].step <= some[-1].step:
             found += watch.evaluated(waiting.pop(0))
         for one in found:
-            first.setdefault(one.finding.check.removeprefix("curve-"), one.step)
-    return first
+            name = one.finding.check.removeprefix("curve-")
+            first.setdefault(name, one.step)
+            if one.finding.verdict is Verdict.FAIL:
+                failed.add(name)
+    return first, frozenset(failed)
 
 
 def figures(rows: Iterable[Row]) -> dict[str, Any]:
@@ -152,6 +162,7 @@ def _healthy(some: Sequence[Judged]) -> dict[str, Any]:
         "fail": sum("fail" in one.whole.values() for one in healthy),
         "whole": sum(bool(one.whole) for one in healthy),
         "live": sum(bool(one.live) for one in healthy),
+        "stopped": sum(bool(one.stopped) for one in healthy),
         "whole_by": dict(Counter(name for one in healthy for name in one.whole)),
         "live_by": dict(Counter(name for one in healthy for name in one.live)),
     }

@@ -19,6 +19,9 @@ LIMITS = {
     "times": Limit(1.8, "times the neighbours' median (logs/wild; LLM Foundry: 2 for more than four steps)"),
     "least": Limit(0.15, "nats beside that; a loss near 0 may double without harm"),
     "sure": Limit(8.0, "standard deviations of batch noise beside that: OLMo-core's 6, and heavier tails than normal"),
+    "log_sure": Limit(3.5, "of the logarithm, beside that: batches that scatter by more than half of their loss do so"
+                           " as ratios. Bad batches of short runs had 3.6 and more, hard ones up to 3.8"
+                           " (docs/curves.md, half A)"),
     "confirmed_norm": Limit(4.0, "times its neighbours, a gradient norm that confirms a spike of the loss"),
     "norm_times": Limit(10.0, "times its neighbours, a gradient norm that is a spike by itself"),
     "validation_least": Limit(0.05, "nats, likewise for the validation loss, which has no noise of batches"),
@@ -26,6 +29,8 @@ LIMITS = {
     "hump_times": Limit(1.5, "times the lowest loss on both sides, a rise of three or more records that comes back"),
     "hump_sure": Limit(10.0, "standard deviations of the running median, beside that: the lowest of many is low by"
                              " chance, the highest high"),
+    "hump_log_sure": Limit(6.0, "of its logarithm, beside that: 7.4 and more in bad batches of short runs, 5.4 in"
+                                " healthy ones (docs/curves.md, half A)"),
     "returned": Limit(0.7, "of its rise that a hump comes down again; with less it is curve-diverged's"),
     "fixed_times": Limit(1.25, "times its neighbours, on a fixed batch, which has no noise of batches"),
     "fixed_least": Limit(0.15, "nats beside that"),
@@ -90,7 +95,10 @@ def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
     if losses[place] < limits["times"] * around or higher < limits["least"]:
         return False
     near = losses[max(0, place - LOCAL) : place + LOCAL + 1]
-    return higher > limits["sure"] * relative_noise(near) * around
+    scatter = relative_noise(near)
+    return (
+        higher > limits["sure"] * scatter * around and losses[place] > math.exp(limits["log_sure"] * scatter) * around
+    )
 
 
 def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, interval: float) -> Spike:
@@ -106,7 +114,8 @@ def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, inter
 def long_rise(points: Sequence[Point], limits: Limits) -> Spike | None:
     """The highest rise of the training loss over three or more records that came back, whatever its length."""
     losses = [point.loss for point in points]
-    hump = highest_hump(losses, times=limits["hump_times"], least=limits["least"], sure=limits["hump_sure"])
+    sure, log_sure = limits["hump_sure"], limits["hump_log_sure"]
+    hump = highest_hump(losses, times=limits["hump_times"], least=limits["least"], sure=sure, log_sure=log_sure)
     return _as_spike(hump, points, limits) if hump else None
 
 

@@ -32,11 +32,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Basis, Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve._applies import needs_token_loss, too_few
 from sanetune.checks.curve._medians import of_last
-from sanetune.curves.changes import TRAINING, finite, last_step, learned_points, overall, since_lowest, training
+from sanetune.curves.changes import (
+    HELD_OUT,
+    TRAINING,
+    finite,
+    last_step,
+    learned_points,
+    overall,
+    since_lowest,
+    training,
+)
 from sanetune.curves.robust import relative_noise
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -96,6 +105,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "lowest_step": low.steps[0],
             "lost": low.difference,
             "lost_last": low.last,
+            "lost_step": low.steps[1],
             "lost_sure": low.t,
             "training_fell": _fell(trained, limits),
             "training_fell_later": _fell(later, limits),
@@ -121,6 +131,16 @@ def _stays_above(curve: Curve, change: Change) -> float:
 def _fell(trained: Change | None, limits: Limits) -> bool:
     """A cross entropy is never below zero: where it is, its sign or scale is wrong, and its fall says nothing."""
     return trained is not None and trained.t < -limits["training_fell"] and trained.after >= 0
+
+
+def basis(m: Measurement, limits: Limits) -> Basis | None:
+    """The last evaluation of held-out rows; None where the training losses say it by themselves."""
+    n = m.numbers
+    if n["source"] == HELD_OUT:
+        return Basis(n["end_step"], n["end"], beyond=n["share"] >= limits["training_rise"])
+    if n["lowest_source"] != HELD_OUT or n["share"] >= limits["training_rise_warn"]:
+        return None
+    return Basis(n["lost_step"], n["lowest"] + n["lost"], beyond=n["lost"] >= limits["training_rise"] * n["lowest"])
 
 
 def _above(share: float) -> str:

@@ -38,7 +38,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Basis, Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.checks.curve._medians import of_last
@@ -66,6 +66,12 @@ LIMITS = {
     ),
     "few": Limit(5, "evaluations, below which a rise is a warning at most where single rows are not known"),
     "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
+    "live_fell": Limit(
+        3.0,
+        "standard errors that training has fallen, without which a rise of held-out rows in a run that goes on may come"
+        " back: up to 1.9 in healthy short runs of half A, above 5 in most that memorise (docs/curves.md)",
+    ),
+    "live_rise": Limit(0.5, "above its minimum, from which on that is not asked: 0.17 in healthy short runs of half A"),
 }
 
 BY_SAMPLES = "Compare sample answers of both checkpoints: with long reasoning data the loss alone is no verdict."
@@ -95,6 +101,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "training_before": None if trained is None else trained.before,
             "training_after": None if trained is None else trained.after,
             "training_last": None if trained is None else trained.last,
+            "training_fell_sure": 0.0 if trained is None else -trained.t,
             "training_rose": trained is not None and trained.t > limits["training_sure"],
             "steps_per_epoch": curve.steps_per_epoch,
             "planned_rate": curve.planned_lr,
@@ -121,6 +128,13 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return warned(f"{message}; token accuracy from {accuracy}", BY_SAMPLES, _fix(n))
     few = n["looks"] < limits["few"] and not n["exact"]
     return (failed if n["rise"] >= limits["fail"] and not few else warned)(message, fix=_fix(n))
+
+
+def basis(m: Measurement, limits: Limits) -> Basis:
+    """The last evaluation. While a run goes on, a rise without a fall of the training loss is none of memorising."""
+    n = m.numbers
+    fell = n["training_fell_sure"] >= limits["live_fell"]
+    return Basis(n["end_step"], n["end"], lasting=fell or n["rise"] >= limits["live_rise"])
 
 
 def _more_accurate(n: dict[str, Any]) -> bool:
