@@ -69,10 +69,8 @@ def highest_hump(losses: Sequence[float], *, times: float, least: float, sure: f
         of_median = rest * OF_MEDIAN / math.sqrt(width)
         before, after = _sides(losses, width, first)
         hump = _prominent(smooth(losses, width), before, after)
-        if (
-            hump.times >= max(times, 1 + sure * of_median, math.exp(log_sure * of_median))
-            and hump.height - hump.base >= least
-        ):
+        high = hump.times >= max(times, 1 + sure * of_median) and hump.height - hump.base >= least
+        if high and math.log(hump.times) >= log_sure * of_median:
             found.append(hump)
     return max(found, key=lambda hump: hump.times, default=None)
 

@@ -21,7 +21,7 @@ from sanetune.evidence.registry import Evidence
 from sanetune.finding import REFUSING, Finding, Measurement, Verdict
 from sanetune.gate.catalogue import chosen
 from sanetune.gate.runner import Rules, run
-from sanetune.gate.watch_patience import Seen, is_too_early
+from sanetune.gate.watch_patience import APART, Seen, is_too_early
 
 EVIDENCE = "curve"
 SOURCE = "the run so far"
@@ -134,7 +134,7 @@ class Watch:
             kept = bad.get(finding.check)
             if kept is None or finding.verdict.rank > kept.verdict.rank:
                 bad[finding.check] = finding
-        seen = {name: Seen(one.verdict, step, self._basis_of(one)) for name, one in bad.items()}
+        seen = {name: self._seen_at(step, one) for name, one in bad.items()}
         new = [self._live(one) for name, one in bad.items() if self._again(name, seen[name])]
         if any(name not in self._seen for name in bad):
             self._next = step + 1
@@ -159,6 +159,10 @@ class Watch:
             rising = [check for check in self._checks if check.basis and check.live == "recent"]
             findings += run(rising, Evidence({}, {EVIDENCE: self.curve.trained()}), self.rules)
         return [one for one in findings if one.verdict in (Verdict.WARN, Verdict.FAIL)]
+
+    def _seen_at(self, step: int, finding: Finding) -> Seen:
+        apart = APART if finding.check in self._basis else 1
+        return Seen(finding.verdict, step, self._basis_of(finding), apart)
 
     def _basis_of(self, finding: Finding) -> Basis | None:
         basis = self._basis.get(finding.check)

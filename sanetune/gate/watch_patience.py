@@ -22,7 +22,8 @@ SHARE = 0.1
 EVALUATIONS = 3
 """Evaluations after warm-up: two of them cannot tell a rise from one that turns back."""
 APART = 5
-"""Steps between two judgements of the training loss, so that the second one rests on other losses too."""
+"""Steps between two judgements of a rise of the training loss, whose level is that of several; what each step shows by
+itself, as that it is no number, is new with the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +34,19 @@ class Seen:
         verdict: Its verdict.
         step: Optimizer steps done.
         basis: The evaluation that it rests on; None: on training losses.
+        apart: Steps after which training losses are new evidence.
     """
 
     verdict: Verdict
     step: int
     basis: Basis | None
+    apart: int = 1
 
     def rests_on_the_same_as(self, later: Seen) -> bool:
         """Whether ``later`` has no evidence that this one did not have."""
         if self.basis and later.basis:
             return self.basis.step == later.basis.step
-        return self.basis is None and later.basis is None and later.step - self.step < APART
+        return self.basis is None and later.basis is None and later.step - self.step < self.apart
 
     def is_confirmed_by(self, later: Seen) -> bool:
         """Whether ``later`` says as much, and the loss is not on its way back."""

@@ -103,7 +103,9 @@ def test_the_patience_begins_after_warm_up_as_logged_where_it_is_not_known() -> 
 
 
 def test_the_second_proof_rests_on_what_the_first_did_not_have() -> None:
-    first = Seen(Verdict.FAIL, 40, None)
+    first = Seen(Verdict.FAIL, 40, None, 5)
+    assert not Seen(Verdict.FAIL, 40, None).rests_on_the_same_as(Seen(Verdict.FAIL, 41, None))
+    assert Seen(Verdict.FAIL, 40, None).rests_on_the_same_as(Seen(Verdict.FAIL, 40, None))
     assert first.rests_on_the_same_as(Seen(Verdict.FAIL, 44, None))
     assert not first.rests_on_the_same_as(Seen(Verdict.FAIL, 45, None))
     evaluated = Seen(Verdict.FAIL, 40, Basis(40, 2.0))

@@ -96,9 +96,9 @@ def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
         return False
     near = losses[max(0, place - LOCAL) : place + LOCAL + 1]
     scatter = relative_noise(near)
-    return (
-        higher > limits["sure"] * scatter * around and losses[place] > math.exp(limits["log_sure"] * scatter) * around
-    )
+    if higher <= limits["sure"] * scatter * around:
+        return False
+    return around <= 0 or math.log(losses[place] / around) > limits["log_sure"] * scatter
 
 
 def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, interval: float) -> Spike:

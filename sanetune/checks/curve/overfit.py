@@ -71,7 +71,9 @@ LIMITS = {
         "standard errors that training has fallen, without which a rise of held-out rows in a run that goes on may come"
         " back: up to 1.9 in healthy short runs of half A, above 5 in most that memorise (docs/curves.md)",
     ),
-    "live_rise": Limit(0.5, "above its minimum, from which on that is not asked: 0.17 in healthy short runs of half A"),
+    "live_rise": Limit(
+        0.5, "above its minimum, from which on a growing curve is judged at once: 0.17 in healthy short runs of half A"
+    ),
 }
 
 BY_SAMPLES = "Compare sample answers of both checkpoints: with long reasoning data the loss alone is no verdict."
@@ -134,7 +136,8 @@ def basis(m: Measurement, limits: Limits) -> Basis:
     """The last evaluation. While a run goes on, a rise without a fall of the training loss is none of memorising."""
     n = m.numbers
     fell = n["training_fell_sure"] >= limits["live_fell"]
-    return Basis(n["end_step"], n["end"], lasting=fell or n["rise"] >= limits["live_rise"])
+    beyond = n["rise"] >= limits["live_rise"]
+    return Basis(n["end_step"], n["end"], lasting=fell or beyond, beyond=beyond)
 
 
 def _more_accurate(n: dict[str, Any]) -> bool:
