@@ -41,7 +41,7 @@ def compared(text: str) -> Comparison:
         (1.0, 0.0, "; compared with the base: worse in exact"),
     ],
 )
-def test_the_verdict_of_a_comparison_stands_beside_the_answers(
+def test_the_verdict_of_a_comparison_is_beside_the_answers(
     tmp_path: Path, base: float, tuned: float, words: str
 ) -> None:
     run = written(tmp_path)
