@@ -51,7 +51,8 @@ def main() -> None:
     titles = [f"{one.origin}/{one.name}" for one in found]
     shown = [cells[title, kind] for title in titles for kind in chosen if (title, kind) in cells]
     if args.write:
-        only = f" --only '{args.only}'" if args.only else ""
+        more = " --more FOLDER" if args.more else ""
+        only = f"{more} --only '{args.only}'" if args.only else more
         write(shown, f"python -m bench.templates{only} --real FOLDER --write")
     _print(shown)
 
