@@ -129,8 +129,10 @@ def test_a_run_that_diverges_stops_with_a_checkpoint_and_goes_on_only_when_it_is
     assert [one.step for one in step_log.read(step_log.files(run.steps)[0])] == list(range(1, STEPS + 1))
 
 
+# With 1, saves come between the step that breaks and the judgement.
+@pytest.mark.parametrize(("every", "saved"), [(6, [6]), (1, [5, 6, 7])])
 def test_weights_that_are_no_numbers_are_not_saved_and_rows_are_measured_with_the_last_that_are(
-    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, saved: list[int]
 ) -> None:
     import torch
 
@@ -145,16 +147,16 @@ def test_weights_that_are_no_numbers_are_not_saved_and_rows_are_measured_with_th
 
     monkeypatch.setattr(Trainer, "compute_loss", broken)
     rows = [row(i) for i in range(STEPS * BATCH)]
-    with pytest.raises(GateError, match="curve-nan"):
-        train(config(rows))
     run = Run(tmp_path / "run")
+    with pytest.raises(GateError, match="curve-nan"):
+        train(config(rows, save_steps=every))
     report = report_of(run)
-    assert report.ended is not None and report.ended.checkpoint == 6
-    assert run.steps_saved == [6]
+    assert report.ended is not None and report.ended.checkpoint == saved[-1]
+    assert run.steps_saved == saved
     (nan,) = [one for one in report.findings if one.live.finding.check == "curve-nan"]
     assert nan.live.at == 8 and nan.live.step <= 8 + 20
     assert [one["number"] for one in sorted(nan.rows, key=lambda one: one["number"])] == [14, 15]
-    assert nan.weights == "checkpoint-6" and all(0 < one["loss"] < 20 for one in nan.rows)
+    assert nan.weights == f"checkpoint-{saved[-1]}" and all(0 < one["loss"] < 20 for one in nan.rows)
 
 
 def test_a_validation_loss_that_turns_ends_the_run_with_its_best_weights(

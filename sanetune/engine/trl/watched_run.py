@@ -93,6 +93,8 @@ class WatchedRun(TrainerCallback):
         self._open.append(_Step(state.global_step, state.epoch or 0.0, lr, loss, grad_norm, self._rows))
         every = EVERY if self.watcher is None else self.watcher.every
         ends = state.global_step >= state.max_steps
+        # Weights that are no longer numbers would only rotate a sound checkpoint away.
+        control.should_save = control.should_save and self._weights_are_numbers()
         # A checkpoint and an evaluation find the log complete.
         if len(self._open) >= every or ends or control.should_save or control.should_evaluate:
             points = self._read()

@@ -57,8 +57,8 @@ def end_of(run: Run | None, experiments: Experiments, last: Evaluation | None = 
     """
     latest = latest_forecast(run) if run else None
     found = (experiments.outcome or latest) if last else (latest or experiments.outcome)
-    if found is None:
-        return None
+    if found is None or (last and found.step >= last.step):
+        return None  # what was said at the end itself is no forecast
     text = outcome_text(found).removeprefix(f"{found.verdict}: ")
     if last:
         inside = "inside" if found.low <= last.loss <= found.high else "outside"

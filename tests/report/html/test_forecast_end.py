@@ -53,8 +53,9 @@ def test_a_finished_run_is_set_beside_the_forecast_of_its_trial(tmp_path: Path) 
     found = end_of(run, Experiments(outcome=first), evaluation)
     assert found is not None and found.found == first
     assert found.text.startswith(f"came to {evaluation.loss:.3f}, outside the forecast made at step 8: a final")
-    found = end_of(run, Experiments(), replace(evaluation, loss=1.5))
+    found = end_of(run, Experiments(), replace(evaluation, step=40, loss=1.5))
     assert found is not None and found.text.startswith("came to 1.500, inside the forecast made at step 20")
+    assert end_of(run, Experiments(), replace(evaluation, step=20)) is None
 
 
 def test_the_trial_of_a_check_has_it_too() -> None:
