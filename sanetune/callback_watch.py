@@ -132,6 +132,8 @@ class Watch(TrainerCallback, ExportableState):
             self._watch.curve.restore(stored["curve"])
             self._report.findings = WatchReport.from_json(stored["report"]).findings
             self._watch.restored(self.findings)
+        made = [one for entry in state.log_history if (one := _evaluation(entry)) and math.isfinite(one.loss)]
+        self._lowest = min(made, key=lambda one: one.loss, default=None)
 
     def on_step_end(
         self,
@@ -191,14 +193,16 @@ class Watch(TrainerCallback, ExportableState):
     ) -> None:
         """Judge an evaluation; the checkpoint of a lowest one is kept, which a turn goes back to."""
         entry = (metrics or {}) | {"step": state.global_step}
-        names = validation_loss_names([entry])
-        found = evaluation(entry, names[0]) if names else None
+        found = _evaluation(entry)
         if found is None or self._trainer is None or self._report.ended is not None:
             return
         if math.isfinite(found.loss) and (self._lowest is None or found.loss < self._lowest.loss):
             self._lowest = found
             keeps = self.mode == "stop" and args.save_strategy != SaveStrategy.NO
             control.should_save |= keeps and 0 < found.step < state.max_steps
+            if keeps and not args.load_best_model_at_end:
+                # Rotation spares it.
+                state.best_global_step, state.best_metric = found.step, found.loss
         self._steer(self._watch.evaluated(found) if state.is_world_process_zero else [])
 
     def on_train_end(
@@ -281,6 +285,12 @@ class Watch(TrainerCallback, ExportableState):
                 send(callback, text)
             except Exception as error:  # noqa: BLE001 -- whatever a tracker raises, the run goes on
                 console.print(f"{type(callback).__name__} did not take a finding ({error}); the run goes on")
+
+
+def _evaluation(entry: dict[str, Any]) -> Evaluation | None:
+    """The validation loss in a record; of several the one that is judged."""
+    names = validation_loss_names([entry])
+    return evaluation(entry, names[0]) if names else None
 
 
 def _facts(trainer: Trainer, args: TrainingArguments, state: TrainerState) -> Curve:

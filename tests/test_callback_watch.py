@@ -120,11 +120,13 @@ def test_a_sampler_that_says_nothing_gives_the_reason(tmp_path: Path) -> None:
         rows_of(made, loader, 3)
 
 
-def test_a_validation_loss_that_turns_loads_the_lowest_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [None, 2])
+def test_a_validation_loss_that_turns_loads_the_lowest_checkpoint(tmp_path: Path, limit: int | None) -> None:
     watch = sanetune.Watch(ignore=["curve-start-high"])
     rows = Rows(8, frozenset(range(8)))
+    saves = {"save_steps": 5 if limit else 1000, "save_total_limit": limit}
     made = trainer(
-        tmp_path, rows, watch, learning_rate=1e-2, max_steps=300, eval_strategy="steps", eval_steps=5, save_steps=1000
+        tmp_path, rows, watch, learning_rate=1e-2, max_steps=300, eval_strategy="steps", eval_steps=5, **saves
     )
     made.eval_dataset = Rows(8, frozenset(range(4)))
     made.eval_dataset.rows = made.eval_dataset.rows[4:]

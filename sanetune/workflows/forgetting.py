@@ -74,5 +74,5 @@ def judged(config: Config, found: Forgetting | None, reason: str = "") -> Findin
 
     rules = rules_of(config)
     check = catalogue()[CHECK]
-    findings = runner.run([check], Evidence({"forgetting": forgetting}), runner.Rules(rules.limits))
+    findings = runner.run([check], Evidence({"forgetting": forgetting}), rules)
     return findings[0]

@@ -10,6 +10,7 @@ from sanetune.curves.logs.entries import evaluation, training_point
 from sanetune.curves.logs.metrics import curve as curve_of_file
 from sanetune.curves.logs.metrics import logged
 from sanetune.curves.series import Curve
+from sanetune.errors import RunError
 from sanetune.events import Event, RecordLogged, TrainingStarted
 from sanetune.typed_json import to_json
 
@@ -83,5 +84,5 @@ class OutcomeFile:
 
     def _keep(self, found: OutcomeForecast) -> None:
         # A full disk ends the run with the engine's own message; a forecast is no reason to.
-        with suppress(OSError):
+        with suppress(RunError):
             self.run.write_json(self.run.outcome, to_json(found))

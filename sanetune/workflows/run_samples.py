@@ -11,6 +11,7 @@ from sanetune.atomic import write_text
 from sanetune.engine.watcher import TrackerText
 from sanetune.errors import UserError
 from sanetune.events import Note, Publish
+from sanetune.evidence.registry import out_of_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -75,6 +76,11 @@ class RunSamples:
             answers = self._answers(model)
         except UserError as error:
             self._note_once(error.message)
+            return None
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            self._note_once("the memory does not suffice")
             return None
         seconds = time.monotonic() - began
         self._spent += seconds

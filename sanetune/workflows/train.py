@@ -11,6 +11,7 @@ from sanetune.config import yaml_edit
 from sanetune.config.schema import Config
 from sanetune.data.prepare import Prepared, prepare
 from sanetune.events import Publish, RunFinished, RunStarted, RunStopped, silent, to_all
+from sanetune.finding import GateError
 from sanetune.planning.plan import Plan, plan
 from sanetune.runs import Run
 from sanetune.workflows.run_state import StateFile
@@ -98,8 +99,9 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
         follow = to_all(publish, _forecasts(run, planned, clearance)) if main else publish
         outcome = session.train(follow, watch)
         comparison = base.compare(outcome) if main else None
-    except StoppedByWatcherError:
-        refused = watch.error()
+    except StoppedByWatcherError as stopped:
+        # Only the main process has judged, and knows why.
+        refused = watch.error() if main else GateError(f"the watch has {stopped}")
         publish(RunStopped(run, refused))
         raise refused from None
     except BaseException as error:

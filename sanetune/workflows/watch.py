@@ -12,6 +12,7 @@ from sanetune.engine import step_log
 from sanetune.engine.metrics import curve_of, read
 from sanetune.engine.watcher import Course, TrackerText
 from sanetune.events import Publish, WatchFired
+from sanetune.evidence.registry import out_of_memory
 from sanetune.finding import REFUSING, GateError
 from sanetune.gate.overfit_answers import CHECK, overfit_answers
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, Watch, course_of, live_checks
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from sanetune.data.prepare import Prepared
     from sanetune.planning.plan import Plan
+    from sanetune.probes.row_losses import StepRow
 
 SHOWN = 5
 """Rows of a step that a text for a tracker shows."""
@@ -143,7 +145,7 @@ class RunWatch:
 
     def _name_rows(self, entry: WatchFinding, weights: str) -> None:
         """Add the rows of the finding's step, measured with the model as it is now, which ``weights`` names."""
-        from sanetune.probes.row_losses import measured_rows, rows_of_step
+        from sanetune.probes.row_losses import rows_of_step
 
         made = None if entry.live.at is None else step_log.step_of(self._run.steps, entry.live.at)
         if made is None or not made.rows:
@@ -152,10 +154,21 @@ class RunWatch:
         rows = rows_of_step(self._prepared, made.rows)
         entry.weights = ""
         if model is not None:
-            measured = measured_rows(model, self._prepared, made.rows)
+            measured = self._measured(model, made.rows)
             if any(row.loss is not None and math.isfinite(row.loss) for row in measured):
                 rows, entry.weights = measured, weights
         entry.rows = [row.to_json() for row in rows]
+
+    def _measured(self, model: PreTrainedModel, numbers: Sequence[int]) -> list[StepRow]:
+        """The rows' losses and gradient norms; none where the memory does not suffice, which must not end the run."""
+        from sanetune.probes.row_losses import measured_rows
+
+        try:
+            return measured_rows(model, self._prepared, numbers)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            return []
 
     def _write(self) -> None:
         if self.report.mode == "off":

@@ -106,6 +106,8 @@ class WatchedRun(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         self.log.start(state.global_step)
+        made = [found for entry in state.log_history if (found := evaluation(entry)) and math.isfinite(found.loss)]
+        self._lowest = min(made, key=lambda one: one.loss, default=None)
         if self.watcher is not None and state.is_world_process_zero:
             self.watcher.begin(state.global_step)
 
@@ -125,6 +127,9 @@ class WatchedRun(TrainerCallback):
             # Its checkpoint is what a validation loss that turns goes back to.
             keeps = self.watcher is not None and self.watcher.keeps and args.save_strategy != SaveStrategy.NO
             control.should_save |= keeps and 0 < found.step < state.max_steps
+            if keeps and not args.load_best_model_at_end:
+                # Rotation spares it.
+                state.best_global_step, state.best_metric = found.step, found.loss
         self._steer(lambda watcher: watcher.evaluated(found))
 
     # ---- together ----

@@ -50,7 +50,7 @@ def page(view: PageView, *, live: str = "") -> str:
     """
     values = _values(view)
     heading = values["heading"]
-    found = assets(charts=_has_charts(values), live=bool(live))
+    found = assets(charts=bool(live) or _has_charts(values), live=bool(live))
     return template("template.html").render(
         **values,
         style=found.style,

@@ -170,6 +170,11 @@ class Compared:
         return from_json(cls, dict(plain))
 
 
+def _broken(model: Model) -> int:
+    """1 where the validation loss of ``model`` is no number: such a model is worse than any other."""
+    return int(model.losses is not None and not math.isfinite(model.losses.loss))
+
+
 def pair(models: list[Model], first: int, second: int) -> Pair:
     """Judge the model numbered ``second`` beside the one numbered ``first``."""
     one, other = models[first], models[second]
@@ -177,8 +182,10 @@ def pair(models: list[Model], first: int, second: int) -> Pair:
     found: list[tuple[str, int, int, float, int]] = []
     if loss is not None and math.isfinite(loss.mean):
         found.append((LOSS, 0, 0, loss.p, -1 if loss.mean > 0 else 1))
-    for measure in one.marks:
-        marks = zip(one.marks[measure], other.marks.get(measure, []), strict=True)
+    elif loss is not None and (broken := _broken(other) - _broken(one)):
+        found.append((LOSS, 0, 0, 0.0, -broken))
+    for measure in (name for name in one.marks if name in other.marks):
+        marks = zip(one.marks[measure], other.marks[measure], strict=True)
         better, worse = changed((a, b) for a, b in marks if a is not None and b is not None)
         if measure in FAULTS:
             better, worse = worse, better

@@ -24,6 +24,17 @@ def test_more_answers_with_a_good_mark_are_better_and_with_a_fault_worse() -> No
     assert verdict(model("a", {"repeats itself": YES}), model("b", {"repeats itself": NO})) == "better"
 
 
+def test_a_model_whose_loss_is_no_number_is_worse_whatever_else_it_does() -> None:
+    sound, broken = model("a", {}, 1.0), model("b", {}, float("nan"))
+    assert verdict(sound, broken) == "worse" and verdict(broken, sound) == "better"
+    assert verdict(broken, broken) == "no difference shown"
+
+
+def test_a_measure_that_one_model_lacks_is_left_out() -> None:
+    found = compared(model("a", {"ends by itself": YES}), model("b", {})).pairs[0]
+    assert found.changes == [] and found.verdict == "no difference shown"
+
+
 def test_a_few_answers_that_differ_show_nothing() -> None:
     three = [True] * 3 + [False] * 5
     found = compared(model("a", {"ends by itself": NO}), model("b", {"ends by itself": three})).pairs[0]
