@@ -95,7 +95,8 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
             base.ask(resume=resume)
             _write_start(run, planned, prepared)
         session = engine_of(planned.config).build(planned.config, prepared, run, model=base.model, resume=resume)
-        watch = RunWatch(planned, prepared, run, publish, lambda: session.whole_model)
+        unchecked = clearance is not None and not clearance.proves
+        watch = RunWatch(planned, prepared, run, publish, lambda: session.whole_model, unchecked=unchecked)
         follow = to_all(publish, _forecasts(run, planned, clearance)) if main else publish
         outcome = session.train(follow, watch)
         comparison = base.compare(outcome) if main else None

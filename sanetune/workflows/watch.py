@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sanetune.planning.plan import Plan
     from sanetune.probes.row_losses import StepRow
 
+BEGINNING = "curve-start-high"
+"""The check of how a run begins, which the gate makes before it."""
 SHOWN = 5
 """Rows of a step that a text for a tracker shows."""
 
@@ -43,17 +45,29 @@ class RunWatch:
         run: Its folder.
         publish: Gets what is found.
         model: Gives the model as it is now; None where no process has all of it.
+        unchecked: Whether somebody has said that nothing has to be checked. How the run begins is accepted with that,
+            and only warns.
     """
 
     every = EVERY
     ahead: int | None = None
 
     def __init__(
-        self, plan: Plan, prepared: Prepared, run: Run, publish: Publish, model: Callable[[], PreTrainedModel | None]
+        self,
+        plan: Plan,
+        prepared: Prepared,
+        run: Run,
+        publish: Publish,
+        model: Callable[[], PreTrainedModel | None],
+        *,
+        unchecked: bool = False,
     ) -> None:
         section = plan.config.check
         checks = [] if section.watch == "off" else live_checks(section.select, section.ignore)
-        self.watch = Watch(_facts(plan), checks, rules_of(plan.config))
+        rules = rules_of(plan.config)
+        if unchecked:
+            rules = replace(rules, severity={BEGINNING: "warn", **rules.severity})
+        self.watch = Watch(_facts(plan), checks, rules)
         self.report = WatchReport(section.watch)
         self._plan, self._prepared, self._run, self._publish, self._model = plan, prepared, run, publish, model
         self._texts: list[TrackerText] = []

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sanetune import api
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.demo import MODEL
@@ -103,6 +104,18 @@ def test_the_rows_of_a_spike_are_the_injected_ones_with_file_and_line(
     for record in (one for one in read(result.run.metrics) if one.kind == "train" and one.step > 2):
         mean = (steps[record.step - 2].loss + steps[record.step - 1].loss) / 2
         assert record.loss == pytest.approx(mean, rel=1e-5)
+
+
+def test_how_a_run_begins_stops_it_unless_it_was_accepted_as_unchecked(
+    config: Callable[..., Config], tmp_path: Path
+) -> None:
+    rows = [row(i) for i in range(STEPS * BATCH)]
+    with pytest.raises(GateError, match="curve-start-high"):
+        train(config(rows, "check.ignore=[]"))
+    again = config(rows, "check.ignore=[]", f"run.output_dir={tmp_path / 'again'}")
+    result = api.train(again, unchecked="a test of the watch's own")
+    (high,) = [one.live.finding for one in report_of(result.run).findings]
+    assert (high.check, high.verdict.value) == ("curve-start-high", "warn") and result.run.finished
 
 
 def test_a_run_that_diverges_stops_with_a_checkpoint_and_goes_on_only_when_it_is_meant(
