@@ -4,7 +4,8 @@
 Notes while reading which columns, keys of messages and parts of typed content no conversation takes anything from, and
 counts their rows, words and characters. Reported are: text of several words that differs from row to row and is not in
 the conversation under another name; a column that is usually a part of the question; a column that may say which
-answers are rejected; and weights of rows. Names, numbers, labels and links are listed by `sanetune data`.
+answers are rejected; weights of rows; and a label beside a plain text, which a classifier answers. Names, numbers,
+other labels and links are listed by `sanetune data`.
 
 ## Why is this bad?
 A question without its passage, its options or its attachment teaches the model to invent them.
@@ -51,17 +52,22 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+VERSION = 2
 
 LIMITS = {
     "rows": Limit(0.01, "ours: rarer columns are slips of single rows, and `sanetune data` lists them"),
     "words": Limit(4, "ours: names, labels and links have fewer; words of text in a row, on average"),
     "copied": Limit(0.5, "ours: text that is read under another name in most rows"),
     "repeated": Limit(0.9, "ours: fixed texts, such as a description of the task, come back in nearly every row"),
+    "answers": Limit(0.9, "ours: what is to be answered is in nearly every row"),
     "question_fail": Limit(0.05, "ours: one question in twenty without a part of it"),
 }
 
 QUESTION = frozenset(("question", "query", "instruction", "prompt", "input", "options", "choices", "problem"))
 """Columns that beside a prompt are a part of the question."""
+
+ANSWER = frozenset(("label", "labels", "class", "sentiment", "emotion", "intent", "target", "answer", "answers"))
+"""Columns that beside a text are what a classifier answers, however short."""
 
 LABELS = re.compile(r"(?:is_)?(?:label|correct|accepted|good|chosen|desirable|valid)|kto_\w+|thumbs_?up")
 """Columns that may say which answers are wanted."""
@@ -96,7 +102,7 @@ def measure(rows: Rows, limits: Limits) -> Measurement:
 
 
 def kind_of(column: UnreadColumn, rows: int, limits: Limits) -> str:
-    """Why a column is reported: ``question``, ``text``, ``flag``; "" where it is not."""
+    """Why a column is reported: ``question``, ``answer``, ``text``, ``flag``; "" where it is not."""
     name = column.path.split(".")[-1].lower()
     if column.rows / rows < limits["rows"] or column.path.split(".")[0] in (*REJECTED, "replies", "mapping"):
         return ""
@@ -104,6 +110,8 @@ def kind_of(column: UnreadColumn, rows: int, limits: Limits) -> str:
         return ""  # what else an export says is about the conversation
     if not column.formats.keys() <= {"text"} and _is_flag(name, column):
         return "flag"
+    if column.formats.keys() <= {"text"} and name in ANSWER and "." not in column.path:
+        return "answer" if column.rows / rows >= limits["answers"] else ""
     if not column.texts or column.copies / column.sampled > limits["copied"]:
         return ""
     if name in QUESTION and "." not in column.path and "text" not in column.formats:
@@ -127,6 +135,8 @@ def _is_flag(name: str, column: UnreadColumn) -> bool:
 
 def _mapping(reported: dict[str, str], rows: Rows) -> str:
     """An example of ``data.fields`` that reads a reported column."""
+    if answer := next((path for path, kind in reported.items() if kind == "answer"), None):
+        return f"completion: {answer}"
     parts = [path for path, kind in reported.items() if kind == "question"]
     names = {path: path.split(".")[-1] for path in reported}
     flag = next((path for path, kind in reported.items() if kind == "flag"), None)
@@ -141,7 +151,12 @@ def _mapping(reported: dict[str, str], rows: Rows) -> str:
 
 
 def _witness(column: UnreadColumn, kind: str) -> Witness:
-    note = {"question": "part of the question", "flag": "may mark rejected answers", "text": "text"}[kind]
+    note = {
+        "question": "part of the question",
+        "answer": "may be the answer to the text",
+        "flag": "may mark rejected answers",
+        "text": "text",
+    }[kind]
     if kind == "flag" and not LABELS.fullmatch(column.path.lower()):
         note = "may say what is learned"
     return Witness(
@@ -159,12 +174,14 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         for path in list(n["reported"])[:4]
     )
     more = f" and {len(n['reported']) - 4} more" if len(n["reported"]) > 4 else ""
-    message = f"Of {scope} nothing reads {listed}{more}: {units.many(n['characters'], 'character')} of text."
+    text = f": {units.many(n['characters'], 'character')} of text" if n["characters"] else ""
+    message = f"Of {scope} nothing reads {listed}{more}{text}."
     remedy = "Write them into the content of their messages, or take them out of the file."
     if any("." not in path for path in n["reported"]):
         remedy = "Map them in `data.fields`, or take them out of the file."
     if n["mapping"]:
-        remedy = f"Name the columns, as in `data.fields: {{prompt: …, completion: …, {n['mapping']}}}`, or delete them."
+        named = "prompt: …, " if n["mapping"].startswith("completion") else "prompt: …, completion: …, "
+        remedy = f"Name the columns, as in `data.fields: {{{named}{n['mapping']}}}`, or delete them."
     missing = [path for path, kind in n["reported"].items() if kind == "question"]
     if any(n["unread"][path] / n["read"] >= limits["question_fail"] for path in missing):
         return failed(message, remedy)

@@ -118,6 +118,19 @@ def test_what_is_said_about_a_row_passes(make: Callable[[int], dict[str, Any]], 
     assert judgement.verdict is Verdict.PASS, judgement.message
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("label", "positive"), ("label", 1), ("intent", "refund"), ("answer", "yes")]
+)
+def test_a_label_beside_a_plain_text_may_be_its_answer(name: str, value: object, check: Check) -> None:
+    measured, judgement = check(lambda n: {"text": words(n), name: value})
+    assert judgement.verdict is Verdict.WARN and measured.numbers["reported"] == {name: "answer"}
+    assert f"completion: {name}" in judgement.remedy
+    mapped = {"prompt": "text", "completion": name}
+    assert check(lambda n: {"text": words(n), name: str(value)}, mapped)[1].verdict is Verdict.PASS
+    few, judgement = check(lambda n: {"text": words(n)} | ({name: value} if n % 2 else {}))
+    assert judgement.verdict is Verdict.PASS and not few.numbers["reported"]
+
+
 def test_a_mapped_column_is_read(check: Check) -> None:
     fields = {"prompt": "instruction", "input": "question + hint", "completion": "output"}
     make = lambda n: {"instruction": "Do.", "question": words(n), "hint": words(n + 3), "output": words(n + 1)}  # noqa: E731
