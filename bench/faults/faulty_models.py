@@ -234,9 +234,9 @@ def only_layers_trained(setup: Setup) -> None:
 @during("model-new-tokens-frozen", "probe", on=("stories-alpaca+lora", "stories-sharegpt+lora"))
 def lora_without_the_new_tokens(setup: Setup) -> AbstractContextManager[object]:
     """A LoRA as peft makes it: the rows of new tokens stay as they were drawn."""
-    from sanetune.engine.trl import engine
+    from sanetune.engine import building
 
-    return mock.patch.object(engine, "new_tokens", return_value=[])
+    return mock.patch.object(building, "new_tokens", return_value=[])
 
 
 # ---- prompts and answers ----

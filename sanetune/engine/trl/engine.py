@@ -8,26 +8,14 @@ from typing import TYPE_CHECKING
 
 from transformers import set_seed
 
-from sanetune.commands import command
-from sanetune.engine import checkpoints
-from sanetune.engine.adapters import Frozen
 from sanetune.engine.base import Engine, EpochBatches
 from sanetune.engine.batches import collate_for, filled_up, training_columns
-from sanetune.engine.devices import device_of
+from sanetune.engine.building import arguments_of, checked_start, has_validation, tuned_model
 from sanetune.engine.isolation import isolated
 from sanetune.engine.library_logs import quiet
-from sanetune.engine.models import (
-    attention_of,
-    fit_to_tokenizer,
-    load_model,
-    make_trainable,
-    new_tokens,
-    train_dtype,
-)
-from sanetune.engine.trl.arguments import training_arguments
+from sanetune.engine.models import attention_of
 from sanetune.engine.trl.session import TrlSession
 from sanetune.engine.trl.trainer import Trainer
-from sanetune.errors import DataError, RunError
 from sanetune.rng import kept_random_states
 from sanetune.runs import Run
 
@@ -54,12 +42,12 @@ class TrlEngine(Engine):
         resume: bool = False,
     ) -> TrlSession:
         """See :meth:`sanetune.engine.base.Engine.build`."""
-        start = _checkpoint(run, prepared) if resume else None
-        arguments = _arguments(config, prepared, run, resuming=start is not None)
+        start = checked_start(run, prepared) if resume else None
+        arguments = arguments_of(config, prepared, run, resuming=start is not None)
         # The adapter's start is drawn from here.
         set_seed(arguments.seed)
         with quiet():
-            tuned, frozen, notes = _model(config, prepared, arguments, model)
+            tuned, frozen, notes = tuned_model(config, prepared, arguments, model)
         trainer = _trainer(tuned, attention_of(tuned), prepared, arguments)
         return TrlSession(trainer, config, prepared, run, frozen, notes, start)
 
@@ -71,10 +59,10 @@ class TrlEngine(Engine):
         """
         config = isolated(config)
         with kept_random_states(), tempfile.TemporaryDirectory() as folder, quiet():
-            arguments = _arguments(config, prepared, Run(Path(folder)), resuming=False)
+            arguments = arguments_of(config, prepared, Run(Path(folder)), resuming=False)
             trainer = _trainer(_stand_in(), config.model.attention or "", prepared, arguments, fill_up=False)
             train = _undivided(trainer.get_train_dataloader())
-            validation = _undivided(trainer.get_eval_dataloader()) if _validated(prepared) else None
+            validation = _undivided(trainer.get_eval_dataloader()) if has_validation(prepared) else None
             return EpochBatches(train, validation)
 
 
@@ -84,7 +72,7 @@ def _trainer(
     """``fill_up``: all processes get equally many full validation batches."""
     lengths = arguments.train_sampling_strategy in ("group_by_length", "batch_rebalance")
     validation: datasets.Dataset | None = None
-    if _validated(prepared):
+    if has_validation(prepared):
         validation = training_columns(prepared.validation, lengths=lengths)
         if fill_up and arguments.world_size > 1:
             validation = filled_up(validation, arguments.eval_batch_size * arguments.world_size)
@@ -97,51 +85,6 @@ def _trainer(
         processing_class=prepared.tokenizer,
         fingerprint=getattr(prepared, "fingerprint", ""),
     )
-
-
-def _arguments(config: Config, prepared: Prepared, run: Run, *, resuming: bool) -> SFTConfig:
-    if len(prepared.train) == 0:
-        raise DataError("There are no training rows.", remedy=f"See what was dropped and why: `{command('data')}`.")
-    return training_arguments(config, run, device=device_of(config), validation=_validated(prepared), resume=resuming)
-
-
-def _validated(prepared: Prepared) -> bool:
-    return prepared.validation is not None and len(prepared.validation) > 0
-
-
-def _model(
-    config: Config, prepared: Prepared, arguments: SFTConfig, model: PreTrainedModel | None
-) -> tuple[PreTrainedModel, Frozen, list[str]]:
-    """The model as it trains, what of it is trained, and what the user should be told."""
-    section = config.model
-    if model is None:
-        model = load_model(
-            section, dtype=str(train_dtype(section, bf16=bool(arguments.bf16), fp16=bool(arguments.fp16)))
-        )
-    grown = fit_to_tokenizer(model, prepared.tokenizer)
-    model.config.get_text_config().use_cache = False
-    notes = [grown] if grown else []
-    added = new_tokens(section, prepared.tokenizer) if getattr(section, "adapter", None) is not None else []
-    if added:
-        notes.append(f"beside the adapter, the rows of {len(added)} added tokens are trained")
-    tuned, frozen = make_trainable(model, section, added)
-    return tuned, frozen, notes
-
-
-def _checkpoint(run: Run, prepared: Prepared) -> Path | None:
-    """The checkpoint to go on from, once it is known to belong to this data."""
-    checkpoints.sweep(run.checkpoints)
-    if (found := checkpoints.latest(run.checkpoints)) is None:
-        return None
-    stored = checkpoints.read_state(found).get("stateful_callbacks", {}).get("sanetune", {}).get("attributes", {})
-    before, now = stored.get("data"), getattr(prepared, "fingerprint", "")
-    if before and now and before != now:
-        raise RunError(
-            f"The prepared data is not what {found.name} was trained on.",
-            "Going on would train some rows twice and others never.",
-            "Restore the data and its settings, or start a new run (another run.name).",
-        )
-    return found
 
 
 def _undivided(loader: DataLoader) -> DataLoader:

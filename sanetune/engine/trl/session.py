@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,29 +13,30 @@ import torch
 from torch import Tensor
 from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback
 
-from sanetune.engine import checkpoints, loss, trackers
+from sanetune.engine import loss, trackers
 from sanetune.engine.adapters import Frozen, base_of
 from sanetune.engine.base import Outcome, RunSession, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
+from sanetune.engine.building import unquantised
+from sanetune.engine.callbacks import PublishedEnd, Publisher
+from sanetune.engine.finishing import outcome_of
+from sanetune.engine.guarded_tracker import GuardedTracker, guarded, send_texts
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.loop_settings import loop_settings
 from sanetune.engine.loss import Measured
 from sanetune.engine.metrics import MetricsFile
-from sanetune.engine.models import fit_to_tokenizer, load_model
 from sanetune.engine.save import save_model
 from sanetune.engine.signals import Stop
 from sanetune.engine.step_log import StepLog
-from sanetune.engine.trl.callbacks import PublishedEnd, Publisher
-from sanetune.engine.trl.guarded_tracker import GuardedTracker, guarded, send_texts
 from sanetune.engine.trl.short_run import shortened
 from sanetune.engine.trl.trainer import Trainer
-from sanetune.engine.trl.watched_run import NumberedBatches, WatchedRun
+from sanetune.engine.watched_run import NumberedBatches, WatchedRun
 from sanetune.engine.watched_steps import WatchedSteps
 from sanetune.events import Publish, silent
 from sanetune.runs import Run
 
 if TYPE_CHECKING:
-    from sanetune.config.schema import Config, ModelSection
+    from sanetune.config.schema import Config
     from sanetune.data.prepare import Prepared
     from sanetune.engine.watcher import RunWatcher
 
@@ -87,7 +87,15 @@ class TrlSession(RunSession):
         seconds = trainer.run_state.seconds
         with quiet():
             tuned = self._save()
-        return self._outcome(publisher, seconds, tuned)
+        return outcome_of(
+            trainer,
+            publisher.records,
+            tuned,
+            seconds=seconds,
+            start=self._start,
+            frozen=self.frozen,
+            notes=self.notes,
+        )
 
     def _watched(self, watcher: RunWatcher | None, followed: Sequence[GuardedTracker]) -> WatchedRun:
         """What logs each step with its rows, and lets ``watcher`` judge it."""
@@ -119,35 +127,10 @@ class TrlSession(RunSession):
                 self._run,
                 stop_token_ids=list(getattr(prepared, "stop_token_ids", None) or []),
                 state_dict=state,
-                reload_base=lambda: _unquantised(self._config.model, prepared),
+                reload_base=lambda: unquantised(self._config.model, prepared),
             )
         trainer.accelerator.wait_for_everyone()
         return tuned
-
-    def _outcome(self, publisher: Publisher, seconds: float, tuned: PreTrainedModel | None) -> Outcome:
-        state = self.trainer.state
-        trained = [r for r in publisher.records if r.kind == "train"]
-        validated = [r for r in publisher.records if r.kind == "validation"]
-        best = state.best_metric if state.best_metric is not None and math.isfinite(state.best_metric) else None
-        tokens, in_loss = self.trainer.tokens_seen()
-        return Outcome(
-            steps=state.global_step,
-            epochs=state.epoch or 0.0,
-            train_loss=trained[-1].loss if trained else float("nan"),
-            validation_loss=validated[-1].loss if validated else None,
-            best_step=state.best_global_step if best is not None else None,
-            best_validation_loss=best,
-            base_validation_loss=validated[0].loss if validated and validated[0].step == 0 else None,
-            stopped_early=state.global_step < state.max_steps,
-            resumed_from=None if self._start is None else checkpoints.step_of(self._start),
-            seconds=seconds,
-            tokens=tokens,
-            loss_tokens=in_loss,
-            frozen=self.frozen,
-            model=tuned,
-            records=publisher.records,
-            notes=self.notes,
-        )
 
     # ---- parts of it, for probes ----
 
@@ -217,9 +200,3 @@ class TrlSession(RunSession):
 def _unbind(model: PreTrainedModel) -> None:
     """TRL's fused head is bound to the instance; the class's own forward comes back without it."""
     base_of(model).__dict__.pop("forward", None)
-
-
-def _unquantised(section: ModelSection, prepared: Prepared) -> PreTrainedModel:
-    model = load_model(section, dtype="bfloat16", device="cpu", quantize=False)
-    fit_to_tokenizer(model, prepared.tokenizer)
-    return model

@@ -1,7 +1,6 @@
 """TRL's SFTTrainer with exact validation, whole checkpoints, and a resume that repeats the same run.
 
-Each override says which behaviour of TRL 1.16 or transformers 5.23 it corrects. What probes need of a trainer are
-public methods here, so that nobody has to patch one.
+Each override says which behaviour of TRL 1.16 or transformers 5.23 it corrects.
 
 Shapes: B rows of a batch, T tokens of its longest row.
 """
@@ -28,11 +27,11 @@ from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine import checkpoints
 from sanetune.engine.adapters import base_of
 from sanetune.engine.batches import NUMBER, Batch, real_token_count
+from sanetune.engine.run_state import RunState
+from sanetune.engine.sampler import LengthGrouped
 from sanetune.engine.signals import Stop
 from sanetune.engine.trl.hub import ForgivingHub
 from sanetune.engine.trl.logits import keep_logits
-from sanetune.engine.trl.run_state import RunState
-from sanetune.engine.trl.sampler import LengthGrouped
 
 
 class EvaluationStoppedError(Exception):
@@ -217,6 +216,15 @@ class Trainer(ForgivingHub, SFTTrainer):
         steps = max(self.schedule_steps or 0, num_training_steps)
         scheduler: LRScheduler = super().create_scheduler(steps, optimizer)
         return scheduler
+
+    @property
+    def processes(self) -> int:
+        """How many train together."""
+        return int(self.accelerator.num_processes)
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """Give the model the weights of ``checkpoint``."""
+        self._load_from_checkpoint(str(checkpoint))
 
     # ---- stopping ----
 

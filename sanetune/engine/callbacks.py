@@ -10,8 +10,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from sanetune.commands import command
 from sanetune.curves.logs.entries import evaluation
+from sanetune.engine.followed_loop import FollowedLoop
 from sanetune.engine.metrics import MetricsFile, Record, RecordKind
-from sanetune.engine.trl.trainer import Trainer
 from sanetune.engine.watched_steps import logged_point
 from sanetune.errors import RunError
 from sanetune.events import Note, Publish, RecordLogged, StepFinished, TrainingEnded, TrainingStarted, to_all
@@ -20,11 +20,11 @@ from sanetune.events import Note, Publish, RecordLogged, StepFinished, TrainingE
 class Publisher(TrainerCallback):
     """Turns what transformers logs into records, publishes them, and stops when a signal came."""
 
-    def __init__(self, trainer: Trainer, metrics: MetricsFile, publish: Publish) -> None:
+    def __init__(self, loop: FollowedLoop, metrics: MetricsFile, publish: Publish) -> None:
         self.metrics = metrics
         self.publish = to_all(metrics, publish)
         self.records: list[Record] = []
-        self.trainer = trainer
+        self.loop = loop
         self._last = time.monotonic()
         self._idle = 0.0
         self._counted = (0, 0)
@@ -32,19 +32,19 @@ class Publisher(TrainerCallback):
 
     def note(self, text: str) -> None:
         """Publish a note for the user."""
-        if self.trainer.is_world_process_zero():
+        if self.loop.is_world_process_zero():
             self.publish(Note(text))
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        self.trainer.restore_open_loss()
-        self._counted = self.trainer.tokens_seen()
+        self.loop.restore_open_loss()
+        self._counted = self.loop.tokens_seen()
         if state.is_world_process_zero:
             self._open = True
             self.publish(TrainingStarted(state.global_step, state.max_steps))
         self.records = self.metrics.until(state.global_step)
-        self._last = self.trainer.run_state.start(self.records[-1].seconds if self.records else 0.0)
+        self._last = self.loop.run_state.start(self.records[-1].seconds if self.records else 0.0)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
@@ -55,14 +55,14 @@ class Publisher(TrainerCallback):
             # The end of the curve is the point that matters most; intervals seldom hit it.
             control.should_log = True
             control.should_evaluate = args.eval_strategy != "no"
-        if self.trainer.stop_agreed():
+        if self.loop.stop_agreed():
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        if self.trainer.stop.requested:
+        if self.loop.stop.requested:
             control.should_evaluate = control.should_save = False
 
     def on_log(
@@ -75,8 +75,8 @@ class Publisher(TrainerCallback):
     ) -> None:
         if (point := logged_point(state, logs)) is None:
             return
-        tokens, in_loss = self.trainer.tokens_seen()
-        now, idle = time.monotonic(), self.trainer.idle_seconds
+        tokens, in_loss = self.loop.tokens_seen()
+        now, idle = time.monotonic(), self.loop.idle_seconds
         busy = max(now - self._last - (idle - self._idle), 1e-9)
         self._record(
             state,
@@ -103,7 +103,7 @@ class Publisher(TrainerCallback):
             self._record(state, "validation", evaluated.loss)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
-        if self.trainer.stop.requested:
+        if self.loop.stop.requested:
             self.note(f"checkpoint-{state.global_step} written; go on with: {command('train', '--resume')}")
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class Publisher(TrainerCallback):
             self.publish(TrainingEnded())
 
     def _record(self, state: TrainerState, kind: RecordKind, loss: float, **values: float | int | None) -> None:
-        seconds = round(self.trainer.run_state.seconds, 3)
+        seconds = round(self.loop.run_state.seconds, 3)
         epoch = round(state.epoch or 0.0, 6)
         record = Record(state.global_step, epoch, seconds, kind, loss, **values)  # type: ignore[arg-type]
         self.records.append(record)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
+from sanetune.engine.guarded_tracker import GuardedTracker
 from sanetune.engine.metrics import read
-from sanetune.engine.trl.guarded_tracker import GuardedTracker
 from sanetune.runs import Run
 from tests.engine.running import Follower, train
 
@@ -87,7 +87,7 @@ def test_a_run_whose_tracker_fails_has_all_records_and_its_model(
     def fail() -> None:
         raise ConnectionError("the server is down")
 
-    from sanetune.engine.trl import guarded_tracker
+    from sanetune.engine import guarded_tracker
 
     monkeypatch.setitem(guarded_tracker.INTEGRATION_TO_CALLBACK, "tensorboard", lambda: Recorder(at, fail))
     run, follower = Run.create(tmp_path / "run"), Follower()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanetune.engine.trl.sampler import LengthGrouped
+from sanetune.engine.sampler import LengthGrouped
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=80), st.integers(1, 8), st.integers(0, 9), st.integers(0, 3))

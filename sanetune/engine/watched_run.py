@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,11 +17,9 @@ from sanetune.curves.logs.entries import evaluation
 from sanetune.curves.series import Evaluation, Point
 from sanetune.engine import checkpoints
 from sanetune.engine.batches import NUMBER, Batch, Collate, Row
+from sanetune.engine.followed_loop import FollowedLoop
 from sanetune.engine.step_log import LoggedStep, StepLog
 from sanetune.engine.watcher import Course, RunWatcher, StoppedByWatcherError
-
-if TYPE_CHECKING:
-    from sanetune.engine.trl.trainer import Trainer
 
 EVERY = 5
 """Steps whose figures are read from the device together, where nobody watches; a GPU is not made to wait at each."""
@@ -57,16 +55,16 @@ class WatchedRun(TrainerCallback):
     """Writes the step log of this process and lets the main one judge; all processes then do the same.
 
     Args:
-        trainer: Makes the run; its ``on_step`` and ``on_rows`` become this object's.
+        loop: Makes the run; its ``on_step`` and ``on_rows`` become this object's.
         watcher: Judges, on the main process; None: nothing is judged.
         log: Of this process.
         send: Passes texts on to the trackers, on the main process.
     """
 
     def __init__(
-        self, trainer: Trainer, watcher: RunWatcher | None, log: StepLog, send: Callable[[RunWatcher], None]
+        self, loop: FollowedLoop, watcher: RunWatcher | None, log: StepLog, send: Callable[[RunWatcher], None]
     ) -> None:
-        self.trainer, self.watcher, self.log, self._send = trainer, watcher, log, send
+        self.loop, self.watcher, self.log, self._send = loop, watcher, log, send
         self._open: list[_Step] = []
         self._rows: list[Tensor] = []
         self._lowest: Evaluation | None = None
@@ -78,15 +76,15 @@ class WatchedRun(TrainerCallback):
     def rows(self, numbers: list[Tensor]) -> None:
         """Take the numbers of the rows of the step that is about to be made, one tensor for each micro-batch."""
         self._rows = numbers
-        watcher, coming = self.watcher, self.trainer.state.global_step + 1
-        if watcher is not None and watcher.ahead == coming and self.trainer.is_world_process_zero():
+        watcher, coming = self.watcher, self.loop.state.global_step + 1
+        if watcher is not None and watcher.ahead == coming and self.loop.is_world_process_zero():
             watcher.before([number for some in numbers for number in some.tolist()])
 
     def step(self, grad_norm: Tensor | float | None, lr: float | None) -> None:
         """Take the step that was just made, before anything of it is logged, evaluated or saved."""
-        trainer, state, control = self.trainer, self.trainer.state, self.trainer.control
-        loss = trainer.step_loss.clone()
-        trainer.step_loss.zero_()
+        loop, state, control = self.loop, self.loop.state, self.loop.control
+        loss = loop.step_loss.clone()
+        loop.step_loss.zero_()
         if self._ended or self._last == state.global_step:
             return  # transformers asks for logs, evaluations and saves again at the end of an epoch
         self._last = state.global_step
@@ -137,8 +135,8 @@ class WatchedRun(TrainerCallback):
     def _read(self) -> list[Point]:
         """Write the open steps to the log, and return them as points."""
         steps, self._open = self._open, []
-        processes = self.trainer.accelerator.num_processes
-        losses = self.trainer.over_processes(torch.stack([one.loss for one in steps]).double().tolist())
+        processes = self.loop.processes
+        losses = self.loop.over_processes(torch.stack([one.loss for one in steps]).double().tolist())
         points, logged = [], []
         for one, total in zip(steps, losses, strict=True):
             loss, norm = total / processes, None if one.grad_norm is None else float(one.grad_norm)
@@ -151,57 +149,57 @@ class WatchedRun(TrainerCallback):
     def _steer(self, judge: Callable[[RunWatcher], Course]) -> None:
         """Let the main process judge, and follow its decision on all of them."""
         course = Course.ON
-        if self.watcher is not None and self.trainer.is_world_process_zero():
+        if self.watcher is not None and self.loop.is_world_process_zero():
             # Rows that are measured and answers that are written are not training.
-            with self.trainer.off_the_clock():
+            with self.loop.off_the_clock():
                 course = judge(self.watcher)
                 self._send(self.watcher)
-        code = int(self.trainer.over_processes([COURSES.index(course)])[0])
+        code = int(self.loop.over_processes([COURSES.index(course)])[0])
         if COURSES[code] is not Course.ON:
             self._end(COURSES[code])
 
     def _end(self, course: Course) -> None:
-        trainer, control = self.trainer, self.trainer.control
+        loop, control = self.loop, self.loop.control
         self._ended = control.should_training_stop = True
         control.should_evaluate = False
         if course is Course.TURN:
             kept = self._turn()
         else:
-            trainer.ended_by = StoppedByWatcherError(trainer.state.global_step)
+            loop.ended_by = StoppedByWatcherError(loop.state.global_step)
             kept = self._stop() if course is Course.STOP else None
-        if self.watcher is not None and trainer.is_world_process_zero():
+        if self.watcher is not None and loop.is_world_process_zero():
             self.watcher.kept(kept)
 
     def _turn(self) -> int | None:
         """Load the checkpoint with the lowest validation loss at the end, or the one that is nearest to it."""
-        trainer = self.trainer
+        loop = self.loop
         there = [step for path in checkpoints.complete(self._folder) if (step := checkpoints.step_of(path)) is not None]
         if self._lowest is None or not there:
             return None
         low = self._lowest
         step = min(there, key=lambda one: (abs(one - low.step), one))
-        trainer.args.load_best_model_at_end = True
-        trainer.state.best_model_checkpoint = str(self._folder / f"checkpoint-{step}")
-        trainer.state.best_global_step, trainer.state.best_metric = low.step, low.loss
+        loop.args.load_best_model_at_end = True
+        loop.state.best_model_checkpoint = str(self._folder / f"checkpoint-{step}")
+        loop.state.best_global_step, loop.state.best_metric = low.step, low.loss
         return step
 
     def _stop(self) -> int | None:
         """Write a checkpoint; where the weights are no numbers any more, load those of the last one instead."""
-        trainer = self.trainer
-        trainer.control.should_save = sound = self._weights_are_numbers()
+        loop = self.loop
+        loop.control.should_save = sound = self._weights_are_numbers()
         if sound:
-            return int(trainer.state.global_step)
+            return int(loop.state.global_step)
         last = checkpoints.latest(self._folder)
         if last is None:
             return None
-        trainer._load_from_checkpoint(str(last))
+        loop.load_weights(last)
         return checkpoints.step_of(last)
 
     def _weights_are_numbers(self) -> bool:
-        weights = [one for one in self.trainer.model.parameters() if one.requires_grad]
+        weights = [one for one in self.loop.model.parameters() if one.requires_grad]
         bad = sum(not bool(torch.isfinite(weight).all()) for weight in weights)
-        return self.trainer.over_processes([bad])[0] == 0
+        return self.loop.over_processes([bad])[0] == 0
 
     @property
     def _folder(self) -> Path:
-        return Path(self.trainer.args.output_dir)
+        return Path(self.loop.args.output_dir)
