@@ -180,6 +180,13 @@ class Trainer(ForgivingHub, SFTTrainer):
 
     # ---- parts of a run, for probes ----
 
+    def compute_loss_context_manager(self) -> contextlib.ExitStack:
+        """The run's precision also before ``train``, which puts autocast around the model's own forward."""
+        stack: contextlib.ExitStack = super().compute_loss_context_manager()
+        if not hasattr(self.model, "_original_forward"):
+            stack.enter_context(self.accelerator.autocast())
+        return stack
+
     @contextlib.contextmanager
     def alone(self, micro_batches: int, *, label_smoothing: bool) -> Iterator[None]:
         """Let ``training_step`` take gradients over ``micro_batches`` that all processes have alike, so that their sum

@@ -18,6 +18,7 @@ from sanetune.engine import checkpoints
 from sanetune.engine.loss import batch_loss, measure
 from sanetune.engine.metrics import curve_of, read
 from sanetune.engine.models import load_model
+from sanetune.engine.registry import engine_of
 from sanetune.errors import ConfigError, DataError, RunError
 from sanetune.events import Event, Note, TrainingStarted
 from sanetune.runs import Run
@@ -242,6 +243,25 @@ def test_bf16_and_activation_checkpointing_train_on_a_cpu(prepared: Any, config:
     assert outcome.records[-1].loss < outcome.records[0].loss
     assert outcome.model.dtype == torch.float32
     assert not torch.is_autocast_enabled("cpu")
+
+
+def test_probes_compute_in_the_precision_of_the_run(prepared: Any, config: Config, tmp_path: Path) -> None:
+    settings = config(
+        bf16=True, max_steps=1, warmup_steps=0, save_strategy="no", eval_strategy="no", load_best_model_at_end=False
+    )
+    session = engine_of(settings).build(settings, prepared, Run.create(tmp_path / "probed"))
+    seen = []
+    session.model.get_output_embeddings().register_forward_hook(lambda _, __, out: seen.append(out.dtype))
+    batch = next(iter(session.train_batches()))
+    evaluated, tokens = session.evaluate(batch).loss, session.token_losses(batch)
+    step = session.forward_backward_step([batch])
+    assert seen == [torch.bfloat16] * 3
+    trained = train(settings, prepared, Run.create(tmp_path / "run")).records[0].loss
+    in_loss = int((batch["labels"][:, 1:] != -100).sum())
+    # In 32 bits the loss of this batch differs by 5e-4.
+    assert step == pytest.approx(trained, abs=2e-6)
+    assert evaluated == pytest.approx(trained, abs=2e-6)
+    assert tokens.sum().item() / in_loss == pytest.approx(trained, abs=2e-6)
 
 
 def test_a_lost_loss_is_shown_and_does_not_stick(
