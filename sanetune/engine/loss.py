@@ -151,7 +151,7 @@ def kept_logits(
     labels = batch["labels"]
     every = torch.arange(labels.shape[1], device=labels.device)
     # Without `use_cache=False` transformers lets the documents of a pack see each other.
-    if not _keeps(model):
+    if not keeps_logits(model):
         return forward(**inputs, use_cache=False).logits, labels, every
     counted = (labels[:, 1:] != IGNORE_INDEX).any(dim=0)
     needed = torch.zeros(labels.shape[1], dtype=torch.bool, device=labels.device)
@@ -167,5 +167,6 @@ def kept_logits(
     return logits, kept, places
 
 
-def _keeps(model: PreTrainedModel) -> bool:
+def keeps_logits(model: PreTrainedModel) -> bool:
+    """Return whether ``model`` computes the logits of chosen places alone (``logits_to_keep``)."""
     return "logits_to_keep" in inspect.signature(type(base_of(model)).forward).parameters

@@ -1,0 +1,113 @@
+"""Whether a model gives documents in a tree the losses and gradients of separate rows, measured on some of them.
+
+Layers that join tokens by other ways than transformers' attention functions (convolutions, recurrences, biases of
+distances) cannot know that the tokens next to each other belong to different documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from sanetune.data.collator import Collator
+from sanetune.engine.batches import on_device
+from sanetune.engine.documents.attention import UnsupportedAttentionError
+from sanetune.engine.documents.forward import Document, Merged, attention_as, prediction_losses
+from sanetune.engine.loss import token_losses
+from sanetune.rng import kept_modes
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel
+
+
+TOLERANCE = 1e-4
+"""Largest relative difference in 32 bits; those of 15 architectures were 1e-6 at most."""
+TOLERANCE_16 = 0.05
+"""The same in 16 bits, where sums in another order differ by about 0.01."""
+_NUMBERS = 2**22
+"""Most numbers of the weights whose gradients are compared: a copy of all of them may not fit."""
+
+
+def disagreement(model: PreTrainedModel, documents: Sequence[Document], fewest: int | None, sixteen_bits: bool) -> str:
+    """Return in what separate rows and a tree of the same ``documents`` differ; "" if in nothing.
+
+    Random states, modes and gradients of the model stay as they are.
+
+    Args:
+        model: The model, with its own attention.
+        documents: A few documents with tokens in the loss.
+        fewest: Tokens of a beginning from which on it is shared; None: none is.
+        sixteen_bits: Whether weights or products have 16 bits.
+    """
+    weights = _compared_weights(model)
+    with kept_modes(model):
+        model.eval()
+        losses, gradients = _separate(model, documents, weights)
+        try:
+            with attention_as(model):
+                merged_losses, merged_gradients = _merged(model, Merged.of(documents, fewest), weights)
+        except UnsupportedAttentionError as error:
+            return f"its attention {error}"
+    most = TOLERANCE_16 if sixteen_bits else TOLERANCE
+    for name, one, other in (("losses", losses, merged_losses), ("gradients", gradients, merged_gradients)):
+        difference = float((one - other).norm() / one.norm().clamp(min=1e-12))
+        if not difference <= most:  # NaN is none
+            return f"{name} differ by {difference:.1g} of their size"
+    return ""
+
+
+def few_documents(documents: Sequence[Document], fewest: int | None, longer_than: int = 0) -> list[Document]:
+    """Return few and short ones of ``documents`` that show what the whole batch does.
+
+    Where the batch shares beginnings, two of them do; where one has more tokens than ``longer_than``, one of them has.
+    """
+    ordered = sorted(documents, key=lambda document: len(document.ids))
+    shared = Merged.of(ordered, fewest).tree.is_shared
+    long = next((document for document in ordered if len(document.ids) > longer_than), ordered[-1])
+    some = [document for document in ordered[:3] if document is not long]
+    for number in range(len(some), len(ordered) + 1):
+        chosen = [*some, *(one for one in ordered[len(some) : number] if one is not long), long]
+        if Merged.of(chosen, fewest).tree.is_shared == shared:
+            return chosen
+    return ordered
+
+
+def _compared_weights(model: PreTrainedModel) -> list[nn.Parameter]:
+    """Return the smallest trained weights (norms, biases, adapters), which every layer has some of."""
+    trained = sorted((weight for weight in model.parameters() if weight.requires_grad), key=Tensor.numel)
+    chosen, numbers = trained[:1], 0
+    for weight in trained[1:]:
+        numbers += weight.numel()
+        if numbers > _NUMBERS:
+            break
+        chosen.append(weight)
+    return chosen
+
+
+def _separate(
+    model: PreTrainedModel, documents: Sequence[Document], weights: Sequence[nn.Parameter]
+) -> tuple[Tensor, Tensor]:
+    rows = [{"input_ids": document.ids, "labels": document.labels} for document in documents]
+    device = model.get_input_embeddings().weight.device
+    losses = token_losses(model, on_device(Collator(pad_token_id=0)(rows), device)).sum(dim=1)
+    return losses.detach(), _gradients(losses.sum(), weights)
+
+
+def _merged(model: PreTrainedModel, merged: Merged, weights: Sequence[nn.Parameter]) -> tuple[Tensor, Tensor]:
+    targets = merged.targets
+    predictions = prediction_losses(model, merged)
+    each = predictions[torch.from_numpy(targets.predictions).to(predictions.device)].split(targets.lengths)
+    losses = torch.stack([some.sum() for some in each])
+    return losses.detach(), _gradients(losses.sum(), weights)
+
+
+def _gradients(loss: Tensor, weights: Sequence[nn.Parameter]) -> Tensor:
+    if not weights:
+        return loss.detach().reshape(1)
+    found = torch.autograd.grad(loss, weights, allow_unused=True)
+    flat = [(torch.zeros_like(one) if some is None else some) for some, one in zip(found, weights, strict=True)]
+    return torch.cat([some.float().reshape(-1) for some in flat])

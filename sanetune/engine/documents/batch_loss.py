@@ -1,0 +1,154 @@
+"""The loss of micro-batches by way of their documents, where the model allows it, and of padded rows where not."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from sanetune.engine.adapters import base_of
+from sanetune.engine.documents.agreement import disagreement, few_documents
+from sanetune.engine.documents.attention import UnsupportedAttentionError
+from sanetune.engine.documents.forward import Document, Forward, Merged, attention_as, document_loss, documents_of
+from sanetune.engine.documents.tree import FEWEST
+from sanetune.engine.loss import kept_logits, summed_loss
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from sanetune.engine.batches import Batch
+
+
+class DocumentLoss:
+    """Sums of token losses of micro-batches; shared beginnings are computed once.
+
+    Before the first batch of each sort (separate documents, shared beginnings, documents longer than the model's
+    window) it compares a few of its documents with separate rows. Where they differ, batches of this sort are computed
+    as padded rows, and ``notes`` says why.
+
+    Example:
+        >>> loss = DocumentLoss(model)  # doctest: +SKIP
+        >>> with loss.step():  # doctest: +SKIP
+        ...     for batch in micro_batches:
+        ...         total, tokens = loss(batch)
+        ...         (total / tokens_of_the_step).backward()
+
+    Attributes:
+        notes: What is not computed by documents, and why.
+        tokens: Tokens of the documents so far.
+        computed: Tokens that were computed for them.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *,
+        share: bool = True,
+        sixteen_bits: bool = False,
+        forward: Forward | None = None,
+    ) -> None:
+        """Use ``model``.
+
+        Args:
+            model: The model that is trained.
+            share: Whether beginnings are shared at all.
+            sixteen_bits: Whether weights or products have 16 bits.
+            forward: What to call instead of the model, such as a wrapper for several devices.
+        """
+        self.model = model
+        self.notes: list[str] = []
+        self.tokens = 0
+        self.computed = 0
+        self._share = share
+        self._sixteen_bits = sixteen_bits
+        self._forward = forward or model
+        self._obstacles: dict[str, str] = {}
+        self._inside = False
+        self._own: str = base_of(model).config._attn_implementation
+        self._window = _window(model)
+        self._obstacles["all"] = reason = _unsuitable(model)
+        if reason:
+            self.notes.append(f"documents are padded: {reason}")
+
+    @contextlib.contextmanager
+    def step(self) -> Iterator[None]:
+        """Surround the forward and backward passes of one step."""
+        with attention_as(self.model) if not self._obstacles["all"] else contextlib.nullcontext():
+            self._inside = True
+            try:
+                yield
+            finally:
+                self._inside = False
+
+    def __call__(self, batch: Batch) -> tuple[Tensor, int]:
+        """Return the sum of the losses of the tokens in the loss of ``batch``, differentiable, and their number."""
+        if not self._inside:
+            raise RuntimeError("a DocumentLoss is used inside its step()")
+        documents = [] if self._obstacles["all"] else documents_of(batch)
+        for fewest in (self._fewest(), None) if documents else ():
+            merged = Merged.of(documents, fewest)
+            if self._agrees(merged, documents, fewest):
+                try:
+                    found = document_loss(self.model, merged, self._forward)
+                except UnsupportedAttentionError as error:
+                    self._fall_back(self._sort(merged), f"its attention {error}")
+                else:
+                    self.tokens += sum(len(document.ids) for document in documents)
+                    self.computed += len(merged.tree.ids)
+                    return found
+        return self._padded(batch)
+
+    def _fewest(self) -> int | None:
+        """Return from how many tokens on beginnings are shared; None while dropout draws for each document."""
+        drops = any(isinstance(module, nn.Dropout) and module.training and module.p for module in self.model.modules())
+        return FEWEST if self._share and not drops else None
+
+    def _sort(self, merged: Merged) -> str:
+        sort = "shared beginnings" if merged.tree.is_shared else "documents"
+        return sort + (" beyond the window" if merged.tree.longest > self._window else "")
+
+    def _agrees(self, merged: Merged, documents: list[Document], fewest: int | None) -> bool:
+        """Return whether batches of this sort are computed by documents; the first one decides."""
+        sort = self._sort(merged)
+        if sort not in self._obstacles:
+            some = few_documents(documents, fewest, self._window if merged.tree.longest > self._window else 0)
+            with attention_as(self.model, self._own):
+                reason = disagreement(self.model, some, fewest, self._sixteen_bits)
+            self._obstacles[sort] = ""
+            if reason:
+                self._fall_back(sort, reason)
+        return not self._obstacles[sort]
+
+    def _fall_back(self, sort: str, reason: str) -> None:
+        self._obstacles[sort] = reason
+        self.notes.append(f"{sort} are computed as separate rows: {reason}")
+
+    def _padded(self, batch: Batch) -> tuple[Tensor, int]:
+        with attention_as(self.model, self._own):
+            logits, labels, _ = kept_logits(self.model, batch, self._forward)
+        total, count = summed_loss(logits, labels)
+        self.tokens += batch["input_ids"].numel()
+        self.computed += batch["input_ids"].numel()
+        return total, int(count)
+
+
+def _unsuitable(model: PreTrainedModel) -> str:
+    """Return why no batch of ``model`` can be computed by documents; "" where nothing is known against it."""
+    embedding = model.get_input_embeddings()
+    if embedding.weight.device.type != "cpu":
+        return "the model is not on a processor"
+    if not base_of(model)._can_set_attn_implementation():
+        return "the model has an attention of its own"
+    if getattr(embedding, "neftune_noise_alpha", None):
+        return "the noise of NEFTune depends on the length of a row"
+    return ""
+
+
+def _window(model: PreTrainedModel) -> int:
+    """Return how many tokens back some layer of ``model`` attends at most."""
+    config = base_of(model).config.get_text_config()
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    return min((window for window in windows if window), default=sys.maxsize)

@@ -1,0 +1,131 @@
+"""The loss of a batch, computed on its documents without padding and with shared beginnings computed once.
+
+Shapes: B rows of a batch, T tokens of its longest row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sanetune.engine.adapters import base_of
+from sanetune.engine.documents import attention
+from sanetune.engine.documents.targets import Targets, targets_of
+from sanetune.engine.documents.tree import FEWEST, PrefixTree, prefix_tree
+from sanetune.engine.loss import keeps_logits
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+    from transformers.utils import ModelOutput
+
+    from sanetune.engine.batches import Batch
+
+Forward = Callable[..., "ModelOutput"]
+
+_CHUNK = 1024
+"""Places whose logits are in 32 bits at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a batch: token ids and labels, equally long."""
+
+    ids: list[int]
+    labels: list[int]
+
+
+def documents_of(batch: Batch) -> list[Document]:
+    """Return the documents of ``batch`` (B, T): its rows without padding, or the documents of its packs.
+
+    The padding of a pack comes as one or more documents without a label, and is left out as every such document is.
+    """
+    ids, labels = batch["input_ids"].tolist(), batch["labels"].tolist()
+    found = []
+    for row in range(len(ids)):
+        edges = [0, len(ids[row])]
+        if "position_ids" in batch:
+            starts = (batch["position_ids"][row] == 0).nonzero()[:, 0].tolist()
+            edges = [*starts, len(ids[row])]
+        elif "attention_mask" in batch:
+            edges = [0, int(batch["attention_mask"][row].sum())]
+        for low, high in pairwise(edges):
+            found.append(Document(ids[row][low:high], labels[row][low:high]))
+    return [document for document in found if any(label >= 0 for label in document.labels[1:])]
+
+
+@contextlib.contextmanager
+def attention_as(model: PreTrainedModel, name: str = attention.NAME) -> Iterator[None]:
+    """Let ``model`` use the attention that transformers knows as ``name``; without a name, that over documents.
+
+    A backward pass that computes activations again belongs inside, too.
+    """
+    attention.register()
+    base = base_of(model)
+    before = base.config._attn_implementation
+    base.set_attn_implementation(name)
+    try:
+        yield
+    finally:
+        base.set_attn_implementation(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The documents of a batch as a tree, with what it is to predict."""
+
+    tree: PrefixTree
+    targets: Targets
+
+    @classmethod
+    def of(cls, documents: Sequence[Document], fewest: int | None = FEWEST) -> Merged:
+        """Merge ``documents`` that begin with ``fewest`` equal tokens at least; None: merge none."""
+        tree = prefix_tree([document.ids for document in documents], fewest)
+        return cls(tree, targets_of(tree, [document.labels for document in documents]))
+
+
+def prediction_losses(model: PreTrainedModel, merged: Merged, forward: Forward | None = None) -> Tensor:
+    """Return the cross entropy of each prediction of ``merged.targets`` in nats, in float32; differentiable.
+
+    Args:
+        model: The model, inside :func:`attention_as`.
+        merged: What is computed.
+        forward: What to call instead of the model, of which it is a part.
+    """
+    call = forward or model
+    tree, targets = merged.tree, merged.targets
+    device = model.get_input_embeddings().weight.device
+    ids, positions, places, rows, labels = (
+        torch.from_numpy(some).to(device)
+        for some in (tree.ids, tree.positions, targets.places, targets.rows, targets.labels)
+    )
+    nodes = {attention.ARGUMENT: tree.nodes}
+    kept = {"logits_to_keep": places} if keeps_logits(model) else {}
+    logits = attention.without_masks(
+        lambda: call(input_ids=ids[None], position_ids=positions[None], use_cache=False, **kept, **nodes).logits
+    )[0]
+    if logits.shape[0] != len(places):
+        logits = logits[places]
+    if len(rows) != len(places):
+        logits = logits[rows]
+    losses = [
+        functional.cross_entropy(some.float(), ids_, reduction="none")
+        for some, ids_ in zip(logits.split(_CHUNK), labels.to(logits.device).split(_CHUNK), strict=True)
+    ]
+    return torch.cat(losses)
+
+
+def document_loss(model: PreTrainedModel, merged: Merged, forward: Forward | None = None) -> tuple[Tensor, int]:
+    """Return the sum of the losses of all tokens in the loss, each as often as documents count it, and their number.
+
+    The arguments are those of :func:`prediction_losses`.
+    """
+    losses = prediction_losses(model, merged, forward)
+    counts = torch.from_numpy(merged.targets.counts).to(losses)
+    return (losses * counts).sum(), int(merged.targets.counts.sum())
