@@ -151,6 +151,7 @@ class Finding:
         limits: The limits that were applied, by name.
         seconds: Time of the measurement, without its evidence.
         traceback: Of a crashed check.
+        answers: What else can be done, each as plain values: ``name``, ``words``, and the ``change`` that does it.
     """
 
     check: str
@@ -164,6 +165,7 @@ class Finding:
     limits: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     traceback: str = ""
+    answers: Sequence[Mapping[str, Any]] = ()
 
     @property
     def text(self) -> str:
@@ -188,7 +190,8 @@ class Finding:
             "todo": self.remedy,
             "limits": self.limits,
         }
-        return values | ({"traceback": self.traceback} if self.traceback else {})
+        more = {"traceback": self.traceback, "answers": list(self.answers)}
+        return values | {name: value for name, value in more.items() if value}
 
 
 class GateError(UserError):

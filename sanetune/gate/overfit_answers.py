@@ -1,4 +1,4 @@
-"""The field's answers to overfitting, with values for the run at hand.
+"""The field's answers to overfitting, with values for the run at hand as far as they are known.
 
 A finding's own fix is one of them: the checkpoint at the minimum. Which of the others is best depends on what can be
 had (more rows, another run); each is a change of the configuration that can be tried by itself.
@@ -6,13 +6,14 @@ had (more rows, another run); each is a change of the configuration that can be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sanetune.config.schema import Config
 from sanetune.config.sizes import RunSizes
-from sanetune.finding import Finding
+from sanetune.finding import BAD, Finding, Report
 from sanetune.planning.learning_rates import learning_rate
 
 CHECK = "curve-overfit"
@@ -45,6 +46,27 @@ class OverfitAnswer:
         return {"name": self.name, "words": self.words, "change": dict(self.change)}
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a run; None: it is not, as of somebody else's log.
+
+    Attributes:
+        lr: Learning rate.
+        decay: Weight decay.
+        full: Whether all weights are trained.
+        rows: Training rows; 0: not known.
+        loss_tokens: Mean tokens in the loss of a row.
+        lora: Learning rate of a LoRA adapter, and where it comes from.
+    """
+
+    lr: float | None = None
+    decay: float | None = None
+    full: bool | None = None
+    rows: int = 0
+    loss_tokens: float | None = None
+    lora: tuple[float, str] | None = None
+
+
 def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[OverfitAnswer]:
     """Return the answers to a finding of :data:`CHECK`, for the run that ``config`` describes.
 
@@ -53,6 +75,40 @@ def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[O
         config: The resolved configuration.
         sizes: Of model and data.
     """
+    train, model, data = config.train, sizes.model, sizes.data
+    # Packs are counted as examples; of them only the rows that were read are known.
+    rows = data.rows if train.get("packing") else data.train_examples
+    known = _Known(
+        lr=float(train.get("learning_rate") or 0.0) or None,
+        decay=float(train.get("weight_decay") or 0.0),
+        full=config.model.adapter is None,
+        rows=rows,
+        loss_tokens=data.loss_tokens / rows if rows else 0.0,
+        lora=learning_rate("lora", model.parameters, model.hidden),
+    )
+    return _answers(finding, known)
+
+
+def answers_of_log(finding: Finding) -> list[OverfitAnswer]:
+    """Return the answers to a finding of :data:`CHECK` in a log of which no configuration is known."""
+    lr = finding.numbers.get("planned_rate")
+    return _answers(finding, _Known(lr=lr if lr and math.isfinite(lr) and lr > 0 else None))
+
+
+def with_answers(report: Report, answers: Callable[[Finding], list[OverfitAnswer]]) -> Report:
+    """Return the report with the answers to each finding of :data:`CHECK` that asks for something to be done."""
+    return replace(
+        report,
+        findings=[
+            replace(one, answers=[answer.to_json() for answer in answers(one)])
+            if one.check == CHECK and one.verdict in BAD
+            else one
+            for one in report.findings
+        ],
+    )
+
+
+def _answers(finding: Finding, known: _Known) -> list[OverfitAnswer]:
     numbers = finding.numbers
     step, per_epoch = numbers["lowest_step"], numbers["steps_per_epoch"]
     answers = []
@@ -68,40 +124,44 @@ def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[O
         epochs = float(f"{step / per_epoch:.2g}")
         words = f"Train for {epochs:g} epochs: the minimum was there, and the learning rate will then be down."
         answers.append(OverfitAnswer("fewer epochs", words, {"train.num_train_epochs": epochs, "train.max_steps": -1}))
-    return [*answers, *_of_settings(config, sizes), *_of_data(config, sizes)]
+    return [*answers, *_of_settings(known), *_of_data(known)]
 
 
-def _of_settings(config: Config, sizes: RunSizes) -> list[OverfitAnswer]:
-    train, full = config.train, config.model.adapter is None
+def _of_settings(known: _Known) -> list[OverfitAnswer]:
     answers = []
-    if lr := train.get("learning_rate"):
-        lower = float(f"{float(lr) / THIRD:.1e}")
-        words = f"Lower train.learning_rate from {float(lr):g} to {lower:g}: each epoch then memorises less."
+    if known.lr:
+        lower = float(f"{known.lr / THIRD:.1e}")
+        words = f"Lower train.learning_rate from {known.lr:g} to {lower:g}: each epoch then memorises less."
         answers.append(OverfitAnswer("a lower learning rate", words, {"train.learning_rate": lower}))
-    decay = DECAY[1] if full else DECAY[0]
-    now = float(train.get("weight_decay") or 0.0)
-    if now < decay:
-        words = f"Set train.weight_decay to {decay:g} ({DECAY[0]:g} to {DECAY[1]:g} are used); it is {now:g}."
+    decay = DECAY[0] if known.full is False else DECAY[1]
+    if known.decay is None or known.decay < decay:
+        now = "" if known.decay is None else f"; it is {known.decay:g}"
+        words = f"Set train.weight_decay to {decay:g} ({DECAY[0]:g} to {DECAY[1]:g} are used){now}."
         answers.append(OverfitAnswer("weight decay", words, {"train.weight_decay": decay}))
-    if full:
-        value, reason = learning_rate("lora", sizes.model.parameters, sizes.model.hidden)
+    if known.lora and known.full:
+        value, reason = known.lora
         words = f"Train a LoRA adapter at {value:g} ({reason}): it learns less and forgets less."
         answers.append(OverfitAnswer("LoRA", words, {"model.adapter": "lora", "train.learning_rate": value}))
+    elif known.full is None:
+        words = "Train a LoRA adapter, where all weights are trained: it learns less and forgets less."
+        answers.append(OverfitAnswer("LoRA", words))
     return answers
 
 
-def _of_data(config: Config, sizes: RunSizes) -> list[OverfitAnswer]:
-    # Packs are counted as examples; of them only the rows that were read are known.
-    rows = sizes.data.rows if config.train.get("packing") else sizes.data.train_examples
-    words = f"Train on more rows, or more varied ones; there are {rows:,}." if rows else "Train on more rows."
+def _of_data(known: _Known) -> list[OverfitAnswer]:
+    words = (
+        f"Train on more rows, or more varied ones; there are {known.rows:,}." if known.rows else "Train on more rows."
+    )
     answers = [OverfitAnswer("more data", words)]
-    if 0 < rows <= FEW:
+    of_log = known.full is None
+    if of_log or 0 < known.rows <= FEW:
+        rows = f"{known.rows:,}" if known.rows else "about 1,000"
         caveat = (
-            f"With {rows:,} rows the validation loss may rise while answers improve (LIMA, 1,000 rows): read sample"
+            f"With {rows} rows the validation loss may rise while answers improve (LIMA, 1,000 rows): read sample"
             " answers of both checkpoints before you decide."
         )
         answers.append(OverfitAnswer("caveat", caveat))
-    if rows and sizes.data.loss_tokens / rows >= LONG:
+    if of_log or (known.loss_tokens or 0.0) >= LONG:
         caveat = (
             "With long answers that reason, many epochs on few rows have helped while the validation loss rose"
             " (arXiv 2602.11149): judge by token accuracy and sample answers."

@@ -84,7 +84,11 @@ class TrainerAdvice:
 
     def rewritten(self, finding: Finding) -> Finding:
         """``finding`` with the trainer's own keywords in its remedy and in the values that it proposes."""
-        return replace(finding, remedy=self.remedy(finding.remedy), fix=self.fix(finding.fix))
+        answers = [self._answer(one) for one in finding.answers]
+        return replace(finding, remedy=self.remedy(finding.remedy), fix=self.fix(finding.fix), answers=answers)
+
+    def _answer(self, plain: Mapping[str, Any]) -> dict[str, Any]:
+        return {**plain, "words": self.remedy(plain["words"]), "change": self.fix(plain["change"])}
 
     def remedy(self, text: str) -> str:
         """A remedy in the trainer's words."""

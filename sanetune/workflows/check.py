@@ -17,6 +17,7 @@ from sanetune.evidence.experiments import Experiments
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError, builders_of
 from sanetune.finding import UNPROVED, Finding, Report
 from sanetune.gate.catalogue import catalogue, chosen, known
+from sanetune.gate.overfit_answers import answers_of_log, overfit_answers, with_answers
 from sanetune.gate.runner import Rules, report
 from sanetune.text import shortest_path
 
@@ -79,6 +80,8 @@ def run_checks(
     if any(check.level == "trial" for check in checks) and (note := _cost_note(config, evidence)):
         evidence.publish(Note(note))
     found = report(checks, evidence, rules, level=level, subject=subject_of(config), known=known)
+    if (planned := evidence.ready("plan")) is not None:
+        found = with_answers(found, lambda one: overfit_answers(one, planned.config, planned.sizes))
     return replace(found, experiments=Experiments.of(evidence).to_json())
 
 
@@ -162,7 +165,7 @@ def check_trainer(
             # Files and preparation are not part of a trainer: what reads them can never apply, unless it is asked for.
             checks = [check for check in checks if set(check.needs) <= set(builders) or check.name in select]
             subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
-            found = report(checks, evidence, level=level, subject=subject)
+            found = with_answers(report(checks, evidence, level=level, subject=subject), answers_of_log)
             advice = TrainerAdvice.of(trainer)
             found = replace(found, findings=[advice.rewritten(one) for one in found.findings])
             experiments = Experiments.of(evidence).to_json()

@@ -19,9 +19,11 @@ from sanetune.curves.series import Curve
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import Report, Verdict
 from sanetune.gate.catalogue import chosen
+from sanetune.gate.overfit_answers import with_answers
 from sanetune.gate.runner import report
 from sanetune.gate.trainer_advice import TrainerAdvice
 from sanetune.text import shortest_path
+from sanetune.workflows.diagnose_answers import answers_to
 
 EVIDENCE = "curve"
 LEVEL = "log"
@@ -89,6 +91,7 @@ def diagnose(paths: Sequence[Path], select: Sequence[str] = (), ignore: Sequence
             evidence = Evidence({}, {EVIDENCE: curve})
             best = best_checkpoint(curve, _saved(log))
             found = report(checks, evidence, level=LEVEL, subject=_subject(log, curve, best))
+            found = with_answers(found, answers_to(log))
             if too_short := _too_short(found):
                 of = len(found.of(Verdict.SKIP))
                 found.subject["judged"] = f"too short a log for {len(too_short)} of the {of} checks that were skipped"

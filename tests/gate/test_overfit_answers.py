@@ -9,8 +9,8 @@ import pytest
 
 from sanetune.config.load import load
 from sanetune.config.schema import Config
-from sanetune.finding import Finding, Verdict
-from sanetune.gate.overfit_answers import CHECK, overfit_answers
+from sanetune.finding import Finding, Report, Verdict
+from sanetune.gate.overfit_answers import CHECK, answers_of_log, overfit_answers, with_answers
 from tests.sizes import sizes
 
 BASE: dict[str, Any] = {"model": {"name": "models/mine"}, "data": {"train": "rows.jsonl"}}
@@ -63,3 +63,29 @@ def test_few_rows_and_long_answers_carry_their_caveats() -> None:
     assert not [
         one for one in overfit_answers(finding(), config(), sizes(train_examples=9_000)) if one.name == "caveat"
     ]
+
+
+def test_somebody_elses_log_gets_every_answer_with_the_values_that_it_shows() -> None:
+    numbers = {"lowest_step": 300, "steps_per_epoch": 200.0, "planned_rate": 3e-4}
+    found = answers_of_log(Finding(CHECK, Verdict.FAIL, "", numbers=numbers))
+    assert {one.name: dict(one.change) for one in found if one.name != "caveat"} == {
+        "the checkpoint at the minimum": {"train.load_best_model_at_end": True},
+        "fewer epochs": {"train.num_train_epochs": 1.5, "train.max_steps": -1},
+        "a lower learning rate": {"train.learning_rate": 1e-4},
+        "weight decay": {"train.weight_decay": 0.1},
+        "LoRA": {},
+        "more data": {},
+    }
+    assert [word for one in found if one.name == "caveat" for word in ("LIMA", "reason") if word in one.words]
+
+
+def test_answers_go_to_findings_of_overfitting_that_ask_for_something() -> None:
+    numbers = finding().numbers
+    some = [
+        Finding(CHECK, Verdict.WARN, "", numbers=numbers),
+        Finding(CHECK, Verdict.PASS, ""),
+        Finding("curve-spike", Verdict.FAIL, ""),
+    ]
+    bad, good, other = with_answers(Report(some), answers_of_log).findings
+    assert next(one["name"] for one in bad.to_json()["answers"]) == "the checkpoint at the minimum"
+    assert "answers" not in good.to_json() and "answers" not in other.to_json()

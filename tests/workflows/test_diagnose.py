@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import statistics
@@ -9,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+import sanetune
 from sanetune.errors import ConfigError
 from sanetune.finding import BAD, Verdict
+from sanetune.report.terminal import findings as terminal
 from sanetune.workflows.diagnose import Diagnosis, diagnose
 
 GALLERY: dict[str, set[str]] = {
@@ -122,3 +126,61 @@ def test_advice_on_a_foreign_log_names_the_keywords_of_a_trainer(shared: Path) -
     finding = only(shared / "logs/qlora-gallery/lr_hot").report["curve-diverged"]
     assert "train.learning_rate" not in finding.remedy and "learning_rate" in finding.remedy
     assert list(finding.fix) == ["TrainingArguments.learning_rate"]
+
+
+OVERFITTED = [("train", 2.0, 10), ("validation", 2.0, 10), ("train", 1.5, 20), ("validation", 1.6, 20)]
+OVERFITTED += [("train", 1.0 - i / 100, 30 + i) for i in range(40)] + [("validation", 2.4, 70)]
+
+
+def our_run(folder: Path) -> Path:
+    """The folder of a run of ours that has overfitted, with its configuration and the figures of its rows."""
+    folder.mkdir()
+    model = Path(sanetune.__file__).parent / "demo/model"
+    (folder / "config.yaml").write_text(
+        f"model: {{name: {model}, dtype: float32}}\ndata: {{train: rows.jsonl, holdout: 0.1}}\n"
+        "train: {learning_rate: 3.0e-3, num_train_epochs: 7, weight_decay: 0.01}\n"
+    )
+    (folder / "data.json").write_text(
+        json.dumps({"stats": {"train": {"examples": 640, "loss_tokens": 9_000}, "rows": 700}})
+    )
+    records = [{"kind": kind, "step": step, "loss": loss, "epoch": step / 10} for kind, loss, step in OVERFITTED]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
+    return folder
+
+
+def test_overfitting_of_our_own_run_is_answered_in_the_words_of_its_configuration(tmp_path: Path) -> None:
+    found = only(our_run(tmp_path / "run")).report["curve-overfit"]
+    assert found.verdict in BAD
+    changes = {one["name"]: one["change"] for one in found.answers}
+    assert changes["fewer epochs"]["train.num_train_epochs"] == 2.0
+    assert changes["a lower learning rate"] == {"train.learning_rate": 1e-3}
+    assert changes["weight decay"] == {"train.weight_decay": 0.1}
+    assert changes["LoRA"]["model.adapter"] == "lora" and changes["LoRA"]["train.learning_rate"] > 3e-4
+    words = " ".join(one["words"] for one in found.answers)
+    assert "it is 0.01" in words and "there are 640" in words and "LIMA" in words
+
+
+def test_overfitting_of_a_trainers_run_is_answered_in_its_keywords(tmp_path: Path) -> None:
+    history = [
+        {"step": step, ("loss" if kind == "train" else "eval_loss"): loss, "learning_rate": 3e-4, "epoch": step / 10}
+        for kind, loss, step in OVERFITTED
+    ]
+    found = only(state(tmp_path / "theirs", history, max_steps=70)).report["curve-overfit"]
+    changes = {one["name"]: one["change"] for one in found.answers}
+    assert changes["a lower learning rate"] == {"TrainingArguments.learning_rate": 1e-4}
+    assert changes["weight decay"] == {"TrainingArguments.weight_decay": 0.1}
+    assert not any("train." in one["words"] for one in found.answers)
+
+
+def test_a_run_whose_configuration_is_gone_gets_the_values_of_its_log(tmp_path: Path) -> None:
+    run = our_run(tmp_path / "run")
+    (run / "config.yaml").unlink()
+    names = [one["name"] for one in only(run).report["curve-overfit"].answers]
+    assert "weight decay" in names and "LoRA" in names
+
+
+def test_answers_are_shown_on_a_terminal_in_lines_of_their_own(tmp_path: Path) -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    terminal.show(only(our_run(tmp_path / "run")).report, console)
+    text = console.export_text()
+    assert "weight decay: train.weight_decay=0.1" in text and "more data" in text and "LIMA" in text

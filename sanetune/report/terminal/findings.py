@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, auto
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -25,6 +26,8 @@ STYLES = {
     Verdict.SKIP: "dim",
 }
 MARKS = {Verdict.PASS: "✓", Verdict.SKIP: "–"}
+CAVEAT = "caveat"
+"""The name of an answer that is none, but to be borne in mind."""
 SHOWN = 3
 """Witnesses of one finding that are shown."""
 BRIEF = 300
@@ -134,6 +137,7 @@ def _finding(finding: Finding, *, whole: bool) -> RenderableType:
     rows += [(name, _text(words)) for name, words in (("why", rationale), ("do", remedy)) if words]
     for key, value in finding.fix.items():
         rows.append(("fix", _text(f"{key}: {shorten_middle(format.scalar(value), LONGEST)}", "green")))
+    rows += _answers(finding)
     for witness in finding.witnesses[:SHOWN]:
         rows.append(("seen", _seen(witness)))
     if (more := len(finding.witnesses) - SHOWN) > 0:
@@ -142,6 +146,20 @@ def _finding(finding: Finding, *, whole: bool) -> RenderableType:
         last = finding.traceback.strip().splitlines()[-3:]
         rows.append(("bug", _text(shorten_middle("\n".join(last), 3 * LONGEST), "dim")))
     return Group(head, _rows(rows))
+
+
+def _answers(finding: Finding) -> list[tuple[str, RenderableType]]:
+    """What else can be done: a line for each change with values, one for all without, and what to bear in mind."""
+    lines = [f"{one['name']}: {changes}" for one in finding.answers if (changes := _changes(one["change"]))]
+    bare = [one for one in finding.answers if not one["change"]]
+    others = [one["name"] for one in bare if one["name"] != CAVEAT]
+    lines += [", ".join(others)] if others else []
+    found: list[tuple[str, RenderableType]] = [("or" if i else "answers", _text(line)) for i, line in enumerate(lines)]
+    return found + [("but", _text(one["words"], "dim")) for one in bare if one["name"] == CAVEAT]
+
+
+def _changes(values: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={format.scalar(value)}" for key, value in values.items())
 
 
 def brief(finding: Finding) -> tuple[str, str, str]:

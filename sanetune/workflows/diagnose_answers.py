@@ -1,0 +1,63 @@
+"""What can be done about a run that overfits, with the values of its configuration where its folder has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sanetune.curves.logs.log import Log
+from sanetune.curves.logs.metrics import KIND as OURS
+from sanetune.errors import UserError
+from sanetune.finding import Finding
+from sanetune.gate.overfit_answers import OverfitAnswer, answers_of_log, overfit_answers
+from sanetune.runs import Run
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+    from sanetune.config.sizes import ModelSizes, RunSizes
+
+
+def answers_to(log: Log) -> Callable[[Finding], list[OverfitAnswer]]:
+    """Return what answers a finding of overfitting in ``log``.
+
+    Of our own run the configuration, model and rows are known; of another log, or where a file of the run is gone, the
+    answers have the values that the log itself shows.
+    """
+
+    def answers(finding: Finding) -> list[OverfitAnswer]:
+        known = _of_run(Run(log.path.parent)) if log.kind == OURS else None
+        return answers_of_log(finding) if known is None else overfit_answers(finding, *known)
+
+    return answers
+
+
+def _of_run(run: Run) -> tuple[Config, RunSizes] | None:
+    """The configuration of a run and its sizes; None where a file is missing, or is none of ours."""
+    from sanetune.config.load import load
+    from sanetune.config.sizes import DataSizes, ModelSizes, RunSizes
+    from sanetune.data.model_shape import sizes_from_files
+
+    try:
+        config = load(run.config)
+        stats: Mapping[str, Any] = run.read_json(run.data)["stats"]
+        train = stats["train"]
+        data = DataSizes(
+            train_examples=int(train["examples"]),
+            loss_tokens=int(train["loss_tokens"]),
+            rows=int(stats.get("rows") or 0),
+        )
+        model = sizes_from_files(config.model) or _saved(run.model)
+    except (UserError, OSError, KeyError, TypeError, ValueError):
+        return None
+    return config, RunSizes(model or ModelSizes(), data=data)
+
+
+def _saved(folder: Path) -> ModelSizes | None:
+    """Width and layers of the tuned model; None where it is not there."""
+    from sanetune.config.sizes import ModelSizes
+    from sanetune.data.model_files import read_config
+
+    config = read_config(folder)
+    hidden = config.get("hidden_size")
+    return ModelSizes(hidden=hidden) if isinstance(hidden, int) else None
