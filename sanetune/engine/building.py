@@ -10,6 +10,7 @@ from sanetune.engine import checkpoints
 from sanetune.engine.adapters import Frozen
 from sanetune.engine.arguments import training_arguments
 from sanetune.engine.devices import device_of
+from sanetune.engine.distributed import is_main_process
 from sanetune.engine.models import fit_to_tokenizer, load_model, make_trainable, new_tokens, train_dtype
 from sanetune.errors import DataError, RunError
 from sanetune.runs import Run
@@ -78,10 +79,11 @@ def checked_start(run: Run, prepared: Prepared) -> Path | None:
     """Return the checkpoint to go on from, once it is known to belong to this data; None where there is none.
 
     Raises:
-        RunError: It was trained on other rows.
+        RunError: It was trained on other rows, or holds pickles.
     """
-    checkpoints.sweep(run.checkpoints)
-    if (found := checkpoints.latest(run.checkpoints)) is None:
+    if is_main_process():
+        checkpoints.sweep(run.checkpoints)
+    if (found := checkpoints.resume_point(run.checkpoints).path) is None:
         return None
     stored = checkpoints.read_state(found).get("stateful_callbacks", {}).get("sanetune", {}).get("attributes", {})
     before, now = stored.get("data"), getattr(prepared, "fingerprint", "")

@@ -1,4 +1,9 @@
-"""Checkpoints that are whole or absent: written beside, flushed to disk, then moved into place in one step."""
+"""Checkpoints that are whole or absent: written beside, with checksums, flushed to disk, then moved into place in one
+step.
+
+An engine writes the weights as safetensors, what :mod:`sanetune.engine.state` writes of optimizer, schedule and random
+states, and :data:`STATE` last, in a block of :func:`replacing`; it goes on from what :func:`resume_point` finds.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +14,41 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sanetune.commands import command
+from sanetune.engine.checksums import fault_of as checksum_fault
+from sanetune.engine.checksums import has_checksums, write_checksums
 from sanetune.errors import ModelError, RunError
 
 STATE = "trainer_state.json"
 _NAME = re.compile(r"checkpoint-(\d+)")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
+_OPTIMIZERS = ("optimizer.json", "optimizer.pt")
+"""Ours, and that of transformers' own checkpoints, which :func:`resume_point` refuses."""
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE)
+_PICKLES = ("*.pt", "*.pth", "*.bin", "*.pkl")
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where a run goes on.
+
+    Attributes:
+        path: The newest checkpoint whose files are as they were written; None: there is none.
+        skipped: Newer ones that are not, with what is wrong with each.
+    """
+
+    path: Path | None
+    skipped: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What was skipped, a sentence each."""
+        then = "the run begins anew" if self.path is None else f"going on from {self.path.name}"
+        return [f"{path.name} is damaged ({fault}) and was skipped; {then}" for path, fault in self.skipped]
 
 
 def step_of(folder: Path) -> int | None:
@@ -27,54 +58,92 @@ def step_of(folder: Path) -> int | None:
 
 
 def complete(folder: Path) -> list[Path]:
-    """The checkpoints that can be resumed from, oldest first."""
-    if not folder.is_dir():
-        return []
-    found = [(step, path) for path in folder.iterdir() if (step := step_of(path)) is not None and is_complete(path)]
-    return [path for _, path in sorted(found)]
+    """The checkpoints that are whole, oldest first; also those of transformers' own trainer."""
+    return [path for path in _by_step(folder) if is_complete(path)]
 
 
 def latest(folder: Path) -> Path | None:
-    """The newest checkpoint that can be resumed from."""
-    return found[-1] if (found := complete(folder)) else None
+    """The newest checkpoint that is whole."""
+    return next((path for path in reversed(_by_step(folder)) if is_complete(path)), None)
+
+
+def resume_point(folder: Path) -> ResumePoint:
+    """Return where a run goes on whose checkpoints are in ``folder``.
+
+    Raises:
+        RunError: The newest whole checkpoint has its optimizer as a pickle.
+    """
+    skipped: list[tuple[Path, str]] = []
+    for path in reversed(_by_step(folder)):
+        fault = fault_of(path)
+        if fault is None and pickles(path):
+            raise _pickled(path)
+        if fault is None:
+            return ResumePoint(path, tuple(skipped))
+        skipped.append((path, fault))
+    return ResumePoint(None, tuple(skipped))
 
 
 def is_complete(checkpoint: Path) -> bool:
-    """Whether state, weights and optimizer are there and the weights' files have the length that their headers say.
+    """Whether state, weights and optimizer are there and as they were written; see :func:`fault_of`."""
+    return fault_of(checkpoint) is None
 
-    Ours appear in one move, so this finds what others left: half-copied or half-deleted folders.
+
+def fault_of(checkpoint: Path) -> str | None:
+    """Return what is wrong with a checkpoint's files, in a few words; None: it is whole.
+
+    Ours are compared with their checksums. Others have none: of their weights' files the length is compared with what
+    their headers say, which finds half-copied and half-deleted folders.
     """
     from sanetune.data.model_files import check_safetensors
 
     try:
         json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return f"{STATE} is missing"
+    except (OSError, ValueError, RecursionError):
+        return f"{STATE} cannot be read"
+    if has_checksums(checkpoint):
+        if fault := checksum_fault(checkpoint):
+            return fault
+    else:
         for path in checkpoint.glob("*.safetensors"):
-            check_safetensors(path)
-    except (OSError, ValueError, ModelError):
-        return False
-    weights = any((checkpoint / name).is_file() for name in _WEIGHTS)
+            try:
+                check_safetensors(path)
+            except (OSError, ModelError):
+                return f"{path.name} is not whole"
     # FSDP and DeepSpeed keep weights and optimizer in folders of their own.
-    sharded = any(path.is_dir() for path in checkpoint.iterdir())
-    return sharded or (weights and (checkpoint / "optimizer.pt").is_file())
+    if any(path.is_dir() for path in checkpoint.iterdir()):
+        return None
+    for part, names in (("weights", _WEIGHTS), ("optimizer state", _OPTIMIZERS)):
+        if not any((checkpoint / name).is_file() for name in names):
+            return f"it has no {part}"
+    return None
+
+
+def pickles(checkpoint: Path) -> list[Path]:
+    """Return the files of a checkpoint that could be read by unpickling only."""
+    return sorted(path for pattern in _PICKLES for path in checkpoint.glob(pattern))
 
 
 @contextlib.contextmanager
 def replacing(final: Path, *, main: bool = True, barrier: Callable[[], None] = lambda: None) -> Iterator[Path]:
     """Write a folder in one step: yields a folder beside ``final`` to write into, which then takes its place.
 
-    When the block fails, what it wrote is removed and ``final`` is as it was before. A full disk becomes a
-    :class:`RunError` that names the free space. With several processes, all enter; ``main`` makes the folder and moves
-    it.
+    When the block fails, what it wrote is removed and ``final`` is as it was before. A full disk or a folder that
+    cannot be written becomes a :class:`RunError` that says what is left. A checkpoint gets checksums of its files. With
+    several processes, all enter; ``main`` makes the folder and moves it.
     """
     partial = final.with_name(f".{final.name}.partial")
     if main:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        _make(partial, final)
     barrier()
     try:
         yield partial
         barrier()
         if main:
+            if step_of(final) is not None:
+                write_checksums(partial)
             _flush(partial)
             _swap(partial, final)
     except BaseException as error:
@@ -83,6 +152,8 @@ def replacing(final: Path, *, main: bool = True, barrier: Callable[[], None] = l
             shutil.rmtree(partial, ignore_errors=True)
         if is_disk_full(error):
             raise _disk_full(final, size) from error
+        if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
+            raise _not_writable(final, error) from error
         raise
     barrier()
 
@@ -111,7 +182,14 @@ def rotate(folder: Path, limit: int | None, keep: Path | None) -> list[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what interrupted writes and deletions left (hidden ``.checkpoint-N.partial`` and the like)."""
+    """Remove what interrupted writes and deletions left (hidden ``.checkpoint-N.partial`` and the like).
+
+    A folder that was moved away for a new one that never came gets its name back.
+    """
+    for old in folder.glob(".*.old"):
+        final = old.with_name(old.name.removeprefix(".").removesuffix(".old"))
+        if old.is_dir() and not final.exists():
+            old.rename(final)
     for pattern in (".*.partial", ".*.deleted", ".*.old"):
         for path in folder.glob(pattern):
             if path.is_dir():
@@ -143,12 +221,43 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     return state
 
 
+def _by_step(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    found = ((step_of(path), path) for path in folder.iterdir())
+    return [path for _, path in sorted((step, path) for step, path in found if step is not None)]
+
+
+def _make(partial: Path, final: Path) -> None:
+    if partial.is_symlink():
+        partial.unlink()
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        if is_disk_full(error):
+            raise _disk_full(final, 0) from error
+        raise _not_writable(final, error) from error
+
+
 def _flush(folder: Path) -> None:
     """Make the system write everything now: a disk may report that it is full only then."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
+    for path in [*sorted(path for path in folder.rglob("*") if path.is_dir()), folder]:
+        _flush_names(path)
+
+
+def _flush_names(folder: Path) -> None:
+    """Make the system write which files are in a folder; a system that has no such call does it by itself."""
+    with contextlib.suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _swap(partial: Path, final: Path) -> None:
@@ -157,6 +266,7 @@ def _swap(partial: Path, final: Path) -> None:
     if final.exists():
         final.rename(old)
     partial.rename(final)
+    _flush_names(final.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -166,14 +276,42 @@ def _size(folder: Path) -> int:
     return 0
 
 
+def _left(final: Path) -> str:
+    before = latest(final.parent)
+    if before is None:
+        return "There is no earlier checkpoint. Nothing half-written was left behind."
+    return f"The last complete checkpoint is {before.name}. Nothing half-written was left behind."
+
+
+def _then_resume(final: Path) -> str:
+    return f" Then go on with `{command('train', '--resume')}`." if latest(final.parent) else ""
+
+
 def _disk_full(final: Path, written: int) -> RunError:
     free = shutil.disk_usage(final.parent).free
-    before = latest(final.parent)
-    kept = f"The last complete checkpoint is {before.name}." if before else "There is no earlier checkpoint."
-    resume = f" Then go on with `{command('train', '--resume')}`." if before else ""
     return RunError(
         f"The disk is full: {final.name} could not be written to {final.parent} "
         f"({free / 1e6:,.1f} MB free, {written / 1e6:,.1f} MB of it written and removed again).",
-        f"{kept} Nothing half-written was left behind.",
-        f"Free some space, lower train.save_total_limit, or move the run to another disk (run.output_dir).{resume}",
+        _left(final),
+        "Free some space, lower train.save_total_limit, or move the run to another disk (run.output_dir)."
+        + _then_resume(final),
+    )
+
+
+def _not_writable(final: Path, error: OSError) -> RunError:
+    return RunError(
+        f"{final.name} cannot be written to {final.parent}: {error.strerror or error}.",
+        _left(final),
+        "Make the folder writable, or move the run to another disk (run.output_dir)." + _then_resume(final),
+    )
+
+
+def _pickled(path: Path) -> RunError:
+    names = ", ".join(file.name for file in pickles(path)[:3])
+    return RunError(
+        f"{path.name} has its training state as pickles ({names}).",
+        "Reading a pickle can run any code; sanetune writes and reads safetensors and JSON only. Earlier versions and "
+        "transformers' own trainer write such checkpoints.",
+        "Finish the run with the version that wrote it (versions.json), or begin a new one from its weights: "
+        f"model.name={path} under another run.name.",
     )

@@ -18,8 +18,7 @@ class RunState:
         loss_tokens: Those of them in the loss.
         seconds_before: Training time before a resumed stop, in seconds.
         began: When the run would have begun had it never been stopped, on the clock of ``time.monotonic``.
-        open_loss: Sum of the losses of the steps since the last record, and that record's step, where a checkpoint
-            has them; None: there are no such steps.
+        last_logged: Optimizer step of the last record before a resumed stop.
     """
 
     fingerprint: str = ""
@@ -27,7 +26,7 @@ class RunState:
     loss_tokens: int = 0
     seconds_before: float = 0.0
     began: float = field(default_factory=time.monotonic)
-    open_loss: tuple[float, int] | None = None
+    last_logged: int | None = None
 
     def start(self, seconds_before: float) -> float:
         """Start the clock, with the longer of ``seconds_before`` and the checkpoint's time on it; returns the time."""
@@ -40,26 +39,18 @@ class RunState:
         """Time since the run began; what was trained before a resumed stop counts, the pause does not."""
         return time.monotonic() - self.began
 
-    def to_json(self, open_loss: float, last_logged: int) -> dict[str, Any]:
-        """Return what a checkpoint keeps.
-
-        Args:
-            open_loss: Sum of the losses (nats per token) of the steps since the last record.
-            last_logged: Optimizer step of that record.
-        """
+    def to_json(self, last_logged: int) -> dict[str, Any]:
+        """Return what a checkpoint keeps; ``last_logged`` is the optimizer step of the last record."""
         return {
             "tokens": self.tokens,
             "loss_tokens": self.loss_tokens,
             "data": self.fingerprint,
             "seconds": round(self.seconds, 3),
-            "open_loss": open_loss,
             "last_logged": last_logged,
         }
 
     def restore(self, stored: Mapping[str, Any]) -> None:
-        """Take over what a checkpoint kept, also one of an earlier version."""
-        self.tokens = stored["tokens"]
-        self.loss_tokens = stored.get("loss_tokens", stored.get("learnt_tokens", 0))  # the name in earlier versions
-        self.seconds_before = float(stored.get("seconds", 0.0))
-        if "open_loss" in stored:
-            self.open_loss = float(stored["open_loss"]), int(stored["last_logged"])
+        """Take over what a checkpoint kept."""
+        self.tokens, self.loss_tokens = int(stored["tokens"]), int(stored["loss_tokens"])
+        self.seconds_before = float(stored["seconds"])
+        self.last_logged = int(stored["last_logged"])

@@ -8,6 +8,7 @@ from sanetune import units
 from sanetune.commands import command
 from sanetune.config.schema import Config
 from sanetune.engine import checkpoints
+from sanetune.engine.checkpoints import ResumePoint
 from sanetune.engine.watcher import Course
 from sanetune.errors import RunError
 from sanetune.gate.watch_report import WatchReport
@@ -15,14 +16,18 @@ from sanetune.runs import Run
 from sanetune.text import shortest_path
 
 
-def require_checkpoint(run: Run) -> None:
-    """Raise :class:`RunError` where there is no checkpoint to go on from; asked before anything that takes long."""
-    if checkpoints.latest(run.checkpoints) is not None:
-        return
+def require_checkpoint(run: Run) -> ResumePoint:
+    """Return the checkpoint to go on from; asked before anything that takes long.
+
+    Raises:
+        RunError: There is none, or it holds pickles.
+    """
+    found = checkpoints.resume_point(run.checkpoints)
+    if found.path is not None:
+        return found
     if run.finished:
         raise _finished(run, "")
-    there = run.steps_saved
-    broken = f"; checkpoint-{there[-1]} is not complete" if there else ""
+    broken = "".join(f"; {path.name} is not whole ({fault})" for path, fault in found.skipped[:1])
     raise RunError(
         f"{shortest_path(run.path)} has no checkpoint to go on from{broken}.",
         "A run that begins anew must not look like one that went on.",

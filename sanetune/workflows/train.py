@@ -10,7 +10,7 @@ from sanetune.atomic import write_text
 from sanetune.config import yaml_edit
 from sanetune.config.schema import Config
 from sanetune.data.prepare import Prepared, prepare
-from sanetune.events import Publish, RunFinished, RunStarted, RunStopped, silent, to_all
+from sanetune.events import Note, Publish, RunFinished, RunStarted, RunStopped, silent, to_all
 from sanetune.finding import GateError
 from sanetune.planning.plan import Plan, plan
 from sanetune.runs import Run
@@ -75,7 +75,8 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
     main = state.is_main_process
     publish = to_all(StateFile(), publish) if main else silent
     if resume and config.run.output_dir is not None:
-        require_checkpoint(Run(config.run.output_dir))
+        for skipped in require_checkpoint(Run(config.run.output_dir)).notes:
+            publish(Note(skipped))
         require_not_stopped(Run(config.run.output_dir), config)
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)

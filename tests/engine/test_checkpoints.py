@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,24 @@ import torch
 from safetensors.torch import save_file
 
 from sanetune.engine import checkpoints
+from sanetune.engine.state.files import write_state
 from sanetune.errors import RunError
+
+Make = Callable[[Path, int], Path]
 
 
 def write(folder: Path, step: int) -> Path:
     """A checkpoint as training leaves it, small."""
+    path = folder / f"checkpoint-{step}"
+    with checkpoints.replacing(path) as partial:
+        (partial / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+        save_file({"weight": torch.full((4,), float(step))}, partial / "model.safetensors")
+        write_state(partial, "optimizer", {"state": {}})
+    return path
+
+
+def write_foreign(folder: Path, step: int) -> Path:
+    """A checkpoint as transformers' own trainer leaves it."""
     path = folder / f"checkpoint-{step}"
     path.mkdir(parents=True)
     (path / "trainer_state.json").write_text(json.dumps({"global_step": step}))
@@ -29,16 +43,45 @@ def fail(final: Path, error: Exception) -> None:
         raise error
 
 
-def test_latest_goes_by_number_and_passes_over_what_is_not_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("made", [write, write_foreign])
+def test_latest_goes_by_number_and_passes_over_what_is_not_whole(
+    made: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
     for step in (2, 9, 10, 11, 12, 13):
-        write(tmp_path, step)
+        made(tmp_path, step)
     (tmp_path / "checkpoint-13" / "trainer_state.json").unlink()
-    (tmp_path / "checkpoint-12" / "optimizer.pt").unlink()
+    for name in ("optimizer.pt", "optimizer.json"):
+        (tmp_path / "checkpoint-12" / name).unlink(missing_ok=True)
     file = tmp_path / "checkpoint-11" / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-3])
     (tmp_path / "checkpoint-nonsense").mkdir()
     assert [path.name for path in checkpoints.complete(tmp_path)] == ["checkpoint-2", "checkpoint-9", "checkpoint-10"]
+    assert checkpoints.latest(tmp_path) == tmp_path / "checkpoint-10"
     assert checkpoints.latest(tmp_path / "nowhere") is None
+
+
+def test_a_run_goes_on_from_the_newest_whole_checkpoint_and_says_what_it_skipped(tmp_path: Path) -> None:
+    for step in (2, 4, 6):
+        write(tmp_path, step)
+    assert checkpoints.resume_point(tmp_path) == checkpoints.ResumePoint(tmp_path / "checkpoint-6")
+    file = tmp_path / "checkpoint-6" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")  # its header still fits: only the checksum tells
+    (tmp_path / "checkpoint-4" / "optimizer.json").unlink()
+    found = checkpoints.resume_point(tmp_path)
+    assert found.path == tmp_path / "checkpoint-2"
+    then = "and was skipped; going on from checkpoint-2"
+    assert found.notes == [
+        f"checkpoint-6 is damaged (model.safetensors is not what was written) {then}",
+        f"checkpoint-4 is damaged (optimizer.json is missing) {then}",
+    ]
+
+
+def test_a_run_never_goes_on_from_pickles(tmp_path: Path) -> None:
+    write(tmp_path, 2)
+    write_foreign(tmp_path, 4)
+    with pytest.raises(RunError, match=r"checkpoint-4 has its training state as pickles \(optimizer.pt\)") as caught:
+        checkpoints.resume_point(tmp_path)
+    assert "model.name=" in caught.value.remedy
 
 
 def test_a_folder_appears_in_one_move(tmp_path: Path) -> None:
@@ -80,9 +123,18 @@ def test_a_full_disk_is_a_run_error_that_names_the_space_and_what_survives(tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_a_run_error_that_says_what_survives(number: int, tmp_path: Path) -> None:
+    write(tmp_path, 3)
+    with pytest.raises(RunError, match="checkpoint-4 cannot be written to") as caught:
+        fail(tmp_path / "checkpoint-4", OSError(number, "not here"))
+    assert "checkpoint-3" in caught.value.rationale
+    assert "--resume" in caught.value.remedy
+
+
 def test_another_error_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
-    with pytest.raises(PermissionError):
-        fail(tmp_path / "checkpoint-4", PermissionError(errno.EACCES, "Permission denied"))
+    with pytest.raises(FileNotFoundError):
+        fail(tmp_path / "checkpoint-4", FileNotFoundError(errno.ENOENT, "No such file"))
 
 
 @pytest.mark.parametrize(
@@ -103,3 +155,26 @@ def test_sweeping_removes_what_an_interrupted_write_left(tmp_path: Path) -> None
     (tmp_path / ".checkpoint-2.deleted").mkdir()
     checkpoints.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]
+
+
+def test_sweeping_gives_a_folder_its_name_back_whose_replacement_never_came(tmp_path: Path) -> None:
+    write(tmp_path, 3).rename(tmp_path / ".checkpoint-3.old")
+    write(tmp_path, 4)
+    (tmp_path / ".checkpoint-4.old").mkdir()
+    checkpoints.sweep(tmp_path)
+    assert [path.name for path in checkpoints.complete(tmp_path)] == ["checkpoint-3", "checkpoint-4"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_link_in_the_way_is_replaced_and_what_it_points_to_is_left_alone(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("mine")
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / ".checkpoint-4.partial").symlink_to(outside)
+    (folder / "checkpoint-4").symlink_to(outside)
+    write(folder, 4)
+    assert [path.name for path in outside.iterdir()] == ["file"]
+    assert checkpoints.is_complete(folder / "checkpoint-4")
+    assert not (folder / "checkpoint-4").is_symlink()

@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from sanetune import commands
+from sanetune.engine import checkpoints
+from sanetune.engine.state.files import write_state
 from sanetune.errors import RunError
 from sanetune.runs import Run
 from sanetune.workflows import resume
@@ -17,10 +19,10 @@ from sanetune.workflows import resume
 
 def checkpoint(run: Run, step: int, planned: int) -> None:
     folder = run.checkpoints / f"checkpoint-{step}"
-    folder.mkdir(parents=True)
-    (folder / "trainer_state.json").write_text(json.dumps({"max_steps": planned}))
-    save_file({"weight": torch.zeros(2)}, folder / "model.safetensors")
-    (folder / "optimizer.pt").write_bytes(b"")
+    with checkpoints.replacing(folder) as partial:
+        (partial / "trainer_state.json").write_text(json.dumps({"max_steps": planned}))
+        save_file({"weight": torch.zeros(2)}, partial / "model.safetensors")
+        write_state(partial, "optimizer", {"state": {}})
 
 
 def finish(run: Run) -> None:
@@ -44,7 +46,7 @@ def test_without_a_checkpoint_it_stops_and_shows_the_command_that_begins_anew(ru
 
 def test_an_incomplete_checkpoint_is_named(run: Run) -> None:
     (run.checkpoints / "checkpoint-4").mkdir(parents=True)
-    with pytest.raises(RunError, match="checkpoint-4 is not complete"):
+    with pytest.raises(RunError, match=r"checkpoint-4 is not whole \(trainer_state.json is missing\)"):
         resume.require_checkpoint(run)
 
 

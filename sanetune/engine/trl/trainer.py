@@ -18,13 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Sampler
-from transformers.trainer_callback import ExportableState, PrinterCallback
+from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LabelSmoother
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 
 from sanetune.data.labels import IGNORE_INDEX
-from sanetune.engine import checkpoints
 from sanetune.engine.adapters import base_of
 from sanetune.engine.batches import NUMBER, Batch, real_token_count
 from sanetune.engine.run_state import RunState
@@ -32,13 +31,14 @@ from sanetune.engine.sampler import LengthGrouped
 from sanetune.engine.signals import Stop
 from sanetune.engine.trl.hub import ForgivingHub
 from sanetune.engine.trl.logits import keep_logits
+from sanetune.engine.trl.whole_checkpoints import WholeCheckpoints
 
 
 class EvaluationStoppedError(Exception):
     """A signal came during validation."""
 
 
-class Trainer(ForgivingHub, SFTTrainer):
+class Trainer(WholeCheckpoints, ForgivingHub, SFTTrainer):
     """Trains on rows that are ready: ``input_ids``, ``labels``, and ``seq_lengths`` where packed."""
 
     def __init__(self, *args: object, fingerprint: str = "", **kwargs: object) -> None:
@@ -289,68 +289,3 @@ class Trainer(ForgivingHub, SFTTrainer):
     def _end_stopped(self) -> NoReturn:
         self.callback_handler.on_train_end(self.args, self.state, self.control)
         raise self.ended_by or KeyboardInterrupt
-
-    # ---- checkpoints ----
-
-    def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
-        """The same files as transformers', but written beside and moved into place when they are all there; older ones
-        are deleted only then. No pickled arguments, no model card per checkpoint."""
-        self.store_flos()
-        self.tokens_seen()
-        open_loss = self.over_processes([float(self._tr_loss)])[0] / self.accelerator.num_processes
-        folder = Path(self.args.output_dir)
-        final = folder / f"checkpoint-{self.state.global_step}"
-        best = folder / f"checkpoint-{self.state.best_global_step}" if self.state.best_global_step else None
-        main = bool(self.args.should_save)
-        with self.off_the_clock():
-            with checkpoints.replacing(final, main=main, barrier=self.accelerator.wait_for_everyone) as partial:
-                self.save_model(str(partial), _internal_call=True)
-                if not self.args.save_only_model:
-                    self._save_optimizer_and_scheduler(str(partial))
-                    self._save_scaler(str(partial))
-                    self._save_rng_state(str(partial))
-                if best is not None and (best == final or best.is_dir()):
-                    self.state.best_model_checkpoint = str(best)
-                if main:
-                    (partial / "training_args.bin").unlink(missing_ok=True)
-                    self._save_state(partial, open_loss)
-            if main:
-                checkpoints.rotate(folder, self.args.save_total_limit, best)
-        if self.args.push_to_hub:
-            self._push_from_checkpoint(str(final))
-
-    def _save_state(self, folder: Path, open_loss: float) -> None:
-        """``open_loss``: the sum of the losses of the steps since the last record."""
-        states = self.state.stateful_callbacks
-        for callback in self._exportable():
-            states[type(callback).__name__] = callback.state()
-        own = self.run_state.to_json(open_loss, self._globalstep_last_logged)
-        states["sanetune"] = {"args": {}, "attributes": own}
-        self.state.save_to_json(str(folder / checkpoints.STATE))
-
-    def _init_training_state(self, *args: object, **kwargs: object) -> object:
-        """Restore also what transformers leaves out: counters of callbacks (early stopping's patience), token counts,
-        and the best checkpoint of a run folder that was moved."""
-        epochs_and_steps = super()._init_training_state(*args, **kwargs)
-        stored = self.state.stateful_callbacks
-        for callback in self._exportable():
-            state = stored.get(type(callback).__name__)
-            if isinstance(state, dict) and callback is not self.control:
-                for name, value in state["attributes"].items():
-                    setattr(callback, name, value)
-        if own := stored.get("sanetune"):
-            self.run_state.restore(own["attributes"])
-        if self.state.best_global_step:
-            best = Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}"
-            self.state.best_model_checkpoint = str(best) if best.is_dir() else None
-        return epochs_and_steps
-
-    def restore_open_loss(self) -> None:
-        """Let the first record after a resumed stop be the mean of all steps since the record before, as in a run that
-        was never stopped. transformers starts anew at the checkpoint."""
-        if self.run_state.open_loss is not None:
-            self._tr_loss.fill_(self.run_state.open_loss[0])
-            self._globalstep_last_logged = self.run_state.open_loss[1]
-
-    def _exportable(self) -> list[ExportableState]:
-        return [c for c in [*self.callback_handler.callbacks, self.control] if isinstance(c, ExportableState)]

@@ -61,7 +61,7 @@ def test_a_run_learns_and_leaves_metrics_checkpoints_and_a_model(
     assert [one.step for one in curve_of(records).validation] == [0, 2, 4, 6]
     assert whole.steps_saved == [2, 4, 6]
     assert whole.finished
-    assert not list(whole.path.rglob("*.bin")), "pickled arguments"
+    assert {path.suffix for path in whole.checkpoints.rglob("*.*")} == {".json", ".safetensors", ".jinja"}, "a pickle"
     last = [record for record in records if record.kind == "train"][-1]
     assert last.loss_tokens is not None
     assert last.tokens is not None

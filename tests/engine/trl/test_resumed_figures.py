@@ -11,6 +11,7 @@ import pytest
 
 from sanetune.engine import checkpoints
 from sanetune.engine.base import Outcome
+from sanetune.engine.checksums import write_checksums
 from sanetune.engine.metrics import read
 from sanetune.runs import Run
 from tests.engine.running import Follower, train
@@ -44,6 +45,7 @@ def test_a_killed_and_resumed_run_has_the_figures_of_an_unbroken_one_and_its_sec
     stored = json.loads(state.read_text())
     stored["stateful_callbacks"]["sanetune"]["attributes"]["seconds"] += 1000
     state.write_text(json.dumps(stored))
+    write_checksums(state.parent)
     outcome = train(settings, prepared, run, resume=True)
     assert outcome.resumed_from == resumed
     assert figures(outcome) == figures(unbroken)
