@@ -18,17 +18,18 @@ from sanetune.curves.logs.entries import evaluation
 from sanetune.curves.logs.names import validation_loss_names
 from sanetune.curves.objective import objective_of
 from sanetune.curves.series import Curve, Evaluation, Point
-from sanetune.engine import checkpoints
+from sanetune.engine.own.ending import end
 from sanetune.engine.own.sampled_rows import UnknownOrderError, rows_of
 from sanetune.engine.tracker_texts import send
 from sanetune.engine.watched_steps import logged_point
-from sanetune.engine.watcher import Course, TrackerText
+from sanetune.engine.watcher import Course
+from sanetune.evidence.step_rows import step_rows
 from sanetune.finding import REFUSING, GateError
 from sanetune.gate import watch as judging
 from sanetune.gate.runner import Rules
 from sanetune.gate.trainer_advice import TrainerAdvice
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, course_of, live_checks
-from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
+from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport, tracker_text
 
 if TYPE_CHECKING:
     from torch.optim.lr_scheduler import LRScheduler
@@ -249,7 +250,7 @@ class Watch(TrainerCallback, ExportableState):
         if course is not Course.ON:
             checks = tuple(one.finding.check for one in found if one.finding.verdict in REFUSING)
             self._report.ended = Ended(trainer.state.global_step, course.value, checks)
-            kept = _end(trainer, course, self._lowest)
+            kept = end(trainer, course, self._lowest)
             self._report.ended = replace(self._report.ended, checkpoint=kept)
         if trainer.is_world_process_zero() and (found or course is not Course.ON):
             from sanetune.atomic import write_json
@@ -262,29 +263,31 @@ class Watch(TrainerCallback, ExportableState):
         from sanetune.report.terminal import watch as view
 
         assert self._trainer is not None and self._advice is not None
-        live = replace(live, finding=self._advice.rewritten(live.finding))
-        entry = WatchFinding(live)
-        note = ""
-        if live.at is not None:
-            try:
-                entry.rows = [
-                    {"number": number, "text": ""} for number in rows_of(self._trainer, self._loader, live.at)
-                ]
-            except UnknownOrderError as error:
-                note = f" Its rows are not named: {error}."
+        entry = WatchFinding(replace(live, finding=self._advice.rewritten(live.finding)))
+        self._name_rows(entry)
         self._report.findings.append(entry)
         console = Console(stderr=True, highlight=False)
         view.show(entry, console)
-        if note:
-            console.print(note.strip(), soft_wrap=True)
-        text = TrackerText(
-            f"watch/{live.finding.check}", live.step, f"{live.finding.verdict}: {live.finding.text}{note}"
-        )
+        text = tracker_text(entry)
         for callback in self._trainer.callback_handler.callbacks:
             try:
                 send(callback, text)
             except Exception as error:  # noqa: BLE001 -- whatever a tracker raises, the run goes on
                 console.print(f"{type(callback).__name__} did not take a finding ({error}); the run goes on")
+
+    def _name_rows(self, entry: WatchFinding) -> None:
+        """Add the rows of the finding's step, measured with the model as it is now, or the reason why not."""
+        assert self._trainer is not None
+        if entry.live.at is None:
+            return
+        try:
+            numbers = rows_of(self._trainer, self._loader, entry.live.at)
+        except UnknownOrderError as error:
+            entry.reason = str(error)
+            return
+        found = step_rows(self._trainer, self._loader, numbers)
+        entry.rows = [row.to_json() for row in found.rows]
+        entry.weights, entry.reason = found.measured_with, found.reason
 
 
 def _evaluation(entry: dict[str, Any]) -> Evaluation | None:
@@ -304,22 +307,3 @@ def _facts(trainer: Trainer, args: TrainingArguments, state: TrainerState) -> Cu
         max_grad_norm=args.max_grad_norm,
         source=SOURCE,
     )
-
-
-def _end(trainer: Trainer, course: Course, lowest: Evaluation | None) -> int | None:
-    """End training on this process; returns the step of the checkpoint that is left or loaded, if there is one."""
-    state, control, folder = trainer.state, trainer.control, Path(trainer.args.output_dir)
-    control.should_training_stop, control.should_evaluate = True, False
-    there = [step for path in checkpoints.complete(folder) if (step := checkpoints.step_of(path)) is not None]
-    if course is Course.STOP:
-        weights = [one for one in trainer.model.parameters() if one.requires_grad]
-        bad = torch.tensor(sum(not bool(torch.isfinite(one).all()) for one in weights), device=trainer.args.device)
-        control.should_save = int(trainer.accelerator.reduce(bad, "sum")) == 0
-        return int(state.global_step) if control.should_save else max(there, default=None)
-    if lowest is None or not there:
-        return None
-    step = min(there, key=lambda one: (abs(one - lowest.step), one))
-    trainer.args.load_best_model_at_end = True
-    state.best_model_checkpoint = str(folder / f"checkpoint-{step}")
-    state.best_global_step, state.best_metric = lowest.step, lowest.loss
-    return step

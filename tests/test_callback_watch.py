@@ -157,3 +157,131 @@ def test_two_processes_end_together(tmp_path: Path) -> None:
     assert ends[0]["step"] == ends[1]["step"] <= 20
     assert ends[0]["findings"] and not ends[1]["findings"]
     assert checkpoints.latest(tmp_path / "run") == tmp_path / "run" / f"checkpoint-{ends[0]['step']}"
+
+
+# ---- the rows of a step, measured ----
+
+
+def spiking(folder: Path, watch: sanetune.Watch | None, **given: Any) -> Trainer:
+    """A trainer with dropout and two odd rows in the batch of step 36, in the order of the data set."""
+    rows = Rows(100, frozenset({70, 71}))
+    values = {"train_sampling_strategy": "sequential", "max_steps": 45, "logging_steps": 1, "learning_rate": 1e-2}
+    made = trainer(folder, rows, watch or sanetune.Watch(), **values | given)
+    if watch is None:
+        made.remove_callback(sanetune.Watch)
+    for layer in made.model.model.layers:
+        layer.self_attn.attention_dropout = 0.3
+    return made
+
+
+def spike_of(folder: Path) -> dict[str, Any]:
+    stored = json.loads((folder / "watch.json").read_text())["findings"]
+    return next(one for one in stored if one["check"] == "curve-spike")
+
+
+def test_each_row_of_a_spike_has_its_own_loss_and_gradient_norm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sanetune import callback_watch
+
+    kept: list[tuple[int, dict[str, torch.Tensor]]] = []
+    usual = callback_watch.step_rows
+
+    def noted(made: Trainer, loader: Any, numbers: list[int]) -> Any:
+        kept.append((made.state.global_step, {name: one.clone() for name, one in made.model.state_dict().items()}))
+        return usual(made, loader, numbers)
+
+    monkeypatch.setattr(callback_watch, "step_rows", noted)
+    made = spiking(tmp_path, sanetune.Watch(ignore=["curve-start-high"]))
+    made.train()
+    spike = spike_of(tmp_path)
+    ((step, weights),) = kept
+    assert spike["rows_weights"] == f"the weights after step {step}" and "rows_reason" not in spike
+    assert [one["number"] for one in spike["rows"]] in ([70, 71], [71, 70])
+    model = tiny_model()
+    model.load_state_dict(weights)
+    model.eval()
+    for one in spike["rows"]:
+        ids = Rows(100, frozenset({70, 71})).rows[one["number"]]["input_ids"]
+        model.zero_grad()
+        logits = model(ids[None]).logits[0, :-1]
+        loss = torch.nn.functional.cross_entropy(logits, ids[1:])
+        loss.backward()
+        norm = sum(float(weight.grad.square().sum()) for weight in model.parameters()) ** 0.5
+        assert (one["loss"], one["grad_norm"]) == pytest.approx((loss.item(), norm), rel=1e-4)
+        assert (one["tokens"], one["loss_tokens"]) == (24, 23)
+        assert one["text"] == "token ids " + " ".join(map(str, ids.tolist()))
+
+
+def test_training_goes_on_as_if_nothing_had_been_measured(tmp_path: Path) -> None:
+    watched = spiking(tmp_path / "a", sanetune.Watch(ignore=["curve-start-high"]))
+    plain = spiking(tmp_path / "b", None)
+    for made in (plain, watched):
+        torch.manual_seed(5)
+        made.train()
+    assert spike_of(tmp_path / "a")["rows_weights"]
+    ours, theirs = watched.model.state_dict(), plain.model.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    losses = [[one.get("loss") for one in made.state.log_history] for made in (watched, plain)]
+    assert losses[0] == losses[1]
+
+
+class Without(torch.utils.data.Dataset[Any]):
+    """Rows whose batches have no labels, because the loss makes its own."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        return {"input_ids": torch.arange(3, 9)}
+
+
+def broken_collator(rows: Any) -> Any:
+    raise KeyError("no such column")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda made: setattr(made.args, "world_size_", 2), "the run has 2 processes"),
+        (lambda made: setattr(made, "is_fsdp_enabled", True), "the model is sharded over processes"),
+        (lambda made: setattr(made, "train_dataset", Without()), "its batches have no labels"),
+        (lambda made: setattr(made, "data_collator", broken_collator), "KeyError: 'no such column'"),
+        (lambda made: made.model.requires_grad_(False), "no weight is trained"),
+        (lambda made: made.model.lm_head.weight.data.fill_(torch.nan), "the weights are no numbers any more"),
+    ],
+)
+def test_rows_that_cannot_be_measured_say_why(
+    change: Any, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sanetune.evidence.step_rows import step_rows
+
+    made = trainer(tmp_path, Rows(8), sanetune.Watch("warn"))
+    monkeypatch.setattr(
+        TrainingArguments, "world_size", property(lambda self: getattr(self, "world_size_", 1)), raising=True
+    )
+    change(made)
+    loader = torch.utils.data.DataLoader(made.train_dataset, batch_size=2, collate_fn=made.data_collator)
+    found = step_rows(made, loader, [2, 5])
+    assert found.reason.startswith(reason) and not found.measured_with
+    assert [(row.number, row.loss) for row in found.rows] == [(2, None), (5, None)]
+
+
+def test_the_tokenizer_of_the_trainer_decodes_them_and_an_own_loss_is_said(tmp_path: Path) -> None:
+    from sanetune.evidence.step_rows import step_rows
+
+    class Own(Trainer):
+        def compute_loss(self, *args: Any, **more: Any) -> Any:
+            raise AssertionError("nobody asked for it")
+
+    class Letters:
+        def decode(self, ids: list[int]) -> str:
+            return "".join(chr(ord("a") + one % 26) for one in ids)
+
+    made = trainer(tmp_path, Rows(8), sanetune.Watch("warn"))
+    made.__class__ = Own
+    made.processing_class = Letters()
+    loader = torch.utils.data.DataLoader(made.train_dataset, batch_size=2, collate_fn=made.data_collator)
+    found = step_rows(made, loader, [1])
+    assert found.measured_with == "the weights after step 0, by the loss per token instead of the trainer's own"
+    assert found.rows[0].text == Letters().decode(made.train_dataset.rows[1]["input_ids"].tolist())

@@ -6,8 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sanetune.engine.watcher import TrackerText
 from sanetune.finding import Finding, Verdict
 from sanetune.gate.watch import LiveFinding
+from sanetune.probes.row_losses import place_of
+
+SHOWN = 5
+"""Rows of a step that a text for a tracker shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +54,14 @@ class WatchFinding:
         live: The finding.
         rows: The rows of its step as :meth:`sanetune.probes.row_losses.StepRow.to_json` gives them, the worst first.
         weights: The weights that those were measured with, in words; empty: they were not measured.
+        reason: Why the rows are not named, or not measured; empty: they are, or nobody asked.
         answers: What can be done about it, each with the values that do it.
     """
 
     live: LiveFinding
     rows: Sequence[Mapping[str, Any]] = ()
     weights: str = ""
+    reason: str = ""
     answers: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -62,6 +69,8 @@ class WatchFinding:
         more: dict[str, Any] = {"step": self.live.step, "at": self.live.at}
         if self.rows:
             more |= {"rows": list(self.rows), "rows_weights": self.weights}
+        if self.reason:
+            more["rows_reason"] = self.reason
         if self.answers:
             more["answers"] = list(self.answers)
         return self.live.finding.to_json() | more
@@ -81,7 +90,20 @@ class WatchFinding:
             seconds=plain["seconds"],
         )
         live = LiveFinding(plain["step"], plain["at"], finding)
-        return cls(live, plain.get("rows", ()), plain.get("rows_weights", ""), plain.get("answers", ()))
+        rows, weights = plain.get("rows", ()), plain.get("rows_weights", "")
+        return cls(live, rows, weights, plain.get("rows_reason", ""), plain.get("answers", ()))
+
+
+def tracker_text(entry: WatchFinding) -> TrackerText:
+    """Return a finding as the trackers of a run show it, with the worst rows of its step."""
+    finding, live = entry.live.finding, entry.live
+    lines = [f"**{finding.verdict.value} {finding.check}** (step {live.step:,}): {finding.text}"]
+    for row in entry.rows[:SHOWN]:
+        measured = f": loss {row['loss']}, gradient norm {row['grad_norm']}" if row.get("loss") is not None else ""
+        lines.append(f"- {place_of(row)}{measured}")
+    if entry.reason:
+        lines.append(f"The rows of step {live.at} are not {'measured' if entry.rows else 'named'}: {entry.reason}.")
+    return TrackerText(f"watch/{finding.check}", live.step, "\n".join(lines))
 
 
 @dataclass(slots=True)

@@ -9,12 +9,14 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune.atomic import restore_non_finite
 from sanetune.data.labels import IGNORE_INDEX
+from sanetune.data.sources.row import kind_of
 from sanetune.errors import Place
-from sanetune.text import shorten
+from sanetune.text import shorten, shortest_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -26,6 +28,8 @@ MOST = 64
 """Rows of a step that are measured; the others are named."""
 LENGTH = 400
 """Characters of a row's text that are kept."""
+ORDER = "the worst first: by loss or gradient norm, whichever is further above the rows' median"
+"""How :func:`ranked` sorts rows, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +111,14 @@ def measured_rows(model: PreTrainedModel, prepared: Prepared, numbers: Sequence[
         model.eval()
         for place, document in enumerate(documents[:MOST]):
             batch = collate([{"input_ids": document.ids, "labels": document.labels}])
-            loss, norm = _measured(model, batch)
+            loss, norm = row_loss_and_norm(model, batch)
             rows[place] = replace(document.row, loss=loss, grad_norm=norm)
     return ranked(rows)
 
 
 def ranked(rows: Sequence[StepRow]) -> list[StepRow]:
     """Return ``rows``, the worst first: figures that are no numbers, then the highest loss or gradient norm, each in
-    multiples of the rows' median.
+    multiples of the rows' median (:data:`ORDER` says so).
 
     >>> rows = [StepRow(n, None, "", 9, 5, *figures) for n, figures in enumerate([(2.0, 1.0), (2.1, 9.0), (2.2, 1.1)])]
     >>> [row.number for row in ranked(rows)]
@@ -130,13 +134,38 @@ def ranked(rows: Sequence[StepRow]) -> list[StepRow]:
     return sorted(rows, key=lambda row: -height(row))
 
 
+def place_of(row: Mapping[str, Any]) -> str:
+    """Return where a row of a step comes from, as short as it can be said: ``row`` is a :class:`StepRow` as JSON.
+
+    Where a line holds several rows, as in a JSON array without line breaks, it comes with the number of the row.
+
+    >>> place_of({"file": "rows.jsonl", "line": 3, "row": 2, "number": 1}), place_of({"number": 1})
+    ('rows.jsonl:3', 'training row 1')
+    >>> place_of({"file": "rows.json", "line": 1, "row": 7, "number": 1})
+    'rows.json:1, row 7'
+    """
+    if not row.get("file"):
+        return f"training row {row['number']}"
+    path, line, number = Path(row["file"]), row.get("line"), row.get("row")
+    place = shortest_path(path) if line is None else f"{shortest_path(path)}:{line}"
+    # In lines, row 0 is line 1; the first row of an array with line breaks is below its bracket.
+    first = 2 if kind_of(path) == "json" else 1
+    return f"{place}, row {number}" if number is not None and (line is None or line < number + first) else place
+
+
 def _middle(values: Sequence[float | None]) -> float:
     sound = [value for value in values if value is not None and math.isfinite(value)]
     return max(statistics.median(sound), 1e-12) if sound else 1.0
 
 
-def _measured(model: PreTrainedModel, batch: Batch) -> tuple[float, float | None]:
-    """Loss and gradient norm of a batch of one row (1, T); the gradients of the weights are left alone."""
+def row_loss_and_norm(model: PreTrainedModel, batch: Batch, scale: float = 1.0) -> tuple[float, float | None]:
+    """Return loss and gradient norm of a batch of one row (1, T); the gradients of the weights are left alone.
+
+    Args:
+        model: In the mode in which it is measured.
+        batch: Its row.
+        scale: Of the loss, against gradients too small for 16 bits; the norm is divided by it.
+    """
     import torch
 
     from sanetune.engine.batches import on_device
@@ -147,9 +176,9 @@ def _measured(model: PreTrainedModel, batch: Batch) -> tuple[float, float | None
         loss = batch_loss(model, [on_device(batch, next(model.parameters()).device)])
         if not loss.requires_grad:
             return float(loss), None
-        parts = torch.autograd.grad(loss, weights, allow_unused=True)
+        parts = torch.autograd.grad(loss * scale, weights, allow_unused=True)
     norms = [part.detach().float().norm() for part in parts if part is not None]
-    return float(loss.detach()), float(torch.stack(norms).norm())
+    return float(loss.detach()), float(torch.stack(norms).norm()) / scale
 
 
 def _documents(prepared: Prepared, numbers: Sequence[int]) -> Iterator[_Document]:

@@ -13,10 +13,11 @@ from sanetune.engine.metrics import curve_of, read
 from sanetune.engine.watcher import Course, TrackerText
 from sanetune.events import Publish, WatchFired
 from sanetune.evidence.registry import out_of_memory
+from sanetune.evidence.step_rows import NO_NUMBERS
 from sanetune.finding import REFUSING, GateError
 from sanetune.gate.overfit_answers import CHECK, overfit_answers
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, Watch, course_of, live_checks
-from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
+from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport, tracker_text
 from sanetune.runs import Run
 from sanetune.workflows.check import rules_of
 from sanetune.workflows.run_samples import RunSamples
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 BEGINNING = "curve-start-high"
 """The check of how a run begins, which the gate makes before it."""
-SHOWN = 5
-"""Rows of a step that a text for a tracker shows."""
 
 
 class RunWatch:
@@ -152,7 +151,7 @@ class RunWatch:
                 entry.answers = [one.to_json() for one in answers]
             self._name_rows(entry, f"the weights after step {live.step:,}")
             self.report.findings.append(entry)
-            self._texts.append(_text(entry))
+            self._texts.append(tracker_text(entry))
             self._publish(WatchFired(entry))
         self._write()
         return course
@@ -166,23 +165,26 @@ class RunWatch:
             return
         model = self._model()
         rows = rows_of_step(self._prepared, made.rows)
-        entry.weights = ""
+        entry.weights, entry.reason = "", "the model is sharded over processes"
         if model is not None:
-            measured = self._measured(model, made.rows)
+            measured, entry.reason = self._measured(model, made.rows)
             if any(row.loss is not None and math.isfinite(row.loss) for row in measured):
                 rows, entry.weights = measured, weights
+            elif not entry.reason:
+                entry.reason = NO_NUMBERS
         entry.rows = [row.to_json() for row in rows]
 
-    def _measured(self, model: PreTrainedModel, numbers: Sequence[int]) -> list[StepRow]:
-        """The rows' losses and gradient norms; none where the memory does not suffice, which must not end the run."""
+    def _measured(self, model: PreTrainedModel, numbers: Sequence[int]) -> tuple[list[StepRow], str]:
+        """The rows' losses and gradient norms; none where the memory does not suffice, which must not end the run, and
+        the reason."""
         from sanetune.probes.row_losses import measured_rows
 
         try:
-            return measured_rows(model, self._prepared, numbers)
+            return measured_rows(model, self._prepared, numbers), ""
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            return []
+            return [], "the memory does not suffice"
 
     def _write(self) -> None:
         if self.report.mode == "off":
@@ -217,12 +219,3 @@ def _made(run: Run, step: int) -> tuple[list[Point], list[Evaluation]]:
                 norm = None if math.isnan(one.grad_norm) and math.isfinite(one.loss) else one.grad_norm
                 points.append(Point(one.step, one.loss, None if at is None else at.lr, norm))
     return points or logged.points, logged.validation
-
-
-def _text(entry: WatchFinding) -> TrackerText:
-    finding = entry.live.finding
-    lines = [f"**{finding.verdict.value} {finding.check}** (step {entry.live.step:,}): {finding.text}"]
-    for row in entry.rows[:SHOWN]:
-        place = f"{row['file']}:{row['line']}" if row.get("line") else f"row {row['number']}"
-        lines.append(f"- {place}: loss {row['loss']}, gradient norm {row['grad_norm']}")
-    return TrackerText(f"watch/{finding.check}", entry.live.step, "\n".join(lines))

@@ -61,6 +61,22 @@ def kept(trainer: Trainer) -> Iterator[None]:
         )
 
 
+@contextmanager
+def kept_forward(model: nn.Module) -> Iterator[None]:
+    """Put back what reading rows and forward passes may change while a run goes on: random states and generators,
+    modes, hooks and flags of modules, and buffers. Weights are not copied: only an optimizer moves them."""
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    with kept_random_states(load=True), kept_generators(), kept_modules(model):
+        _leave_packing_off(model)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for buffer, before in buffers:
+                    if not torch.equal(buffer, before):
+                        buffer.copy_(before)
+
+
 def _tensors(trainer: Trainer) -> dict[str, Tensor]:
     """The weights and buffers of the model, and what else the user's optimizer moves."""
     model = trainer.model

@@ -95,16 +95,7 @@ class OwnSession(Session):
 
     def read(self, batch: dict[str, Any]) -> TrainerBatch:
         """What probes read of a batch of the trainer: the model's inputs, and the labels that its loss acts on."""
-        ids = batch["input_ids"]
-        taken = inspect.signature(type(base_of(self.model)).forward).parameters
-        inputs = {
-            name: value
-            for name, value in batch.items()
-            if name in taken and isinstance(value, Tensor) and value.shape == ids.shape
-        }
-        if not {"attention_mask", "position_ids"} & set(inputs):
-            inputs["attention_mask"] = torch.ones_like(ids)
-        return TrainerBatch(inputs | {"labels": self._data.labels(batch)}, dict(batch))
+        return TrainerBatch(model_inputs(self.model, batch, self._data.labels(batch)), dict(batch))
 
     def collate(self, rows: Sequence[Row]) -> Batch:
         """See :meth:`sanetune.engine.base.Session.collate`; rows that are not the data set's are padded."""
@@ -184,6 +175,20 @@ class OwnSession(Session):
         for part in (copied, base_of(copied)):
             part.__dict__.pop("forward", None)  # accelerate's, or TRL's
         return copied
+
+
+def model_inputs(model: PreTrainedModel, batch: dict[str, Any], labels: Tensor) -> Batch:
+    """Return what ``model`` takes of a trainer's batch (B, T), with ``labels`` (B, T)."""
+    ids = batch["input_ids"]
+    taken = inspect.signature(type(base_of(model)).forward).parameters
+    inputs = {
+        name: value
+        for name, value in batch.items()
+        if name in taken and isinstance(value, Tensor) and value.shape == ids.shape
+    }
+    if not {"attention_mask", "position_ids"} & set(inputs):
+        inputs["attention_mask"] = torch.ones_like(ids)
+    return inputs | {"labels": labels}
 
 
 class _Epoch:

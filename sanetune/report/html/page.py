@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from sanetune import units
 from sanetune.finding import BAD, Finding, Report, Verdict
+from sanetune.probes.row_losses import ORDER
 from sanetune.report import format
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.html import drawing, experiments, token_spans
@@ -101,6 +102,7 @@ def _values(view: PageView) -> dict[str, Any]:
         "rounds": experiments.rounds(view.rounds),
         "over_time": by_prompt(view.run.over_time) if view.run else [],
         "names": {finding.check for finding in report.findings},
+        "order": ORDER,
         "settings": view.settings[:SETTINGS],
         "training": experiments.run_plot(view.run.curve) if view.run and view.run.curve else None,
         "evidence_seconds": _evidence_seconds(report),

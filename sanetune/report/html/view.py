@@ -157,6 +157,7 @@ class FiredView:
         rows: The worst rows of that step.
         all_rows: How many rows the step has.
         weights: The weights that the rows were measured with, in words; "": they were not measured.
+        reason: Why the rows are not named, or not measured.
         answers: What can be done about it.
     """
 
@@ -166,6 +167,7 @@ class FiredView:
     rows: Sequence[RowView] = ()
     all_rows: int = 0
     weights: str = ""
+    reason: str = ""
     answers: Sequence[str] = ()
 
 

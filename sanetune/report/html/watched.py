@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.errors import RunError
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
-from sanetune.probes.row_losses import StepRow
+from sanetune.probes.row_losses import StepRow, place_of
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.html.view import FiredView, RowView
-from sanetune.report.terminal.watch import place_of
 
 if TYPE_CHECKING:
     from sanetune.runs import Run
@@ -59,6 +58,7 @@ def _fired(one: WatchFinding) -> FiredView:
         [_row(row) for row in one.rows[:ROWS]],
         len(one.rows),
         one.weights,
+        one.reason,
         [str(answer.get("words", "")) for answer in one.answers],
     )
 

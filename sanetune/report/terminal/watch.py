@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from sanetune.probes.row_losses import ORDER, place_of
 from sanetune.report.terminal.findings import STYLES
-from sanetune.text import escape_control, shorten, shortest_path
+from sanetune.text import escape_control, shorten
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,17 +27,26 @@ def show(found: WatchFinding, console: Console) -> None:
     line.append(f" at step {found.live.step:,}: {finding.text}")
     console.print(line, soft_wrap=True)
     if found.rows:
-        show_rows(found.rows, found.weights, found.live.at, console)
+        show_rows(found.rows, found.weights, found.live.at, console, reason=found.reason)
+    elif found.reason:
+        words = f"  rows of step {found.live.at} are not named: {found.reason}"
+        console.print(Text(words, style="dim"), soft_wrap=True)
     for answer in found.answers:
         console.print(Text(f"  - {answer['words']}"), soft_wrap=True)
 
 
 def show_rows(
-    rows: Sequence[Mapping[str, Any]], weights: str, step: int | None, console: Console, most: int = SHOWN
+    rows: Sequence[Mapping[str, Any]],
+    weights: str,
+    step: int | None,
+    console: Console,
+    most: int = SHOWN,
+    reason: str = "",
 ) -> None:
-    """Print the worst rows of a step, with their places and figures."""
-    measured = f", measured with {weights}" if weights else ", not measured"
-    console.print(Text(f"  rows of step {step}{measured}:", style="dim"))
+    """Print the worst rows of a step, with their places and figures, or why they were not measured."""
+    because = f" ({reason})" if reason else ""
+    measured = f", measured with {weights}, {ORDER}" if weights else f", not measured{because}"
+    console.print(Text(f"  rows of step {step}{measured}", style="dim"), soft_wrap=True)
     for row in rows[:most]:
         figures = "  ".join(_figure(row.get(name), name) for name in ("loss", "grad_norm") if row.get(name) is not None)
         text = escape_control(shorten(" ".join(row["text"].split()), 120), strict=True)
@@ -45,18 +54,6 @@ def show_rows(
         console.print(Text(f"  {place_of(row)}  {figures}  {text}"), soft_wrap=True)
     if len(rows) > most:
         console.print(Text(f"  and {len(rows) - most} more", style="dim"))
-
-
-def place_of(row: Mapping[str, Any]) -> str:
-    """Where a row of a step comes from, as short as it can be said.
-
-    >>> place_of({"file": "rows.jsonl", "line": 3, "number": 1}), place_of({"number": 1})
-    ('rows.jsonl:3', 'training row 1')
-    """
-    if not row.get("file"):
-        return f"training row {row['number']}"
-    line = row.get("line")
-    return shortest_path(Path(row["file"])) + (f":{line}" if line is not None else f", row {row.get('row')}")
 
 
 def _figure(value: object, name: str) -> str:
