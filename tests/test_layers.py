@@ -95,17 +95,18 @@ def test_only_views_draw() -> None:
     assert not drawing
 
 
-def test_only_the_registry_of_engines_knows_which_there_are() -> None:
+@pytest.mark.parametrize("engine", ["trl", "accelerate"])
+def test_only_the_registry_of_engines_knows_which_there_are(engine: str) -> None:
     """Everything else works with ``Engine`` and its sessions, so that another engine needs no other change."""
-    package = HOME / "engine"
-    outside = [file for file in HOME.rglob("*.py") if package / "trl" not in file.parents]
+    package, name_of = HOME / "engine" / engine, f"sanetune.engine.{engine}"
+    outside = [file for file in HOME.rglob("*.py") if package not in file.parents]
     found = {
         str(file.relative_to(HOME))
         for file in outside
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.ImportFrom | ast.Import)
         for name in (node.module or "" if isinstance(node, ast.ImportFrom) else "", *(one.name for one in node.names))
-        if name.startswith("sanetune.engine.trl")
-        or (isinstance(node, ast.ImportFrom) and f"{node.module}.{name}" == "sanetune.engine.trl")
+        if f"{name}.".startswith(f"{name_of}.")
+        or (isinstance(node, ast.ImportFrom) and f"{node.module}.{name}" == name_of)
     }
     assert found == {"engine/registry.py"}

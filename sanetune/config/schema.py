@@ -135,8 +135,9 @@ class DataSection(Section):
 class TrainSection(Section):
     """How the model is trained: every key of TRL's SFTConfig, in :attr:`given`, and two more."""
 
-    engine: Literal["trl"] = "trl"
-    """The training loop: TRL's SFTTrainer."""
+    engine: Literal["trl", "accelerate"] = "trl"
+    """The training loop: TRL's SFTTrainer, or sanetune's own on Hugging Face Accelerate, with the same losses and
+    records."""
     early_stopping_patience: int | None = Field(None, ge=1, examples=[3])
     """Evaluations in a row without a better validation loss after which training stops. Unset: it never does."""
     given: dict[str, Any] = Field({})

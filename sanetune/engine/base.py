@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.engine.adapters import Frozen
     from sanetune.engine.batches import Batch, Batches, Row
+    from sanetune.engine.hooks import Hooks
     from sanetune.engine.loss import Measured
     from sanetune.engine.metrics import Record
     from sanetune.engine.watcher import RunWatcher
@@ -282,6 +283,7 @@ class Engine(abc.ABC):
         *,
         model: PreTrainedModel | None = None,
         resume: bool = False,
+        hooks: Hooks | None = None,
     ) -> RunSession:
         """Load the model and set up the loop; nothing is trained yet.
 
@@ -291,8 +293,10 @@ class Engine(abc.ABC):
             run: The folder that the run writes to.
             model: A base model that is loaded already; it is changed.
             resume: Whether to go on from the newest complete checkpoint, where there is one.
+            hooks: Functions of the user's own in the loop.
 
         Raises:
+            ConfigError: For hooks, where the loop has no place for them.
             UserError: For rows, settings or a model that cannot be trained.
         """
 

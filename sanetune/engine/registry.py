@@ -21,4 +21,8 @@ def engine_of(config: Config) -> Engine:
         with collector.importing():
             from sanetune.engine.trl.engine import TrlEngine
         return TrlEngine()
+    if config.train.engine == "accelerate":
+        with collector.importing():
+            from sanetune.engine.accelerate.engine import AccelerateEngine
+        return AccelerateEngine()
     raise ValueError(f"there is no engine {config.train.engine!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -64,22 +65,25 @@ def model_section(name: str, **given: Any) -> ModelSection:
     return ModelSection(name=name, **given)
 
 
+def resolved(
+    base: Path, *, engine: str = "trl", model: dict[str, Any] | None = None, patience: int | None = None, **given: Any
+) -> SimpleNamespace:
+    """A resolved configuration of a short run."""
+    trackers = given.pop("trackers", [])
+    values = {
+        "max_steps": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-3,
+        "lr_scheduler_type": "cosine", "warmup_steps": 1, "logging_steps": 1, "eval_strategy": "steps",
+        "eval_steps": 2, "save_strategy": "steps", "save_steps": 2, "load_best_model_at_end": True, "seed": 3,
+        "data_seed": 3, "use_cpu": True, "bf16": False,
+    }  # fmt: skip
+    return SimpleNamespace(
+        model=model_section(**{"name": str(base)} | (model or {})),
+        train=SimpleNamespace(engine=engine, given=values | given, early_stopping_patience=patience),
+        run=SimpleNamespace(trackers=trackers, name="test", devices=None),
+    )
+
+
 @pytest.fixture
 def config(base: Path) -> Callable[..., SimpleNamespace]:
     """Builds a resolved configuration: ``config(learning_rate=1e-3, model={"adapter": "lora"})``."""
-
-    def build(*, model: dict[str, Any] | None = None, patience: int | None = None, **given: Any) -> SimpleNamespace:
-        trackers = given.pop("trackers", [])
-        values = {
-            "max_steps": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-3,
-            "lr_scheduler_type": "cosine", "warmup_steps": 1, "logging_steps": 1, "eval_strategy": "steps",
-            "eval_steps": 2, "save_strategy": "steps", "save_steps": 2, "load_best_model_at_end": True, "seed": 3,
-            "data_seed": 3, "use_cpu": True, "bf16": False,
-        }  # fmt: skip
-        return SimpleNamespace(
-            model=model_section(**{"name": str(base)} | (model or {})),
-            train=SimpleNamespace(engine="trl", given=values | given, early_stopping_patience=patience),
-            run=SimpleNamespace(trackers=trackers, name="test", devices=None),
-        )
-
-    return build
+    return partial(resolved, base)

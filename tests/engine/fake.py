@@ -81,7 +81,9 @@ class FakeEngine(Engine):
     def __init__(self, **settings: Any) -> None:
         self.settings = LoopSettings(**{"per_device_train_batch_size": 4, "per_device_eval_batch_size": 4} | settings)
 
-    def build(self, config: Any, prepared: Any, run: Any, *, model: Any = None, resume: bool = False) -> FakeSession:
+    def build(
+        self, config: Any, prepared: Any, run: Any, *, model: Any = None, resume: bool = False, hooks: Any = None
+    ) -> FakeSession:
         return FakeSession(list(prepared.train), self.settings)
 
     def epoch(self, config: Any, prepared: Any) -> EpochBatches:

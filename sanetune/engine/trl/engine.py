@@ -16,6 +16,7 @@ from sanetune.engine.library_logs import quiet
 from sanetune.engine.models import attention_of
 from sanetune.engine.trl.session import TrlSession
 from sanetune.engine.trl.trainer import Trainer
+from sanetune.errors import ConfigError
 from sanetune.rng import kept_random_states
 from sanetune.runs import Run
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from sanetune.config.schema import Config
     from sanetune.data.prepare import Prepared
+    from sanetune.engine.hooks import Hooks
 
 
 class TrlEngine(Engine):
@@ -40,8 +42,15 @@ class TrlEngine(Engine):
         *,
         model: PreTrainedModel | None = None,
         resume: bool = False,
+        hooks: Hooks | None = None,
     ) -> TrlSession:
         """See :meth:`sanetune.engine.base.Engine.build`."""
+        if hooks is not None:
+            raise ConfigError(
+                "train.engine: trl has no hooks.",
+                "They would never be called.",
+                "Set train.engine: accelerate.",
+            )
         start = checked_start(run, prepared) if resume else None
         arguments = arguments_of(config, prepared, run, resuming=start is not None)
         # The adapter's start is drawn from here.

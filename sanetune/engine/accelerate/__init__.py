@@ -1,0 +1,1 @@
+"""The engine that is sanetune's own loop on Hugging Face Accelerate."""

@@ -1,0 +1,152 @@
+"""The engine that trains with :func:`sanetune.engine.accelerate.loop.fit`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accelerate.data_loader import prepare_data_loader
+from accelerate.utils import DistributedType
+from transformers import set_seed
+from transformers.trainer_utils import align_special_tokens, enable_full_determinism
+
+from sanetune.engine.accelerate.accelerator import make_accelerator
+from sanetune.engine.accelerate.dataloaders import train_loader, train_rows, validation_loader, validation_rows
+from sanetune.engine.accelerate.parts import Parts
+from sanetune.engine.accelerate.session import AccelerateSession
+from sanetune.engine.accelerate.settings import require_honoured
+from sanetune.engine.base import Engine, EpochBatches
+from sanetune.engine.batches import Batches, collate_for, training_columns
+from sanetune.engine.building import arguments_of, checked_start, has_validation, tuned_model
+from sanetune.engine.hooks import Hooks
+from sanetune.engine.isolation import isolated
+from sanetune.engine.library_logs import quiet
+from sanetune.engine.models import attention_of
+from sanetune.errors import ConfigError
+from sanetune.rng import kept_random_states
+from sanetune.runs import Run
+
+if TYPE_CHECKING:
+    import datasets
+    from torch.utils.data import DataLoader
+    from transformers import PreTrainedModel
+    from trl import SFTConfig
+
+    from sanetune.config.schema import Config
+    from sanetune.data.prepare import Prepared
+    from sanetune.engine.batches import Batch
+
+
+class AccelerateEngine(Engine):
+    """Trains with sanetune's own loop."""
+
+    def build(
+        self,
+        config: Config,
+        prepared: Prepared,
+        run: Run,
+        *,
+        model: PreTrainedModel | None = None,
+        resume: bool = False,
+        hooks: Hooks | None = None,
+    ) -> AccelerateSession:
+        """See :meth:`sanetune.engine.base.Engine.build`."""
+        require_honoured(config)
+        start = checked_start(run, prepared) if resume else None
+        arguments = arguments_of(config, prepared, run, resuming=start is not None)
+        accelerator = make_accelerator(arguments)
+        if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+            raise ConfigError(
+                f"train.engine: accelerate does not train under {accelerator.distributed_type.value} yet.",
+                remedy="Set train.engine: trl, or launch without it.",
+            )
+        # The adapter's start is drawn from here.
+        _seed(arguments)
+        with quiet():
+            tuned, frozen, notes = tuned_model(config, prepared, arguments, model)
+            align_special_tokens(tuned, prepared.tokenizer)
+        _require_no_balancing(tuned, arguments)
+        _make_ready(tuned, arguments)
+        if hooks is not None and hooks.on_model is not None:
+            hooks.on_model(tuned)
+        if not getattr(tuned, "quantization_method", None):
+            tuned.to(accelerator.device)
+        # What is drawn from here on does not depend on how the model was loaded.
+        _seed(arguments)
+        parts = Parts(
+            tuned,
+            arguments,
+            accelerator,
+            prepared.tokenizer,
+            collate_for(prepared.tokenizer.pad_token_id, attention_of(tuned)),
+            train_rows(prepared, arguments),
+            validation_rows(prepared, arguments),
+            getattr(prepared, "fingerprint", ""),
+            hooks or Hooks(),
+        )
+        return AccelerateSession(parts, config, prepared, run, frozen, notes, start)
+
+    def epoch(self, config: Config, prepared: Prepared) -> EpochBatches:
+        """See :meth:`sanetune.engine.base.Engine.epoch`."""
+        require_honoured(config)
+        config = isolated(config)
+        with kept_random_states(), tempfile.TemporaryDirectory() as folder, quiet():
+            arguments = arguments_of(config, prepared, Run(Path(folder)), resuming=False)
+            collate = collate_for(prepared.tokenizer.pad_token_id, config.model.attention or "")
+            train = _undivided(train_loader(train_rows(prepared, arguments), collate, arguments), arguments)
+            if not has_validation(prepared):
+                return EpochBatches(train)
+            rows: datasets.Dataset = training_columns(prepared.validation, lengths=False)
+            return EpochBatches(train, _undivided(validation_loader(rows, collate, arguments), arguments))
+
+
+def _seed(arguments: SFTConfig) -> None:
+    if arguments.full_determinism:
+        enable_full_determinism(arguments.seed)
+    else:
+        set_seed(arguments.seed)
+
+
+def _make_ready(model: PreTrainedModel, arguments: SFTConfig) -> None:
+    """What TRL does to a model with an adapter."""
+    from peft import PeftModel
+
+    if not isinstance(model, PeftModel):
+        return
+    if arguments.activation_checkpointing:
+        model.enable_input_require_grads()
+    if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
+        import torch
+
+        for name, weight in model.named_parameters():
+            # Dettmers et al. 2023 (arXiv:2305.14314) train adapters in bfloat16; the magnitudes of DoRA move by less
+            # than bfloat16 can tell apart.
+            if weight.requires_grad and "lora_magnitude_vector" not in name:
+                weight.data = weight.data.to(torch.bfloat16)
+
+
+def _require_no_balancing(model: PreTrainedModel, arguments: SFTConfig) -> None:
+    """Mixtures have a balancing loss in TRL, unless its coefficient is 0."""
+    text = model.config.get_text_config()
+    given = arguments.router_aux_loss_coef
+    coefficient = getattr(text, "router_aux_loss_coef", 0.0) if given is None else given
+    if hasattr(text, "output_router_logits") and coefficient:
+        raise ConfigError(
+            "train.engine: accelerate has no balancing loss for mixtures of experts.",
+            "Without it few experts may come to do all the work.",
+            "Set train.engine: trl, or train.router_aux_loss_coef: 0.0 to do without that loss.",
+        )
+
+
+def _undivided(loader: DataLoader[Batch], arguments: SFTConfig) -> Batches:
+    """``loader`` as accelerate makes it, not divided among processes and in main memory."""
+    prepared: Batches = prepare_data_loader(
+        loader,
+        num_processes=1,
+        process_index=0,
+        put_on_device=False,
+        use_seedable_sampler=arguments.accelerator_config.use_seedable_sampler,
+        data_seed=arguments.data_seed,
+    )
+    return prepared

@@ -1,0 +1,79 @@
+"""The model and its loss as one module, which is what accelerate wraps.
+
+Whatever a loss does with parts of the model, it does inside the forward pass of DistributedDataParallel, and under its
+autocast; and no wrapper around the model's own forward has to be taken off again.
+
+Shapes: B rows of a batch, T tokens of its longest row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor, nn
+
+from sanetune.engine.batches import Batch, loss_token_count
+from sanetune.engine.hooks import Hooks
+from sanetune.engine.loss import kept_logits, summed_loss
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+LOSS = "loss"
+"""Name of the loss of the tokens, where no other losses are given."""
+
+
+class MicroBatchLoss(Protocol):
+    """Computes the loss of the tokens: the one place to change for another way to compute the same sum."""
+
+    def step(self) -> AbstractContextManager[None]:
+        """Entered around all micro-batches of a step."""
+
+    def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the sum of the token losses of ``batch`` (B, T) in nats, differentiable, and their number."""
+
+
+class PaddedLoss:
+    """The loss of rows as they are in the batch, with logits only where some row has a token in the loss."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+
+    def step(self) -> AbstractContextManager[None]:
+        """Nothing is shared between the micro-batches of a step."""
+        return contextlib.nullcontext()
+
+    def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """See :class:`MicroBatchLoss`."""
+        logits, labels, _ = kept_logits(self._model, batch)
+        return summed_loss(logits, labels)
+
+
+class LossModule(nn.Module):
+    """Gives the named losses of a micro-batch, each the sum over its items.
+
+    Args:
+        model: The model as it trains.
+        token_loss: Computes the loss of the tokens; None: :class:`PaddedLoss`.
+        hooks: May have losses of their own.
+    """
+
+    def __init__(self, model: PreTrainedModel, token_loss: MicroBatchLoss | None, hooks: Hooks) -> None:
+        super().__init__()
+        self.model, self._hooks = model, hooks
+        self.token_loss = token_loss or PaddedLoss(model)
+
+    def forward(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Return the losses of ``batch`` (B, T)."""
+        if self._hooks.loss_fn is not None:
+            return self._hooks.loss_fn(self.model, batch)
+        return {LOSS: self.token_loss(batch)[0]}
+
+    def counts(self, batch: Batch) -> Mapping[str, int]:
+        """Return how many items each loss of ``batch`` (B, T) has."""
+        if self._hooks.count_fn is not None:
+            return self._hooks.count_fn(batch)
+        return {LOSS: loss_token_count(batch)}

@@ -1,0 +1,135 @@
+"""What follows on a step: a record, an evaluation, a checkpoint, the end."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NoReturn
+
+import torch
+from torch import Tensor
+from transformers.trainer_utils import SaveStrategy
+
+from sanetune.engine.accelerate import loop_checkpoints
+
+if TYPE_CHECKING:
+    from sanetune.engine.accelerate.loop import Loop
+    from sanetune.engine.accelerate.loss_module import MicroBatchLoss
+
+
+class EvaluationStoppedError(Exception):
+    """A signal came during validation."""
+
+
+def react(loop: Loop, norm: Tensor | float | None, lr: float | None) -> None:
+    """Log, evaluate and save what the callbacks have asked for.
+
+    Args:
+        loop: It has made a step, or ended an epoch.
+        norm: Norm of the gradients of the step, before clipping.
+        lr: Learning rate of the step.
+    """
+    if loop.on_step is not None:
+        loop.on_step(norm, lr)
+    else:
+        loop.step_loss.zero_()
+    if loop.control.should_log and loop.state.global_step > loop.last_logged:
+        _log(loop, norm, lr)
+    try:
+        if loop.control.should_evaluate:
+            _note_best(loop, evaluate(loop))
+    except EvaluationStoppedError:
+        loop.control.should_training_stop = loop.control.should_save = True
+    if loop.control.should_save:
+        loop_checkpoints.save_checkpoint(loop)
+        loop.control = loop.handler.on_save(loop.args, loop.state, loop.control)
+
+
+def _log(loop: Loop, norm: Tensor | float | None, lr: float | None) -> None:
+    steps = loop.state.global_step - loop.last_logged
+    names = sorted(loop.losses)
+    sums = [float(loop.open_loss), *(float(loop.losses[name]) for name in names)]
+    means = [value / loop.processes / steps for value in loop.over_processes(sums)]
+    logs = {"loss": means[0]}
+    if norm is not None:
+        logs["grad_norm"] = float(norm)
+    if lr is not None:
+        logs["learning_rate"] = lr
+    if loop.parts.hooks.loss_fn is not None:
+        logs |= {f"loss/{name}": mean for name, mean in zip(names, means[1:], strict=True)}
+    loop.open_loss.zero_()
+    loop.losses = {}
+    loop.last_logged = loop.state.global_step
+    _publish(loop, logs)
+
+
+def _publish(loop: Loop, logs: dict[str, float]) -> None:
+    logs["epoch"] = loop.state.epoch or 0.0
+    loop.state.log_history.append(logs | {"step": loop.state.global_step})
+    loop.control = loop.handler.on_log(loop.args, loop.state, loop.control, logs)
+
+
+def loss_sums(loop: Loop, token_loss: MicroBatchLoss) -> tuple[float, float]:
+    """Return the loss of all validation rows of this process in nats, and how many tokens are in it.
+
+    Raises:
+        EvaluationStoppedError: A signal came.
+    """
+    total, tokens = 0.0, 0.0
+    assert loop.validation is not None
+    with torch.no_grad(), loop.accelerator.autocast(), token_loss.step():
+        for batch in loop.validation:
+            if loop.stop_agreed():
+                raise EvaluationStoppedError
+            some, count = token_loss(batch)
+            total, tokens = total + float(some), tokens + float(count)
+            loop.control = loop.handler.on_prediction_step(loop.args, loop.state, loop.control)
+    return total, tokens
+
+
+def evaluate(loop: Loop) -> float:
+    """Measure and publish the loss per token in the loss over all validation rows; returns it."""
+    loop.model.eval()
+    loop.optimizer.eval()
+    with loop.off_the_clock():
+        loss, tokens = loop.over_processes(list(loss_sums(loop, loop.module.token_loss)))
+    loop.optimizer.train()
+    mean = loss / tokens if tokens else math.nan
+    metrics = {"eval_loss": mean, "eval_loss_tokens": tokens}
+    _publish(loop, dict(metrics))
+    loop.control = loop.handler.on_evaluate(loop.args, loop.state, loop.control, metrics)
+    return mean
+
+
+def evaluate_first(loop: Loop) -> None:
+    """Measure the base, before the first step; a stop in it leaves no checkpoint."""
+    try:
+        evaluate(loop)
+    except EvaluationStoppedError:
+        _end_stopped(loop)
+    if loop.stop_agreed():
+        _end_stopped(loop)
+    loop.stop.writes = True
+
+
+def _note_best(loop: Loop, loss: float) -> None:
+    state, strategy = loop.state, loop.args.save_strategy
+    better = state.best_metric is None or loss < state.best_metric
+    if better and math.isfinite(loss):
+        state.best_metric = loss
+        if strategy != SaveStrategy.NO:
+            state.best_global_step = state.global_step
+    if strategy == SaveStrategy.BEST:
+        loop.control.should_save = better
+
+
+def end(loop: Loop) -> None:
+    """End a stopped run as such; otherwise load the best weights where they are kept, and let callbacks end."""
+    if loop.stop_agreed() or loop.ended_by is not None:
+        _end_stopped(loop)
+    loop_checkpoints.load_best(loop)
+    loop.control = loop.handler.on_train_end(loop.args, loop.state, loop.control)
+
+
+def _end_stopped(loop: Loop) -> NoReturn:
+    loop.handler.on_train_end(loop.args, loop.state, loop.control)
+    raise loop.ended_by or KeyboardInterrupt
