@@ -20,6 +20,7 @@ from typing import Any
 from sanetune import atomic
 from sanetune.commands import command
 from sanetune.errors import Place, RunError
+from sanetune.links import outward_links
 
 PACKAGES = ("sanetune", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "tokenizers", "safetensors")
 """The packages whose versions can change what a run computes."""
@@ -209,6 +210,7 @@ class Run:
         clearance stays).
         """
         run = cls(path)
+        run.refuse_links()
         try:
             if not resume:
                 run.check_free(overwrite=overwrite)
@@ -222,6 +224,15 @@ class Run:
                 place=Place(file=run.path),
             ) from None
         return run
+
+    def refuse_links(self) -> None:
+        """Raise :class:`RunError` when a file of the run is a link that leads out of its folder."""
+        if link := next(outward_links(self.path, (*_OWN_FILES, *_KEPT, *_OWN_FOLDERS, self.votes.name)), None):
+            raise RunError(
+                f"{link} is a link to {link.resolve()}, outside of the run.",
+                "What the run writes there would change files that are none of its own.",
+                "Put what it points to in its place. To keep a run on another disk, set run.output_dir.",
+            )
 
     @property
     def strangers(self) -> list[str]:

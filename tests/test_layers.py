@@ -21,6 +21,7 @@ LAYERS = (
         "finding",
         "events",
         "atomic",
+        "links",
         "rng",
         "text",
         "typed_json",

@@ -132,7 +132,10 @@ def main() -> None:
 
 
 def guarded(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn what the user can fix into a message and its exit code, and Ctrl-C into 130; a bug keeps its traceback."""
+    """Turn what the user can fix into a message and its exit code, Ctrl-C into 130 and SIGTERM into 143.
+
+    A bug keeps its traceback.
+    """
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -146,9 +149,12 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
         except UserError as error:
             complain(error)
             sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("\nInterrupted.", err=True)
-            sys.exit(130)
+        except KeyboardInterrupt as error:
+            from sanetune.engine.signals import TerminatedError
+
+            terminated = isinstance(error, TerminatedError)
+            click.echo("\nTerminated." if terminated else "\nInterrupted.", err=True)
+            sys.exit(143 if terminated else 130)
         except Exception as error:
             from sanetune.workflows.faults import user_error
 

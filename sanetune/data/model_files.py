@@ -166,6 +166,16 @@ def _shards(index: Path) -> list[Path]:
     return [index.parent / name for name in names]
 
 
+def points_outside(folder: Path) -> bool:
+    """Return whether an index of weights in ``folder`` names a file that is not in it, or cannot be read."""
+    for index in folder.glob("*.safetensors.index.json"):
+        try:
+            _shards(index)
+        except ModelError:
+            return True
+    return False
+
+
 def check_safetensors(path: Path) -> None:
     """Raise :class:`ModelError` if the file's header does not fit its length: it is truncated, or no safetensors at
     all."""

@@ -95,7 +95,7 @@ def fault_of(checkpoint: Path) -> str | None:
     Ours are compared with their checksums. Others have none: of their weights' files the length is compared with what
     their headers say, which finds half-copied and half-deleted folders.
     """
-    from sanetune.data.model_files import check_safetensors
+    from sanetune.data.model_files import check_safetensors, points_outside
 
     try:
         json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
@@ -112,6 +112,8 @@ def fault_of(checkpoint: Path) -> str | None:
                 check_safetensors(path)
             except (OSError, ModelError):
                 return f"{path.name} is not whole"
+    if points_outside(checkpoint):
+        return "its index of weights points outside its folder"
     # FSDP and DeepSpeed keep weights and optimizer in folders of their own.
     if any(path.is_dir() for path in checkpoint.iterdir()):
         return None
@@ -216,8 +218,14 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
-    """The trainer's state as it was saved."""
+    """The trainer's state as it was saved.
+
+    Raises:
+        RunError: Its best step is not a number: a path would be made of it.
+    """
     state: dict[str, Any] = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    if type(best := state.get("best_global_step")) not in (int, type(None)):
+        raise RunError(f"{checkpoint.name}/{STATE} has {str(best)[:80]!r} as its best step, which is no number.")
     return state
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAME = 2.0
+"""Seconds within which the other signal is the same wish: Ctrl-C reaches a launcher too, which sends SIGTERM on."""
+
+
+class TerminatedError(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM, as schedulers and container runtimes do."""
 
 
 class Stop:
@@ -24,6 +32,13 @@ class Stop:
         """Whether a stop leaves a checkpoint; before the first step there is nothing to write."""
         self._note = note
         self._before: dict[signal.Signals, Any] = {}
+        self._first: tuple[int, float] | None = None
+
+    @property
+    def error(self) -> KeyboardInterrupt:
+        """What ends the run once it has stopped: :class:`TerminatedError` after SIGTERM."""
+        terminated = self._first is not None and self._first[0] == signal.SIGTERM
+        return TerminatedError() if terminated else KeyboardInterrupt()
 
     def __enter__(self) -> Stop:
         if threading.current_thread() is threading.main_thread():
@@ -34,9 +49,15 @@ class Stop:
         self._restore()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
-        # From now on the usual handlers: a second Ctrl-C does not wait for the checkpoint.
-        self._restore()
+        now = time.monotonic()
+        if self._first is not None:
+            if number != self._first[0] and now - self._first[1] < SAME:
+                return
+            # The usual handlers: a second Ctrl-C does not wait for the checkpoint.
+            self._restore()
+            os.kill(os.getpid(), number)
+            return
+        self.requested, self._first = True, (number, now)
         after = "after this step, once its checkpoint is written (again: stop at once, without it)"
         self._note(f"stopping {after if self.writes else 'before the next step: no checkpoint is written'}")
 

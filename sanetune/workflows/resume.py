@@ -14,6 +14,7 @@ from sanetune.errors import RunError
 from sanetune.gate.watch_report import WatchReport
 from sanetune.runs import Run
 from sanetune.text import shortest_path
+from sanetune.workflows.run_state import read_state
 
 
 def require_checkpoint(run: Run) -> ResumePoint:
@@ -36,9 +37,15 @@ def require_checkpoint(run: Run) -> ResumePoint:
 
 
 def require_unfinished(run: Run, steps: int) -> None:
-    """Raise :class:`RunError` where the run is finished and its ``steps`` (as planned now) are no more than before."""
+    """Raise :class:`RunError` where the run is finished and its ``steps`` (as planned now) are no more than before.
+
+    A run that was killed between its model and its last file goes on: comparison, plots and card are made then.
+    """
     last = checkpoints.latest(run.checkpoints)
-    if last is None or not run.finished:
+    state = read_state(run)
+    if last is None or not run.finished or (state is not None and state.phase not in ("finished", "running")):
+        return
+    if state is not None and state.phase == "running" and not state.is_alive:
         return
     planned = int(checkpoints.read_state(last).get("max_steps", 0))
     if steps <= planned:

@@ -76,8 +76,11 @@ class StateFile:
                 self._write(run)
             case RunStopped(run, error):
                 self._end(run, *reason_of(error))
-            case RunFinished(result):
-                self._end(result.run, "finished", "")
+
+    def finish(self, event: Event) -> None:
+        """Note that a run is finished; to be called after all who write something at its end."""
+        if isinstance(event, RunFinished):
+            self._end(event.result.run, "finished", "")
 
     def _end(self, run: Run, phase: Phase, reason: str) -> None:
         if self._state is not None:

@@ -73,7 +73,8 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
 
     state = processes(config)
     main = state.is_main_process
-    publish = to_all(StateFile(), publish) if main else silent
+    state_file = StateFile()
+    publish = to_all(state_file, publish, state_file.finish) if main else silent
     if resume and config.run.output_dir is not None:
         for skipped in require_checkpoint(Run(config.run.output_dir)).notes:
             publish(Note(skipped))

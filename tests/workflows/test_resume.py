@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -14,7 +16,9 @@ from sanetune.engine import checkpoints
 from sanetune.engine.state.files import write_state
 from sanetune.errors import RunError
 from sanetune.runs import Run
+from sanetune.typed_json import to_json
 from sanetune.workflows import resume
+from sanetune.workflows.run_state import Phase, RunState
 
 
 def checkpoint(run: Run, step: int, planned: int) -> None:
@@ -73,3 +77,27 @@ def test_a_run_that_was_stopped_goes_on(run: Run) -> None:
     checkpoint(run, 4, 6)
     resume.require_checkpoint(run)
     resume.require_unfinished(run, 6)
+
+
+@pytest.mark.parametrize(
+    ("phase", "goes_on"), [("finished", False), ("running", True), ("failed", True), ("interrupted", True)]
+)
+def test_a_run_that_was_killed_after_its_model_goes_on_to_its_last_file(phase: Phase, goes_on: bool, run: Run) -> None:
+    finish(run)
+    checkpoint(run, 6, 6)
+    run.write_json(run.state, to_json(RunState(phase, "", "", process=2**22 + 1, host=platform.node())))
+    if goes_on:
+        resume.require_unfinished(run, 6)
+        return
+    with pytest.raises(RunError, match="is finished"):
+        resume.require_unfinished(run, 6)
+
+
+def test_a_run_that_another_process_is_finishing_is_left_to_it(run: Run) -> None:
+    finish(run)
+    checkpoint(run, 6, 6)
+    here = psutil.Process()
+    state = RunState("running", "", "", 6, "", here.pid, here.create_time(), platform.node())
+    run.write_json(run.state, to_json(state))
+    with pytest.raises(RunError, match="is finished"):
+        resume.require_unfinished(run, 6)

@@ -72,6 +72,9 @@ def test_a_finished_run_says_so(tmp_path: Path) -> None:
     follow(started(run))
     follow(RunFinished(cast(Any, SimpleNamespace(run=run))))
     state = read_state(run)
+    assert state is not None and state.phase == "running", "others may still write"
+    follow.finish(RunFinished(cast(Any, SimpleNamespace(run=run))))
+    state = read_state(run)
     assert state is not None and state.phase == "finished"
 
 

@@ -288,4 +288,4 @@ class Trainer(WholeCheckpoints, ForgivingHub, SFTTrainer):
 
     def _end_stopped(self) -> NoReturn:
         self.callback_handler.on_train_end(self.args, self.state, self.control)
-        raise self.ended_by or KeyboardInterrupt
+        raise self.ended_by or self.stop.error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import transformers
 from torch import nn
@@ -21,6 +22,8 @@ class WholeCheckpoints(transformers.Trainer):
     corrects."""
 
     run_state: RunState
+    _metrics: dict[str, dict[str, list[float]]]
+    _total_train_tokens: float
     _resumed_from: Path | None = None
 
     def tokens_seen(self) -> tuple[int, int]:
@@ -96,6 +99,13 @@ class WholeCheckpoints(transformers.Trainer):
         if stored is not None:
             self._tr_loss.copy_(stored.loss_since_record)
             self._globalstep_last_logged = self.run_state.last_logged
+            self._set_trl_metrics(stored.more.get("trl", {}))
+
+    def _set_trl_metrics(self, stored: dict[str, Any]) -> None:
+        """Take over TRL's sums since the last record and its count of tokens, which it begins anew."""
+        self._total_train_tokens = stored.get("tokens", self._total_train_tokens)
+        for name, values in stored.get("metrics", {}).items():
+            self._metrics["train"][name] = list(values)
 
     def _exportable(self) -> list[ExportableState]:
         return [c for c in [*self.callback_handler.callbacks, self.control] if isinstance(c, ExportableState)]
@@ -120,7 +130,9 @@ class WholeCheckpoints(transformers.Trainer):
 
     def _save_rng_state(self, output_dir: str) -> None:
         """Write what each process has for itself."""
-        write_process_state(Path(output_dir), self.args.process_index, self.args.world_size, self._tr_loss)
+        trl = {"tokens": self._total_train_tokens, "metrics": dict(self._metrics["train"])}
+        rank, processes = self.args.process_index, self.args.world_size
+        write_process_state(Path(output_dir), rank, processes, self._tr_loss, {"trl": trl})
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None:

@@ -92,6 +92,7 @@ class Votes:
     """
 
     def __init__(self, run: Run, compared: Compared, seed: int = 0) -> None:
+        run.refuse_links()
         self.file = run.votes
         self.names = [one.name for one in compared.models[:2]]
         self._ballots = list(ballots(compared, seed))
