@@ -2,7 +2,7 @@
 
 `kill -9` comes anywhere in a run of `sanetune train`: while it prepares the data, checks, asks the base model, trains,
 evaluates, saves a checkpoint, saves the model, compares; half of the moments are right before an operation on a file of
-the run, so that every order of writes and renames is broken off somewhere. A third of the resumed runs are killed again.
+the run, so that every order of writes and renames is broken off somewhere. Three of ten resumed runs are killed too.
 Afterwards records, steps, checkpoints, optimizer and weights are compared byte for byte with the undisturbed run's.
 With --json F finished moments are kept there, and the next call goes on.
 """
