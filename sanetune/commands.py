@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -33,6 +34,17 @@ def command(name: str, *words: str) -> str:
     """
     inputs = [shlex.quote(word) for word in _TYPED.get()] or ["CONFIG"]
     return " ".join(["sanetune", name, *inputs, *(shlex.quote(word) for word in words)])
+
+
+def filled(text: str) -> str:
+    """Return ``text`` with the typed configuration in its commands, where one was typed.
+
+    >>> with typed("my run.yaml", ["train.max_steps=9"]):
+    ...     filled("Inspect tokens with sanetune data CONFIG.")
+    "Inspect tokens with sanetune data 'my run.yaml' train.max_steps=9."
+    """
+    inputs = " ".join(shlex.quote(word) for word in _TYPED.get())
+    return re.sub(r"(?<=sanetune )([a-z]+) CONFIG\b", lambda found: f"{found[1]} {inputs}", text) if inputs else text
 
 
 @contextlib.contextmanager

@@ -52,6 +52,20 @@ def named(pages: list[Path]) -> list[str]:
     return [page.relative_to(HOME).as_posix() for page in pages]
 
 
+def test_the_readme_counts_the_checks_of_each_family_as_they_are() -> None:
+    from collections import Counter
+
+    from sanetune.gate.catalogue import catalogue
+
+    table = (HOME / "README.md").read_text(encoding="utf-8").partition("## What it checks")[2].partition("\n## ")[0]
+    shown = {}
+    for row in re.finditer(r"^\| *([^|]+?) *\| *(\d+) *\|", table, flags=re.MULTILINE):
+        shown[tuple(re.sub(r"[\[\]]|\(.*?\)", "", row[1]).split(", "))] = int(row[2])
+    there = Counter(check.family for check in catalogue().values())
+    assert shown == {families: sum(there[family] for family in families) for families in shown}
+    assert {family for families in shown for family in families} == set(there)
+
+
 @pytest.mark.parametrize("name", named(PAGES))
 def test_commands_in_the_documentation_exist(name: str) -> None:
     wrong = [

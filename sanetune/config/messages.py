@@ -63,6 +63,8 @@ def _fix(path: str, value: object, expected: str) -> str:
             return hint.rstrip()
     if isinstance(value, float) and value.is_integer() and "whole number" in expected:
         return f"Write {key}: {int(value)}"
+    if expected == "a list" and isinstance(value, str | int | float):
+        return f"Write {key}: [{value}], as an override {path}=[{value}]."
     if isinstance(value, bool) and "no" in expected.removeprefix("one of ").split(", "):
         return f'Write {key}: "no" for {short(value)}' if not value else f"Choose {expected}."
     return f"Give {key} {expected}." if not expected.startswith("one of ") else f"Choose {expected}."

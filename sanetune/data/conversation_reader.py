@@ -9,7 +9,7 @@ from typing import Literal
 from sanetune import units
 from sanetune.data.column_advice import naming
 from sanetune.data.conversation import Conversation
-from sanetune.data.fields import MAIN, at_path, split_path
+from sanetune.data.fields import FIELDS, MAIN, at_path, name_fields, split_path
 from sanetune.data.formats import ReadRow, convert
 from sanetune.data.instances import expanded
 from sanetune.data.naming import is_part
@@ -18,7 +18,7 @@ from sanetune.data.sources.row import without_bad_rows
 from sanetune.data.sources.source import Source
 from sanetune.data.unread_columns import UnreadColumns
 from sanetune.errors import ConfigError, DataError, Place
-from sanetune.text import listing
+from sanetune.text import listing, quote
 
 SHOWN = 3
 """Errors that a message lists."""
@@ -90,12 +90,20 @@ class ConversationReader:
             try:
                 parts = [row] if _name_the_format(fields) else expanded(row)
                 read_rows = [convert(part, fields) for part in parts]
-            except DataError as error:
+            except (DataError, ConfigError) as error:
+                name_fields(error, self._given_as(fields))
+                if isinstance(error, ConfigError):
+                    raise
                 self._fail(error)
                 continue
             for one in read_rows:
                 if self._counted(one) and (not self.failures or dropping):
                     yield one.conversation
+
+    def _given_as(self, fields: Mapping[str, str]) -> str:
+        """The key under which the configuration has these ``fields``."""
+        own = next((source.path for source in self.sources if source.fields is fields), None)
+        return FIELDS if own is None else f"fields of {quote(own, 80)}"
 
     def _free(self, source: Source) -> bool:
         """Whether rows of a source are read as what they look like."""
@@ -149,12 +157,13 @@ class ConversationReader:
             raise DataError(
                 "there are no rows", "There is nothing to train on.", "Name other data in data.train.", place
             )
-        if unseen := {path for _, paths in self._unseen.values() for path in paths}:
-            paths = listing(f"`{path}`" for path in sorted(unseen))
-            message = f"data.fields names {paths}, which no row has"
-            raise ConfigError(
-                message, "A column that is not there would be left out without anyone noticing.", "", place
-            )
+        for fields, unseen in self._unseen.values():
+            if unseen:
+                named, paths = self._given_as(fields), listing(f"`{path}`" for path in sorted(unseen))
+                message = f"{named} names {paths}, which no row {'has' if named == FIELDS else 'of it has'}"
+                raise ConfigError(
+                    message, "A column that is not there would be left out without anyone noticing.", "", place
+                )
         if self.left_out and sum(self.left_out.values()) == sum(self.formats.values()):
             reasons = ", ".join(f"{units.many(count, 'row')}: {reason}" for reason, count in self.left_out.items())
             raise DataError(

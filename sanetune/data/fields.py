@@ -7,7 +7,7 @@ from typing import Any
 
 from sanetune.data.naming import PREFIX, is_part
 from sanetune.data.unread import ReadPaths
-from sanetune.errors import ConfigError, DataError
+from sanetune.errors import ConfigError, DataError, UserError
 from sanetune.text import did_you_mean, json_type, listing, quote, quote_name
 
 CANONICAL = ("messages", "prompt", "completion", "system", "input", "text", "tools", "reasoning", "options", "label")
@@ -18,8 +18,17 @@ messages."""
 MAIN = ("messages", "prompt", "completion", "text")
 """Names that decide the format of a row."""
 
+FIELDS = "data.fields"
+"""The key of what holds for all sources."""
+
 JOINED = ("prompt", "input", "system")
 """Names that may stand for several columns, as in ``input: question + context``."""
+
+
+def name_fields(error: UserError, key: str) -> None:
+    """Let ``error``, about some ``fields``, name the ``key`` under which the configuration has them."""
+    if key != FIELDS:
+        error.message, error.remedy = (text.replace(FIELDS, key) for text in (error.message, error.remedy))
 
 
 def mapped(values: dict[str, Any], fields: Mapping[str, str], read: ReadPaths) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -103,6 +103,33 @@ def read(path: Path) -> list[Record]:
 def curve_of(records: Iterable[Record]) -> Curve:
     """The curve of a run, from what it has published."""
     return curve_of_entries(logged(asdict(record)) for record in records)
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast the steps of a run were, evaluations and saves left out; None: it was not logged."""
+
+    step_seconds: float | None = None
+    tokens_per_second: float | None = None
+
+
+def speed_of(records: Sequence[Record]) -> Speed:
+    """Return the speed of a run from its records, each weighted by its time.
+
+    >>> first = Record(1, 0.1, 3.0, "train", 2.0, tokens=100, tokens_per_second=100.0)
+    >>> speed_of([first, Record(3, 0.3, 9.0, "train", 2.0, tokens=400, tokens_per_second=60.0)])
+    Speed(step_seconds=2.0, tokens_per_second=66.66666666666667)
+    """
+    tokens = steps = 0
+    seconds, before = 0.0, (0, 0)
+    for one in records:
+        if one.kind != "train" or one.tokens is None:
+            continue
+        more, made = one.tokens - before[0], one.step - before[1]
+        before = one.tokens, one.step
+        if one.tokens_per_second and more > 0:
+            tokens, steps, seconds = tokens + more, steps + made, seconds + more / one.tokens_per_second
+    return Speed(seconds / steps if steps else None, tokens / seconds if seconds else None)
 
 
 _NAMES = {f.name for f in fields(Record)}

@@ -44,11 +44,21 @@ class StepLog:
     """
 
     def __init__(self, folder: Path, rank: int = 0) -> None:
-        self.path = folder / f"rank-{rank}.steps"
+        self.path, self._rank = folder / f"rank-{rank}.steps", rank
 
-    def start(self, step: int) -> None:
-        """Drop the steps after ``step``, which a resumed run makes again, and a record that is incomplete."""
+    def start(self, step: int, processes: int = 0) -> None:
+        """Drop the steps after ``step``, which a resumed run makes again, and a record that is incomplete.
+
+        Args:
+            step: Optimizer steps done.
+            processes: How many there are now; the first of them drops the later steps of those that are gone. 0: not
+                known.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        gone = files(self.path.parent)[processes:] if processes and self._rank == 0 else []
+        for path in gone:
+            with path.open("r+b") as file:
+                file.truncate(_end_of(path, step))
         with self.path.open("r+b" if self.path.exists() else "w+b") as file:
             file.truncate(_end_of(self.path, step))
 
@@ -89,6 +99,17 @@ def step_of(folder: Path, step: int) -> LoggedStep | None:
 def files(folder: Path) -> list[Path]:
     """Return the files of all processes, by rising number."""
     return sorted(folder.glob("rank-*.steps"), key=lambda path: int(path.stem.removeprefix("rank-")))
+
+
+def processes_of(folder: Path, after: int, step: int) -> set[int]:
+    """Return the numbers of processes that made the steps after ``after`` up to ``step``: one where they did not
+    change."""
+    counts: dict[int, int] = {}
+    for path in files(folder):
+        for one in read(path):
+            if after < one.step <= step:
+                counts[one.step] = counts.get(one.step, 0) + 1
+    return set(counts.values())
 
 
 def _packed(rows: Sequence[int]) -> bytes:

@@ -103,7 +103,7 @@ class WatchedRun(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        self.log.start(state.global_step)
+        self.log.start(state.global_step, args.world_size)
         made = [found for entry in state.log_history if (found := evaluation(entry)) and math.isfinite(found.loss)]
         self._lowest = min(made, key=lambda one: one.loss, default=None)
         if self.watcher is not None and state.is_world_process_zero:

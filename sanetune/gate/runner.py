@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sanetune.checks.base import Check, NotApplicableError
+from sanetune.commands import filled
 from sanetune.errors import ConfigError
 from sanetune.events import CheckFinished, CheckStarted
 from sanetune.evidence.registry import NO_MEMORY, BrokenError, Evidence, MissingError, out_of_memory
@@ -131,7 +132,7 @@ def _finished(blank: Finding, check: Check, measured: Measurement, judged: Judge
         verdict=judged.verdict,
         message=judged.message,
         rationale=check.page.rationale if bad else "",
-        remedy=(judged.remedy or check.page.remedy) if bad else "",
+        remedy=filled(judged.remedy or check.page.remedy) if bad else "",
         numbers=measured.numbers,
         witnesses=measured.witnesses if bad else [],
         fix=judged.fix if bad else {},

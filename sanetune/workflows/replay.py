@@ -134,7 +134,7 @@ def replay(path: Path, step: int, publish: Publish = silent) -> Replay:
         prepared = prepare(config, publish=publish)
         planned = plan(config, prepared)
         session = engine_of(planned.config).build(planned.config, prepared, scratch, resume=start > 0)
-        reason = _not_exact(run, planned)
+        reason = _not_exact(step_log.processes_of(run.steps, start, step), planned)
         watcher = _OneStep(session, prepared, logged, start, exact=not reason)
         try:
             session.train(publish, watcher)
@@ -174,12 +174,13 @@ def _start(run: Run, scratch: Run, step: int) -> int:
     return made
 
 
-def _not_exact(run: Run, planned: Plan) -> str:
-    """Why the steps up to it cannot be made again here."""
-    then, now = len(step_log.files(run.steps)), planned.sizes.machine.devices
-    if then == now:
+def _not_exact(then: set[int], planned: Plan) -> str:
+    """Why the steps up to it, which so many processes made, cannot be made again here."""
+    now = planned.sizes.machine.devices
+    if then <= {now}:
         return ""
-    return f"the run was trained by {units.many(then, 'process', 'processes')}, and this is {now:,}"
+    counts = " and ".join(f"{one:,}" for one in sorted(then))
+    return f"the steps were made by {counts} {'process' if then == {1} else 'processes'}, and this is {now:,}"
 
 
 class _OneStep:

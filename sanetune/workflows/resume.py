@@ -67,12 +67,14 @@ def require_not_stopped(run: Run, config: Config) -> None:
         for one in report.findings
         if one.live.finding.check in ended.checks
     )
+    at = next((one.live.at for one in report.findings if one.live.at and one.live.finding.check in ended.checks), 0)
+    at = at or max(1, ended.step)
     before = [step for step in run.steps_saved if ended.checkpoint is None or step <= ended.checkpoint]
     raise RunError(
         f"The watch has stopped this run after step {ended.step:,}: {found}.",
         f"It would go on from checkpoint-{before[-1]}, and into the same fault." if before else "",
         "Correct the cause and begin anew under another run.name, see "
-        f"`sanetune replay {shlex.quote(shortest_path(run.path))}`, or go on all the same: "
+        f"`sanetune replay {shlex.quote(shortest_path(run.path))} --step {at}`, or go on all the same: "
         f"`{command('train', '--resume', 'check.watch=warn')}`.",
     )
 

@@ -79,6 +79,11 @@ def test_a_wrong_type_names_line_value_and_what_was_expected(write, line, expect
     assert error.remedy
 
 
+def test_a_name_where_a_list_belongs_is_shown_as_a_list(write) -> None:
+    error = refusal(write("model:\n  name: m\ndata:\n  train: d\ncheck:\n  ignore: curve-nan\n"))
+    assert error.remedy == "Write ignore: [curve-nan], as an override check.ignore=[curve-nan]."
+
+
 def test_every_default_of_sftconfig_is_accepted() -> None:
     from sanetune.config import trl_fields
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sanetune.data.conversation_reader import read_conversations
 from sanetune.data.formats import convert
 from sanetune.data.sources.row import Row
 from sanetune.data.sources.source import Source
-from sanetune.errors import ConfigError, DataError
+from sanetune.errors import ConfigError, DataError, UserError
 from tests.data.one_row import PLACE, REPLY, USER, read
 
 PLAIN: list[tuple[str, dict[str, Any]]] = [
@@ -231,8 +232,31 @@ def test_each_source_can_have_fields_of_its_own(tmp_path: Path) -> None:
     said = [[message["content"] for message in one.messages] for one in reader]
     assert said == [[USER["content"], REPLY["content"]], ["2 + 2?", "4"], ["1?", "1"], ["3?", "3"]]
     sources[1] = Source(pairs, fields={"prompt": "q", "completion": "a", "system": "s"})
-    with pytest.raises(ConfigError, match="`s`, which no row has"):
+    with pytest.raises(ConfigError, match=rf"^fields of `?{re.escape(pairs)}`? names `s`, which no row of it has"):
         list(read_conversations(sources, fields={"prompt": "a", "completion": "b"}))
+
+
+@pytest.mark.parametrize(
+    ("own", "error", "said"),
+    [
+        ({"promt": "q", "completion": "a"}, ConfigError, "promt: q is not understood"),
+        ({"prompt": "question", "completion": "a"}, DataError, "no column `question`, which"),
+    ],
+)
+def test_a_slip_in_the_fields_of_a_source_names_the_source(
+    own: dict[str, str], error: type[UserError], said: str, tmp_path: Path
+) -> None:
+    for name in ("usual.jsonl", "pairs.jsonl"):
+        (tmp_path / name).write_text(json.dumps({"q": "2 + 2?", "a": "4"}) + "\n")
+    usual, pairs = (str(tmp_path / name) for name in ("usual.jsonl", "pairs.jsonl"))
+    sources = [Source(usual), Source(pairs, fields=own)]
+    with pytest.raises(error) as caught:
+        list(read_conversations(sources, fields={"prompt": "q", "completion": "a"}))
+    assert said in caught.value.message
+    shown = f"{caught.value.message} {caught.value.remedy}"
+    assert f"fields of {pairs}" in shown and "data.fields" not in shown
+    with pytest.raises(error, match=r"data\.fields"):
+        list(read_conversations([Source(usual)], fields=own))
 
 
 def test_messages_survive_a_csv_file(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanetune.engine.step_log import LoggedStep, StepLog, files, read, step_of
+from sanetune.engine.step_log import LoggedStep, StepLog, files, processes_of, read, step_of
 
 STEPS = [LoggedStep(step, 2.0 / step, math.nan, (step, 7 * step, 4_000_000_000)) for step in range(1, 31)]
 
@@ -49,6 +49,19 @@ def test_a_record_that_is_incomplete_is_left_out_and_written_over(cut: int, tmp_
     StepLog(folder).start(30)
     StepLog(folder).append(STEPS[29:])
     assert [one.step for one in read(path)] == list(range(1, 31))
+
+
+def test_a_run_that_goes_on_with_fewer_processes_forgets_the_later_steps_of_those_that_are_gone(tmp_path: Path) -> None:
+    for rank in (0, 1, 2):
+        log(tmp_path, [LoggedStep(step, 1.0, 0.5, (rank, step)) for step in range(1, 9)], rank)
+    for rank in (0, 1):
+        going_on = StepLog(tmp_path, rank)
+        going_on.start(5, processes=2)
+        going_on.append([LoggedStep(step, 1.0, 0.5, (rank, 10 * step)) for step in range(6, 9)])
+    assert step_of(tmp_path, 4) == LoggedStep(4, 1.0, 0.5, (0, 4, 1, 4, 2, 4))
+    assert step_of(tmp_path, 7) == LoggedStep(7, 1.0, 0.5, (0, 70, 1, 70))
+    assert processes_of(tmp_path, 5, 8) == {2} and processes_of(tmp_path, 0, 5) == {3}
+    assert processes_of(tmp_path, 0, 8) == {2, 3} and processes_of(tmp_path, 8, 9) == set()
 
 
 def test_a_step_has_the_rows_of_all_processes_in_their_order(tmp_path: Path) -> None:

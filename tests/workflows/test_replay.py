@@ -94,7 +94,7 @@ def test_a_run_of_two_processes_has_its_rows_measured_with_the_checkpoint(run: R
     finally:
         other.path.unlink()
     assert not found.exact and found.loss is None and found.same_loss is None
-    assert "trained by 2 processes" in found.reason and found.weights == "the weights of checkpoint-4"
+    assert "made by 2 processes" in found.reason and found.weights == "the weights of checkpoint-4"
     assert [row.number for row in found.rows] == [*logged[4].rows, *logged[4].rows]
     # The state before step 5 is that of checkpoint-4, and each row is half of what the log says.
     assert found.rows[0].loss == pytest.approx(logged[4].loss, rel=1e-5)

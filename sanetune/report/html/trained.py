@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.engine.metrics import Record, curve_of, read
+from sanetune.engine.metrics import Record, curve_of, read, speed_of
 from sanetune.errors import RunError, UserError
 from sanetune.finding import BAD
 from sanetune.probes.results import Comparison
@@ -59,33 +58,6 @@ def run_view(run: Run) -> RunView | None:
         [one for one in _findings(run) if one.check not in known],
         answers_over_time(run),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """How fast the steps of a run were, evaluations and saves left out; None: it was not logged."""
-
-    step_seconds: float | None = None
-    tokens_per_second: float | None = None
-
-
-def speed_of(records: Sequence[Record]) -> Speed:
-    """Return the speed of a run from its records, each weighted by its time.
-
-    >>> first = Record(1, 0.1, 3.0, "train", 2.0, tokens=100, tokens_per_second=100.0)
-    >>> speed_of([first, Record(3, 0.3, 9.0, "train", 2.0, tokens=400, tokens_per_second=60.0)])
-    Speed(step_seconds=2.0, tokens_per_second=66.66666666666667)
-    """
-    tokens = steps = 0
-    seconds, before = 0.0, (0, 0)
-    for one in records:
-        if one.kind != "train" or one.tokens is None:
-            continue
-        more, made = one.tokens - before[0], one.step - before[1]
-        before = one.tokens, one.step
-        if one.tokens_per_second and more > 0:
-            tokens, steps, seconds = tokens + more, steps + made, seconds + more / one.tokens_per_second
-    return Speed(seconds / steps if steps else None, tokens / seconds if seconds else None)
 
 
 def _records(run: Run) -> list[Record]:

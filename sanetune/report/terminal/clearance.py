@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sanetune import units
 from sanetune.commands import command
-from sanetune.finding import Report
+from sanetune.finding import Report, Verdict
 from sanetune.report.clearance import LONGEST
 from sanetune.report.terminal import findings
 from sanetune.text import one_line
@@ -17,6 +17,7 @@ from sanetune.text import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+BETWEEN = "\n      "
 SHOWN = 8
 """Reasons that are shown."""
 
@@ -34,5 +35,6 @@ def show_refusal(report: Report, console: Console) -> None:
     """Print the findings and the commands that help."""
     findings.show(report, console)
     unchecked = command("train", "--unchecked", "why it may train all the same")
-    remedy = f"Next: {command('check', '--fix')}\n      {unchecked}"
-    console.print(Text(remedy, style="dim"), soft_wrap=True)
+    fixes = any(finding.fix for finding in report.of(Verdict.FAIL))
+    ways = [command("check", "--fix")] if fixes else []
+    console.print(Text(f"Next: {BETWEEN.join([*ways, unchecked])}", style="dim"), soft_wrap=True)

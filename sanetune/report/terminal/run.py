@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sanetune import units
+from sanetune.engine.metrics import speed_of
 from sanetune.report.terminal.compare import summary
 from sanetune.text import shortest_path
 
@@ -84,8 +85,9 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
-    speed = outcome.tokens / outcome.seconds if outcome.seconds else float("nan")
-    done = f"{units.many(outcome.steps, 'step')} in {units.seconds(outcome.seconds)}, {speed:,.0f} tokens per second"
+    speed = speed_of(outcome.records).tokens_per_second
+    done = f"{units.many(outcome.steps, 'step')} in {units.seconds(outcome.seconds)}"
+    done += "" if speed is None else f", {units.count(speed)} tokens/s without evaluations and saves"
     table.add_row("trained", done + (", stopped early" if outcome.stopped_early else ""))
     table.add_row("result", summary(comparison))
     if outcome.best_step is not None and outcome.best_validation_loss is not None:

@@ -90,6 +90,8 @@ def tally_view(tally: Tally, names: list[str]) -> RenderableType:
     parts = [f"{units.many(tally.wins, 'vote')} for {second}, {tally.losses} for {first}, {tally.ties} for neither"]
     if tally.same:
         parts.append(f"{units.many(tally.same, 'pair')} with the same text not asked about")
+    if tally.unanswered:
+        parts.append(f"{units.many(tally.unanswered, 'prompt')} that a model was not asked")
     if tally.left:
         parts.append(f"{tally.left} without a vote: the same command goes on with them")
     text = Text(plain("; ".join(parts) + "."))

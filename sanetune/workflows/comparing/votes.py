@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sanetune.curves.proportions import clopper_pearson, sign_test, wilson
+from sanetune.engine.answer import Answer
 from sanetune.runs import Run
 from sanetune.workflows.comparing.result import Compared
 
@@ -52,6 +53,7 @@ class Tally:
         ties: Votes for neither.
         same: Prompts whose answers are the same text, which nobody is asked about.
         left: Prompts without a vote.
+        unanswered: Prompts that one of the models was not asked.
     """
 
     wins: int
@@ -59,6 +61,7 @@ class Tally:
     ties: int
     same: int
     left: int
+    unanswered: int = 0
 
     @property
     def win_rate(self) -> float | None:
@@ -75,6 +78,7 @@ class Tally:
             "ties": self.ties,
             "same": self.same,
             "left": self.left,
+            "unanswered": self.unanswered,
             "win_rate": self.win_rate,
             "wilson": list(wilson(self.wins, decided)),
             "clopper_pearson": list(clopper_pearson(self.wins, decided)),
@@ -96,7 +100,7 @@ class Votes:
         self.file = run.votes
         self.names = [one.name for one in compared.models[:2]]
         self._ballots = list(ballots(compared, seed))
-        self._total = len(compared.prompts)
+        self._total, self._same = len(compared.prompts), sum(map(_alike, *(one.answers for one in compared.models[:2])))
         self._votes = {one: vote for one, vote in _read(self.file) if one in {ballot.key for ballot in self._ballots}}
 
     def open(self) -> list[Ballot]:
@@ -119,7 +123,7 @@ class Votes:
         """Return what the votes come to so far."""
         votes = list(self._votes.values())
         wins, losses, ties = (votes.count(one) for one in ("second", "first", "tie"))
-        return Tally(wins, losses, ties, self._total - len(self._ballots), len(self.open()))
+        return Tally(wins, losses, ties, self._same, len(self.open()), self._total - len(self._ballots) - self._same)
 
 
 def ballots(compared: Compared, seed: int) -> Iterator[Ballot]:
@@ -128,7 +132,7 @@ def ballots(compared: Compared, seed: int) -> Iterator[Ballot]:
     drawn: list[tuple[str, Ballot]] = []
     pairs = zip(compared.prompts, first.answers, second.answers, strict=True)
     for number, (prompt, one, other) in enumerate(pairs):
-        if one.note or other.note or one.text.strip() == other.text.strip():
+        if one.note or other.note or _alike(one, other):
             continue
         content = json.dumps([prompt.messages, first.path, second.path, one.text, other.text], sort_keys=True)
         key = hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -138,6 +142,11 @@ def ballots(compared: Compared, seed: int) -> Iterator[Ballot]:
         texts = (other.text, one.text) if swapped else (one.text, other.text)
         drawn.append((chance, Ballot(key, number, swapped, *texts)))
     yield from (ballot for _, ballot in sorted(drawn, key=lambda one: one[0]))
+
+
+def _alike(one: Answer, other: Answer) -> bool:
+    """Whether two answers are the same text; a prompt that a model could not be asked has none."""
+    return not one.note and not other.note and one.text.strip() == other.text.strip()
 
 
 def _read(file: Path) -> Sequence[tuple[str, Vote]]:

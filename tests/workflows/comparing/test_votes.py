@@ -75,6 +75,23 @@ def test_answers_with_the_same_text_are_not_asked_about(run: Run) -> None:
     assert votes.tally().same == 10
 
 
+def test_prompts_that_a_model_was_not_asked_are_not_counted_as_alike(run: Run) -> None:
+    """Both have a note and the same empty text, which says nothing of the models."""
+    noted = [Answer("", False, 0, note="left out") for _ in range(4)]
+    first, second = FOUND.models
+    found = replace(
+        FOUND,
+        models=[
+            replace(first, answers=[*noted, *first.answers[4:]]),
+            replace(second, answers=[*noted[:2], *second.answers[2:4], *first.answers[4:9], *second.answers[9:]]),
+        ],
+    )
+    votes = Votes(run, found)
+    tally = votes.tally()
+    assert (tally.same, tally.unanswered, tally.left) == (5, 4, 31)
+    assert tally.to_json()["unanswered"] == 4
+
+
 def test_the_win_rate_has_scipys_intervals(run: Run) -> None:
     votes = Votes(run, FOUND)
     for number, ballot in enumerate(votes.open()):

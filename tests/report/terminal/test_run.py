@@ -1,0 +1,35 @@
+"""The end of a run on a terminal: its speed is the one that the page shows."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+from rich.console import Console
+
+from sanetune.engine.metrics import Record, to_line
+from sanetune.probes.results import Comparison
+from sanetune.report.html.trained import run_view
+from sanetune.report.terminal.run import show_end
+from sanetune.runs import Run
+from tests.report.runs_made import made
+
+
+def test_the_speed_leaves_evaluations_out_as_the_page_does(tmp_path: Path) -> None:
+    """400 tokens in 4 s of steps, and 36 s of evaluations: not 10 tokens per second."""
+    run = made(tmp_path / "run")
+    records = [
+        Record(1, 0.1, 1.0, "train", 2.0, tokens=100, tokens_per_second=100.0),
+        Record(1, 0.1, 37.0, "validation", 2.0),
+        Record(4, 0.4, 40.0, "train", 2.0, tokens=400, tokens_per_second=100.0),
+    ]
+    run.metrics.write_text("".join(to_line(record) for record in records))
+    view = run_view(run)
+    assert view is not None and view.tokens_per_second == 100.0
+    outcome = SimpleNamespace(
+        steps=4, seconds=40.0, tokens=400, records=records, stopped_early=False, best_step=None, notes=[]
+    )
+    console = Console(file=StringIO(), width=200)
+    show_end(Run(run.path), outcome, Comparison([], "base", "tuned"), console)  # type: ignore[arg-type]
+    assert "4 steps in 40 s, 100 tokens/s without evaluations and saves" in console.file.getvalue()  # type: ignore[attr-defined]
