@@ -44,7 +44,7 @@ def disagreement(model: PreTrainedModel, documents: Sequence[Document], fewest: 
         sixteen_bits: Whether weights or products have 16 bits.
     """
     weights = _compared_weights(model)
-    with kept_modes(model):
+    with kept_modes(model), torch.enable_grad():
         model.eval()
         losses, gradients = _separate(model, documents, weights)
         try:

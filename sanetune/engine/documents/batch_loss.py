@@ -66,28 +66,30 @@ class DocumentLoss:
         self._sixteen_bits = sixteen_bits
         self._forward = forward or model
         self._obstacles: dict[str, str] = {}
+        self._unsuitable = ""
         self._inside = False
         self._own: str = base_of(model).config._attn_implementation
         self._window = _window(model)
-        self._obstacles["all"] = reason = _unsuitable(model)
-        if reason:
-            self.notes.append(f"documents are padded: {reason}")
 
     @contextlib.contextmanager
     def step(self) -> Iterator[None]:
         """Surround the forward and backward passes of one step."""
-        with attention_as(self.model) if not self._obstacles["all"] else contextlib.nullcontext():
+        self._unsuitable = _unsuitable(self.model)
+        note = f"documents are padded: {self._unsuitable}"
+        if self._unsuitable and note not in self.notes:
+            self.notes.append(note)
+        with contextlib.nullcontext() if self._unsuitable else attention_as(self.model):
             self._inside = True
             try:
                 yield
             finally:
                 self._inside = False
 
-    def __call__(self, batch: Batch) -> tuple[Tensor, int]:
+    def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the sum of the losses of the tokens in the loss of ``batch``, differentiable, and their number."""
         if not self._inside:
             raise RuntimeError("a DocumentLoss is used inside its step()")
-        documents = [] if self._obstacles["all"] else documents_of(batch)
+        documents = [] if self._unsuitable else documents_of(batch)
         for fewest in (self._fewest(), None) if documents else ():
             merged = Merged.of(documents, fewest)
             if self._agrees(merged, documents, fewest):
@@ -126,13 +128,13 @@ class DocumentLoss:
         self._obstacles[sort] = reason
         self.notes.append(f"{sort} are computed as separate rows: {reason}")
 
-    def _padded(self, batch: Batch) -> tuple[Tensor, int]:
+    def _padded(self, batch: Batch) -> tuple[Tensor, Tensor]:
         with attention_as(self.model, self._own):
             logits, labels, _ = kept_logits(self.model, batch, self._forward)
         total, count = summed_loss(logits, labels)
         self.tokens += batch["input_ids"].numel()
         self.computed += batch["input_ids"].numel()
-        return total, int(count)
+        return total, count
 
 
 def _unsuitable(model: PreTrainedModel) -> str:

@@ -121,11 +121,11 @@ def prediction_losses(model: PreTrainedModel, merged: Merged, forward: Forward |
     return torch.cat(losses)
 
 
-def document_loss(model: PreTrainedModel, merged: Merged, forward: Forward | None = None) -> tuple[Tensor, int]:
+def document_loss(model: PreTrainedModel, merged: Merged, forward: Forward | None = None) -> tuple[Tensor, Tensor]:
     """Return the sum of the losses of all tokens in the loss, each as often as documents count it, and their number.
 
     The arguments are those of :func:`prediction_losses`.
     """
     losses = prediction_losses(model, merged, forward)
     counts = torch.from_numpy(merged.targets.counts).to(losses)
-    return (losses * counts).sum(), int(merged.targets.counts.sum())
+    return (losses * counts).sum(), counts.sum().long()

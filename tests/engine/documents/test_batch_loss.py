@@ -81,7 +81,7 @@ def by_documents(
         with torch.autocast("cpu", precision or torch.bfloat16, enabled=precision is not None):
             total, count = loss(batch)
         total.backward()
-    return float(total.detach()), count, [weight.grad.clone() for weight in loss.model.parameters()]
+    return float(total.detach()), int(count), [weight.grad.clone() for weight in loss.model.parameters()]
 
 
 def assert_equal(found: tuple[float, int, list[Tensor]], expected: tuple[float, int, list[Tensor]]) -> None:
@@ -193,6 +193,30 @@ def test_mixed_precision_is_as_close_as_its_rounding() -> None:
     assert found[0] == pytest.approx(exact[0], rel=1e-2)
     norms = [sum(float(some.norm()) ** 2 for some in result[2]) ** 0.5 for result in (found, exact)]
     assert norms[0] == pytest.approx(norms[1], rel=2e-2)
+
+
+def test_an_evaluation_has_the_same_loss_without_a_gradient() -> None:
+    model = model_of("llama").eval()
+    rows = rows_of(5)
+    loss = DocumentLoss(model)
+    with torch.no_grad(), loss.step():
+        total, count = loss(Collator(0)(rows))
+    expected = one_by_one(model, rows)
+    assert float(total) == pytest.approx(expected[0], rel=1e-5)
+    assert (int(count), loss.notes) == (expected[1], [])
+
+
+def test_noise_on_embeddings_pads_while_it_is_on() -> None:
+    """NEFTune scales it by the tokens of a row."""
+    model = model_of("llama")
+    loss, rows = DocumentLoss(model), rows_of(0)
+    model.get_input_embeddings().neftune_noise_alpha = 5.0
+    by_documents(loss, Collator(0)(rows))
+    assert "NEFTune" in loss.notes[0]
+    del model.get_input_embeddings().neftune_noise_alpha
+    loss.tokens = loss.computed = 0
+    assert_equal(by_documents(loss, Collator(0)(rows)), one_by_one(model, rows))
+    assert loss.computed < loss.tokens
 
 
 def test_a_batch_without_a_label_is_connected_and_zero() -> None:

@@ -1,0 +1,1 @@
+"""Useful tokens per second beside TRL's trainer."""

@@ -1,0 +1,86 @@
+"""One measurement in a process of its own: a first step, then every row once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+BEGAN = time.perf_counter()
+
+
+def measured(asked: argparse.Namespace) -> dict[str, Any]:
+    """All figures of one system on one data set."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from bench.throughput.rows import DATA
+    from bench.throughput.systems import BATCH, dtype_of, train
+    from sanetune.engine.allocator import keep_freed_memory
+    from sanetune.probes.device_speed import matmul_flops_per_second, work_of
+
+    torch.set_num_threads(asked.threads)
+    bf16 = asked.precision == "bf16"
+    tokenizer = AutoTokenizer.from_pretrained(asked.model)
+    model = AutoModelForCausalLM.from_pretrained(asked.model, dtype=torch.float32)
+    ours = not asked.system.startswith("trl")
+    if ours:
+        keep_freed_memory()
+    some = list(islice(DATA[asked.data](tokenizer), asked.rows + BATCH))
+    first, rows = some[:BATCH], some[BATCH:]
+    before = {name: weight.detach().clone() for name, weight in islice(model.named_parameters(), 4)}
+    warm = train(asked.system, model, tokenizer, first, bf16)
+    peaks = [matmul_flops_per_second(model, BATCH * 64, dtype_of(bf16))]
+    found = train(asked.system, model, tokenizer, rows, bf16)
+    peaks.append(matmul_flops_per_second(model, BATCH * 64, dtype_of(bf16)))
+    weights = dict(model.named_parameters())
+    moved = min(float((weights[name] - old).abs().max()) for name, old in before.items())
+    useful = sum(len(row["input_ids"]) for row in rows)
+    in_loss = sum(label != -100 for row in rows for label in row["labels"][1:])
+    work = work_of(model)
+    head = model.get_output_embeddings().weight.numel()
+    flops = (
+        sum(len(row["input_ids"]) * (work.flops_per_token(len(row["input_ids"])) - 6.0 * head) for row in rows)
+        + 6.0 * head * in_loss
+    )
+    check(found, warm, moved)
+    return found | {
+        "first": warm["steps"][0],
+        "useful": useful,
+        "in_loss": in_loss,
+        "flops": flops,
+        "matmul": max(peak for peak in peaks if peak),
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "moved": moved,
+        "load": os.getloadavg()[0],
+    }
+
+
+def check(found: dict[str, Any], warm: dict[str, Any], moved: float) -> None:
+    """Fail where nothing was trained."""
+    steps = warm["steps"] + found["steps"]
+    assert all(math.isfinite(step["loss"]) and step["norm"] > 0 for step in steps), "a gradient is zero or not finite"
+    assert moved > 0, "no weight has moved"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("model", "data", "system", "precision"):
+        parser.add_argument(f"--{name}", required=True)
+    for name in ("rows", "threads"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    found = measured(asked)
+    asked.out.write_text(json.dumps(found | {"process": time.perf_counter() - BEGAN}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The bench fails where systems do not train alike, and takes ratios within a round."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.throughput.__main__ import compare_losses, table
+from bench.throughput.worker import check
+
+
+def figures(seconds: float, losses: tuple[float, ...] = (1.0, 0.9)) -> dict[str, Any]:
+    steps = [{"seconds": seconds, "cpu": 2 * seconds, "system": 0.0, "loss": loss, "norm": 1.0} for loss in losses]
+    return {"steps": steps, "first": steps[0], "useful": 100, "in_loss": 50, "flops": 1e9, "matmul": 1e9, "memory": 1e9,
+            "load": 0.0}  # fmt: skip
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    """The second round ran on a machine half as fast."""
+    found = {
+        ("alpaca", "fp32", system, number): figures(seconds * slower)
+        for number, slower in enumerate((1, 2))
+        for system, seconds in (("trl", 4.0), ("trl-packed", 2.0), ("documents", 1.0))
+    }
+    _, written = table(found)
+    ours = written["alpaca, fp32, documents"]
+    assert ours["times_trl"] == [4.0, 4.0]
+    assert ours["times_packed"] == [2.0, 2.0]
+    assert ours["useful"] == pytest.approx((50 + 25) / 2)
+    assert ours["mfu"] == pytest.approx((0.5 + 0.25) / 2)
+
+
+def test_another_loss_on_equal_batches_ends_the_bench() -> None:
+    found = {("alpaca", "fp32", "trl", 0): figures(1.0), ("alpaca", "fp32", "documents", 0): figures(1.0, (1.0, 0.902))}
+    with pytest.raises(AssertionError, match="documents: losses differ"):
+        compare_losses(found)
+    found["alpaca", "fp32", "documents", 0] = figures(1.0, (1.0, 0.9001))
+    compare_losses(found)
+
+
+@pytest.mark.parametrize(("norm", "moved"), [(0.0, 1.0), (1.0, 0.0), (float("nan"), 1.0)])
+def test_a_run_that_did_not_train_ends_the_bench(norm: float, moved: float) -> None:
+    some = figures(1.0)
+    some["steps"][-1]["norm"] = norm
+    with pytest.raises(AssertionError):
+        check(some, figures(1.0), moved)
