@@ -45,7 +45,7 @@ def systems_for(data: str, kept: bool) -> list[str]:
 def measure(asked: argparse.Namespace, key: Key) -> dict[str, Any]:
     """The figures of one process."""
     data, precision, system, _ = key
-    rows = 8 if asked.quick else ROWS[data]
+    rows = asked.rows or (8 if asked.quick else ROWS[data])
     threads = str(asked.threads)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.json"
@@ -171,6 +171,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=list(DATA), default=list(DATA))
     parser.add_argument("--precision", nargs="+", choices=list(SAME), default=list(SAME))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rows", type=int, help="rows of each data set, after those of the first step")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kept", action="store_true", help="TRL without activation checkpointing too")
     parser.add_argument("--quick", action="store_true", help="8 rows, one round")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 BEGAN = time.perf_counter()
+FIRST_TOKENS = 1024
 
 
 def measured(asked: argparse.Namespace) -> dict[str, Any]:
@@ -34,7 +35,8 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     if ours:
         keep_freed_memory()
     some = list(islice(DATA[asked.data](tokenizer), asked.rows + BATCH))
-    first, rows = some[:BATCH], some[BATCH:]
+    first = first_rows(some[:BATCH])
+    rows = some[len(first) : len(first) + asked.rows]
     before = {name: weight.detach().clone() for name, weight in islice(model.named_parameters(), 4)}
     warm = train(asked.system, model, tokenizer, first, bf16)
     peaks = [matmul_flops_per_second(model, BATCH * 64, dtype_of(bf16))]
@@ -61,6 +63,15 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
         "moved": moved,
         "load": os.getloadavg()[0],
     }
+
+
+def first_rows(rows: list[dict[str, list[int]]]) -> list[dict[str, list[int]]]:
+    """The rows of the first step: some thousand tokens, two rows at least."""
+    count, tokens = 0, 0
+    while count < len(rows) and (count < 2 or tokens < FIRST_TOKENS):
+        tokens += len(rows[count]["input_ids"])
+        count += 1
+    return rows[:count]
 
 
 def check(found: dict[str, Any], warm: dict[str, Any], moved: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from sanetune.engine.adapters import base_of
 from sanetune.engine.documents.agreement import disagreement, few_documents
 from sanetune.engine.documents.attention import UnsupportedAttentionError
 from sanetune.engine.documents.forward import Document, Forward, Merged, attention_as, document_loss, documents_of
+from sanetune.engine.documents.grouping import grouped
 from sanetune.engine.documents.tree import FEWEST
 from sanetune.engine.loss import kept_logits, summed_loss
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from sanetune.engine.batches import Batch
+
+SHARED = "shared beginnings"
 
 
 class DocumentLoss:
@@ -85,6 +88,14 @@ class DocumentLoss:
             finally:
                 self._inside = False
 
+    def group(self, batches: Sequence[Batch], pad_token_id: int) -> list[Batch]:
+        """Return the micro-batches of a step with rows that begin alike together, where that leaves out tokens.
+
+        See :func:`sanetune.engine.documents.grouping.grouped`.
+        """
+        apart = _unsuitable(self.model) or self._obstacles.get(SHARED) or self._fewest() is None
+        return list(batches) if apart else grouped(batches, pad_token_id)
+
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the sum of the losses of the tokens in the loss of ``batch``, differentiable, and their number."""
         if not self._inside:
@@ -109,7 +120,7 @@ class DocumentLoss:
         return FEWEST if self._share and not drops else None
 
     def _sort(self, merged: Merged) -> str:
-        sort = "shared beginnings" if merged.tree.is_shared else "documents"
+        sort = SHARED if merged.tree.is_shared else "documents"
         return sort + (" beyond the window" if merged.tree.longest > self._window else "")
 
     def _agrees(self, merged: Merged, documents: list[Document], fewest: int | None) -> bool:
