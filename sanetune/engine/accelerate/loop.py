@@ -135,6 +135,8 @@ class Loop(Followed):
             if self.on_rows is not None:
                 self.on_rows(numbers)
             self.count(batches)
+            if self.parts.hooks.loss_fn is None:
+                batches = self.module.token_loss.group(batches, self.parts.tokenizer.pad_token_id)
             if self.on_batches is not None:
                 self.on_batches(batches, time.perf_counter() - began)
             self.control = self.handler.on_step_begin(self.args, self.state, self.control)

@@ -9,7 +9,7 @@ Shapes: B rows of a batch, T tokens of its longest row.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,11 +29,17 @@ LOSS = "loss"
 class MicroBatchLoss(Protocol):
     """Computes the loss of the tokens: the one place to change for another way to compute the same sum."""
 
+    def group(self, batches: Sequence[Batch], pad_token_id: int) -> list[Batch]:
+        """Return the rows of a step's micro-batches in the micro-batches that are best for it."""
+
     def step(self) -> AbstractContextManager[None]:
         """Entered around all micro-batches of a step."""
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the sum of the token losses of ``batch`` (B, T) in nats, differentiable, and their number."""
+
+    def report(self) -> list[str]:
+        """Return notes on what was computed in another way than asked for."""
 
 
 class PaddedLoss:
@@ -41,6 +47,14 @@ class PaddedLoss:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
+
+    def group(self, batches: Sequence[Batch], pad_token_id: int) -> list[Batch]:
+        """Every row is as good as another here."""
+        return list(batches)
+
+    def report(self) -> list[str]:
+        """There is nothing to say."""
+        return []
 
     def step(self) -> AbstractContextManager[None]:
         """Nothing is shared between the micro-batches of a step."""

@@ -30,7 +30,7 @@ class Parts:
         validation: The validation rows; None: there are none.
         fingerprint: Of the rows.
         hooks: Functions of the user's own.
-        token_loss: Computes the loss of the tokens; None: row by row, as the batch has them.
+        token_loss: Computes the loss of the tokens; None: of padded rows, as the batch has them.
     """
 
     model: PreTrainedModel

@@ -22,6 +22,7 @@ from sanetune.engine.accelerate.loss_module import LOSS, LossModule
 from sanetune.engine.accelerate.optimizers import make_optimizer
 from sanetune.engine.accelerate.parts import Parts
 from sanetune.engine.adapters import Frozen
+from sanetune.engine.allocator import keep_freed_memory
 from sanetune.engine.base import Outcome, RunSession, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
 from sanetune.engine.building import unquantised
@@ -73,6 +74,8 @@ class AccelerateSession(RunSession):
 
     def train(self, publish: Publish = silent, watcher: RunWatcher | None = None) -> Outcome:
         """See :meth:`sanetune.engine.base.RunSession.train`."""
+        if self.parts.accelerator.device.type == "cpu":
+            keep_freed_memory()
         parts = copy.copy(self.parts)
         parts.collate = NumberedBatches(parts.collate)
         loop = Loop(parts, start=self._start)
@@ -91,7 +94,13 @@ class AccelerateSession(RunSession):
         with quiet():
             tuned = self._save()
         return outcome_of(
-            loop, publisher.records, tuned, seconds=seconds, start=self._start, frozen=self.frozen, notes=self.notes
+            loop,
+            publisher.records,
+            tuned,
+            seconds=seconds,
+            start=self._start,
+            frozen=self.frozen,
+            notes=[*self.notes, *loop.module.token_loss.report()],
         )
 
     def _early_stopping(self) -> list[TrainerCallback]:

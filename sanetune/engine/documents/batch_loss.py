@@ -41,7 +41,7 @@ class DocumentLoss:
 
     Attributes:
         notes: What is not computed by documents, and why.
-        tokens: Tokens of the documents so far.
+        tokens: Tokens of the documents so far, without those of padded batches.
         computed: Tokens that were computed for them.
     """
 
@@ -114,6 +114,13 @@ class DocumentLoss:
                     return found
         return self._padded(batch)
 
+    def report(self) -> list[str]:
+        """Return ``notes``, and how many tokens were left out so far."""
+        if self.computed >= self.tokens:
+            return list(self.notes)
+        left_out = f"{self.tokens - self.computed:,} of {self.tokens:,}"
+        return [*self.notes, f"Rows that begin alike: {left_out} tokens were not computed a second time."]
+
     def _fewest(self) -> int | None:
         """Return from how many tokens on beginnings are shared; None while dropout draws for each document."""
         drops = any(isinstance(module, nn.Dropout) and module.training and module.p for module in self.model.modules())
@@ -143,8 +150,6 @@ class DocumentLoss:
         with attention_as(self.model, self._own):
             logits, labels, _ = kept_logits(self.model, batch, self._forward)
         total, count = summed_loss(logits, labels)
-        self.tokens += batch["input_ids"].numel()
-        self.computed += batch["input_ids"].numel()
         return total, count
 
 
