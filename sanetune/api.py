@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sanetune.planning.plan import Plan
     from sanetune.probes.results import Comparison
     from sanetune.workflows.comparing.result import Compared
+    from sanetune.workflows.evaluating.result import Evaluation
     from sanetune.workflows.replay import Replay
     from sanetune.workflows.sweep.result import Sweep
     from sanetune.workflows.train import Trained
@@ -211,6 +212,35 @@ def compare_runs(runs: Sequence[str | os.PathLike[str]], prompts: Sequence[str] 
     from sanetune.workflows.comparing.runs import compare_runs
 
     return compare_runs([Path(run) for run in runs], prompts, count)
+
+
+def evaluate(
+    run: str | os.PathLike[str],
+    tasks: Sequence[str] = (),
+    limit: int | None = None,
+    sides: Sequence[str] = ("base", "tuned"),
+    *,
+    console: Console | None = None,
+) -> Evaluation:
+    """Measure the models of a finished run with lm-eval, and write ``evaluation.json`` into the run.
+
+    What is stored there already, of the same weights and tasks, is not measured again.
+
+    Args:
+        run: The run's folder.
+        tasks: Names of tasks, or paths of YAML files or folders; none: those of ``run.evaluate``.
+        limit: Documents of each task, at most; None: what ``run.evaluate_limit`` says.
+        sides: ``base``, ``tuned``, or both.
+        console: Where progress is shown; None: standard error.
+    """
+    from sanetune.report.terminal.live import LiveTerminal
+    from sanetune.workflows.compare import open_run
+    from sanetune.workflows.evaluating.run import evaluate_run
+
+    opened, config = open_run(Path(run))
+    chosen = list(tasks) or config.run.evaluate
+    most = config.run.evaluate_limit if limit is None else limit
+    return evaluate_run(opened, config, chosen, most, LiveTerminal(console), sides)
 
 
 def replay(run: str | os.PathLike[str], step: int, *, console: Console | None = None) -> Replay:

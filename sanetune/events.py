@@ -220,6 +220,31 @@ class TrainingEnded(Event):
     """The training loop is over, in whatever way; published once for each :class:`TrainingStarted`."""
 
 
+# -- evaluation ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationStarted(Event):
+    """lm-eval is about to measure the ``model``, base or tuned."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationStep(Event):
+    """``model`` has answered ``done`` of ``total`` requests of one kind; the others take about ``seconds_left``."""
+
+    model: str
+    done: int
+    total: int
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationEnded(Event):
+    """A model is measured, or an error ended it."""
+
+
 # -- sweeps -------------------------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,7 @@ _OWN_FILES = (
     "samples.json",
     "comparison.json",
     "forgetting.json",
+    "evaluation.json",
     "state.json",
     "watch.json",
     "samples.jsonl",

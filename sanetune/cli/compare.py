@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 @click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A prompt of your own (repeatable).")
 @click.option("-n", "count", type=click.IntRange(min=0), default=32, show_default=True, help="Validation rows to ask.")
 @click.option("--show", "shown", type=click.IntRange(min=0), default=5, show_default=True, help="Answers to show.")
+@click.option("--evaluate", "tasks", metavar="TASK", multiple=True, help="Measure with lm-eval first (repeatable).")
+@click.option("--evaluate-limit", "limit", type=click.IntRange(min=1), help="Documents of each task, at most.")
 @click.option("--blind", is_flag=True, help="Vote on answers without knowing whose they are: a, b, =, s, q.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the sides of --blind.")
 @json_option
@@ -29,6 +31,8 @@ def command(
     prompts: tuple[str, ...],
     count: int,
     shown: int,
+    tasks: tuple[str, ...],
+    limit: int | None,
     blind: bool,
     seed: int,
     json_file: Path | None,
@@ -41,6 +45,8 @@ def command(
     """
     from sanetune import api
 
+    for run in runs if tasks else ():
+        api.evaluate(run, tasks, limit, ("base", "tuned") if len(runs) == 1 else ("tuned",))
     found = api.compare_runs(runs, prompts=list(prompts), count=count)
     quiet = str(json_file) == "-"
     votes = None

@@ -17,13 +17,14 @@ PATHS = (
     "data.validation",
     "check.keep",
     "run.output_dir",
+    "run.evaluate",
     "train.deepspeed",
     "train.fsdp_config",
     "train.resume_from_checkpoint",
 )
 """Keys whose text may be a path."""
 
-ALWAYS = {"run.output_dir"}
+ALWAYS = {"run.output_dir", "run.evaluate"}
 """Keys whose text is a path even where there is no such file yet."""
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zst", ".txt", ".jinja")
@@ -55,7 +56,9 @@ def resolve_paths(config: Config) -> None:
         else:
             section = getattr(config, name)
             value = getattr(section, attribute)
-            if value is not None:
+            if isinstance(value, list):
+                setattr(section, attribute, [resolved(key, one) if is_task_file(one) else one for one in value])
+            elif value is not None:
                 setattr(section, attribute, resolved(key, value))
 
 
@@ -81,6 +84,15 @@ def is_template(text: str) -> bool:
     (True, False, False)
     """
     return "{%" in text or "{{" in text
+
+
+def is_task_file(text: str) -> bool:
+    """Whether an entry of ``run.evaluate`` is a path, and not the name of a task.
+
+    >>> is_task_file("gsm8k"), is_task_file("tasks/"), is_task_file("mine.yaml")
+    (False, True, True)
+    """
+    return "/" in text or "\\" in text or text.endswith((".yaml", ".yml"))
 
 
 def is_surely_path(text: str, *, several: bool = False) -> bool:

@@ -218,6 +218,11 @@ class RunSection(Section):
     validation rows; 0: none. Together they take at most 5 seconds or 1 % of the run."""
     sample_prompts: Texts = Field([], examples=[["What is the capital of France?"]])
     """Prompts of your own for the comparison of base and tuned model."""
+    evaluate: Texts = Field([], examples=[["gsm8k", "ifeval"], ["tasks/mine.yaml"]])
+    """Tasks of lm-eval that base and tuned model are measured on after training: names, or paths of a task's YAML file
+    or of a folder with some (relative to this file). Empty: none."""
+    evaluate_limit: int | None = Field(None, ge=1, examples=[200])
+    """Documents of each task that are used, at most. Unset: all."""
 
 
 class Config(Section):

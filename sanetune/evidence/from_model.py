@@ -245,10 +245,10 @@ class ModelEvidence:
             harness,
             config,
             validation_rows,
-            lambda: (
+            lambda steps: (
                 answers(harness.model, prepared, prompts),
                 prompt_swap_gain(harness, split, PAIRS),
-                general(config.steps),
+                general(steps),
             ),
             self.publish,
         )

@@ -186,10 +186,10 @@ class TrainerModelEvidence(ModelEvidence):
             harness,
             config,
             validation_rows,
-            lambda: (
+            lambda steps: (
                 prompts.answers(harness),
                 prompt_swap_gain(harness, prompts.split, PAIRS),
-                general(config.steps),
+                general(steps),
             ),
             self.publish,
         )

@@ -93,7 +93,7 @@ def run_trial(
     harness: ProbeHarness,
     config: TrialConfig,
     validation: HeldOutRows,
-    at_end: Callable[[], T] = lambda: None,  # type: ignore[assignment, return-value]
+    at_end: Callable[[int], T] = lambda steps: None,  # type: ignore[assignment, return-value]
     publish: Publish = silent,
 ) -> tuple[Trial, T]:
     """Make the first steps of the run, and undo them.
@@ -102,7 +102,7 @@ def run_trial(
         harness: The model.
         config: Numbers of steps.
         validation: The rows that the trial is evaluated on.
-        at_end: Called while the model has the tuned weights, before they are restored.
+        at_end: Called with the steps that were made, fewer where it ended early, while the model has the tuned weights.
         publish: Called with each step.
 
     Returns:
@@ -114,7 +114,7 @@ def run_trial(
         with watch.memory():
             harness.session.train_briefly(short, watch)
         harness.model.eval()
-        result = at_end()
+        result = at_end(watch.steps)
     return watch.trial(), result
 
 

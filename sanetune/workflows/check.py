@@ -20,6 +20,7 @@ from sanetune.gate.catalogue import catalogue, chosen, known
 from sanetune.gate.overfit_answers import answers_of_log, overfit_answers, with_answers
 from sanetune.gate.runner import Rules, report
 from sanetune.text import shortest_path
+from sanetune.workflows.inputs import require_inputs
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -74,6 +75,7 @@ def run_checks(
         level: Deepest level of the checks.
         known: Findings that still hold, by name of the check.
     """
+    require_inputs(config)
     section = config.check
     checks = chosen(list(select) or section.select, [*section.ignore, *ignore], level)
     rules = rules_of(config)

@@ -68,6 +68,8 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
     from sanetune.engine.distributed import processes
     from sanetune.engine.registry import engine_of
     from sanetune.engine.watcher import StoppedByWatcherError
+    from sanetune.workflows.evaluating.run import evaluate_after_training
+    from sanetune.workflows.inputs import require_inputs
     from sanetune.workflows.resume import require_checkpoint, require_not_stopped, require_unfinished
     from sanetune.workflows.watch import RunWatch
 
@@ -79,6 +81,7 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
         for skipped in require_checkpoint(Run(config.run.output_dir)).notes:
             publish(Note(skipped))
         require_not_stopped(Run(config.run.output_dir), config)
+    require_inputs(config)
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)
     with state.main_process_first():
@@ -102,6 +105,8 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
         follow = to_all(publish, _forecasts(run, planned, clearance)) if main else publish
         outcome = session.train(follow, watch)
         comparison = base.compare(outcome) if main else None
+        if main:
+            evaluate_after_training(run, planned.config, outcome.model, publish)
     except StoppedByWatcherError as stopped:
         # Only the main process has judged, and knows why.
         refused = watch.error() if main else GateError(f"the watch has {stopped}")

@@ -114,9 +114,12 @@ def test_examples_are_memorised_and_come_back(harness: ProbeHarness) -> None:
 
 def test_a_trial_is_the_sessions_own_loop(harness: ProbeHarness) -> None:
     trial, seen = run_trial(
-        harness, TrialConfig(20, 100, 5, 10, eval_steps=10), held_out_rows(harness), lambda: "the model"
+        harness,
+        TrialConfig(20, 100, 5, 10, eval_steps=10),
+        held_out_rows(harness),
+        lambda steps: f"the model after {steps}",
     )
-    assert seen == "the model" and trial.steps == 20
+    assert seen == "the model after 20" and trial.steps == 20
     assert [one.step for one in trial.curve.validation] == [0, 10, 20]
     assert trial.curve.validation[-1].loss < trial.curve.validation[0].loss
     assert len(trial.timing.tokens) == len(trial.timing.step_seconds) == 20

@@ -87,7 +87,7 @@ def test_the_trial_is_undone_bit_for_bit_and_so_is_the_trainer(harness: ProbeHar
     kept = trainer.args, trainer.train_dataset, trainer.model_wrapped, list(trainer.callback_handler.callbacks)
     moved: list[bool] = []
     trial, _ = run_trial(
-        harness, CONFIG, held_out_rows(harness), lambda: moved.append(not same(before, state(harness)))
+        harness, CONFIG, held_out_rows(harness), lambda steps: moved.append(not same(before, state(harness)))
     )
     assert moved == [True] and trial.steps == 8
     assert same(before, state(harness))

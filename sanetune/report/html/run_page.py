@@ -11,6 +11,7 @@ from sanetune.finding import Report, Verdict
 from sanetune.gate.clearance_file import read_clearance, read_experiments
 from sanetune.report.clearance import report_of
 from sanetune.report.html.collect import settings_of, view
+from sanetune.report.html.evaluation import evaluation_of
 from sanetune.report.html.forecast_end import end_of
 from sanetune.report.html.gauge import gauge_of
 from sanetune.report.html.page import first_screen, heading_of, page, title_of
@@ -89,7 +90,12 @@ def _with_experiments(view: RunView, run: Run, found: Experiments) -> RunView:
     """What a run's own files and the experiments before it say together."""
     evaluations = view.curve.validation if view.curve else []
     last = evaluations[-1] if evaluations and run.finished else None
-    return replace(view, end=end_of(run, found, last) if view.curve else None, gauge=gauge_of(run, found))
+    return replace(
+        view,
+        end=end_of(run, found, last) if view.curve else None,
+        gauge=gauge_of(run, found),
+        evaluation=evaluation_of(run),
+    )
 
 
 def _bare(config: Config, report: Report, versions: dict[str, str | None]) -> PageView:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
     from sanetune.gate.fixer import Round
     from sanetune.probes.results import Sample
+    from sanetune.report.html.evaluation import EvaluationView
     from sanetune.report.html.forecast_end import EndView
     from sanetune.report.html.gauge import Gauge
     from sanetune.report.html.over_time import AnswersAt
@@ -191,6 +192,7 @@ class RunView:
         over_time: Answers to the same prompts at its evaluations.
         end: How it is forecast to end.
         gauge: What its model has forgotten.
+        evaluation: What lm-eval measured of its models.
     """
 
     curve: Curve | None = None
@@ -208,6 +210,7 @@ class RunView:
     over_time: Sequence[AnswersAt] = ()
     end: EndView | None = None
     gauge: Gauge | None = None
+    evaluation: EvaluationView | None = None
 
 
 @dataclass(frozen=True, slots=True)

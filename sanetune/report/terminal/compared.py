@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sanetune import units
+from sanetune.report.evaluation import difference_text, score_name, score_text
 from sanetune.report.html.answers import compared as pieces_of
 from sanetune.report.terminal.compare import answer_view, plain, sample_view
 from sanetune.report.terminal.layout import without_colour
 from sanetune.text import escape_control
 from sanetune.workflows.comparing.result import FAULTS, LOSS, Compared, Model, Pair
 from sanetune.workflows.comparing.stored import comparison_of
+from sanetune.workflows.evaluating.result import score_rows
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -67,7 +69,7 @@ def _prompt(found: Compared, number: int, width: int, marked: bool) -> Renderabl
 def figures(found: Compared) -> list[RenderableType]:
     """Return the table of what was measured, and the verdict on each model."""
     parts = [_table(found), *(_verdict(found, one) for one in found.pairs)]
-    return [*parts, *_evaluation(found.evaluation)]
+    return [*parts, *_evaluation(found)]
 
 
 def _table(found: Compared) -> RenderableType:
@@ -123,34 +125,20 @@ def _verdict(found: Compared, judged: Pair) -> RenderableType:
     return text
 
 
-def _evaluation(evaluation: dict[str, Any]) -> Sequence[RenderableType]:
-    """What lm-eval measured, a row for each number that both models have."""
+def _evaluation(found: Compared) -> Sequence[RenderableType]:
+    """What lm-eval measured, a row for each number, with the differences from the first model."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    sides = [evaluation.get(one) for one in ("base", "tuned")]
-    tasks = [one if isinstance(one, dict) else {} for one in sides]
-    rows = []
-    for task in tasks[0]:
-        for metric, value in _numbers(tasks[0][task]).items():
-            other = _numbers(tasks[1].get(task)).get(metric)
-            if other is not None:
-                rows.append((f"{task}: {metric}", f"{value:.3f}", f"{other:.3f}"))
-    if not rows:
-        return []
-    table = Table("", "base", "tuned", box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(escape_control(cell, strict=True)) for cell in row))
-    return [Text("\nlm-eval", style="bold"), table]
-
-
-def _numbers(value: object) -> dict[str, float]:
-    """The numbers of a task, by metric."""
-    if not isinstance(value, dict):
-        return {}
-    return {
-        str(name): float(one)
-        for name, one in value.items()
-        if isinstance(one, int | float) and not isinstance(one, bool)
-    }
+    parts: list[RenderableType] = []
+    if rows := score_rows(found.evaluation):
+        table = Table("", *(escape_control(name, strict=True) for name in found.evaluation), "difference")
+        table.box, table.pad_edge = box.SIMPLE_HEAD, False
+        for row in rows:
+            cells = ["-" if one is None else score_text(one) for one in row.scores]
+            gained = "; ".join(difference_text(one) for one in row.differences if one is not None)
+            table.add_row(*(Text(escape_control(cell, strict=True)) for cell in (score_name(row), *cells, gained)))
+        parts = [Text("\nlm-eval", style="bold"), table]
+    note = found.evaluation_note
+    return [*parts, Text(escape_control(note, strict=True), "yellow")] if note else parts

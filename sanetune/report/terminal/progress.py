@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanetune import units
 from sanetune.events import (
     ChecksEnded,
     ChecksStarted,
     CheckStarted,
+    EvaluationEnded,
+    EvaluationStarted,
+    EvaluationStep,
     Event,
     EvidenceStarted,
     PreparationEnded,
@@ -53,7 +57,12 @@ class ProgressBar:
                 self._show(None, f"{rows:,} rows")
             case ProbeStep(probe, step, steps):
                 self._show(_label(probe) or probe, f"step {step:,} of {steps:,}")
-            case PreparationEnded() | ChecksEnded() if isinstance(event, self._until or ()):
+            case EvaluationStarted(model):
+                self._open(f"lm-eval: {model}", "", EvaluationEnded)
+                self._log(f"lm-eval: {model}")
+            case EvaluationStep(_, done, total, left):
+                self._show(None, f"{done:,} of {total:,} requests, {units.seconds(left)} left")
+            case PreparationEnded() | ChecksEnded() | EvaluationEnded() if isinstance(event, self._until or ()):
                 self._close()
 
     def _open(self, words: str, figures: str, until: type[Event]) -> None:

@@ -12,8 +12,10 @@ from rich.text import Text
 
 from sanetune import units
 from sanetune.engine.metrics import speed_of
+from sanetune.report.evaluation import score_name, score_text
 from sanetune.report.terminal.compare import summary
 from sanetune.text import shortest_path
+from sanetune.workflows.evaluating.result import fresh_scores, score_rows
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
@@ -94,6 +96,8 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
         table.add_row("best", f"step {outcome.best_step:,}, validation loss {outcome.best_validation_loss:.3f}")
     for number, line in enumerate(_forgotten(run)):
         table.add_row("" if number else "forgetting", line)
+    for number, line in enumerate(_measured(run)):
+        table.add_row("" if number else "lm-eval", line)
     for name, path in (("model", run.model), ("curves", run.plots / "curves.png"), ("samples", run.samples)):
         table.add_row(name, Text(shortest_path(path)))
     console.print(table)
@@ -113,3 +117,13 @@ def _forgotten(run: Run) -> list[Text]:
     finding = run.read_json(run.forgetting).get("finding")
     numbers = finding.get("evidence") if isinstance(finding, dict) else None
     return forgetting.lines(numbers) if isinstance(numbers, dict) and numbers else []
+
+
+def _measured(run: Run) -> list[Text]:
+    """What lm-eval measured of base and tuned model; nothing where it did not."""
+    models, note = fresh_scores(run, None)
+    lines = [
+        Text(f"{score_name(row)}: {' → '.join('-' if one is None else score_text(one) for one in row.scores)}")
+        for row in score_rows(models)
+    ]
+    return [*lines, Text(note, "yellow")] if note else lines

@@ -13,6 +13,7 @@ from sanetune.curves.proportions import changed, holm, sign_test, wilson
 from sanetune.data.conversation import Message
 from sanetune.engine.answer import Answer
 from sanetune.typed_json import from_json, to_json
+from sanetune.workflows.evaluating.result import ModelScores
 
 SCHEMA = 1
 ALPHA = 0.05
@@ -136,14 +137,16 @@ class Compared:
         models: The first is the one that the others are judged beside.
         max_new_tokens: Limit on the tokens of an answer.
         formats: Formats that the training answers share, in words.
-        evaluation: What `lm-eval` measured, by model, where the run has it.
+        evaluation: What `lm-eval` measured of the models as they are now, by name of the model.
+        evaluation_note: What it measured of other weights, in words; "": nothing.
     """
 
     prompts: list[AskedPrompt]
     models: list[Model]
     max_new_tokens: int = 0
     formats: list[str] = field(default_factory=list)
-    evaluation: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, ModelScores] = field(default_factory=dict)
+    evaluation_note: str = ""
 
     @property
     def pairs(self) -> list[Pair]:

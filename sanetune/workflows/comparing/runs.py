@@ -18,13 +18,12 @@ from sanetune.runs import Run
 from sanetune.workflows.compare import load_model_of, open_run
 from sanetune.workflows.comparing.measures import AnswerMeasures
 from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
-from sanetune.workflows.comparing.stored import evaluation_of, read_stored, store
+from sanetune.workflows.comparing.stored import read_stored, store
+from sanetune.workflows.evaluating.result import BASE, TUNED, ModelScores, fresh_scores
 
 if TYPE_CHECKING:
     from sanetune.probes.document_losses import Document
     from sanetune.probes.prompts import Prompts
-
-BASE, TUNED = "base", "tuned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +78,8 @@ def compare_runs(paths: Sequence[Path], own: Sequence[str] = (), count: int = 5,
     stored = read_stored(first.run, [one.run for one in sides])
     known = stored if stored is not None and (stored.prompts, stored.max_new_tokens) == (prompts, limit) else None
     models = [_known(one, known) or _asked(one, asked) for one in sides]
-    found = Compared(
-        prompts,
-        [measures.marked(one) for one in models],
-        limit,
-        [one.words for one in measures.formats],
-        evaluation_of(first.run) if len(opened) == 1 else {},
-    )
+    formats = [one.words for one in measures.formats]
+    found = Compared(prompts, [measures.marked(one) for one in models], limit, formats, *_evaluations(sides))
     store(first.run, [one.run for one in sides], found, first.prepared.stop_token_ids)
     return found
 
@@ -110,6 +104,17 @@ def _sides(opened: list[tuple[Run, Config]], publish: Publish) -> list[Side]:
         Side(name, str(run.model), run, config, prepare(config, publish=publish), tuned=True)
         for name, (run, config) in zip(names, opened, strict=True)
     ]
+
+
+def _evaluations(sides: Sequence[Side]) -> tuple[dict[str, ModelScores], str]:
+    """What lm-eval measured of the models, by the names that they have here, and what of it is old."""
+    found, notes = {}, []
+    for one in sides:
+        scores, note = fresh_scores(one.run, one.config)
+        if kept := scores.get(TUNED if one.tuned else BASE):
+            found[one.name] = kept
+        notes += [f"{one.run.name}: {note}"] if note else []
+    return found, "; ".join(dict.fromkeys(notes))
 
 
 def _names(runs: list[Run]) -> list[str]:

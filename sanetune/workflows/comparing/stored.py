@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from sanetune.probes.results import Comparison, Sample
 from sanetune.runs import Run
@@ -48,12 +47,3 @@ def comparison_of(found: Compared, stop_token_ids: Sequence[int] = ()) -> Compar
     decoding = {"temperature": 0, "max_new_tokens": found.max_new_tokens, "stop_token_ids": list(stop_token_ids)}
     before, after = (None if one.losses is None else one.losses.loss for one in (base, tuned))
     return Comparison(samples, base.path, tuned.path, before, after, decoding)
-
-
-def evaluation_of(run: Run) -> dict[str, Any]:
-    """Return what ``evaluation.json`` of the run holds; empty where there is none that can be read."""
-    try:
-        value = json.loads(run.evaluation.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

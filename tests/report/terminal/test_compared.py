@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +16,10 @@ from sanetune.report.terminal.voting import ask, tally_view
 from sanetune.runs import Run
 from sanetune.workflows.comparing.result import Compared
 from sanetune.workflows.comparing.votes import Votes
+from sanetune.workflows.evaluating.result import ModelScores
+from sanetune.workflows.evaluating.weights import WeightsStamp
 from tests.workflows.comparing.made import compared, model
+from tests.workflows.evaluating.made import score
 
 YES, NO = [True] * 8, [False] * 8
 
@@ -43,10 +47,14 @@ def test_the_table_has_a_column_for_each_model_and_the_verdict_says_what_decided
 
 def test_what_lm_eval_measured_is_shown_where_both_models_have_it() -> None:
     found = compared(model("base", {"ends by itself": NO}), model("tuned", {"ends by itself": NO}))
-    found.evaluation.update({"base": {"gsm8k": {"acc": 0.1}, "x": 3}, "tuned": {"gsm8k": {"acc": 0.25, "n": 5}}})
-    text = drawn(found, shown=0)
-    assert "gsm8k: acc" in text and "0.100" in text and "0.250" in text
-    assert "no difference shown" in text
+    stamp = WeightsStamp("x")
+    for name, values in (("base", (0.0, 0.0, 1.0, 0.0)), ("tuned", (1.0, 0.0, 1.0, 1.0))):
+        scores = (score(*values, task="gsm8k"), score(1.0, task=f"only {name}"))
+        found.evaluation[name] = ModelScores(stamp, scores)
+    text = drawn(replace(found, evaluation_note="run: evaluation.json is old"), width=120, shown=0)
+    assert "gsm8k: exact_match" in text and "0.250 ± 0.250 (4)" in text and "0.750 ± 0.250 (4)" in text
+    assert "+0.500 (-0.419 to +1.419)" in text and "only" not in text
+    assert "no difference shown" in text and "evaluation.json is old" in text
 
 
 def test_names_of_folders_are_only_text() -> None:

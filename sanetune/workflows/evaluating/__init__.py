@@ -1,0 +1,1 @@
+"""Measure base and tuned model of a run with lm-eval."""
