@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sanetune.cli import ConfigCommand, config_argument, guarded, json_option, opened, write_json
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+    from sanetune.forecast.ahead import Ahead
+    from sanetune.forecast.memory import Sharding
+    from sanetune.planning.plan import Plan
 
 
 @click.command(name="plan", cls=ConfigCommand)
@@ -18,8 +25,29 @@ from sanetune.cli import ConfigCommand, config_argument, guarded, json_option, o
     type=click.Path(path_type=Path),
     help="Draw the schedules into this folder (PNG and SVG).",
 )
+@click.option("--forecast", is_flag=True, help="Forecast memory, time and cost too; the model is not loaded.")
+@click.option(
+    "--device",
+    metavar="NAME",
+    help='Forecast them on this device, as in "8 x H100"; unset: that of budget.devices, else this machine.',
+)
+@click.option(
+    "--sharding",
+    type=click.Choice(["ddp", "fsdp", "zero2", "zero3"]),
+    default="ddp",
+    show_default=True,
+    help="How several devices share the work in the forecast.",
+)
 @guarded
-def command(config: Path, overrides: tuple[str, ...], json_file: Path | None, plots: Path | None) -> None:
+def command(
+    config: Path,
+    overrides: tuple[str, ...],
+    json_file: Path | None,
+    plots: Path | None,
+    forecast: bool,
+    device: str | None,
+    sharding: Sharding,
+) -> None:
     """Show what a run with CONFIG will do, without training.
 
     Effective batch size with its equation, steps per epoch and in all, warm-up steps, a table of common
@@ -29,14 +57,25 @@ def command(config: Path, overrides: tuple[str, ...], json_file: Path | None, pl
     """
     settings = opened(config, overrides)
 
-    from sanetune.planning.plan import plan
     from sanetune.report.terminal import plan as view
 
-    made = plan(settings)
+    made, ahead = _planned(settings, device, sharding) if forecast or device else (_plan(settings), None)
     if str(json_file) != "-":
-        view.show(made)
+        view.show(made, ahead)
     if plots is not None:
         for file in view.draw(made, plots):
             click.echo(f"Wrote {file}", err=str(json_file) == "-")
     if json_file is not None:
-        write_json(json_file, made.to_dict())
+        write_json(json_file, made.to_dict() | ({"forecast": ahead.to_json()} if ahead else {}))
+
+
+def _plan(settings: Config) -> Plan:
+    from sanetune.planning.plan import plan
+
+    return plan(settings)
+
+
+def _planned(settings: Config, device: str | None, sharding: Sharding) -> tuple[Plan, Ahead]:
+    from sanetune.workflows.plan import plan_ahead
+
+    return plan_ahead(settings, device, sharding)

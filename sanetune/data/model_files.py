@@ -41,11 +41,14 @@ class Location:
         return {"revision": self.revision, "local_files_only": self.cached}
 
 
-def locate(name: str, revision: str | None = None) -> Location:
-    """Find a model by folder or Hub id. :class:`ModelError` when neither is there."""
+def locate(name: str, revision: str | None = None, *, weights: bool = True) -> Location:
+    """Find a model by folder or Hub id. :class:`ModelError` when neither is there.
+
+    ``weights``: whether a folder needs them, too.
+    """
     path = Path(name).expanduser()
     if path.is_dir():
-        check_folder(path)
+        check_folder(path, weights=weights)
         return Location(str(path), None, path)
     if path.is_file():
         raise ModelError(
@@ -94,8 +97,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def check_folder(folder: Path) -> None:
-    """Raise :class:`ModelError` unless the folder has a readable config.json and whole safetensors weights."""
+def check_folder(folder: Path, *, weights: bool = True) -> None:
+    """Raise :class:`ModelError` unless the folder has a readable config.json and, if ``weights``, whole safetensors."""
     config = folder / "config.json"
     if not config.is_file():
         if (folder / "adapter_config.json").is_file():
@@ -118,7 +121,8 @@ def check_folder(folder: Path) -> None:
             "Give the folder of a transformers model.",
             Place(file=config),
         )
-    _check_weights(folder)
+    if weights:
+        _check_weights(folder)
 
 
 def _check_weights(folder: Path) -> None:
@@ -150,9 +154,11 @@ def _check_weights(folder: Path) -> None:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors that hold the weights of a folder that :func:`check_folder` has passed."""
+    """Return the safetensors that hold the weights of a folder that :func:`check_folder` has passed; none without."""
     single, index = (folder / name for name in WEIGHTS)
-    return [single] if single.is_file() else _shards(index)
+    if single.is_file():
+        return [single]
+    return _shards(index) if index.is_file() else []
 
 
 def _shards(index: Path) -> list[Path]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Point
     from sanetune.data.prepare import Prepared
     from sanetune.engine.adapters import Frozen
+    from sanetune.engine.batch_shape import BatchShape
     from sanetune.engine.batches import Batch, Batches, Row
     from sanetune.engine.hooks import Hooks
     from sanetune.engine.loss import Measured
@@ -305,4 +306,16 @@ class Engine(abc.ABC):
         """Return the very batches of one epoch of the run that ``config`` describes, without loading its model.
 
         Each of several processes gets the batches of all of them. Random states are left as they were.
+        """
+
+    @abc.abstractmethod
+    def loss_on_shapes(self, model: PreTrainedModel, shape: BatchShape, device: str) -> Tensor:
+        """Return a loss whose tensors have the sizes of those of a micro-batch of ``shape``; its value means nothing.
+
+        It runs on fake tensors as well, so that the memory of a step is known before there is a model.
+
+        Args:
+            model: The model as it trains.
+            shape: The batch.
+            device: "cpu", "cuda" or "mps": where the run would be.
         """

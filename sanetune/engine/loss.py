@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import datasets
     from transformers import PreTrainedModel
 
-_CHUNK = 1024
+CHUNK = 1024
+"""Tokens whose logits are in 32 bits at once."""
 LOGITS = 2**28
 """Most logits of one batch when a loss is measured (1 GiB in 32 bits): their number, not the model's size, is what
 fills the memory where the vocabulary is large."""
@@ -60,7 +61,7 @@ def summed_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     logits, labels = logits[counted], labels[counted]
     total = logits.new_zeros((), dtype=torch.float32)
     # In chunks: the float32 copy of all logits of a large vocabulary would be the largest tensor of the run.
-    for some_logits, some_labels in zip(logits.split(_CHUNK), labels.split(_CHUNK), strict=True):
+    for some_logits, some_labels in zip(logits.split(CHUNK), labels.split(CHUNK), strict=True):
         total = total + functional.cross_entropy(some_logits.float(), some_labels, reduction="sum")
     return total, counted.sum()
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sanetune.engine.devices import device_name
 from sanetune.forecast.disk import StoredSizes, stored_by, write_speed
-from sanetune.probes.device_speed import Work, matmul_flops_per_second, published_flops, work_of
+from sanetune.planning.known_devices import known_device
+from sanetune.probes.device_speed import Work, matmul_flops_per_second, work_of
 
 if TYPE_CHECKING:
     from sanetune.planning.plan import Plan
@@ -49,7 +50,8 @@ def machine_of(harness: ProbeHarness) -> MeasuredMachine:
     settings, dtype = harness.settings, harness.session.precision.compute
     name = device_name(harness.device)
     padded_tokens = max(batch["input_ids"].numel() for batch in harness.batches)
-    known = published_flops(name, str(dtype).removeprefix("torch."))
+    known = known_device(name)
+    peak = known.flops(str(dtype).removeprefix("torch.")) if known else None
     return MeasuredMachine(
         device=name,
         work=work_of(harness.model),
@@ -57,8 +59,8 @@ def machine_of(harness: ProbeHarness) -> MeasuredMachine:
         devices=settings.world_size,
         dtype=str(dtype).removeprefix("torch."),
         matmul_flops_per_second=matmul_flops_per_second(harness.model, padded_tokens, dtype),
-        peak_flops=known[0] if known else None,
-        peak_flops_source=known[1] if known else "",
+        peak_flops=peak,
+        peak_flops_source=known.source if known and peak else "",
         disk_bytes_per_second=write_speed(str(harness.config.run.output_dir or ".")),
     )
 

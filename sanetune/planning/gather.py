@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
 
 
-def gather(config: Config, prepared: Prepared | None = None) -> RunSizes:
+def gather(config: Config, prepared: Prepared | None = None, *, weights: bool = True) -> RunSizes:
     """Return all sizes of a run of ``config`` on this machine.
 
     Args:
         config: The configuration.
         prepared: Its rows; None: they are prepared here (from the cache where possible).
+        weights: Whether the model must have its weights already.
 
     Raises:
         ModelError: The model cannot be built from its config.json.
         DataError: The rows cannot be used.
     """
-    model = model_sizes(config.model)
+    model = model_sizes(config.model, weights=weights)
     if prepared is None:
         from sanetune.data.prepare import prepare
 
@@ -33,7 +34,7 @@ def gather(config: Config, prepared: Prepared | None = None) -> RunSizes:
     return RunSizes(model, this_machine(config.run.devices), DataSizes.of(prepared))
 
 
-def model_sizes(section: ModelSection) -> ModelSizes:
+def model_sizes(section: ModelSection, *, weights: bool = True) -> ModelSizes:
     """Return the sizes of a model, with its adapter and frozen parts.
 
     They are told from config.json and the headers of the weights. Where those leave something open, the model is built
@@ -45,7 +46,7 @@ def model_sizes(section: ModelSection) -> ModelSizes:
     from sanetune.data.model_files import locate
     from sanetune.data.model_shape import sizes_from_files
 
-    where = locate(section.name, section.revision)
+    where = locate(section.name, section.revision, weights=weights)
     return sizes_from_files(section) or sizes_of_built(section, where)
 
 

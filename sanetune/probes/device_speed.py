@@ -1,4 +1,4 @@
-"""FLOPs (floating-point operations) of a token, and FLOPs per second of a device, published and measured."""
+"""FLOPs (floating-point operations) of a token, and FLOPs per second of a device, as measured."""
 
 from __future__ import annotations
 
@@ -12,73 +12,12 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PretrainedConfig, PreTrainedModel
 
-_NVIDIA = "https://www.nvidia.com/en-us/data-center/"
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedFlops:
-    """Published peak of one device on dense matrices, in TFLOPs (1e12 FLOPs) per second.
-
-    Data sheets give twice as many for sparse matrices, which training does not have.
-
-    Attributes:
-        bfloat16: TFLOPs per second in bfloat16; None: the device has no hardware for it.
-        float16: The same in float16.
-        float32: The same in float32.
-        source: Where they are published.
-    """
-
-    bfloat16: float | None
-    float16: float | None
-    float32: float
-    source: str
-
-
-PEAKS: tuple[tuple[tuple[str, ...], PublishedFlops], ...] = (
-    (("b200",), PublishedFlops(2250, 2250, 75, f"{_NVIDIA}hgx (HGX B200: 36e15 sparse on 8)")),
-    (("h200", "nvl"), PublishedFlops(835.5, 835.5, 60, f"{_NVIDIA}h200")),
-    (("h200",), PublishedFlops(989.5, 989.5, 67, f"{_NVIDIA}h200")),
-    (("gh200",), PublishedFlops(989.5, 989.5, 67, f"{_NVIDIA}grace-hopper-superchip")),
-    (("h100", "pcie"), PublishedFlops(756.5, 756.5, 51, "NVIDIA H100 Tensor Core GPU datasheet (PCIe)")),
-    (("h100", "nvl"), PublishedFlops(835.5, 835.5, 60, f"{_NVIDIA}h100")),
-    (("h100",), PublishedFlops(989.5, 989.5, 67, f"{_NVIDIA}h100")),
-    (("a100",), PublishedFlops(312, 312, 19.5, f"{_NVIDIA}a100")),
-    (("a10g",), PublishedFlops(70, 70, 35, "AWS EC2 G5 with NVIDIA A10G: A10G datasheet")),
-    (("a10",), PublishedFlops(125, 125, 31.2, f"{_NVIDIA}products/a10-gpu")),
-    (("a30",), PublishedFlops(165, 165, 10.3, f"{_NVIDIA}products/a30-gpu")),
-    (("a40",), PublishedFlops(149.7, 149.7, 37.4, f"{_NVIDIA}a40")),
-    (("l40s",), PublishedFlops(362, 362, 91.6, f"{_NVIDIA}l40s")),
-    (("l40",), PublishedFlops(181, 181, 90.5, f"{_NVIDIA}l40")),
-    (("l4",), PublishedFlops(121, 121, 30.3, f"{_NVIDIA}l4")),
-    (("v100", "pcie"), PublishedFlops(None, 112, 14, f"{_NVIDIA}v100")),
-    (("v100",), PublishedFlops(None, 125, 15.7, f"{_NVIDIA}v100")),
-    (("t4",), PublishedFlops(None, 65, 8.1, f"{_NVIDIA}tesla-t4")),
-    (("4090",), PublishedFlops(165.2, 165.2, 82.6, "NVIDIA Ada GPU architecture whitepaper, float32 sums")),
-    (("3090",), PublishedFlops(71, 71, 35.6, "NVIDIA Ampere GA102 whitepaper, float32 sums")),
-)
-"""Words that are all in the driver's name, and the published peak; the first match is used."""
-
 ROWS = {"cpu": 2048, "cuda": 16384}
 """Rows of a measured product, at most; with more of them the speed does not grow."""
 SHAPES = 6
 """Matrix shapes that are measured: those with the most FLOPs."""
 LEAST = {"cpu": 0.05, "cuda": 0.02}
 """Seconds for which a product is repeated."""
-
-
-def published_flops(name: str, dtype: str) -> tuple[float, str] | None:
-    """Return the published FLOPs per second of a device in ``dtype``, and their source; None: not in the table.
-
-    Args:
-        name: Name of the device, from its driver.
-        dtype: ``bfloat16``, ``float16`` or ``float32``.
-    """
-    words = name.lower().replace("-", " ").split()
-    for parts, peak in PEAKS:
-        if all(part in words for part in parts):
-            teraflops: float | None = getattr(peak, dtype, None)
-            return None if teraflops is None else (teraflops * 1e12, peak.source)
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +98,23 @@ def _numbers(weight: Tensor) -> int:
     return count
 
 
-def matmul_flops_per_second(model: PreTrainedModel, rows: int, dtype: torch.dtype) -> float | None:
+def matmul_flops_per_second(
+    model: PreTrainedModel, rows: int, dtype: torch.dtype, where: torch.device | None = None
+) -> float | None:
     """Measure the FLOPs per second of the model's device on matrix products of the model's shapes.
 
     Args:
         model: The model; only the shapes of its matrices are used.
         rows: Rows of the products: tokens of a micro-batch, padding included.
         dtype: The dtype of the products.
+        where: The device; None: the model's.
 
     Returns:
         FLOPs per second over the shapes with the most FLOPs; None where they cannot be measured.
     """
     import torch
 
-    where = next(model.parameters()).device
+    where = where or next(model.parameters()).device
     kind = where.type if where.type in ROWS else "cpu"
     shapes = Counter((one.in_features, one.out_features) for one in model.modules() if isinstance(one, torch.nn.Linear))
     worth = sorted(shapes, key=lambda shape: -shapes[shape] * shape[0] * shape[1])[:SHAPES]

@@ -90,7 +90,7 @@ FROZEN = {
     "demo": {"--fault", "--out", "--json"},
     "init": {"MODEL", "DATA", "--from", "--out", "--method", "--force"},
     "data": {"CONFIG", "[OVERRIDE]...", "-n", "--split", "--json"},
-    "plan": {"CONFIG", "[OVERRIDE]...", "--json", "--plots"},
+    "plan": {"CONFIG", "[OVERRIDE]...", "--json", "--plots", "--forecast", "--device", "--sharding"},
     "check": {
         "CONFIG",
         "[OVERRIDE]...",

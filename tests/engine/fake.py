@@ -14,6 +14,7 @@ from sanetune.curves.series import Point
 from sanetune.engine import loss
 from sanetune.engine.adapters import Frozen
 from sanetune.engine.base import Engine, EpochBatches, LoopSettings, Outcome, RunSession, ShortRun, StepBatches
+from sanetune.engine.batch_shape import BatchShape
 from sanetune.engine.batches import Batch, collate_for, loss_token_count
 from sanetune.engine.loss import Measured
 
@@ -85,6 +86,9 @@ class FakeEngine(Engine):
         self, config: Any, prepared: Any, run: Any, *, model: Any = None, resume: bool = False, hooks: Any = None
     ) -> FakeSession:
         return FakeSession(list(prepared.train), self.settings)
+
+    def loss_on_shapes(self, model: Any, shape: BatchShape, device: str) -> torch.Tensor:
+        return model(**shape.inputs()).logits.float().sum()
 
     def epoch(self, config: Any, prepared: Any) -> EpochBatches:
         return EpochBatches(FakeSession(list(prepared.train), self.settings).train_batches())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from sanetune.probes.device_speed import PEAKS, Work, matmul_flops_per_second, published_flops, work_of
+from sanetune.probes.device_speed import Work, matmul_flops_per_second, work_of
 
 
 def llama(tied: bool = False) -> Any:
@@ -64,37 +64,6 @@ def test_a_token_visits_only_some_of_the_experts() -> None:
     experts = {"num_local_experts": 8, "num_experts_per_tok": 2, "num_key_value_heads": 2}
     model = MixtralForCausalLM(MixtralConfig(vocab_size=100, **sizes, **experts))
     assert work_of(model).trained == 4 * 32 * 32 + 8 * 32 + 100 * 32 + 2 * 3 * 32 * 64
-
-
-@pytest.mark.parametrize(
-    ("name", "dtype", "flops"),
-    [
-        ("NVIDIA H100 80GB HBM3", "bfloat16", 989.5e12),
-        ("NVIDIA H100 PCIe", "bfloat16", 756.5e12),
-        ("NVIDIA A100-SXM4-80GB", "bfloat16", 312e12),
-        ("NVIDIA A100-SXM4-80GB", "float32", 19.5e12),
-        ("NVIDIA A10G", "bfloat16", 70e12),
-        ("NVIDIA L4", "bfloat16", 121e12),
-        ("NVIDIA L40S", "bfloat16", 362e12),
-        ("Tesla T4", "float16", 65e12),
-        ("Tesla V100-SXM2-16GB", "float16", 125e12),
-        ("NVIDIA H200", "bfloat16", 989.5e12),
-        ("NVIDIA GeForce RTX 4090", "bfloat16", 165.2e12),
-    ],
-)
-def test_published_flops_are_found_by_the_drivers_name(name: str, dtype: str, flops: float) -> None:
-    found = published_flops(name, dtype)
-    assert found is not None
-    assert found[0] == flops and len(found[1]) > 10
-
-
-@pytest.mark.parametrize(("name", "dtype"), [("cpu", "float32"), ("NVIDIA A1000", "float16"), ("Tesla T4", "bfloat16")])
-def test_what_is_not_published_is_not_guessed(name: str, dtype: str) -> None:
-    assert published_flops(name, dtype) is None
-
-
-def test_every_published_speed_has_its_source() -> None:
-    assert all(peak.source and (peak.bfloat16 or 0) >= 0 and peak.float32 > 0 for _, peak in PEAKS)
 
 
 def test_the_measured_speed_is_of_products_alone_and_draws_nothing(one_thread: None) -> None:

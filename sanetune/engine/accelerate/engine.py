@@ -13,6 +13,7 @@ from transformers.trainer_utils import align_special_tokens, enable_full_determi
 
 from sanetune.engine.accelerate.accelerator import make_accelerator
 from sanetune.engine.accelerate.dataloaders import train_loader, train_rows, validation_loader, validation_rows
+from sanetune.engine.accelerate.loss_on_shapes import loss_on_shapes
 from sanetune.engine.accelerate.parts import Parts
 from sanetune.engine.accelerate.session import AccelerateSession
 from sanetune.engine.accelerate.settings import require_honoured
@@ -32,12 +33,14 @@ from sanetune.runs import Run
 if TYPE_CHECKING:
     import datasets
     from accelerate import Accelerator
+    from torch import Tensor
     from torch.utils.data import DataLoader
     from transformers import PreTrainedModel
     from trl import SFTConfig
 
     from sanetune.config.schema import Config
     from sanetune.data.prepare import Prepared
+    from sanetune.engine.batch_shape import BatchShape
     from sanetune.engine.batches import Batch
 
 
@@ -103,6 +106,10 @@ class AccelerateEngine(Engine):
                 return EpochBatches(train)
             rows: datasets.Dataset = training_columns(prepared.validation, lengths=False)
             return EpochBatches(train, _undivided(validation_loader(rows, collate, arguments), arguments))
+
+    def loss_on_shapes(self, model: PreTrainedModel, shape: BatchShape, device: str) -> Tensor:
+        """See :meth:`sanetune.engine.base.Engine.loss_on_shapes`."""
+        return loss_on_shapes(model, shape)
 
 
 def _seed(arguments: SFTConfig) -> None:

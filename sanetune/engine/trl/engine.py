@@ -14,6 +14,7 @@ from sanetune.engine.building import arguments_of, checked_start, has_validation
 from sanetune.engine.isolation import isolated
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.models import attention_of
+from sanetune.engine.trl.loss_on_shapes import loss_on_shapes
 from sanetune.engine.trl.session import TrlSession
 from sanetune.engine.trl.trainer import Trainer
 from sanetune.errors import ConfigError
@@ -22,12 +23,14 @@ from sanetune.runs import Run
 
 if TYPE_CHECKING:
     import datasets
+    from torch import Tensor
     from torch.utils.data import DataLoader
     from transformers import LlamaForCausalLM, PreTrainedModel
     from trl import SFTConfig
 
     from sanetune.config.schema import Config
     from sanetune.data.prepare import Prepared
+    from sanetune.engine.batch_shape import BatchShape
     from sanetune.engine.hooks import Hooks
 
 
@@ -73,6 +76,10 @@ class TrlEngine(Engine):
             train = _undivided(trainer.get_train_dataloader())
             validation = _undivided(trainer.get_eval_dataloader()) if has_validation(prepared) else None
             return EpochBatches(train, validation)
+
+    def loss_on_shapes(self, model: PreTrainedModel, shape: BatchShape, device: str) -> Tensor:
+        """See :meth:`sanetune.engine.base.Engine.loss_on_shapes`."""
+        return loss_on_shapes(model, shape, device)
 
 
 def _trainer(

@@ -16,22 +16,26 @@ from sanetune.errors import RunError
 from sanetune.planning.plan import incomplete_rows
 from sanetune.report.terminal.grid import drawing
 from sanetune.report.terminal.layout import put
+from sanetune.report.terminal.plan_forecast import forecast_parts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sanetune.config.machine import Machine
+    from sanetune.forecast.ahead import Ahead
     from sanetune.planning.plan import Plan
 
 
-def show(plan: Plan, console: Console | None = None) -> None:
-    """Print the plan in at most 80 columns; ``console`` None: on standard output."""
-    put(parts(plan), console)
+def show(plan: Plan, ahead: Ahead | None = None, console: Console | None = None) -> None:
+    """Print the plan, and its forecast, in at most 80 columns; ``console`` None: on standard output."""
+    put(parts(plan, ahead), console)
 
 
-def parts(plan: Plan) -> list[RenderableType]:
+def parts(plan: Plan, ahead: Ahead | None = None) -> list[RenderableType]:
     """Return the parts of the view from top to bottom."""
     pieces = [_heading(plan), _arithmetic(plan)]
+    if ahead is not None:
+        pieces += [Text(""), *forecast_parts(ahead)]
     if notes := incomplete_rows(plan.sizes.data, plan.config.train.get("max_length")) + plan.notes:
         pieces += [Text(""), *(Text(f"! {note}", style="yellow") for note in notes)]
     if plan.config.renamed:

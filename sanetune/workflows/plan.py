@@ -1,0 +1,50 @@
+"""A plan with its forecast: on this machine, or as the run would be on devices that are named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sanetune.errors import ConfigError
+from sanetune.forecast.ahead import Ahead, forecast_ahead, plan_on
+from sanetune.forecast.cost import PaidDevices, paid_devices
+from sanetune.forecast.memory import Sharding
+from sanetune.planning.known_devices import DEVICES, known_device
+from sanetune.planning.plan import Plan, plan_with
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+
+
+def plan_ahead(config: Config, device: str | None = None, sharding: Sharding = "ddp") -> tuple[Plan, Ahead]:
+    """Plan a run and forecast its memory, time and cost without loading the model.
+
+    Args:
+        config: The configuration.
+        device: Number and kind of devices, as in ``8 x H100``; None: those of ``budget.devices`` where their kind is
+            known, else this machine.
+        sharding: How several devices share the work.
+
+    Raises:
+        ConfigError: ``device`` is not in the table, or the configuration cannot work.
+        ModelError: The model cannot be built.
+        DataError: The rows cannot be used.
+    """
+    from sanetune.data.prepare import prepare
+    from sanetune.planning.gather import gather
+
+    given = paid_devices(device if device is not None else config.budget.devices)
+    if device is not None and not given.kind:  # "4090" is a kind, not a number
+        given = PaidDevices(None, device)
+    known = known_device(given.kind) if given.kind else None
+    if device is not None and known is None:
+        raise ConfigError(
+            f"There is no device {device!r} in the table.",
+            "Its memory and speed are not known.",
+            f'Known are {", ".join(one.name for one in DEVICES)}; several as in "8 x H100".',
+        )
+    prepared = prepare(config)
+    if known is not None:
+        plan = plan_on(config, prepared, known, given.number or config.run.devices or 1)
+    else:
+        plan = plan_with(config, gather(config, prepared, weights=False))
+    return plan, forecast_ahead(plan, prepared, known, sharding)

@@ -1,0 +1,62 @@
+"""`sanetune plan --forecast` and `--device`: memory, time and cost before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sanetune.cli import main
+
+DEMO = Path(__file__).resolve().parents[2] / "sanetune/demo"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "c.yaml").write_text(
+        f"model:\n  name: {DEMO / 'model'}\ndata:\n  train: {DEMO / 'data/train.jsonl'}\n  holdout: 0.1\n"
+        "train:\n  use_cpu: true\nbudget:\n  usd_per_device_hour: 36000\n"
+    )
+    return tmp_path
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(main, ["plan", *words])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_named_device_is_planned_and_forecast_for(folder: Path) -> None:
+    file = folder / "plan.json"
+    shown = run(str(folder / "c.yaml"), "--device", "8 x H100", "--sharding", "fsdp", "--json", str(file))
+    assert "Forecast on 8 x H100, without loading the model" in shown and "fsdp on 8 devices" in shown
+    written = json.loads(file.read_text())
+    found = written["forecast"]
+    assert written["facts"]["devices"] == 8 and written["values"]["train.bf16"]["value"] is True
+    assert found["memory"]["device"] == 80 * 10**9 and 0 < found["memory"]["peak"] < 10**9
+    # 36,000 dollars an hour are 10 a second, for each of 8 devices.
+    hours, dollars = found["hours"]["middle"], found["usd"]["middle"]
+    assert dollars == pytest.approx(hours * 8 * 36000)
+    assert found["step_seconds"]["low"] < found["step_seconds"]["middle"] < found["step_seconds"]["high"]
+    assert hours * 3600 == pytest.approx(found["step_seconds"]["middle"] * found["steps"])
+
+
+def test_weights_need_not_be_there(folder: Path) -> None:
+    bare = folder / "bare"
+    bare.mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        if (DEMO / "model" / name).is_file():
+            (bare / name).write_bytes((DEMO / "model" / name).read_bytes())
+    assert "peak" in run(str(folder / "c.yaml"), f"model.name={bare}", "--forecast")
+
+
+def test_a_kind_that_looks_like_a_number_is_a_kind(folder: Path) -> None:
+    assert "Forecast on RTX 4090" in run(str(folder / "c.yaml"), "--device", "4090")
+
+
+def test_an_unknown_device_is_refused_with_those_that_are_known(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["plan", str(folder / "c.yaml"), "--device", "K80"])
+    assert result.exit_code == 2
+    assert "There is no device 'K80' in the table" in result.output and "A100 80GB" in result.output
