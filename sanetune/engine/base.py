@@ -1,8 +1,8 @@
 """The seam between a training loop and everything that uses it: an engine builds a session, a session trains.
 
 The gate, the probes and the commands know :class:`Engine`, :class:`Session` and :class:`RunSession` alone. A new loop
-implements the first and the last in a package of its own beside ``engine/trl`` and is named in
-:mod:`sanetune.engine.registry`.
+implements the first and the last in a package of its own, as ``engine/trl`` and ``engine/accelerate`` do, and is named
+in :mod:`sanetune.engine.registry`.
 
 Shapes: B rows of a batch, T tokens of its longest row.
 """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from sanetune.engine.base import Outcome
+    from sanetune.engine.hooks import Hooks
     from sanetune.gate.clearance import Clearance
     from sanetune.probes.forgetting import BaseRecord
     from sanetune.probes.prompts import Prompts
@@ -55,7 +56,14 @@ Gate = Callable[[Plan, Prepared, Publish], "Clearance"]
 """Clears a planned run, or raises."""
 
 
-def train(config: Config, *, resume: bool = False, publish: Publish = silent, gate: Gate | None = None) -> Trained:
+def train(
+    config: Config,
+    *,
+    resume: bool = False,
+    publish: Publish = silent,
+    gate: Gate | None = None,
+    hooks: Hooks | None = None,
+) -> Trained:
     """Prepare, plan, clear and train the run that ``config`` describes; see :func:`sanetune.api.train`.
 
     Args:
@@ -63,6 +71,7 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
         resume: Whether to go on from the last complete checkpoint.
         publish: Gets all events, on the main process.
         gate: Clears the run before it starts; None: nothing is asked, and the run has no clearance.
+        hooks: Functions of the user's own in the loop.
     """
     from sanetune.data.model_files import locate
     from sanetune.engine.distributed import processes
@@ -99,7 +108,9 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
         if main:
             base.ask(resume=resume)
             _write_start(run, planned, prepared)
-        session = engine_of(planned.config).build(planned.config, prepared, run, model=base.model, resume=resume)
+        session = engine_of(planned.config).build(
+            planned.config, prepared, run, model=base.model, resume=resume, hooks=hooks
+        )
         unchecked = clearance is not None and not clearance.proves
         watch = RunWatch(planned, prepared, run, publish, lambda: session.whole_model, unchecked=unchecked)
         follow = to_all(publish, _forecasts(run, planned, clearance)) if main else publish
