@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from sanetune.engine.distributed import gone_process
 from sanetune.errors import Place, RunError, UserError
 from sanetune.text import shorten
 
@@ -25,7 +26,7 @@ def user_error(error: BaseException) -> UserError | None:
             return None
         if isinstance(seen, UserError):
             return seen
-        if found := _of_network(seen) or _of_disk(seen) or _of_memory(seen):
+        if found := gone_process(seen) or _of_network(seen) or _of_disk(seen) or _of_memory(seen):
             return found
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return None

@@ -77,9 +77,11 @@ def train(
     from sanetune.engine.distributed import processes
     from sanetune.engine.registry import engine_of
     from sanetune.engine.watcher import StoppedByWatcherError
+    from sanetune.evidence.processes import once_per_machine
     from sanetune.workflows.evaluating.run import evaluate_after_training
     from sanetune.workflows.inputs import require_inputs
     from sanetune.workflows.resume import require_checkpoint, require_not_stopped, require_unfinished
+    from sanetune.workflows.together import require_all_devices
     from sanetune.workflows.watch import RunWatch
 
     state = processes(config)
@@ -93,9 +95,9 @@ def train(
     require_inputs(config)
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)
-    with state.main_process_first():
-        prepared = prepare(config, publish=publish)
+    prepared = once_per_machine(lambda: prepare(config, publish=publish))
     planned = plan(config, prepared)
+    require_all_devices(config, state.num_processes)
     assert planned.config.run.output_dir is not None
     if resume:
         require_unfinished(Run(planned.config.run.output_dir), planned.steps.total_steps)
