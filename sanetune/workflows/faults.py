@@ -61,7 +61,9 @@ def _of_disk(error: BaseException) -> UserError | None:
 
 def _of_memory(error: BaseException) -> UserError | None:
     device = type(error).__name__ == "OutOfMemoryError"
-    if not device and not isinstance(error, MemoryError):
+    # torch has no error of its own for a processor.
+    processor = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if not device and not processor and not isinstance(error, MemoryError):
         return None
     return RunError(
         f"The {'device' if device else 'machine'} has no memory left: {_words(error) or 'MemoryError'}",
