@@ -9,12 +9,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sanetune.api import check, compare, parts, plan, prepare, replay, sweep, train
+    from sanetune.api import check, compare, plan, prepare, replay, sweep, train
     from sanetune.callback import Gate, guard
     from sanetune.callback_watch import Watch
     from sanetune.config import Config, load
     from sanetune.data.prepared import Prepared
-    from sanetune.engine.hooks import Hooks
     from sanetune.errors import UserError
     from sanetune.finding import GateError, Report
     from sanetune.workflows.train import Trained
@@ -27,8 +26,6 @@ _WHERE = {
     "Gate": "sanetune.callback",
     "Watch": "sanetune.callback_watch",
     "train": "sanetune.api",
-    "parts": "sanetune.api",
-    "Hooks": "sanetune.engine.hooks",
     "prepare": "sanetune.api",
     "plan": "sanetune.api",
     "compare": "sanetune.api",
@@ -47,7 +44,6 @@ __all__ = [
     "Config",
     "Gate",
     "GateError",
-    "Hooks",
     "Prepared",
     "Report",
     "Trained",
@@ -58,7 +54,6 @@ __all__ = [
     "compare",
     "guard",
     "load",
-    "parts",
     "plan",
     "prepare",
     "replay",

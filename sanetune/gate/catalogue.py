@@ -24,7 +24,6 @@ FAMILIES = (
     "packs",
     "batches",
     "model",
-    "ranks",
     "machine",
     "samples",
     "curve",

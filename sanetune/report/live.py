@@ -63,17 +63,19 @@ class PageCache:
     def __init__(self, run: Run, make: Make, clock: Callable[[], float] = time.monotonic) -> None:
         self._run, self._make, self._clock = run, make, clock
         self._lock = threading.Lock()
-        self._seen, self._tag, self._next = "", "", 0.0
+        self._seen, self._phase, self._tag, self._next = "", "", "", 0.0
         self._page: LivePage | None = None
 
     def get(self) -> tuple[LivePage, str]:
         """Return the page and its ETag, which changes with what the page shows."""
         with self._lock:
-            now = self._clock()
-            if self._page is None or (now >= self._next and _state_of(self._run) != self._seen):
+            now, phase = self._clock(), _phase_of(self._run)
+            # Nothing is trained any more when a run has ended: that is shown at once.
+            due = now >= self._next or phase != self._phase
+            if self._page is None or (due and _state_of(self._run) != self._seen):
                 seen = _state_of(self._run)
                 self._page = self._make()
-                self._seen, self._next = seen, self._clock() + REST * (self._clock() - now)
+                self._seen, self._phase, self._next = seen, phase, self._clock() + REST * (self._clock() - now)
                 shown = f"{self._page.title}\0{self._page.first}".encode("utf-8", "replace")
                 self._tag = f'"{hashlib.sha256(shown).hexdigest()[:24]}"'
             return self._page, self._tag
@@ -81,8 +83,6 @@ class PageCache:
 
 def _state_of(run: Run) -> str:
     """Names, sizes and times of the files that a page is made from; whether the process lives is asked each time."""
-    from sanetune.workflows.run_state import read_state
-
     found = []
     for file in sorted([*run.path.glob("*.json*"), *run.path.glob("config.yaml"), run.model / "config.json"]):
         try:
@@ -90,9 +90,17 @@ def _state_of(run: Run) -> str:
         except OSError:
             continue
         found.append(f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}")
+    return "|".join([*found, _phase_of(run)])
+
+
+def _phase_of(run: Run) -> str:
+    """How far the run is, by itself, and whether its process lives."""
+    from sanetune.workflows.run_state import read_state
+
     state = read_state(run)
-    alive = state.is_alive if state is not None and state.phase == "running" else None
-    return "|".join([*found, str(alive)])
+    if state is None:
+        return ""
+    return f"{state.phase} {state.is_alive if state.phase == 'running' else None}"
 
 
 class PageServer:

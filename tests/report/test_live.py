@@ -134,3 +134,19 @@ def test_a_page_that_is_slow_to_make_is_made_seldom(tmp_path: Path) -> None:
         now[0] += 1.0
         cache.get()
     assert made == [0.0, 33.0]
+
+
+def test_the_end_of_a_run_is_shown_at_once_however_slow_its_page_is(tmp_path: Path) -> None:
+    run, now, made = runs_made.made(tmp_path / "run"), [0.0], []
+
+    def make() -> LivePage:
+        made.append(now[0])
+        now[0] += 3.0
+        return LivePage("", str(len(made)), "", False)
+
+    cache = PageCache(run, make, clock=lambda: now[0])
+    cache.get()
+    runs_made.state(run, "finished", 40)
+    now[0] += 1.0
+    cache.get()
+    assert made == [0.0, 4.0]

@@ -90,10 +90,17 @@ def page_of_runs(runs: Sequence[Run]) -> str:
     """Return one self-contained HTML page that compares ``runs``.
 
     Raises:
-        UserError: There are more runs than can be told apart.
+        UserError: There are more runs than can be told apart, or one is there twice.
     """
     if len(runs) > MOST:
         raise UserError(f"{len(runs)} runs were given, and one page compares at most {MOST}.")
+    places = [run.path.resolve() for run in runs]
+    if again := next((run for run, place in zip(runs, places, strict=True) if places.count(place) > 1), None):
+        raise UserError(
+            f"{shortest_path(again.path)} was given twice.",
+            "A run does not differ from itself.",
+            "Give each run once; of one alone `sanetune report RUN` writes the page.",
+        )
     names = _names([run.name for run in runs])
     found = [_compared(run, name) for run, name in zip(runs, names, strict=True)]
     charts = losses_plot(found)

@@ -54,8 +54,8 @@ def run_view(run: Run) -> RunView | None:
         watch.fired,
         samples,
         _answers_text(run, comparison),
-        # What the watch found has its rows and its step.
-        [one for one in _findings(run) if one.check not in known],
+        # What the watch found has its rows and its step. While a run goes on, the watch is who judges it.
+        [] if status and status.kind == "running" else [one for one in _findings(run) if one.check not in known],
         answers_over_time(run),
     )
 

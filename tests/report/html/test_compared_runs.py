@@ -69,3 +69,12 @@ def test_a_name_of_a_folder_is_text(tmp_path: Path) -> None:
 def test_more_runs_than_colours_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"at most {MOST}"):
         page_of_runs([Run(tmp_path)] * (MOST + 1))
+
+
+def test_a_run_that_is_given_twice_is_refused_by_its_name(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    (tmp_path / "link").symlink_to(run.path, target_is_directory=True)
+    other = made(tmp_path / "other")
+    for again in (run, Run(tmp_path / "link")):
+        with pytest.raises(UserError, match="run was given twice"):
+            page_of_runs([run, other, again])

@@ -21,6 +21,24 @@ from tests.report.html.test_browser import LEAST_CONTRAST
 CHART = '.overview .chart[data-chart="training"]'
 
 
+BROKEN_WORDS = """(table) => {
+  const broken = [];
+  for (const cell of document.querySelectorAll(`${table} :is(th, td)`)) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let node = texts.nextNode(); node; node = texts.nextNode())
+      for (const word of node.data.matchAll(/[A-Za-z]+/g)) {
+        const range = document.createRange();
+        range.setStart(node, word.index);
+        range.setEnd(node, word.index + word[0].length);
+        const lines = new Set([...range.getClientRects()].map((one) => Math.round(one.top)));
+        if (lines.size > 1) broken.push(word[0]);
+      }
+  }
+  return broken;
+}"""
+"""Words in the cells of a table that are on two lines."""
+
+
 def values(tab: Any, chart: str = CHART) -> list[str]:
     found: list[str] = tab.locator(f"{chart} .u-legend .u-series:visible .u-value").all_inner_texts()
     return found
@@ -115,7 +133,9 @@ def test_colours_follow_the_theme(opened: Open, scheme: str) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_runs_side_by_side_stay_inside_the_screen(browser: Any, tmp_path: Path, width: int) -> None:
-    runs = [runs_made.made(tmp_path / name, 300, loss=loss) for name, loss in (("a", 2.0), ("b", 3.0))]
+    runs = [
+        runs_made.made(tmp_path / name, 300, loss=loss) for name, loss in (("undisturbed", 2.0), ("repetitions", 3.0))
+    ]
     file = tmp_path / "comparison.html"
     file.write_text(page_of_runs(runs))
     tab = browser.new_page(viewport={"width": width, "height": 800})
@@ -125,6 +145,7 @@ def test_runs_side_by_side_stay_inside_the_screen(browser: Any, tmp_path: Path, 
     tab.goto(file.as_uri())
     assert tab.locator(".uplot").count() == 3
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate(BROKEN_WORDS, "#results table") == []
     tab.mouse.move(*over(tab, 0.5, ".chart .canvas:nth-of-type(1)"))
     assert wrong == []
     tab.close()

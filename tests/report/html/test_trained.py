@@ -9,11 +9,12 @@ import pytest
 from sanetune.engine.answer import Answer
 from sanetune.engine.metrics import Record, to_line
 from sanetune.probes.results import Comparison, Sample
-from sanetune.report.html import PageView, page
+from sanetune.report.html import PageView, page, trained
 from sanetune.report.html.trained import run_view
 from sanetune.runs import Run
 from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import store
+from tests.report import runs_made
 from tests.report.html import views
 
 LOSSES = {0: 3.0, 10: 1.0, 20: 1.5}
@@ -124,3 +125,13 @@ def test_what_the_curve_shows_is_named_on_the_first_screen(tmp_path: Path) -> No
     source = page(PageView(views.bare().report, run=view))
     first, rest = source.split('<main id="main"')
     assert overfit.message[:40] in first and overfit.remedy[:40] in rest
+
+
+def test_the_log_of_a_run_is_judged_by_the_watch_while_it_goes_on_and_as_a_whole_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, judged = runs_made.made(tmp_path / "run"), []
+    monkeypatch.setattr(trained, "_findings", lambda run: judged.append(run.name) or [])
+    for phase, times in (("running", 0), ("finished", 1)):
+        runs_made.state(run, phase, 40)
+        assert run_view(run) is not None and len(judged) == times
