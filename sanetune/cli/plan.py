@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How several devices share the work in the forecast.",
 )
+@click.option("--layers", is_flag=True, help="Rank the layers by gradient and signal-to-noise instead.")
 @guarded
 def command(
     config: Path,
@@ -47,15 +48,22 @@ def command(
     forecast: bool,
     device: str | None,
     sharding: Sharding,
+    layers: bool,
 ) -> None:
     """Show what a run with CONFIG will do, without training.
 
     Effective batch size with its equation, steps per epoch and in all, warm-up steps, a table of common
     configurations, the schedules compared at sample steps, and every inferred default with its reason.
 
+    With --layers the model is loaded, and its layers are ranked by the gradient of your data and by the
+    signal-to-noise of their weights, with patterns for model.train_only.
+
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
     settings = opened(config, overrides)
+    if layers:
+        _layers(settings, json_file, plots)
+        return
 
     from sanetune.report.terminal import plan as view
 
@@ -79,3 +87,19 @@ def _planned(settings: Config, device: str | None, sharding: Sharding) -> tuple[
     from sanetune.workflows.plan import plan_ahead
 
     return plan_ahead(settings, device, sharding)
+
+
+def _layers(config: Config, json_file: Path | None, plots: Path | None) -> None:
+    from sanetune.report import layers_plot
+    from sanetune.report.terminal import layers as view
+    from sanetune.report.terminal.live import LiveTerminal
+    from sanetune.workflows.layers import layers_of
+
+    found = layers_of(config, LiveTerminal())
+    quiet = str(json_file) == "-"
+    if not quiet:
+        view.show(found)
+    for file in layers_plot.draw(found, plots) if plots is not None else ():
+        click.echo(f"Wrote {file}", err=quiet)
+    if json_file is not None:
+        write_json(json_file, {"schema": 1, "layers": view.figures(found)})

@@ -1,0 +1,101 @@
+"""Ranks a model's layers: by the gradient of the user's data, and by the signal-to-noise of their weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from sanetune.engine.batches import loss_token_count
+from sanetune.errors import ModelError
+from sanetune.events import ProbeStep, Publish, silent
+from sanetune.probes.results.layers import BlockGradient, LayerRanking, MatrixSignal
+from sanetune.probes.spectrum import signal_of
+
+if TYPE_CHECKING:
+    from sanetune.engine.batches import Batch
+    from sanetune.probes.harness import ProbeHarness
+
+LEAST = 16
+"""Rows and columns of a matrix below which a law of large matrices says nothing."""
+
+
+def rank_layers(harness: ProbeHarness, publish: Publish = silent) -> LayerRanking:
+    """Measure the layers of the model of ``harness``, which must train all weights; nothing of it changes.
+
+    Args:
+        harness: The model with its first batches, each half of which gives a gradient.
+        publish: Called with each matrix that is measured.
+
+    Raises:
+        ModelError: The model has no layers that are numbered in its names.
+    """
+    weights = harness.trained()
+    prefix, blocks = numbered(weights)
+    batches = harness.batches
+    halves = [batches[: (len(batches) + 1) // 2], batches[(len(batches) + 1) // 2 :] or batches]
+    with harness.untouched():
+        norms = [_gradient_norms(harness, half, blocks) for half in halves]
+    gradients = tuple(
+        BlockGradient(
+            block,
+            sum(weights[name].numel() for name in names),
+            _norm(weights[name] for name in names),
+            (norms[0][block], norms[1][block]),
+        )
+        for block, names in sorted(blocks.items())
+    )
+    counted = sum(loss_token_count(batch) for batch in batches)
+    parameters = sum(weight.numel() for weight in harness.model.parameters())
+    return LayerRanking(prefix, gradients, tuple(_signals(weights, prefix, blocks, publish)), parameters, counted)
+
+
+def numbered(names: Iterable[str]) -> tuple[str, dict[int, list[str]]]:
+    """Return what is before the numbers of layers, and the names of each layer's weights.
+
+    >>> numbered(["embed.weight", "model.layers.0.mlp.up.weight", "model.layers.0.norm.weight"])
+    ('layers', {0: ['model.layers.0.mlp.up.weight', 'model.layers.0.norm.weight']})
+    """
+    found: dict[str, dict[int, list[str]]] = {}
+    for name in names:
+        parts = name.split(".")
+        at = next((at for at, part in enumerate(parts) if part.isdigit() and at), None)
+        if at is not None:
+            found.setdefault(parts[at - 1], {}).setdefault(int(parts[at]), []).append(name)
+    if not found:
+        raise ModelError(
+            "No weight of the model has the number of a layer in its name.",
+            "Layers are told apart by it.",
+            "Name the weights to train in model.train_only yourself.",
+        )
+    prefix = max(found, key=lambda one: sum(map(len, found[one].values())))
+    return prefix, found[prefix]
+
+
+def _gradient_norms(harness: ProbeHarness, batches: Sequence[Batch], blocks: dict[int, list[str]]) -> dict[int, float]:
+    """The norm of each layer's gradient on ``batches``."""
+    harness.model.zero_grad(set_to_none=True)
+    harness.gradients(batches, label_smoothing=False)
+    weights = harness.trained()
+    return {
+        block: _norm(grad for name in names if (grad := weights[name].grad) is not None)
+        for block, names in blocks.items()
+    }
+
+
+def _norm(tensors: Iterable[torch.Tensor]) -> float:
+    return math.sqrt(sum(float(one.detach().float().norm()) ** 2 for one in tensors))
+
+
+def _signals(
+    weights: dict[str, torch.Tensor], prefix: str, blocks: dict[int, list[str]], publish: Publish
+) -> Iterable[MatrixSignal]:
+    names = [(block, name) for block, some in sorted(blocks.items()) for name in some]
+    names = [(block, name) for block, name in names if weights[name].dim() == 2 and min(weights[name].shape) >= LEAST]
+    for number, (block, name) in enumerate(names, start=1):
+        kind = name.split(f"{prefix}.{block}.", 1)[1].removesuffix(".weight")
+        found = signal_of(weights[name])
+        publish(ProbeStep("layers", number, len(names)))
+        yield MatrixSignal(kind, block, weights[name].numel(), found.snr, found.above, found.noise)
