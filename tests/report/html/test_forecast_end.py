@@ -59,10 +59,13 @@ def test_a_finished_run_is_set_beside_the_forecast_of_its_trial(tmp_path: Path) 
 
 
 def test_the_trial_of_a_check_has_it_too() -> None:
-    experiments = replace(experiments_made.full(), outcome=replace(FOUND, verdict="not decidable by this trial"))
+    undecided = replace(FOUND, verdict="not decidable by this trial", decides="12 further steps (to step 32 of 40)")
+    experiments = replace(experiments_made.full(), outcome=undecided)
     view = PageView(replace(views.trained().report, experiments=experiments.to_json()))
     text = Reader(page(view)).text
-    assert "not decidable by this trial" in text[: text.index("Search")]
+    first_screen = text[: text.index("Search")]
+    assert "not decidable by this trial" in first_screen
+    assert "To decide it: 12 further steps (to step 32 of 40)" in first_screen
 
 
 def test_without_one_nothing_is_said(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from sanetune.curves.series import Curve, Point
 from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Finding, Report, Verdict
+from sanetune.forecast.outcome import OutcomeForecast
 from sanetune.report.curve_points import peak_lr, value_range
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.terminal import findings
@@ -26,6 +27,16 @@ def drawn(results: dict[str, Any], width: int = 80) -> str:
     out = io.StringIO()
     Console(file=out, width=width, color_system=None).print(Group(*parts(results)))
     return out.getvalue()
+
+
+def test_a_forecast_that_is_not_decided_says_what_would_decide_it() -> None:
+    outcome = OutcomeForecast(
+        20, 40, 2.1, 1.9, "a loss of 1.9", 1.4, 1.6, 1.8, 0.3, "not decidable by this trial", "12 further steps"
+    )
+    flat = " ".join(drawn(Experiments(outcome=outcome).to_json()).split())
+    assert "not decidable by this trial: a final validation loss of 1.600 (1.400 to 1.800 with 80 %)" in flat
+    assert "To decide it: 12 further steps" in flat
+    assert "final validation loss" not in drawn(Experiments().to_json())
 
 
 def test_sound_experiments_take_forty_lines_of_eighty_columns() -> None:
