@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import show
+from bench.throughput import counts
 from bench.throughput.rows import DATA
 from bench.throughput.systems import SYSTEMS
 
-ROWS = {"alpaca": 64, "gsm8k": 32, "alpaca-system": 32, "airline": 16}
+ROWS = {"alpaca": 48, "gsm8k": 24, "alpaca-system": 16, "airline": 8, "airline-in-order": 8}
 """Rows of each data set, after those of the first step."""
-SHARED = ("alpaca-system", "airline")
-"""Data whose rows begin alike."""
 SAME = {"fp32": 1e-3, "bf16": 3e-2}
 """Largest relative difference of the losses of a step on equal batches, after the steps before it."""
 COLUMNS = ("data", "precision", "system", "useful/s", "in loss/s", "x TRL", "x packed", "spread", "by CPU", "MFU", "GB",
@@ -37,9 +36,9 @@ COLUMNS = ("data", "precision", "system", "useful/s", "in loss/s", "x TRL", "x p
 Key = tuple[str, str, str, int]
 
 
-def systems_for(data: str, kept: bool) -> list[str]:
-    """The systems that are compared on ``data``."""
-    return [name for name in SYSTEMS if (kept or not name.endswith("-kept")) and (name != "prefixes" or data in SHARED)]
+def systems_for(kept: bool) -> list[str]:
+    """The systems that are compared."""
+    return [name for name in SYSTEMS if kept or not name.endswith("-kept")]
 
 
 def measure(asked: argparse.Namespace, key: Key) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def run(asked: argparse.Namespace) -> dict[Key, dict[str, Any]]:
     for number in range(asked.rounds):
         for data in asked.data:
             for precision in asked.precision:
-                names = systems_for(data, asked.kept)
+                names = systems_for(asked.kept)
                 for system in names[number % len(names) :] + names[: number % len(names)]:
                     key = (data, precision, system, number)
                     if key not in found:
@@ -168,16 +167,20 @@ def between(ratios: Sequence[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.throughput", description=__doc__)
     parser.add_argument("model", help="folder of a model with a chat template")
-    parser.add_argument("--data", nargs="+", choices=list(DATA), default=list(DATA))
+    parser.add_argument("--data", nargs="+", choices=list(DATA), default=list(ROWS)[:4])
     parser.add_argument("--precision", nargs="+", choices=list(SAME), default=list(SAME))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rows", type=int, help="rows of each data set, after those of the first step")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--kept", action="store_true", help="TRL without activation checkpointing too")
+    parser.add_argument("--tokens", action="store_true", help="count what a step computes, without training")
     parser.add_argument("--quick", action="store_true", help="8 rows, one round")
     parser.add_argument("--results", type=Path, metavar="F", help="keep what is measured, and go on from it")
     parser.add_argument("--json", type=Path, metavar="F", help="write the figures to F")
     asked = parser.parse_args()
+    if asked.tokens:
+        show("Tokens of batches of eight rows", counts.COLUMNS, *counts.count(asked.model, asked.data), asked.json)
+        return
     if asked.quick:
         asked.rounds = 1
     found = run(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +45,34 @@ ROLES = (("user", "question"), ("assistant", "answer"))
 
 
 def airline(tokenizer: PreTrainedTokenizerBase) -> Iterator[Row]:
-    """Conversations of a customer service with tools, one row per assistant turn, in their order."""
+    """A customer service with tools, unrolled into one row per assistant turn, in random order.
+
+    A batch has turns of different conversations then, which share the policy alone.
+    """
+    draw = random.Random(0)
+    conversations = airline_conversations()
+    draw.shuffle(conversations)
+    for messages in conversations:
+        answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+        row = turn(tokenizer, messages, draw.choice(answers))
+        if len(row["input_ids"]) <= LONGEST:
+            yield row
+
+
+def airline_in_order(tokenizer: PreTrainedTokenizerBase) -> Iterator[Row]:
+    """The same in the order of the conversations, so that a batch has several turns of one."""
     for messages in airline_conversations():
         for number, message in enumerate(messages):
             if message["role"] == "assistant":
-                row = encoded(tokenizer, messages[:number], message)
+                row = turn(tokenizer, messages, number)
                 if len(row["input_ids"]) > LONGEST:
                     break
                 yield row
+
+
+def turn(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], number: int) -> Row:
+    """The row of one assistant turn: all messages before it are its prompt."""
+    return encoded(tokenizer, messages[:number], messages[number])
 
 
 def airline_conversations() -> list[list[dict[str, str]]]:
@@ -85,5 +106,6 @@ DATA: dict[str, Callable[[PreTrainedTokenizerBase], Iterator[Row]]] = {
     "gsm8k": gsm8k,
     "alpaca-system": alpaca_system,
     "airline": airline,
+    "airline-in-order": airline_in_order,
 }
 """Name of the data -> its rows."""

@@ -120,7 +120,7 @@ def train_by_documents(
     from sanetune.engine.batches import loss_token_count
     from sanetune.engine.documents import DocumentLoss
 
-    clock, loss = Clock(), DocumentLoss(model, share=shared, sixteen_bits=bf16)
+    clock, loss = Clock(), DocumentLoss(model, share=shared)
     collate = Collator(tokenizer.pad_token_id or 0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0, fused=True)
     model.train()

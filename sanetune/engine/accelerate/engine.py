@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from accelerate.data_loader import prepare_data_loader
 from accelerate.utils import DistributedType
@@ -25,7 +25,6 @@ from sanetune.engine.hooks import Hooks
 from sanetune.engine.isolation import isolated
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.models import attention_of
-from sanetune.engine.precision import MixedPrecision, Precision
 from sanetune.errors import ConfigError
 from sanetune.rng import kept_random_states
 from sanetune.runs import Run
@@ -123,8 +122,7 @@ def _documents(model: PreTrainedModel, accelerator: Accelerator) -> DocumentLoss
     """The loss of documents without padding, where it is faster: on a processor."""
     if accelerator.device.type != "cpu":
         return None
-    mixed = cast("MixedPrecision | None", accelerator.mixed_precision if accelerator.mixed_precision != "no" else None)
-    return DocumentLoss(model, sixteen_bits=Precision.of(model, mixed).sixteen_bits)
+    return DocumentLoss(model)
 
 
 def _make_ready(model: PreTrainedModel, arguments: SFTConfig) -> None:

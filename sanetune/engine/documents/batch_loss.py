@@ -50,7 +50,6 @@ class DocumentLoss:
         model: PreTrainedModel,
         *,
         share: bool = True,
-        sixteen_bits: bool = False,
         forward: Forward | None = None,
     ) -> None:
         """Use ``model``.
@@ -58,7 +57,6 @@ class DocumentLoss:
         Args:
             model: The model that is trained.
             share: Whether beginnings are shared at all.
-            sixteen_bits: Whether weights or products have 16 bits.
             forward: What to call instead of the model, such as a wrapper for several devices.
         """
         self.model = model
@@ -66,7 +64,6 @@ class DocumentLoss:
         self.tokens = 0
         self.computed = 0
         self._share = share
-        self._sixteen_bits = sixteen_bits
         self._forward = forward or model
         self._obstacles: dict[str, str] = {}
         self._unsuitable = ""
@@ -136,7 +133,7 @@ class DocumentLoss:
         if sort not in self._obstacles:
             some = few_documents(documents, fewest, self._window if merged.tree.longest > self._window else 0)
             with attention_as(self.model, self._own):
-                reason = disagreement(self.model, some, fewest, self._sixteen_bits)
+                reason = disagreement(self.model, some, fewest)
             self._obstacles[sort] = ""
             if reason:
                 self._fall_back(sort, reason)

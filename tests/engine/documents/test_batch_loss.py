@@ -187,7 +187,7 @@ def test_activations_that_are_computed_again_see_the_same_documents() -> None:
 def test_mixed_precision_is_as_close_as_its_rounding() -> None:
     model = model_of("llama")
     rows = rows_of(0)
-    loss = DocumentLoss(model, sixteen_bits=True)
+    loss = DocumentLoss(model)
     found, exact = by_documents(loss, Collator(0)(rows), torch.bfloat16), one_by_one(model, rows)
     assert not loss.notes
     assert found[0] == pytest.approx(exact[0], rel=1e-2)
@@ -217,6 +217,14 @@ def test_noise_on_embeddings_pads_while_it_is_on() -> None:
     loss.tokens = loss.computed = 0
     assert_equal(by_documents(loss, Collator(0)(rows)), one_by_one(model, rows))
     assert loss.computed < loss.tokens
+
+
+@pytest.mark.parametrize(("kind", "sound"), [("llama", True), ("mamba", False)])
+def test_weights_of_sixteen_bits_are_compared_too(kind: str, sound: bool) -> None:
+    model = model_of(kind).to(torch.bfloat16)
+    loss = DocumentLoss(model)
+    by_documents(loss, Collator(0)(rows_of(0)))
+    assert (not loss.notes) == sound
 
 
 def test_a_batch_without_a_label_is_connected_and_zero() -> None:
