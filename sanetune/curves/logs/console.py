@@ -14,21 +14,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, checked_size, number_in
+from sanetune.curves.logs.passes import split, went_on
 
 KIND = "printed output of a Hugging Face Trainer"
 PRINTED = re.compile(r"\{\s*'[^{}\n]{1,4000}\}")
 BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d{1,9})/(\d{1,9}) \[")
 """The bar of the training steps or of an evaluation: done and in all. Bars of other work begin with its name."""
 COUNTED = "The output does not say at which step a loss was logged: steps are counted in logged losses."
+RESUMED = "The epochs go back, as of a run that was resumed: {:,} entries before are left out."
 SPREAD = "The output was written out of order: its losses are taken as logged at equal distances up to step {:,}."
 
-Printed = list[tuple[int, dict[str, object]]]
+Printed = Sequence[tuple[int, Entry]]
 """Each printed mapping with the place of its end in the text."""
 
 
-def read(path: Path) -> Log:
-    """The log in the printed output of a training run.
+def read(path: Path) -> list[Log]:
+    """The logs in the printed output of a training run, or of several after one another.
 
     Raises:
         DataError: It holds no printed loss.
@@ -38,13 +41,26 @@ def read(path: Path) -> Log:
     every = [(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
     totals = Counter(total for _, _, total in every)
     if not totals:
-        return Log.of(path, KIND, _counted(printed), notes=(COUNTED,))
+        return _by_epochs(path, printed)
     total = totals.most_common(1)[0][0]
     bars = [(at, step) for at, step, of in every if of == total]
     if entries := _at_bars(printed, bars):
-        return Log.of(path, KIND, entries, total_steps=total)
+        return [Log.of(path, KIND, entries, total_steps=total)]
     reached = max(step for _, step in bars)
-    return Log.of(path, KIND, _counted(printed, reached), total_steps=total, notes=(SPREAD.format(reached),))
+    return [Log.of(path, KIND, _counted(printed, reached), total_steps=total, notes=(SPREAD.format(reached),))]
+
+
+def _by_epochs(path: Path, printed: Printed) -> list[Log]:
+    """The logs of output without bars. Where the epoch goes back to the start another run begins; where it goes back in
+    between the run was resumed, and what was printed last is what went on."""
+    runs = split([entry for _, entry in printed], "epoch")
+    found = []
+    for place, entries in enumerate(runs, 1):
+        kept = went_on(entries)
+        notes = (COUNTED,) if len(kept) == len(entries) else (COUNTED, RESUMED.format(len(entries) - len(kept)))
+        title = f"run {place} of {len(runs)}" if len(runs) > 1 else ""
+        found.append(Log.of(path, KIND, _counted([(0, one) for one in kept]), title=title, notes=notes))
+    return found
 
 
 def _printed(text: str) -> Iterator[tuple[int, dict[str, object]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import SupportsFloat
 
 from sanetune.curves.objective import objective_of
@@ -59,7 +60,9 @@ def curve_of(
 ) -> Curve:
     """The curve of a whole log.
 
-    A resumed run logs some steps twice: what came last is what went on.
+    A resumed run logs some steps twice: what came last is what went on. Several losses of one step in a row are those
+    of its micro-batches or devices: their mean counts. An evaluation after training has returned, at a step that was
+    evaluated before, is of the model that was kept, which may be an earlier one.
 
     Args:
         entries: In the order in which they were logged.
@@ -71,11 +74,14 @@ def curve_of(
     points: dict[int, Point] = {}
     evaluations: dict[int, Evaluation] = {}
     names: set[str] = set()
+    together: list[Point] = []
     for entry in entries:
         names.update(entry)
         if point := training_point(entry):
-            points[point.step] = point
-        if name is not None and (evaluated := evaluation(entry, name)):
+            together = [*together, point] if together and together[-1].step == point.step else [point]
+            points[point.step] = _mean(together)
+        evaluated = evaluation(entry, name) if name is not None else None
+        if evaluated and (ENDED not in names or evaluated.step not in evaluations):
             evaluations[evaluated.step] = evaluated
     series = [points[step] for step in sorted(points)]
     learning_rates = [point.lr for point in series if point.lr is not None and math.isfinite(point.lr)]
@@ -90,6 +96,12 @@ def curve_of(
         objective=objective_of(names),
         source=source,
     )
+
+
+def _mean(points: Sequence[Point]) -> Point:
+    """The losses of one step as one."""
+    last = points[-1]
+    return last if len(points) == 1 else replace(last, loss=sum(point.loss for point in points) / len(points))
 
 
 def number(value: object) -> float | None:

@@ -6,11 +6,22 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from sanetune.curves.changes import last_step
-from sanetune.curves.logs import console, csv_files, json_files, metrics, tensorboard_events, trainer_state, wandb_run
+from sanetune.curves.logs import (
+    console,
+    csv_files,
+    json_files,
+    metrics,
+    passes,
+    tensorboard_events,
+    trainer_state,
+    wandb_run,
+)
 from sanetune.curves.logs.log import FORMATS, RATIONALE, Log
 from sanetune.errors import DataError, Place
 
 TRAINER_STATE, METRICS, TRAINER_LOG = "trainer_state.json", "metrics.jsonl", "trainer_log.jsonl"
+OTHERS = (".wandb", ".jsonl")
+"""Endings of files that are told by their names."""
 HEAD = 4096
 """Bytes of a file that are read to see what it is."""
 
@@ -18,7 +29,8 @@ Reader = Callable[[Path], Log]
 
 
 def logs(path: Path) -> list[Log]:
-    """Return the logs in ``path``: usually one; several for a chart of several runs, or a folder of several.
+    """Return the logs in ``path``: usually one; several for a chart of several runs, a folder of several, or a file to
+    which several were appended.
 
     Args:
         path: A file, a run's output folder, a checkpoint, or a folder of a tracker.
@@ -26,14 +38,24 @@ def logs(path: Path) -> list[Log]:
     Raises:
         DataError: There is none, or it cannot be read.
     """
-    if path.is_dir():
-        return _in_folder(path)
+    found = _in_folder(path) if path.is_dir() else _in_file(path)
+    return [part for log in found for part in passes.parted(log)]
+
+
+def _in_file(path: Path) -> list[Log]:
     if path.suffix.lower() in (".csv", ".tsv"):
         return csv_files.read(path)
-    return [_in_file(path)]
+    head = _head(path).lstrip()
+    if path.suffix not in OTHERS and not _is_json(path, head) and "tfevents" not in path.name:
+        return console.read(path)
+    return [_one(path, head)]
 
 
-def _in_file(path: Path) -> Log:
+def _is_json(path: Path, head: bytes) -> bool:
+    return path.suffix == ".json" or head.startswith((b"{\n", b"[{", b"[\n", b'{"'))
+
+
+def _one(path: Path, head: bytes) -> Log:
     if "tfevents" in path.name:
         return tensorboard_events.read(path)
     if path.suffix == ".wandb":
@@ -42,10 +64,9 @@ def _in_file(path: Path) -> Log:
         return metrics.read(path)
     if path.suffix == ".jsonl":
         return json_files.read_lines(path)
-    head = _head(path).lstrip()
     if path.suffix == ".json" or head.startswith((b"{\n", b"[{", b"[\n")):
         return json_files.read_list(path) if head.startswith(b"[") else trainer_state.read(path)
-    return json_files.read_lines(path) if head.startswith(b'{"') else console.read(path)
+    return json_files.read_lines(path)
 
 
 def _in_folder(folder: Path) -> list[Log]:
