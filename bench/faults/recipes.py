@@ -45,6 +45,8 @@ FILES = (
 UNPLANTED = {
     "curve-staircase": "models of a million weights do not remember a row from one pass: neither few rows nor"
     " high learning rates nor answers of random letters made a staircase. Real logs and simulations do (curves.md).",
+    "curve-unchanged": "a trial evaluates with the losses of single rows, and a frozen model is found before it"
+    " (model-nothing-trainable, model-update-lost). bench.curves.short_runs freezes models.",
     "curve-falls-short": "a forecast of the end, to which no recipe trains: bench.outcome makes whole runs, sound and"
     " faulty ones (outcome.md).",
     "model-forgets": "the models of the set-ups know too little general text to forget any, and the check is skipped"

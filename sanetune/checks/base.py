@@ -29,6 +29,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType, ModuleType
 from typing import ClassVar, Literal, get_args
 
@@ -209,7 +210,7 @@ class Check:
 
     def measured(self, evidence: Sequence[object], limits: Limits) -> Measurement:
         """Call ``measure`` with ``evidence``, in the order of ``needs``, and with ``limits`` where it asks for them."""
-        if "limits" in inspect.signature(self.measure).parameters:
+        if _asks_for_limits(self.measure):
             return self.measure(*evidence, limits=limits)
         return self.measure(*evidence)
 
@@ -222,6 +223,12 @@ class Check:
     def family(self) -> str:
         """``config``, ``rows``, ``labels``, …: the first word of the name."""
         return self.name.split("-")[0]
+
+
+@cache
+def _asks_for_limits(measure: Callable[..., Measurement]) -> bool:
+    """A watch measures thousands of times."""
+    return "limits" in inspect.signature(measure).parameters
 
 
 def name_of(module: str) -> str:

@@ -28,6 +28,8 @@ LARGEST = 1e30
 """A loss of this size or more counts as infinite."""
 MANY = 12
 """Evaluations from which neighbours tell their noise."""
+HILL = 6
+"""Evaluations from which a hill may be their trend: few of them are always near to one."""
 POOLED = 3
 """Evaluations of the fixed batch that are averaged at the end, since a single one may be at the top of a swing."""
 
@@ -132,10 +134,13 @@ def decisive_evaluations(curve: Curve) -> tuple[list[Evaluation], str]:
 def scatter_of(evaluations: Sequence[Evaluation]) -> float:
     """Return the standard deviation of the losses about their trend, in nats per token.
 
-    The trend of a few evaluations is a valley: their turn is no noise.
+    The trend of a few evaluations is a valley, or a hill: their turn is no noise.
     """
     losses = [one.loss for one in evaluations]
-    return noise(losses) if len(losses) >= MANY else valley_scatter(losses)
+    if len(losses) >= MANY:
+        return noise(losses)
+    valley = valley_scatter(losses)
+    return valley if len(losses) < HILL else min(valley, valley_scatter([-loss for loss in losses]))
 
 
 def overall(curve: Curve) -> Change | None:

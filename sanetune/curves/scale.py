@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import math
-import statistics
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from sanetune.curves.changes import finite, points_of
-from sanetune.curves.series import Curve
+from sanetune.curves.robust import OF_MEDIAN, middle, relative_noise
+from sanetune.curves.series import Curve, Evaluation, Point
 
 TIMES = 3.0
 """From here on the two are not on one scale: no training set is three times as hard as its validation rows at every
 evaluation."""
 STEADY = 0.35
-"""What the ratio may differ by between evaluations, as a share of it."""
+"""What the ratio may differ by between evaluations, as a share of it, beside what the noise of batches explains."""
+SURE = 3.0
+"""Standard errors of that noise."""
 NEAR = 5
 """Training losses around an evaluation that it is compared with."""
+
+LARGEST_VOCABULARY = 262_144
+"""Tokens, where the vocabulary is not known: that of Gemma 3, the largest in common use. Guessing costs its
+logarithm."""
 
 
 def times_validation(curve: Curve) -> float | None:
     """Return how many times the validation loss the training loss is; None where they are on one scale, or where there
-    are not two evaluations among the training steps."""
-    points, ratios = points_of(curve), []
-    steps = [point.step for point in points]
-    for one in finite(curve.validation):
-        place = bisect_left(steps, one.step)
-        near = points[max(0, place - NEAR // 2) : place + NEAR // 2 + 1]
-        if near and one.loss > 0 and points[0].step <= one.step:
-            ratios.append(statistics.median(point.loss for point in near) / one.loss)
+    are not two evaluations among the training steps.
+
+    Rows that are seen again are known better than others: evaluations of the first epoch decide, where there are two.
+    """
+    points = points_of(curve)
+    evaluations = [one for one in finite(curve.validation) if points and one.loss > 0 and points[0].step <= one.step]
+    first_epoch = [one for one in evaluations if one.step <= (curve.steps_per_epoch or math.inf)]
+    ratios = _ratios(points, first_epoch if len(first_epoch) > 1 else evaluations)
     if len(ratios) < 2:
         return None
-    times = statistics.median(ratios)
+    times = middle(ratios)
     if not TIMES <= times < math.inf:
         return None
-    return times if all(abs(ratio / times - 1) <= STEADY for ratio in ratios) else None
+    allowed = STEADY + SURE * OF_MEDIAN * relative_noise([point.loss for point in points]) / math.sqrt(NEAR)
+    return times if all(abs(ratio / times - 1) <= allowed and ratio >= TIMES / 2 for ratio in ratios) else None
+
+
+def _ratios(points: Sequence[Point], evaluations: Sequence[Evaluation]) -> list[float]:
+    """The median training loss around each evaluation, divided by it."""
+    steps = [point.step for point in points]
+    places = [bisect_left(steps, one.step) for one in evaluations]
+    near = [points[max(0, place - NEAR // 2) : place + NEAR // 2 + 1] for place in places]
+    return [
+        middle([point.loss for point in some]) / one.loss for some, one in zip(near, evaluations, strict=True) if some
+    ]

@@ -93,7 +93,7 @@ def test_nothing_is_found_in_a_healthy_run_at_any_moment(seed: int) -> None:
 
 def test_statements_about_a_run_s_end_are_never_made_of_a_growing_curve() -> None:
     live = {check.name for check in live_checks()}
-    about_the_end = ("unfinished", "unmeasured", "stopped-early", "plateau", "stalled", "best-earlier", "warmup-long")
+    about_the_end = ("unfinished", "unmeasured", "stopped-early", "plateau", "stalled", "best-earlier")
     assert not live.intersection(f"curve-{name}" for name in about_the_end)
     assert all(catalogue()[name].family == "curve" for name in live)
     assert {"curve-nan", "curve-diverged", "curve-overfit", "curve-spike"} <= live

@@ -11,7 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.curves.short_runs.cases import STRENGTHS, Case
+from bench.curves.short_runs.oracle import power
+from bench.curves.short_runs.oracle import read as read_oracle
 from bench.curves.short_runs.table import Row, case_of, curve_of
+from bench.curves.short_runs.truth import SURE, Truth
+from bench.curves.short_runs.truth import read as read_truth
 from sanetune.curves.series import Curve
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import BAD, Verdict
@@ -19,19 +23,23 @@ from sanetune.gate.catalogue import catalogue
 from sanetune.gate.runner import run
 from sanetune.gate.watch import EVERY, Watch, live_checks
 
-TURNED = 1.05
-"""Times its lowest evaluation, at which the last one says that a run has overfitted, whatever it was to be."""
-PASSES = 4
-"""Times that a run sees each row, from which on nobody can call it healthy, though it has not been seen to overfit."""
+WORSE, UNSEEN = "worse on unseen rows", "the same, with no evaluation at its best"
+"""What a run has that was to be healthy, or was given few rows, where experiments say so (truth.py); whether its log
+has an evaluation that is older than the rise."""
+KNOWN_EARLY = 0.02
+"""Rise of the loss on unseen rows from which a finding of one is true: a healthy run ends within it (logs/wild)."""
+EACH = 4
+"""Passes over the rows for one evaluation, beyond which hardly anything is measured."""
 HOT = ("diverged", "spike", "oscillating", "norm-growth", "overfit", "best-earlier")
 NAMES: dict[str, tuple[str, ...]] = {
     "learning rate too high": HOT,
     "learning rate zero from some step on": ("rate-zero",),
     "bad batches": ("spike",),
     "NaN": ("nan",),
-    "frozen": ("plateau",),
-    "frozen later": ("stalled", "plateau"),
-    "few rows": ("overfit", "best-earlier", "diverged"),
+    "frozen": ("plateau", "unchanged"),
+    "frozen later": ("stalled", "plateau", "unchanged"),
+    WORSE: ("overfit", "best-earlier", "diverged"),
+    UNSEEN: ("overfit", "best-earlier", "diverged"),
     "few rows, no evaluation": ("staircase", "unmeasured"),
     "restarts": ("rate-restarts",),
     "random labels": ("start-high",),
@@ -49,7 +57,8 @@ class Judged:
 
     Attributes:
         case: Its settings.
-        fault: What it has; "": nothing. A run that was to be healthy and turned is one of few rows.
+        fault: What it has; "": nothing.
+        true: Findings that are true of it though it is healthy.
         whole: Findings of the whole log, with their verdicts.
         live: Findings while it grew, with the first step at which each was there.
         stopped: The checks that failed while it grew.
@@ -58,6 +67,7 @@ class Judged:
 
     case: Case
     fault: str
+    true: frozenset[str]
     whole: dict[str, str]
     live: dict[str, int]
     stopped: frozenset[str]
@@ -67,6 +77,11 @@ class Judged:
     def found(self) -> set[str]:
         """All that was found, at whatever time."""
         return {*self.whole, *self.live}
+
+    @property
+    def false(self) -> set[str]:
+        """What was found of a healthy run, at whatever time, and is not true of it."""
+        return self.found - self.true
 
     @property
     def named(self) -> bool:
@@ -80,28 +95,42 @@ class Judged:
         return min(steps) - self.case.onset if steps else math.inf
 
 
-def judged(row: Row) -> Judged:
-    """Judge a run of the table."""
+def judged(row: Row, truth: Truth | None) -> Judged:
+    """Judge a run of the table, of which experiments have found out ``truth``."""
     case, curve = case_of(row), curve_of(row)
     began = time.process_time()
     live, stopped = _live(curve)
     micros = 1e6 * (time.process_time() - began) / max(1, len(curve.points))
-    return Judged(case, _fault(case, curve), _whole(curve), live, stopped, micros)
+    fault = case.fault if truth is None else _fault(case, curve, truth)
+    true = frozenset() if truth is None or fault else _true(curve, truth)
+    return Judged(case, fault, true, _whole(curve), live, stopped, micros)
 
 
-def _fault(case: Case, curve: Curve) -> str:
-    losses = [one.loss for one in curve.validation]
-    turned = len(losses) > 2 and losses[-1] > TURNED * min(losses)
-    if case.fault in ("", "few rows"):
-        return "few rows" if turned else ""
-    return case.fault
+def _fault(case: Case, curve: Curve, truth: Truth) -> str:
+    if case.fault == "learning rate too high":
+        return case.fault if truth.sound and truth.sound.higher else ""
+    if case.fault not in ("", "few rows"):
+        return case.fault
+    if not truth.turned.higher:
+        return ""
+    # Of a loss that was never below its start, only an evaluation before the first step tells.
+    from_start = truth.turned.share == truth.from_start.share
+    first = min((one.step for one in curve.validation), default=curve.points[-1].step)
+    return WORSE if len(curve.validation) > 1 and (first == 0 or not from_start) else UNSEEN
 
 
-def undecided(row: Row) -> bool:
-    """Whether a run is neither known to be healthy nor faulty: it has seen its rows often, and did not turn."""
-    case = case_of(row)
-    often = len(row["losses"]) * case.batch >= PASSES * row["rows"]
-    return often and case.fault in ("", "few rows") and not _fault(case, curve_of(row))
+def _true(curve: Curve, truth: Truth) -> frozenset[str]:
+    """Which findings experiments confirm. What is not measured is a fact of the log."""
+    rise = truth.turned.share >= KNOWN_EARLY and truth.turned.sure >= SURE
+    facts = {
+        "start-high": truth.starts_high,
+        "staircase": truth.memorises,
+        "unfinished": truth.longer is not None and truth.longer.lower,
+        "unmeasured": EACH * len(curve.validation) < (curve.points[-1].epoch or 0.0) or not curve.validation,
+        "overfit": rise,
+        "best-earlier": rise,
+    }
+    return frozenset(name for name, holds in facts.items() if holds)
 
 
 def _whole(curve: Curve) -> dict[str, str]:
@@ -136,12 +165,12 @@ def _live(curve: Curve) -> tuple[dict[str, int], frozenset[str]]:
 
 def figures(rows: Iterable[Row]) -> dict[str, Any]:
     """The figures of both halves."""
-    some = list(rows)
-    every = [judged(row) for row in some if not undecided(row)]
+    truths = read_truth()
+    every = [judged(row, truths.get(case_of(row).name)) for row in rows]
     halves = {half: [one for one in every if one.case.half == half] for half in ("A", "B")}
     return {
-        "runs": len(some),
-        "undecided": len(some) - len(every),
+        "runs": len(every),
+        "power": _power(every),
         "micros": statistics.median(one.micros for one in every) if every else 0.0,
         "healthy": {half: _healthy(some) for half, some in halves.items()},
         "faults": [_of_fault(fault, strength, halves) for fault, strength in _with_strengths(every)],
@@ -150,9 +179,9 @@ def figures(rows: Iterable[Row]) -> dict[str, Any]:
 
 
 def _with_strengths(every: Sequence[Judged]) -> list[tuple[str, float]]:
-    """Each fault with each of its strengths; few rows by none, since a run has overfitted or not."""
+    """Each fault with each of its strengths; those that experiments tell by none."""
     pairs = [(fault, strength) for fault, some in STRENGTHS.items() for strength in some if fault != "few rows"]
-    return [*pairs, ("few rows", 0.0)]
+    return [*pairs, (WORSE, 0.0), (UNSEEN, 0.0)]
 
 
 def _healthy(some: Sequence[Judged]) -> dict[str, Any]:
@@ -162,6 +191,8 @@ def _healthy(some: Sequence[Judged]) -> dict[str, Any]:
         "fail": sum("fail" in one.whole.values() for one in healthy),
         "whole": sum(bool(one.whole) for one in healthy),
         "live": sum(bool(one.live) for one in healthy),
+        "false": sum(bool(one.false) for one in healthy),
+        "false_by": dict(Counter(name for one in healthy for name in one.false)),
         "stopped": sum(bool(one.stopped) for one in healthy),
         "whole_by": dict(Counter(name for one in healthy for name in one.whole)),
         "live_by": dict(Counter(name for one in healthy for name in one.live)),
@@ -172,9 +203,28 @@ def _faulty(some: Sequence[Judged]) -> dict[str, Any]:
     faulty = [one for one in some if one.fault]
     return {
         "runs": len(faulty),
+        "soon": sum(one.delay <= WITHIN for one in faulty),
         "caught": sum(bool(one.found) for one in faulty),
         "named": sum(one.named for one in faulty),
     }
+
+
+def _power(every: Sequence[Judged]) -> list[dict[str, Any]]:
+    """What the best test could find by training losses, and what is found: a row for each run that it is known of."""
+    distances = read_oracle()
+    return [
+        {
+            "half": one.case.half,
+            "fault": one.fault,
+            "data": one.case.data,
+            "steps": one.case.steps,
+            "power": power(distances[one.case.name]["d"]),
+            "power_soon": power(distances[one.case.name]["d_soon"]),
+            "named": one.named,
+        }
+        for one in sorted(every, key=lambda one: one.case.name)
+        if one.case.name in distances
+    ]
 
 
 def _of_fault(fault: str, strength: float, halves: dict[str, list[Judged]]) -> dict[str, Any]:

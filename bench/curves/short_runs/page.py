@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.curves.short_runs.judging import WITHIN
 from bench.figures import ROOT
 
 PAGE = ROOT / "docs/curves.md"
@@ -16,22 +17,32 @@ Real trainings of two small models, kept in `bench/curves/short_runs/runs.json.g
 makes them, in a plain loop with AdamW and clipping at 1. Half A is stories260k on three data sets, half B the embedded
 demo model on three others, each adapted to conversations before. Healthy runs have 60 to 120 steps and differ in
 learning rate, schedule (linear, cosine, constant, constant with a decay at the end), warm-up, epochs, evaluations (none
-to twelve), interval and decimals of records, gradient norms, and whether rows come by length. A run whose last
-evaluation is more than 5 % above its lowest has overfitted, whatever it was meant to be.
+to twelve), interval and decimals of records, gradient norms, and whether rows come by length.
+
+What is true of a run that was to be healthy, was given few rows, or a high learning rate, is found out without any
+check (`--ask truth`, `bench/curves/short_runs/truth.py`): it is made again, bit for bit, and measured on up to 128 rows
+that it never sees, beside runs that differ in one thing. It is *worse on unseen rows* if its end is 5 % above its
+lowest there, and two standard errors, rows compared in pairs; its learning rate was too high if the same run at a
+middle one ends 5 % lower; it starts above guessing if the loss of its training rows does; it has memorised if it ends
+a fifth better on its own rows than on unseen ones; more steps would pay if a run of a quarter more ends 5 % lower.
 
 *Named*: by a check that says what the fault is, in the whole log or while it grew. *Live*: by the watch of a run, which
 gets five records at a time. *Steps*: from the onset of the fault (without one: the first step) to that finding, the
-median. Checks about the whole course (plateau, stalled, unmeasured, warm-up, sums) do not judge a growing curve.
+median. Checks about the whole course (plateau, stalled, unmeasured, sums) do not judge a growing curve.
 """
 
-LIMITS = """What is called healthy is what was set: nobody has shown that a run of a hundred steps is not unfinished.
-That a first loss is above what guessing costs is true of these runs: the models are small and the data is strange to
-them. So is that the loss drops between epochs where 87 rows are seen again, whatever that does to other rows. With a
-fresh optimizer at the full learning rate the validation loss of healthy runs rises by up to 15 % and comes back within
-the run, so the watch waits (watch.md), and names fewer of the runs that overfit, and those later. Evaluations have
-twelve rows, and without the losses of single rows nobody knows whether one that is 5 % higher is chance. A single bad
-batch among losses that scatter by a third is below the noise that curve-spike asks for, and in 100 to 160 steps of such
-losses a frozen model is hardly told from a slow one.
+LIMITS = """Findings that are true of a healthy run: these models begin above guessing on data that is strange to them,
+a log without evaluations is one, and rows that are seen again are known better, which is all that stairs say of a run
+whose held-out loss nobody took. With a fresh optimizer at the full learning rate the validation loss of healthy runs
+rises by up to 15 % and comes back within the run, so the watch waits (watch.md), and names fewer of the runs that
+overfit, and those later. Evaluations in these logs have twelve rows, and without the losses of single rows nobody knows
+whether one that is 5 % higher is chance.
+"""
+
+POWER = """A frozen model shows in evaluations, which are equal (curve-unchanged). Without them its losses could show at
+most this much (`--ask oracle`): the power, at one false alarm in a hundred, of a test that knows the course of the run
+with its fault and without it and has only to say which of the two it sees; the logarithms of losses are taken as
+normal, with the scatter of the batches. No test of these losses does better, and a real one knows neither course.
 """
 
 
@@ -41,14 +52,15 @@ def section(figures: Mapping[str, Any]) -> str:
     columns = ["fault", "strength", "A: named", "B: named", "B: any finding", "B: live", "B: within 20", "B: steps"]
     healthy = "".join(_healthy(half, one) for half, one in figures["healthy"].items())
     faulty = " ".join(
-        f"Half {half}: a finding in {one['caught']} of {one['runs']} faulty runs, the fault named in {one['named']}."
+        f"Half {half}: a finding in {one['caught']} of {one['runs']} faulty runs, the fault named in {one['named']},"
+        f" within {WITHIN} steps in {one['soon']}."
         for half, one in figures["halves"].items()
     )
     cost = f"Watching costs {figures['micros']:.0f} µs of CPU for each record, the median over the runs."
-    counted = (
-        f"{figures['runs']} runs. {figures['undecided']} are left out: they saw each row four times, and did not turn."
-    )
-    return f"{HEADING}\n{TOP}{_table(columns, rows)}\n{counted}\n{faulty}\n\n{healthy}\n{LIMITS}\n{cost}\n"
+    power_columns = ["half", "fault", "data", "steps", "best test", "within 20 steps of the onset", "named"]
+    power = POWER + _table(power_columns, [_power(one) for one in figures["power"]])
+    begin = f"{figures['runs']} runs. {faulty}"
+    return f"{HEADING}\n{TOP}{_table(columns, rows)}\n{begin}\n\n{healthy}\n{LIMITS}\n{power}\n{cost}\n"
 
 
 def write(figures: Mapping[str, Any]) -> None:
@@ -68,9 +80,17 @@ def _fault(one: Mapping[str, Any]) -> list[object]:
 
 
 def _healthy(half: str, one: Mapping[str, Any]) -> str:
-    begin = f"Healthy runs of half {half}: of {one['runs']}, {one['fail']} fail."
-    whole = f"In the whole log {one['whole']} have a finding{_by(one['whole_by'])}"
-    return f"{begin} {whole}, while it grew {one['live']}{_by(one['live_by'])}; the watch stops {one['stopped']}.\n"
+    begin = (
+        f"Healthy runs of half {half}: {one['runs']}, of which {one['fail']} fail and the watch stops {one['stopped']}."
+    )
+    false = f"{one['false']} have a finding that is not true of them{_by(one['false_by'])}."
+    whole = f"With any finding: in the whole log {one['whole']}{_by(one['whole_by'])}"
+    return f"{begin} {false} {whole}; while it grew {one['live']}{_by(one['live_by'])}.\n"
+
+
+def _power(one: Mapping[str, Any]) -> list[object]:
+    powers = [f"{100 * one[key]:.0f} %" for key in ("power", "power_soon")]
+    return [one["half"], one["fault"], one["data"], one["steps"], *powers, "yes" if one["named"] else "no"]
 
 
 def _by(counts: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,8 @@ ADAPTING, ADAPTING_BATCH = 150, 8
 
 Row = tuple[list[int], list[int]]
 """Token ids and labels."""
+Probe = Callable[[int, Any], None]
+"""Gets the steps made and the model."""
 
 
 @dataclass
@@ -44,20 +47,36 @@ class Trainer:
 
     def run(self, case: Case) -> dict[str, Any]:
         """Make the run; returns its settings and curve as plain values, each step with its loss and norm."""
+        run = self.prepared(case)
+        run.all_steps()
+        return case.to_json() | {
+            "losses": run.losses,
+            "norms": run.norms,
+            "rows": len(run.rows),
+            "vocabulary": run.model.config.vocab_size,
+            "evaluated": run.evaluated,
+        }
+
+    def prepared(self, case: Case, order: str = "", probe: Probe | None = None) -> SmallRun:
+        """The run before its first step.
+
+        Args:
+            case: Its settings.
+            order: What the order of its rows and random labels are drawn by; "": the name of the case.
+            probe: Called before the first step and after each.
+        """
         import torch
 
         torch.manual_seed(case.number)
         model = copy.deepcopy(self._base(case.model)[0]).train()
         rows, held_out = self._material(case)
-        run = _Run(case, model, rows, held_out, random.Random(case.name))
-        run.all_steps()
-        return case.to_json() | {
-            "losses": run.losses,
-            "norms": run.norms,
-            "rows": len(rows),
-            "vocabulary": model.config.vocab_size,
-            "evaluated": run.evaluated,
-        }
+        return SmallRun(case, model, rows, held_out, random.Random(order or case.name), probe)
+
+    def unseen(self, case: Case, most: int) -> list[Row]:
+        """Up to ``most`` rows of the data that the run of ``case`` is not trained on."""
+        used = len(self._material(case)[0])
+        rows, held_out = self._rows[case.model, case.data]
+        return [*held_out, *rows[used:]][:most]
 
     def _base(self, kind: str) -> tuple[Any, Any]:
         if kind not in self._models:
@@ -90,7 +109,7 @@ def _adapted(kind: str, model: Any, tokenizer: Any) -> Any:
     case = replace(next(one for one in cases() if one.model == kind and not one.fault), lr=MIDDLE[kind])
     case = replace(case, steps=ADAPTING, batch=ADAPTING_BATCH, evaluations=0, scheduler="cosine", warmup=0.03)
     rows = [_row(tokenizer, pair) for data in CHAT for pair in unused_pairs(data)]
-    _Run(replace(case, curriculum=False), model.train(), rows, [], random.Random(kind)).all_steps()
+    SmallRun(replace(case, curriculum=False), model.train(), rows, [], random.Random(kind)).all_steps()
     return model
 
 
@@ -109,18 +128,22 @@ def _garbled(row: Row, chance: random.Random, model: Any) -> Row:
 
 
 @dataclass
-class _Run:
+class SmallRun:
+    """One run, and what it has logged so far."""
+
     case: Case
     model: Any
     rows: list[Row]
     held_out: list[Row]
     chance: random.Random
+    probe: Probe | None = None
     losses: list[float | None] = field(default_factory=list)
     norms: list[float | None] = field(default_factory=list)
     evaluated: list[list[float | None]] = field(default_factory=list)
     _order: list[int] = field(default_factory=list)
 
     def all_steps(self) -> None:
+        """Train to the end."""
         import torch
 
         case = self.case
@@ -128,9 +151,13 @@ class _Run:
         every = math.ceil(case.steps / case.evaluations) if case.evaluations else 0
         if every and case.first:
             self._evaluate(0)
+        if self.probe:
+            self.probe(0, self.model)
         for step in range(1, case.steps + 1):
             if not self._step(step, optimizer):
                 break
+            if self.probe:
+                self.probe(step, self.model)
             if every and (step % every == 0 or step == case.steps):
                 self._evaluate(step)
 
@@ -171,9 +198,7 @@ class _Run:
     def _loss(self, batch: list[Row]) -> Any:
         import torch
 
-        longest = max(len(ids) for ids, _ in batch)
-        ids = torch.tensor([one + [0] * (longest - len(one)) for one, _ in batch])
-        labels = torch.tensor([one + [MASKED] * (longest - len(one)) for _, one in batch])
+        ids, labels = padded(batch)
         logits = self.model(input_ids=ids).logits[:, :-1]
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=MASKED)
 
@@ -184,6 +209,15 @@ class _Run:
         with torch.no_grad():
             self.evaluated.append([step, _digits(float(self._loss(self.held_out)))])
         self.model.train()
+
+
+def padded(batch: Sequence[Row]) -> tuple[Any, Any]:
+    """``ids_BT`` and ``labels_BT`` of some rows, filled up on the right."""
+    import torch
+
+    longest = max(len(ids) for ids, _ in batch)
+    ids = torch.tensor([one + [0] * (longest - len(one)) for one, _ in batch])
+    return ids, torch.tensor([one + [MASKED] * (longest - len(one)) for _, one in batch])
 
 
 def lr_at(case: Case, step: int) -> float:

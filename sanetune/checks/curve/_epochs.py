@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sanetune.curves.changes import points_of
+from sanetune.curves.paired import t_statistic
 from sanetune.curves.robust import SPREAD, clipped_level, middle
 from sanetune.curves.series import Curve
 
@@ -28,6 +29,7 @@ class Boundary:
         after: Level at the start of the later epoch.
         last: Level at the end of the later epoch.
         width: Records that each level is from.
+        records: Records of the later epoch.
     """
 
     epoch: int
@@ -35,6 +37,7 @@ class Boundary:
     after: float
     last: float
     width: int
+    records: int
 
     @property
     def drop(self) -> float:
@@ -45,6 +48,12 @@ class Boundary:
     def inside(self) -> float:
         """How much the loss falls within the later epoch, likewise."""
         return self.after - self.last
+
+    @property
+    def steady(self) -> float:
+        """How far apart the levels of the boundary are, as a share of those within the later epoch: of a steady fall
+        the drop is so much of the fall within."""
+        return self.width / (self.records - self.width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,14 @@ class Stairs:
         return self.noise * math.sqrt(sum(each)) / len(self.boundaries)
 
     @property
+    def beyond(self) -> float:
+        """Standard errors by which the drops are more than those of a steady fall."""
+        excess = sum(one.drop - one.steady * one.inside for one in self.boundaries)
+        # The level after a boundary is in both; the weights are those of the levels before, after and at the end.
+        each = [(1 + (1 + one.steady) ** 2 + one.steady**2) / one.width for one in self.boundaries]
+        return t_statistic(excess, self.noise * math.sqrt(sum(each)))
+
+    @property
     def inside(self) -> float:
         """How much the loss falls within epochs after the first, as a share of all drops; below 0 where it rises,
         infinite where nothing drops."""
@@ -93,7 +110,7 @@ def stairs(curve: Curve) -> Stairs | None:
         width = max(1, min(max(shorter // 4, min(shorter // 2, NARROW)), WIDEST))
         sides = (losses[-width:], later[:width], later[-width:])
         before, after, last = (clipped_level(some, scatter).value for some in sides)
-        found.append(Boundary(epoch + 1, before, after, last, width))
+        found.append(Boundary(epoch + 1, before, after, last, width, len(later)))
         records.append(shorter)
     if not found:
         return None

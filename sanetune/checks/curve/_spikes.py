@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from sanetune.checks.base import Limit, Limits
 from sanetune.curves.changes import peak_step
+from sanetune.curves.early_rise import EARLY_SOURCE, EARLY_SURE, early_rise
 from sanetune.curves.humps import Hump, highest_hump, hump_in_few
 from sanetune.curves.robust import relative_noise, smooth
 from sanetune.curves.series import Curve, Evaluation, Point
@@ -31,6 +32,7 @@ LIMITS = {
                              " chance, the highest high"),
     "hump_log_sure": Limit(6.0, "of its logarithm, beside that: 7.4 and more in bad batches of short runs, 5.4 in"
                                 " healthy ones (docs/curves.md, half A)"),
+    "early_sure": Limit(EARLY_SURE, EARLY_SOURCE),
     "returned": Limit(0.7, "of its rise that a hump comes down again; with less it is curve-diverged's"),
     "fixed_times": Limit(1.25, "times its neighbours, on a fixed batch, which has no noise of batches"),
     "fixed_least": Limit(0.15, "nats beside that"),
@@ -45,6 +47,10 @@ LOCAL = 24
 """Neighbours on each side that tell the noise there."""
 CANDIDATE = 0.8
 """Of the limit, from which on a loss is compared with its neighbours at all."""
+GUESSING_SURE = 4.0
+"""Standard deviations of the logarithm by which a loss above guessing stands out, a little more than of any spike."""
+GUESSING_SCATTER = 0.5
+"""Standard deviation of the logarithms, above which single batches scatter so far that any loss may be one of them."""
 SEVERAL = 5
 """Steps between records from which each is a mean over several batches."""
 
@@ -58,7 +64,7 @@ class Spike:
         height: Its highest loss, in nats per token in the loss.
         around: Median of its neighbours, in the same unit.
         length: Logged steps in a row.
-        confirmed: By more than one batch, or by its gradient norm.
+        confirmed: By more than one batch, by its gradient norm, or by a loss that no text has.
     """
 
     step: int
@@ -68,8 +74,14 @@ class Spike:
     confirmed: bool
 
 
-def in_training(points: Sequence[Point], limits: Limits) -> list[Spike]:
-    """Spikes of the training loss; the first three steps are left out, since they have no neighbours before them."""
+def in_training(points: Sequence[Point], limits: Limits, guessing: float = math.inf) -> list[Spike]:
+    """Spikes of the training loss; the first three steps are left out, since they have no neighbours before them.
+
+    Args:
+        points: The logged steps.
+        limits: Of curve-spike.
+        guessing: Loss of guessing, in nats: a batch above it is none that is only harder than its neighbours.
+    """
     losses = [point.loss for point in points]
     interval = statistics.median(b.step - a.step for a, b in pairwise(points)) if points[1:] else 1
     found: list[Spike] = []
@@ -83,7 +95,7 @@ def in_training(points: Sequence[Point], limits: Limits) -> list[Spike]:
                 continue
         # One that lasts to the end has not come back: that is curve-diverged's.
         if run and run[-1] < len(losses) - 1 and len(run) <= REACH:
-            found.append(_spike(points, run, limits["confirmed_norm"], interval))
+            found.append(_spike(points, run, limits["confirmed_norm"], interval, guessing))
         run = []
     return found
 
@@ -101,14 +113,23 @@ def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
     return around <= 0 or math.log(losses[place] / around) > limits["log_sure"] * scatter
 
 
-def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, interval: float) -> Spike:
+def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, interval: float, guessing: float) -> Spike:
     losses, norms = [point.loss for point in points], [point.grad_norm for point in points]
     worst = max(run, key=losses.__getitem__)
     known = [(place, norm) for place in run if (norm := norms[place]) is not None]
     others = [norm for i in _near(norms, worst) if (norm := norms[i]) is not None and math.isfinite(norm)]
     high = bool(known and others) and max(norm for _, norm in known) > confirmed_norm * statistics.median(others)
-    confirmed = len(run) > 1 or high or interval >= SEVERAL
-    return Spike(points[worst].step, losses[worst], _sides(losses, worst), len(run), confirmed)
+    around = _sides(losses, worst)
+    confirmed = len(run) > 1 or high or interval >= SEVERAL or _above_guessing(losses, worst, around, guessing)
+    return Spike(points[worst].step, losses[worst], around, len(run), confirmed)
+
+
+def _above_guessing(losses: Sequence[float], place: int, around: float, guessing: float) -> bool:
+    """Whether a loss is above what guessing costs, and its neighbours are as far below it as their scatter asks for."""
+    if not 0 < around < guessing <= losses[place]:
+        return False
+    scatter = relative_noise(losses[max(0, place - LOCAL) : place + LOCAL + 1])
+    return scatter <= GUESSING_SCATTER and math.log(losses[place] / around) > GUESSING_SURE * scatter
 
 
 def long_rise(points: Sequence[Point], limits: Limits) -> Spike | None:
@@ -117,6 +138,16 @@ def long_rise(points: Sequence[Point], limits: Limits) -> Spike | None:
     sure, log_sure = limits["hump_sure"], limits["hump_log_sure"]
     hump = highest_hump(losses, times=limits["hump_times"], least=limits["least"], sure=sure, log_sure=log_sure)
     return _as_spike(hump, points, limits) if hump else None
+
+
+def rise_at_once(curve: Curve, limits: Limits) -> Spike | None:
+    """A rise from the first records on that came back to them: nothing before it tells its base."""
+    rise = early_rise(curve)
+    if rise is None or rise.times < limits["hump_times"] or rise.sure < limits["early_sure"]:
+        return None
+    if rise.end >= rise.start or rise.peak - rise.start < limits["least"]:
+        return None
+    return Spike(rise.peak_step, rise.peak, rise.start, rise.length, True)
 
 
 def rise_in_validation(evaluations: Sequence[Evaluation], limits: Limits) -> Spike | None:

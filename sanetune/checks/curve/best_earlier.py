@@ -55,6 +55,8 @@ LIMITS = {
     "overfit": Limit(0.03, "from which on curve-overfit speaks, unless training rises too"),
     "sure": Limit(3.0, "standard errors of the change between two evaluations"),
     "jump": Limit(0.003, "of the loss: least standard deviation of an evaluation; up to 0.004 in logs/wild"),
+    "few": Limit(5, "evaluations, below which their own scatter is not known, and the next counts"),
+    "few_jump": Limit(0.01, "the same of few evaluations (curve-overfit)"),
     "training_sure": Limit(3.0, "standard errors from which on training rises (curve-overfit)"),
 }
 
@@ -66,7 +68,9 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     if len(evaluations) < 3 or change is None or change.source != HELD_OUT:
         raise fewer(len(evaluations), 3, "evaluation", more=" of validation rows")
     trained = training(curve, since=change.steps[0])
-    error = max(change.std_error, limits["jump"] * 2**0.5 * change.before)
+    few = not change.exact and len(evaluations) < limits["few"]
+    jump = limits["few_jump" if few else "jump"]
+    error = max(change.std_error, jump * 2**0.5 * change.before)
     return Measurement(
         {
             "evaluations": len(evaluations),

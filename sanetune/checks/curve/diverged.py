@@ -3,8 +3,8 @@
 ## What it does
 Compares the validation loss at the end with that before the first step, row by row, and with the lowest in between.
 Without validation rows it uses the training batches, with their noise: of a run that shoots up in its first steps the
-first loss alone is the start, and all later losses far above it are evidence. A validation loss that rises while the
-training loss falls is `curve-overfit`.
+first loss alone is the start, all later losses far above it are evidence, and one that shoots up and comes back in
+part is a warning. A validation loss that rises while the training loss falls is `curve-overfit`.
 
 ## Why is this bad?
 The run ends worse than it began, and later steps do not repair it.
@@ -29,7 +29,7 @@ float16 overflow, and labels that do not belong to their prompts, look the same 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Basis, Limit, Limits
@@ -46,6 +46,7 @@ from sanetune.curves.changes import (
     since_lowest,
     training,
 )
+from sanetune.curves.early_rise import EARLY_SOURCE, EARLY_SURE, early_rise
 from sanetune.curves.robust import relative_noise
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
+VERSION = 2
 
 LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
@@ -66,6 +68,7 @@ LIMITS = {
     "rise_warn": Limit(0.02, "the width that a healthy validation loss moves in (logs/wild)"),
     "training_rise": Limit(0.5, "where only batches are known: the reader's limit for diverged (logs/wild)"),
     "training_rise_warn": Limit(0.25, "half of that"),
+    "early_sure": Limit(EARLY_SURE, EARLY_SOURCE),
     "lost": Limit(0.5, "of the fall in between"),
     "lost_share": Limit(0.2, "of the lowest level"),
     "training_lost_share": Limit(0.35, "the same where only batches are known, some of which are easy"),
@@ -107,11 +110,28 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "lost_last": low.last,
             "lost_step": low.steps[1],
             "lost_sure": low.t,
+            **(_early(curve) if change.source == TRAINING else {}),
             "training_fell": _fell(trained, limits),
             "training_fell_later": _fell(later, limits),
             "planned_rate": curve.planned_lr,
         }
     )
+
+
+def _early(curve: Curve) -> dict[str, float | int]:
+    """The rise of the training loss from its first records; nothing for too few of them."""
+    rise = early_rise(curve)
+    if rise is None:
+        return {}
+    return {
+        "early_start": rise.start,
+        "early_peak": rise.peak,
+        "early_peak_step": rise.peak_step,
+        "early_end": rise.end,
+        "early_last": rise.last,
+        "early_sure": rise.sure,
+        "early_end_sure": rise.end_sure,
+    }
 
 
 def _losses(curve: Curve) -> list[float]:
@@ -172,4 +192,28 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return failed(f"{came} and ends at {end}{of_last(n['lost_last'])}", fix=fix)
     if clear and n["share"] >= limits["training_rise_warn" if by_batches else "rise_warn"]:
         return warned(f"{message}, {_above(n['share'])}", fix=fix)
-    return passed(message)
+    return _of_early_rise(n, limits) or passed(message)
+
+
+def _of_early_rise(n: dict[str, Any], limits: Limits) -> Judgement | None:
+    """What a training loss shows that rises from its first records on and has not come back to them."""
+    if (
+        "early_start" not in n
+        or n["early_sure"] < limits["early_sure"]
+        or n["early_end"] < n["early_start"]
+        or n["early_peak"] - n["early_start"] < limits["least"]
+    ):
+        return None
+    start, peak, end = (units.nats(n[f"early_{name}"]) for name in ("start", "peak", "end"))
+    message = (
+        f"the training loss rises from {start} to {peak} at step {n['early_peak_step']:,} and ends at"
+        f" {end}{of_last(n['early_last'])}"
+    )
+    rise = limits["training_rise"]
+    if n["early_end"] >= (1 + rise) * n["early_start"] and n["early_end_sure"] >= limits["early_sure"]:
+        return failed(message, fix=fixes.lower_lr(n["planned_rate"], strongly=True))
+    return (
+        warned(message, fix=fixes.lower_lr(n["planned_rate"]))
+        if n["early_peak"] >= (1 + rise) * n["early_start"]
+        else None
+    )

@@ -2,7 +2,8 @@
 
 ## What it does
 Counts upward swings of the loss on a small fixed batch of validation rows, evaluated every few steps: it has no batch
-noise. Without such evaluations, it looks for training losses that scatter by more than they have fallen.
+noise. Without such evaluations, it looks for training losses that scatter by more than
+they have fallen, beside a validation loss that has not fallen either.
 
 ## Why is this bad?
 Steps that are too large overshoot the minimum, and the run ends wherever the last swing leaves it.
@@ -51,6 +52,7 @@ LIMITS = {
     "height_least": Limit(0.05, "nats, likewise; a choice: a loss near 0 may double without harm"),
     "scatter": Limit(0.5, "of the level, where only batches are known: healthy logs have up to 0.2 (logs/wild)"),
     "fall": Limit(1.0, "standard deviations of one loss; a choice: what falls by more is learned, however it scatters"),
+    "validation": Limit(0.02, "that the validation loss falls by: then the model learns, whatever batches hide"),
 }
 
 FEWEST = 8
@@ -97,6 +99,7 @@ def _of_points(points: list[Point], curve: Curve) -> dict[str, object]:
     after = [point.loss for point in points if point.step >= warm] or [point.loss for point in points]
     scatter, third = noise(after), max(3, len(after) // 3)
     start, end = level(after[:third], scatter), level(after[-third:], scatter)
+    held_out = [one.loss for one in finite(curve.validation)]
     return {
         "source": "points",
         "looks": len(after),
@@ -104,6 +107,7 @@ def _of_points(points: list[Point], curve: Curve) -> dict[str, object]:
         "end": end.value,
         "scatter": scatter / end.value if end.value > 0 else 0.0,
         "fall": (start.value - end.value) / scatter if scatter > 0 else 0.0,
+        "validation_fall": 1 - held_out[-1] / held_out[0] if len(held_out) > 1 and held_out[0] > 0 else None,
     }
 
 
@@ -114,7 +118,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f"training losses scatter by {units.share(n['scatter'])} of their level about their trend, which goes from"
             f" {n['start']:.2f} to {n['end']:.2f}"
         )
-        if n["scatter"] > limits["scatter"] and n["fall"] < limits["fall"]:
+        falls = n["fall"] >= limits["fall"] or (n["validation_fall"] or 0.0) >= limits["validation"]
+        if n["scatter"] > limits["scatter"] and not falls:
             remedy = "Batches alone do not show it: evaluate a fixed batch of validation rows, or use larger batches."
             return warned(message, remedy)
         return passed(message)

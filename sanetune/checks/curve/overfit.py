@@ -64,7 +64,11 @@ LIMITS = {
         "of the loss: least standard deviation of an evaluation whose single rows are not known; half the 2 % that a"
         " healthy validation loss moves within (logs/wild)",
     ),
-    "few": Limit(5, "evaluations, below which a rise is a warning at most where single rows are not known"),
+    "few": Limit(
+        5,
+        "evaluations, below which a rise is a warning at most where single rows are not known, and none"
+        " below `fail`: their own scatter is not known either",
+    ),
     "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
     "live_fell": Limit(
         3.0,
@@ -117,7 +121,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f"the held-out loss is lowest at step {n['lowest_step']:,} ({units.nats(n['lowest'])} in"
         f" {units.many(n['looks'], 'evaluation')}) and {units.nats(n['end'])} at step {n['end_step']:,}"
     )
-    if n["sure"] < limits["sure"] or n["rise"] < limits["warn"]:
+    few = not n["exact"] and n["looks"] < limits["few"]
+    if n["sure"] < limits["sure"] or n["rise"] < limits["fail" if few else "warn"]:
         return passed(message)
     if n["training_rose"]:
         return passed(f"{message}; the training loss rises with it, which is another fault (curve-diverged)")
@@ -128,7 +133,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if _more_accurate(n):
         accuracy = f"{units.share(n['accuracy_lowest'])} to {units.share(n['accuracy_end'])}"
         return warned(f"{message}; token accuracy from {accuracy}", BY_SAMPLES, _fix(n))
-    few = n["looks"] < limits["few"] and not n["exact"]
     return (failed if n["rise"] >= limits["fail"] and not few else warned)(message, fix=_fix(n))
 
 

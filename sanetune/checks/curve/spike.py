@@ -2,9 +2,9 @@
 
 ## What it does
 Finds training losses at least 1.8 times the median of their neighbours and far outside the batch noise, over several
-steps or together with the gradient norm; rises of any length that come back, in training and on validation rows;
-evaluations of a fixed batch that stand out; and a hump above the start in the first steps. The highest is named. One
-unusual batch without effect on a fixed batch, or a large gradient norm without harm, is only
+steps, together with the gradient norm, or above what guessing costs; rises of any length that come back, in training
+and on validation rows; evaluations of a fixed batch that stand out; and a hump above the start in the first steps. The
+highest is named. One unusual batch without effect on a fixed batch, or a large gradient norm without harm, is only
 mentioned.
 
 ## Why is this bad?
@@ -31,6 +31,7 @@ train:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
@@ -45,9 +46,11 @@ from sanetune.checks.curve._spikes import (
     in_training,
     long_rise,
     norm_spikes,
+    rise_at_once,
     rise_in_validation,
 )
 from sanetune.curves.changes import finite, last_step, learned_points
+from sanetune.curves.scale import LARGEST_VOCABULARY
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
+VERSION = 2
 
 LIMITS = {
     "hump": Limit(
@@ -74,10 +78,11 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     points, fixed, validation = learned_points(curve), finite(curve.fixed_batch), finite(curve.validation)
     if len(points) < 8 and len(fixed) < 5 and len(validation) < 4:
         raise fewer(len(points), 8, "training loss", "training losses")
-    found = [*in_training(points, limits), *in_evaluations(fixed, limits)]
+    guessing = math.log(curve.vocab_size or LARGEST_VOCABULARY)
+    found = [*in_training(points, limits, guessing), *in_evaluations(fixed, limits)]
     confirmed = [spike for spike in found if spike.confirmed and not harmless(spike, fixed, limits)]
     odd = len(found) - len(confirmed)
-    long = (long_rise(points, limits), rise_in_validation(validation, limits))
+    long = (long_rise(points, limits), rise_in_validation(validation, limits), rise_at_once(curve, limits))
     confirmed = _with_long(confirmed, [rise for rise in long if rise])
     hump = max(fixed, key=lambda one: one.loss) if len(fixed) >= 5 else None
     return Measurement(

@@ -2,7 +2,8 @@
 
 ## What it does
 Compares the drops of the training loss at the boundaries of epochs, taken together, with its whole fall after the
-first epoch. Validation rows that continue to improve overrule it.
+first epoch, and with what a steady fall would drop by in as many records. Validation rows that continue to improve
+overrule it.
 
 ## Why is this bad?
 A row that is known better the second time, while other rows are not, is memorised.
@@ -37,7 +38,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.checks.curve._epochs import stairs
-from sanetune.curves.changes import HELD_OUT, since_lowest
+from sanetune.curves.changes import HELD_OUT, finite, since_lowest
 from sanetune.curves.paired import t_statistic
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -53,12 +54,16 @@ LIMITS = {
     "short_drop": Limit(0.13, "the same for short epochs; one of 12 records in a log called healthy has 12 %"),
     "short": Limit(16, "records of an epoch, below which it is short"),
     "sure": Limit(3.0, "standard errors of the mean drop"),
+    "beyond": Limit(2.0, "standard errors by which the drops are more than those of a steady fall: a quick one may drop"
+                         " by a half in as many records"),
     "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate"),
     "down": Limit(0.65, "of the boundaries at least, at which the loss drops"),
     "inside": Limit(0.45, "of all drops, that the loss falls within epochs: -0.3 to 0.23 where a reader saw stairs"
                           " (logs/wild); 3 in a steady fall with four records in an epoch"),
     "rising": Limit(0.5, "of all drops, that it rises within epochs; with more it is the order of rows"),
     "held_out": Limit(0.02, "above its minimum, within which the held-out loss still holds: healthy (logs/wild)"),
+    "few": Limit(5, "evaluations, below which their scatter is not known, and the next counts"),
+    "few_held_out": Limit(0.05, "the same of few evaluations (curve-overfit)"),
 }  # fmt: skip
 
 
@@ -67,8 +72,9 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     found = stairs(curve)
     if found is None or len(found.boundaries) < limits["boundaries"]:
         raise NotApplicableError("fewer than two boundaries of epochs have two logged steps on both sides")
-    change = since_lowest(curve)
-    improving = change is not None and change.source == HELD_OUT and change.relative < limits["held_out"]
+    change, evaluations = since_lowest(curve), len(finite(curve.validation))
+    held = limits["held_out" if evaluations >= limits["few"] else "few_held_out"]
+    improving = change is not None and change.source == HELD_OUT and change.relative < held
     highest = max(found.boundaries, key=lambda one: one.drop)
     return Measurement(
         {
@@ -78,6 +84,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "drop": 1 - math.exp(-found.drop),
             "sure": t_statistic(found.drop, found.std_error),
             "inside": found.inside,
+            "beyond": found.beyond,
             "highest_epoch": highest.epoch,
             "highest_before": math.exp(highest.before),
             "highest_after": math.exp(highest.after),
@@ -94,6 +101,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(f"the training loss does not drop at {scope} of epochs")
     least = limits["short_drop" if n["records"] < limits["short"] else "drop"]
     clear = n["drop"] >= least and n["sure"] >= limits["sure"] and n["down"] >= limits["down"] * n["boundaries"]
+    clear &= n["beyond"] >= limits["beyond"]
     if not clear or not -limits["rising"] <= n["inside"] <= limits["inside"]:
         return passed(message)
     before, after = units.nats(n["highest_before"]), units.nats(n["highest_after"])

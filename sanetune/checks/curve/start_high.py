@@ -1,9 +1,10 @@
 """The first losses are far above what a pre-trained model can have.
 
 ## What it does
-Compares the loss before the first step, or the first logged one, with the natural logarithm of the vocabulary size,
-which is the loss of guessing. If the vocabulary is not known, the smallest and the largest in common use count
-(32,000 and 262,144 tokens).
+Compares the validation loss before the first step and the first logged training loss, whichever is higher, with the
+natural logarithm of the vocabulary size, which is the loss of guessing. A single training loss counts less what such
+losses scatter by. If the vocabulary is not known, the smallest and the largest in common use count (32,000 and 262,144
+tokens).
 
 ## Why is this bad?
 A model that does worse than guessing does not see the text it was pre-trained for. A steep curve then looks like
@@ -38,7 +39,8 @@ from typing import TYPE_CHECKING
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.curves.changes import START_SHARE, finite, last_step, points_of
-from sanetune.curves.scale import times_validation
+from sanetune.curves.robust import noise
+from sanetune.curves.scale import LARGEST_VOCABULARY, times_validation
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -46,33 +48,45 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
+VERSION = 2
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
     "fail": Limit(1.25, "a run with wrong labels began at 1.5 times ln(vocabulary) or more (qlora-gallery); a small"
                         " story model on grade-school mathematics at 1.15"),
+    "sure": Limit(1.0, "standard deviations of a first training loss, which is that of a few rows"),
     "smallest_vocabulary": Limit(32_000, "tokens, where the vocabulary is not known: that of Llama 2"),
-    "largest_vocabulary": Limit(262_144, "tokens, likewise: that of Gemma 3"),
+    "largest_vocabulary": Limit(LARGEST_VOCABULARY, "tokens, likewise: that of Gemma 3"),
 }  # fmt: skip
+
+
+NEIGHBOURS = 8
+"""First training losses that tell how far a single one scatters."""
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     early = max(1, START_SHARE * last_step(curve))
     firsts = [one for series in (curve.validation, curve.fixed_batch) for one in finite(series)[:1]]
-    evaluations = [one for one in firsts if one.step <= early]
+    evaluated = next((one for one in firsts if one.step <= early), None)
     points = points_of(curve)
-    if not evaluations and not points:
+    if evaluated is None and not points:
         raise NotApplicableError("no loss was logged")
+    known, times = curve.vocab_size, times_validation(curve) if points else None
     # The first record of a log may be a mean over many steps: at most too low, which is the careful side.
-    first = evaluations[0] if evaluations else points[0]
-    known, times = curve.vocab_size, None if evaluations else times_validation(curve)
+    trained = points[0].loss / (times or 1.0) if points else -math.inf
+    scatter = noise([point.loss for point in points[:NEIGHBOURS]]) / (times or 1.0)
+    looked = evaluated is not None and evaluated.loss >= trained - scatter
+    first = evaluated if looked or not points else points[0]
+    assert first is not None
     return Measurement(
         {
-            "loss": first.loss / (times or 1.0),
-            "divided_by": times,
+            "loss": first.loss if looked else trained,
+            "scatter": 0.0 if looked else scatter,
+            "divided_by": None if looked else times,
             "step": first.step,
-            "looked": bool(evaluations),
+            "looked": looked,
+            "evaluated": None if looked or evaluated is None else evaluated.loss,
             "vocabulary": known,
             "guessing": math.log(known or limits["smallest_vocabulary"]),
             "guessing_most": math.log(known or limits["largest_vocabulary"]),
@@ -87,10 +101,13 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     )
     if n["divided_by"]:
         message = f"{message}, divided by {n['divided_by']:.3g} as curve-loss-summed says"
+    if n["evaluated"] is not None:
+        message = f"{message}, that of validation rows {n['evaluated']:.2f}"
     range_ = f"{limits['smallest_vocabulary']:,} to {limits['largest_vocabulary']:,}"
     among = f"among {n['vocabulary']:,} tokens" if n["vocabulary"] else f"among {range_} tokens"
     costs = f"{n['guessing']:.2f}" + ("" if n["vocabulary"] else f" to {n['guessing_most']:.2f}")
     message = f"{message}; guessing {among} costs {costs}"
-    if n["loss"] >= limits["fail"] * n["guessing_most"]:
+    known = n["loss"] - limits["sure"] * n["scatter"]
+    if known >= limits["fail"] * n["guessing_most"]:
         return failed(message)
-    return warned(message) if n["loss"] >= limits["warn"] * n["guessing"] else passed(message)
+    return warned(message) if known >= limits["warn"] * n["guessing"] else passed(message)

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
+VERSION = 2
 
 LIMITS = {
     "held": Limit(0.05, "of the held-out loss in the last eighth: more than most choices of a learning rate are worth"),
@@ -66,6 +67,11 @@ LIMITS = {
     "near_zero": Limit(0.1, "nats at the end, below which rows are memorised (logs/wild: all such logs)"),
     "epochs": Limit(3.0, "without an evaluation, from which on more steps may only memorise (curve-unmeasured)"),
     "lr_left": Limit(0.001, "of the peak learning rate at the end; with less the schedule is over"),
+    "annealed": Limit(
+        0.1,
+        "of the peak learning rate at the end, where it was half of it or more before the part that is"
+        " judged: what falls then does so by the decay, and would again",
+    ),
     "stairs": Limit(0.07, "mean drop at boundaries of epochs, from which on curve-staircase may speak"),
 }
 
@@ -105,6 +111,8 @@ def _more_would_not_pay(curve: Curve, limits: Limits) -> str:
     found = stairs(curve)
     if lrs and lrs[-1] <= limits["lr_left"] * max(lrs):
         return "the learning rate has come down to zero: a longer schedule is another run"
+    if lrs and lrs[-1] <= limits["annealed"] * max(lrs) and lrs[-len(lrs) // 4] >= 0.5 * max(lrs):
+        return "the learning rate comes down in the last quarter, and the loss with it: more steps would only move that"
     if epochs >= limits["epochs"] and len(_validation(curve)) < 2:
         return f"{epochs:.3g} epochs without evaluations: what still falls may only be memorised"
     if found and len(found.boundaries) > 1 and found.drop >= limits["stairs"] and found.inside <= 1:

@@ -32,15 +32,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits
+from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import fewer, needs_log
-from sanetune.curves.changes import last_step
+from sanetune.curves.changes import complete, last_step
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "sometimes"
+LIVE = "whole"
 
 LIMITS = {
     "share": Limit(0.25, "of the steps; published recipes warm up for 3 to 10 %, and a healthy log for 20 (logs/wild)"),
@@ -59,6 +60,8 @@ def measure(curve: Curve) -> Measurement:
         raise fewer(len(logged), FEWEST, "learning rate", more=" logged")
     highest = max(lr for _, lr in logged)
     at = next(i for i, (_, lr) in enumerate(logged) if lr >= highest)
+    if at < len(logged) - 1 and not curve.total_steps and not complete(curve):
+        raise NotApplicableError("the log does not say how long the run was to be")
     rising = all(after >= before for (_, before), (_, after) in pairwise(logged[: at + 1]))
     end = last_step(curve)
     return Measurement(
@@ -83,6 +86,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(f"the learning rate begins at {units.lr(n['first'])} and is {units.lr(n['highest'])} at most")
     until = "to the end of the log, step" if n["at_the_end"] else "until step"
     message = f"the learning rate rises {until} {n['peak_step']:,} of {n['total_steps']:,}, to {units.lr(n['highest'])}"
-    if n["steps"] >= limits["steps"] and n["least_steps"] >= limits["share"] * n["total_steps"]:
+    if n["total_steps"] >= limits["steps"] and n["least_steps"] >= limits["share"] * n["total_steps"]:
         return warned(message, fix={"train.warmup_steps": 0.05})
     return passed(message)

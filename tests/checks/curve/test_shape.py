@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -256,3 +257,41 @@ def test_no_log_is_so_odd_that_a_check_breaks(
     curve = Curve(logged, evaluations(validated, every=7, rows=0), total_steps=300, ended=True, source="log")
     found(curve)
     found(replace(curve, validation=[], fixed_batch=evaluations(validated, every=7, rows=2), source="trial"))
+
+
+# ---- what must not be said ----
+
+
+def test_a_steady_quick_fall_over_short_epochs_is_no_staircase() -> None:
+    noise = np.random.default_rng(3).normal(0, 0.5, (60, 66))
+    told = 0
+    for row in noise:
+        losses = [float(3 * math.exp(-i / 15 + one)) + 0.02 for i, one in enumerate(row)]
+        told += "staircase" in bad(Curve(points(losses, epoch=[(i + 1) / 22 for i in range(66)]), source="log"))
+    assert told <= 2
+
+
+def test_a_fall_by_the_decay_of_the_learning_rate_is_not_unfinished() -> None:
+    losses = [3.0 if i < 160 else 3.0 - (i - 160) / 40 for i in range(200)]
+    constant, decayed = [1e-4] * 200, [1e-4 if i < 160 else 1e-4 * (201 - i) / 41 for i in range(200)]
+    found_with = {
+        name: bad(Curve(points(losses, lr=lr), total_steps=200, finished=True, source="log"))
+        for name, lr in (("constant", constant), ("decayed", decayed))
+    }
+    assert "unfinished" in found_with["constant"] and "unfinished" not in found_with["decayed"]
+
+
+def test_batches_that_scatter_far_do_not_swing_where_the_validation_loss_falls() -> None:
+    noise = np.random.default_rng(0).normal(0, 1.2, 100)
+    losses = [float(math.exp(one)) for one in noise]
+    held_out = [Evaluation(30, 1.3), Evaluation(60, 1.1), Evaluation(100, 0.9)]
+    assert "oscillating" in bad(Curve(points(losses), source="log"))
+    assert "oscillating" not in bad(Curve(points(losses), held_out, source="log"))
+
+
+def test_one_batch_above_guessing_is_a_spike_and_a_hard_one_is_not() -> None:
+    def with_one(loss: float) -> Curve:
+        usual = [2.5 + 0.3 * (-1) ** (i // 2) for i in range(100)]
+        return Curve(points([*usual[:50], loss, *usual[51:]]), vocab_size=512, source="log")
+
+    assert "spike" in bad(with_one(9.0)) and "spike" not in bad(with_one(6.0))

@@ -1,0 +1,101 @@
+"""Evaluations of different steps give the same validation loss, to the last digit.
+
+## What it does
+Looks for three or more evaluations in a row with equal losses, between which the learning rate was not near zero.
+Losses of fewer than five significant digits (two decimals, bf16) are not judged: small changes do not show in them.
+
+## Why is this bad?
+Weights that move change a validation loss: they stand still, or another model is evaluated.
+
+## Example
+An optimizer that was given the parameters before they were replaced, by an adapter or by a move to another device:
+
+```python
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+model = get_peft_model(model, LoraConfig(target_modules="all-linear"))
+```
+
+## Use instead
+Give the optimizer the parameters of the model that is trained and evaluated, and see that some need a gradient.
+
+```python
+model = get_peft_model(model, LoraConfig(target_modules="all-linear"))
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+```
+
+## Known problems
+A frozen model without evaluations is hardly told from a slow one (curve-plateau, curve-stalled).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from sanetune import units
+from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.curve._applies import fewer, needs_token_loss
+from sanetune.curves.changes import finite
+from sanetune.curves.digits import digits_of
+from sanetune.finding import Judgement, Measurement, failed, passed
+
+if TYPE_CHECKING:
+    from sanetune.curves.series import Curve
+
+FIX = "none"
+LIVE = "whole"
+
+LIMITS = {
+    "equal": Limit(3, "in a row: the last of two may be the best one, loaded again and evaluated at the end"),
+    "digits": Limit(
+        5, "significant digits, which hold 1e-4 of a loss; evaluations of a run that goes on differ by more"
+    ),
+    "lr_left": Limit(
+        0.1, "of the peak learning rate in between; with less the schedule is nearly over, and little moves"
+    ),
+}
+
+
+def measure(curve: Curve, limits: Limits) -> Measurement:
+    needs_token_loss(curve)
+    evaluations = finite(curve.validation)
+    if len(evaluations) < limits["equal"]:
+        raise fewer(len(evaluations), int(limits["equal"]), "evaluation", more=" of validation rows")
+    digits = digits_of(one.loss for one in evaluations)
+    if digits < limits["digits"]:
+        raise NotApplicableError(
+            f"the validation losses have {units.many(digits, 'significant digit')}, in which small changes do not show"
+        )
+    runs = [list(some) for _, some in groupby(evaluations, key=lambda one: one.loss)]
+    longest = max(runs, key=len)
+    lrs = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
+    between = [lr for step, lr in lrs if longest[0].step < step <= longest[-1].step]
+    return Measurement(
+        {
+            "evaluations": len(evaluations),
+            "digits": digits,
+            "equal": len(longest),
+            "first_step": longest[0].step,
+            "last_step": longest[-1].step,
+            "loss": longest[0].loss,
+            "highest_lr": max(between, default=None),
+            "peak_lr": max((lr for _, lr in lrs), default=None),
+        }
+    )
+
+
+def judge(m: Measurement, limits: Limits) -> Judgement:
+    n = m.numbers
+    counted = units.many(n["evaluations"], "evaluation")
+    if n["equal"] < limits["equal"]:
+        return passed(f"of {counted} of validation rows no {limits['equal']:g} in a row are equal")
+    message = (
+        f"{n['equal']:,} of {counted} of validation rows in a row, from step {n['first_step']:,} to"
+        f" {n['last_step']:,}, are equal: {n['loss']:.{n['digits']}g}"
+    )
+    if n["highest_lr"] is None:
+        return failed(message) if n["peak_lr"] is None else passed(f"{message}; no learning rate was logged in between")
+    if n["highest_lr"] <= limits["lr_left"] * n["peak_lr"]:
+        return passed(f"{message}; the learning rate was {units.lr(n['highest_lr'])} at most in between")
+    return failed(f"{message}, at learning rates up to {units.lr(n['highest_lr'])}")

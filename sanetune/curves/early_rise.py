@@ -1,0 +1,108 @@
+"""Runs whose training loss rises from its first records on, in logarithms: batches scatter by a share of their loss."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sanetune.curves.changes import learned_points
+from sanetune.curves.robust import OF_MEDIAN, middle, relative_noise, smooth
+from sanetune.curves.series import Curve
+
+FEWEST = 10
+"""Records in which a rise can be told from the noise of the first ones."""
+EARLY = 200
+"""Records within which the loss is highest: what rises later does so from another level."""
+FIRST = 3
+"""First records that may be the start: as many as are still low, of a loss that shoots up only one."""
+ALLOWED = 0.2
+"""Rise of a healthy loss at its start, with a fresh optimizer at the full learning rate: held-out losses of healthy
+short runs rise by up to 15 % and come back (docs/curves.md, half A)."""
+EARLY_SURE = 3.3
+EARLY_SOURCE = (
+    "standard errors of a rise from the first records on, beyond one that healthy runs have: up to 2.9 in short runs at"
+    " sound learning rates, 3.5 and more at ten times them (docs/curves.md, half A)"
+)
+"""The limit of the checks that use it, and where it comes from."""
+WIDTH = 5
+"""Records of a running median, at least; and of the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyRise:
+    """The rise of the training loss from its first records.
+
+    Attributes:
+        start: Level of the first records, in nats per token in the loss.
+        records: How many they are.
+        peak: Highest running median, in the same unit.
+        peak_step: Its step.
+        end: Median of the last records, in the same unit.
+        last: How many those are.
+        length: Records above the middle between ``start`` and ``peak``.
+        sure: Standard errors of the logarithm of ``peak`` above that of ``start`` and the rise that is allowed.
+        end_sure: Those of ``end``.
+    """
+
+    start: float
+    records: int
+    peak: float
+    peak_step: int
+    end: float
+    last: int
+    length: int
+    sure: float
+    end_sure: float
+
+    @property
+    def times(self) -> float:
+        """The peak divided by the start."""
+        return self.peak / self.start
+
+    @property
+    def end_times(self) -> float:
+        """The end divided by the start."""
+        return self.end / self.start
+
+
+def early_rise(curve: Curve) -> EarlyRise | None:
+    """Return how far the training loss rises above its first records; None for fewer than ten, and where none is far
+    above them.
+
+    >>> from sanetune.curves.series import Point
+    >>> losses = [2.0, 2.1, 2.0, 4.0, 6.0, 6.1, 6.0, 5.0, 4.1, 4.0, 4.0, 3.9, 4.0, 4.0, 4.0, 4.0]
+    >>> rise = early_rise(Curve([Point(step, loss) for step, loss in enumerate(losses, 1)]))
+    >>> (rise.records, rise.peak, rise.peak_step, rise.end, rise.sure > 4) if rise else None
+    (3, 6.0, 6, 4.0, True)
+    """
+    points = [point for point in learned_points(curve) if point.loss > 0]
+    if len(points) < FEWEST:
+        return None
+    losses = [point.loss for point in points]
+    early = losses[:EARLY]
+    if max(early) <= (1 + ALLOWED) * min(early[:FIRST]):
+        return None
+    scatter, width = relative_noise(early), max(WIDTH, len(early) // 20)
+    smoothed = smooth(early, width)
+    # A running median is of fewer losses at both ends.
+    inside = range(width // 2, len(early) - width // 2)
+    place = max(inside, key=smoothed.__getitem__)
+    last = max(WIDTH, len(losses) // 5)
+    peak, end = smoothed[place], middle(losses[-last:])
+
+    def sure(level: float, count: int, of: int) -> float:
+        error = scatter * math.sqrt(1 / count + OF_MEDIAN**2 / of)
+        return math.log(level / middle(losses[:count]) / (1 + ALLOWED)) / max(error, 1e-9)
+
+    records = max(range(1, FIRST + 1), key=lambda count: sure(peak, count, width))
+    return EarlyRise(
+        middle(losses[:records]),
+        records,
+        peak,
+        points[place].step,
+        end,
+        last,
+        sum(loss > (peak + middle(losses[:records])) / 2 for loss in early),
+        sure(peak, records, width),
+        sure(end, records, last),
+    )
