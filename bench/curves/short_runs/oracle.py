@@ -2,7 +2,7 @@
 
 The test knows the course of the run with its fault and without it, and how far batches scatter; it has only to say
 which of the two it sees. By Neyman and Pearson's lemma no test does better. With normal noise of the logarithms its
-power at a false-alarm rate of 1 % is Phi(d - 2.326), d the distance of the two courses in standard deviations.
+power at one false alarm in a hundred is Phi(d - 2.326), d the distance of the two courses in standard deviations.
 """
 
 from __future__ import annotations

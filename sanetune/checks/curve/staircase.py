@@ -73,8 +73,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     if found is None or len(found.boundaries) < limits["boundaries"]:
         raise NotApplicableError("fewer than two boundaries of epochs have two logged steps on both sides")
     change, evaluations = since_lowest(curve), len(finite(curve.validation))
-    held = limits["held_out" if evaluations >= limits["few"] else "few_held_out"]
-    improving = change is not None and change.source == HELD_OUT and change.relative < held
+    least = limits["held_out" if evaluations >= limits["few"] else "few_held_out"]
+    improving = change is not None and change.source == HELD_OUT and change.relative < least
     highest = max(found.boundaries, key=lambda one: one.drop)
     return Measurement(
         {

@@ -76,17 +76,17 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     # The first record of a log may be a mean over many steps: at most too low, which is the careful side.
     trained = points[0].loss / (times or 1.0) if points else -math.inf
     scatter = noise([point.loss for point in points[:NEIGHBOURS]]) / (times or 1.0)
-    looked = evaluated is not None and evaluated.loss >= trained - scatter
-    first = evaluated if looked or not points else points[0]
+    by_rows = evaluated is not None and evaluated.loss >= trained - scatter
+    first = evaluated if by_rows or not points else points[0]
     assert first is not None
     return Measurement(
         {
-            "loss": first.loss if looked else trained,
-            "scatter": 0.0 if looked else scatter,
-            "divided_by": None if looked else times,
+            "loss": first.loss if by_rows else trained,
+            "scatter": 0.0 if by_rows else scatter,
+            "divided_by": None if by_rows else times,
             "step": first.step,
-            "looked": looked,
-            "evaluated": None if looked or evaluated is None else evaluated.loss,
+            "looked": by_rows,
+            "evaluated": None if by_rows or evaluated is None else evaluated.loss,
             "vocabulary": known,
             "guessing": math.log(known or limits["smallest_vocabulary"]),
             "guessing_most": math.log(known or limits["largest_vocabulary"]),

@@ -74,11 +74,11 @@ def repeated(entries: Sequence[Entry], key: str = "step") -> tuple[float, float]
         if at is not None and at < highest:
             again.append(at)
         highest = highest if at is None else max(highest, at)
-    return (min(again), highest_before(entries, key, min(again))) if again else None
+    return (min(again), _highest_before(entries, key, min(again))) if again else None
 
 
-def highest_before(entries: Sequence[Entry], key: str, again: float) -> float:
-    """Return how far the log had gone when it first went back to ``again``."""
+def _highest_before(entries: Sequence[Entry], key: str, again: float) -> float:
+    """How far the log had gone when it first went back to ``again``."""
     highest = -math.inf
     for entry in entries:
         at = _place(entry, key)

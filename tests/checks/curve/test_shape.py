@@ -264,11 +264,11 @@ def test_no_log_is_so_odd_that_a_check_breaks(
 
 def test_a_steady_quick_fall_over_short_epochs_is_no_staircase() -> None:
     noise = np.random.default_rng(3).normal(0, 0.5, (60, 66))
-    told = 0
+    found_in = 0
     for row in noise:
         losses = [float(3 * math.exp(-i / 15 + one)) + 0.02 for i, one in enumerate(row)]
-        told += "staircase" in bad(Curve(points(losses, epoch=[(i + 1) / 22 for i in range(66)]), source="log"))
-    assert told <= 2
+        found_in += "staircase" in bad(Curve(points(losses, epoch=[(i + 1) / 22 for i in range(66)]), source="log"))
+    assert found_in <= 2
 
 
 def test_a_fall_by_the_decay_of_the_learning_rate_is_not_unfinished() -> None:

@@ -66,7 +66,7 @@ def test_steps_that_are_made_again_count_once_and_are_told(tmp_path: Path) -> No
     assert any("Steps 160 to 200" in note and "resumed" in note for note in log.notes)
 
 
-def test_printed_output_of_a_run_that_was_resumed_is_cut_by_its_epochs(tmp_path: Path) -> None:
+def test_printed_output_of_a_run_that_was_resumed_goes_by_its_epochs(tmp_path: Path) -> None:
     (log,) = logs(printed(tmp_path / "log.txt", [*run(10, 200), *run(160, 400, 0.5)]))
     assert len(log.curve().points) == 40
     assert any("5 entries" in note for note in log.notes)
