@@ -104,8 +104,8 @@ def model_on_meta(config: Config) -> PreTrainedModel:
     with quiet(), torch.device("meta"):
         own = AutoConfig.from_pretrained(where.name, **where.keywords, trust_remote_code=remote)
         dtype = train_dtype(section, bf16=bool(given.get("bf16")), fp16=bool(given.get("fp16")))
-        # Eager attention keeps all its weights; every other implementation keeps what torch's own does.
-        attention = "eager" if section.attention == "eager" else "sdpa"
+        # Eager attention keeps all its weights; any other implementation keeps what the architecture's usual one does.
+        attention = "eager" if section.attention == "eager" else None
         built = AutoModelForCausalLM.from_config(
             own, dtype=_dtype(dtype, own), trust_remote_code=remote, attn_implementation=attention
         )
