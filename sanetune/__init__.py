@@ -9,11 +9,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sanetune.api import check, compare, plan, prepare, replay, sweep, train
+    from sanetune.api import check, compare, parts, plan, prepare, replay, sweep, train
     from sanetune.callback import Gate, guard
     from sanetune.callback_watch import Watch
     from sanetune.config import Config, load
     from sanetune.data.prepared import Prepared
+    from sanetune.engine.hooks import Hooks
     from sanetune.errors import UserError
     from sanetune.finding import GateError, Report
     from sanetune.workflows.train import Trained
@@ -26,6 +27,8 @@ _WHERE = {
     "Gate": "sanetune.callback",
     "Watch": "sanetune.callback_watch",
     "train": "sanetune.api",
+    "parts": "sanetune.api",
+    "Hooks": "sanetune.engine.hooks",
     "prepare": "sanetune.api",
     "plan": "sanetune.api",
     "compare": "sanetune.api",
@@ -44,6 +47,7 @@ __all__ = [
     "Config",
     "Gate",
     "GateError",
+    "Hooks",
     "Prepared",
     "Report",
     "Trained",
@@ -54,6 +58,7 @@ __all__ = [
     "compare",
     "guard",
     "load",
+    "parts",
     "plan",
     "prepare",
     "replay",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sanetune.config.section import LossOn
     from sanetune.data.prepare import Prepared
+    from sanetune.engine.hooks import Hooks
+    from sanetune.engine.training_parts import TrainingParts
     from sanetune.events import Publish
     from sanetune.evidence.registry import Level
     from sanetune.finding import Report
@@ -58,6 +60,27 @@ def prepare(config: Source, *overrides: str, console: Console | None = None) -> 
     from sanetune.report.terminal.live import LiveTerminal
 
     return prepare(_opened(config, overrides), publish=LiveTerminal(console))
+
+
+def parts(config: Source, *overrides: str, console: Console | None = None) -> TrainingParts:
+    """Return model, optimizer, schedule and batches of ``config``, for a training loop of your own on Accelerate.
+
+    The usual lines (``loss = model(**batch).loss``, ``accelerator.backward(loss)``, …) have the loss of this package
+    then: per token in the loss over the whole effective batch, whatever the rows' lengths, accumulation and devices.
+
+    Args:
+        config: The configuration.
+        overrides: ``section.key=value``, each.
+        console: Where progress is shown; None: standard error.
+    """
+    from sanetune.data.prepare import prepare
+    from sanetune.engine.registry import training_parts
+    from sanetune.planning.plan import plan
+    from sanetune.report.terminal.live import LiveTerminal
+
+    settings = _opened(config, overrides)
+    prepared = prepare(settings, publish=LiveTerminal(console))
+    return training_parts(plan(settings, prepared).config, prepared)
 
 
 def plan(config: Source, *overrides: str) -> Plan:
@@ -142,6 +165,7 @@ def train(
     unchecked: str | None = None,
     console: Console | None = None,
     listeners: Sequence[Publish] = (),
+    hooks: Hooks | None = None,
 ) -> Trained:
     """Fine-tune as ``config`` says, and leave everything in the run's folder.
 
@@ -155,6 +179,8 @@ def train(
         unchecked: The reason to train without a check; it is shown in the run's clearance, report and model card.
         console: Where progress is shown; None: standard error.
         listeners: Functions that get the events of the run (:mod:`sanetune.events`), on the main process.
+        hooks: Functions of your own in the loop, for ``train.engine: accelerate``: losses, gradients, batches. The
+            check before does not know them.
 
     Returns:
         The finished run. A notebook shows its losses, figures and answers.
@@ -177,7 +203,7 @@ def train(
     reason = None if unchecked is None else sound_reason(unchecked)
     gate = partial(require_clearance, settings, resume=resume, unchecked=reason)
     publish = to_all(RunFiles(), LiveTerminal(console), *listeners)
-    return train(settings, resume=resume, publish=publish, gate=gate)
+    return train(settings, resume=resume, publish=publish, gate=gate, hooks=hooks)
 
 
 def compare(run: str | os.PathLike[str], prompts: Sequence[str] = (), count: int = 5) -> Comparison:

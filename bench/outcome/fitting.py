@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.outcome.table import WholeRun, failure, reachable
 from sanetune.forecast.beginning import Beginning, TooEarlyError
-from sanetune.forecast.outcome_calibration import Calibration, Linear, failing_signs, quantile
+from sanetune.forecast.outcome_calibration import Calibration, Linear, Stage, fading, failing_signs, quantile
 from sanetune.forecast.outcome_of import loss_to_reach
-from sanetune.forecast.outcome_signs import Signs, signs_of
+from sanetune.forecast.outcome_signs import FADING, Signs, signs_of
 
 Array = NDArray[np.float64]
 
-AFTER = (0.17, 0.25, 0.34, 0.5, 0.67)
+AFTER = (0.17, 0.25, 0.34, 0.5, 0.67, 0.84)
 """Shares of a run after which its end is forecast."""
-CENTRE = ("fall", "doubt", "left", "slope", "done", "gap", "unseen", "repeats", "above", "moves")
+CENTRE = ("fall", "left", "done", "gap", "above", "moves", *(f"{name}_per_left" for name in FADING))
 SPREAD = ("doubt", "unseen", "repeats", "misfit", "moves", "moved", "log_left")
-FAILING = ("from_there", "from_own", "left", "gap", "unseen", "repeats", "above", "done")
+FAILING = ("from_there", "from_own", "from_nearest", "left", "gap", "unseen", "repeats", "above", "done")
 RIDGE, ROUNDS = 3.0, 30
 CONDEMNED, MISSED = 0.02, 0.03
 """Share of good runs that may be called failing and of failing ones on track, among runs that were not fitted."""
@@ -46,6 +47,22 @@ class Seen:
     failure: str
 
 
+class LeftOut(NamedTuple):
+    """A run after a share of its steps, judged by a fit without its data set.
+
+    Attributes:
+        share: The share.
+        failing: Chance of failing that it was given.
+        failed: Whether it failed.
+        off: How far its end is from the forecast, in spreads; NaN where it broke off.
+    """
+
+    share: float
+    failing: float
+    failed: bool
+    off: float
+
+
 def seen(runs: Sequence[WholeRun], after: Sequence[float] = AFTER) -> list[Seen]:
     """The runs after each of these shares of their steps; those that nothing can be told of are left out."""
     found = []
@@ -62,25 +79,19 @@ def seen(runs: Sequence[WholeRun], after: Sequence[float] = AFTER) -> list[Seen]
     return found
 
 
-def fitted(some: Sequence[Seen], limits: bool = True) -> Calibration:
-    """The calibration from these; ``limits``: with chances of failing that decide, from parts left out in turn."""
+def fitted(some: Sequence[Seen], stages: bool = True) -> Calibration:
+    """The calibration from these; ``stages``: with what parts that are left out in turn show of its errors."""
     ended = [one for one in some if math.isfinite(one.run.final)]
     target = np.array([math.log(one.run.final / one.signs.last) for one in ended])
-    centre = _least_absolute([one.signs.values for one in ended], CENTRE, target)
-    off = target - np.array([centre(one.signs.values) for one in ended])
+    fades = np.array([fading(one.signs) for one in ended])
+    centre = _least_absolute([one.signs.values for one in ended], CENTRE, target, fades)
+    off = target - fades * np.array([centre(one.signs.values) for one in ended])
     spread = _ridge([one.signs.values for one in ended], SPREAD, np.log(np.abs(off) + 0.003))
-    # So that the spread is about that of the errors, and not of the mean of their logarithms.
-    quantiles = _quantiles(off / np.exp([spread(one.signs.values) for one in ended]))
     nothing = Linear((), (), (), (), 0.0)
-    known = Calibration(len({one.run for one in some}), centre, spread, quantiles, nothing, 0.0, 1.0)
+    known = Calibration(len({one.run for one in some}), centre, spread, nothing, ())
     values = [failing_signs(one.signs, known.expected(one.signs), one.there) for one in some]
     failing = _logistic(values, FAILING, np.array([float(bool(one.failure)) for one in some]))
-    known = Calibration(known.runs, centre, spread, quantiles, failing, 0.0, 1.0)
-    if not limits:
-        return known
-    chances, quantiles = _left_out(some)
-    on_track, fails = _limits(chances)
-    return Calibration(known.runs, centre, spread, quantiles, failing, on_track, fails)
+    return Calibration(known.runs, centre, spread, failing, tuple(_stages(some)) if stages else ())
 
 
 def without(some: Iterable[Seen], data: str) -> list[Seen]:
@@ -88,19 +99,26 @@ def without(some: Iterable[Seen], data: str) -> list[Seen]:
     return [one for one in some if one.run.setup[1] != data]
 
 
-def _left_out(some: Sequence[Seen]) -> tuple[list[tuple[float, bool]], tuple[float, float, float]]:
-    """Chances of failing with the truth, and quantiles, where each data set is judged by a fit without it."""
-    chances, off = [], []
+def _left_out(some: Sequence[Seen]) -> Iterator[LeftOut]:
+    """Each run as it is judged by a fit without its data set."""
     for data in sorted({one.run.setup[1] for one in some}):
-        known = fitted(without(some, data), limits=False)
+        known = fitted(without(some, data), stages=False)
         for one in some:
             if one.run.setup[1] != data:
                 continue
             expected = known.expected(one.signs)
-            chances.append((known.chance_of_failing(one.signs, expected, one.there), bool(one.failure)))
-            if math.isfinite(one.run.final):
-                off.append((math.log(one.run.final) - expected.centre) / expected.spread)
-    return chances, _quantiles(np.array(off))
+            failing = known.chance_of_failing(one.signs, expected, one.there)
+            off = (math.log(one.run.final) - expected.centre) / expected.spread
+            yield LeftOut(one.share, failing, bool(one.failure), off)
+
+
+def _stages(some: Sequence[Seen]) -> Iterator[Stage]:
+    """What decides and how wide intervals are at each share of a run, from data sets left out in turn."""
+    judged = list(_left_out(some))
+    for share in sorted({one.share for one in judged}):
+        then = [one for one in judged if one.share == share]
+        off = np.array([one.off for one in then if math.isfinite(one.off)])
+        yield Stage(share, _quantiles(off), *_limits(then))
 
 
 def _quantiles(off: Array) -> tuple[float, float, float]:
@@ -108,9 +126,9 @@ def _quantiles(off: Array) -> tuple[float, float, float]:
     return quantile(values, 0.1), float(np.median(off)), quantile(values, 0.9)
 
 
-def _limits(chances: Sequence[tuple[float, bool]]) -> tuple[float, float]:
-    good = sorted(chance for chance, failed in chances if not failed)
-    bad = sorted(chance for chance, failed in chances if failed)
+def _limits(judged: Sequence[LeftOut]) -> tuple[float, float]:
+    good = sorted(one.failing for one in judged if not one.failed)
+    bad = sorted(one.failing for one in judged if one.failed)
     fails = max(0.5, good[min(len(good) - 1, math.ceil((1 - CONDEMNED) * len(good)))])
     on_track = min(0.5, bad[int(MISSED * len(bad))])
     return on_track, fails
@@ -142,13 +160,20 @@ def _ridge(values: Sequence[dict[str, float]], names: tuple[str, ...], target: A
     return _linear(names, mean, scale, _solved(signs, target, np.ones(len(target))))
 
 
-def _least_absolute(values: Sequence[dict[str, float]], names: tuple[str, ...], target: Array) -> Linear:
-    """Least absolute errors, by reweighting: a few runs that go elsewhere do not move the median."""
+def _least_absolute(values: Sequence[dict[str, float]], names: tuple[str, ...], target: Array, fades: Array) -> Linear:
+    """Least absolute errors, by reweighting: a few runs that go elsewhere do not move the median.
+
+    Args:
+        values: Signs by name.
+        names: Those that are used.
+        target: What the linear model times ``fades`` is to be.
+        fades: Of each.
+    """
     signs, mean, scale = _standard(values, names)
     weight = np.ones(len(target))
     for _ in range(ROUNDS):
-        weights = _solved(signs, target, weight)
-        off = np.abs(target - weights[0] - signs @ weights[1:])
+        weights = _solved(signs, target / fades, weight * fades**2)
+        off = np.abs(target - fades * (weights[0] + signs @ weights[1:]))
         weight = 1 / np.maximum(off, 0.01)
         weight *= len(weight) / weight.sum()
     return _linear(names, mean, scale, weights)

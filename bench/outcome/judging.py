@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
+from bench.outcome.bounds import bounds
 from bench.outcome.fitting import AFTER, Seen, fitted, seen, without
 from bench.outcome.table import WholeRun
+from sanetune.forecast.outcome_calibration import OWN
 
+LEAST = 0.5
+"""Final loss in nats below which an error in per cent says little."""
 QUARTER = AFTER[1]
 """The share of a run after which set-ups are shown one by one."""
 
@@ -35,6 +39,11 @@ class Judged:
         return bool(self.seen.failure)
 
     @property
+    def turned(self) -> bool:
+        """Whether the run ended clearly above its own lowest evaluation."""
+        return self.final > OWN * min(self.seen.run.losses)
+
+    @property
     def final(self) -> float:
         """The loss at its end, in nats; NaN where it broke off."""
         return self.seen.run.final
@@ -48,12 +57,24 @@ def judge(runs: Sequence[WholeRun]) -> Figures:
     return {
         "runs": len(runs),
         "set_ups": len({run.setup for run in runs}),
-        "after": [{"share": share} | _figures([one for one in judged if one.seen.share == share]) for share in AFTER],
+        "after": _after(judged),
         "data": _groups(quarter, lambda one: one.seen.run.setup[1]),
         "models": _groups(quarter, lambda one: one.seen.run.setup[0]),
         "failures": _groups([one for one in quarter if one.failed], lambda one: one.seen.failure),
         "faults": _groups(quarter, lambda one: one.seen.run.fault or "none injected"),
+        "sound": _after([one for one in judged if _usual(one)]),
+        "steady": _after([one for one in judged if _usual(one) and not one.turned]),
+        "bounds": bounds(runs, AFTER),
     }
+
+
+def _after(some: Sequence[Judged]) -> list[Figures]:
+    return [{"share": share} | _figures([one for one in some if one.seen.share == share]) for share in AFTER]
+
+
+def _usual(one: Judged) -> bool:
+    """Whether nothing was injected and the run ends above the loss below which a share of it means little."""
+    return not one.seen.run.fault and one.final > LEAST
 
 
 def _of_data(some: Sequence[Seen], data: str) -> Iterable[Judged]:
@@ -63,7 +84,8 @@ def _of_data(some: Sequence[Seen], data: str) -> Iterable[Judged]:
             continue
         expected = known.expected(one.signs)
         failing = known.chance_of_failing(one.signs, expected, one.there)
-        yield Judged(one, *known.interval(expected), failing, failing >= known.fails, failing <= known.on_track)
+        stage = known.stage(one.share)
+        yield Judged(one, *stage.interval(expected), failing, failing >= stage.fails, failing <= stage.on_track)
 
 
 def _groups(some: Sequence[Judged], name: Callable[[Judged], str]) -> list[Figures]:
@@ -78,6 +100,8 @@ def _figures(some: Sequence[Judged]) -> Figures:
         "runs": len(some),
         "covered": _mean(one.low <= one.final <= one.high for one in ended),
         "error": _middle(abs(one.middle / one.final - 1) for one in ended),
+        "error_nats": _middle(abs(one.middle - one.final) for one in ended),
+        "error_last_nats": _middle(abs(one.seen.signs.last - one.final) for one in ended),
         "error_law": _middle(abs(_law(one) / one.final - 1) for one in ended),
         "error_last": _middle(abs(one.seen.signs.last / one.final - 1) for one in ended),
         "width": _middle(one.high / one.low - 1 for one in ended),

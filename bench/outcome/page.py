@@ -23,12 +23,18 @@ def tables(figures: dict[str, Any]) -> str:
     head = f"{figures['runs']} runs of {figures['set_ups']} set-ups."
     parts = [
         head,
-        _table("seen of the run", [{"name": f"{one['share']:.0%}"} | one for one in figures["after"]], LOSSES),
-        _table("seen of the run", [{"name": f"{one['share']:.0%}"} | one for one in figures["after"]], VERDICTS),
+        _table("seen of the run", _staged(figures["after"]), LOSSES),
+        _table("seen of the run", _staged(figures["after"]), VERDICTS),
+        "Runs with nothing injected that end above 0.5 nats, so that per cent mean something:",
+        _table("seen of the run", _staged(figures["sound"]), [*LOSSES, *VERDICTS[1:7]]),
+        "Those of them that end at most 5 % above their own lowest evaluation, as a run with kept checkpoints does:",
+        _table("seen of the run", _staged(figures["steady"]), LOSSES),
+        "How right a forecast of these runs can be, median errors:",
+        _table("seen of the run", _staged(figures["bounds"]), BOUNDS),
         "After a quarter of the run, by what the calibration had not seen, by model, and by what was injected:",
-        _table("data set", figures["data"], [*LOSSES[:4], *VERDICTS[1:6]]),
-        _table("model", figures["models"], [*LOSSES[:4], *VERDICTS[1:6]]),
-        _table("injected", figures["faults"], [*LOSSES[:4], *VERDICTS[1:6]]),
+        _table("data set", figures["data"], [*LOSSES[:5], *VERDICTS[1:6]]),
+        _table("model", figures["models"], [*LOSSES[:5], *VERDICTS[1:6]]),
+        _table("injected", figures["faults"], [*LOSSES[:5], *VERDICTS[1:6]]),
         "Failing runs after a quarter, by how they failed:",
         _table("in the end", figures["failures"], [VERDICTS[1], VERDICTS[2], VERDICTS[3]]),
     ]
@@ -39,6 +45,7 @@ LOSSES = [
     ("runs", "runs", "d"),
     ("in the interval", "covered", ".0%"),
     ("median error", "error", ".1%"),
+    ("in nats", "error_nats", ".3f"),
     ("… of the last evaluation", "error_last", ".1%"),
     ("… of the law alone", "error_law", ".1%"),
     ("median width", "width", ".0%"),
@@ -55,6 +62,19 @@ VERDICTS = [
     ("good, ≥ 50 % chance", "likely_condemned", "d"),
     ("steps of failing runs saved", "saved", ".0%"),
 ]
+
+
+BOUNDS = [
+    ("runs", "runs", "d"),
+    ("law true, evaluations as unsteady as they are", "noisy", ".1%"),
+    ("law true, evaluations exact", "exact", ".1%"),
+    ("real evaluations, law alone", "real", ".1%"),
+    ("shape known from the whole run", "shape_known", ".1%"),
+]
+
+
+def _staged(some: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"name": f"{one['share']:.0%}"} | one for one in some]
 
 
 def _table(first: str, rows: Sequence[dict[str, Any]], columns: Sequence[tuple[str, str, str]]) -> str:

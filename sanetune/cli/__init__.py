@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
 
 import click
 
@@ -66,11 +66,15 @@ ALIASES = {
 """What other tools call a command -> ours, for a message."""
 
 
+WORDS = "sanetune.words"
+"""Where click keeps all that was typed after the command's name."""
+
+
 class ConfigCommand(click.Command):
     """A command that takes ``CONFIG [OVERRIDE]...``: a value that was typed as an option is shown as an override."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        typed = list(args)
+        typed = ctx.meta[WORDS] = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -147,8 +151,7 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
             with typed(str(config), cast(tuple[str, ...], kwargs.get("overrides", ()))):
                 return function(*args, **kwargs)
         except UserError as error:
-            complain(error)
-            sys.exit(error.exit_code)
+            _end(error)
         except KeyboardInterrupt as error:
             from sanetune.engine.signals import TerminatedError
 
@@ -160,10 +163,34 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
 
             if (known := user_error(error)) is None:
                 raise
-            complain(known)
-            sys.exit(known.exit_code)
+            _end(known)
 
     return run
+
+
+def _end(error: UserError) -> NoReturn:
+    """Say why the command ends, and end it; of several processes, one says so."""
+    from sanetune.engine.distributed import is_quiet_end
+
+    if not is_quiet_end(error):
+        complain(error)
+    sys.exit(error.exit_code)
+
+
+def start_processes(settings: Config, *, checks: bool = False) -> None:
+    """Run this very command in several processes and end with their exit code, where that is how it has to train.
+
+    Args:
+        settings: The configuration.
+        checks: Whether the command only checks it.
+    """
+    from sanetune.config.launch import adopt
+    from sanetune.workflows.together import run_together, start_of
+
+    adopt()
+    if (start := start_of(settings, checks=checks)) is not None:
+        context = click.get_current_context()
+        sys.exit(run_together(start, [str(context.info_name), *context.meta[WORDS]]))
 
 
 def advise() -> None:

@@ -19,6 +19,7 @@ from sanetune.cli import (
     json_option,
     names_callback,
     opened,
+    start_processes,
     write_json,
     write_text,
 )
@@ -170,6 +171,8 @@ def command(
     settings = opened(config, overrides)
     files = Files(json_file, sarif, junit, html)
     request = Request(overrides, level or settings.check.level, select, ignore, brief=quiet)
+    if request.level != "static" and not fix:
+        start_processes(settings, checks=True)
     report, rounds, note = (_check_and_fix if fix else _check)(settings, request, files)
     if not is_main_process():
         sys.exit(report.exit_code)

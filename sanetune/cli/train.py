@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sanetune.cli import ConfigCommand, config_argument, guarded, opened
+from sanetune.cli import ConfigCommand, config_argument, guarded, opened, start_processes
 
 
 @click.command(name="train", cls=ConfigCommand)
@@ -20,9 +20,13 @@ def command(config: Path, overrides: tuple[str, ...], resume: bool, unchecked: s
     Training starts with a clearance that fits, which a passed `sanetune check` leaves in the run. Without one the run
     is checked first, at check.level. Exit code 1: the check failed, and nothing was trained.
 
+    With run.devices above 1, as many processes are started and train together; under torchrun, accelerate launch or
+    srun it is one of theirs.
+
     OVERRIDE: section.key=value, as in train.num_train_epochs=1
     """
     settings = opened(config, overrides)
+    start_processes(settings)
 
     from sanetune import api
 

@@ -66,3 +66,8 @@ def _can_only_be_cpu() -> bool:
 def process_count() -> int:
     """Return the number of processes of this launch (torchrun's WORLD_SIZE); 1 where there was none."""
     return max(1, int(os.environ.get("WORLD_SIZE") or 1))
+
+
+def local_rank() -> int:
+    """Return the number of this process on its machine (torchrun's LOCAL_RANK), which is that of its device."""
+    return int(os.environ.get("LOCAL_RANK") or 0)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sanetune.config.machine import local_rank
 from sanetune.errors import RunError
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ def replacing(folder: Path) -> Iterator[Path]:
                 "Free some space, or set SANETUNE_CACHE to a folder on another disk.",
             ) from None
         raise
+    if local_rank() and folder.is_dir():
+        # The first process of this machine has put it there, and the others may be reading it.
+        shutil.rmtree(scratch, ignore_errors=True)
+        return
     shutil.rmtree(folder, ignore_errors=True)
     try:
         os.replace(scratch, folder)

@@ -1,8 +1,8 @@
 """The seam between a training loop and everything that uses it: an engine builds a session, a session trains.
 
 The gate, the probes and the commands know :class:`Engine`, :class:`Session` and :class:`RunSession` alone. A new loop
-implements the first and the last in a package of its own beside ``engine/trl`` and is named in
-:mod:`sanetune.engine.registry`.
+implements the first and the last in a package of its own, as ``engine/trl`` and ``engine/accelerate`` do, and is named
+in :mod:`sanetune.engine.registry`.
 
 Shapes: B rows of a batch, T tokens of its longest row.
 """
@@ -10,11 +10,13 @@ Shapes: B rows of a batch, T tokens of its longest row.
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sanetune.engine.distributed import whole
 from sanetune.engine.precision import MixedPrecision, Precision
 from sanetune.events import Publish, silent
 
@@ -148,12 +150,14 @@ class StepBatches:
         loss_tokens: Those of them in the loss.
         padded_tokens: Tokens with padding.
         seconds: Time spent waiting for them.
+        batches: The micro-batches themselves, where the loop passes them on.
     """
 
     tokens: int
     loss_tokens: int
     padded_tokens: int
     seconds: float
+    batches: Sequence[Batch] = ()
 
 
 class StepWatcher(Protocol):
@@ -270,6 +274,29 @@ class RunSession(Session):
             KeyboardInterrupt: After Ctrl-C or SIGTERM, once a checkpoint is written.
             UserError: For a disk that fills, memory that does not suffice, and the like.
         """
+
+    # ---- what several processes have of it, to compare with one process ----
+
+    def epoch_rows(self) -> list[list[int]] | None:
+        """Return the numbers of the training rows of each micro-batch that this process gets in the first epoch.
+
+        None: the loop cannot tell. The order of the run itself is not the same afterwards.
+        """
+        return None
+
+    def full_weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield each trained weight whole, with its name in the model; all processes ask together."""
+        for name, weight in self.model.named_parameters():
+            if weight.requires_grad:
+                yield name, whole(weight)
+
+    def write_weights(self, folder: Path) -> bool:
+        """Write the trained weights into ``folder`` as a checkpoint has them; all processes call it together.
+
+        Returns:
+            Whether the loop can.
+        """
+        return False
 
 
 class Engine(abc.ABC):

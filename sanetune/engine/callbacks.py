@@ -16,6 +16,9 @@ from sanetune.engine.watched_steps import logged_point
 from sanetune.errors import RunError
 from sanetune.events import Note, Publish, RecordLogged, StepFinished, TrainingEnded, TrainingStarted, to_all
 
+NAMED = "loss/"
+"""Before the name of each of several losses, in what a loop logs."""
+
 
 class Publisher(TrainerCallback):
     """Turns what transformers logs into records, publishes them, and stops when a signal came."""
@@ -88,6 +91,8 @@ class Publisher(TrainerCallback):
             loss_tokens=in_loss,
             tokens_per_second=round((tokens - self._counted[0]) / busy, 1),
             loss_tokens_per_second=round((in_loss - self._counted[1]) / busy, 1),
+            losses={key.removeprefix(NAMED): value for key, value in (logs or {}).items() if key.startswith(NAMED)}
+            or None,
         )
         self._last, self._idle, self._counted = now, idle, (tokens, in_loss)
 
@@ -112,7 +117,7 @@ class Publisher(TrainerCallback):
             self._open = False
             self.publish(TrainingEnded())
 
-    def _record(self, state: TrainerState, kind: RecordKind, loss: float, **values: float | int | None) -> None:
+    def _record(self, state: TrainerState, kind: RecordKind, loss: float, **values: object) -> None:
         seconds = round(self.loop.run_state.seconds, 3)
         epoch = round(state.epoch or 0.0, 6)
         record = Record(state.global_step, epoch, seconds, kind, loss, **values)  # type: ignore[arg-type]

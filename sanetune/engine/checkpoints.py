@@ -28,8 +28,9 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
 _OPTIMIZERS = ("optimizer.json", "optimizer.pt")
 """Ours, and that of transformers' own checkpoints, which :func:`resume_point` refuses."""
+_FULL = ("No space left", "os error 28", "Disk quota exceeded", "os error 122", "File too large", "os error 27")
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE)
-_PICKLES = ("*.pt", "*.pth", "*.bin", "*.pkl")
+_PICKLES = ("*.pt", "*.pth", "*.bin", "*.pkl", "*.distcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def fault_of(checkpoint: Path) -> str | None:
 
 def pickles(checkpoint: Path) -> list[Path]:
     """Return the files of a checkpoint that could be read by unpickling only."""
-    return sorted(path for pattern in _PICKLES for path in checkpoint.glob(pattern))
+    return sorted(path for pattern in _PICKLES for path in checkpoint.rglob(pattern))
 
 
 @contextlib.contextmanager
@@ -209,7 +210,7 @@ def is_disk_full(error: BaseException) -> bool:
         if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return True
         words = str(seen)
-        if "No space left" in words or "os error 28" in words or "Disk quota exceeded" in words:
+        if any(sign in words for sign in _FULL):
             return True
         if isinstance(seen, RuntimeError) and "inline_container" in words and "unexpected pos" in words:
             return True
@@ -318,8 +319,8 @@ def _pickled(path: Path) -> RunError:
     names = ", ".join(file.name for file in pickles(path)[:3])
     return RunError(
         f"{path.name} has its training state as pickles ({names}).",
-        "Reading a pickle can run any code; sanetune writes and reads safetensors and JSON only. Earlier versions and "
-        "transformers' own trainer write such checkpoints.",
+        "Reading a pickle can run any code. Earlier versions, transformers' own trainer, FSDP and DeepSpeed write "
+        "such checkpoints.",
         "Finish the run with the version that wrote it (versions.json), or begin a new one from its weights: "
         f"model.name={path} under another run.name.",
     )

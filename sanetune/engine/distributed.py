@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 
+from sanetune.config.launch import adopt
 from sanetune.config.machine import process_count
 from sanetune.engine.devices import device_of
+from sanetune.errors import RunError, UserError
 
 if TYPE_CHECKING:
     from accelerate import PartialState
+    from torch import Tensor
 
     from sanetune.config.schema import Config
+
+STARTED = "SANETUNE_STARTED"
+"""Variable of processes that another one of ours has started, watches, and reports on."""
+PATIENCE = 3.0
+"""Seconds that other processes leave to the main one to say why all of them end."""
 
 
 def processes(config: Config) -> PartialState:
@@ -22,7 +33,94 @@ def processes(config: Config) -> PartialState:
     """
     from accelerate import PartialState
 
+    adopt()
     return PartialState(cpu=True) if process_count() > 1 and device_of(config) != "cuda" else PartialState()
+
+
+class GoneProcessError(RunError):
+    """Another process of the launch has ended, or cannot be reached."""
+
+
+def gone_process(error: BaseException) -> GoneProcessError | None:
+    """Return the error that ``error`` is where another process is gone; None: it is something else.
+
+    gloo and NCCL say that a connection was closed, and not why: the reason is with the process that ended first.
+    """
+    words = " ".join(str(error).split())
+    named = type(error).__name__ in ("DistBackendError", "DistNetworkError", "DistStoreError")
+    if not named and not (isinstance(error, RuntimeError) and ("gloo" in words.lower() or "by peer" in words)):
+        return None
+    rank, size = int(os.environ.get("RANK") or 0), process_count()
+    if size == 1:
+        return None
+    return GoneProcessError(
+        f"Process {rank} of {size} cannot reach another one any more, and ends: {words[:200]}",
+        "No step can be made without it; what made it end is said by that process, if it could.",
+        "Go on from the last checkpoint with --resume.",
+    )
+
+
+def is_quiet_end(error: UserError) -> bool:
+    """Whether this process is to end with ``error`` in silence, since another one of the launch says why.
+
+    What the main process says holds for all. A fault of one of the others alone is said by it, once it is clear that
+    the main process has not ended too: launchers stop all processes when the first one ends.
+    """
+    if isinstance(error, GoneProcessError) and STARTED in os.environ:
+        return True
+    if is_main_process():
+        return False
+    time.sleep(PATIENCE)
+    return isinstance(error, GoneProcessError) or error.exit_code == 1
+
+
+SHARDING = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+"""Variables with which accelerate shards a model."""
+
+
+@contextlib.contextmanager
+def unsharded() -> Iterator[None]:
+    """Let what is built inside have a whole model in each process, also where the run shards it."""
+    kept = {name: os.environ.pop(name) for name in SHARDING if name in os.environ}
+    try:
+        yield
+    finally:
+        for name in SHARDING:
+            os.environ.pop(name, None)
+        os.environ.update(kept)
+
+
+def is_sharded(config: Config) -> bool:
+    """Return whether the run that ``config`` describes divides its weights among the processes of this launch."""
+    given = config.train.given
+    by_launcher = any((os.environ.get(name) or "").lower() in ("true", "1", "yes") for name in SHARDING)
+    return process_count() > 1 and (by_launcher or bool(given.get("fsdp") or given.get("deepspeed")))
+
+
+@contextlib.contextmanager
+def kept_states() -> Iterator[None]:
+    """Put accelerate's shared states back at the end: each trainer that is built replaces them for all others."""
+    from accelerate.state import AcceleratorState, GradientState, PartialState
+
+    states = [one._shared_state for one in (PartialState, AcceleratorState, GradientState)]
+    kept = [dict(state) for state in states]
+    try:
+        yield
+    finally:
+        for state, before in zip(states, kept, strict=True):
+            state.clear()
+            state.update(before)
+
+
+def whole(weight: Tensor) -> Tensor:
+    """Return a weight that may be divided among the processes as it is without; all of them ask together."""
+    if hasattr(weight, "ds_id"):
+        import importlib
+
+        utils = importlib.import_module("deepspeed.utils")
+        return cast("Tensor", utils.safe_get_full_fp32_param(weight))
+    data = weight.detach()
+    return cast("Tensor", data.full_tensor()) if hasattr(data, "full_tensor") else data
 
 
 def is_main_process() -> bool:
@@ -31,8 +129,3 @@ def is_main_process() -> bool:
     For commands that start no process group; where there is one, ask :func:`processes`.
     """
     return int(os.environ.get("RANK") or 0) == 0
-
-
-def local_rank() -> int:
-    """Return the number of this process on its machine (torchrun's LOCAL_RANK), which is that of its device."""
-    return int(os.environ.get("LOCAL_RANK") or 0)

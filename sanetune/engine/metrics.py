@@ -35,6 +35,7 @@ class Record:
         loss_tokens: Those of them in the loss.
         tokens_per_second: Since the last record, time of evaluations and saves left out.
         loss_tokens_per_second: The same of the tokens in the loss.
+        losses: Of several losses, each one's mean over its items, as ``loss`` is one.
     """
 
     step: int
@@ -48,6 +49,7 @@ class Record:
     loss_tokens: int | None = None
     tokens_per_second: float | None = None
     loss_tokens_per_second: float | None = None
+    losses: dict[str, float] | None = None
 
 
 class MetricsFile:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sanetune.config.machine import local_rank
 from sanetune.config.sizes import ModelSizes
 from sanetune.data.model_files import Location, locate
 from sanetune.engine.adapters import Frozen, add_adapter, base_of, freeze
-from sanetune.engine.distributed import local_rank
 from sanetune.engine.library_logs import quiet
 from sanetune.errors import ConfigError, ModelError
 

@@ -9,6 +9,8 @@ from sanetune.engine.base import Engine
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
+    from sanetune.data.prepare import Prepared
+    from sanetune.engine.training_parts import TrainingParts
 
 
 def engine_of(config: Config) -> Engine:
@@ -26,3 +28,10 @@ def engine_of(config: Config) -> Engine:
             from sanetune.engine.accelerate.engine import AccelerateEngine
         return AccelerateEngine()
     raise ValueError(f"there is no engine {config.train.engine!r}")
+
+
+def training_parts(config: Config, prepared: Prepared) -> TrainingParts:
+    """Return what a loop of the user's own on Accelerate needs of the run that ``config``, resolved, describes."""
+    from sanetune.engine.accelerate.own_loop import training_parts
+
+    return training_parts(config, prepared)

@@ -104,6 +104,7 @@ class WatchedRun(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         self.log.start(state.global_step, args.world_size)
+        self._last = state.global_step
         made = [found for entry in state.log_history if (found := evaluation(entry)) and math.isfinite(found.loss)]
         self._lowest = min(made, key=lambda one: one.loss, default=None)
         if self.watcher is not None and state.is_world_process_zero:

@@ -31,6 +31,7 @@ class WatchedSteps(TrainerCallback):
                 sum(loss_token_count(batch) for batch in batches),
                 sum(batch["input_ids"].numel() for batch in batches),
                 seconds,
+                batches,
             )
         )
 

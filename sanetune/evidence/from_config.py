@@ -18,6 +18,7 @@ from sanetune.evidence.config_settings import settings_of
 from sanetune.evidence.conversations import ConversationStore, Rows
 from sanetune.evidence.data_loss import DataLoss, RefusedRows
 from sanetune.evidence.known_examples import KnownExamples
+from sanetune.evidence.launch_state import LaunchState
 from sanetune.evidence.registry import evidence
 from sanetune.evidence.roles_from_text import DroppedTexts, RoleFinder, TokenRoleStore, write
 from sanetune.evidence.saved_template import SavedTemplate
@@ -97,6 +98,16 @@ class ConfigEvidence:
     config: Config
     scratch: Path
     publish: Publish = silent
+
+    @evidence()
+    def launch(self) -> LaunchState:
+        """The processes of this launch; torch is imported where something says that there are several."""
+        from sanetune.config.launch import announced
+        from sanetune.engine.distributed import processes
+
+        there = announced()
+        together = processes(self.config).num_processes if there is not None and there.started else 1
+        return LaunchState.of(together, self.config.run.devices, starts=True)
 
     @evidence(label="loading the tokenizer", depends_on=ON_ROWS)
     def tokenizer(self) -> PreTrainedTokenizerBase:

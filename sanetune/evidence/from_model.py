@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         LearningRateComparison,
         Overfit,
         PackingIsolation,
+        RankComparison,
         Samples,
         SaveReload,
         StartLoss,
@@ -94,6 +95,12 @@ class ModelEvidence:
 
         return first_step(harness)
 
+    @evidence(level="probe", label="comparing the processes", depends_on=ON_PASSES)
+    def rank_comparison(self, harness: ProbeHarness, plan: Plan, prepared: Prepared) -> RankComparison | None:
+        from sanetune.evidence.rank_comparison import comparison_of_launch
+
+        return comparison_of_launch(harness, plan, prepared)
+
     @evidence(level="probe", label="searching the critical learning rate", depends_on=ON_PASSES)
     def critical_lr(
         self, harness: ProbeHarness, run_settings: RunSettings, first_step: FirstStep
@@ -147,7 +154,7 @@ class ModelEvidence:
     def prompt_answer_overlap(
         self, harness: ProbeHarness, conversations: ConversationStore, trial_outcome: TrialOutcome | None = None
     ) -> PromptAnswerOverlap:
-        """Whether answers belong to their prompts; at level ``trial`` also what the tuned model says of it."""
+        """At level ``trial`` also what the tuned model says of it."""
         from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap, association
         from sanetune.probes.prompt_swap import prompt_swap_gain
 
@@ -277,12 +284,8 @@ class ModelEvidence:
         tokens = sum(batch["input_ids"].numel() for batch in one)
         steps = shorter_trial(config.steps, tokens, harness.most_tokens)
         if steps < config.steps:
-            self.publish(
-                Note(
-                    f"the trial makes {steps} of {config.steps} steps, since a step takes a processor long;"
-                    f" check.trial_steps={config.steps} makes all"
-                )
-            )
+            note = f"the trial makes {steps} of {config.steps} steps, since a step takes a processor long;"
+            self.publish(Note(f"{note} check.trial_steps={config.steps} makes all"))
         return config if steps == config.steps else replace(config, steps=steps, eval_steps=min(config.eval_steps, 20))
 
     @evidence(level="trial")

@@ -20,6 +20,7 @@ from sanetune.events import Publish, silent
 from sanetune.evidence.batch_scan import BatchScanner
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.conversations import ConversationSplit, ConversationStore
+from sanetune.evidence.launch_state import LaunchState
 from sanetune.evidence.own_loss import BATCHES as TRIED
 from sanetune.evidence.own_loss import TriedLoss
 from sanetune.evidence.registry import MissingError, evidence
@@ -79,6 +80,11 @@ class TrainerEvidence:
                 "Labels are compared with what is meant to be in the loss.",
                 "It is assistant, last or all; left out, it is read off the rows.",
             )
+
+    @evidence()
+    def launch(self) -> LaunchState:
+        """The processes of this launch, as the trainer's arguments have found them."""
+        return LaunchState.of(max(1, self.trainer.args.world_size))
 
     @evidence()
     def tokenizer(self) -> PreTrainedTokenizerBase:

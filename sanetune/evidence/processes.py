@@ -15,6 +15,7 @@ from datetime import timedelta
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from sanetune.config.machine import local_rank
 from sanetune.errors import UserError
 from sanetune.evidence.registry import MissingError
 from sanetune.finding import GateError
@@ -129,18 +130,47 @@ def lead(line: Channel, work: Callable[[], Result]) -> Result:
     return result
 
 
-def serve(line: Channel, servant: Servant) -> object:
-    """Answer until the main process is done; its result, or its error, is the result here."""
+def serve(line: Channel, servant: Servant | None = None) -> object:
+    """Answer until the main process is done; its result, or its error, is the result here.
+
+    Args:
+        line: To the main process.
+        servant: Who answers; None: the main process asks nothing.
+    """
     hush()
     while True:
         order = line.broadcast()
         if not isinstance(order, _Ended):
+            assert servant is not None
             line.collect(servant.answer(order))
         elif order.error is not None:
             order.error.__dict__["is_told"] = True
             raise order.error
         else:
             return order.result
+
+
+def once_per_machine(work: Callable[[], Result]) -> Result:
+    """Return what ``work`` gives, on each process: the main one works first, then the first one of each machine.
+
+    The others find in the cache of their machine what is left there. However long it takes, nobody gives up waiting.
+    """
+    if (distributed := _distributed()) is None or distributed.get_world_size() == 1:
+        return work()
+    error: Exception | None = None
+    result: list[Result] = []
+    with channel() as line:
+        mine = 0 if line.rank == 0 else 1 if local_rank() == 0 else 2
+        for turn in range(3):
+            if turn == mine:
+                try:
+                    result.append(work())
+                except Exception as caught:  # noqa: BLE001 -- raised once nobody waits for this process any more
+                    error = caught
+            distributed.barrier(group=line.group)
+    if error is not None:
+        raise error
+    return result[0]
 
 
 def hush() -> None:

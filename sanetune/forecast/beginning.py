@@ -59,7 +59,9 @@ class Beginning:
         if not curve.total_steps:
             raise TooEarlyError("the length of the run is not known")
         evaluations = finite(curve.validation)
-        if not evaluations or evaluations[0].step > 0 or evaluations[0].loss <= 0:
+        if not evaluations:
+            raise TooEarlyError("no validation rows were evaluated")
+        if evaluations[0].step > 0 or evaluations[0].loss <= 0:
             raise TooEarlyError("the base was not evaluated before the first step")
         if len(evaluations) < FEWEST:
             raise TooEarlyError(f"{len(evaluations)} of the {FEWEST} evaluations that a forecast needs were made")

@@ -1,8 +1,9 @@
 """From the signs of a beginning to the final loss and the chance of failing, as whole runs have shown.
 
 `python -m bench.outcome --fit` makes the numbers in ``outcome_calibration.json`` from runs of this project's engine:
-a linear correction of the law's forecast, a linear model of how far that is off, the quantiles of what is left
-(conformal prediction, `arXiv:2107.07511 <https://arxiv.org/abs/2107.07511>`_), and a logistic regression of failing.
+a linear correction of the law's forecast, which fades as the run comes to its end, a linear model of how far that is
+off, and a logistic regression of failing; for each stage of a run the quantiles of what is left (conformal prediction,
+`arXiv:2107.07511 <https://arxiv.org/abs/2107.07511>`_), and the chances that decide.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sanetune.forecast.outcome_signs import Signs
+from sanetune.forecast.outcome_signs import SHORTEST, Signs
 from sanetune.typed_json import from_json
 
 FILE = Path(__file__).with_suffix(".json")
 NARROW, WIDE = 0.005, 2.0
 """Least and largest standard deviation of the logarithm of the final loss."""
+FADES = 0.7
+"""Power of what is left by which a run's further change fades: of 0.5, 0.7, 0.85 and 1 the best in bench.outcome over
+all stages of a run."""
 FAR = 4.0
 """Largest distance of a loss from the forecast in the logistic regression, in standard deviations."""
 OWN = 1.05
@@ -63,36 +67,54 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """What whole runs have taught.
+class Stage:
+    """How sure forecasts are from a share of a run on.
 
     Attributes:
-        runs: How many they were.
-        centre: Logarithm of final loss over last evaluation.
-        spread: Logarithm of the size of what is left of it.
-        quantiles: Of what is left over its size, at 10, 50 and 90 %.
-        failing: Log odds of failing.
+        share: The share of the run's steps.
+        quantiles: Of how far the end is from the forecast over the spread, at 10, 50 and 90 %.
         on_track: Chance of failing up to which a run is on track.
         fails: Chance of failing from which on a run will not get there.
     """
 
-    runs: int
-    centre: Linear
-    spread: Linear
+    share: float
     quantiles: tuple[float, float, float]
-    failing: Linear
     on_track: float
     fails: float
-
-    def expected(self, signs: Signs) -> Expected:
-        """The final loss of a run with these signs."""
-        spread = math.exp(self.spread(signs.values))
-        return Expected(math.log(signs.last) + self.centre(signs.values), min(WIDE, max(NARROW, spread)))
 
     def interval(self, expected: Expected) -> tuple[float, float, float]:
         """The 10 % quantile, the median and the 90 % quantile of the final loss, in nats."""
         low, median, high = (math.exp(expected.centre + one * expected.spread) for one in self.quantiles)
         return low, median, high
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What whole runs have taught.
+
+    Attributes:
+        runs: How many they were.
+        centre: Logarithm of final loss over last evaluation, over what is left to the power :data:`FADES`.
+        spread: Logarithm of the size of what is left of it.
+        failing: Log odds of failing.
+        stages: Of a run, by rising share.
+    """
+
+    runs: int
+    centre: Linear
+    spread: Linear
+    failing: Linear
+    stages: tuple[Stage, ...]
+
+    def expected(self, signs: Signs) -> Expected:
+        """The final loss of a run with these signs."""
+        spread = math.exp(self.spread(signs.values))
+        to_come = fading(signs) * self.centre(signs.values)
+        return Expected(math.log(signs.last) + to_come, min(WIDE, max(NARROW, spread)))
+
+    def stage(self, share: float) -> Stage:
+        """The stage that a run is in after ``share`` of its steps; before the first one, the first."""
+        return max((one for one in self.stages if one.share <= share), key=_share, default=self.stages[0])
 
     def chance_of_failing(self, signs: Signs, expected: Expected, there: float) -> float:
         """The chance that the run ends above ``there`` (nats), or clearly above its own lowest evaluation."""
@@ -106,7 +128,20 @@ def failing_signs(signs: Signs, expected: Expected, there: float) -> dict[str, f
     def distance(loss: float) -> float:
         return max(-FAR, min(FAR, (expected.centre - math.log(max(loss, 1e-6))) / expected.spread))
 
-    return signs.values | {"from_there": distance(there), "from_own": distance(OWN * signs.lowest)}
+    limits = {"from_there": distance(there), "from_own": distance(OWN * signs.lowest)}
+    return signs.values | limits | {"from_nearest": max(limits.values())}
+
+
+def fading(signs: Signs) -> float:
+    """What is left of the run to the power :data:`FADES`: the less is to come, the less the loss will change.
+
+    It is 1 at the start of a run, and nothing at its end.
+    """
+    return math.pow(max(SHORTEST, signs.values["left"]), FADES)
+
+
+def _share(one: Stage) -> float:
+    return one.share
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from sanetune.curves.robust import middle
 from sanetune.curves.series import Evaluation
 from sanetune.forecast.beginning import FEWEST, Beginning
 from sanetune.forecast.outcome import EarlierForecast, LossRange, OutcomeForecast, OutcomeVerdict
-from sanetune.forecast.outcome_calibration import OWN, Calibration, Expected, calibration
+from sanetune.forecast.outcome_calibration import OWN, Calibration, Expected, Stage, calibration
 from sanetune.forecast.outcome_signs import RECENT, Signs, signs_of
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ def _forecast(beginning: Beginning, there: float, reason: str, known: Calibratio
     if beginning.step >= beginning.total_steps:
         return _ended(beginning, signs, there, reason)
     expected = known.expected(signs)
-    low, median, high = known.interval(expected)
+    low, median, high = _stage(beginning, known).interval(expected)
     failing = known.chance_of_failing(signs, expected, there)
-    verdict = _verdict(failing, known)
+    verdict = _verdict(failing, beginning, known)
     decides, steps = ("", None) if verdict != UNDECIDED else _what_decides(beginning, signs, expected, there, known)
     return OutcomeForecast(
         beginning.step,
@@ -99,10 +99,15 @@ def _forecast(beginning: Beginning, there: float, reason: str, known: Calibratio
     )
 
 
-def _verdict(failing: float, known: Calibration) -> OutcomeVerdict:
-    if failing >= known.fails:
+def _verdict(failing: float, beginning: Beginning, known: Calibration) -> OutcomeVerdict:
+    stage = _stage(beginning, known)
+    if failing >= stage.fails:
         return "will not get there"
-    return "on track" if failing <= known.on_track else UNDECIDED
+    return "on track" if failing <= stage.on_track else UNDECIDED
+
+
+def _stage(beginning: Beginning, known: Calibration) -> Stage:
+    return known.stage(beginning.step / beginning.total_steps)
 
 
 def _ended(beginning: Beginning, signs: Signs, there: float, reason: str) -> OutcomeForecast:
@@ -153,10 +158,11 @@ def _earlier(beginning: Beginning, there: float, known: Calibration) -> list[Ear
     every = -(-len(steps) // PLACES) or 1
     found = []
     for step in steps[::every]:
-        signs = signs_of(beginning.until(step))
+        then = beginning.until(step)
+        signs = signs_of(then)
         expected = known.expected(signs)
         failing = known.chance_of_failing(signs, expected, there)
-        found.append(EarlierForecast(step, *known.interval(expected), failing))
+        found.append(EarlierForecast(step, *_stage(then, known).interval(expected), failing))
     return found
 
 
@@ -164,7 +170,7 @@ def _what_decides(
     beginning: Beginning, signs: Signs, expected: Expected, there: float, known: Calibration
 ) -> tuple[str, int | None]:
     """What would decide it, in words, and the further steps that would; None: no number of them short of the end."""
-    low, median, high = known.interval(expected)
+    low, median, high = _stage(beginning, known).interval(expected)
     path = _path(beginning, signs, (low, median, high))
     for share in LATER:
         step = round(share * beginning.total_steps)
@@ -172,7 +178,7 @@ def _what_decides(
             continue
         later = _continued(beginning, path, step)
         again = signs_of(later)
-        if _verdict(known.chance_of_failing(again, known.expected(again), there), known) != UNDECIDED:
+        if _verdict(known.chance_of_failing(again, known.expected(again), there), later, known) != UNDECIDED:
             further = step - beginning.step
             words = units.many(further, "further step")
             return f"{words} (to step {step:,} of {beginning.total_steps:,}), if the loss goes as forecast", further

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from sanetune.curves.robust import middle
+from sanetune.forecast.beginning import FEWEST
 from sanetune.forecast.rectified import fit
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ THINNED = 200
 """Training losses that the law is fitted to, at most."""
 LEAST = 0.005
 """Added to changes of the logarithm of a loss before their own logarithm is taken."""
+SHORTEST = 0.02
+"""Share of the summed learning rate that is counted as still to come, at least, where it divides."""
+FADING = ("fall", "doubt", "slope", "unseen", "repeats", "changed", "changed_before")
+"""Signs that are also read per what is left (``..._per_left``)."""
 MOST = 6.0
 """Largest size of a sign: beyond it a curve is unlike those that the calibration knows."""
 
@@ -52,8 +57,9 @@ def signs_of(beginning: Beginning) -> Signs:
     carried on over what is left; ``done`` the logarithm of last over first evaluation; ``gap`` that of present
     training loss over last evaluation, where it is negative: rows are memorised; ``unseen`` and ``repeats`` the
     logarithms of the epochs to come after the present one, alone and times what is memorised; ``above`` that of the
-    last evaluation over the lowest; ``misfit``, ``moved`` and ``moves`` the logarithms of how far evaluations are from
-    the law, and of how much they change from one to the next, in the middle and now.
+    last evaluation over the lowest; ``changed`` and ``changed_before`` those of the last two evaluations over the ones
+    before them, without the start where there are others; ``misfit``, ``moved`` and ``moves`` the logarithms of how far
+    evaluations are from the law, and of how much they change from one to the next, in the middle and now.
     """
     progress = beginning.progress
     evaluations = beginning.evaluations
@@ -75,8 +81,10 @@ def signs_of(beginning: Beginning) -> Signs:
         "unseen": unseen * left,
         "repeats": -gap * math.log1p(max(0.0, beginning.epochs - seen)),
         "above": math.log(last / min(losses)),
-        "log_left": math.log(max(left, 0.02)),
+        "log_left": math.log(max(left, SHORTEST)),
+        **_changes(losses),
     } | _unrest(law, places, losses)
+    values |= {f"{name}_per_left": values[name] / max(left, SHORTEST) for name in FADING}
     bounded = {name: max(-MOST, min(MOST, value)) for name, value in values.items()}
     return Signs(law, start, last, min(losses), bounded)
 
@@ -109,6 +117,13 @@ def _unrest(law: Fitted, places: list[float], losses: list[float]) -> dict[str, 
         "moved": math.log(LEAST + middle(changes)),
         "moves": math.log(LEAST + changes[-1]),
     }
+
+
+def _changes(losses: list[float]) -> dict[str, float]:
+    """The logarithms of the last two evaluations over the ones before them."""
+    after_start = losses[1:] if len(losses) > FEWEST else losses
+    changes = [math.log(after / before) for before, after in pairwise(after_start)]
+    return {"changed": changes[-1], "changed_before": changes[-2]}
 
 
 def _gap(beginning: Beginning, last: float) -> float:

@@ -24,6 +24,7 @@ FAMILIES = (
     "packs",
     "batches",
     "model",
+    "ranks",
     "machine",
     "samples",
     "curve",

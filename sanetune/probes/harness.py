@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from sanetune.engine.base import Engine, LoopSettings, Session
 from sanetune.engine.batches import Batch, Row, loss_token_count, on_device, tensors_of, token_counts
+from sanetune.engine.distributed import unsharded
 from sanetune.engine.isolation import isolated
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.registry import engine_of
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.probes.heldout import HeldOutRows
 
+SHARDED = ("fsdp", "fsdp_config", "deepspeed")
+"""Keys with which a run divides its weights among processes: a probe needs all of them."""
 BATCHES = 4
 """Micro-batches of the first epoch that probes use."""
 
@@ -225,7 +228,9 @@ def probe_harness(
         The harness.
     """
     config = isolated(config)
-    with tempfile.TemporaryDirectory() as folder, quiet():
+    for key in SHARDED:
+        config.train.given.pop(key, None)
+    with tempfile.TemporaryDirectory() as folder, quiet(), unsharded():
         session = (engine or engine_of(config)).build(config, prepared, Run(Path(folder)), model=model)
         if session.settings.activation_checkpointing:
             # As a run does at its start, so that probes need the same memory.

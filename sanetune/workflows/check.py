@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sanetune import units
+from sanetune.config.machine import process_count
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
 from sanetune.events import ChecksEnded, ChecksStarted, Note, Publish, bracket, silent
@@ -18,13 +20,14 @@ from sanetune.evidence.registry import BrokenError, Evidence, MissingError, buil
 from sanetune.finding import UNPROVED, Finding, Report
 from sanetune.gate.catalogue import catalogue, chosen, known
 from sanetune.gate.overfit_answers import answers_of_log, overfit_answers, with_answers
-from sanetune.gate.runner import Rules, report
+from sanetune.gate.runner import Rules, report, run
 from sanetune.text import shortest_path
 from sanetune.workflows.inputs import require_inputs
 
 if TYPE_CHECKING:
     from transformers import Trainer
 
+    from sanetune.checks.base import Check
     from sanetune.config.section import LossOn
     from sanetune.evidence.batch_stats import BatchStats
     from sanetune.evidence.registry import Level
@@ -81,10 +84,37 @@ def run_checks(
     rules = rules_of(config)
     if any(check.level == "trial" for check in checks) and (note := _cost_note(config, evidence)):
         evidence.publish(Note(note))
+    if process_count() > 1:
+        known = _static_once(config, evidence, checks, rules, known)
     found = report(checks, evidence, rules, level=level, subject=subject_of(config), known=known)
     if (planned := evidence.ready("plan")) is not None:
         found = with_answers(found, lambda one: overfit_answers(one, planned.config, planned.sizes))
     return replace(found, experiments=Experiments.of(evidence).to_json())
+
+
+def _static_once(
+    config: Config, evidence: Evidence, checks: Sequence[Check], rules: Rules, known: Mapping[str, Finding] | None
+) -> Mapping[str, Finding]:
+    """Findings of those of ``checks`` that need no model, made by the main process for all of the launch.
+
+    Where there are deeper ones, all processes then have the rows, which one of each machine has prepared.
+    """
+    from sanetune.engine.distributed import processes
+    from sanetune.evidence.processes import channel, lead, once_per_machine, serve
+
+    deeper = [check for check in checks if check.level != "static"]
+    checks = [check for check in checks if check.level == "static"]
+    if processes(config).num_processes == 1:
+        return known or {}
+    with channel() as line:
+        if line.rank == 0:
+            made = lead(line, lambda: run(checks, evidence, rules, known))
+        else:
+            made = cast(list[Finding], serve(line))
+    if deeper:
+        with contextlib.suppress(MissingError, BrokenError):
+            once_per_machine(lambda: evidence["prepared"])
+    return dict(known or {}) | {one.check: one for one in made}
 
 
 def subject_of(config: Config) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from sanetune.engine.distributed import gone_process
 from sanetune.errors import Place, RunError, UserError
 from sanetune.text import shorten
 
@@ -25,7 +26,7 @@ def user_error(error: BaseException) -> UserError | None:
             return None
         if isinstance(seen, UserError):
             return seen
-        if found := _of_network(seen) or _of_disk(seen) or _of_memory(seen):
+        if found := gone_process(seen) or _of_network(seen) or _of_disk(seen) or _of_memory(seen):
             return found
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return None
@@ -60,7 +61,9 @@ def _of_disk(error: BaseException) -> UserError | None:
 
 def _of_memory(error: BaseException) -> UserError | None:
     device = type(error).__name__ == "OutOfMemoryError"
-    if not device and not isinstance(error, MemoryError):
+    # torch has no error of its own for a processor.
+    processor = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if not device and not processor and not isinstance(error, MemoryError):
         return None
     return RunError(
         f"The {'device' if device else 'machine'} has no memory left: {_words(error) or 'MemoryError'}",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from sanetune.engine.base import Outcome
+    from sanetune.engine.hooks import Hooks
     from sanetune.gate.clearance import Clearance
     from sanetune.probes.forgetting import BaseRecord
     from sanetune.probes.prompts import Prompts
@@ -55,7 +56,14 @@ Gate = Callable[[Plan, Prepared, Publish], "Clearance"]
 """Clears a planned run, or raises."""
 
 
-def train(config: Config, *, resume: bool = False, publish: Publish = silent, gate: Gate | None = None) -> Trained:
+def train(
+    config: Config,
+    *,
+    resume: bool = False,
+    publish: Publish = silent,
+    gate: Gate | None = None,
+    hooks: Hooks | None = None,
+) -> Trained:
     """Prepare, plan, clear and train the run that ``config`` describes; see :func:`sanetune.api.train`.
 
     Args:
@@ -63,14 +71,17 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
         resume: Whether to go on from the last complete checkpoint.
         publish: Gets all events, on the main process.
         gate: Clears the run before it starts; None: nothing is asked, and the run has no clearance.
+        hooks: Functions of the user's own in the loop.
     """
     from sanetune.data.model_files import locate
     from sanetune.engine.distributed import processes
     from sanetune.engine.registry import engine_of
     from sanetune.engine.watcher import StoppedByWatcherError
+    from sanetune.evidence.processes import once_per_machine
     from sanetune.workflows.evaluating.run import evaluate_after_training
     from sanetune.workflows.inputs import require_inputs
     from sanetune.workflows.resume import require_checkpoint, require_not_stopped, require_unfinished
+    from sanetune.workflows.together import require_all_devices
     from sanetune.workflows.watch import RunWatch
 
     state = processes(config)
@@ -84,9 +95,9 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
     require_inputs(config)
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)
-    with state.main_process_first():
-        prepared = prepare(config, publish=publish)
+    prepared = once_per_machine(lambda: prepare(config, publish=publish))
     planned = plan(config, prepared)
+    require_all_devices(config, state.num_processes)
     assert planned.config.run.output_dir is not None
     if resume:
         require_unfinished(Run(planned.config.run.output_dir), planned.steps.total_steps)
@@ -99,7 +110,9 @@ def train(config: Config, *, resume: bool = False, publish: Publish = silent, ga
         if main:
             base.ask(resume=resume)
             _write_start(run, planned, prepared)
-        session = engine_of(planned.config).build(planned.config, prepared, run, model=base.model, resume=resume)
+        session = engine_of(planned.config).build(
+            planned.config, prepared, run, model=base.model, resume=resume, hooks=hooks
+        )
         unchecked = clearance is not None and not clearance.proves
         watch = RunWatch(planned, prepared, run, publish, lambda: session.whole_model, unchecked=unchecked)
         follow = to_all(publish, _forecasts(run, planned, clearance)) if main else publish

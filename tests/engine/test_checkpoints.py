@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,6 +133,18 @@ def test_a_folder_that_cannot_be_written_is_a_run_error_that_says_what_survives(
     assert "--resume" in caught.value.remedy
 
 
+def test_a_folder_that_cannot_be_made_says_what_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, 3)
+
+    def refused(self: Path, **kwargs: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(RunError, match=r"checkpoint-4 cannot be written to .*: Read-only file system") as caught:
+        write(tmp_path, 4)
+    assert "checkpoint-3" in caught.value.rationale
+
+
 def test_another_error_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         fail(tmp_path / "checkpoint-4", FileNotFoundError(errno.ENOENT, "No such file"))
@@ -178,3 +191,23 @@ def test_a_link_in_the_way_is_replaced_and_what_it_points_to_is_left_alone(tmp_p
     assert [path.name for path in outside.iterdir()] == ["file"]
     assert checkpoints.is_complete(folder / "checkpoint-4")
     assert not (folder / "checkpoint-4").is_symlink()
+
+
+def test_a_file_size_limit_of_the_system_is_a_full_disk_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    """The system itself refuses the bytes here, in the middle of a file, in Rust and in Python."""
+    write(tmp_path, 3)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for large in (torch.zeros(100_000), list(range(100_000))):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+        try:
+            with pytest.raises(RunError, match="disk is full: checkpoint-4") as caught:
+                write_large(tmp_path / "checkpoint-4", large)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert "The last complete checkpoint is checkpoint-3" in caught.value.rationale
+        assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]
+
+
+def write_large(final: Path, value: object) -> None:
+    with checkpoints.replacing(final) as partial:
+        write_state(partial, "optimizer", {"state": value})

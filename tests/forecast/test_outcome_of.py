@@ -10,7 +10,7 @@ import pytest
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.forecast.beginning import Beginning, TooEarlyError, reachable
 from sanetune.forecast.outcome import OutcomeForecast
-from sanetune.forecast.outcome_calibration import Calibration, Linear, calibration, failing_signs
+from sanetune.forecast.outcome_calibration import Calibration, Linear, Stage, calibration, failing_signs
 from sanetune.forecast.outcome_of import forecast_outcome
 from sanetune.forecast.outcome_signs import signs_of
 from sanetune.probes.results import LearningRateComparison, LearningRateRun
@@ -22,10 +22,11 @@ NOTHING = Linear((), (), (), (), 0.0)
 
 def known(**changed: object) -> Calibration:
     """A calibration that believes the law, give or take 1 %, and calls a run failing by its distance from the limit."""
-    fall = Linear(("fall",), (0.0,), (1.0,), (1.0,), 0.0)
+    fall = Linear(("fall_per_left",), (0.0,), (1.0,), (1.0,), 0.0)
     spread = replace(NOTHING, constant=math.log(0.01))
     failing = Linear(("from_there",), (0.0,), (1.0,), (3.0,), 0.0)
-    return replace(Calibration(1, fall, spread, (-1.28, 0.0, 1.28), failing, 0.05, 0.95), **changed)  # type: ignore[arg-type]
+    stages = (Stage(0.0, (-1.28, 0.0, 1.28), 0.05, 0.95),)
+    return replace(Calibration(1, fall, spread, failing, stages), **changed)  # type: ignore[arg-type]
 
 
 def test_a_run_that_follows_the_law_is_on_track_and_its_end_inside_the_interval() -> None:
@@ -115,7 +116,7 @@ def test_a_schedule_that_decays_leaves_less_to_come() -> None:
         (replace(run(), total_steps=None), "length of the run"),
         (replace(run(), validation=run().validation[1:]), "base was not evaluated"),
         (replace(run(), validation=run().validation[:2]), "2 of the 3 evaluations"),
-        (Curve(total_steps=10), "base was not evaluated"),
+        (Curve(total_steps=10), "no validation rows"),
     ],
 )
 def test_a_curve_that_shows_too_little_is_refused_with_what_it_lacks(curve: Curve, why: str) -> None:
@@ -147,5 +148,21 @@ def test_the_signs_that_the_calibration_weighs_are_read() -> None:
     expected = used.expected(signs)
     assert {*used.centre.names, *used.spread.names} <= signs.values.keys()
     assert set(used.failing.names) <= failing_signs(signs, expected, 1.0).keys()
-    assert used.quantiles[0] < used.quantiles[1] < used.quantiles[2]
-    assert 0 < used.on_track < used.fails < 1
+    for one in used.stages:
+        assert one.quantiles[0] < one.quantiles[1] < one.quantiles[2]
+        assert 0 < one.on_track < one.fails <= 1
+
+
+def test_a_run_is_judged_by_the_latest_stage_that_it_has_come_to() -> None:
+    early, late = Stage(0.2, (-2.0, 0.0, 2.0), 0.1, 0.9), Stage(0.6, (-1.0, 0.0, 1.0), 0.2, 0.8)
+    used = known(stages=(early, late))
+    assert [used.stage(share) for share in (0.1, 0.2, 0.59, 0.6, 1.0)] == [early, early, early, late, late]
+    before, after = (forecast_outcome(run(share), using=used) for share in (0.5, 0.625))
+    assert math.log(before.high / before.low) == pytest.approx(2 * math.log(after.high / after.low))
+
+
+def test_what_is_still_to_come_fades_to_nothing_at_the_end_of_a_run() -> None:
+    rising = replace(known(), centre=replace(NOTHING, constant=1.0))
+    last = {share: forecast_outcome(run(share), using=rising) for share in (0.25, 0.5, 0.9375)}
+    above = [math.log(one.median / law(share, 2.0, 1.4, 0.1)) for share, one in last.items()]
+    assert above == pytest.approx([(1 - share) ** 0.7 for share in last], rel=1e-6)

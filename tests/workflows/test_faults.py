@@ -33,6 +33,7 @@ KNOWN = [
     (HfHubHTTPError("401 Client Error"), "401 Client Error"),
     (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
     (MemoryError(), "no memory left"),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), "can't allocate"),
     (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "Tried to allocate 2 GiB"),
 ]
 

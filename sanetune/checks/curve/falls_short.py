@@ -61,9 +61,11 @@ LIMITS = {
 
 def measure(outcome: OutcomeForecast) -> Measurement:
     if outcome.verdict == "not decidable by this trial":
+        further = outcome.further_steps
+        setting = f": check.trial_steps={outcome.step + further}" if further is not None else ""
         raise NotApplicableError(
             f"forecast {units.nats(outcome.median)} ({units.nats(outcome.low)} to {units.nats(outcome.high)}), to get"
-            f" below {units.nats(outcome.there)}: not decidable by this trial. It takes {outcome.decides}"
+            f" below {units.nats(outcome.there)}: not decidable by this trial. It takes {outcome.decides}{setting}"
         )
     return Measurement(
         {

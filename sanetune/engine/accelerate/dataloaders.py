@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
+from accelerate.data_loader import SeedableRandomSampler
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
 from transformers.trainer_utils import seed_worker
 
@@ -39,7 +40,7 @@ def validation_rows(prepared: Prepared, arguments: SFTConfig) -> datasets.Datase
 def train_loader(rows: datasets.Dataset, collate: Collate, arguments: SFTConfig) -> DataLoader[Batch]:
     """Return the training batches; accelerate divides them among the processes."""
     seeded = partial(seed_worker, num_workers=arguments.dataloader_num_workers, rank=arguments.process_index)
-    sampler, drop = _sampler(rows, arguments), arguments.dataloader_drop_last
+    sampler, drop = sampler_of(rows, arguments), arguments.dataloader_drop_last
     return _loader(rows, collate, arguments, arguments.train_batch_size, sampler, seeded, drop)
 
 
@@ -48,15 +49,22 @@ def validation_loader(rows: datasets.Dataset, collate: Collate, arguments: SFTCo
     return _loader(rows, collate, arguments, arguments.eval_batch_size, SequentialSampler(rows), None, False)
 
 
-def _sampler(rows: datasets.Dataset, arguments: SFTConfig) -> Sampler[int]:
+def sampler_of(rows: datasets.Dataset, arguments: SFTConfig, *, seedable: bool = False) -> Sampler[int]:
+    """Return the order of the training rows.
+
+    Args:
+        rows: The training rows.
+        arguments: The run's settings.
+        seedable: Whether a random order depends on seed and epoch alone. Otherwise accelerate replaces it by that one.
+    """
+    seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
     match arguments.train_sampling_strategy:
         case "sequential":
             return SequentialSampler(rows)
         case "group_by_length":
-            seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
             together = arguments.train_batch_size * arguments.gradient_accumulation_steps
             return LengthGrouped(list(rows["length"]), together, seed)
-    return RandomSampler(rows)
+    return SeedableRandomSampler(rows, data_seed=arguments.data_seed) if seedable else RandomSampler(rows)
 
 
 def _loader(

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 from accelerate.data_loader import prepare_data_loader
 from accelerate.utils import DistributedType
-from transformers import set_seed
-from transformers.trainer_utils import align_special_tokens, enable_full_determinism
 
 from sanetune.engine.accelerate.accelerator import make_accelerator
 from sanetune.engine.accelerate.dataloaders import train_loader, train_rows, validation_loader, validation_rows
 from sanetune.engine.accelerate.loss_on_shapes import loss_on_shapes
+from sanetune.engine.accelerate.models import prepared_model, seed
 from sanetune.engine.accelerate.parts import Parts
 from sanetune.engine.accelerate.session import AccelerateSession
 from sanetune.engine.accelerate.settings import require_honoured
 from sanetune.engine.base import Engine, EpochBatches
 from sanetune.engine.batches import Batches, collate_for, training_columns
-from sanetune.engine.building import arguments_of, checked_start, has_validation, tuned_model
+from sanetune.engine.building import arguments_of, checked_start, has_validation
 from sanetune.engine.documents import DocumentLoss
 from sanetune.engine.hooks import Hooks
 from sanetune.engine.isolation import isolated
@@ -66,19 +65,12 @@ class AccelerateEngine(Engine):
                 f"train.engine: accelerate does not train under {accelerator.distributed_type.value} yet.",
                 remedy="Set train.engine: trl, or launch without it.",
             )
-        # The adapter's start is drawn from here.
-        _seed(arguments)
-        with quiet():
-            tuned, frozen, notes = tuned_model(config, prepared, arguments, model)
-            align_special_tokens(tuned, prepared.tokenizer)
-        _require_no_balancing(tuned, arguments)
-        _make_ready(tuned, arguments)
+        tuned, frozen, notes = prepared_model(config, prepared, arguments, model)
         if hooks is not None and hooks.on_model is not None:
             hooks.on_model(tuned)
+            seed(arguments)
         if not getattr(tuned, "quantization_method", None):
             tuned.to(accelerator.device)
-        # What is drawn from here on does not depend on how the model was loaded.
-        _seed(arguments)
         parts = Parts(
             tuned,
             arguments,
@@ -111,49 +103,11 @@ class AccelerateEngine(Engine):
         return loss_on_shapes(model, shape)
 
 
-def _seed(arguments: SFTConfig) -> None:
-    if arguments.full_determinism:
-        enable_full_determinism(arguments.seed)
-    else:
-        set_seed(arguments.seed)
-
-
 def _documents(model: PreTrainedModel, accelerator: Accelerator) -> DocumentLoss | None:
     """The loss of documents without padding, where it is faster: on a processor."""
     if accelerator.device.type != "cpu":
         return None
     return DocumentLoss(model)
-
-
-def _make_ready(model: PreTrainedModel, arguments: SFTConfig) -> None:
-    """What TRL does to a model with an adapter."""
-    from peft import PeftModel
-
-    if not isinstance(model, PeftModel):
-        return
-    if arguments.activation_checkpointing:
-        model.enable_input_require_grads()
-    if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
-        import torch
-
-        for name, weight in model.named_parameters():
-            # Dettmers et al. 2023 (arXiv:2305.14314) train adapters in bfloat16; the magnitudes of DoRA move by less
-            # than bfloat16 can tell apart.
-            if weight.requires_grad and "lora_magnitude_vector" not in name:
-                weight.data = weight.data.to(torch.bfloat16)
-
-
-def _require_no_balancing(model: PreTrainedModel, arguments: SFTConfig) -> None:
-    """Mixtures have a balancing loss in TRL, unless its coefficient is 0."""
-    text = model.config.get_text_config()
-    given = arguments.router_aux_loss_coef
-    coefficient = getattr(text, "router_aux_loss_coef", 0.0) if given is None else given
-    if hasattr(text, "output_router_logits") and coefficient:
-        raise ConfigError(
-            "train.engine: accelerate has no balancing loss for mixtures of experts.",
-            "Without it few experts may come to do all the work.",
-            "Set train.engine: trl, or train.router_aux_loss_coef: 0.0 to do without that loss.",
-        )
 
 
 def _undivided(loader: DataLoader[Batch], arguments: SFTConfig) -> Batches:

@@ -39,7 +39,7 @@ def fit(loop: Loop) -> None:
         for batches in loop.steps(epoch):
             counts = loop.counts(batches)
             loop.module.train()
-            with loop.module.token_loss.step():
+            with loop.module.step():
                 for number, batch in enumerate(batches, start=1):
                     with loop.synchronising(number == len(batches)):
                         losses = loop.wrapped(batch)

@@ -86,6 +86,10 @@ class LossModule(nn.Module):
             return self._hooks.loss_fn(self.model, batch)
         return {LOSS: self.token_loss(batch)[0]}
 
+    def step(self) -> AbstractContextManager[None]:
+        """Return what surrounds the micro-batches of a step; losses of the user's own call the model as it is."""
+        return contextlib.nullcontext() if self._hooks.loss_fn is not None else self.token_loss.step()
+
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Return how many items each loss of ``batch`` (B, T) has."""
         if self._hooks.count_fn is not None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.trainer_utils import SaveStrategy
 
 from sanetune.engine.accelerate import loop_checkpoints
+from sanetune.engine.callbacks import NAMED
 
 if TYPE_CHECKING:
     from sanetune.engine.accelerate.loop import Loop
@@ -55,7 +56,7 @@ def _log(loop: Loop, norm: Tensor | float | None, lr: float | None) -> None:
     if lr is not None:
         logs["learning_rate"] = lr
     if loop.parts.hooks.loss_fn is not None:
-        logs |= {f"loss/{name}": mean for name, mean in zip(names, means[1:], strict=True)}
+        logs |= {f"{NAMED}{name}": mean for name, mean in zip(names, means[1:], strict=True)}
     loop.open_loss.zero_()
     loop.losses = {}
     loop.last_logged = loop.state.global_step

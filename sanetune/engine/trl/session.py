@@ -189,6 +189,16 @@ class TrlSession(RunSession):
                 trainer.on_batches = None
                 trainer.remove_callback(watched)
 
+    def epoch_rows(self) -> list[list[int]] | None:
+        """See :meth:`sanetune.engine.base.RunSession.epoch_rows`."""
+        sampler = getattr(self.trainer.get_train_dataloader(), "batch_sampler", None)
+        return None if sampler is None else [[int(number) for number in batch] for batch in sampler]
+
+    def write_weights(self, folder: Path) -> bool:
+        """See :meth:`sanetune.engine.base.RunSession.write_weights`."""
+        self.trainer.save_model(str(folder), _internal_call=True)
+        return True
+
     def detached_copy(self) -> PreTrainedModel:
         """See :meth:`sanetune.engine.base.Session.detached_copy`."""
         copied = copy.deepcopy(self.model).to("cpu")

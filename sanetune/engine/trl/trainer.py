@@ -32,13 +32,14 @@ from sanetune.engine.signals import Stop
 from sanetune.engine.trl.hub import ForgivingHub
 from sanetune.engine.trl.logits import keep_logits
 from sanetune.engine.trl.whole_checkpoints import WholeCheckpoints
+from sanetune.engine.trl.within_memory import WithinMemory
 
 
 class EvaluationStoppedError(Exception):
     """A signal came during validation."""
 
 
-class Trainer(WholeCheckpoints, ForgivingHub, SFTTrainer):
+class Trainer(WithinMemory, WholeCheckpoints, ForgivingHub, SFTTrainer):
     """Trains on rows that are ready: ``input_ids``, ``labels``, and ``seq_lengths`` where packed."""
 
     def __init__(self, *args: object, fingerprint: str = "", **kwargs: object) -> None:
@@ -48,6 +49,7 @@ class Trainer(WholeCheckpoints, ForgivingHub, SFTTrainer):
         # **kwargs.
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = True
+        self.halves, self.args.auto_find_batch_size = bool(self.args.auto_find_batch_size), False
         self.stop = Stop()
         self.idle_seconds = 0.0
         self.run_state = RunState(fingerprint)
@@ -96,6 +98,7 @@ class Trainer(WholeCheckpoints, ForgivingHub, SFTTrainer):
         began = time.perf_counter()
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         numbers = [batch.pop(NUMBER) for batch in batches if NUMBER in batch]
+        self.step_batches, self.step_rows = batches, numbers
         if self.on_rows is not None:
             self.on_rows(numbers)
         for batch in batches:
@@ -106,9 +109,9 @@ class Trainer(WholeCheckpoints, ForgivingHub, SFTTrainer):
             self.on_batches(batches, time.perf_counter() - began)
         return batches, items
 
-    def training_step(self, *args: object, **kwargs: object) -> Tensor:
+    def training_step(self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """Also keep the loss: transformers has the sum of all steps since the last record alone."""
-        loss: Tensor = super().training_step(*args, **kwargs)
+        loss = super().training_step(model, inputs, num_items_in_batch)
         self.step_loss += loss.detach().to(self.step_loss.device)
         return loss
 
@@ -152,7 +155,7 @@ class Trainer(WholeCheckpoints, ForgivingHub, SFTTrainer):
             for inputs in dataloader:
                 if self.stop_agreed():
                     raise EvaluationStoppedError
-                for k, value in enumerate(self.loss_sums(model, self._prepare_inputs(inputs))):
+                for k, value in enumerate(self.sums_within_memory(model, self._prepare_inputs(inputs))):
                     sums[k] += value
                 self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         loss, correct, tokens = self.over_processes(sums)

@@ -22,6 +22,7 @@ class WholeCheckpoints(transformers.Trainer):
     corrects."""
 
     run_state: RunState
+    rows_at_once: int | None
     _metrics: dict[str, dict[str, list[float]]]
     _total_train_tokens: float
     _resumed_from: Path | None = None
@@ -100,6 +101,7 @@ class WholeCheckpoints(transformers.Trainer):
             self._tr_loss.copy_(stored.loss_since_record)
             self._globalstep_last_logged = self.run_state.last_logged
             self._set_trl_metrics(stored.more.get("trl", {}))
+            self.rows_at_once = stored.more.get("rows_at_once")
 
     def _set_trl_metrics(self, stored: dict[str, Any]) -> None:
         """Take over TRL's sums since the last record and its count of tokens, which it begins anew."""
@@ -113,8 +115,13 @@ class WholeCheckpoints(transformers.Trainer):
     # ---- state without pickles ----
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        """Write safetensors and JSON; transformers writes pickles."""
-        if self.args.should_save:
+        """Write safetensors and JSON; transformers writes pickles.
+
+        A sharded optimizer is left to FSDP and DeepSpeed, whose files are pickles: such a run cannot be resumed.
+        """
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+        elif self.args.should_save:
             save_state(Path(output_dir), self._stateful())
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
@@ -132,7 +139,8 @@ class WholeCheckpoints(transformers.Trainer):
         """Write what each process has for itself."""
         trl = {"tokens": self._total_train_tokens, "metrics": dict(self._metrics["train"])}
         rank, processes = self.args.process_index, self.args.world_size
-        write_process_state(Path(output_dir), rank, processes, self._tr_loss, {"trl": trl})
+        more = {"trl": trl, "rows_at_once": self.rows_at_once}
+        write_process_state(Path(output_dir), rank, processes, self._tr_loss, more)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None:

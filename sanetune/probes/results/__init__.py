@@ -15,6 +15,7 @@ from sanetune.probes.results.consistency import (
 from sanetune.probes.results.forgetting import Drift, Forgetting, GeneralAnswer, GeneralLoss
 from sanetune.probes.results.lr_comparison import LearningRateComparison, LearningRateRun
 from sanetune.probes.results.overfit import Overfit, OverfitAttempt, RecitedReply, StuckToken
+from sanetune.probes.results.ranks import RankComparison, RowDistribution, SavedWeights
 from sanetune.probes.results.single_steps import (
     CriticalLearningRate,
     FirstStep,
@@ -45,10 +46,13 @@ __all__ = [
     "ParameterUpdate",
     "PeakMemory",
     "PromptSwapGain",
+    "RankComparison",
     "RecitedReply",
+    "RowDistribution",
     "Sample",
     "Samples",
     "SaveReload",
+    "SavedWeights",
     "SpeedSwitch",
     "StartLoss",
     "StuckToken",

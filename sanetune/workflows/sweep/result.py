@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Literal
 
 from sanetune.curves.paired import PairedDifference, paired_difference
@@ -77,7 +78,8 @@ class Against:
     Attributes:
         trial: The other trial.
         difference: Over the same rows, in nats per token; None: fewer than two rows.
-        p: Chance of a difference as large, corrected for the number of trials (Holm).
+        p: Chance of a difference as large between any two of the trials, corrected for all pairs of them (Holm): the
+            best one was picked by the same rows, so that it could have been any.
     """
 
     trial: SweepTrial
@@ -134,8 +136,10 @@ class Sweep:
             return []
         best, *others = self.ranked
         differences = [paired_difference(one.evaluation, best.evaluation) for one in others]
-        ps = holm([1.0 if one is None else one.p for one in differences])
-        return [Against(*one) for one in zip(others, differences, ps, strict=True)]
+        # Those with the best come first among the pairs.
+        among_others = [paired_difference(two.evaluation, one.evaluation) for one, two in combinations(others, 2)]
+        ps = holm([1.0 if one is None else one.p for one in (*differences, *among_others)])
+        return [Against(*one) for one in zip(others, differences, ps[: len(others)], strict=True)]
 
     @property
     def ties(self) -> list[SweepTrial]:

@@ -20,7 +20,7 @@ from sanetune.workflows.sweep.search import Search, pruner, search_of
 from sanetune.workflows.sweep.space import ADAPTER, LR, Changes, Parameter, Space, read_space
 from sanetune.workflows.sweep.store import TrialStore
 from sanetune.workflows.sweep.trial import Bench, PlannedTrial, never
-from sanetune.workflows.sweep.workers import devices, made_beside, made_in_turn
+from sanetune.workflows.sweep.workers import gpus, made_beside, made_in_turn
 
 TRIALS = 8
 """Trials of a search, unless it is said how many."""
@@ -81,7 +81,7 @@ def sweep(
         words: What varies (:func:`sanetune.workflows.sweep.space.read_space`).
         trial_steps: Optimizer steps of a trial; None: ``check.trial_steps``.
         trials: Number of trials of a search; None: :data:`TRIALS`.
-        jobs: Number of processes; None: one for each GPU.
+        jobs: Number of processes, which share the GPUs where they are fewer; None: one for each GPU.
         out: Folder of the sweep; None: beside that of the run.
         publish: Gets each trial when it is there.
     """
@@ -94,7 +94,7 @@ def sweep(
     folder = out or Path(f"{whole.plan.config.run.output_dir}-sweep")
     store = TrialStore(folder)
     _read_start(bench, folder, whole.key)
-    jobs = jobs or devices()
+    jobs = jobs or max(1, len(gpus(settings)))
     if space.searched:
         count = trials or TRIALS
         prior, critical, probe_steps = _prior(bench, space, folder, whole.key)

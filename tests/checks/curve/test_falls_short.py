@@ -10,6 +10,7 @@ from sanetune.checks.base import NotApplicableError
 from sanetune.checks.curve import falls_short
 from sanetune.finding import Verdict
 from sanetune.forecast.outcome import OutcomeForecast
+from sanetune.forecast.outcome_of import UNDECIDED
 
 ON_TRACK = OutcomeForecast(
     step=200,
@@ -44,6 +45,9 @@ def test_a_run_that_will_not_get_there_is_warned_of_with_the_chance() -> None:
 
 
 def test_what_the_trial_cannot_decide_is_skipped_with_what_would() -> None:
-    open_ = replace(ON_TRACK, verdict="not decidable by this trial", decides="120 further steps")
-    with pytest.raises(NotApplicableError, match="120 further steps"):
-        falls_short.measure(open_)
+    steps = replace(ON_TRACK, verdict=UNDECIDED, decides="120 further steps", further_steps=120)
+    with pytest.raises(NotApplicableError, match=r"takes 120 further steps: check\.trial_steps=320$"):
+        falls_short.measure(steps)
+    rows = replace(ON_TRACK, verdict=UNDECIDED, decides="64 validation rows instead of 16, and the rest of the run")
+    with pytest.raises(NotApplicableError, match=r"takes 64 validation rows instead of 16, and the rest of the run$"):
+        falls_short.measure(rows)

@@ -94,13 +94,17 @@ def test_the_learning_rate_alone_is_searched_around_the_critical_one(config: Con
     assert found.trials[0].lr < found.critical_lr
 
 
-def test_two_processes_find_what_one_does(config: Config) -> None:
-    words = ["learning_rate=1e-4,3e-3"]
-    beside = sweep(config, words, trial_steps=2, jobs=2, out=Path(str(config.run.output_dir)) / "beside")
-    in_turn = sweep(config, words, trial_steps=2, jobs=1, out=Path(str(config.run.output_dir)) / "in-turn")
-    assert [one.changes for one in beside.trials] == [one.changes for one in in_turn.trials]
-    for one, other in zip(beside.trials, in_turn.trials, strict=True):
-        assert one.loss == pytest.approx(other.loss, abs=1e-5)
+def test_neftune_noise_and_frozen_weights_are_swept_as_training_does_them(config: Config) -> None:
+    """Noise is in training only, so that all trials begin alike; frozen weights take no part."""
+    words = ["neftune_noise_alpha=none,30", "freeze=none,layers.*", "learning_rate=3e-3"]
+    found = sweep(config, words, trial_steps=3)
+    plain, frozen, noisy, _ = found.trials
+    assert [one.changes["train.neftune_noise_alpha"] for one in found.trials] == [None, None, 30, 30]
+    assert {one.curve[0][1] for one in found.trials} == {plain.curve[0][1]}
+    assert noisy.losses[0] != pytest.approx(plain.losses[0], abs=1e-3)
+    assert frozen.losses[0] == plain.losses[0]
+    assert plain.loss < frozen.loss < found.start.loss
+    assert len({one.loss for one in found.trials}) == 4
 
 
 def test_a_learning_rate_that_is_far_too_high_ends_early_and_is_told_as_diverged(config: Config) -> None:
