@@ -26,7 +26,7 @@ CONFIG = """\
 model: {{name: {model}, chat_template: chatml}}
 data: {{train: {rows}, max_examples: 80, holdout: 0.2, workers: 1}}
 train:
-  {{max_steps: {steps}, per_device_train_batch_size: 2, gradient_accumulation_steps: {accumulation},
+  {{engine: {engine}, max_steps: {steps}, per_device_train_batch_size: 2, gradient_accumulation_steps: {accumulation},
    learning_rate: 1e-3, logging_steps: 2, eval_strategy: steps, eval_steps: 3, save_steps: 3, save_total_limit: 2,
    early_stopping_patience: 3, neftune_noise_alpha: 5, use_cpu: true}}
 check: {{level: static, keep: "off"}}
@@ -38,10 +38,11 @@ AGAIN = 0.3
 COLUMNS = ("killed while", "runs", "kills", "equal to the undisturbed run")
 
 
-def config(steps: int, count: int) -> str:
+def config(steps: int, count: int, engine: str = "trl") -> str:
     """The configuration of a run of ``steps`` steps on ``count`` processes, at the same effective batch."""
     rows = shared() / "data" / "gsm8k" / "train.jsonl"
-    return CONFIG.format(model=shared() / "models" / "stories260k", rows=rows, steps=steps, accumulation=2 // count)
+    model, accumulation = shared() / "models" / "stories260k", 2 // count
+    return CONFIG.format(model=model, rows=rows, steps=steps, accumulation=accumulation, engine=engine)
 
 
 def main() -> None:
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument(
         "--processes", type=int, default=1, metavar="N", help="processes that train together (torchrun)"
     )
+    parser.add_argument("--engine", default="trl", help="train.engine")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     count = QUICK if given.quick else given.moments
@@ -61,7 +63,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         for number in range(len(done), count):
-            done.append(_moment(Path(folder), random.Random(f"{given.seed} {number}"), given.processes))
+            done.append(_moment(Path(folder), random.Random(f"{given.seed} {number}"), given.processes, given.engine))
             print(done[-1], flush=True)
             if given.json:
                 given.json.write_text(json.dumps({"processes": given.processes, "moments": done}, indent=1) + "\n")
@@ -71,9 +73,9 @@ def main() -> None:
 _WHOLE: dict[str, Any] = {}
 
 
-def _moment(folder: Path, random_: random.Random, count: int) -> dict[str, Any]:
+def _moment(folder: Path, random_: random.Random, count: int, engine: str) -> dict[str, Any]:
     """Kill one run at a moment of ``random_``, resume it, and compare it."""
-    text, whole = config(12, count), folder / "whole"
+    text, whole = config(12, count, engine), folder / "whole"
     if not whole.exists():
         whole.mkdir()
         (whole / "c.yaml").write_text(text)

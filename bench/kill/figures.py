@@ -34,7 +34,7 @@ def _plain(path: Path, run: Path) -> bytes:
     if path.name == "metrics.jsonl":
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         return json.dumps([{k: v for k, v in line.items() if k not in CLOCK} for line in lines]).encode()
-    if path.name == "trainer_state.json":
+    if path.name in ("trainer_state.json", "watch.json"):
         return json.dumps(_without_times(json.loads(path.read_text()))).encode()
     return path.read_bytes().replace(str(run.resolve()).encode(), b"RUN")
 
