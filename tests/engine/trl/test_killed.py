@@ -22,7 +22,7 @@ from tests.engine.trl.test_engine import SIX
 
 
 def in_a_child(base: Path, prepared: Any, folder: Path, *, resume: bool, die_at: int | None = None) -> tuple[int, int]:
-    """Train in a process of its own; returns its exit code, and how many file operations it made in ``folder``."""
+    """Train in a process of its own; returns its exit code, and how often it touched files of ``folder``."""
     read, write = os.pipe()
     child = os.fork()
     if not child:
