@@ -121,7 +121,11 @@ class Projector:
     """What some optimizers keep beside tensors."""
 
 
-@pytest.mark.parametrize("value", [Projector(), print, np.array([object()]), torch.eye(2).to_sparse()], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [Projector(), print, np.array([object()]), torch.eye(2).to_sparse()],
+    ids=["an object", "a function", "an array of objects", "a sparse tensor"],
+)
 def test_an_object_is_refused_with_its_place_and_what_to_do(value: Any, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"optimizer state cannot be saved: state\.state\[3\]\.projector is") as caught:
         write_state(tmp_path, "optimizer", {"state": {3: {"projector": value}}})
