@@ -64,7 +64,7 @@ class ModelSection(Section):
     adapter: Annotated[AdapterSection, BeforeValidator(_as_adapter)] | None = Field(None, examples=["lora", {"r": 32}])
     """Trains a LoRA adapter instead of the weights: lora, or a mapping of its settings. Unset: the weights."""
     quantization: Literal["4bit", "8bit"] | None = None
-    """Keeps the frozen weights in 4 or 8 bits, for which it needs bitsandbytes, a GPU and an adapter. Unset: not."""
+    """Keeps the frozen weights in 4 or 8 bits, for which it needs bitsandbytes and an adapter. Unset: not."""
     freeze: Texts | None = Field(None, examples=["embed_tokens", ["layers.[0-3]", "*.bias"]])
     """Parameters that are not trained: parts of their names, with wildcards. Unset: none."""
     train_only: Texts | None = Field(None, examples=["layers.2[0-9]"])

@@ -15,6 +15,7 @@ from sanetune.errors import ConfigError, ModelError
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
+    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from sanetune.config.schema import ModelSection
@@ -51,7 +52,9 @@ def load_model(
     if quantization:
         keywords |= _quantized(quantization, device)
     model = _from_pretrained(section, where, keywords)
-    if device is not None and not quantization:
+    if quantization:
+        leave_packing_off(model)
+    elif device is not None:
         model.to(device)
     return model
 
@@ -155,21 +158,32 @@ def _quantized(quantization: str, device: str | None) -> dict[str, Any]:
             f"model.quantization: {quantization} needs bitsandbytes, which is not installed.",
             remedy="pip install 'sanetune[quantization]', or leave model.quantization out.",
         )
-    if not torch.cuda.is_available() or device == "cpu":
-        raise ModelError(
-            f"model.quantization: {quantization} needs a CUDA GPU, and this run has none.",
-            remedy="Leave model.quantization out, or run on a machine with a GPU.",
-        )
     from transformers import BitsAndBytesConfig
+
+    on_gpu = torch.cuda.is_available() and device != "cpu"
+    compute = torch.float32
+    if on_gpu:
+        compute = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
     config = BitsAndBytesConfig(
         load_in_4bit=quantization == "4bit",
         load_in_8bit=quantization == "8bit",
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16,
+        bnb_4bit_compute_dtype=compute,
     )
-    return {"quantization_config": config, "device_map": {"": local_rank()}}
+    return {"quantization_config": config, "device_map": {"": local_rank() if on_gpu else "cpu"}}
+
+
+def leave_packing_off(model: nn.Module) -> None:
+    """Let no forward pass of evaluation rewrite 4-bit weights.
+
+    On processors with bfloat16 instructions bitsandbytes packs them anew in the first one, rounds their scales, and has
+    no way back to the same bits.
+    """
+    for module in model.modules():
+        if "support_avx512bf16_for_cpu" in vars(module):
+            vars(module)["support_avx512bf16_for_cpu"] = False
 
 
 def attention_of(model: PreTrainedModel) -> str:

@@ -44,11 +44,11 @@ def _refuse_precision(config: Config, sizes: RunSizes) -> None:
             config.place("train.fp16"),
             {"train.fp16": False},
         )
-    if config.model.quantization and sizes.machine.device != "cuda":
+    if config.model.quantization and sizes.machine.device == "mps":
         raise ConfigError(
-            f"model.quantization is {config.model.quantization}, and there is no CUDA GPU",
-            "bitsandbytes trains on quantised weights on GPUs only.",
-            "Remove model.quantization, or run on a machine with a GPU.",
+            f"model.quantization is {config.model.quantization}, and the device is Apple's GPU",
+            "bitsandbytes has no 4- and 8-bit layers for it.",
+            "Remove model.quantization, or set train.use_cpu: true.",
             config.place("model.quantization"),
         )
 

@@ -176,7 +176,7 @@ def test_a_small_data_set_gets_enough_steps() -> None:
     [
         (sizes(LARGE, has_bf16=False), {}, {"bf16": True}, "does not compute in bf16"),
         (SMALL, {}, {"fp16": True}, "no GPU"),
-        (SMALL, {"adapter": "lora", "quantization": "4bit"}, {}, "no CUDA GPU"),
+        (sizes(SMALL, device="mps"), {"adapter": "lora", "quantization": "4bit"}, {}, "Apple's GPU"),
         (sizes(SMALL, validation_examples=0), {}, {"load_best_model_at_end": True}, "no validation rows"),
         (sizes(SMALL, validation_examples=0), {}, {"eval_strategy": "steps"}, "no validation rows"),
         (sizes(SMALL, validation_examples=0), {}, {"early_stopping_patience": 3}, "no validation rows"),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer
 
+from sanetune.engine.models import leave_packing_off
 from sanetune.engine.own.generators import kept_generators
 from sanetune.engine.own.optimizers import weights_of
 from sanetune.rng import kept_random_states
@@ -43,7 +44,7 @@ def kept(trainer: Trainer) -> Iterator[None]:
         with ExitStack() as stack:
             for part in (kept_random_states(load=True), kept_generators(), kept_modules(trainer.model), _kept_shared()):
                 stack.enter_context(part)
-            _leave_packing_off(trainer.model)
+            leave_packing_off(trainer.model)
             yield
     finally:
         with torch.no_grad():
@@ -67,7 +68,7 @@ def kept_forward(model: nn.Module) -> Iterator[None]:
     modes, hooks and flags of modules, and buffers. Weights are not copied: only an optimizer moves them."""
     buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     with kept_random_states(load=True), kept_generators(), kept_modules(model):
-        _leave_packing_off(model)
+        leave_packing_off(model)
         try:
             yield
         finally:
@@ -90,17 +91,6 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
 
 def _may_move(tensor: Tensor) -> bool:
     return tensor.requires_grad or not isinstance(tensor, nn.Parameter)
-
-
-def _leave_packing_off(model: nn.Module) -> None:
-    """Let no forward pass of evaluation rewrite 4-bit weights.
-
-    On processors with bfloat16 instructions bitsandbytes packs them anew in the first one, rounds their scales, and has
-    no way back to the same bits.
-    """
-    for module in model.modules():
-        if "support_avx512bf16_for_cpu" in vars(module):
-            vars(module)["support_avx512bf16_for_cpu"] = False
 
 
 def _digest(tensor: Tensor) -> bytes:

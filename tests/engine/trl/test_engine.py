@@ -326,15 +326,20 @@ def test_without_validation_rows_it_trains_on(prepared: Any, config: Config, tmp
     assert checkpoints.latest(Run(tmp_path / "run").checkpoints) is not None
 
 
+@pytest.mark.parametrize("engine", ["trl", "accelerate"])
 def test_two_processes_give_the_same_curve_as_one(
-    base: Path, rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
+    engine: str, base: Path, rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
 ) -> None:
     """Under `torchrun`, as under `accelerate launch`: same effective batch, same losses, one writer."""
     program = Path(__file__).with_name("two_processes.py")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(program)]
     done = subprocess.run(
-        [*command, str(base), str(tmp_path / "two")], env=environment, capture_output=True, text=True, timeout=120
+        [*command, str(base), str(tmp_path / "two"), engine],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     two = read(Run(tmp_path / "two").metrics)

@@ -1,4 +1,4 @@
-"""What each of two processes runs in `test_two_processes_give_the_same_curve_as_one`: MODEL RUN."""
+"""What each of two processes runs in `test_two_processes_give_the_same_curve_as_one`: MODEL RUN [ENGINE]."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def rows(tokenizer: Any) -> list[dict[str, Any]]:
     return made
 
 
-def main(model: str, folder: str) -> None:
+def main(model: str, folder: str, engine: str = "trl") -> None:
     tokenizer = AutoTokenizer.from_pretrained(model)
     tokenizer.pad_token, tokenizer.chat_template = "<unk>", TEMPLATE
     made = rows(tokenizer)
@@ -46,7 +46,7 @@ def main(model: str, folder: str) -> None:
     }  # fmt: skip
     config = SimpleNamespace(
         model=model_section(model),
-        train=SimpleNamespace(engine="trl", given=given, early_stopping_patience=None),
+        train=SimpleNamespace(engine=engine, given=given, early_stopping_patience=None),
         run=SimpleNamespace(trackers=[], name="two"),
     )
     train(config, prepared, Run(folder))
