@@ -11,7 +11,6 @@ import argparse
 import itertools
 import json
 import os
-import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from bench.figures import ROOT, shared, show
 
-COLUMNS = ("model", "weights", "rows", "accumulated", "steps", "loss", "norm", "validation", "order", "CPU s, ours/TRL")
+COLUMNS = ("model", "weights", "rows", "accumulated", "steps", "loss", "norm", "validation", "order")
 MOST = 1e-5
 """Largest relative difference of losses and gradient norms."""
 ENGINES = ("trl", "accelerate")
@@ -58,12 +57,8 @@ def settings(model: Path, out: Path, engine: str, cell: dict[str, Any]) -> dict[
 
 
 def measured(model: Path, cell: dict[str, Any]) -> dict[str, Any]:
-    """The largest differences of a run between the engines, and what each has cost."""
-    runs, seconds = {}, {}
-    for engine in ENGINES:
-        began = _cpu()
-        runs[engine] = made(model, engine, cell)
-        seconds[engine] = round(_cpu() - began, 2)
+    """The largest differences of a run between the engines."""
+    runs = {engine: made(model, engine, cell) for engine in ENGINES}
     records = [runs[engine][0] for engine in ENGINES]
     differences: dict[str, list[float]] = {"loss": [], "norm": [], "validation": []}
     for trl, ours in zip(*records, strict=True):
@@ -81,7 +76,6 @@ def measured(model: Path, cell: dict[str, Any]) -> dict[str, Any]:
         "differences": {name: max(values) for name, values in differences.items()},
         "same_order": runs["trl"][1] == runs["accelerate"][1],
         "losses": [first, last],
-        "cpu_seconds": seconds,
     }
 
 
@@ -99,18 +93,13 @@ def made(model: Path, engine: str, cell: dict[str, Any]) -> tuple[Any, list[tupl
         return trained.outcome.records, rows
 
 
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
 def row(one: dict[str, Any]) -> tuple[str, ...]:
     """The line of a cell in the table."""
-    differences, seconds = one["differences"], one["cpu_seconds"]
+    differences = one["differences"]
     return (
         one["model"], one["weights"], one["rows"], str(one["accumulated"]), str(one["steps"]),
         *(f"{differences[name]:.1e}" for name in ("loss", "norm", "validation")),
-        "same" if one["same_order"] else "DIFFERS", f"{seconds['accelerate'] / seconds['trl']:.2f}",
+        "same" if one["same_order"] else "DIFFERS",
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 
 from sanetune.runs import Run
 
-sys.path.insert(0, str(Path(__file__).parents[3]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.engine.conftest import STORY, TEMPLATE, model_section
 from tests.engine.running import train
 
