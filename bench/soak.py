@@ -26,10 +26,11 @@ LIMIT = 0.02
 """Share by which the two thirds may differ."""
 CONFIG = """\
 model: {{name: {model}, chat_template: chatml}}
-data: {{train: {rows}, max_examples: 60, holdout: 0.2, workers: 1}}
+data: {{train: {rows}, max_examples: 400, holdout: 0.05, workers: 1}}
 train:
-  {{engine: {engine}, max_steps: {steps}, per_device_train_batch_size: 1, learning_rate: 1e-4, logging_steps: 5,
-   eval_strategy: steps, eval_steps: {often}, save_steps: {often}, save_total_limit: 2, use_cpu: true}}
+  {{engine: {engine}, max_steps: {steps}, per_device_train_batch_size: 1, gradient_accumulation_steps: 1,
+   learning_rate: 1e-4, logging_steps: 5, eval_strategy: steps, eval_steps: {often},
+   save_steps: {often}, save_total_limit: 2, use_cpu: true}}
 check: {{level: static, keep: "off", watch: warn}}
 run: {{output_dir: run, trackers: [], samples: 1}}
 """
