@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from sanetune.config.launch import adopt
@@ -78,23 +78,38 @@ SHARDING = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 """Variables with which accelerate shards a model."""
 
 
+_taken_away: dict[str, str] = {}
+"""Those of them that :func:`unsharded` has taken away."""
+
+
 @contextlib.contextmanager
 def unsharded() -> Iterator[None]:
     """Let what is built inside have a whole model in each process, also where the run shards it."""
     kept = {name: os.environ.pop(name) for name in SHARDING if name in os.environ}
+    _taken_away.update(kept)
     try:
         yield
     finally:
-        for name in SHARDING:
-            os.environ.pop(name, None)
-        os.environ.update(kept)
+        _put(kept)
+        _taken_away.clear()
 
 
-def is_sharded(config: Config) -> bool:
-    """Return whether the run that ``config`` describes divides its weights among the processes of this launch."""
-    given = config.train.given
-    by_launcher = any((os.environ.get(name) or "").lower() in ("true", "1", "yes") for name in SHARDING)
-    return process_count() > 1 and (by_launcher or bool(given.get("fsdp") or given.get("deepspeed")))
+@contextlib.contextmanager
+def as_launched() -> Iterator[None]:
+    """Let what is built inside :func:`unsharded` be sharded all the same, as the run is."""
+    kept = {name: os.environ[name] for name in SHARDING if name in os.environ}
+    _put(kept | _taken_away)
+    try:
+        yield
+    finally:
+        _put(kept)
+
+
+def _put(variables: Mapping[str, str]) -> None:
+    """Let of :data:`SHARDING` these be set alone: accelerate sets them too."""
+    for name in SHARDING:
+        os.environ.pop(name, None)
+    os.environ.update(variables)
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ def comparison_of_launch(harness: ProbeHarness, plan: Plan, prepared: Prepared) 
     """
     import torch
 
-    from sanetune.engine.distributed import kept_states
+    from sanetune.engine.distributed import as_launched, kept_states
     from sanetune.engine.isolation import isolated
     from sanetune.engine.library_logs import quiet
     from sanetune.engine.registry import engine_of
@@ -41,15 +41,25 @@ def comparison_of_launch(harness: ProbeHarness, plan: Plan, prepared: Prepared) 
     if process_count() == 1:
         return None
     config = isolated(plan.config)
+    with as_launched():
+        how = how_of(config)
+    if how != "DDP":
+        raise MissingError(f"{how} divides the weights among the processes, and only whole ones are compared so far")
     for key in NOISE:
         config.train.given.pop(key, None)
     device = harness.device
     # Two models and an optimizer at once would be more than the run needs.
     harness.model.to("cpu")
     try:
-        with kept_states(), kept_random_states(), quiet(), tempfile.TemporaryDirectory() as folder, channel() as line:
+        with (
+            kept_states(),
+            kept_random_states(),
+            quiet(),
+            tempfile.TemporaryDirectory() as folder,
+            channel() as line,
+        ):
             session = engine_of(config).build(config, prepared, Run(Path(folder)))
-            comparison = rank_comparison(harness, session, plan.steps.total_steps, line, how_of(config))
+            comparison = rank_comparison(harness, session, plan.steps.total_steps, line, how)
             del session
             gc.collect()
     finally:

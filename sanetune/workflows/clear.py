@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sanetune.config.machine import process_count
 from sanetune.config.schema import Config
 from sanetune.errors import UserError
 from sanetune.events import ClearanceMissing, Publish, RunRefused, silent
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from sanetune.planning.plan import Plan
 
 T = TypeVar("T")
+
+RANKS = ("ranks-alone", "ranks-disagree")
+"""Checks of a launch: what they find holds for no other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,24 @@ def require_clearance(
         run.check_free()  # before anything that takes long
     status = _of_main(lambda: _status(config, plan, prepared, run, resume, unchecked))
     if status.clearance is not None:
+        _require_one_run(config, plan, prepared, status.clearance, publish)
         return status.clearance
     publish(ClearanceMissing(tuple(status.reasons), config.check.level))
     report = _check(config, plan, prepared, publish)
     return _of_main(lambda: _judge(report, status.fingerprint, publish))
+
+
+def _require_one_run(config: Config, plan: Plan, prepared: Prepared, found: Clearance, publish: Publish) -> None:
+    """Compare the processes of this launch with one process, where the check behind ``found`` could not.
+
+    A check that was made by one process, on another machine perhaps, says nothing of this launch.
+    """
+    skipped = {outcome.check for outcome in found.of(Verdict.SKIP)} & set(_required(config))
+    names = [name for name in RANKS if name in skipped]
+    if process_count() == 1 or not names or not found.proves:
+        return
+    report = _check(config, plan, prepared, publish, names)
+    _of_main(lambda: _judge(report, found.fingerprint, publish))
 
 
 def _status(
@@ -116,8 +134,8 @@ def _required(config: Config) -> list[str]:
     return [name for name in names if section.severity.get(name) != "off"]
 
 
-def _check(config: Config, plan: Plan, prepared: Prepared, publish: Publish) -> Report:
-    """Check rows and plan that are there already.
+def _check(config: Config, plan: Plan, prepared: Prepared, publish: Publish, select: Sequence[str] = ()) -> Report:
+    """Check rows and plan that are there already; ``select``: by these checks alone, or by all.
 
     Random states are put back, so that a run computes the same whether it was cleared before or now.
     """
@@ -127,7 +145,7 @@ def _check(config: Config, plan: Plan, prepared: Prepared, publish: Publish) -> 
     level = config.check.level
     # Loaded before, since the check loads them and draws.
     with kept_random_states(load=True), _memory_freed(), evidence_of(config, publish, level, given) as evidence:
-        return run_checks(config, evidence, level=level)
+        return run_checks(config, evidence, select, level=level)
 
 
 def _judge(report: Report, now: Fingerprint, publish: Publish) -> Clearance:

@@ -27,7 +27,8 @@ model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
 ```
 
 ## Known problems
-It proves the first step; a fault that begins later, such as a process that falls back, is not seen.
+It proves the first step: a fault that begins later is not seen. Where FSDP or DeepSpeed divides the weights among
+the processes, it is skipped.
 
 ## References
 - [accelerate#4206](https://github.com/huggingface/accelerate/issues/4206): an adapter of which one shard was saved
