@@ -73,7 +73,7 @@ def early_rise(curve: Curve) -> EarlyRise | None:
     >>> losses = [2.0, 2.1, 2.0, 4.0, 6.0, 6.1, 6.0, 5.0, 4.1, 4.0, 4.0, 3.9, 4.0, 4.0, 4.0, 4.0]
     >>> rise = early_rise(Curve([Point(step, loss) for step, loss in enumerate(losses, 1)]))
     >>> (rise.records, rise.peak, rise.peak_step, rise.end, rise.sure > 4) if rise else None
-    (3, 6.0, 6, 4.0, True)
+    (3, 6.0, 5, 4.0, True)
     """
     points = [point for point in learned_points(curve) if point.loss > 0]
     if len(points) < FEWEST:
