@@ -27,6 +27,7 @@ def check_consistency(config: Config, where: Where) -> None:
             "Keep one of them.",
             where("train.fp16"),
         )
+    _check_optimizer(given, where)
     if given.get("load_best_model_at_end") and given.get("save_strategy") != "best":
         _check_best(given, where)
 
@@ -46,6 +47,22 @@ def _check_model(config: Config, where: Where) -> None:
             "Quantised weights cannot be trained themselves.",
             "Add model.adapter: lora",
             where("model.quantization"),
+        )
+
+
+KEEP_OBJECTS = ("galore_", "apollo_", "adamw_torch_4bit", "adamw_torch_8bit")
+"""How the names of optimizers begin whose state holds objects of their own beside tensors."""
+
+
+def _check_optimizer(given: Mapping[str, Any], where: Where) -> None:
+    """Checkpoints hold tensors and plain values, no pickles: better said now than at the first of them."""
+    name = str(given.get("optim") or "")
+    if name.startswith(KEEP_OBJECTS) and not given.get("save_only_model") and given.get("save_strategy") != "no":
+        raise ConfigError(
+            f"train.optim is {name}, whose state no checkpoint can hold",
+            "It keeps objects beside tensors, and reading those back would be to run a pickle.",
+            "Write save_only_model: true (such a run cannot be resumed), or choose another optimizer, as adamw_8bit",
+            where("train.optim"),
         )
 
 

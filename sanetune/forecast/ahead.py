@@ -108,7 +108,7 @@ def forecast_ahead(plan: Plan, prepared: Prepared, device: KnownDevice | None, s
         step = simulate(config, model, train, evaluated, machine.device)
         memory = memory_of(config, step, devices=machine.devices, sharding=sharding, device_memory=machine.memory)
     except NotSimulatedError as error:
-        notes.append(f"memory is not forecast: the model's code cannot run without its weights ({error})")
+        notes.append(f"memory is not forecast, since the step cannot be simulated: {error}")
     tokens = plan.steps.accumulation * _padded_tokens(config, prepared, plan.steps.per_device)
     seconds = _step_seconds(flops_per_token * tokens, trained, speed, reached, device)
     hours = seconds and seconds.times(plan.steps.total_steps / 3600)

@@ -21,6 +21,7 @@ from sanetune.engine.library_logs import quiet
 from sanetune.engine.models import DTYPES, make_trainable, set_activation_checkpointing, train_dtype
 from sanetune.engine.registry import engine_of
 from sanetune.forecast.allocations import Allocations
+from sanetune.forecast.simulated_optimizer import simulated_optimizer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -58,7 +59,8 @@ class StepBytes:
 
 
 class NotSimulatedError(Exception):
-    """The model's code reads numbers, which fake tensors do not have; the message is what it said."""
+    """The model's code reads numbers, which fake tensors do not have, or the optimizer is not known; the message says
+    which."""
 
 
 def simulate(
@@ -150,7 +152,11 @@ class _Simulation:
         )
         self.trained = [weight for weight in model.parameters() if weight.requires_grad]
         self.clipped = given.get("max_grad_norm", 1.0)
-        self.optimizer = _optimizer(str(given.get("optim") or "adamw_torch_fused"), self.trained)
+        name = str(given.get("optim") or "adamw_torch_fused")
+        optimizer = simulated_optimizer(name, self.trained)
+        if optimizer is None:
+            raise NotSimulatedError(f"what train.optim: {name} keeps is not known here")
+        self.optimizer = optimizer
         on = given.get("activation_checkpointing", given.get("gradient_checkpointing"))
         on = device != "cpu" if on is None else bool(on)
         set_activation_checkpointing(model, on, given.get("activation_checkpointing_kwargs") or {})
@@ -189,17 +195,6 @@ class _Simulation:
     @torch.no_grad()
     def _evaluation(self, shape: BatchShape) -> None:
         self._loss(shape)
-
-
-def _optimizer(name: str, weights: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    if name.startswith("sgd"):
-        return torch.optim.SGD(weights, momentum=0.0)
-    if name == "adafactor":
-        from transformers.optimization import Adafactor
-
-        factored: torch.optim.Optimizer = Adafactor(weights, lr=1e-4, relative_step=False, scale_parameter=False)
-        return factored
-    return torch.optim.AdamW(weights, fused=True)
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -105,10 +105,17 @@ def test_an_sftconfig_with_bf16_loads_where_sftconfig_itself_would_refuse() -> N
             "save_strategy is steps",
         ),
         ({"load_best_model_at_end": True, "eval_steps": 100, "save_steps": 150}, "no multiple"),
+        ({"optim": "galore_adamw"}, "no checkpoint can hold"),
+        ({"optim": "adamw_torch_8bit"}, "no checkpoint can hold"),
     ],
 )
 def test_values_that_cannot_be_meant_together(keys, says) -> None:
     assert says in refusal(train(**keys)).message
+
+
+@pytest.mark.parametrize("keys", [{"save_only_model": True}, {"save_strategy": "no"}])
+def test_an_optimizer_with_objects_is_taken_where_its_state_is_not_saved(keys) -> None:
+    assert load(train(optim="apollo_adamw", **keys)).train["optim"] == "apollo_adamw"
 
 
 def test_remote_code_needs_a_pinned_revision() -> None:
