@@ -23,6 +23,8 @@ from bench.faults.recipes import Recipe, recipes
 
 LEVELS = ("static", "probe", "trial")
 PARTS = ("faults", "clean", "trl")
+OUTCOME = "curve-falls-short"
+"""The check that says how a run will end, which is of every fault."""
 HANGS = 45.0
 """Seconds after which TRL alone hangs; no other fault takes it a quarter of that."""
 DEEP_SECONDS = 1200.0
@@ -167,7 +169,7 @@ def judged(recipe: Recipe, where: str, row: dict[str, Any]) -> dict[str, Any]:
     spoke: dict[str, Any] = found["spoke"]
     verdict = spoke.get(recipe.expected, {}).get("verdict")
     caught = refused or verdict in ("warn", "fail")
-    others = sorted(set(spoke) - {recipe.expected, *recipe.related})
+    others = sorted(set(spoke) - {recipe.expected, *recipe.related, OUTCOME})
     return found | {
         "caught": caught,
         "refused": refused,

@@ -140,7 +140,8 @@ def deep_document(levels: Sequence[Figures]) -> str:
         "instead of 20 and 16, else the protocol as it is. Faults of the engine are patches that stay while it runs.",
         "",
         "*Named* allows what a fault does to the run beside its cause: a far too high learning rate may also diverge,",
-        "and its answers may stammer. Which checks are of the same fault stands with each recipe.",
+        "and its answers may stammer. Which checks are of the same fault stands with each recipe. That the run will",
+        "not get where it should (curve-falls-short) says what follows and not why, and is of every fault.",
         "",
     ]
     for one in levels:

@@ -306,6 +306,8 @@ class ModelEvidence:
 
         if trial.stopped:
             raise MissingError(f"the trial ended early: {trial.stopped}")
+        if trial.steps >= run_settings.steps.total_steps:
+            raise MissingError("the trial made all steps of the run: nothing is left to forecast")
         reached = reachable(lr_comparison, trial.curve) if lr_comparison else None
         try:
             return forecast_outcome(trial.curve, planned_lrs(run_settings.steps), reached)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sanetune.planning.steps import StepPlan
     from sanetune.probes.results import LearningRateComparison
 
+SURELY_AHEAD = 3.0
+"""Standard errors over the held-out rows, as the check curve-rate-beaten asks for."""
 FEWEST = 3
 """Evaluations, the start among them, from which on an end can be forecast."""
 
@@ -123,14 +125,18 @@ def planned_lrs(steps: StepPlan) -> list[float]:
 
 
 def reachable(comparison: LearningRateComparison, curve: Curve) -> float | None:
-    """Return the lowest loss of the short runs of ``comparison``, on the validation rows of ``curve``; None: unknown.
+    """Return the lowest loss of the short runs of ``comparison``, on the validation rows of ``curve``.
 
     Where the two were evaluated on other rows, as a trial and a whole run are, the loss is taken in proportion to that
-    of the base.
+    of the base. None where it is not known, and where that run is not surely ahead of the one at the planned rate: a
+    difference by chance on a few rows is nothing that a run has to reach.
     """
     evaluations = finite(curve.validation)
     best, start = comparison.best, comparison.start.loss
     if best is None or not evaluations or evaluations[0].step > 0 or not math.isfinite(start) or start <= 0:
+        return None
+    gain = comparison.gain_over_planned(best)
+    if gain is None or not gain.t >= SURELY_AHEAD:  # NaN is not
         return None
     found = best.evaluation.loss / start * evaluations[0].loss
     return found if math.isfinite(found) else None

@@ -132,10 +132,25 @@ def test_losses_that_are_no_numbers_are_left_out() -> None:
 
 
 def test_a_comparison_on_other_rows_is_taken_in_proportion_to_the_base() -> None:
-    best = LearningRateRun(3e-4, [], Evaluation(40, 3.0))
-    comparison = LearningRateComparison(1e-4, 40, Evaluation(0, 4.0), [best])
+    comparison = compared([3.0] * 8, [3.5 + 0.01 * row for row in range(8)])
     assert reachable(comparison, run()) == pytest.approx(1.5)
     assert reachable(comparison, Curve()) is None
+
+
+def test_a_rate_that_is_ahead_by_chance_is_nothing_to_reach() -> None:
+    by_chance = [3.0 + 0.6 * (-1) ** row for row in range(8)]
+    assert reachable(compared(by_chance, [3.1] * 8), run()) is None
+    assert reachable(compared([3.0] * 8, [2.9] * 8), run()) is None
+
+
+def compared(best: list[float], planned: list[float]) -> LearningRateComparison:
+    """A comparison whose run at the planned learning rate, and one at another, end at these losses of rows."""
+
+    def evaluation(losses: list[float]) -> Evaluation:
+        return Evaluation.of(40, [10 * loss for loss in losses], [10] * len(losses))
+
+    runs = [LearningRateRun(1e-4, [], evaluation(planned)), LearningRateRun(3e-4, [], evaluation(best))]
+    return LearningRateComparison(1e-4, 40, Evaluation(0, 4.0), runs)
 
 
 def test_the_forecast_goes_to_json_and_back() -> None:

@@ -27,8 +27,8 @@ middle one ends 5 % lower; it starts above guessing if the loss of its training 
 a fifth better on its own rows than on unseen ones; more steps would pay if a run of a quarter more ends 5 % lower.
 
 These definitions, and which findings they make true, were fixed with the findings of half A in view: half A's count
-of false ones is no test of them. Half B is one for what was corrected by half A; that swings, few evaluations and falls by
-the decay of the learning rate are no findings was corrected after half B's findings had been read too.
+of false ones is no test of them. Half B is one for what was corrected by half A; that swings, few evaluations and falls
+by the decay of the learning rate are no findings was corrected after half B's findings had been read too.
 
 *Named*: by a check that says what the fault is, in the whole log or while it grew. *Live*: by the watch of a run, which
 gets five records at a time. *Steps*: from the onset of the fault (without one: the first step) to that finding, the
