@@ -128,7 +128,7 @@ def reachable(comparison: LearningRateComparison, curve: Curve) -> float | None:
     """Return the lowest loss of the short runs of ``comparison``, on the validation rows of ``curve``.
 
     Where the two were evaluated on other rows, as a trial and a whole run are, the loss is taken in proportion to that
-    of the base. None where it is not known, and where that run is not surely ahead of the one at the planned rate: a
+    of the base. None where it is not known, and where that run is not surely ahead of the one that was planned: a
     difference by chance on a few rows is nothing that a run has to reach.
     """
     evaluations = finite(curve.validation)

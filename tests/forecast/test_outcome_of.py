@@ -137,7 +137,7 @@ def test_a_comparison_on_other_rows_is_taken_in_proportion_to_the_base() -> None
     assert reachable(comparison, Curve()) is None
 
 
-def test_a_rate_that_is_ahead_by_chance_is_nothing_to_reach() -> None:
+def test_what_is_ahead_by_chance_is_nothing_to_reach() -> None:
     by_chance = [3.0 + 0.6 * (-1) ** row for row in range(8)]
     assert reachable(compared(by_chance, [3.1] * 8), run()) is None
     assert reachable(compared([3.0] * 8, [2.9] * 8), run()) is None
