@@ -27,8 +27,10 @@ from bench.throughput.systems import SYSTEMS
 
 ROWS = {"alpaca": 48, "gsm8k": 24, "alpaca-system": 16, "airline": 8, "airline-in-order": 8}
 """Rows of each data set, after those of the first step."""
-SAME = {"fp32": 1e-3, "bf16": 3e-2}
-"""Largest relative difference of the losses of a step on equal batches, after the steps before it."""
+SAME = {"fp32": 1e-3, "bf16": 1e-2}
+"""Largest relative difference of the losses of a step on equal batches: of every step in fp32, of the first in bf16.
+AdamW's first step moves each weight by the sign of its gradient alone, so that later ones add what bf16 rounds away:
+0.3 % became 3 % in a single step of SmolLM2, between two systems that agree in fp32."""
 COLUMNS = ("data", "precision", "system", "useful/s", "in loss/s", "x TRL", "x packed", "spread", "by CPU", "MFU", "GB",
            "first, s")  # fmt: skip
 """Tokens per second; times TRL's defaults and times TRL packed by the clock, then both by CPU seconds."""
@@ -93,7 +95,10 @@ def compare_losses(found: dict[Key, dict[str, Any]]) -> None:
         base = found.get((data, precision, "trl", number))
         if base is None or system == "trl" or "packed" in system:
             continue
-        ours, theirs = ([step["loss"] for step in some["steps"]] for some in (figures, base))
+        ours, theirs = (
+            [some["first"]["loss"], *(step["loss"] for step in some["steps"] if precision == "fp32")]
+            for some in (figures, base)
+        )
         worst = max(abs(one / other - 1) for one, other in zip(ours, theirs, strict=True))
         assert worst <= SAME[precision], f"{data}, {precision}, {system}: losses differ by {worst:.2g} of TRL's"
 
