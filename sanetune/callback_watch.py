@@ -199,11 +199,11 @@ class Watch(TrainerCallback, ExportableState):
             return
         if math.isfinite(found.loss) and (self._lowest is None or found.loss < self._lowest.loss):
             self._lowest = found
-            keeps = self.mode == "stop" and args.save_strategy != SaveStrategy.NO
+            keeps = self.mode == "stop" and args.save_strategy not in (SaveStrategy.NO, SaveStrategy.BEST)
             control.should_save |= keeps and 0 < found.step < state.max_steps
-            if keeps and not args.load_best_model_at_end:
-                # Rotation spares it.
-                state.best_global_step, state.best_metric = found.step, found.loss
+            if keeps and args.metric_for_best_model is None:
+                # Rotation spares it. Where the trainer has a metric, what is best is the trainer's to note.
+                state.best_global_step = found.step
         self._steer(self._watch.evaluated(found) if state.is_world_process_zero else [])
 
     def on_train_end(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,29 @@ def test_a_validation_loss_that_turns_loads_the_lowest_checkpoint(tmp_path: Path
     assert stored["ended"]["course"] == "turn" and stored["ended"]["checkpoint"] == lowest
     assert made.state.global_step < 300
     assert made.evaluate()["eval_loss"] == pytest.approx(losses[lowest], rel=1e-5)
+
+
+def share_of(made: Trainer) -> Callable[[object], dict[str, float]]:
+    """A metric that grows with each evaluation."""
+    return lambda _: {"share": 0.1 + made.state.global_step / 1e3}
+
+
+@pytest.mark.parametrize("strategy", ["best", "steps"])
+def test_what_is_best_by_the_trainer_s_own_metric_is_the_same_with_and_without_a_watch(
+    strategy: str, tmp_path: Path
+) -> None:
+    """With a metric that grows while the loss falls, the loss in its place would hide all later values."""
+    left = []
+    for name, watch in (("watched", sanetune.Watch(ignore=["curve-start-high"])), ("warned", sanetune.Watch("warn"))):
+        made = trainer(
+            tmp_path / name, Rows(40), watch, max_steps=12, eval_strategy="steps", eval_steps=4, save_steps=4,
+            save_strategy=strategy, metric_for_best_model="share", greater_is_better=True,
+        )  # fmt: skip
+        made.compute_metrics = share_of(made)
+        made.train()
+        saved = sorted(int(path.name.removeprefix("checkpoint-")) for path in (tmp_path / name).glob("checkpoint-*"))
+        left.append((saved, made.state.best_metric, made.state.best_global_step))
+    assert left[0] == left[1] == ([4, 8, 12], 0.112, 12)
 
 
 def test_a_resumed_run_goes_on_with_the_whole_curve(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ class Publisher(TrainerCallback):
         self._idle = 0.0
         self._counted = (0, 0)
         self._open = False
+        self._stopping = False
+        """Whether the processes have agreed to stop, at the end of a step."""
 
     def note(self, text: str) -> None:
         """Publish a note for the user."""
@@ -58,15 +60,19 @@ class Publisher(TrainerCallback):
             # The end of the curve is the point that matters most; intervals seldom hit it.
             control.should_log = True
             control.should_evaluate = args.eval_strategy != "no"
-        if self.loop.stop_agreed():
+        self._stopping = self.loop.stop_agreed()
+        if self._stopping:
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        if self.loop.stop.requested:
-            control.should_evaluate = control.should_save = False
+        # Asked by all: one process that leaves out an evaluation would leave the others waiting in it.
+        if self.loop.stop_agreed():
+            control.should_evaluate = False
+            # The step that was stopped at has its checkpoint; a signal that came behind it has none yet.
+            control.should_save, control.should_training_stop = not self._stopping, True
 
     def on_log(
         self,
@@ -108,7 +114,7 @@ class Publisher(TrainerCallback):
             self._record(state, "validation", evaluated.loss)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
-        if self.loop.stop.requested:
+        if self._stopping or self.loop.stop.requested:
             self.note(f"checkpoint-{state.global_step} written; go on with: {command('train', '--resume')}")
 
     def close(self) -> None:

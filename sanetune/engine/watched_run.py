@@ -123,12 +123,11 @@ class WatchedRun(TrainerCallback):
             return
         if math.isfinite(found.loss) and (self._lowest is None or found.loss < self._lowest.loss):
             self._lowest = found
-            # Its checkpoint is what a validation loss that turns goes back to.
-            keeps = self.watcher is not None and self.watcher.keeps and args.save_strategy != SaveStrategy.NO
+            # Its checkpoint is what a validation loss that turns goes back to. The loop itself notes it as the best,
+            # which rotation spares, and with "best" saves it: noted here, it would be none that is better.
+            keeps = self.watcher is not None and self.watcher.keeps
+            keeps = keeps and args.save_strategy not in (SaveStrategy.NO, SaveStrategy.BEST)
             control.should_save |= keeps and 0 < found.step < state.max_steps
-            if keeps and not args.load_best_model_at_end:
-                # Rotation spares it.
-                state.best_global_step, state.best_metric = found.step, found.loss
         self._steer(lambda watcher: watcher.evaluated(found))
 
     # ---- together ----

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,23 +20,28 @@ from tests.engine.running import train
 Config = Callable[..., SimpleNamespace]
 
 
-@pytest.mark.parametrize("engine", ["trl", "accelerate"])
-def test_two_processes_give_the_same_curve_as_one(
-    engine: str, base: Path, rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
-) -> None:
-    """Under `torchrun`, as under `accelerate launch`: same effective batch, same losses, one writer."""
+@pytest.fixture(scope="module", params=["trl", "accelerate"])
+def folder(request: pytest.FixtureRequest, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes of each engine have left, under `torchrun`, as under `accelerate launch`."""
+    folder = tmp_path_factory.mktemp("two")
     program = Path(__file__).with_name("two_processes.py")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(program)]
     done = subprocess.run(
-        [*command, str(base), str(tmp_path / "two"), engine],
+        [*command, str(base), str(folder), request.param],
         env=environment,
         capture_output=True,
         text=True,
         timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    two = read(Run(tmp_path / "two").metrics)
+    return folder
+
+
+def test_two_processes_give_the_same_curve_as_one(folder: Path, prepared: Any, config: Config, tmp_path: Path) -> None:
+    """Same effective batch, same losses, one writer."""
+    two = read(Run(folder / "two").metrics)
     data = SimpleNamespace(**{**vars(prepared), "validation": prepared.validation.select(range(5))})
     one = train(config(max_steps=2, per_device_train_batch_size=4, train_sampling_strategy="sequential"), data,
                 Run.create(tmp_path / "one")).records  # fmt: skip
@@ -44,4 +50,11 @@ def test_two_processes_give_the_same_curve_as_one(
     ]
     for a, b in zip(two, one, strict=True):
         assert a.loss == pytest.approx(b.loss, abs=1e-4)
-    assert Run(tmp_path / "two").finished
+    assert Run(folder / "two").finished
+
+
+def test_a_signal_to_one_of_two_processes_stops_both_with_one_checkpoint(folder: Path) -> None:
+    assert [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)] == ["stopped", "stopped"]
+    stopped = Run(folder / "stopped")
+    assert list(stopped.steps_saved) == [2]
+    assert [record.step for record in read(stopped.metrics) if record.kind == "validation"] == [0]

@@ -83,12 +83,17 @@ class WithinMemory(transformers.Trainer):
         try:
             return self.loss_sums(model, inputs)
         except Exception as error:
-            if rows == 1 or not is_out_of_memory(error):
+            # A sharded model gathers its weights in each forward pass, on all processes together.
+            if rows == 1 or self._shared_forward() or not is_out_of_memory(error):
                 raise
         free_memory()
         halves = [self.sums_within_memory(model, part) for part in parts_of(inputs, (rows + 1) // 2)]
         loss, correct, tokens = (sum(one) for one in zip(*halves, strict=True))
         return float(loss), int(correct), int(tokens)
+
+    def _shared_forward(self) -> bool:
+        """Whether a forward pass of one process waits for the same of the others."""
+        return bool(self.args.world_size > 1 and (self.is_fsdp_enabled or self.is_deepspeed_enabled))
 
     def loss_sums(self, model: nn.Module, inputs: Batch) -> tuple[float, int, int]:
         """Return the loss of a batch (B, T) in nats, how many tokens are predicted rightly, and how many there are."""

@@ -14,6 +14,7 @@ from trl import SFTTrainer
 from sanetune.engine.base import Outcome
 from sanetune.engine.memory import is_out_of_memory
 from sanetune.engine.trl.trainer import Trainer
+from sanetune.engine.trl.within_memory import WithinMemory
 from sanetune.errors import RunError
 from sanetune.runs import Run
 from tests.engine.running import Follower, train
@@ -120,3 +121,31 @@ def test_an_evaluation_that_does_not_fit_is_made_in_halves(
     outcome = train(settings, prepared, Run.create(tmp_path / "run"))
     assert outcome.validation_loss == pytest.approx(whole.validation_loss, abs=1e-6)
     assert outcome.base_validation_loss == pytest.approx(whole.base_validation_loss, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("processes", "sharded", "made"), [(2, True, [4]), (2, False, [4, 2, 2]), (1, True, [4, 2, 2])]
+)
+def test_an_evaluation_is_not_made_in_halves_where_other_processes_wait_in_the_same_forward_pass(
+    processes: int, sharded: bool, made: list[int]
+) -> None:
+    seen: list[int] = []
+
+    class Small(WithinMemory):
+        def __init__(self) -> None:
+            self.args = SimpleNamespace(world_size=processes)
+            self.is_fsdp_enabled, self.is_deepspeed_enabled = sharded, False
+
+        def loss_sums(self, model: Any, inputs: Any) -> tuple[float, int, int]:
+            seen.append(inputs["labels"].shape[0])
+            if seen[-1] > 2:
+                raise torch.OutOfMemoryError("full")
+            return 1.0, 1, 2
+
+    batch = {name: torch.ones(4, 3, dtype=torch.long) for name in ("input_ids", "labels")}
+    if len(made) == 1:
+        with pytest.raises(torch.OutOfMemoryError):
+            Small().sums_within_memory(torch.nn.Identity(), batch)
+    else:
+        assert Small().sums_within_memory(torch.nn.Identity(), batch) == (2.0, 2, 4)
+    assert seen == made
