@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sanetune.engine.adapters import base_of
 from sanetune.engine.documents.agreement import disagreement, few_documents
 from sanetune.engine.documents.attention import UnsupportedAttentionError
-from sanetune.engine.documents.forward import Document, Forward, Merged, attention_as, document_loss, documents_of
+from sanetune.engine.documents.forward import Document, Merged, attention_as, document_loss, documents_of
 from sanetune.engine.documents.grouping import grouped
 from sanetune.engine.documents.tree import FEWEST
 from sanetune.engine.loss import kept_logits, summed_loss
@@ -45,26 +45,18 @@ class DocumentLoss:
         computed: Tokens that were computed for them.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        *,
-        share: bool = True,
-        forward: Forward | None = None,
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, *, share: bool = True) -> None:
         """Use ``model``.
 
         Args:
             model: The model that is trained.
             share: Whether beginnings are shared at all.
-            forward: What to call instead of the model, such as a wrapper for several devices.
         """
         self.model = model
         self.notes: list[str] = []
         self.tokens = 0
         self.computed = 0
         self._share = share
-        self._forward = forward or model
         self._obstacles: dict[str, str] = {}
         self._unsuitable = ""
         self._inside = False
@@ -102,7 +94,7 @@ class DocumentLoss:
             merged = Merged.of(documents, fewest)
             if self._agrees(merged, documents, fewest):
                 try:
-                    found = document_loss(self.model, merged, self._forward)
+                    found = document_loss(self.model, merged)
                 except UnsupportedAttentionError as error:
                     self._fall_back(self._sort(merged), f"its attention {error}")
                 else:
@@ -145,7 +137,7 @@ class DocumentLoss:
 
     def _padded(self, batch: Batch) -> tuple[Tensor, Tensor]:
         with attention_as(self.model, self._own):
-            logits, labels, _ = kept_logits(self.model, batch, self._forward)
+            logits, labels, _ = kept_logits(self.model, batch)
         total, count = summed_loss(logits, labels)
         return total, count
 

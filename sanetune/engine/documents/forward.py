@@ -6,7 +6,7 @@ Shapes: B rows of a batch, T tokens of its longest row.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -17,17 +17,15 @@ from torch.nn import functional
 
 from sanetune.engine.adapters import base_of
 from sanetune.engine.documents import attention
+from sanetune.engine.documents.layout import has_packs, has_padded_rows, has_plain_rows
 from sanetune.engine.documents.targets import Targets, targets_of
 from sanetune.engine.documents.tree import FEWEST, PrefixTree, prefix_tree
 from sanetune.engine.loss import keeps_logits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-    from transformers.utils import ModelOutput
 
     from sanetune.engine.batches import Batch
-
-Forward = Callable[..., "ModelOutput"]
 
 _CHUNK = 1024
 """Places whose logits are in 32 bits at once."""
@@ -45,15 +43,19 @@ def documents_of(batch: Batch) -> list[Document]:
     """Return the documents of ``batch`` (B, T): its rows without padding, or the documents of its packs.
 
     The padding of a pack comes as one or more documents without a label, and is left out as every such document is.
+    There are none where the batch is laid out in another way (:mod:`sanetune.engine.documents.layout`).
     """
+    packed, padded = has_packs(batch), has_padded_rows(batch)
+    if not (packed or padded or has_plain_rows(batch)):
+        return []
     ids, labels = batch["input_ids"].tolist(), batch["labels"].tolist()
     found = []
     for row in range(len(ids)):
         edges = [0, len(ids[row])]
-        if "position_ids" in batch:
+        if packed:
             starts = (batch["position_ids"][row] == 0).nonzero()[:, 0].tolist()
             edges = [*starts, len(ids[row])]
-        elif "attention_mask" in batch:
+        elif padded:
             edges = [0, int(batch["attention_mask"][row].sum())]
         for low, high in pairwise(edges):
             found.append(Document(ids[row][low:high], labels[row][low:high]))
@@ -90,15 +92,13 @@ class Merged:
         return cls(tree, targets_of(tree, [document.labels for document in documents]))
 
 
-def prediction_losses(model: PreTrainedModel, merged: Merged, forward: Forward | None = None) -> Tensor:
+def prediction_losses(model: PreTrainedModel, merged: Merged) -> Tensor:
     """Return the cross entropy of each prediction of ``merged.targets`` in nats, in float32; differentiable.
 
     Args:
         model: The model, inside :func:`attention_as`.
         merged: What is computed.
-        forward: What to call instead of the model, of which it is a part.
     """
-    call = forward or model
     tree, targets = merged.tree, merged.targets
     device = model.get_input_embeddings().weight.device
     ids, positions, places, rows, labels = (
@@ -108,7 +108,7 @@ def prediction_losses(model: PreTrainedModel, merged: Merged, forward: Forward |
     nodes = {attention.ARGUMENT: tree.nodes}
     kept = {"logits_to_keep": places} if keeps_logits(model) else {}
     logits = attention.without_masks(
-        lambda: call(input_ids=ids[None], position_ids=positions[None], use_cache=False, **kept, **nodes).logits
+        lambda: model(input_ids=ids[None], position_ids=positions[None], use_cache=False, **kept, **nodes).logits
     )[0]
     if logits.shape[0] != len(places):
         logits = logits[places]
@@ -121,11 +121,11 @@ def prediction_losses(model: PreTrainedModel, merged: Merged, forward: Forward |
     return torch.cat(losses)
 
 
-def document_loss(model: PreTrainedModel, merged: Merged, forward: Forward | None = None) -> tuple[Tensor, Tensor]:
+def document_loss(model: PreTrainedModel, merged: Merged) -> tuple[Tensor, Tensor]:
     """Return the sum of the losses of all tokens in the loss, each as often as documents count it, and their number.
 
     The arguments are those of :func:`prediction_losses`.
     """
-    losses = prediction_losses(model, merged, forward)
+    losses = prediction_losses(model, merged)
     counts = torch.from_numpy(merged.targets.counts).to(losses)
     return (losses * counts).sum(), counts.sum().long()

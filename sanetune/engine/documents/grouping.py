@@ -14,6 +14,7 @@ import numpy as np
 
 from sanetune.data.collator import Collator
 from sanetune.engine.batches import Batch, on_device
+from sanetune.engine.documents.layout import has_padded_rows
 from sanetune.engine.documents.tree import FEWEST, prefix_tree
 
 Rows = list[dict[str, list[int]]]
@@ -22,14 +23,14 @@ Rows = list[dict[str, list[int]]]
 def grouped(batches: Sequence[Batch], pad_token_id: int) -> list[Batch]:
     """Return the rows of ``batches`` in as many micro-batches of as many rows, those that begin alike together.
 
-    Packs, other columns, and rows of which fewer would not be computed stay where they are.
+    Packs, batches that are laid out in another way than padded on the right, and rows of which fewer would not be
+    computed stay where they are.
 
     Args:
         batches: All micro-batches of one step, with padded rows (B, T each).
         pad_token_id: The id of the padding.
     """
-    columns = {"input_ids", "labels", "attention_mask"}
-    if len(batches) < 2 or any(set(batch) != columns for batch in batches):
+    if len(batches) < 2 or not all(map(has_padded_rows, batches)):
         return list(batches)
     before = [_rows(batch) for batch in batches]
     keys = {id(row): np.asarray(row["input_ids"], dtype=">u8").tobytes() for rows in before for row in rows}
