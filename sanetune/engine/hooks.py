@@ -29,13 +29,15 @@ class Hooks:
     Attributes:
         on_model: Called once with the loaded model, before the optimizer is made: adds a head, for example.
         loss_fn: Returns named losses of a micro-batch, each the sum over its items. None: the loss of the tokens.
-        count_fn: Returns how many items each of these losses has in a micro-batch. None: as many as tokens in the loss.
+        count_fn: Returns how many items each of these losses has in a micro-batch, by the same names. None: each has
+            as many as tokens in the loss.
         loss_weights: What each named loss is multiplied by; 1 where it is not named.
         combine_gradients: Makes one gradient out of those of each named loss, which are then computed one by one.
             Gets the gradients of the effective batch by name, weights included. None: they are added up.
         on_gradients: Called with the model when its gradients are there, before they are clipped.
-        batches: Micro-batches of your own, in place of the prepared rows'; begun again when they end. They need not
-            have the columns of ours where ``loss_fn`` and ``count_fn`` read others.
+        batches: Micro-batches of your own, in place of the prepared rows'; begun again when they end. A generator,
+            which cannot be, needs as many as all steps take. They need not have the columns of ours where ``loss_fn``
+            and ``count_fn`` read others.
     """
 
     on_model: Callable[[PreTrainedModel], None] | None = None

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from sanetune.engine.accelerate.loss_module import LOSS
 from sanetune.engine.hooks import Gradients, Hooks
+from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -39,13 +41,18 @@ class GradientSum:
 
         Args:
             losses: Its named losses, each the sum over its items.
-            counts: The number of these items in the whole effective batch, by the same names.
+            counts: The number of these items in the whole effective batch, by the same names; without ``count_fn``
+                that of the tokens in the loss, which then is the number of each.
 
         Returns:
             The losses per item, times the number of processes, without their weights and without a graph.
+
+        Raises:
+            ConfigError: ``count_fn`` has not counted one of the losses.
         """
         # Gradients are averaged over processes: their sum is wanted.
-        means = {name: loss * (self._accelerator.num_processes / counts[name]) for name, loss in losses.items()}
+        processes = self._accelerator.num_processes
+        means = {name: loss * (processes / self._items(name, counts)) for name, loss in losses.items()}
         weighted = {name: mean * self._hooks.loss_weights.get(name, 1.0) for name, mean in means.items()}
         if self.apart:
             for name, loss in weighted.items():
@@ -53,6 +60,18 @@ class GradientSum:
         else:
             self._accelerator.backward(torch.stack([loss.float() for loss in weighted.values()]).sum())
         return {name: mean.detach() for name, mean in means.items()}
+
+    def _items(self, name: str, counts: Mapping[str, float]) -> float:
+        if self._hooks.count_fn is None:
+            return counts[LOSS]
+        if name not in counts:
+            raise ConfigError(
+                f"Hooks.loss_fn returns the loss {name!r}, of which Hooks.count_fn gives no number of items: it has "
+                f"{', '.join(map(repr, sorted(counts))) or 'none'}.",
+                "A loss is divided by its items in the whole effective batch.",
+                f"Return the number of items of {name!r}, too.",
+            )
+        return counts[name]
 
     def _add_apart(self, name: str, loss: Tensor) -> None:
         scaler = self._accelerator.scaler

@@ -24,8 +24,9 @@ from sanetune.engine.accelerate.followed import Followed
 from sanetune.engine.accelerate.gradients import GradientSum
 from sanetune.engine.accelerate.loss_module import LossModule
 from sanetune.engine.accelerate.optimizers import make_optimizer, make_schedule
+from sanetune.engine.accelerate.own_batches import OwnBatches
 from sanetune.engine.accelerate.parts import Parts
-from sanetune.engine.batches import NUMBER, Batch, on_device
+from sanetune.engine.batches import NUMBER, Batch
 
 
 def fit(loop: Loop) -> None:
@@ -89,6 +90,7 @@ class Loop(Followed):
             if parts.validation is not None
             else None
         )
+        self.own = None if parts.hooks.batches is None else OwnBatches(parts.hooks.batches, accelerator.device)
         self.per_epoch = max(1, math.ceil(len(self.loader) / args.gradient_accumulation_steps))
         self.max_steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * self.per_epoch)
         self.module = LossModule(parts.model, parts.token_loss, parts.hooks)
@@ -118,19 +120,21 @@ class Loop(Followed):
         """Yield the micro-batches of each step that is left of an epoch."""
         done = self.state.global_step - epoch * self.per_epoch
         iterator, resumed = self._batches(epoch, done), self.start is not None
-        if resumed and not done:
+        skipping = resumed and done and self.own is None
+        if resumed and not skipping:
             loop_checkpoints.restore_random_states(self)
         for _ in range(done, self.per_epoch):
             if self.state.global_step >= self.max_steps:
                 return
             began = time.perf_counter()
             batches = list(islice(iterator, self.args.gradient_accumulation_steps))
+            self._require_whole_step(batches)
             if not batches:
                 return
-            if resumed and done:
+            if skipping:
                 # Skipping batches has drawn: from here on the draws are those of the run that was stopped.
                 loop_checkpoints.restore_random_states(self)
-            resumed = False
+            skipping = False
             numbers = [batch.pop(NUMBER) for batch in batches if NUMBER in batch]
             if self.on_rows is not None:
                 self.on_rows(numbers)
@@ -193,29 +197,20 @@ class Loop(Followed):
     def _batches(self, epoch: int, done: int) -> Iterator[Batch]:
         """The micro-batches of an epoch behind its first ``done`` steps."""
         skipped = done * self.args.gradient_accumulation_steps
-        if self.parts.hooks.batches is not None:
-            return _own(self, skipped + epoch * self.per_epoch * self.args.gradient_accumulation_steps)
+        if self.own is not None:
+            self.own.go_on_behind(self.state.global_step * self.args.gradient_accumulation_steps)
+            return self.own
         loader = skip_first_batches(self.loader, skipped) if skipped else self.loader
         loader.set_epoch(epoch)
         return iter(loader)
 
+    def _require_whole_step(self, batches: Sequence[Batch]) -> None:
+        """End the run where the user's own micro-batches, here or on another process, are too few for a step."""
+        if self.own is None:
+            return
+        if self.over_processes([float(len(batches) < self.args.gradient_accumulation_steps)])[0]:
+            reactions.end_without_batches(self, self.own.drawn)
+
     def _epoch_now(self) -> float:
         whole, steps = divmod(self.state.global_step, self.per_epoch)
         return float(whole + min(1.0, steps * self.args.gradient_accumulation_steps / len(self.loader)))
-
-
-def _own(loop: Loop, skipped: int) -> Iterator[Batch]:
-    """The user's own micro-batches, over and over, behind the first ``skipped``."""
-
-    def forever() -> Iterator[Batch]:
-        own = loop.parts.hooks.batches
-        assert own is not None
-        while True:
-            empty = True
-            for batch in own:
-                empty = False
-                yield on_device(dict(batch), loop.accelerator.device)
-            if empty:
-                return
-
-    return islice(forever(), skipped, None)

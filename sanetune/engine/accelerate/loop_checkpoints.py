@@ -46,9 +46,10 @@ def _restore(loop: Loop, start: Path) -> None:
     if loop.state.best_global_step:
         best = loop.folder / f"checkpoint-{loop.state.best_global_step}"
         loop.state.best_model_checkpoint = str(best) if best.is_dir() else None
-    loop.last_logged = loop.run_state.last_logged or loop.state.global_step
+    loop.last_logged = loop.state.global_step
     process = read_process_state(start, loop.accelerator.process_index)
-    if process is not None:
+    if process is not None and loop.run_state.last_logged is not None:
+        loop.last_logged = loop.run_state.last_logged
         loop.open_loss.copy_(process.loss_since_record)
         loop.losses = {name: value.to(loop.accelerator.device) for name, value in process.more.items()}
 

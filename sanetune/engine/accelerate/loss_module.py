@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sanetune.engine.batches import Batch, loss_token_count
 from sanetune.engine.hooks import Hooks
 from sanetune.engine.loss import kept_logits, summed_loss
+from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -91,7 +92,18 @@ class LossModule(nn.Module):
         return contextlib.nullcontext() if self._hooks.loss_fn is not None else self.token_loss.step()
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Return how many items each loss of ``batch`` (B, T) has."""
+        """Return how many items each loss of ``batch`` (B, T) has; without ``count_fn``, the tokens in the loss.
+
+        Raises:
+            ConfigError: There is neither ``count_fn`` nor a label to count.
+        """
         if self._hooks.count_fn is not None:
             return self._hooks.count_fn(batch)
+        if "labels" not in batch:
+            raise ConfigError(
+                f"Hooks.batches have no labels, only {', '.join(sorted(batch)) or 'nothing'}; their items cannot be "
+                "counted.",
+                "A loss is divided by the items of the whole effective batch.",
+                "Give Hooks.count_fn, which returns the number of items of each loss.",
+            )
         return {LOSS: loss_token_count(batch)}

@@ -11,6 +11,7 @@ from transformers.trainer_utils import SaveStrategy
 
 from sanetune.engine.accelerate import loop_checkpoints
 from sanetune.engine.callbacks import NAMED
+from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from sanetune.engine.accelerate.loop import Loop
@@ -131,6 +132,27 @@ def end(loop: Loop) -> None:
     loop.control = loop.handler.on_train_end(loop.args, loop.state, loop.control)
 
 
+def end_without_batches(loop: Loop, drawn: int) -> NoReturn:
+    """End a run whose own micro-batches are over before its last step.
+
+    Args:
+        loop: It has no whole step left.
+        drawn: Micro-batches that this process has drawn since the run began, those of steps before a resume included.
+
+    Raises:
+        ConfigError: Always.
+    """
+    made, wanted = loop.state.global_step, loop.max_steps
+    loop.ended_by = ConfigError(
+        f"Hooks.batches ended after {drawn} micro-batches: enough for {made} of {wanted} steps "
+        f"(train.gradient_accumulation_steps: {loop.args.gradient_accumulation_steps}).",
+        "A generator gives its batches once; the schedule was made for all steps.",
+        "Give batches that can be begun again, such as a list, or more of them, or set train.max_steps to what "
+        "they suffice for.",
+    )
+    _end_stopped(loop)
+
+
 def _end_stopped(loop: Loop) -> NoReturn:
     loop.handler.on_train_end(loop.args, loop.state, loop.control)
-    raise loop.ended_by or KeyboardInterrupt
+    raise loop.ended_by or loop.stop.error

@@ -16,6 +16,7 @@ from sanetune.data.collator import Collator
 from sanetune.engine import checkpoints, step_log
 from sanetune.engine.loss import measure
 from sanetune.engine.metrics import curve_of, read
+from sanetune.engine.signals import TerminatedError
 from sanetune.errors import ConfigError, RunError
 from sanetune.runs import Run
 from tests.engine.running import Follower, same, train, weights
@@ -70,7 +71,7 @@ def test_a_stopped_run_resumes_to_the_same_records_and_weights(
 ) -> None:
     run = Run.create(tmp_path / "run")
     follower = Follower(at, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(TerminatedError):
         train(six, prepared, run, follower)
     assert any(f"checkpoint-{at} written" in note for note in follower.notes)
     assert not run.finished
@@ -83,6 +84,21 @@ def test_a_stopped_run_resumes_to_the_same_records_and_weights(
     ]
     assert figures[0] == figures[1]
     assert run.steps.joinpath("rank-0.steps").read_bytes() == whole.steps.joinpath("rank-0.steps").read_bytes()
+
+
+def test_the_first_record_is_the_same_where_nothing_was_logged_before_the_checkpoint(
+    prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    settings = config(
+        engine="accelerate", logging_steps=4, logging_first_step=False, eval_strategy="no", load_best_model_at_end=False
+    )
+    straight, halted = Run.create(tmp_path / "a"), Run.create(tmp_path / "b")
+    train(settings, prepared, straight)
+    with pytest.raises(TerminatedError):
+        train(settings, prepared, halted, Follower(2, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    assert not halted.metrics.exists() or not read(halted.metrics)
+    train(settings, prepared, halted, resume=True)
+    assert [(one.step, one.loss) for one in read(halted.metrics)] == [(r.step, r.loss) for r in read(straight.metrics)]
 
 
 def test_lora_with_dropout_resumes_to_the_same_adapter(prepared: Any, config: Config, tmp_path: Path) -> None:

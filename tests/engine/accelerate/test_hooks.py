@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +21,7 @@ from sanetune.engine.metrics import read
 from sanetune.engine.models import load_model
 from sanetune.errors import ConfigError
 from sanetune.runs import Run
-from tests.engine.running import train
+from tests.engine.running import Follower, train
 
 Config = Callable[..., SimpleNamespace]
 WEIGHTS = {"parity": 0.5}
@@ -136,6 +138,88 @@ def test_own_batches_begin_again_when_they_end(
     taken, _, settings = run_once(config, prepared, tmp_path / "run", own)
     assert own.begun == 2
     assert_close(taken[1], expected(settings, [batches[2], batches[0]], {"tokens": 1.0, "parity": 1.0})["gradients"])
+
+
+def one_row_each(rows: list[dict[str, Any]], count: int) -> list[dict[str, Tensor]]:
+    return [Collator(0)([{key: rows[k][key] for key in ("input_ids", "labels")}]) for k in range(count)]
+
+
+def token_loss(model: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].flatten(0, 1)
+    return {"mine": functional.cross_entropy(logits, batch["labels"][:, 1:].flatten(), reduction="sum")}
+
+
+LONG: dict[str, Any] = {
+    "engine": "accelerate", "gradient_accumulation_steps": 2, "eval_strategy": "no", "load_best_model_at_end": False,
+}  # fmt: skip
+"""Two steps are an epoch of the prepared rows."""
+
+
+def test_a_generator_gives_each_batch_once_over_all_epochs(
+    rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    made = one_row_each(rows, 14)
+    seen: list[Tensor] = []
+
+    def loss(model: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        seen.append(batch["input_ids"])
+        return token_loss(model, batch)
+
+    hooks = Hooks(batches=(batch for batch in made), loss_fn=loss)
+    outcome = train(config(**LONG, max_steps=6), prepared, Run.create(tmp_path / "run"), hooks=hooks)
+    assert outcome.steps == 6
+    assert not outcome.stopped_early
+    assert [ids.tolist() for ids in seen] == [batch["input_ids"].tolist() for batch in made[:12]]
+
+
+def test_a_generator_that_ends_too_early_ends_the_run_with_the_numbers(
+    rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    hooks = Hooks(batches=iter(one_row_each(rows, 7)))
+    run = Run.create(tmp_path / "run")
+    with pytest.raises(ConfigError, match="ended after 7 micro-batches: enough for 3 of 6 steps"):
+        train(config(**LONG, max_steps=6), prepared, run, hooks=hooks)
+    assert not run.finished
+    with pytest.raises(ConfigError, match="ended after 0 micro-batches: enough for 0 of 6 steps"):
+        train(config(**LONG, max_steps=6), prepared, Run.create(tmp_path / "other"), hooks=Hooks(batches=[]))
+
+
+def test_a_resumed_run_goes_on_in_its_generator(
+    rows: list[dict[str, Any]], prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    made, whole, halted = one_row_each(rows, 12), Run.create(tmp_path / "a"), Run.create(tmp_path / "b")
+    settings = config(**LONG, max_steps=6)
+    train(settings, prepared, whole, hooks=Hooks(batches=iter(made)))
+    stopping = Follower(3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, prepared, halted, stopping, hooks=Hooks(batches=iter(made)))
+    train(settings, prepared, halted, hooks=Hooks(batches=iter(made)), resume=True)
+    assert [(one.step, one.loss) for one in read(halted.metrics)] == [(r.step, r.loss) for r in read(whole.metrics)]
+
+
+def test_losses_without_counts_are_divided_by_the_tokens_in_the_loss(
+    prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    settings, mine, ours = config(**LONG, max_steps=2), Run.create(tmp_path / "a"), Run.create(tmp_path / "b")
+    train(settings, prepared, mine, hooks=Hooks(loss_fn=token_loss))
+    train(settings, prepared, ours)
+    for one, other in zip(read(mine.metrics), read(ours.metrics), strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-5)
+        assert one.losses == {"mine": pytest.approx(other.loss, rel=1e-5)}
+
+
+@pytest.mark.parametrize(
+    ("hooks", "message"),
+    [
+        (Hooks(loss_fn=token_loss, count_fn=lambda batch: {"other": 3}), "the loss 'mine'.* it has 'other'"),
+        (Hooks(loss_fn=token_loss, batches=[{"ids": torch.ones(1, 3)}]), "have no labels, only ids"),
+    ],
+)
+def test_items_that_nobody_counts_are_an_error_with_their_names(
+    hooks: Hooks, message: str, prepared: Any, config: Config, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train(config(**LONG, max_steps=2), prepared, Run.create(tmp_path / "run"), hooks=hooks)
 
 
 def test_a_head_of_the_users_own_is_in_checkpoint_and_model(
