@@ -19,6 +19,10 @@ class TerminatedError(KeyboardInterrupt):
     """The process was asked to end by SIGTERM, as schedulers and container runtimes do."""
 
 
+class EvaluationStoppedError(Exception):
+    """A signal came during validation."""
+
+
 class Stop:
     """Catches the signals while training. The first is remembered in ``requested``; the second acts at once.
 

@@ -11,15 +11,12 @@ from transformers.trainer_utils import SaveStrategy
 
 from sanetune.engine.accelerate import loop_checkpoints
 from sanetune.engine.callbacks import NAMED
+from sanetune.engine.signals import EvaluationStoppedError
 from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from sanetune.engine.accelerate.loop import Loop
     from sanetune.engine.accelerate.loss_module import MicroBatchLoss
-
-
-class EvaluationStoppedError(Exception):
-    """A signal came during validation."""
 
 
 def react(loop: Loop, norm: Tensor | float | None, lr: float | None) -> None:

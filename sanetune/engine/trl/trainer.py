@@ -28,15 +28,11 @@ from sanetune.engine.adapters import base_of
 from sanetune.engine.batches import NUMBER, Batch, real_token_count
 from sanetune.engine.run_state import RunState
 from sanetune.engine.sampler import LengthGrouped
-from sanetune.engine.signals import Stop
+from sanetune.engine.signals import EvaluationStoppedError, Stop
 from sanetune.engine.trl.hub import ForgivingHub
 from sanetune.engine.trl.logits import keep_logits
 from sanetune.engine.trl.whole_checkpoints import WholeCheckpoints
 from sanetune.engine.trl.within_memory import WithinMemory
-
-
-class EvaluationStoppedError(Exception):
-    """A signal came during validation."""
 
 
 class Trainer(WithinMemory, WholeCheckpoints, ForgivingHub, SFTTrainer):
