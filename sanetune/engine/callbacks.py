@@ -34,6 +34,7 @@ class Publisher(TrainerCallback):
         self._open = False
         self._stopping = False
         """Whether the processes have agreed to stop, at the end of a step."""
+        self._evaluated = -1
 
     def note(self, text: str) -> None:
         """Publish a note for the user."""
@@ -73,6 +74,9 @@ class Publisher(TrainerCallback):
             control.should_evaluate = False
             # The step that was stopped at has its checkpoint; a signal that came behind it has none yet.
             control.should_save, control.should_training_stop = not self._stopping, True
+        elif self._evaluated == state.global_step:
+            # The last step of a run was evaluated when it was made; again, it would count against the patience.
+            control.should_evaluate = False
 
     def on_log(
         self,
@@ -110,6 +114,7 @@ class Publisher(TrainerCallback):
         metrics: dict[str, Any] | None = None,
         **kwargs: object,
     ) -> None:
+        self._evaluated = state.global_step
         if evaluated := evaluation((metrics or {}) | {"step": state.global_step}):
             self._record(state, "validation", evaluated.loss)
 
