@@ -12,6 +12,7 @@ from sanetune.commands import command
 from sanetune.curves.logs.entries import evaluation
 from sanetune.engine.followed_loop import FollowedLoop
 from sanetune.engine.metrics import MetricsFile, Record, RecordKind
+from sanetune.engine.owed import evaluation_is_owed
 from sanetune.engine.watched_steps import logged_point
 from sanetune.errors import RunError
 from sanetune.events import Note, Publish, RecordLogged, StepFinished, TrainingEnded, TrainingStarted, to_all
@@ -50,6 +51,8 @@ class Publisher(TrainerCallback):
             self._open = True
             self.publish(TrainingStarted(state.global_step, state.max_steps))
         self.records = self.metrics.until(state.global_step)
+        if evaluation_is_owed(args, state):
+            args.eval_on_start = True
         self._last = self.loop.run_state.start(self.records[-1].seconds if self.records else 0.0)
 
     def on_step_end(
@@ -115,7 +118,10 @@ class Publisher(TrainerCallback):
         **kwargs: object,
     ) -> None:
         self._evaluated = state.global_step
-        if evaluated := evaluation((metrics or {}) | {"step": state.global_step}):
+        evaluated = evaluation((metrics or {}) | {"step": state.global_step})
+        # A run that was killed behind an evaluation, ahead of the next checkpoint, makes it again.
+        again = any((one.step, one.kind) == (state.global_step, "validation") for one in self.records)
+        if evaluated and not again:
             self._record(state, "validation", evaluated.loss)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from sanetune.runs import Run
 from tests.engine.conftest import resolved
-from tests.engine.running import train
+from tests.engine.running import Follower, same, train, weights
 
 
 @pytest.mark.parametrize("engine", ["trl", "accelerate"])
@@ -23,3 +25,21 @@ def test_an_epoch_that_ends_with_the_run_is_evaluated_and_saved_once(
     assert [one.step for one in outcome.records if one.kind == "validation"] == [0, 4, 8]
     assert list(run.steps_saved) == [4, 8]
     assert outcome.best_step == min((4, 8), key=losses.__getitem__)
+
+
+@pytest.mark.parametrize("engine", ["trl", "accelerate"])
+@pytest.mark.parametrize("at", [2, 4], ids=["inside the run", "at its last step"])
+def test_a_run_that_was_stopped_where_it_is_evaluated_makes_the_evaluation_when_it_goes_on(
+    at: int, engine: str, base: Path, prepared: Any, tmp_path: Path
+) -> None:
+    whole = Run.create(tmp_path / "whole")
+    unbroken = train(resolved(base, engine=engine), prepared, whole)
+    run = Run.create(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        train(resolved(base, engine=engine), prepared, run, Follower(at, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    resumed = train(resolved(base, engine=engine), prepared, Run.create(run.path, resume=True), resume=True)
+    assert [(one.step, one.kind, one.loss) for one in resumed.records] == [
+        (one.step, one.kind, one.loss) for one in unbroken.records
+    ]
+    assert (resumed.best_step, resumed.best_validation_loss) == (unbroken.best_step, unbroken.best_validation_loss)
+    assert same(weights(run), weights(whole))

@@ -113,6 +113,8 @@ class Loop(Followed):
     def epochs(self) -> Iterator[int]:
         """Yield the numbers of the epochs that are left, from 0."""
         for epoch in range(self.state.global_step // self.per_epoch, math.ceil(self.max_steps / self.per_epoch)):
+            if self.control.should_training_stop:
+                return
             self.control = self.handler.on_epoch_begin(self.args, self.state, self.control)
             yield epoch
 

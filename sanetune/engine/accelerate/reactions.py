@@ -11,6 +11,7 @@ from transformers.trainer_utils import SaveStrategy
 
 from sanetune.engine.accelerate import loop_checkpoints
 from sanetune.engine.callbacks import NAMED
+from sanetune.engine.owed import note_best_checkpoint
 from sanetune.engine.signals import EvaluationStoppedError
 from sanetune.errors import ConfigError
 
@@ -100,9 +101,12 @@ def evaluate(loop: Loop) -> float:
 
 
 def evaluate_first(loop: Loop) -> None:
-    """Measure the base, before the first step; a stop in it leaves no checkpoint."""
+    """Measure the weights that the run begins or goes on with; a stop in it leaves no checkpoint."""
     try:
-        evaluate(loop)
+        loss = evaluate(loop)
+        if loop.state.global_step:
+            _note_best(loop, loss)
+            note_best_checkpoint(loop.args, loop.state)
     except EvaluationStoppedError:
         _end_stopped(loop)
     if loop.stop_agreed():

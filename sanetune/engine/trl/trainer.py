@@ -26,6 +26,7 @@ from trl import SFTTrainer
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.adapters import base_of
 from sanetune.engine.batches import NUMBER, Batch, real_token_count
+from sanetune.engine.owed import note_best_checkpoint
 from sanetune.engine.run_state import RunState
 from sanetune.engine.sampler import LengthGrouped
 from sanetune.engine.signals import EvaluationStoppedError, Stop
@@ -267,6 +268,9 @@ class Trainer(WithinMemory, WholeCheckpoints, ForgivingHub, SFTTrainer):
                 self._end_stopped()
             raise
         if skip_scheduler:
+            if self.state.global_step:
+                self._determine_best_metric(metrics, trial)
+                note_best_checkpoint(self.args, self.state)
             if self.stop_agreed():
                 self._end_stopped()
             self.stop.writes = True
@@ -274,7 +278,7 @@ class Trainer(WithinMemory, WholeCheckpoints, ForgivingHub, SFTTrainer):
 
     def _run_epoch(self, *args: object, **kwargs: object) -> None:
         """Make no step beyond the last one: transformers makes one more where it resumes at it inside an epoch."""
-        if self.state.global_step >= self.state.max_steps:
+        if self.state.global_step >= self.state.max_steps or self.control.should_training_stop:
             self.control.should_training_stop = True
             return
         super()._run_epoch(*args, **kwargs)
