@@ -67,7 +67,7 @@ def command(
 
     from sanetune.report.terminal import plan as view
 
-    made, ahead = _planned(settings, device, sharding) if forecast or device else (_plan(settings), None)
+    made, ahead = _planned(settings, device, sharding) if forecast or device is not None else (_plan(settings), None)
     if str(json_file) != "-":
         view.show(made, ahead)
     if plots is not None:

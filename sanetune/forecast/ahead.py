@@ -32,6 +32,9 @@ REACHED = Range(0.20, 0.35, 0.50)
 made for it, reached 38 to 43 % (arXiv:2407.21783, table 4)."""
 REACHED_ON_CPU = Range(0.35, 0.60, 0.85)
 """The same for a processor, as a share of matrix products that were just measured (``python -m bench.forecast``)."""
+SHORTEST = 0.05
+"""Seconds of a step below which its FLOPs say nothing about its time: some thousand operations, each started in tens
+of microseconds."""
 TRAFFIC = 7
 """Times that the optimizer moves each trained weight: weight and both moments read and written, gradient read."""
 DRAWN = 200
@@ -111,6 +114,9 @@ def forecast_ahead(plan: Plan, prepared: Prepared, device: KnownDevice | None, s
         notes.append(f"memory is not forecast, since the step cannot be simulated: {error}")
     tokens = plan.steps.accumulation * _padded_tokens(config, prepared, plan.steps.per_device)
     seconds = _step_seconds(flops_per_token * tokens, trained, speed, reached, device)
+    if seconds is not None and seconds.low < SHORTEST:
+        seconds = None
+        notes.append("seconds are not forecast: a step is so small that starting its operations takes longer")
     hours = seconds and seconds.times(plan.steps.total_steps / 3600)
     price = config.budget.usd_per_device_hour
     bought = paid_devices(config.budget.devices).number or machine.devices

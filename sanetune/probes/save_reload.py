@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from sanetune.engine.distributed import is_main_process
 from sanetune.engine.save import save_model
 from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import SaveReload
@@ -38,7 +39,8 @@ def save_reload(
         stop_tokens: Ids of tokens that end an answer.
 
     Returns:
-        The differences; None where there is no memory for a second copy, or where the model is quantised.
+        The differences; None where there is no memory for a second copy, where the model is quantised, and beside the
+        main process, since transformers writes nothing there.
     """
     import psutil
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -46,6 +48,8 @@ def save_reload(
     stops = set(stop_tokens)
     size = sum(weight.numel() * weight.element_size() for weight in harness.model.parameters())
     if 3 * size > psutil.virtual_memory().available or getattr(harness.model, "is_quantized", False):
+        return None
+    if not is_main_process():
         return None
     ids = harness.batches[0]["input_ids"][:1, :TOKENS].cpu()
     with harness.untouched(), tempfile.TemporaryDirectory() as folder, torch.no_grad():

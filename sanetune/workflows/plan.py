@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sanetune.errors import ConfigError
@@ -32,6 +33,8 @@ def plan_ahead(config: Config, device: str | None = None, sharding: Sharding = "
     from sanetune.data.prepare import prepare
     from sanetune.planning.gather import gather
 
+    if device is not None and re.match(r"\s*(-|0+\s*(x|\*|$)|$)", device):
+        raise ConfigError(f"--device {device!r} names no device.", remedy='Write one or more, as in "8 x H100".')
     given = paid_devices(device if device is not None else config.budget.devices)
     if device is not None and not given.kind:  # "4090" is a kind, not a number
         given = PaidDevices(None, device)

@@ -30,7 +30,8 @@ def run(*words: str) -> str:
 
 def test_a_named_device_is_planned_and_forecast_for(folder: Path) -> None:
     file = folder / "plan.json"
-    shown = run(str(folder / "c.yaml"), "--device", "8 x H100", "--sharding", "fsdp", "--json", str(file))
+    large = "train.gradient_accumulation_steps=65536"
+    shown = run(str(folder / "c.yaml"), large, "--device", "8 x H100", "--sharding", "fsdp", "--json", str(file))
     assert "Forecast on 8 x H100, without loading the model" in shown and "fsdp on 8 devices" in shown
     written = json.loads(file.read_text())
     found = written["forecast"]
@@ -41,6 +42,17 @@ def test_a_named_device_is_planned_and_forecast_for(folder: Path) -> None:
     assert dollars == pytest.approx(hours * 8 * 36000)
     assert found["step_seconds"]["low"] < found["step_seconds"]["middle"] < found["step_seconds"]["high"]
     assert hours * 3600 == pytest.approx(found["step_seconds"]["middle"] * found["steps"])
+
+
+def test_seconds_of_a_tiny_step_are_not_made_up(folder: Path) -> None:
+    shown = run(str(folder / "c.yaml"), "--device", "H100")
+    assert "seconds are not forecast" in shown and "all steps" not in shown
+
+
+@pytest.mark.parametrize("device", ["0 x H100", "-1 x H100", ""])
+def test_no_device_at_all_is_refused(folder: Path, device: str) -> None:
+    result = CliRunner().invoke(main, ["plan", str(folder / "c.yaml"), "--device", device])
+    assert result.exit_code == 2 and "names no device" in result.output
 
 
 def test_weights_need_not_be_there(folder: Path) -> None:
