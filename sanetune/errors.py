@@ -11,6 +11,7 @@ prints it without a traceback and exits with its code. Every other exception is 
     │   └── TemplateStoppedError  it was stopped at a limit (sanetune.data.template.chat_template)
     ├── ModelError                the model or tokenizer
     ├── RunError                  a run folder or another output file
+    │   └── GoneProcessError      another process of the launch has ended (sanetune.engine.distributed)
     └── GateError                 exit code 1: a check failed (sanetune.finding)
 
 To add one, subclass the error that names the same input, keep the parameters (or give new ones defaults, so that it can

@@ -69,7 +69,7 @@ def command(
 
     made, ahead = _planned(settings, device, sharding) if forecast or device is not None else (_plan(settings), None)
     if str(json_file) != "-":
-        view.show(made, ahead)
+        view.show(made, ahead=ahead)
     if plots is not None:
         for file in view.draw(made, plots):
             click.echo(f"Wrote {file}", err=str(json_file) == "-")

@@ -103,7 +103,7 @@ class ConversationReader:
     def _given_as(self, fields: Mapping[str, str]) -> str:
         """The key under which the configuration has these ``fields``."""
         own = next((source.path for source in self.sources if source.fields is fields), None)
-        return FIELDS if own is None else f"fields of {quote(own, 80)}"
+        return FIELDS if own is None else f"fields of {quote(own, 300)}"
 
     def _free(self, source: Source) -> bool:
         """Whether rows of a source are read as what they look like."""

@@ -38,6 +38,7 @@ PASSES = {
     "packing_isolation",
     "added_tokens",
     "save_reload",
+    "rank_comparison",
     "overfit",
     "previous_lr_comparison",
 }

@@ -18,7 +18,7 @@ python train.py
 ```
 
 ## Use instead
-Start the program with torchrun or accelerate launch, or sanetune train with run.devices.
+Start the program with torchrun or accelerate launch; sanetune train starts its processes itself.
 
 ```sh
 torchrun train.py

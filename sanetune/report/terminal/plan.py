@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sanetune.planning.plan import Plan
 
 
-def show(plan: Plan, ahead: Ahead | None = None, console: Console | None = None) -> None:
+def show(plan: Plan, console: Console | None = None, ahead: Ahead | None = None) -> None:
     """Print the plan, and its forecast, in at most 80 columns; ``console`` None: on standard output."""
     put(parts(plan, ahead), console)
 
