@@ -38,6 +38,7 @@ _OWN_FILES = (
     "watch.json",
     "samples.jsonl",
     "outcome.json",
+    "trained.json",
 )
 _KEPT = ("clearance.json", "proof.json")
 """Written before the run starts, and kept when it starts again: training checks whether they fit, and writes them
@@ -83,6 +84,11 @@ class Run:
     def experiments(self) -> Path:
         """The experiments behind the clearance: overfit, trial, samples and forecast."""
         return self.path / _KEPT[1]
+
+    @property
+    def trained_files(self) -> Path:
+        """What the files of the tuned model were when training ended; see :mod:`sanetune.gate.trained_files`."""
+        return self.path / "trained.json"
 
     @property
     def metrics(self) -> Path:

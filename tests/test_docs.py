@@ -87,7 +87,12 @@ def _sanetune(text: str) -> str:
     if name not in COMMANDS:
         return f"there is no command {name}"
     options: dict[str, click.Parameter] = {}
-    for parameter in importlib.import_module(f"sanetune.cli.{name}").command.params:
+    command = importlib.import_module(f"sanetune.cli.{name}").command
+    if isinstance(command, click.Group):
+        if not words or words[0] not in command.commands:
+            return f"{name} has no command {' '.join(words[:1])}"
+        command, words = command.commands[words[0]], words[1:]
+    for parameter in command.params:
         options |= dict.fromkeys((*parameter.opts, *parameter.secondary_opts), parameter)
     for word, after in pairwise([*words, ""]):
         if word.startswith("-") and word not in ("-", "--help"):

@@ -22,18 +22,23 @@ def command_line() -> dict[str, Any]:
     """Command -> its arguments and options, each with its spellings and kind."""
     from sanetune.cli import COMMANDS
 
+    commands = {name: importlib.import_module(f"sanetune.cli.{name}").command for name in COMMANDS}
+    for name, command in list(commands.items()):
+        if isinstance(command, click.Group):
+            commands |= {f"{name} {below}": one for below, one in command.commands.items()}
+    return {name: _parameters(command) for name, command in commands.items()}
+
+
+def _parameters(command: click.Command) -> dict[str, Any]:
     return {
-        name: {
-            str(parameter.name): [
-                parameter.param_type_name,
-                [*parameter.opts, *parameter.secondary_opts],
-                _kind(parameter),
-                parameter.required,
-                parameter.nargs,
-            ]
-            for parameter in importlib.import_module(f"sanetune.cli.{name}").command.params
-        }
-        for name in COMMANDS
+        str(parameter.name): [
+            parameter.param_type_name,
+            [*parameter.opts, *parameter.secondary_opts],
+            _kind(parameter),
+            parameter.required,
+            parameter.nargs,
+        ]
+        for parameter in command.params
     }
 
 

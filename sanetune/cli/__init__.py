@@ -38,6 +38,7 @@ COMMANDS = {
     "plan": "Show what a run will do: batch size, steps, schedules.",
     "check": "Find faults before the budget is spent, and fix some of them.",
     "train": "Train, if the run is cleared.",
+    "clearance": "Verify that a run's clearance is about the weights to deploy.",
     "diagnose": "Say what a run's log shows, whoever wrote it.",
     "replay": "Make one step of a run again, and rank its rows.",
     "compare": "Say which model is better: base, tuned, or those of several runs.",

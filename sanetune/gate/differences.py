@@ -17,14 +17,25 @@ from sanetune.text import shorten
 def differences(old: Fingerprint, now: Fingerprint) -> list[str]:
     """Return what differs, in words; nothing where a clearance about ``old`` is one about ``now``."""
     found = list(_settings(old.configuration, now.configuration))
-    for split in dict.fromkeys([*old.data, *now.data]):
-        before, after = old.data.get(split, {}), now.data.get(split, {})
-        # A file that only has another name has the same rows.
-        if list(before.values()) != list(after.values()) or any(map(_is_unknown, after.values())):
-            found += _files(before, after, "data" if split == "train" else f"{split} data")
-    found += _files(old.model, now.model, "the model's")
+    found += data_differences(old.data, now.data)
+    found += model_differences(old.model, now.model)
     found += ["the chat template has changed"] if old.template != now.template else []
     return [*found, *_versions(old.versions, now.versions)]
+
+
+def data_differences(old: Mapping[str, Mapping[str, Identity]], now: Mapping[str, Mapping[str, Identity]]) -> list[str]:
+    """Return in words what differs between the data files of each split; a file that only has another name does not."""
+    found: list[str] = []
+    for split in dict.fromkeys([*old, *now]):
+        before, after = old.get(split, {}), now.get(split, {})
+        if list(before.values()) != list(after.values()) or any(map(_is_unknown, after.values())):
+            found += _files(before, after, "data" if split == "train" else f"{split} data")
+    return found
+
+
+def model_differences(old: Mapping[str, Identity], now: Mapping[str, Identity]) -> list[str]:
+    """Return in words what differs between the files of two base models."""
+    return _files(old, now, "the model's")
 
 
 def _settings(old: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> Iterator[str]:

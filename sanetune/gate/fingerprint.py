@@ -78,18 +78,27 @@ def fingerprint(plan: Plan, prepared: Prepared) -> Fingerprint:
     config = plan.config
     return Fingerprint(
         configuration=_configuration(plan, prepared),
-        data=_data(config),
-        model=_model(config),
+        data=data_identity(config),
+        model=model_identity(config),
         template=_template(prepared.tokenizer),
         versions=_versions(),
     )
 
 
 def _configuration(plan: Plan, prepared: Prepared) -> dict[str, JsonValue]:
-    """Every resolved value that matters, flat; keys of SFTConfig that are unset at its own default."""
+    """Every resolved value that matters; ``max_length``, where it is unset, follows from the rows."""
+    found = settings_of(plan.config)
+    found |= {"train.max_length": prepared.max_length, "run.devices": plan.steps.devices}
+    return {key: value for key, value in sorted(found.items()) if value is not None}
+
+
+def settings_of(config: Config) -> dict[str, JsonValue]:
+    """Return ``section.key`` -> its value, flat, where it can change what a run computes or a check finds.
+
+    Keys of SFTConfig that are unset have its own default; unset keys of ours are left out.
+    """
     from sanetune.config.trl_fields import fields
 
-    config = plan.config
     found: dict[str, Any] = {}
     for section, left_out in _LEFT_OUT.items():
         part = getattr(config, section).model_dump()
@@ -97,15 +106,12 @@ def _configuration(plan: Plan, prepared: Prepared) -> dict[str, JsonValue]:
     for split in ("train", "validation"):
         for number, source in enumerate(getattr(config.data, split) or ()):
             found |= _flat(_source(source), f"data.{split}[{number}]")
-    keys = [key for key in fields() if not ELSEWHERE.fullmatch(key)]
-    given = {key: config.train.value(key) for key in keys}
+    given = {key: config.train.value(key) for key in fields() if not ELSEWHERE.fullmatch(key)}
     given |= {key: _content(given[key]) for key in _SETTINGS_FILES if key in given}
-    # Unset, it follows from the rows.
-    found |= _flat(given | {"max_length": prepared.max_length}, "train")
+    found |= _flat(given, "train")
     found |= {f"train.{key}": getattr(config.train, key) for key in ("engine", "early_stopping_patience")}
-    found["run.devices"] = plan.steps.devices
     plain: dict[str, JsonValue] = json.loads(json.dumps(found, default=str))
-    return {key: value for key, value in sorted(plain.items()) if value is not None}
+    return {key: value for key, value in plain.items() if value is not None}
 
 
 def _flat(values: Mapping[str, Any], above: str) -> dict[str, Any]:
@@ -129,7 +135,12 @@ def _content(value: object) -> object:
     return value
 
 
-def _data(config: Config) -> dict[str, dict[str, Identity]]:
+def data_identity(config: Config) -> dict[str, dict[str, Identity]]:
+    """Return split -> name of each data file, or id on the Hub -> its identity; the files are read.
+
+    Raises:
+        DataError: A file cannot be read, or is not there.
+    """
     splits = {"train": config.data.train, "validation": config.data.validation or []}
     try:
         return {split: _sources(sections) for split, sections in splits.items() if sections}
@@ -163,7 +174,12 @@ def _free(name: str, taken: Container[str]) -> str:
     return free
 
 
-def _model(config: Config) -> dict[str, Identity]:
+def model_identity(config: Config) -> dict[str, Identity]:
+    """Return name of each file of the model, or its id on the Hub -> its identity; the files are read.
+
+    Raises:
+        ModelError: A file cannot be read.
+    """
     folder = Path(config.model.name).expanduser()
     if not folder.is_dir():
         return {config.model.name: hub_commit(config.model.name, config.model.revision, "model")}

@@ -78,7 +78,6 @@ def train(
     from sanetune.engine.registry import engine_of
     from sanetune.engine.watcher import StoppedByWatcherError
     from sanetune.evidence.processes import once_per_machine
-    from sanetune.workflows.evaluating.run import evaluate_after_training
     from sanetune.workflows.inputs import require_inputs
     from sanetune.workflows.resume import require_checkpoint, require_not_stopped, require_unfinished
     from sanetune.workflows.together import require_all_devices
@@ -117,9 +116,7 @@ def train(
         watch = RunWatch(planned, prepared, run, publish, lambda: session.whole_model, unchecked=unchecked)
         follow = to_all(publish, _forecasts(run, planned, clearance)) if main else publish
         outcome = session.train(follow, watch)
-        comparison = base.compare(outcome) if main else None
-        if main:
-            evaluate_after_training(run, planned.config, outcome.model, publish)
+        comparison = _inspect(base, outcome, publish) if main else None
     except StoppedByWatcherError as stopped:
         # Only the main process has judged, and knows why.
         refused = watch.error() if main else GateError(f"the watch has {stopped}")
@@ -141,6 +138,17 @@ def _store(run: Run, clearance: Clearance | None) -> Clearance | None:
         withdraw_clearance(run)
         return None
     return write_clearance(run, clearance)
+
+
+def _inspect(base: _Base, outcome: Outcome, publish: Publish) -> Comparison:
+    """Write down what was trained, compare it with the base, and evaluate it where that was asked for."""
+    from sanetune.gate.trained_files import record
+    from sanetune.workflows.evaluating.run import evaluate_after_training
+
+    record(base.run)
+    comparison = base.compare(outcome)
+    evaluate_after_training(base.run, base.planned.config, outcome.model, publish)
+    return comparison
 
 
 def _forecasts(run: Run, planned: Plan, clearance: Clearance | None) -> Publish:

@@ -76,6 +76,7 @@ def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(levels_ch
     assert "<h1>Cleared at level static" in page and "Checked on 20" in page
     assert 'id="experiments"' not in page and 'id="training"' in page and 'id="answers"' in page
     assert levels_checked == ["static"], "a page checks nothing"
+    assert "is about these weights" in typed("clearance", "verify", "runs/x", "--config", "c.yaml").stdout
     cleared = json.loads((RUN / "clearance.json").read_text())
     experiments = experiments_made.full().to_json()
     stored = {"schema": SCHEMA, "made": cleared["made"], "level": "static", "proof": experiments}

@@ -124,6 +124,7 @@ FROZEN = {
     "report": {"RUN...", "--html", "--live", "--port", "--open"},
     "replay": {"RUN", "--step", "--json"},
     "diagnose": {"LOG...", "--select", "--ignore", "--verbose", "--json"},
+    "clearance": set(),
     "explain": {"CHECK"},
     "checks": set(),
 }
@@ -135,6 +136,23 @@ def test_the_command_line_is_frozen(name: str) -> None:
     assert command is not None
     names = {one.metavar or one.name if isinstance(one, click.Argument) else one.opts[0] for one in command.params}
     assert names == FROZEN[name]
+
+
+FROZEN_BELOW = {"clearance": {"verify": {"RUN", "--model", "--config", "--json"}}}
+"""The commands of a command."""
+
+
+@pytest.mark.parametrize("name", FROZEN_BELOW)
+def test_the_commands_of_a_command_are_frozen(name: str) -> None:
+    group = main.get_command(click.Context(main), name)
+    assert isinstance(group, click.Group)
+    found = {
+        below: {
+            one.metavar or one.opts[0] if isinstance(one, click.Argument) else one.opts[0] for one in command.params
+        }
+        for below, command in group.commands.items()
+    }
+    assert found == FROZEN_BELOW[name]
 
 
 def test_an_unknown_command_asks_what_was_meant() -> None:
