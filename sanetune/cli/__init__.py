@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -186,9 +187,13 @@ def start_processes(settings: Config, *, checks: bool = False) -> None:
         checks: Whether the command only checks it.
     """
     from sanetune.config.launch import adopt
+    from sanetune.engine.distributed import STARTED
+    from sanetune.engine.orphans import end_when_orphaned
     from sanetune.workflows.together import run_together, start_of
 
     adopt()
+    if STARTED in os.environ:
+        end_when_orphaned()
     if (start := start_of(settings, checks=checks)) is not None:
         context = click.get_current_context()
         sys.exit(run_together(start, [str(context.info_name), *context.meta[WORDS]]))
