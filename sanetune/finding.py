@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -83,7 +85,31 @@ class Witness:
 
 
 MOST_WITNESSES = 5
-"""Witnesses that one finding carries at most."""
+"""Witnesses that one finding shows at most."""
+ALL_WITNESSES = 100_000
+"""Witnesses of one finding where all are asked for: beyond it a report would not fit into memory."""
+
+_most: ContextVar[int] = ContextVar("most", default=MOST_WITNESSES)
+
+
+def most_witnesses() -> int:
+    """Return how many witnesses one finding carries at most."""
+    return _most.get()
+
+
+@contextmanager
+def all_witnesses(wanted: bool = True) -> Iterator[None]:
+    """Let findings carry every witness that a check meets, where that is ``wanted``: to compare two days.
+
+    >>> with all_witnesses():
+    ...     most_witnesses() > MOST_WITNESSES
+    True
+    """
+    token = _most.set(ALL_WITNESSES if wanted else MOST_WITNESSES)
+    try:
+        yield
+    finally:
+        _most.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +239,7 @@ class Report:
         evidence_seconds: Time that each piece of evidence took to build.
         experiments: The results of the experiments (overfit, learning-rate comparison, trial, samples) and the
             forecast as plain values, where they were made.
+        known: Findings that a baseline has already, and which do not count.
     """
 
     findings: Sequence[Finding]
@@ -222,6 +249,7 @@ class Report:
     unusable: UserError | None = None
     evidence_seconds: dict[str, float] = field(default_factory=dict)
     experiments: dict[str, Any] = field(default_factory=dict)
+    known: Sequence[Finding] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -305,5 +333,6 @@ class Report:
         return (
             values
             | ({"proof": self.experiments} if self.experiments else {})
+            | ({"known": [finding.to_json() for finding in self.known]} if self.known else {})
             | ({"unusable": str(self.unusable)} if self.unusable else {})
         )

@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from sanetune.data.conversation import Conversation, Message
 from sanetune.errors import Place
-from sanetune.finding import MOST_WITNESSES, Witness
+from sanetune.finding import Witness, most_witnesses
 from sanetune.text import shorten
 
 LENGTH = 400
@@ -35,10 +35,10 @@ def around(text: str, start: int, end: int, margin: int = 60) -> str:
 def interleave(groups: Iterable[Sequence[Witness]]) -> list[Witness]:
     """Return the first witness of each group, then the second of each, so that a common kind hides no rare one.
 
-    There are at most :data:`~sanetune.finding.MOST_WITNESSES`.
+    There are at most :func:`~sanetune.finding.most_witnesses`.
     """
     turns = zip_longest(*groups)
-    return [witness for turn in turns for witness in turn if witness is not None][:MOST_WITNESSES]
+    return [witness for turn in turns for witness in turn if witness is not None][: most_witnesses()]
 
 
 def text_of(message: Message) -> str:

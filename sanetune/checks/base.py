@@ -11,6 +11,8 @@ A check is a module called after its fault in the folder of its family (``labels
   a rule of thumb; 10: measured on the model; 20: compared on validation rows;
 - ``DEPENDS_ON``: the groups of keys (:data:`sanetune.evidence.registry.GROUPS`), or single keys, whose change makes a
   passed finding void;
+- ``BY_ROW``: whether its witnesses are the faulty rows themselves, all of them where all are asked for
+  (:func:`sanetune.finding.all_witnesses`), so that a baseline can tell new ones from known ones;
 - ``LIVE``: for a check of the curve, whether what it finds on a growing curve is a finding then (:data:`Live`). Left
   out: it is about a run's end, or a healthy run looks like that for a while;
 - ``at(measurement)``: for a check of the curve, the step whose rows show the fault, where it is about single steps;
@@ -174,6 +176,7 @@ class Check:
     live: Live = ""
     at: Callable[[Measurement], int | None] | None = None
     basis: Callable[[Measurement, Limits], Basis | None] | None = None
+    by_row: bool = False
 
     def __post_init__(self) -> None:
         if self.live not in get_args(Live):
@@ -201,6 +204,7 @@ class Check:
             getattr(module, "LIVE", ""),
             getattr(module, "at", None),
             getattr(module, "basis", None),
+            getattr(module, "BY_ROW", False),
         )
 
     @property

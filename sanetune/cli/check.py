@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sanetune.events import Publish
     from sanetune.evidence.registry import Evidence
     from sanetune.finding import Report
+    from sanetune.gate.baseline import Baseline
     from sanetune.gate.fixer import Round
     from sanetune.report.terminal.findings import Detail
 
@@ -64,6 +65,9 @@ class Files:
     sarif: Path | None
     junit: Path | None
     html: Path | None
+    baseline: Path | None = None
+    """Read, not written: what is in it does not count."""
+    new_baseline: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ def _output(option: str, words: str) -> Callable[[Function], Function]:
 @_output("--sarif", "Also write SARIF, which code hosts show on the lines of the data file.")
 @_output("--junit", "Also write JUnit XML.")
 @_output("--html", "Also write one self-contained HTML page.")
+@_output("--baseline", "Report only what is not in this baseline; the exit code is that of new findings.")
+@_output("--write-baseline", "Write what is found into a baseline.")
 @guarded
 def command(
     config: Path,
@@ -157,6 +163,8 @@ def command(
     sarif: Path | None,
     junit: Path | None,
     html: Path | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
 ) -> None:
     """Find faults in CONFIG, its data and the batches that would be trained on.
 
@@ -168,8 +176,10 @@ def command(
     from sanetune.engine.distributed import is_main_process
 
     output = Output(verbose, quiet, output_format)
+    if fix and (baseline or write_baseline):
+        raise click.UsageError("--fix changes what a baseline is about: fix first, then check with the baseline.")
     settings = opened(config, overrides)
-    files = Files(json_file, sarif, junit, html)
+    files = Files(json_file, sarif, junit, html, baseline, write_baseline)
     request = Request(overrides, level or settings.check.level, select, ignore, brief=quiet)
     if request.level != "static" and not fix:
         start_processes(settings, checks=True)
@@ -187,11 +197,33 @@ def command(
 
 
 def _check(settings: Config, request: Request, files: Files) -> Outcome:
+    from sanetune.finding import all_witnesses
     from sanetune.workflows.check import evidence_of, run_checks
 
-    with evidence_of(settings, _terminal(), request.level) as evidence:
-        report = run_checks(settings, evidence, request.select, request.ignore, request.level)
-        return report, [], _keep(settings, evidence, report, (), request, files)
+    compares = files.baseline is not None or files.new_baseline is not None
+    known = _read_baseline(files)
+    with evidence_of(settings, _terminal(), request.level) as evidence, all_witnesses(compares):
+        full = run_checks(settings, evidence, request.select, request.ignore, request.level)
+        report = _since(known, full, settings, files) if compares else full
+        note = _keep(settings, evidence, full, request)
+        _write_page(settings, evidence, report, (), files)
+        return report, [], note
+
+
+def _read_baseline(files: Files) -> Baseline | None:
+    from sanetune.gate.baseline import read_baseline
+
+    return read_baseline(files.baseline) if files.baseline is not None else None
+
+
+def _since(known: Baseline | None, report: Report, settings: Config, files: Files) -> Report:
+    """The report without what is known; a new baseline has all of it."""
+    from sanetune.engine.distributed import is_main_process
+    from sanetune.gate import baseline
+
+    if files.new_baseline is not None and is_main_process():
+        baseline.write_baseline(files.new_baseline, baseline.baseline_of(report, settings))
+    return baseline.shown(report) if known is None else baseline.only_new(report, known, settings)
 
 
 def _check_and_fix(settings: Config, request: Request, files: Files) -> Outcome:
@@ -209,7 +241,8 @@ def _check_and_fix(settings: Config, request: Request, files: Files) -> Outcome:
 
     def on_round(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
         nonlocal note
-        note = _keep(settings, evidence, report, before, request, files)
+        note = _keep(settings, evidence, report, request)
+        _write_page(settings, evidence, report, before, files)
 
     done = correct(
         settings,
@@ -224,22 +257,25 @@ def _check_and_fix(settings: Config, request: Request, files: Files) -> Outcome:
     return done.report, done.rounds, note
 
 
-def _keep(
-    settings: Config, evidence: Evidence, report: Report, before: Sequence[Round], request: Request, files: Files
-) -> str:
-    """Store the clearance and write the page while the evidence is there; returns a note about the clearance."""
+def _keep(settings: Config, evidence: Evidence, report: Report, request: Request) -> str:
+    """Store the clearance that ``report`` earns; returns a note about it."""
     from sanetune.engine.distributed import is_main_process
     from sanetune.workflows.clear import fingerprint_of, store_clearance
 
     if not is_main_process():
         return ""
     partial = bool(request.select or request.ignore)
-    note = store_clearance(settings, report, fingerprint_of(evidence), partial=partial)
-    if files.html is not None:
+    return store_clearance(settings, report, fingerprint_of(evidence), partial=partial)
+
+
+def _write_page(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round], files: Files) -> None:
+    """Write the page while the evidence is there."""
+    from sanetune.engine.distributed import is_main_process
+
+    if files.html is not None and is_main_process():
         from sanetune.report.html.collect import page_of
 
         write_text(files.html, page_of(settings, evidence, report, before=before))
-    return note
 
 
 def _write_clean(settings: Config, folder: Path) -> None:

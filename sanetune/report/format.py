@@ -190,8 +190,9 @@ def headline(report: Report) -> str:
 
 
 def counts(report: Report) -> str:
-    """Return ``2 failed, 1 warned, 30 passed``; verdicts that no finding has are left out."""
+    """Return ``2 failed, 1 warned, 30 passed, 3 known``; verdicts that no finding has are left out."""
     words = [f"{count:,} {DONE[verdict]}" for verdict, count in tally(report).items() if count]
+    words += [f"{len(report.known):,} known"] if report.known else []
     return ", ".join(words) or "nothing was checked"
 
 

@@ -106,6 +106,8 @@ FROZEN = {
         "--sarif",
         "--junit",
         "--html",
+        "--baseline",
+        "--write-baseline",
     },
     "train": {"CONFIG", "[OVERRIDE]...", "--resume", "--unchecked"},
     "compare": {

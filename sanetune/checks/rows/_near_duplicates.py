@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sanetune.checks.base import Limit, Limits
 from sanetune.checks.rows._minhash import BANDS, BUCKETS, MinHashSignatures, hashes_of, minhash_signatures, words
 from sanetune.evidence.conversations import ConversationSplit
+from sanetune.finding import most_witnesses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,12 +68,13 @@ def near_copies(
     base: ConversationSplit,
     among: np.ndarray,
     limits: Limits,
-    shown: int = 5,
+    shown: int | None = None,
 ) -> NearDuplicates:
     """Which of ``rows`` of ``side`` are near copies of a row ``among`` those of ``base``.
 
     Where both are one split, of an earlier row: the first of several copies is none. ``limits``: :data:`LIMITS`, and
     how much ``alike`` copies are at least. Rows of fewer than ``fewest_pairs`` word pairs are left out.
+    ``shown``: pairs that are returned; None: as many as a finding has witnesses.
     """
     import numpy as np
 
@@ -96,7 +98,7 @@ def near_copies(
         else:
             templated += 1
     scale = len(likely) / max(1, len(read))
-    first = sorted(pairs, key=lambda pair: (-pair.alike, pair.row))[:shown]
+    first = sorted(pairs, key=lambda pair: (-pair.alike, pair.row))[: most_witnesses() if shown is None else shown]
     return NearDuplicates(round(len(pairs) * scale), round(templated * scale), first)
 
 

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 VERSION = 2
 
 FAULTS = {
@@ -98,7 +99,7 @@ def measure(conversations: ConversationStore, rows: Rows, limits: Limits) -> Mea
         kind = broken_off(text, ends, beginnings, limits["last"]) or ("probable" if unmarked else "")
         if kind:
             counts[kind] += 1
-        if kind and len(seen[kind]) < MOST_WITNESSES:
+        if kind and len(seen[kind]) < most_witnesses():
             shown = "…" + text.rstrip()[-200:] if len(text) > 200 else text
             note = f"stops {FAULTS[kind]}" if kind in FAULTS else "has no mark at its end"
             seen[kind].append(Witness(shown, at(conversation, index), note, split=split))

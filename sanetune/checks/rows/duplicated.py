@@ -45,7 +45,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.rows._near_duplicates import LIMITS as NEAR_LIMITS
 from sanetune.evidence.conversations import SPLITS, ConversationSplit, ConversationStore
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 
 LIMITS = {
     "alike": Limit(
@@ -82,7 +83,7 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
     near: list[Witness] = []
     for side in conversations.sides:
         originals, copies = originals_of(minhash_signatures(side))
-        exact += [_witness(side, row, first, "an exact copy of") for row, first in copies[:MOST_WITNESSES]]
+        exact += [_witness(side, row, first, "an exact copy of") for row, first in copies[: most_witnesses()]]
         found = near_copies(side, originals, side, originals, limits)
         near += [_witness(side, pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in found.pairs]
         numbers[f"exact_{side.name}"], numbers[f"near_{side.name}"] = len(copies), found.count
@@ -90,8 +91,8 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
         numbers["exact"] += len(copies)
         numbers["near"] += found.count
         numbers["templated"] += found.templated
-    shown = exact[: MOST_WITNESSES - min(2, len(near))] + near
-    return Measurement(numbers | {"alike": limits["alike"]}, shown[:MOST_WITNESSES])
+    shown = exact[: most_witnesses() - min(2, len(near))] + near
+    return Measurement(numbers | {"alike": limits["alike"]}, shown[: most_witnesses()])
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Verdict, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Verdict, Witness, failed, most_witnesses, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.data.conversation import Message
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 
 LIMITS = {
     "fail": Limit(0.05, "ours: one row in twenty; clean real data have none"),
@@ -93,14 +94,14 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
             worst = worst if answered else "absent"
             if worst:
                 counts[worst] += 1
-                if len(seen[worst]) < MOST_WITNESSES:
+                if len(seen[worst]) < most_witnesses():
                     note = NOTES[worst]
                     seen[worst].append(Witness(outline(conversation), at(conversation, where), note, split=side.name))
     if not rows:
         raise NotApplicableError("plain text has no answers")
     median = float(np.median(np.frombuffer(lengths, np.uint32))) if lengths else 0.0
     shown = [witness for kind in counts for witness in seen[kind] if kind != "weak" or median >= limits["sentence"]]
-    return Measurement({"rows": rows, "answers": len(lengths), "median": median, **counts}, shown[:MOST_WITNESSES])
+    return Measurement({"rows": rows, "answers": len(lengths), "median": median, **counts}, shown[: most_witnesses()])
 
 
 NOTES = {

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 from sanetune.text import escape_control
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 
 KINDS = {
     "mojibake": "mojibake",
@@ -94,7 +95,7 @@ def measure(conversations: ConversationStore) -> Measurement:
                     if _is_quoted(text, start, end) or (role == "tool" and kind == "control"):
                         continue  # what a terminal writes has control characters, and is masked
                     learned = learned or (role == "assistant" and kind != "invisible")
-                    if kind not in damages and len(seen[kind]) < MOST_WITNESSES:
+                    if kind not in damages and len(seen[kind]) < most_witnesses():
                         shown, beside = around(text, start, end), ""
                         if kind == "mojibake":
                             beside = repaired(shown)

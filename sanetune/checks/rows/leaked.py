@@ -45,7 +45,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.rows._near_duplicates import LIMITS as NEAR_LIMITS
 from sanetune.evidence.conversations import ConversationStore
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 VERSION = 2
 
 LIMITS = {
@@ -165,9 +166,12 @@ def _witnesses(
     near: NearDuplicates,
 ) -> list[Witness]:
     reasons = [
-        [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][:MOST_WITNESSES].tolist()],
-        [(row, int(prompt[row]), "the same prompt as") for row in (prompt >= 0).nonzero()[0][:MOST_WITNESSES].tolist()],
-        [(p.row, p.other, f"{p.shared} of its {p.exchanges} answers are in") for p in parts[:MOST_WITNESSES]],
+        [(row, int(whole[row]), "the same as") for row in (whole >= 0).nonzero()[0][: most_witnesses()].tolist()],
+        [
+            (row, int(prompt[row]), "the same prompt as")
+            for row in (prompt >= 0).nonzero()[0][: most_witnesses()].tolist()
+        ],
+        [(p.row, p.other, f"{p.shared} of its {p.exchanges} answers are in") for p in parts[: most_witnesses()]],
         [(pair.row, pair.other, f"{units.share(pair.alike)} alike to") for pair in near.pairs],
     ]
     from sanetune.checks._excerpts import outline
@@ -175,7 +179,7 @@ def _witnesses(
     # The first of each kind, so that one kind does not hide the others; then the rest.
     chosen = [kind[0] for kind in reasons if kind] + [entry for kind in reasons for entry in kind[1:]]
     shown = []
-    for row, other, note in chosen[:MOST_WITNESSES]:
+    for row, other, note in chosen[: most_witnesses()]:
         one, two = conversations.validation[row], conversations.train[other]
         shown.append(Witness(outline(one), one.place, f"{note} training row {two.place}", outline(two), "validation"))
     return shown

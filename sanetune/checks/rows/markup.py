@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 
 FAULTS = {
     "plain": "are chats in plain text ({dialect}): the user's turns are in the loss",
@@ -100,7 +101,7 @@ def measure(
             counts[fault.kind] += 1
             dialects[fault.dialect] += fault.dialect != ""
             parsed += unrendered(conversation) is not conversation
-            if len(seen[fault.kind]) < MOST_WITNESSES:
+            if len(seen[fault.kind]) < most_witnesses():
                 seen[fault.kind].append(_witness(conversation, fault, side.name))
     if not rows:
         raise NotApplicableError("there are no rows")

@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 from sanetune.text import shorten
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 VERSION = 2
 
 LIMITS = {
@@ -91,7 +92,9 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
         numbers |= {name: len(one.misfits), f"{name}_asked": one.asked, f"{name}_telling": one.telling}
     if judged_together:
         numbers |= {"last_rows": together.rows, "last_more": round(together.more, 4), "last_t": round(together.t, 2)}
-    shown = [[_witness(split, misfit, name) for misfit in one.misfits[:MOST_WITNESSES]] for name, one in found.items()]
+    shown = [
+        [_witness(split, misfit, name) for misfit in one.misfits[: most_witnesses()]] for name, one in found.items()
+    ]
     return Measurement(numbers, interleave(shown))
 
 

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 from sanetune.text import shorten
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 
 KINDS = {
     "no_user": "without a turn of the user",
@@ -83,7 +84,7 @@ def measure(conversations: ConversationStore) -> Measurement:
             unanswered += all(m["role"] != "assistant" for m in conversation.messages)
             for kind, index in faults(conversation).items():
                 counts[kind] += 1
-                if len(seen[kind]) < MOST_WITNESSES:
+                if len(seen[kind]) < most_witnesses():
                     place = at(conversation, index)
                     seen[kind].append(Witness(_shown(conversation, index), place, KINDS[kind], split=side.name))
     if not rows:

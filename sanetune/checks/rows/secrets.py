@@ -35,13 +35,14 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, most_witnesses, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 
 KINDS = {
     "key": ("key", "keys"),
@@ -109,7 +110,7 @@ def measure(conversations: ConversationStore, limits: Limits) -> Measurement:
                 hit = hit or bool(found)
                 for kind, start, end in found:
                     counts[kind] += 1
-                    if len(seen[kind]) < MOST_WITNESSES:
+                    if len(seen[kind]) < most_witnesses():
                         text = masked(message["content"], found, start, end)
                         place = at(conversation, index)
                         seen[kind].append(Witness(text, place, f"{KINDS[kind][0]}, masked", split=side.name))

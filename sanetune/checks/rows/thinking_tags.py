@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.data.conversation import Conversation
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 
 FAULTS = {
     "unclosed": "never close a tag",
@@ -75,7 +76,7 @@ def measure(conversations: ConversationStore, template: ChatTemplate | None) -> 
                 broken += bool(found)
                 for kind, start in found.items():
                     counts[kind] += 1
-                    if len(seen[kind]) < MOST_WITNESSES:
+                    if len(seen[kind]) < most_witnesses():
                         seen[kind].append(_witness(conversation, index, start, kind, side.name))
     if not answers:
         raise NotApplicableError("no answer has reasoning or thinking tags")

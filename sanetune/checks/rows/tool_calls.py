@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 from sanetune.text import shorten
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 
 FAULTS = {
     "unparsed": "with arguments that are not a JSON object",
@@ -97,7 +98,7 @@ def measure(conversations: ConversationStore) -> Measurement:
             broken += any(kind != "none_declared" for kind in first)
             for kind, fault in first.items():
                 counts[kind] += 1
-                if len(seen[kind]) < MOST_WITNESSES:
+                if len(seen[kind]) < most_witnesses():
                     seen[kind].append(_witness(conversation, fault, side.name))
     if not rows:
         raise NotApplicableError("no row uses tools")

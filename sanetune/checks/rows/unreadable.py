@@ -33,13 +33,14 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limits
-from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Witness, failed, most_witnesses, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.evidence.conversations import Rows
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+BY_ROW = True
 
 
 def measure(rows: Rows) -> Measurement:
@@ -50,7 +51,7 @@ def measure(rows: Rows) -> Measurement:
     first = {error.message: error for error in reversed(rows.errors)}
     firsts = sorted(first.values(), key=lambda error: messages[error.message])
     others = [error for error in rows.errors if error is not first[error.message]]
-    witnesses = [Witness(error.message, error.place, error.remedy) for error in (*firsts, *others)[:MOST_WITNESSES]]
+    witnesses = [Witness(error.message, error.place, error.remedy) for error in (*firsts, *others)[: most_witnesses()]]
     numbers = {"read": rows.read, "bad": rows.bad, "files": len(rows.files), "forms": dict(rows.formats)} | {
         "skipped": rows.skipped
     }
