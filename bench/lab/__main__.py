@@ -1,8 +1,8 @@
-"""The textbook's lab, whole: SmolLM2-135M-Instruct and 500 rows of Alpaca, by the commands that a user types.
+"""The textbook's exercise, whole: SmolLM2-135M-Instruct and 500 rows of Alpaca, by the commands that a user types.
 
 Each stage is one or two commands in a process of their own; what they printed, their exit codes and their seconds are
-kept in ``--results FOLDER``, and a second start goes on with the stages that are not there. ``--write`` makes
-docs/lab.md and its pictures of what there is.
+kept in ``--results FOLDER``, and a second start goes on with the stages that are not there. ``--write`` makes the page
+in ``docs/`` and its pictures of what there is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from bench.figures import shared
-from bench.lab.stages import STAGES, Lab, Stage
+from bench.lab.stages import STAGES, Exercise, Stage
 
 
 def main() -> None:
@@ -24,17 +24,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of each process (default: 2)")
     parser.add_argument("--quick", action="store_true", help="60 rows and few steps: that every stage runs")
     parser.add_argument("--json", type=Path, metavar="F", help="write the figures to F")
-    parser.add_argument("--write", action="store_true", help="make docs/lab.md of what there is, and run nothing")
+    parser.add_argument("--write", action="store_true", help="make the page of what there is, and run nothing")
     given = parser.parse_args()
     given.results.mkdir(parents=True, exist_ok=True)
     if not given.write:
         if not given.model:
             parser.error("--model FOLDER is needed to run anything")
         rows = shared() / "data/alpaca/instruction-data.json"
-        lab = Lab(given.results.resolve(), given.model.resolve(), rows, given.threads, given.quick)
+        it = Exercise(given.results.resolve(), given.model.resolve(), rows, given.threads, given.quick)
         for stage in STAGES:
             if not given.only or stage.name in given.only:
-                make(stage, lab)
+                make(stage, it)
     done = {
         stage.name: json.loads(file.read_text()) for stage in STAGES if (file := record(stage, given.results)).exists()
     }
@@ -51,13 +51,13 @@ def record(stage: Stage, results: Path) -> Path:
     return results / f"{stage.name}.json"
 
 
-def make(stage: Stage, lab: Lab) -> None:
+def make(stage: Stage, it: Exercise) -> None:
     """Run a stage that has not been run, and keep its figures."""
-    file = record(stage, lab.folder)
+    file = record(stage, it.folder)
     if file.exists():
         return
     print(f"{stage.name}: {stage.meaning}", flush=True)
-    figures = stage.run(lab)
+    figures = stage.run(it)
     file.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     for one in figures["commands"]:
         print(f"  {one['seconds']:7.1f} s  exit {one['exit']}  {one['command']}", flush=True)

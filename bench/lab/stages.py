@@ -1,4 +1,4 @@
-"""The stages of the lab: which commands each runs, and what is kept of them."""
+"""The stages of the exercise: which commands each runs, and what is kept of them."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ run:
   output_dir: runs/{name}
   trackers: []
 """
-RATE = 5e-5
+LEARNING_RATE = 5e-5
 SWEPT = (1e-5, 5e-5, 1e-4)
 
 
 @dataclass(frozen=True)
-class Lab:
-    """Where the lab is made, and of what."""
+class Exercise:
+    """Where the exercise is made, and of what."""
 
     folder: Path
     model: Path
@@ -55,7 +55,7 @@ class Lab:
     threads: int
     quick: bool
 
-    def config(self, name: str, lr: float = RATE, engine: str = "accelerate", epochs: float = 3) -> str:
+    def config(self, name: str, lr: float = LEARNING_RATE, engine: str = "accelerate", epochs: float = 3) -> str:
         """Write NAME.yaml into the folder; returns the file's name."""
         text = CONFIG.format(
             model=self.model,
@@ -109,11 +109,11 @@ class Lab:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the lab: ``run`` returns its figures, among them ``commands``."""
+    """A part of the exercise: ``run`` returns its figures, among them ``commands``."""
 
     name: str
     meaning: str
-    run: Callable[[Lab], dict[str, Any]]
+    run: Callable[[Exercise], dict[str, Any]]
 
 
 def _findings(report: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -123,72 +123,72 @@ def _findings(report: dict[str, Any] | None) -> list[dict[str, Any]]:
     return [{key: one.get(key) for key in wanted} for one in found if one["verdict"] in ("fail", "warn", "crash")]
 
 
-def _check(lab: Lab) -> dict[str, Any]:
-    file = lab.config("lab")
-    short = ("check.trial_steps=10",) if lab.quick else ()
-    done = lab.command("check", file, *short, "--json", "check.json", "--html", "check.html")
-    report = lab.read("check.json")
+def _check(it: Exercise) -> dict[str, Any]:
+    file = it.config("lab")
+    short = ("check.trial_steps=10",) if it.quick else ()
+    done = it.command("check", file, *short, "--json", "check.json", "--html", "check.html")
+    report = it.read("check.json")
     verdicts = [one["verdict"] for one in (report or {}).get("findings", [])]
     counts = {verdict: verdicts.count(verdict) for verdict in sorted(set(verdicts))}
-    proof = lab.read("runs/lab/proof.json")
+    experiments = it.read("runs/lab/proof.json")
     return {
         "commands": [done],
         "verdict": (report or {}).get("verdict"),
         "counts": counts,
         "findings": _findings(report),
-        "proof": proof,
+        "experiments": experiments,
     }
 
 
-def _too_high(times: int) -> Callable[[Lab], dict[str, Any]]:
+def _too_high(times: int) -> Callable[[Exercise], dict[str, Any]]:
     """The same check at ``times`` the learning rate: refused, then corrected by --fix and checked again."""
 
-    def run(lab: Lab) -> dict[str, Any]:
-        file = lab.config(name := f"times{times}", RATE * times)
-        short = ("check.trial_steps=10",) if lab.quick else ()
-        refused = lab.command("check", file, *short, "--json", f"{name}-refused.json")
-        fixed = lab.command("check", file, *short, "--fix", "--json", f"{name}-fixed.json")
-        before, after = lab.read(f"{name}-refused.json"), lab.read(f"{name}-fixed.json")
+    def run(it: Exercise) -> dict[str, Any]:
+        file = it.config(name := f"times{times}", LEARNING_RATE * times)
+        short = ("check.trial_steps=10",) if it.quick else ()
+        refused = it.command("check", file, *short, "--json", f"{name}-refused.json")
+        fixed = it.command("check", file, *short, "--fix", "--json", f"{name}-fixed.json")
+        before, after = it.read(f"{name}-refused.json"), it.read(f"{name}-fixed.json")
         return {
             "commands": [refused, fixed],
             "verdict": (before or {}).get("verdict"),
             "findings": _findings(before),
             "fixed_verdict": (after or {}).get("verdict"),
             "fixed_findings": _findings(after),
-            "learning_rate": {"given": RATE * times, "fixed": _rate(lab.folder / file)},
+            "learning_rate": {"given": LEARNING_RATE * times, "fixed": _learning_rate(it.folder / file)},
         }
 
     return run
 
 
-def _rate(config: Path) -> float:
+def _learning_rate(config: Path) -> float:
     """The learning rate that is in a configuration now."""
     from sanetune.config.load import load
 
     return float(load(config).train.learning_rate or 0)
 
 
-def _train(lab: Lab) -> dict[str, Any]:
-    file = lab.config("lab")
-    short = ("check.trial_steps=10",) if lab.quick else ()
-    trained = lab.command("train", file, *short)
-    compared = lab.command("compare", "runs/lab", "-n", "32", "--json", "compare.json")
+def _train(it: Exercise) -> dict[str, Any]:
+    file = it.config("lab")
+    short = ("check.trial_steps=10",) if it.quick else ()
+    trained = it.command("train", file, *short)
+    compared = it.command("compare", "runs/lab", "-n", "32", "--json", "compare.json")
     return {
         "commands": [trained, compared],
-        "records": lab.records("lab"),
-        "samples": lab.read("runs/lab/samples.json"),
-        "comparison": lab.read("compare.json"),
-        "forgetting": lab.read("runs/lab/forgetting.json"),
-        "outcome": lab.read("runs/lab/outcome.json"),
+        "records": it.records("lab"),
+        "samples": it.read("runs/lab/samples.json"),
+        "comparison": it.read("compare.json"),
+        "forgetting": it.read("runs/lab/forgetting.json"),
+        "outcome": it.read("runs/lab/outcome.json"),
     }
 
 
-def _sweep(lab: Lab) -> dict[str, Any]:
-    file = lab.config("lab")
+def _sweep(it: Exercise) -> dict[str, Any]:
+    file = it.config("lab")
     values = ",".join(f"{lr:g}" for lr in SWEPT)
-    steps = "10" if lab.quick else "60"
-    done = lab.command("sweep", file, f"learning_rate={values}", "--trial-steps", steps, "--json", "sweep.json")
-    return {"commands": [done], "sweep": lab.read("sweep.json")}
+    steps = "10" if it.quick else "60"
+    done = it.command("sweep", file, f"learning_rate={values}", "--trial-steps", steps, "--json", "sweep.json")
+    return {"commands": [done], "sweep": it.read("sweep.json")}
 
 
 PADDED = ("train.eval_strategy=no", "train.save_strategy=no", "train.load_best_model_at_end=false", "run.samples=1")
@@ -196,16 +196,16 @@ PACKED = (*PADDED, "train.packing=true", "train.max_length=512", "train.per_devi
 """A pack of 512 tokens holds about eight rows of this data, so that a step has as many rows either way."""
 
 
-def _packing(lab: Lab) -> dict[str, Any]:
+def _packing(it: Exercise) -> dict[str, Any]:
     """One epoch with rows packed and one with rows padded, on both engines, at the same effective batch in rows."""
     commands, runs = [], []
     for engine in ("trl", "accelerate"):
         for packing, settings in ((False, PADDED), (True, PACKED)):
             name = f"{engine}-{'packed' if packing else 'padded'}"
-            file = lab.config(name, engine=engine, epochs=1)
+            file = it.config(name, engine=engine, epochs=1)
             words = (file, *settings, "check.keep=off", "--unchecked", "packing beside padding")
-            commands.append(lab.command("train", *words))
-            records = lab.records(name)
+            commands.append(it.command("train", *words))
+            records = it.records(name)
             runs.append({"engine": engine, "packing": packing, "records": records})
     return {"commands": commands, "runs": runs}
 

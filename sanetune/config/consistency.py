@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sanetune.config.schema import Config
@@ -32,13 +34,20 @@ def check_consistency(config: Config, where: Where) -> None:
         _check_best(given, where)
 
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A revision that nobody can change: the name of a commit. Others move."""
+
+
 def _check_model(config: Config, where: Where) -> None:
     model = config.model
-    if model.trust_remote_code and not model.revision:
+    # A folder's code is the one that is there, whatever the revision says; a check names its files.
+    pinned = COMMIT.fullmatch(model.revision or "") or (model.revision and Path(model.name).is_dir())
+    if model.trust_remote_code and not pinned:
+        known = f"{model.revision}, which can move" if model.revision else "not pinned"
         raise ConfigError(
-            "model.trust_remote_code is true, and model.revision is not pinned",
+            f"model.trust_remote_code is true, and model.revision is {known}",
             "Whatever is pushed to the repository tomorrow would run on this machine.",
-            "Give model.revision the commit whose code you have read.",
+            "Give model.revision the commit whose code you have read (40 hexadecimal digits).",
             where("model.trust_remote_code"),
         )
     if model.quantization and model.adapter is None:

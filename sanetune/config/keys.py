@@ -77,7 +77,12 @@ def advice(path: str) -> str:
 
     >>> advice("train.cutoff_len"), advice("lr")
     ('It is called train.max_length here.', 'It is called train.learning_rate here.')
+    >>> advice("budget.device")
+    'Did you mean budget.devices?'
     """
+    for near in (f"{path}s", path.removesuffix("s")):
+        if near in every_key():
+            return f"Did you mean {near}?"
     if found := other_names.ADVICE.get(path.split(".")[-1].lower()):
         return found
     if found := key_for(path):

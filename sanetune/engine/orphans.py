@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 EVERY = 2.0
-"""Seconds between two looks at who the parent is."""
+"""Seconds after which the parent is asked for again."""
 
 
 def end_when_orphaned(parent: int | None = None, every: float = EVERY, end: Callable[[], None] | None = None) -> None:
@@ -20,7 +20,7 @@ def end_when_orphaned(parent: int | None = None, every: float = EVERY, end: Call
 
     Args:
         parent: Process that started this one; None: today's parent.
-        every: Seconds between two looks.
+        every: Seconds after which that is asked again.
         end: What is called then; None: SIGTERM for this process.
     """
     expected = os.getppid() if parent is None else parent

@@ -24,24 +24,35 @@ def used(config: Config) -> list[str]:
 
 def check(names: Sequence[str]) -> list[str]:
     """The trackers to report to. :class:`ConfigError` for an unknown one or one whose package is not installed."""
-    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
-
     names = [name for name in ([names] if isinstance(names, str) else names) if name != "none"]
     for name in names:
-        if name not in INTEGRATION_TO_CALLBACK:
-            raise ConfigError(
-                f"run.trackers names {name!r}, which is none.",
-                remedy=f"Known: {', '.join(sorted(INTEGRATION_TO_CALLBACK))}.",
-            )
-        package = KNOWN.get(name, name)
-        if importlib.util.find_spec(package) is None:
-            extra = f"pip install 'sanetune[{name}]'" if name in KNOWN else f"pip install {package}"
-            raise ConfigError(
-                f"run.trackers names {name}, but the package {package} is not installed.",
-                "Its metrics would be lost.",
-                f"{extra}, or take it out of run.trackers (metrics.jsonl is always written).",
-            )
+        if error := refusal(name):
+            raise error
     return names
+
+
+def refusal(name: str) -> ConfigError | None:
+    """Why a run cannot report to the tracker ``name``; None: it can."""
+    from transformers.integrations.integration_utils import (
+        INTEGRATION_TO_CALLBACK,
+        get_available_reporting_integrations,
+    )
+
+    if name not in INTEGRATION_TO_CALLBACK:
+        return ConfigError(
+            f"run.trackers names {name!r}, which is none.",
+            remedy=f"Known: {', '.join(sorted(INTEGRATION_TO_CALLBACK))}.",
+        )
+    package = KNOWN.get(name, name)
+    # Some packages are not called as their tracker is (azure_ml): transformers knows.
+    if importlib.util.find_spec(package) is None and name not in get_available_reporting_integrations():
+        extra = f"pip install 'sanetune[{name}]'" if name in KNOWN else f"pip install {package}"
+        return ConfigError(
+            f"run.trackers names {name}, but the package {package} is not installed.",
+            "Its metrics would be lost.",
+            f"{extra}, or take it out of run.trackers (metrics.jsonl is always written).",
+        )
+    return None
 
 
 def configure(names: Sequence[str], run: Run) -> None:

@@ -119,4 +119,8 @@ def test_an_optimizer_with_objects_is_taken_where_its_state_is_not_saved(keys) -
 
 
 def test_remote_code_needs_a_pinned_revision() -> None:
-    assert "not pinned" in refusal({**LEAST, "model": {"name": "m", "trust_remote_code": True}}).message
+    model = {"name": "m", "trust_remote_code": True}
+    assert "not pinned" in refusal({**LEAST, "model": model}).message
+    for moves in ("main", "v1.0", "0123abc"):
+        assert f"{moves}, which can move" in refusal({**LEAST, "model": model | {"revision": moves}}).message
+    assert load({**LEAST, "model": model | {"revision": "0" * 40}}).model.trust_remote_code

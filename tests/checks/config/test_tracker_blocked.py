@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 from pathlib import Path
 
 import pytest
+from transformers.integrations import integration_utils
 
 from sanetune.checks.config._tracker_logins import LOGINS, readiness
 from sanetune.finding import Verdict
@@ -19,6 +21,7 @@ VARIABLES |= {"NETRC", "MLFLOW_TRACKING_URI", "DATABRICKS_TOKEN", "TRACKIO_SPACE
 def nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name in VARIABLES - {""}:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setenv("HOME", str(tmp_path))
 
     def refuse(*args: object) -> None:
@@ -40,6 +43,20 @@ def test_a_missing_login_fails(tracker: str) -> None:
     finding = find("config-tracker-blocked", run_settings=numbers(trackers=("tensorboard", tracker)))
     assert finding.verdict is Verdict.FAIL and f"No login for {tracker}" in finding.message
     assert finding.fix == {"run.trackers": ["tensorboard"]}
+
+
+def test_a_tracker_that_nobody_knows_fails_with_those_that_are_known() -> None:
+    finding = find("config-tracker-blocked", run_settings=numbers(trackers=("tensorboard", "wandbb")))
+    assert finding.verdict is Verdict.FAIL and "'wandbb', which is none" in finding.message
+    assert "trackio, wandb" in finding.message and finding.fix == {"run.trackers": ["tensorboard"]}
+
+
+def test_a_tracker_whose_package_is_not_installed_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(integration_utils, "get_available_reporting_integrations", list)
+    finding = find("config-tracker-blocked", run_settings=numbers(trackers=("clearml",)))
+    assert finding.verdict is Verdict.FAIL and "clearml is not installed" in finding.message
+    assert finding.fix == {"run.trackers": []}
 
 
 @pytest.mark.parametrize("trackers", [(), ("none",), ("tensorboard",), ("trackio",), ("mlflow",), ("codecarbon",)])
