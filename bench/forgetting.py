@@ -1,4 +1,5 @@
-"""What SmolLM2-135M-Instruct forgets at 1, 10 and 100 times the inferred learning rate, all weights and LoRA.
+"""What SmolLM2-135M-Instruct forgets at 1, 10 and 100 times the inferred learning rate, all weights and LoRA; and which
+share of replay rows is enough in a trial at 3 and 10 times.
 
 It can be stopped and started again: runs whose figures are in the file of ``--json`` are not made again. The model is
 the one in ``--real FOLDER`` (``real_material.py FOLDER smollm2`` builds it).
@@ -10,6 +11,8 @@ import argparse
 import json
 import os
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,20 @@ COLUMNS = ("weights", "learning rate", "times", "validation loss", "answered", "
 ORDER = (("full", 1), ("full", 100), ("lora", 1), ("lora", 100), ("full", 10), ("lora", 10))
 """Method and how often the inferred learning rate is taken, what says most first."""
 STEPS, QUICK_STEPS = 60, 10
+REPLAYED = (("full", 3), ("full", 10))
+"""Method and how often the inferred learning rate is taken in the trials that are made with replay rows too."""
+REPLAY_COLUMNS = (
+    "weights",
+    "times",
+    "replay rows",
+    "answered",
+    "general text",
+    "KL answers",
+    "KL task",
+    "held-out loss",
+    "verdict",
+)
+REPLAY_MARKS = "<!-- replay -->", "<!-- end of replay -->"
 PAGE = ROOT / "docs/forgetting.md"
 MARKS = "<!-- figures -->", "<!-- end of figures -->"
 
@@ -70,6 +87,50 @@ def measure(model: Path, method: str, times: int, steps: int) -> dict[str, Any]:
         }
 
 
+def replayed(model: Path, method: str, times: float, steps: int) -> dict[str, Any]:
+    """What `sanetune check` says of a trial at ``times`` the inferred learning rate, and of those with replay rows."""
+    import sanetune
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        lr = sanetune.plan(sanetune.load(settings(model, out, method, steps))).steps.learning_rate * times
+        values = settings(model, out, method, steps, lr)
+        values["check"] = {"select": ["model-forgets"], "trial_steps": steps, "trial_eval_steps": steps}
+        began = time.process_time()
+        report = sanetune.check(sanetune.load(values), level="trial")
+        (found,) = report.findings
+        about = {"method": method, "times": times, "learning_rate": lr, "steps": steps}
+        seconds = {"cpu_seconds": round(time.process_time() - began)}
+        return about | seconds | {"verdict": found.verdict, "remedy": found.remedy, "numbers": found.numbers}
+
+
+def replay_rows(one: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The lines of a trial and of those with replay rows in the table."""
+    n = one["numbers"]
+    trials = [n | {"share": 0.0, "cost": None, "enough": one["verdict"] != "warn"}, *n.get("replay", [])]
+    found = []
+    for trial in trials:
+        cost = (
+            ""
+            if trial["cost"] is None
+            else f"{trial['cost']:+.3f} ({trial['cost_low']:+.3f} to {trial['cost_high']:+.3f})"
+        )
+        found.append(
+            (
+                {"full": "all", "lora": "LoRA"}[one["method"]],
+                f"{one['times']:g}",
+                f"{trial['share']:.0%}",
+                f"{trial['base_answered'] - trial['no_longer']} of {trial['base_answered']}, {trial['gained']} gained",
+                f"{trial['text_base']:.3f} → {trial['text_tuned']:.3f}",
+                f"{trial['answers_kl']:.3f}",
+                f"{trial['task_kl']:.3f}",
+                cost,
+                "pass" if trial["enough"] else "warn",
+            )
+        )
+    return found
+
+
 def row(one: dict[str, Any]) -> tuple[str, ...]:
     """The line of a run in the table."""
     n = one["numbers"]
@@ -87,11 +148,16 @@ def row(one: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def table(figures: dict[str, dict[str, Any]]) -> str:
-    """The figures as Markdown."""
-    lines = ["| " + " | ".join((*COLUMNS, "verdict")) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    ordered = sorted(figures.values(), key=lambda one: (one["method"], one["times"]))
-    return "\n".join([*lines, *("| " + " | ".join(row(one)) + " |" for one in ordered)])
+def table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Lines as a table in Markdown."""
+    head = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    return "\n".join([*head, *("| " + " | ".join(line) + " |" for line in lines)])
+
+
+def written(text: str, marks: tuple[str, str], lines: str) -> str:
+    """``text`` with ``lines`` between two marks."""
+    before, rest = text.split(marks[0])
+    return f"{before}{marks[0]}\n\n{lines}\n\n{marks[1]}{rest.split(marks[1])[1]}"
 
 
 def main() -> None:
@@ -99,21 +165,30 @@ def main() -> None:
     parser.add_argument("--real", type=Path, required=True, metavar="FOLDER", help="the folder that holds smollm2")
     parser.add_argument("--json", type=Path, metavar="F", help="read figures that are there from F, and write all to F")
     parser.add_argument("--quick", action="store_true", help="ten steps, two runs")
+    parser.add_argument("--replay", action="store_true", help="only the trials with replay rows")
     parser.add_argument("--write", action="store_true", help="write the table into docs/forgetting.md")
     args = parser.parse_args()
     figures = json.loads(args.json.read_text()) if args.json and args.json.is_file() else {}
     os.environ.setdefault("SANETUNE_CACHE", str(Path(tempfile.gettempdir()) / "sanetune-bench-forgetting"))
-    for method, times in ORDER[:2] if args.quick else ORDER:
-        name = f"{method} x {times}"
+    steps = QUICK_STEPS if args.quick else STEPS
+    wanted = [] if args.replay else [(f"{method} x {times}", measure, method, times) for method, times in ORDER]
+    wanted += [(f"replay {method} x {times}", replayed, method, times) for method, times in REPLAYED]
+    for name, make, method, times in wanted[:2] if args.quick else wanted:
         if name not in figures:
-            figures[name] = measure(args.real / "smollm2", method, times, QUICK_STEPS if args.quick else STEPS)
+            figures[name] = make(args.real / "smollm2", method, times, steps)
             if args.json:
                 args.json.write_text(json.dumps(figures, indent=2) + "\n")
-    show("Forgetting", (*COLUMNS, "verdict"), [row(one) for one in figures.values()], figures, args.json)
+    runs = [one for name, one in sorted(figures.items()) if "verdict" in one and not name.startswith("replay")]
+    trials = [one for name, one in sorted(figures.items()) if name.startswith("replay")]
+    show("Forgetting", (*COLUMNS, "verdict"), [row(one) for one in runs], figures, args.json)
+    lines = [line for one in trials for line in replay_rows(one)]
+    show("Replay", REPLAY_COLUMNS, lines, figures, args.json)
     if args.write:
-        before, rest = PAGE.read_text().split(MARKS[0])
-        after = rest.split(MARKS[1])[1]
-        PAGE.write_text(f"{before}{MARKS[0]}\n\n{table(figures)}\n\n{MARKS[1]}{after}")
+        text = PAGE.read_text()
+        if runs:
+            ordered = sorted(runs, key=lambda one: (one["method"], one["times"]))
+            text = written(text, MARKS, table((*COLUMNS, "verdict"), [row(one) for one in ordered]))
+        PAGE.write_text(written(text, REPLAY_MARKS, table(REPLAY_COLUMNS, lines)) if lines else text)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,13 @@ def check_consistency(config: Config, where: Where) -> None:
             where("train.fp16"),
         )
     _check_optimizer(given, where)
+    if config.data.replay is not None and given.get("train_sampling_strategy") == "sequential":
+        raise ConfigError(
+            "train.train_sampling_strategy is sequential, and data.replay mixes rows in",
+            "Replay rows come after all others, so that the run would end with nothing else.",
+            "Leave train_sampling_strategy out, or put general rows between your own in the file.",
+            where("train.train_sampling_strategy"),
+        )
     if given.get("load_best_model_at_end") and given.get("save_strategy") != "best":
         _check_best(given, where)
 

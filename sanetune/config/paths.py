@@ -15,6 +15,7 @@ PATHS = (
     "model.chat_template",
     "data.train",
     "data.validation",
+    "data.replay",
     "check.keep",
     "run.output_dir",
     "run.evaluate",
@@ -47,7 +48,8 @@ def resolve_paths(config: Config) -> None:
     for key in PATHS:
         name, attribute = key.split(".")
         if name == "data":
-            for source in getattr(config.data, attribute) or ():
+            found = getattr(config.data, attribute) or ()
+            for source in found if isinstance(found, list | tuple) else (found,):
                 source.path = resolved(key, source.path)
         elif name == "train":
             value = config.train.given.get(attribute)

@@ -98,6 +98,19 @@ Sources = Annotated[list[SourceSection], BeforeValidator(_as_sources), Field(min
 """Sources of rows; one path, or one mapping, stands for a list of one."""
 
 
+def _as_replay(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class ReplaySection(Section):
+    """General rows that are mixed into training, so that less is forgotten."""
+
+    path: str = Field("general", min_length=1, examples=["general", "general.jsonl"])
+    """File or folder of the rows (relative to this file), an id on the Hub, or those of this package (general)."""
+    share: float = Field(0.1, gt=0, lt=1)
+    """Share of the training rows that are replay rows; the rows are repeated where there are fewer."""
+
+
 class DataSection(Section):
     """Which rows the model is trained on."""
 
@@ -109,6 +122,11 @@ class DataSection(Section):
     training rows is held out."""
     holdout: Share = 0.1
     """Share of the rows that is held out for validation where there is no validation data; 0 holds out none."""
+    replay: Annotated[ReplaySection, BeforeValidator(_as_replay)] | None = Field(
+        None, examples=["general", {"path": "general.jsonl", "share": 0.25}]
+    )
+    """General rows that are mixed into training, never into validation: general (those of this package), or a mapping
+    of path and share. Unset: none."""
     loss_on: LossOn = "assistant"
     """Which tokens are in the loss: those of every assistant turn, only of the last one, or all."""
     append_end: bool = True

@@ -12,7 +12,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarfloat import ScalarFloat
 
 from sanetune.config.origin import Origin, OriginKind
-from sanetune.config.schema import AdapterSection, Config, SourceSection
+from sanetune.config.schema import AdapterSection, Config, ReplaySection, SourceSection
 from sanetune.config.section import Section
 from sanetune.config.yaml_read import parse
 
@@ -67,6 +67,8 @@ def note(lines: CommentedMap, key: str, comment: str) -> None:
 
 def plain(value: object) -> object:
     """A value as it is written: sources and adapters without what is at its default, small floats as powers of ten."""
+    if isinstance(value, ReplaySection):
+        return CommentedMap(value.model_dump())
     if isinstance(value, (SourceSection, AdapterSection)):
         keep = value.model_dump(exclude_defaults=True)
         if isinstance(value, SourceSection):

@@ -65,7 +65,7 @@ class ConversationFile:
 def read_sources(
     data: DataSection, *, leave_out_bad: bool = False, publish: Publish = silent
 ) -> dict[str, ConversationFile]:
-    """Read all rows that a configuration names, once: ``train``, and ``validation`` where it has files of its own.
+    """Read all rows that a configuration names, once: ``train``, and ``validation`` and ``replay`` where there are any.
 
     Content that was read before is found in the cache, whichever command read it.
 
@@ -79,8 +79,14 @@ def read_sources(
         ConfigError: ``data.fields`` names a column that no row has.
     """
     sections = {"train": data.train} | ({"validation": data.validation} if data.validation else {})
+    if data.replay is not None:
+        from sanetune.data.replay.mixing import source_of
+
+        sections["replay"] = [source_of(data.replay.path)]
     return {
-        split: _read(_Request.of(data, split, sources), leave_out_bad, publish) for split, sources in sections.items()
+        # Replay rows that cannot be read are not used: there are others.
+        split: _read(_Request.of(data, split, sources), leave_out_bad or split == "replay", publish)
+        for split, sources in sections.items()
     }
 
 
@@ -98,7 +104,8 @@ class _Request:
     def of(cls, data: DataSection, split: str, sections: Sequence[SourceSection]) -> _Request:
         sources = [Source(**section.model_dump()) for section in sections]
         most = data.max_examples if split == "train" else None
-        return cls(sources, data.fields, most, data.seed, data.markup == "parse")
+        fields = {} if split == "replay" else data.fields
+        return cls(sources, fields, most, data.seed, data.markup == "parse")
 
     def key(self) -> str:
         # Paths count, because every conversation knows its file.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.data.cache import cache_folder, key_of, open_table, replacing
 from sanetune.data.conversation_file import ConversationFile, read_sources
 from sanetune.data.example_file import ExampleFile, make_examples
-from sanetune.data.prepared import Prepared, SplitOrigin
+from sanetune.data.prepared import Prepared
 from sanetune.data.unread_columns import merged
 from sanetune.events import PreparationEnded, PreparationStarted, Publish, bracket, silent
 
@@ -68,7 +68,9 @@ def prepare(
             split: make_examples(source, labeller, workers=config.data.workers, publish=publish)
             for split, source in sources.items()
         }
-        for made in examples.values():
+        for split, made in examples.items():
+            if split == "replay":
+                continue  # those that the template refuses are not used
             refused, rows = made.refusals, made.source.conversations
             if not leave_out_bad or refused.count == rows:
                 refused.raise_if_any(rows)
@@ -88,12 +90,16 @@ def _split(
     with replacing(folder) as scratch:
         result = make_splits(config, context, examples, scratch)
     sources = {split: made.source for split, made in examples.items()}
-    result.stats["rows"] = sum(source.conversations for source in sources.values())
-    result.stats["formats"] = dict(sum((source.formats for source in sources.values()), Counter()))
-    result.stats |= _read_figures(sources.values())
-    if config.data.on_bad_row == "skip" and (bad := sum(source.bad for source in sources.values())):
+    keys = [made.key for made in examples.values()]
+    keys += [f"{config.data.replay.share:g}"] if config.data.replay else []
+    examples = {split: made for split, made in examples.items() if split != "replay"}
+    task = [made.source for made in examples.values()]
+    result.stats["rows"] = sum(source.conversations for source in task)
+    result.stats["formats"] = dict(sum((source.formats for source in task), Counter()))
+    result.stats |= _read_figures(task)
+    if config.data.on_bad_row == "skip" and (bad := sum(source.bad for source in task)):
         result.stats["left_out"]["cannot be read (data.on_bad_row: skip)"] = bad
-    files = {name: folder / f"{name}.arrow" for name in result.rows}
+    files = {name: folder / f"{name}.arrow" for name in result.origins}
     stops = [
         token for token in result.ends if token in tokenizer.added_tokens_decoder or token == tokenizer.eos_token_id
     ]
@@ -109,11 +115,12 @@ def _split(
         stats=result.stats,
         dropped=result.dropped,
         truncated=result.truncated,
-        fingerprint="-".join(made.key for made in examples.values()),
-        origins={name: _origin(examples.get(name, examples["train"]), rows) for name, rows in result.rows.items()},
+        fingerprint="-".join(keys),
+        origins=result.origins,
         sources=sources,
         refused=[error for made in examples.values() for error in made.refusals.first],
         refused_count=sum(made.refusals.count for made in examples.values()),
+        replay_rows=result.replay_rows,
     )
 
 
@@ -131,11 +138,8 @@ def _read_figures(sources: Iterable[ConversationFile]) -> dict[str, Any]:
     }
 
 
-def _origin(made: ExampleFile, rows: list[int]) -> SplitOrigin:
-    return SplitOrigin(open_table(made.file), open_table(made.source.file), rows)
-
-
 def _key(config: Config, context: int | None, examples: Mapping[str, ExampleFile]) -> str:
     options = [config.train.get(key) for key in ("max_length", "packing", "eval_packing")]
     data = [config.data.holdout, config.data.overlong, config.data.seed]
+    data += [config.data.replay.share] if config.data.replay else []
     return key_of([[made.key for made in examples.values()], context, options, data])

@@ -31,11 +31,18 @@ class SplitOrigin:
         table: All examples of a file, memory-mapped (:data:`sanetune.data.examples.SCHEMA`).
         conversations: All conversations of that file, memory-mapped.
         rows: The rows of ``table`` that the split uses, ascending.
+        replay: How many of them, the last ones, are replay rows.
     """
 
     table: pa.Table
     conversations: pa.Table
     rows: list[int]
+    replay: int = 0
+
+    @property
+    def own(self) -> int:
+        """The number of rows of the task: all but the replay rows, which are behind them."""
+        return len(self.rows) - self.replay
 
     def example(self, index: int) -> dict[str, list[int]]:
         """Return ``input_ids`` and ``labels`` of example ``index`` of the split."""
@@ -78,6 +85,7 @@ class Prepared:
         refused: Errors of rows that the template refuses, at most 1,000 of ``refused_count``; there are none unless
             such rows were to be left out.
         refused_count: The number of rows that the template refuses.
+        replay_rows: How many rows (or packs) of ``train``, the last ones, are replay rows.
     """
 
     splits: Mapping[str, datasets.Dataset | Path] = field(repr=False)
@@ -93,6 +101,7 @@ class Prepared:
     sources: Mapping[str, ConversationFile] = field(repr=False)
     refused: list[TemplateError] = field(default_factory=list, repr=False)
     refused_count: int = 0
+    replay_rows: int = 0
 
     @cached_property
     def train(self) -> datasets.Dataset:
@@ -140,9 +149,12 @@ class Prepared:
         return self.origins[split].conversation(index)
 
     def conversations(self, split: str, limit: int | None = None) -> list[Conversation]:
-        """Return the first ``limit`` conversations of ``train`` or ``validation`` (unset: all), in file order."""
+        """Return the first ``limit`` conversations of ``train`` or ``validation`` (unset: all), in file order.
+
+        Replay rows are not among them.
+        """
         origin = self.origins[split]
-        stop = len(origin.rows[:limit])
+        stop = len(origin.rows[: origin.own][:limit])
         parts = (origin.conversations_of(start, min(start + BATCH, stop)) for start in range(0, stop, BATCH))
         return [conversation for part in parts for conversation in part]
 

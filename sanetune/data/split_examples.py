@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sanetune.data.cache import open_table
@@ -87,6 +87,26 @@ class SplitExamples:
             self.ends,
             self.shared_tokens * 0,  # counted with the split that they come from
             numbers,
+        )
+
+    def followed_by(self, other: SplitExamples, numbers: list[int]) -> SplitExamples:
+        """Return a split of the examples in use, and behind them the examples ``numbers`` of another file."""
+        import numpy as np
+        import pyarrow as pa
+
+        moved = other.conversation_rows + len(self.conversations)
+        at = other.examples.column_names.index("conversation")
+        column = pa.array(moved, other.examples.schema.field(at).type)
+        return replace(
+            self,
+            examples=pa.concat_tables([self.examples, other.examples.set_column(at, "conversation", column)]),
+            conversations=pa.concat_tables([self.conversations, other.conversations]),
+            conversation_rows=np.concatenate([self.conversation_rows, moved]),
+            lengths=np.concatenate([self.lengths, other.lengths]),
+            loss_tokens=np.concatenate([self.loss_tokens, other.loss_tokens]),
+            ends=np.concatenate([self.ends, other.ends]),
+            shared_tokens=np.concatenate([self.shared_tokens, other.shared_tokens]),
+            used=[*self.used, *(number + len(self.examples) for number in numbers)],
         )
 
     def columns(self, names: list[str], numbers: Sequence[int]) -> pa.Table:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sanetune.data import stats
 from sanetune.data.holdout import split
 from sanetune.data.packing import best_fit_decreasing
+from sanetune.data.prepared import SplitOrigin
+from sanetune.data.replay import mixing
 from sanetune.data.split_examples import SplitExamples
 from sanetune.data.split_file import write_packs, write_rows
 from sanetune.data.truncation import IncompleteRow, by_reason, leave_out, nothing_left, resolve_max_length
@@ -32,7 +34,8 @@ class Splits:
 
     Attributes:
         max_length: Tokens of the longest row, or of a pack.
-        rows: Per split, the numbers of the examples that it uses, ascending.
+        origins: Per split, the examples that it uses and where they come from.
+        replay_rows: How many rows (or packs) of ``train``, the last ones, are replay rows.
         stats: The figures, for ``sanetune data`` and the run's ``data.json``.
         dropped: Rows that are in no split.
         truncated: Rows that are in a split without their last tokens.
@@ -40,7 +43,8 @@ class Splits:
     """
 
     max_length: int
-    rows: dict[str, list[int]] = field(default_factory=dict)
+    origins: dict[str, SplitOrigin] = field(default_factory=dict)
+    replay_rows: int = 0
     stats: dict[str, Any] = field(default_factory=dict)
     dropped: list[IncompleteRow] = field(default_factory=list)
     truncated: list[IncompleteRow] = field(default_factory=list)
@@ -53,13 +57,15 @@ def make_splits(config: Config, context: int | None, examples: Mapping[str, Exam
     Args:
         config: Says how long rows may be, what is held out and what is packed.
         context: Tokens that the model can attend to, if it is known.
-        examples: Those of ``train``, and of ``validation`` if it has files of its own.
+        examples: Those of ``train``, of ``validation`` if it has files of its own, and of ``replay`` where rows are
+            mixed in.
         folder: An empty folder.
 
     Raises:
         DataError: Nothing is left to train on, or a row is too long and ``data.overlong`` is ``error``.
     """
     splits = {name: SplitExamples.of(name, source) for name, source in examples.items()}
+    replay = splits.pop("replay", None)
     packing = bool(config.train.get("packing"))
     longest = [int(one.lengths.max(initial=1)) for one in splits.values()]
     limit, reason = resolve_max_length(config.train.get("max_length"), context, packing, longest)
@@ -75,13 +81,20 @@ def make_splits(config: Config, context: int | None, examples: Mapping[str, Exam
         result.stats["not_held_out"] = reason
     if not splits["train"].used:
         raise nothing_left(splits["train"], limit)
+    _add_figures(result, splits)
+    own = len(splits["train"].used)
+    if replay is not None and config.data.replay is not None:
+        chosen = mixing.choose(replay, splits, config.data.replay.share, limit)
+        splits["train"] = splits["train"].followed_by(replay, chosen)
+        result.stats["replay"] = mixing.figures(replay, chosen, own)
     for name, one in splits.items():
         separate = config.train.get("eval_packing") if name == "validation" else None
         if one.used:
             pack = packing if separate is None else bool(separate)
-            result.stats[name] = _write(one, folder / f"{name}.arrow", limit, pack)
-            result.rows[name] = one.used
-    _add_figures(result, splits)
+            added = len(one.used) - own if name == "train" else 0
+            result.stats[name], replayed = _write(one, folder / f"{name}.arrow", limit, pack, added)
+            result.replay_rows += replayed
+            result.origins[name] = SplitOrigin(one.examples, one.conversations, one.used, added)
     return result
 
 
@@ -101,15 +114,20 @@ def _hold_out(config: Config, splits: dict[str, SplitExamples]) -> str:
     return ""
 
 
-def _write(split: SplitExamples, file: Path, limit: int, pack: bool) -> dict[str, Any]:
-    """Writes the rows in use, and returns their figures."""
+def _write(split: SplitExamples, file: Path, limit: int, pack: bool, replay: int) -> tuple[dict[str, Any], int]:
+    """Writes the rows in use, of which the last ``replay`` are in packs of their own; returns the figures of all, and
+    how many rows or packs hold replay rows."""
     lengths, loss_tokens = split.lengths[split.used], split.loss_tokens[split.used]
     if not pack:
         write_rows(split, limit, file)
-        return stats.split_figures(lengths, loss_tokens)
-    packs = best_fit_decreasing(lengths.tolist(), limit)
+        return stats.split_figures(lengths, loss_tokens), replay
+    own = len(split.used) - replay
+    packs = best_fit_decreasing(lengths[:own].tolist(), limit)
+    behind = best_fit_decreasing(lengths[own:].tolist(), limit) if replay else []
+    packs += [[own + number for number in pack] for pack in behind]
     write_packs(split, [[split.used[number] for number in pack] for pack in packs], limit, file)
-    return stats.split_figures(lengths, loss_tokens) | stats.pack_figures(lengths, len(packs), limit)
+    figures = stats.split_figures(lengths, loss_tokens) | stats.pack_figures(lengths, len(packs), limit)
+    return figures, len(behind)
 
 
 def _add_figures(result: Splits, splits: Mapping[str, SplitExamples]) -> None:

@@ -15,7 +15,7 @@ from sanetune.events import Publish, silent
 from sanetune.evidence.batch_scan import BatchScanner
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.config_settings import settings_of
-from sanetune.evidence.conversations import ConversationStore, Rows
+from sanetune.evidence.conversations import SPLITS, ConversationStore, Rows
 from sanetune.evidence.data_loss import DataLoss, RefusedRows
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.launch_state import LaunchState
@@ -52,7 +52,7 @@ class ReadSources:
     def of(cls, config: Config, files: Mapping[str, ConversationFile]) -> ReadSources:
         """Return what ``files`` hold, split as ``config`` says."""
         return cls(
-            Rows.of(files.values(), skipped=config.data.on_bad_row == "skip"),
+            Rows.of((files[name] for name in SPLITS if name in files), skipped=config.data.on_bad_row == "skip"),
             ConversationStore.of(files, config.data),
             files,
         )

@@ -1,4 +1,4 @@
-"""Evidence that needs the real model: probes on it, then overfit, trial and samples.
+"""Evidence that needs the real model for many steps: overfit, learning rates, trial, replay and samples.
 
 Every process of a launch builds it, with the same batches; the trial alone shares its work among them.
 """
@@ -6,22 +6,17 @@ Every process of a launch builds it, with the same batches; the trial alone shar
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sanetune.config.schema import CheckSection, Config
-from sanetune.events import Note, Publish, silent
+from sanetune.events import Note
+from sanetune.evidence.from_probes import ON_PASSES, ProbeEvidence, check_learns
 from sanetune.evidence.registry import MissingError, evidence
 from sanetune.evidence.trial_outcome import TrialOutcome
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from sanetune.curves.series import Curve
     from sanetune.data.prepare import Prepared
-    from sanetune.evidence.conversations import ConversationStore
-    from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap
     from sanetune.evidence.run_settings import RunSettings
     from sanetune.forecast.forecast import Forecast
     from sanetune.forecast.outcome import OutcomeForecast
@@ -29,138 +24,23 @@ if TYPE_CHECKING:
     from sanetune.planning.steps import StepPlan
     from sanetune.probes.harness import ProbeHarness
     from sanetune.probes.heldout import HeldOutRows
+    from sanetune.probes.replay_trials import ReplayTrials
     from sanetune.probes.results import (
-        Accumulation,
-        AddedTokens,
-        BatchIndependence,
         CriticalLearningRate,
         FirstStep,
         Forgetting,
-        LargestStep,
         LearningRateComparison,
         Overfit,
-        PackingIsolation,
-        RankComparison,
         Samples,
-        SaveReload,
-        StartLoss,
         Throughput,
         Trial,
     )
     from sanetune.probes.trial import TrialConfig
 
-ON_PASSES = ("rows", "batches")
-"""What evidence that batches and model decide depends on, whatever the learning rate."""
-
-SHOWN = 3
-"""Rows of the prompt-answer overlap that are shown."""
-
 
 @dataclass(slots=True)
-class ModelEvidence:
-    """Builders of evidence for ``config``, cheapest first.
-
-    Attributes:
-        stack: Lets the model go when it closes.
-        publish: Gets the steps of experiments.
-        began: When the check began, by ``time.perf_counter``.
-    """
-
-    config: Config
-    stack: ExitStack
-    publish: Publish = silent
-    began: float = field(default_factory=time.perf_counter)
-
-    @property
-    def section(self) -> CheckSection:
-        return self.config.check
-
-    # Before the harness, which it needs: where a batch does not fit, that is to be said first.
-    @evidence(level="probe", label="measuring the largest step")
-    def peak_memory(self, harness: ProbeHarness) -> LargestStep:
-        from sanetune.probes.peak_memory import largest_step
-
-        return largest_step(harness)
-
-    @evidence(level="probe", label="loading the model")
-    def harness(self, plan: Plan, prepared: Prepared) -> ProbeHarness:
-        """The trainer of the run with the real model, and its first batches."""
-        from sanetune.probes.harness import probe_harness
-
-        return self.stack.enter_context(probe_harness(plan.config, prepared))
-
-    @evidence(level="probe", label="making one step")
-    def first_step(self, harness: ProbeHarness) -> FirstStep:
-        from sanetune.probes.first_step import first_step
-
-        return first_step(harness)
-
-    @evidence(level="probe", label="comparing the processes", depends_on=ON_PASSES)
-    def rank_comparison(self, harness: ProbeHarness, plan: Plan, prepared: Prepared) -> RankComparison | None:
-        from sanetune.evidence.rank_comparison import comparison_of_launch
-
-        return comparison_of_launch(harness, plan, prepared)
-
-    @evidence(level="probe", label="searching the critical learning rate", depends_on=ON_PASSES)
-    def critical_lr(
-        self, harness: ProbeHarness, run_settings: RunSettings, first_step: FirstStep
-    ) -> CriticalLearningRate:
-        from sanetune.probes.lr_search import find_critical_lr
-
-        if run_settings.steps.learning_rate <= 0:
-            raise MissingError("the planned learning rate is zero")
-        check_learns(first_step)
-        return find_critical_lr(harness, run_settings.steps.learning_rate)
-
-    @evidence(level="probe", depends_on=ON_PASSES)
-    def start_loss(self, harness: ProbeHarness) -> StartLoss:
-        from sanetune.probes.start_loss import start_loss
-
-        return start_loss(harness)
-
-    @evidence(level="probe", label="comparing gradients of whole and split batches", depends_on=ON_PASSES)
-    def accumulation(self, harness: ProbeHarness) -> Accumulation | None:
-        from sanetune.probes.accumulation import accumulation
-
-        return accumulation(harness)
-
-    @evidence(level="probe", label="comparing examples alone and in a batch", depends_on=ON_PASSES)
-    def batch_independence(self, harness: ProbeHarness) -> BatchIndependence | None:
-        from sanetune.probes.batch_independence import batch_independence
-
-        return batch_independence(harness)
-
-    @evidence(level="probe", label="comparing documents alone and in a pack", depends_on=ON_PASSES)
-    def packing_isolation(self, harness: ProbeHarness) -> PackingIsolation:
-        from sanetune.probes.packing_isolation import packing_isolation
-
-        return packing_isolation(harness)
-
-    @evidence(level="probe", depends_on=ON_PASSES)
-    def added_tokens(self, harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase) -> AddedTokens:
-        from sanetune.probes.added_tokens import added_tokens
-
-        return added_tokens(harness, tokenizer)
-
-    @evidence(level="probe", label="saving and loading the model", depends_on=ON_PASSES)
-    def save_reload(
-        self, harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase, stop_tokens: frozenset[int]
-    ) -> SaveReload | None:
-        from sanetune.probes.save_reload import save_reload
-
-        return save_reload(harness, tokenizer, stop_tokens)
-
-    @evidence(level="probe", label="comparing prompts with answers")
-    def prompt_answer_overlap(
-        self, harness: ProbeHarness, conversations: ConversationStore, trial_outcome: TrialOutcome | None = None
-    ) -> PromptAnswerOverlap:
-        """At level ``trial`` also what the tuned model says of it."""
-        from sanetune.evidence.prompt_answer_overlap import PromptAnswerOverlap, association
-        from sanetune.probes.prompt_swap import prompt_swap_gain
-
-        some = [conversations.train[number] for number in range(min(SHOWN, len(conversations.train)))]
-        after = trial_outcome.prompt_swap if trial_outcome else None
-        return PromptAnswerOverlap(association(conversations), prompt_swap_gain(harness), some, after)
+class ModelEvidence(ProbeEvidence):
+    """Builders of evidence for ``config``, cheapest first."""
 
     @evidence(level="trial")
     def validation_rows(self, harness: ProbeHarness) -> HeldOutRows:
@@ -324,6 +204,18 @@ class ModelEvidence:
         return trial_outcome.forgotten
 
     @evidence(level="trial")
+    def replay_trials(
+        self, harness: ProbeHarness, plan: Plan, prepared: Prepared, run_settings: RunSettings, trial: Trial
+    ) -> ReplayTrials | None:
+        """Trials with replay rows, which are made when a check asks for one; None where they could not be compared."""
+        from sanetune.probes.replay_trials import ReplayTrials
+
+        if harness.settings.world_size > 1 or trial.stopped:
+            return None
+        config = replace(self._trial_config(run_settings.steps), steps=trial.steps)
+        return ReplayTrials(plan.config, prepared, config, trial, self.publish)
+
+    @evidence(level="trial")
     def forecast(self, plan: Plan, prepared: Prepared, trial: Trial, harness: ProbeHarness) -> Forecast:
         """What the whole run will take, and what the check has taken of that so far."""
         from sanetune.forecast.forecast import forecast_of
@@ -338,13 +230,3 @@ class ModelEvidence:
         from sanetune.probes.throughput import throughput
 
         return throughput(harness, forecast.padding_share)
-
-
-def check_learns(first_step: FirstStep) -> None:
-    """Raise MissingError where training can move nothing."""
-    if not first_step.has_gradients:
-        raise MissingError("no weight gets a gradient: see model-nothing-trainable")
-    if first_step.holds_none:
-        raise MissingError("the optimizer holds none of the trained weights: see model-update-lost")
-    if first_step.climbs:
-        raise MissingError("steps raise the loss of the tokens: see model-gradients-bad")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sanetune.events import Note
-from sanetune.evidence.from_model import ModelEvidence, check_learns
+from sanetune.evidence.from_model import ModelEvidence
+from sanetune.evidence.from_probes import check_learns
 from sanetune.evidence.own_loss import TriedLoss
 from sanetune.evidence.registry import LEVELS, Builder, MissingError, builders_of, evidence
 from sanetune.evidence.trainer_batches import has_own_loss, train_batches
@@ -194,6 +195,10 @@ class TrainerModelEvidence(ModelEvidence):
             self.publish,
         )
         return TrialOutcome(trial, prompts.samples(harness, base, tuned, trial.steps), swap, forgetting)
+
+    @evidence(level="trial")
+    def replay_trials(self) -> None:  # type: ignore[override]
+        """None: the rows are the trainer's own, and nothing can be mixed in."""
 
 
 def _seconds_of_a_pass(harness: ProbeHarness) -> float:

@@ -141,7 +141,7 @@ def data_identity(config: Config) -> dict[str, dict[str, Identity]]:
     Raises:
         DataError: A file cannot be read, or is not there.
     """
-    splits = {"train": config.data.train, "validation": config.data.validation or []}
+    splits = {"train": config.data.train, "validation": config.data.validation or [], "replay": _replay(config)}
     try:
         return {split: _sources(sections) for split, sections in splits.items() if sections}
     except OSError as error:
@@ -164,6 +164,16 @@ def _sources(sections: list[SourceSection]) -> dict[str, Identity]:
             found[name], local[name] = {"kind": kind_of(file)}, file
     hashed = hash_files(local, lines=True)
     return {name: values | hashed.get(name, {}) for name, values in found.items()}
+
+
+def _every_source(config: Config) -> list[SourceSection]:
+    return [*config.data.train, *(config.data.validation or []), *_replay(config)]
+
+
+def _replay(config: Config) -> list[SourceSection]:
+    from sanetune.data.replay.mixing import source_of
+
+    return [source_of(config.data.replay.path)] if config.data.replay else []
 
 
 def _free(name: str, taken: Container[str]) -> str:
@@ -199,7 +209,7 @@ def model_identity(config: Config) -> dict[str, Identity]:
 
 def changed_since(config: Config, when: float) -> Path | None:
     """Return a file of data, model or template that was changed after ``when`` (seconds since 1970); None: none was."""
-    sources = [Source(**one.model_dump()) for one in [*config.data.train, *(config.data.validation or [])]]
+    sources = [Source(**one.model_dump()) for one in _every_source(config)]
     paths = [file for source in sources if not is_hub_id(source.path) for file in files_of(source)]
     folder = Path(config.model.name).expanduser()
     paths += [path for path in sorted(folder.glob("*")) if _MODEL_FILES.fullmatch(path.name)]

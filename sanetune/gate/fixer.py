@@ -39,8 +39,9 @@ LENGTH = frozenset(
     )
 )
 PLACED = frozenset(f"train.{key}" for key in ("warmup_steps", "logging_steps", "eval_steps", "save_steps"))
-LATER = (({"train.max_length"}, LENGTH | PLACED), (LENGTH, PLACED))
-"""(keys, others): where one of the keys changes, the others wait for the next round, which knows the new length."""
+LATER = (({"train.max_length"}, LENGTH | PLACED), (LENGTH, PLACED), ({"train.learning_rate"}, {"data.replay"}))
+"""(keys, others): where one of the keys changes, the others wait for the next round, which knows the new length, or
+whether a better learning rate forgets less."""
 
 COMPARISON = "curve-rate-beaten"
 """The check that compares learning rates on held-out rows."""

@@ -57,7 +57,8 @@ def held_out_rows(harness: ProbeHarness) -> HeldOutRows:
     if validation is not None and len(validation):
         return HeldOutRows(validation.select(_bounded(validation, _spread(len(validation), ROWS))), "validation")
     rows = harness.prepared.train
-    chosen = _bounded(rows, _spread(len(rows), min(ROWS, int(len(rows) * SHARE))))
+    own = len(rows) - harness.prepared.replay_rows
+    chosen = _bounded(rows, _spread(own, min(ROWS, int(own * SHARE))))
     if len(chosen) < 2:
         return HeldOutRows(None, "train")
     left = sorted(set(range(len(rows))) - set(chosen))

@@ -94,9 +94,9 @@ def choose_examples(harness: ProbeHarness, count: int) -> list[Row]:
     import numpy as np
 
     origin, longest = harness.prepared.origins["train"], int(harness.prepared.max_length or 2**31)
-    step = max(1, len(origin.rows) // (8 * count))
+    step = max(1, origin.own // (8 * count))
     found: dict[tuple[int, ...], Row] = {}
-    for at in range(0, len(origin.rows), step):
+    for at in range(0, origin.own, step):
         row = {name: values[:longest] for name, values in origin.example(at).items()}
         start, stop = answer_span(row["labels"])
         if stop > start:

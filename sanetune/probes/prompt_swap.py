@@ -69,9 +69,9 @@ def _gain(harness: ProbeHarness, pairs: list[tuple[list[int], list[int]]]) -> Pr
 def _pairs(harness: ProbeHarness, split: str, most: int) -> list[tuple[list[int], list[int]]]:
     """Ids of prompts (their last tokens) and of the first answers, of rows spread over the split."""
     origin = harness.prepared.origins[split]
-    step = max(1, len(origin.rows) // (2 * most))
+    step = max(1, origin.own // (2 * most))
     found = []
-    for number in range(0, len(origin.rows), step):
+    for number in range(0, origin.own, step):
         row = origin.example(number)
         ids, labels = row["input_ids"], row["labels"]
         start = next((at for at, label in enumerate(labels) if label != IGNORE_INDEX), len(labels))

@@ -69,7 +69,7 @@ def prompts_for(prepared: Prepared, own: Sequence[str] = (), count: int = HELD_O
     for text in own:
         prompts.add([{"role": "user", "content": text}])
     split = "validation" if prepared.validation is not None else "train"
-    total = len(prepared.origins[split].rows)
+    total = prepared.origins[split].own
     count = min(count, total)
     for index in range(count):
         number = index * total // count

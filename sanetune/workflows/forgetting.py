@@ -74,5 +74,5 @@ def judged(config: Config, found: Forgetting | None, reason: str = "") -> Findin
 
     rules = rules_of(config)
     check = catalogue()[CHECK]
-    findings = runner.run([check], Evidence({"forgetting": forgetting}), rules)
+    findings = runner.run([check], Evidence({"forgetting": forgetting, "replay_trials": lambda: None}), rules)
     return findings[0]

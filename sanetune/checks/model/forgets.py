@@ -6,6 +6,10 @@ Compares the model after the trial with its base on general prompts and texts of
 has the format, language or word that was asked for) and the tuned model does not; the loss on general texts, paired
 over them; and the KL divergence of the tuned model from the base, on its own answers and on validation rows.
 
+Where it warns, trials with a tenth, a quarter and a half of [replay rows](../forgetting.md) follow, each from the base
+and as long as the trial, until one does not warn: the finding says which share was enough and what it cost on
+held-out rows.
+
 What the base cannot do is not forgotten: prompts that it fails, and texts for which it needs more than 2 bits per byte,
 do not count. Of a base that knows too few of them the check is skipped.
 
@@ -26,7 +30,7 @@ train:
 ```
 
 ## Use instead
-Lower `train.learning_rate`, use LoRA or fewer epochs, or mix general rows into the training rows.
+Lower `train.learning_rate`, use LoRA or fewer epochs, or mix general rows in with `data.replay`.
 
 ```yaml
 model:
@@ -35,7 +39,8 @@ model:
 train:
   learning_rate: 3.0e-4
 data:
-  train: [rows.jsonl, {path: general.jsonl, weight: 0.1}]
+  train: rows.jsonl
+  replay: {path: general, share: 0.1}
 ```
 
 ## Known problems
@@ -60,9 +65,11 @@ from sanetune.text import both_ends
 
 if TYPE_CHECKING:
     from sanetune.curves.paired import PairedDifference
+    from sanetune.probes.replay_trials import ReplayTrial, ReplayTrials
     from sanetune.probes.results import Forgetting, GeneralAnswer
 
-FIX = "none"
+FIX = "sometimes"
+FIX_PRIORITY = 20
 
 LIMITS = {
     "rise": Limit(0.1, "ours: nats per token of general text, a tenth more perplexity"),
@@ -75,8 +82,33 @@ LIMITS = {
 }
 
 
-def measure(forgetting: Forgetting) -> Measurement:
-    """Both models in numbers, and the prompts that only the base answers."""
+def measure(forgetting: Forgetting, replay_trials: ReplayTrials | None, limits: Limits) -> Measurement:
+    """What :func:`compare` has and, where that warns, trials with replay rows."""
+    found = compare(forgetting)
+    numbers = found.numbers
+    if replay_trials is None or not _forgot(numbers, limits):
+        return found
+    tried: list[dict[str, Any]] = []
+    for trial in replay_trials.ascending():
+        tried.append(_replay(trial, compare(trial.forgetting).numbers, limits))
+        if tried[-1]["enough"]:
+            break
+    failed = {"replay_failed": replay_trials.failed} if replay_trials.failed else {}
+    return Measurement({**numbers, "replay": tried, **failed}, found.witnesses)
+
+
+def _replay(trial: ReplayTrial, n: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """A trial with replay rows in numbers; ``cost``: in nats per token of held-out rows, with its 95 % interval."""
+    kept = ("base_answered", "no_longer", "gained", "text_base", "text_tuned", "text_rise", "answers_kl", "task_kl")
+    low, high = trial.cost.interval() if trial.cost else (None, None)
+    cost = {"cost": trial.cost.mean if trial.cost else None, "cost_low": low, "cost_high": high}
+    enough = {"enough": not _forgot(n, limits)}
+    about = {"path": trial.path, "share": trial.share, "steps": trial.steps, "loss": trial.loss}
+    return {**about, **enough, **cost, **{key: n[key] for key in kept}}
+
+
+def compare(forgetting: Forgetting) -> Measurement:
+    """Return both models in numbers, and the prompts that only the base answers."""
     from sanetune.checks.model._general_answers import faults
     from sanetune.checks.samples._proportions import rarer
     from sanetune.probes.results.forgetting import mean_kl
@@ -106,7 +138,7 @@ def measure(forgetting: Forgetting) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    answers, texts = n["base_answered"] >= limits["fewest_answers"], n["texts"] >= limits["fewest_texts"]
+    answers, texts = _sufficient(n, limits)
     if not answers and not texts:
         raise NotApplicableError(
             f"the base answers {n['base_answered']} of {n['prompts']} general prompts in a sensible way and knows"
@@ -122,10 +154,33 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         task = f", {n['task_kl']:.2f} on the task" if n["task_kl"] is not None else ""
         words.append(f"KL from the base {n['answers_kl']:.2f} on its answers{task}")
     message = f"After {units.many(n['steps'], 'step')} {'; '.join(words)}"
-    return warned(message) if _forgot(n, limits, answers, texts) else passed(message)
+    if not _forgot(n, limits):
+        return passed(message)
+    return warned(message, *_advice(n.get("replay", [])))
 
 
-def _forgot(n: dict[str, Any], limits: Limits, answers: bool, texts: bool) -> bool:
+def _advice(replay: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """What to do in words, and the fix, as far as trials with replay rows have shown one."""
+    if not replay:
+        return "", {}
+    last = replay[-1]
+    others = "a lower train.learning_rate, LoRA or fewer epochs"
+    if not last["enough"]:
+        return f"Use {others}: with {units.share(last['share'])} of replay rows the trial forgot too much as well.", {}
+    enough = f"Mix in replay rows: {units.share(last['share'])} were enough in a trial of {last['steps']} steps"
+    if last["cost"] is not None:
+        interval = f"({last['cost_low']:+.3f} to {last['cost_high']:+.3f})"
+        enough += f", at {last['cost']:+.3f} nats of held-out loss {interval}"
+    return f"{enough}; or use {others}.", {"data.replay": {"path": last["path"], "share": last["share"]}}
+
+
+def _sufficient(n: dict[str, Any], limits: Limits) -> tuple[bool, bool]:
+    """Whether prompts, and whether texts say something."""
+    return n["base_answered"] >= limits["fewest_answers"], n["texts"] >= limits["fewest_texts"]
+
+
+def _forgot(n: dict[str, Any], limits: Limits) -> bool:
+    answers, texts = _sufficient(n, limits)
     if texts and not math.isfinite(n["text_rise"]):
         return True
     if texts and n["text_rise"] >= limits["rise"] and n["text_errors"] >= limits["errors"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,8 @@ def _summary(prepared: Prepared) -> Table:
     for split in ("train", "validation"):
         if split in stats:
             table.add_row(split, _split(stats[split]))
+    if replay := stats.get("replay"):
+        table.add_row("replay", replay_words(replay))
     if reason := stats.get("not_held_out"):
         table.add_row("validation", Text(f"0 rows are held out: {reason}", "yellow"))
     stops = ", ".join(f"{token} ({units.many(count, 'time')})" for token, count in stats["stop_tokens"].items())
@@ -162,6 +165,14 @@ def _summary(prepared: Prepared) -> Table:
             Text(f"{units.many(stats['prompts_in_both_splits'], 'prompt')} in both splits", "yellow"),
         )
     return table
+
+
+def replay_words(replay: Mapping[str, Any]) -> str:
+    """Return in words how many of the training rows are replay rows (``stats["replay"]`` of prepared rows)."""
+    words = f"{units.many(replay['rows'], 'row')} of train ({units.share(replay['share'])})"
+    if replay["different"] < replay["rows"]:
+        words += f", {replay['different']:,} of them different"
+    return words + (f"; {replay['left_out']:,} could not be used" if replay["left_out"] else "")
 
 
 def _split(stats: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ def numbers_of(found: Forgetting) -> dict[str, Any]:
     """Return what model-forgets measures of ``found``."""
     from sanetune.checks.model import forgets
 
-    return forgets.measure(found).numbers
+    return forgets.compare(found).numbers
 
 
 def lines(numbers: Mapping[str, Any]) -> list[Text]:

@@ -77,6 +77,8 @@ def _data(stats: dict[str, Any]) -> str:
         words += f" in {units.many(train['packs'], 'pack')} of {stats['max_length']:,} tokens"
         words += f" ({units.share(train['fill'])} full)"
     words += f", {units.share(train['loss_share'])} of {units.count(train['tokens'])} tokens in the loss"
+    if replay := stats.get("replay"):
+        words += f"; {units.many(replay['rows'], 'replay row')} among them"
     if "validation" in stats:
         words += f"; {units.many(stats['validation']['examples'], 'validation row')}"
     return words

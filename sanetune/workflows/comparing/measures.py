@@ -106,7 +106,7 @@ def _calls(prepared: Prepared, prompt: AskedPrompt) -> bool:
 
 def _replies(prepared: Prepared) -> Sequence[str]:
     """The last answers of evenly spread training conversations; calls of tools left out."""
-    total = len(prepared.origins["train"].rows)
+    total = prepared.origins["train"].own
     wanted = min(total, READ)
     found = []
     for number in range(wanted):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from sanetune.checks.base import NotApplicableError
 from sanetune.checks.model import forgets
 from sanetune.checks.model._general_answers import fault_of
+from sanetune.curves.paired import PairedDifference
 from sanetune.engine.answer import Answer
 from sanetune.finding import Judgement, Verdict
 from sanetune.probes.general.material import material_of
+from sanetune.probes.replay_trials import ReplayTrial
 from sanetune.probes.results import Drift, Forgetting, GeneralAnswer, GeneralLoss
 from sanetune.report.terminal import forgetting as gauge
 from sanetune.typed_json import from_json, to_json
@@ -31,7 +35,7 @@ def texts(*rises: float) -> tuple[GeneralLoss, ...]:
 
 
 def judged(found: Forgetting) -> Judgement:
-    return forgets.judge(forgets.measure(found), LIMITS)
+    return forgets.judge(forgets.measure(found, None, LIMITS), LIMITS)
 
 
 def test_prompts_that_are_no_longer_answered_warn() -> None:
@@ -42,7 +46,7 @@ def test_prompts_that_are_no_longer_answered_warn() -> None:
         "After 60 steps 8 of 20 prompts that the base answers well are not; general text costs +0.010 nats per token"
         " (3.00 before); KL from the base 0.10 on its answers, 0.50 on the task."
     )
-    assert forgets.measure(found).witnesses[0].note == "the answer does not end"
+    assert forgets.compare(found).witnesses[0].note == "the answer does not end"
 
 
 @pytest.mark.parametrize("pairs", ["k" * 20, "k" * 17 + "lll", "k" * 12 + "llllllll" + "gggggg", "k" * 30 + "l" * 5])
@@ -59,6 +63,45 @@ def test_general_text_that_costs_more_warns_if_it_does_so_in_most_texts() -> Non
 def test_a_base_that_can_do_nothing_forgets_nothing() -> None:
     with pytest.raises(NotApplicableError, match="the base answers 0 of 48"):
         judged(Forgetting(answers("." * 48)))
+
+
+class Replays:
+    """Trials with replay rows as a list has them, which counts how many were asked for."""
+
+    def __init__(self, *made: ReplayTrial) -> None:
+        self.made, self.asked, self.failed = made, 0, ""
+
+    def ascending(self) -> Iterator[ReplayTrial]:
+        for one in self.made:
+            self.asked += 1
+            yield one
+
+
+def replay(share: float, missed: int) -> ReplayTrial:
+    found = Forgetting(answers("k" * (20 - missed) + "l" * missed), texts(*[0.01] * 10))
+    return ReplayTrial("general", share, 60, found, 1.2, PairedDifference(0.02, 0.01, 20))
+
+
+def test_replay_rows_are_tried_until_a_share_is_enough_which_is_the_fix() -> None:
+    trials: Any = Replays(replay(0.1, 8), replay(0.25, 1), replay(0.5, 0))
+    measured = forgets.measure(Forgetting(answers("k" * 12 + "l" * 8), texts(*[0.01] * 10)), trials, LIMITS)
+    judgement = forgets.judge(measured, LIMITS)
+    assert trials.asked == 2 and [one["enough"] for one in measured.numbers["replay"]] == [False, True]
+    assert judgement.verdict is Verdict.WARN
+    assert judgement.fix == {"data.replay": {"path": "general", "share": 0.25}}
+    assert judgement.remedy.startswith(
+        "Mix in replay rows: 25 % were enough in a trial of 60 steps,"
+        " at +0.020 nats of held-out loss (-0.001 to +0.041)"
+    )
+
+
+def test_where_no_share_is_enough_none_is_proposed_and_without_a_fault_none_is_tried() -> None:
+    trials: Any = Replays(replay(0.5, 9))
+    bad, good = Forgetting(answers("k" * 12 + "l" * 8)), Forgetting(answers("k" * 20), texts(*[0.01] * 10))
+    judgement = forgets.judge(forgets.measure(bad, trials, LIMITS), LIMITS)
+    assert not judgement.fix and "with 50 % of replay rows the trial forgot too much as well" in judgement.remedy
+    assert forgets.judge(forgets.measure(good, trials, LIMITS), LIMITS).verdict is Verdict.PASS
+    assert trials.asked == 1
 
 
 def test_the_result_goes_to_json_and_back_and_its_gauge_reads_as_the_finding() -> None:
