@@ -22,10 +22,12 @@ COLUMNS = ("weights", "learning rate", "times", "validation loss", "answered", "
 ORDER = (("full", 1), ("full", 100), ("lora", 1), ("lora", 100), ("full", 10), ("lora", 10))
 """Method and how often the inferred learning rate is taken, what says most first."""
 STEPS, QUICK_STEPS = 60, 10
-REPLAYED = (("full", 3), ("full", 10))
+STORIES = "stories260k"
+KEPT_STORIES, OTHER_STORIES = 20, 60
+REPLAYED = (("full", 0.1), ("full", 0.3), ("full", 1), ("full", 3))
 """Method and how often the inferred learning rate is taken in the trials that are made with replay rows too."""
 REPLAY_COLUMNS = (
-    "weights",
+    "model",
     "times",
     "replay rows",
     "answered",
@@ -52,8 +54,10 @@ def settings(model: Path, out: Path, method: str, steps: int, lr: float | None =
         "bf16": True,
         "use_cpu": True,
     }
+    template = {"chat_template": "chatml"} if model.name == STORIES else {}
     return {
-        "model": {"name": str(model), "dtype": "float32"} | ({"adapter": "lora"} if method == "lora" else {}),
+        "model": {"name": str(model), "dtype": "float32", **template}
+        | ({"adapter": "lora"} if method == "lora" else {}),
         "data": {"train": str(shared() / "data/alpaca/instruction-data.json"), "max_examples": 400, "holdout": 0.05},
         "train": train | ({"learning_rate": lr} if lr else {}),
         # What a hot run forgets is to be seen, so the watch lets it go on.
@@ -87,15 +91,38 @@ def measure(model: Path, method: str, times: int, steps: int) -> dict[str, Any]:
         }
 
 
+def own_stories(model: Path, folder: Path) -> tuple[Path, Path]:
+    """Stories that a model of stories writes, as two files: what it has to keep, and others to be replayed."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    begin = torch.full((KEPT_STORIES + OTHER_STORIES, 1), tokenizer.bos_token_id)
+    options = {"do_sample": True, "temperature": 0.9, "max_new_tokens": 120, "pad_token_id": tokenizer.bos_token_id}
+    written = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).generate(begin, **options)
+    texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
+    files = folder / "keep.jsonl", folder / "replay.jsonl"
+    for file, some in zip(files, (texts[:KEPT_STORIES], texts[KEPT_STORIES:]), strict=True):
+        file.write_text("".join(json.dumps({"text": text}) + "\n" for text in some))
+    return files
+
+
 def replayed(model: Path, method: str, times: float, steps: int) -> dict[str, Any]:
-    """What `sanetune check` says of a trial at ``times`` the inferred learning rate, and of those with replay rows."""
+    """What `sanetune check` says of a trial at ``times`` the inferred learning rate, and of those with replay rows.
+
+    A model of stories alone has to keep stories of its own, and is replayed others.
+    """
     import sanetune
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         lr = sanetune.plan(sanetune.load(settings(model, out, method, steps))).steps.learning_rate * times
         values = settings(model, out, method, steps, lr)
-        values["check"] = {"select": ["model-forgets"], "trial_steps": steps, "trial_eval_steps": steps}
+        values["check"] = {"select": ["model-forgets"], "trial_steps": steps, "trial_eval_steps": steps, "samples": 0}
+        if model.name == STORIES:
+            keep, replay = own_stories(model, Path(folder))
+            values["check"]["keep"], values["data"]["replay"] = str(keep), {"path": str(replay), "share": 0.0}
         began = time.process_time()
         report = sanetune.check(sanetune.load(values), level="trial")
         (found,) = report.findings
@@ -115,15 +142,16 @@ def replay_rows(one: dict[str, Any]) -> list[tuple[str, ...]]:
             if trial["cost"] is None
             else f"{trial['cost']:+.3f} ({trial['cost_low']:+.3f} to {trial['cost_high']:+.3f})"
         )
+        kept = trial["base_answered"] - trial["no_longer"]
+        answered = f"{kept} of {trial['base_answered']}, {trial['gained']} gained"
         found.append(
             (
-                {"full": "all", "lora": "LoRA"}[one["method"]],
+                one["model"],
                 f"{one['times']:g}",
                 f"{trial['share']:.0%}",
-                f"{trial['base_answered'] - trial['no_longer']} of {trial['base_answered']}, {trial['gained']} gained",
+                answered if trial["base_answered"] else "-",
                 f"{trial['text_base']:.3f} → {trial['text_tuned']:.3f}",
-                f"{trial['answers_kl']:.3f}",
-                f"{trial['task_kl']:.3f}",
+                *("-" if trial[kl] is None else f"{trial[kl]:.3f}" for kl in ("answers_kl", "task_kl")),
                 cost,
                 "pass" if trial["enough"] else "warn",
             )
@@ -162,7 +190,9 @@ def written(text: str, marks: tuple[str, str], lines: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--real", type=Path, required=True, metavar="FOLDER", help="the folder that holds smollm2")
+    parser.add_argument(
+        "--real", type=Path, metavar="FOLDER", help="the folder that holds smollm2; left out: stories260k alone"
+    )
     parser.add_argument("--json", type=Path, metavar="F", help="read figures that are there from F, and write all to F")
     parser.add_argument("--quick", action="store_true", help="ten steps, two runs")
     parser.add_argument("--replay", action="store_true", help="only the trials with replay rows")
@@ -171,11 +201,16 @@ def main() -> None:
     figures = json.loads(args.json.read_text()) if args.json and args.json.is_file() else {}
     os.environ.setdefault("SANETUNE_CACHE", str(Path(tempfile.gettempdir()) / "sanetune-bench-forgetting"))
     steps = QUICK_STEPS if args.quick else STEPS
-    wanted = [] if args.replay else [(f"{method} x {times}", measure, method, times) for method, times in ORDER]
-    wanted += [(f"replay {method} x {times}", replayed, method, times) for method, times in REPLAYED]
-    for name, make, method, times in wanted[:2] if args.quick else wanted:
+    small = shared() / "models" / STORIES
+    wanted = [(f"replay {STORIES} {method} x {times}", replayed, small, method, times) for method, times in REPLAYED]
+    if args.real:
+        model = args.real / "smollm2"
+        wanted += [(f"replay {method} x {times}", replayed, model, method, times) for method, times in REPLAYED]
+        runs = [] if args.replay else ORDER[:2] if args.quick else ORDER
+        wanted += [(f"{method} x {times}", measure, model, method, times) for method, times in runs]
+    for name, make, folder, method, times in wanted:
         if name not in figures:
-            figures[name] = make(args.real / "smollm2", method, times, steps)
+            figures[name] = {"model": folder.name, **make(folder, method, times, steps)}
             if args.json:
                 args.json.write_text(json.dumps(figures, indent=2) + "\n")
     runs = [one for name, one in sorted(figures.items()) if "verdict" in one and not name.startswith("replay")]

@@ -1,7 +1,8 @@
 """The pictures of the gate in the README: terminals as SVG, the page as PNG, of runs with injected faults.
 
 The moving picture is a recording of a real terminal. It needs two programs on the PATH that the package does not:
-``pip install asciinema`` and ``npm install --global svg-term-cli``. ``--only recording`` makes it alone.
+``pip install asciinema`` and ``npm install --global svg-term-cli``. ``--only recording`` makes it alone, and ``--page
+RUN`` the pictures of docs/page.md, of the ``report.html`` of a finished run.
 """
 
 from __future__ import annotations
@@ -87,6 +88,27 @@ def shoot(show: Callable[[Any], object], file: Path, height: int) -> None:
             show(tab)
             tab.wait_for_timeout(500)
             tab.screenshot(path=str(file))
+        finally:
+            browser.close()
+
+
+SCREENS = (("page", 1280, 1000, "light"), ("page-phone", 390, 844, "dark"))
+"""Name, width, height and colours of each picture of a run's page."""
+
+
+def run_pictures(folder: Path) -> None:
+    """Photograph the first screen of the page of a finished run: `docs/page.png`, and as a phone shows it."""
+    from playwright.sync_api import sync_playwright
+
+    page = folder / "report.html"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            for name, width, height, colours in SCREENS:
+                tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=colours)
+                tab.goto(page.resolve().as_uri())
+                tab.wait_for_timeout(1000)
+                tab.screenshot(path=str(ROOT / f"docs/{name}.png"))
         finally:
             browser.close()
 
@@ -187,9 +209,12 @@ def recording(folder: Path, file: Path) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.environ["SANETUNE_CACHE"] = f"{name}/cache"
-        folder = Path(name)
+        folder, started = Path(name), Path.cwd()
         os.chdir(folder)
         file = injected(folder)
+        if sys.argv[1:2] == ["--page"]:
+            run_pictures(started / sys.argv[2])
+            return
         if sys.argv[1:] != ["--only", "recording"]:
             stills(file)
         recording(folder, ROOT / "docs/check-recording.svg")

@@ -30,7 +30,7 @@ def check_consistency(config: Config, where: Where) -> None:
             where("train.fp16"),
         )
     _check_optimizer(given, where)
-    if config.data.replay is not None and given.get("train_sampling_strategy") == "sequential":
+    if config.data.replay and given.get("train_sampling_strategy") == "sequential":
         raise ConfigError(
             "train.train_sampling_strategy is sequential, and data.replay mixes rows in",
             "Replay rows come after all others, so that the run would end with nothing else.",

@@ -107,8 +107,13 @@ class ReplaySection(Section):
 
     path: str = Field("general", min_length=1, examples=["general", "general.jsonl"])
     """File or folder of the rows (relative to this file), an id on the Hub, or those of this package (general)."""
-    share: float = Field(0.1, gt=0, lt=1)
-    """Share of the training rows that are replay rows; the rows are repeated where there are fewer."""
+    share: float = Field(0.1, ge=0, lt=1)
+    """Share of the training rows that are replay rows, repeated where there are fewer; 0: none, but where the trial
+    forgets too much, shares of these rows are tried."""
+
+    def __bool__(self) -> bool:
+        """Whether rows are mixed in."""
+        return self.share > 0
 
 
 class DataSection(Section):

@@ -79,7 +79,7 @@ def read_sources(
         ConfigError: ``data.fields`` names a column that no row has.
     """
     sections = {"train": data.train} | ({"validation": data.validation} if data.validation else {})
-    if data.replay is not None:
+    if data.replay:
         from sanetune.data.replay.mixing import source_of
 
         sections["replay"] = [source_of(data.replay.path)]

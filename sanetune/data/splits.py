@@ -83,7 +83,7 @@ def make_splits(config: Config, context: int | None, examples: Mapping[str, Exam
         raise nothing_left(splits["train"], limit)
     _add_figures(result, splits)
     own = len(splits["train"].used)
-    if replay is not None and config.data.replay is not None:
+    if replay is not None and config.data.replay:
         chosen = mixing.choose(replay, splits, config.data.replay.share, limit)
         splits["train"] = splits["train"].followed_by(replay, chosen)
         result.stats["replay"] = mixing.figures(replay, chosen, own)

@@ -103,6 +103,7 @@ def settings_of(config: Config) -> dict[str, JsonValue]:
     for section, left_out in _LEFT_OUT.items():
         part = getattr(config, section).model_dump()
         found |= _flat({key: value for key, value in part.items() if key not in left_out}, section)
+    found.pop("data.replay.path", None)  # the content of its files counts, as that of other rows
     for split in ("train", "validation"):
         for number, source in enumerate(getattr(config.data, split) or ()):
             found |= _flat(_source(source), f"data.{split}[{number}]")

@@ -72,7 +72,8 @@ class ReplayTrials:
         """Where replay rows come from."""
         from sanetune.data.replay.mixing import GENERAL
 
-        return self.config.data.replay.path if self.config.data.replay else GENERAL
+        given = self.config.data.replay
+        return GENERAL if given is None else given.path
 
     def ascending(self) -> Iterator[ReplayTrial]:
         """Make a trial with each share that is larger than the run's own, and yield what it shows.

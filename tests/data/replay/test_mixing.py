@@ -104,6 +104,12 @@ def test_the_packages_rows_are_none_of_those_by_which_forgetting_is_measured() -
     assert not texts & {one.text for one in measured.texts} and not prompts & {one.text for one in measured.prompts}
 
 
+def test_a_share_of_zero_only_names_rows_to_try() -> None:
+    plain, named = prepared(None), prepared({"share": 0.0})
+    assert ids(named.train) == ids(plain.train) and "replay" not in named.stats and not named.replay_rows
+    assert named.fingerprint == plain.fingerprint
+
+
 def test_rows_behind_all_others_are_refused_where_the_order_is_the_files() -> None:
     with pytest.raises(ConfigError, match=r"sequential, and data\.replay mixes"):
         prepared("general", {"train_sampling_strategy": "sequential"})
