@@ -27,6 +27,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """Texts that SFTConfig takes as they are and that fail only later, in training."""
 
+SWITCHES = ("fsdp",)
+"""Keys that are annotated as text and mean true or false; text is what they were before."""
 AT_LEAST: dict[str, float] = {
     **dict.fromkeys(("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"), 1),
     **dict.fromkeys(("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm", "neftune_noise_alpha"), 0),
@@ -93,7 +95,7 @@ def default_of(key: str) -> Any:
 
 def problem(key: str, value: object) -> str | None:
     """What ``key`` would have to be, when ``value`` is not that; None when the value can be used."""
-    if value is None and _takes_none(key):
+    if (value is None and _takes_none(key)) or (key in SWITCHES and isinstance(value, bool)):
         return None
     members = _members(fields()[key])
     if members and not (isinstance(value, str) and value in members):

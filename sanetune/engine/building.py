@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sanetune.commands import command
-from sanetune.engine import checkpoints
+from sanetune.engine import checkpoints, sharding
 from sanetune.engine.adapters import Frozen
 from sanetune.engine.arguments import training_arguments
 from sanetune.engine.devices import device_of
 from sanetune.engine.distributed import is_main_process
+from sanetune.engine.library_logs import quiet
 from sanetune.engine.models import fit_to_tokenizer, load_model, make_trainable, new_tokens, train_dtype
 from sanetune.errors import DataError, RunError
+from sanetune.rng import kept_random_states
 from sanetune.runs import Run
 
 if TYPE_CHECKING:
@@ -73,6 +75,27 @@ def unquantised(section: ModelSection, prepared: Prepared) -> PreTrainedModel:
     model = load_model(section, dtype="bfloat16", device="cpu", quantize=False)
     fit_to_tokenizer(model, prepared.tokenizer)
     return model
+
+
+def whole_copy(
+    model: PreTrainedModel, config: Config, prepared: Prepared, arguments: SFTConfig, *, main: bool
+) -> PreTrainedModel | None:
+    """Return a model of one process with the weights of the sharded ``model``, which all processes give together.
+
+    Args:
+        model: Divided among the processes.
+        config: The resolved configuration, from which the copy is built.
+        prepared: The rows, with their tokenizer.
+        arguments: The run's settings.
+        main: Whether this process gets it; the others get None.
+    """
+    weights = sharding.whole_weights(model, main=main, saved=False)
+    if not main:
+        return None
+    with kept_random_states(), quiet():
+        plain, _, _ = tuned_model(config, prepared, arguments, None)
+    sharding.fill(plain, weights)
+    return plain
 
 
 def checked_start(run: Run, prepared: Prepared) -> Path | None:

@@ -14,6 +14,12 @@ class LengthGrouped(Sampler[int]):
     """Rows of like length together, in a random order of groups (transformers' grouping, with its own generator).
 
     transformers draws from the global random state, whose value at the start of an epoch differs in a resumed run.
+
+    Args:
+        lengths: Tokens of each row.
+        batch_size: Rows of a step, of all processes and micro-batches: the order depends on nothing else of how they
+            are shared out.
+        seed: With the epoch, decides the order.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:

@@ -32,7 +32,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found]:
     return first, second
 
 
-@pytest.mark.parametrize("case", ["sound", "sound adapter"])
+@pytest.mark.parametrize("case", ["sound", "sound adapter", "sound shards", "own loop"])
 def test_a_step_of_two_processes_is_that_of_one_on_the_same_rows(found: tuple[Found, Found], case: str) -> None:
     verdict, message, numbers = found[0][case]["ranks-disagree"]
     assert verdict == "pass", message
@@ -40,7 +40,9 @@ def test_a_step_of_two_processes_is_that_of_one_on_the_same_rows(found: tuple[Fo
     assert numbers["norm"] == pytest.approx(numbers["one_norm"], rel=1e-4)
     assert numbers["examples"] == 2 * 4 * 2, "processes x batch x accumulation"
     assert numbers["saved"]["difference"] < 1e-6
-    assert numbers["saved"]["adapter"] == (case == "sound adapter")
+    assert numbers["saved"]["adapter"] == (case in ("sound adapter", "sound shards"))
+    assert numbers["how"] == ("FSDP" if case == "sound shards" else "DDP")
+    assert numbers["rows"] is not None
     assert found[0][case]["ranks-alone"][0] == "pass"
 
 
@@ -51,6 +53,7 @@ def test_a_step_of_two_processes_is_that_of_one_on_the_same_rows(found: tuple[Fo
         ("no sum", "Weights of process 1 differ after the step"),
         ("other weights", "Weights of process 1 differ before the step"),
         ("half a checkpoint", "in the checkpoint differs"),
+        ("own shards", "in the checkpoint differs"),
     ],
 )
 def test_processes_that_do_not_train_as_one_are_named(found: tuple[Found, Found], case: str, words: str) -> None:

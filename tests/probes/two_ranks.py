@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import TrainerCallback
 
 from sanetune import api
+from sanetune.engine import sharding
 from sanetune.engine.trl.session import TrlSession
 from sanetune.engine.trl.trainer import Trainer
 
@@ -24,9 +25,10 @@ DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 RANK = int(os.environ["RANK"])
 
 
-def settings(folder: Path, **model: Any) -> dict[str, Any]:
+def settings(folder: Path, **given: Any) -> dict[str, Any]:
+    train = {key: given.pop(key) for key in ("fsdp", "engine") if key in given}
     return {
-        "model": {"name": str(DEMO / "model"), **model},
+        "model": {"name": str(DEMO / "model"), **given},
         "data": {"train": str(DEMO / "data/train.jsonl"), "max_examples": 24, "holdout": 0, "workers": 1},
         "train": {
             "per_device_train_batch_size": 4,
@@ -34,6 +36,7 @@ def settings(folder: Path, **model: Any) -> dict[str, Any]:
             "learning_rate": 1e-3,
             "max_steps": 4,
             "use_cpu": True,
+            **train,
         },
         "run": {"trackers": [], "output_dir": str(folder / "run"), "devices": 2},
     }
@@ -109,9 +112,23 @@ def half_a_checkpoint() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def own_shards() -> Iterator[None]:
+    """A checkpoint with the shards of the main process (https://github.com/huggingface/accelerate/issues/4206)."""
+
+    def local(weight: torch.Tensor) -> torch.Tensor:
+        return weight.detach().to_local() if hasattr(weight, "to_local") else weight.detach()
+
+    with mock.patch.object(sharding, "whole", local):
+        yield
+
+
 CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "sound": (contextlib.nullcontext, {}),
     "sound adapter": (contextlib.nullcontext, {"adapter": "lora"}),
+    "sound shards": (contextlib.nullcontext, {"adapter": "lora", "fsdp": True}),
+    "own shards": (own_shards, {"adapter": "lora", "fsdp": True}),
+    "own loop": (contextlib.nullcontext, {"engine": "accelerate"}),
     "same rows": (same_rows, {}),
     "no sum": (no_sum, {}),
     "other weights": (other_weights, {}),
@@ -122,9 +139,9 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 def main(folder: str) -> None:
     torch.set_num_threads(1)
     found = {}
-    for name, (fault, model) in CASES.items():
+    for name, (fault, given) in CASES.items():
         with fault():
-            report = api.check(settings(Path(folder), **model), level="probe", select=["ranks"])
+            report = api.check(settings(Path(folder), **given), level="probe", select=["ranks"])
         found[name] = {one.check: [one.verdict.value, one.message, one.numbers] for one in report.findings}
     (Path(folder) / f"{RANK}.json").write_text(json.dumps(found))
 

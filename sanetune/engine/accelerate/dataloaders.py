@@ -62,7 +62,7 @@ def sampler_of(rows: datasets.Dataset, arguments: SFTConfig, *, seedable: bool =
         case "sequential":
             return SequentialSampler(rows)
         case "group_by_length":
-            together = arguments.train_batch_size * arguments.gradient_accumulation_steps
+            together = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
             return LengthGrouped(list(rows["length"]), together, seed)
     return SeedableRandomSampler(rows, data_seed=arguments.data_seed) if seedable else RandomSampler(rows)
 

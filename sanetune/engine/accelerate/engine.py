@@ -60,10 +60,17 @@ class AccelerateEngine(Engine):
         start = checked_start(run, prepared) if resume else None
         arguments = arguments_of(config, prepared, run, resuming=start is not None)
         accelerator = make_accelerator(arguments)
-        if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        if accelerator.distributed_type == DistributedType.DEEPSPEED:
             raise ConfigError(
-                f"train.engine: accelerate does not train under {accelerator.distributed_type.value} yet.",
-                remedy="Set train.engine: trl, or launch without it.",
+                "train.engine: accelerate does not train under DeepSpeed.",
+                "DeepSpeed brings a training loop of its own.",
+                "Set train.engine: trl, or shard with FSDP2 (train.fsdp: true).",
+            )
+        if accelerator.is_fsdp2 and hooks is not None and hooks.combine_gradients is not None:
+            raise ConfigError(
+                "Hooks.combine_gradients is given, and FSDP divides the gradients among the processes.",
+                "No process has the whole gradient of a loss.",
+                "Train with DDP (leave train.fsdp out).",
             )
         tuned, frozen, notes = prepared_model(config, prepared, arguments, model)
         if hooks is not None and hooks.on_model is not None:
@@ -105,7 +112,8 @@ class AccelerateEngine(Engine):
 
 def _documents(model: PreTrainedModel, accelerator: Accelerator) -> DocumentLoss | None:
     """The loss of documents without padding, where it is faster: on a processor."""
-    if accelerator.device.type != "cpu":
+    # It calls layers below the modules at which FSDP gathers their weights.
+    if accelerator.device.type != "cpu" or accelerator.is_fsdp2:
         return None
     return DocumentLoss(model)
 

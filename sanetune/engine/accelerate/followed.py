@@ -49,6 +49,11 @@ class Followed:
         """How many train together."""
         return int(self.accelerator.num_processes)
 
+    @property
+    def sharded(self) -> bool:
+        """Whether FSDP divides the model among the processes."""
+        return bool(self.accelerator.is_fsdp2)
+
     def is_world_process_zero(self) -> bool:
         """Whether this process reports and writes."""
         return bool(self.accelerator.is_main_process)

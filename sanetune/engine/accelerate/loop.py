@@ -14,10 +14,12 @@ from itertools import islice
 from pathlib import Path
 
 from accelerate import skip_first_batches
+from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor
 from transformers import TrainerCallback
 from transformers.trainer_callback import CallbackHandler, DefaultFlowCallback
 
+from sanetune.engine import sharding
 from sanetune.engine.accelerate import loop_checkpoints, reactions
 from sanetune.engine.accelerate.dataloaders import train_loader, validation_loader
 from sanetune.engine.accelerate.followed import Followed
@@ -94,12 +96,25 @@ class Loop(Followed):
         self.per_epoch = max(1, math.ceil(len(self.loader) / args.gradient_accumulation_steps))
         self.max_steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * self.per_epoch)
         self.module = LossModule(parts.model, parts.token_loss, parts.hooks)
-        self.wrapped, self.optimizer = accelerator.prepare(self.module, make_optimizer(parts.model, args))
+        self.wrapped, self.optimizer = self._prepared()
         self.schedule = make_schedule(self.optimizer, args, max(schedule_steps or 0, self.max_steps))
         self.gradients = GradientSum(parts.model, accelerator, parts.hooks)
         self.handler = CallbackHandler(
             [DefaultFlowCallback(), *callbacks], parts.model, parts.tokenizer, self.optimizer, self.schedule
         )
+
+    def _prepared(self) -> tuple[LossModule, AcceleratedOptimizer]:
+        model, optimizer = self.parts.model, make_optimizer(self.parts.model, self.args)
+        wrapped, prepared = self.module, optimizer
+        if not self.sharded:
+            wrapped, prepared = self.accelerator.prepare(self.module, optimizer)
+        elif sharding.is_sharded(model):
+            prepared = self.accelerator.prepare_optimizer(optimizer)
+        else:
+            # In place, where the model's own layers are what is gathered.
+            sharding.share_weights(self.accelerator, model)
+            _, prepared = self.accelerator.prepare(model, optimizer)
+        return wrapped, prepared
 
     # ---- what fit() asks for ----
 
@@ -160,7 +175,8 @@ class Loop(Followed):
         """Return a context in which gradients are exchanged between processes, where it is the ``last`` micro-batch."""
         if last and not self.gradients.apart:
             return contextlib.nullcontext()
-        without: AbstractContextManager[None] = self.accelerator.no_sync(self.wrapped)
+        whole = self.parts.model if self.sharded else self.wrapped
+        without: AbstractContextManager[None] = self.accelerator.no_sync(whole)
         return without
 
     def record(self, means: dict[str, Tensor]) -> None:
@@ -194,7 +210,10 @@ class Loop(Followed):
 
     def load_weights(self, checkpoint: Path) -> None:
         """Give the model the weights of ``checkpoint``."""
-        loop_checkpoints.load_weights(self.model, checkpoint)
+        if self.sharded:
+            sharding.load_weights(self.model, checkpoint)
+        else:
+            loop_checkpoints.load_weights(self.model, checkpoint)
 
     def _batches(self, epoch: int, done: int) -> Iterator[Batch]:
         """The micro-batches of an epoch behind its first ``done`` steps."""

@@ -10,13 +10,15 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel, TrainerState
 from transformers.trainer_callback import ExportableState
 
-from sanetune.engine import checkpoints
+from sanetune.engine import checkpoints, sharding
 from sanetune.engine.state.processes import read_process_state, write_process_state
 from sanetune.engine.state.random_states import set_random_states
 from sanetune.engine.state.training import Stateful, load_state, save_state
 from sanetune.errors import ModelError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from sanetune.engine.accelerate.loop import Loop
 
 
@@ -75,22 +77,30 @@ def save_checkpoint(loop: Loop) -> None:
                 )
             if best is not None and (best == final or best.is_dir()):
                 loop.state.best_model_checkpoint = str(best)
+            weights = sharding.whole_weights(loop.model, main=main) if loop.sharded else None
+            if loop.sharded and not loop.args.save_only_model:
+                save_state(partial, _stateful(loop), write=main)
             if main:
-                _write(loop, partial)
+                _write(loop, partial, weights)
         if main:
             checkpoints.rotate(loop.folder, loop.args.save_total_limit, best)
 
 
-def _write(loop: Loop, folder: Path) -> None:
-    loop.model.save_pretrained(folder, safe_serialization=True)
+def _write(loop: Loop, folder: Path, weights: dict[str, Tensor] | None) -> None:
+    write_weights(loop.model, folder, weights)
     loop.parts.tokenizer.save_pretrained(folder)
-    if not loop.args.save_only_model:
+    if not loop.sharded and not loop.args.save_only_model:
         save_state(folder, _stateful(loop))
     states = loop.state.stateful_callbacks
     for callback in _exportable(loop):
         states[type(callback).__name__] = callback.state()
     states["sanetune"] = {"args": {}, "attributes": loop.run_state.to_json(loop.last_logged)}
     loop.state.save_to_json(str(folder / checkpoints.STATE))
+
+
+def write_weights(model: PreTrainedModel, folder: Path, weights: dict[str, Tensor] | None) -> None:
+    """Write the weights of ``model``, or of its adapter, into ``folder``; ``weights``: whole, where it is sharded."""
+    model.save_pretrained(folder, safe_serialization=True, **({"state_dict": weights} if weights else {}))
 
 
 def load_weights(model: PreTrainedModel, checkpoint: Path) -> None:
@@ -130,7 +140,8 @@ def load_best(loop: Loop) -> None:
 
 
 def _stateful(loop: Loop) -> dict[str, Stateful | None]:
-    return {"optimizer": loop.optimizer, "scheduler": loop.schedule, "scaler": loop.accelerator.scaler}
+    optimizer = sharding.WholeOptimizer(loop.model, loop.optimizer) if loop.sharded else loop.optimizer
+    return {"optimizer": optimizer, "scheduler": loop.schedule, "scaler": loop.accelerator.scaler}
 
 
 def _exportable(loop: Loop) -> list[ExportableState]:

@@ -15,7 +15,8 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback
 from transformers.integrations.neftune import activate_neftune, deactivate_neftune
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
-from sanetune.engine import loss, trackers
+from sanetune.engine import loss, sharding, trackers
+from sanetune.engine.accelerate import loop_checkpoints
 from sanetune.engine.accelerate.dataloaders import train_loader
 from sanetune.engine.accelerate.loop import Loop, fit
 from sanetune.engine.accelerate.loss_module import LOSS, LossModule
@@ -25,7 +26,7 @@ from sanetune.engine.adapters import Frozen
 from sanetune.engine.allocator import keep_freed_memory
 from sanetune.engine.base import Outcome, RunSession, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
-from sanetune.engine.building import unquantised
+from sanetune.engine.building import unquantised, whole_copy
 from sanetune.engine.callbacks import PublishedEnd, Publisher
 from sanetune.engine.finishing import outcome_of
 from sanetune.engine.guarded_tracker import guarded, send_texts
@@ -69,6 +70,11 @@ class AccelerateSession(RunSession):
     def model(self) -> PreTrainedModel:  # type: ignore[override]
         """The model as it trains."""
         return self.parts.model
+
+    @property
+    def whole_model(self) -> PreTrainedModel | None:
+        """See :attr:`sanetune.engine.base.Session.whole_model`."""
+        return None if self.parts.accelerator.is_fsdp2 else self.parts.model
 
     # ---- a run ----
 
@@ -126,10 +132,13 @@ class AccelerateSession(RunSession):
 
     def _save(self) -> PreTrainedModel | None:
         """Write the tuned model. None beside the main process."""
-        tuned = None
-        if self.parts.accelerator.is_main_process:
+        tuned, main = None, bool(self.parts.accelerator.is_main_process)
+        model: PreTrainedModel | None = self.model
+        if self.parts.accelerator.is_fsdp2:
+            model = whole_copy(self.model, self._config, self._prepared, self.parts.args, main=main)
+        if main and model is not None:
             tuned = save_model(
-                self.model,
+                model,
                 self._prepared.tokenizer,
                 self._run,
                 stop_token_ids=list(getattr(self._prepared, "stop_token_ids", None) or []),
@@ -202,6 +211,23 @@ class AccelerateSession(RunSession):
             loop = Loop(parts, [watched], schedule_steps=run.total_steps)
             loop.on_batches = watched.batches
             fit(loop)
+
+    def epoch_rows(self) -> list[list[int]] | None:
+        """See :meth:`sanetune.engine.base.RunSession.epoch_rows`."""
+        if self.parts.hooks.batches is not None:
+            return None
+        sampler = getattr(self.train_batches(), "batch_sampler", None)
+        return None if sampler is None else [[int(number) for number in batch] for batch in sampler]
+
+    def write_weights(self, folder: Path) -> bool:
+        """See :meth:`sanetune.engine.base.RunSession.write_weights`."""
+        accelerator, weights = self.parts.accelerator, None
+        if accelerator.is_fsdp2:
+            weights = sharding.whole_weights(self.model, main=bool(accelerator.is_main_process))
+        if accelerator.is_main_process:
+            loop_checkpoints.write_weights(self.model, folder, weights)
+        accelerator.wait_for_everyone()
+        return True
 
     def detached_copy(self) -> PreTrainedModel:
         """See :meth:`sanetune.engine.base.Session.detached_copy`."""

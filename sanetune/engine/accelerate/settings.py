@@ -26,7 +26,7 @@ HONOURED = frozenset({
     "load_best_model_at_end", "metric_for_best_model", "greater_is_better", "report_to", "run_name", "output_dir",
     "disable_tqdm", "log_level", "max_length", "truncation_mode", "packing_strategy", "dataset_num_proc",
     "dataset_text_field", "dataset_kwargs", "pad_to_multiple_of", "router_aux_loss_coef", "length_column_name",
-    "remove_unused_columns", "use_cache", "use_liger_kernel", "trackio_space_id", "project",
+    "remove_unused_columns", "use_cache", "fsdp", "fsdp_config", "use_liger_kernel", "trackio_space_id", "project",
 })  # fmt: skip
 """Keys that the loop follows, or that were followed when the rows were prepared."""
 

@@ -20,15 +20,22 @@ class Stateful(Protocol):
         """Take a state over."""
 
 
-def save_state(folder: Path, parts: Mapping[str, Stateful | None]) -> None:
+def save_state(folder: Path, parts: Mapping[str, Stateful | None], *, write: bool = True) -> None:
     """Write the state of each part into ``folder`` under its name, such as ``optimizer``; None is left out.
+
+    Args:
+        folder: Of the checkpoint.
+        parts: What has a state.
+        write: Whether this process writes it; where parts are sharded, the others are only asked for theirs.
 
     Raises:
         RunError: A part holds what only a pickle could keep.
     """
     for name, part in parts.items():
         if part is not None:
-            write_state(folder, name, part.state_dict())
+            state = part.state_dict()
+            if write:
+                write_state(folder, name, state)
 
 
 def load_state(folder: Path, parts: Mapping[str, Stateful | None]) -> None:

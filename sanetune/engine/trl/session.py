@@ -17,7 +17,7 @@ from sanetune.engine import loss, trackers
 from sanetune.engine.adapters import Frozen, base_of
 from sanetune.engine.base import Outcome, RunSession, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
-from sanetune.engine.building import unquantised
+from sanetune.engine.building import unquantised, whole_copy
 from sanetune.engine.callbacks import PublishedEnd, Publisher
 from sanetune.engine.finishing import outcome_of
 from sanetune.engine.guarded_tracker import GuardedTracker, guarded, send_texts
@@ -115,12 +115,16 @@ class TrlSession(RunSession):
     def _save(self) -> PreTrainedModel | None:
         """Write the tuned model; returns it without the wrappers of training. None beside the main process."""
         trainer, prepared = self.trainer, self._prepared
-        sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
-        state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
-        tuned = None
-        if trainer.is_world_process_zero():
+        state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if trainer.is_deepspeed_enabled else None
+        main = bool(trainer.is_world_process_zero())
+        model = None
+        if trainer.is_fsdp_enabled:
+            model = whole_copy(trainer.model, self._config, prepared, trainer.args, main=main)
+        elif main:
             model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
             _unbind(model)
+        tuned = None
+        if model is not None:
             tuned = save_model(
                 model,
                 prepared.tokenizer,

@@ -32,11 +32,12 @@ from sanetune.engine.sampler import LengthGrouped
 from sanetune.engine.signals import EvaluationStoppedError, Stop
 from sanetune.engine.trl.hub import ForgivingHub
 from sanetune.engine.trl.logits import keep_logits
+from sanetune.engine.trl.sharded import Sharded
 from sanetune.engine.trl.whole_checkpoints import WholeCheckpoints
 from sanetune.engine.trl.within_memory import WithinMemory
 
 
-class Trainer(WithinMemory, WholeCheckpoints, ForgivingHub, SFTTrainer):
+class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer):
     """Trains on rows that are ready: ``input_ids``, ``labels``, and ``seq_lengths`` where packed."""
 
     def __init__(self, *args: object, fingerprint: str = "", **kwargs: object) -> None:
@@ -84,9 +85,8 @@ class Trainer(WithinMemory, WholeCheckpoints, ForgivingHub, SFTTrainer):
             sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
             return sampler
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        return LengthGrouped(
-            list(rows["length"]), self.args.train_batch_size * self.args.gradient_accumulation_steps, seed
-        )
+        together = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        return LengthGrouped(list(rows["length"]), together, seed)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device

@@ -10,7 +10,7 @@ import transformers
 from torch import nn
 from transformers.trainer_callback import ExportableState
 
-from sanetune.engine import checkpoints
+from sanetune.engine import checkpoints, sharding
 from sanetune.engine.run_state import RunState
 from sanetune.engine.state.processes import read_process_state, write_process_state
 from sanetune.engine.state.random_states import set_random_states
@@ -117,12 +117,12 @@ class WholeCheckpoints(transformers.Trainer):
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         """Write safetensors and JSON; transformers writes pickles.
 
-        A sharded optimizer is left to FSDP and DeepSpeed, whose files are pickles: such a run cannot be resumed.
+        DeepSpeed writes its optimizer itself, as pickles: such a run cannot be resumed.
         """
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+        if self.is_deepspeed_enabled:
             super()._save_optimizer_and_scheduler(output_dir)
-        elif self.args.should_save:
-            save_state(Path(output_dir), self._stateful())
+        elif self.is_fsdp_enabled or self.args.should_save:
+            save_state(Path(output_dir), self._stateful(), write=bool(self.args.should_save))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
@@ -151,4 +151,5 @@ class WholeCheckpoints(transformers.Trainer):
 
     def _stateful(self) -> dict[str, Stateful | None]:
         scaler = getattr(self.accelerator, "scaler", None)
-        return {"optimizer": self.optimizer, "scheduler": self.lr_scheduler, "scaler": scaler}
+        optimizer = sharding.WholeOptimizer(self.model, self.optimizer) if self.is_fsdp_enabled else self.optimizer
+        return {"optimizer": optimizer, "scheduler": self.lr_scheduler, "scaler": scaler}
