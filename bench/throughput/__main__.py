@@ -1,10 +1,11 @@
 """Useful tokens per second beside TRL's trainer: the same model, the same rows, in alternating processes.
 
 Useful tokens are those of the rows, whatever else a system computes: padding, or the same beginning again. Every system
-makes a first step on other rows (its time is a column), then one epoch over the same rows; its processes alternate, and
-the ratio of each round is taken within the round. MFU is what the rows need (each for itself, logits of tokens in the
-loss) over what matrix products of the model's shapes reach in the same process, so shared beginnings can pass 100 %.
-It fails where a gradient is zero, weights stay, or losses of equal batches differ. A second start goes on from there.
+makes a first step on other rows (its time is a column), then one epoch over the same rows, of whose steps the first is
+left out where there are more; its processes alternate, and the ratio of each round is taken within the round. MFU is
+what the rows need (each for itself, logits of tokens in the loss) over what matrix products of the model's shapes reach
+in the same process, so shared beginnings can pass 100 %. It fails where a gradient is zero, weights stay, or losses of
+equal batches differ. A second start goes on from there.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ COLUMNS = ("data", "precision", "system", "useful/s", "in loss/s", "x TRL", "x p
 Key = tuple[str, str, str, int]
 
 
-def systems_for(kept: bool) -> list[str]:
+def systems_for(asked: argparse.Namespace) -> list[str]:
     """The systems that are compared."""
-    return [name for name in SYSTEMS if kept or not name.endswith("-kept")]
+    return [name for name in asked.systems or SYSTEMS if asked.kept or not name.endswith("-kept")]
 
 
 def measure(asked: argparse.Namespace, key: Key) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def run(asked: argparse.Namespace) -> dict[Key, dict[str, Any]]:
     for number in range(asked.rounds):
         for data in asked.data:
             for precision in asked.precision:
-                names = systems_for(asked.kept)
+                names = systems_for(asked)
                 for system in names[number % len(names) :] + names[: number % len(names)]:
                     key = (data, precision, system, number)
                     if key not in found:
@@ -85,8 +86,15 @@ def run(asked: argparse.Namespace) -> dict[Key, dict[str, Any]]:
 
 
 def speed(figures: dict[str, Any], clock: str = "seconds", tokens: str = "useful") -> float:
-    """Tokens per second over all steps after the first."""
-    return float(figures[tokens]) / sum(step[clock] for step in figures["steps"])
+    """Tokens per second over the counted steps."""
+    steps = counted(figures)
+    return float(sum(step[tokens] for step in steps)) / sum(step[clock] for step in steps)
+
+
+def counted(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps whose time counts: without the one in which a new optimizer takes its memory, unless it is the only."""
+    steps: list[dict[str, Any]] = figures["steps"]
+    return steps[1:] or steps
 
 
 def compare_losses(found: dict[Key, dict[str, Any]]) -> None:
@@ -114,7 +122,7 @@ def ratios(found: dict[Key, dict[str, Any]], one: Key, other: str, clock: str) -
 def figures_of(found: dict[Key, dict[str, Any]], one: Key) -> dict[str, Any]:
     """What the rounds of one system on one data set say."""
     some = [value for key, value in found.items() if key[:3] == one[:3]]
-    needed = [each["flops"] / sum(step["seconds"] for step in each["steps"]) / each["matmul"] for each in some]
+    needed = [each["flops"] / each["useful"] * speed(each) / each["matmul"] for each in some]
     return {
         "useful": statistics.median(map(speed, some)),
         "in_loss": statistics.median(speed(each, tokens="in_loss") for each in some),
@@ -174,6 +182,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rows", type=int, help="rows of each data set, after those of the first step")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), help="some of the systems alone")
     parser.add_argument("--kept", action="store_true", help="TRL without activation checkpointing too")
     parser.add_argument("--tokens", action="store_true", help="count what a step computes, without training")
     parser.add_argument("--quick", action="store_true", help="8 rows, one round")

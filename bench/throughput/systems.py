@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from sanetune.engine.documents import DocumentLoss
+
 LEARNING_RATE = 1e-5
 BATCH = 8
 MOST_PACKED = 2048
@@ -31,6 +33,8 @@ class Step:
         cpu: CPU seconds of the process, of which ``system`` in the kernel.
         loss: Mean over the tokens in the loss.
         norm: Norm of the gradient, before it is clipped.
+        useful: Tokens of its rows.
+        in_loss: Tokens in the loss.
     """
 
     seconds: float
@@ -38,6 +42,8 @@ class Step:
     system: float
     loss: float = float("nan")
     norm: float = float("nan")
+    useful: int = 0
+    in_loss: int = 0
 
 
 @dataclass
@@ -52,6 +58,15 @@ class Clock:
 
     def end(self) -> None:
         self.steps.append(Step(*(now - before for now, before in zip(_now(), self._began, strict=True))))
+
+    def figures(self, rows: Sequence[Row], rows_of_a_step: int) -> list[dict[str, Any]]:
+        """Return the steps over ``rows``, which were made in their order."""
+        assert len(self.steps) == -(-len(rows) // rows_of_a_step), "another number of steps than these rows make"
+        for number, step in enumerate(self.steps):
+            some = rows[number * rows_of_a_step : (number + 1) * rows_of_a_step]
+            step.useful = sum(len(row["input_ids"]) for row in some)
+            step.in_loss = sum(label != -100 for row in some for label in row["labels"][1:])
+        return [asdict(step) for step in self.steps]
 
 
 def _now() -> tuple[float, float, float]:
@@ -100,10 +115,12 @@ def train_by_trl(
         )  # fmt: skip
         data = Dataset.from_list([dict(row) for row in rows])
         trainer = SFTTrainer(model, config, train_dataset=data, processing_class=tokenizer, callbacks=[Watch()])
-        computed = sum(len(row["input_ids"]) for row in trainer.train_dataset)
-        assert computed == sum(len(row["input_ids"]) for row in rows), "TRL has dropped tokens"
+        made = [{name: row[name] for name in ("input_ids", "labels")} for row in trainer.train_dataset]
+        kept, given = (sum(len(row["input_ids"]) for row in some) for some in (made, rows))
+        assert kept == given, "TRL has dropped tokens"
         trainer.train()
-    return {"steps": [asdict(step) for step in clock.steps]}
+    of_a_step = sizes["per_device_train_batch_size"] * sizes.get("gradient_accumulation_steps", 1)
+    return {"steps": clock.figures(made, of_a_step)}
 
 
 def train_by_documents(
@@ -112,15 +129,20 @@ def train_by_documents(
     rows: Sequence[Row],
     bf16: bool,
     shared: bool,
-) -> dict[str, Any]:
-    """A plain loop around the loss of documents: torch's optimizer, gradients clipped as TRL's defaults have them."""
+    loss: DocumentLoss | None,
+) -> tuple[dict[str, Any], DocumentLoss]:
+    """A plain loop around the loss of documents: torch's optimizer, gradients clipped as TRL's defaults have them.
+
+    ``loss`` is that of an earlier call on this model, which has compared some documents with separate rows already.
+    """
     import torch
 
     from sanetune.data.collator import Collator
     from sanetune.engine.batches import loss_token_count
     from sanetune.engine.documents import DocumentLoss
 
-    clock, loss = Clock(), DocumentLoss(model, share=shared)
+    clock, loss = Clock(), loss or DocumentLoss(model, share=shared)
+    before = (loss.tokens, loss.computed)
     collate = Collator(tokenizer.pad_token_id or 0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0, fused=True)
     model.train()
@@ -137,8 +159,8 @@ def train_by_documents(
         optimizer.zero_grad()
         clock.end()
         clock.steps[-1].loss, clock.steps[-1].norm = float(mean.detach()), float(norm)
-    steps = [asdict(step) for step in clock.steps]
-    return {"steps": steps, "notes": loss.notes, "computed": loss.computed, "tokens": loss.tokens}
+    counted = {"tokens": loss.tokens - before[0], "computed": loss.computed - before[1]}
+    return {"steps": clock.figures(rows, BATCH), "notes": loss.notes, **counted}, loss
 
 
 @contextlib.contextmanager
@@ -157,15 +179,29 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "trl-packed-kept": {"packed": True, "recomputed": False},
     "documents": {"shared": False},
     "prefixes": {"shared": True},
+    "engine": {},
 }
 """What is compared. TRL: its defaults; packed; both with activations kept instead of computed again. Ours: documents
-without padding, without and with shared beginnings."""
+without padding, without and with shared beginnings, in a plain loop; and ``train.engine: accelerate`` as it is."""
 
 
-def train(name: str, model: PreTrainedModel, tokenizer: Any, rows: Sequence[Row], bf16: bool) -> dict[str, Any]:
-    """One epoch over ``rows`` in their order."""
-    chosen = train_by_trl if name.startswith("trl") else train_by_documents
-    return chosen(model, tokenizer, rows, bf16, **SYSTEMS[name])
+class System:
+    """One of :data:`SYSTEMS` with its model; what it learns about the model on its first rows it knows afterwards."""
+
+    def __init__(self, name: str, model: PreTrainedModel, tokenizer: Any, bf16: bool) -> None:
+        self.name, self.model, self.tokenizer, self.bf16 = name, model, tokenizer, bf16
+        self._loss: DocumentLoss | None = None
+
+    def train(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """One epoch over ``rows`` in their order."""
+        from bench.throughput.engine import train_by_engine
+
+        given = (self.model, self.tokenizer, rows, self.bf16)
+        if self.name.startswith("trl"):
+            return train_by_trl(*given, **SYSTEMS[self.name])
+        ours = train_by_engine if self.name == "engine" else train_by_documents
+        found, self._loss = ours(*given, **SYSTEMS[self.name], loss=self._loss)
+        return found
 
 
 def dtype_of(bf16: bool) -> torch.dtype:

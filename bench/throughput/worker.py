@@ -23,7 +23,7 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from bench.throughput.rows import DATA
-    from bench.throughput.systems import BATCH, dtype_of, train
+    from bench.throughput.systems import BATCH, System, dtype_of
     from sanetune.engine.allocator import keep_freed_memory
     from sanetune.probes.device_speed import matmul_flops_per_second, work_of
 
@@ -38,9 +38,10 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     first = first_rows(some[:BATCH])
     rows = some[len(first) : len(first) + asked.rows]
     before = {name: weight.detach().clone() for name, weight in islice(model.named_parameters(), 4)}
-    warm = train(asked.system, model, tokenizer, first, bf16)
+    system = System(asked.system, model, tokenizer, bf16)
+    warm = system.train(first)
     peaks = [matmul_flops_per_second(model, BATCH * 64, dtype_of(bf16))]
-    found = train(asked.system, model, tokenizer, rows, bf16)
+    found = system.train(rows)
     peaks.append(matmul_flops_per_second(model, BATCH * 64, dtype_of(bf16)))
     weights = dict(model.named_parameters())
     moved = min(float((weights[name] - old).abs().max()) for name, old in before.items())
