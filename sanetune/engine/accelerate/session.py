@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from sanetune.engine.base import Outcome, RunSession, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
 from sanetune.engine.building import unquantised, whole_copy
 from sanetune.engine.callbacks import PublishedEnd, Publisher
+from sanetune.engine.documents import DocumentLoss
 from sanetune.engine.finishing import outcome_of
 from sanetune.engine.guarded_tracker import guarded, send_texts
 from sanetune.engine.hooks import Hooks
@@ -94,7 +96,7 @@ class AccelerateSession(RunSession):
         loop.on_rows, loop.on_step = watched.rows, watched.step
         for callback in [*self._early_stopping(), *followed, publisher, watched]:
             loop.handler.add_callback(callback)
-        with PublishedEnd(publisher), quiet(), loop.stop, self._ready():
+        with PublishedEnd(publisher), quiet(), loop.stop, self._ready(), self._keeping_frozen(loop):
             fit(loop)
         seconds = loop.run_state.seconds
         with quiet():
@@ -114,6 +116,14 @@ class AccelerateSession(RunSession):
         if not patience or self._prepared.validation is None:
             return []
         return [EarlyStoppingCallback(early_stopping_patience=patience)]
+
+    def _keeping_frozen(self, loop: Loop) -> AbstractContextManager[None]:
+        """Keep what frozen layers make of the rows, where these come more than once."""
+        documents = self.parts.token_loss
+        again = loop.max_steps > loop.per_epoch or loop.validation is not None
+        if not isinstance(documents, DocumentLoss) or not again or loop.own is not None:
+            return contextlib.nullcontext()
+        return documents.keeping_frozen(self._run.path / f"frozen-{loop.accelerator.process_index}.states")
 
     @contextlib.contextmanager
     def _ready(self) -> Iterator[None]:

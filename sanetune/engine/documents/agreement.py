@@ -18,10 +18,13 @@ from sanetune.engine.documents.attention import UnsupportedAttentionError
 from sanetune.engine.documents.forward import Document, Merged, attention_as, prediction_losses
 from sanetune.engine.loss import token_losses
 from sanetune.rng import kept_modes
+from sanetune.text import shorten
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
+
+    from sanetune.engine.documents.last_layer import LastLayer
 
 
 TOLERANCE = 1e-4
@@ -32,7 +35,9 @@ _NUMBERS = 2**22
 """Most numbers of the weights whose gradients are compared: a copy of all of them may not fit."""
 
 
-def disagreement(model: PreTrainedModel, documents: Sequence[Document], fewest: int | None) -> str:
+def disagreement(
+    model: PreTrainedModel, documents: Sequence[Document], fewest: int | None, last: LastLayer | None = None
+) -> str:
     """Return in what separate rows and a tree of the same ``documents`` differ; "" if in nothing.
 
     Random states, modes and gradients of the model stay as they are. Mixed precision is off: rounding to 16 bits would
@@ -42,6 +47,7 @@ def disagreement(model: PreTrainedModel, documents: Sequence[Document], fewest: 
         model: The model, with its own attention.
         documents: A few documents with tokens in the loss.
         fewest: Tokens of a beginning from which on it is shared; None: none is.
+        last: The last layer, with its hooks attached, where it leaves out what no logits need.
     """
     weights = _compared_weights(model)
     exact = all(weight.dtype == torch.float32 for weight in model.parameters())
@@ -50,7 +56,7 @@ def disagreement(model: PreTrainedModel, documents: Sequence[Document], fewest: 
         losses, gradients = _separate(model, documents, weights)
         try:
             with attention_as(model):
-                merged_losses, merged_gradients = _merged(model, Merged.of(documents, fewest), weights)
+                merged_losses, merged_gradients = _merged(model, Merged.of(documents, fewest), weights, last)
                 leaks = not exact and _leaks(model, documents)
         except UnsupportedAttentionError as error:
             return f"its attention {error}"
@@ -101,9 +107,16 @@ def _separate(
     return losses.detach(), _gradients(losses.sum(), weights)
 
 
-def _merged(model: PreTrainedModel, merged: Merged, weights: Sequence[nn.Parameter]) -> tuple[Tensor, Tensor]:
+def _merged(
+    model: PreTrainedModel, merged: Merged, weights: Sequence[nn.Parameter], last: LastLayer | None
+) -> tuple[Tensor, Tensor]:
     targets = merged.targets
-    predictions = prediction_losses(model, merged)
+    try:
+        predictions = prediction_losses(model, merged, last)
+    except RuntimeError as error:
+        if last is None:
+            raise
+        raise UnsupportedAttentionError(f"needs every token ({shorten(str(error), 80)})") from error
     each = predictions[torch.from_numpy(targets.predictions).to(predictions.device)].split(targets.lengths)
     losses = torch.stack([some.sum() for some in each])
     return losses.detach(), _gradients(losses.sum(), weights)

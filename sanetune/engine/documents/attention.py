@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 import torch
 from torch import Tensor
 
+from sanetune.engine.documents import last_layer
+from sanetune.engine.documents.last_layer import KeptTokens, Part, parts_of
+
 if TYPE_CHECKING:
     from sanetune.engine.documents.tree import Node
 
@@ -36,7 +39,7 @@ _IN_THE_WAY = ("softcap", "s_aux", "position_bias", "head_mask")
 class _Context(Protocol):
     """What the forward pass keeps for the backward pass."""
 
-    nodes: Sequence[Node]
+    parts: Sequence[Part]
     scale: float | None
     saved_tensors: tuple[Tensor, ...]
 
@@ -48,19 +51,21 @@ class UnsupportedAttentionError(Exception):
 
 
 class _Attention(torch.autograd.Function):
-    """Outputs (1, H, T, L) of queries (1, H, T, L), keys and values over the nodes."""
+    """Outputs (1, H, T, L) of queries (1, H, T, L), keys and values; ``parts`` say which attend to which.
+
+    Each query is in one causal part, and those come first.
+    """
 
     @staticmethod
     def forward(
-        ctx: _Context, query: Tensor, key: Tensor, value: Tensor, nodes: Sequence[Node], scale: float | None
+        ctx: _Context, query: Tensor, key: Tensor, value: Tensor, parts: Sequence[Part], scale: float | None
     ) -> Tensor:
         _, heads, tokens, size = query.shape
-        shared = any(node.below > node.end for node in nodes)
-        joined = torch.float32 if shared else query.dtype  # 16 bits would be rounded once for each ancestor
+        joins = not all(causal for _, _, causal in parts)
+        joined = torch.float32 if joins else query.dtype  # 16 bits would be rounded once for each ancestor
         out = query.new_empty((1, tokens, heads, size), dtype=joined).transpose(1, 2)
         total = query.new_empty((1, tokens, heads), dtype=torch.float32).transpose(1, 2)
-        for own, keys in _parts(nodes):
-            causal = own == keys
+        for own, keys, causal in parts:
             some, sums = _forward(query[:, :, own], key[:, :, keys], value[:, :, keys], causal, scale)
             if causal:
                 out[:, :, own], total[:, :, own] = some, sums
@@ -68,14 +73,14 @@ class _Attention(torch.autograd.Function):
                 _join(out[:, :, own], total[:, :, own], some, sums)
         out = out.to(query.dtype)
         ctx.save_for_backward(query, key, value, out, total)
-        ctx.nodes, ctx.scale = nodes, scale
+        ctx.parts, ctx.scale = parts, scale
         return out
 
     @staticmethod
     def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, out, total = ctx.saved_tensors
         gradients = tuple(torch.zeros_like(some) for some in (query, key, value))
-        for own, keys in _parts(ctx.nodes):
+        for own, keys, causal in ctx.parts:
             some = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
                 grad[:, :, own],
                 query[:, :, own],
@@ -84,19 +89,12 @@ class _Attention(torch.autograd.Function):
                 out[:, :, own],
                 total[:, :, own],
                 0.0,
-                own == keys,
+                causal,
                 scale=ctx.scale,
             )
             for whole, where, part in zip(gradients, (own, keys, keys), some, strict=True):
                 whole[:, :, where] += part
         return (*gradients, None, None)
-
-
-def _parts(nodes: Sequence[Node]) -> list[tuple[slice, slice]]:
-    """Return which queries attend to which keys: every node to itself, then descendants to their ancestors."""
-    own = [slice(node.start, node.end) for node in nodes]
-    below = [(slice(node.end, node.below), slice(node.start, node.end)) for node in nodes if node.below > node.end]
-    return [*((some, some) for some in own), *below]
 
 
 def _forward(query: Tensor, key: Tensor, value: Tensor, causal: bool, scale: float | None) -> tuple[Tensor, Tensor]:
@@ -139,11 +137,12 @@ def document_attention(
         others: What else the layer passes on; the nodes among it.
 
     Returns:
-        Outputs (1, T, H, L), and None for the weights.
+        Outputs (1, T, H, L), in the last layer zeros for tokens that are not kept, and None for the weights.
     """
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     nodes = cast("Sequence[Node] | None", others.pop(ARGUMENT, None))
+    kept = cast("KeptTokens | None", others.pop(last_layer.ARGUMENT, None))
     if nodes is None:
         plain: tuple[Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
@@ -158,9 +157,15 @@ def document_attention(
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else value.dtype
     longest = max(node.end - node.start for node in nodes)
     inside = torch.float32 if longest < SHORT else dtype
+    some = kept if kept is not None and module in kept.layer else None
+    parts = parts_of(nodes) if some is None else some.parts
+    tokens = query.shape[2]
+    if some is not None:
+        query = query.index_select(2, some.places)
     with torch.autocast(kind, enabled=False):
-        out: Tensor = _Attention.apply(query.to(inside), key.to(inside), value.to(inside), nodes, scaling)
-    return out.transpose(1, 2).to(dtype), None
+        out: Tensor = _Attention.apply(query.to(inside), key.to(inside), value.to(inside), parts, scaling)
+    out = out.transpose(1, 2).to(dtype)
+    return out if some is None else last_layer.spread(out, some.places, tokens), None
 
 
 def _obstacle(

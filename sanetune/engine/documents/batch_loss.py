@@ -13,11 +13,15 @@ from sanetune.engine.adapters import base_of
 from sanetune.engine.documents.agreement import disagreement, few_documents
 from sanetune.engine.documents.attention import UnsupportedAttentionError
 from sanetune.engine.documents.forward import Document, Merged, attention_as, document_loss, documents_of
+from sanetune.engine.documents.frozen_layers import FrozenLayers
 from sanetune.engine.documents.grouping import grouped
+from sanetune.engine.documents.last_layer import LastLayer
 from sanetune.engine.documents.tree import FEWEST
 from sanetune.engine.loss import kept_logits, summed_loss
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from transformers import PreTrainedModel
 
     from sanetune.engine.batches import Batch
@@ -62,6 +66,8 @@ class DocumentLoss:
         self._inside = False
         self._own: str = base_of(model).config._attn_implementation
         self._window = _window(model)
+        self._last = LastLayer.of(model)
+        self._frozen: FrozenLayers | None = None
 
     @contextlib.contextmanager
     def step(self) -> Iterator[None]:
@@ -70,7 +76,11 @@ class DocumentLoss:
         note = f"documents are padded: {self._unsuitable}"
         if self._unsuitable and note not in self.notes:
             self.notes.append(note)
-        with contextlib.nullcontext() if self._unsuitable else attention_as(self.model):
+        with contextlib.ExitStack() as stack:
+            if not self._unsuitable:
+                stack.enter_context(attention_as(self.model))
+                if self._last is not None:
+                    stack.enter_context(self._last.attached())
             self._inside = True
             try:
                 yield
@@ -94,7 +104,7 @@ class DocumentLoss:
             merged = Merged.of(documents, fewest)
             if self._agrees(merged, documents, fewest):
                 try:
-                    found = document_loss(self.model, merged)
+                    found = self._document_loss(merged, documents)
                 except UnsupportedAttentionError as error:
                     self._fall_back(self._sort(merged), f"its attention {error}")
                 else:
@@ -102,6 +112,24 @@ class DocumentLoss:
                     self.computed += len(merged.tree.ids)
                     return found
         return self._padded(batch)
+
+    @contextlib.contextmanager
+    def keeping_frozen(self, path: Path) -> Iterator[None]:
+        """Surround a run whose rows come more than once: what frozen layers make of them is kept in ``path``.
+
+        The file stays where the run is stopped, for the one that goes on, and is removed at its end.
+        """
+        self._frozen = FrozenLayers.of(self.model, path)
+        ended = False
+        try:
+            yield
+            ended = True
+        finally:
+            if self._frozen is not None:
+                self._frozen.close(remove=ended)
+                if self._frozen.note:
+                    self.notes.append(self._frozen.note)
+            self._frozen = None
 
     def report(self) -> list[str]:
         """Return ``notes``, and how many tokens were left out so far."""
@@ -112,8 +140,7 @@ class DocumentLoss:
 
     def _fewest(self) -> int | None:
         """Return from how many tokens on beginnings are shared; None while dropout draws for each document."""
-        drops = any(isinstance(module, nn.Dropout) and module.training and module.p for module in self.model.modules())
-        return FEWEST if self._share and not drops else None
+        return FEWEST if self._share and not self._drops() else None
 
     def _sort(self, merged: Merged) -> str:
         sort = SHARED if merged.tree.is_shared else "documents"
@@ -124,12 +151,35 @@ class DocumentLoss:
         sort = self._sort(merged)
         if sort not in self._obstacles:
             some = few_documents(documents, fewest, self._window if merged.tree.longest > self._window else 0)
-            with attention_as(self.model, self._own):
-                reason = disagreement(self.model, some, fewest)
+            reason = self._disagreement(some, fewest)
             self._obstacles[sort] = ""
             if reason:
                 self._fall_back(sort, reason)
         return not self._obstacles[sort]
+
+    def _disagreement(self, some: list[Document], fewest: int | None) -> str:
+        """Return in what documents differ from separate rows, with the last layer on every token if that helps."""
+        last = self._last_layer()
+        with attention_as(self.model, self._own):
+            reason = disagreement(self.model, some, fewest, last)
+            if reason and last is not None and not (plain := disagreement(self.model, some, fewest)):
+                self._last = None
+                self.notes.append(f"the last layer is computed on every token: {reason}")
+                return plain
+        return reason
+
+    def _document_loss(self, merged: Merged, documents: list[Document]) -> tuple[Tensor, Tensor]:
+        last = self._last_layer()
+        if self._frozen is None or self._drops():
+            return document_loss(self.model, merged, last)
+        return self._frozen.loss(merged, documents, lambda: document_loss(self.model, merged, last))
+
+    def _last_layer(self) -> LastLayer | None:
+        """Return the last layer; None while dropout draws for every token."""
+        return None if self._drops() else self._last
+
+    def _drops(self) -> bool:
+        return any(isinstance(module, nn.Dropout) and module.training and module.p for module in self.model.modules())
 
     def _fall_back(self, sort: str, reason: str) -> None:
         self._obstacles[sort] = reason

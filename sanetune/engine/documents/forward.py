@@ -9,14 +9,15 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sanetune.engine.adapters import base_of
-from sanetune.engine.documents import attention
+from sanetune.engine.documents import attention, last_layer
+from sanetune.engine.documents.last_layer import LastLayer
 from sanetune.engine.documents.layout import has_packs, has_padded_rows, has_plain_rows
 from sanetune.engine.documents.targets import Targets, targets_of
 from sanetune.engine.documents.tree import FEWEST, PrefixTree, prefix_tree
@@ -92,12 +93,16 @@ class Merged:
         return cls(tree, targets_of(tree, [document.labels for document in documents]))
 
 
-def prediction_losses(model: PreTrainedModel, merged: Merged) -> Tensor:
+def prediction_losses(model: PreTrainedModel, merged: Merged, last: LastLayer | None = None) -> Tensor:
     """Return the cross entropy of each prediction of ``merged.targets`` in nats, in float32; differentiable.
 
     Args:
         model: The model, inside :func:`attention_as`.
         merged: What is computed.
+        last: Its last layer, with hooks that leave out what no logits need; None: all of it is computed.
+
+    Raises:
+        UnsupportedAttentionError: The model does what these hooks or this attention cannot know.
     """
     tree, targets = merged.tree, merged.targets
     device = model.get_input_embeddings().weight.device
@@ -105,12 +110,18 @@ def prediction_losses(model: PreTrainedModel, merged: Merged) -> Tensor:
         torch.from_numpy(some).to(device)
         for some in (tree.ids, tree.positions, targets.places, targets.rows, targets.labels)
     )
-    nodes = {attention.ARGUMENT: tree.nodes}
-    kept = {"logits_to_keep": places} if keeps_logits(model) else {}
+    inputs: dict[str, Any] = {attention.ARGUMENT: tree.nodes}
+    kept = last.kept(tree.nodes, targets.places, device) if last is not None else None
+    if kept is not None:
+        inputs[last_layer.ARGUMENT], places = kept, kept.logits
+    if keeps_logits(model):
+        inputs["logits_to_keep"] = places
     logits = attention.without_masks(
-        lambda: model(input_ids=ids[None], position_ids=positions[None], use_cache=False, **kept, **nodes).logits
+        lambda: model(input_ids=ids[None], position_ids=positions[None], use_cache=False, **inputs).logits
     )[0]
     if logits.shape[0] != len(places):
+        if logits.shape[0] != (len(ids) if kept is None else len(kept.places)):
+            raise attention.UnsupportedAttentionError("gives logits of other places than were asked for")
         logits = logits[places]
     if len(rows) != len(places):
         logits = logits[rows]
@@ -121,11 +132,11 @@ def prediction_losses(model: PreTrainedModel, merged: Merged) -> Tensor:
     return torch.cat(losses)
 
 
-def document_loss(model: PreTrainedModel, merged: Merged) -> tuple[Tensor, Tensor]:
+def document_loss(model: PreTrainedModel, merged: Merged, last: LastLayer | None = None) -> tuple[Tensor, Tensor]:
     """Return the sum of the losses of all tokens in the loss, each as often as documents count it, and their number.
 
     The arguments are those of :func:`prediction_losses`.
     """
-    losses = prediction_losses(model, merged)
+    losses = prediction_losses(model, merged, last)
     counts = torch.from_numpy(merged.targets.counts).to(losses)
     return (losses * counts).sum(), counts.sum().long()
