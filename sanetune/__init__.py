@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sanetune.api import check, compare, parts, plan, prepare, replay, sweep, train
+    from sanetune.api_auto import auto
     from sanetune.callback import Gate, guard
     from sanetune.callback_watch import Watch
     from sanetune.config import Config, load
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "auto": "sanetune.api_auto",
     "check": "sanetune.api",
     "guard": "sanetune.callback",
     "Gate": "sanetune.callback",
@@ -54,6 +56,7 @@ __all__ = [
     "UserError",
     "Watch",
     "__version__",
+    "auto",
     "check",
     "compare",
     "guard",

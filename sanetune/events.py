@@ -17,11 +17,13 @@ In a launch of several processes events are published by the main one alone, unl
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sanetune.data.prepare import Prepared
     from sanetune.engine.metrics import Record
     from sanetune.finding import Finding, Report
@@ -256,3 +258,37 @@ class SweepTrialMade(Event):
     done: int
     total: int
     made_now: bool
+
+
+# -- autopilot ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AutoDecided(Event):
+    """The autopilot has decided something, and written it down as this ``entry`` of its journal."""
+
+    entry: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AutoDone(Event):
+    """The autopilot has done what it decided on; ``seconds`` are spent in all."""
+
+    entry: Mapping[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AutoEnded(Event):
+    """The autopilot has come to an end, and its ``folder`` has everything that its page shows."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAsked(Event):
+    """``text`` is about to be sent to the endpoint at ``address``, for ``purpose``."""
+
+    purpose: str
+    address: str
+    text: str

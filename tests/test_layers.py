@@ -39,7 +39,7 @@ LAYERS = (
     ("gate",),
     ("workflows",),
     ("report",),
-    ("api", "callback", "callback_watch"),
+    ("api", "api_auto", "callback", "callback_watch"),
     ("demo",),
     ("cli",),
     ("__main__",),

@@ -64,7 +64,9 @@ def command(
     MODEL is a folder or an id on the Hub; DATA one or several files, folders or ids of data sets. Values given as
     OVERRIDE, such as data.on_bad_row=skip, are written into the file.
     """
-    named, overrides = _parted([word for word in (model, *data) if word is not None])
+    from sanetune.config.override import parted
+
+    named, overrides = parted([word for word in (model, *data) if word is not None])
     if source is not None:
         if named or method:
             raise click.UsageError("--from FILE names model, data and method: leave MODEL, DATA and --method out.")
@@ -82,19 +84,6 @@ def command(
     click.echo(f"      sanetune plan {file}   what a run will do")
     click.echo(f"      sanetune check {file}  what is wrong with it")
     click.echo(f"      sanetune train {file}")
-
-
-def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Model and data, and the overrides among ``words``; what is there as a file is none."""
-    from sanetune.config.keys import SECTIONS
-
-    overrides = []
-    for word in words:
-        key, equals, _ = word.partition("=")
-        section, dot, _ = key.strip().partition(".")
-        if equals and dot and section in SECTIONS and not Path(word).exists():
-            overrides.append(word)
-    return [word for word in words if word not in overrides], overrides
 
 
 def _convert(source: Path, out: Path, overrides: Sequence[str], force: bool) -> None:

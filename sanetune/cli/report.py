@@ -40,7 +40,10 @@ def command(runs: tuple[Path, ...], html: Path | None, live: bool, port: int, sh
     if live:
         _serve(runs[0], port, show=show)
         return
-    target = _write(runs[0], html) if len(runs) == 1 else _compare(runs, html)
+    if len(runs) == 1 and (runs[0] / "journal.jsonl").is_file():
+        target = _journal(runs[0], html)
+    else:
+        target = _write(runs[0], html) if len(runs) == 1 else _compare(runs, html)
     if show and str(target) != "-":
         click.launch(target.resolve().as_uri())
 
@@ -56,6 +59,12 @@ def _write(path: Path, html: Path | None) -> Path:
     settings = load(run.config)
     with evidence_of(settings, LiveTerminal()) as evidence:
         return _written(html or run.page, page_of_run(settings, evidence, run))
+
+
+def _journal(folder: Path, html: Path | None) -> Path:
+    from sanetune.report.html.auto_page import FILE, page_of_auto
+
+    return _written(html or folder / FILE, page_of_auto(folder))
 
 
 def _compare(paths: tuple[Path, ...], html: Path | None) -> Path:

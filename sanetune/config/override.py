@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from sanetune.config.draft import Draft
 from sanetune.config.keys import SECTIONS, advice, every_key, key_for, unknown_key
 from sanetune.config.nested import YamlMap, contains, find, put
@@ -61,3 +64,18 @@ def apply_override(draft: Draft, override: Draft) -> Draft:
                 del new.origins[old]
             new.origins[path] = origin
     return new
+
+
+def parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names, such as of model and data, and the overrides among ``words``; what is there as a file is none.
+
+    >>> parted(["owner/model", "rows.jsonl", "train.learning_rate=1e-4"])
+    (['owner/model', 'rows.jsonl'], ['train.learning_rate=1e-4'])
+    """
+    overrides = []
+    for word in words:
+        key, equals, _ = word.partition("=")
+        section, dot, _ = key.strip().partition(".")
+        if equals and dot and section in SECTIONS and not Path(word).exists():
+            overrides.append(word)
+    return [word for word in words if word not in overrides], overrides

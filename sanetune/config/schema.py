@@ -248,6 +248,23 @@ class RunSection(Section):
     """Documents of each task that are used, at most. Unset: all."""
 
 
+class AgentSection(Section):
+    """Adviser and judge of `sanetune auto`: any endpoint that speaks OpenAI's chat completions; off unless set."""
+
+    base_url: str | None = Field(None, examples=["http://127.0.0.1:8080/v1"])
+    """Address of the endpoint, without chat/completions. Unset: nobody is asked, and nothing is sent."""
+    model: str | None = Field(None, examples=["gpt-oss-20b"])
+    """Name of the model there."""
+    api_key_env: str | None = Field(None, examples=["OPENAI_API_KEY"])
+    """Name of the environment variable that holds the key. Unset: none is sent."""
+    rows: int = Field(3, ge=0, le=50)
+    """Training rows that the adviser reads; 0: findings alone."""
+    max_characters: int = Field(12_000, ge=1_000, le=200_000)
+    """Characters of one message to the endpoint, at most."""
+    timeout_seconds: float = Field(120.0, gt=0, le=3600)
+    """Seconds that an answer may take."""
+
+
 class Config(Section):
     """A whole configuration, as :func:`sanetune.config.load` makes it."""
 
@@ -263,6 +280,8 @@ class Config(Section):
     """What it may cost."""
     run: RunSection = Field(default_factory=RunSection)
     """Where it is stored."""
+    agent: AgentSection = Field(default_factory=AgentSection)
+    """Whom the autopilot may ask."""
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _renamed: list[Renamed] = PrivateAttr(default_factory=list)

@@ -1,4 +1,4 @@
-"""A person's votes between two models' answers, given without knowing whose they are."""
+"""Votes of a person, or of a judge, between two models' answers, given without knowing whose they are."""
 
 from __future__ import annotations
 
@@ -93,11 +93,12 @@ class Votes:
         run: The first run.
         compared: The models; the first two are voted on.
         seed: Draws the sides and the order.
+        file: Where they are kept; None: in the run's folder.
     """
 
-    def __init__(self, run: Run, compared: Compared, seed: int = 0) -> None:
+    def __init__(self, run: Run, compared: Compared, seed: int = 0, file: Path | None = None) -> None:
         run.refuse_links()
-        self.file = run.votes
+        self.file = file or run.votes
         self.names = [one.name for one in compared.models[:2]]
         self._ballots = list(ballots(compared, seed))
         self._total, self._same = len(compared.prompts), sum(map(_alike, *(one.answers for one in compared.models[:2])))

@@ -1,0 +1,1 @@
+"""The autopilot from good and broken starts: what it ends with, beside the truth."""

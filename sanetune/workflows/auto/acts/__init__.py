@@ -1,0 +1,1 @@
+"""What the autopilot does between two decisions: each act uses one of the package's own workflows."""

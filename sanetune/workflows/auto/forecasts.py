@@ -1,0 +1,119 @@
+"""What each step would take, in seconds at the slow end, from what was measured so far, and whether it still fits."""
+
+from __future__ import annotations
+
+from sanetune import units
+from sanetune.workflows.auto.known import Known
+
+START_SECONDS = 20.0
+"""To load libraries and model, and to write what is found: 10 to 15 s on a busy laptop."""
+STATIC_TIMES = 4.0
+"""A static check reads the rows as often as the first inspection did, in each of several rounds of fixes."""
+PROBE_STEPS = 60
+"""Optimizer steps that the passes of level probe are worth, the search for the critical learning rate above all."""
+ROUNDS = 2.0
+"""Trials of a check with a fix in between."""
+SLOWER = 1.2
+"""What was measured may be slower the next time."""
+COMPARED = 32
+"""Validation rows that base and tuned model are asked, as `sanetune compare` does."""
+ANSWER_STEPS = 100
+"""Optimizer steps that the answers of both models are worth, until they are measured."""
+TRIALS = 5
+"""Trials of a sweep: the prior, its neighbours, and two more."""
+REPORT_SECONDS = 2.0
+
+
+def step_seconds(known: Known) -> float:
+    """Return the seconds of one optimizer step at the slow end."""
+    measured = known.checked.step_seconds if known.checked else None
+    return measured or (known.planned.step_seconds if known.planned else 0.0)
+
+
+def copy_seconds(known: Known) -> float:
+    """Return the seconds of a cleaned copy."""
+    return 2 * _inspect_seconds(known)
+
+
+def check_seconds(known: Known, level: str, trial_steps: int | None = None) -> float:
+    """Return the seconds of a check with its fixes.
+
+    Args:
+        known: What is known.
+        level: How deep it goes.
+        trial_steps: Steps of its trial; None: those of the plan.
+    """
+    plan = known.planned
+    found = START_SECONDS + STATIC_TIMES * _inspect_seconds(known)
+    if level == "static" or plan is None:
+        return found
+    found += START_SECONDS + PROBE_STEPS * step_seconds(known)
+    if level == "probe":
+        return found
+    steps = plan.check_steps
+    if trial_steps is not None:
+        steps -= max(0, min(plan.trial_steps, plan.steps) - trial_steps)
+    return found + ROUNDS * (steps + ANSWER_STEPS) * step_seconds(known)
+
+
+def sweep_seconds(known: Known) -> float:
+    """Return the seconds of a sweep of the learning rate, and of the check that has to follow it."""
+    plan = known.planned
+    steps = min(plan.trial_steps, plan.steps) if plan else 0
+    again = (known.checked.seconds if known.checked else 0.0) * SLOWER
+    return START_SECONDS + (TRIALS * steps * 1.5 + PROBE_STEPS) * step_seconds(known) + again
+
+
+def train_seconds(known: Known) -> float:
+    """Return the seconds of the whole run, with the answers before and after it."""
+    return _run_seconds(known) * SLOWER + START_SECONDS + _inspect_seconds(known) + 2 * _answers(known)
+
+
+def compare_seconds(known: Known) -> float:
+    """Return the seconds of the comparison of base and tuned model."""
+    return START_SECONDS + 2 * _inspect_seconds(known) + 3 * _answers(known)
+
+
+def reserve(known: Known) -> float:
+    """Return the seconds that are kept for comparison and report, so that what was trained is judged."""
+    if known.compared is not None:
+        return REPORT_SECONDS
+    return compare_seconds(known) + REPORT_SECONDS
+
+
+def bar(known: Known, seconds: float, after: float | None = None) -> str:
+    """Say why a step of so many seconds does not fit into what is left; "" where it does.
+
+    Args:
+        known: What is known.
+        seconds: Of the step, at the slow end.
+        after: Seconds that have to be left behind it; None: those of :func:`reserve`.
+    """
+    if known.left is None:
+        return ""
+    kept = reserve(known) if after is None else after
+    if seconds + kept <= known.left:
+        return ""
+    return (
+        f"it takes up to {units.seconds(seconds)}, and {units.seconds(max(0.0, known.left))} of the budget are left, "
+        f"of which {units.seconds(kept)} are kept for what has to follow"
+    )
+
+
+def _run_seconds(known: Known) -> float:
+    """As it was measured; of a run of another length, in proportion to its measured steps."""
+    plan, checked = known.planned, known.checked
+    if checked is not None and checked.run_seconds is not None and (plan is None or checked.steps == plan.steps):
+        return checked.run_seconds
+    if plan is None:
+        return 0.0
+    return plan.run_seconds * (step_seconds(known) / plan.step_seconds if plan.step_seconds else 1.0)
+
+
+def _inspect_seconds(known: Known) -> float:
+    return known.inspected.seconds if known.inspected else 0.0
+
+
+def _answers(known: Known) -> float:
+    measured = known.checked.answer_seconds if known.checked else 0.0
+    return measured * SLOWER if measured else ANSWER_STEPS * step_seconds(known)

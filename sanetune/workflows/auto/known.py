@@ -1,0 +1,205 @@
+"""What the autopilot knows at a moment: nothing but what the entries of its journal say, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sanetune.typed_json import from_json
+from sanetune.workflows.auto.decision import END, Option
+from sanetune.workflows.auto.facts import (
+    KINDS,
+    Advised,
+    Checked,
+    Compared,
+    Copied,
+    Facts,
+    Failed,
+    Inspected,
+    Judged,
+    Planned,
+    Promoted,
+    Swept,
+    Trained,
+)
+from sanetune.workflows.auto.request import Budget, Request
+
+START = "inspect"
+"""The first state."""
+
+Entry = Mapping[str, Any]
+"""One line of the journal."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known.
+
+    Attributes:
+        request: What was asked.
+        state: In which a decision is due, or was made and not carried out yet.
+        open: The option that was decided on and is not carried out yet.
+        attempt: Number of the run that is prepared, from 1.
+        config: Text of the configuration as it is now; "": there is none yet.
+        spent: Seconds that were spent.
+        tried: Changes of earlier attempts, and of inputs that were refused.
+        outcome: ``promoted``, ``rejected`` or ``gave up``; "": it is not over.
+        reason: Why it came to that.
+        agent: Whether there is an adviser and judge.
+        failed: The act that could not be done last, and why.
+        failed_in: The state that it was done in.
+        closed_in: The state that decided on the outcome.
+    """
+
+    request: Request = field(default_factory=Request)
+    state: str = START
+    open: Option | None = None
+    attempt: int = 1
+    config: str = ""
+    spent: float = 0.0
+    tried: list[dict[str, Any]] = field(default_factory=list)
+    outcome: str = ""
+    reason: str = ""
+    agent: bool = False
+    failed: Failed | None = None
+    failed_in: str = ""
+    closed_in: str = ""
+    inspected: Inspected | None = None
+    copied: Copied | None = None
+    planned: Planned | None = None
+    checked: Checked | None = None
+    advised: Advised | None = None
+    swept: Swept | None = None
+    trained: Trained | None = None
+    compared: Compared | None = None
+    judged: Judged | None = None
+    promoted: Promoted | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.state == END
+
+    @property
+    def limit(self) -> float | None:
+        """Seconds that may be spent; None: no limit, or a price is not known yet."""
+        price = self.inspected.usd_per_hour if self.inspected else None
+        budget = self.request.budget
+        if budget.usd is not None and not price:
+            return budget.seconds
+        return budget.limit(price)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left of the budget; None: no limit."""
+        return None if self.limit is None else self.limit - self.spent
+
+    @property
+    def usd(self) -> float | None:
+        """US dollars that were spent; None without a price."""
+        price = self.inspected.usd_per_hour if self.inspected else None
+        return None if not price else self.spent / 3600 * price
+
+    def add(self, entry: Entry) -> None:
+        """Take over what one entry says.
+
+        Raises:
+            ValueError: It does not fit what was known before.
+        """
+        self.spent += float(entry.get("seconds", 0.0))
+        match entry["kind"]:
+            case "began" | "resumed":
+                self._begin(entry)
+            case "decided":
+                self._decided(entry)
+            case "did":
+                self._did(entry)
+            case "reopened":
+                self._reopen()
+
+    def _begin(self, entry: Entry) -> None:
+        if "request" in entry:
+            self.request = from_json(Request, entry["request"])
+        if (budget := entry.get("budget")) is not None:
+            before = self.request
+            self.request = Request(
+                before.model, before.data, before.source, before.overrides, from_json(Budget, budget), before.goal
+            )
+        self.agent = bool(entry.get("agent", self.agent))
+
+    def _reopen(self) -> None:
+        """Go back to the state that decided on the outcome: there is more to spend now."""
+        self.state = self.failed_in if self.closed_in == "failed" else self.closed_in
+        self.outcome = self.reason = self.closed_in = ""
+        self.open = None
+
+    def _decided(self, entry: Entry) -> None:
+        named = next((one for one in entry["options"] if one["name"] == entry["chosen"]), None)
+        if named is None or entry["state"] != self.state:
+            raise ValueError(f"the decision in state {entry['state']} does not follow from what is before it")
+        option = from_json(Option, named)
+        if outcome := option.with_.get("outcome"):
+            self.outcome, self.reason, self.closed_in = str(outcome), str(entry["reason"]), self.state
+        if option.with_.get("tried"):
+            self.tried.append(dict(option.with_["tried"]))
+        if option.with_.get("retry"):
+            self.attempt += 1
+            self.tried.append(dict(option.with_["changes"]))
+            self.planned = self.checked = self.trained = self.compared = None
+            self.advised = self.judged = None
+        if option.act:
+            self.open = option
+        else:
+            self.state = option.then
+
+    def _did(self, entry: Entry) -> None:
+        if self.open is None or entry["act"] != self.open.act:
+            raise ValueError(f"the act {entry['act']} was not decided on")
+        then, act = self.open.then, self.open.act
+        self.open, self.failed_in = None, self.state
+        if "failed" in entry:
+            self.failed = from_json(Failed, entry["failed"])
+            # The outcome stands, whether or not its page could be written.
+            self.state = END if act == "report" else "failed"
+            return
+        self.state, self.failed = then, None
+        self._store(from_json(KINDS[act], entry["facts"]))
+
+    def _store(self, facts: Facts) -> None:
+        self.config = facts.config or self.config
+        match facts:
+            case Inspected():
+                self.inspected = facts
+            case Copied():
+                self.copied = facts
+            case Planned():
+                self.planned = facts
+            case Checked():
+                self.checked = facts
+            case Advised():
+                self.advised = facts
+                self.checked = facts.check or self.checked
+            case Swept():
+                self.swept = facts
+            case Trained():
+                self.trained = facts
+            case Compared():
+                self.compared = facts
+            case Judged():
+                self.judged = facts
+            case Promoted():
+                self.promoted = facts
+
+
+def known_from(entries: Iterable[Entry]) -> Known:
+    """Return what ``entries`` say together.
+
+    Raises:
+        ValueError: One does not follow from those before it.
+        KeyError: One lacks what its kind has.
+    """
+    known = Known()
+    for entry in entries:
+        known.add(entry)
+    return known

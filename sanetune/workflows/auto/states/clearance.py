@@ -1,0 +1,40 @@
+"""What follows from the check: a run that failed is not trained, whatever the budget."""
+
+from __future__ import annotations
+
+from sanetune.workflows.auto.decision import Decision, Option, first_open
+from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.states.ways import give_up
+
+SHOWN = 3
+"""Findings that a reason names."""
+
+
+def decide(known: Known) -> Decision:
+    """Go on with a clearance; without one ask the adviser, where there is one, or give up."""
+    checked = known.checked
+    assert checked is not None
+    bad = [one for one in checked.found if one.verdict in ("fail", "crash")]
+    figures = {
+        "verdict": checked.verdict,
+        "level": checked.level,
+        "changes": checked.changes,
+        "failed": [one.check for one in bad],
+        "warned": [one.check for one in checked.found if one.verdict == "warn"],
+    }
+    stop = give_up(known)
+    if checked.verdict != "fail" and checked.cleared:
+        on = Option("go on", "the gate has cleared the run", "advise" if known.agent else "sweep")
+        warned = f" with {len(figures['warned'])} warnings" if figures["warned"] else ""
+        return Decision((on, stop), on.name, f"cleared at level {checked.level}{warned}", figures)
+    ask = Option(
+        "ask the adviser",
+        "let it propose a change, which has to pass the gate",
+        "advise",
+        barred="" if known.agent else "there is no adviser (agent.base_url)",
+    )
+    if known.agent and known.advised is not None:
+        ask = Option(ask.name, ask.words, ask.then, barred="it was asked already")
+    named = "; ".join(f"{one.check}: {one.message.rstrip('.')}" for one in bad[:SHOWN])
+    reason = checked.unusable or named or checked.note or "the gate has not cleared the run"
+    return Decision((ask, stop), first_open(ask, stop), f"the gate refuses this run: {reason}", figures)

@@ -1,0 +1,13 @@
+"""The first state: inspect the data."""
+
+from __future__ import annotations
+
+from sanetune.workflows.auto.decision import Decision, Option
+from sanetune.workflows.auto.known import Known
+
+
+def decide(known: Known) -> Decision:
+    """Inspect the rows; there is nothing else to do yet."""
+    inspection = Option("inspect", "read every row and check it, without the model's weights", "clean", "inspect")
+    data = known.request.source or ", ".join(known.request.data)
+    return Decision((inspection,), inspection.name, f"nothing is known of {data} yet")

@@ -1,0 +1,66 @@
+"""Whether the run is trained: only with a clearance, and only where it ends within the budget."""
+
+from __future__ import annotations
+
+import math
+
+from sanetune import units
+from sanetune.workflows.auto.decision import Decision, Option, first_open
+from sanetune.workflows.auto.forecasts import SLOWER, bar, reserve, step_seconds, train_seconds
+from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.states.ways import give_up
+
+FEWEST = 20
+"""Steps below which a shortened run shows nothing."""
+
+
+def decide(known: Known) -> Decision:
+    """Train what fits; shorten what does not."""
+    checked, plan = known.checked, known.planned
+    assert checked is not None and plan is not None
+    takes = train_seconds(known)
+    barred = "" if checked.cleared and checked.verdict != "fail" else "the gate has not cleared it"
+    steps = checked.steps or plan.steps
+    train = Option(
+        "train",
+        f"{steps:,} steps under watch, up to {units.seconds(takes)}",
+        "ended",
+        "train",
+        {"attempt": known.attempt},
+        takes,
+        barred or bar(known, takes),
+    )
+    short = _shorter(known, steps)
+    stop = give_up(known)
+    chosen = first_open(train, short, stop)
+    figures = {
+        "steps": steps,
+        "seconds": round(takes, 1),
+        "reserve": round(reserve(known), 1),
+        "left": None if known.left is None else round(known.left, 1),
+    }
+    reason = {
+        train.name: f"cleared at level {checked.level}"
+        + ("" if known.left is None else ", and it fits into the budget"),
+        short.name: train.barred,
+        stop.name: f"{train.barred}; {short.barred}",
+    }[chosen]
+    return Decision((train, short, stop), chosen, reason, figures)
+
+
+def _shorter(known: Known, steps: int) -> Option:
+    """A run of as many steps as fit, which has to be checked again: its schedule is another one."""
+    checked, each = known.checked, step_seconds(known) * SLOWER
+    again = (checked.seconds if checked else 0.0) * SLOWER
+    whole = train_seconds(known)
+    fixed = whole - min(whole, steps * each)
+    room = 0.0 if known.left is None else known.left - reserve(known) - again - fixed
+    fit = math.floor(room / each) if each else 0
+    barred = "" if FEWEST <= fit < steps else f"{max(0, min(fit, steps)):,} steps would fit, {FEWEST} are the fewest"
+    if known.left is None or fit >= steps:
+        barred = "the whole run fits"
+    if any("train.max_steps" in one for one in known.tried):
+        barred = "it was shortened before"
+    changes = {"train.max_steps": max(FEWEST, min(fit, steps))}
+    words = f"train {changes['train.max_steps']:,} of {steps:,} steps, checked again with that schedule"
+    return Option("shorten", words, "plan", "change", {"changes": changes, "tried": changes}, again + room, barred)

@@ -1,0 +1,58 @@
+"""Ways that several states lead to: give up, reject, or make another attempt with something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sanetune.workflows.auto.decision import Option
+from sanetune.workflows.auto.forecasts import bar, check_seconds, reserve, train_seconds
+from sanetune.workflows.auto.known import Known
+
+ATTEMPTS = 3
+"""Runs that are trained, at most."""
+
+
+def give_up(known: Known) -> Option:
+    """End without a comparison."""
+    return Option("give up", "end here, and say why", "report", with_={"outcome": "gave up"})
+
+
+def reject(known: Known) -> Option:
+    """End with the base as the better choice."""
+    return Option("reject", "keep the base, and say why", "report", with_={"outcome": "rejected"})
+
+
+def retry(known: Known, changes: Mapping[str, Any], words: str) -> Option:
+    """Make another attempt with ``changes``, checked again; barred where it does not fit, or was tried.
+
+    Args:
+        known: What is known.
+        changes: ``section.key`` -> value.
+        words: What speaks for it.
+    """
+    level = known.checked.level if known.checked else "trial"
+    checking = known.checked.seconds * 1.2 if known.checked else check_seconds(known, level)
+    takes = checking + train_seconds(known)
+    barred = ""
+    if not changes:
+        barred = "no change is known that would help"
+    elif dict(changes) in known.tried:
+        barred = "this was tried before"
+    elif known.attempt >= ATTEMPTS:
+        barred = f"{ATTEMPTS} attempts were made"
+    return Option(
+        "retry",
+        words,
+        "plan",
+        "change",
+        {"retry": True, "changes": dict(changes)},
+        takes,
+        barred or bar(known, takes, reserve(known)),
+    )
+
+
+def lower_lr(known: Known, factor: float = 3.0) -> dict[str, Any]:
+    """Return the change to a learning rate divided by ``factor``; empty where it is not known."""
+    lr = known.planned.lr if known.planned else 0.0
+    return {"train.learning_rate": float(f"{lr / factor:.2g}")} if lr else {}

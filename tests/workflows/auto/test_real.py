@@ -1,0 +1,189 @@
+"""The autopilot on a real model: a whole run with a cleaned copy, its page, and what it does with a user's mistakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sanetune.cli import main
+from sanetune.demo import MODEL, TRAIN
+from sanetune.errors import UserError
+from sanetune.events import AutoEnded, Event, to_all
+from sanetune.report.html.auto_page import AutoFiles, page_of_auto
+from sanetune.runs import Run
+from sanetune.workflows.auto.acts.promote import promote
+from sanetune.workflows.auto.acts.site import Site
+from sanetune.workflows.auto.acts.world import RealWorld, _Guard
+from sanetune.workflows.auto.decision import Decision
+from sanetune.workflows.auto.journal import Journal
+from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.machine import BudgetSpentError
+from sanetune.workflows.auto.request import Budget, Request
+from sanetune.workflows.auto.run import auto, default_folder
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SETTINGS = (
+    "train.max_steps=3",
+    "train.per_device_train_batch_size=2",
+    "train.learning_rate=1e-3",
+    "train.use_cpu=true",
+    "check.level=static",
+    "check.keep=off",
+    "run.trackers=[]",
+    "data.workers=1",
+)
+
+
+@pytest.fixture(scope="module")
+def ended_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, int]]:
+    """The rows, the folder of an autopilot that has ended, and its exit code; of a few steps and a static check."""
+    folder = tmp_path_factory.mktemp("auto")
+    rows = TRAIN.read_text().splitlines(keepends=True)[:40]
+    data = folder / "rows.jsonl"
+    data.write_text("".join([*rows, *rows[:12], '{"messages": [{"role": "user", "con\n']))
+    asked = Request(str(MODEL), (str(data),), overrides=SETTINGS, budget=Budget(3600))
+
+    def ask(state: str, decision: Decision) -> tuple[str, str]:
+        return ("skip", "person") if state == "sweep" else (decision.chosen, "policy")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SANETUNE_CACHE", str(folder / "cache"))
+        result = auto(asked, folder / "out", ask=ask, publish=AutoFiles())
+        yield data, folder / "out", result.exit_code
+
+
+def test_a_whole_run_leaves_journal_copy_run_and_page(ended_run: tuple[Path, Path, int]) -> None:
+    data, folder, code = ended_run
+    entries = Journal.read(folder).entries
+    assert [one["act"] for one in entries if one["kind"] == "did"][:6] == [
+        "inspect", "copy", "plan", "check", "train", "compare",
+    ]  # fmt: skip
+    assert len(data.read_text().splitlines()) == 53
+    log = [json.loads(line) for line in (folder / "data" / "log.jsonl").read_text().splitlines()]
+    found = [one["check"] for one in log]
+    assert found.count("rows-unreadable") == 1 and found.count("rows-duplicated") + found.count("rows-leaked") == 12
+    run = Run(folder / "runs" / "attempt-1")
+    assert run.finished and run.clearance.is_file() and run.comparison.is_file()
+    last = [one for one in entries if one["kind"] == "decided"][-2]
+    assert last["known"]["cleared"] is True and last["chosen"] in ("promote", "reject", "retry")
+    assert (folder / "model").is_dir() == (code == 0)
+    page = (folder / "report.html").read_text()
+    assert "rows are found by" in page and "rows-duplicated" in page and "http-equiv" in page
+
+
+def test_the_report_of_an_autopilots_folder_is_its_page(ended_run: tuple[Path, Path, int], tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["report", str(ended_run[1]), "--html", str(tmp_path / "p.html")])
+    assert done.exit_code == 0 and (tmp_path / "p.html").read_text() == page_of_auto(ended_run[1])
+
+
+def test_an_ended_autopilot_that_is_resumed_does_nothing_again(ended_run: tuple[Path, Path, int]) -> None:
+    before = Journal.read(ended_run[1]).entries
+    result = auto(Request(), ended_run[1], resume=True)
+    entries = Journal.read(ended_run[1]).entries
+    assert result.known.over and entries[: len(before)] == before
+    assert [one["kind"] for one in entries[len(before) :]] == ["resumed"]
+
+
+def test_a_promoted_model_is_put_in_place_whole_with_its_clearance(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    run = site.run(1)
+    run.model.mkdir(parents=True)
+    (run.model / "config.json").write_text("{}")
+    run.clearance.write_text("{}")
+    (tmp_path / ".model.partial").mkdir()
+    for _ in range(2):
+        assert promote(site, Known(), {}).folder == str(site.model)
+    assert sorted(one.name for one in site.model.iterdir()) == ["clearance.json", "config.json"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["model", "runs"]
+
+
+def test_a_dry_run_trains_nothing_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(TRAIN.read_text().splitlines(keepends=True)[:40]))
+    words = ["auto", str(MODEL), str(rows), "--dry-run", "--budget", "2h", "--json", "d.json", *SETTINGS[:4]]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["cache", "d.json", "rows.jsonl"]
+    found = json.loads((tmp_path / "d.json").read_text())["decisions"]
+    assert [one["state"] for one in found][:4] == ["inspect", "clean", "plan", "check"]
+    assert "nothing was trained" in done.output and "check" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["owner/model"], "Give MODEL and DATA"),
+        (["no/model", "rows.jsonl", "--budget", "soon"], "the budget 'soon' is not understood"),
+        (["no/model", "rows.jsonl", "--budget", "$50"], "no price is known"),
+        (["no/model", "rows.jsonl", "train.learning_rat=1"], "train.learning_rat"),
+        (["--from", "none.yaml"], "there is no configuration file none.yaml"),
+        (["--from", "none.yaml", "m", "d"], "leave MODEL and DATA out"),
+        (["--resume"], "Give the folder that it goes on in"),
+        (["--resume", "--out", "nowhere"], "There is no journal in"),
+        (["m", "d", "--dry-run", "--ask"], "--dry-run does nothing"),
+        (["m", "d", "--budjet", "6h"], "--budget"),
+    ],
+)
+def test_mistakes_are_told_before_anything_begins(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["auto", *words])
+    assert done.exit_code == 2 and message in " ".join(done.output.split()), done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_something_else_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(UserError, match="is not empty"):
+        auto(Request("owner/model", ("owner/rows",)), tmp_path)
+    assert default_folder(Request("/x/My Model!", ("d",))) == Path("auto/My-Model")
+
+
+def test_data_that_is_not_there_ends_it_with_the_reason(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    follow = to_all(AutoFiles(), seen.append)
+    result = auto(Request(str(MODEL), (str(tmp_path / "none.jsonl"),)), tmp_path / "out", publish=follow)
+    assert (result.known.outcome, result.exit_code) == ("gave up", 1)
+    assert "none.jsonl" in result.known.reason and isinstance(seen[-2], AutoEnded)
+    assert "none.jsonl" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_the_clock_ends_an_act_at_the_budget_and_a_training_step_with_a_checkpoint() -> None:
+    from sanetune.events import StepFinished
+
+    guard, stopped = _Guard(), []
+
+    def until_stopped(seconds: float | None, step: bool) -> None:
+        with guard.within(seconds):
+            try:
+                while True:
+                    guard(StepFinished(1)) if step else None
+            except KeyboardInterrupt as error:  # at a step: what the engine raises once its checkpoint is there
+                stopped.append(type(error).__name__)
+                raise
+
+    with pytest.raises(BudgetSpentError, match="before this was done"):
+        until_stopped(0.02, step=False)
+    with pytest.raises(BudgetSpentError, match="checkpoint"):
+        until_stopped(0.0, step=True)
+    assert stopped == ["BudgetSpentError", "KeyboardInterrupt"]
+    with guard.within(None):
+        guard(StepFinished(1))
+    assert isinstance(RealWorld(Site(Path("x"))), RealWorld)
+
+
+def test_a_person_is_asked_and_enter_takes_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["auto", str(MODEL), str(tmp_path / "none.jsonl"), "--ask", "--out", "o"]
+    done = CliRunner().invoke(main, words, input="\nfix\n3\n\n")
+    assert done.exit_code == 1, done.output
+    assert "* 1 inspect: read every row" in done.output and "Not possible: fix" in done.output
+    decided = [one for one in Journal.read(tmp_path / "o").entries if one["kind"] == "decided"]
+    assert [one["by"] for one in decided] == ["policy, confirmed"] * 3
