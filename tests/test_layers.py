@@ -40,6 +40,7 @@ LAYERS = (
     ("workflows",),
     ("report",),
     ("api", "api_auto", "callback", "callback_watch"),
+    ("mcp",),
     ("demo",),
     ("cli",),
     ("__main__",),

@@ -45,6 +45,7 @@ COMMANDS = {
     "compare": "Say which model is better: base, tuned, or those of several runs.",
     "sweep": "Compare learning rates and other values in short runs.",
     "auto": "Carry it all, from data and a budget to a model that is proved better.",
+    "mcp": "Serve these commands to a coding agent.",
     "chat": "Talk to the tuned model.",
     "report": "Write one HTML page about a run, serve it live, or compare runs.",
     "explain": "Show the page of one check.",

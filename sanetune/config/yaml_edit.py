@@ -154,6 +154,22 @@ def overridden(config: Config) -> dict[str, object]:
     return found
 
 
+def values_at(text: str, keys: Sequence[str]) -> dict[str, object]:
+    """Return the plain value of each of ``keys`` (``section.key``) in ``text``; None for one that is not there.
+
+    >>> values_at("train: {seed: 1}", ["train.seed", "run.name"])
+    {'train.seed': 1, 'run.name': None}
+    """
+    values, _, _ = parse(text)
+    found: dict[str, object] = {}
+    for key in keys:
+        inner: object = values
+        for part in key.split("."):
+            inner = inner.get(part) if isinstance(inner, dict) else None
+        found[key] = inner
+    return found
+
+
 def write(tree: CommentedMap) -> str:
     """A tree as YAML text."""
     yaml = YAML(typ="rt")

@@ -160,7 +160,7 @@ def fix(
             return done
         before = text, config
         if done.backup is None:
-            done.backup = _backed_up(file, first)
+            done.backup = backed_up(file, first)
         kept, text, config = _changed(file, text, config, changes, overrides)
         done.diff = _difference(first, text, file)
         done.rounds[-1] = Round(report, kept, undone)
@@ -285,7 +285,8 @@ def _renamed(text: str, config: Config, changes: Sequence[ConfigChange]) -> str:
     return yaml_edit.change(yaml_edit.without(text, old), values, reasons)
 
 
-def _backed_up(file: Path, text: str) -> Path:
+def backed_up(file: Path, text: str) -> Path:
+    """Keep ``text``, which ``file`` held, beside it as ``NAME.bak``, ``NAME.bak2``, …, and return that file."""
     number = 1
     while (backup := file.with_name(f"{file.name}.bak{number if number > 1 else ''}")).exists():
         number += 1

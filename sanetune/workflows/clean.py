@@ -28,6 +28,18 @@ BROKEN_ORDER = ("no_user", "assistant_twice", "system_inside", "tool_uncalled")
 """Faults in the order of turns for which a row is left out."""
 
 
+CLEANS = (
+    "rows-unreadable",
+    "rows-duplicated",
+    "rows-leaked",
+    "template-refuses",
+    "rows-empty-reply",
+    "rows-roles",
+    "rows-encoding",
+)
+"""Checks whose rows a cleaned copy leaves out or repairs."""
+
+
 @dataclass(slots=True)
 class Cleaned:
     """A cleaned copy.

@@ -88,6 +88,36 @@ def require_clearance(
     return _of_main(lambda: _judge(report, status.fingerprint, publish))
 
 
+def require_stored_clearance(
+    config: Config, plan: Plan, prepared: Prepared, publish: Publish = silent, *, resume: bool = False
+) -> Clearance:
+    """Return the clearance that is in the run's folder: the gate of a program, for which no check is made here.
+
+    Args:
+        config: The configuration as it was loaded.
+        plan: What the run will do.
+        prepared: Its rows.
+        publish: Gets nothing: nothing is done here that takes long.
+        resume: Whether the run goes on from a checkpoint.
+
+    Raises:
+        GateError: There is none that proves this very run.
+    """
+    assert plan.config.run.output_dir is not None
+    run = Run(plan.config.run.output_dir)
+    if not resume:
+        run.check_free()
+    status = _status(config, plan, prepared, run, resume, None)
+    if status.clearance is None or not status.clearance.proves:
+        reasons = "; ".join(status.reasons[:5]) or "it was cleared unchecked"
+        raise GateError(
+            f"the run has no clearance that fits: {reasons}",
+            "Nobody has proved that it is worth its cost.",
+            f"Check it first, at level {config.check.level}: a check that does not fail clears it.",
+        )
+    return status.clearance
+
+
 def _require_one_run(config: Config, plan: Plan, prepared: Prepared, found: Clearance, publish: Publish) -> None:
     """Compare the processes of this launch with one process, where the check behind ``found`` could not.
 
