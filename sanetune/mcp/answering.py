@@ -6,7 +6,7 @@ from mcp.types import CallToolResult, TextContent
 
 from sanetune.errors import UserError
 from sanetune.mcp import replies
-from sanetune.mcp.jobs import Job
+from sanetune.mcp.job_folder import Job
 from sanetune.mcp.next_steps import after_error
 from sanetune.mcp.replies import Fault, Reply, Step
 from sanetune.text import escape_control

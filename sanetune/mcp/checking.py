@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sanetune.atomic import write_json, write_text
 from sanetune.mcp import findings
+from sanetune.mcp.call import Call
 from sanetune.mcp.next_steps import after_check
 from sanetune.mcp.replies import CheckReply
-from sanetune.mcp.work import Call
 from sanetune.workflows.check import evidence_of, run_checks
 from sanetune.workflows.clear import fingerprint_of, store_clearance
 

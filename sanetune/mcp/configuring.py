@@ -9,9 +9,9 @@ from sanetune.config.load import load
 from sanetune.config.paths import is_surely_path
 from sanetune.config.yaml_read import read_text
 from sanetune.errors import ConfigError
+from sanetune.mcp.call import Call
 from sanetune.mcp.findings import as_json, short_text
 from sanetune.mcp.replies import DataReply, Example, InitReply, PlanReply, Step
-from sanetune.mcp.work import Call
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared

@@ -11,14 +11,14 @@ from sanetune.atomic import write_text
 from sanetune.config import yaml_edit
 from sanetune.config.load import load
 from sanetune.config.yaml_read import read_text
-from sanetune.errors import ConfigError, Place
+from sanetune.errors import ConfigError, Place, UserError
 from sanetune.gate.fixer import backed_up
 from sanetune.mcp import checking
+from sanetune.mcp.call import Call
 from sanetune.mcp.confine import confine
 from sanetune.mcp.findings import as_json
 from sanetune.mcp.next_steps import after_fix
 from sanetune.mcp.replies import Change, Cleaned, FixReply
-from sanetune.mcp.work import Call
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
@@ -50,9 +50,8 @@ def _edited(call: Call, values: dict[str, object], remove: Sequence[str], cleane
     try:
         write_text(candidate, text)
         confine(load(candidate, call.overrides), call.roots)
-    except ConfigError as error:
-        place = Place(file, error.place.line) if error.place and error.place.file else error.place
-        raise ConfigError(error.message, error.rationale, error.remedy, place, error.fix) from None
+    except UserError as error:  # the line is one of a text that nobody has seen
+        raise type(error)(error.message, error.rationale, error.remedy, Place(file), error.fix) from None
     finally:
         candidate.unlink(missing_ok=True)
     backup = backed_up(file, before)

@@ -7,7 +7,7 @@ import anyio.to_thread
 from mcp.server.mcpserver import Context
 
 from sanetune.mcp.answering import words_of
-from sanetune.mcp.jobs import Job, Progress
+from sanetune.mcp.job_folder import Job, Progress
 
 OFTEN, SELDOM = 0.05, 0.5
 """Seconds between two readings of a job: at first, and later."""

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from sanetune.atomic import write_json
-from sanetune.mcp.jobs import read
+from sanetune.mcp.job_folder import read
 from sanetune.text import escape_control, one_line
 
 

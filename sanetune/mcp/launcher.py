@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from sanetune.errors import RunError
+from sanetune.mcp import nursery
 
 FORKS = hasattr(os, "fork")
 """Whether this system can start a process from one that has the libraries."""
@@ -56,7 +57,7 @@ class Launcher:
     def _forked(self, job: Path) -> int:
         for _ in range(2):  # once more with a new one, where it was killed since the last job
             if self._nursery is None or self._nursery.poll() is not None:
-                self._nursery = self._popen("sanetune.mcp.nursery", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                self._nursery = self._popen(nursery.__name__, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             assert self._nursery.stdin is not None and self._nursery.stdout is not None
             with contextlib.suppress(OSError, ValueError):
                 self._nursery.stdin.write(f"{job}\n")

@@ -10,7 +10,7 @@ from sanetune import events
 from sanetune.atomic import write_json
 from sanetune.errors import RunError
 from sanetune.events import Event
-from sanetune.mcp.jobs import Progress
+from sanetune.mcp.job_folder import Progress
 from sanetune.text import one_line
 
 SELDOM = 0.2

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from sanetune.atomic import write_json
 from sanetune.errors import RunError
 from sanetune.mcp import findings
+from sanetune.mcp.call import Call
 from sanetune.mcp.checking import REPORT
 from sanetune.mcp.confine import confine
 from sanetune.mcp.replies import CompareReply, DiagnoseReply, DiagnosisReply, RunReply, Step
 from sanetune.mcp.run_status import status
-from sanetune.mcp.work import Call
 
 if TYPE_CHECKING:
     from sanetune.workflows.comparing.result import Compared, Model

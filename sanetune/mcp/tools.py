@@ -18,7 +18,8 @@ from sanetune.errors import UserError
 from sanetune.mcp import replies
 from sanetune.mcp.answering import pages_of, refused, reply_of, result_of
 from sanetune.mcp.following import follow
-from sanetune.mcp.jobs import Job, Jobs
+from sanetune.mcp.job_folder import Job
+from sanetune.mcp.jobs import Jobs
 from sanetune.mcp.roots import Roots
 
 File = Annotated[str, Field(description="YAML file of the configuration, below a root.")]
@@ -152,7 +153,7 @@ class Tools:
         shown: Annotated[int, Field(ge=0, le=20, description="Prompts whose answers are returned.")] = 3,
         wait_seconds: Wait = 45,
     ) -> Annotated[CallToolResult, replies.CompareReply]:
-        """Say which model is better: base and tuned of a run, or those of several runs."""
+        """Say which model is better on the same prompts and rows: base and tuned, or those of several runs."""
         return await self._call("compare", locals(), ctx, wait_seconds)
 
     async def diagnose(

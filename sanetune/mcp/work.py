@@ -2,77 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sanetune.commands import typed
-from sanetune.mcp.confine import opened
+from sanetune.mcp import checking, configuring, fixing, running
+from sanetune.mcp.call import Call
 from sanetune.mcp.progress import ProgressFile
 from sanetune.mcp.replies import Reply
 from sanetune.mcp.roots import Roots
 
-if TYPE_CHECKING:
-    from sanetune.config.schema import Config
-
-MODULES = {
-    "init": "configuring",
-    "data": "configuring",
-    "plan": "configuring",
-    "check": "checking",
-    "fix": "fixing",
-    "train": "running",
-    "compare": "running",
-    "diagnose": "running",
+WORK: Mapping[str, Callable[[Call], Reply]] = {
+    "init": configuring.init,
+    "data": configuring.data,
+    "plan": configuring.plan,
+    "check": checking.check,
+    "fix": fixing.fix,
+    "train": running.train,
+    "compare": running.compare,
+    "diagnose": running.diagnose,
 }
-"""Tool -> the module beside this one with its work: a function of that name, from a :class:`Call` to a reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call, as its job sees it.
-
-    Attributes:
-        home: Folder of the job.
-        arguments: Those of the call.
-        roots: What paths are confined to.
-        publish: Gets the events of the work.
-    """
-
-    home: Path
-    arguments: Mapping[str, object]
-    roots: Roots
-    publish: ProgressFile
-
-    def text(self, name: str) -> str:
-        """Return the argument ``name``; "" where it is unset."""
-        value = self.arguments.get(name)
-        return "" if value is None else str(value)
-
-    def texts(self, name: str) -> Sequence[str]:
-        """Return the list ``name``; empty where it is unset."""
-        value = self.arguments.get(name)
-        return [str(one) for one in value] if isinstance(value, list) else []
-
-    def number(self, name: str, default: int) -> int:
-        """Return the count ``name``."""
-        value = self.arguments.get(name)
-        return value if isinstance(value, int) else default
-
-    def is_set(self, name: str) -> bool:
-        """Whether the switch ``name`` is on."""
-        return bool(self.arguments.get(name))
-
-    @property
-    def overrides(self) -> Sequence[str]:
-        """``section.key=value``, each."""
-        return self.texts("overrides")
-
-    def config(self) -> Config:
-        """Return the configuration of the call, confined."""
-        return opened(self.text("config"), self.overrides, self.roots)
+"""Tool -> its work."""
 
 
 def do(home: Path, request: Mapping[str, object]) -> dict[str, object]:
@@ -82,10 +32,8 @@ def do(home: Path, request: Mapping[str, object]) -> dict[str, object]:
         home: Folder of the job.
         request: Tool, arguments and roots.
     """
-    name, arguments, roots = str(request["tool"]), request["arguments"], request["roots"]
+    arguments, roots = request["arguments"], request["roots"]
     assert isinstance(arguments, dict) and isinstance(roots, list)
-    module = importlib.import_module(f"sanetune.mcp.{MODULES[name]}")
-    work: Callable[[Call], Reply] = getattr(module, name)
     call = Call(home, arguments, Roots(roots), ProgressFile(home / "progress.json"))
     with typed(call.text("config") or "CONFIG", call.overrides):
-        return work(call).model_dump(mode="json", exclude={"job", "state", "progress"})
+        return WORK[str(request["tool"])](call).model_dump(mode="json", exclude={"job", "state", "progress"})

@@ -140,6 +140,7 @@ FROZEN = {
     "diagnose": {"LOG...", "--select", "--ignore", "--verbose", "--json"},
     "clearance": set(),
     "explain": {"CHECK"},
+    "mcp": {"--root", "--http", "--port"},
     "checks": set(),
 }
 

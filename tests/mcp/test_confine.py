@@ -43,7 +43,7 @@ def test_a_configuration_below_the_root_is_opened(home: Path) -> None:
 @pytest.mark.parametrize("path", ["../outside/secret.yaml", "~/sanetune.yaml", "/etc/passwd", "link.yaml", "", "a\0b"])
 def test_a_path_that_leads_out_is_refused(home: Path, path: str) -> None:
     (home / "link.yaml").symlink_to(home.parent / "outside" / "secret.jsonl")
-    with pytest.raises(UserError, match="outside of the folders|is no path"):
+    with pytest.raises(UserError, match=r"outside of the folders|is no path"):
         opened(path, [], Roots([home]))
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from sanetune.errors import UserError
 from sanetune.mcp import jobs as module
-from sanetune.mcp.jobs import Job, Jobs, Progress
+from sanetune.mcp.job_folder import Job, Progress
+from sanetune.mcp.jobs import Jobs
 from sanetune.mcp.roots import Roots
 
 

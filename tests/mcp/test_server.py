@@ -20,7 +20,7 @@ from sanetune.mcp.answering import REPLIES
 from sanetune.mcp.jobs import Jobs
 from sanetune.mcp.roots import Roots
 from sanetune.mcp.server import READING, TITLES, build
-from sanetune.mcp.work import MODULES
+from sanetune.mcp.work import WORK
 from tests.mcp.story import values_of
 
 Ask = Callable[[Callable[[Client], Awaitable[None]]], None]
@@ -53,11 +53,13 @@ def test_every_tool_has_schemas_a_description_and_says_whether_it_changes_anythi
             assert tool.description and tool.title
             assert tool.annotations is not None and tool.annotations.read_only_hint == (name in READING)
             Draft202012Validator.check_schema(tool.input_schema)
-            assert tool.output_schema is not None and {"state", "error", "next"} <= set(tool.output_schema["properties"])
+            assert tool.output_schema is not None and {"state", "error", "next"} <= set(
+                tool.output_schema["properties"]
+            )
             assert not {"ctx", "self"} & set(tool.input_schema["properties"])
 
     ask(asked)
-    assert MODULES.keys() == REPLIES.keys() == TITLES.keys() - {"status", "stop", "explain"}
+    assert WORK.keys() == REPLIES.keys() == TITLES.keys() - {"status", "stop", "explain"}
 
 
 def test_check_pages_are_resources_and_a_tool(ask: Ask) -> None:

@@ -72,7 +72,7 @@ async def _trained(agent: Agent) -> None:
     assert isinstance(jobs, list)
     assert {"check", "fix", "train"} <= {job["tool"] for job in jobs}
     card = await agent.client.read_resource(str(run["card"]))
-    assert "checked" in card.contents[0].text.lower()  # type: ignore[union-attr]
+    assert "\n# run\n" in card.contents[0].text  # type: ignore[union-attr]
     whole = await agent.client.read_resource(str(next(job["job"] for job in jobs if job["tool"] == "check")).join(
         ("sanetune://jobs/", "/report")
     ))  # fmt: skip
