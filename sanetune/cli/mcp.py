@@ -37,7 +37,9 @@ def command(roots: tuple[Path, ...], http: bool, port: int) -> None:
     folders of --root, also those inside a configuration; model code of others is refused; train needs a clearance.
     What takes long runs as a job of its own, which goes on when the server ends.
 
-    A client starts it itself, for example: claude mcp add sanetune -- sanetune mcp --root .
+    \b
+    A client starts it itself, as after
+      claude mcp add sanetune -- sanetune mcp --root .
 
     With --http a client sends the token in SANETUNE_MCP_TOKEN, or the one that is printed, as its bearer token.
     """
