@@ -286,7 +286,7 @@ def _renamed(text: str, config: Config, changes: Sequence[ConfigChange]) -> str:
 
 
 def backed_up(file: Path, text: str) -> Path:
-    """Keep ``text``, which ``file`` held, beside it as ``NAME.bak``, ``NAME.bak2``, …, and return that file."""
+    """Keep ``text``, the content of ``file``, beside it as ``NAME.bak``, ``NAME.bak2``, …, and return that file."""
     number = 1
     while (backup := file.with_name(f"{file.name}.bak{number if number > 1 else ''}")).exists():
         number += 1

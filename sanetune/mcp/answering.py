@@ -29,7 +29,7 @@ def reply_of(job: Job) -> Reply:
     kind, state, result = REPLIES[job.tool], job.state, job.result
     arguments = job.request.get("arguments")
     if state == "running":
-        step = Step(tool="status", arguments={"job": job.id, "wait_seconds": 60}, why="It is not over.")
+        step = Step(tool="status", arguments={"job": job.id, "wait_seconds": 60}, reason="It is not over.")
         return kind(job=job.id, state=state, progress=words_of(job), next=[step])
     if state == "finished":
         found = result["reply"]
@@ -40,7 +40,9 @@ def reply_of(job: Job) -> Reply:
 
 
 def words_of(job: Job) -> str:
-    """Return how far a job is, in words."""
+    """Return how far a job is, in words; empty where it is over."""
+    if job.state != "running":
+        return ""
     now = job.progress
     part = f" ({now.done:,.0f} of {now.total:,.0f})" if now.total else ""
     return f"{now.phase}: {now.words}{part}"

@@ -58,20 +58,20 @@ def init(call: Call) -> InitReply:
         )
     confine(config, call.roots)
     arguments: dict[str, object] = {"config": str(out)}
-    steps = [Step(tool="check", arguments=arguments | {"level": "static"}, why="What is wrong with it, in seconds.")]
-    steps.append(Step(tool="plan", arguments=arguments, why="What a run will do."))
+    steps = [Step(tool="check", arguments=arguments | {"level": "static"}, reason="What is wrong with it, in seconds.")]
+    steps.append(Step(tool="plan", arguments=arguments, reason="What a run will do."))
     return InitReply(config=str(out), text=short_text(read_text(out), YAML), notes=notes, next=steps)
 
 
-def _source(call: Call, text: str, what: str) -> str:
+def _source(call: Call, text: str, key: str) -> str:
     """A path as it is below the roots; an id on the Hub stays."""
-    if is_surely_path(text, several=what == "data"):
-        call.roots.tree(text, what)
+    if is_surely_path(text, several=key == "data"):
+        call.roots.tree(text, key)
     elif not any((folder / text).exists() for folder in call.roots.folders):
         return text
     if any(sign in text for sign in "*?["):
         return text if Path(text).is_absolute() else str(call.roots.folders[0] / text)
-    return str(call.roots.tree(text, what))
+    return str(call.roots.tree(text, key))
 
 
 def data(call: Call) -> DataReply:
@@ -96,7 +96,7 @@ def data(call: Call) -> DataReply:
             "rows_not_whole": [as_json(row.to_json()) for row in incomplete],
             "notes": notes,
             "examples": _examples(prepared, call.text("split") or "train", call.number("count", 2)),
-            "next": [Step(tool="check", arguments=config | {"level": "static"}, why="What is wrong with it.")],
+            "next": [Step(tool="check", arguments=config | {"level": "static"}, reason="What is wrong with it.")],
         }
     )
 
@@ -135,7 +135,7 @@ def plan(call: Call) -> PlanReply:
     arguments: dict[str, object] = {"config": call.text("config")}
     if call.overrides:
         arguments["overrides"] = list(call.overrides)
-    steps = [Step(tool="check", arguments=arguments, why="Whether it is sound; a pass clears it for training.")]
+    steps = [Step(tool="check", arguments=arguments, reason="Whether it is sound; a pass clears it for training.")]
     return PlanReply.model_validate(
         {"steps": plain["steps"], "values": plain["values"], "forecast": forecast, "next": steps}
     )

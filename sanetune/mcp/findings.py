@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sanetune.atomic import name_non_finite
 from sanetune.finding import BAD, Finding, Report, Verdict
 from sanetune.mcp.replies import FindingReply, Skipped
+from sanetune.report.format import reason
 from sanetune.text import escape_control, shorten
 
 WITNESSES = 3
@@ -29,8 +30,11 @@ def passed(report: Report) -> Sequence[str]:
 
 
 def skipped(report: Report) -> Sequence[Skipped]:
-    """Return the checks that were skipped, each with its reason."""
-    return [Skipped(check=one.check, reason=shorten(one.message, TEXT)) for one in report.of(Verdict.SKIP)]
+    """Return the checks that were skipped, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for finding in report.of(Verdict.SKIP):
+        by_reason.setdefault(shorten(reason(finding), TEXT), []).append(finding.check)
+    return [Skipped(reason=words, checks=checks) for words, checks in by_reason.items()]
 
 
 def reply_of(plain: Mapping[str, object]) -> FindingReply:

@@ -26,18 +26,18 @@ async def follow(job: Job, ctx: Context, seconds: float, until: str = "") -> Non
         seconds: How long to wait; the job then goes on.
         until: A phase that is waited for instead of the end; empty: the end.
     """
-    told, shift, pause = Progress(words=""), 0.0, OFTEN
+    shown, shift, pause = Progress(words=""), 0.0, OFTEN
     last = -1.0
     with anyio.move_on_after(seconds):
         while await anyio.to_thread.run_sync(lambda: job.state) == "running":
             now = job.progress
-            if now != told:
-                if now.done < told.done:  # another part of the work begins
-                    shift += told.done
+            if now != shown:
+                if now.done < shown.done:  # another part of the work begins
+                    shift += shown.done
                 last = max(last + SMALL, shift + now.done)
                 total = None if shift or now.total is None else now.total
                 await ctx.report_progress(last, total, words_of(job))
-                told = now
+                shown = now
             if until and now.phase == until:
                 return
             await anyio.sleep(pause)

@@ -16,6 +16,9 @@ from sanetune.atomic import write_json
 from sanetune.mcp.job_folder import read
 from sanetune.text import escape_control, one_line
 
+STOPPED: dict[str, object] = {"stopped": True, "error": {"kind": "Stopped", "message": "It was stopped."}}
+"""The result of a job that was asked to end."""
+
 
 def run(folder: str) -> int:
     """Do the work of the job in ``folder``, and return the exit code of its process: 0 where it has left a reply.
@@ -24,10 +27,19 @@ def run(folder: str) -> int:
     """
     home = Path(folder)
     _detach(home)
-    request = read(home / "request.json")
-    result = _result(home, request)
+    _introduce(home)
+    was_stopped = (home / "stop.json").exists()  # while it was waiting for the libraries
+    result = STOPPED if was_stopped else _result(home, read(home / "request.json"))
     write_json(home / "result.json", result)
     return 0 if "reply" in result else 1
+
+
+def _introduce(home: Path) -> None:
+    """Note which process this is; numbers of processes are used again."""
+    import psutil
+
+    process = psutil.Process()
+    write_json(home / "process.json", {"pid": process.pid, "began": process.create_time()})
 
 
 def leave(code: int) -> NoReturn:
@@ -64,7 +76,7 @@ def _result(home: Path, request: Mapping[str, object]) -> dict[str, object]:
     try:
         return {"reply": do(home, request)}
     except KeyboardInterrupt:
-        return {"stopped": True, "error": {"kind": "Stopped", "message": "It was stopped."}}
+        return STOPPED
     except Exception as error:  # noqa: BLE001 -- the process ends here: a bug goes into its log and its result
         known = user_error(error)
         if known is None:

@@ -1,4 +1,7 @@
-"""The folder of one job: what was asked, how far it is, and what came of it; reading it needs no server."""
+"""The folder of one job says what was asked, how far it is and what came of it.
+
+Reading it needs nothing of the server that started the job.
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,11 +45,11 @@ class Jobs:
         self.folder = cache_folder() / "mcp" / key_of(sorted(map(str, roots.folders)))
 
     def start(self, tool: str, arguments: Mapping[str, object]) -> Job:
-        """Start a job and return it; it blocks until its process is there, seconds for the first.
+        """Start a job and return it, at once: the process of the first one waits seconds for the libraries.
 
         Raises:
             UserError: Too many run already.
-            RunError: Its folder cannot be written, or no process can be started.
+            RunError: Its folder cannot be written.
         """
         running = [job for job in self.all() if job.state == "running"]
         if len(running) >= MOST_RUNNING:
@@ -62,8 +63,15 @@ class Jobs:
         job = Job(self._made(tool))
         request = {"tool": tool, "arguments": dict(arguments), "roots": list(map(str, self._roots.folders))}
         write_json(job.folder / "request.json", request | {"began": time.time()})
-        write_json(job.folder / "process.json", self._launcher.launch(job.folder))
+        threading.Thread(target=self._launch, args=[job], daemon=True).start()
         return job
+
+    def _launch(self, job: Job) -> None:
+        try:
+            self._launcher.launch(job.folder)
+        except (RunError, OSError) as error:
+            fault = {"kind": "RunError", "message": f"No process can be started for the job: {error}"}
+            write_json(job.folder / "result.json", {"error": fault})
 
     def all(self) -> Sequence[Job]:
         """Every job, the newest first."""

@@ -28,20 +28,17 @@ class Launcher:
         self._nursery: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
-    def launch(self, job: Path) -> dict[str, float]:
-        """Start the job in the folder ``job``, and return its number and the time it began (seconds since 1970).
+    def launch(self, job: Path) -> None:
+        """Start the job in the folder ``job``; its process notes there which one it is.
 
         Raises:
             RunError: No process can be started.
         """
-        import psutil
-
         with self._lock:
-            pid = self._forked(job) if FORKS else self._alone(job)
-        try:
-            return {"pid": pid, "began": psutil.Process(pid).create_time()}
-        except psutil.Error:  # over already
-            return {"pid": pid, "began": 0.0}
+            if FORKS:
+                self._fork(job)
+            else:
+                self._popen("sanetune.mcp.job", str(job), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def close(self) -> None:
         """End the process that starts jobs; the jobs go on."""
@@ -54,7 +51,7 @@ class Launcher:
                 self._nursery.wait(1)
             self._nursery = None
 
-    def _forked(self, job: Path) -> int:
+    def _fork(self, job: Path) -> None:
         for _ in range(2):  # once more with a new one, where it was killed since the last job
             if self._nursery is None or self._nursery.poll() is not None:
                 self._nursery = self._popen(nursery.__name__, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -62,12 +59,10 @@ class Launcher:
             with contextlib.suppress(OSError, ValueError):
                 self._nursery.stdin.write(f"{job}\n")
                 self._nursery.stdin.flush()
-                return int(self._nursery.stdout.readline())
+                if self._nursery.stdout.readline():
+                    return
             self.close()
-        raise RunError("No process can be started for the job.", remedy="Check the machine's memory and processes.")
-
-    def _alone(self, job: Path) -> int:
-        return self._popen("sanetune.mcp.job", str(job), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).pid
+        raise RunError("the process that starts jobs has ended", remedy="Check the machine's memory and processes.")
 
     def _popen(self, module: str, *words: str, stdin: int, stdout: int) -> subprocess.Popen[str]:
         return subprocess.Popen(

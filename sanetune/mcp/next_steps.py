@@ -30,26 +30,26 @@ def after_check(
     same = _same(config, overrides)
     if report.verdict is not Verdict.FAIL:
         if cleared:
-            return [Step(tool="train", arguments=same, why="The run has a clearance.")]
+            return [Step(tool="train", arguments=same, reason="The run has a clearance.")]
         if LEVELS.index(asked) < LEVELS.index(required):
-            why = f"Nothing failed at level {asked}; a clearance needs level {required}."
-            return [Step(tool="check", arguments=same | {"level": required}, why=why)]
+            reason = f"Nothing failed at level {asked}; a clearance needs level {required}."
+            return [Step(tool="check", arguments=same | {"level": required}, reason=reason)]
         return []
     steps = []
     fixes = {**(report.unusable.fix if report.unusable else {}), **report.fixes}
     if fixes:
-        why = "Values that findings propose."
-        steps.append(Step(tool="fix", arguments={"config": str(config), "changes": fixes}, why=why))
+        reason = "Values that findings propose."
+        steps.append(Step(tool="fix", arguments={"config": str(config), "changes": fixes}, reason=reason))
     steps += _cleaning(report, config)
     for finding in report.of(*REFUSING):
         if not finding.fix and finding.check not in CLEANS:
-            steps.append(Step(tool="explain", arguments={"check": finding.check}, why=finding.remedy))
-    return [*steps[: MOST_EXPLAINED + 2], Step(tool="check", arguments=same, why="Check again after each change.")]
+            steps.append(Step(tool="explain", arguments={"check": finding.check}, reason=finding.remedy))
+    return [*steps[: MOST_EXPLAINED + 2], Step(tool="check", arguments=same, reason="Check again after each change.")]
 
 
 def after_fix(config: Path, overrides: Sequence[str]) -> list[Step]:
     """Return what can follow a change of the file."""
-    return [Step(tool="check", arguments=_same(config, overrides), why="Whether the changes were enough.")]
+    return [Step(tool="check", arguments=_same(config, overrides), reason="Whether the changes were enough.")]
 
 
 def after_error(fault: Fault, tool: str, arguments: Values) -> list[Step]:
@@ -57,8 +57,8 @@ def after_error(fault: Fault, tool: str, arguments: Values) -> list[Step]:
     config = arguments.get("config")
     if not fault.fix or not isinstance(config, str):
         return []
-    steps = [Step(tool="fix", arguments={"config": config, "changes": fault.fix}, why=fault.remedy)]
-    return [*steps, Step(tool=tool, arguments=arguments, why="Then again.")]
+    steps = [Step(tool="fix", arguments={"config": config, "changes": fault.fix}, reason=fault.remedy)]
+    return [*steps, Step(tool=tool, arguments=arguments, reason="Then again.")]
 
 
 def after_run(run: Path, phase: str) -> list[Step]:
@@ -69,10 +69,10 @@ def after_run(run: Path, phase: str) -> list[Step]:
         phase: As :class:`sanetune.mcp.replies.RunReply` has it.
     """
     if phase in ("running", "unknown"):
-        return [Step(tool="status", arguments={"run": str(run), "wait_seconds": 60}, why="It is not over.")]
+        return [Step(tool="status", arguments={"run": str(run), "wait_seconds": 60}, reason="It is not over.")]
     if phase == "finished":
-        return [Step(tool="compare", arguments={"runs": [str(run)]}, why="Whether the tuned model is better.")]
-    return [Step(tool="diagnose", arguments={"logs": [str(run)]}, why="What its curve shows.")]
+        return [Step(tool="compare", arguments={"runs": [str(run)]}, reason="Whether the tuned model is better.")]
+    return [Step(tool="diagnose", arguments={"logs": [str(run)]}, reason="What its curve shows.")]
 
 
 def _cleaning(report: Report, config: Path) -> list[Step]:
@@ -80,8 +80,10 @@ def _cleaning(report: Report, config: Path) -> list[Step]:
     names = [finding.check for finding in report.of(*REFUSING, Verdict.WARN) if finding.check in CLEANS]
     if not any(finding.check in CLEANS for finding in report.of(*REFUSING)):
         return []
-    why = f"{', '.join(names)}: writes a copy without these rows, logs each, and names it in the configuration."
-    return [Step(tool="fix", arguments={"config": str(config), "clean": str(free_folder(config.parent))}, why=why)]
+    reason = f"{', '.join(names)}: writes a copy without these rows, logs each, and names it in the configuration."
+    return [
+        Step(tool="fix", arguments={"config": str(config), "clean": str(free_folder(config.parent))}, reason=reason)
+    ]
 
 
 def free_folder(home: Path) -> Path:

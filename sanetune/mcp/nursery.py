@@ -1,7 +1,8 @@
 """``python -m sanetune.mcp.nursery``: imports the libraries once, then starts a job for each line of standard input.
 
-A line is the folder of a job; the answer is the number of its process. At the end of the input it ends, and the jobs go
-on. Nothing but imports happens here: no thread, no device and no random state is there when a job is forked off.
+A line is the folder of a job; the answer is a line with the number of its process. At the end of the input it ends, and
+the jobs go on. Nothing but imports happens here: no thread, no device and no random state is there when a job is forked
+off.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def diagnose(call: Call) -> DiagnoseReply:
         logs=[_diagnosed(one) for one in made],
         report=f"sanetune://jobs/{call.home.name}/report",
         next=[
-            Step(tool="explain", arguments={"check": one.check}, why=one.remedy)
+            Step(tool="explain", arguments={"check": one.check}, reason=one.remedy)
             for one in worst.findings[:3]
             if one.verdict.value in ("fail", "warn")
         ],

@@ -60,7 +60,7 @@ def build(roots: Roots, jobs: Jobs, token: str = "") -> MCPServer:
         jobs: Those of these roots.
         token: What a client has to send over HTTP; empty: nothing, which is for stdio alone.
     """
-    # No server issues tokens: the address is needed by the SDK's settings, and told to nobody.
+    # No server issues tokens: the address is needed by the SDK's settings, and sent to nobody.
     auth = AuthSettings.model_validate({"issuer_url": f"http://{ADDRESS}", "resource_server_url": None})
     server = MCPServer(
         "sanetune",

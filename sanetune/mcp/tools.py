@@ -16,7 +16,7 @@ from pydantic import Field
 
 from sanetune.errors import UserError
 from sanetune.mcp import replies
-from sanetune.mcp.answering import pages_of, refused, reply_of, result_of
+from sanetune.mcp.answering import pages_of, refused, reply_of, result_of, words_of
 from sanetune.mcp.following import follow
 from sanetune.mcp.job_folder import Job
 from sanetune.mcp.jobs import Jobs
@@ -252,7 +252,7 @@ class Tools:
                 run=found_run,
             )
         lines = [
-            replies.JobLine(job=one.id, tool=one.tool, state=one.state, progress=one.progress.words)
+            replies.JobLine(job=one.id, tool=one.tool, state=one.state, progress=words_of(one))
             for one in self._jobs.all()[:20]
         ]
         return replies.StatusReply(jobs=lines)

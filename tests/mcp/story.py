@@ -121,18 +121,18 @@ class Agent:
     Attributes:
         verdicts: That of each check.
         fixed: Every change that was made, by key.
-        told: The progress of each call.
+        progress: The progress of each call.
     """
 
     def __init__(self, client: Client, config: Path) -> None:
         self.client, self.config = client, str(config)
         self.verdicts: list[str] = []
         self.fixed: Values = {}
-        self.told: list[list[float]] = []
+        self.progress: list[list[float]] = []
 
     async def call(self, tool: str, **arguments: object) -> Values:
         """Call a tool, and wait for its job where it is not over."""
-        self.told.append([])
+        self.progress.append([])
         result = await self.client.call_tool(tool, arguments, progress_callback=self._progress)
         found = values_of(result)
         while found["state"] == "running" and tool != "train":
@@ -162,7 +162,7 @@ class Agent:
         raise AssertionError(self.verdicts)
 
     async def _progress(self, done: float, total: float | None, words: str | None) -> None:
-        self.told[-1].append(done)
+        self.progress[-1].append(done)
 
 
 def _values(value: object) -> Values:

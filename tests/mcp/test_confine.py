@@ -55,6 +55,7 @@ LEADING_OUT = {
     "data.train, a link in a folder": "model: {name: model}\ndata: {train: linked}\n",
     "data.train, a link in a pattern": "model: {name: model}\ndata: {train: 'linked/*.jsonl'}\n",
     "data.validation": "model: {name: model}\ndata: {train: rows.jsonl, validation: ~/x.jsonl}\n",
+    "data.replay": "model: {name: model}\ndata: {train: rows.jsonl, replay: {path: link.jsonl, share: 0.1}}\n",
     "model.name": "model: {name: ../outside/model}\ndata: {train: rows.jsonl}\n",
     "model.name, a link": "model: {name: linked-model}\ndata: {train: rows.jsonl}\n",
     "model.chat_template": "model: {name: model, chat_template: ../outside/chat.jinja}\ndata: {train: rows.jsonl}\n",

@@ -55,8 +55,8 @@ async def _cleared(agent: Agent, home: Path) -> None:
 
     cleared = await agent.repair("probe")
     assert cleared["cleared"], cleared["findings"]
-    assert any(len(call) > 5 for call in agent.told)
-    assert all(first < second for call in agent.told for first, second in pairwise(call))
+    assert any(len(call) > 5 for call in agent.progress)
+    assert all(first < second for call in agent.progress for first, second in pairwise(call))
 
 
 async def _trained(agent: Agent) -> None:
@@ -104,11 +104,11 @@ async def _stopped_and_killed(agent: Agent, home: Path) -> None:
 
 async def _other_tokens_are_refused(address: str) -> None:
     ask = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    kinds = {"Accept": "application/json, text/event-stream"}
+    accepted = {"Accept": "application/json, text/event-stream"}
     async with httpx2.AsyncClient() as web:
         for headers in ({}, {"Authorization": "Bearer another token"}, {"Authorization": f"Basic {TOKEN}"}):
-            assert (await web.post(address, json=ask, headers=kinds | headers)).status_code == 401
-        own = kinds | {"Authorization": f"Bearer {TOKEN}"}
+            assert (await web.post(address, json=ask, headers=accepted | headers)).status_code == 401
+        own = accepted | {"Authorization": f"Bearer {TOKEN}"}
         rebound = await web.post(address, json=ask, headers=own | {"Host": "elsewhere.example"})
         assert rebound.status_code == 421  # a page elsewhere whose name was made to point here
 
