@@ -58,22 +58,21 @@ def command(roots: tuple[Path, ...], http: bool, port: int) -> None:
     if not http:
         serve_stdio(allowed)
         return
-    token = _token()
+    given = _given_token()
+    token = given or secrets.token_urlsafe(32)
 
     def ready(address: str) -> None:
         click.echo(f"{address}\nFolders: {allowed}", err=True)
-        if TOKEN not in os.environ:
+        if not given:
             click.echo(f"Authorization: Bearer {token}", err=True)
 
     serve_http(allowed, token, port, ready)
 
 
-def _token() -> str:
-    """The token in the environment, or a new one."""
-    token = os.environ.get(TOKEN)
-    if token is None:
-        return secrets.token_urlsafe(32)
-    if len(token) < SHORTEST:
+def _given_token() -> str:
+    """The token in the environment, which is taken out of it: jobs need none; "" where there is none."""
+    token = os.environ.pop(TOKEN, "")
+    if token and len(token) < SHORTEST:
         raise UserError(
             f"{TOKEN} has fewer than {SHORTEST} characters.",
             "Any program on this machine could guess it.",

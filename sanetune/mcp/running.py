@@ -35,6 +35,7 @@ def train(call: Call) -> RunReply:
     gate = partial(require_stored_clearance, settings, resume=resume)
     if (start := start_of(settings)) is not None:
         from sanetune.data.prepare import prepare
+        from sanetune.engine.signals import TerminatedError
         from sanetune.planning.plan import plan
         from sanetune.workflows.together import run_together
 
@@ -43,7 +44,10 @@ def train(call: Call) -> RunReply:
         gate(planned, prepared, call.publish)
         call.publish.training(Path(str(planned.config.run.output_dir)))
         words = ["train", str(settings.file), *call.overrides, *(["--resume"] if resume else [])]
-        if code := run_together(start, words):
+        code = run_together(start, words)
+        if code in (130, 143):  # each of them was asked to end
+            raise TerminatedError
+        if code:
             raise RunError(f"The processes have ended with code {code}.", remedy="Read what status says of the run.")
         return status(Path(str(planned.config.run.output_dir)))
     done = train(settings, resume=resume, publish=to_all(RunFiles(), call.publish), gate=gate)

@@ -36,7 +36,7 @@ Level = Annotated[
 Wait = Annotated[float, Field(ge=0, le=600, description="Seconds to wait; a job that takes longer goes on.")]
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
-BEGUN = 20.0
+BEGUN = 45.0
 """Seconds that ``train`` waits for its first step, or for a refusal."""
 
 

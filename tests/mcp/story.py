@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 
 from sanetune.demo import MODEL, TRAIN, VALIDATION
+from sanetune.mcp.job_folder import Job
 
 Values = dict[str, object]
 
@@ -106,6 +108,13 @@ async def client_of(address: str, token: str) -> AsyncIterator[Client]:
         yield client
 
 
+def end_jobs(cache: Path) -> None:
+    """Kill the jobs that are left: they go on when a server ends, and when a test fails."""
+    for file in (cache / "mcp").glob("*/*/process.json"):
+        if Job(file.parent).is_alive:
+            os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
+
+
 def values_of(result: CallToolResult) -> Values:
     """The structured content, which is what the text says too."""
     found = result.structured_content
@@ -139,6 +148,14 @@ class Agent:
             waited = values_of(await self.client.call_tool("status", {"job": found["job"], "wait_seconds": 60}))
             found = waited if waited["state"] == "running" else {**_values(waited["result"]), "error": waited["error"]}
         return found | {"failed": result.is_error}
+
+    async def begin(self, **arguments: object) -> Values:
+        """Start a training, and wait until it makes steps."""
+        found = await self.call("train", config=self.config, **arguments)
+        while not str(found["progress"]).startswith("training"):
+            assert found["state"] == "running", found
+            found = values_of(await self.client.call_tool("status", {"job": found["job"], "wait_seconds": 0.5}))
+        return found
 
     async def repair(self, level: str) -> Values:
         """Check and fix until nothing fails: values from findings, else the cleaned copy that is proposed."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
+pytest.importorskip("mcp", reason="pip install 'sanetune[mcp]'")
+
 from sanetune.cli import main
 from sanetune.mcp.server import TITLES
 from tests.test_docs import blocks

@@ -14,7 +14,7 @@ pytest.importorskip("mcp", reason="pip install 'sanetune[mcp]'")
 
 import httpx2
 
-from tests.mcp.story import Agent, Values, client_of, http, stdio, values_of, write_broken
+from tests.mcp.story import Agent, Values, client_of, end_jobs, http, stdio, values_of, write_broken
 
 TOKEN = "a token of this test alone"
 
@@ -25,7 +25,10 @@ def test_an_agent_goes_from_a_broken_configuration_to_a_trained_run_by_findings_
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
     home = tmp_path / "home"
     home.mkdir()
-    anyio.run(_story, home, write_broken(home))
+    try:
+        anyio.run(_story, home, write_broken(home))
+    finally:
+        end_jobs(tmp_path / "cache")
 
 
 async def _story(home: Path, config: Path) -> None:
@@ -40,7 +43,7 @@ async def _story(home: Path, config: Path) -> None:
 
 
 async def _cleared(agent: Agent, home: Path) -> None:
-    early = await agent.call("train", config=agent.config)
+    early = await agent.call("train", config=agent.config, wait_seconds=300)
     assert early["failed"]
     assert _error(early)["kind"] == "GateError"
     assert "no clearance" in str(_error(early)["message"])
@@ -84,15 +87,13 @@ async def _stopped_and_killed(agent: Agent, home: Path) -> None:
     long = ["train.num_train_epochs=500", "run.output_dir=long", "check.level=static", "train.save_steps=400"]
     long += ["train.eval_strategy=no"]
     assert (await agent.call("check", config=agent.config, overrides=long))["cleared"]
-    begun = await agent.call("train", config=agent.config, overrides=long)
-    assert begun["state"] == "running", begun
+    begun = await agent.begin(overrides=long)
     ended = values_of(await agent.client.call_tool("stop", {"job": begun["job"], "wait_seconds": 120}))
     assert (ended["state"], ended["signal"]) == ("stopped", "SIGTERM"), ended
     assert isinstance(ended["run"], dict) and ended["run"]["phase"] == "interrupted"
     assert list((home / "long" / "checkpoints").glob("checkpoint-*"))
 
-    again = await agent.call("train", config=agent.config, overrides=long, resume=True)
-    assert again["state"] == "running", again
+    again = await agent.begin(overrides=long, resume=True)
     found = list((home.parent / "cache" / "mcp").glob(f"*/{again['job']}/process.json"))
     os.kill(int(found[0].read_text().split('"pid":')[1].split(",")[0]), signal.SIGKILL)
     dead = values_of(await agent.client.call_tool("status", {"job": again["job"], "wait_seconds": 60}))
