@@ -32,6 +32,13 @@ CASES = {
     "padded, LoRA": ['model.adapter={"type": "lora", "dropout": 0}'],
 }
 
+SHARDED = {
+    f"{batches}, {engine}": [*extra, "train.fsdp=true", f"train.engine={engine}"]
+    for batches, extra in CASES.items()
+    for engine in ("trl", "accelerate")
+}
+"""The same, divided by FSDP2 among two processes, on each engine."""
+
 
 def command(run: Path, processes: int, extra: list[str]) -> list[str]:
     """Return the command of a run of :data:`ROWS` rows per step on ``processes`` processes."""
@@ -101,19 +108,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--sharded", action="store_true", help="FSDP2 on both engines, instead of DDP")
     parser.add_argument("--quick", action="store_true", help="two processes, padded and packed")
     given = parser.parse_args()
     os.nice(10)
     given.results.mkdir(parents=True, exist_ok=True)
     found: list[dict[str, Any]] = []
-    for case, extra in list(CASES.items())[: 2 if given.quick else None]:
-        one = curve(given.results / f"{case.replace(', ', '-')}-1", 1, extra)
-        for processes in (2,) if given.quick else (2, 4):
+    cases = SHARDED if given.sharded else CASES
+    for case, extra in list(cases.items())[: 2 if given.quick else None]:
+        plain = next(name for name in reversed(CASES) if case.startswith(name))
+        one = curve(given.results / f"{plain.replace(', ', '-')}-1", 1, CASES[plain])
+        for processes in (2,) if given.quick or given.sharded else (2, 4):
             several = curve(given.results / f"{case.replace(', ', '-')}-{processes}", processes, extra)
             loss, norm = apart(one, several)
             found.append({"case": case, "processes": processes, "loss": loss, "norm": norm})
-            print(f"{case:<14} {processes} processes   loss {loss:.1e}   gradient norm {norm:.1e}", flush=True)
-    ended = {} if given.quick else death(given.results)
+            print(f"{case:<24} {processes} processes   loss {loss:.1e}   gradient norm {norm:.1e}", flush=True)
+    ended = {} if given.quick or given.sharded else death(given.results)
     if ended:
         print(f"killed: ended after {ended['seconds']:.1f} s with {ended['exit_code']}: {ended['messages']}")
     if given.json:

@@ -169,7 +169,7 @@ def test_files_in_the_documentation_exist(name: str) -> None:
         ("sanetune check a.yaml --level static", ""),
         ("sanetune check a.yaml --level deep", "--level takes one of"),
         ("sanetune check a.yaml --fast", "no option --fast"),
-        ("sanetune launch a.yaml", "no command launch"),
+        ("sanetune lunch a.yaml", "no command lunch"),
         ("python -m bench.nothing", "no such module"),
         ("make coffee", "no target coffee"),
     ],

@@ -39,6 +39,7 @@ COMMANDS = {
     "plan": "Show what a run will do: batch size, steps, schedules.",
     "check": "Find faults before the budget is spent, and fix some of them.",
     "train": "Train, if the run is cleared.",
+    "launch": "Write the file with which Slurm, a cloud or Ray starts the run.",
     "clearance": "Verify that a run's clearance is about the weights to deploy.",
     "diagnose": "Say what a run's log shows, whoever wrote it.",
     "replay": "Make one step of a run again, and rank its rows.",
@@ -66,6 +67,7 @@ ALIASES = {
     **dict.fromkeys(("dry-run", "steps", "estimate"), "plan"),
     **dict.fromkeys(("logs", "log", "analyse", "analyze", "curves"), "diagnose"),
     **dict.fromkeys(("help", "docs", "doc"), "explain"),
+    **dict.fromkeys(("submit", "sbatch", "job", "deploy"), "launch"),
     **dict.fromkeys(("list", "rules"), "checks"),
 }
 """What other tools call a command -> ours, for a message."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from sanetune.cli import guarded, json_option, opened, run_argument, write_json
+from sanetune.cli import ConfigCommand, config_argument, guarded, json_option, opened, run_argument, write_json
+from sanetune.text import escape_control
 
 
 @click.group(name="clearance")
@@ -56,3 +57,32 @@ def verify(run: Path, model: Path | None, given: Path | None, json_file: Path | 
     if json_file is not None:
         write_json(json_file, found.to_json())
     sys.exit(0 if found.fits else 1)
+
+
+@command.command(name="status", cls=ConfigCommand)
+@config_argument
+@guarded
+def status(config: Path, overrides: tuple[str, ...]) -> None:
+    """Say whether the run of CONFIG may start: whether it was checked as it is now.
+
+    Configuration, data and base model are compared with those of the clearance in the run's folder. No model is
+    loaded and nothing is checked, so that a job can ask on its first machine before it starts the others.
+
+    Exit code 0: it may, 1: it may not, 2: CONFIG cannot be used.
+
+    Example: sanetune clearance status sanetune.yaml run.devices=16
+    """
+    settings = opened(config, overrides)
+
+    from sanetune.commands import command as typed
+    from sanetune.workflows.clear import clearance_status
+
+    found = clearance_status(settings)
+    if found.clearance is not None:
+        click.echo(f"The run may start: {found.clearance.summary}")
+        return
+    click.echo("The run has no clearance that fits:", err=True)
+    for reason in found.reasons:
+        click.echo(escape_control(f"  {reason}", strict=True), err=True)
+    click.echo(f"Make one: `{typed('check')}`.", err=True)
+    sys.exit(1)

@@ -14,6 +14,7 @@ from sanetune.commands import typed_init
 from sanetune.text import escape_control
 
 if TYPE_CHECKING:
+    from sanetune.forecast.memory import Sharding
     from sanetune.planning.learning_rates import Method
 
 TYPED = "sanetune.init.typed"
@@ -54,10 +55,23 @@ class InitCommand(ConfigCommand):
     type=click.Choice(["full", "lora", "qlora"]),
     help="All weights, an adapter, or an adapter on quantised weights. Default: what fits into memory.",
 )
+@click.option("--devices", metavar="N", type=click.IntRange(1), help="Devices that train together (run.devices).")
+@click.option(
+    "--sharding",
+    type=click.Choice(["ddp", "fsdp", "zero2", "zero3"]),
+    help="How they share the model: each has all of it, or FSDP2 or DeepSpeed divides it. Default: ddp.",
+)
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 @guarded
 def command(
-    model: str | None, data: tuple[str, ...], source: Path | None, out: Path, method: Method | None, force: bool
+    model: str | None,
+    data: tuple[str, ...],
+    source: Path | None,
+    out: Path,
+    method: Method | None,
+    devices: int | None,
+    sharding: Sharding | None,
+    force: bool,
 ) -> None:
     """Write a commented sanetune.yaml for MODEL and DATA, every value with its reason.
 
@@ -67,6 +81,10 @@ def command(
     from sanetune.config.override import parted
 
     named, overrides = parted([word for word in (model, *data) if word is not None])
+    if devices is not None or sharding is not None:
+        from sanetune.workflows.sharding_keys import sharding_overrides
+
+        overrides += sharding_overrides(devices or 1, sharding, out)
     if source is not None:
         if named or method:
             raise click.UsageError("--from FILE names model, data and method: leave MODEL, DATA and --method out.")

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--sharding",
     type=click.Choice(["ddp", "fsdp", "zero2", "zero3"]),
-    default="ddp",
-    show_default=True,
-    help="How several devices share the work in the forecast.",
+    help="How several devices share the work in the forecast. Default: as CONFIG trains.",
 )
 @click.option("--layers", is_flag=True, help="Rank the layers by gradient and signal-to-noise instead.")
 @guarded
@@ -47,7 +45,7 @@ def command(
     plots: Path | None,
     forecast: bool,
     device: str | None,
-    sharding: Sharding,
+    sharding: Sharding | None,
     layers: bool,
 ) -> None:
     """Show what a run with CONFIG will do, without training.
@@ -67,7 +65,8 @@ def command(
 
     from sanetune.report.terminal import plan as view
 
-    made, ahead = _planned(settings, device, sharding) if forecast or device is not None else (_plan(settings), None)
+    forecast = forecast or device is not None or sharding is not None
+    made, ahead = _planned(settings, device, sharding) if forecast else (_plan(settings), None)
     if str(json_file) != "-":
         view.show(made, ahead=ahead)
     if plots is not None:
@@ -83,7 +82,7 @@ def _plan(settings: Config) -> Plan:
     return plan(settings)
 
 
-def _planned(settings: Config, device: str | None, sharding: Sharding) -> tuple[Plan, Ahead]:
+def _planned(settings: Config, device: str | None, sharding: Sharding | None) -> tuple[Plan, Ahead]:
     from sanetune.workflows.plan import plan_ahead
 
     return plan_ahead(settings, device, sharding)

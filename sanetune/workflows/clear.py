@@ -142,6 +142,21 @@ def _status(
     return ClearanceStatus(now, None if reasons else found, reasons)
 
 
+def clearance_status(config: Config, publish: Publish = silent) -> ClearanceStatus:
+    """Return whether the run that ``config`` describes has a clearance that fits. Rows are prepared, not checked.
+
+    Raises:
+        UserError: The run cannot be planned.
+    """
+    from sanetune.data.prepare import prepare
+    from sanetune.planning.plan import plan
+
+    prepared = prepare(config, publish=publish)
+    planned = plan(config, prepared)
+    assert planned.config.run.output_dir is not None
+    return _status(config, planned, prepared, Run(planned.config.run.output_dir), False, None)
+
+
 def misfits(config: Config, found: Clearance, now: Fingerprint, *, resume: bool = False) -> list[str]:
     """Return why ``found`` does not clear a run with the fingerprint ``now`` under ``config``; nothing where it does.
 

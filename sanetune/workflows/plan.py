@@ -11,19 +11,20 @@ from sanetune.forecast.cost import PaidDevices, paid_devices
 from sanetune.forecast.memory import Sharding
 from sanetune.planning.known_devices import DEVICES, known_device
 from sanetune.planning.plan import Plan, plan_with
+from sanetune.workflows.sharding_keys import sharding_of
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
 
 
-def plan_ahead(config: Config, device: str | None = None, sharding: Sharding = "ddp") -> tuple[Plan, Ahead]:
+def plan_ahead(config: Config, device: str | None = None, sharding: Sharding | None = None) -> tuple[Plan, Ahead]:
     """Plan a run and forecast its memory, time and cost without loading the model.
 
     Args:
         config: The configuration.
         device: Number and kind of devices, as in ``8 x H100``; None: those of ``budget.devices`` where their kind is
             known, else this machine.
-        sharding: How several devices share the work.
+        sharding: How several devices share the work; None: as ``config`` trains.
 
     Raises:
         ConfigError: ``device`` is not in the table, or the configuration cannot work.
@@ -50,4 +51,11 @@ def plan_ahead(config: Config, device: str | None = None, sharding: Sharding = "
         plan = plan_on(config, prepared, known, given.number or config.run.devices or 1)
     else:
         plan = plan_with(config, gather(config, prepared, weights=False))
-    return plan, forecast_ahead(plan, prepared, known, sharding)
+    devices = plan.sizes.machine.devices
+    if sharding not in (None, "ddp") and devices == 1:
+        raise ConfigError(
+            f"--sharding {sharding} divides a model among devices, and this run has one.",
+            remedy='Give them as --device "8 x H100", or set run.devices.',
+        )
+    shared = sharding or sharding_of(dict(config.train.given))
+    return plan, forecast_ahead(plan, prepared, known, shared)

@@ -88,7 +88,7 @@ def test_every_command_of_the_list_exists_and_none_is_hidden() -> None:
 
 FROZEN = {
     "demo": {"--fault", "--out", "--json"},
-    "init": {"MODEL", "DATA", "--from", "--out", "--method", "--force"},
+    "init": {"MODEL", "DATA", "--from", "--out", "--method", "--devices", "--sharding", "--force"},
     "data": {"CONFIG", "[OVERRIDE]...", "-n", "--split", "--json"},
     "plan": {"CONFIG", "[OVERRIDE]...", "--json", "--plots", "--forecast", "--device", "--sharding", "--layers"},
     "check": {
@@ -139,6 +139,21 @@ FROZEN = {
     "replay": {"RUN", "--step", "--json"},
     "diagnose": {"LOG...", "--select", "--ignore", "--verbose", "--json"},
     "clearance": set(),
+    "launch": {
+        "CONFIG",
+        "[OVERRIDE]...",
+        "--on",
+        "--nodes",
+        "--devices",
+        "--device",
+        "--hours",
+        "--image",
+        "--workdir",
+        "--resume",
+        "--unchecked",
+        "--out",
+        "--force",
+    },
     "explain": {"CHECK"},
     "mcp": {"--root", "--http", "--port"},
     "checks": set(),
@@ -153,7 +168,9 @@ def test_the_command_line_is_frozen(name: str) -> None:
     assert names == FROZEN[name]
 
 
-FROZEN_BELOW = {"clearance": {"verify": {"RUN", "--model", "--config", "--json"}}}
+FROZEN_BELOW = {
+    "clearance": {"verify": {"RUN", "--model", "--config", "--json"}, "status": {"CONFIG", "[OVERRIDE]..."}}
+}
 """The commands of a command."""
 
 
