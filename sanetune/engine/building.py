@@ -70,6 +70,16 @@ def tuned_model(
     return tuned, frozen, notes
 
 
+def uses_all_weights(model: PreTrainedModel) -> bool:
+    """Return whether every step reaches every trained weight, so that DDP has none to search for (and to warn of).
+
+    A mixture leaves experts out that no token chose; a model of images or sound too has parts that text never reaches.
+    """
+    text = model.config.get_text_config()
+    experts = any(hasattr(text, name) for name in ("num_experts", "num_local_experts", "n_routed_experts"))
+    return text is model.config and not experts
+
+
 def unquantised(section: ModelSection, prepared: Prepared) -> PreTrainedModel:
     """Load the base again without quantisation, to merge an adapter into."""
     model = load_model(section, dtype="bfloat16", device="cpu", quantize=False)

@@ -42,6 +42,12 @@ class Followed:
         self.on_batches: Callable[[list[Batch], float], None] | None = None
         self.on_rows: Callable[[list[Tensor]], None] | None = None
         self.on_step: Callable[[Tensor | float | None, float | None], None] | None = None
+        self.rows_at_once: int | None = None
+        """Most rows that go through the model together; None: all of a micro-batch."""
+        self.step_rows: list[Tensor] = []
+        """Numbers of the rows of each micro-batch of the step, where they are as the dataloader gave them."""
+        self.say: Callable[[str], None] = lambda text: None
+        """Called with a sentence for the user."""
         self._unread = torch.zeros(2, dtype=torch.long, device=device)
 
     @property

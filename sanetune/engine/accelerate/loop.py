@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import operator
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -28,6 +29,7 @@ from sanetune.engine.accelerate.loss_module import LossModule
 from sanetune.engine.accelerate.optimizers import make_optimizer, make_schedule
 from sanetune.engine.accelerate.own_batches import OwnBatches
 from sanetune.engine.accelerate.parts import Parts
+from sanetune.engine.accelerate.within_memory import add_gradients
 from sanetune.engine.batches import NUMBER, Batch
 
 
@@ -42,11 +44,7 @@ def fit(loop: Loop) -> None:
         for batches in loop.steps(epoch):
             counts = loop.counts(batches)
             loop.module.train()
-            with loop.module.step():
-                for number, batch in enumerate(batches, start=1):
-                    with loop.synchronising(number == len(batches)):
-                        losses = loop.wrapped(batch)
-                        loop.record(loop.gradients.add(losses, counts))
+            add_gradients(loop, batches, counts)
             loop.gradients.combine()
             if loop.parts.hooks.on_gradients is not None:
                 loop.parts.hooks.on_gradients(loop.model)
@@ -157,7 +155,10 @@ class Loop(Followed):
                 self.on_rows(numbers)
             self.count(batches)
             if self.parts.hooks.loss_fn is None:
-                batches = self.module.token_loss.group(batches, self.parts.tokenizer.pad_token_id)
+                taken, batches = batches, self.module.token_loss.group(batches, self.parts.tokenizer.pad_token_id)
+                kept = len(taken) == len(batches) and all(map(operator.is_, taken, batches))
+                numbers = numbers if kept else []
+            self.step_rows = numbers
             if self.on_batches is not None:
                 self.on_batches(batches, time.perf_counter() - began)
             self.control = self.handler.on_step_begin(self.args, self.state, self.control)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, TrainerState
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sanetune.engine.accelerate.loop import Loop
+
+ROWS = "rows at once"
+"""Key beside the names of losses."""
 
 
 def begin_state(loop: Loop) -> None:
@@ -53,7 +56,14 @@ def _restore(loop: Loop, start: Path) -> None:
     if process is not None and loop.run_state.last_logged is not None:
         loop.last_logged = loop.run_state.last_logged
         loop.open_loss.copy_(process.loss_since_record)
-        loop.losses = {name: value.to(loop.accelerator.device) for name, value in process.more.items()}
+        more = dict(process.more)
+        loop.rows_at_once = more.pop(ROWS, None)
+        loop.losses = {name: value.to(loop.accelerator.device) for name, value in more.items()}
+
+
+def _more(loop: Loop) -> dict[str, Any]:
+    """The sums of each loss, and the rows at once where they were narrowed."""
+    return loop.losses | ({} if loop.rows_at_once is None else {ROWS: loop.rows_at_once})
 
 
 def restore_random_states(loop: Loop) -> None:
@@ -73,7 +83,7 @@ def save_checkpoint(loop: Loop) -> None:
         with checkpoints.replacing(final, main=main, barrier=loop.accelerator.wait_for_everyone) as partial:
             if not loop.args.save_only_model:
                 write_process_state(
-                    partial, loop.accelerator.process_index, loop.processes, loop.open_loss, dict(loop.losses)
+                    partial, loop.accelerator.process_index, loop.processes, loop.open_loss, _more(loop)
                 )
             if best is not None and (best == final or best.is_dir()):
                 loop.state.best_model_checkpoint = str(best)

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.trainer_utils import SaveStrategy
 
 from sanetune.engine.accelerate import loop_checkpoints
+from sanetune.engine.accelerate.within_memory import validation_sums
 from sanetune.engine.callbacks import NAMED
 from sanetune.engine.owed import note_best_checkpoint
 from sanetune.engine.signals import EvaluationStoppedError
@@ -80,8 +81,8 @@ def loss_sums(loop: Loop, token_loss: MicroBatchLoss) -> tuple[float, float]:
         for batch in loop.validation:
             if loop.stop_agreed():
                 raise EvaluationStoppedError
-            some, count = token_loss(batch)
-            total, tokens = total + float(some), tokens + float(count)
+            some, count = validation_sums(loop, token_loss, batch)
+            total, tokens = total + some, tokens + count
             loop.control = loop.handler.on_prediction_step(loop.args, loop.state, loop.control)
     return total, tokens
 

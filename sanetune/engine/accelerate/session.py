@@ -88,7 +88,7 @@ class AccelerateSession(RunSession):
         parts.collate = NumberedBatches(parts.collate)
         loop = Loop(parts, start=self._start)
         publisher = Publisher(loop, MetricsFile(self._run.metrics), publish)
-        loop.stop = Stop(publisher.note)
+        loop.stop, loop.say = Stop(publisher.note), publisher.note
         loop.stop.writes = not loop.args.eval_on_start
         followed = guarded(trackers.used(self._config), publisher.note)
         log = StepLog(self._run.steps, loop.accelerator.process_index)

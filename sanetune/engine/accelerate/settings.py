@@ -27,6 +27,7 @@ HONOURED = frozenset({
     "disable_tqdm", "log_level", "max_length", "truncation_mode", "packing_strategy", "dataset_num_proc",
     "dataset_text_field", "dataset_kwargs", "pad_to_multiple_of", "router_aux_loss_coef", "length_column_name",
     "remove_unused_columns", "use_cache", "fsdp", "fsdp_config", "use_liger_kernel", "trackio_space_id", "project",
+    "auto_find_batch_size",
 })  # fmt: skip
 """Keys that the loop follows, or that were followed when the rows were prepared."""
 

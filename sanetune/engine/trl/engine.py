@@ -10,7 +10,7 @@ from transformers import set_seed
 
 from sanetune.engine.base import Engine, EpochBatches
 from sanetune.engine.batches import collate_for, filled_up, training_columns
-from sanetune.engine.building import arguments_of, checked_start, has_validation, tuned_model
+from sanetune.engine.building import arguments_of, checked_start, has_validation, tuned_model, uses_all_weights
 from sanetune.engine.isolation import isolated
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.models import attention_of
@@ -60,6 +60,8 @@ class TrlEngine(Engine):
         set_seed(arguments.seed)
         with quiet():
             tuned, frozen, notes = tuned_model(config, prepared, arguments, model)
+        if arguments.ddp_find_unused_parameters is None and uses_all_weights(tuned):
+            arguments.ddp_find_unused_parameters = False
         trainer = _trainer(tuned, attention_of(tuned), prepared, arguments)
         return TrlSession(trainer, config, prepared, run, frozen, notes, start)
 
