@@ -5,25 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from sanetune.cli import main
 from sanetune.demo import MODEL, TRAIN
+from sanetune.engine.checkpoints import ResumePoint
 from sanetune.errors import UserError
 from sanetune.events import AutoEnded, Event, to_all
+from sanetune.finding import Finding, Verdict
+from sanetune.gate.watch import LiveFinding
+from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
 from sanetune.report.html.auto_page import AutoFiles, page_of_auto
 from sanetune.runs import Run
+from sanetune.typed_json import to_json
 from sanetune.workflows.auto.acts.promote import promote
 from sanetune.workflows.auto.acts.site import Site
+from sanetune.workflows.auto.acts.train import train
 from sanetune.workflows.auto.acts.world import RealWorld, _Guard
 from sanetune.workflows.auto.decision import Decision
 from sanetune.workflows.auto.journal import Journal
-from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.known import Known, known_from
 from sanetune.workflows.auto.machine import BudgetSpentError
 from sanetune.workflows.auto.request import Budget, Request
 from sanetune.workflows.auto.run import auto, default_folder
+from sanetune.workflows.run_state import RunState
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SETTINGS = (
@@ -73,6 +81,79 @@ def test_a_whole_run_leaves_journal_copy_run_and_page(ended_run: tuple[Path, Pat
     assert (folder / "model").is_dir() == (code == 0)
     page = (folder / "report.html").read_text()
     assert "rows are found by" in page and "rows-duplicated" in page and "http-equiv" in page
+
+
+def without_seconds(facts: dict[str, Any]) -> dict[str, Any]:
+    """What does not depend on how busy the machine is."""
+    return {key: value for key, value in facts.items() if not key.endswith("seconds")}
+
+
+def test_what_was_done_and_not_written_down_is_done_again_with_the_same_result(
+    ended_run: tuple[Path, Path, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill between an act and its entry: each act is done on what the folder holds after it."""
+    folder = ended_run[1]
+    monkeypatch.setattr("sanetune.workflows.train.train", lambda *args, **more: pytest.fail("trained again"))
+    entries = Journal.read(folder).entries
+    done = []
+    for number, entry in enumerate(entries):
+        if entry["kind"] != "did" or entry["act"] not in ("copy", "plan", "change", "train", "compare", "promote"):
+            continue
+        known = known_from(entries[:number])
+        assert known.open is not None
+        found = RealWorld(Site(folder)).do(known.open.act, known, known.open.with_)
+        assert without_seconds(json.loads(json.dumps(to_json(found)))) == without_seconds(entry["facts"])
+        done.append(entry["act"])
+    assert {"copy", "plan", "train", "compare"} <= set(done)
+
+
+@pytest.mark.parametrize(
+    ("files", "resumes", "keeps"),
+    [
+        ([], False, []),
+        (["clearance.json"], False, ["clearance.json"]),
+        (["clearance.json", "metrics.jsonl", "steps/process-0.bin"], False, ["clearance.json"]),
+        (["clearance.json", "metrics.jsonl", "checkpoints/checkpoint-5/x"], True, ["clearance.json", "metrics.jsonl"]),
+    ],
+)
+def test_training_that_was_killed_goes_on_from_its_checkpoint_or_begins_anew(
+    files: list[str], resumes: bool, keeps: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, known = Site(tmp_path), Known(config="model:\n  name: owner/model\ndata:\n  train: owner/rows\n")
+    run = site.run(1)
+    for name in files:
+        (run.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (run.path / name).write_text("{}")
+    point = ResumePoint(run.checkpoints / "checkpoint-5" if resumes else None)
+    monkeypatch.setattr("sanetune.engine.checkpoints.resume_point", lambda folder: point)
+    seen: list[bool] = []
+
+    def train_(config: object, *, resume: bool, **more: object) -> None:
+        seen.append(resume)
+        assert all((run.path / name).is_file() for name in keeps)
+        assert not (run.path / "steps").exists()
+
+    monkeypatch.setattr("sanetune.workflows.train.train", train_)
+    assert train(site, known, {"attempt": 1}).ended == "finished"
+    assert seen == [resumes]
+
+
+@pytest.mark.parametrize(("course", "ended"), [("stop", "stopped"), ("turn", "turned")])
+def test_how_the_watch_ended_a_run_is_read_from_its_folder(course: str, ended: str, tmp_path: Path) -> None:
+    run = Site(tmp_path).run(1)
+    run.path.mkdir(parents=True)
+    fix = {"train.learning_rate": 1e-4}
+    live = LiveFinding(60, 55, Finding("curve-diverged", Verdict.FAIL, "It rose.", "w", "t", fix=fix))
+    report = WatchReport("stop", [WatchFinding(live)], Ended(60, course, ("curve-diverged",), 50))
+    run.write_json(run.watch, report.to_json())
+    if course == "turn":
+        run.model.mkdir()
+        (run.model / "config.json").write_text("{}")
+        run.write_json(run.state, to_json(RunState("finished", "a", "b")))
+    known = Known(config="model:\n  name: owner/model\ndata:\n  train: owner/rows\n")
+    found = train(Site(tmp_path), known, {"attempt": 1})
+    assert (found.ended, found.step, found.checks) == (ended, 60, ("curve-diverged",))
+    assert found.change == (fix if course == "stop" else {}) and "curve-diverged" in found.reason
 
 
 def test_the_report_of_an_autopilots_folder_is_its_page(ended_run: tuple[Path, Path, int], tmp_path: Path) -> None:
@@ -161,7 +242,7 @@ def test_the_clock_ends_an_act_at_the_budget_and_a_training_step_with_a_checkpoi
     guard, stopped = _Guard(), []
 
     def until_stopped(seconds: float | None, step: bool) -> None:
-        with guard.within(seconds):
+        with guard.within(seconds, steps=step):
             try:
                 while True:
                     guard(StepFinished(1)) if step else None

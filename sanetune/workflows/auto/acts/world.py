@@ -36,8 +36,10 @@ ACTS: Mapping[str, Act] = {
     "compare": compare.compare,
     "promote": promote.promote,
 }
-LAST = ("compare", "judge", "promote", "report")
-"""Acts that the reserve is kept for."""
+MARGIN = 0.01
+"""Of the budget, by which an act is ended before it."""
+LATE = 1.02
+"""Times the seconds of a training step's end until which the engine may take to write its checkpoint."""
 
 
 class RealWorld:
@@ -56,9 +58,12 @@ class RealWorld:
     def do(self, act: str, known: Known, values: Mapping[str, Any]) -> Facts:
         """See :class:`sanetune.workflows.auto.machine.World`."""
         left = known.left
-        if left is not None and act not in LAST:
-            left -= min(reserve(known), left / 2) if act == "train" else REPORT_SECONDS
-        with self._guard.within(None if act in ("report", "promote") else left):
+        if left is not None:
+            # A signal is heard between two operations, which may be seconds apart on a busy machine.
+            left -= REPORT_SECONDS + MARGIN * (known.limit or 0.0)
+        if left is not None and act == "train":
+            left -= min(reserve(known), left / 2)
+        with self._guard.within(None if act in ("report", "promote") else left, steps=act == "train"):
             if act == "report":
                 self.site.publish(AutoEnded(self.site.folder))
                 return Facts()
@@ -90,11 +95,16 @@ class _Guard:
             signal.raise_signal(signal.SIGINT)
 
     @contextmanager
-    def within(self, seconds: float | None) -> Iterator[None]:
-        """Allow what is inside so many seconds; None: as many as it takes."""
+    def within(self, seconds: float | None, *, steps: bool = False) -> Iterator[None]:
+        """Allow what is inside so many seconds; None: as many as it takes.
+
+        Args:
+            seconds: From now on.
+            steps: Whether it trains, and ends at a step.
+        """
         self._spent, self._until = False, None if seconds is None else time.monotonic() + seconds
         try:
-            with _alarm(None if seconds is None else seconds * 1.02 + 0.5):
+            with _alarm(seconds if seconds is None or not steps else seconds * LATE + 0.5):
                 yield
         except BudgetSpentError:
             raise
