@@ -239,7 +239,7 @@ class Tools:
         from sanetune.mcp.run_status import status
 
         if run is not None:
-            found = status(self._roots.path(run, "the run"))
+            found = status(self._roots.tree(run, "the run"))
             return replies.StatusReply(job=job.id if job else "", run=found, next=found.next, progress=found.text)
         if job is not None:
             reply = reply_of(job)

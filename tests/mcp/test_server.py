@@ -133,6 +133,20 @@ def test_what_is_wrong_with_a_call_comes_back_with_what_to_do(ask: Ask) -> None:
     ask(asked)
 
 
+def test_the_files_of_a_run_may_be_no_links_that_lead_out(ask: Ask, tmp_path: Path) -> None:
+    run = tmp_path / "home" / "run"
+    run.mkdir()
+    (tmp_path / "secret").write_text("secret\n")
+    (run / "config.yaml").write_text("")
+    (run / "metrics.jsonl").symlink_to(tmp_path / "secret")
+
+    async def asked(client: Client) -> None:
+        found = await client.call_tool("status", {"run": "run"})
+        assert found.is_error and "outside of the folders" in found.content[0].text  # type: ignore[union-attr]
+
+    ask(asked)
+
+
 def test_a_run_that_this_server_does_not_train_is_not_stopped(ask: Ask, tmp_path: Path) -> None:
     """A state file may be anybody's: no process is ended because a file in a root names it."""
     run = tmp_path / "home" / "run"
