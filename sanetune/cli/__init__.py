@@ -40,6 +40,7 @@ COMMANDS = {
     "check": "Find faults before the budget is spent, and fix some of them.",
     "train": "Train, if the run is cleared.",
     "launch": "Write the file with which Slurm, a cloud or Ray starts the run.",
+    "ci": "Check the configurations that changed files affect.",
     "clearance": "Verify that a run's clearance is about the weights to deploy.",
     "diagnose": "Say what a run's log shows, whoever wrote it.",
     "replay": "Make one step of a run again, and rank its rows.",
@@ -49,6 +50,7 @@ COMMANDS = {
     "mcp": "Serve these commands to a coding agent.",
     "chat": "Talk to the tuned model.",
     "report": "Write one HTML page about a run, serve it live, or compare runs.",
+    "doctor": "Say what this machine can train with, and what is missing.",
     "explain": "Show the page of one check.",
     "checks": "List all checks.",
 }
@@ -57,7 +59,7 @@ COMMANDS = {
 
 ALIASES = {
     **dict.fromkeys(("finetune", "fine-tune", "fit", "sft", "run", "tune", "start"), "train"),
-    **dict.fromkeys(("validate", "lint", "verify", "test", "doctor", "fix"), "check"),
+    **dict.fromkeys(("validate", "lint", "verify", "test", "fix"), "check"),
     **dict.fromkeys(("evaluate", "eval", "diff", "benchmark"), "compare"),
     **dict.fromkeys(("search", "grid", "optimize", "optimise", "hpo", "tune-lr", "lr-finder"), "sweep"),
     **dict.fromkeys(("autopilot", "agent", "pilot", "automl"), "auto"),
@@ -69,6 +71,7 @@ ALIASES = {
     **dict.fromkeys(("help", "docs", "doc"), "explain"),
     **dict.fromkeys(("submit", "sbatch", "job", "deploy"), "launch"),
     **dict.fromkeys(("list", "rules"), "checks"),
+    **dict.fromkeys(("env", "environment", "info", "versions", "system-check"), "doctor"),
 }
 """What other tools call a command -> ours, for a message."""
 

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Installs what the action's input `install` names; "action": the very version of the action, with its pinned packages.
+set -euo pipefail
+
+if [ "$INSTALL" = action ]; then
+  "$PYTHON" -m pip install --quiet --constraint "$GITHUB_ACTION_PATH/constraints.txt" "$GITHUB_ACTION_PATH"
+else
+  "$PYTHON" -m pip install --quiet "$INSTALL"
+fi

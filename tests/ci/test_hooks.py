@@ -1,0 +1,55 @@
+"""The hook of pre-commit and the template of GitLab call a command that exists, with options that it has."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from sanetune.cli import main
+from sanetune.cli.ci import command
+
+HOME = Path(__file__).resolve().parents[2]
+
+
+def options(words: list[str]) -> set[str]:
+    return {word for word in words if word.startswith("--")}
+
+
+KNOWN = {one for parameter in command.params if isinstance(parameter, click.Option) for one in parameter.opts}
+
+
+def test_the_hook_runs_on_data_and_configurations_alone() -> None:
+    (hook,) = yaml.safe_load((HOME / ".pre-commit-hooks.yaml").read_text())
+    program, name, *words = shlex.split(hook["entry"])
+    assert (program, name, options(words) - KNOWN) == ("sanetune", command.name, set())
+    assert main.get_command(click.Context(main), name) is not None
+    files = re.compile(hook["files"])
+    fitting = ("sanetune.yaml", "data/rows.jsonl", "a/b.parquet", "rows.json.gz", "chat.jinja", "c.yml", "t.csv")
+    assert all(files.search(name) for name in fitting)
+    assert not any(files.search(name) for name in ("train.py", "README.md", "jsonl/readme.txt"))
+    assert hook["require_serial"] is True
+
+
+def test_the_template_of_gitlab_checks_merge_requests_and_keeps_the_reports() -> None:
+    (job,) = yaml.safe_load((HOME / "ci" / "gitlab.yml").read_text()).values()
+    words = shlex.split(job["script"][-1])
+    assert words[:2] == ["sanetune", "ci"] and not options(words) - KNOWN
+    out = words[words.index("--out") + 1]
+    assert job["artifacts"]["reports"]["codequality"] == f"{out}/codequality.json"
+    assert out in job["artifacts"]["paths"] and job["artifacts"]["when"] == "always"
+    assert "$CI_MERGE_REQUEST_DIFF_BASE_SHA" in words
+
+
+@pytest.mark.parametrize("word", ["-x", "--output=/tmp/a"])
+def test_a_commit_is_no_option_of_git(word: str, tmp_path: Path) -> None:
+    from sanetune.errors import RunError
+    from sanetune.workflows.affected import changed_since
+
+    with pytest.raises(RunError):
+        changed_since(word.replace("/tmp", str(tmp_path)), HOME)
+    assert not list(tmp_path.iterdir())
