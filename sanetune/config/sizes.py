@@ -49,6 +49,8 @@ class DataSizes:
     """How many of them are in no split: too long, or with nothing in the loss."""
     truncated_rows: int = 0
     """How many of them are trained on without their last tokens."""
+    mixture: tuple[str, ...] = ()
+    """What each source of the training rows gives, in words; empty where there is nothing to say."""
 
     @classmethod
     def of(cls, prepared: Prepared) -> Self:
@@ -63,6 +65,7 @@ class DataSizes:
             rows=int(prepared.stats["rows"]),
             dropped_rows=len(prepared.dropped),
             truncated_rows=len(prepared.truncated),
+            mixture=tuple(prepared.mixture),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from sanetune.data.cache import cache_folder, key_of, replacing
 from sanetune.data.conversation_reader import ConversationReader, read_conversations
 from sanetune.data.markup import unrendered
 from sanetune.data.sources.find import files_of, left_out
+from sanetune.data.sources.mix import MixedSource
 from sanetune.data.sources.read import fingerprint
 from sanetune.data.sources.source import Source, is_hub_id
 from sanetune.data.unread_columns import UnreadColumn
@@ -44,6 +45,7 @@ class ConversationFile:
         unread: Columns and keys that nothing reads.
         files: The local files that were read.
         other_splits: Files beside those, of other splits: test data above all.
+        mixture: What each source gives, in their order.
     """
 
     file: Path
@@ -60,6 +62,7 @@ class ConversationFile:
     unread: list[UnreadColumn] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     other_splits: list[str] = field(default_factory=list)
+    mixture: list[MixedSource] = field(default_factory=list)
 
 
 def read_sources(
@@ -160,6 +163,7 @@ def _write(rows: ConversationReader, parse_markup: bool, key: str, folder: Path,
         "bad": rows.failures,
         "errors": [stored_errors.to_json(error) for error in rows.bad],
         "unusable": unusable and stored_errors.to_json(unusable),
+        "mixture": [asdict(one) for one in rows.mixture],
         "left_out": dict(rows.left_out),
         "notes": dict(rows.unread.notes),
         "files": [str(file) for source in local for file in files_of(source)],
@@ -176,6 +180,7 @@ def _stored(folder: Path) -> ConversationFile | None:
     about = json.loads((folder / "about.json").read_text())
     about["formats"] = Counter(about["formats"])
     about["errors"] = [stored_errors.from_json(DataError, error) for error in about["errors"]]
+    about["mixture"] = [MixedSource(**one) for one in about["mixture"]]
     about["unusable"] = about["unusable"] and stored_errors.from_json(DataError, about["unusable"])
     about["unread"] = [UnreadColumn.from_json(column) for column in about["unread"]]
     return ConversationFile(folder / "conversations.arrow", **about)

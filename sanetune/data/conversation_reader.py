@@ -13,7 +13,7 @@ from sanetune.data.fields import FIELDS, MAIN, at_path, name_fields, split_path
 from sanetune.data.formats import ReadRow, convert
 from sanetune.data.instances import expanded
 from sanetune.data.naming import is_part
-from sanetune.data.sources.mix import mix
+from sanetune.data.sources.mix import MixedSource, mix
 from sanetune.data.sources.row import without_bad_rows
 from sanetune.data.sources.source import Source
 from sanetune.data.unread_columns import UnreadColumns
@@ -37,6 +37,7 @@ class ConversationReader:
         formats: How many rows came in which format.
         failures: The number of rows that cannot be read.
         bad: The first errors of such rows: at most :data:`KEPT` if they are dropped, else at most :data:`SHOWN`.
+        mixture: What each source gives, once all rows are read.
         left_out: Why rows are not to be trained on -> how many are not.
         unread: What nothing reads of the others.
     """
@@ -56,6 +57,7 @@ class ConversationReader:
     def _start(self) -> None:
         self.formats: Counter[str] = Counter()
         self.rows = 0
+        self.mixture: list[MixedSource] = []
         self.bad: list[DataError] = []
         self.failures = 0
         self.left_out: Counter[str] = Counter()
@@ -80,7 +82,14 @@ class ConversationReader:
         self._start()
         dropping = self.on_bad == "drop"
         on_bad = self._unread if dropping else None
-        rows = mix(self.sources, max_examples=self.max_examples, seed=self.seed, on_bad=on_bad, join_replies=self._free)
+        rows = mix(
+            self.sources,
+            max_examples=self.max_examples,
+            seed=self.seed,
+            on_bad=on_bad,
+            join_replies=self._free,
+            mixture=self.mixture,
+        )
         for row in rows:
             self.rows += 1
             self._first = self._first or row.values

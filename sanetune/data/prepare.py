@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sanetune.data.cache import cache_folder, key_of, open_table, replacing
@@ -97,6 +98,7 @@ def _split(
     result.stats["rows"] = sum(source.conversations for source in task)
     result.stats["formats"] = dict(sum((source.formats for source in task), Counter()))
     result.stats |= _read_figures(task)
+    result.stats["mixture"] = [asdict(one) for one in sources["train"].mixture]
     if config.data.on_bad_row == "skip" and (bad := sum(source.bad for source in task)):
         result.stats["left_out"]["cannot be read (data.on_bad_row: skip)"] = bad
     files = {name: folder / f"{name}.arrow" for name in result.origins}

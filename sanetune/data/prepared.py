@@ -103,6 +103,13 @@ class Prepared:
     refused_count: int = 0
     replay_rows: int = 0
 
+    @property
+    def mixture(self) -> list[str]:
+        """What each source of the training rows gives, in words; empty where one source is used as it is."""
+        from sanetune.data.sources.mix import MixedSource, mixture_lines
+
+        return mixture_lines([MixedSource(**one) for one in self.stats.get("mixture", [])])
+
     @cached_property
     def train(self) -> datasets.Dataset:
         """Rows with ``input_ids``, ``labels`` (-100 where masked), ``length`` (tokens) and ``row`` (in the source).

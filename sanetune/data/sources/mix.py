@@ -4,12 +4,49 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
+from sanetune import units
 from sanetune.data.sources.read import count, read_rows
 from sanetune.data.sources.row import OnBadRow, Row
 from sanetune.data.sources.source import Source, is_hub_id
 from sanetune.errors import DataError
+
+
+@dataclass(slots=True)
+class MixedSource:
+    """What one source gives to a mixture.
+
+    Attributes:
+        path: As the configuration gives it.
+        weight: How often each of its rows is to be used.
+        rows: Its rows that were met.
+        used: Uses of them, copies counted.
+    """
+
+    path: str
+    weight: float
+    rows: int = 0
+    used: int = 0
+
+
+def mixture_lines(mixture: Sequence[MixedSource]) -> list[str]:
+    """Return in words what each source gives; nothing where one source is used as it is.
+
+    >>> mixture_lines([MixedSource("data/a.jsonl", 0.5, 100, 50), MixedSource("b.jsonl", 3, 10, 30)])
+    ['a.jsonl × 0.5: 50 uses of 100 rows, 62.5 % of all', 'b.jsonl × 3: 30 uses of 10 rows, 37.5 % of all']
+    """
+    if len(mixture) < 2 and all(one.weight == 1 for one in mixture):
+        return []
+    whole = max(1, sum(one.used for one in mixture))
+    lines = []
+    for one in mixture:
+        name = one.path if is_hub_id(one.path) else Path(one.path).name
+        uses = f"{units.many(one.used, 'use')} of {units.many(one.rows, 'row')}"
+        lines.append(f"{name} × {one.weight:g}: {uses}, {units.share(one.used / whole)} of all")
+    return lines
 
 
 def mix(
@@ -19,6 +56,7 @@ def mix(
     seed: int = 0,
     on_bad: OnBadRow | None = None,
     join_replies: Callable[[Source], bool] = lambda _: False,
+    mixture: list[MixedSource] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of all sources, one source after the other, each used ``weight`` times.
 
@@ -32,6 +70,7 @@ def mix(
         seed: Of the draws.
         on_bad: See :func:`sanetune.data.sources.files.read_file`.
         join_replies: Says of a source whether :func:`sanetune.data.sources.read.read_rows` joins its replies.
+        mixture: Gets one entry for each source, which counts as rows are yielded.
 
     Raises:
         DataError: A source cannot be read, or a setting means nothing.
@@ -45,16 +84,26 @@ def mix(
     keep = None
     if max_examples is not None:
         keep = _Draw(max_examples, sum(use or 0 for use in uses), random.Random(f"{seed}/all"))
+    counts = [MixedSource(source.path, source.weight) for source in sources]
+    if mixture is not None:
+        mixture[:] = counts
     for index, (source, size) in enumerate(zip(sources, sizes, strict=True)):
         rows = read_rows(source, on_bad, join_replies=join_replies(source))
         capped: Iterator[Row] = islice(rows, max_examples if is_hub_id(source.path) else None)
         if source.fields is not None:
             capped = (row._replace(fields=source.fields) for row in capped)
-        for row in _repeated(capped, source.weight, size, random.Random(f"{seed}/{index}")):
+        for row in _repeated(_counted(capped, counts[index]), source.weight, size, random.Random(f"{seed}/{index}")):
             if keep is None or keep():
+                counts[index].used += 1
                 yield row
             if keep is not None and not keep.wanted:
                 return
+
+
+def _counted(rows: Iterator[Row], one: MixedSource) -> Iterator[Row]:
+    for row in rows:
+        one.rows += 1
+        yield row
 
 
 def _size(source: Source, max_examples: int | None, join_replies: bool) -> int | None:

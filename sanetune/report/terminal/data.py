@@ -126,6 +126,8 @@ def _summary(prepared: Prepared) -> Table:
     table.add_column(overflow="fold")
     formats = ", ".join(f"{count:,} {name}" for name, count in stats["formats"].items())
     table.add_row("rows read", Text(f"{stats['rows']:,} ({formats})"))
+    for words in prepared.mixture:
+        table.add_row("mixture", Text(words))
     table.add_row("max_length", f"{stats['max_length']:,} tokens ({stats['max_length_reason']})")
     for split in ("train", "validation"):
         if split in stats:

@@ -69,7 +69,7 @@ def _heading(plan: Plan) -> RenderableType:
             f" about {data.mean_tokens:,.0f} tokens each"
         )
     )
-    return Group(*lines, Text(""))
+    return Group(*lines, *map(Text, data.mixture), Text(""))
 
 
 def _devices(machine: Machine) -> str:
