@@ -90,6 +90,8 @@ FROZEN = {
     "demo": {"--fault", "--out", "--json"},
     "init": {"MODEL", "DATA", "--from", "--out", "--method", "--devices", "--sharding", "--force"},
     "data": {"CONFIG", "[OVERRIDE]...", "-n", "--split", "--json"},
+    "init": {"MODEL", "DATA", "--from", "--out", "--method", "--force"},
+    "data": {"CONFIG", "[OVERRIDE]...", "-n", "--split", "--export", "--out", "--price", "--json"},
     "plan": {"CONFIG", "[OVERRIDE]...", "--json", "--plots", "--forecast", "--device", "--sharding", "--layers"},
     "check": {
         "CONFIG",
@@ -138,6 +140,17 @@ FROZEN = {
     "report": {"RUN...", "--html", "--live", "--port", "--open"},
     "replay": {"RUN", "--step", "--json"},
     "diagnose": {"LOG...", "--select", "--ignore", "--verbose", "--json"},
+    "doctor": {"--json"},
+    "ci": {
+        "[FILE]...",
+        "--since",
+        "--config",
+        "--level",
+        "--baseline",
+        "--output-format",
+        "--summary",
+        "--out",
+    },
     "clearance": set(),
     "launch": {
         "CONFIG",

@@ -35,6 +35,11 @@ def completed(*words: str, shell: str = "bash_complete") -> list[str]:
         (["train", "a.yaml", "train.learn"], ["train.learning_rate="]),
         (["explain", "config-tracker"], ["config-tracker-blocked"]),
         (["check", "a.yaml", "--select", "labels-dis"], ["labels-disagree"]),
+        (["clearance", "ver"], ["verify"]),
+        (["clearance", "verify", "runs/x", "--mod"], ["--model"]),
+        (["ci", "--si"], ["--since"]),
+        (["data", "a.yaml", "--export", "open"], ["openai"]),
+        (["doc"], ["doctor"]),
     ],
 )
 def test_a_word_is_completed(words: list[str], found: list[str]) -> None:

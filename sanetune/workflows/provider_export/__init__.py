@@ -1,0 +1,1 @@
+"""Write the rows of a configuration as the training files of a provider's fine-tuning API."""
