@@ -89,8 +89,6 @@ def test_every_command_of_the_list_exists_and_none_is_hidden() -> None:
 FROZEN = {
     "demo": {"--fault", "--out", "--json"},
     "init": {"MODEL", "DATA", "--from", "--out", "--method", "--devices", "--sharding", "--force"},
-    "data": {"CONFIG", "[OVERRIDE]...", "-n", "--split", "--json"},
-    "init": {"MODEL", "DATA", "--from", "--out", "--method", "--force"},
     "data": {"CONFIG", "[OVERRIDE]...", "-n", "--split", "--export", "--out", "--price", "--json"},
     "plan": {"CONFIG", "[OVERRIDE]...", "--json", "--plots", "--forecast", "--device", "--sharding", "--layers"},
     "check": {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 OFFERED = {
     "sweep": "the search of `sanetune sweep`",
     "evaluate": "run.evaluate, benchmarks after training",
+    "mcp": "`sanetune mcp`",
     "wandb": "the tracker W&B",
     "trackio": "the tracker trackio",
     "quantization": "model.quantization",
