@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import csv
 import sys
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from bench.curves.bound import of_half as bound_of
 from bench.curves.expected import EXPECTED, repository
 from bench.curves.injected import INJECTED
 from bench.curves.injected_settings import CLEAN as CLEAN_TWINS
 from bench.curves.injected_settings import SETTINGS
+from bench.curves.judging import FAULTY, chance_of, findings
 from bench.curves.page import write
 from bench.curves.real_noise import HALVES, LOUDEST, Chance, donors, half
 from bench.curves.short_runs.judging import figures as short_runs
@@ -30,10 +29,7 @@ from bench.curves.simulated_faults import FAULTS
 from bench.figures import options, shared, show
 from sanetune.curves.logs.trainer_state import read
 from sanetune.curves.series import Curve
-from sanetune.evidence.registry import Evidence
-from sanetune.finding import BAD, Finding, Verdict
-from sanetune.gate.catalogue import catalogue
-from sanetune.gate.runner import run
+from sanetune.finding import Verdict
 
 GALLERY = {
     "healthy": "healthy",
@@ -45,13 +41,6 @@ GALLERY = {
 }
 
 Row = dict[str, Any]
-
-
-def findings(curve: Curve) -> list[Finding]:
-    """What the checks of the curve alone say, warnings and worse."""
-    checks = [check for check in catalogue().values() if check.needs == ("curve",)]
-    found = run(checks, Evidence({}, {"curve": curve}))
-    return [one for one in found if one.verdict in BAD]
 
 
 def logs(folder: Path) -> list[tuple[str, str, Path]]:
@@ -91,7 +80,7 @@ def of_clean(count: int, curves: dict[str, Callable[[Chance], Curve]]) -> list[R
         fails = warns = 0
         which: Counter[str] = Counter()
         for seed in range(count):
-            found = findings(make(_chance(kind, seed)))
+            found = findings(make(chance_of(kind, seed)))
             fails += any(one.verdict is not Verdict.WARN for one in found)
             warns += any(one.verdict is Verdict.WARN for one in found)
             which.update(one.check for one in found)
@@ -104,15 +93,11 @@ def of_faults(count: int, curves: Sequence[tuple[tuple[str, ...], str, Callable[
     for checks, kind, make in curves:
         named = anything = 0
         for seed in range(count):
-            found = {one.check for one in findings(make(_chance(kind, 10_000 + seed)))}
+            found = {one.check for one in findings(make(chance_of(kind, FAULTY + seed)))}
             named += bool(found.intersection(checks))
             anything += bool(found)
         rows.append({"check": " or ".join(checks), "kind": kind, "curves": count, "named": named, "any": anything})
     return rows
-
-
-def _chance(kind: str, seed: int) -> Chance:
-    return np.random.default_rng([seed, zlib.crc32(kind.encode())])
 
 
 def of_half(which: str, count: int) -> dict[str, list[Row]]:
@@ -138,6 +123,7 @@ def main() -> int:
     figures: dict[str, Any] = {
         "logs": of_logs(),
         "short_runs": short_runs(read_short_runs()),
+        "bound": [row for which in HALVES for row in bound_of(which, 10 if args.quick else 50)],
         "halves": {which: of_half(which, count // 2 if args.quick else count) for which in HALVES},
         "clean": of_clean(count, CLEAN),
         "faults": of_faults(count, [((check,), kind, make) for check, kind, make in FAULTS]),

@@ -115,16 +115,24 @@ def stairs_of(epochs: tuple[int, int], drop: tuple[float, float], records: tuple
     """Flat inside epochs, lower by a share after each."""
 
     def make(chance: Chance, some: Donors) -> Curve:
-        count, each = int(chance.integers(epochs[0], epochs[1] + 1)), int(chance.integers(records[0], records[1] + 1))
-        one = base(chance, some, least=count * each, most=count * each)
-        height, falls = one.level[len(one.level) // 3], chance.uniform(*drop)
-        level = height * (1 - falls) ** (np.arange(one.count) // each)
-        return changed(one, level[: one.count]).curve(epochs=one.count / each)
+        one, each = stairs_base(chance, some, epochs, drop, records)
+        return one.curve(epochs=one.count / each)
 
     return make
 
 
-short_stairs = stairs_of((4, 12), (0.15, 0.3), (2, 7))
+def stairs_base(
+    chance: Chance, some: Donors, epochs: tuple[int, int], drop: tuple[float, float], records: tuple[int, int]
+) -> tuple[Base, int]:
+    """The record of stairs, and the records of an epoch."""
+    count, each = int(chance.integers(epochs[0], epochs[1] + 1)), int(chance.integers(records[0], records[1] + 1))
+    one = base(chance, some, least=count * each, most=count * each)
+    height, falls = one.level[len(one.level) // 3], chance.uniform(*drop)
+    return changed(one, height * (1 - falls) ** (np.arange(one.count) // each)), each
+
+
+SHORT_STAIRS = (4, 12), (0.15, 0.3), (2, 7)
+short_stairs = stairs_of(*SHORT_STAIRS)
 
 
 def flat(chance: Chance, some: Donors) -> Curve:
@@ -143,10 +151,15 @@ def still_falling(chance: Chance, some: Donors) -> Curve:
 
 def stalled(chance: Chance, some: Donors) -> Curve:
     """Falls in the first fifth and stays to the last digit of its noise, at a constant learning rate."""
+    return stalled_base(chance, some).curve()
+
+
+def stalled_base(chance: Chance, some: Donors) -> Base:
+    """The record of :func:`stalled`."""
     one = base(chance, some, least=600, most=4_000)
     at = np.arange(one.count) / one.count
     level = one.level[0] * (0.6 + 0.4 * np.exp(-at / chance.uniform(0.01, 0.04)))
-    return replace(changed(one, level), lrs=np.ones(one.count)).curve()
+    return replace(changed(one, level), lrs=np.ones(one.count))
 
 
 INJECTED: list[tuple[tuple[str, ...], str, Make]] = [

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.curves.injected import Donors, Make
-from bench.curves.real_noise import Chance, base, changed, evaluated
+from bench.curves.real_noise import Base, Chance, base, changed, evaluated
 from sanetune.curves.series import Curve, Point
 
 # ---- faults ----
@@ -46,8 +46,13 @@ def empty_batches(chance: Chance, some: Donors) -> Curve:
 
 
 def start_high(chance: Chance, some: Donors) -> Curve:
+    return start_high_base(chance, some).curve()
+
+
+def start_high_base(chance: Chance, some: Donors) -> Base:
+    """The record of :func:`start_high`."""
     one = base(chance, some)
-    return changed(one, one.level * (chance.uniform(11.5, 20) / one.level[0])).curve()
+    return changed(one, one.level * (chance.uniform(11.5, 20) / one.level[0]))
 
 
 def summed(chance: Chance, some: Donors) -> Curve:
@@ -180,6 +185,12 @@ def epochs_alike(chance: Chance, some: Donors) -> Curve:
     return changed(one, one.level * ripple).curve(epochs=count, evaluations=evaluated(chance, one, count, 1 / count))
 
 
+def short_epochs(chance: Chance, some: Donors) -> Curve:
+    """Three epochs of few records, through which the loss falls as smoothly as in the log."""
+    each = int(chance.integers(3, 13))
+    return base(chance, some, least=3 * each, most=3 * each).curve(epochs=3)
+
+
 CLEAN: dict[str, Make] = {
     "a log of 24 to 600 records": clean,
     "with 2 to 30 evaluations": clean_evaluated,
@@ -189,4 +200,5 @@ CLEAN: dict[str, Make] = {
     "down to 0.005 to 0.08 nats": near_zero,
     "fp16's skipped steps": skipped_steps,
     "epochs with a ripple": epochs_alike,
+    "3 epochs of 3 to 12 records": short_epochs,
 }

@@ -46,7 +46,7 @@ def half(repository: str) -> str:
     return HALVES[hashlib.sha256(repository.encode()).digest()[0] % 2]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Donor:
     """A healthy log: its trend in nats, and residuals as shares of it."""
 
@@ -73,6 +73,8 @@ class Base:
         lrs: Learning rates of the records, 1 at the highest.
         norms: Gradient norms.
         every: Steps between two records.
+        donor: The log that residuals are from.
+        times: What they were multiplied by.
     """
 
     level: Array
@@ -80,6 +82,8 @@ class Base:
     lrs: Array
     norms: Array
     every: int
+    donor: Donor
+    times: float
 
     @property
     def count(self) -> int:
@@ -154,8 +158,8 @@ def base(chance: Chance, some: tuple[Donor, ...], *, least: int = 24, most: int 
     begin = int(chance.integers(len(donor.residuals)))
     residuals = np.roll(np.resize(donor.residuals, max(count, len(donor.residuals))), begin)[:count]
     most = min(LOUDER[1], max(1.0, LOUDEST / donor.noise))
-    residuals = residuals * chance.uniform(LOUDER[0], most)
-    return Base(trend * scale + shift, residuals, lrs, norms, donor.every)
+    times = chance.uniform(LOUDER[0], most)
+    return Base(trend * scale + shift, times * residuals, lrs, norms, donor.every, donor, times)
 
 
 def changed(one: Base, level: Array) -> Base:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sanetune.curves.changes import finite
+from sanetune.curves.changes import SHOT_UP, START_SHARE, finite, last_step, points_of
 from sanetune.curves.series import Curve
 
 SAME = 0.01
@@ -58,3 +58,20 @@ def best_checkpoint(curve: Curve, saved: Sequence[int] = ()) -> BestCheckpoint |
     kept = lowest if last.loss - lowest.loss > SAME * abs(lowest.loss) else last
     nearest = min(saved, key=lambda step: (abs(step - kept.step), step), default=None)
     return BestCheckpoint(kept.step, kept.loss, last.step, last.loss, nearest)
+
+
+def is_better_than_start(best: BestCheckpoint, curve: Curve) -> bool:
+    """Return whether a checkpoint is better than the model that the run began with.
+
+    That is known from an evaluation before the first steps, else from the first training loss, which may be lower than
+    that of validation rows by a part (:data:`sanetune.curves.changes.SHOT_UP`).
+
+    >>> from sanetune.curves.series import Evaluation, Point
+    >>> curve = Curve([Point(1, 1.4)], [Evaluation(10, 7.6), Evaluation(20, 7.2)])
+    >>> is_better_than_start(best_checkpoint(curve), curve)
+    False
+    """
+    evaluations, points = finite(curve.validation), points_of(curve)
+    if evaluations and evaluations[0].step <= max(1, START_SHARE * last_step(curve)):
+        return best.loss < (1 - SAME) * evaluations[0].loss
+    return not points or best.loss < SHOT_UP * points[0].loss

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sanetune.finding import Finding
+from sanetune.finding import BAD, Finding
 
 LEARNING_RATE = "train.learning_rate"
+LOWER = ("curve-diverged", "curve-oscillating", "curve-spike", "curve-norm-growth", "curve-overfit")
+"""Checks whose findings a lower learning rate answers, what is worst first."""
+HIGHER = ("curve-plateau", "curve-stalled", "curve-unfinished")
+"""Checks whose findings a higher one may answer."""
 
 
 def one_learning_rate(findings: Sequence[Finding], priorities: Mapping[str, int]) -> list[Finding]:
@@ -30,3 +34,24 @@ def one_learning_rate(findings: Sequence[Finding], priorities: Mapping[str, int]
     first = max(proposing, key=lambda finding: priorities.get(finding.check, 0))
     same = {LEARNING_RATE: first.fix[LEARNING_RATE]}
     return [replace(one, fix=one.fix | same) if LEARNING_RATE in one.fix else one for one in findings]
+
+
+def one_direction(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings, of which none asks for a higher learning rate beside one that asks for a lower one.
+
+    A loss that stays where it is after a fault is what the fault has left.
+
+    >>> from sanetune.finding import Verdict
+    >>> high = Finding("curve-diverged", Verdict.FAIL, "", remedy="Lower it.")
+    >>> flat = Finding("curve-plateau", Verdict.WARN, "", remedy="Raise it tenfold.")
+    >>> [one.remedy for one in one_direction([high, flat])]
+    ['Lower it.', 'See curve-diverged first.']
+    """
+    found = {one.check for one in findings if one.verdict in BAD}
+    first = next((check for check in LOWER if check in found), None)
+    if first is None:
+        return list(findings)
+    turned = [one.check in HIGHER and one.verdict in BAD for one in findings]
+    return [
+        replace(one, remedy=f"See {first} first.") if is_ else one for one, is_ in zip(findings, turned, strict=True)
+    ]

@@ -14,7 +14,7 @@ from sanetune.errors import ConfigError
 from sanetune.events import CheckFinished, CheckStarted
 from sanetune.evidence.registry import NO_MEMORY, BrokenError, Evidence, MissingError, out_of_memory
 from sanetune.finding import Finding, Judgement, Measurement, Report, Verdict
-from sanetune.gate.agreement import one_learning_rate
+from sanetune.gate.agreement import one_direction, one_learning_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def run(
         found[check.name] = _as_ruled(finding, rules.severity.get(check.name))
         evidence.publish(CheckFinished(found[check.name], done + 1, len(checks)))
     findings = sorted((found[check.name] for check in checks), key=lambda finding: -finding.verdict.rank)
-    return one_learning_rate(findings, {check.name: check.fix_priority for check in checks})
+    findings = one_learning_rate(findings, {check.name: check.fix_priority for check in checks})
+    return one_direction(findings)
 
 
 def report(

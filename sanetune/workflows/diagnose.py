@@ -10,14 +10,14 @@ from typing import Any
 from sanetune import units
 from sanetune.checks.base import LOG_TOO_SHORT
 from sanetune.config.trl_fields import fields
-from sanetune.curves.best_checkpoint import BestCheckpoint, best_checkpoint
+from sanetune.curves.best_checkpoint import BestCheckpoint, best_checkpoint, is_better_than_start
 from sanetune.curves.changes import complete, finite, last_step, points_of
 from sanetune.curves.logs.find import checkpoints, logs
 from sanetune.curves.logs.log import Log
 from sanetune.curves.logs.metrics import KIND as OURS
 from sanetune.curves.series import Curve
 from sanetune.evidence.registry import Evidence
-from sanetune.finding import Report, Verdict
+from sanetune.finding import REFUSING, Report, Verdict
 from sanetune.gate.catalogue import chosen
 from sanetune.gate.overfit_answers import with_answers
 from sanetune.gate.runner import report
@@ -28,6 +28,9 @@ from sanetune.workflows.diagnose_answers import answers_to
 EVIDENCE = "curve"
 LEVEL = "log"
 """The level of such a report: what a log alone can show."""
+DIVERGED = "curve-diverged"
+NONE_IS_BETTER = "none: no evaluation is lower than the loss that the run began with"
+"""What is said instead of a checkpoint where the run has diverged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Diagnosis:
         log: The log.
         curve: Its losses.
         report: The findings.
-        best: The checkpoint to keep; None where the evaluations do not say.
+        best: The checkpoint to keep; None where the evaluations do not say, or none is better than the start.
     """
 
     log: Log
@@ -90,7 +93,12 @@ def diagnose(paths: Sequence[Path], select: Sequence[str] = (), ignore: Sequence
             curve = log.curve()
             evidence = Evidence({}, {EVIDENCE: curve})
             best = best_checkpoint(curve, _saved(log))
-            found = report(checks, evidence, level=LEVEL, subject=_subject(log, curve, best))
+            found = report(checks, evidence, level=LEVEL)
+            diverged = any(one.check == DIVERGED for one in found.of(*REFUSING))
+            keep = _advice(best)
+            if best and diverged and not is_better_than_start(best, curve):
+                best, keep = None, NONE_IS_BETTER
+            found.subject.update(_subject(log, curve, keep))
             found = with_answers(found, answers_to(log))
             if too_short := _too_short(found):
                 of = len(found.of(Verdict.SKIP))
@@ -115,7 +123,7 @@ def _saved(log: Log) -> list[int]:
     return [int(one.name.removeprefix("checkpoint-")) for one in checkpoints(home)]
 
 
-def _subject(log: Log, curve: Curve, best: BestCheckpoint | None) -> dict[str, str]:
+def _subject(log: Log, curve: Curve, keep: str) -> dict[str, str]:
     """What was read, in words, by name."""
     title = f" ({log.title})" if log.title else ""
     lines = {"log": f"{shortest_path(log.path)}{title}", "format": log.kind, "steps": _extent(curve)}
@@ -127,7 +135,7 @@ def _subject(log: Log, curve: Curve, best: BestCheckpoint | None) -> dict[str, s
         name, *others = log.validation_losses
         more = f"; not judged: {', '.join(others)}" if others else ""
         lines[name] = f"{low.loss:.4g} at its lowest (step {low.step:,}), {evaluations[-1].loss:.4g} at the end{more}"
-    lines["keep"] = _advice(best)
+    lines["keep"] = keep
     return lines | {"note": " ".join(log.notes)} if log.notes else lines
 
 

@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from bench.curves.short_runs import oracle, truth
+from bench.curves.short_runs import knowable, oracle, truth
 from bench.curves.short_runs.cases import STRENGTHS, cases
 from bench.curves.short_runs.judging import Judged, figures, judged
 from bench.curves.short_runs.table import Row, case_of, curve_of, read
@@ -89,6 +89,26 @@ def test_a_shift_of_every_record_is_as_far_as_its_squares_add_up_to() -> None:
 def test_the_noise_of_two_shifts_adds_nothing_to_their_distance() -> None:
     ups, downs = [0.3, -0.3] * 50, [0.3, 0.3, -0.3, -0.3] * 25
     assert oracle.distances({"onset": 0, "every": 1, "scatter": 0.1, "shifts": [ups, downs]}, 1)["d"] == 0.0
+
+
+def test_what_a_record_shows_is_knowable_with_it(rows: list[Row]) -> None:
+    of = {one.fault: (one, row) for row in rows for one in (case_of(row),)}
+    for fault in knowable.AT_ONSET:
+        case, row = of[fault]
+        step = knowable.by_record(case, row)
+        assert step is not None and 0 <= step - case.onset < case.every and step % case.every == 0
+    case, row = of["warm-up throughout"]
+    assert knowable.by_record(case, row) == math.ceil(case.steps / 4)
+
+
+def test_a_course_is_known_once_its_squared_shifts_add_up() -> None:
+    sound = [0.1 * (-1) ** i for i in range(60)]
+    shift = 0.6 * 0.4 / math.sqrt(6)
+    faulty = [one + (shift if i >= 10 else 0.0) for i, one in enumerate(sound)]
+    # 2.326 and 1.282 standard deviations: one false alarm in a hundred, nine of ten found.
+    assert knowable._first_known(faulty, sound, range(1, 61)) == 10 + math.ceil((3.608 / 0.6) ** 2)
+    assert knowable._first_known(sound, sound, range(1, 61)) is None
+    assert knowable._first_known([math.inf, *sound], [0.0, *sound], range(1, 62)) == 1
 
 
 def test_hardly_a_healthy_run_fails(healthy: list[Judged]) -> None:

@@ -106,6 +106,35 @@ def test_the_checkpoint_to_keep_is_named_with_the_nearest_that_is_saved(tmp_path
     assert found.to_json()["keep"] == {"step": 100, "loss": 2.0, "saved": 80}
 
 
+def test_no_checkpoint_of_a_run_that_diverged_from_its_start_is_to_be_kept(tmp_path: Path) -> None:
+    history: list[dict[str, Any]] = [{"step": step, "loss": 1.4 if step < 3 else 7.5} for step in range(1, 61)]
+    history += [{"step": step, "eval_loss": 7.7 - step / 100} for step in (20, 40, 60)]
+    found = only(state(tmp_path, history, max_steps=60))
+    assert found.report["curve-diverged"].verdict is Verdict.FAIL
+    assert found.best is None and found.report.subject["keep"].startswith("none: ")
+    assert found.to_json()["keep"] is None
+
+
+def test_the_checkpoint_before_a_run_diverged_is_to_be_kept(tmp_path: Path) -> None:
+    history: list[dict[str, Any]] = [
+        {"step": step, "loss": 2.0 - step / 60 if step < 30 else 7} for step in range(1, 61)
+    ]
+    history += [{"step": step, "eval_loss": loss} for step, loss in ((10, 1.9), (20, 1.7), (40, 7.1), (60, 7.0))]
+    found = only(state(tmp_path, history, max_steps=60))
+    assert found.report["curve-diverged"].verdict is Verdict.FAIL
+    assert found.best is not None and found.best.step == 20
+
+
+def test_a_report_does_not_ask_for_a_lower_learning_rate_and_a_higher_one(tmp_path: Path) -> None:
+    """Evaluations rise while the training loss stays: the model moves, and the wrong way."""
+    history: list[dict[str, Any]] = [{"step": step, "loss": 2 + step % 2 / 50} for step in range(1, 121)]
+    history += [{"step": step, "eval_loss": 2 + step / 60} for step in (1, 30, 60, 90, 120)]
+    report = only(state(tmp_path, history, max_steps=120)).report
+    remedies = [one.remedy for one in report.of(*BAD)]
+    assert report["curve-diverged"].verdict is Verdict.FAIL and any("ower" in one for one in remedies)
+    assert not any("raise" in one or "higher" in one for one in remedies)
+
+
 def test_a_difference_within_noise_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     evaluations = [{"step": step, "eval_loss": loss} for step, loss in ((1, 3.0), (2, 1.999), (3, 2.0))]
     best = only(state(tmp_path, evaluations)).best

@@ -2,7 +2,8 @@
 
 ``--results FOLDER`` keeps each run in a file, so that it goes on where it stopped; ``--part I/N`` trains every Nth run
 from the Ith, for several processes. ``--ask truth`` makes the runs of the table again with the experiments that say
-what is true of them, ``--ask oracle`` finds out how much of a fault their losses could show at most. Without
+what is true of them, ``--ask oracle`` finds out how much of a fault their losses could show at most, ``--ask
+knowable`` from which step on. Without
 ``--results`` the table is judged, which takes seconds.
 """
 
@@ -14,14 +15,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.curves.short_runs import oracle, table, truth
+from bench.curves.short_runs import knowable, oracle, table, truth
 from bench.curves.short_runs.cases import Case, cases
 from bench.curves.short_runs.judging import figures
 from bench.curves.short_runs.page import section, write
 from bench.curves.short_runs.table import case_of, read
 from bench.curves.short_runs.training import Trainer
 
-KEEPS = {"runs": table.keep, "truth": truth.keep, "oracle": oracle.keep}
+KEEPS = {"runs": table.keep, "truth": truth.keep, "oracle": oracle.keep, "knowable": knowable.keep}
 
 
 def main() -> int:
@@ -55,6 +56,8 @@ def make(folder: Path, ask: str, part: str) -> None:
             continue
         if ask == "runs":
             found = trainer.run(case)
+        elif ask == "knowable":
+            found = knowable.measured(trainer, rows[case.name])
         elif ask == "truth":
             found = asdict(truth.measured(trainer, rows[case.name]))
         else:
@@ -63,6 +66,8 @@ def make(folder: Path, ask: str, part: str) -> None:
 
 
 def _is_asked(case: Case, ask: str) -> bool:
+    if ask == "knowable":
+        return knowable.is_asked(case)
     if ask == "truth":
         return case.fault in truth.FAULTS
     return ask == "runs" or oracle.is_asked(case)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.curves.short_runs.cases import STRENGTHS, Case
+from bench.curves.short_runs.knowable import by_record
+from bench.curves.short_runs.knowable import read as read_knowable
 from bench.curves.short_runs.oracle import power
 from bench.curves.short_runs.oracle import read as read_oracle
 from bench.curves.short_runs.table import Row, case_of, curve_of
@@ -63,6 +65,7 @@ class Judged:
         live: Findings while it grew, with the first step at which each was there.
         stopped: The checks that failed while it grew.
         micros: CPU seconds of watching, times a million, for each step.
+        knowable: Step from which on anyone could know of the fault (knowable.py); None: not found out, or at none.
     """
 
     case: Case
@@ -72,6 +75,7 @@ class Judged:
     live: dict[str, int]
     stopped: frozenset[str]
     micros: float
+    knowable: int | None = None
 
     @property
     def found(self) -> set[str]:
@@ -89,10 +93,20 @@ class Judged:
         return bool(self.found.intersection(NAMES[self.fault]))
 
     @property
-    def delay(self) -> float:
-        """Steps from the onset of the fault to the first finding that names it; infinite where none came live."""
+    def named_at(self) -> float:
+        """Step of the first finding that names the fault; infinite where none came live."""
         steps = [step for name, step in self.live.items() if name in NAMES[self.fault] and step >= self.case.onset]
-        return min(steps) - self.case.onset if steps else math.inf
+        return min(steps, default=math.inf)
+
+    @property
+    def delay(self) -> float:
+        """Steps from the onset of the fault to that finding."""
+        return self.named_at - self.case.onset
+
+    @property
+    def late(self) -> float | None:
+        """Steps to it from when anyone could know; below 0 where a limit is older than that proof. None: not known."""
+        return None if self.knowable is None else self.named_at - self.knowable
 
 
 def judged(row: Row, truth: Truth | None) -> Judged:
@@ -103,7 +117,8 @@ def judged(row: Row, truth: Truth | None) -> Judged:
     micros = 1e6 * (time.process_time() - began) / max(1, len(curve.points))
     fault = case.fault if truth is None else _fault(case, curve, truth)
     true = frozenset() if truth is None or fault else _true(curve, truth)
-    return Judged(case, fault, true, _whole(curve), live, stopped, micros)
+    knowable = by_record(case, row) if by_record(case, row) is not None else read_knowable().get(case.name)
+    return Judged(case, fault, true, _whole(curve), live, stopped, micros, knowable if fault else None)
 
 
 def _fault(case: Case, curve: Curve, truth: Truth) -> str:
@@ -204,8 +219,20 @@ def _faulty(some: Sequence[Judged]) -> dict[str, Any]:
     return {
         "runs": len(faulty),
         "soon": sum(one.delay <= WITHIN for one in faulty),
+        **_lateness(faulty),
         "caught": sum(bool(one.found) for one in faulty),
         "named": sum(one.named for one in faulty),
+    }
+
+
+def _lateness(some: Sequence[Judged]) -> dict[str, Any]:
+    """Of the runs whose fault becomes knowable while they go on: how many, when, and how many are named soon after."""
+    late = [one.late for one in some if one.late is not None]
+    after = [one.knowable - one.case.onset for one in some if one.knowable is not None]
+    return {
+        "knowable": len(late),
+        "knowable_after": statistics.median(after) if after else None,
+        "soon_after": sum(one <= WITHIN for one in late),
     }
 
 
@@ -239,5 +266,6 @@ def _of_fault(fault: str, strength: float, halves: dict[str, list[Judged]]) -> d
             "live": len(delays),
             "soon": sum(delay <= WITHIN for delay in delays),
             "delay": statistics.median(delays) if delays else None,
+            **_lateness(some),
         }
     return row

@@ -37,7 +37,8 @@ def is_asked(case: Case) -> bool:
 
 def measured(trainer: Trainer, case: Case) -> dict[str, Any]:
     """How far batches scatter, and what the fault adds to each record, in each order of the rows."""
-    faulty, sound = ([_records(trainer, one, number) for number in range(ORDERS)] for one in (case, _sound(case)))
+    orders = [f"{case.name} order {number}" for number in range(ORDERS)]
+    faulty, sound = ([_records(trainer, one, order) for order in orders] for one in (case, _sound(case)))
     # The same rows in the same order, so that what differs is the fault and not the batches.
     shifts = [
         [_digits(a - b) for a, b in zip(one, other, strict=False)] for one, other in zip(faulty, sound, strict=True)
@@ -61,9 +62,9 @@ def distances(plain: dict[str, Any], width: int) -> dict[str, float]:
     }
 
 
-def _records(trainer: Trainer, case: Case, number: int) -> list[float]:
-    """Logarithms of the losses that the run logs, in order ``number`` of its rows."""
-    run = trainer.prepared(case, order=f"{case.name} order {number}")
+def _records(trainer: Trainer, case: Case, order: str) -> list[float]:
+    """Logarithms of the losses that the run logs, its rows in an order of that name."""
+    run = trainer.prepared(case, order=order)
     run.all_steps()
     losses = [math.nan if one is None else one for one in run.losses]
     ends = range(case.every, len(losses) + 1, case.every)

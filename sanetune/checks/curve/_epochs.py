@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,6 +15,8 @@ from sanetune.curves.series import Curve
 
 FEWEST = 2
 """Records needed in an epoch: its first and its last."""
+FEWEST_EPOCHS = 3
+"""Epochs that are judged together."""
 NARROW, WIDEST = 8, 50
 """Records on each side of a boundary that are compared: a quarter of an epoch, at most so many; of a short epoch half,
 at most so few."""
@@ -57,6 +60,42 @@ class Boundary:
 
 
 @dataclass(frozen=True, slots=True)
+class Pooled:
+    """How far the loss falls from one epoch to the next, and how far by the slope within epochs, as logarithms.
+
+    Of a steady fall the two are the same; of stairs the second is 0. All records count, which short epochs need.
+
+    Attributes:
+        between: From the mean of an epoch to that of the next.
+        within: Over as many records, by the one slope that fits all epochs best.
+        between_error: Standard error of ``between``.
+        within_error: Standard error of ``within``.
+    """
+
+    between: float
+    within: float
+    between_error: float
+    within_error: float
+
+    @property
+    def beyond(self) -> float:
+        """Standard errors by which the fall between epochs is more than that of the slope within them."""
+        return t_statistic(self.between - self.within, math.hypot(self.between_error, self.within_error))
+
+    @property
+    def inside(self) -> float:
+        """The fall within epochs as a share of what they drop by; infinite where nothing drops."""
+        drop = self.between - self.within
+        return self.within / drop if drop > 0 else math.inf
+
+    @property
+    def inside_error(self) -> float:
+        """Standard error of :attr:`inside`, of a drop that is known."""
+        drop = self.between - self.within
+        return self.within_error / drop if drop > 0 else math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class Stairs:
     """All boundaries between epochs of a curve.
 
@@ -64,11 +103,13 @@ class Stairs:
         boundaries: Between neighbouring epochs with enough records.
         records: Records of the shorter epoch at each boundary: their median.
         noise: Standard deviation of one record about its trend, as a share.
+        pooled: What all epochs together say; None: fewer than three of them, or no two records in one.
     """
 
     boundaries: Sequence[Boundary]
     records: int
     noise: float
+    pooled: Pooled | None = None
 
     @property
     def drop(self) -> float:
@@ -114,7 +155,30 @@ def stairs(curve: Curve) -> Stairs | None:
         records.append(shorter)
     if not found:
         return None
-    return Stairs(found, sorted(records)[len(records) // 2], scatter)
+    return Stairs(found, sorted(records)[len(records) // 2], scatter, _pooled(epochs, scatter))
+
+
+def _pooled(epochs: Mapping[int, Sequence[float]], scatter: float) -> Pooled | None:
+    """The falls between and within epochs, by least squares."""
+    numbers = sorted(epochs)
+    apart = [_from_middle(epochs[one]) for one in numbers]
+    squares = sum(place**2 for one in apart for place, _ in one)
+    if len(numbers) < FEWEST_EPOCHS or not squares:
+        return None
+    slope = sum(place * loss for one in apart for place, loss in one) / squares
+    records, count = statistics.fmean(len(epochs[one]) for one in numbers), numbers[-1] - numbers[0]
+    first, last = (epochs[one] for one in (numbers[0], numbers[-1]))
+    return Pooled(
+        (statistics.fmean(first) - statistics.fmean(last)) / count,
+        -slope * records,
+        scatter * math.sqrt(1 / len(first) + 1 / len(last)) / count,
+        scatter * records / math.sqrt(squares),
+    )
+
+
+def _from_middle(losses: Sequence[float]) -> list[tuple[float, float]]:
+    """(place, loss) of each record, places from the middle of the epoch."""
+    return [(place - (len(losses) - 1) / 2, loss) for place, loss in enumerate(losses)]
 
 
 def _noise(epochs: Sequence[Sequence[float]]) -> float:

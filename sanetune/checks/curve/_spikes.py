@@ -51,6 +51,10 @@ GUESSING_SURE = 4.0
 """Standard deviations of the logarithm by which a loss above guessing stands out, a little more than of any spike."""
 GUESSING_SCATTER = 0.5
 """Standard deviation of the logarithms, above which single batches scatter so far that any loss may be one of them."""
+FAR_ABOVE_GUESSING = 1.5
+"""Times what guessing costs, that no text costs a model which knows its neighbours better than guessing, however far
+they scatter: bad batches of short runs cost 1.6 to 2.2 times it, single batches of healthy ones after their first steps
+up to 1.2 (docs/curves.md, half A)."""
 SEVERAL = 5
 """Steps between records from which each is a mean over several batches."""
 
@@ -128,6 +132,8 @@ def _above_guessing(losses: Sequence[float], place: int, around: float, guessing
     """Whether a loss is above what guessing costs, and its neighbours are as far below it as their scatter asks for."""
     if not 0 < around < guessing <= losses[place]:
         return False
+    if losses[place] >= FAR_ABOVE_GUESSING * guessing:
+        return True
     scatter = relative_noise(losses[max(0, place - LOCAL) : place + LOCAL + 1])
     return scatter <= GUESSING_SCATTER and math.log(losses[place] / around) > GUESSING_SURE * scatter
 

@@ -27,6 +27,9 @@ def compute_loss(self, model, inputs, num_items_in_batch=None, **more):
     return super().compute_loss(model, inputs, **more)
 ```
 
+## Known problems
+A sum cannot be told from labels that are wrong where there is no validation loss, or only one evaluation.
+
 ## References
 - [transformers#34191](https://github.com/huggingface/transformers/pull/34191): losses of accumulated batches
 """

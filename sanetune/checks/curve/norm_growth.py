@@ -22,6 +22,10 @@ train:
   learning_rate: 2.0e-5
   max_grad_norm: 1.0
 ```
+
+## Known problems
+At a learning rate that is too high under clipping, weights often grow by less than the limits: a third of such trials
+are named (docs/curves.md). curve-rate-beaten compares.
 """
 
 from __future__ import annotations

@@ -21,6 +21,10 @@ Lower `train.learning_rate` to the proposed value.
 train:
   learning_rate: 1.0e-4
 ```
+
+## Known problems
+A learning rate that is ten to thirty times too high under clipping falls smoothly and ends higher: no swing shows it
+(curve-rate-beaten does). Training losses alone show swings only where they are larger than the scatter of batches.
 """
 
 from __future__ import annotations

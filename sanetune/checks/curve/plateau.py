@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -62,6 +62,7 @@ LIMITS = {
     "fell": Limit(0.1, "share: where only batches are known, they must rule out a larger fall in the first steps"),
     "fewest_steps": Limit(50, "after warm-up; fewer hardly move a model"),
     "validation": Limit(0.01, "that the validation loss falls by: then the model learns, whatever batches hide"),
+    "moved": Limit(0.05, "that the validation loss rises by: a model that gets worse moves"),
     "training_sure": Limit(3.0, "standard errors from which on the training loss falls: then the model learns"),
 }  # fmt: skip
 
@@ -144,5 +145,11 @@ def _flat(n: dict[str, Any], limits: Limits) -> bool:
     unsure = limits["sure"] * n["half_error"]
     alike = abs(n["half_fall"]) < max(limits["warn"], unsure) and n["half_fall"] + unsure < limits["fell"]
     early = max(n["fall"], n["tenth_fall"] + limits["sure"] * n["tenth_error"])
-    learns = n["training_fell"] or n["trend"] < -limits["sure"] or (n["validation_fall"] or 0.0) >= limits["validation"]
+    moves = (n["validation_fall"] or 0.0) <= -limits["moved"]
+    learns = (
+        moves
+        or n["training_fell"]
+        or n["trend"] < -limits["sure"]
+        or (n["validation_fall"] or 0.0) >= limits["validation"]
+    )
     return alike and early < limits["fell"] and not learns

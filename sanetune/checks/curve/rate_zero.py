@@ -24,6 +24,9 @@ train:
   lr_scheduler_type: cosine
   learning_rate: 2.0e-5
 ```
+
+## Known problems
+The learning rate of the first group of weights is what a Trainer logs: another one at 0 does not show.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 ## What it does
 Compares the drops of the training loss at the boundaries of epochs, taken together, with its whole fall after the
-first epoch, and with what a steady fall would drop by in as many records. Validation rows that continue to improve
-overrule it.
+first epoch, and with what a steady fall would drop by in as many records. Where epochs have few records, the fall from
+the mean of one to that of the next is compared with the slope within all of them. Validation rows that continue to
+improve overrule it.
 
 ## Why is this bad?
 A row that is known better the second time, while other rows are not, is memorised.
@@ -24,6 +25,10 @@ data:
 train:
   num_train_epochs: 3
 ```
+
+## Known problems
+Noise hides stairs of few records: those of 15 to 30 % in 4 to 12 epochs of 2 to 7 records, in a log that scatters by
+20 %, could be told from a steady fall in 6 of 10 cases by a test that knows both (`python -m bench.curves.bound`).
 
 ## References
 - [transformers#18730](https://github.com/huggingface/transformers/issues/18730)
@@ -47,12 +52,12 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),
     "short_drop": Limit(0.13, "the same for short epochs; one of 12 records in a log called healthy has 12 %"),
-    "short": Limit(16, "records of an epoch, below which it is short"),
+    "short": Limit(16, "records of an epoch, below which it is short: all epochs are judged by one slope"),
     "sure": Limit(3.0, "standard errors of the mean drop"),
     "beyond": Limit(2.0, "standard errors by which the drops are more than those of a steady fall: a quick one may drop"
                          " by a half in as many records"),
@@ -76,15 +81,19 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     least = limits["held_out" if evaluations >= limits["few"] else "few_held_out"]
     improving = change is not None and change.source == HELD_OUT and change.relative < least
     highest = max(found.boundaries, key=lambda one: one.drop)
+    pooled = found.pooled if found.records < limits["short"] else None
+    drop = pooled.between if pooled else found.drop
     return Measurement(
         {
             "boundaries": len(found.boundaries),
             "down": sum(one.drop > 0 for one in found.boundaries),
             "records": found.records,
-            "drop": 1 - math.exp(-found.drop),
-            "sure": t_statistic(found.drop, found.std_error),
-            "inside": found.inside,
-            "beyond": found.beyond,
+            "pooled": pooled is not None,
+            "drop": 1 - math.exp(-drop),
+            "sure": t_statistic(drop, pooled.between_error if pooled else found.std_error),
+            "inside": pooled.inside if pooled else found.inside,
+            "inside_error": pooled.inside_error if pooled else 0.0,
+            "beyond": pooled.beyond if pooled else found.beyond,
             "highest_epoch": highest.epoch,
             "highest_before": math.exp(highest.before),
             "highest_after": math.exp(highest.after),
@@ -100,9 +109,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if n["drop"] <= 0:
         return passed(f"the training loss does not drop at {scope} of epochs")
     least = limits["short_drop" if n["records"] < limits["short"] else "drop"]
-    clear = n["drop"] >= least and n["sure"] >= limits["sure"] and n["down"] >= limits["down"] * n["boundaries"]
-    clear &= n["beyond"] >= limits["beyond"]
-    if not clear or not -limits["rising"] <= n["inside"] <= limits["inside"]:
+    clear = n["drop"] >= least and n["sure"] >= limits["sure"] and n["beyond"] >= limits["beyond"]
+    # Of few records a single boundary says little.
+    clear &= n["pooled"] or n["down"] >= limits["down"] * n["boundaries"]
+    least, most = n["inside"] - n["inside_error"], n["inside"] + n["inside_error"]
+    if not clear or least > limits["inside"] or most < -limits["rising"]:
         return passed(message)
     before, after = units.nats(n["highest_before"]), units.nats(n["highest_after"])
     message = f"{message}, and hardly between them: after epoch {n['highest_epoch']} from {before} to {after}"

@@ -1,10 +1,10 @@
 """The first losses are far above what a pre-trained model can have.
 
 ## What it does
-Compares the validation loss before the first step and the first logged training loss, whichever is higher, with the
-natural logarithm of the vocabulary size, which is the loss of guessing. A single training loss counts less what such
-losses scatter by. If the vocabulary is not known, the smallest and the largest in common use count (32,000 and 262,144
-tokens).
+Compares the validation loss before the first step and the first logged training losses, whichever is higher, with the
+natural logarithm of the vocabulary size, which is the loss of guessing. A training loss counts less what such losses
+scatter by, and the mean of the first two, four or eight less its standard error: a loss that falls began no lower. If
+the vocabulary is not known, the smallest and the largest in common use count (32,000 and 262,144 tokens).
 
 ## Why is this bad?
 A model that does worse than guessing does not see the text it was pre-trained for. A steep curve then looks like
@@ -34,6 +34,9 @@ compare it with (curve-loss-summed).
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sanetune.checks.base import Limit, Limits, NotApplicableError
@@ -48,13 +51,14 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
     "fail": Limit(1.25, "a run with wrong labels began at 1.5 times ln(vocabulary) or more (qlora-gallery); a small"
                         " story model on grade-school mathematics at 1.15"),
     "sure": Limit(1.0, "standard deviations of a first training loss, which is that of a few rows"),
+    "sure_mean": Limit(2.0, "standard errors of a mean of first losses: of four tries one may be high by chance"),
     "smallest_vocabulary": Limit(32_000, "tokens, where the vocabulary is not known: that of Llama 2"),
     "largest_vocabulary": Limit(LARGEST_VOCABULARY, "tokens, likewise: that of Gemma 3"),
 }  # fmt: skip
@@ -62,6 +66,11 @@ LIMITS = {
 
 NEIGHBOURS = 8
 """First training losses that tell how far a single one scatters."""
+MEANS = (2, 4, 8)
+"""First training losses of a mean."""
+OWN = 0.7
+"""Of such a mean, that the very first has at least: a loss that shoots up began lower. What it scatters by then is no
+measure, since the rise is part of it."""
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
@@ -73,16 +82,15 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     if evaluated is None and not points:
         raise NotApplicableError("no loss was logged")
     known, times = curve.vocab_size, times_validation(curve) if points else None
-    # The first record of a log may be a mean over many steps: at most too low, which is the careful side.
-    trained = points[0].loss / (times or 1.0) if points else -math.inf
-    scatter = noise([point.loss for point in points[:NEIGHBOURS]]) / (times or 1.0)
-    by_rows = evaluated is not None and evaluated.loss >= trained - scatter
-    first = evaluated if by_rows or not points else points[0]
+    trained = _trained([point.loss / (times or 1.0) for point in points], limits)
+    by_rows = evaluated is not None and evaluated.loss >= trained.known
+    first = evaluated if by_rows or not points else points[trained.count - 1]
     assert first is not None
     return Measurement(
         {
-            "loss": first.loss if by_rows else trained,
-            "scatter": 0.0 if by_rows else scatter,
+            "loss": first.loss if by_rows else trained.loss,
+            "known": first.loss if by_rows else trained.known,
+            "losses": trained.count,
             "divided_by": None if by_rows else times,
             "step": first.step,
             "looked": by_rows,
@@ -94,11 +102,35 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What the first ``count`` training losses say: their mean, and the loss that the run began with at least."""
+
+    loss: float
+    known: float
+    count: int = 1
+
+
+def _trained(losses: Sequence[float], limits: Limits) -> _Start:
+    """The mean of first training losses whose lower bound is highest. A record may itself be a mean over many steps:
+    at most too low, which is the careful side."""
+    if not losses:
+        return _Start(-math.inf, -math.inf)
+    scatter = noise(losses[:NEIGHBOURS])
+    found = [_Start(losses[0], losses[0] - limits["sure"] * scatter)]
+    for count in MEANS:
+        mean = statistics.fmean(losses[:count])
+        if count <= len(losses) and losses[0] >= OWN * mean:
+            found.append(_Start(mean, mean - limits["sure_mean"] * scatter / math.sqrt(count), count))
+    return max(found, key=lambda one: one.known)
+
+
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    message = (
-        f"the first loss is {n['loss']:.2f} ({'before training' if n['looked'] else 'logged at'} step {n['step']:,})"
-    )
+    when = f"{'before training' if n['looked'] else 'logged at'} step {n['step']:,}"
+    message = f"the first loss is {n['loss']:.2f} ({when})"
+    if n["losses"] > 1 and not n["looked"]:
+        message = f"the mean of the first {n['losses']} losses is {n['loss']:.2f} (until step {n['step']:,})"
     if n["divided_by"]:
         message = f"{message}, divided by {n['divided_by']:.3g} as curve-loss-summed says"
     if n["evaluated"] is not None:
@@ -107,7 +139,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     among = f"among {n['vocabulary']:,} tokens" if n["vocabulary"] else f"among {range_} tokens"
     costs = f"{n['guessing']:.2f}" + ("" if n["vocabulary"] else f" to {n['guessing_most']:.2f}")
     message = f"{message}; guessing {among} costs {costs}"
-    known = n["loss"] - limits["sure"] * n["scatter"]
-    if known >= limits["fail"] * n["guessing_most"]:
+    if n["known"] >= limits["fail"] * n["guessing_most"]:
         return failed(message)
-    return warned(message) if known >= limits["warn"] * n["guessing"] else passed(message)
+    return warned(message) if n["known"] >= limits["warn"] * n["guessing"] else passed(message)

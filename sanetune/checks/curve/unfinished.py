@@ -24,6 +24,10 @@ train:
   num_train_epochs: 2
   lr_scheduler_type: cosine
 ```
+
+## Known problems
+A loss that falls because the learning rate comes down looks unfinished only until it is down. More steps of a longer
+schedule are another run, which no log shows.
 """
 
 from __future__ import annotations

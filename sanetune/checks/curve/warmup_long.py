@@ -23,6 +23,9 @@ train:
   max_steps: 500
   warmup_steps: 0.05
 ```
+
+## Known problems
+Of a log with few records the end of the warm-up is known to one interval of logging.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 ## What it does
 Counts training losses, validation losses and gradient norms that are exactly 0 while their neighbours are not near it
-(some logs round a very small loss to 0).
+(some logs round a very small loss to 0). In a log of two decimals a loss of 0 counts only where its gradient norm is
+not above 0 and no neighbour is near 0: 0.004 is printed as 0.00.
 
 ## Why is this bad?
 A step with a loss of 0 teaches nothing and costs as much as any other; a validation loss of 0 means nothing.
@@ -27,6 +28,9 @@ train:
 data:
   overlong: drop
 ```
+
+## Known problems
+A Trainer that hides NaN losses (`logging_nan_inf_filter`) logs 0 for one where every step is logged: see curve-nan.
 """
 
 from __future__ import annotations
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "recent"
+VERSION = 2
 
 LIMITS = {
     "share": Limit(0.02, "one empty batch in fifty; below that it is a matter of single rows (labels-none)"),
@@ -90,16 +95,24 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 def _isolated_zeros(series: Sequence[Point | Evaluation], rounded: float) -> list[int]:
     """Steps with a loss of 0 whose neighbours are not near it, or that have none."""
     losses = [one.loss for one in series]
-    if all(math.isclose(loss, round(loss, DECIMALS), abs_tol=1e-9) for loss in losses):
-        rounded = max(rounded, UNITS * 10**-DECIMALS)
+    coarse = all(math.isclose(loss, round(loss, DECIMALS), abs_tol=1e-9) for loss in losses)
     found = []
     for place, one in enumerate(series):
         if one.loss == 0:
             around = [loss for loss in losses[max(0, place - NEIGHBOURS) : place + NEIGHBOURS + 1] if loss != 0]
             earlier = [loss for loss in losses[:place] if loss != 0][-NEIGHBOURS:]
-            if statistics.median(around or earlier or [1.0]) > rounded:
+            some = around or earlier or [1.0]
+            # A loss that is 0 has a gradient of 0; where norms are not finite, the loss was hidden, not rounded.
+            small = coarse and (min(some) <= UNITS * 10**-DECIMALS or _moves(one))
+            if not small and statistics.median(some) > rounded:
                 found.append(one.step)
     return found
+
+
+def _moves(one: Point | Evaluation) -> bool:
+    """Whether the gradient norm beside a loss is above 0."""
+    norm = one.grad_norm if isinstance(one, Point) else None
+    return norm is not None and math.isfinite(norm) and norm > 0
 
 
 def _falls(curve: Curve, sure: float) -> bool:

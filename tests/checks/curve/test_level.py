@@ -189,6 +189,26 @@ def test_a_loss_below_zero_is_no_sign_of_learning() -> None:
     assert bad(trial([3.0, 6.0, 9.0, 12.0, 14.0], uphill))["diverged"] == "fail"
 
 
+def test_the_mean_of_the_first_losses_is_known_better_than_the_very_first() -> None:
+    """Batches scatter by a fifth: the first alone could be below what guessing costs."""
+    high = [11.2, 14.0, 12.1, 15.3, 11.0, 14.8, 11.9, 14.1, *[12.0, 9.5, 11.5] * 8]
+    one = found(Curve(points(high), source="log"))["start-high"]
+    assert one.verdict is Verdict.WARN and "mean of the first 8 losses is 13.05" in one.message
+    assert "start-high" not in bad(Curve(points([0.6 * loss for loss in high]), source="log"))
+
+
+def test_a_loss_that_shoots_up_did_not_begin_high() -> None:
+    assert "start-high" not in bad(Curve(points([1.4, 9, 36, 24, 24, 20, 18, 17, *[8.0, 7.5] * 20]), source="log"))
+
+
+def test_a_zero_of_a_coarse_log_whose_gradient_is_not_zero_is_a_small_loss() -> None:
+    losses = [2.0, 1.5, 0.9, 0.8, 0.9, 0.0, 0.9, 0.7, 0.8, 0.0, 0.7, 0.9]
+    moving = [0.1 if loss == 0 else 2.0 for loss in losses]
+    assert "zero-loss" not in bad(Curve(points(losses, grad_norm=moving), source="log"))
+    still = [0.0 if loss == 0 else 2.0 for loss in losses]
+    assert bad(Curve(points(losses, grad_norm=still), source="log"))["zero-loss"] == "fail"
+
+
 def test_a_log_of_two_decimals_prints_a_small_loss_as_zero() -> None:
     memorised = [1.42, 0.61, 0.2, 0.08, 0.04, 0.03, 0.02, 0.0, 0.03, 0.01, 0.0, 0.02, 0.02, 0.0, 0.01, 0.03]
     assert "zero-loss" not in bad(Curve(points(memorised), source="log"))

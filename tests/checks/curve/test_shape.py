@@ -295,3 +295,17 @@ def test_one_batch_above_guessing_is_a_spike_and_a_hard_one_is_not() -> None:
         return Curve(points([*usual[:50], loss, *usual[51:]]), vocab_size=512, source="log")
 
     assert "spike" in bad(with_one(9.0)) and "spike" not in bad(with_one(6.0))
+
+
+def test_few_records_of_many_epochs_show_stairs_together() -> None:
+    """Four records an epoch that scatter by 6 %: a steady fall by as much is none, stairs of 20 % are."""
+    alarms, stairs = 0, 0
+    for seed in range(10):
+        noise = np.exp(0.06 * np.random.default_rng(seed).standard_normal(40))
+        epochs = [(i + 1) / 4 for i in range(40)]
+        for falls in (False, True):
+            steps = [(i + 0.5) / 4 - 0.5 if falls else i // 4 for i in range(40)]
+            losses = [2 * 0.8**step * one for step, one in zip(steps, noise, strict=True)]
+            named = "staircase" in bad(Curve(points(losses, epoch=epochs), source="log"))
+            alarms, stairs = alarms + (named and falls), stairs + (named and not falls)
+    assert alarms == 0 and stairs >= 9
