@@ -31,6 +31,7 @@ LAYERS = (
     ("data",),
     ("runs", "curves"),
     ("engine",),
+    ("serving",),
     ("planning", "importers"),
     ("probes",),
     ("forecast",),

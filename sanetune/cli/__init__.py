@@ -49,6 +49,8 @@ COMMANDS = {
     "auto": "Carry it all, from data and a budget to a model that is proved better.",
     "mcp": "Serve these commands to a coding agent.",
     "chat": "Talk to the tuned model.",
+    "verify": "Prove that a server or a GGUF file is the trained model.",
+    "export": "Write a GGUF file, merge an adapter, or upload to the Hub.",
     "report": "Write one HTML page about a run, serve it live, or compare runs.",
     "doctor": "Say what this machine can train with, and what is missing.",
     "explain": "Show the page of one check.",
@@ -59,7 +61,7 @@ COMMANDS = {
 
 ALIASES = {
     **dict.fromkeys(("finetune", "fine-tune", "fit", "sft", "run", "tune", "start"), "train"),
-    **dict.fromkeys(("validate", "lint", "verify", "test", "fix"), "check"),
+    **dict.fromkeys(("validate", "lint", "test", "fix"), "check"),
     **dict.fromkeys(("evaluate", "eval", "diff", "benchmark"), "compare"),
     **dict.fromkeys(("search", "grid", "optimize", "optimise", "hpo", "tune-lr", "lr-finder"), "sweep"),
     **dict.fromkeys(("autopilot", "agent", "pilot", "automl"), "auto"),

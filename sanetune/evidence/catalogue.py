@@ -6,10 +6,11 @@ from functools import cache
 
 from sanetune.evidence.from_config import ConfigEvidence
 from sanetune.evidence.from_model import ModelEvidence
+from sanetune.evidence.from_server import ServerEvidence
 from sanetune.evidence.from_trainer import TrainerEvidence
 from sanetune.evidence.registry import LEVELS, Declaration, Level, declarations
 
-SOURCES = (ConfigEvidence, TrainerEvidence, ModelEvidence)
+SOURCES = (ConfigEvidence, TrainerEvidence, ModelEvidence, ServerEvidence)
 """The classes that build evidence. The first that declares a name is the one whose declaration counts."""
 
 

@@ -17,11 +17,11 @@ from typing import Any, Literal, TypeVar
 from sanetune.errors import UserError
 from sanetune.events import EvidenceStarted, Publish, silent
 
-Level = Literal["static", "probe", "trial"]
+Level = Literal["static", "probe", "trial", "served"]
 
-LEVELS: tuple[Level, ...] = ("static", "probe", "trial")
-"""How far checks go: they read configuration, rows and batches; they pass a few batches through the real model; or
-they train it for a while."""
+LEVELS: tuple[Level, ...] = ("static", "probe", "trial", "served")
+"""How far checks go: they read configuration, rows and batches; they pass a few batches through the real model; they
+train it for a while; or they ask a server that runs what was trained, which `sanetune verify` does."""
 
 GROUPS = {
     "rows": "rows, their tokens or labels",

@@ -28,6 +28,7 @@ FAMILIES = (
     "machine",
     "samples",
     "curve",
+    "serve",
 )
 """The order of families in lists: as data flows."""
 

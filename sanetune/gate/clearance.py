@@ -32,6 +32,27 @@ class CheckOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Verification:
+    """How a server or a file compared with the trained model (`sanetune verify`)."""
+
+    what: str
+    """The file, or the server and its address."""
+    verdict: Verdict
+    made: str
+    """When, in UTC."""
+    message: str
+    """How many checks passed, and which found something."""
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        words = {Verdict.PASS: "is the trained model", Verdict.WARN: "is the trained model, with warnings"}
+        return (
+            f"served: {self.what} {words.get(self.verdict, 'is not the trained model')} ({self.made}: {self.message})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Clearance:
     """What was checked, and how it came out; stored in the run."""
 
@@ -45,6 +66,8 @@ class Clearance:
     seconds: float = 0.0
     """What the check took."""
     findings: list[CheckOutcome] = field(default_factory=list)
+    served: list[Verification] = field(default_factory=list)
+    """What was verified of the trained model since, newest last."""
     unchecked: str = ""
     """The reason to train without a check. Beside another verdict: the run began so, and was cleared later."""
     schema: Literal[2] = 2

@@ -30,7 +30,8 @@ def _finding(name: str, verdict: Verdict, message: str) -> Finding:
 
 
 def lines(clearance: Clearance) -> list[str]:
-    """Return how the run was cleared, then one line for each check that warned."""
+    """Return how the run was cleared, then a line for each check that warned, and for each server or file."""
     warned = [f"{one.check}: {one.message}" for one in clearance.of(Verdict.WARN)]
     head = clearance.summary
+    warned += [one.summary for one in clearance.served]
     return [one_line(head[:1].upper() + head[1:], 2 * LONGEST_REASON), *(one_line(one, LONGEST) for one in warned)]

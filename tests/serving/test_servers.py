@@ -1,0 +1,101 @@
+"""Each kind of server is recognised and asked as its documentation says, within limits of size and time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from sanetune.serving import http
+from sanetune.serving.detect import detect
+from sanetune.serving.http import Endpoint, EndpointError
+from sanetune.serving.server import NextToken, NotToldError, Prompt
+from tests.serving.fakes import answering, completion, ollama, vllm
+
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+PROMPT = Prompt([{"role": "user", "content": "Weather?"}], [TOOL], {"enable_thinking": False})
+
+
+def test_vllm_tokenizes_messages_with_tools_and_variables_and_takes_ids() -> None:
+    seen: list[tuple[str, dict[str, Any], str]] = []
+    with answering(vllm(), seen) as url:
+        server = detect(Endpoint(url))
+        assert (server.kind, server.model) == ("vLLM", "mine")
+        assert server.prompt_ids(PROMPT) == [7, 8, 9]
+        asked = seen[-1][1]
+        assert (asked["tools"], asked["chat_template_kwargs"]) == ([TOOL], {"enable_thinking": False})
+        assert asked["add_generation_prompt"] is True and "add_special_tokens" not in asked
+        assert server.next_token([7, 8, 9]) == NextToken(5, {5: -0.1, 6: -2.5}, False, "x")
+        assert seen[-1][1]["prompt"] == [7, 8, 9] and seen[-1][1]["return_tokens_as_token_ids"] is True
+
+
+def test_ollama_tells_counts_calls_and_reasoning_and_says_that_it_tells_no_ids() -> None:
+    seen: list[tuple[str, dict[str, Any], str]] = []
+    with answering(ollama(), seen) as url:
+        server = detect(Endpoint(url))
+        assert (server.kind, server.model, server.storage) == ("Ollama", "mine:latest", "Q4_K_M")
+        reply = server.chat(PROMPT, 8)
+        assert (reply.content, reply.reasoning, reply.prompt_tokens) == ("Oslo.", "It is in Norway.", 3)
+        assert reply.tool_calls[0]["function"] == {"name": "weather", "arguments": {"city": "Oslo"}}
+        assert seen[-1][1]["options"] == {"temperature": 0, "num_predict": 8} and seen[-1][1]["think"] is False
+        with pytest.raises(NotToldError, match="how many"):
+            server.prompt_ids(PROMPT)
+
+
+def test_another_server_is_asked_by_the_chat_api_alone() -> None:
+    routes = {
+        "/v1/models": lambda body: {"data": [{"id": "a"}, {"id": "b"}]},
+        "/v1/chat/completions": lambda body: completion("<think>x</think>", "length"),
+    }
+    with answering(routes) as url:
+        server = detect(Endpoint(url), "b")
+        assert (server.kind, server.model) == ("OpenAI-compatible", "b")
+        assert server.chat(PROMPT, 4).finish == "length"
+        with pytest.raises(NotToldError):
+            server.next_token([1])
+        with pytest.raises(EndpointError, match="2 models: a, b"):
+            detect(Endpoint(url))
+        with pytest.raises(EndpointError, match="no model 'c'"):
+            detect(Endpoint(url), "c")
+
+
+def test_the_key_is_sent_and_follows_no_redirect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "secret")
+    seen: list[tuple[str, dict[str, Any], str]] = []
+    stolen: list[tuple[str, dict[str, Any], str]] = []
+    with answering(vllm(), stolen) as other:
+        routes = {"/v1/models": lambda body: (302, f"{other}/v1/models".encode())}
+        with answering(routes, seen) as url:
+            endpoint = Endpoint.of(f"{url}/v1", "MY_KEY")
+            assert "secret" not in repr(endpoint)
+            with pytest.raises(EndpointError, match="302"):
+                detect(endpoint)
+    assert seen[0][2] == "Bearer secret" and not stolen
+
+
+def test_an_answer_that_is_too_large_too_slow_or_no_json_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LARGEST", 1_000)
+
+    def slow(body: dict[str, Any]) -> Any:
+        time.sleep(0.5)
+
+    routes = {"/large": lambda body: b"[" + b"1," * 5_000, "/page": lambda body: b"<html>", "/slow": slow}
+    with answering(routes) as url:
+        for path, said in (("/large", "more than"), ("/page", "no JSON"), ("/slow", "within 0.2 s")):
+            with pytest.raises(EndpointError, match=said):
+                Endpoint(url, seconds=0.2 if path == "/slow" else 10).get(path)
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"choices": []}, {"choices": [{"logprobs": None}]}, {"tokens": ["x"]}])
+def test_an_answer_of_another_form_is_an_error_and_no_crash(answer: Any) -> None:
+    routes = vllm(dict.fromkeys(("/tokenize", "/v1/completions", "/v1/chat/completions"), lambda body: answer))
+    with answering(routes) as url:
+        server = detect(Endpoint(url))
+        for ask in (
+            lambda: server.prompt_ids(PROMPT),
+            lambda: server.next_token([1]),
+            lambda: server.chat(PROMPT, 1),
+        ):
+            with pytest.raises(EndpointError, match="does not answer with"):
+                ask()
