@@ -13,7 +13,7 @@ from sanetune.errors import UserError
 from sanetune.events import Publish, RowsProcessed, silent
 from sanetune.evidence.registry import MissingError, evidence
 from sanetune.serving.rounding import FLOATS, known_storage, served_as
-from sanetune.serving.server import NotToldError, Server
+from sanetune.serving.server import UndisclosedError, Server
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -194,7 +194,7 @@ class ServerEvidence:
             raise MissingError("there are no prompts")
         try:
             server.next_token(answers[0].prompt_ids)
-        except NotToldError as error:
+        except UndisclosedError as error:
             raise MissingError(str(error)) from None
 
     def _storage(self, server: Server) -> tuple[str, bool]:

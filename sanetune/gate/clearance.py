@@ -35,7 +35,7 @@ class CheckOutcome:
 class Verification:
     """How a server or a file compared with the trained model (`sanetune verify`)."""
 
-    what: str
+    name: str
     """The file, or the server and its address."""
     verdict: Verdict
     made: str
@@ -48,7 +48,7 @@ class Verification:
         """One line."""
         words = {Verdict.PASS: "is the trained model", Verdict.WARN: "is the trained model, with warnings"}
         return (
-            f"served: {self.what} {words.get(self.verdict, 'is not the trained model')} ({self.made}: {self.message})"
+            f"served: {self.name} {words.get(self.verdict, 'is not the trained model')} ({self.made}: {self.message})"
         )
 
 

@@ -19,7 +19,7 @@ from sanetune.probes.results.served import (
     TokenPair,
     TrainedAnswer,
 )
-from sanetune.serving.server import TOP, NotToldError, Prompt, Server
+from sanetune.serving.server import TOP, UndisclosedError, Prompt, Server
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -134,7 +134,7 @@ def served_prompts(
         served: list[int] | None = None
         try:
             served = server.prompt_ids(one.prompt)
-        except NotToldError as error:
+        except UndisclosedError as error:
             untold = str(error)
         counted = server.chat(one.prompt, 1).prompt_tokens
         pairs.append(PromptPair(one.prompt_ids, served, counted, one.prompt.text, one.place))
@@ -157,7 +157,7 @@ def served_ends(
             continue
         try:
             following = server.next_token(one.end_after)
-        except NotToldError:
+        except UndisclosedError:
             if not one.ended:
                 continue
             reply = server.chat(one.prompt, one.answer.tokens * 2 + 32)

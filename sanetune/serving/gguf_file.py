@@ -55,7 +55,7 @@ class GgufFile:
         path: The file.
 
     Raises:
-        ModelError: It is no GGUF file, is cut off, or the package to read it is missing.
+        ModelError: It is no GGUF file, is incomplete, or the package to read it is missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,7 +66,7 @@ class GgufFile:
 
         try:
             self.reader: GGUFReader = GGUFReader(path)
-        except Exception as error:  # a stranger's file: whatever the reader trips over is in the file
+        except Exception as error:  # noqa: BLE001 -- whatever the reader trips over is in the stranger's file
             raise ModelError(
                 f"{path.name} is broken: {type(error).__name__}: {str(error)[:200]}.",
                 "No server could load it.",
@@ -74,7 +74,7 @@ class GgufFile:
                 Place(path),
             ) from None
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> object:
         """The value of a key; None where the file does not have it."""
         field = self.reader.fields.get(key)
         return None if field is None else field.contents()

@@ -31,9 +31,9 @@ class Vocabulary:
 
     Attributes:
         model: ``gpt2`` for pairs of bytes, ``llama`` for SentencePiece.
-        pre: How a text is cut into pieces first.
+        pre: How a text is split into pieces first.
         tokens: The text of each id.
-        kinds: The kind of each id.
+        roles: The kind of each id.
         merges: Pairs that are merged, the earliest first.
         scores: Of SentencePiece: what is merged first has the highest.
         space_prefix: Whether a blank is put before a text.
@@ -44,7 +44,7 @@ class Vocabulary:
     model: str
     pre: str
     tokens: list[str]
-    kinds: list[int]
+    roles: list[int]
     merges: list[str]
     scores: list[float]
     space_prefix: bool
@@ -58,7 +58,7 @@ def vocabulary_of(folder: Path, size: int, pre: str = "") -> Vocabulary:
     Args:
         folder: A transformers folder with a tokenizer.json.
         size: Rows of the embedding; ids beyond the tokenizer's last are filled up.
-        pre: llama.cpp's name for how a text is cut into pieces; "": as the tokenizer's pattern says.
+        pre: llama.cpp's name for how a text is split into pieces; "": as the tokenizer's pattern says.
 
     Raises:
         ModelError: It is of a kind that is not known here, or cuts texts by a pattern that llama.cpp may not have.
@@ -79,7 +79,7 @@ def vocabulary_of(folder: Path, size: int, pre: str = "") -> Vocabulary:
         "llama" if pieces else "gpt2",
         pre or ("default" if pieces else _split_name(plain, file)),
         tokens,
-        _kinds(plain, by_id, count, specials.get("unk"), pieces),
+        _roles(plain, by_id, count, specials.get("unk"), pieces),
         [] if pieces else merges,
         _scores(tokens, merges) if pieces else [],
         pieces and '"Prepend"' in json.dumps(plain.get("normalizer")),
@@ -96,9 +96,9 @@ def _read(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _unknown(file: Path, what: str) -> ModelError:
+def _unknown(file: Path, words: str) -> ModelError:
     return ModelError(
-        f"The tokenizer {what}.",
+        f"The tokenizer {words}.",
         "llama.cpp would cut texts into other tokens than the model was trained on.",
         "Use llama.cpp's own converter (--converter convert_hf_to_gguf.py), or name the closest kind with --pre NAME,"
         " and let the file be verified.",
@@ -110,30 +110,30 @@ def _split_name(plain: Mapping[str, Any], file: Path) -> str:
     """llama.cpp's name for how the tokenizer cuts texts into pieces."""
     given = plain.get("pre_tokenizer") or {}
     steps = given.get("pretokenizers") or [given]
-    kinds = [one.get("type") for one in steps]
-    if kinds == ["ByteLevel"] and steps[0].get("use_regex", True):
+    roles = [one.get("type") for one in steps]
+    if roles == ["ByteLevel"] and steps[0].get("use_regex", True):
         return "gpt-2"
-    if kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits"):
+    if roles == ["Digits", "ByteLevel"] and steps[0].get("individual_digits"):
         return "smollm"
-    if kinds == ["Split", "ByteLevel"]:
+    if roles == ["Split", "ByteLevel"]:
         pattern = (steps[0].get("pattern") or {}).get("Regex", "")
         if name := SPLITS.get(pattern):
             return name
     raise _unknown(file, "cuts texts into pieces by a pattern that is not known here")
 
 
-def _kinds(
+def _roles(
     plain: Mapping[str, Any], by_id: Mapping[int, str], count: int, unknown: int | None, pieces: bool
 ) -> list[int]:
-    kinds = [NORMAL if number in by_id else UNUSED for number in range(count)]
+    roles = [NORMAL if number in by_id else UNUSED for number in range(count)]
     for number, text in by_id.items():
         if pieces and len(text) == 6 and text.startswith("<0x"):
-            kinds[number] = BYTE
+            roles[number] = BYTE
     for one in plain.get("added_tokens") or ():
-        kinds[one["id"]] = CONTROL if one.get("special") else USER
+        roles[one["id"]] = CONTROL if one.get("special") else USER
     if pieces and unknown is not None:
-        kinds[unknown] = UNKNOWN
-    return kinds
+        roles[unknown] = UNKNOWN
+    return roles
 
 
 def _scores(tokens: list[str], merges: list[str]) -> list[float]:

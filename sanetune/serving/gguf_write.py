@@ -53,7 +53,7 @@ def write_gguf(folder: Path, to: Path, chat: Chat, *, name: str, storage: str = 
         chat: Template and ends.
         name: What the model is called in it.
         storage: One of :data:`TYPES`.
-        pre: llama.cpp's name for how a text is cut into pieces; "": as the tokenizer's pattern says.
+        pre: llama.cpp's name for how a text is split into pieces; "": as the tokenizer's pattern says.
 
     Raises:
         ModelError: The architecture or tokenizer is not known here, or the package is missing.
@@ -76,9 +76,9 @@ def _architecture(config: dict[str, Any], folder: Path) -> str:
     rope = _rope(config)
     scaling = rope.get("rope_type") or rope.get("type") or "default"
     if kind not in ARCHITECTURES or scaling not in ("default", "linear", "llama3"):
-        what = f"the architecture {kind!r}" if kind not in ARCHITECTURES else f"the scaling of positions {scaling!r}"
+        words = f"the architecture {kind!r}" if kind not in ARCHITECTURES else f"the scaling of positions {scaling!r}"
         raise ModelError(
-            f"How llama.cpp stores {what} is not known here.",
+            f"How llama.cpp stores {words} is not known here.",
             f"Known are {', '.join(ARCHITECTURES)}.",
             "Use llama.cpp's own converter: --converter PATH/convert_hf_to_gguf.py.",
             Place(folder / "config.json"),
@@ -153,15 +153,15 @@ def _add_shape(writer: GGUFWriter, config: dict[str, Any], name: str, storage: s
     if (rope.get("rope_type") or rope.get("type")) == "linear":
         writer.add_rope_scaling_type(RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(float(rope["factor"]))
-    kinds = {"F32": "ALL_F32"}
-    writer.add_file_type(LlamaFileType[kinds.get(storage, f"MOSTLY_{storage}")])
+    roles = {"F32": "ALL_F32"}
+    writer.add_file_type(LlamaFileType[roles.get(storage, f"MOSTLY_{storage}")])
 
 
 def _add_vocabulary(writer: GGUFWriter, vocabulary: Vocabulary, chat: Chat) -> None:
     writer.add_tokenizer_model(vocabulary.model)
     writer.add_tokenizer_pre(vocabulary.pre)
     writer.add_token_list(vocabulary.tokens)
-    writer.add_token_types(vocabulary.kinds)
+    writer.add_token_types(vocabulary.roles)
     if vocabulary.scores:
         writer.add_token_scores(vocabulary.scores)
     if vocabulary.merges:
@@ -192,12 +192,12 @@ def _type_of(name: str, shape: tuple[int, ...], storage: str) -> GGMLQuantizatio
     """The type of one tensor: vectors stay whole, and rows that make no whole blocks have 16 bits."""
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
-    kinds = GGMLQuantizationType
+    roles = GGMLQuantizationType
     if len(shape) < 2:
-        return kinds.F32
+        return roles.F32
     wanted = ENDS if name.startswith(("token_embd", "output.")) and storage[:2] in ("Q4", "Q5") else storage
-    kind = kinds[wanted]
-    return kinds.F16 if shape[-1] % GGML_QUANT_SIZES[kind][0] else kind
+    kind = roles[wanted]
+    return roles.F16 if shape[-1] % GGML_QUANT_SIZES[kind][0] else kind
 
 
 def _position_factors(config: dict[str, Any]) -> Tensor | None:

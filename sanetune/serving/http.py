@@ -25,13 +25,15 @@ LARGEST = 16 * 2**20
 """Bytes of one answer: 20 log-probabilities of a thousand tokens have a tenth of that."""
 CHUNK = 65_536
 
+Json = dict[str, Any]
+
 
 class EndpointError(UserError):
     """A server cannot be reached, or does not answer as its kind does."""
 
 
 class RefusedRequestError(EndpointError):
-    """The server answered with an HTTP error."""
+    """The server answered with an HTTP error; ``status`` is its number."""
 
     def __init__(self, message: str, rationale: str = "", remedy: str = "", status: int = 0) -> None:
         super().__init__(message, rationale, remedy)
@@ -89,11 +91,11 @@ class Endpoint:
             )
         return cls(url.rstrip("/").removesuffix("/v1"), key, seconds)
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str) -> Json:
         """Return the JSON at ``path``."""
         return self._ask(urllib.request.Request(self.url + path))
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
+    def post(self, path: str, body: dict[str, Any]) -> Json:
         """Return the JSON that ``path`` answers to ``body``.
 
         Raises:
@@ -103,7 +105,7 @@ class Endpoint:
         data = json.dumps(body).encode()
         return self._ask(urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}))
 
-    def _ask(self, request: urllib.request.Request) -> Any:
+    def _ask(self, request: urllib.request.Request) -> Json:
         if self.key:
             request.add_header("Authorization", f"Bearer {self.key}")
         path = urllib.parse.urlsplit(request.full_url).path
@@ -124,13 +126,16 @@ class Endpoint:
                 "Start it, and give its address with --endpoint.",
             ) from None
         try:
-            return json.loads(text)
+            found = json.loads(text)
         except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
             raise EndpointError(
-                f"{self.url}{path} answers with what is no JSON: {shorten(text.decode('utf-8', 'replace'), 80)}",
+                f"{self.url}{path} does not answer with a JSON object: {shorten(text.decode('utf-8', 'replace'), 80)}",
                 "It is no server of a known kind.",
                 "Give the address of the model's server, not of a page in front of it.",
-            ) from None
+            )
+        return found
 
 
 def _read(answer: http.client.HTTPResponse, until: float, path: str) -> bytes:

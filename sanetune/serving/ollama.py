@@ -8,7 +8,7 @@ from typing import Any
 
 from sanetune.serving.http import Endpoint
 from sanetune.serving.openai import calls_of, unknown
-from sanetune.serving.server import ChatReply, NextToken, NotToldError, Prompt
+from sanetune.serving.server import ChatReply, NextToken, UndisclosedError, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class OllamaServer:
         return cls(endpoint, model, storage if isinstance(storage, str) else "", "", known)
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
-        """Raise :class:`NotToldError`: Ollama has no way to ask for them."""
-        raise NotToldError("Ollama does not tell which tokens a prompt becomes; it tells how many they are")
+        """Raise :class:`UndisclosedError`: Ollama has no way to ask for them."""
+        raise UndisclosedError("Ollama does not tell which tokens a prompt becomes; it tells how many they are")
 
     def next_token(self, ids: list[int]) -> NextToken:
-        """Raise :class:`NotToldError`: Ollama takes text only, which it tokenizes itself."""
-        raise NotToldError("Ollama takes no token ids, so that its log-probabilities may follow other tokens")
+        """Raise :class:`UndisclosedError`: Ollama takes text only, which it tokenizes itself."""
+        raise UndisclosedError("Ollama takes no token ids, so that its log-probabilities may follow other tokens")
 
     def chat(self, prompt: Prompt, max_tokens: int) -> ChatReply:
         """Return the greedy answer to ``prompt`` of at most ``max_tokens`` tokens, through ``/api/chat``."""

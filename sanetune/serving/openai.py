@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sanetune.serving.http import Endpoint, EndpointError
-from sanetune.serving.server import ChatReply, NextToken, NotToldError, Prompt
+from sanetune.serving.server import ChatReply, NextToken, UndisclosedError, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class OpenAIServer:
     kind: str = "OpenAI-compatible"
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
-        """Raise :class:`NotToldError`: the API has nothing for it."""
-        raise NotToldError("the server does not tell which tokens a prompt becomes")
+        """Raise :class:`UndisclosedError`: the API has nothing for it."""
+        raise UndisclosedError("the server does not tell which tokens a prompt becomes")
 
     def next_token(self, ids: list[int]) -> NextToken:
-        """Raise :class:`NotToldError`: the API takes no token ids."""
-        raise NotToldError("the server takes no token ids")
+        """Raise :class:`UndisclosedError`: the API takes no token ids."""
+        raise UndisclosedError("the server takes no token ids")
 
     def chat(self, prompt: Prompt, max_tokens: int) -> ChatReply:
         """Return the greedy answer to ``prompt`` of at most ``max_tokens`` tokens."""
@@ -79,10 +79,10 @@ def calls_of(value: object) -> list[dict[str, Any]]:
     return found
 
 
-def unknown(path: str, what: str) -> EndpointError:
-    """Return the error that ``path`` does not answer with ``what``."""
+def unknown(path: str, expected: str) -> EndpointError:
+    """Return the error that ``path`` does not answer with ``expected``."""
     return EndpointError(
-        f"{path} does not answer with {what}.",
+        f"{path} does not answer with {expected}.",
         "Nothing can be read from it.",
         "Check the address, and the server's own log.",
     )

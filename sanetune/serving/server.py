@@ -12,7 +12,7 @@ TOP = 20
 """Log-probabilities that are asked for at each token: vLLM's own limit unless it is raised."""
 
 
-class NotToldError(Exception):
+class UndisclosedError(Exception):
     """This kind of server does not tell this; the text is the reason, for a check that is skipped."""
 
 
@@ -103,10 +103,10 @@ class Server(Protocol):
         """The chat template that it uses, in Jinja; "": it does not say."""
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
-        """Return the token ids that the model gets for ``prompt``; :class:`NotToldError` where it does not tell."""
+        """Return the token ids that the model gets for ``prompt``; :class:`UndisclosedError` where it does not tell."""
 
     def next_token(self, ids: list[int]) -> NextToken:
-        """Return what follows token ``ids``, which it gets as they are; :class:`NotToldError` where it takes none."""
+        """Return what follows token ``ids``, which it gets as they are; :class:`UndisclosedError` where it takes none."""
 
     def chat(self, prompt: Prompt, max_tokens: int) -> ChatReply:
         """Return its greedy answer of at most ``max_tokens`` tokens."""

@@ -152,10 +152,10 @@ def _note(run: Run, found: Report) -> None:
     clearance, _ = read_clearance(run)
     if clearance is None or found.unusable:
         return
-    what = ", ".join(found.subject[key] for key in ("file", "server") if key in found.subject)
+    name = ", ".join(found.subject[key] for key in ("file", "server") if key in found.subject)
     bad = ", ".join(finding.check for finding in found.of(*BAD))
     passed = len(found.of(Verdict.PASS))
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    outcome = Verification(what, found.verdict, made, f"{passed} passed{f'; found: {bad}' if bad else ''}")
-    others = [one for one in clearance.served if one.what != what]
+    outcome = Verification(name, found.verdict, made, f"{passed} passed{f'; found: {bad}' if bad else ''}")
+    others = [one for one in clearance.served if one.name != name]
     write_clearance(run, replace(clearance, served=[*others, outcome]))

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 LONGEST_PROMPT = 4_096
 """Tokens of a prompt that is asked."""
-LOOKED_AT = 500
-"""Rows among which those with tools and with reasoning are looked for."""
+SEARCHED = 500
+"""Rows among which those with tools and with reasoning are searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def rows_held_out(prepared: Prepared, count: int) -> tuple[list[HeldOut], str]:
     """
     split = "validation" if prepared.validation is not None else "train"
     total = len(prepared.origins[split].rows)
-    conversations = prepared.conversations(split, LOOKED_AT)
+    conversations = prepared.conversations(split, SEARCHED)
     tools = [number for number, one in enumerate(conversations) if one.tools]
     reasoning = [number for number, one in enumerate(conversations) if _reasons(one)]
     chosen = dict.fromkeys([*_spread(tools, count // 4), *_spread(reasoning, count // 4)])
@@ -115,10 +115,10 @@ def rows_held_out(prepared: Prepared, count: int) -> tuple[list[HeldOut], str]:
         if len(chosen) < count:
             chosen.setdefault(number)
     found = [one for number in sorted(chosen) if (one := _held_out(prepared, split, number)) is not None]
-    kinds = [f"{len(set(some) & set(chosen))} {word}" for some, word in ((tools, "with tools"),
+    counted = [f"{len(set(some) & set(chosen))} {word}" for some, word in ((tools, "with tools"),
              (reasoning, "with reasoning")) if some]  # fmt: skip
     rows = "validation rows" if split == "validation" else "training rows, none are held out"
-    return found, ", ".join([f"{len(found)} {rows}", *kinds])
+    return found, ", ".join([f"{len(found)} {rows}", *counted])
 
 
 def _spread(numbers: Sequence[int], count: int) -> list[int]:

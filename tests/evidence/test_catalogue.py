@@ -84,13 +84,16 @@ def test_evidence_depends_on_groups_or_on_keys() -> None:
 
 
 def test_levels_follow_from_the_evidence() -> None:
-    assert [level_of(needs) for needs in ((), ("rows",), ("rows", "harness"), ("harness", "curve"))] == [
+    assert [
+        level_of(needs) for needs in ((), ("rows",), ("rows", "harness"), ("harness", "curve"), ("served_ends",))
+    ] == [
         "static",
         "static",
         "probe",
         "trial",
+        "served",
     ]
-    assert [len({level_of((name,)) for name in TYPES}), len(LEVELS)] == [3, 3]
+    assert [len({level_of((name,)) for name in TYPES}), len(LEVELS)] == [4, 4]
 
 
 def test_builders_come_cheapest_first() -> None:

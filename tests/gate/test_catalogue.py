@@ -96,7 +96,10 @@ def test_checks_are_chosen_by_name_or_family() -> None:
     assert "labels-on-prompt" in names
     assert "labels-none" not in names
     assert all(name.startswith("labels-") for name in names)
-    assert len(chosen([], [], "trial")) == len(catalogue())
+    assert len(chosen([], [], "served")) == len(catalogue())
+    assert {check.family for check in catalogue().values()} - {one.family for one in chosen([], [], "trial")} == {
+        "serve"
+    }
     assert {check.level for check in chosen([], [], "probe")} == {"static", "probe"}
     assert {check.level for check in chosen([], [])} == {"static"}
 

@@ -10,7 +10,7 @@ import pytest
 from sanetune.serving import http
 from sanetune.serving.detect import detect
 from sanetune.serving.http import Endpoint, EndpointError
-from sanetune.serving.server import NextToken, NotToldError, Prompt
+from sanetune.serving.server import NextToken, UndisclosedError, Prompt
 from tests.serving.fakes import answering, completion, ollama, vllm
 
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
@@ -39,7 +39,7 @@ def test_ollama_tells_counts_calls_and_reasoning_and_says_that_it_tells_no_ids()
         assert (reply.content, reply.reasoning, reply.prompt_tokens) == ("Oslo.", "It is in Norway.", 3)
         assert reply.tool_calls[0]["function"] == {"name": "weather", "arguments": {"city": "Oslo"}}
         assert seen[-1][1]["options"] == {"temperature": 0, "num_predict": 8} and seen[-1][1]["think"] is False
-        with pytest.raises(NotToldError, match="how many"):
+        with pytest.raises(UndisclosedError, match="how many"):
             server.prompt_ids(PROMPT)
 
 
@@ -52,7 +52,7 @@ def test_another_server_is_asked_by_the_chat_api_alone() -> None:
         server = detect(Endpoint(url), "b")
         assert (server.kind, server.model) == ("OpenAI-compatible", "b")
         assert server.chat(PROMPT, 4).finish == "length"
-        with pytest.raises(NotToldError):
+        with pytest.raises(UndisclosedError):
             server.next_token([1])
         with pytest.raises(EndpointError, match="2 models: a, b"):
             detect(Endpoint(url))
@@ -82,7 +82,7 @@ def test_an_answer_that_is_too_large_too_slow_or_no_json_is_an_error(monkeypatch
 
     routes = {"/large": lambda body: b"[" + b"1," * 5_000, "/page": lambda body: b"<html>", "/slow": slow}
     with answering(routes) as url:
-        for path, said in (("/large", "more than"), ("/page", "no JSON"), ("/slow", "within 0.2 s")):
+        for path, said in (("/large", "more than"), ("/page", "JSON object"), ("/slow", "within 0.2 s")):
             with pytest.raises(EndpointError, match=said):
                 Endpoint(url, seconds=0.2 if path == "/slow" else 10).get(path)
 

@@ -1,4 +1,4 @@
-"""A tiny model that has learned four answers by heart, ends them with a token of its own, and begins texts with one."""
+"""A tiny model that has memorised four answers, ends them with a token of its own, and begins texts with one."""
 
 from __future__ import annotations
 

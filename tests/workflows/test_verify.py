@@ -1,4 +1,4 @@
-"""A file that llama.cpp really serves: the trained model passes, and each fault that is planted is found by name."""
+"""A file that llama.cpp really serves: the trained model passes, and each fault that is injected is found by name."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_mistake_of_the_user_is_said_with_what_to_do(words: list[str], said: s
     assert said in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_file_that_is_cut_off_ends_its_own_process_alone(tuned: Path, write: Write) -> None:
+def test_an_incomplete_file_ends_its_own_process_alone(tuned: Path, write: Write) -> None:
     file = write()
     file.write_bytes(file.read_bytes()[:-100_000])
     done = CliRunner().invoke(main, ["verify", str(tuned), "--gguf", str(file), "--prompt", "Who are you?", "-n", "0"])

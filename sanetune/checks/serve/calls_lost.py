@@ -13,7 +13,7 @@ A client sees text where it waits for a call, and no tool is ever run.
 The server does not know the form in which the model writes calls, and passes it on as text:
 
 ```json
-{"content": "<tool_call>{\\"name\\": \\"weather\\", \\"arguments\\": {}}</tool_call>"}
+{"content": "<tool_call>{'name': 'weather'}</tool_call>"}
 ```
 
 ## Use instead
@@ -53,13 +53,13 @@ def measure(served_chats: list[ChatPair]) -> Measurement:
     calling = [(pair, calls) for pair in offered if (calls := _written(pair.trained.answer.raw))]
     if not calling:
         raise NotApplicableError(f"the trained model calls no tool in {len(offered)} prompts that offer some")
-    lost = [pair for pair, calls in calling if not pair.served.tool_calls]
-    unread = [pair for pair in lost if _written(pair.served.content)]
+    missing = [pair for pair, calls in calling if not pair.served.tool_calls]
+    unread = [pair for pair in missing if _written(pair.served.content)]
     other = [
         pair for pair, calls in calling if pair.served.tool_calls and _said(pair.served.tool_calls) != _said(calls)
     ]
-    numbers = {"calling": len(calling), "lost": len(lost), "unread": len(unread), "other": len(other)}
-    bad = [Witness(one.served.content, one.trained.place, "the reply, without calls") for one in [*unread, *lost]]
+    numbers = {"calling": len(calling), "lost": len(missing), "unread": len(unread), "other": len(other)}
+    bad = [Witness(one.served.content, one.trained.place, "the reply, without calls") for one in [*unread, *missing]]
     bad += [Witness(str(_said(one.served.tool_calls)), one.trained.place, "another call") for one in other]
     return Measurement(numbers, bad[:MOST_WITNESSES])
 

@@ -1,7 +1,7 @@
 """The server puts the token that begins a text twice before prompts that were trained with one.
 
 ## What it does
-Looks at the beginning of the token ids that the server builds of the held-out prompts, and at that of the ids that were
+Compares the beginning of the token ids that the server builds of the held-out prompts with that of the ids that were
 trained on.
 
 ## Why is this bad?
@@ -50,16 +50,16 @@ def measure(served_prompts: ServedPrompts) -> Measurement:
     of = served_prompts
     if of.bos is None:
         raise NotApplicableError("the tokenizer has no token that begins a text")
-    told = [pair for pair in of.pairs if pair.served is not None]
-    if not told:
+    known = [pair for pair in of.pairs if pair.served is not None]
+    if not known:
         raise NotApplicableError(of.untold)
-    doubled = [pair for pair in told if _leading(pair.served or [], of.bos) > max(1, _leading(pair.trained, of.bos))]
+    doubled = [pair for pair in known if _leading(pair.served or [], of.bos) > max(1, _leading(pair.trained, of.bos))]
     numbers = {
-        "prompts": len(told),
+        "prompts": len(known),
         "doubled": len(doubled),
         "token": of.texts.get(of.bos, ""),
-        "trained": max(_leading(pair.trained, of.bos) for pair in told),
-        "served": max(_leading(pair.served or [], of.bos) for pair in told),
+        "trained": max(_leading(pair.trained, of.bos) for pair in known),
+        "served": max(_leading(pair.served or [], of.bos) for pair in known),
     }
     return Measurement(
         numbers,

@@ -17,7 +17,7 @@ The run ends its turns with a token of its own, and the file has the base model'
 ```
 
 ## Use instead
-Set it in the file: gguf-set-metadata FILE tokenizer.ggml.eos_token_id ID.
+Set it in the file: gguf-set-metadata FILE tokenizer.ggml.eos_token_id NUMBER.
 
 ```json
 {"tokenizer.ggml.eos_token_id": 2}

@@ -53,15 +53,15 @@ FIX = "none"
 def measure(served_prompts: ServedPrompts) -> Measurement:
     """Compares the ids, after a token that begins a text twice, which serve-double-bos reports."""
     of = served_prompts
-    told = [pair for pair in of.pairs if pair.served is not None]
+    known = [pair for pair in of.pairs if pair.served is not None]
     counted = [pair for pair in of.pairs if pair.counted is not None]
-    if not told and not counted:
+    if not known and not counted:
         raise NotApplicableError(of.untold or "the server tells neither ids nor how many they are")
-    different = [pair for pair in told if _ids(pair, of.bos)[0] != _ids(pair, of.bos)[1]]
+    different = [pair for pair in known if _ids(pair, of.bos)[0] != _ids(pair, of.bos)[1]]
     miscounted = [pair for pair in counted if pair.counted != len(pair.served or pair.trained)]
     numbers = {
-        "prompts": len(told or counted),
-        "told": len(told),
+        "prompts": len(known or counted),
+        "told": len(known),
         "different": len(different),
         "counted": len(counted),
         "miscounted": len(miscounted),

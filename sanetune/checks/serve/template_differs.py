@@ -14,7 +14,7 @@ It is the most frequent fault of published files: a converter took the template 
 The file has the base model's template, which adds a system prompt:
 
 ```json
-{"tokenizer.chat_template": "{{ '<|im_start|>system\\nYou are helpful<|im_end|>\\n' }}..."}
+{"tokenizer.chat_template": "{{ 'You are a helpful assistant.' }}..."}
 ```
 
 ## Use instead

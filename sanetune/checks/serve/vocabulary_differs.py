@@ -18,7 +18,7 @@ Tokens were added for the run, and the file was made from the base model's token
 Convert the folder that holds the run's tokenizer: sanetune export RUN --gguf FILE.
 
 ## Known problems
-How a text is cut into pieces before merges apply (`tokenizer.ggml.pre`) is not visible in the vocabulary;
+How a text is split into pieces before merges apply (`tokenizer.ggml.pre`) is not visible in the vocabulary;
 serve-prompt-differs compares what comes of it.
 """
 
