@@ -13,7 +13,7 @@ from sanetune.errors import UserError
 from sanetune.events import Publish, RowsProcessed, silent
 from sanetune.evidence.registry import MissingError, evidence
 from sanetune.serving.rounding import FLOATS, known_storage, served_as
-from sanetune.serving.server import UndisclosedError, Server
+from sanetune.serving.server import Server, UndisclosedError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -19,7 +19,7 @@ from sanetune.probes.results.served import (
     TokenPair,
     TrainedAnswer,
 )
-from sanetune.serving.server import TOP, UndisclosedError, Prompt, Server
+from sanetune.serving.server import TOP, Prompt, Server, UndisclosedError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -33,7 +33,7 @@ class EndpointError(UserError):
 
 
 class RefusedRequestError(EndpointError):
-    """The server answered with an HTTP error; ``status`` is its number."""
+    """The server answered with an HTTP error; ``status``: its number, which counts from 100."""
 
     def __init__(self, message: str, rationale: str = "", remedy: str = "", status: int = 0) -> None:
         super().__init__(message, rationale, remedy)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sanetune.serving.http import Endpoint
 from sanetune.serving.openai import calls_of, unknown
-from sanetune.serving.server import ChatReply, NextToken, UndisclosedError, Prompt
+from sanetune.serving.server import ChatReply, NextToken, Prompt, UndisclosedError
 
 
 @dataclass(frozen=True, slots=True)

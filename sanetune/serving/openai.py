@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sanetune.serving.http import Endpoint, EndpointError
-from sanetune.serving.server import ChatReply, NextToken, UndisclosedError, Prompt
+from sanetune.serving.server import ChatReply, NextToken, Prompt, UndisclosedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Server(Protocol):
         """Return the token ids that the model gets for ``prompt``; :class:`UndisclosedError` where it does not tell."""
 
     def next_token(self, ids: list[int]) -> NextToken:
-        """Return what follows token ``ids``, which it gets as they are; :class:`UndisclosedError` where it takes none."""
+        """Return what follows token ``ids``, as they are; :class:`UndisclosedError` where it takes none."""
 
     def chat(self, prompt: Prompt, max_tokens: int) -> ChatReply:
         """Return its greedy answer of at most ``max_tokens`` tokens."""

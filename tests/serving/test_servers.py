@@ -10,7 +10,7 @@ import pytest
 from sanetune.serving import http
 from sanetune.serving.detect import detect
 from sanetune.serving.http import Endpoint, EndpointError
-from sanetune.serving.server import NextToken, UndisclosedError, Prompt
+from sanetune.serving.server import NextToken, Prompt, UndisclosedError
 from tests.serving.fakes import answering, completion, ollama, vllm
 
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
