@@ -237,7 +237,7 @@ def stills(file: Path) -> None:
     live.join(60)
     settings = load(Path("demo-run/config.yaml"))
     with evidence_of(settings) as evidence:
-        screenshot(page_of_run(settings, evidence, Run("demo-run")), ROOT / "docs/report.png")
+        screenshot(page_of_run(settings, evidence, Run("demo-run")), ROOT / "docs/page.png")
 
 
 if __name__ == "__main__":
