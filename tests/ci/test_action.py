@@ -160,6 +160,7 @@ def test_sarif_and_code_quality_have_the_same_lines(request_made: tuple[int, str
     rows = Path(request_made[2].environment["GITHUB_WORKSPACE"], "two/rows.jsonl").read_text().splitlines()
     assert lines and all(json.loads(rows[line - 1]) == EVIL for _, line in lines), "the data's own lines"
     assert {one["severity"] for one in issues} <= {"critical", "minor"}
+    assert len({one["fingerprint"] for one in issues}) == len(issues), "GitLab shows one of those that are the same"
 
 
 def test_a_clean_configuration_passes_and_its_clearance_is_kept(repository: Path, tmp_path: Path) -> None:
