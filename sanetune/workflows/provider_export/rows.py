@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sanetune.config.section import LossOn
@@ -36,6 +37,7 @@ def line_of(conversation: Conversation, provider: Provider, loss_on: LossOn) -> 
         raise LeftOutError("plain text, or prompts in the loss: the provider trains on assistant messages alone")
     if conversation.template_kwargs:
         raise LeftOutError("it sets variables of the chat template, which the provider does not have")
+    conversation = _until_the_last_answer(conversation)
     _require_shape(conversation, provider)
     weights = _weights(conversation, loss_on)
     messages = [_message(message, weights.get(number)) for number, message in enumerate(conversation.messages)]
@@ -46,13 +48,19 @@ def line_of(conversation: Conversation, provider: Provider, loss_on: LossOn) -> 
     return line
 
 
+def _until_the_last_answer(conversation: Conversation) -> Conversation:
+    """The conversation without what follows its last assistant message: nothing of that is learned, here or there."""
+    turns = [number for number, message in enumerate(conversation.messages) if message["role"] == "assistant"]
+    return replace(conversation, messages=conversation.messages[: turns[-1] + 1 if turns else 0])
+
+
 def _require_shape(conversation: Conversation, provider: Provider) -> None:
     messages = conversation.messages
     roles = [message["role"] for message in messages]
     if unknown := sorted(set(roles) - set(provider.roles)):
         raise LeftOutError(f"it has messages of the role {', '.join(unknown)}")
-    if not roles or roles[-1] != "assistant":
-        raise LeftOutError("it does not end on an assistant message")
+    if not roles:
+        raise LeftOutError("it has no assistant message")
     if not provider.takes_tools and (conversation.tools or any(message.get("tool_calls") for message in messages)):
         raise LeftOutError("it has tools, which the provider's page on data does not describe")
     if provider.most_tools is not None and len(conversation.tools or ()) > provider.most_tools:

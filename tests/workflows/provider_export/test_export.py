@@ -63,6 +63,10 @@ def test_masks_are_weights_of_messages() -> None:
     assert all("weight" not in one for one in line_of(dialogue(*four), TOGETHER, "assistant")["messages"])
 
 
+def test_what_follows_the_last_answer_is_left_out() -> None:
+    assert line_of(dialogue("a", "b", "c"), OPENAI, "assistant") == {"messages": PAIR}
+
+
 def test_calls_of_tools_get_ids_and_arguments_as_text() -> None:
     line = line_of(with_tools(), OPENAI, "assistant")
     calls = line["messages"][1]["tool_calls"]
@@ -79,7 +83,7 @@ def test_calls_of_tools_get_ids_and_arguments_as_text() -> None:
         (dialogue("a", "b", masked=[MaskedPart(1)]), OPENAI, "assistant", "none of its messages"),
         (dialogue("a", "b"), OPENAI, "all", "prompts in the loss"),
         (Conversation([], PLACE, text="plain"), OPENAI, "assistant", "plain text"),
-        (dialogue("a", "b", "c"), OPENAI, "assistant", "does not end on an assistant"),
+        (dialogue("a"), OPENAI, "assistant", "no assistant message"),
         (with_tools(), FIREWORKS, "assistant", "messages of the role tool"),
         (dialogue("a", "b", tools=[TOOL]), TOGETHER, "assistant", "it has tools"),
         (dialogue("a", "b", tools=[TOOL] * 129), OPENAI, "assistant", "more than 128 tools"),
