@@ -33,9 +33,9 @@ SHORTEST = 16
 def command(roots: tuple[Path, ...], http: bool, port: int) -> None:
     """Serve sanetune's commands to a coding agent, over the Model Context Protocol.
 
-    Tools: init, data, plan, check, fix, train, status, stop, diagnose, compare, explain. Every path is confined to the
-    folders of --root, also those inside a configuration; model code of others is refused; train needs a clearance.
-    What takes long runs as a job of its own, which goes on when the server ends.
+    Tools: init, data, plan, check, fix, train, status, stop, diagnose, compare, verify, explain. Every path is confined
+    to the folders of --root, also those inside a configuration; model code of others is refused; train needs a
+    clearance. What takes long runs as a job of its own, which goes on when the server ends.
 
     \b
     A client starts it itself, as after

@@ -20,6 +20,7 @@ REPLIES: dict[str, type[Reply]] = {
     "train": replies.RunReply,
     "compare": replies.CompareReply,
     "diagnose": replies.DiagnoseReply,
+    "verify": replies.VerifyReply,
 }
 """Tool -> what it returns, of tools that start a job."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sanetune.evidence.registry import LEVELS
-from sanetune.finding import REFUSING, Report, Verdict
+from sanetune.finding import BAD, REFUSING, Report, Verdict
 from sanetune.mcp.replies import Fault, Step, Values
 from sanetune.workflows.clean import CLEANS
 
@@ -73,6 +73,12 @@ def after_run(run: Path, phase: str) -> list[Step]:
     if phase == "finished":
         return [Step(tool="compare", arguments={"runs": [str(run)]}, reason="Whether the tuned model is better.")]
     return [Step(tool="diagnose", arguments={"logs": [str(run)]}, reason="What its curve shows.")]
+
+
+def explained(report: Report) -> list[Step]:
+    """Return the pages of the first findings that ask for something."""
+    found = report.of(*BAD)[:MOST_EXPLAINED]
+    return [Step(tool="explain", arguments={"check": one.check}, reason=one.remedy) for one in found]
 
 
 def _cleaning(report: Report, config: Path) -> list[Step]:

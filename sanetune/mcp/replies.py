@@ -228,6 +228,16 @@ class CompareReply(Reply):
     answers: list[Values] = Field([], description="The first prompts with each model's answer.")
 
 
+class VerifyReply(Reply):
+    """Whether what is served is the model that was trained."""
+
+    verdict: Literal["pass", "warn", "fail"] | None = None
+    findings: list[FindingReply] = []
+    passed: list[str] = []
+    skipped: list[Skipped] = []
+    report: str = ""
+
+
 class ExplainReply(Reply):
     """The pages of checks."""
 

@@ -12,7 +12,8 @@ from sanetune.mcp import findings
 from sanetune.mcp.call import Call
 from sanetune.mcp.checking import REPORT
 from sanetune.mcp.confine import confine
-from sanetune.mcp.replies import CompareReply, DiagnoseReply, DiagnosisReply, RunReply, Step
+from sanetune.mcp.next_steps import explained
+from sanetune.mcp.replies import CompareReply, DiagnoseReply, DiagnosisReply, RunReply
 from sanetune.mcp.run_status import status
 
 if TYPE_CHECKING:
@@ -112,11 +113,7 @@ def diagnose(call: Call) -> DiagnoseReply:
         verdict=worst.verdict.value,
         logs=[_diagnosed(one) for one in made],
         report=f"sanetune://jobs/{call.home.name}/report",
-        next=[
-            Step(tool="explain", arguments={"check": one.check}, reason=one.remedy)
-            for one in worst.findings[:3]
-            if one.verdict.value in ("fail", "warn")
-        ],
+        next=explained(worst),
     )
 
 

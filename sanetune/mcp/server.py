@@ -33,6 +33,7 @@ TITLES = {
     "stop": "Stop a job",
     "diagnose": "Diagnose a log",
     "compare": "Compare models",
+    "verify": "Verify a served model",
     "explain": "Explain a check",
 }
 """Tool -> what a client calls it."""

@@ -167,6 +167,21 @@ class Tools:
         """Say what a run's log shows, whoever wrote it: spikes, overfitting, divergence, which checkpoint to keep."""
         return await self._call("diagnose", locals(), ctx, wait_seconds)
 
+    async def verify(
+        self,
+        ctx: Context,
+        run: Annotated[str, Field(description="Folder of a finished run, or of a model.")],
+        endpoint: Annotated[str | None, Field(description="Address of a server on this machine.")] = None,
+        gguf: Annotated[str | None, Field(description="A GGUF file; without endpoint it is served here.")] = None,
+        model: Annotated[str | None, Field(description="Which of the server's models.")] = None,
+        prompts: Annotated[list[str] | None, Field(description="Prompts of your own.")] = None,
+        count: Annotated[int, Field(ge=0, le=200, description="Held-out rows to ask.")] = 8,
+        wait_seconds: Wait = 45,
+    ) -> Annotated[CallToolResult, replies.VerifyReply]:
+        """Prove that a server, or a GGUF file, is the trained model: the same prompt ids, stops and answers for the
+        held-out rows."""
+        return await self._call("verify", locals(), ctx, wait_seconds)
+
     async def status(
         self,
         ctx: Context,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sanetune.commands import typed
-from sanetune.mcp import checking, configuring, fixing, running
+from sanetune.mcp import checking, configuring, fixing, running, serving
 from sanetune.mcp.call import Call
 from sanetune.mcp.progress import ProgressFile
 from sanetune.mcp.replies import Reply
@@ -21,6 +21,7 @@ WORK: Mapping[str, Callable[[Call], Reply]] = {
     "train": running.train,
     "compare": running.compare,
     "diagnose": running.diagnose,
+    "verify": serving.verify,
 }
 """Tool -> its work."""
 
