@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,11 @@ from click.testing import CliRunner
 
 from sanetune.cli import main
 from sanetune.finding import Report, Verdict
+from sanetune.gate.clearance import Clearance
+from sanetune.gate.clearance_file import read_clearance, write_clearance
+from sanetune.gate.fingerprint import Fingerprint
+from sanetune.report.clearance import lines
+from sanetune.runs import Run
 from sanetune.serving.gguf_write import Chat, write_gguf
 from sanetune.workflows.verify import Request, verify
 from sanetune.workflows.verifying import conversation_of
@@ -66,6 +72,30 @@ def test_the_exported_file_is_the_trained_model_in_every_check(tuned: Path, writ
     assert report["serve-answers-differ"].numbers["distance"] < 0.01
     assert report["serve-weights-differ"].numbers["tensors"] == 38
     assert {one.check for one in report.of(Verdict.SKIP)} == {"serve-calls-lost", "serve-reasoning-lost"}
+
+
+def test_a_runs_own_validation_rows_are_asked_and_its_clearance_gets_a_line(
+    tuned: Path, write: Write, tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path / "run")
+    shutil.copytree(tuned, run.model)
+    rows = [
+        {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": reply}]}
+        for question, reply in QUESTIONS.items()
+    ]
+    for name, some in (("train", rows[:2]), ("validation", rows[2:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
+    sources = f"data:\n  train: {tmp_path}/train.jsonl\n  validation: {tmp_path}/validation.jsonl\n"
+    run.config.write_text(f"model:\n  name: {tuned}\n{sources}")
+    write_clearance(run, Clearance(Fingerprint({}, {}, {}, "", {}), "pass", "trial", "now"))
+    report = verify(run.path, Request(gguf=write(), threads=1))
+    assert report.verdict is Verdict.PASS, str(report)
+    assert report.subject["prompts"] == "2 validation rows"
+    assert report["serve-prompt-differs"].numbers["told"] == 2
+    kept, _ = read_clearance(run)
+    assert kept is not None
+    line = lines(kept)[-1]
+    assert line.startswith("served: ") and "served.gguf" in line and "is the trained model (" in line
 
 
 def test_another_template_is_found_in_the_file_and_in_the_prompts(tuned: Path, write: Write) -> None:
