@@ -85,11 +85,11 @@ def _judged(folder: Path, address: str, count: int) -> tuple[str, ...]:
     store(run, [run], Compared(prompts, [base, tuned], 64), [])
     began = time.perf_counter()
     found = judge(site, Known(), _agent(address, folder))
-    rate = "none decided" if found.win_rate is None else f"{found.win_rate:.0%} ({found.low:.0%} to {found.high:.0%})"
+    share = "none decided" if found.win_rate is None else f"{found.win_rate:.0%} ({found.low:.0%} to {found.high:.0%})"
     return (
         f"the judge, {count} pairs in both orders",
         f"{count - found.failed} of {count}",
-        f"win rate {rate}: {found.wins} wins, {found.losses} losses, {found.ties} ties",
+        f"win rate {share}: {found.wins} wins, {found.losses} losses, {found.ties} ties",
         "the second answer is right in all",
         f"{time.perf_counter() - began:.0f}",
     )

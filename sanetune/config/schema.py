@@ -254,7 +254,7 @@ class AgentSection(Section):
     base_url: str | None = Field(None, examples=["http://127.0.0.1:8080/v1"])
     """Address of the endpoint, without chat/completions. Unset: nobody is asked, and nothing is sent."""
     model: str | None = Field(None, examples=["gpt-oss-20b"])
-    """Name of the model there."""
+    """Name of the model there. Unset: an error where base_url is set."""
     api_key_env: str | None = Field(None, examples=["OPENAI_API_KEY"])
     """Name of the environment variable that holds the key. Unset: none is sent."""
     rows: int = Field(3, ge=0, le=50)

@@ -53,8 +53,8 @@ GUESSING_SCATTER = 0.5
 """Standard deviation of the logarithms, above which single batches scatter so far that any loss may be one of them."""
 FAR_ABOVE_GUESSING = 1.5
 """Times what guessing costs, that no text costs a model which knows its neighbours better than guessing, however far
-they scatter: bad batches of short runs cost 1.6 to 2.2 times it, single batches of healthy ones after their first steps
-up to 1.2 (docs/curves.md, half A)."""
+they scatter: bad batches of short runs cost 1.47 to 3.05 times it, single batches of healthy ones after their first
+steps at most 0.75 (docs/curves.md, half A)."""
 SEVERAL = 5
 """Steps between records from which each is a mean over several batches."""
 
