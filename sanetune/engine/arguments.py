@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ def training_arguments(config: Config, run: Run, *, device: str, validation: boo
 
     given = {key: value for key, value in dict(config.train.given).items() if key not in OURS}
     given.pop("report_to", None)
+    if given.get("deepspeed"):
+        _require_deepspeed(config)
     trackers.configure(trackers.used(config), run)
     values = _defaults(device, validation, resume) | given | PREPARED
     _resolve_checkpointing(values, device)
@@ -81,6 +84,16 @@ def training_arguments(config: Config, run: Run, *, device: str, validation: boo
         # One process drives one device; several would be wrapped in DataParallel, which TRL does not support.
         arguments._n_gpu = 1
     return arguments
+
+
+def _require_deepspeed(config: Config) -> None:
+    """transformers names the package's metadata alone."""
+    if importlib.util.find_spec("deepspeed") is None:
+        raise ConfigError(
+            "train.deepspeed is set, and DeepSpeed is not installed.",
+            remedy="pip install deepspeed, or divide the model by FSDP2, which needs nothing more: train.fsdp: true.",
+            place=config.place("train.deepspeed"),
+        )
 
 
 def _defaults(device: str, validation: bool, resume: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from click.testing import CliRunner
 
 from sanetune.cli import main
 from sanetune.config.load import load
+from sanetune.engine.arguments import training_arguments
 from sanetune.errors import ConfigError
+from sanetune.runs import Run
 from sanetune.workflows.sharding_keys import sharding_of, sharding_overrides
 
 
@@ -39,3 +42,14 @@ def test_a_plan_for_one_device_does_not_ignore_that_a_model_is_to_be_shared(tmp_
     (tmp_path / "c.yaml").write_text(f"model: {{name: {demo / 'model'}}}\ndata: {{train: rows.jsonl, workers: 1}}\n")
     done = CliRunner().invoke(main, ["plan", str(tmp_path / "c.yaml"), "--sharding", "fsdp"])
     assert (done.exit_code, "this run has one" in done.stderr) == (2, True)
+
+
+def test_deepspeed_that_is_not_installed_is_named_with_what_needs_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "deepspeed" else found(name))
+    config = load({"model": {"name": "m"}, "data": {"train": "d.jsonl"}, "train": {"deepspeed": "z2.json"}})
+    with pytest.raises(ConfigError, match="DeepSpeed is not installed") as caught:
+        training_arguments(config, Run(tmp_path), device="cpu", validation=False, resume=False)
+    assert "train.fsdp: true" in caught.value.remedy
