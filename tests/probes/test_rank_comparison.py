@@ -32,7 +32,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found]:
     return first, second
 
 
-@pytest.mark.parametrize("case", ["sound", "sound adapter", "sound shards", "own loop"])
+@pytest.mark.parametrize("case", ["sound", "sound adapter", "sound shards"])
 def test_a_step_of_two_processes_is_that_of_one_on_the_same_rows(found: tuple[Found, Found], case: str) -> None:
     verdict, message, numbers = found[0][case]["ranks-disagree"]
     assert verdict == "pass", message

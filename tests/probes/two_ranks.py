@@ -126,9 +126,8 @@ def own_shards() -> Iterator[None]:
 CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "sound": (contextlib.nullcontext, {}),
     "sound adapter": (contextlib.nullcontext, {"adapter": "lora"}),
-    "sound shards": (contextlib.nullcontext, {"adapter": "lora", "fsdp": True}),
+    "sound shards": (contextlib.nullcontext, {"adapter": "lora", "fsdp": True, "engine": "accelerate"}),
     "own shards": (own_shards, {"adapter": "lora", "fsdp": True}),
-    "own loop": (contextlib.nullcontext, {"engine": "accelerate"}),
     "same rows": (same_rows, {}),
     "no sum": (no_sum, {}),
     "other weights": (other_weights, {}),
