@@ -25,6 +25,7 @@ from sanetune.serving.gguf_weights import write_float_copy
 from sanetune.serving.local import served
 from sanetune.serving.rounding import known_storage, served_as
 from sanetune.serving.server import Prompt
+from sanetune.workflows.export import export_gguf
 from sanetune.workflows.verify import Request, verify
 from sanetune.workflows.verifying import load_trained, subject_at
 
@@ -60,14 +61,32 @@ def first_token(model: Path, file: Path) -> dict[str, dict[str, float]]:
     return found
 
 
+def same_tensors(model: Path, converted: Path) -> dict[str, int]:
+    """How many tensors of our own file are byte for byte those that llama.cpp's converter wrote (--outtype f16)."""
+    with tempfile.TemporaryDirectory() as folder:
+        export_gguf(model, Path(folder) / "ours.gguf", storage="f16")
+        ours = {one.name: one for one in GgufFile(Path(folder) / "ours.gguf").tensors}
+        theirs = {one.name: one for one in GgufFile(converted).tensors}
+        same = [
+            name
+            for name in ours.keys() & theirs.keys()
+            if ours[name].type == theirs[name].type
+            and ours[name].tensor.data.tobytes() == theirs[name].tensor.data.tobytes()
+        ]
+        return {"same": len(same), "ours": len(ours), "theirs": len(theirs)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="the model as a transformers folder")
     parser.add_argument("file", type=Path, help="the same as a GGUF file")
     parser.add_argument("--quick", action="store_true", help="the first token alone")
+    parser.add_argument("--converted", type=Path, help="the model as llama.cpp's converter wrote it, --outtype f16")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     began = time.process_time()
+    if options.converted:
+        print("tensors of our own file beside llama.cpp's:", same_tensors(options.model, options.converted))
     figures: dict[str, Any] = {"first_token": first_token(options.model, options.file)}
     for name, tokens in figures["first_token"].items():
         print(f"{name:<45} {tokens}")

@@ -132,7 +132,7 @@ def _write(
 
 
 def _add_shape(writer: GGUFWriter, config: dict[str, Any], name: str, storage: str) -> None:
-    from gguf import LlamaFileType, RopeScalingType
+    from gguf import GGML_QUANT_VERSION, LlamaFileType, RopeScalingType
 
     heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
     head = int(config.get("head_dim") or hidden // heads)
@@ -153,8 +153,8 @@ def _add_shape(writer: GGUFWriter, config: dict[str, Any], name: str, storage: s
     if (rope.get("rope_type") or rope.get("type")) == "linear":
         writer.add_rope_scaling_type(RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(float(rope["factor"]))
-    roles = {"F32": "ALL_F32"}
-    writer.add_file_type(LlamaFileType[roles.get(storage, f"MOSTLY_{storage}")])
+    writer.add_quantization_version(GGML_QUANT_VERSION)
+    writer.add_file_type(LlamaFileType["ALL_F32" if storage == "F32" else f"MOSTLY_{storage}"])
 
 
 def _add_vocabulary(writer: GGUFWriter, vocabulary: Vocabulary, chat: Chat) -> None:
@@ -192,12 +192,11 @@ def _type_of(name: str, shape: tuple[int, ...], storage: str) -> GGMLQuantizatio
     """The type of one tensor: vectors stay whole, and rows that make no whole blocks have 16 bits."""
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
-    roles = GGMLQuantizationType
     if len(shape) < 2:
-        return roles.F32
+        return GGMLQuantizationType.F32
     wanted = ENDS if name.startswith(("token_embd", "output.")) and storage[:2] in ("Q4", "Q5") else storage
-    kind = roles[wanted]
-    return roles.F16 if shape[-1] % GGML_QUANT_SIZES[kind][0] else kind
+    kind = GGMLQuantizationType[wanted]
+    return GGMLQuantizationType.F16 if shape[-1] % GGML_QUANT_SIZES[kind][0] else kind
 
 
 def _position_factors(config: dict[str, Any]) -> Tensor | None:
