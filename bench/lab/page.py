@@ -16,9 +16,9 @@ HEAD = """\
 # The textbook's exercise, whole
 
 SmolLM2-135M-Instruct, 500 rows of Alpaca, three epochs at 5e-5, on a processor, by the commands that a user types:
-`python -m bench.lab --model FOLDER --results FOLDER`, then `--write`, which makes this page of what there is. The commands
-ran with {threads}, on two cores that {load} processes wanted: CPU seconds say what a command costs, seconds of the clock
-what it took there. [speed.md](speed.md) has the level's seconds on two quiet cores.
+`python -m bench.lab --model FOLDER --results FOLDER`, then `--write`, which makes this page of what there is. The
+commands ran with {threads}, on two cores that {load} processes wanted: CPU seconds say what a command costs, seconds of
+the clock what it took there. [speed.md](speed.md) has the level's seconds on two quiet cores.
 
 ```yaml
 {config}```
@@ -127,15 +127,15 @@ def cell(text: str, longest: int = 240) -> str:
 
 def too_high(stage: dict[str, Any], times: int) -> str:
     """The gate at a learning rate that is too high, and what --fix made of it."""
-    lr = stage["learning_rate"]
-    rows = [(one["verdict"], f"`{one['check']}`", cell(one["message"], 400)) for one in stage["findings"]]
-    end = stage["fixed_verdict"]
-    return (
-        f"## {times} times the learning rate\n\nVerdict at {lr['given']:g}: {stage['verdict']}.\n\n"
-        + table(("verdict", "check", "message"), rows)
-        + f"\n`--fix` wrote {lr['fixed']:g} and checked again: {end}.\n\n"
-        + block(after(stage["commands"][1]["output"], "Experiments"))
-    )
+    lr, text = stage["learning_rate"], f"## {times} times the learning rate\n"
+    for number, one in enumerate(stage["rounds"], 1):
+        rows = [(found["verdict"], f"`{found['check']}`", cell(found["what"], 400)) for found in one["findings"]]
+        changes = ", ".join(f"`{change['key']}`: {change['before']} → {change['after']}" for change in one["changes"])
+        text += f"\nRound {number}: {one['verdict']}. {one.get('undone', '')}\n\n"
+        text += table(("verdict", "check", "message"), rows) if rows else ""
+        text += f"\nChanged: {changes}\n" if changes else ""
+    text += f"\nFrom {lr['given']:g} to {lr['fixed']:g}; at the end: {stage['verdict']}.\n\n"
+    return text + block(after(stage["commands"][-1]["output"], "Experiments"))
 
 
 def swept(stage: dict[str, Any]) -> str:
