@@ -1,6 +1,6 @@
 """Two million rows: memory while they are prepared and trained on, which rows two processes take, and after a kill.
 
-Rows are generated, each different, of about 40 tokens. Memory is what all processes of a command hold for themselves
+Rows are generated, each different, of about 50 tokens. Memory is what all processes of a command hold for themselves
 together (RssAnon, sampled twice a second): pages of mapped files come and go with the page cache. Preparation is
 kept in ``--results FOLDER``, and a second start goes on from there.
 """
