@@ -43,6 +43,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"\(`?data\.holdout: 0\.1`?\) and evaluate", "(eval_dataset, eval_strategy='steps') and evaluate"),
     (r"let sanetune split the training rows \(data\.holdout\): rows", "split them anew so that rows"),
     (r"\(`?data\.overlong: drop`?\)", "(dataset.filter)"),
+    (r"mix general rows in with `?data\.replay`?", "add general rows to train_dataset (concatenate_datasets)"),
     (r"`?model\.chat_template: chatml`?", "tokenizer.chat_template"),
     (r"model\.chat_template: FILE", "tokenizer.chat_template"),
     (r"Narrow model\.freeze or widen model\.train_only", "Set requires_grad of more weights"),

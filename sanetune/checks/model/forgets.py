@@ -156,7 +156,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     message = f"After {units.many(n['steps'], 'step')} {'; '.join(words)}"
     if not _forgot(n, limits):
         return passed(message)
-    return warned(message, *_advice(n.get("replay", [])))
+    remedy, fix = _advice(n.get("replay", []))
+    return warned(message, remedy, fix)
 
 
 def _advice(replay: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
