@@ -70,13 +70,20 @@ def write_text(path: Path, text: str, rationale: str = "", remedy: str = "") -> 
     write_bytes(path, text.encode("utf-8", "replace"), rationale, remedy)
 
 
-def write_json(path: Path, value: object, rationale: str = "", remedy: str = "") -> None:
-    """Write ``value`` to ``path`` as indented JSON, as :func:`write_bytes` does; see :func:`name_non_finite`.
+def json_text(value: object) -> str:
+    """Return ``value`` as indented JSON as files have it; see :func:`name_non_finite`.
 
     What JSON does not know (paths, dates) is written as text.
+
+    >>> json_text({"loss": float("nan")})
+    '{\\n "loss": "NaN"\\n}\\n'
     """
-    text = json.dumps(name_non_finite(value), ensure_ascii=False, allow_nan=False, indent=1, default=str)
-    write_text(path, text + "\n", rationale, remedy)
+    return json.dumps(name_non_finite(value), ensure_ascii=False, allow_nan=False, indent=1, default=str) + "\n"
+
+
+def write_json(path: Path, value: object, rationale: str = "", remedy: str = "") -> None:
+    """Write ``value`` to ``path`` as :func:`json_text` has it, and as :func:`write_bytes` does."""
+    write_text(path, json_text(value), rationale, remedy)
 
 
 def name_non_finite(value: object) -> object:

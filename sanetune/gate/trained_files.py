@@ -6,12 +6,14 @@ SHA-256, because these files travel: it is what ``sha256sum`` prints and what th
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sanetune.atomic import json_text
 from sanetune.errors import RunError
 from sanetune.runs import Run
 from sanetune.text import shorten
@@ -43,7 +45,7 @@ class TrainedFiles:
         model: File below ``model/`` -> its digest.
         adapter: The same of ``adapter/``; empty where no adapter was trained.
         config: SHA-256 of ``config.yaml``.
-        clearance: SHA-256 of ``clearance.json``; "" where no gate was asked.
+        clearance: SHA-256 of ``clearance.json`` as the gate left it; "" where no gate was asked.
         schema: Raised with every change after which earlier records prove nothing.
     """
 
@@ -64,7 +66,7 @@ def record(run: Run) -> TrainedFiles:
         digests(run.model),
         digests(run.adapter),
         digest_of(run.config),
-        digest_of(run.clearance),
+        clearance_digest(run),
     )
     run.write_json(run.trained_files, to_json(found))
     return found
@@ -104,6 +106,17 @@ def digest_of(file: Path) -> str:
         return ""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def clearance_digest(run: Run) -> str:
+    """Return the SHA-256 of ``clearance.json`` without what `sanetune verify` notes in it after training."""
+    try:
+        found = json.loads(run.clearance.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not found.get("served"):
+        return digest_of(run.clearance)
+    return hashlib.sha256(json_text(found | {"served": []}).encode("utf-8", "replace")).hexdigest()
 
 
 def changes(recorded: Mapping[str, FileDigest], there: Mapping[str, FileDigest]) -> list[str]:

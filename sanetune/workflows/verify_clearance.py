@@ -12,7 +12,7 @@ from sanetune.errors import Place, RunError, UserError
 from sanetune.finding import Verdict
 from sanetune.gate.clearance_file import read_clearance
 from sanetune.gate.differences import data_differences, model_differences
-from sanetune.gate.trained_files import TrainedFiles, changes, digest_of, digests, read_record
+from sanetune.gate.trained_files import TrainedFiles, changes, clearance_digest, digest_of, digests, read_record
 from sanetune.runs import Run
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _clearance(run: Run, found: Clearance | None, missing: str, record: TrainedF
         return VerifiedPart(name, Verdict.FAIL, missing)
     if not found.proves:
         return VerifiedPart(name, Verdict.FAIL, f"the run was not checked: {found.unchecked}")
-    if record is not None and record.clearance != digest_of(run.clearance):
+    if record is not None and record.clearance != clearance_digest(run):
         had = "another one" if record.clearance else "none"
         return VerifiedPart(
             name, Verdict.FAIL, f"it is not the one that these weights were trained with: that was {had}"

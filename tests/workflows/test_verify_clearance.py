@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from click.testing import CliRunner
 from sanetune.cli import main
 from sanetune.config.load import load
 from sanetune.finding import Finding, Report, Verdict
+from sanetune.gate.clearance import Verification as Served
 from sanetune.gate.clearance import cleared, unchecked_run
-from sanetune.gate.clearance_file import write_clearance
+from sanetune.gate.clearance_file import read_clearance, write_clearance
 from sanetune.gate.fingerprint import Fingerprint, data_identity, model_identity, settings_of
 from sanetune.gate.trained_files import record
 from sanetune.runs import Run
@@ -68,6 +70,15 @@ def test_it_fits_the_weights_that_training_left(run: Run) -> None:
     assert stored["model.safetensors"]["sha256"] == hashlib.sha256(b"weights" * 100).hexdigest()
     (run.model / "README.md").write_text("another card")
     assert verify_clearance(run.path).fits
+
+
+def test_a_line_about_a_server_keeps_it_the_one_that_was_trained_with_and_another_change_does_not(run: Run) -> None:
+    clearance, _ = read_clearance(run)
+    assert clearance is not None
+    write_clearance(run, replace(clearance, served=[Served("a.gguf", Verdict.PASS, "now", "9 passed")]))
+    assert "a.gguf" in run.clearance.read_text() and verify_clearance(run.path).fits
+    run.clearance.write_text(run.clearance.read_text().replace('"level": "trial"', '"level": "probe"'))
+    assert verdicts(verify_clearance(run.path))["clearance"] == "fail"
 
 
 def truncate(run: Run) -> None:
