@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs `sanetune ci` on the event that started the workflow: on a pull request, the configurations that it affects.
 set -uo pipefail
+export PYTHONSAFEPATH=1  # else Python imports from the folder that a stranger may have written
 
 cd "$GITHUB_WORKSPACE" || exit 2
 reports="${RUNNER_TEMP:-/tmp}/sanetune"

@@ -65,12 +65,15 @@ class Launcher:
         raise RunError("the process that starts jobs has ended", remedy="Check the machine's memory and processes.")
 
     def _popen(self, module: str, *words: str, stdin: int, stdout: int) -> subprocess.Popen[str]:
+        # Without it `-m` imports from the folder that the agent writes to, in this process and in those that it starts.
+        safe = os.environ | {"PYTHONSAFEPATH": "1"}
         return subprocess.Popen(
             [sys.executable, "-m", module, *words],
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.DEVNULL,
             cwd=self._folder,
+            env=safe,
             text=True,
             start_new_session=True,
         )

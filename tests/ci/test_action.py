@@ -180,6 +180,23 @@ def test_a_pull_request_that_touches_nothing_of_ours_passes_at_once(repository: 
     assert "0 configurations affected" in runner.files["summary"].read_text()
 
 
+def test_no_file_of_a_pull_request_is_imported(repository: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(repository), "clone")
+    for name in ("json.py", "pip.py", "sanetune.py", "click.py"):
+        (tmp_path / "clone" / name).write_text("raise SystemExit('imported')")
+    runner = Runner(
+        tmp_path / "clone", tmp_path, {"pull_request": {"base": {"sha": git(repository, "rev-parse", "HEAD")}}}
+    )
+    code, said = runner.run(install="", python=sys.executable)
+    assert (code, "imported" in said, "No configuration is affected." in said) == (0, False, True), said
+    pip = {"INSTALL": "--version", "PYTHON": sys.executable}
+    done = subprocess.run(
+        ["bash", str(HOME / "ci/install.sh")], env=runner.environment | pip, cwd=tmp_path / "clone",
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "imported" not in done.stdout + done.stderr
+
+
 def test_a_commit_that_was_not_fetched_ends_the_job_with_what_to_do(repository: Path, tmp_path: Path) -> None:
     runner = Runner(repository, tmp_path, {"pull_request": {"base": {"sha": "1" * 40}}})
     code, said = runner.run(install="", python=sys.executable)

@@ -15,8 +15,10 @@ import pytest
 
 from sanetune.errors import UserError
 from sanetune.mcp import jobs as module
+from sanetune.mcp.job import STOPPED
 from sanetune.mcp.job_folder import Job, Progress
 from sanetune.mcp.jobs import Jobs
+from sanetune.mcp.launcher import Launcher
 from sanetune.mcp.roots import Roots
 
 
@@ -63,6 +65,18 @@ def test_a_bug_keeps_its_traceback_in_the_log_and_tells_the_agent_in_a_line(jobs
     error = job.result["error"]
     assert job.state == "failed" and isinstance(error, dict) and error["kind"] == "Crash"
     assert "Traceback" in job.last_words and "\n" not in error["message"]
+
+
+def test_a_file_in_the_root_that_is_called_as_a_library_is_not_imported(tmp_path: Path, jobs: Jobs) -> None:
+    for name in ("psutil.py", "json.py", "sanetune.py"):
+        (tmp_path / "home" / name).write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
+    job = Job(tmp_path / "job")
+    job.folder.mkdir()
+    (job.folder / "stop.json").write_text('{"asked": 1}')  # it ends as soon as it has begun
+    (job.folder / "request.json").write_text(json.dumps({"tool": "diagnose", "began": time.time()}))
+    Launcher(tmp_path / "home").launch(job.folder)
+    assert over(job).state == "stopped" and job.result == STOPPED
+    assert not (tmp_path / "imported").exists()
 
 
 def sleeping(folder: Path, on_term: str) -> tuple[Job, subprocess.Popen[bytes]]:
