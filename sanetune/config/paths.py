@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sanetune.config.origin import Origin, OriginKind
@@ -77,6 +77,18 @@ def resolve(key: str, text: str, starts: Sequence[Path]) -> str:
             return os.path.abspath(start / path)
     is_path = key in ALWAYS or is_surely_path(path, several=key.startswith("data."))
     return os.path.abspath(starts[0] / path) if is_path else text
+
+
+def named_paths(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield key and text of every value of ``config`` that may be a path; ids on the Hub and names are among them."""
+    for key in PATHS:
+        section, _, name = key.partition(".")
+        part = getattr(config, section)
+        values = part.given.get(name) if section == "train" else getattr(part, name)
+        for value in values if isinstance(values, list) else [values]:
+            text = getattr(value, "path", value)
+            if isinstance(text, str) and not (key == "model.chat_template" and is_template(text)):
+                yield key, text
 
 
 def is_template(text: str) -> bool:

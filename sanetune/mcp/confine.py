@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sanetune.config.paths import PATHS, is_task_file, is_template
+from sanetune.config.paths import is_task_file, named_paths
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError, Place
 from sanetune.mcp.roots import Roots
@@ -46,7 +46,7 @@ def confine(config: Config, roots: Roots) -> None:
         UserError: With the key and its place.
     """
     _refuse_code(config)
-    for key, text in _paths(config):
+    for key, text in named_paths(config):
         if os.path.isabs(text) or os.path.lexists(text):
             roots.tree(text, key, config.place(key))
     for key, text in _texts(config.train.given, "train"):
@@ -70,18 +70,6 @@ def _refuse_code(config: Config) -> None:
                 f"Leave {key} out, or have a person run sanetune.",
                 config.place(key),
             )
-
-
-def _paths(config: Config) -> Iterator[tuple[str, str]]:
-    """The texts under the keys that may be paths."""
-    for key in PATHS:
-        section, _, name = key.partition(".")
-        part = getattr(config, section)
-        values = part.given.get(name) if section == "train" else getattr(part, name)
-        for value in values if isinstance(values, list) else [values]:
-            text = getattr(value, "path", value)
-            if isinstance(text, str) and not (key == "model.chat_template" and is_template(text)):
-                yield key, text
 
 
 def _refuse_texts(file: Path, roots: Roots) -> None:
