@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sanetune.cli import guarded, write_json, write_text
+from sanetune.text import escape_control
 
 if TYPE_CHECKING:
     from sanetune.workflows.ci import CheckedConfig, Selection
@@ -69,6 +70,9 @@ def command(
     from sanetune.workflows.ci import check_config, selection
 
     root = Path.cwd()
+    for file in files:
+        if not file.exists():
+            click.echo(escape_control(f"There is no file {file}: it counts as deleted.", strict=True), err=True)
     chosen = selection(root, patterns, files, since)
     known = None
     if baseline is not None:
@@ -99,8 +103,7 @@ def _write(chosen: Selection, checked: list[CheckedConfig], root: Path, summary:
     from sanetune.report.sarif import sarif
 
     runs = []
-    for one in checked:
-        name = one.file.relative_to(root).with_suffix("").as_posix()
+    for one, name in zip(checked, _names([one.file.relative_to(root) for one in checked]), strict=True):
         log = sarif(one.report, root)
         # Code hosts keep one set of alerts for each of these ids.
         runs += [run | {"automationDetails": {"id": f"sanetune/{name}/"}} for run in log["runs"]]
@@ -110,3 +113,9 @@ def _write(chosen: Selection, checked: list[CheckedConfig], root: Path, summary:
     if checked:
         write_json(out / "sanetune.sarif", log | {"runs": runs})
     write_json(out / "codequality.json", [issue for one in checked for issue in code_quality(one.report, root)])
+
+
+def _names(files: list[Path]) -> list[str]:
+    """What the folder of each configuration's reports is called: the file without its suffix, where that is unique."""
+    short = [file.with_suffix("").as_posix() for file in files]
+    return [name if short.count(name) == 1 else file.as_posix() for file, name in zip(files, short, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from sanetune.cli import main
 from sanetune.cli.ci import command
@@ -53,3 +55,22 @@ def test_a_commit_is_no_option_of_git(word: str, tmp_path: Path) -> None:
     with pytest.raises(RunError):
         changed_since(word.replace("/tmp", str(tmp_path)), HOME)
     assert not list(tmp_path.iterdir())
+
+
+def test_two_files_of_one_name_have_reports_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.yaml", "a.yml", "b.yaml"):
+        (tmp_path / name).write_text("model: {name: ./none}\ndata: {train: none.jsonl}\n")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["ci", "--out", "reports"])
+    assert done.exit_code == 2, done.output
+    found = {file.parent.relative_to("reports").as_posix() for file in Path("reports").rglob("report.json")}
+    assert found == {"a.yaml", "a.yml", "b"}
+    runs = json.loads(Path("reports/sanetune.sarif").read_text())["runs"]
+    assert len({run["automationDetails"]["id"] for run in runs}) == 3, "GitHub refuses two of one id"
+
+
+def test_a_file_that_is_not_there_is_said_to_be_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["ci", "rows.jsonk"])
+    assert (done.exit_code, done.stdout) == (0, "No configuration is affected.\n")
+    assert done.stderr == "There is no file rows.jsonk: it counts as deleted.\n"
