@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.atomic import write_bytes
+from sanetune.config.paths import named_paths
 from sanetune.data.conversation_table import BATCH
-from sanetune.errors import DataError
+from sanetune.errors import DataError, RunError
 from sanetune.workflows.provider_export.providers import READ, Price, Provider
 from sanetune.workflows.provider_export.rows import LeftOutError, Line, line_of
 
@@ -94,7 +96,9 @@ def export(config: Config, prepared: Prepared, provider: Provider, folder: Path,
 
     Raises:
         DataError: No row can be exported.
+        RunError: The rows are read from ``folder``.
     """
+    _require_other_files(config, folder)
     files = []
     for split in ("train", "validation"):
         if prepared.origins.get(split) and prepared.origins[split].rows:
@@ -112,6 +116,19 @@ def export(config: Config, prepared: Prepared, provider: Provider, folder: Path,
     usd = train.tokens * epochs * known.usd / 1e6 if known else None
     problems = [problem for one in files for problem in _problems(one, provider)]
     return Export(provider, files, problems, _notes(files, prepared, provider), epochs, usd, known)
+
+
+def _require_other_files(config: Config, folder: Path) -> None:
+    """Raise RunError where a file that is written would replace the data, or become part of it."""
+    for source in (config.folder / text for key, text in named_paths(config) if key.startswith("data.")):
+        read = [Path(one).resolve() for one in glob.glob(str(source), recursive=True)] or [source.resolve()]
+        for file in (folder / f"{split}.jsonl" for split in ("train", "validation")):
+            if any(file.resolve() == one or one in file.resolve().parents for one in read):
+                raise RunError(
+                    f"{file} would be among the rows that are exported.",
+                    "An export never overwrites data.",
+                    "Give another folder with --out.",
+                )
 
 
 def _write(config: Config, prepared: Prepared, provider: Provider, split: str, folder: Path) -> ExportedFile:

@@ -17,7 +17,7 @@ from sanetune.data.conversation_reader import read_conversations
 from sanetune.data.prepare import prepare
 from sanetune.data.sources.source import Source
 from sanetune.demo import MODEL
-from sanetune.errors import DataError, Place
+from sanetune.errors import DataError, Place, RunError
 from sanetune.workflows.provider_export.export import Export, export
 from sanetune.workflows.provider_export.providers import PROVIDERS
 from sanetune.workflows.provider_export.rows import LeftOutError, line_of
@@ -117,7 +117,7 @@ def test_what_a_provider_cannot_express_leaves_the_row_out(
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Export]:
-    """Twelve rows of which one cannot be exported."""
+    """Eleven rows of which one cannot be exported."""
     folder = tmp_path_factory.mktemp("export")
     rows: list[dict[str, Any]] = [
         {"messages": [{"role": "user", "content": f"Say {n}."}, {"role": "assistant", "content": f"It is {n}."}]}
@@ -183,6 +183,22 @@ def test_nothing_to_export_is_an_error(exported: tuple[Path, Export], monkeypatc
     with pytest.raises(DataError, match="no row can be exported"):
         export(config, prepare(config), OPENAI, folder / "none")
     assert not (folder / "none").exists()
+
+
+@pytest.mark.parametrize("source", ["train.jsonl", "*.jsonl", ".", "link.jsonl"])
+def test_an_export_never_overwrites_what_it_is_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    data = tmp_path / "data"
+    data.mkdir()
+    row = json.dumps({"messages": PAIR}) + "\n"
+    (data / "train.jsonl").write_text(row)
+    (data / "link.jsonl").symlink_to(data / "train.jsonl")
+    config = load({"model": {"name": str(MODEL)}, "data": {"train": str(data / source), "holdout": 0}})
+    with pytest.raises(RunError, match="would be among the rows"):
+        export(config, prepare(config), OPENAI, data)
+    assert (data / "train.jsonl").read_text() == row
 
 
 def test_the_command_offers_every_provider() -> None:
