@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sanetune.serving.http import Endpoint, EndpointError, RefusedRequestError
+from sanetune.serving.http import Endpoint, EndpointError, NotJsonError, RefusedRequestError
 from sanetune.serving.llama_server import LlamaServer
 from sanetune.serving.ollama import OllamaServer
 from sanetune.serving.openai import OpenAIServer
@@ -34,7 +34,7 @@ def detect(endpoint: Endpoint, model: str = "") -> Server:
         properties = _quietly(endpoint, "/props")
         return LlamaServer.of(endpoint, name, properties if isinstance(properties, Mapping) else {})
     if owner in TOKENIZING:
-        return VllmServer(endpoint, name)
+        return VllmServer(endpoint, name, kind="SGLang" if owner == "sglang" else "vLLM")
     version = _quietly(endpoint, "/api/version")
     if isinstance(version, Mapping) and "version" in version:
         return OllamaServer.of(endpoint, name)
@@ -43,8 +43,9 @@ def detect(endpoint: Endpoint, model: str = "") -> Server:
 
 def _listed(endpoint: Endpoint) -> list[dict[str, Any]]:
     found = endpoint.get("/v1/models")
-    data = found.get("data") if isinstance(found, Mapping) else None
-    models = [one for one in data or () if isinstance(one, dict) and isinstance(one.get("id"), str)]
+    data = found.get("data")
+    listed = data if isinstance(data, list) else []
+    models = [one for one in listed if isinstance(one, dict) and isinstance(one.get("id"), str)]
     if not models:
         raise EndpointError(
             f"The server at {endpoint.url} lists no model.",
@@ -77,4 +78,6 @@ def _quietly(endpoint: Endpoint, path: str) -> object:
     except RefusedRequestError as error:
         if error.status in (401, 403):
             raise
+        return None
+    except NotJsonError:  # a proxy that answers every address with its page
         return None

@@ -40,6 +40,10 @@ class RefusedRequestError(EndpointError):
         self.status = status
 
 
+class NotJsonError(EndpointError):
+    """The server answers with a page, or with JSON that is no object."""
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *args: object) -> None:
         """Refuse: the key would go to an address that nobody gave."""
@@ -69,8 +73,8 @@ class Endpoint:
         Raises:
             EndpointError: The address is none, or the variable is not set.
         """
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = _parts(url)
+        if parts is None:
             raise EndpointError(
                 f"{url!r} is not the address of a server.",
                 "It is asked over HTTP.",
@@ -88,6 +92,12 @@ class Endpoint:
                 f"The environment variable {key_env} is not set.",
                 "The server's key is read from it.",
                 f"Set it first: export {key_env}=...",
+            )
+        if not (key.isascii() and key.isprintable()):
+            raise EndpointError(
+                f"The environment variable {key_env} holds a line break, or a sign that no key has.",
+                "It cannot be sent as a key.",
+                f"Set it to the key alone: export {key_env}=...",
             )
         return cls(url.rstrip("/").removesuffix("/v1"), key, seconds)
 
@@ -130,12 +140,23 @@ class Endpoint:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise EndpointError(
+            raise NotJsonError(
                 f"{self.url}{path} does not answer with a JSON object: {shorten(text.decode('utf-8', 'replace'), 80)}",
                 "It is no server of a known kind.",
                 "Give the address of the model's server, not of a page in front of it.",
             )
         return found
+
+
+def _parts(url: str) -> urllib.parse.SplitResult | None:
+    """The parts of an address; None where it is none."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        (parts.hostname or "").encode("idna")
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets, labels or a port that are none
+        return None
+    return parts if known and not (parts.query or parts.fragment) else None
 
 
 def _read(answer: http.client.HTTPResponse, until: float, path: str) -> bytes:

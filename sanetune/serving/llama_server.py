@@ -8,7 +8,7 @@ from typing import Any
 
 from sanetune.serving.http import Endpoint
 from sanetune.serving.openai import OpenAIServer, unknown
-from sanetune.serving.server import TOP, ChatReply, NextToken, Prompt
+from sanetune.serving.server import TOP, ChatReply, NextToken, Prompt, log_prob
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class LlamaServer:
         )
         try:
             tokens, scores = answer["tokens"], answer["completion_probabilities"]
-            log_probs = {int(one["id"]): float(one["logprob"]) for one in scores[0]["top_logprobs"]}
+            log_probs = {int(one["id"]): log_prob(one["logprob"]) for one in scores[0]["top_logprobs"]}
             token = int(tokens[0]) if tokens else int(scores[0]["id"])
             return NextToken(token, log_probs, answer.get("stop_type") == "eos", str(answer.get("content", "")))
         except (KeyError, TypeError, ValueError, IndexError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -110,6 +111,18 @@ class Server(Protocol):
 
     def chat(self, prompt: Prompt, max_tokens: int) -> ChatReply:
         """Return its greedy answer of at most ``max_tokens`` tokens."""
+
+
+def log_prob(value: object) -> float:
+    """Return a log-probability that a server tells.
+
+    Raises:
+        ValueError: It is none: NaN compares with nothing, so that every tolerance would seem to be kept.
+    """
+    found = float(value) if isinstance(value, int | float) else math.nan
+    if math.isnan(found) or found > 1e-3:
+        raise ValueError(value)
+    return found
 
 
 def _for_wire(message: Message) -> Message:

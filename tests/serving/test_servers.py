@@ -99,3 +99,62 @@ def test_an_answer_of_another_form_is_an_error_and_no_crash(answer: Any) -> None
         ):
             with pytest.raises(EndpointError, match="does not answer with"):
                 ask()
+
+
+@pytest.mark.parametrize("data", [5, "m", {"id": "m"}, [5, {"id": 5}]])
+def test_a_list_of_models_of_another_form_is_an_error_and_no_crash(data: Any) -> None:
+    with answering({"/v1/models": lambda body: {"data": data}}) as url, pytest.raises(EndpointError, match="no model"):
+        detect(Endpoint(url))
+
+
+def test_a_proxy_that_answers_every_address_with_its_page_is_asked_by_the_chat_api() -> None:
+    routes: dict[str, Any] = dict.fromkeys(("/api/version", "/props"), lambda body: b"<html>app</html>")
+    routes["/v1/models"] = lambda body: {"data": [{"id": "a", "owned_by": "someone"}]}
+    with answering(routes) as url:
+        assert detect(Endpoint(url)).kind == "OpenAI-compatible"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://ü..x", "http://host:port", "http://host:99999", "http://h/?a=1"]
+)
+def test_what_is_no_address_is_said(url: str) -> None:
+    with pytest.raises(EndpointError, match="is not the address of a server"):
+        Endpoint.of(url)
+
+
+@pytest.mark.parametrize("key", ["abc\n", "schlüssel", "a\x00b"])
+def test_a_key_that_cannot_be_sent_is_said_and_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "\x00" in key:
+        monkeypatch.setattr("os.environ", {"MY_KEY": key})
+    else:
+        monkeypatch.setenv("MY_KEY", key)
+    with pytest.raises(EndpointError, match="MY_KEY holds") as caught:
+        Endpoint.of("http://127.0.0.1:8000", "MY_KEY")
+    assert key not in str(caught.value)
+
+
+def test_a_path_that_a_server_does_not_have_is_untold_and_one_that_refuses_a_prompt_is_an_error() -> None:
+    gone, refused = (lambda body: (404, {"detail": "Not Found"})), (lambda body: (400, {"error": "no such role"}))
+    sglang = {"/v1/models": lambda body: {"data": [{"id": "mine", "owned_by": "sglang"}]}}
+    for more, error, said in (
+        ({"/tokenize": gone}, UndisclosedError, "does not tell which tokens"),
+        ({"/tokenize": refused}, EndpointError, "no such role"),
+        ({"/tokenize": refused, **sglang}, UndisclosedError, "SGLang"),
+    ):
+        with answering(vllm(more)) as url, pytest.raises(error, match=said):
+            detect(Endpoint(url)).prompt_ids(PROMPT)
+    texts = {"tokens": [" x"], "top_logprobs": [{" x": -0.1}]}
+    for more, error, said in (
+        ({"/v1/completions": gone}, UndisclosedError, "does not take token ids"),
+        ({"/v1/completions": lambda body: {"choices": [{"logprobs": texts}]}, **sglang}, UndisclosedError, "texts"),
+    ):
+        with answering(vllm(more)) as url, pytest.raises(error, match=said):
+            detect(Endpoint(url)).next_token([7])
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2.0, "NaN", None])
+def test_a_log_probability_that_is_none_is_an_error_and_no_agreement(value: Any) -> None:
+    scores = {"tokens": ["token_id:5"], "top_logprobs": [{"token_id:5": value}]}
+    routes = vllm({"/v1/completions": lambda body: {"choices": [{"text": "x", "logprobs": scores}]}})
+    with answering(routes) as url, pytest.raises(EndpointError, match="does not answer with tokens"):
+        detect(Endpoint(url)).next_token([7])
