@@ -25,7 +25,7 @@ from sanetune.text import shorten
 PACKAGE = "xllamacpp"
 START = 300.0
 """Seconds that loading may take."""
-READY = "listening "
+READY = b"listening "
 
 
 @contextlib.contextmanager
@@ -70,16 +70,20 @@ def _address(process: subprocess.Popen[bytes], log: IO[str], file: Path) -> str:
 
     assert process.stdout is not None
     until = time.monotonic() + START
+    read = b""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while time.monotonic() < until:
             if not selector.select(timeout=1.0):
                 continue
-            line = process.stdout.readline().decode("utf-8", "replace")
-            if not line:
+            # Without Python's buffer: a second line in it would never be announced by the selector.
+            part = os.read(process.stdout.fileno(), 65_536)
+            if not part:
                 break
-            if line.startswith(READY):
-                return line.removeprefix(READY).strip()
+            *lines, read = (read + part).split(b"\n")
+            for line in lines:
+                if line.startswith(READY):
+                    return line.removeprefix(READY).decode("utf-8", "replace").strip()
     _end(process)
     log.seek(0)
     said = [line.strip() for line in log.read()[-20_000:].splitlines() if line.strip()]

@@ -64,13 +64,13 @@ class VllmServer:
                 raise UndisclosedError("this SGLang server tells the texts of tokens, not their ids") from None
             raise unknown("/v1/completions", "tokens and their probabilities") from None
 
-    def _asked(self, path: str, body: Json, what: str) -> Json:
+    def _asked(self, path: str, body: Json, ability: str) -> Json:
         """What ``path`` answers; :class:`UndisclosedError` where the server has no such path."""
         try:
             return self.endpoint.post(path, body)
         except RefusedRequestError as error:
             if error.status in ABSENT or (self.kind == "SGLang" and error.status in OTHER_FORM):
-                raise UndisclosedError(f"this {self.kind} server does not {what}: {error.message}") from None
+                raise UndisclosedError(f"this {self.kind} server does not {ability}: {error.message}") from None
             raise
 
     def chat(self, prompt: Prompt, max_tokens: int) -> ChatReply:

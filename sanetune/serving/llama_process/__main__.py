@@ -12,6 +12,9 @@ import sys
 
 def main() -> None:
     """Serve until standard input ends."""
+    # Whoever started this reads one line: what llama.cpp writes would fill the pipe, and then it would wait for ever.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     import xllamacpp
 
     file, context, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -27,7 +30,7 @@ def main() -> None:
     for part in (settings.cpuparams, settings.cpuparams_batch):
         part.n_threads = threads
     server = xllamacpp.Server(settings)
-    print(f"listening {server.listening_address}", flush=True)
+    print(f"listening {server.listening_address}", file=answer, flush=True)
     sys.stdin.read()
     os._exit(0)  # its threads do not end by themselves
 
