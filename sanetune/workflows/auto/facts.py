@@ -192,8 +192,8 @@ class Trained(Facts):
 
     Attributes:
         folder: The run's.
-        ended: ``finished``, ``turned`` (the best checkpoint became the model), ``stopped`` by the watch, ``refused`` by
-            the gate, or ``spent``: the budget did not suffice.
+        ended: ``finished``, ``turned`` (the best checkpoint became the model), ``stopped`` by the watch, or ``refused``
+            by the gate.
         step: Optimizer steps done.
         steps: Of so many.
         checks: Names of the checks that ended it.
@@ -293,12 +293,14 @@ class Failed(Facts):
         remedy: What to do.
         fix: Key -> value that fixes it, if one is known.
         spent: Whether the budget was spent before it was done.
+        done: Optimizer steps that are in a checkpoint, where it was training.
     """
 
     message: str = ""
     remedy: str = ""
     fix: dict[str, Any] = field(default_factory=dict)
     spent: bool = False
+    done: int = 0
 
 
 KINDS: dict[str, type[Facts]] = {

@@ -65,8 +65,13 @@ def sweep_seconds(known: Known) -> float:
 
 
 def train_seconds(known: Known) -> float:
-    """Return the seconds of the whole run, with the answers before and after it."""
-    return _run_seconds(known) * SLOWER + START_SECONDS + _inspect_seconds(known) + 2 * _answers(known)
+    """Return the seconds of the run, or of what is left of it, with the answers before and after it."""
+    return (
+        _run_seconds(known) * _left_of_run(known) * SLOWER
+        + START_SECONDS
+        + _inspect_seconds(known)
+        + 2 * _answers(known)
+    )
 
 
 def compare_seconds(known: Known) -> float:
@@ -100,6 +105,12 @@ def bar(known: Known, seconds: float, after: float | None = None) -> str:
     )
 
 
+def run_steps(known: Known) -> int:
+    """Return the optimizer steps of the run."""
+    checked = known.checked.steps if known.checked else 0
+    return checked or (known.planned.steps if known.planned else 0)
+
+
 def _run_seconds(known: Known) -> float:
     """As it was measured; of a run of another length, in proportion to its measured steps."""
     plan, checked = known.planned, known.checked
@@ -108,6 +119,12 @@ def _run_seconds(known: Known) -> float:
     if plan is None:
         return 0.0
     return plan.run_seconds * (step_seconds(known) / plan.step_seconds if plan.step_seconds else 1.0)
+
+
+def _left_of_run(known: Known) -> float:
+    """The part of the run that no checkpoint has yet, from 0 to 1."""
+    steps = run_steps(known)
+    return max(0.0, 1 - known.done / steps) if steps else 1.0
 
 
 def _inspect_seconds(known: Known) -> float:

@@ -28,6 +28,9 @@ from sanetune.workflows.auto.request import Budget, Request
 START = "inspect"
 """The first state."""
 
+OVER_BUDGET = "machine-over-budget"
+"""The check whose verdict another budget changes."""
+
 Entry = Mapping[str, Any]
 """One line of the journal."""
 
@@ -49,6 +52,7 @@ class Known:
         agent: Whether there is an adviser and judge.
         failed: The act that could not be done last, and why.
         failed_in: The state that it was done in.
+        done: Optimizer steps of this attempt that are in a checkpoint, where its training did not come to its end.
         closed_in: The state that decided on the outcome.
     """
 
@@ -64,6 +68,7 @@ class Known:
     agent: bool = False
     failed: Failed | None = None
     failed_in: str = ""
+    done: int = 0
     closed_in: str = ""
     inspected: Inspected | None = None
     copied: Copied | None = None
@@ -131,6 +136,8 @@ class Known:
     def _reopen(self) -> None:
         """Go back to the state that decided on the outcome: there is more to spend now."""
         self.state = self.failed_in if self.closed_in == "failed" else self.closed_in
+        if self.checked is not None and any(one.check == OVER_BUDGET for one in self.checked.found):
+            self.state = "check" if self.state == "clearance" else self.state
         self.outcome = self.reason = self.closed_in = ""
         self.open = None
 
@@ -148,6 +155,7 @@ class Known:
             self.tried.append(dict(option.with_["changes"]))
             self.planned = self.checked = self.trained = self.compared = None
             self.advised = self.judged = None
+            self.done = 0
         if option.act:
             self.open = option
         else:
@@ -157,14 +165,22 @@ class Known:
         if self.open is None or entry["act"] != self.open.act:
             raise ValueError(f"the act {entry['act']} was not decided on")
         then, act = self.open.then, self.open.act
-        self.open, self.failed_in = None, self.state
+        self.open = None
         if "failed" in entry:
-            self.failed = from_json(Failed, entry["failed"])
-            # The outcome stands, whether or not its page could be written.
-            self.state = END if act == "report" else "failed"
+            self._failed(act, from_json(Failed, entry["failed"]))
             return
         self.state, self.failed = then, None
+        self.done = 0 if act == "train" else self.done
         self._store(from_json(KINDS[act], entry["facts"]))
+
+    def _failed(self, act: str, failed: Failed) -> None:
+        if act == "report":
+            self.state = END  # the outcome stands, whether or not its page could be written
+            return
+        self.failed, self.done = failed, failed.done
+        # A fix that cannot be made either leads back to the state that it was for.
+        self.failed_in = self.failed_in if self.state == "failed" else self.state
+        self.state = "failed"
 
     def _store(self, facts: Facts) -> None:
         self.config = facts.config or self.config

@@ -48,7 +48,13 @@ class World(Protocol):
 
 
 class BudgetSpentError(KeyboardInterrupt):
-    """The budget is spent. Like Ctrl-C, so that no check takes it for a fault, and a run leaves its checkpoint."""
+    """The budget is spent. Like Ctrl-C, so that no check takes it for a fault, and a run leaves its checkpoint.
+
+    Attributes:
+        done: Optimizer steps that are in a checkpoint, where it was training.
+    """
+
+    done: int = 0
 
 
 def by_default(state: str, decision: Decision) -> tuple[str, str]:
@@ -138,7 +144,7 @@ class Machine:
             try:
                 found: dict[str, Any] = {"facts": to_json(self.world.do(option.act, self.known, option.with_))}
             except BudgetSpentError as error:
-                found = {"failed": to_json(Failed(message=str(error) or "the budget is spent", spent=True))}
+                found = {"failed": to_json(Failed(str(error) or "the budget is spent", spent=True, done=error.done))}
             except GateError as error:
                 found = {"failed": to_json(Failed(message=error.headline, remedy=error.remedy))}
             except UserError as error:

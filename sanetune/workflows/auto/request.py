@@ -111,8 +111,8 @@ def settings_of(request: Request) -> Config:
     return load({"model": {"name": request.model}, "data": {"train": list(request.data)}}, list(request.overrides))
 
 
-def require_request(request: Request) -> None:
-    """Refuse what is known to be wrong before anything is written.
+def require_request(request: Request) -> Config:
+    """Refuse what is known to be wrong before anything is written, and return the configuration that it comes to.
 
     Raises:
         ConfigError: A value, the budget or the path of the configuration cannot be used.
@@ -128,3 +128,4 @@ def require_request(request: Request) -> None:
             settings.place("run.devices"),
         )
     request.budget.limit(settings.budget.usd_per_device_hour)
+    return settings

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sanetune.config.load import load
+from sanetune.config.schema import Config
 from sanetune.errors import Place, RunError
 from sanetune.events import Publish, silent
 from sanetune.typed_json import to_json
@@ -14,7 +16,7 @@ from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.journal import Journal
 from sanetune.workflows.auto.known import Known, known_from
 from sanetune.workflows.auto.machine import TICK, Ask, Machine, by_default
-from sanetune.workflows.auto.request import Budget, Request, require_request
+from sanetune.workflows.auto.request import Budget, Request, require_request, settings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +79,24 @@ def auto(
     from sanetune.workflows.auto.acts.world import RealWorld
     from sanetune.workflows.auto.agent.client import agent_of
 
-    folder = (folder or default_folder(request)).absolute()
-    journal = Journal.read(folder)
+    site = Site((folder or default_folder(request)).absolute(), publish)
+    journal = Journal.read(site.folder)
     known = _known(journal)
     if resume:
         _require_journal(journal)
-        request = replace(known.request, budget=_newer(known.request.budget, request.budget))
+        settings = _settings(site, known)
+        request = replace(known.request, budget=_newer(known.request.budget, request.budget, settings))
     else:
-        _require_free(folder, journal)
-        require_request(request)
-    agent = agent_of(request, folder)
-    machine = Machine(journal, RealWorld(Site(folder, publish), agent), ask=ask, publish=publish)
+        _require_free(site.folder, journal)
+        settings = require_request(request)
+    agent = agent_of(settings, site.folder)
+    machine = Machine(journal, RealWorld(site, agent), ask=ask, publish=publish)
     try:
         if resume:
             _reopen(machine, request, agent is not None)
         else:
             machine.write("began", request=to_json(request), agent=agent is not None)
-        return AutoResult(folder, machine.run())
+        return AutoResult(site.folder, machine.run())
     finally:
         journal.close()
 
@@ -128,8 +131,22 @@ def _reopen(machine: Machine, request: Request, agent: bool) -> None:
         machine.write("reopened", state=known.closed_in)
 
 
-def _newer(before: Budget, now: Budget) -> Budget:
-    return before if now == Budget() else now
+def _settings(site: Site, known: Known) -> Config:
+    """The configuration as it is now, or that it begins with: a file given by --from may be gone since."""
+    return load(site.file) if known.config and site.file.is_file() else settings_of(known.request)
+
+
+def _newer(before: Budget, now: Budget, settings: Config) -> Budget:
+    """The budget from now on: a new one, where one is given."""
+    if now == Budget():
+        return before
+    if now.usd is not None and not settings.budget.usd_per_device_hour:
+        raise RunError(
+            f"The budget is ${now.usd:g}, and this autopilot began without a price.",
+            "Dollars are counted as time and its price; without one there would be no limit.",
+            "Give a time: --budget 6h",
+        )
+    return now
 
 
 def _require_journal(journal: Journal) -> None:

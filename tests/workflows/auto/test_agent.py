@@ -24,7 +24,7 @@ from sanetune.workflows.auto.agent.client import Agent, AgentError, agent_of
 from sanetune.workflows.auto.agent.judge import judge
 from sanetune.workflows.auto.facts import Checked, Found, Planned
 from sanetune.workflows.auto.known import Known
-from sanetune.workflows.auto.request import Request
+from sanetune.workflows.auto.request import Request, settings_of
 from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import store
 
@@ -79,7 +79,7 @@ def agent(endpoint: Endpoint, folder: Path, **values: Any) -> Agent:
 
 
 def test_nothing_is_asked_unless_an_address_is_set() -> None:
-    assert agent_of(Request("owner/model", ("owner/rows",)), Path("x")) is None
+    assert agent_of(settings_of(Request("owner/model", ("owner/rows",))), Path("x")) is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_nothing_is_asked_unless_an_address_is_set() -> None:
 )
 def test_an_endpoint_that_cannot_be_asked_is_refused_before_anything_begins(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        agent_of(Request("owner/model", ("owner/rows",), overrides=tuple(overrides)), Path("x"))
+        agent_of(settings_of(Request("owner/model", ("owner/rows",), overrides=tuple(overrides))), Path("x"))
 
 
 def test_the_key_comes_from_the_environment_and_goes_into_no_file(
@@ -102,7 +102,7 @@ def test_the_key_comes_from_the_environment_and_goes_into_no_file(
 ) -> None:
     monkeypatch.setenv("OF_THIS_TEST", KEY)
     words = (f"agent.base_url={endpoint.url}", "agent.model=tiny", "agent.api_key_env=OF_THIS_TEST")
-    found = agent_of(Request("owner/model", ("owner/rows",), overrides=words), tmp_path)
+    found = agent_of(settings_of(Request("owner/model", ("owner/rows",), overrides=words)), tmp_path)
     assert found is not None
     endpoint.answer = '{"better": "A"}'
     found.ask("test", [{"role": "user", "content": "Which?"}], {}, lambda event: None)

@@ -24,13 +24,13 @@ from sanetune.typed_json import to_json
 from sanetune.workflows.auto.acts.promote import promote
 from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.acts.train import train
-from sanetune.workflows.auto.acts.world import RealWorld, _Guard
+from sanetune.workflows.auto.acts.world import ACTS, RealWorld, _Guard
 from sanetune.workflows.auto.decision import Decision
 from sanetune.workflows.auto.journal import Journal
 from sanetune.workflows.auto.known import Known, known_from
 from sanetune.workflows.auto.machine import BudgetSpentError
 from sanetune.workflows.auto.request import Budget, Request
-from sanetune.workflows.auto.run import auto, default_folder
+from sanetune.workflows.auto.run import _settings, auto, default_folder
 from sanetune.workflows.run_state import RunState
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -167,6 +167,39 @@ def test_an_ended_autopilot_that_is_resumed_does_nothing_again(ended_run: tuple[
     entries = Journal.read(ended_run[1]).entries
     assert result.known.over and entries[: len(before)] == before
     assert [one["kind"] for one in entries[len(before) :]] == ["resumed"]
+
+
+def test_dollars_without_a_price_are_no_budget_for_a_resumed_autopilot(ended_run: tuple[Path, Path, int]) -> None:
+    before = Journal.read(ended_run[1]).entries
+    with pytest.raises(UserError, match="began without a price"):
+        auto(Request(budget=Budget(usd=5.0)), ended_run[1], resume=True)
+    assert Journal.read(ended_run[1]).entries == before
+
+
+def test_a_resumed_autopilot_does_not_need_the_file_that_it_began_with(tmp_path: Path) -> None:
+    source, folder = tmp_path / "mine.yaml", tmp_path / "out"
+    source.write_text("model: {name: owner/model}\ndata: {train: owner/rows}\n")
+    journal = Journal(folder)
+    journal.add("began", request=to_json(Request(source=str(source))), agent=False)
+    known = Known(config=source.read_text())
+    site = Site(folder)
+    site.open_config(known)
+    journal.close()
+    source.unlink()
+    assert _settings(site, known).model.name == "owner/model"
+
+
+def test_the_steps_of_a_run_that_the_budget_ended_are_those_of_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*more: object) -> None:
+        raise BudgetSpentError("spent")
+
+    monkeypatch.setattr("sanetune.engine.checkpoints.latest", lambda folder: folder / "checkpoint-7")
+    monkeypatch.setitem(ACTS, "train", ended)  # type: ignore[arg-type]
+    with pytest.raises(BudgetSpentError) as caught:
+        RealWorld(Site(tmp_path)).do("train", Known(), {"attempt": 1})
+    assert caught.value.done == 7
 
 
 def test_a_promoted_model_is_put_in_place_whole_with_its_clearance(tmp_path: Path) -> None:

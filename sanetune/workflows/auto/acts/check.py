@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.evidence.experiments import Experiments
 from sanetune.gate.clearance_file import read_clearance, withdraw_clearance
 from sanetune.runs import Run
-from sanetune.workflows.auto.acts.inspection import found_in
+from sanetune.workflows.auto.acts.inspection import budget_keys, found_in
 from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.facts import Checked
 from sanetune.workflows.auto.known import Known
@@ -28,7 +28,8 @@ def check(site: Site, known: Known, values: Mapping[str, Any]) -> Checked:
     Raises:
         UserError: The input cannot be used, and no value that would fix it is known.
     """
-    config = site.changed(known, dict(values.get("changes", {})), "fits the budget")
+    # The budget may be another one than at the beginning: --resume can raise it.
+    config = site.changed(known, {**budget_keys(known), **values.get("changes", {})}, "fits the budget")
     return checked(site, config, str(values.get("level", config.check.level)))
 
 

@@ -61,6 +61,11 @@ def usd_per_hour(config: Config) -> float | None:
     return price * (paid_devices(config.budget.devices).number or config.run.devices or 1)
 
 
+def budget_keys(known: Known) -> dict[str, Any]:
+    """Return key -> value of the budget as the gate's own check of it reads it; empty: there is no limit."""
+    return {} if known.limit is None else {"budget.max_hours": round(known.limit / 3600, 4)}
+
+
 def _first(site: Site, known: Known) -> Config:
     """The configuration that it begins with, in its file: the user's own, or one for model and data."""
     from sanetune.atomic import write_text
@@ -76,9 +81,7 @@ def _first(site: Site, known: Known) -> Config:
     else:
         config, _ = open_config(Path(asked.source), overrides)
         write_text(site.file, yaml_edit.dump(config, defaults=False))
-    hours = known.limit
-    limits = {} if hours is None else {"budget.max_hours": round(hours / 3600, 4)}
-    text = yaml_edit.change(site.text(), {"run.output_dir": str(site.run(1).path), **limits})
+    text = yaml_edit.change(site.text(), {"run.output_dir": str(site.run(1).path), **budget_keys(known)})
     write_text(site.file, text)
     return load(site.file)
 

@@ -51,6 +51,14 @@ def train(site: Site, known: Known, values: Mapping[str, Any]) -> Trained:
     return ended(run, steps)
 
 
+def steps_kept(run: Run) -> int:
+    """Return the optimizer steps that the newest whole checkpoint has; 0: there is none."""
+    from sanetune.engine import checkpoints
+
+    newest = checkpoints.latest(run.checkpoints)
+    return 0 if newest is None else checkpoints.step_of(newest) or 0
+
+
 def _clear(run: Run) -> None:
     """Take away what a run that was killed before its first checkpoint has left; its clearance stays."""
     if not run.strangers:

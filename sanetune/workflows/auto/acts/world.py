@@ -63,13 +63,21 @@ class RealWorld:
             left -= REPORT_SECONDS + MARGIN * (known.limit or 0.0)
         if left is not None and act == "train":
             left -= min(reserve(known), left / 2)
-        with self._guard.within(None if act in ("report", "promote") else left, steps=act == "train"):
-            if act == "report":
-                self.site.publish(AutoEnded(self.site.folder))
-                return Facts()
-            if act in ("advise", "judge"):
-                return self._asked(act, known)
-            return ACTS[act](self.site, known, values)
+        try:
+            with self._guard.within(None if act in ("report", "promote") else left, steps=act == "train"):
+                return self._done(act, known, values)
+        except BudgetSpentError as error:
+            if act == "train":
+                error.done = train.steps_kept(self.site.run(int(values["attempt"])))
+            raise
+
+    def _done(self, act: str, known: Known, values: Mapping[str, Any]) -> Facts:
+        if act == "report":
+            self.site.publish(AutoEnded(self.site.folder))
+            return Facts()
+        if act in ("advise", "judge"):
+            return self._asked(act, known)
+        return ACTS[act](self.site, known, values)
 
     def _asked(self, act: str, known: Known) -> Facts:
         from sanetune.workflows.auto.agent.adviser import advise

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sanetune.atomic import write_text
+from sanetune.config.schema import Config
 from sanetune.errors import ConfigError, UserError
 from sanetune.events import AgentAsked, Publish
 from sanetune.text import shorten
-from sanetune.workflows.auto.request import Request, settings_of
 
 LARGEST = 1_000_000
 """Bytes of an answer that are read."""
@@ -123,17 +123,16 @@ class Agent:
         )
 
 
-def agent_of(request: Request, folder: Path) -> Agent | None:
-    """Return the endpoint that the request's configuration names; None: it names none.
+def agent_of(config: Config, folder: Path) -> Agent | None:
+    """Return the endpoint that ``config`` names; None: it names none.
 
     Args:
-        request: Of the autopilot.
+        config: With which the autopilot began, or as it is now.
         folder: Of the autopilot.
 
     Raises:
         ConfigError: The endpoint's address, model or key is missing.
     """
-    config = settings_of(request)
     section = config.agent
     if not section.base_url:
         return None

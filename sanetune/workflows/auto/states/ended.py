@@ -22,7 +22,7 @@ def decide(known: Known) -> Decision:
         return Decision((on, give_up(known)), on.name, COURSES[trained.ended], figures)
     again = retry(
         known,
-        {} if trained.ended == "spent" else trained.change or lower_lr(known),
+        {} if trained.ended == "refused" else trained.change or lower_lr(known),
         "roll back: begin again from the base, with what the watch has found changed",
     )
     stop = give_up(known)

@@ -6,7 +6,7 @@ import math
 
 from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option, first_open
-from sanetune.workflows.auto.forecasts import SLOWER, bar, reserve, step_seconds, train_seconds
+from sanetune.workflows.auto.forecasts import SLOWER, bar, reserve, run_steps, step_seconds, train_seconds
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.states.ways import give_up
 
@@ -16,14 +16,15 @@ FEWEST = 20
 
 def decide(known: Known) -> Decision:
     """Train what fits; shorten what does not."""
-    checked, plan = known.checked, known.planned
-    assert checked is not None and plan is not None
+    checked = known.checked
+    assert checked is not None and known.planned is not None
     takes = train_seconds(known)
     barred = "" if checked.cleared and checked.verdict != "fail" else "the gate has not cleared it"
-    steps = checked.steps or plan.steps
+    steps = run_steps(known)
+    rest = f"the last {steps - known.done:,} of " if known.done else ""
     train = Option(
         "train",
-        f"{steps:,} steps under watch, up to {units.seconds(takes)}",
+        f"{rest}{steps:,} steps under watch, up to {units.seconds(takes)}",
         "ended",
         "train",
         {"attempt": known.attempt},
@@ -35,6 +36,7 @@ def decide(known: Known) -> Decision:
     chosen = first_open(train, short, stop)
     figures = {
         "steps": steps,
+        "done": known.done,
         "seconds": round(takes, 1),
         "reserve": round(reserve(known), 1),
         "left": None if known.left is None else round(known.left, 1),
@@ -61,6 +63,8 @@ def _shorter(known: Known, steps: int) -> Option:
         barred = "the whole run fits"
     if any("train.max_steps" in one for one in known.tried):
         barred = "it was shortened before"
+    if known.done:
+        barred = f"{known.done:,} of its steps were made with the longer schedule"
     changes = {"train.max_steps": max(FEWEST, min(fit, steps))}
     words = f"train {changes['train.max_steps']:,} of {steps:,} steps, checked again with that schedule"
     return Option("shorten", words, "plan", "change", {"changes": changes, "tried": changes}, again + room, barred)
