@@ -161,9 +161,8 @@ def served_ends(
             if not one.ended:
                 continue
             reply = server.chat(one.prompt, one.answer.tokens * 2 + 32)
-            trials.append(
-                EndTrial(reply.finish not in ("length", ""), None, reply.content, stop, one.prompt.text, one.place)
-            )
+            if reply.finish:  # a server that does not say why an answer ends proves nothing
+                trials.append(EndTrial(reply.finish != "length", None, reply.content, stop, one.prompt.text, one.place))
             continue
         likeliest = following.token in stops
         trials.append(EndTrial(following.ended, likeliest, following.text, stop, one.prompt.text, one.place))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sanetune.data.model_files import read_config
 from sanetune.errors import UserError
 from sanetune.probes.results.served import (
     FileFacts,
@@ -16,16 +17,26 @@ from sanetune.probes.results.served import (
     WeightComparison,
 )
 from sanetune.serving.gguf_file import GgufFile
-from sanetune.serving.gguf_weights import as_stored, heads_of, names_in_file, trained_tensors, values_of
+from sanetune.serving.gguf_weights import (
+    OF_POSITIONS,
+    as_stored,
+    heads_of,
+    names_in_file,
+    trained_tensors,
+    values_of,
+)
 from sanetune.serving.rounding import FLOATS, STORAGES, rounded
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
     from sanetune.data.template.chat_template import ChatTemplate
 
 SHOWN = 5
 """Ids whose texts differ that are kept."""
+HEAD = "output.weight"
+"""What a file calls the last layer."""
 END_KEYS = ("eos_token_id", "eot_token_id", "eom_token_id")
 """Where a file lists tokens that end an answer; llama.cpp adds some that it knows by their text."""
 
@@ -39,26 +50,45 @@ def compare_weights(file: GgufFile, folder: Path) -> WeightComparison:
     import torch
 
     names = names_in_file(folder, file.architecture)
+    tied = bool(read_config(folder).get("tie_word_embeddings"))
     heads, key_heads = heads_of(folder)
     there = {one.name: one for one in file.tensors}
-    tensors, missing, uncompared = [], [], {}
-    for name, tensor in trained_tensors(folder):
+    rest = set(there) - set(OF_POSITIONS)
+    tensors, missing, uncompared, reshaped = [], [], {}, {}
+    for name, tensor in _with_head(trained_tensors(folder), tied and HEAD in there):
         stored = there.get(names[name])
         if stored is None:
-            missing.append(name)
+            if not (tied and names[name] == HEAD):  # the embedding is used in its place
+                missing.append(name)
             continue
+        rest.discard(stored.name)
         values = values_of(stored)
         trained = as_stored(name, tensor, file.architecture, heads, key_heads).float()
-        if isinstance(values, str) or tuple(trained.shape) != stored.shape:
-            shapes = f"it is {'x'.join(map(str, stored.shape))}, the trained one {'x'.join(map(str, trained.shape))}"
-            uncompared[name] = values if isinstance(values, str) else shapes
+        if tuple(trained.shape) != stored.shape:
+            shapes = ("x".join(map(str, shape)) for shape in (stored.shape, trained.shape))
+            reshaped[name] = "it is {}, the trained one {}".format(*shapes)
+            continue
+        if isinstance(values, str):
+            uncompared[name] = values
             continue
         other = torch.from_numpy(values.copy())  # what is mapped from the file cannot be written
         scale = float(trained.norm()) or 1.0
         known = stored.type in STORAGES or stored.type in FLOATS
         explained = float((rounded(trained, stored.type) - trained).norm()) / scale if known else float("nan")
         tensors.append(TensorDifference(name, stored.type, float((other - trained).norm()) / scale, explained))
-    return WeightComparison(tensors, missing, uncompared)
+    return WeightComparison(tensors, missing, uncompared, reshaped, sorted(rest))
+
+
+def _with_head(tensors: Iterator[tuple[str, Tensor]], own_head: bool) -> Iterator[tuple[str, Tensor]]:
+    """``tensors``; and, where the file has a last layer of its own, the embedding that it has to be a copy of."""
+    seen = False
+    for name, tensor in tensors:
+        seen = seen or name == "lm_head.weight"
+        yield name, tensor
+        if own_head and name.endswith("embed_tokens.weight"):
+            embedding = tensor
+    if own_head and not seen:
+        yield "lm_head.weight", embedding
 
 
 def file_facts(file: GgufFile, tokenizer: PreTrainedTokenizerBase, stops: Sequence[int]) -> FileFacts:

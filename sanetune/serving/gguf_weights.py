@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sanetune.data.model_files import read_config
+from sanetune.data.model_files import read_config, weight_files
 from sanetune.serving.gguf_file import GgufFile, Stored
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ INTERLEAVED = "llama"
 """The architecture whose query and key matrices it interleaves. Mistral's is this one, too."""
 
 
+COMPUTED = ".rotary_emb.inv_freq"
+"""What older folders hold though it follows from config.json; no file has it."""
+OF_POSITIONS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+"""What files hold though no trained model does: it follows from config.json."""
+
+
 class UnknownFormError(Exception):
     """It is not known how llama.cpp stores the tensors of this architecture; the text says which."""
 
@@ -31,10 +37,11 @@ def trained_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of a transformers folder by name, one in memory at a time."""
     from safetensors import safe_open
 
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in weight_files(folder):
         with safe_open(file, framework="pt") as opened:
             for name in opened.keys():  # noqa: SIM118 -- not a mapping
-                yield name, opened.get_tensor(name)
+                if not name.endswith(COMPUTED):
+                    yield name, opened.get_tensor(name)
 
 
 def names_in_file(folder: Path, architecture: str) -> NameMap:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sanetune.errors import ConfigError
 from sanetune.events import ChecksEnded, ChecksStarted, Publish, bracket, silent
@@ -27,6 +29,9 @@ from sanetune.serving.server import Server
 from sanetune.text import one_line, shortest_path
 from sanetune.workflows.check import rules_of
 from sanetune.workflows.verifying import LONGEST_PROMPT, Subject, load_trained, subject_at
+
+if TYPE_CHECKING:
+    from sanetune.probes.served import HeldOut
 
 FAMILY = "serve"
 LEVEL = "served"
@@ -119,8 +124,14 @@ def _asked(request: Request, stack: ExitStack) -> Server:
 
 
 def _here(request: Request, subject: Subject, stack: ExitStack) -> _Serve:
-    lengths = [len(one.ids) for one in subject.held_out if one.ids is not None]
-    return _Serve(max(lengths, default=LONGEST_PROMPT // 2) + ROOM, request, stack)
+    return _Serve(max(map(_tokens_of, subject.held_out), default=0) + ROOM, request, stack)
+
+
+def _tokens_of(one: HeldOut) -> int:
+    """Tokens of a row; of a prompt that is none, no fewer than it has: a token is a byte at least."""
+    if one.ids is None:
+        return max(LONGEST_PROMPT // 2, len(json.dumps(one.prompt.body(), ensure_ascii=False).encode()))
+    return max(len(one.ids), len(one.row_ids or ()))
 
 
 @dataclass(frozen=True, slots=True)

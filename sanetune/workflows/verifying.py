@@ -156,7 +156,8 @@ def _last_turn(prepared: Prepared, split: str, number: int) -> tuple[list[int] |
     first = next((at + 1 for at in reversed(range(last)) if labels[at] == IGNORE_INDEX), 0)
     if first == 0:
         return None, None  # the prompt is in the loss, so that labels do not say where it ends
-    return ids[:first], ids[:last] if ids[last] in prepared.stop_token_ids else None
+    whole = ids[last] in prepared.stop_token_ids and last <= LONGEST_PROMPT
+    return ids[:first], ids[:last] if whole else None
 
 
 def load_trained(subject: Subject) -> TrainedModel:

@@ -135,6 +135,26 @@ def test_four_bits_are_forgiven_and_four_bits_of_other_weights_are_not(
     assert other["serve-answers-differ"].numbers["distance"] > 5 * rounded["serve-answers-differ"].numbers["distance"]
 
 
+def test_only_the_models_own_weight_files_count_and_a_head_that_is_the_embedding_may_be_there_or_not(
+    tuned: Path, write: Write, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(tuned, tmp_path / "copy"))
+    weights = load_file(folder / "model.safetensors")
+    embedding = weights["model.embed_tokens.weight"]
+    save_file({"tok_embeddings.weight": embedding}, folder / "consolidated.safetensors")
+    save_file(weights | {"lm_head.weight": embedding.clone(), "model.rotary_emb.inv_freq": embedding[0].clone()},
+              folder / "model.safetensors")  # fmt: skip
+    names = ("serve-weights-differ",)
+    assert verified(folder, write(), names).verdict is Verdict.PASS
+    config = json.loads((folder / "config.json").read_text())
+    for head, verdict in ((embedding, Verdict.PASS), (embedding + 0.01, Verdict.FAIL)):
+        save_file(weights | {"lm_head.weight": head.clone()}, folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
+        assert verified(tuned, write(folder), names).verdict is verdict
+
+
 def test_the_command_writes_the_report_as_check_does_and_ends_with_its_code(
     tuned: Path, write: Write, tmp_path: Path
 ) -> None:

@@ -52,7 +52,9 @@ def measure(served_chats: list[ChatPair]) -> Measurement:
         raise NotApplicableError("no held-out prompt offers tools")
     calling = [(pair, calls) for pair in offered if (calls := _written(pair.trained.answer.raw))]
     if not calling:
-        raise NotApplicableError(f"the trained model calls no tool in {len(offered)} prompts that offer some")
+        raise NotApplicableError(
+            f"the trained model ends no call within the tokens asked for ({len(offered)} prompts offer tools)"
+        )
     missing = [pair for pair, calls in calling if not pair.served.tool_calls]
     unread = [pair for pair in missing if _written(pair.served.content)]
     other = [

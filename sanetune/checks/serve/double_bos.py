@@ -51,6 +51,8 @@ def measure(served_prompts: ServedPrompts) -> Measurement:
     if of.bos is None:
         raise NotApplicableError("the tokenizer has no token that begins a text")
     known = [pair for pair in of.pairs if pair.served is not None]
+    if not of.pairs:
+        raise NotApplicableError("there are no prompts")
     if not known:
         raise NotApplicableError(of.untold)
     doubled = [pair for pair in known if _leading(pair.served or [], of.bos) > max(1, _leading(pair.trained, of.bos))]

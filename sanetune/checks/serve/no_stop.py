@@ -72,6 +72,11 @@ def measure(served_ends: list[EndTrial]) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
+    if n["asked"] == "answers" and 0 < n["ignored"] <= limits["moved"] * n["answers"]:
+        return warned(
+            f"{n['ignored']:,} of {n['answers']:,} answers run to the token limit on the server, and the others end as"
+            f" trained ({n['stop']}): it takes no token ids, so that these may only be other answers"
+        )
     if n["ignored"]:
         how = "its likeliest token is the end, and it goes on" if n["asked"] == "ids" else "they run to the token limit"
         return failed(

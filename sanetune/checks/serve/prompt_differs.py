@@ -53,6 +53,8 @@ FIX = "none"
 def measure(served_prompts: ServedPrompts) -> Measurement:
     """Compares the ids, after a token that begins a text twice, which serve-double-bos reports."""
     of = served_prompts
+    if not of.pairs:
+        raise NotApplicableError("there are no prompts")
     known = [pair for pair in of.pairs if pair.served is not None]
     counted = [pair for pair in of.pairs if pair.counted is not None]
     if not known and not counted:

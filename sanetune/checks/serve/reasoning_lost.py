@@ -45,7 +45,7 @@ def measure(served_chats: list[ChatPair]) -> Measurement:
     """Counts replies with tags in their text, or without the reasoning that the trained model writes."""
     thinking = [pair for pair in served_chats if _tags(pair.trained.answer.raw)]
     if not thinking:
-        raise NotApplicableError("the trained model writes no reasoning in the held-out prompts")
+        raise NotApplicableError("the trained model ends no reasoning within the tokens that it is asked for")
     tagged = [pair for pair in thinking if _tags(pair.served.content)]
     missing = [pair for pair in thinking if not pair.served.reasoning and pair not in tagged]
     numbers = {"thinking": len(thinking), "tagged": len(tagged), "missing": len(missing)}

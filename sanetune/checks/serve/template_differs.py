@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sanetune.checks.base import Limits
+from sanetune.checks.base import Limits, NotApplicableError
 from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, failed, passed
 from sanetune.text import shorten
 
@@ -47,6 +47,8 @@ SHOWN = 120
 def measure(served_template: ServedTemplate) -> Measurement:
     """Counts prompts whose texts differ."""
     of = served_template
+    if not (of.missing or of.same or of.pairs):
+        raise NotApplicableError(f"the template of {of.source} is written differently, and there are no prompts")
     different = [pair for pair in of.pairs if pair.error or pair.trained != pair.served]
     numbers = {
         "source": of.source,

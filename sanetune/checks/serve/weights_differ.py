@@ -52,15 +52,18 @@ LIMITS = {
 def measure(gguf_weights: WeightComparison, limits: Limits) -> Measurement:
     """Root mean square of the difference of each tensor, in parts of its own."""
     of = gguf_weights
-    if not of.tensors and not of.missing:
+    if not of.tensors and not of.missing and not of.reshaped:
         raise NotApplicableError("no tensor of the file could be compared")
-    bad = sorted((one for one in of.tensors if one.error > _allowed(one, limits)), key=lambda one: -one.error)
-    worst = max(of.tensors, key=lambda one: one.error, default=None)
+    # "not ... <=", because a tensor with NaN in it is compared to nothing.
+    bad = sorted((one for one in of.tensors if not one.error <= _allowed(one, limits)), key=_far, reverse=True)
+    worst = max(of.tensors, key=_far, default=None)
     numbers = {
         "tensors": len(of.tensors),
         "different": len(bad),
         "missing": len(of.missing),
         "uncompared": len(of.uncompared),
+        "reshaped": len(of.reshaped),
+        "more": len(of.more),
         "worst": worst.error if worst else 0.0,
         "worst_explained": worst.explained if worst else 0.0,
         "worst_name": worst.name if worst else "",
@@ -69,7 +72,9 @@ def measure(gguf_weights: WeightComparison, limits: Limits) -> Measurement:
         Witness(one.name, None, f"{one.stored}: differs by {one.error:.1%} of its size, rounding: {one.explained:.1%}")
         for one in bad
     ]
+    witnesses += [Witness(name, None, words) for name, words in of.reshaped.items()]
     witnesses += [Witness(name, None, "the file does not have it") for name in of.missing]
+    witnesses += [Witness(name, None, "the trained model does not have it") for name in of.more]
     witnesses += [Witness(name, None, reason) for name, reason in of.uncompared.items()]
     return Measurement(numbers, witnesses[:MOST_WITNESSES])
 
@@ -81,9 +86,16 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f"{n['different']:,} of {n['tensors']:,} tensors are further from the trained ones than rounding explains:"
             f" {n['worst_name']} by {n['worst']:.1%} of its size"
         )
+    if n["reshaped"]:
+        return failed(f"{n['reshaped']:,} tensors have another shape in the file than the trained ones")
     if n["missing"]:
         return failed(
             f"{n['missing']:,} trained tensors are not in the file, which has {n['tensors']:,} others of them"
+        )
+    if n["more"]:
+        return failed(
+            f"the file has {n['more']:,} tensors that the trained model does not have; the other {n['tensors']:,} are"
+            " the trained ones, rounded"
         )
     if n["uncompared"]:
         return warned(
@@ -93,6 +105,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return passed(
         f"all {n['tensors']:,} tensors are the trained ones, rounded: the furthest by {n['worst']:.2%} of its size"
     )
+
+
+def _far(one: TensorDifference) -> float:
+    return math.inf if math.isnan(one.error) else one.error
 
 
 def _allowed(one: TensorDifference, limits: Limits) -> float:

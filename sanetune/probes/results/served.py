@@ -234,12 +234,16 @@ class WeightComparison:
     Attributes:
         tensors: Those that were compared.
         missing: Trained ones that the file does not have.
-        uncompared: Those whose type or form is not understood, with the reason.
+        uncompared: Those whose type is not understood, with the reason.
+        reshaped: Those of another shape, with both shapes.
+        more: Tensors of the file that the trained model does not have.
     """
 
     tensors: list[TensorDifference]
     missing: list[str]
     uncompared: Mapping[str, str]
+    reshaped: Mapping[str, str] = field(default_factory=dict)
+    more: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

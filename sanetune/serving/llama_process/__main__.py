@@ -12,7 +12,7 @@ import sys
 
 def main() -> None:
     """Serve until standard input ends."""
-    # Whoever started this reads one line: what llama.cpp writes would fill the pipe, and then it would wait for ever.
+    # Whoever started this reads one line; what llama.cpp writes would fill the pipe and stop the server.
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     import xllamacpp

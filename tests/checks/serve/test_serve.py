@@ -15,6 +15,7 @@ from sanetune.checks.serve import (
     no_stop,
     prompt_differs,
     reasoning_lost,
+    template_differs,
     vocabulary_differs,
     weights_differ,
 )
@@ -27,6 +28,7 @@ from sanetune.probes.results.served import (
     FloatCopy,
     PromptPair,
     ServedPrompts,
+    ServedTemplate,
     ServedTokens,
     TensorDifference,
     TokenPair,
@@ -97,6 +99,21 @@ def test_one_end_of_many_that_moved_warns() -> None:
     assert found(no_stop, trials).verdict is Verdict.WARN
 
 
+def test_one_answer_of_many_that_runs_on_warns_where_the_server_takes_no_ids_and_fails_where_it_does() -> None:
+    for likeliest, verdict in ((None, Verdict.WARN), (True, Verdict.FAIL)):
+        trials = [EndTrial(True, likeliest, "", "</s>", "Hi")] * 7 + [EndTrial(False, likeliest, "and", "</s>", "Hi")]
+        assert found(no_stop, trials).verdict is verdict
+
+
+def test_checks_that_have_no_prompts_are_skipped() -> None:
+    for check in (prompt_differs, double_bos):
+        with pytest.raises(NotApplicableError, match="there are no prompts"):
+            found(check, prompts())
+    with pytest.raises(NotApplicableError, match="there are no prompts"):
+        found(template_differs, ServedTemplate("the file", False, False, []))
+    assert found(template_differs, ServedTemplate("the file", True, False, [])).verdict is Verdict.PASS
+
+
 def tokens(served: dict[int, float], rounded: dict[int, float], copy: dict[int, float] | None) -> ServedTokens:
     trained = {5: -0.7, 6: -0.8, 7: -3.0}
     pairs = [TokenPair(0, at, trained, served, rounded) for at in range(8)]
@@ -135,13 +152,28 @@ def test_a_tie_that_turns_is_no_difference() -> None:
 
 @pytest.mark.parametrize(
     ("error", "explained", "missing", "verdict"),
-    [(0.08, 0.08, [], "pass"), (0.3, 0.08, [], "fail"), (0.3, float("nan"), [], "pass"), (0.08, 0.08, ["b"], "fail")],
+    [
+        (0.08, 0.08, [], "pass"),
+        (0.3, 0.08, [], "fail"),
+        (0.3, float("nan"), [], "pass"),
+        (0.08, 0.08, ["b"], "fail"),
+        (float("nan"), 0.08, [], "fail"),
+        (float("nan"), float("nan"), [], "fail"),
+    ],
 )
 def test_a_tensor_is_judged_by_what_its_type_explains(
     error: float, explained: float, missing: list[str], verdict: str
 ) -> None:
     comparison = WeightComparison([TensorDifference("a", "Q4_1", error, explained)], missing, {})
     assert found(weights_differ, comparison).verdict == verdict
+
+
+def test_a_file_of_another_shape_or_with_more_tensors_is_another_model() -> None:
+    one = TensorDifference("a", "F16", 0.0, 0.0)
+    reshaped = found(weights_differ, WeightComparison([], [], {}, {"a": "it is 4x8, the trained one 4x9"}))
+    assert (reshaped.verdict, "another shape" in reshaped.message) == (Verdict.FAIL, True)
+    more = found(weights_differ, WeightComparison([one], [], {}, {}, ["output.weight"]))
+    assert (more.verdict, "1 tensors that the trained model does not have" in more.message) == (Verdict.FAIL, True)
 
 
 def test_a_token_with_another_text_is_found_and_padding_is_not() -> None:
@@ -174,7 +206,7 @@ def test_calls_have_to_come_back_as_calls(reply: ChatReply, verdict: str, said: 
 def test_calls_that_the_trained_model_does_not_write_are_not_asked_for() -> None:
     with pytest.raises(NotApplicableError, match="offers tools"):
         found(calls_lost, chat(WRITTEN, ChatReply(""), tools=False))
-    with pytest.raises(NotApplicableError, match="calls no tool"):
+    with pytest.raises(NotApplicableError, match="ends no call"):
         found(calls_lost, chat("It rains.", ChatReply("")))
 
 
