@@ -24,6 +24,7 @@ from sanetune.workflows.auto.agent.client import Agent, AgentError, agent_of
 from sanetune.workflows.auto.agent.judge import judge
 from sanetune.workflows.auto.facts import Checked, Found, Planned
 from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.machine import BudgetSpentError
 from sanetune.workflows.auto.request import Request, settings_of
 from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import store
@@ -240,6 +241,31 @@ def test_a_proposal_that_the_gate_or_the_trial_refuses_is_taken_back(
     assert not found.accepted and found.reason.startswith(reason)
     assert found.config == CONFIG and Site(tmp_path).text() == CONFIG
     assert refused(BEFORE, replace(BEFORE, held_out=None)) != ""
+
+
+def test_a_check_of_a_proposal_that_is_ended_or_killed_costs_no_clearance(
+    endpoint: Endpoint, known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Site(tmp_path).run(1)
+    run.path.mkdir(parents=True)
+    run.clearance.write_text("of the check before")
+
+    def ends(site: Site, config: object, level: str) -> Checked:
+        run.clearance.unlink()
+        raise BudgetSpentError("spent")
+
+    endpoint.answer = '{"changes": {"learning_rate": 0.9}, "reason": "bold"}'
+    monkeypatch.setattr(adviser, "_rows", lambda site, known: iter(()))
+    monkeypatch.setattr(adviser, "checked", ends)
+    with pytest.raises(BudgetSpentError):
+        advise(Site(tmp_path), known, agent(endpoint, tmp_path))
+    assert run.clearance.read_text() == "of the check before"
+    killed = tmp_path / "agent" / "before"
+    killed.mkdir()
+    run.clearance.rename(killed / run.clearance.name)
+    assert not advised(endpoint, known, tmp_path, monkeypatch, replace(BEFORE, verdict="fail"), []).accepted
+    assert run.clearance.read_text() == "of the check before"
+    assert not list((tmp_path / "agent").glob("before*"))
 
 
 def test_no_change_costs_no_check(

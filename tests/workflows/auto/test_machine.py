@@ -72,6 +72,7 @@ def test_each_decision_has_its_options_its_reason_what_was_known_and_the_cost_so
         ({"verdict": "mixed"}, "held-out rows say: mixed"),
         ({"verdict": "no difference shown", "loss": 0.01}, "held-out rows say: no difference shown"),
         ({"cleared": False, "uncleared": "data: rows.jsonl has changed"}, "the clearance does not hold"),
+        ({"rows": 0, "better": ("ends by itself",)}, "there are no held-out rows"),
         ({"forgot": "warn", "forgot_words": "9 of 20 prompts"}, "it has forgotten: 9 of 20 prompts"),
         ({"forgot": "crash", "forgot_words": "no memory"}, "it has forgotten: no memory"),
     ],
@@ -169,6 +170,18 @@ def test_what_takes_longer_than_forecast_is_ended_at_the_budget(tmp_path: Path) 
     known = machine(tmp_path, budget=3000, takes={"train": 1e6}).run()
     assert known.outcome == "gave up" and "the budget is spent" in known.reason
     assert known.spent == pytest.approx(3000, abs=0.2)
+
+
+def test_a_judge_who_is_too_slow_costs_no_verdict(tmp_path: Path) -> None:
+    known = machine(tmp_path, budget=3000, agent=True, takes={"judge": 1e6, "promote": 0.0}).run()
+    assert (known.outcome, known.judged) == ("promoted", None) and known.spent <= 3001
+
+
+def test_a_run_without_held_out_rows_is_not_begun(tmp_path: Path) -> None:
+    made = machine(tmp_path, {"inspect": [Inspected(300, 0, 0, (), 1.0)]})
+    known = made.run()
+    assert known.outcome == "gave up" and "data.holdout" in known.reason
+    assert made.world.made == ["inspect", "report"]  # type: ignore[attr-defined]
 
 
 def test_a_person_can_choose_what_is_possible_and_the_journal_says_so(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.acts.train import train
 from sanetune.workflows.auto.acts.world import ACTS, RealWorld, _Guard
 from sanetune.workflows.auto.decision import Decision
+from sanetune.workflows.auto.facts import Checked, Facts
+from sanetune.workflows.auto.forecasts import reserve, train_seconds
 from sanetune.workflows.auto.journal import Journal
 from sanetune.workflows.auto.known import Known, known_from
 from sanetune.workflows.auto.machine import BudgetSpentError
@@ -200,6 +203,25 @@ def test_the_steps_of_a_run_that_the_budget_ended_are_those_of_its_checkpoint(
     with pytest.raises(BudgetSpentError) as caught:
         RealWorld(Site(tmp_path)).do("train", Known(), {"attempt": 1})
     assert caught.value.done == 7
+
+
+def test_a_sweep_is_ended_while_there_is_enough_to_train_and_to_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, allowed = RealWorld(Site(tmp_path)), list[float]()
+
+    @contextmanager
+    def within(seconds: float | None, *, steps: bool = False) -> Iterator[None]:
+        allowed.append(seconds or 0.0)
+        yield
+
+    monkeypatch.setattr(world._guard, "within", within)
+    monkeypatch.setitem(ACTS, "sweep", lambda *more: Facts())  # type: ignore[arg-type]
+    monkeypatch.setitem(ACTS, "check", lambda *more: Facts())  # type: ignore[arg-type]
+    known = Known(Request(budget=Budget(3000)), checked=Checked(run_seconds=500.0, steps=100))
+    for act in ("check", "sweep"):
+        world.do(act, known, {})
+    assert allowed[0] > 2900 and allowed[1] == pytest.approx(allowed[0] - train_seconds(known) - reserve(known))
 
 
 def test_a_promoted_model_is_put_in_place_whole_with_its_clearance(tmp_path: Path) -> None:

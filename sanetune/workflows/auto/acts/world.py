@@ -13,7 +13,7 @@ from sanetune.events import AutoEnded, Event, StepFinished, to_all
 from sanetune.workflows.auto.acts import change, check, compare, copy, inspection, plan, promote, sweep, train
 from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.facts import Facts
-from sanetune.workflows.auto.forecasts import REPORT_SECONDS, reserve
+from sanetune.workflows.auto.forecasts import REPORT_SECONDS, reserve, train_seconds
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.machine import BudgetSpentError
 
@@ -63,6 +63,8 @@ class RealWorld:
             left -= REPORT_SECONDS + MARGIN * (known.limit or 0.0)
         if left is not None and act == "train":
             left -= min(reserve(known), left / 2)
+        if left is not None and act in ("advise", "sweep"):
+            left -= train_seconds(known) + reserve(known)  # it goes on without them
         try:
             with self._guard.within(None if act in ("report", "promote") else left, steps=act == "train"):
                 return self._done(act, known, values)

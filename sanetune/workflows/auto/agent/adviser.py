@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from sanetune.atomic import write_bytes
@@ -48,22 +50,49 @@ def advise(site: Site, known: Known, agent: Agent) -> Advised:
     said = shorten(" ".join(advice.reason.split()), 500)
     if not changes:
         return Advised({}, said, False, "it proposes no change", sent)
-    before, run = known.checked, site.run(known.attempt)
+    before, accepted = known.checked, False
     assert before is not None
-    stored = {file: file.read_bytes() for file in (run.clearance, run.experiments) if file.is_file()}
+    aside = _set_aside(site, known)
     try:
         found = checked(site, site.changed(known, changes, "proposed by the adviser"), before.level)
         reason = refused(before, found)
+        accepted = not reason
     except UserError as error:
         reason = f"it cannot be used: {error.headline}"
-    if not reason:
+    finally:
+        # Also where the budget ends it: training would have no clearance else.
+        if not accepted:
+            _put_back(site, known, aside)
+        shutil.rmtree(aside.rename(aside.with_name("before.partial")))
+    if accepted:
         reason = "the gate passes, and the trial is no worse"
         return Advised(changes, said, True, reason, sent, found, config=found.config)
+    return Advised(changes, said, False, reason, sent, config=known.config)
+
+
+def _set_aside(site: Site, known: Known) -> Path:
+    """Copy what the check has left in the run into a folder, whole, and return that.
+
+    One that is there is of a process that was killed: what is in the run now may be the proposal's, or nothing.
+    """
+    run, aside = site.run(known.attempt), site.messages / "before"
+    if aside.is_dir():
+        return aside
+    partial = aside.with_name("before.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for file in (run.clearance, run.experiments):
+        if file.is_file():
+            shutil.copy2(file, partial / file.name)
+    return partial.rename(aside)
+
+
+def _put_back(site: Site, known: Known, aside: Path) -> None:
+    run = site.run(known.attempt)
     site.open_config(known)
     withdraw_clearance(run)
-    for file, content in stored.items():
-        write_bytes(file, content)
-    return Advised(changes, said, False, reason, sent, config=known.config)
+    for file in aside.iterdir():
+        write_bytes(run.path / file.name, file.read_bytes())
 
 
 def refused(before: Checked, found: Checked) -> str:

@@ -24,7 +24,7 @@ def decide(known: Known) -> Decision:
     act = "" if state == "inspect" else "change"
     again = Option("fix", words if fix else "try again", state, act, {"changes": fix, "tried": fix}, barred=barred)
     on = Option("go on", "go on without it", OPTIONAL.get(state, "report"))
-    if state not in OPTIONAL or failed.spent or (known.checked and not known.checked.cleared):
+    if state not in OPTIONAL or (known.checked and not known.checked.cleared):
         on = Option(on.name, on.words, on.then, barred="what follows needs it")
     stop = give_up(known)
     remedy = f" {failed.remedy}" if failed.remedy else ""

@@ -12,16 +12,23 @@ FEWEST = 10
 
 
 def decide(known: Known) -> Decision:
-    """Plan, unless hardly a row is left."""
-    rows = known.copied.rows if known.copied else known.inspected.rows if known.inspected else 0
+    """Plan, unless hardly a row is left, or none is held out."""
+    read = known.copied or known.inspected
+    rows, held_out = (read.rows, read.validation) if read else (0, 0)
+    barred = ""
+    if rows < FEWEST:
+        barred = f"{units.many(rows, 'training row')} are left, and {FEWEST} are the fewest"
+    elif not held_out:
+        barred = "no row is held out, and without one no model can be shown to be better: set data.holdout=0.1"
     plan = Option(
         "plan",
         "work out steps, and forecast the run before anything of it is measured",
         "check",
         "plan",
         with_={"attempt": known.attempt},
-        barred="" if rows >= FEWEST else f"{units.many(rows, 'training row')} are left, and {FEWEST} are the fewest",
+        barred=barred,
     )
+    figures = {"rows": rows, "held_out": held_out}
     if plan.barred:
-        return Decision((give_up(known), plan), "give up", plan.barred, {"rows": rows})
-    return Decision((plan, give_up(known)), plan.name, f"{units.many(rows, 'training row')}", {"rows": rows})
+        return Decision((give_up(known), plan), "give up", plan.barred, figures)
+    return Decision((plan, give_up(known)), plan.name, units.many(rows, "training row"), figures)

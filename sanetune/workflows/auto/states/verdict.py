@@ -51,6 +51,8 @@ def objections(known: Known) -> list[str]:
     compared = known.compared
     assert compared is not None
     found = []
+    if not compared.rows:
+        found.append("there are no held-out rows that could show it better (data.holdout)")
     if compared.verdict != "better":
         found.append(f"held-out rows say: {compared.verdict}")
     if not compared.cleared:
