@@ -6,7 +6,9 @@ export PYTHONSAFEPATH=1  # else Python imports from the folder that a stranger m
 cd "$GITHUB_WORKSPACE" || exit 2
 reports="${RUNNER_TEMP:-/tmp}/sanetune"
 words=(--level "$SANETUNE_LEVEL" --output-format github --summary "$GITHUB_STEP_SUMMARY" --out "$reports")
-[ -n "$SANETUNE_BASELINE" ] && words+=(--baseline "$SANETUNE_BASELINE")
+while IFS= read -r file; do
+  [ -n "$file" ] && words+=(--baseline "$file")
+done <<< "$SANETUNE_BASELINE"
 while IFS= read -r pattern; do
   [ -n "$pattern" ] && words+=(--config "$pattern")
 done <<< "$SANETUNE_CONFIG"

@@ -222,7 +222,8 @@ def _since(known: Baseline | None, report: Report, settings: Config, files: File
     from sanetune.gate import baseline
 
     if files.new_baseline is not None and is_main_process():
-        baseline.write_baseline(files.new_baseline, baseline.baseline_of(report, settings))
+        made = baseline.baseline_of(report, settings, files.new_baseline.parent)
+        baseline.write_baseline(files.new_baseline, made)
     return baseline.shown(report) if known is None else baseline.only_new(report, known, settings)
 
 

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="How deep to check.",
 )
-@click.option("--baseline", metavar="F", type=click.Path(path_type=Path), help="Report only what is not in it.")
+@click.option(
+    "--baseline",
+    "baselines",
+    metavar="F",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Report of its configuration only what is not in it.",
+)
 @click.option(
     "--output-format",
     type=click.Choice(["lines", "github"]),
@@ -53,7 +60,7 @@ def command(
     since: str | None,
     patterns: tuple[str, ...],
     level: str,
-    baseline: Path | None,
+    baselines: tuple[Path, ...],
     output_format: str,
     summary: Path | None,
     out: Path | None,
@@ -74,14 +81,14 @@ def command(
         if not file.exists():
             click.echo(escape_control(f"There is no file {file}: it counts as deleted.", strict=True), err=True)
     chosen = selection(root, patterns, files, since)
-    known = None
-    if baseline is not None:
-        from sanetune.gate.baseline import read_baseline
+    known = {}
+    if baselines:
+        from sanetune.gate.baseline import read_baselines
 
-        known = read_baseline(baseline)
+        known = read_baselines(baselines)
     checked = []
     for config in chosen.configs:
-        checked.append(done := check_config(config, level, known))
+        checked.append(done := check_config(config, level, known.get(config.resolve())))
         for line in (lines.github if output_format == "github" else lines.lines)(done.report):
             click.echo(line)
     if not checked:

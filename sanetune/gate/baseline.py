@@ -28,7 +28,7 @@ from sanetune.typed_json import from_json, to_json
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
 
-SCHEMA = 1
+SCHEMA = 2
 LARGEST = 64_000_000
 """Bytes of a baseline that is read: a row takes about 25."""
 DIGITS = 16
@@ -54,17 +54,29 @@ class KnownFinding:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Check -> what it had found."""
+    """What was known of one configuration.
+
+    Attributes:
+        findings: Check -> what it had found.
+        config: The configuration, relative to the folder of the baseline.
+        schema: Raised with every change after which earlier baselines say nothing.
+    """
 
     findings: dict[str, KnownFinding]
+    config: str
     schema: int = SCHEMA
 
 
-def baseline_of(report: Report, config: Config) -> Baseline:
-    """Return what ``report`` has found; it was made inside :func:`sanetune.finding.all_witnesses`."""
+def baseline_of(report: Report, config: Config, folder: Path) -> Baseline:
+    """Return what ``report`` has found, for a file in ``folder``.
+
+    The report was made inside :func:`sanetune.finding.all_witnesses`.
+    """
     bad = report.of(*COUNTED)
     keys = _Keys(config.folder, bad)
-    return Baseline({one.check: KnownFinding(one.verdict, keys.counted(one), _settings(one, config)) for one in bad})
+    found = {one.check: KnownFinding(one.verdict, keys.counted(one), _settings(one, config)) for one in bad}
+    name = os.path.relpath(config.file.resolve(), folder.resolve()) if config.file else ""
+    return Baseline(found, Path(name).as_posix())
 
 
 def write_baseline(file: Path, baseline: Baseline) -> None:
@@ -96,6 +108,16 @@ def read_baseline(file: Path) -> Baseline:
     if found.schema != SCHEMA:
         raise RunError(f"{file} was written by another version of sanetune.", reason, again)
     return found
+
+
+def read_baselines(files: Iterable[Path]) -> dict[Path, Baseline]:
+    """Return the baselines in ``files`` by the configuration that each is of.
+
+    Raises:
+        RunError: One of them cannot be used.
+    """
+    found = ((file, read_baseline(file)) for file in files)
+    return {(file.resolve().parent / one.config).resolve(): one for file, one in found}
 
 
 def only_new(report: Report, baseline: Baseline, config: Config) -> Report:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from sanetune.cli import main
 from sanetune.cli.ci import command
+from sanetune.demo import MODEL, TRAIN
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -74,3 +75,20 @@ def test_a_file_that_is_not_there_is_said_to_be_not_there(tmp_path: Path, monkey
     done = CliRunner().invoke(main, ["ci", "rows.jsonk"])
     assert (done.exit_code, done.stdout) == (0, "No configuration is affected.\n")
     assert done.stderr == "There is no file rows.jsonk: it counts as deleted.\n"
+
+
+def test_a_baseline_hides_nothing_of_another_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    for name in ("one", "two"):
+        Path(name).mkdir()
+        Path(name, "c.yaml").write_text(
+            f"model: {{name: {MODEL}}}\ndata: {{train: {TRAIN}}}\ntrain: {{learning_rate: 0.5}}\n"
+            "check: {level: static, select: [config-rate-unusual], severity: {config-rate-unusual: fail}}\n"
+        )
+    Path("known").mkdir()
+    check = ["check", "one/c.yaml", "--write-baseline", "known/one.json"]
+    assert CliRunner().invoke(main, check).exit_code == 1
+    done = CliRunner().invoke(main, ["ci", "--baseline", "known/one.json"])
+    assert done.exit_code == 1 and "two/c.yaml:1: config-rate-unusual [fail]" in done.output, done.output
+    assert "one/c.yaml:" not in done.output
