@@ -88,11 +88,13 @@ def _file(file: Path, root: Path) -> str:
 def _plain(words: str) -> str:
     r"""One line that Markdown shows as it is.
 
-    >>> print(_plain("a <b>|*c*\n[d](e) @f http://x"))
-    a \<b\>\|\*c\* \[d\](e) \@f http\://x
+    >>> print(_plain("a <b>|*c*\n[d](e) @f http://x ftp://y www.z"))
+    a \<b\>\|\*c\* \[d\](e) \@f http\://x ftp\://y www\.z
     """
     line = shorten(escape_control(words, newline=" ", strict=True), LONGEST)
-    return re.sub(r"([\\`*_{}\[\]<>|#~@&!]|(?<=http)s?:)", lambda sign: _escaped(sign[0]), line)
+    return re.sub(
+        r"(?i)([\\`*_{}\[\]<>|#~@&!]|(?<=http)s?:|(?<=ftp):|(?<=www)\.)", lambda sign: _escaped(sign[0]), line
+    )
 
 
 def _escaped(sign: str) -> str:
