@@ -68,16 +68,24 @@ def export_gguf(path: Path, to: Path, *, storage: str, pre: str = "", converter:
 
     Raises:
         ModelError: The model is of a kind that is not known, or the converter fails.
+        RunError: The file cannot be written.
     """
     from sanetune.serving.gguf_write import Chat, write_gguf
 
     folder = path if (path / "config.json").is_file() else open_run(path)[0].model
-    to.parent.mkdir(parents=True, exist_ok=True)
-    if converter is not None:
-        _convert(converter, folder, to, storage)
-        return
-    _, template, stops = conversation_of(folder)
-    write_gguf(folder, to, Chat(template.source, stops), name=path.resolve().name, storage=storage, pre=pre)
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if converter is not None:
+            _convert(converter, folder, to, storage)
+            return
+        _, template, stops = conversation_of(folder)
+        write_gguf(folder, to, Chat(template.source, stops), name=path.resolve().name, storage=storage, pre=pre)
+    except OSError as error:
+        raise RunError(
+            f"{to} cannot be written: {error.strerror or error}.",
+            "There is no file.",
+            "Give a path in a folder that may be written, on a disk with room for it.",
+        ) from None
 
 
 def _convert(converter: Path, folder: Path, to: Path, storage: str) -> None:
@@ -184,9 +192,12 @@ def push(path: Path, repository: str, *, private: bool = True, token: str = "") 
         try:
             url = api.create_repo(repository, private=private, exist_ok=True)
             api.upload_folder(repo_id=repository, folder_path=folder, commit_message=f"Upload {run.name} by sanetune")
-        except (HfHubHTTPError, OSError, ValueError) as error:
+        except Exception as error:
+            known = isinstance(error, HfHubHTTPError | OSError | ValueError)
+            if not known and not type(error).__module__.startswith("httpx"):  # which of its names the Hub's client uses
+                raise
             raise RunError(
-                f"The Hub refuses: {shorten(str(error), 300)}",
+                f"The Hub refuses, or does not answer: {shorten(str(error), 300)}",
                 "Nothing was uploaded, or not all of it.",
                 "Log in with a token that may write (hf auth login), and check the name: owner/name.",
             ) from None

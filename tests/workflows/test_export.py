@@ -107,6 +107,17 @@ def test_a_hub_that_refuses_is_said_with_what_to_do(run: Run, monkeypatch: pytes
             export.push(run.path, "me/mine", token="hf_x")
 
 
+def test_a_hub_that_is_not_there_and_a_file_that_cannot_be_written_are_said_with_what_to_do(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(RunError, match="The Hub refuses, or does not answer"):
+        export.push(run.path, "me/mine", token="hf_x")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written: Not a directory"):
+        export.export_gguf(DEMO, tmp_path / "file" / "a.gguf", storage="f16", pre="gpt-2")
+
+
 def test_a_tokenizer_that_llama_cpp_may_not_have_is_refused_unless_its_kind_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="pattern that is not known"):
         vocabulary_of(DEMO, 2048)

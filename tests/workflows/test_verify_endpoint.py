@@ -76,8 +76,8 @@ class Serving:
         def complete(body: dict[str, Any]) -> Any:
             assert body["max_tokens"] == 1 and body["logprobs"] == 20 and body["return_tokens_as_token_ids"]
             token, log_probs = self.next_token(body["prompt"])
-            told = {f"token_id:{one}": value for one, value in log_probs.items()}
-            scores = {"tokens": [f"token_id:{token}"], "token_logprobs": [log_probs[token]], "top_logprobs": [told]}
+            given = {f"token_id:{one}": value for one, value in log_probs.items()}
+            scores = {"tokens": [f"token_id:{token}"], "token_logprobs": [log_probs[token]], "top_logprobs": [given]}
             finish = "stop" if self.ends(token) else "length"
             return {"choices": [{"index": 0, "text": "", "finish_reason": finish, "logprobs": scores}]}
 
