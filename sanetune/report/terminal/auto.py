@@ -83,7 +83,9 @@ def _view(result: AutoResult) -> Iterator[RenderableType]:
     from rich.text import Text
 
     known = result.known
-    yield Text.assemble((known.outcome.capitalize(), OUTCOMES.get(known.outcome, "bold")), f": {_safe(known.reason)}.")
+    yield Text.assemble(
+        (known.outcome.capitalize(), OUTCOMES.get(known.outcome, "bold")), f": {_safe(known.reason.rstrip('.'))}."
+    )
     limit = "" if known.limit is None else f" of {units.seconds(known.limit)}"
     cost = "" if known.usd is None else f", {units.usd(known.usd)}"
     attempts = units.many(known.attempt, "attempt")

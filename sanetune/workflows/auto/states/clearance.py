@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option, first_open
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.states.ways import give_up
@@ -25,7 +26,7 @@ def decide(known: Known) -> Decision:
     stop = give_up(known)
     if checked.verdict != "fail" and checked.cleared:
         on = Option("go on", "the gate has cleared the run", "advise" if known.agent else "sweep")
-        warned = f" with {len(figures['warned'])} warnings" if figures["warned"] else ""
+        warned = f" with {units.many(len(figures['warned']), 'warning')}" if figures["warned"] else ""
         return Decision((on, stop), on.name, f"cleared at level {checked.level}{warned}", figures)
     ask = Option(
         "ask the adviser",
