@@ -49,14 +49,16 @@ def measured_goal(text: str) -> Goal | None:
 
     >>> measured_goal("ends by itself at least 95%")
     Goal(measure='ends by itself', above=True, number=0.95)
-    >>> measured_goal("validation loss falls by at least 0.2").measure
-    'validation loss falls by'
+    >>> measured_goal("validation loss falls by 0.2")
+    Goal(measure='validation loss falls by', above=True, number=0.2)
     >>> measured_goal("polite answers") is None
     True
     """
+    # "falls by 0.2" means at least so much.
+    text = re.sub(rf"^{LOSS}\s+(?=\d)", f"{LOSS} at least ", text.strip(), flags=re.IGNORECASE)
     found = re.fullmatch(
         r"([a-zA-Z][a-zA-Z ]{2,40}?)\s*(<=|>=|<|>|below|under|at most|above|over|at least)\s*(\d+(?:\.\d+)?)\s*(%?)",
-        text.strip(),
+        text,
     )
     if found is None:
         return None

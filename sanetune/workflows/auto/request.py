@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ class Request:
 
 
 def parse_budget(text: str) -> Budget:
-    """Read ``6h``, ``1d 12h``, ``90m``, ``45s`` or ``$50``; both may be given.
+    """Read ``6h``, ``6h30m``, ``1d 12h``, ``90m``, ``45s`` or ``$50``; both may be given.
 
     >>> parse_budget("1h 30m"), parse_budget("$50")
     (Budget(seconds=5400.0, usd=None), Budget(seconds=None, usd=50.0))
@@ -83,7 +84,7 @@ def parse_budget(text: str) -> Budget:
     left = text.strip().lower().replace(",", " ")
     money = re.findall(r"\$\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:\$|usd\b|dollars?\b)", left)
     left = re.sub(r"\$\s*\d+(?:\.\d+)?|\d+(?:\.\d+)?\s*(?:\$|usd\b|dollars?\b)", " ", left)
-    names = r"(d|h|m|s)(?:ays?|ours?|inutes?|ins?|econds?|ecs?|rs?)?\b"
+    names = r"(d|h|m|s)(?:ays?|ours?|inutes?|ins?|econds?|ecs?|rs?)?(?![a-z])"
     times = re.findall(rf"(\d+(?:\.\d+)?)\s*{names}", left)
     left = re.sub(rf"\d+(?:\.\d+)?\s*{names}", " ", left)
     seconds = sum(float(number) * UNITS[unit] for number, unit in times) if times else None
@@ -116,6 +117,8 @@ def require_request(request: Request) -> Config:
 
     Raises:
         ConfigError: A value, the budget or the path of the configuration cannot be used.
+        DataError: A file of rows is not there.
+        ModelError: The model is not there.
     """
     if request.source and not Path(request.source).is_file():
         raise ConfigError(f"there is no configuration file {request.source}", "", "Check the path given to --from.")
@@ -128,4 +131,34 @@ def require_request(request: Request) -> Config:
             settings.place("run.devices"),
         )
     request.budget.limit(settings.budget.usd_per_device_hour)
+    _require_goal(request.goal)
+    _require_there(settings)
     return settings
+
+
+def _require_goal(text: str) -> None:
+    """Refuse a measure that nothing is measured by: the whole budget would be spent before that is seen."""
+    from sanetune.workflows.auto.goal import LOSS, measured_goal
+    from sanetune.workflows.comparing.measures import CALLS, ENDS, FORMAT_KEPT, REPEATS_ITSELF
+    from sanetune.workflows.comparing.right_answers import LABEL, NUMBER
+
+    measures = (LOSS, ENDS, FORMAT_KEPT, REPEATS_ITSELF, CALLS, NUMBER, LABEL)
+    goal = measured_goal(text)
+    if goal is not None and goal.measure not in measures:
+        raise ConfigError(
+            f"the goal names the measure {goal.measure!r}, and there is none",
+            "No model could reach it.",
+            f"The measures are: {', '.join(measures)}. A goal for adviser and judge has no number at its end.",
+        )
+
+
+def _require_there(settings: Config) -> None:
+    """Refuse a file of rows or a model that is not there: its folder would be in the way of the next start."""
+    from sanetune.data.model_files import locate
+    from sanetune.data.sources.files import missing
+
+    for source in (*settings.data.train, *(settings.data.validation or ())):
+        path = Path(source.path)
+        if path.is_absolute() and not path.exists() and not glob.has_magic(source.path):
+            raise missing(path)
+    locate(settings.model.name, settings.model.revision)

@@ -9,6 +9,8 @@ from decimal import Decimal, InvalidOperation
 
 FINAL = re.compile(r"####[ \t]*([^\n]+)")
 """How GSM8K writes the number that an answer comes to (Cobbe et al., arXiv:2110.14168)."""
+NUMBER, LABEL = "final number is right", "label is right"
+"""Names of the measures."""
 SHARED = 0.8
 """Proportion of the references that must have a final answer, or be labels."""
 MOST_LABELS, FEWEST_OF_EACH = 20, 3
@@ -34,11 +36,11 @@ def right_answers(references: Sequence[str]) -> tuple[str, Right] | None:
     if not written:
         return None
     if sum(final_answer(one) is not None for one in written) >= SHARED * len(written):
-        return "final number is right", _same_final
+        return NUMBER, _same_final
     counts = Counter(one.strip() for one in written)
     labels = sum(count for count in counts.values() if count >= FEWEST_OF_EACH)
     if len(counts) <= MOST_LABELS and labels >= SHARED * len(written) and len(counts) > 1:
-        return "label is right", _same_text
+        return LABEL, _same_text
     return None
 
 

@@ -258,6 +258,10 @@ def test_a_dry_run_trains_nothing_and_leaves_no_file(tmp_path: Path, monkeypatch
         (["no/model", "rows.jsonl", "--budget", "soon"], "the budget 'soon' is not understood"),
         (["no/model", "rows.jsonl", "--budget", "$50"], "no price is known"),
         (["no/model", "rows.jsonl", "train.learning_rat=1"], "train.learning_rat"),
+        (
+            ["m", "d", "--goal", "ends by itslf at least 95%"],
+            "The measures are: validation loss falls by, ends",
+        ),
         (["--from", "none.yaml"], "there is no configuration file none.yaml"),
         (["--from", "none.yaml", "m", "d"], "leave MODEL and DATA out"),
         (["--resume"], "Give the folder that it goes on in"),
@@ -282,13 +286,29 @@ def test_a_folder_that_holds_something_else_is_not_written_into(tmp_path: Path) 
     assert default_folder(Request("/x/My Model!", ("d",))) == Path("auto/My-Model")
 
 
-def test_data_that_is_not_there_ends_it_with_the_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [((str(MODEL), "none.jsonl"), "none.jsonl: no such file"), (("no/such/model", "rows.jsonl"), "no model folder")],
+)
+def test_a_model_or_data_that_is_not_there_leaves_no_folder_in_the_way(
+    words: tuple[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("{}")
+    done = CliRunner().invoke(main, ["auto", *words])
+    assert done.exit_code == 2 and message in " ".join(done.output.split()), done.output
+    assert [one.name for one in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_data_that_cannot_be_read_ends_it_with_the_reason(tmp_path: Path) -> None:
+    rows = tmp_path / "empty.jsonl"
+    rows.write_text("")
     seen: list[Event] = []
     follow = to_all(AutoFiles(), seen.append)
-    result = auto(Request(str(MODEL), (str(tmp_path / "none.jsonl"),)), tmp_path / "out", publish=follow)
+    result = auto(Request(str(MODEL), (str(rows),)), tmp_path / "out", publish=follow)
     assert (result.known.outcome, result.exit_code) == ("gave up", 1)
-    assert "none.jsonl" in result.known.reason and isinstance(seen[-2], AutoEnded)
-    assert "none.jsonl" in (tmp_path / "out" / "report.html").read_text()
+    assert "empty.jsonl" in result.known.reason and isinstance(seen[-2], AutoEnded)
+    assert "empty.jsonl" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_the_clock_ends_an_act_at_the_budget_and_a_training_step_with_a_checkpoint() -> None:
