@@ -169,8 +169,11 @@ def training(curve: Curve, since: int = 0) -> Change | None:
     edge = max(3 if len(points) >= 9 else 2, min(len(points) // (10 if near else 60), 200))
     start = max(0, min(near - edge // 2, len(points) - 2 * edge))
     tail = max(edge, min(len(points) // 5, len(points) - start - edge))
-    first = level(losses[start : start + edge], scatter)
-    last = level(losses[-tail:], scatter)
+    ends = losses[start : start + edge], losses[-tail:]
+    first, last = (level(some, scatter) for some in ends)
+    if last.value > first.value:
+        # A steep fall at the start is no scatter, so that a fall is judged by the noise of the log alone.
+        first, last = (_level_of_some(some, scatter) for some in ends)
     if start == 0 and 0 < SHOT_UP * losses[0] < first.value:
         first = _before_it_rose(losses, first.value)
     steps = (points[start].step, points[-1].step)
@@ -239,11 +242,17 @@ def since_lowest(curve: Curve) -> Change | None:
     around = level(losses[max(0, place - width // 2) : place + width // 2 + 1], scatter)
     # What has come back in its last records has not stayed.
     last_level = min(
-        (level(losses[-some:], scatter) for some in (width, max(3, width // 3))), key=lambda one: one.value
+        (_level_of_some(losses[-some:], scatter) for some in (width, max(3, width // 3))), key=lambda one: one.value
     )
     steps = (points[place].step, points[-1].step)
     error = math.hypot(around.std_error, last_level.std_error)
     return Change(around.value, last_level.value, error, steps, TRAINING, exact=False, last=last_level.count)
+
+
+def _level_of_some(losses: Sequence[float], scatter: float) -> Level:
+    """The level of the first or last losses. Where they scatter further than the noise of the log, which is that of its
+    median record, their own scatter tells the error: a few hard batches at the end are no rise."""
+    return level(losses, max(scatter, noise(losses)))
 
 
 def last_step(curve: Curve) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sanetune.curves.changes import learned_points
-from sanetune.curves.robust import OF_MEDIAN, middle, relative_noise, smooth
+from sanetune.curves.robust import OF_MEDIAN, bends, middle, relative_noise, smooth
 from sanetune.curves.series import Curve
 
 FEWEST = 10
@@ -90,8 +92,11 @@ def early_rise(curve: Curve) -> EarlyRise | None:
     last = max(WIDTH, len(losses) // 5)
     peak, end = smoothed[place], middle(losses[-last:])
 
+    single = max(scatter, _scatter_of_far(early[place:]))
+
     def sure(level: float, count: int, of: int) -> float:
-        error = scatter * math.sqrt(1 / count + OF_MEDIAN**2 / of)
+        # Of one record, any of the noise's far ones is the level; of several, a median is.
+        error = math.hypot((single if count == 1 else scatter) / math.sqrt(count), scatter * OF_MEDIAN / math.sqrt(of))
         return math.log(level / middle(losses[:count]) / (1 + ALLOWED)) / max(error, 1e-9)
 
     records = max(range(1, FIRST + 1), key=lambda count: sure(peak, count, width))
@@ -106,3 +111,9 @@ def early_rise(curve: Curve) -> EarlyRise | None:
         sure(peak, records, width),
         sure(end, records, last),
     )
+
+
+def _scatter_of_far(losses: Sequence[float]) -> float:
+    """Standard deviation of a logarithm about the trend with the far ones in it; 0 for too few that would tell."""
+    some = bends([math.log(loss) for loss in losses])
+    return math.sqrt(statistics.fmean(one * one for one in some) / 6) if len(some) >= FEWEST else 0.0

@@ -47,10 +47,19 @@ def noise(values: Sequence[float]) -> float:
     """
     if len(values) < 3:
         return 0.0
-    bends = [abs(a - 2 * b + c) for a, b, c in zip(values, values[1:], values[2:], strict=False)]
-    robust = SPREAD * statistics.median(bends) / math.sqrt(6)
+    some = bends(values)
+    robust = SPREAD * statistics.median(some) / math.sqrt(6)
     # The median of a few numbers is noisy itself, and too low as often as too high.
-    return robust if len(bends) >= 12 else max(robust, math.sqrt(statistics.fmean(b * b for b in bends) / 6) / 2)
+    return robust if len(some) >= 12 else max(robust, math.sqrt(statistics.fmean(b * b for b in some) / 6) / 2)
+
+
+def bends(values: Sequence[float]) -> list[float]:
+    """Return the sizes of all second differences; for normal noise their variance is six times that of a value.
+
+    >>> bends([3.0, 2.0, 1.0, 4.0])
+    [0.0, 4.0]
+    """
+    return [abs(a - 2 * b + c) for a, b, c in zip(values, values[1:], values[2:], strict=False)]
 
 
 def level(values: Sequence[float], scatter: float) -> Level:

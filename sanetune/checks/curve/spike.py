@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "hump": Limit(
