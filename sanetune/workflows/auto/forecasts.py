@@ -57,11 +57,18 @@ def check_seconds(known: Known, level: str, trial_steps: int | None = None) -> f
 
 
 def sweep_seconds(known: Known) -> float:
-    """Return the seconds of a sweep of the learning rate, and of the check that has to follow it."""
-    plan = known.planned
+    """Return the seconds of a sweep of the learning rate, and of the check that has to follow it.
+
+    It measures the critical learning rate anew. Where the check has timed no steps, its own seconds bound one of them:
+    the FLOPs of a small model say far too little.
+    """
+    plan, checked = known.planned, known.checked
     steps = min(plan.trial_steps, plan.steps) if plan else 0
-    again = (known.checked.seconds if known.checked else 0.0) * SLOWER
-    return START_SECONDS + (TRIALS * steps * 1.5 + PROBE_STEPS) * step_seconds(known) + again
+    again = (checked.seconds if checked else 0.0) * SLOWER
+    each = step_seconds(known)
+    if checked is not None and checked.step_seconds is None and checked.level != "static":
+        each = max(each, checked.seconds / PROBE_STEPS)
+    return START_SECONDS + (TRIALS * steps * 1.5 + PROBE_STEPS) * each * SLOWER + again
 
 
 def train_seconds(known: Known) -> float:

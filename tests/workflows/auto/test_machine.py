@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sanetune.errors import DataError, RunError, UserError
-from sanetune.workflows.auto.facts import Compared, Facts, Found, Inspected, Swept, Trained
+from sanetune.workflows.auto.facts import Checked, Compared, Facts, Found, Inspected, Planned, Swept, Trained
 from sanetune.workflows.auto.journal import NAME, Journal
 from sanetune.workflows.auto.known import known_from
 from sanetune.workflows.auto.states.table import STATES
@@ -164,6 +164,28 @@ def test_a_smaller_budget_gets_a_shallower_check(tmp_path: Path) -> None:
         made.run()
         chosen.append(next(name for state, name in decisions(tmp_path / str(budget)) if state == "check"))
     assert chosen == ["trial", "short trial", "probe", "static"]
+
+
+def test_a_sweep_after_passes_alone_is_forecast_from_their_seconds_and_barred_where_it_would_not_fit(
+    tmp_path: Path,
+) -> None:
+    plan = Planned(216, 3.0, 4, step_seconds=0.2, run_seconds=41.0, check_steps=150, trial_steps=40, lr=1e-3)
+    passes = Checked(verdict="pass", level="probe", cleared=True, steps=216, seconds=55.0)
+    known = machine(tmp_path, {"plan": [plan], "check": [passes]}, budget=600, takes={"check": 55.0}).run()
+    swept = next(one for one in Journal.read(tmp_path).entries if one.get("state") == "sweep")
+    takes = next(one["seconds"] for one in swept["options"] if one["name"] == "sweep")
+    assert takes >= 5 * 40 * 55 / 60 + 55, "five trials at the pace of the passes, and the check after them"
+    assert swept["chosen"] == "skip" and "are kept for what has to follow" in swept["reason"]
+    assert known.outcome == "promoted"
+
+
+def test_a_sweep_that_is_cut_or_fails_does_not_end_it(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    open_ = replace(SOUND["check"], at_edge=True)  # type: ignore[call-arg]
+    finds: Finds = {"check": [open_], "sweep": [DataError("no step changes the loss", "", "")]}
+    known = machine(tmp_path, finds, budget=20_000).run()
+    assert known.outcome == "promoted" and ("failed", "go on") in decisions(tmp_path)
 
 
 def test_what_takes_longer_than_forecast_is_ended_at_the_budget(tmp_path: Path) -> None:
