@@ -87,6 +87,7 @@ class Planned(Facts):
         level: ``check.level``.
         lr: The learning rate.
         assumed: What the forecast assumes, in words.
+        by_steps: Whether ``train.max_steps`` says how long it is, and its epochs say nothing.
     """
 
     steps: int = 0
@@ -99,6 +100,7 @@ class Planned(Facts):
     level: str = "trial"
     lr: float = 0.0
     assumed: str = ""
+    by_steps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,6 @@ def decisions(folder: Path) -> list[tuple[str, str]]:
 
 
 def compared(**values: Any) -> Compared:
-    from dataclasses import replace
-
     sound = SOUND["compare"]
     assert isinstance(sound, Compared)
     return replace(sound, **values)
@@ -103,6 +102,13 @@ def test_a_model_that_forgets_is_tried_again_at_a_third_of_the_learning_rate(tmp
     assert decisions(tmp_path).count(("train", "train")) == 2
 
 
+def test_a_run_of_so_many_steps_is_made_longer_by_steps(tmp_path: Path) -> None:
+    some: Finds = {"compare": [compared(verdict="no difference shown", loss=-0.1), compared()]}
+    for by_steps, tried in ((True, {"train.max_steps": 400}), (False, {"train.num_train_epochs": 4.0})):
+        plan = replace(SOUND["plan"], by_steps=by_steps)  # type: ignore[call-arg]
+        assert machine(tmp_path / str(by_steps), {**some, "plan": [plan]}).run().tried == [tried]
+
+
 def test_a_gate_that_refuses_ends_it_without_a_step_of_training(tmp_path: Path) -> None:
     made = machine(tmp_path, {"check": [failing("labels-on-prompt")]})
     known = made.run()
@@ -126,8 +132,6 @@ def test_a_run_that_the_watch_stops_begins_again_with_its_fix_and_not_for_ever(t
 
 
 def test_a_sweep_is_made_where_learning_rates_are_undecided_and_its_best_is_checked_again(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     open_ = replace(SOUND["check"], at_edge=True)  # type: ignore[call-arg]
     made = machine(tmp_path, {"check": [open_, SOUND["check"]]}, budget=20_000)
     assert made.run().outcome == "promoted"
@@ -295,8 +299,6 @@ ALL = ["inspect", "copy", "plan", "check", "sweep", "change", "train", "compare"
 
 
 def everything() -> Finds:
-    from dataclasses import replace
-
     inspected = Inspected(300, 30, 0, (Found("rows-duplicated", "warn", "some"),), 1.0)
     return {"inspect": [inspected], "check": [replace(SOUND["check"], at_edge=True), SOUND["check"]]}  # type: ignore[call-arg]
 

@@ -45,6 +45,7 @@ def plan(site: Site, known: Known, values: Mapping[str, Any]) -> Planned:
         level=config.check.level,
         lr=steps.learning_rate,
         assumed=assumed,
+        by_steps=int(config.train.get("max_steps", -1)) > 0,
         config=site.text(),
     )
 

@@ -79,5 +79,8 @@ def _remedy(known: Known, compared: Compared) -> tuple[dict[str, Any], str]:
     if compared.verdict in ("worse", "mixed"):
         return lower_lr(known), "begin again with a lower learning rate"
     if compared.verdict == "no difference shown" and (compared.loss or 0.0) < 0 and known.planned:
-        return {"train.num_train_epochs": round(known.planned.epochs * 2, 2)}, "the loss has fallen: train for longer"
+        plan = known.planned
+        longer = {"train.num_train_epochs": round(plan.epochs * 2, 2)}
+        # Beside max_steps, epochs change nothing: the same run would be paid for twice.
+        return {"train.max_steps": plan.steps * 2} if plan.by_steps else longer, "the loss has fallen: train for longer"
     return {}, "begin again"
