@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """Letter of a unit of time -> seconds."""
+LONGEST = 3650 * UNITS["d"]
+"""Seconds of a budget, at most."""
+DEAREST = 100_000_000
+"""US dollars of a budget, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +76,48 @@ class Request:
     goal: str = ""
 
 
-def parse_budget(text: str) -> Budget:
-    """Read ``6h``, ``6h30m``, ``1d 12h``, ``90m``, ``45s`` or ``$50``; both may be given.
+_NUMBER = r"(?<![\w.])-?\d+(?:\.\d+)?"
+_MONEY = rf"-?\$\s*-?\d+(?:\.\d+)?|{_NUMBER}\s*(?:\$|usd\b|dollars?\b)"
+_TIME = r"(-?\d+(?:\.\d+)?)\s*(d|h|m|s)(?:ays?|ours?|inutes?|ins?|econds?|ecs?|rs?)?(?![a-z])"
 
-    >>> parse_budget("1h 30m"), parse_budget("$50")
+
+def parse_budget(text: str) -> Budget:
+    """Read ``6h``, ``1d 12h``, ``1h30m``, ``90m``, ``45s`` or ``$50``; time and dollars may both be given.
+
+    >>> parse_budget("1h30m"), parse_budget("$50")
     (Budget(seconds=5400.0, usd=None), Budget(seconds=None, usd=50.0))
 
     Raises:
-        ConfigError: It is none of these, or nothing.
+        ConfigError: It is none of these, or nothing, or beyond all sense.
     """
     left = text.strip().lower().replace(",", " ")
-    money = re.findall(r"\$\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:\$|usd\b|dollars?\b)", left)
-    left = re.sub(r"\$\s*\d+(?:\.\d+)?|\d+(?:\.\d+)?\s*(?:\$|usd\b|dollars?\b)", " ", left)
-    names = r"(d|h|m|s)(?:ays?|ours?|inutes?|ins?|econds?|ecs?|rs?)?(?![a-z])"
-    times = re.findall(rf"(\d+(?:\.\d+)?)\s*{names}", left)
-    left = re.sub(rf"\d+(?:\.\d+)?\s*{names}", " ", left)
-    seconds = sum(float(number) * UNITS[unit] for number, unit in times) if times else None
-    usd = sum(float(one or other) for one, other in money) if money else None
-    if left.strip() or not (seconds or usd) or len(text) > 100:
-        raise ConfigError(
-            f"the budget {text[:60]!r} is not understood",
-            "It says when to stop spending.",
-            'Write a time or dollars, as in --budget 6h, --budget "1d 12h" or --budget "$50".',
+    money = [float(re.sub(r"[^\d.-]", "", one)) for one in re.findall(_MONEY, left)]
+    left = re.sub(_MONEY, " ", left)
+    times = re.findall(_TIME, left)
+    left = re.sub(_TIME, " ", left).strip()
+    parts = [float(number) * UNITS[unit] for number, unit in times]
+    bare = re.fullmatch(_NUMBER, left)
+    if len(text) > 100 or (left and not bare) or not (bare or money or parts):
+        raise _refused(text, "is not understood")
+    if bare and float(left) > 0:
+        alone = f"Write --budget {left}h, --budget {left}m or --budget '${left}'."
+        each = "Give each number its unit, as in --budget 1h30m."
+        raise _refused(text, f"has no unit for {left}", each if money or parts else alone)
+    if bare or min([*money, *parts]) < 0 or 0 in (sum(money) if money else 1, sum(parts) if parts else 1):
+        raise _refused(text, "must be above zero")
+    if sum(parts) > LONGEST or sum(money) > DEAREST:
+        raise _refused(
+            text, f"is beyond {LONGEST // UNITS['d']:,} days or ${DEAREST:,}", "Leave --budget out for no limit."
         )
-    return Budget(seconds, usd)
+    return Budget(sum(parts) if parts else None, sum(money) if money else None)
+
+
+def _refused(text: str, why: str, remedy: str = "") -> ConfigError:
+    return ConfigError(
+        f"the budget {text[:60]!r} {why}",
+        "It says when to stop spending.",
+        remedy or 'Write a time or dollars, as in --budget 6h, --budget "1d 12h" or --budget "$50".',
+    )
 
 
 def settings_of(request: Request) -> Config:

@@ -16,6 +16,7 @@ from sanetune.workflows.auto.facts import Facts
 from sanetune.workflows.auto.forecasts import REPORT_SECONDS, reserve, train_seconds
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.machine import BudgetSpentError
+from sanetune.workflows.auto.request import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +139,7 @@ def _alarm(seconds: float | None) -> Iterator[None]:
         raise BudgetSpentError("the budget was spent before this was done")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(0.05, seconds))
+    signal.setitimer(signal.ITIMER_REAL, min(max(0.05, seconds), LONGEST))  # dollars at a low price buy centuries
     try:
         yield
     finally:
