@@ -2,8 +2,8 @@
 
 ## What it does
 Sends the run's held-out prompts, with their tools and template variables, to the server and asks for the token ids that
-it builds: llama.cpp's `/apply-template` and `/tokenize`, vLLM's and SGLang's `/tokenize` with messages. They are
-compared with the ids of the very rows that training read.
+it builds: llama.cpp's `/apply-template` and `/tokenize`, vLLM's `/tokenize` with messages, and SGLang's
+where it takes them. They are compared with the ids of the very rows that training read.
 
 The number of prompt tokens that the server counts when it answers is compared, too. Where a server does not tell ids
 (Ollama, other OpenAI-compatible ones), that number is all there is: equal numbers are no proof, and are reported as
