@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     type=click.Choice(["ddp", "fsdp", "zero2", "zero3"]),
     help="How several devices share the work in the forecast. Default: as CONFIG trains.",
 )
+@click.option(
+    "--measure",
+    is_flag=True,
+    help="Measure a few real steps: the fastest micro-batch, checkpointing, packing and precision.",
+)
+@click.option("--write", is_flag=True, help="Write what --measure has chosen into CONFIG; a copy is kept.")
 @click.option("--layers", is_flag=True, help="Rank the layers by gradient and signal-to-noise instead.")
 @guarded
 def command(
@@ -46,6 +52,8 @@ def command(
     forecast: bool,
     device: str | None,
     sharding: Sharding | None,
+    measure: bool,
+    write: bool,
     layers: bool,
 ) -> None:
     """Show what a run with CONFIG will do, without training.
@@ -53,12 +61,25 @@ def command(
     Effective batch size with its equation, steps per epoch and in all, warm-up steps, a table of common
     configurations, the schedules compared at sample steps, and every inferred default with its reason.
 
+    With --measure the model is loaded and makes a few real steps in several ways: micro-batches of other sizes,
+    with and without activation checkpointing, in packs or rows, in float32 or bf16. The effective batch stays
+    the same, and so do values given as OVERRIDE. With --write the fastest is written into CONFIG:
+
+        sanetune plan sanetune.yaml --measure --write
+
     With --layers the model is loaded, and its layers are ranked by the gradient of your data and by the
     signal-to-noise of their weights, with patterns for model.train_only.
 
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
+    if write and not measure:
+        raise click.UsageError("--write writes what --measure has chosen: give both.")
+    if measure and (layers or forecast or plots or device is not None or sharding is not None):
+        raise click.UsageError("--measure measures steps on this machine: give it without the options of a forecast.")
     settings = opened(config, overrides)
+    if measure:
+        _measure(settings, json_file, write)
+        return
     if layers:
         _layers(settings, json_file, plots)
         return
@@ -102,3 +123,19 @@ def _layers(config: Config, json_file: Path | None, plots: Path | None) -> None:
         click.echo(f"Wrote {file}", err=quiet)
     if json_file is not None:
         write_json(json_file, {"schema": 1, "layers": view.figures(found)})
+
+
+def _measure(config: Config, json_file: Path | None, write: bool) -> None:
+    from sanetune.report.terminal import measured as view
+    from sanetune.report.terminal.live import LiveTerminal
+    from sanetune.workflows.measuring import measure
+
+    if write:
+        measure.require_file(config)
+    found = measure.measure_plan(config, LiveTerminal())
+    if write:
+        found = measure.write(config, found)
+    if str(json_file) != "-":
+        view.show(found)
+    if json_file is not None:
+        write_json(json_file, {"schema": 1, "measured": found.to_json()})

@@ -99,6 +99,17 @@ VALUE_ADVICE = {
         ("model.adapter.type", name): "Without model.adapter all weights are trained: delete the key."
         for name in ("full", "none", "false", "no", "off")
     },
+    **{
+        (f"train.{name}", "auto"): "Leave it out, and let `sanetune plan CONFIG --measure --write` choose it by "
+        "measuring steps."
+        for name in (
+            "per_device_train_batch_size",
+            "gradient_accumulation_steps",
+            "activation_checkpointing",
+            "packing",
+            "bf16",
+        )
+    },
 }
 """(``section.key``, value in lower case) -> what to write instead."""
 

@@ -7,7 +7,9 @@ pages, and a sixth of its CPU seconds.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import sys
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
@@ -31,3 +33,12 @@ def keep_freed_memory() -> bool:
         return False
     asked = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 64 * 2**20))
     return all(mallopt(parameter, value) == 1 for parameter, value in asked)
+
+
+def give_back_freed_memory() -> None:
+    """Let glibc give back now what is freed, so that the memory of what comes next can be told from what was before."""
+    gc.collect()
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(OSError, AttributeError):  # musl has no malloc_trim
+        ctypes.CDLL(None).malloc_trim(0)

@@ -16,6 +16,10 @@ SHOWN = 8
 """Rows that a message names."""
 
 
+class StepTooLargeError(RunError):
+    """The memory does not suffice for a micro-batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepPlace:
     """Where in a run a micro-batch is.
@@ -68,7 +72,7 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def out_of_memory(batch: Batch, place: StepPlace, words: str, size: int, accumulation: int) -> RunError:
+def out_of_memory(batch: Batch, place: StepPlace, words: str, size: int, accumulation: int) -> StepTooLargeError:
     """Return the error that names the batch and what to do.
 
     Args:
@@ -93,7 +97,7 @@ def out_of_memory(batch: Batch, place: StepPlace, words: str, size: int, accumul
             "itself. " + remedy
         )
     where = f"step {place.step:,}, micro-batch {place.micro_batch} of {place.micro_batches}"
-    return RunError(
+    return StepTooLargeError(
         f"The memory does not suffice at {where}: "
         f"{rows} x {tokens:,} tokens{named} ({shorten(' '.join(words.split()), 160)}).",
         "Activations grow with the rows of a micro-batch and with its longest row.",

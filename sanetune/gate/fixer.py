@@ -182,7 +182,7 @@ def _changed(
     the others.
     """
     for count in range(len(changes), 0, -1):
-        new = _renamed(text, config, changes[:count])
+        new = with_changes(text, config, changes[:count])
         _written(file, new)
         try:
             return changes[:count], new, load(file, overrides)
@@ -277,8 +277,8 @@ def _is_old(config: Config, key: str) -> bool:
     return any(one.new == key or one.new == "" for one in config.renamed)
 
 
-def _renamed(text: str, config: Config, changes: Sequence[ConfigChange]) -> str:
-    """``text`` with the changes; a key that had an old name loses it."""
+def with_changes(text: str, config: Config, changes: Sequence[ConfigChange]) -> str:
+    """Return ``text`` with the changes; a key that had an old name loses it."""
     values = {change.key: change.after for change in changes}
     reasons = {change.key: change.check for change in changes if not change.renames}
     old = [one.old for one in config.renamed if one.new in values or not one.new]

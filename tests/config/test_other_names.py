@@ -92,3 +92,8 @@ def test_a_value_that_is_typed_as_an_option_is_shown_as_an_override(command: str
 def test_a_command_that_is_called_otherwise_is_named(typed: str, meant: str) -> None:
     done = CliRunner().invoke(main, [typed, "a.yaml"])
     assert done.exit_code == 2 and f"Did you mean {meant}?" in done.stderr
+
+
+@pytest.mark.parametrize("key", ["per_device_train_batch_size", "activation_checkpointing", "packing", "bf16"])
+def test_auto_leads_to_the_command_that_measures(key: str) -> None:
+    assert "sanetune plan CONFIG --measure --write" in refusal(f"train.{key}=auto").remedy
