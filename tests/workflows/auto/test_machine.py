@@ -102,13 +102,6 @@ def test_a_model_that_forgets_is_tried_again_at_a_third_of_the_learning_rate(tmp
     assert decisions(tmp_path).count(("train", "train")) == 2
 
 
-def test_a_run_of_so_many_steps_is_made_longer_by_steps(tmp_path: Path) -> None:
-    some: Finds = {"compare": [compared(verdict="no difference shown", loss=-0.1), compared()]}
-    for by_steps, tried in ((True, {"train.max_steps": 400}), (False, {"train.num_train_epochs": 4.0})):
-        plan = replace(SOUND["plan"], by_steps=by_steps)  # type: ignore[call-arg]
-        assert machine(tmp_path / str(by_steps), {**some, "plan": [plan]}).run().tried == [tried]
-
-
 def test_a_gate_that_refuses_ends_it_without_a_step_of_training(tmp_path: Path) -> None:
     made = machine(tmp_path, {"check": [failing("labels-on-prompt")]})
     known = made.run()
@@ -196,18 +189,6 @@ def test_what_takes_longer_than_forecast_is_ended_at_the_budget(tmp_path: Path) 
     known = machine(tmp_path, budget=3000, takes={"train": 1e6}).run()
     assert known.outcome == "gave up" and "the budget is spent" in known.reason
     assert known.spent == pytest.approx(3000, abs=0.2)
-
-
-def test_a_judge_who_is_too_slow_costs_no_verdict(tmp_path: Path) -> None:
-    known = machine(tmp_path, budget=3000, agent=True, takes={"judge": 1e6, "promote": 0.0}).run()
-    assert (known.outcome, known.judged) == ("promoted", None) and known.spent <= 3001
-
-
-def test_a_run_without_held_out_rows_is_not_begun(tmp_path: Path) -> None:
-    made = machine(tmp_path, {"inspect": [Inspected(300, 0, 0, (), 1.0)]})
-    known = made.run()
-    assert known.outcome == "gave up" and "data.holdout" in known.reason
-    assert made.world.made == ["inspect", "report"]  # type: ignore[attr-defined]
 
 
 def test_a_person_can_choose_what_is_possible_and_the_journal_says_so(tmp_path: Path) -> None:

@@ -1,19 +1,20 @@
-"""An autopilot that goes on with a larger budget, or after something could not be done."""
+"""An autopilot that goes on with a larger budget, after something could not be done, or for longer."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sanetune.errors import DataError, RunError, UserError
 from sanetune.typed_json import to_json
-from sanetune.workflows.auto.facts import Facts
+from sanetune.workflows.auto.facts import Facts, Inspected
 from sanetune.workflows.auto.journal import Journal
 from sanetune.workflows.auto.machine import BudgetSpentError, Machine
 from sanetune.workflows.auto.request import Budget, Request
 from sanetune.workflows.auto.run import _reopen
 from tests.workflows.auto.fake import SOUND, FakeWorld, failing, machine
-from tests.workflows.auto.test_machine import Finds
+from tests.workflows.auto.test_machine import Finds, compared
 
 
 def ended(folder: Path, *given: Any, **more: Any) -> str:
@@ -88,3 +89,22 @@ def test_a_gate_that_refused_for_the_budget_is_asked_again_with_a_larger_one(tmp
     other: Finds = {"check": [failing("labels-on-prompt"), SOUND["check"]]}
     assert ended(tmp_path / "b", other, budget=3000) == "gave up"
     assert resumed(tmp_path / "b", 6000, other).run().outcome == "gave up"
+
+
+def test_a_judge_who_is_too_slow_costs_no_verdict(tmp_path: Path) -> None:
+    known = machine(tmp_path, budget=3000, agent=True, takes={"judge": 1e6, "promote": 0.0}).run()
+    assert (known.outcome, known.judged) == ("promoted", None) and known.spent <= 3001
+
+
+def test_a_run_without_held_out_rows_is_not_begun(tmp_path: Path) -> None:
+    made = machine(tmp_path, {"inspect": [Inspected(300, 0, 0, (), 1.0)]})
+    known = made.run()
+    assert known.outcome == "gave up" and "data.holdout" in known.reason
+    assert made.world.made == ["inspect", "report"]  # type: ignore[attr-defined]
+
+
+def test_a_run_of_so_many_steps_is_made_longer_by_steps(tmp_path: Path) -> None:
+    some: Finds = {"compare": [compared(verdict="no difference shown", loss=-0.1), compared()]}
+    for by_steps, tried in ((True, {"train.max_steps": 400}), (False, {"train.num_train_epochs": 4.0})):
+        plan = replace(SOUND["plan"], by_steps=by_steps)  # type: ignore[call-arg]
+        assert machine(tmp_path / str(by_steps), {**some, "plan": [plan]}).run().tried == [tried]
