@@ -257,7 +257,24 @@ def opened(file: Path, overrides: tuple[str, ...]) -> Config:
     settings, notes = open_config(file, overrides)
     for note in notes:
         click.echo(escape_control(f"! {note}", strict=True), err=True)
+    _require_no_inputs(settings, file)
     return settings
+
+
+OUTPUTS = ("json_file", "sarif", "junit", "html", "write_baseline")
+"""Parameters whose value is a file that a command writes over."""
+
+
+def _require_no_inputs(settings: Config, file: Path) -> None:
+    from sanetune.workflows.outputs import require_baseline_or_new, require_no_inputs
+
+    context = click.get_current_context()
+    given = {one.name: context.params.get(one.name or "") for one in context.command.params}
+    options = {one.name: one.opts[0] for one in context.command.params}
+    outputs = {options[name]: value for name in OUTPUTS if isinstance(value := given.get(name), Path)}
+    require_no_inputs(settings, file, {option: value for option, value in outputs.items() if str(value) != "-"})
+    if isinstance(baseline := given.get("write_baseline"), Path):
+        require_baseline_or_new(baseline)
 
 
 def run_argument(function: Function) -> Function:
