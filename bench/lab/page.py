@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import ROOT
-from bench.lab.stages import CONFIG, LEARNING_RATE
+from bench.lab.stages import CONFIG, LEARNING_RATE, STAGES
 
 PAGE = ROOT / "docs/lab.md"
 SHOWN = 5
@@ -38,6 +38,8 @@ def write(done: dict[str, Any], results: Path) -> None:
         "packing": packed,
     }
     parts += [section(done[name]) for name, section in sections.items() if name in done]
+    if missing := [f"{stage.name} ({stage.meaning})" for stage in STAGES if stage.name not in done]:
+        parts.append(f"## Not made yet\n\n{'; '.join(missing)}.\n")
     PAGE.write_text("\n".join(parts).rstrip() + "\n")
     pictures = {
         "lab-curves.png": results / "runs/lab/plots/curves.png",
@@ -95,6 +97,13 @@ def after(output: str, mark: str) -> str:
     return "\n".join(lines[starts[-1] :]) if starts else output
 
 
+def figures(output: str) -> str:
+    """The table and the verdict at the end of a comparison, without its answers."""
+    lines = output.splitlines()
+    head = [number for number, line in enumerate(lines) if line.split() == ["base", "tuned"]]
+    return "\n".join(lines[head[-1] :]) if head else output
+
+
 def checked(stage: dict[str, Any]) -> str:
     """The gate at the textbook's learning rate."""
     counts = ", ".join(f"{count} {verdict}" for verdict, count in stage["counts"].items())
@@ -109,7 +118,7 @@ def trained(stage: dict[str, Any]) -> str:
     rows = [(str(one["step"]), f"{one['epoch']:.2f}", f"{one['loss']:.4f}") for one in evaluations]
     text = "## Three epochs\n\n![loss, learning rate and gradient norm of the run](lab-curves.png)\n\n"
     text += table(("step", "epoch", "validation loss, nats per token"), rows)
-    text += "\n" + block(stage["commands"][-1]["output"]) + "\n## Answers before and after\n\n"
+    text += "\n" + block(figures(stage["commands"][-1]["output"])) + "\n## Answers before and after\n\n"
     pairs = (stage["samples"] or {}).get("pairs", [])[:SHOWN]
     return text + table(("prompt", "base", "tuned"), [answers(one) for one in pairs])
 
