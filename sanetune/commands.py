@@ -32,7 +32,9 @@ def command(name: str, *words: str) -> str:
         name: The command, such as ``train``.
         words: What follows the configuration.
     """
-    inputs = [shlex.quote(word) for word in _TYPED.get()] or ["CONFIG"]
+    again = {word.partition("=")[0] for word in words if "=" in word}
+    typed = [word for word in _TYPED.get() if word.partition("=")[0] not in again]  # the new value in its place
+    inputs = [shlex.quote(word) for word in typed] or ["CONFIG"]
     return " ".join(["sanetune", name, *inputs, *(shlex.quote(word) for word in words)])
 
 

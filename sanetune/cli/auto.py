@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
     from sanetune.workflows.auto.request import Request
 
 
-@click.command(name="auto", cls=ConfigCommand)
+class AutoCommand(ConfigCommand):
+    """Its overrides are told apart from DATA by what they are."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[OVERRIDE]..."]
+
+
+@click.command(name="auto", cls=AutoCommand)
 @click.argument("model", metavar="MODEL", required=False)
 @click.argument("data", metavar="DATA", nargs=-1)
 @click.option("--budget", metavar="B", help='The most that it may take: 6h, "1d 12h" or "$50".  [default: no limit]')
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Its folder  [default: auto/NAME].")
 @click.option("--ask", "asks", is_flag=True, help="Ask at each decision; Enter takes what it would do.")
 @click.option("--dry-run", is_flag=True, help="Say what it would do: read the data, train nothing, leave no file.")
-@click.option("--resume", is_flag=True, help="Go on with the journal in its folder, after a kill or Ctrl-C.")
+@click.option("--resume", is_flag=True, help="Go on with the journal in --out, or the only one in auto/, after Ctrl-C.")
 @json_option
 @guarded
 def command(
@@ -59,7 +67,7 @@ def command(
 
     if dry_run and (resume or asks):
         raise click.UsageError("--dry-run does nothing that could be resumed or asked about: give it alone.")
-    request = _request(model, data, budget, goal, source, resume=resume, out=out)
+    request = _request(model, data, budget, goal, source, resume=resume)
     quiet = str(json_file) == "-"
     if dry_run:
         entries = api_auto.dry_run(request)
@@ -68,7 +76,15 @@ def command(
         if json_file is not None:
             write_json(json_file, {"schema": 1, "dry_run": True, "decisions": entries})
         return
-    result = api_auto.auto(request, out, resume=resume, ask=_asked if asks else None)
+    from sanetune.workflows.auto.run import default_folder, only_folder
+
+    # Where model or configuration is named, the folder follows from it.
+    folder = out or (only_folder() if resume and not (request.model or request.source) else default_folder(request))
+    try:
+        result = api_auto.auto(request, folder, resume=resume, ask=_asked if asks else None)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(folder)
+        raise
     if not quiet:
         view.show(result)
     if json_file is not None:
@@ -84,7 +100,6 @@ def _request(
     source: Path | None,
     *,
     resume: bool,
-    out: Path | None,
 ) -> Request:
     from sanetune.config.override import parted
     from sanetune.workflows.auto.request import Budget, Request, parse_budget
@@ -93,8 +108,6 @@ def _request(
     if source is not None and named:
         raise click.UsageError("--from FILE names model and data: leave MODEL and DATA out.")
     if resume:
-        if out is None and not (named or source):
-            raise click.UsageError("Give the folder that it goes on in: --resume --out FOLDER.")
         if goal or overrides:
             raise click.UsageError("--resume goes on with what was asked before: only --budget can be given anew.")
     elif source is None and len(named) < 2:
@@ -112,9 +125,33 @@ def _asked(state: str, decision: Decision) -> tuple[str, str]:
         click.echo(line, err=True)
     names = [one.name for one in decision.options if not one.barred]
     while True:
-        chosen = click.prompt("Which", default=decision.chosen, err=True, show_default=True).strip()
+        chosen = _answer(decision.chosen)
         if chosen.isdigit() and 1 <= int(chosen) <= len(decision.options):
             chosen = decision.options[int(chosen) - 1].name
         if chosen in names:
             return chosen, "policy, confirmed" if chosen == decision.chosen else "person"
         click.echo(f"Not possible: {chosen}. Choose one of: {', '.join(names)}", err=True)
+
+
+def _answer(default: str) -> str:
+    from sanetune.errors import ConfigError
+
+    try:
+        return str(click.prompt("Which", default=default, err=True, show_default=True)).strip()
+    except click.Abort as error:
+        if not isinstance(error.__context__, EOFError):
+            raise KeyboardInterrupt from None
+    raise ConfigError(
+        "--ask got no answer: standard input has ended.",
+        "Each decision waits for a person.",
+        "Leave --ask out, or go on at a terminal with: sanetune auto --resume --ask --out FOLDER",
+    )
+
+
+def _say_how_to_go_on(folder: Path) -> None:
+    """What Ctrl-C leaves, and the command that goes on with it; nothing where nothing was begun."""
+    from sanetune.workflows.auto.journal import NAME
+
+    if (folder / NAME).is_file():
+        click.echo(f"\nKept in {folder}: every decision, and the work that was finished. Go on with:", err=True)
+        click.echo(f"  sanetune auto --resume --out {shlex.quote(str(folder))}", err=True)

@@ -32,10 +32,12 @@ def cost_note(config: Config, evidence: Evidence) -> str:
     total = plan.steps.total_steps
     if steps <= total:
         return ""
-    shorter = [f"check.trial_steps={max(10, total // 5)}", "check.overfit_examples=5", "check.overfit_steps=20"]
+    least = {"trial_steps": max(10, total // 5), "overfit_examples": 5, "overfit_steps": 20}
+    shorter = [f"check.{key}={value}" for key, value in least.items() if value < getattr(config.check, key)]
+    ways = [command("check", *shorter)] if shorter else []
     return (
         f"the check at level trial makes up to {units.many(steps, 'optimizer step')}, and the run itself {total:,}; "
-        f"shorter: {command('check', *shorter)}, or {command('check', '--level', 'probe')}"
+        f"shorter: {', or '.join([*ways, command('check', '--level', 'probe')])}"
     )
 
 

@@ -28,6 +28,11 @@ def test_a_short_run_is_told_what_its_check_costs_and_how_to_make_it_shorter() -
     assert "sanetune check my.yaml --level probe" in said
 
 
+def test_a_value_that_was_typed_is_neither_repeated_nor_made_larger() -> None:
+    said = note(100, 8, "check.trial_steps=15", "check.overfit_steps=80")
+    assert "check my.yaml check.trial_steps=15 check.overfit_examples=5 check.overfit_steps=20, or" in said
+
+
 @pytest.mark.parametrize("total", [1000, 50_000])
 def test_a_long_run_is_not(total: int) -> None:
     assert note(total) == ""

@@ -13,7 +13,7 @@ from sanetune.errors import Place, RunError
 from sanetune.events import Publish, silent
 from sanetune.typed_json import to_json
 from sanetune.workflows.auto.acts.site import Site
-from sanetune.workflows.auto.journal import Journal
+from sanetune.workflows.auto.journal import NAME, Journal
 from sanetune.workflows.auto.known import Known, known_from
 from sanetune.workflows.auto.machine import TICK, Ask, Machine, by_default
 from sanetune.workflows.auto.request import Budget, Request, require_request, settings_of
@@ -105,6 +105,23 @@ def default_folder(request: Request) -> Path:
     """Return the folder that is taken unless one is named."""
     name = Path(request.source).stem if request.source else Path(request.model).name
     return Path("auto") / (re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model")
+
+
+def only_folder() -> Path:
+    """Return the folder in ``auto/`` that has a journal, where it is the only one.
+
+    Raises:
+        RunError: There is none, or there are several.
+    """
+    found = sorted(file.parent for file in Path("auto").glob(f"*/{NAME}"))
+    if len(found) == 1:
+        return found[0]
+    named = ", ".join(map(str, found[:5]))
+    raise RunError(
+        f"auto/ has the journals of {len(found)} autopilots: {named}." if found else "There is no journal in auto/*/.",
+        "It has to be known which one goes on.",
+        f"Give its folder: sanetune auto --resume --out {found[0] if found else 'FOLDER'}",
+    )
 
 
 def _known(journal: Journal) -> Known:

@@ -264,7 +264,7 @@ def test_a_dry_run_trains_nothing_and_leaves_no_file(tmp_path: Path, monkeypatch
         ),
         (["--from", "none.yaml"], "there is no configuration file none.yaml"),
         (["--from", "none.yaml", "m", "d"], "leave MODEL and DATA out"),
-        (["--resume"], "Give the folder that it goes on in"),
+        (["--resume"], "There is no journal in auto/*/. It has to be known which one goes on."),
         (["--resume", "--out", "nowhere"], "There is no journal in"),
         (["m", "d", "--dry-run", "--ask"], "--dry-run does nothing"),
         (["m", "d", "--budjet", "6h"], "--budget"),
@@ -337,6 +337,7 @@ def test_the_clock_ends_an_act_at_the_budget_and_a_training_step_with_a_checkpoi
 
 def test_a_person_is_asked_and_enter_takes_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "none.jsonl").write_text("[]\n")  # a file is there, and no row of it can be read
     words = ["auto", str(MODEL), str(tmp_path / "none.jsonl"), "--ask", "--out", "o"]
     done = CliRunner().invoke(main, words, input="\nfix\n3\n\n")
     assert done.exit_code == 1, done.output
