@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ def training_arguments(config: Config, run: Run, *, device: str, validation: boo
     given = {key: value for key, value in dict(config.train.given).items() if key not in OURS}
     given.pop("report_to", None)
     if given.get("deepspeed"):
-        _require_deepspeed(config)
+        require_deepspeed(config)
     trackers.configure(trackers.used(config), run)
     values = _defaults(device, validation, resume) | given | PREPARED
     _resolve_checkpointing(values, device)
@@ -86,14 +86,19 @@ def training_arguments(config: Config, run: Run, *, device: str, validation: boo
     return arguments
 
 
-def _require_deepspeed(config: Config) -> None:
-    """transformers names the package's metadata alone."""
-    if importlib.util.find_spec("deepspeed") is None:
+def require_deepspeed(config: Config) -> None:
+    """Raise ConfigError where DeepSpeed is not installed, with what to install: transformers names its metadata alone.
+
+    A folder of that name, with DeepSpeed's files in it, is no package.
+    """
+    try:
+        importlib.metadata.version("deepspeed")
+    except importlib.metadata.PackageNotFoundError:
         raise ConfigError(
             "train.deepspeed is set, and DeepSpeed is not installed.",
             remedy="pip install deepspeed, or divide the model by FSDP2, which needs nothing more: train.fsdp: true.",
             place=config.place("train.deepspeed"),
-        )
+        ) from None
 
 
 def _defaults(device: str, validation: bool, resume: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from sanetune.engine.base import Engine, LoopSettings, Session
 from sanetune.engine.batches import Batch, Row, loss_token_count, on_device, tensors_of, token_counts
 from sanetune.engine.distributed import unsharded
-from sanetune.engine.isolation import isolated
+from sanetune.engine.isolation import undivided
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.registry import engine_of
 from sanetune.probes.cut_batches import cut, most_tokens
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
     from sanetune.probes.heldout import HeldOutRows
 
-SHARDED = ("fsdp", "fsdp_config", "deepspeed")
-"""Keys with which a run divides its weights among processes: a probe needs all of them."""
 BATCHES = 4
 """Micro-batches of the first epoch that probes use."""
 
@@ -227,9 +225,7 @@ def probe_harness(
     Yields:
         The harness.
     """
-    config = isolated(config)
-    for key in SHARDED:
-        config.train.given.pop(key, None)
+    config = undivided(config)
     with tempfile.TemporaryDirectory() as folder, quiet(), unsharded():
         session = (engine or engine_of(config)).build(config, prepared, Run(Path(folder)), model=model)
         if session.settings.activation_checkpointing:

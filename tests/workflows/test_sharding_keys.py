@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -47,9 +47,39 @@ def test_a_plan_for_one_device_does_not_ignore_that_a_model_is_to_be_shared(tmp_
 def test_deepspeed_that_is_not_installed_is_named_with_what_needs_nothing_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "deepspeed" else found(name))
+    monkeypatch.chdir(tmp_path)
+    Path("deepspeed").mkdir()  # of DeepSpeed's files: Python takes it for a package
+    _without_deepspeed(monkeypatch)
     config = load({"model": {"name": "m"}, "data": {"train": "d.jsonl"}, "train": {"deepspeed": "z2.json"}})
     with pytest.raises(ConfigError, match="DeepSpeed is not installed") as caught:
         training_arguments(config, Run(tmp_path), device="cpu", validation=False, resume=False)
     assert "train.fsdp: true" in caught.value.remedy
+
+
+def _without_deepspeed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "deepspeed":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+
+
+def test_one_process_checks_a_run_that_is_to_be_sharded_as_one_that_is_not(tmp_path: Path) -> None:
+    demo = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
+    rows = (demo / "data" / "train.jsonl").read_text().splitlines(keepends=True)[:20]
+    (tmp_path / "rows.jsonl").write_text("".join(rows))
+    found = []
+    for keys in ("", ", fsdp: true, fsdp_config: {version: 2}"):
+        (tmp_path / "c.yaml").write_text(
+            f"model: {{name: {demo / 'model'}}}\ndata: {{train: rows.jsonl, workers: 1}}\nrun: {{devices: 2}}\n"
+            f"train: {{max_steps: 5{keys}}}\n"
+        )
+        words = ["check", str(tmp_path / "c.yaml"), "--level", "static", "--json", "-"]
+        done = CliRunner().invoke(main, [*words, "--select", "labels", "--select", "batches", "--select", "template"])
+        checks = json.loads(done.stdout)["findings"]
+        found.append([(one["check"], one["verdict"], one["message"]) for one in checks])
+    assert found[0] == found[1] and "crash" not in {verdict for _, verdict, _ in found[1]}
+    assert any(check.startswith("labels-") and verdict == "pass" for check, verdict, _ in found[1])

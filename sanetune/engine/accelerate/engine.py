@@ -21,7 +21,7 @@ from sanetune.engine.batches import Batches, collate_for, training_columns
 from sanetune.engine.building import arguments_of, checked_start, has_validation
 from sanetune.engine.documents import DocumentLoss
 from sanetune.engine.hooks import Hooks
-from sanetune.engine.isolation import isolated
+from sanetune.engine.isolation import undivided
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.models import attention_of
 from sanetune.errors import ConfigError
@@ -95,7 +95,7 @@ class AccelerateEngine(Engine):
     def epoch(self, config: Config, prepared: Prepared) -> EpochBatches:
         """See :meth:`sanetune.engine.base.Engine.epoch`."""
         require_honoured(config)
-        config = isolated(config)
+        config = undivided(config)
         with kept_random_states(), tempfile.TemporaryDirectory() as folder, quiet():
             arguments = arguments_of(config, prepared, Run(Path(folder)), resuming=False)
             collate = collate_for(prepared.tokenizer.pad_token_id, config.model.attention or "")

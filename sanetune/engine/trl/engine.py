@@ -11,7 +11,7 @@ from transformers import set_seed
 from sanetune.engine.base import Engine, EpochBatches
 from sanetune.engine.batches import collate_for, filled_up, training_columns
 from sanetune.engine.building import arguments_of, checked_start, has_validation, tuned_model, uses_all_weights
-from sanetune.engine.isolation import isolated
+from sanetune.engine.isolation import undivided
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.models import attention_of
 from sanetune.engine.trl.loss_on_shapes import loss_on_shapes
@@ -71,7 +71,7 @@ class TrlEngine(Engine):
         The same class with the same arguments, rows, sampler and collator makes the batches; only the model is a
         stand-in of a few hundred weights, since batches do not depend on it.
         """
-        config = isolated(config)
+        config = undivided(config)
         with kept_random_states(), tempfile.TemporaryDirectory() as folder, quiet():
             arguments = arguments_of(config, prepared, Run(Path(folder)), resuming=False)
             trainer = _trainer(_stand_in(), config.model.attention or "", prepared, arguments, fill_up=False)

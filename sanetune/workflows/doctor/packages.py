@@ -20,6 +20,7 @@ OFFERED = {
     "wandb": "the tracker W&B",
     "trackio": "the tracker trackio",
     "quantization": "model.quantization",
+    "serve": "`sanetune verify` of GGUF files",
 }
 """Extra -> what it is for; those for people who work on sanetune itself are left out."""
 
@@ -56,7 +57,16 @@ def extras() -> list[Examined]:
             found.append(Examined("extras", extra, "missing", f"{names} not installed: for {use}", command))
         else:
             found.append(Examined("extras", extra, "ok", f"for {use}"))
-    return found
+    return [*found, _deepspeed()]
+
+
+def _deepspeed() -> Examined:
+    """DeepSpeed is no extra: pip compiles it here, for this torch."""
+    version, use = _version("deepspeed"), "for train.deepspeed (ZeRO)"
+    if version is None:
+        words = f"not installed: {use}; FSDP2 (train.fsdp: true) divides a model without it"
+        return Examined("extras", "deepspeed", "missing", words, "pip install deepspeed")
+    return Examined("extras", "deepspeed", "ok", f"{version}, {use}")
 
 
 def _requirements() -> dict[str, list[Requirement]]:

@@ -119,9 +119,9 @@ def require_file(config: Config) -> Path:
 
 def _refuse_several(config: Config) -> None:
     """What one process measures would be another step than that of a model that several share."""
-    from sanetune.probes.harness import SHARDED
+    from sanetune.engine.isolation import SHARDING_KEYS
 
-    divided = [key for key in SHARDED if config.train.given.get(key)]
+    divided = [key for key in SHARDING_KEYS if config.train.given.get(key)]
     if divided:
         raise ConfigError(
             f"train.{divided[0]} divides the model among processes, and --measure makes its steps in one",

@@ -73,6 +73,9 @@ def test_an_extra_that_is_not_installed_has_its_command(monkeypatch: pytest.Monk
     found = by_name(packages.extras())
     assert (found["sweep"].state, found["sweep"].command) == ("missing", "pip install 'sanetune[sweep]'")
     assert found["quantization"].state == "missing"
+    monkeypatch.setattr(packages, "_version", lambda name: None)
+    deepspeed = by_name(packages.extras())["deepspeed"]
+    assert (deepspeed.state, deepspeed.command) == ("missing", "pip install deepspeed")
 
 
 def test_every_extra_of_the_package_is_examined_but_those_of_its_developers() -> None:
