@@ -20,6 +20,7 @@ be pickled), and raise it with all three sentences.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -123,3 +124,28 @@ class ModelError(UserError):
 
 class RunError(UserError):
     """A run folder cannot be written, read or resumed."""
+
+
+def require_utf8_name(path: str | Path) -> None:
+    r"""Check that ``path`` can be written into a configuration, a report and a table, which are UTF-8.
+
+    Example:
+        >>> require_utf8_name("déjà.jsonl")
+
+    Raises:
+        DataError: It holds bytes that are not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace") if _is_from_bytes(str(path)) else ascii(path)
+        raise DataError(
+            f"the name {shown} is not UTF-8",
+            "Configurations, tables and reports are UTF-8, and could not name it.",
+            "Rename that file or folder.",
+        ) from None
+
+
+def _is_from_bytes(text: str) -> bool:
+    """Whether every lone surrogate stands for a byte, as in names that the operating system gives."""
+    return all(0xDC80 <= ord(sign) <= 0xDCFF for sign in text if 0xD800 <= ord(sign) <= 0xDFFF)

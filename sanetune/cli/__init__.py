@@ -10,7 +10,7 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
 
@@ -19,7 +19,7 @@ import click
 from sanetune import __version__, collector
 from sanetune.atomic import write_bytes
 from sanetune.commands import typed
-from sanetune.errors import UserError
+from sanetune.errors import UserError, require_utf8_name
 from sanetune.text import did_you_mean, escape_control
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
         if sys.dont_write_bytecode:
             advise()
         try:
+            _require_utf8_names(kwargs)
             if not isinstance(config := kwargs.get("config"), Path):
                 return function(*args, **kwargs)
             with typed(str(config), cast(tuple[str, ...], kwargs.get("overrides", ()))):
@@ -178,6 +179,14 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
             _end(known)
 
     return run
+
+
+def _require_utf8_names(given: Mapping[str, object]) -> None:
+    """Check what was typed and, where it may be relative, the folder that it starts from."""
+    words = [one for value in given.values() for one in (value if isinstance(value, tuple) else (value,))]
+    names = [one for one in words if isinstance(one, str | Path)]
+    for name in [*names, Path.cwd()] if any(isinstance(value, Path | tuple) for value in given.values()) else names:
+        require_utf8_name(name)
 
 
 def _end(error: UserError) -> NoReturn:

@@ -58,6 +58,9 @@ def command(
 
     OVERRIDE: section.key=value, as in data.loss_on=last
     """
+    if provider is None and (out is not None or price is not None):
+        option = "--out" if out is not None else "--price"
+        raise click.UsageError(f"{option} is for --export PROVIDER: give both, or neither.")
     settings = opened(config, overrides)
 
     from sanetune import api

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sanetune.config.origin import Origin, OriginKind
 from sanetune.config.schema import Config
+from sanetune.errors import require_utf8_name
 
 PATHS = (
     "model.name",
@@ -40,6 +41,7 @@ def resolve_paths(config: Config) -> None:
     something is there.
     """
     here = config.file.parent.resolve() if config.file else Path.cwd()
+    require_utf8_name(here)
 
     def resolved(key: str, text: str) -> str:
         origin = config.origins.get(key)

@@ -68,7 +68,7 @@ class GgufFile:
             self.reader: GGUFReader = GGUFReader(path)
         except Exception as error:  # noqa: BLE001 -- whatever the reader trips over is in the stranger's file
             raise ModelError(
-                f"{path.name} is broken: {type(error).__name__}: {str(error)[:200]}.",
+                f"The file is broken: {type(error).__name__}: {str(error)[:200]}.",
                 "No server could load it.",
                 "Download or convert it again.",
                 Place(path),
@@ -150,16 +150,14 @@ def _check_header(path: Path) -> None:
             head = file.read(_HEADER)
     except OSError as error:
         raise ModelError(
-            f"{path} cannot be read: {error.strerror}.", "", "Give the path of a GGUF file.", Place(path)
+            f"The file cannot be read: {error.strerror}.", "", "Give the path of a GGUF file.", Place(path)
         ) from None
     if len(head) < _HEADER or head[:4] != b"GGUF":
-        raise ModelError(
-            f"{path.name} is no GGUF file.", "It does not begin with GGUF.", "Give the path of one.", Place(path)
-        )
+        raise ModelError("This is no GGUF file.", "It does not begin with GGUF.", "Give the path of one.", Place(path))
     version, tensors, keys = struct.unpack("<IQQ", head[4:])
     if version not in (2, 3) or tensors > MOST_TENSORS or keys > MOST_KEYS:
         raise ModelError(
-            f"{path.name} says it is version {version} with {tensors:,} tensors and {keys:,} keys.",
+            f"It says it is version {version} with {tensors:,} tensors and {keys:,} keys.",
             f"Versions 2 and 3 with at most {MOST_TENSORS:,} and {MOST_KEYS:,} are read.",
             "Convert the model again.",
             Place(path),

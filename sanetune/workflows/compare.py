@@ -25,7 +25,7 @@ def open_run(path: Path) -> tuple[Run, Config]:
     if not run.finished:
         raise RunError(
             f"{run.path} holds no tuned model yet.",
-            "There is nothing to compare or to talk to.",
+            "There is no model that could be used.",
             f"Finish the training: `{command('train', '--resume')}`.",
         )
     return run, load(run.config)

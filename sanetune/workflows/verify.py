@@ -28,7 +28,7 @@ from sanetune.serving.rounding import known_storage
 from sanetune.serving.server import Server
 from sanetune.text import one_line, shortest_path
 from sanetune.workflows.check import rules_of
-from sanetune.workflows.verifying import LONGEST_PROMPT, Subject, load_trained, subject_at
+from sanetune.workflows.verifying import LONGEST_PROMPT, Subject, load_trained, require_subject, subject_at
 
 if TYPE_CHECKING:
     from sanetune.probes.served import HeldOut
@@ -102,6 +102,7 @@ def verify(path: Path, request: Request, publish: Publish = silent) -> Report:
         )
     checks = chosen(list(request.select) or [FAMILY], list(request.ignore), LEVEL)
     checks = [one for one in checks if one.family == FAMILY]
+    require_subject(path)
     with ExitStack() as stack:
         # The server first: that it is not there is known in a second, and preparation may take minutes.
         file = GgufFile(request.gguf) if request.gguf is not None else None

@@ -83,6 +83,16 @@ def subject_at(path: Path, count: int, own: Sequence[str], publish: Publish) -> 
     return Subject(run.model, yours + held_out, ", ".join(filter(None, (words, rows))), run, config)
 
 
+def require_subject(path: Path) -> None:
+    """Check, at once, that ``path`` is a finished run or the folder of a model.
+
+    Raises:
+        RunError: It is neither.
+    """
+    if not _is_model(path):
+        open_run(path)
+
+
 def _is_model(path: Path) -> bool:
     return (path / "config.json").is_file() and not (path / "config.yaml").is_file()
 

@@ -53,3 +53,16 @@ def test_a_baseline_replaces_nothing_but_a_baseline(tmp_path: Path) -> None:
         file.write_text(text)
         require_baseline_or_new(file)
     require_baseline_or_new(tmp_path / "new.json")
+
+
+@pytest.mark.parametrize("option", ["--price", "--out"])
+def test_what_is_for_an_export_is_refused_without_one(place: Path, option: str) -> None:
+    done = CliRunner().invoke(main, ["data", "a.yaml", option, "1"])
+    assert done.exit_code == 2
+    assert f"{option} is for --export" in done.output
+
+
+def test_verify_says_that_the_run_is_missing_before_it_asks_for_the_file(place: Path) -> None:
+    done = CliRunner().invoke(main, ["verify", "runs/none", "--gguf", "x.gguf"])
+    assert done.exit_code == 2
+    assert "There is no run folder runs/none" in done.output

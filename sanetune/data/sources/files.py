@@ -63,14 +63,15 @@ def missing(path: Path) -> DataError:
     if not folder.is_dir():
         above = next((p for p in folder.parents if p.is_dir()), None)
         fix = f"The folder {folder} does not exist either" + (f"; {above} does." if above else ".")
-        fix += " Correct data.train or data.validation."
+        fix += " Correct data.train, data.validation or data.replay."
         return DataError("no such file", NO_ROWS, fix, Place(path))
     names = sorted(p.name for p in folder.iterdir())
     data = [name for name in names if kind_of(Path(name))]
     fix = did_you_mean(path.name, names) or (
         f"In {folder} there are: {listing(data)}." if data else f"{folder} has no data files."
     )
-    return DataError("no such file", NO_ROWS, f"{fix.strip()} Correct data.train or data.validation.", Place(path))
+    fix = f"{fix.strip()} Correct data.train, data.validation or data.replay."
+    return DataError("no such file", NO_ROWS, fix, Place(path))
 
 
 def _known(path: Path) -> str:

@@ -9,7 +9,7 @@ from sanetune.config.split_names import split_of
 from sanetune.data.sources.files import missing
 from sanetune.data.sources.row import NO_ROWS, UNDERSTOOD, kind_of
 from sanetune.data.sources.source import Source
-from sanetune.errors import DataError, Place
+from sanetune.errors import DataError, Place, require_utf8_name
 from sanetune.text import did_you_mean, listing, quote
 
 NOT_ROWS = {"dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json"}
@@ -38,12 +38,12 @@ def _found(source: Source) -> list[Path]:
             )
         return [path]
     if path.is_dir():
-        return _folder(path, source.split)
+        return _named(_folder(path, source.split))
     if glob.has_magic(source.path):
         found = sorted(Path(name) for name in glob.glob(source.path, recursive=True))
         data = [file for file in found if file.is_file() and kind_of(file) and file.name not in NOT_ROWS]
         if data:
-            return _trained(data)
+            return _named(_trained(data))
         seen = f"; it fits {listing(file.name for file in found)}" if found else ""
         raise DataError(f"no data file fits this pattern{seen}", "", f"Understood are {UNDERSTOOD}.", Place(path))
     if "://" in source.path:
@@ -51,6 +51,12 @@ def _found(source: Source) -> list[Path]:
             "addresses are not read", "", "Download the file first, then give its path.", Place(source.path)
         )
     raise missing(path)
+
+
+def _named(files: list[Path]) -> list[Path]:
+    for file in files:
+        require_utf8_name(file)
+    return files
 
 
 def left_out(source: Source) -> list[Path]:

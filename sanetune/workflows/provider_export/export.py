@@ -115,7 +115,7 @@ def export(config: Config, prepared: Prepared, provider: Provider, folder: Path,
     known = Price("as given", price, READ, "--price") if price is not None else provider.price
     usd = train.tokens * epochs * known.usd / 1e6 if known else None
     problems = [problem for one in files for problem in _problems(one, provider)]
-    return Export(provider, files, problems, _notes(files, prepared, provider), epochs, usd, known)
+    return Export(provider, files, problems, _notes(files, prepared, provider, known), epochs, usd, known)
 
 
 def _require_other_files(config: Config, folder: Path) -> None:
@@ -174,11 +174,11 @@ def _problems(one: ExportedFile, provider: Provider) -> Iterator[str]:
         yield f"{one.split}: a row of {one.longest:,} tokens; beyond {provider.most_tokens:,} it is truncated there"
 
 
-def _notes(files: list[ExportedFile], prepared: Prepared, provider: Provider) -> list[str]:
+def _notes(files: list[ExportedFile], prepared: Prepared, provider: Provider, price: Price | None) -> list[str]:
     notes = ["tokens are those of the configured tokenizer; the provider counts with its own"]
     if prepared.truncated:
         notes.append(f"{len(prepared.truncated):,} rows that are truncated here are exported whole")
-    if provider.price is None:
+    if price is None:
         notes.append(f"no price is known: give one with --price ({provider.pricing})")
     for one in files:
         notes += [
