@@ -14,11 +14,13 @@ class Found:
         check: Its name.
         verdict: ``warn``, ``fail`` or ``crash``.
         message: What was measured.
+        do: Its remedy, with the override that sets the value where one is known.
     """
 
     check: str
     verdict: str
     message: str
+    do: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sanetune import units
 from sanetune.workflows.auto.known import Known
 
@@ -110,6 +112,20 @@ def bar(known: Known, seconds: float, after: float | None = None) -> str:
         f"it takes up to {units.seconds(seconds)}, and {units.seconds(max(0.0, known.left))} of the budget are left, "
         f"of which {units.seconds(kept)} are kept for what has to follow"
     )
+
+
+def aim(known: Known, seconds: float) -> str:
+    """Say which budget would be enough for ``seconds`` more, in whole minutes.
+
+    Args:
+        known: What is known.
+        seconds: Of all that has to follow, at the slow end.
+    """
+    whole = known.spent + seconds
+    price = known.inspected.usd_per_hour if known.inspected else None
+    if known.request.budget.usd is not None and price:
+        return f"aim for --budget '${math.ceil(whole / 3600 * price * 100) / 100:.2f}'"
+    return f"aim for --budget {math.ceil(whole / 60)}m"
 
 
 def run_steps(known: Known) -> int:

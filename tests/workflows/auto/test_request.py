@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
 from sanetune.errors import ConfigError
 from sanetune.workflows.auto.acts.world import _alarm
+from sanetune.workflows.auto.facts import Checked, Found
 from sanetune.workflows.auto.request import Budget, parse_budget
+from tests.workflows.auto.fake import machine
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,17 @@ def test_a_budget_that_is_none_says_what_is_missing(text: str, words: str) -> No
 def test_a_clock_can_be_set_to_any_budget() -> None:
     with _alarm(1e300):
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 365 * 86400
+
+
+def test_a_budget_that_is_too_small_is_told_which_would_do_and_that_one_does(tmp_path: Path) -> None:
+    reason = machine(tmp_path / "small", budget=30).run().reason
+    enough = re.search(r"aim for --budget (\d+m)", reason)
+    assert enough is not None, reason
+    assert machine(tmp_path / "enough", budget=parse_budget(enough[1]).seconds, takes={"check": 60}).run().promoted
+
+
+def test_a_refusal_says_what_to_do(tmp_path: Path) -> None:
+    bad = Found("labels-on-prompt", "fail", "It is wrong.", "Mask it. As an override: data.loss_on=last")
+    check = Checked(verdict="fail", level="trial", found=(bad,))
+    reason = machine(tmp_path, {"check": [check]}).run().reason
+    assert reason.endswith("It is wrong. Do: Mask it. As an override: data.loss_on=last")

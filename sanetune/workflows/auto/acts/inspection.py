@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.config import yaml_edit
 from sanetune.config.load import load
-from sanetune.finding import BAD, Report
+from sanetune.finding import BAD, Finding, Report
 from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.facts import Found, Inspected
 from sanetune.workflows.auto.known import Known
@@ -48,7 +48,13 @@ def inspection(site: Site, known: Known, values: Mapping[str, Any]) -> Inspected
 
 def found_in(report: Report) -> tuple[Found, ...]:
     """Return the findings of ``report`` that are not passed."""
-    return tuple(Found(one.check, one.verdict.value, one.message[:600]) for one in report.of(*BAD))
+    return tuple(Found(one.check, one.verdict.value, one.message[:600], _what_to_do(one)) for one in report.of(*BAD))
+
+
+def _what_to_do(finding: Finding) -> str:
+    """Its remedy, with the override that sets the value where one is known."""
+    values = " ".join(f"{key}={_scalar(value)}" for key, value in finding.fix.items())
+    return " ".join(part for part in (finding.remedy[:400], values and f"As an override: {values}") if part)
 
 
 def usd_per_hour(config: Config) -> float | None:

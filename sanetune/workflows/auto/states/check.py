@@ -7,7 +7,7 @@ from typing import Any
 
 from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option, first_open
-from sanetune.workflows.auto.forecasts import bar, check_seconds, reserve, train_seconds
+from sanetune.workflows.auto.forecasts import aim, bar, check_seconds, reserve, train_seconds
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.states.ways import give_up
 
@@ -46,7 +46,8 @@ def decide(known: Known) -> Decision:
         "assumed": plan.assumed,
     }
     if chosen == "give up":
-        reason = f"not even a static check leaves enough to train and to compare: {options[-2].barred}"
+        reason = f"not even a static check leaves enough to train and to compare: {options[-2].barred}; "
+        reason += aim(known, (options[-2].seconds or 0.0) + after)
     elif chosen == options[0].name:
         reason = "it is what the configuration asks for" + (
             "" if known.left is None else ", and it fits into the budget"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option, first_open
+from sanetune.workflows.auto.facts import Found
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.states.ways import give_up
 
@@ -36,6 +37,10 @@ def decide(known: Known) -> Decision:
     )
     if known.agent and known.advised is not None:
         ask = Option(ask.name, ask.words, ask.then, barred="it was asked already")
-    named = "; ".join(f"{one.check}: {one.message.rstrip('.')}" for one in bad[:SHOWN])
+    named = "; ".join(f"{one.check}: {one.message.rstrip('.')}{_do(one)}" for one in bad[:SHOWN])
     reason = checked.unusable or named or checked.note or "the gate has not cleared the run"
     return Decision((ask, stop), first_open(ask, stop), f"the gate refuses this run: {reason}", figures)
+
+
+def _do(found: Found) -> str:
+    return f". Do: {found.do.rstrip('.')}" if found.do else ""

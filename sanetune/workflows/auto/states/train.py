@@ -6,7 +6,7 @@ import math
 
 from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option, first_open
-from sanetune.workflows.auto.forecasts import SLOWER, bar, reserve, run_steps, step_seconds, train_seconds
+from sanetune.workflows.auto.forecasts import SLOWER, aim, bar, reserve, run_steps, step_seconds, train_seconds
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.states.ways import give_up
 
@@ -45,7 +45,7 @@ def decide(known: Known) -> Decision:
         train.name: f"cleared at level {checked.level}"
         + ("" if known.left is None else ", and it fits into the budget"),
         short.name: train.barred,
-        stop.name: f"{train.barred}; {short.barred}",
+        stop.name: f"{train.barred}; {short.barred}" + ("" if barred else f"; {aim(known, takes + reserve(known))}"),
     }[chosen]
     return Decision((train, short, stop), chosen, reason, figures)
 
