@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from sanetune.cli import guarded, json_option, names_callback, write_json
+from sanetune.cli import complain, guarded, json_option, names_callback, write_json
+
+if TYPE_CHECKING:
+    from sanetune.errors import DataError
+    from sanetune.workflows.diagnose import Diagnosis
 
 
 @click.command(name="diagnose")
@@ -25,18 +30,24 @@ def command(
     LOG is a run's folder, a checkpoint, a trainer_state.json, metrics.jsonl, LLaMA-Factory's trainer_log.jsonl, a
     TensorBoard event file or folder, an offline run of W&B, a CSV export, or the printed output of a Trainer.
 
-    Exit code 0: nothing failed (warnings are allowed), 1: something did, 2: a log cannot be read.
+    Exit code 0: nothing failed (warnings are allowed), 1: something did, 2: no LOG can be
+    read (of several, those that cannot are named, and the others judged).
     """
     from sanetune.workflows.diagnose import diagnose
 
     quiet = str(json_file) == "-"
-    found = []
-    for diagnosis in diagnose(logs, select, ignore):
+    found: list[Diagnosis] = []
+    unread: list[DataError] = []
+    for diagnosis in diagnose(logs, select, ignore, unread.append):
         found.append(diagnosis)
         if not quiet:
             from sanetune.report.terminal import diagnosis as view
 
             view.show(diagnosis, verbose=verbose)
+    for error in unread if found else unread[1:]:
+        complain(error)
+    if not found:
+        raise unread[0]
     if len(found) > 1 and not quiet:
         view.show_all(found)
     worst = max(found, key=lambda one: one.report.verdict.rank).report

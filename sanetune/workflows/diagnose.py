@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sanetune.curves.logs.find import checkpoints, logs
 from sanetune.curves.logs.log import Log
 from sanetune.curves.logs.metrics import KIND as OURS
 from sanetune.curves.series import Curve
+from sanetune.errors import DataError
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import REFUSING, Report, Verdict
 from sanetune.gate.catalogue import chosen
@@ -76,20 +77,33 @@ class Diagnosis:
         }
 
 
-def diagnose(paths: Sequence[Path], select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Iterator[Diagnosis]:
+def diagnose(
+    paths: Sequence[Path],
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    on_unread: Callable[[DataError], None] | None = None,
+) -> Iterator[Diagnosis]:
     """Diagnose every log in ``paths``, one after another.
 
     Args:
         paths: Files and folders; see :func:`sanetune.curves.logs.find.logs`.
         select: Names of checks; none: all that a curve is enough for.
         ignore: Names that are left out.
+        on_unread: Called for a path that holds no log, which is passed over; None: that raises.
 
     Raises:
         DataError: A path holds no log of a run.
     """
     checks = [check for check in chosen(list(select), list(ignore), "trial") if set(check.needs) <= {EVIDENCE}]
     for path in paths:
-        for log in logs(path):
+        try:
+            read = logs(path)
+        except DataError as error:
+            if on_unread is None:
+                raise
+            on_unread(error)
+            continue
+        for log in read:
             curve = log.curve()
             evidence = Evidence({}, {EVIDENCE: curve})
             best = best_checkpoint(curve, _saved(log))

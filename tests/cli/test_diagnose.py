@@ -52,3 +52,15 @@ def test_markup_and_control_characters_of_a_stranger_are_not_obeyed(tmp_path: Pa
     (tmp_path / "trainer_state.json").write_text(json.dumps({"log_history": history}))
     output = CliRunner().invoke(main, ["diagnose", str(tmp_path)]).output
     assert "[red]" in output and "\x1b" not in output
+
+
+def test_one_path_that_is_no_log_does_not_keep_the_others_from_being_judged(tmp_path: Path) -> None:
+    log = tmp_path / "trainer_log.jsonl"
+    lines = (json.dumps({"current_steps": n, "total_steps": 40, "loss": 2 - n / 40}) for n in range(1, 41))
+    log.write_text("\n".join(lines) + "\n")
+    (tmp_path / "LICENSE").write_text("Permission is granted.\n")
+    done = CliRunner().invoke(main, ["diagnose", str(tmp_path / "LICENSE"), str(log)])
+    assert done.exit_code == 0, done.output
+    assert "LICENSE" in done.output
+    assert "trainer_log.jsonl" in done.output
+    assert CliRunner().invoke(main, ["diagnose", str(tmp_path / "LICENSE")]).exit_code == 2
