@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--device", metavar="NAME", default="", help="Kind of device: H100 for sky, a flavor for hf-jobs.")
 @click.option("--hours", type=click.FloatRange(0, min_open=True), help="Time limit. Default: budget.max_hours.")
 @click.option("--image", metavar="NAME", default="", help="Container image, where there is one.")
+@click.option("--install", metavar="WHAT", default="", help="What pip installs sanetune from: git+URL, or a wheel.")
 @click.option("--workdir", metavar="DIR", type=click.Path(path_type=Path), help="CONFIG's folder on the machines.")
 @click.option("--resume", is_flag=True, help="Go on from the last complete checkpoint of the run.")
 @click.option("--unchecked", metavar="REASON", help="Train without a clearance, for this reason.")
@@ -47,6 +48,7 @@ def command(
     device: str,
     hours: float | None,
     image: str,
+    install: str,
     workdir: Path | None,
     resume: bool,
     unchecked: str | None,
@@ -67,7 +69,7 @@ def command(
     from sanetune.workflows.launching.write import Asked, write_launch
 
     typed = shlex.join(["sanetune", "launch", *click.get_current_context().meta[WORDS]])
-    asked = Asked(on, nodes, devices, device, hours, image, workdir, resume, unchecked, typed)
+    asked = Asked(on, nodes, devices, device, hours, image, workdir, resume, unchecked, typed, install)
     launch = write_launch(config, overrides, settings, asked, out, force=force)
     for note in launch.notes:
         click.echo(escape_control(f"! {note}", strict=True), err=True)

@@ -195,6 +195,7 @@ FROZEN = {
         "--nodes",
         "--devices",
         "--device",
+        "--install",
         "--hours",
         "--image",
         "--workdir",

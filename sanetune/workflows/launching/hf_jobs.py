@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
+from sanetune import units
 from sanetune.errors import ConfigError
 from sanetune.workflows.launching.job import Job, quoted, script
 
@@ -31,11 +33,18 @@ def written(job: Job) -> str:
             "hf-jobs needs the name of the hardware.",
             remedy="Give it as --device, such as a100x4; `hf jobs hardware` lists them.",
         )
+    flavor = re.search(r"x(\d+)$", job.device)
+    if job.gpus and flavor and int(flavor[1]) != job.devices:
+        raise ConfigError(
+            f"The flavor {job.device} has {units.many(int(flavor[1]), 'GPU')}, and {job.devices} are asked for.",
+            "The run is planned for as many processes as it has devices.",
+            f"Set --devices {flavor[1]}, or take another flavor; `hf jobs hardware` lists them.",
+        )
     if ":" in str(job.folder):
         raise ConfigError(
             f"The folder {job.folder} has a colon in its name.", remedy="hf cannot mount it: give it another name."
         )
-    inside = "pip install sanetune\n" + script(replace(job, folder=WORKSPACE))
+    inside = f"cd {WORKSPACE}\n{job.pip}{script(replace(job, folder=WORKSPACE))}"
     words = ["hf", "jobs", "run", "--name", job.name, "--flavor", job.device or "cpu-upgrade"]
     words += ["--timeout", f"{math.ceil(job.hours * 60)}m"] if job.hours else []
     words += ["--secrets", "HF_TOKEN", "--volume", f"{job.folder}:{WORKSPACE}:rw"]

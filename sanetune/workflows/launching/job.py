@@ -26,6 +26,7 @@ class Job:
         image: Container image; "": not given.
         resume: Whether the run goes on from its last checkpoint.
         unchecked: The reason to train without a clearance; None: with one.
+        install: What pip installs sanetune from, where the machine has none.
         command: The command line that asked for it.
     """
 
@@ -40,6 +41,7 @@ class Job:
     image: str = ""
     resume: bool = False
     unchecked: str | None = None
+    install: str = "sanetune"
     command: str = ""
 
     @property
@@ -53,6 +55,11 @@ class Job:
         more = ["--resume"] if self.resume else []
         more += ["--unchecked", self.unchecked] if self.unchecked is not None else []
         return ["sanetune", "train", *self.words, *more]
+
+    @property
+    def pip(self) -> str:
+        """The line that installs sanetune, under one that says what has to be there."""
+        return f"# sanetune is on no package index: see --install.\n{quoted(['pip', 'install', self.install])}\n"
 
     @property
     def heading(self) -> str:

@@ -19,5 +19,5 @@ def written(job: Job) -> str:
     run = script(job, "SKYPILOT_NODE_RANK", there=True)
     task: dict[str, Any] = {"name": job.name, "num_nodes": job.nodes, "workdir": str(job.folder)}
     task |= {"resources": resources} if resources else {}
-    task |= {"setup": "pip install sanetune\n", "run": run}
+    task |= {"setup": job.pip, "run": run}
     return yaml_text(job.heading, task)

@@ -25,7 +25,7 @@ _WRITERS: dict[Target, tuple[Callable[[Job], str], str, str]] = {
     "slurm": (slurm.written, ".sbatch", "sbatch {file}"),
     "sky": (sky.written, ".sky.yaml", "sky launch {file}"),
     "kubeflow": (kubeflow.written, ".trainjob.yaml", "kubectl create -f {file}"),
-    "ray": (ray.written, "_ray.py", "ray job submit -- python {file}"),
+    "ray": (ray.written, "_ray.py", "ray job submit --working-dir . -- python {file}"),
     "hf-jobs": (hf_jobs.written, ".hf-jobs.sh", "bash {file}"),
 }
 """Target -> what writes its file, the end of the file's name, and the command that starts it."""
@@ -48,6 +48,7 @@ class Asked:
         resume: Whether the run goes on.
         unchecked: The reason to train without a clearance.
         command: As it was typed.
+        install: What pip installs sanetune from; "": a wheel in the configuration's folder, where there is one.
     """
 
     on: Target
@@ -60,6 +61,7 @@ class Asked:
     resume: bool = False
     unchecked: str | None = None
     command: str = ""
+    install: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ def write_launch(
             "It may hold your changes.",
             "Write another file with --out FILE, or replace it with --force.",
         )
+    if not file.parent.is_dir():
+        raise ConfigError(
+            f"There is no folder {str(file.parent)!r} for {file.name}",
+            remedy="Make it, or write another file with --out FILE.",
+        )
     write_text(file, written(job), remedy="Give --out another file.")
     return Launch(file, following.format(file=shlex.quote(str(file))), tuple(_notes(path, config, asked)))
 
@@ -140,6 +147,7 @@ def job_of(path: Path, overrides: Sequence[str], config: Config, asked: Asked) -
         image=asked.image,
         resume=asked.resume,
         unchecked=asked.unchecked,
+        install=asked.install or _wheel(path) or "sanetune",
         command=asked.command,
     )
 
@@ -155,6 +163,12 @@ def _file_word(path: Path) -> str:
     return f"./{path.name}" if path.name.startswith("-") else path.name
 
 
+def _wheel(path: Path) -> str:
+    """The newest wheel of sanetune beside the configuration, as it is called from there; "": there is none."""
+    wheels = sorted(path.resolve().parent.glob("sanetune-*.whl"), key=lambda one: one.stat().st_mtime)
+    return f"./{wheels[-1].name}" if wheels else ""
+
+
 def _notes(path: Path, config: Config, asked: Asked) -> list[str]:
     folder = path.resolve().parent
     named = [config.model.name, *(source.path for source in config.data.train)]
@@ -164,6 +178,11 @@ def _notes(path: Path, config: Config, asked: Asked) -> list[str]:
         notes.append(
             f"{shortest_path(Path(away[0]))} is not in {shortest_path(folder)}, the folder that is uploaded: "
             "give it by a Hub id, or copy it there"
+        )
+    if asked.on in _CARRIED and not (asked.install or _wheel(path)):
+        notes.append(
+            "the job installs sanetune with `pip install sanetune`, which is on no package index: give --install "
+            "git+URL, or put a wheel (pip wheel --no-deps PATH-OF-SANETUNE) beside the configuration and write it again"
         )
     if asked.on in ("kubeflow", "ray") and asked.workdir is None:
         notes.append(f"the machines must have {folder} (shared, or in the image); --workdir names another folder")

@@ -162,6 +162,9 @@ def test_devices_that_the_run_is_not_planned_for_are_an_error() -> None:
 
 @pytest.mark.parametrize(("on", "more", "words"), [
     ("hf-jobs", ["--nodes", "2"], "hf-jobs runs on one machine"),
+    ("local", ["--nodes", "2"], "local is this machine alone"),
+    ("hf-jobs", ["--devices", "3", "--device", "a10g-largex2"], "has 2 GPUs, and 3 are asked for"),
+    ("slurm", ["--out", "nope/x.sbatch"], "no folder 'nope'"),
     ("hf-jobs", ["--device", ""], "needs the name of the hardware"),
     ("sky", ["--device", ""], "needs the name of the device"),
 ])  # fmt: skip
@@ -175,6 +178,23 @@ def test_a_file_that_is_there_is_kept_and_every_target_says_what_comes_next() ->
     for on in TARGETS:
         assert "Next: " in launch(on, "--force").stdout
     assert (launch("slurm").exit_code, launch("slurm", "--force").exit_code) == (2, 0)
+
+
+@pytest.mark.parametrize("on", ["sky", "hf-jobs"])
+def test_sanetune_is_installed_from_what_there_is(on: str, tmp_path: Path) -> None:
+    done = launch(on)
+    assert "no package index" in done.stderr and "no package index" in Path("file").read_text()
+    (tmp_path / "my $(touch PWNED) runs" / "sanetune-0.1.0-py3-none-any.whl").touch()
+    done = launch(on, "--force")
+    assert "no package index" not in done.stderr
+    assert "pip install ./sanetune-0.1.0-py3-none-any.whl" in Path("file").read_text()
+    assert "pip install git+https://host/it" in written(on, "--force", "--install", "git+https://host/it")
+
+
+def test_ray_is_told_the_same_command_by_terminal_and_file() -> None:
+    done = launch("ray")
+    assert "ray job submit --working-dir . -- python file" in done.stdout
+    assert "ray job submit --working-dir . -- python" in Path("file").read_text()
 
 
 def test_an_unchecked_launch_asks_for_nothing_and_says_so(tmp_path: Path) -> None:
