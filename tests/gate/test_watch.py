@@ -162,10 +162,17 @@ def test_a_finding_is_told_once_and_not_again_after_a_resume() -> None:
 
 
 def test_watching_costs_a_few_microseconds_a_step() -> None:
-    """0.5 % of a step of a tenth of a second are 500 microseconds."""
+    """0.5 % of a step of a tenth of a second are 500 microseconds, in which an idle core makes 10,000 turns of a loop.
+
+    A core that others want too is slower at both.
+    """
     watch, values = Watch(FACTS, live_checks()), losses(3_000)
     began = time.process_time()
     fed(values, watch)
     each = (time.process_time() - began) / len(values)
+    began, total = time.process_time(), 0
+    for number in range(1_000_000):
+        total += number * number
+    turn = (time.process_time() - began) / 1_000_000
     assert watch.asked < 0.1 * len(values)
-    assert each < 500e-6
+    assert each < 10_000 * turn
