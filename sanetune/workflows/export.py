@@ -67,12 +67,15 @@ def export_gguf(path: Path, to: Path, *, storage: str, pre: str = "", converter:
         converter: llama.cpp's ``convert_hf_to_gguf.py``; None: the writer of this package.
 
     Raises:
+        RunError: ``to`` is there already.
         ModelError: The model is of a kind that is not known, or the converter fails.
         RunError: The file cannot be written.
     """
     from sanetune.serving.gguf_write import Chat, write_gguf
 
     folder = path if (path / "config.json").is_file() else open_run(path)[0].model
+    if to.is_file():
+        raise RunError(f"{to} is there already.", "It would be lost.", "Give another file, or delete it first.")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         if converter is not None:

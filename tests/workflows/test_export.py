@@ -148,3 +148,20 @@ def test_the_command_asks_for_something_to_do_and_writes_a_file(tmp_path: Path) 
     done = CliRunner().invoke(main, [*words, "--json", str(tmp_path / "out.json")])
     assert done.exit_code == 0, done.output
     assert json.loads((tmp_path / "out.json").read_text())["gguf"]["bytes"] > 2_000_000
+
+
+def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "demo.gguf"
+    file.write_text("mine")
+    done = CliRunner().invoke(main, ["export", str(DEMO), "--gguf", str(file), "--no-verify"])
+    assert done.exit_code == 2
+    assert "is there already" in done.output
+    assert file.read_text() == "mine"
+
+
+def test_an_unknown_way_of_splitting_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "demo.gguf"
+    done = CliRunner().invoke(main, ["export", str(DEMO), "--gguf", str(file), "--pre", "foo", "--no-verify"])
+    assert done.exit_code == 2
+    assert "Known are" in done.output
+    assert not file.exists()
