@@ -11,7 +11,12 @@ prints it without a traceback and exits with its code. Every other exception is 
     │   └── TemplateStoppedError  it was stopped at a limit (sanetune.data.template.chat_template)
     ├── ModelError                the model or tokenizer
     ├── RunError                  a run folder or another output file
-    │   └── GoneProcessError      another process of the launch has ended (sanetune.engine.distributed)
+    │   ├── GoneProcessError      another process of the launch has ended (sanetune.engine.distributed)
+    │   └── StepTooLargeError     a step does not fit in memory (sanetune.engine.memory)
+    ├── EndpointError             a server of a model (sanetune.serving.http)
+    │   ├── RefusedRequestError   it refuses the request
+    │   └── NotJsonError          its answer is no JSON
+    ├── AgentError                the adviser or judge of an autopilot (sanetune.workflows.auto.agent.client)
     └── GateError                 exit code 1: a check failed (sanetune.finding)
 
 To add one, subclass the error that names the same input, keep the parameters (or give new ones defaults, so that it can

@@ -77,7 +77,7 @@ TERMS = {
     ),
     "branches": Term("learning-rate comparison; its runs", "branches", "branch(es)?"),
     "own gain": Term("prompt-swap gain", "own gains?", "own_gain"),
-    "lab": Term("probe harness", "lab", "lab"),
+    "lab": Term("probe harness", r"(?<!bench\.)lab(?!\.md)", "lab"),
     "pull": Term("parameter update", "", "pulls?"),
     # Evidence of checks
     "prints": Term("MinHash signatures", "", "=prints|Prints"),

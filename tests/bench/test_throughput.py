@@ -11,7 +11,10 @@ from bench.throughput.worker import check
 
 
 def figures(seconds: float, losses: tuple[float, ...] = (1.0, 0.9)) -> dict[str, Any]:
-    steps = [{"seconds": seconds, "cpu": 2 * seconds, "system": 0.0, "loss": loss, "norm": 1.0} for loss in losses]
+    tokens = {"useful": 50, "in_loss": 25}
+    steps = [
+        tokens | {"seconds": seconds, "cpu": 2 * seconds, "system": 0.0, "loss": loss, "norm": 1.0} for loss in losses
+    ]
     return {"steps": steps, "first": steps[0], "useful": 100, "in_loss": 50, "flops": 1e9, "matmul": 1e9, "memory": 1e9,
             "load": 0.0}  # fmt: skip
 

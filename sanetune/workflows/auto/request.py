@@ -112,9 +112,9 @@ def parse_budget(text: str) -> Budget:
     return Budget(sum(parts) if parts else None, sum(money) if money else None)
 
 
-def _refused(text: str, why: str, remedy: str = "") -> ConfigError:
+def _refused(text: str, fault: str, remedy: str = "") -> ConfigError:
     return ConfigError(
-        f"the budget {text[:60]!r} {why}",
+        f"the budget {text[:60]!r} {fault}",
         "It says when to stop spending.",
         remedy or 'Write a time or dollars, as in --budget 6h, --budget "1d 12h" or --budget "$50".',
     )

@@ -176,7 +176,7 @@ def test_a_sweep_after_passes_alone_is_forecast_from_their_seconds_and_barred_wh
     assert known.outcome == "promoted"
 
 
-def test_a_sweep_that_is_cut_or_fails_does_not_end_it(tmp_path: Path) -> None:
+def test_a_sweep_that_is_stopped_or_fails_does_not_end_it(tmp_path: Path) -> None:
     from dataclasses import replace
 
     open_ = replace(SOUND["check"], at_edge=True)  # type: ignore[call-arg]

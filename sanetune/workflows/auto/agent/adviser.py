@@ -52,7 +52,7 @@ def advise(site: Site, known: Known, agent: Agent) -> Advised:
         return Advised({}, said, False, "it proposes no change", sent)
     before, accepted = known.checked, False
     assert before is not None
-    aside = _set_aside(site, known)
+    spare = _keep_spare(site, known)
     try:
         found = checked(site, site.changed(known, changes, "proposed by the adviser"), before.level)
         reason = refused(before, found)
@@ -62,36 +62,36 @@ def advise(site: Site, known: Known, agent: Agent) -> Advised:
     finally:
         # Also where the budget ends it: training would have no clearance else.
         if not accepted:
-            _put_back(site, known, aside)
-        shutil.rmtree(aside.rename(aside.with_name("before.partial")))
+            _put_back(site, known, spare)
+        shutil.rmtree(spare.rename(spare.with_name("before.partial")))
     if accepted:
         reason = "the gate passes, and the trial is no worse"
         return Advised(changes, said, True, reason, sent, found, config=found.config)
     return Advised(changes, said, False, reason, sent, config=known.config)
 
 
-def _set_aside(site: Site, known: Known) -> Path:
+def _keep_spare(site: Site, known: Known) -> Path:
     """Copy what the check has left in the run into a folder, whole, and return that.
 
     One that is there is of a process that was killed: what is in the run now may be the proposal's, or nothing.
     """
-    run, aside = site.run(known.attempt), site.messages / "before"
-    if aside.is_dir():
-        return aside
-    partial = aside.with_name("before.partial")
+    run, spare = site.run(known.attempt), site.messages / "before"
+    if spare.is_dir():
+        return spare
+    partial = spare.with_name("before.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for file in (run.clearance, run.experiments):
         if file.is_file():
             shutil.copy2(file, partial / file.name)
-    return partial.rename(aside)
+    return partial.rename(spare)
 
 
-def _put_back(site: Site, known: Known, aside: Path) -> None:
+def _put_back(site: Site, known: Known, spare: Path) -> None:
     run = site.run(known.attempt)
     site.open_config(known)
     withdraw_clearance(run)
-    for file in aside.iterdir():
+    for file in spare.iterdir():
         write_bytes(run.path / file.name, file.read_bytes())
 
 
