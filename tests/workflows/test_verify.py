@@ -180,8 +180,8 @@ def test_the_command_writes_the_report_as_check_does_and_ends_with_its_code(
         (["--gguf", __file__, "--storage", "Q17"], "'Q17' is not known"),
     ],
 )
-def test_a_mistake_of_the_user_is_said_with_what_to_do(words: list[str], said: str, tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["verify", str(tmp_path), *words])
+def test_a_mistake_of_the_user_is_said_with_what_to_do(words: list[str], said: str, tuned: Path) -> None:
+    done = CliRunner().invoke(main, ["verify", str(tuned), *words])
     assert done.exit_code == 2
     assert said in done.stderr and "Traceback" not in done.stderr
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -315,6 +316,8 @@ def test_the_clock_ends_an_act_at_the_budget_and_a_training_step_with_a_checkpoi
     from sanetune.events import StepFinished
 
     guard, stopped = _Guard(), []
+    # A shell starts what it puts into the background with SIGINT ignored; the engine has a handler of its own.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def until_stopped(seconds: float | None, step: bool) -> None:
         with guard.within(seconds, steps=step):
@@ -329,6 +332,7 @@ def test_the_clock_ends_an_act_at_the_budget_and_a_training_step_with_a_checkpoi
         until_stopped(0.02, step=False)
     with pytest.raises(BudgetSpentError, match="checkpoint"):
         until_stopped(0.0, step=True)
+    signal.signal(signal.SIGINT, before)
     assert stopped == ["BudgetSpentError", "KeyboardInterrupt"]
     with guard.within(None):
         guard(StepFinished(1))
