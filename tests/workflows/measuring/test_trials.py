@@ -25,7 +25,8 @@ PRESENT = StepSettings(4, 2)
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("trials") / "c.yaml"
     file.write_text(
-        f"model:\n  name: {DEMO / 'model'}\ndata:\n  train: {DEMO / 'data/train.jsonl'}\n  holdout: 0.1\n  max_examples: 160\n"
+        f"model:\n  name: {DEMO / 'model'}\ndata:\n  train: {DEMO / 'data/train.jsonl'}\n"
+        "  holdout: 0.1\n  max_examples: 160\n"
         "train:\n  use_cpu: true\n  per_device_train_batch_size: 4\n  gradient_accumulation_steps: 2\n"
     )
     return file
