@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +48,27 @@ def show(
     Console(width=None if sys.stdout.isatty() else 110).print(table)
     if file:
         file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing on the terminal meanwhile."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def isolate(folder: Path) -> None:
+    """Give this process and its children one thread, no GPU, no Hub, and a cache of their own in ``folder``."""
+    os.environ |= {
+        "SANETUNE_CACHE": str(folder / "cache"),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }

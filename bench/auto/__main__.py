@@ -9,7 +9,6 @@ start goes on from there.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from bench.auto.starts import all_setups, all_starts
 from bench.auto.tables import COLUMNS, best, key_of, lines, markdown, rows, summary
 from bench.correct.__main__ import Results
-from bench.figures import ROOT, show
+from bench.figures import ROOT, isolate, quiet, show
 
 QUICK = 1
 AROUND = slice(2, 5)
@@ -32,14 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="auto-") as name:
         folder = (args.results or Path(name)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        os.environ |= {
-            "SANETUNE_CACHE": str(folder / "cache"),
-            "HF_HUB_OFFLINE": "1",
-            "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            "OMP_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": "",
-        }
+        isolate(folder)
         results = Results(folder / "results.jsonl")
         every = [one for one in all_starts() if args.only is None or one.key.startswith(args.only)]
         every = every[:QUICK] if args.quick else every
@@ -59,7 +51,7 @@ def _run(every: list, results: Results, folder: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
-    from bench.auto.runs import Truth, best_known, ended_run, quiet
+    from bench.auto.runs import Truth, best_known, ended_run
 
     known = all_setups(folder)
     truths: dict[str, Truth] = {}

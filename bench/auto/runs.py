@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import io
 import math
 import shutil
 import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.auto.starts import AutoStart
 from bench.correct.runs import _write as write_settings
 from bench.correct.starts import Setup
+from bench.figures import quiet
 
 BUDGET = 7200.0
 """Seconds of each start: some fifty times what it takes on a quiet core, since other programs may share it."""
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing on the terminal meanwhile."""
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        yield
 
 
 class Truth:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from typing import Any
 
 from bench.correct.starts import CHECK, Setup, Start, setups, starts
 from bench.correct.tables import COLUMNS, document, lines, rows, summary
-from bench.figures import ROOT, show
+from bench.figures import ROOT, isolate, show
 
 RANDOM = 12
 """Random configurations of each set-up; of these, any few are what a search of as many trials would have tried."""
@@ -86,14 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="correct-") as name:
         folder = args.results or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        os.environ |= {
-            "SANETUNE_CACHE": str(folder / "cache"),
-            "HF_HUB_OFFLINE": "1",
-            "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            "OMP_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": "",
-        }
+        isolate(folder)
         results = Results(folder / "results.jsonl")
         every = [one for one in starts() if args.only is None or f"{one.setup}: {one.name}".startswith(args.only)]
         every = every[:QUICK] if args.quick else every

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 import random
 import shutil
 import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.correct.starts import Changes, Setup, Start
+from bench.figures import quiet
 
 BATCHES = ((1, 1), (2, 1), (4, 1), (4, 2), (8, 1), (8, 2))
 PRECISIONS: tuple[Changes, ...] = ({}, {}, {"train.bf16": True}, {"model.dtype": "bfloat16"})
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Nothing on the terminal meanwhile."""
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        yield
 
 
 class Judge:
@@ -79,7 +64,7 @@ def train(source: Any, judge: Judge, out: Path, trial_step: int | None = None) -
     began = time.perf_counter()
     shutil.rmtree(out, ignore_errors=True)
     try:
-        with silent():
+        with quiet():
             config = load(source)
             prepared = prepare(config)
             config = planning.plan(config, prepared).config
@@ -110,7 +95,7 @@ def correct(start: Start, setup: Setup, best: float, judge: Judge, folder: Path)
     count = Count()
     began = time.perf_counter()
     try:
-        with silent():
+        with quiet():
             done = corrected(load(file), level="trial", on_round=count)
     except UserError as error:
         return {"cleared": False, "rounds": 0, "refused": str(error)[:300], "seconds": time.perf_counter() - began}

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
 import math
 import resource
 import tempfile
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.figures import ROOT, shared
+from bench.figures import ROOT, quiet, shared
 from bench.outcome.cases import Case
 from bench.outcome.rows import DATA, Pair, damaged, short_pairs, unused_pairs, write
 
@@ -205,15 +201,3 @@ def _digits(value: float | None, count: int) -> float | None:
 def _cpu_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing on the terminal meanwhile."""
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        yield
