@@ -149,9 +149,17 @@ def patterns() -> dict[str, tuple[re.Pattern[str] | None, re.Pattern[str] | None
     }
 
 
+@cache
+def anywhere() -> re.Pattern[str]:
+    """All patterns for prose in one, for text in small letters: most passages have nothing, and one search says so."""
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(term.text for term in TERMS.values() if term.text)})(?!\w)")
+
+
 def in_text(file: Path) -> Iterator[tuple[str, str]]:
     """(term, place) of each use in prose."""
     for line, kind, text in prose.passages(file):
+        if not anywhere().search(text.lower()):
+            continue
         for word, (pattern, _) in patterns().items():
             for match in pattern.finditer(text) if pattern else ():
                 at = line + text.count("\n", 0, match.start())
@@ -170,11 +178,18 @@ def in_names(file: Path) -> Iterator[tuple[str, str]]:
         for name in _defined(node):
             defined.setdefault(name, getattr(node, "lineno", 0))
     for name, line in defined.items():
-        for word, (text, pattern) in patterns().items():
-            test = name.startswith("test_")
-            found = text and text.search(name.replace("_", " ")) if test else pattern and _in_name(pattern, name)
-            if found:
-                yield word, f"line {line} (name): {name}; use: {TERMS[word].use}"
+        for word in _words_in(name):
+            yield word, f"line {line} (name): {name}; use: {TERMS[word].use}"
+
+
+@cache  # most names are in many files
+def _words_in(name: str) -> list[str]:
+    test = name.startswith("test_")
+    return [
+        word
+        for word, (text, pattern) in patterns().items()
+        if (text and text.search(name.replace("_", " ")) if test else pattern and _in_name(pattern, name))
+    ]
 
 
 def _in_name(pattern: re.Pattern[str], name: str) -> bool:

@@ -79,7 +79,7 @@ def _paragraphs(text: str) -> Iterator[Passage]:
 
 
 def _python(text: str, messages: bool) -> Iterator[Passage]:
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+    for token in tokenize.generate_tokens(io.StringIO(text).readline) if "#" in text else ():
         if token.type == tokenize.COMMENT and not re.match(r"#\s*(noqa|type:|fmt:|pragma|ruff:|mypy:|!)", token.string):
             yield Passage(token.start[0], "comment", token.string.lstrip("# "))
     tree = ast.parse(text)
