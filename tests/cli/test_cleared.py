@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +13,17 @@ from click.testing import CliRunner, Result
 from sanetune.cli import main
 from sanetune.evidence.experiments import SCHEMA
 from tests.report import experiments_made
+from tests.together import launch
 
 DEMO = Path(__file__).resolve().parents[2] / "sanetune" / "demo"
 EVIL = "a <b>copy</b> | *of* [mine](x)"
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None, short_answers: None) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("sanetune.probes.prompts.FEWEST", 8)
     monkeypatch.setattr("sanetune.report.plots.draw", lambda *words, **named: None)
     rows = (DEMO / "data" / "train.jsonl").read_text().splitlines(keepends=True)[:40]
     Path("rows.jsonl").write_text("".join(rows))
@@ -280,32 +277,10 @@ def test_the_job_below_the_gate_leaves_no_results_behind() -> None:
     assert "## Clearance" not in (RUN / "model" / "README.md").read_text()
 
 
-TWO = """
-import os
-
-import sanetune
-from sanetune.errors import UserError
-
-said = []
-for more in (["train.learning_rate=5.0", "run.name=y"], []):
-    try:
-        trained = sanetune.train("c.yaml", "train.ddp_backend=gloo", *more)
-        said.append(f"{trained.clearance.summary} {trained.comparison is not None}")
-    except UserError as error:
-        said.append(type(error).__name__)
-with open("said-" + os.environ["RANK"], "w") as file:
-    file.write("\\n".join(said))
-"""
-
-
 def test_of_two_processes_the_main_one_decides_and_the_other_follows() -> None:
-    """Launched as `accelerate launch` launches them: first a run that is refused, then one that is cleared."""
-    Path("two.py").write_text(TWO)
-    known = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(DEMO.parents[1])}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "two.py"]
-    done = subprocess.run(command, env=os.environ | known, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stderr.count("Checking at level static first") == 2, "the main process alone speaks"
+    """First a run that is refused, then one that is cleared."""
+    said = launch("tests.cli.two_cleared", ACCELERATE_USE_CPU="true")
+    assert said.count("Checking at level static first") == 2, "the main process alone speaks"
     (refused, first), (refused_too, second) = (Path(f"said-{rank}").read_text().split("\n") for rank in range(2))
     assert refused == refused_too == "GateError"
     assert not Path("runs/y").exists()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,26 +13,16 @@ import pytest
 from sanetune.engine.metrics import read
 from sanetune.runs import Run
 from tests.engine.running import train
+from tests.together import launch
 
 Config = Callable[..., SimpleNamespace]
 
 
 @pytest.fixture(scope="module", params=["trl", "accelerate"])
 def folder(request: pytest.FixtureRequest, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes of each engine have left, under `torchrun`, as under `accelerate launch`."""
+    """What two processes of each engine have left."""
     folder = tmp_path_factory.mktemp("two")
-    program = Path(__file__).with_name("two_processes.py")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(program)]
-    done = subprocess.run(
-        [*command, str(base), str(folder), request.param],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    launch("tests.engine.two_processes", str(base), str(folder), request.param, ACCELERATE_USE_CPU="true")
     return folder
 
 

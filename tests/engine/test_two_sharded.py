@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +15,13 @@ from sanetune.runs import Run
 from tests.engine.running import train
 from tests.engine.two_processes import prepared_rows
 from tests.engine.two_sharded import CASES, settings
+from tests.together import launch
 
 
 @pytest.fixture(scope="module")
 def folder(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sharded")
-    program = Path(__file__).with_name("two_sharded.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(program)]
-    done = subprocess.run(
-        [*command, str(base), str(folder)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    launch("tests.engine.two_sharded", str(base), str(folder))
     return folder
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +15,6 @@ from transformers import AutoTokenizer
 
 from sanetune.engine.callbacks import Publisher
 from sanetune.runs import Run
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.engine.conftest import STORY, TEMPLATE, model_section
 from tests.engine.running import train
 
@@ -83,7 +80,3 @@ def main(model: str, folder: str, engine: str) -> None:
     except KeyboardInterrupt:
         ended = "stopped"
     (Path(folder) / f"{os.environ['RANK']}.json").write_text(json.dumps(ended))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from sanetune.config.schema import AdapterSection
 from sanetune.runs import Run
 from tests.engine.running import train
@@ -40,7 +38,3 @@ def main(model: str, folder: str) -> None:
             shutil.rmtree(again.model)
         dist.barrier()
         train(settings(model, case, fsdp=True), prepared, Run(Path(folder) / f"{case} again"), resume=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,19 +11,16 @@ import torch
 from sanetune.evidence.gathered_batches import Close, GatheringReader, Open, RankBatch, Read, Turns, turns_of
 from sanetune.evidence.processes import no_collectives
 from tests.evidence.launched import QUICK
-
-HOME = Path(__file__).resolve().parents[2]
+from tests.together import launch
 
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
     """What the processes have found, and all that they have printed to standard error."""
     file = tmp_path_factory.mktemp("launched") / "found.json"
-    environment = {**os.environ, "PYTHONPATH": str(HOME), "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    command = [sys.executable, "-m", "tests.evidence.launched", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=HOME, check=False)
-    assert file.exists(), done.stderr[-3_000:]
-    return json.loads(file.read_text()), done.stderr
+    said = launch("tests.evidence.launched", str(file), count=1, TORCH_CPP_LOG_LEVEL="ERROR")
+    assert file.exists(), said[-3_000:]
+    return json.loads(file.read_text()), said
 
 
 @pytest.mark.parametrize("count", QUICK)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from sanetune.probes.weight_sketch import largest_difference, sketch_of
+from tests.together import launch
 
 Found = dict[str, dict[str, list[Any]]]
 
@@ -21,13 +18,7 @@ Found = dict[str, dict[str, list[Any]]]
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found]:
     """The findings of the first and the second process, by case and check."""
     folder = tmp_path_factory.mktemp("ranks")
-    program = Path(__file__).with_name("two_ranks.py")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(program.parents[2])}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(program)]
-    done = subprocess.run(
-        [*command, str(folder)], env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    launch("tests.probes.two_ranks", str(folder))
     first, second = (json.loads((folder / f"{rank}.json").read_text()) for rank in range(2))
     return first, second
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,7 +142,3 @@ def main(folder: str) -> None:
             report = api.check(settings(Path(folder), **given), level="probe", select=["ranks"])
         found[name] = {one.check: [one.verdict.value, one.message, one.numbers] for one in report.findings}
     (Path(folder) / f"{RANK}.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,3 @@ def main(folder: str, per_device: str) -> None:
     if os.environ.get("RANK", "0") == "0":
         found = {"trial": report.experiments.get("trial"), "said": [one.message for one in report.findings]}
         (Path(folder) / f"{per_device}.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
