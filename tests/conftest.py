@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,19 @@ settings.load_profile("no deadline")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage go through modules and tests: each training asks for two, of half a second each."""
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _imported() -> Iterator[None]:
+    """As ``pytest_collection_finish``, for what a file has imported late."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real material, SANETUNE_SHARED or ../shared. Without it: a failure under CI=true, else a skip."""
@@ -27,6 +41,13 @@ def shared() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture
+def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of at most eight tokens, where a test is not about them: writing them takes longer than a few steps."""
+    for module in ("prompts", "samples"):
+        monkeypatch.setattr(f"sanetune.probes.{module}.max_new_tokens", lambda *words: 8)
 
 
 @pytest.fixture

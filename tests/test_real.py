@@ -11,6 +11,7 @@ import pytest
 import sanetune
 from tests import real
 
+pytestmark = pytest.mark.usefixtures("one_thread", "short_answers")
 UNCHECKED = "a few steps that test the training itself"
 
 
@@ -41,9 +42,9 @@ def test_stories260k_learns(shared: Path, tmp_path: Path, name: str, adapter: st
 
 def test_a_qwen3_shaped_model_learns_tool_calls(shared: Path, tmp_path: Path) -> None:
     """The airline data, whose conversations are long, and SmolLM2's shape take minutes: they are in bench/real.py."""
-    data = {**real.TOOLS["drone"], "max_examples": 24, "holdout": 0.25}
-    train = {"max_steps": 8, "max_length": 4096, "per_device_train_batch_size": 1, "learning_rate": 5e-3}
-    train |= {"gradient_accumulation_steps": 1, "eval_strategy": "steps", "eval_steps": 8, "save_steps": 8}
+    data = {**real.TOOLS["drone"], "max_examples": 8, "holdout": 0.25}
+    train = {"max_steps": 4, "max_length": 4096, "per_device_train_batch_size": 1, "learning_rate": 5e-3}
+    train |= {"gradient_accumulation_steps": 1, "eval_strategy": "steps", "eval_steps": 4, "save_steps": 4}
     settings = real.config(shared, real.qwen3(shared, tmp_path / "model"), data, tmp_path / "run", train)
     trained = sanetune.train(settings, unchecked=UNCHECKED)
     assert trained.comparison is not None

@@ -201,9 +201,8 @@ def test_compare_and_chat_of_an_unfinished_run_say_how_to_finish_it(place: Path)
 
 
 @pytest.fixture
-def six(place: Path, shared: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+def six(place: Path, shared: Path, one_thread: None, short_answers: None) -> Path:
     """A configuration of six steps with a checkpoint at every second; answers are short."""
-    monkeypatch.setattr("sanetune.probes.prompts.FEWEST", 8)
     (place / "rows.jsonl").write_bytes(OTHERS)
     train = "{max_steps: 6, save_strategy: steps, save_steps: 2, eval_strategy: 'no', load_best_model_at_end: false, "
     train += "per_device_train_batch_size: 2, gradient_accumulation_steps: 1, use_cpu: true}"

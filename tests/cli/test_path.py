@@ -39,7 +39,8 @@ def typed(home: Path, words: list[str], stdin: str | None = None) -> Result:
     return done
 
 
-def test_the_path_of_a_newcomer(home: Path, shared: Path, one_thread: None) -> None:
+@pytest.mark.usefixtures("one_thread", "short_answers")
+def test_the_path_of_a_newcomer(home: Path, shared: Path) -> None:
     model, data = shared / "models" / "stories260k", shared / "data" / "alpaca"
     done = typed(home, ["init", str(model), str(data)])
     assert done.stdout.splitlines()[0] == "Wrote sanetune.yaml"

@@ -15,13 +15,12 @@ from sanetune.report import plots
 from sanetune.report.run_files import RunFiles
 from sanetune.workflows.train import train
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "short_answers")
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("sanetune.probes.prompts.FEWEST", 8)
     rows = TRAIN.read_text().splitlines(keepends=True)[:40]
     (tmp_path / "rows.jsonl").write_text("".join(rows))
     return load(
