@@ -83,7 +83,7 @@ def test_a_baseline_hides_nothing_of_another_configuration(tmp_path: Path, monke
     for name in ("one", "two"):
         Path(name).mkdir()
         Path(name, "c.yaml").write_text(
-            f"model: {{name: {MODEL}}}\ndata: {{train: {TRAIN}}}\ntrain: {{learning_rate: 0.5}}\n"
+            f"model: {{name: {MODEL}}}\ndata: {{train: {TRAIN}, max_examples: 40}}\ntrain: {{learning_rate: 0.5}}\n"
             "check: {level: static, select: [config-rate-unusual], severity: {config-rate-unusual: fail}}\n"
         )
     Path("known").mkdir()

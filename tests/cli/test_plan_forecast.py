@@ -17,7 +17,7 @@ DEMO = Path(__file__).resolve().parents[2] / "sanetune/demo"
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "c.yaml").write_text(
         f"model:\n  name: {DEMO / 'model'}\ndata:\n  train: {DEMO / 'data/train.jsonl'}\n  holdout: 0.1\n"
-        "train:\n  use_cpu: true\nbudget:\n  usd_per_device_hour: 36000\n"
+        "  max_examples: 160\ntrain:\n  use_cpu: true\nbudget:\n  usd_per_device_hour: 36000\n"
     )
     return tmp_path
 

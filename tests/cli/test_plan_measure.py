@@ -19,6 +19,7 @@ def file(tmp_path: Path) -> Path:
     file = tmp_path / "c.yaml"
     file.write_text(
         f"model:\n  name: {DEMO / 'model'}\ndata:\n  train: {DEMO / 'data/train.jsonl'}\n  holdout: 0.1\n"
+        "  max_examples: 160\n"
         "train:\n  use_cpu: true\n  per_device_train_batch_size: 2\n  gradient_accumulation_steps: 1\n"
         "  gradient_checkpointing: true  # the memory was short\n"
     )
