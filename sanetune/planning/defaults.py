@@ -19,7 +19,7 @@ from sanetune.config.section import Dtype
 from sanetune.config.sizes import RunSizes
 from sanetune.planning.feasibility import refuse_impossible
 from sanetune.planning.learning_rates import Method, learning_rate
-from sanetune.planning.steps import step_plan
+from sanetune.planning.steps import is_uneven, step_plan
 
 Answer: TypeAlias = tuple[YamlValue, str] | None
 """A value and the reason for it; None: the key stays unset."""
@@ -110,7 +110,13 @@ def _per_device(config: Config, sizes: RunSizes) -> Answer:
     fits = _power_of_two(room / max(1.0, sizes.data.mean_tokens or 512.0), 1, 8)
     share = config.train.get("gradient_accumulation_steps", 1) * max(1, sizes.machine.devices)
     target = _target_batch(config, sizes)
-    size = max(1, min(fits, target // share))
+    largest = max(1, min(fits, target // share))
+    halves = [largest >> k for k in range(largest.bit_length())]
+    most = {size: target // (size * share) for size in halves}
+    if config.train.get("gradient_accumulation_steps"):
+        most = dict.fromkeys(halves, 1)
+    # So that one that leaves an epoch's last step nearly empty gives way to a smaller one.
+    size = next((one for one in halves if _even_steps(sizes, one * share, most[one]) is not None), largest)
     return size, f"{reason}; about {sizes.data.mean_tokens:,.0f} tokens per example; effective batch of about {target}"
 
 
@@ -134,8 +140,18 @@ def _target_batch(config: Config, sizes: RunSizes) -> int:
 def _accumulation(config: Config, sizes: RunSizes) -> Answer:
     target = _target_batch(config, sizes)
     share = int(config.train.given["per_device_train_batch_size"]) * max(1, sizes.machine.devices)
-    steps = max(1, target // share)
+    most = max(1, target // share)
+    steps = _even_steps(sizes, share, most) or 1
     return steps, f"{target} examples per step leave about {MIN_STEPS} steps or more; at most 128, as Alpaca and Tulu"
+
+
+def _even_steps(sizes: RunSizes, at_once: int, most: int) -> int | None:
+    """The most batches of ``at_once`` examples, up to ``most``, whose sum is no more than the data and leaves no nearly
+    empty step at the end of an epoch; None: none."""
+    examples = sizes.data.train_examples
+    counts = range(max(1, most), 0, -1)
+    fair = (k for k in counts if not examples or (k * at_once <= examples and not is_uneven(examples, k * at_once)))
+    return next(fair, None)
 
 
 def _eval_batch(config: Config, sizes: RunSizes) -> Answer:

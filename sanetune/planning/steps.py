@@ -15,6 +15,12 @@ from sanetune import units
 from sanetune.config.schema import Config
 from sanetune.config.sizes import RunSizes
 
+FULL_ENOUGH = 0.25
+"""Share of a batch in an epoch's last step from which on it has at most twice the noise of the others."""
+EXCESS = 0.05
+"""Most by which the last step's share of all steps may exceed its share of the rows; from 20 steps per epoch on nothing
+does."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
@@ -62,6 +68,12 @@ class StepPlan:
         """The effective batch size with its equation."""
         devices = units.many(self.devices, "device")
         return f"{self.per_device} per device x {self.accumulation} accumulated x {devices} = {self.effective:,}"
+
+    @property
+    def last_step_examples(self) -> int:
+        """Examples in the last step of an epoch; fewer than are left for it where incomplete batches are dropped."""
+        rest = self.examples - (math.ceil(self.examples / self.effective) - 1) * self.effective
+        return min(self.last_step_batches * self.per_device * self.devices, rest) if self.last_step_batches else rest
 
     @property
     def warmup_equation(self) -> str:
@@ -191,6 +203,34 @@ def warmup_steps(warmup: float, total: int) -> int:
     return int(warmup) if warmup >= 1 else math.ceil(total * warmup)
 
 
+def unevenness(examples: int, effective: int, last: int | None = None) -> tuple[float, float]:
+    """Return how full the last step of an epoch is, and how much more it weighs than its rows do.
+
+    >>> unevenness(300, 64)
+    (0.6875, 0.05333333333333334)
+
+    Args:
+        examples: Training examples (or packs).
+        effective: Examples of a whole step.
+        last: Examples in the last step; None: what the others leave.
+
+    Returns:
+        Share of a batch in it; its share of the steps less its share of the examples.
+    """
+    steps = math.ceil(examples / effective)
+    last = examples - (steps - 1) * effective if last is None else last
+    return last / effective, 1 / steps - last / examples
+
+
+def is_uneven(examples: int, effective: int, last: int | None = None) -> bool:
+    """Return whether so few rows fill the last step of an epoch that each weighs far more than another one.
+
+    Arguments as of :func:`unevenness`. It is what the check ``batch-uneven`` warns of.
+    """
+    share, excess = unevenness(examples, effective, last)
+    return share < FULL_ENOUGH and excess > EXCESS
+
+
 def _interval(value: float | None, total: int) -> int | None:
     """An interval in steps; below 1 it is a share of all steps (``TrainerState.compute_steps``)."""
     if value is None:
@@ -207,12 +247,13 @@ def notes_on(plan: StepPlan, *, evaluates: bool, validation_examples: int) -> li
         validation_examples: Validation examples that there are.
     """
     notes = []
-    if plan.examples and 0 < plan.last_step_batches < plan.accumulation:
+    larger = plan.examples and plan.effective > plan.examples
+    if plan.examples and not larger and is_uneven(plan.examples, plan.effective, plan.last_step_examples):
         notes.append(
-            f"The last step of every epoch adds up {plan.last_step_batches} of {plan.accumulation} batches:"
-            f" {units.many(plan.batches_per_epoch, 'batch', 'batches')} per epoch cannot be shared out evenly."
+            f"The last step of every epoch has {plan.last_step_examples:,} of {plan.effective:,} examples: each weighs"
+            f" {plan.effective / plan.last_step_examples:.0f} times as much as one in the other steps."
         )
-    if plan.examples and plan.effective > plan.examples:
+    if larger:
         notes.append(
             f"The effective batch of {plan.effective:,} is larger than the data:"
             f" {units.many(plan.examples, 'training example')}."

@@ -99,7 +99,7 @@ def choose(model: str, data: Sequence[str], method: Method | None, overrides: Se
     """Choose what to train and how; ``method`` None: by memory, unless ``overrides`` give the adapter."""
     values: dict[str, Any] = {"model": {"name": model}, "data": {"train": list(data)}}
     config = load(values, overrides)
-    sizes = RunSizes(model_sizes(config.model.model_copy(update={"adapter": None})), this_machine())
+    sizes = RunSizes(model_sizes(config.model.model_copy(update={"adapter": None})), this_machine(config.run.devices))
     reasons = {"name": f"{units.count(sizes.model.parameters)} parameters, context of {sizes.model.context:,} tokens"}
     if not method and {"model.adapter", "model.quantization"} & yaml_edit.overridden(config).keys():
         method = "full"

@@ -14,7 +14,7 @@ from sanetune.errors import ConfigError
 from sanetune.planning.defaults import RULES, resolve
 from sanetune.planning.feasibility import refuse_impossible
 from sanetune.planning.learning_rates import learning_rate
-from sanetune.planning.steps import step_plan
+from sanetune.planning.steps import notes_on, step_plan
 from tests.sizes import sizes
 
 SMALL = sizes(
@@ -169,6 +169,19 @@ def test_a_small_data_set_gets_enough_steps() -> None:
         known = sizes(SMALL, train_examples=examples)
         steps = step_plan(made(known), known).total_steps
         assert steps >= 150, (examples, steps)
+
+
+def test_no_inferred_batch_is_one_that_the_plan_warns_of() -> None:
+    for examples in range(1, 400):
+        for devices in (1, 2, 4):
+            known = sizes(SMALL, train_examples=examples, devices=devices)
+            steps = step_plan(made(known), known)
+            notes = notes_on(steps, evaluates=False, validation_examples=1)
+            larger = examples < devices  # no batch is smaller than one row for each device
+            assert larger or not [note for note in notes if "last step" in note or "larger" in note], (
+                examples,
+                devices,
+            )
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_what_will_not_happen_is_noted() -> None:
     plan = planned(97, eval_strategy="steps", save_steps=100, **keys)
     notes = " ".join(notes_on(plan, evaluates=True, validation_examples=0))
     for words in (
-        "adds up 1 of 8 batches",
+        "has 1 of 32 examples: each weighs 32 times",
         "Warm-up takes all",
         "No evaluation takes place",
         "No checkpoint",

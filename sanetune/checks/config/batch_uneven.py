@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
+from sanetune.planning.steps import EXCESS, FULL_ENOUGH, unevenness
 
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
 FIX = "sometimes"
 
 LIMITS = {
-    "share": Limit(0.25, "a last step of a quarter of a batch or more has at most twice the noise of the others"),
+    "share": Limit(FULL_ENOUGH, "a last step of a quarter of a batch or more has at most twice the others' noise"),
     "excess": Limit(
-        0.05,
+        EXCESS,
         "how much larger the last step's share of all steps may be than its share of the rows; from 20 steps per epoch"
         " on nothing exceeds it, and odd remainders are the rule there",
     ),
@@ -67,7 +68,7 @@ def measure(run_settings: RunSettings) -> Measurement:
     at_once = max(1, steps.effective // max(1, steps.accumulation))
     units = _units(run_settings, at_once)
     last = _last(run_settings, units, at_once)
-    share, excess = _unevenness(units, steps.effective, last)
+    share, excess = unevenness(units, steps.effective, last)
     return Measurement(
         {
             "units": units,
@@ -126,19 +127,12 @@ def _last(run_settings: RunSettings, units: int, at_once: int) -> int:
     return min(steps.last_step_batches * at_once, rest) if steps.last_step_batches else rest
 
 
-def _unevenness(examples: int, effective: int, last: int) -> tuple[float, float]:
-    steps = math.ceil(examples / effective)
-    return last / effective, 1 / steps - last / examples
-
-
 def _better(examples: int, at_once: int, accumulation: int, excess: float) -> int | None:
     """The accumulation nearest to the given one, from half to twice of it, that at least halves the excess."""
     for other in sorted(range(max(1, accumulation // 2), 2 * accumulation + 1), key=lambda k: abs(k - accumulation)):
         effective = other * at_once
-        if other != accumulation and effective <= examples:
-            rest = examples % effective or effective
-            if _unevenness(examples, effective, rest)[1] <= excess / 2:
-                return other
+        if other != accumulation and effective <= examples and unevenness(examples, effective)[1] <= excess / 2:
+            return other
     return None
 
 
