@@ -6,6 +6,7 @@ import shlex
 
 from sanetune import units
 from sanetune.commands import command
+from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.engine import checkpoints
 from sanetune.engine.checkpoints import ResumePoint
@@ -15,6 +16,34 @@ from sanetune.gate.watch_report import WatchReport
 from sanetune.runs import Run
 from sanetune.text import shortest_path
 from sanetune.workflows.run_state import read_state
+
+
+def require_resumable(run: Run, config: Config) -> ResumePoint:
+    """Return the checkpoint to go on from, after all that can be asked before the rows are prepared.
+
+    Raises:
+        RunError: The run cannot go on as ``config`` says.
+    """
+    found = require_checkpoint(run)
+    require_not_stopped(run, config)
+    require_same_engine(run, config)
+    return found
+
+
+def require_same_engine(run: Run, config: Config) -> None:
+    """Raise :class:`RunError` where the run began with another ``train.engine``: the two draw and count for themselves,
+    so that what follows would not be the run that began."""
+    if not run.config.is_file():
+        return
+    began, now = load(run.config).train.engine, config.train.engine
+    if began != now:
+        raise RunError(
+            f"{shortest_path(run.path)} began with train.engine: {began}, and is to go on with {now}.",
+            "Their checkpoints hold different random states and counts: it would be neither run.",
+            f"Go on as it began: `{command('train', '--resume', f'train.engine={began}')}`, or begin a new run under "
+            "another run.name.",
+            config.place("train.engine"),
+        )
 
 
 def require_checkpoint(run: Run) -> ResumePoint:

@@ -73,61 +73,90 @@ def train(
         gate: Clears the run before it starts; None: nothing is asked, and the run has no clearance.
         hooks: Functions of the user's own in the loop.
     """
-    from sanetune.data.model_files import locate
     from sanetune.engine.distributed import processes
-    from sanetune.engine.registry import engine_of
-    from sanetune.engine.watcher import StoppedByWatcherError
-    from sanetune.evidence.processes import once_per_machine
-    from sanetune.workflows.inputs import require_inputs
-    from sanetune.workflows.resume import require_checkpoint, require_not_stopped, require_unfinished
-    from sanetune.workflows.together import require_all_devices
-    from sanetune.workflows.watch import RunWatch
 
     state = processes(config)
     main = state.is_main_process
     state_file = StateFile()
     publish = to_all(state_file, publish, state_file.finish) if main else silent
-    if resume and config.run.output_dir is not None:
-        for skipped in require_checkpoint(Run(config.run.output_dir)).notes:
-            publish(Note(skipped))
-        require_not_stopped(Run(config.run.output_dir), config)
-    require_inputs(config)
-    # Before the data: preparing it can take long, and is in vain without a model.
-    locate(config.model.name, config.model.revision)
-    prepared = once_per_machine(lambda: prepare(config, publish=publish))
-    planned = plan(config, prepared)
-    require_all_devices(config, state.num_processes)
-    assert planned.config.run.output_dir is not None
-    if resume:
-        require_unfinished(Run(planned.config.run.output_dir), planned.steps.total_steps)
+    prepared, planned = _planned(config, publish, devices=state.num_processes, resume=resume)
     clearance = gate(planned, prepared, publish) if gate is not None else None
-    run = Run.create(planned.config.run.output_dir, resume=resume) if main else Run(planned.config.run.output_dir)
+    assert planned.config.run.output_dir is not None
+    folder = planned.config.run.output_dir
+    run = Run.create(folder, resume=resume) if main else Run(folder)
     clearance = _store(run, clearance) if main else clearance
     publish(RunStarted(run, planned, prepared, clearance))
     try:
-        base = _Base(planned, prepared, run)
-        if main:
-            base.ask(resume=resume)
-            _write_start(run, planned, prepared)
-        session = engine_of(planned.config).build(
-            planned.config, prepared, run, model=base.model, resume=resume, hooks=hooks
-        )
-        unchecked = clearance is not None and not clearance.proves
-        watch = RunWatch(planned, prepared, run, publish, lambda: session.whole_model, unchecked=unchecked)
-        follow = to_all(publish, _forecasts(run, planned, clearance)) if main else publish
-        outcome = session.train(follow, watch)
-        comparison = _inspect(base, outcome, publish) if main else None
-    except StoppedByWatcherError as stopped:
-        # Only the main process has judged, and knows why.
-        refused = watch.error() if main else GateError(f"the watch has {stopped}")
-        publish(RunStopped(run, refused))
-        raise refused from None
+        outcome, comparison = _Fit(planned, prepared, run, clearance, publish, main, resume).fit(hooks)
     except BaseException as error:
         publish(RunStopped(run, error))
         raise
     result = Trained(run, planned, outcome, comparison, clearance)
     publish(RunFinished(result))
     return result
+
+
+def _planned(config: Config, publish: Publish, *, devices: int, resume: bool) -> tuple[Prepared, Plan]:
+    """The rows and the plan; what can be refused without them is refused before they are prepared."""
+    from sanetune.data.model_files import locate
+    from sanetune.evidence.processes import once_per_machine
+    from sanetune.workflows.inputs import require_inputs
+    from sanetune.workflows.resume import require_resumable, require_unfinished
+    from sanetune.workflows.together import require_all_devices
+
+    if resume and config.run.output_dir is not None:
+        for skipped in require_resumable(Run(config.run.output_dir), config).notes:
+            publish(Note(skipped))
+    require_inputs(config)
+    # Before the data: preparing it can take long, and is in vain without a model.
+    locate(config.model.name, config.model.revision)
+    prepared = once_per_machine(lambda: prepare(config, publish=publish))
+    planned = plan(config, prepared)
+    require_all_devices(config, devices)
+    if resume and planned.config.run.output_dir is not None:
+        require_unfinished(Run(planned.config.run.output_dir), planned.steps.total_steps)
+    return prepared, planned
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """What is between a run's clearance and its end; all processes enter."""
+
+    planned: Plan
+    prepared: Prepared
+    run: Run
+    clearance: Clearance | None
+    publish: Publish
+    main: bool
+    """Whether this is the process that asks the base, follows the curve and compares."""
+    resume: bool
+
+    def fit(self, hooks: Hooks | None) -> tuple[Outcome, Comparison | None]:
+        """Ask the base, train, and compare both models.
+
+        Raises:
+            GateError: The watch has stopped the run.
+        """
+        from sanetune.engine.registry import engine_of
+        from sanetune.engine.watcher import StoppedByWatcherError
+        from sanetune.workflows.watch import RunWatch
+
+        planned, prepared, run, publish = self.planned, self.prepared, self.run, self.publish
+        base = _Base(planned, prepared, run)
+        if self.main:
+            base.ask(resume=self.resume)
+            _write_start(run, planned, prepared)
+        engine = engine_of(planned.config)
+        session = engine.build(planned.config, prepared, run, model=base.model, resume=self.resume, hooks=hooks)
+        unchecked = self.clearance is not None and not self.clearance.proves
+        watch = RunWatch(planned, prepared, run, publish, lambda: session.whole_model, unchecked=unchecked)
+        follow = to_all(publish, _forecasts(run, planned, self.clearance)) if self.main else publish
+        try:
+            outcome = session.train(follow, watch)
+        except StoppedByWatcherError as stopped:
+            # Only the main process has judged, and knows why.
+            raise (watch.error() if self.main else GateError(f"the watch has {stopped}")) from None
+        return outcome, _inspect(base, outcome, publish) if self.main else None
 
 
 def _store(run: Run, clearance: Clearance | None) -> Clearance | None:

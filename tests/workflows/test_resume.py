@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from sanetune import commands
+from sanetune.config import load
 from sanetune.engine import checkpoints
 from sanetune.engine.state.files import write_state
 from sanetune.errors import RunError
@@ -71,6 +72,17 @@ def test_a_run_that_stopped_early_is_finished_and_a_longer_plan_goes_on(run: Run
     with pytest.raises(RunError, match="finished"):
         resume.require_unfinished(run, 6)
     resume.require_unfinished(run, 12)
+
+
+def test_a_run_goes_on_with_the_engine_that_it_began_with(run: Run) -> None:
+    text = "model: {{name: m}}\ndata: {{train: d.jsonl}}\ntrain: {{engine: {}}}\n"
+    checkpoint(run, 4, 6)
+    run.config.write_text(text.format("accelerate"))
+    with pytest.raises(RunError, match=r"began with train\.engine: accelerate, and is to go on with trl") as caught:
+        resume.require_resumable(run, load({"model": {"name": "m"}, "data": {"train": "d.jsonl"}}))
+    assert "train.engine=accelerate" in caught.value.remedy
+    found = resume.require_resumable(run, load(run.config))
+    assert found.path is not None
 
 
 def test_a_run_that_was_stopped_goes_on(run: Run) -> None:
