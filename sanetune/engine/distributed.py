@@ -132,8 +132,9 @@ def whole(weight: Tensor) -> Tensor:
     if hasattr(weight, "ds_id"):
         import importlib
 
-        utils = importlib.import_module("deepspeed.utils")
-        return cast("Tensor", utils.safe_get_full_fp32_param(weight))
+        # Not its float32 copy: frozen weights have none.
+        with importlib.import_module("deepspeed").zero.GatheredParameters([weight]):
+            return weight.detach().clone()
     data = weight.detach()
     return cast("Tensor", data.full_tensor()) if hasattr(data, "full_tensor") else data
 

@@ -1,4 +1,4 @@
-"""A model that FSDP2 has divided among the processes: whole weights and optimizer states of it, and back.
+"""A model that FSDP2 or ZeRO-3 has divided among the processes: whole weights and optimizer states of it, and back.
 
 Checkpoints and results have whole weights under the names that a model of one process has, so that another number of
 processes, or none of them, can go on from them. What libraries write of shards are pickles, or the part of one process
@@ -180,10 +180,17 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _put(target: Tensor, value: Tensor) -> None:
+    import importlib
+
     import torch
     from torch.distributed.tensor import DTensor, distribute_tensor
 
     with torch.no_grad():
+        if hasattr(target, "ds_id"):
+            # The main process's value is kept; DeepSpeed sends it to the others.
+            with importlib.import_module("deepspeed").zero.GatheredParameters([target], modifier_rank=0):
+                target.data.copy_(value)
+            return
         if not isinstance(target, DTensor):
             target.copy_(value)
             return

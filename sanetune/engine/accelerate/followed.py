@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,9 +13,10 @@ from sanetune.engine.accelerate.parts import Parts
 from sanetune.engine.batches import Batch, loss_token_count, real_token_count
 from sanetune.engine.run_state import RunState
 from sanetune.engine.signals import Stop
+from sanetune.engine.together import Together
 
 
-class Followed:
+class Followed(Together):
     """Counts, times and decisions of a run.
 
     Attributes:
@@ -51,11 +50,6 @@ class Followed:
         self._unread = torch.zeros(2, dtype=torch.long, device=device)
 
     @property
-    def processes(self) -> int:
-        """How many train together."""
-        return int(self.accelerator.num_processes)
-
-    @property
     def sharded(self) -> bool:
         """Whether FSDP divides the model among the processes."""
         return bool(self.accelerator.is_fsdp2)
@@ -64,42 +58,12 @@ class Followed:
         """Whether this process reports and writes."""
         return bool(self.accelerator.is_main_process)
 
-    def over_processes(self, sums: list[float]) -> list[float]:
-        """Return each of ``sums`` added up over all processes, which ask together."""
-        if self.processes == 1:
-            return sums
-        here = torch.tensor(sums, dtype=torch.float64, device=self.accelerator.device)
-        total: list[float] = self.accelerator.reduce(here, "sum").tolist()
-        return total
-
-    def stop_agreed(self) -> bool:
-        """Whether any process was asked to stop; all ask together, so that none waits for one that left."""
-        return self.over_processes([float(self.stop.requested)])[0] > 0
-
     def count(self, batches: list[Batch]) -> None:
         """Count the tokens of ``batches`` (B, T each): all of them without padding, and those in the loss."""
         for batch in batches:
             if {"input_ids", "labels"} <= batch.keys():
                 self._unread[0] += real_token_count(batch, self.parts.tokenizer.pad_token_id)
                 self._unread[1] += loss_token_count(batch)
-
-    def tokens_seen(self) -> tuple[int, int]:
-        """Return all tokens and the tokens in the loss since the run began, on all processes, which ask together."""
-        tokens, in_loss = self.accelerator.reduce(self._unread, "sum").tolist()
-        self._unread.zero_()
-        self.run_state.tokens += tokens
-        self.run_state.loss_tokens += in_loss
-        return self.run_state.tokens, self.run_state.loss_tokens
-
-    @contextlib.contextmanager
-    def off_the_clock(self) -> Iterator[None]:
-        """Time spent here is not training time, and draws here are not training's."""
-        began = time.monotonic()
-        with torch.random.fork_rng():
-            try:
-                yield
-            finally:
-                self.idle_seconds += time.monotonic() - began
 
     @property
     def folder(self) -> Path:

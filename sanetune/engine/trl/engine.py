@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from transformers import set_seed
 
+from sanetune.engine import zero
 from sanetune.engine.base import Engine, EpochBatches
 from sanetune.engine.batches import collate_for, filled_up, training_columns
 from sanetune.engine.building import arguments_of, checked_start, has_validation, tuned_model, uses_all_weights
@@ -56,6 +57,8 @@ class TrlEngine(Engine):
             )
         start = checked_start(run, prepared) if resume else None
         arguments = arguments_of(config, prepared, run, resuming=start is not None)
+        if arguments.deepspeed:
+            zero.join(cpu=arguments.device.type == "cpu")
         # The adapter's start is drawn from here.
         set_seed(arguments.seed)
         with quiet():

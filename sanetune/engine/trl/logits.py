@@ -37,7 +37,8 @@ def keep_logits(model: PreTrainedModel) -> None:
     SFTTrainer has prepared.
     """
     tiled = model.forward
-    vocabulary = model.get_output_embeddings().weight.shape[0]
+    head = model.get_output_embeddings().weight
+    vocabulary = getattr(head, "ds_shape", head.shape)[0]  # ZeRO-3 leaves an empty tensor
 
     @functools.wraps(type(model).forward)
     def forward(self: PreTrainedModel, *args: object, fused_lm_head: bool = False, **inputs: Any) -> ModelOutput:

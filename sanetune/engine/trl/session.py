@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback
 
-from sanetune.engine import loss, trackers
+from sanetune.engine import loss, trackers, zero
 from sanetune.engine.adapters import Frozen, base_of
 from sanetune.engine.base import Outcome, RunSession, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Batches, Row, loss_token_count
@@ -66,8 +66,7 @@ class TrlSession(RunSession):
     @property
     def whole_model(self) -> PreTrainedModel | None:
         """See :attr:`sanetune.engine.base.Session.whole_model`."""
-        sharded = self.trainer.is_fsdp_enabled or self.trainer.is_deepspeed_enabled
-        return None if sharded else self.trainer.model
+        return None if self.trainer.is_divided else self.trainer.model
 
     # ---- a run ----
 
@@ -115,10 +114,11 @@ class TrlSession(RunSession):
     def _save(self) -> PreTrainedModel | None:
         """Write the tuned model; returns it without the wrappers of training. None beside the main process."""
         trainer, prepared = self.trainer, self._prepared
-        state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if trainer.is_deepspeed_enabled else None
+        if trainer.is_deepspeed_enabled:
+            zero.leave()
         main = bool(trainer.is_world_process_zero())
         model = None
-        if trainer.is_fsdp_enabled:
+        if trainer.is_divided:
             model = whole_copy(trainer.model, self._config, prepared, trainer.args, main=main)
         elif main:
             model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
@@ -130,7 +130,6 @@ class TrlSession(RunSession):
                 prepared.tokenizer,
                 self._run,
                 stop_token_ids=list(getattr(prepared, "stop_token_ids", None) or []),
-                state_dict=state,
                 reload_base=lambda: unquantised(self._config.model, prepared),
             )
         trainer.accelerator.wait_for_everyone()

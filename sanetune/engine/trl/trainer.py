@@ -112,25 +112,7 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
         self.step_loss += loss.detach().to(self.step_loss.device)
         return loss
 
-    def tokens_seen(self) -> tuple[int, int]:
-        """Return all tokens and the tokens in the loss since the run began, on all processes, which ask together."""
-        both = self.accelerator.reduce(self._unread, "sum").tolist()
-        self._unread.zero_()
-        self.run_state.tokens += both[0]
-        self.run_state.loss_tokens += both[1]
-        return self.run_state.tokens, self.run_state.loss_tokens
-
     # ---- validation ----
-
-    @contextlib.contextmanager
-    def off_the_clock(self) -> Iterator[None]:
-        """Time spent here is not training time, and draws here are not training's."""
-        began = time.monotonic()
-        with torch.random.fork_rng():
-            try:
-                yield
-            finally:
-                self.idle_seconds += time.monotonic() - began
 
     def evaluation_loop(
         self,
@@ -169,14 +151,6 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
         with torch.no_grad(), self.compute_loss_context_manager():
             out = model(**inputs, fused_lm_head=True, use_cache=False)
         return -out.log_probs.double().sum().item(), out.is_top1.sum().item(), out.label_mask.sum().item()
-
-    def over_processes(self, sums: list[float]) -> list[float]:
-        """Return each of ``sums`` added up over all processes, which ask together."""
-        if self.accelerator.num_processes == 1:
-            return sums
-        here = torch.tensor(sums, dtype=torch.float64, device=self.args.device)
-        total: list[float] = self.accelerator.reduce(here, "sum").tolist()
-        return total
 
     # ---- parts of a run, for probes ----
 
@@ -224,23 +198,11 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
         scheduler: LRScheduler = super().create_scheduler(steps, optimizer)
         return scheduler
 
-    @property
-    def processes(self) -> int:
-        """How many train together."""
-        return int(self.accelerator.num_processes)
-
     def load_weights(self, checkpoint: Path) -> None:
         """Give the model the weights of ``checkpoint``."""
         self._load_from_checkpoint(str(checkpoint))
 
     # ---- stopping ----
-
-    def stop_agreed(self) -> bool:
-        """Whether any process was asked to stop; all ask together, so that none waits for one that left."""
-        if self.accelerator.num_processes == 1:
-            return self.stop.requested
-        flag = torch.tensor(int(self.stop.requested), device=self.args.device)
-        return bool(self.accelerator.reduce(flag, "sum").item())
 
     def _maybe_log_save_evaluate(
         self, tr_loss: Tensor, grad_norm: Tensor | float | None, model: nn.Module, *args: object, **kwargs: float | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +9,22 @@ import transformers
 from torch import nn
 from transformers.trainer_callback import ExportableState
 
-from sanetune.engine import checkpoints, sharding
-from sanetune.engine.run_state import RunState
+from sanetune.engine import checkpoints, sharding, zero
 from sanetune.engine.state.processes import read_process_state, write_process_state
 from sanetune.engine.state.random_states import set_random_states
 from sanetune.engine.state.training import Stateful, load_state, save_state
+from sanetune.engine.together import Together
 
 
-class WholeCheckpoints(transformers.Trainer):
+class WholeCheckpoints(Together, transformers.Trainer):
     """What a trainer writes and reads of its state. Each override says which behaviour of transformers 5.23 it
     corrects."""
 
-    run_state: RunState
     rows_at_once: int | None
     _metrics: dict[str, dict[str, list[float]]]
     _total_train_tokens: float
     _resumed_from: Path | None = None
-
-    def tokens_seen(self) -> tuple[int, int]:
-        """Bring the counts of tokens in ``run_state`` up to date; all processes ask together."""
-        raise NotImplementedError
-
-    def over_processes(self, sums: list[float]) -> list[float]:
-        """Return each of ``sums`` added up over all processes."""
-        raise NotImplementedError
-
-    def off_the_clock(self) -> AbstractContextManager[None]:
-        """Time spent here is not training time, and draws here are not training's."""
-        raise NotImplementedError
+    is_divided: bool
 
     def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
         """The same files as transformers', but written beside and moved into place when they are all there; older ones
@@ -115,13 +102,8 @@ class WholeCheckpoints(transformers.Trainer):
     # ---- state without pickles ----
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        """Write safetensors and JSON; transformers writes pickles.
-
-        DeepSpeed writes its optimizer itself, as pickles: such a run cannot be resumed.
-        """
-        if self.is_deepspeed_enabled:
-            super()._save_optimizer_and_scheduler(output_dir)
-        elif self.is_fsdp_enabled or self.args.should_save:
+        """Write safetensors and JSON; transformers and DeepSpeed write pickles."""
+        if self.is_divided or self.args.should_save:
             save_state(Path(output_dir), self._stateful(), write=bool(self.args.should_save))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
@@ -151,5 +133,9 @@ class WholeCheckpoints(transformers.Trainer):
 
     def _stateful(self) -> dict[str, Stateful | None]:
         scaler = getattr(self.accelerator, "scaler", None)
-        optimizer = sharding.WholeOptimizer(self.model, self.optimizer) if self.is_fsdp_enabled else self.optimizer
+        optimizer: Stateful | None = self.optimizer
+        if self.is_fsdp_enabled:
+            optimizer = sharding.WholeOptimizer(self.model, self.optimizer)
+        elif self.is_deepspeed_enabled:
+            optimizer = zero.ZeroOptimizer(self.deepspeed, main=bool(self.args.should_save))
         return {"optimizer": optimizer, "scheduler": self.lr_scheduler, "scaler": scaler}
