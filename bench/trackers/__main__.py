@@ -12,6 +12,7 @@ import argparse
 import importlib.util
 import json
 import math
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,9 @@ from typing import Any
 
 from bench.figures import show
 from bench.trackers.running import GARBAGE, Ran, closed_port, run, silent_server
+from bench.trackers.servers import mlflow_server, strike_at_a_record
 from bench.trackers.stores import NAMES, READERS, Stored
+from sanetune.engine.guarded_tracker import SECONDS
 
 TOLERANCE = 1e-6
 """Of a value, relative: TensorBoard keeps 32 bits."""
@@ -34,14 +37,15 @@ SERVERS = {
     "trackio": ("TRACKIO_SERVER_URL", {"TRACKIO_WRITE_TOKEN": "token"}),
 }
 """Tracker -> variable of its server's address, and what it wants beside it."""
+SERVED = "mlflow server"
 KEPT_LOCALLY = "Some logs could not be sent to the remote server"
 TIMES = ("seconds", "tokens_per_second", "loss_tokens_per_second")
 """What no two runs have alike."""
 
 
-def stored_by(tracker: str, folder: Path) -> Stored:
-    """What the tracker's own library reads, in a process of its own."""
-    command = [sys.executable, "-m", "bench.trackers.stores", tracker, str(folder)]
+def stored_by(tracker: str, folder: Path, *server: str) -> Stored:
+    """What the tracker's own library reads, in a process of its own; from its ``server``, where there is one."""
+    command = [sys.executable, "-m", "bench.trackers.stores", tracker, str(folder), *server]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     found = [line for line in done.stdout.splitlines() if line.startswith("STORED ")]
     if not found:
@@ -109,6 +113,21 @@ def broken(folder: Path, tracker: str, plain: Ran, cases: list[tuple[str, str]])
             ran = run(folder / f"{tracker}-{how}-{event.replace(' ', '-')}", tracker, how="" if more else how,
                       event=event, more=more)  # fmt: skip
         yield judged(ran, plain, tracker) | {"tracker": tracker, "case": f"{how} {event}"}
+
+
+def with_server(folder: Path, plain: Ran) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
+    """Runs that a real MLflow server follows: read back from it, and judged where it dies or hangs at a record."""
+    variable, _ = SERVERS["mlflow"]
+    for case, how in (("", None), ("dies", signal.SIGKILL), ("hangs", signal.SIGSTOP)):
+        place = folder / f"mlflow-server{case and '-'}{case}"
+        with mlflow_server(place / "server") as (address, process):
+            if how is not None:
+                strike_at_a_record(place / "run", process, how)
+            ran = run(place, "mlflow", more={variable: address}, patience=None if how else SECONDS)
+            if how is None:
+                yield read_back(ran, "mlflow", stored_by("mlflow", ran.folder, address)) | {"tracker": SERVED}, None
+        if how is not None:
+            yield None, judged(ran, plain, "mlflow") | {"tracker": SERVED, "case": f"{case} at a record"}
 
 
 def judged(ran: Ran, plain: Ran, tracker: str) -> dict[str, Any]:
@@ -180,6 +199,12 @@ def _all(folder: Path, installed: list[str], *, quick: bool) -> tuple[list[dict[
         if not kept.is_file():
             kept.write_text(json.dumps(list(broken(folder, tracker, plain, cases_of(tracker, quick)))))
         breaks += json.loads(kept.read_text())
+    if "mlflow" in installed and not quick:
+        kept = folder / "mlflow-server.json"
+        if not kept.is_file():
+            kept.write_text(json.dumps(list(with_server(folder, plain))))
+        for back, broke in json.loads(kept.read_text()):
+            read, breaks = read + [back] * bool(back), breaks + [broke] * bool(broke)
     return read, breaks
 
 

@@ -97,8 +97,19 @@ def _row(number: int) -> dict[str, Any]:
     }
 
 
-def run(folder: Path, *trackers: str, how: str = "", event: str = "", more: dict[str, str] | None = None) -> Ran:
-    """Make a run in ``folder`` that ``trackers`` follow, the first broken at ``event`` where ``how`` says so."""
+def run(
+    folder: Path,
+    *trackers: str,
+    how: str = "",
+    event: str = "",
+    more: dict[str, str] | None = None,
+    patience: float | None = None,
+) -> Ran:
+    """Make a run in ``folder`` that ``trackers`` follow, the first broken at ``event`` where ``how`` says so.
+
+    ``more`` are variables of its environment, ``patience`` the seconds that a tracker has for one event; None: as long
+    as in a run of its own, or :data:`GUARD` where something is to be broken.
+    """
     config = write_config(folder, trackers)
     given = {key: value for key, value in os.environ.items() if not key.startswith(("WANDB_", "MLFLOW_", "TRACKIO_"))}
     given.pop("TENSORBOARD_LOGGING_DIR", None)
@@ -109,7 +120,7 @@ def run(folder: Path, *trackers: str, how: str = "", event: str = "", more: dict
     given |= more or {}
     first = trackers[0] if trackers else "none"
     command = [sys.executable, "-m", "bench.trackers.running", first, how or "sound", event or "none"]
-    command += [str(GUARD if how or more else SECONDS), "--"]
+    command += [str(patience or (GUARD if how or more else SECONDS)), "--"]
     command += ["train", str(config), "--unchecked", "a bench of trackers"]
     began = time.monotonic()
     with (folder / "output.txt").open("w") as output:

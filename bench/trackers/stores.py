@@ -1,7 +1,7 @@
 """What a tracker has stored of a run, read with its own library: every value with its step, and every text.
 
-``python -m bench.trackers.stores TRACKER RUN`` prints it as JSON, in a process of its own: trackio and MLflow read
-where their stores are when they are imported.
+``python -m bench.trackers.stores TRACKER RUN [SERVER]`` prints it as JSON, in a process of its own: trackio and MLflow
+read where their stores are when they are imported.
 """
 
 from __future__ import annotations
@@ -149,6 +149,8 @@ READERS: dict[str, Callable[[Path], Stored]] = {
 
 
 if __name__ == "__main__":
-    _tracker, _run = sys.argv[1], Path(sys.argv[2])
+    _tracker, _run, *_server = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
     os.environ.update(environment(_tracker, _run.parent))
+    if _server:
+        os.environ["MLFLOW_TRACKING_URI"] = _server[0]
     print("STORED " + json.dumps(asdict(READERS[_tracker](_run))))
