@@ -1,5 +1,5 @@
 """What SmolLM2-135M-Instruct forgets at 1, 10 and 100 times the inferred learning rate, all weights and LoRA; and which
-share of replay rows is enough in a trial at 3 and 10 times.
+share of replay rows is enough in trials at a tenth of it to three times.
 
 It can be stopped and started again: runs whose figures are in the file of ``--json`` are not made again. The model is
 the one in ``--real FOLDER`` (``real_material.py FOLDER smollm2`` builds it).
@@ -29,6 +29,7 @@ REPLAYED = (("full", 0.1), ("full", 0.3), ("full", 1), ("full", 3))
 REPLAY_COLUMNS = (
     "model",
     "times",
+    "steps",
     "replay rows",
     "answered",
     "general text",
@@ -148,6 +149,7 @@ def replay_rows(one: dict[str, Any]) -> list[tuple[str, ...]]:
             (
                 one["model"],
                 f"{one['times']:g}",
+                str(one["steps"]),
                 f"{trial['share']:.0%}",
                 answered if trial["base_answered"] else "-",
                 f"{trial['text_base']:.3f} → {trial['text_tuned']:.3f}",
@@ -196,16 +198,21 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="F", help="read figures that are there from F, and write all to F")
     parser.add_argument("--quick", action="store_true", help="ten steps, two runs")
     parser.add_argument("--replay", action="store_true", help="only the trials with replay rows")
+    parser.add_argument("--steps", type=int, metavar="N", help=f"steps of each run and trial; else {STEPS}")
+    parser.add_argument(
+        "--times", type=float, nargs="+", metavar="X", help="of the real model's trials with replay rows, these"
+    )
     parser.add_argument("--write", action="store_true", help="write the table into docs/forgetting.md")
     args = parser.parse_args()
     figures = json.loads(args.json.read_text()) if args.json and args.json.is_file() else {}
     os.environ.setdefault("SANETUNE_CACHE", str(Path(tempfile.gettempdir()) / "sanetune-bench-forgetting"))
-    steps = QUICK_STEPS if args.quick else STEPS
+    steps = args.steps or (QUICK_STEPS if args.quick else STEPS)
     small = shared() / "models" / STORIES
+    trials = [(method, times) for method, times in REPLAYED if not args.times or times in args.times]
     wanted = [(f"replay {STORIES} {method} x {times}", replayed, small, method, times) for method, times in REPLAYED]
     if args.real:
         model = args.real / "smollm2"
-        wanted += [(f"replay {method} x {times}", replayed, model, method, times) for method, times in REPLAYED]
+        wanted += [(f"replay {method} x {times}", replayed, model, method, times) for method, times in trials]
         runs = [] if args.replay else ORDER[:2] if args.quick else ORDER
         wanted += [(f"{method} x {times}", measure, model, method, times) for method, times in runs]
     for name, make, folder, method, times in wanted:
@@ -214,9 +221,9 @@ def main() -> None:
             if args.json:
                 args.json.write_text(json.dumps(figures, indent=2) + "\n")
     runs = [one for name, one in sorted(figures.items()) if "verdict" in one and not name.startswith("replay")]
-    trials = [one for name, one in sorted(figures.items()) if name.startswith("replay")]
+    replays = [one for name, one in sorted(figures.items()) if name.startswith("replay")]
     show("Forgetting", (*COLUMNS, "verdict"), [row(one) for one in runs], figures, args.json)
-    lines = [line for one in trials for line in replay_rows(one)]
+    lines = [line for one in replays for line in replay_rows(one)]
     show("Replay", REPLAY_COLUMNS, lines, figures, args.json)
     if args.write:
         text = PAGE.read_text()

@@ -116,9 +116,10 @@ def _more_would_not_pay(curve: Curve, limits: Limits) -> str:
     if lrs and lrs[-1] <= limits["lr_left"] * max(lrs):
         return "the learning rate has come down to zero: a longer schedule is another run"
     if lrs and lrs[-1] <= limits["annealed"] * max(lrs) and lrs[-len(lrs) // 4] >= 0.5 * max(lrs):
-        return "the learning rate comes down in the last quarter, and the loss with it: more steps would only move that"
-    if epochs >= limits["epochs"] and len(_validation(curve)) < 2:
-        return f"{epochs:.3g} epochs without evaluations: what still falls may only be memorised"
+        return "the learning rate comes down in the last quarter, and the loss with it: so it would in a longer run"
+    if epochs >= limits["epochs"] and len(evaluations := _validation(curve)) < 2:
+        seen = "one evaluation" if evaluations else "no evaluation"
+        return f"{epochs:.3g} epochs with {seen}: what still falls may only be memorised"
     if found and len(found.boundaries) > 1 and found.drop >= limits["stairs"] and found.inside <= 1:
         return "most of the fall is at the boundaries of epochs"
     return ""
