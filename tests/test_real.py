@@ -34,7 +34,8 @@ def check(trained: Any) -> None:
 @pytest.mark.parametrize("name", real.STORIES)
 def test_stories260k_learns(shared: Path, tmp_path: Path, name: str, adapter: str | None) -> None:
     data = {"train": real.STORIES[name], "max_examples": 150}
-    train = {"max_steps": 15, "max_length": 384, "eval_strategy": "steps", "eval_steps": 15, "save_steps": 15}
+    train = {"max_steps": 12, "max_length": 384, "eval_strategy": "steps", "eval_steps": 12, "save_steps": 12}
+    train |= {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-3}
     keys = {"chat_template": "chatml"} | ({"adapter": adapter} if adapter else {})
     model = shared / "models/stories260k"
     check(sanetune.train(real.config(shared, model, data, tmp_path / "run", train, **keys), unchecked=UNCHECKED))
