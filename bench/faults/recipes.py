@@ -45,6 +45,7 @@ FILES = (
 UNPLANTED = {
     "ranks-alone": "needs a launcher: tests/checks/ranks sets the variables of five",
     "ranks-disagree": "needs several processes: tests/probes/test_rank_comparison.py injects four faults into two",
+    "model-evaluation-dropout": "needs somebody's own evaluation: tests/evidence/test_trainer_evaluation.py has it",
     "curve-staircase": "models of a million weights do not remember a row from one pass: neither few rows nor"
     " high learning rates nor answers of random letters made a staircase. Real logs and simulations do (curves.md).",
     "curve-unchanged": "a trial evaluates with the losses of single rows, and a frozen model is found before it"

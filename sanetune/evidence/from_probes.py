@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         CriticalLearningRate,
         FirstStep,
         LargestStep,
+        OwnEvaluation,
         PackingIsolation,
         RankComparison,
         SaveReload,
@@ -123,6 +124,10 @@ class ProbeEvidence:
         from sanetune.probes.packing_isolation import packing_isolation
 
         return packing_isolation(harness)
+
+    @evidence(level="probe", depends_on=ON_PASSES)
+    def own_evaluation(self) -> OwnEvaluation | None:
+        """None: a configuration is evaluated by the engine's own code."""
 
     @evidence(level="probe", depends_on=ON_PASSES)
     def added_tokens(self, harness: ProbeHarness, tokenizer: PreTrainedTokenizerBase) -> AddedTokens:

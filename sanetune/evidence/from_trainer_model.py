@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sanetune.errors import RunError
 from sanetune.events import Note
 from sanetune.evidence.from_model import ModelEvidence
 from sanetune.evidence.from_probes import check_learns
 from sanetune.evidence.own_loss import TriedLoss
+from sanetune.evidence.processes import no_collectives, process_count
 from sanetune.evidence.registry import LEVELS, Builder, MissingError, builders_of, evidence
-from sanetune.evidence.trainer_batches import has_own_loss, train_batches
+from sanetune.evidence.trainer_batches import has_own_loss, shares_sequences, train_batches
 from sanetune.evidence.trainer_cost import Cost, ExperimentSteps
 from sanetune.evidence.trainer_examples import OWN_LOSS_ROWS, Example, ReadTrainer
 from sanetune.evidence.trial_outcome import TrialOutcome
@@ -27,10 +30,10 @@ if TYPE_CHECKING:
     from sanetune.planning.steps import StepPlan
     from sanetune.probes.harness import ProbeHarness
     from sanetune.probes.heldout import HeldOutRows
-    from sanetune.probes.results import Accumulation, FirstStep
+    from sanetune.probes.results import Accumulation, FirstStep, OwnEvaluation
     from sanetune.probes.trial import TrialConfig
 
-LEFT_OUT = ("forecast", "throughput", "added_tokens", "save_reload")
+LEFT_OUT = ("forecast", "throughput", "added_tokens", "save_reload", "rank_comparison")
 """What needs a configuration of ours."""
 
 
@@ -46,6 +49,7 @@ class TrainerModelEvidence(ModelEvidence):
         budget: Seconds that the experiments may take, about; None: as many as the run itself.
         held_out: Documents of training rows that are held out for want of validation rows.
         steps: Steps of the experiments, once it is known what a pass takes.
+        processes: How many train together; this one makes the steps of all of them.
     """
 
     trainer: Trainer | None = None
@@ -55,11 +59,12 @@ class TrainerModelEvidence(ModelEvidence):
     budget: float | None = None
     held_out: list[Example] = field(default_factory=list)
     steps: ExperimentSteps | None = None
+    processes: int = 1
 
     def builders(self, level: str) -> dict[str, Builder]:
         """The builders of this evidence up to ``level``."""
         found = builders_of(self, level) if level != LEVELS[0] else {}
-        return {name: builder for name, builder in found.items() if name not in LEFT_OUT}
+        return {name: _alone(builder) for name, builder in found.items() if name not in LEFT_OUT}
 
     @evidence(level="probe", label="setting a copy of the trainer up")
     def harness(self, run_settings: RunSettings, tokenizer: PreTrainedTokenizerBase | None = None) -> ProbeHarness:  # type: ignore[override]
@@ -67,6 +72,7 @@ class TrainerModelEvidence(ModelEvidence):
         from sanetune.engine.own.kept import kept
         from sanetune.engine.own.session import OwnSession
         from sanetune.engine.own.stand_in import stand_in
+        from sanetune.engine.own.together import processes_of_a_step
         from sanetune.probes.harness import BATCHES, ProbeHarness
 
         trainer = self.given
@@ -80,23 +86,24 @@ class TrainerModelEvidence(ModelEvidence):
             ) from None
         data = self._reader(double, tokenizer)
         prepared = self._prepared(data, tokenizer)
-        session = OwnSession(trainer, data, self.scratch)
+        at_once = processes_of_a_step(trainer, self.processes)
+        session = OwnSession(trainer, data, self.scratch, at_once)
         if session.settings.activation_checkpointing:
             session.set_activation_checkpointing(True)
         harness = ProbeHarness(session, self.config, prepared, [])
         harness.batches = harness.first_batches(min(BATCHES, len(session.train_batches())))
         if not harness.batches:
             raise MissingError("the trainer has no training batch")
-        self._announce_cost(harness, run_settings.steps)
+        self._announce_cost(harness, run_settings.steps, at_once)
         return harness
 
-    def _announce_cost(self, harness: ProbeHarness, plan: StepPlan) -> None:
+    def _announce_cost(self, harness: ProbeHarness, plan: StepPlan, at_once: int) -> None:
         """Say what the experiments will take, from the time of one pass; shorten them where that is too much."""
         from sanetune.probes.lr_comparison import STEPS
 
         wanted = ExperimentSteps.of(self.section, plan, STEPS)
         seconds = min(_seconds_of_a_pass(harness) for _ in range(2))
-        cost = Cost.of(wanted, self.level, plan, self.section.overfit_examples, seconds, self.budget)
+        cost = Cost.of(wanted, self.level, plan, self.section.overfit_examples, seconds, self.budget, at_once)
         self.steps = cost.steps
         self.publish(Note(cost.message))
 
@@ -154,9 +161,16 @@ class TrainerModelEvidence(ModelEvidence):
         from sanetune.probes.accumulation import accumulation
         from sanetune.probes.repeated_batch import repeated_batch
 
-        if harness.settings.gradient_accumulation_steps < 2:
+        if self.given.args.gradient_accumulation_steps < 2:
             raise MissingError("a step is one batch: no gradients are accumulated (gradient_accumulation_steps=1)")
         return repeated_batch(harness) if has_own_loss(self.given) else accumulation(harness)
+
+    @evidence(level="probe", label="evaluating a few rows")
+    def own_evaluation(self, harness: ProbeHarness) -> OwnEvaluation:  # type: ignore[override]
+        """The loss of a few validation rows by the trainer's own evaluation, with dropout and without."""
+        from sanetune.evidence.trainer_evaluation import evaluation_of
+
+        return evaluation_of(self.given, harness, self.scratch)
 
     @evidence(level="trial")
     def validation_rows(self, harness: ProbeHarness) -> HeldOutRows:
@@ -201,6 +215,22 @@ class TrainerModelEvidence(ModelEvidence):
         """None: the rows are the trainer's own, and nothing can be mixed in."""
 
 
+def _alone(builder: Builder) -> Builder:
+    """``builder``, which takes this process for the only one: the others wait for the next batch to be read."""
+
+    @functools.wraps(builder)
+    def build(*args: object, **keywords: object) -> object:
+        try:
+            with no_collectives():
+                return builder(*args, **keywords)
+        except RunError as error:
+            if process_count() > 1 and "process group has not been initialized" in str(error.__cause__):
+                raise MissingError("its own code calls torch.distributed, and the other processes wait") from None
+            raise
+
+    return build
+
+
 def _seconds_of_a_pass(harness: ProbeHarness) -> float:
     with harness.untouched():
         began = time.perf_counter()
@@ -225,8 +255,8 @@ def config_of(trainer: Trainer, options: Mapping[str, int]) -> Config:
 def require_probeable(trainer: Trainer) -> None:
     """Raise MissingError where experiments on ``trainer`` could not be made, or not be undone, with the reason."""
     args = trainer.args
-    if args.world_size > 1:
-        raise MissingError(f"{args.world_size} processes train together: levels probe and trial need a single one")
+    if shares_sequences(trainer):
+        raise MissingError("several processes share each sequence (tensor, context or sequence parallelism)")
     if getattr(trainer, "is_deepspeed_enabled", False) or getattr(trainer, "is_fsdp_enabled", False):
         raise MissingError("DeepSpeed or FSDP holds the weights: they could not be put back bit for bit")
     if args.n_gpu > 1:

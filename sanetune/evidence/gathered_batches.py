@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.processes import Channel, Failure, channel, lead, process_count, serve
 from sanetune.evidence.registry import MissingError
-from sanetune.evidence.trainer_batches import OPENERS, Split, TrainerReader, own_sampler, unreadable
+from sanetune.evidence.trainer_batches import OPENERS, Split, TrainerReader, own_sampler, shares_sequences, unreadable
 
 if TYPE_CHECKING:
     import torch
-    from torch.distributed.device_mesh import DeviceMesh
     from transformers import Trainer
 
     Batch: TypeAlias = dict[str, torch.Tensor]
@@ -218,9 +217,7 @@ class GatheringReader(TrainerReader):
 
 
 def _require_own_rows(trainer: Trainer) -> None:
-    mesh: DeviceMesh | None = getattr(getattr(trainer, "accelerator", None), "torch_device_mesh", None)
-    names = () if mesh is None else {"tp", "cp", "sp"} & set(mesh.mesh_dim_names or ())
-    if mesh is not None and any(mesh[name].size() > 1 for name in names):
+    if shares_sequences(trainer):
         raise MissingError("several processes share each sequence (tensor, context or sequence parallelism)")
 
 

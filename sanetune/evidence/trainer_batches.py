@@ -20,6 +20,7 @@ from sanetune.text import one_line
 if TYPE_CHECKING:
     import datasets
     import torch
+    from torch.distributed.device_mesh import DeviceMesh
     from transformers import Trainer
 
     Batch: TypeAlias = dict[str, torch.Tensor]
@@ -187,6 +188,13 @@ def _overrides(trainer: Trainer, method: str) -> bool:
 def has_own_loss(trainer: Trainer) -> bool:
     """Whether the loss is computed by the user's own code, for which labels are not the last word."""
     return _overrides(trainer, "compute_loss") or getattr(trainer, "compute_loss_func", None) is not None
+
+
+def shares_sequences(trainer: Trainer) -> bool:
+    """Whether several processes work on the same rows: each has a part of the model, or of each sequence."""
+    mesh: DeviceMesh | None = getattr(getattr(trainer, "accelerator", None), "torch_device_mesh", None)
+    names = () if mesh is None else {"tp", "cp", "sp"} & set(mesh.mesh_dim_names or ())
+    return mesh is not None and any(mesh[name].size() > 1 for name in names)
 
 
 def _require_readable_again(loader: Iterable[Batch], rows: object) -> None:

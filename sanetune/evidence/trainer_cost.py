@@ -44,11 +44,11 @@ class ExperimentSteps:
         most = max(1, plan.total_steps)
         return cls(min(section.trial_steps, most), min(comparison, max(5, most)), section.overfit_steps)
 
-    def passes(self, level: str, plan: StepPlan, examples: int) -> float:
-        """About how many forward and backward passes of a micro-batch they take."""
+    def passes(self, level: str, plan: StepPlan, examples: int, processes: int = 1) -> float:
+        """About how many forward and backward passes of a micro-batch they take, with those of all ``processes``."""
         if level != "trial":
             return PROBE_PASSES
-        step = max(1, plan.accumulation)
+        step = max(1, plan.accumulation) * processes
         evaluations = (self.trial // 50 + self.trial // 5 / 8 + 5) * EVALUATED_BATCHES * EVALUATION
         overfit = OVERFIT_ATTEMPTS * self.overfit * math.ceil(examples / max(1, plan.per_device))
         return PROBE_PASSES + self.trial * step + 3 * self.comparison * step + overfit + evaluations
@@ -71,7 +71,14 @@ class Cost:
 
     @classmethod
     def of(
-        cls, wanted: ExperimentSteps, level: str, plan: StepPlan, examples: int, seconds: float, budget: float | None
+        cls,
+        wanted: ExperimentSteps,
+        level: str,
+        plan: StepPlan,
+        examples: int,
+        seconds: float,
+        budget: float | None,
+        processes: int = 1,
     ) -> Cost:
         """Shorten ``wanted`` where it takes longer than the run itself, or than ``budget`` seconds.
 
@@ -82,16 +89,17 @@ class Cost:
             examples: Examples that are to be memorised.
             seconds: What the pass of one micro-batch takes.
             budget: Most seconds; None: as many as the run takes.
+            processes: Whose steps one process makes here, and all of them beside each other in the run.
         """
         run = plan.total_steps * max(1, plan.accumulation) * seconds
-        needed = wanted.passes(level, plan, examples) * seconds
+        needed = wanted.passes(level, plan, examples, processes) * seconds
         most = run if budget is None else budget
         message = f"level {level} takes about {units.seconds(needed)}, the run itself about {units.seconds(run)}"
         if level != "trial" or needed <= most:
             return cls(wanted, message)
         steps = wanted.shortened(most / needed)
         if steps != wanted:
-            needed = steps.passes(level, plan, examples) * seconds
+            needed = steps.passes(level, plan, examples, processes) * seconds
             message += (
                 f"; shortened to {steps.trial} steps of the trial and {steps.comparison} of each learning rate it is"
                 f" {units.seconds(needed)}"

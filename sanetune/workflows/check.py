@@ -188,9 +188,8 @@ def check_trainer(
             stack.enter_context(bracket(on_main, ChecksStarted(), ChecksEnded()))
             scratch, config = Path(folder), config_of(trainer, options or {})
             static = TrainerEvidence(trainer, scratch, loss_on, on_main, reader)
-            deep = TrainerModelEvidence(
-                config, stack, on_main, trainer=trainer, scratch=scratch / "run", level=level, rows=rows, budget=budget
-            )
+            deep = TrainerModelEvidence(config, stack, on_main, trainer=trainer, scratch=scratch / "run", level=level)
+            deep.rows, deep.budget, deep.processes = rows, budget, reader.processes
             builders = builders_of(static) | deep.builders(level)
             evidence = Evidence(builders, publish=on_main)
             checks = chosen(list(select), list(ignore), level)

@@ -273,15 +273,22 @@ def launch(count: int, work: Callable[[], None]) -> list[int]:
 
 
 def main(file: str) -> int:
+    from tests.evidence import launched_levels
     from tests.scripts.running import fill
+
+    def work(names: tuple[str, ...], count: int) -> None:
+        observe(f"{file}.{count}", names)
+        if count == 2:
+            launched_levels.observe(f"{file}.levels", launched_levels.TESTED)
 
     codes: dict[str, Any] = {}
     for count, names in QUICK.items():
-        codes[f"{count} processes"] = launch(count, lambda names=names, count=count: observe(f"{file}.{count}", names))
+        codes[f"{count} processes"] = launch(count, lambda names=names, count=count: work(names, count))
     codes["refused"] = launch(2, be_refused)
     with tempfile.TemporaryDirectory() as folder:
         filled = fill(Path(folder))
         codes["script"] = launch(2, lambda: run_script(f"{file}.script", filled))
+    codes["levels"] = json.loads(Path(f"{file}.levels").read_text())
     codes["found in the script"] = json.loads(Path(f"{file}.script").read_text())
     found = {str(count): json.loads(Path(f"{file}.{count}").read_text()) for count in QUICK}
     Path(file).write_text(json.dumps(found | codes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -117,14 +118,25 @@ def test_a_loss_that_is_not_divided_by_its_micro_batches_fails(tmp_path: Path, o
     assert "no gradients are accumulated" in probed(trainer, select)["model-accumulation-bias"].message
 
 
-def test_several_processes_and_sharded_weights_are_skips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Mesh(dict[str, Any]):
+    """Processes by what they share."""
+
+    def __init__(self, **sizes: int) -> None:
+        super().__init__({name: SimpleNamespace(size=lambda size=size: size) for name, size in sizes.items()})
+        self.mesh_dim_names = tuple(sizes)
+
+
+def test_sharded_weights_and_shared_sequences_are_skips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = built(tmp_path, "full")
     require_probeable(trainer)
     monkeypatch.setattr(trainer, "is_deepspeed_enabled", True)
     with pytest.raises(MissingError, match="DeepSpeed"):
         require_probeable(trainer)
+    monkeypatch.setattr(trainer, "is_deepspeed_enabled", False)
     monkeypatch.setattr(type(trainer.args), "world_size", 2)
-    with pytest.raises(MissingError, match="2 processes"):
+    require_probeable(trainer)
+    monkeypatch.setattr(type(trainer.accelerator), "torch_device_mesh", Mesh(dp=2, tp=2))
+    with pytest.raises(MissingError, match="several processes share each sequence"):
         require_probeable(trainer)
 
 

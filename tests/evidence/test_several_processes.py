@@ -11,6 +11,7 @@ import torch
 from sanetune.evidence.gathered_batches import Close, GatheringReader, Open, RankBatch, Read, Turns, turns_of
 from sanetune.evidence.processes import no_collectives
 from tests.evidence.launched import QUICK
+from tests.evidence.launched_levels import TESTED
 from tests.together import launch
 
 
@@ -30,6 +31,39 @@ def test_what_all_read_is_told_once_and_training_is_as_without(
     found, _ = launched
     assert found[str(count)] == {name: [] for name in QUICK[count]}
     assert found[f"{count} processes"] == [0] * count
+
+
+@pytest.mark.parametrize("case", [*TESTED, "sft"])
+def test_a_trial_of_several_processes_is_told_to_all_and_leaves_no_trace(
+    launched: tuple[dict[str, Any], str], case: str
+) -> None:
+    found, _ = launched
+    first, second = found["levels"][case]
+    assert [one["changed"] for one in (first, second)] == [[], []]
+    assert first["same"] and second["same"], "a run after a check is another one"
+    assert first == second, "the processes were told different things"
+    assert not [check for check, (verdict, _) in first["findings"].items() if verdict == "crash"]
+
+
+def test_the_trial_makes_the_very_steps_that_the_processes_make_together(launched: tuple[dict[str, Any], str]) -> None:
+    found, _ = launched
+    tried = found["levels"]["accumulated"][0]
+    assert len(tried["run"]) == 6
+    # The sixth is the last of the epoch, which the processes fill up with rows of its beginning.
+    assert tried["steps"][:5] == [pytest.approx(step, abs=2e-5) for step in tried["run"][:5]]
+    # A loss of one's own is shown per token, whatever it is divided by; its gradients are those of the run.
+    own = found["levels"]["own loss"][0]
+    norms = [[step[1] for step in own[name][:5]] for name in ("steps", "run")]
+    assert norms[0] == pytest.approx(norms[1], abs=2e-5)
+
+
+def test_a_broken_rate_and_a_loss_that_raises_are_found_with_several_processes(
+    launched: tuple[dict[str, Any], str],
+) -> None:
+    found, _ = launched
+    high = found["levels"]["too high"][0]["findings"]
+    assert high["curve-rate-beaten"][0] == "fail"
+    assert "KeyError: 'weights'" in found["levels"]["raises"][1]["unusable"]
 
 
 def test_a_refusal_ends_all_processes_with_one_message(launched: tuple[dict[str, Any], str]) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from sanetune.engine.models import leave_packing_off
 from sanetune.engine.own.generators import kept_generators
 from sanetune.engine.own.optimizers import weights_of
 from sanetune.rng import kept_random_states
+
+Container: TypeAlias = dict[object, object] | list[object] | set[object]
 
 _CONFIGS = ("config", "generation_config")
 
@@ -130,7 +133,7 @@ def _kept_attributes(thing: object, *, deep: bool = False) -> Callable[[], None]
 
     def restore() -> None:
         for container, content in contents:
-            if container != content or deep or list(container) != list(content):
+            if deep or not _holds_the_same(container, content):
                 container.clear()
                 container.extend(content) if isinstance(container, list) else container.update(content)
         attributes = vars(thing)
@@ -138,6 +141,15 @@ def _kept_attributes(thing: object, *, deep: bool = False) -> Callable[[], None]
         attributes.update(before)
 
     return restore
+
+
+def _holds_the_same(container: Container, content: Container) -> bool:
+    """Whether both hold the very same things in the same order: tensors have no other comparison."""
+    if len(container) != len(content):
+        return False
+    if isinstance(container, dict) and isinstance(content, dict):
+        return list(container) == list(content) and all(container[key] is content[key] for key in content)
+    return all(one is other for one, other in zip(container, content, strict=True))
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from sanetune.engine.own.kept import kept_modules
 from sanetune.engine.own.optimizers import at_peak, planned_lr
 from sanetune.engine.own.short_run import shorten
 from sanetune.engine.own.stand_in import attach_loss, stand_in
+from sanetune.engine.own.together import take_alone, together
 from sanetune.engine.watched_steps import WatchedSteps
 from sanetune.errors import RunError
 from sanetune.rng import kept_modes, kept_random_states
@@ -67,11 +68,17 @@ class OwnSession(Session):
         trainer: The user's.
         data: Reads its batches.
         folder: Where stand-ins may write.
+        processes: Whose micro-batches one step takes; this one makes the steps of all of them.
     """
 
-    def __init__(self, trainer: Trainer, data: TrainerData, folder: Path) -> None:
-        self._given, self._data, self._folder = trainer, data, folder
-        self.settings = replace(loop_settings(trainer.args), learning_rate=planned_lr(trainer))
+    def __init__(self, trainer: Trainer, data: TrainerData, folder: Path, processes: int = 1) -> None:
+        self._given, self._data, self._folder, self._processes = trainer, data, folder, processes
+        given = loop_settings(trainer.args)
+        self.settings = replace(
+            given,
+            learning_rate=planned_lr(trainer),
+            gradient_accumulation_steps=given.gradient_accumulation_steps * processes,
+        )
         self.notes = []
         weights = list(trainer.model.parameters())
         trained = sum(weight.numel() for weight in weights if weight.requires_grad)
@@ -87,7 +94,9 @@ class OwnSession(Session):
 
     def stand_in(self) -> Trainer:
         """Return a new copy of the trainer, as it was built."""
-        return stand_in(self._given, self._folder)
+        double = stand_in(self._given, self._folder)
+        take_alone(double)
+        return double
 
     def train_batches(self) -> _Epoch:
         """See :meth:`sanetune.engine.base.Session.train_batches`."""
@@ -117,8 +126,14 @@ class OwnSession(Session):
         before = self._mean(batches) if self._data.own_loss else math.nan
         own = [batch.own if isinstance(batch, TrainerBatch) else dict(batch) for batch in batches]
         double.label_smoother = smoother if label_smoothing else None
+        whole = len(own) == self.settings.gradient_accumulation_steps
         try:
-            with _of_the_trainer("a step on its first batches"), double.accelerator.autocast(), _unseen():
+            with (
+                together(double, self._processes if whole else 1),
+                _of_the_trainer("a step on its first batches"),
+                double.accelerator.autocast(),
+                _unseen(),
+            ):
                 samples, items = double.get_batch_samples(iter(own), len(own), double.args.device)
                 double.current_gradient_accumulation_steps = len(samples)
                 parts = [double.training_step(self.model, dict(one), items) for one in samples]
@@ -166,7 +181,7 @@ class OwnSession(Session):
         double.callback_handler.add_callback(watched)
         with kept_modules(self.model), self._data.train_batches(double) as loader, quiet(), _unseen():
             double.get_train_dataloader = lambda: loader  # type: ignore[method-assign, assignment]
-            with _of_the_trainer("its first steps"):
+            with _of_the_trainer("its first steps"), together(double, self._processes):
                 double.train()
 
     def detached_copy(self) -> PreTrainedModel:

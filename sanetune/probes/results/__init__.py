@@ -15,6 +15,7 @@ from sanetune.probes.results.consistency import (
 from sanetune.probes.results.forgetting import Drift, Forgetting, GeneralAnswer, GeneralLoss
 from sanetune.probes.results.lr_comparison import LearningRateComparison, LearningRateRun
 from sanetune.probes.results.overfit import Overfit, OverfitAttempt, RecitedReply, StuckToken
+from sanetune.probes.results.own_evaluation import OwnEvaluation
 from sanetune.probes.results.ranks import RankComparison, RowDistribution, SavedWeights
 from sanetune.probes.results.single_steps import (
     CriticalLearningRate,
@@ -42,6 +43,7 @@ __all__ = [
     "LearningRateRun",
     "Overfit",
     "OverfitAttempt",
+    "OwnEvaluation",
     "PackingIsolation",
     "ParameterUpdate",
     "PeakMemory",

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sanetune.callback import guard
-from sanetune.engine.own.kept import NotRestoredError, kept
+from sanetune.engine.own.kept import NotRestoredError, kept, kept_modules
 from sanetune.finding import Report, Verdict
 from sanetune.workflows.check import check_trainer
 from tests.engine.own.strangers import built, packed, run_of, same, state_of
@@ -127,6 +127,15 @@ def test_the_trial_makes_the_very_steps_of_the_run(tmp_path: Path, one_thread: N
     logged = [record for record in trainer.state.log_history if "loss" in record]
     assert [point["loss"] for point in points] == pytest.approx([record["loss"] for record in logged], abs=1e-9)
     assert [point["lr"] for point in points] == pytest.approx([record["learning_rate"] for record in logged])
+
+
+def test_a_buffer_that_a_library_replaces_is_the_old_one_again() -> None:
+    layer = torch.nn.Module()
+    layer.register_buffer("places", torch.arange(3))
+    before = layer.places
+    with kept_modules(layer):
+        layer.places = torch.arange(3)  # as a move to cpu:0 does with a tensor on the processor
+    assert layer.places is before
 
 
 def test_a_weight_that_could_not_be_put_back_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

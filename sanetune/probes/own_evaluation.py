@@ -1,0 +1,40 @@
+"""Compares a trainer's own evaluation of a few rows with the same evaluation without dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from sanetune.probes.harness import ProbeHarness, without_dropout
+from sanetune.probes.results import OwnEvaluation
+
+
+def own_evaluation(harness: ProbeHarness, evaluate: Callable[[], float], rows: int, *, decides: bool) -> OwnEvaluation:
+    """Evaluate three times, in the middle of training as it were: as it is, and twice without dropout.
+
+    Args:
+        harness: The model.
+        evaluate: Returns the loss of the rows, whatever the trainer does for it.
+        rows: How many they are.
+        decides: Whether the loss chooses which weights are kept.
+    """
+
+    def at(seed: int) -> float:
+        with harness.untouched(training=True):
+            torch.manual_seed(seed)
+            return evaluate()
+
+    as_it_is = at(1)
+    with without_dropout(harness.model):
+        return OwnEvaluation(rows, as_it_is, at(1), at(2), decides)
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Whether any module of ``model`` drops something while it trains."""
+    return any(
+        isinstance(value, float) and value > 0 and ("drop" in name or isinstance(module, nn.modules.dropout._DropoutNd))
+        for module in model.modules()
+        for name, value in vars(module).items()
+    )
