@@ -45,7 +45,8 @@ class DocumentLoss:
 
     Attributes:
         notes: What is not computed by documents, and why.
-        tokens: Tokens of the documents so far, without those of padded batches.
+        tokens: Tokens of the documents so far, without those of padded batches, and without those at a document's end
+            that predict nothing in the loss.
         computed: Tokens that were computed for them.
     """
 
@@ -104,11 +105,11 @@ class DocumentLoss:
             merged = Merged.of(documents, fewest)
             if self._agrees(merged, documents, fewest):
                 try:
-                    found = self._document_loss(merged, documents)
+                    found = self._document_loss(merged)
                 except UnsupportedAttentionError as error:
                     self._fall_back(self._sort(merged), f"its attention {error}")
                 else:
-                    self.tokens += sum(len(document.ids) for document in documents)
+                    self.tokens += sum(map(len, merged.ids))
                     self.computed += len(merged.tree.ids)
                     return found
         return self._padded(batch)
@@ -168,11 +169,11 @@ class DocumentLoss:
                 return plain
         return reason
 
-    def _document_loss(self, merged: Merged, documents: list[Document]) -> tuple[Tensor, Tensor]:
+    def _document_loss(self, merged: Merged) -> tuple[Tensor, Tensor]:
         last = self._last_layer()
         if self._frozen is None or self._drops():
             return document_loss(self.model, merged, last)
-        return self._frozen.loss(merged, documents, lambda: document_loss(self.model, merged, last))
+        return self._frozen.loss(merged, lambda: document_loss(self.model, merged, last))
 
     def _last_layer(self) -> LastLayer | None:
         """Return the last layer; None while dropout draws for every token."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.adapters import base_of
 from sanetune.engine.documents import attention, last_layer
 from sanetune.engine.documents.last_layer import LastLayer
@@ -81,16 +82,29 @@ def attention_as(model: PreTrainedModel, name: str = attention.NAME) -> Iterator
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The documents of a batch as a tree, with what it is to predict."""
+    """The documents of a batch as a tree, with what it is to predict.
 
+    Attributes:
+        ids: Token ids of each document up to the last one that predicts a token in the loss: nothing reads the others.
+        tree: These, merged.
+        targets: What the tokens of the tree are to predict.
+    """
+
+    ids: tuple[list[int], ...]
     tree: PrefixTree
     targets: Targets
 
     @classmethod
     def of(cls, documents: Sequence[Document], fewest: int | None = FEWEST) -> Merged:
         """Merge ``documents`` that begin with ``fewest`` equal tokens at least; None: merge none."""
-        tree = prefix_tree([document.ids for document in documents], fewest)
-        return cls(tree, targets_of(tree, [document.labels for document in documents]))
+        ids = tuple(document.ids[: _last_label(document.labels)] for document in documents)
+        tree = prefix_tree(ids, fewest)
+        return cls(ids, tree, targets_of(tree, [document.labels for document in documents]))
+
+
+def _last_label(labels: Sequence[int]) -> int:
+    """Return the index of the last label in the loss, which the token before it predicts; 0 where there is none."""
+    return next((place for place in range(len(labels) - 1, 0, -1) if labels[place] != IGNORE_INDEX), 0)
 
 
 def prediction_losses(model: PreTrainedModel, merged: Merged, last: LastLayer | None = None) -> Tensor:

@@ -26,7 +26,7 @@ from sanetune.engine.documents.last_layer import layers_of
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from sanetune.engine.documents.forward import Document, Merged
+    from sanetune.engine.documents.forward import Merged
 
 MOST = 8 * 2**30
 """Bytes of the file, at most; and at most half of the free space."""
@@ -72,18 +72,18 @@ class FrozenLayers:
         count = trained.index(True) if any(trained) else len(layers) - 1
         return cls(model, layers, count, path) if count else None
 
-    def loss(self, merged: Merged, documents: Sequence[Document], compute: Callable[[], Result]) -> Result:
-        """Return ``compute()``, the loss of ``documents``, without the frozen layers where their outputs are kept."""
+    def loss(self, merged: Merged, compute: Callable[[], Result]) -> Result:
+        """Return ``compute()``, the loss of ``merged``, without the frozen layers where their outputs are kept."""
         if not self._began:
             self._go_on()
         if self._off:
             return compute()
-        if (states := self._states(merged, documents)) is not None and self._verifies(states, compute):
+        if (states := self._states(merged)) is not None and self._verifies(states, compute):
             with self._given(states):
                 return compute()
         with self._captured():
             found = compute()
-        self._keep(merged, documents)
+        self._keep(merged)
         return found
 
     def close(self, *, remove: bool) -> None:
@@ -111,13 +111,13 @@ class FrozenLayers:
     def _made_by(self) -> str:
         return _fingerprint(self._model, self._below)
 
-    def _states(self, merged: Merged, documents: Sequence[Document]) -> Tensor | None:
+    def _states(self, merged: Merged) -> Tensor | None:
         """Return the states of all tokens of the tree (1, T, D); None where one of its documents is not kept."""
-        if self._kept is None or not self._independent or any(one.ids not in self._kept for one in documents):
+        if self._kept is None or not self._independent or any(ids not in self._kept for ids in merged.ids):
             return None
         whole: Tensor | None = None
-        for document, places in zip(documents, merged.tree.places, strict=True):
-            some = self._kept.get(document.ids)
+        for ids, places in zip(merged.ids, merged.tree.places, strict=True):
+            some = self._kept.get(ids)
             assert some is not None, "it was there"
             if whole is None:
                 whole = some.new_empty((1, len(merged.tree.ids), some.shape[1]))
@@ -139,7 +139,7 @@ class FrozenLayers:
             self._verified = True
         return True
 
-    def _keep(self, merged: Merged, documents: Sequence[Document]) -> None:
+    def _keep(self, merged: Merged) -> None:
         """Keep what was captured; the first batch decides whether that is worth it."""
         states, self._seen = self._seen, None
         if self._off or states is None or not self._is_independent(states):
@@ -149,12 +149,12 @@ class FrozenLayers:
         if self._kept is None:
             self._kept = KeptStates(self._path, self._made_by(), self._room(), states.dtype)
             began = time.perf_counter()
-        for document, places in zip(documents, merged.tree.places, strict=True):
-            if document.ids not in self._kept:
-                self._kept.put(document.ids, states[0, torch.from_numpy(places)])
+        for ids, places in zip(merged.ids, merged.tree.places, strict=True):
+            if ids not in self._kept:
+                self._kept.put(ids, states[0, torch.from_numpy(places)])
         if first:
-            self._states(merged, documents)
-            self._decide(time.perf_counter() - began, sum(len(document.ids) for document in documents))
+            self._states(merged)
+            self._decide(time.perf_counter() - began, sum(map(len, merged.ids)))
 
     def _is_independent(self, states: Tensor) -> bool:
         """Return whether nothing that is trained reaches the states; a pass with gradients shows it."""

@@ -49,15 +49,15 @@ def targets_of(tree: PrefixTree, labels: Sequence[Sequence[int]]) -> Targets:
     [(0, 2, 2), (1, 3, 2), (1, 4, 1)]
 
     Args:
-        tree: The documents.
+        tree: The documents, which may end with the last token that predicts one in the loss.
         labels: Of each document, one label per token; the label at t is predicted from t - 1.
     """
     pairs, lengths = [np.zeros((0, 2), dtype=np.int64)], []
     for places, some in zip(tree.places, labels, strict=True):
         values = np.asarray(some, dtype=np.int64)[1:]
-        counted = values != IGNORE_INDEX
-        pairs.append(np.stack([places[:-1][counted], values[counted]], axis=1))
-        lengths.append(int(counted.sum()))
+        counted = np.flatnonzero(values != IGNORE_INDEX)
+        pairs.append(np.stack([places[counted], values[counted]], axis=1))
+        lengths.append(len(counted))
     unique, inverse, counts = np.unique(np.concatenate(pairs), axis=0, return_inverse=True, return_counts=True)
     kept, rows = np.unique(unique[:, 0], return_inverse=True)
     return Targets(kept, rows.reshape(-1), unique[:, 1], counts, inverse.reshape(-1), tuple(lengths))
