@@ -19,6 +19,7 @@ class RunState:
         seconds_before: Training time before a resumed stop, in seconds.
         began: When the run would have begun had it never been stopped, on the clock of ``time.monotonic``.
         last_logged: Optimizer step of the last record before a resumed stop.
+        choices: What was chosen by measuring, as JSON: a resumed run computes in the same way.
     """
 
     fingerprint: str = ""
@@ -27,6 +28,7 @@ class RunState:
     seconds_before: float = 0.0
     began: float = field(default_factory=time.monotonic)
     last_logged: int | None = None
+    choices: dict[str, Any] = field(default_factory=dict)
 
     def start(self, seconds_before: float) -> float:
         """Start the clock, with the longer of ``seconds_before`` and the checkpoint's time on it; returns the time."""
@@ -47,6 +49,7 @@ class RunState:
             "data": self.fingerprint,
             "seconds": round(self.seconds, 3),
             "last_logged": last_logged,
+            "choices": self.choices,
         }
 
     def restore(self, stored: Mapping[str, Any]) -> None:
@@ -54,3 +57,4 @@ class RunState:
         self.tokens, self.loss_tokens = int(stored["tokens"]), int(stored["loss_tokens"])
         self.seconds_before = float(stored["seconds"])
         self.last_logged = int(stored["last_logged"])
+        self.choices = dict(stored.get("choices", {}))

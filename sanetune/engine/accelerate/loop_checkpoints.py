@@ -48,6 +48,8 @@ def _restore(loop: Loop, start: Path) -> None:
                 setattr(callback, name, state["attributes"][name])
     if own := stored.get("sanetune"):
         loop.run_state.restore(own["attributes"])
+        if loop.run_state.choices:
+            loop.module.token_loss.choose(loop.run_state.choices)
     if loop.state.best_global_step:
         best = loop.folder / f"checkpoint-{loop.state.best_global_step}"
         loop.state.best_model_checkpoint = str(best) if best.is_dir() else None
@@ -104,6 +106,7 @@ def _write(loop: Loop, folder: Path, weights: dict[str, Tensor] | None) -> None:
     states = loop.state.stateful_callbacks
     for callback in _exportable(loop):
         states[type(callback).__name__] = callback.state()
+    loop.run_state.choices = loop.module.token_loss.choices()
     states["sanetune"] = {"args": {}, "attributes": loop.run_state.to_json(loop.last_logged)}
     loop.state.save_to_json(str(folder / checkpoints.STATE))
 

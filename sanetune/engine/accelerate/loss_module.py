@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
@@ -40,7 +40,13 @@ class MicroBatchLoss(Protocol):
         """Return the sum of the token losses of ``batch`` (B, T) in nats, differentiable, and their number."""
 
     def report(self) -> list[str]:
-        """Return notes on what was computed in another way than asked for."""
+        """Return notes on what was computed in another way than asked for, and what was measured for that."""
+
+    def choices(self) -> dict[str, Any]:
+        """Return as JSON what was chosen by measuring: a checkpoint keeps it."""
+
+    def choose(self, choices: Mapping[str, Any]) -> None:
+        """Take over the choices of a checkpoint, so that a resumed run makes the same sums."""
 
 
 class PaddedLoss:
@@ -56,6 +62,13 @@ class PaddedLoss:
     def report(self) -> list[str]:
         """There is nothing to say."""
         return []
+
+    def choices(self) -> dict[str, Any]:
+        """There is nothing to choose."""
+        return {}
+
+    def choose(self, choices: Mapping[str, Any]) -> None:
+        """There is nothing to choose."""
 
     def step(self) -> AbstractContextManager[None]:
         """Nothing is shared between the micro-batches of a step."""

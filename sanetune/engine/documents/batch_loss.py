@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -16,8 +16,11 @@ from sanetune.engine.documents.forward import Document, Merged, attention_as, do
 from sanetune.engine.documents.frozen_layers import FrozenLayers
 from sanetune.engine.documents.grouping import grouped
 from sanetune.engine.documents.last_layer import LastLayer
+from sanetune.engine.documents.sample import in_proportion
+from sanetune.engine.documents.sharing import measured_gain
 from sanetune.engine.documents.tree import FEWEST
 from sanetune.engine.loss import kept_logits, summed_loss
+from sanetune.engine.products import Products
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from sanetune.engine.batches import Batch
 
 SHARED = "shared beginnings"
+COMPARED = 256
+"""Tokens of the documents that are compared with separate rows; longer ones are cut in proportion."""
 
 
 class DocumentLoss:
@@ -34,7 +39,8 @@ class DocumentLoss:
 
     Before the first batch of each sort (separate documents, shared beginnings, documents longer than the model's
     window) it compares a few of its documents with separate rows. Where they differ, batches of this sort are computed
-    as padded rows, and ``notes`` says why.
+    as padded rows, and ``notes`` says why. Whether sharing pays is measured on the first batch that has something to
+    share, and which library multiplies is measured before the first product.
 
     Example:
         >>> loss = DocumentLoss(model)  # doctest: +SKIP
@@ -69,6 +75,8 @@ class DocumentLoss:
         self._window = _window(model)
         self._last = LastLayer.of(model)
         self._frozen: FrozenLayers | None = None
+        self._products = Products(model)
+        self._sharing: str | None = None
 
     @contextlib.contextmanager
     def step(self) -> Iterator[None]:
@@ -82,6 +90,7 @@ class DocumentLoss:
                 stack.enter_context(attention_as(self.model))
                 if self._last is not None:
                     stack.enter_context(self._last.attached())
+            stack.enter_context(self._products.attached())
             self._inside = True
             try:
                 yield
@@ -133,11 +142,30 @@ class DocumentLoss:
             self._frozen = None
 
     def report(self) -> list[str]:
-        """Return ``notes``, and how many tokens were left out so far."""
+        """Return ``notes``, what was measured, and how many tokens were left out so far."""
+        notes = [*self.notes, *([self._products.note] if self._products.note else [])]
         if self.computed >= self.tokens:
-            return list(self.notes)
+            return notes
         left_out = f"{self.tokens - self.computed:,} of {self.tokens:,}"
-        return [*self.notes, f"Rows that begin alike: {left_out} tokens were not computed a second time."]
+        measured = f" ({self._sharing})" if self._sharing else ""
+        return [*notes, f"Rows that begin alike: {left_out} tokens were not computed a second time{measured}."]
+
+    def choices(self) -> dict[str, Any]:
+        """Return as JSON what was measured and chosen, for a run that goes on from here."""
+        shapes = self._products.shapes
+        return {
+            "sharing": self._sharing,
+            "unshared": self._obstacles.get(SHARED) if self._sharing is not None else None,
+            "onednn": None if shapes is None else sorted(map(list, shapes)),
+        }
+
+    def choose(self, choices: Mapping[str, Any]) -> None:
+        """Take over the :meth:`choices` of a run that was stopped, whose sums are to be repeated to the last bit."""
+        self._sharing = choices["sharing"]
+        if choices["unshared"]:
+            self._fall_back(SHARED, choices["unshared"])
+        if choices["onednn"] is not None:
+            self._products.choose(choices["onednn"])
 
     def _fewest(self) -> int | None:
         """Return from how many tokens on beginnings are shared; None while dropout draws for each document."""
@@ -151,12 +179,29 @@ class DocumentLoss:
         """Return whether batches of this sort are computed by documents; the first one decides."""
         sort = self._sort(merged)
         if sort not in self._obstacles:
-            some = few_documents(documents, fewest, self._window if merged.tree.longest > self._window else 0)
-            reason = self._disagreement(some, fewest)
+            reason = self._disagreement(*self._compared(merged, documents, fewest)) or self._unpaid(documents, fewest)
             self._obstacles[sort] = ""
             if reason:
                 self._fall_back(sort, reason)
         return not self._obstacles[sort]
+
+    def _compared(
+        self, merged: Merged, documents: list[Document], fewest: int | None
+    ) -> tuple[list[Document], int | None]:
+        """Return the documents that are compared with separate rows, and from how many tokens on they share."""
+        longer = self._window if merged.tree.longest > self._window else 0
+        some = few_documents(documents, fewest, longer)
+        if longer or sum(len(document.ids) for document in some) <= COMPARED:
+            return some, fewest
+        return in_proportion(some, fewest, COMPARED), fewest and 1
+
+    def _unpaid(self, documents: list[Document], fewest: int | None) -> str:
+        """Return why beginnings are not shared, as measured on the first batch that has some; "" if they are."""
+        if self._sharing is not None or fewest is None or not Merged.of(documents, fewest).tree.is_shared:
+            return ""
+        gain = measured_gain(self.model, documents, fewest, self._last_layer())
+        self._sharing = str(gain)
+        return "" if gain.pays else self._sharing
 
     def _disagreement(self, some: list[Document], fewest: int | None) -> str:
         """Return in what documents differ from separate rows, with the last layer on every token if that helps."""
