@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.throughput.__main__ import compare_losses, table
+from bench.throughput.page import markdown, read
 from bench.throughput.worker import check
 
 
@@ -48,3 +51,18 @@ def test_a_run_that_did_not_train_ends_the_bench(norm: float, moved: float) -> N
     some["steps"][-1]["norm"] = norm
     with pytest.raises(AssertionError):
         check(some, figures(1.0), moved)
+
+
+def test_the_table_of_the_docs_has_ratios_of_cpu_seconds_and_the_newest_measurement(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    ours = {"tokens": 100, "computed": 60}
+    measured = (("trl", 4.0, {}), ("trl-packed", 3.0, {}), ("engine", 9.0, ours)), (("engine", 1.0, ours),)
+    for file, some in zip((old, new), measured, strict=True):
+        lines = [
+            {"key": ["alpaca", "fp32", name, 0], "figures": figures(seconds) | more} for name, seconds, more in some
+        ]
+        file.write_text("\n".join(map(json.dumps, lines)))
+    rows = markdown(read([old, new])).splitlines()
+    assert rows[2].startswith("| alpaca | fp32 | trl | 1 | 6 | 1.00 | 0.75 |  |")
+    assert rows[4] == "| alpaca | fp32 | engine | 1 | 25 | 4.00 | 3.00 | 60% | 2.0 | 2.0 |"
+    assert len(rows) == 5

@@ -1,0 +1,59 @@
+"""The table of ``docs/throughput.md`` from the results of the bench: ``python -m bench.throughput.page F [F ...]``.
+
+By CPU seconds, so that other programs on the cores count little. Of each system: useful tokens of a second, how many
+times as many as TRL's, what part of its tokens was computed, and how long the first step took beside the later ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.throughput.__main__ import Key, counted, middle, ratios, speed
+
+HEAD = ("data", "precision", "system", "steps", "useful tokens/s", "to TRL", "to TRL packed", "computed",
+        "first step, s", "later steps, s")  # fmt: skip
+
+
+def read(files: Sequence[Path]) -> dict[Key, dict[str, Any]]:
+    """All measurements of ``files``, by data, precision, system and round; a later file's replaces an earlier one's."""
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return {tuple(line["key"]): line["figures"] for line in lines}
+
+
+def cells(found: dict[Key, dict[str, Any]], one: Key) -> list[str]:
+    """The row of the table for the rounds of ``one``'s system on its data."""
+    some = [figures for key, figures in found.items() if key[:3] == one[:3]]
+    tokens, computed = (sum(figures.get(name) or 0 for figures in some) for name in ("tokens", "computed"))
+    steps = [step["cpu"] for figures in some for step in counted(figures)]
+    return [
+        *one[:3],
+        str(len(steps)),
+        f"{statistics.median(speed(figures, 'cpu') for figures in some):.0f}",
+        middle(ratios(found, one, "trl", "cpu")),
+        middle(ratios(found, one, "trl-packed", "cpu")),
+        f"{computed / tokens:.0%}" if tokens else "",
+        f"{statistics.median(figures['first']['cpu'] for figures in some):.1f}",
+        f"{statistics.median(steps):.1f}",
+    ]
+
+
+def markdown(found: dict[Key, dict[str, Any]]) -> str:
+    """The table, each system of each data set once."""
+    each = {key[:3]: key for key in found}.values()
+    rows = [HEAD, ["---"] * 3 + ["---:"] * (len(HEAD) - 3), *(cells(found, key) for key in each)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.throughput.page", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="F", help="results of python -m bench.throughput")
+    print(markdown(read(parser.parse_args().files)))
+
+
+if __name__ == "__main__":
+    main()
