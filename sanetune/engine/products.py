@@ -30,7 +30,7 @@ SMALLEST = 2**18
 """Numbers of a weight from which on it is measured: the products of smaller ones are over before that pays."""
 FASTER = 1.03
 """How many times as fast oneDNN has to be."""
-ROUNDS = 3
+ROUNDS = 2
 """Times that each product is made by each library; the fastest counts."""
 SAME = 1e-5
 """Largest relative difference of the libraries' results."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sanetune.engine.batches import Batch
 
 SHARED = "shared beginnings"
-COMPARED = 256
+COMPARED = 128
 """Tokens of the documents that are compared with separate rows; longer ones are cut in proportion."""
 
 
