@@ -6,7 +6,7 @@ from sanetune.workflows.launching.job import Job
 
 PROGRAM = '''\
 # {heading}
-"""Starts {name} on a Ray cluster: ray job submit --working-dir . -- python {file}"""
+"""Starts {name} on a Ray cluster: ray job submit --working-dir . -- python, and the name of this file."""
 
 import os
 import subprocess
@@ -39,7 +39,6 @@ def written(job: Job) -> str:
     return PROGRAM.format(
         heading=job.heading,
         name=job.name,
-        file=f"{job.name}_ray.py",
         folder=str(job.folder),
         status=job.status,
         train=job.train,
