@@ -99,14 +99,16 @@ def naming(values: Mapping[str, object]) -> str:
 
 
 def _only_texts(values: dict[str, Any]) -> str:
-    """The column with a list of texts, where nothing else in the row is text of several words."""
+    """The column with a list of texts, where nothing else in the row is text of several words or named as a reply."""
     lists = [
         str(key)
         for key, value in values.items()
         if isinstance(value, list) and len(value) > 1 and all(isinstance(one, str) and " " in one for one in value)
     ]
     others = any(isinstance(value, str) and " " in value.strip() for value in values.values())
-    return lists[0] if len(lists) == 1 and not others else ""
+    if len(lists) != 1 or others:
+        return ""
+    return "" if guess({key: value for key, value in values.items() if key != lists[0]})[1] else lists[0]
 
 
 def _fields(fields: dict[str, str]) -> str:

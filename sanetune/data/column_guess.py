@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
+from sanetune.data.column_names import REASONING
 from sanetune.data.unread import holds_something
 
 ASKS = (
     "question", "instruction", "prompt", "query", "problem", "input", "goal", "task", "request", "user", "human",
     "title", "sentence", "document", "article", "passage", "dialogue", "premise", "context", "text", "description",
-    "ctx", "source",
+    "ctx", "source", "pattern", "utterance",
 )  # fmt: skip
 """Words in the names of columns that ask, best first."""
 
 REPLIES = (
     "answer", "response", "completion", "output", "target", "reply", "solution", "summary", "highlight", "generation",
-    "generated", "truth", "sql", "code", "chosen", "assistant", "gpt", "translated",
+    "generated", "truth", "sql", "code", "chosen", "assistant", "gpt", "bot", "translated", "final",
 )  # fmt: skip
 """Words in the names of columns that reply, best first."""
 
@@ -39,13 +40,15 @@ def guess(values: Mapping[str, object], slips: Mapping[str, str] | None = None) 
     ('title', 'answers.text.0')
     >>> guess({"goal": "Boil an egg.", "sol1": "Use water.", "sol2": "Use sand.", "label": 0})
     ('goal', None)
+    >>> guess({"prompt": "2 + 2?", "reasoning": "Count up by two.", "verdict": "Four."})
+    ('prompt', 'verdict')
 
     Args:
         values: The row.
         slips: Columns whose names are slips of the pen -> what is meant.
     """
     slips = slips or {}
-    texts = {path: text for path, text in _texts(values) if not ABOUT.fullmatch(_words(path)[-1])}
+    texts = {path: text for path, text in _texts(values) if not _is_beside(path)}
     chosen_by_number = _has_number_of_answer(values)
     if chosen_by_number:
         texts = {path: text for path, text in texts.items() if not _is_numbered(path, texts)}
@@ -59,6 +62,11 @@ def guess(values: Mapping[str, object], slips: Mapping[str, str] | None = None) 
     if reply is None and rest and not chosen_by_number:
         reply = rest.pop(0)
     return prompt, reply
+
+
+def _is_beside(path: str) -> bool:
+    """Whether a column has what is said about a row, or the reasoning before its reply."""
+    return bool(ABOUT.fullmatch(_words(path)[-1])) or path.lower() in REASONING
 
 
 def _texts(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:

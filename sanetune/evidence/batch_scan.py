@@ -18,7 +18,7 @@ from sanetune.evidence.label_comparison import LabelComparison
 from sanetune.evidence.plain_documents import PlainDocuments, is_plain
 from sanetune.evidence.registry import MissingError
 from sanetune.evidence.roles_from_ids import decoded
-from sanetune.evidence.token_roles import TokenRoles, digest
+from sanetune.evidence.token_roles import TokenRole, TokenRoles, digest
 from sanetune.finding import MOST_WITNESSES, Witness
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class BatchScanner:
         if not in_loss.any():
             stats.fully_masked += 1
             self._witness("fully_masked", document, 0, 1, number)
-        self._special_tokens(document, number)
+        self._special_tokens(document, number, found)
         changed = in_loss & (labels != ids)
         if changed.any():
             stats.changed += int(changed.sum())
@@ -136,7 +136,7 @@ class BatchScanner:
             stats.shifted += _is_shifted(ids, labels, in_loss)
         return found, number
 
-    def _special_tokens(self, document: Document, number: int | None) -> None:
+    def _special_tokens(self, document: Document, number: int | None, found: TokenRoles | None) -> None:
         import numpy as np
 
         if (tokenizer := self.tokenizer) is None:
@@ -148,6 +148,24 @@ class BatchScanner:
         if bos is not None and len(ids) > 1 and ids[0] == ids[1] == bos:
             self.stats.double_bos += 1
             self._witness("double_bos", document, 0, 1, number)
+        ends = [one for one in (*self.ends, tokenizer.eos_token_id, self.pad) if one is not None]
+        if bos is not None and bos not in ends:
+            self._inner_bos(document, number, found, bos, ends)
+
+    def _inner_bos(
+        self, document: Document, number: int | None, found: TokenRoles | None, bos: int, ends: list[int]
+    ) -> None:
+        """A beginning that is the first token in the loss: behind an end another text begins, and some templates
+        begin each turn with it."""
+        import numpy as np
+
+        ids, in_loss = document.ids_T, document.in_loss_T
+        begun = (ids[1:] == bos) & in_loss[1:] & ~in_loss[:-1] & ~np.isin(ids[:-1], [bos, *ends])
+        if found is not None and len(found.roles_T) == len(ids):
+            begun &= found.roles_T[1:] != TokenRole.TEMPLATE
+        if begun.any():
+            self.stats.inner_bos += 1
+            self._witness("inner_bos", document, int(np.argmax(begun)) + 1, 1, number)
 
     def _number(self, ids: np.ndarray, seen: dict[int, int]) -> int | None:
         """The number of the example in the data set; copies of one example take their numbers in turn."""

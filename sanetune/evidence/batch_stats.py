@@ -66,6 +66,8 @@ class SplitStats:
     """Documents that stop inside an assistant turn, before its end token."""
     double_bos: int = 0
     """Documents that begin with two beginning-of-sequence tokens."""
+    inner_bos: int = 0
+    """Documents whose loss begins, behind a masked part, with a beginning-of-sequence token."""
     unknown_tokens: int = 0
     """Tokens that are the tokenizer's unknown token."""
     largest_id: int = -1

@@ -40,6 +40,8 @@ from sanetune.evidence.trainer_batches import (
 from sanetune.evidence.trainer_ends import stop_tokens_of
 from sanetune.evidence.trainer_rows import IdReader, has_ids
 from sanetune.evidence.trainer_settings import settings_of
+from sanetune.evidence.trainer_tokens import FEW, added_ids, frozen_parts, seen_added
+from sanetune.probes.results import AddedTokens
 
 if TYPE_CHECKING:
     import datasets
@@ -201,6 +203,16 @@ class TrainerEvidence:
             return found
         with self._reader.batches("validation", STREAMED) as batches:
             return replace(found, validation=read("validation", batches, STREAMED))
+
+    @evidence(level="probe", depends_on=("rows", "batches"))  # of a trainer it is read off what is frozen
+    def added_tokens(self, tokenizer: PreTrainedTokenizerBase) -> AddedTokens:
+        """Tokens that the model's own tokenizer lacks, and whether anything of their embeddings is trained."""
+        if not (frozen := frozen_parts(self.trainer)):
+            raise MissingError("the embedding and the output head are trained, or parts of them")
+        if not (added := added_ids(self.trainer, tokenizer)):
+            return AddedTokens(0)
+        with self._reader.batches("train", FEW) as batches:
+            return seen_added(batches, added, frozen, tokenizer)
 
     def _tried_loss(self) -> TriedLoss | None:
         """What the trainer's own loss acts on; None where transformers or TRL computes it."""

@@ -8,23 +8,17 @@ Shapes: T tokens of a document.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sanetune.evidence.batch_documents import Document
+from sanetune.evidence.written_headers import FEWEST, SHARED, VARIED, answer_header, headers_of
 
 SAMPLE = 400
 """Documents from which the form is learned."""
-FEWEST = 8
-"""Documents below which what they share may be chance."""
-SHARED = 0.9
-"""Share of the documents that have to have a header for it to be one."""
 STEADY = 0.97
 """Share of the documents with the end of a header that have to have the token before it, for that to be part of it."""
-VARIED = 0.1
-"""Share of the documents that have to have a prompt of their own between two headers, for these to be headers."""
 OFF = 3
 """Tokens by which a border may be late."""
 WINDOW = 24
@@ -32,17 +26,6 @@ WINDOW = 24
 BORDERS = 16
 """Borders of one document that are read."""
 
-MARK = re.compile(
-    r"^[ ]*#{1,4} ?[A-Za-z][\w /-]{0,30}:?|^[ ]*[A-Za-z][\w /-]{0,24}:|\b[A-Z][A-Za-z]{2,15}:"
-    r"|</?\|?[A-Za-z_]{1,30}\|?>:?|\[/?[A-Z_]{2,30}\]|^\*\*[A-Za-z][\w ]{0,24}:?\*\*:?",
-    re.MULTILINE,
-)
-"""What a header looks like: ``### Answer:``, ``Q:``, ``ASSISTANT:``, ``<|user|>``, ``[/INST]``."""
-ANSWER = re.compile(
-    r"[ #*<|\[/]*(answer|response|assistant|output|reply|completion|gpt|bot|model|target|solution|a\b|/inst)",
-    re.IGNORECASE,
-)
-"""Words that name who answers."""
 CLOSES = (":", "]", ">", "|")
 """With which headers end, and hardly any answer begins."""
 
@@ -70,6 +53,8 @@ class RowFormat:
         whole: Documents that are in the loss as a whole, with a header before the answer.
         whole_tokens: Their tokens.
         prompt_tokens: Those of them before the answer.
+        inside: Documents whose loss begins inside the prompt, each elsewhere, so that they share no header there.
+        inside_tokens: Tokens of prompts that are in the loss so.
         shown: Of each fault the documents and tokens that show it.
     """
 
@@ -83,6 +68,8 @@ class RowFormat:
     whole: int = 0
     whole_tokens: int = 0
     prompt_tokens: int = 0
+    inside: int = 0
+    inside_tokens: int = 0
     shown: tuple[tuple[str, Document, int], ...] = ()
 
     @classmethod
@@ -107,7 +94,13 @@ class RowFormat:
             return _whole(whole, len(learned), decode, special)
         masked = [one for one in learned if not one.in_loss_T[:2].any()]
         borders = [border for one in masked for border in _borders(one)]
-        return _masked(borders, len(masked), len(learned), decode)
+        found = _masked(borders, len(masked), len(learned), decode)
+        if found.header:
+            return found
+        begun = [one for one in learned if one.in_loss_T[:3].any()]
+        if len(begun) >= SHARED * len(learned):  # all but their ends
+            return _whole(begun, len(learned), decode, special)
+        return _inside(found, learned, decode, special) or found
 
 
 def _borders(document: Document) -> list[Border]:
@@ -206,7 +199,7 @@ def _whole(
 ) -> RowFormat:
     """Documents without a mask: whether they have the form of prompt and answer, and how much of them is prompt."""
     texts = [decode([int(token) for token in one.ids_T if int(token) not in special]) for one in documents]
-    header = _answer_header(texts)
+    header = answer_header(texts)
     if header is None:
         return RowFormat(learned)
     with_header = [(one, text) for one, text in zip(documents, texts, strict=True) if header in text]
@@ -218,31 +211,30 @@ def _whole(
     )
 
 
-def _answer_header(texts: list[str]) -> str | None:
-    """The header before the answers: of at least two of one form that nearly all texts have, in one order."""
-    seen = [{match[0].lstrip(" "): match.start() for match in reversed(list(MARK.finditer(text)))} for text in texts]
-    counts = Counter(mark for marks in seen for mark in marks)
-    shared = [mark for mark, count in counts.items() if count >= SHARED * len(texts)]
-    order = sorted(shared, key=lambda mark: _median([marks[mark] for marks in seen if mark in marks]))
-    if len(order) < 2:
+def _inside(
+    blank: RowFormat, documents: list[Document], decode: Callable[[Sequence[int]], str], special: frozenset[int]
+) -> RowFormat | None:
+    """Documents that begin with the header of a prompt, and whose loss begins before that of the answer.
+
+    None where that is not so: prompts without a header may well precede answers with several.
+    """
+    texts = [decode([int(token) for token in one.ids_T if int(token) not in special]) for one in documents]
+    first, header = headers_of(texts) or ("", "")
+    if not header or len({text[: text.find(first)] for text in texts}) > 1:
         return None
-    later = [mark for mark in order[1:] if _shape(mark) == _shape(order[0])]
-    named = [mark for mark in later if ANSWER.match(mark)]
-    header = named[0] if named else later[-1] if later else None
-    if header is None:
+    found = []
+    for one, text in zip(documents, texts, strict=True):
+        if header in text:
+            answer = _tokens_before(one, text.index(header) + len(header), decode, special)
+            at = int(one.in_loss_T.argmax())
+            tokens = answer - sum(int(token) not in special for token in one.ids_T[:at])
+            if tokens > OFF:
+                found.append((one, at, tokens))
+    if len(found) < max(FEWEST / 2, VARIED * len(documents)):
         return None
-    between = {text[marks[order[0]] : marks[header]] for text, marks in zip(texts, seen, strict=True)
-               if order[0] in marks and header in marks and marks[order[0]] < marks[header]}  # fmt: skip
-    return header if len(between) >= max(FEWEST / 2, VARIED * len(texts)) else None
-
-
-def _shape(mark: str) -> str:
-    """``### Answer:`` and ``### Question:`` have one form; ``[INST]`` and ``[/INST]`` too."""
-    return re.sub(r"[\w ]+|(?<=[<\[])/|-", "a", mark.replace("/", "")).replace("aa", "a")
-
-
-def _median(numbers: list[int]) -> int:
-    return sorted(numbers)[len(numbers) // 2]
+    shown = tuple(("inside", one, at) for one, at, _ in found[:5])
+    inside = {"inside": len(found), "inside_tokens": sum(tokens for _, _, tokens in found)}
+    return replace(blank, header=header.strip(), borders=len(documents), shown=shown, **inside)
 
 
 def _tokens_before(

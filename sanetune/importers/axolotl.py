@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.config.paths import is_template
 from sanetune.errors import ConfigError, Place
-from sanetune.importers.axolotl_keys import ATTENTION, DEFAULTS, FILES, MOVED, ODD, QUIET
+from sanetune.importers.axolotl_keys import ATTENTION, DEFAULTS, ENTRY, FILES, MOVED, ODD, QUIET
 from sanetune.importers.imported import ImportedConfig
-from sanetune.importers.importer import Importer
+from sanetune.importers.importer import UNKNOWN, Importer
 from sanetune.importers.rows import (
     ALPACA,
     Columns,
@@ -20,6 +20,7 @@ from sanetune.importers.rows import (
     put_holdout,
     put_sources,
     role_columns,
+    take_part,
 )
 
 
@@ -148,7 +149,9 @@ def _sources(importer: Importer, key: str) -> tuple[list[YamlMap], list[Need]]:
         if kind is None or str(kind).startswith(("input_output", "_synthetic", "stepwise")):
             importer.skip(f"{at}.type", "rows that are tokens or labelled pieces are not read", kind)
             continue
-        files = _files(importer, at, entry)
+        for name in sorted(key for key, value in entry.items() if value and key not in ENTRY and key not in ODD):
+            importer.skip(f"{at}.{name}", UNKNOWN, entry[name])
+        files = [take_part(importer, f"{at}.split", one, entry.get("split")) for one in _files(importer, at, entry)]
         sources += files
         needs.append(Need(_columns(importer, at, entry), files))
     return sources, needs

@@ -57,19 +57,21 @@ DEFAULTS: YamlMap = {
 """What Axolotl does where its file says nothing."""
 
 _QUIET = """
-auto_resume_from_checkpoints cut_cross_entropy dataloader_pin_memory dataloader_prefetch_factor
-dataset_exact_deduplication dataset_keep_in_memory dataset_num_proc dataset_prepared_path dataset_processes
-ddp_bucket_cap_mb ddp_find_unused_parameters ddp_timeout debug device_map eval_max_new_tokens eval_sample_packing
-eval_table_size flash_attn_cross_entropy flash_attn_fuse_mlp gc_steps generate_samples gpu_memory_limit
-gradient_checkpointing_kwargs hf_mlflow_log_artifacts hf_use_auth_token hub_model_id hub_revision hub_strategy
-include_tkps include_tokens_per_second is_falcon_derived_model is_llama_derived_model is_mistral_derived_model
-is_qwen_derived_model liger_fused_linear_cross_entropy liger_glu_activation liger_layer_norm liger_rms_norm liger_rope
-local_rank lora_fan_in_fan_out lora_mlp_kernel lora_o_kernel lora_on_cpu lora_qkv_kernel loss_watchdog_patience
-loss_watchdog_threshold low_cpu_mem_usage max_memory merge_lora mlflow_experiment_name mlflow_run_name
-mlflow_tracking_uri model_type pad_to_multiple_of pad_to_sequence_len plugins profiler_steps push_dataset_to_hub
-resume_from_checkpoint sample_packing_bin_size sample_packing_group_size save_first_step save_safetensors strict
-tf32 tokenizer_legacy tokenizer_type tokenizer_use_fast torch_compile torch_compile_backend torch_compile_mode
-type_of_model use_tensorboard wandb_entity wandb_log_model wandb_run_id wandb_watch world_size xformers_attention
+auto_resume_from_checkpoints bnb_4bit_compute_dtype bnb_4bit_quant_type bnb_4bit_use_double_quant
+chunked_cross_entropy cut_cross_entropy dataloader_pin_memory dataloader_prefetch_factor dataset_exact_deduplication
+dataset_keep_in_memory dataset_num_proc dataset_prepared_path dataset_processes ddp_bucket_cap_mb
+ddp_find_unused_parameters ddp_timeout debug device_map eval_max_new_tokens eval_sample_packing eval_table_size
+flash_attn_cross_entropy flash_attn_fuse_mlp gc_steps generate_samples gpu_memory_limit gradient_checkpointing_kwargs
+hf_mlflow_log_artifacts hf_use_auth_token hub_model_id hub_revision hub_strategy include_tkps
+include_tokens_per_second is_falcon_derived_model is_llama_derived_model is_mistral_derived_model
+is_qwen_derived_model liger_cross_entropy liger_fused_linear_cross_entropy liger_glu_activation liger_layer_norm
+liger_rms_norm liger_rope liger_swiglu local_rank lora_fan_in_fan_out lora_mlp_kernel lora_o_kernel lora_on_cpu
+lora_qkv_kernel loss_watchdog_patience loss_watchdog_threshold low_cpu_mem_usage max_memory merge_lora
+mlflow_experiment_name mlflow_run_name mlflow_tracking_uri model_type pad_to_multiple_of pad_to_sequence_len plugins
+profiler_steps push_dataset_to_hub resume_from_checkpoint sample_packing_bin_size sample_packing_group_size
+save_first_step save_safetensors strict tf32 tokenizer_legacy tokenizer_type tokenizer_use_fast torch_compile
+torch_compile_backend torch_compile_mode type_of_model use_tensorboard wandb_entity wandb_log_model wandb_run_id
+wandb_watch world_size xformers_attention
 """
 
 QUIET = frozenset(_QUIET.split())
@@ -84,6 +86,16 @@ ATTENTION = {
 
 FILES = ("json", "csv", "parquet", "arrow")
 """Kinds of file that may stand for the path of a data set, whose files are then in ``data_files``."""
+
+_ENTRY = """
+chat_template chat_template_jinja conversation data_files field ds_type field_messages field_tools
+message_field_content message_field_role message_field_training message_field_training_detail
+message_property_mappings name path preprocess_shards revision roles shards roles_to_train split train_on_eos
+trust_remote_code type
+"""
+
+ENTRY = frozenset(_ENTRY.split())
+"""Keys of a data set that are read, or change nothing that is checked. Those of `ODD` are noted by themselves."""
 
 ODD = {
     "message_field_training": "marks on single messages are not carried over",

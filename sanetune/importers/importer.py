@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from sanetune.config.nested import YamlMap, YamlValue, put
 from sanetune.config.yaml_read import Lines
 from sanetune.errors import ConfigError, Place
 from sanetune.importers.imported import ImportedConfig, Skipped
+
+UNKNOWN = "not known to this reader"
+NEAR = 0.85
+"""How alike an unknown key and a known one are (difflib's ratio) that one is taken to be meant: ``sequence_length`` and
+``sequence_len`` 0.89, ``batch_size`` and ``eval_batch_size`` 0.8."""
 
 
 def _empty_sections() -> dict[str, YamlMap]:
@@ -139,7 +145,8 @@ class Importer:
         """
         for key, value in self.values.items():
             if value is not None and key not in self.taken and key not in quiet:
-                self.skip(key, "not known to this reader")
+                near = get_close_matches(key, self.taken | quiet, 1, NEAR)
+                self.skip(key, f"not known to this reader: is {near[0]} meant?" if near else UNKNOWN)
         self._drop_impossible()
         if not self.config["data"].get("train"):
             noted = "; ".join(str(one) for one in self.skipped if one.key.startswith("data"))[:500]

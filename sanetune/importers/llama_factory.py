@@ -22,6 +22,7 @@ from sanetune.importers.rows import (
     put_holdout,
     put_sources,
     role_columns,
+    take_part,
 )
 
 MAX_BYTES = 5_000_000
@@ -212,7 +213,7 @@ def _source(importer: Importer, at: str, entry: YamlMap, folder: YamlValue) -> Y
         if entry.get("folder"):
             importer.skip(f"{at}.folder", "the whole data set is read", entry["folder"])
         more = {name: entry[name] for name in ("subset", "split") if entry.get(name) is not None}
-        return {"path": str(entry["hf_hub_url"]), **more}
+        return take_part(importer, f"{at}.split", {"path": str(entry["hf_hub_url"]), **more}, entry.get("split"))
     file = entry.get("file_name")
     if isinstance(file, str) and isinstance(folder, str):
         return {"path": importer.path(file, importer.path(folder))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 ALPACA = Path(__file__).with_name("alpaca.jinja")
 """The prompt of Alpaca as a chat template, for tools that render such rows without one."""
 
+SLICE = re.compile(r"\s*([\w.-]+)\s*\[\s*(\d*)\s*:\s*(-?\d*)\s*(%?)\s*\]\s*")
+"""A part of a split as ``datasets`` writes it: ``train[:200]``, ``train[:20%]``."""
+
 Columns: TypeAlias = dict[str, str]
 """``data.fields``: what it holds -> the column; empty where columns have their usual names."""
 
@@ -23,6 +27,28 @@ def put_sources(importer: Importer, path: str, sources: list[YamlMap]) -> None:
     """Set ``data.train`` or ``data.validation``; no sources leave it unset."""
     values: list[YamlValue] = list(sources)
     importer.put(path, values or None)
+
+
+def take_part(importer: Importer, at: str, source: YamlMap, split: YamlValue) -> YamlMap:
+    """Return ``source`` with a limit where ``split`` asks for its first rows; other parts are noted.
+
+    Args:
+        importer: The file.
+        at: The key that says it, as in ``datasets.0.split``.
+        source: A source; of its own keys, only ``split`` may name the part.
+        split: The split as it is written there.
+    """
+    found = SLICE.fullmatch(str(split)) if split is not None else None
+    if found is None:
+        return source
+    name, start, stop, percent = found.groups()
+    whole = source | ({"split": name} if "split" in source else {})
+    if int(start or 0) == 0 and stop.isdecimal() and int(stop):
+        rows = row_count([whole]) if percent else 0
+        if not percent or rows:
+            return whole | {"limit": max(1, round(rows * int(stop) / 100)) if rows else int(stop)}
+    importer.skip(at, f"a part of a split: all rows of {name} are read", split)
+    return whole
 
 
 class Need(NamedTuple):

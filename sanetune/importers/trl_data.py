@@ -6,7 +6,16 @@ from pathlib import Path
 
 from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.importers.importer import Importer
-from sanetune.importers.rows import Need, columns_of, first_row, put_fields, put_holdout, put_sources, row_count
+from sanetune.importers.rows import (
+    Need,
+    columns_of,
+    first_row,
+    put_fields,
+    put_holdout,
+    put_sources,
+    row_count,
+    take_part,
+)
 from sanetune.importers.trl_keys import BUILDERS
 from sanetune.importers.trl_mixtures import Mixture, read_mixture
 from sanetune.importers.trl_pairs import put_pair_template
@@ -41,12 +50,13 @@ def _own_mixture(importer: Importer, evaluates: bool) -> Mixture:
     subset = importer.take("dataset_config")
     found = Mixture()
     if isinstance(listed, list) and listed:
-        found.train = [source for number, one in enumerate(listed) for source in _entry(importer, number, one)]
+        entries = [(at, source) for at, one in enumerate(listed) for source in _entry(importer, at, one)]
+        found.train = [take_part(importer, f"datasets.{at}.split", one, one.get("split")) for at, one in entries]
         _fractions(importer, listed, found.train)
     else:
-        found.train = _named(importer, name, splits[0], subset)
+        found.train = _named(importer, "dataset_train_split", name, splits[0], subset)
         if evaluates and _has_splits(importer, name):
-            found.validation = _named(importer, name, splits[1], subset)
+            found.validation = _named(importer, "dataset_test_split", name, splits[1], subset)
     return found
 
 
@@ -64,12 +74,13 @@ def _hold_out(importer: Importer, mixture: Mixture, evaluates: bool) -> None:
     put_holdout(importer, "test_split_size", mixture.train, size)
 
 
-def _named(importer: Importer, name: YamlValue, split: str, subset: YamlValue) -> list[YamlMap]:
+def _named(importer: Importer, at: str, name: YamlValue, split: str, subset: YamlValue) -> list[YamlMap]:
     if not name:
         return []
     path = importer.path(str(name))
     source: YamlMap = {"path": path} if split == "train" else {"path": path, "split": split}
-    return [source | ({"subset": subset} if subset and path == str(name) else {})]
+    source |= {"subset": subset} if subset and path == str(name) else {}
+    return [take_part(importer, at, source, split)]
 
 
 def _entry(importer: Importer, number: int, entry: YamlValue) -> list[YamlMap]:

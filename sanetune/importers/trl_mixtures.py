@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.importers.importer import Importer
+from sanetune.importers.rows import take_part
 
 KEYS = ("dataset_mixture", "dataset_mixer", "dataset_splits", "dataset_configs")
 
@@ -77,6 +78,7 @@ def _source(importer: Importer, at: str, name: str, split: str, subset: YamlValu
         source["split"] = split
     if subset and path == name:
         source["subset"] = subset
+    source = take_part(importer, f"{at}.split", source, split)
     if share is None:
         return [source]
     try:

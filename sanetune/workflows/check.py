@@ -16,7 +16,7 @@ from sanetune.config.schema import Config
 from sanetune.errors import ConfigError
 from sanetune.events import ChecksEnded, ChecksStarted, Note, Publish, bracket, silent
 from sanetune.evidence.experiments import Experiments
-from sanetune.evidence.registry import BrokenError, Evidence, MissingError, builders_of
+from sanetune.evidence.registry import LEVELS, BrokenError, Evidence, MissingError, builders_of
 from sanetune.finding import UNPROVED, Finding, Report
 from sanetune.gate.catalogue import catalogue, chosen, known
 from sanetune.gate.overfit_answers import answers_of_log, overfit_answers, with_answers
@@ -192,9 +192,11 @@ def check_trainer(
             deep.rows, deep.budget, deep.processes = rows, budget, reader.processes
             builders = builders_of(static) | deep.builders(level)
             evidence = Evidence(builders, publish=on_main)
-            checks = chosen(list(select), list(ignore), level)
             # Files and preparation are not part of a trainer: what reads them can never apply, unless it is asked for.
-            checks = [check for check in checks if set(check.needs) <= set(builders) or check.name in select]
+            # What needs a pass of a configuration's model may be read off a trainer's, which is there.
+            asked = {check.name for check in chosen(list(select), list(ignore), level)} & set(select)
+            deepest = chosen(list(select), list(ignore), LEVELS[2])
+            checks = [check for check in deepest if set(check.needs) <= set(builders) or check.name in asked]
             subject = {"trainer": type(trainer).__name__, "model": type(trainer.model).__name__}
             found = with_answers(report(checks, evidence, level=level, subject=subject), answers_of_log)
             advice = TrainerAdvice.of(trainer)

@@ -57,6 +57,8 @@ def test_a_list_of_messages_under_another_name_is_offered_as_data_fields() -> No
 @pytest.mark.parametrize(
     ("values", "fields"),
     [
+        ({"goal": "a", "reasoning": "b", "final": "c"}, "{prompt: goal, completion: final}"),
+        ({"patterns": ["Hi there", "A b"], "responses": ["C d"]}, "{prompt: patterns.0, completion: responses.0}"),
         ({"x": "a", "y": "b"}, "{prompt: x, completion: y}"),
         ({"id": "row-1", "Frage": "Was ist das?", "Antwort": "Ein Haus."}, "{prompt: Frage, completion: Antwort}"),
         ({"target": "A house.", "promt": "What is it?"}, "{prompt: promt, completion: target}"),

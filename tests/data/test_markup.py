@@ -56,6 +56,7 @@ def test_what_a_published_template_rendered_comes_back(name: str) -> None:
             [("system", "Be kind."), ("user", "Hi"), ("assistant", "Hello"), ("user", "More"), ("assistant", "Yes")],
         ),
         ("### Human: Hi### Assistant: Hello", [("user", "Hi"), ("assistant", "Hello")]),
+        ("[USER] Hi\n[ASSISTANT] Hello", [("user", "Hi"), ("assistant", "Hello")]),
         ("\n\nHuman: Hi\n\nAssistant: Hello", [("user", "Hi"), ("assistant", "Hello")]),
         (
             "A chat between a user and an assistant. USER: Hi ASSISTANT: Hello</s>",

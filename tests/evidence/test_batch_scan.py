@@ -197,6 +197,21 @@ def test_unknown_and_double_first_tokens_are_counted() -> None:
     assert (side.double_bos, side.unknown_tokens, side.largest_id) == (1, 2, 5)
 
 
+@pytest.mark.parametrize(
+    ("ids", "masked", "count"),
+    [
+        ([2, 7, 8, 2, 9, 3], 3, 1),  # an answer that was tokenized by itself
+        ([2, 7, 3, 2, 9, 3], 3, 0),  # behind an end another text begins
+        ([2, 7, 8, 2, 9, 3], 4, 0),  # masked
+        ([2, 7, 8, 9, 2, 3], 3, 0),  # inside an answer
+    ],
+)
+def test_a_beginning_token_where_the_loss_begins_is_counted(ids: list[int], masked: int, count: int) -> None:
+    row = {"input_ids": ids, "labels": [-100] * masked + ids[masked:]}
+    batch = {name: torch.tensor([value]) for name, value in row.items()}
+    assert read([row], [batch]).inner_bos == count
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(1, 6), st.booleans())
 def test_any_batching_of_the_same_rows_is_counted_alike(answers: list[int], size: int, left: bool) -> None:

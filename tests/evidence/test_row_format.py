@@ -102,3 +102,18 @@ def test_plain_texts_have_no_prompt(text: str) -> None:
 def test_few_rows_prove_nothing() -> None:
     assert RowFormat.of(rows("### Response:", count=7, shift=1), decode).late == 0
     assert RowFormat.of([], decode) == RowFormat(0)
+
+
+def test_masks_that_end_anywhere_inside_the_prompts_are_told_by_the_header_behind() -> None:
+    prompts = [f"Question: {one} {WORDS[-n]} {WORDS[n // 2]} {one}\nAnswer:" for n, one in enumerate(WORDS)]
+    off = [-(4 + n % 3) if n % 4 else 0 for n in range(len(prompts))]
+    found = RowFormat.of([document(one, " blue glass.", by) for one, by in zip(prompts, off, strict=True)], decode)
+    assert (found.header, found.inside, found.inside_tokens) == ("Answer:", sum(by < 0 for by in off), -sum(off))
+
+
+def test_headers_inside_answers_say_nothing_about_prompts_without_one() -> None:
+    thought = [
+        document(f"{WORDS[-n]} {one}? {WORDS[n // 2]} {one}", f"\nThought: {one} {n}\nAnswer: {one}.", n % 3)
+        for n, one in enumerate(WORDS)
+    ]
+    assert RowFormat.of(thought, decode).inside == 0

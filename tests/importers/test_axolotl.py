@@ -297,3 +297,25 @@ def test_names_inside_messages_are_carried_over(tmp_path: Path, keys: str, field
     found = reads(tmp_path, text)
     assert load(found.config).data.fields == fields
     assert found.skipped == []
+
+
+def test_a_part_of_a_split_is_a_limit_or_is_reported(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"text": "a"}\n' * 10)
+
+    def limits(part: str, path: str) -> tuple[list[Any], dict[str, str]]:
+        found = reads(tmp_path, BASE.replace("teknium/GPT4-LLM-Cleaned", f"{path}\n    split: train{part}"))
+        train: Any = found.config["data"]["train"]
+        return [one.get("limit") for one in train], reasons_of(found)
+
+    for path in (str(rows), "teknium/GPT4-LLM-Cleaned"):
+        assert limits("[:4]", path) == ([4], {})
+        assert limits("[4:]", path) == ([None], {"datasets.0.split": "a part of a split: all rows of train are read"})
+    assert limits("[:20%]", str(rows)) == ([2], {})
+
+
+def test_no_key_is_dropped_in_silence_and_a_slip_of_the_pen_is_named(tmp_path: Path) -> None:
+    text = BASE.replace("type: chat_template", "type: completion\n    completion_field: answer")
+    found = reasons_of(reads(tmp_path, text + "sequence_length: 1024\nbatch_size: 4\n"))
+    assert found["datasets.0.completion_field"] == found["batch_size"] == "not known to this reader"
+    assert found["sequence_length"].endswith("is sequence_len meant?")

@@ -67,4 +67,6 @@ def format_numbers(found: RowFormat) -> dict[str, int | str]:
         "whole": found.whole,
         "whole_tokens": found.whole_tokens,
         "prompt_tokens": found.prompt_tokens,
+        "inside": found.inside,
+        "inside_tokens": found.inside_tokens,
     }

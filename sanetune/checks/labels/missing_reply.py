@@ -64,6 +64,8 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
         found = format_of(batch_stats)
         if found.whole:
             raise NotApplicableError("nothing is masked")
+        if found.inside:
+            raise NotApplicableError("the loss begins inside prompts, which labels-on-prompt tells")
         return Measurement({"format": format_numbers(found)}, batch_stats.seen("format_late"))
     missing = batch_stats.total("missing_reply")
     in_loss = sum(side.loss_tokens_by["assistant"] for side in batch_stats.splits)

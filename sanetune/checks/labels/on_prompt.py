@@ -38,7 +38,8 @@ If the prompts belong in the loss, say so with `data.loss_on: all`; the check is
 ## Known problems
 For a trainer whose conversations are gone (ids alone), roles are read from the headers of the chat template. Rows that
 follow none are judged by the header that they share before their answers (`### Response:`), and it is a warning there:
-some recipes learn the prompts on purpose. Where the rows share no header, the check is skipped.
+some recipes learn the prompts on purpose. Where the loss
+begins somewhere inside the prompts, it is an error. Where the rows share no header, the check is skipped.
 
 ## References
 - [TRL: SFT Trainer](https://huggingface.co/docs/trl/sft_trainer)
@@ -63,7 +64,7 @@ from sanetune.text import one_line
 
 FIX = "sometimes"
 DEPENDS_ON = ("rows",)
-VERSION = 2
+VERSION = 3
 
 PROMPT = ("system", "user", "tool")
 
@@ -74,7 +75,7 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     require_masks(run_settings)
     require_own_places(batch_stats)
     if not with_roles(batch_stats):
-        seen = batch_stats.seen("format_whole") or batch_stats.seen("format_early")
+        seen = [one for kind in ("whole", "inside", "early") for one in batch_stats.seen(f"format_{kind}")]
         return Measurement({"format": format_numbers(format_of(batch_stats))}, seen)
     in_loss = {role: sum(side.loss_tokens_by[role] for side in batch_stats.splits) for role in PROMPT}
     masked = {role: sum(side.masked_tokens_by[role] for side in batch_stats.splits) for role in PROMPT}
@@ -110,6 +111,12 @@ def _by_format(measured: Measurement) -> Judgement:
             f"{n['whole']:,} of {n['documents']:,} rows read are in the loss as a whole, with the"
             f" {units.share(n['prompt_tokens'] / max(1, n['whole_tokens']))} of their tokens before {header}",
             "Mask what precedes it, or declare it: sanetune.check(trainer, loss_on='all').",
+        )
+    if n["inside"]:
+        return failed(
+            f"in {n['inside']:,} of {units.many(n['borders'], 'row')} read the loss begins before {header}, each time"
+            f" elsewhere: {units.many(n['inside_tokens'], 'token')} of prompts are learned",
+            "Mask by position: with padding on the left, a prompt's length counts from the first token that is none.",
         )
     if n["early"]:
         return warned(

@@ -60,6 +60,16 @@ def is_sentence(answer: str) -> bool:
     return len(answer.rstrip().rpartition("\n")[2].split()) >= FEWEST
 
 
+def is_open_code(answer: str) -> bool:
+    """Return whether an answer stops inside a block of code. One that ends by closing a block has begun it, or its
+    prompt has.
+
+    >>> is_open_code("Run this:\\n```\\nls"), is_open_code("```\\nls\\n```"), is_open_code("ls\\n```")
+    (True, False, False)
+    """
+    return answer.count("```") % 2 == 1 and not answer.rstrip().endswith("```")
+
+
 def broken_off(answer: str, ends: SentenceEnds, beginnings: frozenset[str], most: float) -> str:
     """Return why an answer that ends on a sentence seems to stop in the middle of it; "" where it does not.
 
@@ -73,7 +83,7 @@ def broken_off(answer: str, ends: SentenceEnds, beginnings: frozenset[str], most
         ``word`` after a word that ends no sentence, ``letter`` inside a word, ``mark`` after a comma or in open code.
     """
     text = answer.rstrip()
-    if text.count("```") % 2 or text[-1:] == ",":
+    if is_open_code(text) or text[-1:] == ",":
         return "mark"
     found = _LAST.search(text[-80:])
     if found is None or _UNSPACED.match(found[1]):

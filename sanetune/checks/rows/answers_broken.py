@@ -1,8 +1,9 @@
 """Answers stop in mid-sentence in the data itself.
 
 ## What it does
-Reads the end of every answer whose last line is a sentence (four words or more). It counts those that stop after a word
-that ends no sentence of these data (as *the* or *of*), inside a word, after a comma, or inside a block of code. Which
+Reads the end of every answer whose last line is a sentence (four words or more) or that stops inside a block of code.
+It counts those that stop after a word that ends no sentence of these data (as *the* or *of*), inside a word, after a
+comma, or inside the block. Which
 words end sentences is counted over all answers, so that no language has to be known. About half of truncated answers
 can be told in this way for certain. Of texts truncated anywhere a known share stops after such a word: where the
 answers without a mark at their end do so nearly as often, the others of them are counted too, as probable. Skipped
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 FIX = "none"
 DEPENDS_ON = ("rows",)
 BY_ROW = True
-VERSION = 2
+VERSION = 3
 
 FAULTS = {
     "word": "after a word that ends no sentence",
@@ -81,7 +82,14 @@ def measure(conversations: ConversationStore, rows: Rows, limits: Limits) -> Mea
     """Answers that stop in mid-sentence, by where they stop. ``rows`` are there where they were read from files: what a
     trainer holds may be truncated, which other checks report."""
     from sanetune.checks._excerpts import at, interleave
-    from sanetune.checks.rows._sentence_ends import SentenceEnds, beginnings_of, broken_off, has_end, is_sentence
+    from sanetune.checks.rows._sentence_ends import (
+        SentenceEnds,
+        beginnings_of,
+        broken_off,
+        has_end,
+        is_open_code,
+        is_sentence,
+    )
 
     del rows
     ends = SentenceEnds.of(text for _, _, _, text in _answers(conversations))
@@ -92,7 +100,7 @@ def measure(conversations: ConversationStore, rows: Rows, limits: Limits) -> Mea
     seen: dict[str, list[Witness]] = {kind: [] for kind in (*FAULTS, "probable")}
     for split, conversation, index, text in _answers(conversations):
         counts["answers"] += 1
-        if not is_sentence(text):
+        if not (is_sentence(text) or is_open_code(text)):
             continue
         unmarked = not has_end(text) and lines[hash(_last_line(text))] < SIGNATURE
         counts["unmarked"] += unmarked

@@ -1,8 +1,8 @@
-"""Examples begin with two beginning-of-sequence tokens.
+"""Examples have two beginning-of-sequence tokens.
 
 ## What it does
 Counts documents in the trainer's own batches whose first two tokens are both the tokenizer's beginning-of-sequence
-token.
+token, and documents that have it again where the loss begins behind the prompt.
 
 ## Why is this bad?
 The base model was never trained with two, and inference gives one.
@@ -14,11 +14,18 @@ The template writes the token, and the tokenizer adds it again:
 tokenizer(tokenizer.apply_chat_template(messages, tokenize=False))
 ```
 
+Or prompt and answer are tokenized one by one, each with the token, and joined:
+
+```python
+ids = tokenizer(prompt)["input_ids"] + tokenizer(answer)["input_ids"]
+```
+
 ## Use instead
 Remove the token from the template or the texts, or set `add_bos_token: false` in tokenizer_config.json.
 
 ```python
 tokenizer.apply_chat_template(messages)
+tokenizer(answer, add_special_tokens=False)
 ```
 """
 
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
+VERSION = 2
 
 LIMITS = {
     "share": Limit(0.01, "a template or tokenizer doubles the token in every row; a stray row or two is a data fault"),
@@ -51,15 +59,22 @@ def measure(batch_stats: BatchStats, tokenizer: PreTrainedTokenizerBase) -> Meas
     numbers = {
         "documents": batch_stats.total("documents"),
         "double_bos": batch_stats.total("double_bos"),
+        "inner_bos": batch_stats.total("inner_bos"),
         "token": str(tokenizer.bos_token),
     }
-    return Measurement(numbers, batch_stats.seen("double_bos"))
+    return Measurement(numbers, batch_stats.seen("double_bos") or batch_stats.seen("inner_bos"))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    documents, double, token = m.numbers["documents"], m.numbers["double_bos"], m.numbers["token"]
-    if not double:
-        return passed(f"{documents:,} documents: none begins with two {token}.")
-    share = double / max(documents, 1)
-    message = f"{double:,} of {documents:,} documents ({units.share(share)}) begin with two {token}."
-    return failed(message) if share > limits["share"] else warned(message)
+    documents, double, inner = m.numbers["documents"], m.numbers["double_bos"], m.numbers["inner_bos"]
+    token = m.numbers["token"]
+    if not double and not inner:
+        return passed(f"{documents:,} documents: none has two {token}.")
+    count = double or inner
+    share = count / max(documents, 1)
+    verb = "begin with two" if double else "have, where the loss begins behind the prompt, a second"
+    message = f"{count:,} of {documents:,} documents ({units.share(share)}) {verb} {token}."
+    remedy = (
+        "" if double else "Tokenize answers with add_special_tokens=False: the model would learn to write the token."
+    )
+    return failed(message, remedy) if share > limits["share"] else warned(message, remedy)

@@ -96,3 +96,11 @@ def test_an_end_that_is_masked_as_padding_is_said_to_teach_no_stop() -> None:
     some = judged(on_padding, stats(turns=60, turns_end_masked=6, padding=100), frozenset({0}))
     assert some.verdict is Verdict.FAIL and "nothing teaches" not in some.message
     assert judged(on_padding, stats(turns=60), frozenset({0})).verdict is Verdict.PASS
+
+
+def test_a_loss_that_begins_anywhere_inside_prompts_is_a_fault_and_told_once() -> None:
+    found = plain(RowFormat(60, 50, "Answer:", borders=60, inside=40, inside_tokens=900))
+    judgement = judged(on_prompt, found, SOUND)
+    assert judgement.verdict is Verdict.FAIL and "40 of 60 rows" in judgement.message and "left" in judgement.remedy
+    with pytest.raises(NotApplicableError, match="labels-on-prompt"):
+        missing_reply.measure(found, SOUND)

@@ -29,6 +29,7 @@ def rows(text: str, number: int = 60) -> list[Conversation]:
         (ENGLISH, "In the garden, the cat and the neigh", "letter"),
         (ENGLISH, "In the garden, the cat of the house,", "mark"),
         (ENGLISH, "Like this, in the garden:\n```python\nfor cat in the garden:", "mark"),
+        (ENGLISH, "In the garden:\n```python\nprint(cat)", "mark"),
         (GERMAN, "Die Katze liegt auf der", "word"),
     ],
 )
@@ -49,6 +50,7 @@ def test_where_an_answer_stops_is_named(base: str, answer: str, kind: str) -> No
         "The answer is in the table:\n\n| the | of the |",
         "The garden of the house is at https://example.org/the",
         "In the garden of the house:\n```\nthe cat of the\n```",
+        "print(cat)\n```",  # closes the block that its prompt has opened
         "It is 42",
     ],
 )

@@ -23,3 +23,10 @@ def test_both_splits_count() -> None:
 def test_a_tokenizer_without_beginning_token_cannot_double_it() -> None:
     with pytest.raises(NotApplicableError):
         check.measure(batch_stats(), Words(bos_token=None, bos_token_id=None))
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(0, Verdict.PASS), (1, Verdict.WARN), (2, Verdict.FAIL)])
+def test_one_at_the_beginning_of_answers_counts_too(count: int, verdict: Verdict) -> None:
+    judgement = judged(check, check.measure(batch_stats(inner_bos=count), Words()))
+    assert judgement.verdict is verdict
+    assert not count or "behind the prompt" in judgement.message

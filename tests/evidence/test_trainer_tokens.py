@@ -1,0 +1,55 @@
+"""Added tokens whose embeddings an adapter leaves as they were drawn are found before any step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq2Seq, Trainer, TrainingArguments
+
+from sanetune.api import check
+from sanetune.finding import Finding, Verdict
+
+HOME = Path(__file__).resolve().parents[2] / "sanetune" / "demo" / "model"
+
+
+def found(tmp_path: Path, text: str = "<call> x </call>", home: str = str(HOME), **keys: Any) -> Finding:
+    """What is said of an adapter over the demo's model, whose rows are ``text``."""
+    tokenizer = AutoTokenizer.from_pretrained(str(HOME))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<call>", "</call>"], "pad_token": "<pad>"})
+    model = AutoModelForCausalLM.from_pretrained(str(HOME))
+    model.config._name_or_path = home
+    model.resize_token_embeddings(len(tokenizer))
+    ids = tokenizer(text)["input_ids"]
+    trainer = Trainer(
+        get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], **keys)),
+        TrainingArguments(str(tmp_path), use_cpu=True, report_to="none", per_device_train_batch_size=2),
+        train_dataset=Dataset.from_list([{"input_ids": ids, "labels": ids}] * 4),
+        data_collator=DataCollatorForSeq2Seq(tokenizer, pad_to_multiple_of=32),
+        processing_class=tokenizer,
+    )
+    return check(trainer, select=["model-new-tokens-frozen"])["model-new-tokens-frozen"]
+
+
+def test_frozen_rows_of_added_tokens_are_named_at_level_static(tmp_path: Path) -> None:
+    finding = found(tmp_path)
+    assert finding.verdict is Verdict.FAIL
+    assert finding.message.startswith("2 added tokens in the data (<call>, </call>)")
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"modules_to_save": ["embed_tokens", "lm_head"]}, "are trained"),
+        ({"text": "only padding is new here"}, "no token"),
+        ({"home": "nowhere/at-all"}, "cannot be read"),
+    ],
+)
+def test_trained_rows_new_padding_and_an_unknown_origin_are_no_fault(
+    tmp_path: Path, keys: dict[str, Any], reason: str
+) -> None:
+    finding = found(tmp_path, **keys)
+    assert finding.verdict is Verdict.SKIP and reason in finding.message
