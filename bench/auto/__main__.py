@@ -2,8 +2,8 @@
 
 Each start is a small run with a fault in its settings or its data, or with none. Whether its model is better than the
 base is measured apart from the autopilot, on test rows. What can be had is the best of three learning rates on the
-sound configuration, those around the best that `bench.correct` has found. What is done is kept in FOLDER, and a second
-start goes on from there.
+sound configuration, and more where the best of them is the lowest or highest. What is done is kept in FOLDER, and a
+second start goes on from there.
 """
 
 from __future__ import annotations
@@ -12,22 +12,30 @@ import argparse
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.auto.starts import all_setups, all_starts
 from bench.auto.tables import COLUMNS, best, key_of, lines, markdown, rows, summary
 from bench.correct.__main__ import Results
 from bench.figures import ROOT, isolate, quiet, show
 
+if TYPE_CHECKING:
+    from bench.auto.runs import Truth
+    from bench.correct.starts import Setup
+
 QUICK = 1
-AROUND = slice(2, 5)
-"""Of the grid: the learning rates around the best ones that `bench.correct` has found on these set-ups."""
+AROUND = 3
+"""Index of the middle one of the learning rates that are tried first."""
 PAGE = ROOT / "docs" / "auto.md"
 MARKS = re.compile(r"(<!-- bench.auto -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 
 def main() -> None:
     args = _options()
+    if args.write and (args.only or args.quick):
+        sys.exit("--write is for all starts: without --only and --quick")
     with tempfile.TemporaryDirectory(prefix="auto-") as name:
         folder = (args.results or Path(name)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +59,7 @@ def _run(every: list, results: Results, folder: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
-    from bench.auto.runs import Truth, best_known, ended_run
+    from bench.auto.runs import Truth, ended_run
 
     known = all_setups(folder)
     truths: dict[str, Truth] = {}
@@ -61,11 +69,24 @@ def _run(every: list, results: Results, folder: Path) -> None:
             with quiet():
                 truths[start.setup] = Truth(setup, folder)
         truth = truths[start.setup]
-        for lr in setup.lrs[AROUND]:
-            results.made(f"grid {setup.name} {lr:g}", lambda: best_known(setup, lr, truth, folder / "grid"))  # noqa: B023
-        aim = best(results.rows, start.setup)
-        assert aim is not None
+        aim = _best_of_grid(setup, truth, results, folder)
         results.made(key_of(start), lambda: ended_run(start, setup, aim["rate"], truth, folder / "start"))  # noqa: B023
+
+
+def _best_of_grid(setup: Setup, truth: Truth, results: Results, folder: Path) -> Mapping[str, Any]:
+    """The best run of the sound configuration, with learning rates on both sides of its own that are worse."""
+    from bench.auto.runs import best_known
+
+    low = high = AROUND
+    while True:
+        for lr in setup.lrs[low - 1 : high + 2]:
+            results.made(f"grid {setup.name} {lr:g}", lambda: best_known(setup, lr, truth, folder / "grid"))  # noqa: B023
+        aim = best(results.rows, setup.name)
+        assert aim is not None
+        at = setup.lrs.index(aim["rate"])
+        if low <= at <= high or at in (0, len(setup.lrs) - 1):
+            return aim
+        low, high = min(low, at), max(high, at)
 
 
 def _options() -> argparse.Namespace:

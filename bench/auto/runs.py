@@ -66,13 +66,17 @@ def best_known(setup: Setup, lr: float, truth: Truth, out: Path) -> dict[str, An
     """One run of the sound configuration at a learning rate of the grid, without gate and autopilot."""
     from bench.correct.runs import train
 
+    began = time.process_time()
     found = train(setup.settings({"train.learning_rate": lr}, out), truth, out)  # type: ignore[arg-type]
-    return {"rate": lr, "base": truth.base.loss, **found, "loss": math.nan if found["loss"] is None else found["loss"]}
+    cpu = round(time.process_time() - began, 2)
+    loss = math.nan if found["loss"] is None else found["loss"]
+    return {"rate": lr, "base": truth.base.loss, **found, "loss": loss, "cpu": cpu}
 
 
 def ended_run(start: AutoStart, setup: Setup, best: float, truth: Truth, folder: Path) -> dict[str, Any]:
     """The autopilot from ``start``, and the truth about its model, promoted or not."""
     from sanetune.errors import UserError
+    from sanetune.events import AutoDone, Event
     from sanetune.workflows.auto.journal import Journal
     from sanetune.workflows.auto.request import Budget, Request
     from sanetune.workflows.auto.run import auto
@@ -80,12 +84,26 @@ def ended_run(start: AutoStart, setup: Setup, best: float, truth: Truth, folder:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_settings(start.settings(setup, best, folder), folder / "start.yaml")
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
+    acts: list[tuple[str, float]] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, AutoDone):
+            acts.append((event.entry["act"], round(time.process_time() - cpu, 1)))
+
     try:
         with quiet():
-            result = auto(Request(source=str(folder / "start.yaml"), budget=Budget(BUDGET)), folder / "auto")
+            result = auto(
+                Request(source=str(folder / "start.yaml"), budget=Budget(BUDGET)), folder / "auto", publish=note
+            )
     except UserError as error:
-        return {"outcome": "refused", "reason": str(error)[:400], "seconds": time.perf_counter() - began}
+        return {
+            "outcome": "refused",
+            "reason": str(error)[:400],
+            "seconds": time.perf_counter() - began,
+            "cpu": round(time.process_time() - cpu, 2),
+        }
+    spent = round(time.process_time() - cpu, 2)
     known = result.known
     entries = Journal.read(folder / "auto").entries
     found: dict[str, Any] = {
@@ -93,6 +111,8 @@ def ended_run(start: AutoStart, setup: Setup, best: float, truth: Truth, folder:
         "reason": known.reason[:400],
         "attempts": known.attempt,
         "seconds": round(known.spent, 1),
+        "cpu": spent,
+        "acts": acts,
         "limit": known.limit,
         "decisions": [[one["state"], one["chosen"]] for one in entries if one["kind"] == "decided"],
         "fixed": {} if known.checked is None else known.checked.changes,

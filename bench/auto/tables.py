@@ -9,7 +9,7 @@ from typing import Any
 from bench.auto.starts import AutoStart
 
 Found = Mapping[str, Mapping[str, Any]]
-COLUMNS = ("set-up", "start", "kind", "outcome", "truth", "loss", "best known", "base", "s", "times the best run")
+COLUMNS = ("set-up", "start", "kind", "outcome", "truth", "loss", "best known", "base", "CPU s", "times the best run")
 
 
 def key_of(start: AutoStart) -> str:
@@ -37,8 +37,8 @@ def _row(found: Found, start: AutoStart, row: Mapping[str, Any]) -> tuple[str, .
         _number(row.get("loss")),
         _number(None if aim is None else aim["loss"]),
         _number(row.get("base", None if aim is None else aim["base"])),
-        f"{row['seconds']:.0f}",
-        "–" if aim is None else f"{row['seconds'] / aim['seconds']:.1f}",
+        f"{row['cpu']:.0f}",
+        "–" if aim is None else f"{row['cpu'] / aim['cpu']:.1f}",
     )
 
 
@@ -56,7 +56,7 @@ def summary(found: Found, starts: Sequence[AutoStart]) -> dict[str, Any]:
     known = {name: aim for name, aim in aims.items() if aim is not None}
     repaired = [(known[start.setup], row) for start, row in right if start.kind != "hopeless" and start.setup in known]
     gaps = [row["loss"] - aim["loss"] for aim, row in repaired]
-    times = [row["seconds"] / known[start.setup]["seconds"] for start, row in can if start.setup in known]
+    times = [row["cpu"] / known[start.setup]["cpu"] for start, row in can if start.setup in known]
     over = [start.key for start, row in done if row.get("limit") and row["seconds"] > row["limit"]]
     return {
         "starts": len(done),
@@ -72,7 +72,7 @@ def summary(found: Found, starts: Sequence[AutoStart]) -> dict[str, Any]:
         "median_gap": statistics.median(gaps) if gaps else None,
         "largest_gap": max(gaps, default=None),
         "median_times": statistics.median(times) if times else None,
-        "median_seconds": statistics.median(row["seconds"] for _, row in done) if done else None,
+        "median_cpu_seconds": statistics.median(row["cpu"] for _, row in done) if done else None,
     }
 
 
@@ -96,8 +96,8 @@ def lines(figures: Mapping[str, Any]) -> list[str]:
     if f["median_gap"] is not None:
         said.append(
             f"Promoted models end {f['median_gap']:+.3f} nats per token from the best known run (median; farthest"
-            f" {f['largest_gap']:+.3f}); the autopilot takes {f['median_times']:.1f} times as long as that run alone"
-            f" (median), {f['median_seconds']:.0f} s."
+            f" {f['largest_gap']:+.3f}); the autopilot takes {f['median_times']:.1f} times the processor time of that"
+            f" run alone (median), {f['median_cpu_seconds']:.0f} s."
         )
     if f["hopeless"]:
         said.append(

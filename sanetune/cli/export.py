@@ -17,6 +17,7 @@ TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 @click.command(name="export")
 @run_argument
 @click.option("--gguf", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write one GGUF file.")
+@click.option("--force", is_flag=True, help="Replace a GGUF file that is there.")
 @click.option("--type", "storage", type=click.Choice(TYPES), default="f16", show_default=True,
               help="How the weights of the file are stored.")  # fmt: skip
 @click.option("--pre", metavar="NAME", default="", help="llama.cpp's name for the tokenizer's splitting, if unknown.")
@@ -36,6 +37,7 @@ TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 def command(
     run: Path,
     gguf: Path | None,
+    force: bool,
     storage: str,
     pre: str,
     converter: Path | None,
@@ -66,7 +68,7 @@ def command(
             json_file,
         )
     if gguf is not None:
-        export.export_gguf(run, gguf, storage=storage, pre=pre, converter=converter)
+        export.export_gguf(run, gguf, storage=storage, pre=pre, converter=converter, force=force)
         found["gguf"] = {"file": gguf, "type": storage, "bytes": gguf.stat().st_size}
         _say(f"written {gguf} ({gguf.stat().st_size / 2**20:,.1f} MiB)", json_file)
         if proved:

@@ -85,7 +85,14 @@ def plan_on(config: Config, prepared: Prepared, device: KnownDevice, devices: in
     return plan_with(config, replace(sizes, machine=machine))
 
 
-def forecast_ahead(plan: Plan, prepared: Prepared, device: KnownDevice | None, sharding: Sharding = "ddp") -> Ahead:
+def forecast_ahead(
+    plan: Plan,
+    prepared: Prepared,
+    device: KnownDevice | None,
+    sharding: Sharding = "ddp",
+    *,
+    with_memory: bool = True,
+) -> Ahead:
     """Forecast ``plan``.
 
     Args:
@@ -93,25 +100,20 @@ def forecast_ahead(plan: Plan, prepared: Prepared, device: KnownDevice | None, s
         prepared: Its rows.
         device: What it will run on; None: this machine.
         sharding: How several devices share the work.
+        with_memory: Whether memory is forecast too, for which a step is simulated.
 
     Raises:
         ModelError: The model cannot be built.
     """
-    from sanetune.forecast.simulated_step import NotSimulatedError, model_on_meta, simulate
+    from sanetune.forecast.simulated_step import model_on_meta
     from sanetune.probes.device_speed import work_of
 
     config, machine = plan.config, plan.sizes.machine
     model = model_on_meta(config)
     flops_per_token = work_of(model).flops_per_token(_document_tokens(prepared))
     speed, reached = _speed(config, model, plan, device)
-    memory, notes = None, []
     trained = sum(weight.numel() * weight.element_size() for weight in model.parameters() if weight.requires_grad)
-    try:
-        train, evaluated = shapes(config, prepared)
-        step = simulate(config, model, train, evaluated, machine.device)
-        memory = memory_of(config, step, devices=machine.devices, sharding=sharding, device_memory=machine.memory)
-    except NotSimulatedError as error:
-        notes.append(f"memory is not forecast, since the step cannot be simulated: {error}")
+    memory, notes = _memory(plan, prepared, model, sharding) if with_memory else (None, [])
     tokens = plan.steps.accumulation * _padded_tokens(config, prepared, plan.steps.per_device)
     seconds = _step_seconds(flops_per_token * tokens, trained, speed, reached, device)
     if seconds is not None and seconds.low < SHORTEST:
@@ -133,6 +135,21 @@ def forecast_ahead(plan: Plan, prepared: Prepared, device: KnownDevice | None, s
         reached=reached,
         notes=(*notes, *_notes(machine)),
     )
+
+
+def _memory(
+    plan: Plan, prepared: Prepared, model: PreTrainedModel, sharding: Sharding
+) -> tuple[MemoryForecast | None, list[str]]:
+    """Memory of one device, or None and the reason."""
+    from sanetune.forecast.simulated_step import NotSimulatedError, simulate
+
+    config, machine = plan.config, plan.sizes.machine
+    try:
+        train, evaluated = shapes(config, prepared)
+        step = simulate(config, model, train, evaluated, machine.device)
+    except NotSimulatedError as error:
+        return None, [f"memory is not forecast, since the step cannot be simulated: {error}"]
+    return memory_of(config, step, devices=machine.devices, sharding=sharding, device_memory=machine.memory), []
 
 
 def shapes(config: Config, prepared: Prepared) -> tuple[BatchShape, BatchShape | None]:

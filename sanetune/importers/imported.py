@@ -45,3 +45,5 @@ class ImportedConfig:
     trust_remote_code: bool = False
     """Whether the file asks for it. It is not in ``config``: reading a file must not run anybody's code, but a check
     may judge it."""
+    files: tuple[Path, ...] = ()
+    """Other files whose content it took, as LLaMA-Factory's ``dataset_info.json``."""

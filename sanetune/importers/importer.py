@@ -37,6 +37,8 @@ class Importer:
     skipped: list[Skipped] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
     """Keys that were read."""
+    files: list[Path] = field(default_factory=list)
+    """Other files whose content it took."""
 
     # -- what the file says ---------------------------------------------------------------------------------------
 
@@ -157,7 +159,7 @@ class Importer:
                 Place(self.file),
             )
         config = {name: keys for name, keys in self.config.items() if keys}
-        return ImportedConfig(tool, self.file, config, self.skipped, trust_remote_code)
+        return ImportedConfig(tool, self.file, config, self.skipped, trust_remote_code, tuple(self.files))
 
     def _drop_impossible(self) -> None:
         """Drop values of ``train`` that SFTConfig does not take, such as an optimizer of the tool's own."""

@@ -177,6 +177,7 @@ def _info(importer: Importer, folder: YamlValue) -> YamlMap | None:
             "Start from the folder that the tool is started from, or give dataset_dir in full.",
             place,
         ) from None
+    importer.files.append(file)
     if not isinstance(info, dict):
         raise ConfigError(f"{file} is no object of data sets", "", "Give LLaMA-Factory's own file.", place)
     return info

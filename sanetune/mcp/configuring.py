@@ -29,7 +29,7 @@ ROWS = 10
 
 def init(call: Call) -> InitReply:
     """Write a configuration for a model and data, or convert another tool's."""
-    from sanetune.mcp.confine import confine, opened
+    from sanetune.mcp.confine import confine, opened, refuse_new_trackers
     from sanetune.workflows.configuration import convert
     from sanetune.workflows.init import write_config
 
@@ -47,7 +47,9 @@ def init(call: Call) -> InitReply:
         named = [_source(call, text, "data") for text in data]
         method = cast("Method | None", call.text("method") or None)
         model = _source(call, model, "model")
-        confine(load({"model": {"name": model}, "data": {"train": named}}, call.overrides), call.roots)
+        wanted = load({"model": {"name": model}, "data": {"train": named}}, call.overrides)
+        confine(wanted, call.roots)
+        refuse_new_trackers(wanted)
         config = write_config(
             model,
             named,

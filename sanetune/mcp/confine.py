@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from sanetune.config.messages import short
 from sanetune.config.paths import is_task_file, named_paths
 from sanetune.config.schema import Config
 from sanetune.errors import ConfigError, Place
@@ -15,6 +16,8 @@ TEXTS = {"run.sample_prompts"}
 """Keys whose text is for the model alone."""
 LONGEST = 4096
 """Characters of a text that can be a path."""
+LOCAL_TRACKERS = frozenset(("tensorboard",))
+"""Trackers that write into the run's folder and nowhere else."""
 BY_A_PERSON = "It lets others' code or services act with your rights, so that no agent may set it."
 
 
@@ -36,6 +39,9 @@ def opened(file: str, overrides: Sequence[str], roots: Roots) -> Config:
         _refuse_texts(path, roots)
     config, _ = open_config(path, overrides)
     confine(config, roots)
+    if overrides:
+        own = trackers_of(open_config(path, ())[0])
+        refuse_new_trackers(config, [name for names in own.values() for name in names])
     return config
 
 
@@ -70,6 +76,34 @@ def _refuse_code(config: Config) -> None:
                 f"Leave {key} out, or have a person run sanetune.",
                 config.place(key),
             )
+
+
+def refuse_new_trackers(config: Config, own: Collection[str] = ()) -> None:
+    """Refuse trackers that the person's own file does not name: they get curves and answers, and may be anywhere.
+
+    Args:
+        config: As the agent wants it.
+        own: What :func:`trackers_of` says of the file as it is; empty: there is no file yet.
+
+    Raises:
+        ConfigError: One is new, or the place that trackers send to is another.
+    """
+    for key, names in trackers_of(config).items():
+        if new := sorted(set(names) - set(own) - LOCAL_TRACKERS):
+            raise ConfigError(
+                f"{key}: an agent may not add {', '.join(map(short, new))}",
+                "A tracker gets the curves and sampled answers, and may be a service elsewhere.",
+                f"Leave {key} as the file has it, or have a person write it there.",
+                config.place(key),
+            )
+
+
+def trackers_of(config: Config) -> dict[str, list[str]]:
+    """Return key -> the trackers that it names, or the place that they send to."""
+    named = config.train.given.get("report_to") or config.run.trackers
+    space = config.train.given.get("trackio_space_id")
+    names = [str(one) for one in ([named] if isinstance(named, str) else named) if one != "none"]
+    return {"run.trackers": names, "train.trackio_space_id": [str(space)] if space else []}
 
 
 def _refuse_texts(file: Path, roots: Roots) -> None:

@@ -15,7 +15,7 @@ from sanetune.errors import ConfigError, Place, UserError
 from sanetune.gate.fixer import backed_up
 from sanetune.mcp import checking
 from sanetune.mcp.call import Call
-from sanetune.mcp.confine import confine
+from sanetune.mcp.confine import confine, refuse_new_trackers
 from sanetune.mcp.findings import as_json
 from sanetune.mcp.next_steps import after_fix
 from sanetune.mcp.replies import Change, Cleaned, FixReply
@@ -49,7 +49,9 @@ def _edited(call: Call, values: dict[str, object], remove: Sequence[str], cleane
     candidate = file.with_name(f".{file.name}.candidate.yaml")
     try:
         write_text(candidate, text)
-        confine(load(candidate, call.overrides), call.roots)
+        wanted = load(candidate, call.overrides)
+        confine(wanted, call.roots)
+        refuse_new_trackers(wanted, _own_trackers(before))
     except UserError as error:  # the line is one of a text that nobody has seen
         raise type(error)(error.message, error.rationale, error.remedy, Place(file), error.fix) from None
     finally:
@@ -65,6 +67,12 @@ def _edited(call: Call, values: dict[str, object], remove: Sequence[str], cleane
         cleaned=cleaned,
         next=after_fix(file, call.overrides),
     )
+
+
+def _own_trackers(text: str) -> list[str]:
+    """The trackers that the file names, also where it cannot be used as it is."""
+    found = yaml_edit.values_at(text, ["run.trackers", "train.report_to", "train.trackio_space_id"]).values()
+    return [str(one) for value in found if value for one in (value if isinstance(value, list) else [value])]
 
 
 def _old_names(file: Path, values: Mapping[str, object]) -> Sequence[str]:

@@ -28,6 +28,9 @@ FIRST = 8
 """Tokens of each answer that are compared one by one."""
 LONGEST = 96
 """Tokens of an answer, at most: enough to see most of them end."""
+LONGEST_CALL = 256
+"""The same where the row's own answer is a call or has reasoning, which is longer: nothing of it is parsed before it
+ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def trained_answers(
     found = []
     for number, one in enumerate(held_out, start=1):
         ids = one.ids or encode(tokenizer, one.prompt.messages, one.prompt.tools, dict(one.prompt.template_kwargs))
-        written = write(model, tokenizer, [ids], Decoding(max_new_tokens=LONGEST), stops)[0]
+        written = write(model, tokenizer, [ids], Decoding(max_new_tokens=_most_tokens(one)), stops)[0]
         ended = bool(written) and written[-1] in stops
         body = written[:-1] if ended else written
         found.append(
@@ -87,6 +90,14 @@ def trained_answers(
         )
         on_answer(number)
     return found
+
+
+def _most_tokens(one: HeldOut) -> int:
+    """Tokens that the answer to a prompt may have: a call or reasoning as many as its row's, and some more."""
+    reply = one.reply or {}
+    if one.ids is None or one.row_ids is None or not (reply.get("tool_calls") or reply.get("reasoning_content")):
+        return LONGEST
+    return min(LONGEST_CALL, max(LONGEST, 2 * (len(one.row_ids) - len(one.ids))))
 
 
 def _as_answer(tokenizer: PreTrainedTokenizerBase, ids: list[int], ended: bool, tokens: int) -> Answer:

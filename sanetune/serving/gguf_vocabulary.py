@@ -9,82 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sanetune.errors import ModelError, Place
+from sanetune.serving.gguf_splits import SPLITS, require_split
 
-_LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
-    r"\s+(?!\S)|\s+"
-)
-SPLITS = {
-    _LLAMA3: "llama-bpe",
-    _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}"): "qwen2",
-}
-"""The pattern by which a tokenizer cuts a text into pieces -> llama.cpp's name for it (``llama-vocab.cpp``)."""
-KNOWN = frozenset(
-    [
-        "default",
-        "llama3",
-        "llama-v3",
-        "llama-bpe",
-        "falcon3",
-        "falcon-h1",
-        "pixtral",
-        "midm-2.0",
-        "lfm2",
-        "deepseek-llm",
-        "deepseek-coder",
-        "deepseek-v3",
-        "falcon",
-        "mpt",
-        "starcoder",
-        "gpt-2",
-        "phi-2",
-        "jina-es",
-        "jina-de",
-        "jina-v2-es",
-        "jina-v2-de",
-        "jina-v2-code",
-        "gigachat",
-        "roberta-bpe",
-        "refact",
-        "command-r",
-        "qwen2",
-        "qwen35",
-        "deepseek-r1-qwen",
-        "stablelm2",
-        "olmo",
-        "dbrx",
-        "smaug-bpe",
-        "poro-chat",
-        "chatglm-bpe",
-        "glm4",
-        "viking",
-        "jais",
-        "tekken",
-        "smollm",
-        "codeshell",
-        "bloom",
-        "gpt3-finnish",
-        "exaone",
-        "exaone4",
-        "chameleon",
-        "minerva-7b",
-        "megrez",
-        "gpt-4o",
-        "llama4",
-        "superbpe",
-        "trillion",
-        "bailingmoe",
-        "seed-coder",
-        "hunyuan",
-        "hunyuan-dense",
-        "kimi-k2",
-        "grok-2",
-        "granite-docling",
-        "youtu",
-        "minicpm5",
-    ]
-)
-"""Names that llama.cpp knows; it refuses to load a file with another."""
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 """Kinds of tokens, as llama.cpp numbers them."""
 MARK = "▁"
@@ -127,14 +53,11 @@ def vocabulary_of(folder: Path, size: int, pre: str = "") -> Vocabulary:
         pre: llama.cpp's name for how a text is split into pieces; "": as the tokenizer's pattern says.
 
     Raises:
-        ModelError: It is of a kind that is not known here, or cuts texts by a pattern that llama.cpp may not have.
+        ModelError: It is of a kind that is not known here, or cuts texts by a pattern that llama.cpp may not have;
+            or llama.cpp does not know ``pre``.
     """
-    if pre and pre not in KNOWN:
-        raise ModelError(
-            f"--pre {pre!r} is no way of splitting that llama.cpp is known to have.",
-            "It would refuse to load the file.",
-            f"Known are {', '.join(sorted(KNOWN))}.",
-        )
+    if pre:
+        require_split(pre)
     file = folder / "tokenizer.json"
     plain = _read(file)
     model = plain.get("model") or {}

@@ -139,7 +139,7 @@ def _add_shape(writer: GGUFWriter, config: dict[str, Any], name: str, storage: s
     rope = _rope(config)
     writer.add_name(name)
     writer.add_block_count(int(config["num_hidden_layers"]))
-    writer.add_context_length(int(config["max_position_embeddings"]))
+    writer.add_context_length(_context_length(config))
     writer.add_embedding_length(hidden)
     writer.add_feed_forward_length(int(config["intermediate_size"]))
     writer.add_head_count(heads)
@@ -155,6 +155,13 @@ def _add_shape(writer: GGUFWriter, config: dict[str, Any], name: str, storage: s
         writer.add_rope_scaling_factor(float(rope["factor"]))
     writer.add_quantization_version(GGML_QUANT_VERSION)
     writer.add_file_type(LlamaFileType["ALL_F32" if storage == "F32" else f"MOSTLY_{storage}"])
+
+
+def _context_length(config: dict[str, Any]) -> int:
+    """Tokens that a prompt may have: with a sliding window those of the window, since llama.cpp would look further."""
+    longest, window = int(config["max_position_embeddings"]), config.get("sliding_window")
+    slides = config.get("use_sliding_window", config.get("model_type") == "mistral")
+    return min(longest, int(window)) if window and slides else longest
 
 
 def _add_vocabulary(writer: GGUFWriter, vocabulary: Vocabulary, chat: Chat) -> None:

@@ -26,6 +26,8 @@ PACKAGE = "xllamacpp"
 START = 300.0
 """Seconds that loading may take."""
 READY = b"listening "
+SIGNS = ("error loading model", "rror", "fail")
+"""What a line of llama.cpp's log has in it that says why it ended, the most telling sign first."""
 
 
 @contextlib.contextmanager
@@ -87,7 +89,9 @@ def _address(process: subprocess.Popen[bytes], log: IO[str], file: Path) -> str:
     _end(process)
     log.seek(0)
     said = [line.strip() for line in log.read()[-20_000:].splitlines() if line.strip()]
-    reason = next((line for line in reversed(said) if "rror" in line or "fail" in line), said[-1] if said else "")
+    # The first that says what is wrong; those after it say only that it failed.
+    reason = next((line for sign in SIGNS for line in said if sign in line), said[-1] if said else "")
+    reason = reason.rpartition("error loading model: ")[2]
     raise ModelError(
         f"llama.cpp cannot run {file.name}{f': {shorten(reason, 200)}' if reason else ' (it does not say why)'}.",
         "What cannot be loaded cannot be served.",

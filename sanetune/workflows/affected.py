@@ -83,6 +83,7 @@ def configurations(root: Path, patterns: Sequence[str] = ()) -> list[Path]:
 
 def affected_by(config: Path, changed: Iterable[Path]) -> list[Path]:
     """Return those of the ``changed`` files that ``config`` reads; all, where it cannot be read itself."""
+    from sanetune.importers import import_config
     from sanetune.workflows.configuration import open_config
 
     changed = [path.resolve() for path in changed]
@@ -90,7 +91,8 @@ def affected_by(config: Path, changed: Iterable[Path]) -> list[Path]:
         return [config.resolve()]
     try:
         settings, _ = open_config(config)
-        inputs = list(_inputs(settings))
+        imported = import_config(config)
+        inputs = [*_inputs(settings), *(file.resolve() for file in (imported.files if imported else ()))]
     except UserError:
         return changed
     return [path for path in changed if any(path == one or one in path.parents for one in inputs)]

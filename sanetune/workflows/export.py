@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CONVERSION = 3_600
 """Seconds that llama.cpp's converter may take."""
+MAGIC = b"GGUF"
+"""The first bytes of a GGUF file."""
 PROBE = "Is it? Yes, 12 of 30 are.\n"
 """What the merged model and the adapter on its base both read."""
 
@@ -56,7 +58,9 @@ class Pushed:
     files: list[str]
 
 
-def export_gguf(path: Path, to: Path, *, storage: str, pre: str = "", converter: Path | None = None) -> None:
+def export_gguf(
+    path: Path, to: Path, *, storage: str, pre: str = "", converter: Path | None = None, force: bool = False
+) -> None:
     """Write the trained model as one GGUF file.
 
     Args:
@@ -65,18 +69,17 @@ def export_gguf(path: Path, to: Path, *, storage: str, pre: str = "", converter:
         storage: How weights are stored, as ``f16``.
         pre: llama.cpp's name for how the tokenizer cuts a text into pieces; "": it is recognised.
         converter: llama.cpp's ``convert_hf_to_gguf.py``; None: the writer of this package.
+        force: Whether a GGUF file that is there is replaced.
 
     Raises:
-        RunError: ``to`` is there already.
+        RunError: ``to`` is there already, or cannot be written.
         ModelError: The model is of a kind that is not known, or the converter fails.
-        RunError: The file cannot be written.
     """
     from sanetune.serving.gguf_write import Chat, write_gguf
 
     folder = path if (path / "config.json").is_file() else open_run(path)[0].model
-    if to.is_file():
-        raise RunError(f"{to} is there already.", "It would be lost.", "Give another file, or delete it first.")
     try:
+        _require_new(to, force)
         to.parent.mkdir(parents=True, exist_ok=True)
         if converter is not None:
             _convert(converter, folder, to, storage)
@@ -91,22 +94,38 @@ def export_gguf(path: Path, to: Path, *, storage: str, pre: str = "", converter:
         ) from None
 
 
+def _require_new(to: Path, force: bool) -> None:
+    """Check that nothing is lost: a file that is there is replaced on demand, and only by one of its own kind."""
+    if not to.is_file():
+        return
+    if not force:
+        raise RunError(f"{to} is there already.", "It would be lost.", "Give another file, or replace it with --force.")
+    with to.open("rb") as opened:
+        if opened.read(len(MAGIC)) != MAGIC:
+            raise RunError(
+                f"{to} is no GGUF file, and --force replaces no other.", "It would be lost.", "Give another file."
+            )
+
+
 def _convert(converter: Path, folder: Path, to: Path, storage: str) -> None:
     """Run llama.cpp's converter, which the user names: it is a program of their own."""
-    words = [sys.executable, str(converter), str(folder), "--outfile", str(to), "--outtype", storage]
+    part = to.with_name(f"{to.name}.part")
+    words = [sys.executable, str(converter), str(folder), "--outfile", str(part), "--outtype", storage]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=CONVERSION, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ModelError(
             f"{converter} cannot be run: {error}.", "", "Give the path of convert_hf_to_gguf.py."
         ) from None
-    if done.returncode or not to.is_file():
+    if done.returncode or not part.is_file():
+        part.unlink(missing_ok=True)
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise ModelError(
             f"llama.cpp's converter failed: {shorten(lines[-1] if lines else 'it wrote no file', 300)}",
             "There is no file.",
             "Run it by hand to see all that it says, or leave --converter out.",
         )
+    part.replace(to)
 
 
 def merge(path: Path, to: Path) -> Merged:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from sanetune.config.schema import Config
 
 
-def plan_ahead(config: Config, device: str | None = None, sharding: Sharding | None = None) -> tuple[Plan, Ahead]:
+def plan_ahead(
+    config: Config, device: str | None = None, sharding: Sharding | None = None, *, with_memory: bool = True
+) -> tuple[Plan, Ahead]:
     """Plan a run and forecast its memory, time and cost without loading the model.
 
     Args:
@@ -25,6 +27,7 @@ def plan_ahead(config: Config, device: str | None = None, sharding: Sharding | N
         device: Number and kind of devices, as in ``8 x H100``; None: those of ``budget.devices`` where their kind is
             known, else this machine.
         sharding: How several devices share the work; None: as ``config`` trains.
+        with_memory: Whether memory is forecast too, which takes longer than all else.
 
     Raises:
         ConfigError: ``device`` is not in the table, or the configuration cannot work.
@@ -58,4 +61,4 @@ def plan_ahead(config: Config, device: str | None = None, sharding: Sharding | N
             remedy='Give them as --device "8 x H100", or set run.devices.',
         )
     shared = sharding or sharding_of(dict(config.train.given))
-    return plan, forecast_ahead(plan, prepared, known, shared)
+    return plan, forecast_ahead(plan, prepared, known, shared, with_memory=with_memory)

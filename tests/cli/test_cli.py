@@ -164,6 +164,7 @@ FROZEN = {
     "export": {
         "RUN",
         "--gguf",
+        "--force",
         "--type",
         "--pre",
         "--converter",

@@ -103,6 +103,17 @@ def test_what_runs_code_of_others_or_publishes_is_refused(home: Path, override: 
         opened(write(home, SOUND), [override, *pinned], Roots([home]))
 
 
+def test_a_tracker_is_used_where_the_file_names_it_and_added_by_no_call(home: Path) -> None:
+    file, roots = write(home, SOUND), Roots([home])
+    for override in ("run.trackers=[wandb]", "train.report_to=wandb", "train.trackio_space_id=me/board"):
+        with pytest.raises(ConfigError, match=r"an agent may not add '(wandb|me/board)'"):
+            opened(file, [override], roots)
+    assert opened(file, ["run.trackers=[tensorboard]"], roots).run.trackers == ["tensorboard"]
+    theirs = write(home, SOUND.replace("output_dir: run", "output_dir: run, trackers: [wandb]"))
+    assert opened(theirs, ["run.trackers=[wandb, tensorboard]"], roots).run.trackers == ["wandb", "tensorboard"]
+    assert opened(theirs, ["run.trackers=[]"], roots).run.trackers == []
+
+
 def test_names_of_the_hub_and_texts_for_the_model_are_no_paths(home: Path) -> None:
     text = "model: {name: Qwen/Qwen3-0.6B}\ndata: {train: tatsu-lab/alpaca}\nrun: {sample_prompts: ['/etc or ../?']}\n"
     assert opened(write(home, text), [], Roots([home])).model.name == "Qwen/Qwen3-0.6B"

@@ -86,3 +86,11 @@ def test_a_copy_is_not_cleaned_where_it_would_lose_the_weights_of_sources(home: 
     with pytest.raises(ConfigError, match="in part or several times"):
         call(home, clean="cleaned")
     assert not (home / "cleaned").exists()
+
+
+def test_a_tracker_of_the_file_stays_and_none_is_added(home: Path) -> None:
+    with pytest.raises(ConfigError, match=r"run\.trackers: an agent may not add 'wandb'"):
+        call(home, changes={"run.trackers": ["wandb"]})
+    own = TEXT.replace("learning_rate:", "learning_rat:") + "run:\n  trackers: [wandb]\n"
+    (home / "sanetune.yaml").write_text(own)
+    assert call(home, remove=["train.learning_rat"]).changes

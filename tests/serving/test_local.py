@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sanetune.errors import ModelError
-from sanetune.serving import local
+from sanetune.serving import gguf_splits, local
 
 
 def started(code: str) -> subprocess.Popen[bytes]:
@@ -37,6 +37,21 @@ def test_the_address_is_read_whatever_lines_and_pieces_it_comes_in(
 
 def test_a_process_that_ends_is_an_error_with_its_last_words() -> None:
     process = started("raise SystemExit(1)")
-    with pytest.raises(ModelError, match=r"cannot run a\.gguf: error loading model: no tensor"):
-        local._address(process, io.StringIO("loading\nerror loading model: no tensor\n"), Path("a.gguf"))
+    log = "loading\n0.02 E llama_model_load: error loading model: no tensor\n0.03 E srv init: failed to load model\n"
+    with pytest.raises(ModelError, match=r"cannot run a\.gguf: no tensor\."):
+        local._address(process, io.StringIO(log), Path("a.gguf"))
     assert process.returncode == 1
+
+
+def test_the_installed_llama_cpp_itself_is_asked_which_ways_of_splitting_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("xllamacpp")
+    monkeypatch.setattr(gguf_splits, "KNOWN", frozenset(("foo", "smollm")))  # what is known here is not what counts
+    gguf_splits.require_split("qwen2")
+    with pytest.raises(ModelError, match=r"refuses it: .*unknown pre-tokenizer type: 'foo'"):
+        gguf_splits.require_split("foo")
+    monkeypatch.setattr(gguf_splits, "refused_by_llama_cpp", lambda name: None)
+    gguf_splits.require_split("foo")
+    with pytest.raises(ModelError, match="Did you mean smollm"):
+        gguf_splits.require_split("smolm")

@@ -51,6 +51,20 @@ def test_another_file_does_not(config: Path, name: str) -> None:
     assert affected_by(config, [config.parent / name]) == []
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_the_list_of_data_sets_of_another_tool_affects_its_configurations(tmp_path: Path, deleted: bool) -> None:
+    for name, text in (("data/dataset_info.json", '{"mine": {"file_name": "a.jsonl"}}'), ("data/a.jsonl", "{}"),
+                       ("lf.yaml", "model_name_or_path: some/model\nstage: sft\ndataset: mine\ntemplate: chatml\n"),
+                       ("other.json", "{}")):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    listed, config = tmp_path / "data/dataset_info.json", tmp_path / "lf.yaml"
+    assert affected_by(config, [tmp_path / "other.json"]) == []
+    if deleted:
+        listed.unlink()
+    assert affected_by(config, [listed]) == [listed]
+
+
 @pytest.mark.parametrize("pattern", ["", "**.yaml", "../*.yaml", "/etc/*", "none.yaml"])
 def test_a_pattern_that_fits_nothing_here_is_refused_in_words(config: Path, pattern: str) -> None:
     home = config.parent / "more"

@@ -155,8 +155,22 @@ def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
     file.write_text("mine")
     done = CliRunner().invoke(main, ["export", str(DEMO), "--gguf", str(file), "--no-verify"])
     assert done.exit_code == 2
-    assert "is there already" in done.output
+    assert "is there already" in done.output and "--force" in done.output
+    forced = CliRunner().invoke(main, ["export", str(DEMO), "--gguf", str(file), "--no-verify", "--force"])
+    assert (forced.exit_code, "is no GGUF file" in forced.output) == (2, True)
     assert file.read_text() == "mine"
+    script = tmp_path / "convert.py"
+    script.write_text("import sys; open(sys.argv[3], 'wb').write(b'GGUF new')")
+    file.write_bytes(b"GGUF old")
+    export.export_gguf(DEMO, file, storage="f16", converter=script, force=True)
+    assert file.read_bytes() == b"GGUF new"
+    script.write_text("import sys; open(sys.argv[3], 'wb').write(b'half'); raise SystemExit(1)")
+    with pytest.raises(ModelError, match="converter failed"):
+        export.export_gguf(DEMO, file, storage="f16", converter=script, force=True)
+    assert file.read_bytes() == b"GGUF new" and sorted(one.name for one in tmp_path.iterdir()) == [
+        "convert.py",
+        "demo.gguf",
+    ]
 
 
 def test_an_unknown_way_of_splitting_is_refused_before_anything_is_written(tmp_path: Path) -> None:

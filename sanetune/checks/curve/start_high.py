@@ -7,11 +7,13 @@ scatter by, and the mean of the first two, four or eight less its standard error
 the vocabulary is not known, the smallest and the largest in common use count (32,000 and 262,144 tokens).
 
 ## Why is this bad?
-A model that does worse than guessing does not see the text it was pre-trained for. A steep curve then looks like
-success.
+A model that does worse than guessing has no use for what it knows here. A steep curve then looks like success.
+
+Labels that are shifted or shuffled, another model's tokenizer and weights that were not loaded look like this, and so
+does text far from all that the model has read.
 
 ## Example
-Labels shifted or shuffled, another model's tokenizer, or weights that were not loaded:
+Another model's tokenizer:
 
 ```python
 tokenizer = AutoTokenizer.from_pretrained("gpt2")
@@ -19,7 +21,10 @@ model = AutoModelForCausalLM.from_pretrained("meta-llama/Llama-3.2-1B")
 ```
 
 ## Use instead
-Inspect tokens and labels with `sanetune data CONFIG`, and take tokenizer and weights from the same place.
+Inspect tokens and labels with `sanetune data CONFIG`, and compare the loss with the one on text that the model knows.
+
+The loss is high on both: tokenizer or weights are not the model's own. It is high on these rows alone: their labels are
+wrong, or the text is far from what the model knows.
 
 ```python
 tokenizer = AutoTokenizer.from_pretrained("meta-llama/Llama-3.2-1B")

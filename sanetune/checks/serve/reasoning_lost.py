@@ -5,7 +5,7 @@ Asks the server, as a client does, the held-out prompts that the trained model a
 (`<think>` and the like). The reply has to have it in `reasoning_content` (`reasoning` in newer vLLM, `thinking` in
 Ollama), and no tag in its text.
 
-It is skipped where the trained model writes no reasoning.
+It is skipped where the trained model writes no reasoning, or tags with nothing between them.
 
 ## Why is this bad?
 Users read the model's notes as its answer, and the next turn of the conversation carries them along.
@@ -43,7 +43,7 @@ FIX = "none"
 
 def measure(served_chats: list[ChatPair]) -> Measurement:
     """Counts replies with tags in their text, or without the reasoning that the trained model writes."""
-    thinking = [pair for pair in served_chats if _tags(pair.trained.answer.raw)]
+    thinking = [pair for pair in served_chats if _reasons(pair.trained.answer.raw)]
     if not thinking:
         raise NotApplicableError("the trained model ends no reasoning within the tokens that it is asked for")
     tagged = [pair for pair in thinking if _tags(pair.served.content)]
@@ -64,6 +64,15 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if n["missing"]:
         return warned(f"{n['missing']:,} of {n['thinking']:,} replies come without the reasoning that was trained")
     return passed(f"all {n['thinking']:,} replies come with their reasoning apart from the answer")
+
+
+def _reasons(text: str) -> bool:
+    """Whether a text has reasoning in its tags; a template may have opened them in the prompt."""
+    return any(
+        bool(text.partition(closing)[0].rpartition(opening)[2].strip())
+        for opening, closing in PAIRS.items()
+        if closing in text
+    )
 
 
 def _tags(text: str) -> bool:

@@ -15,7 +15,7 @@ from sanetune.workflows.auto.facts import Checked, Compared, Facts, Judged, Prom
 from sanetune.workflows.auto.journal import Journal
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.machine import Machine
-from sanetune.workflows.auto.request import Request, require_request
+from sanetune.workflows.auto.request import Request, require_request, usd_per_hour
 
 FREE = ("inspect", "copy", "plan", "change")
 """Acts that load no weights."""
@@ -53,12 +53,12 @@ def dry_run(request: Request, publish: Publish = silent) -> list[dict[str, Any]]
     Raises:
         UserError: The request cannot be carried out as it is.
     """
-    require_request(request)
+    price = usd_per_hour(require_request(request))
     with tempfile.TemporaryDirectory(prefix="sanetune-auto-") as name:
         journal = Journal(Path(name) / "auto")
         machine = Machine(journal, DryWorld(Site(Path(name) / "auto", publish)), tick=0)
         try:
-            machine.write("began", request=to_json(request), agent=False)
+            machine.write("began", request=to_json(request), agent=False, usd_per_hour=price)
             machine.run()
         finally:
             journal.close()

@@ -122,7 +122,7 @@ def aim(known: Known, seconds: float) -> str:
         seconds: Of all that has to follow, at the slow end.
     """
     whole = known.spent + seconds
-    price = known.inspected.usd_per_hour if known.inspected else None
+    price = known.usd_per_hour
     if known.request.budget.usd is not None and price:
         return f"aim for --budget '${math.ceil(whole / 3600 * price * 100) / 100:.2f}'"
     return f"aim for --budget {math.ceil(whole / 60)}m"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from sanetune.text import shorten
 from sanetune.workflows.auto.facts import Compared
 
 BELOW, ABOVE = ("<", "<=", "below", "under", "at most"), (">", ">=", "above", "over", "at least")
@@ -42,6 +43,21 @@ class Goal:
         value = self.value(compared)
         side = "at least" if self.above else "at most"
         return f"{self.measure} {side} {self.number:g}, and it is {'not measured' if value is None else f'{value:.3g}'}"
+
+
+def unread(goal: str, agent: bool) -> str:
+    """Say that nobody reads ``goal``; "" where code measures it, an agent reads it, or there is none.
+
+    Args:
+        goal: As it was typed.
+        agent: Whether there is an adviser and judge.
+    """
+    if not goal.strip() or agent or measured_goal(goal) is not None:
+        return ""
+    return (
+        f"the goal {shorten(goal, 80)!r} counts for nothing: it names no measure with a number, as in 'ends by itself"
+        " at least 95%', and there is no adviser or judge to read it (agent.base_url)"
+    )
 
 
 def measured_goal(text: str) -> Goal | None:

@@ -50,6 +50,7 @@ class Known:
         outcome: ``promoted``, ``rejected`` or ``gave up``; "": it is not over.
         reason: Why it came to that.
         agent: Whether there is an adviser and judge.
+        price: What an hour of all devices costs in US dollars, as the request says it; None: no price is set.
         failed: The act that could not be done last, and why.
         failed_in: The state that it was done in.
         done: Optimizer steps of this attempt that are in a checkpoint, where its training did not come to its end.
@@ -66,6 +67,7 @@ class Known:
     outcome: str = ""
     reason: str = ""
     agent: bool = False
+    price: float | None = None
     failed: Failed | None = None
     failed_in: str = ""
     done: int = 0
@@ -87,13 +89,17 @@ class Known:
         return self.state == END
 
     @property
+    def usd_per_hour(self) -> float | None:
+        """What an hour of all devices costs in US dollars; None: no price is set."""
+        return (self.inspected.usd_per_hour if self.inspected else None) or self.price
+
+    @property
     def limit(self) -> float | None:
-        """Seconds that may be spent; None: no limit, or a price is not known yet."""
-        price = self.inspected.usd_per_hour if self.inspected else None
+        """Seconds that may be spent; None: no limit."""
         budget = self.request.budget
-        if budget.usd is not None and not price:
-            return budget.seconds
-        return budget.limit(price)
+        if budget.usd is not None and not self.usd_per_hour:
+            return budget.seconds  # of a journal from before the price stood in its first line
+        return budget.limit(self.usd_per_hour)
 
     @property
     def left(self) -> float | None:
@@ -103,8 +109,7 @@ class Known:
     @property
     def usd(self) -> float | None:
         """US dollars that were spent; None without a price."""
-        price = self.inspected.usd_per_hour if self.inspected else None
-        return None if not price else self.spent / 3600 * price
+        return None if not self.usd_per_hour else self.spent / 3600 * self.usd_per_hour
 
     def add(self, entry: Entry) -> None:
         """Take over what one entry says.
@@ -132,6 +137,7 @@ class Known:
                 before.model, before.data, before.source, before.overrides, from_json(Budget, budget), before.goal
             )
         self.agent = bool(entry.get("agent", self.agent))
+        self.price = entry.get("usd_per_hour", self.price)
 
     def _reopen(self) -> None:
         """Go back to the state that decided on the outcome: there is more to spend now."""

@@ -134,6 +134,16 @@ def settings_of(request: Request) -> Config:
     return load({"model": {"name": request.model}, "data": {"train": list(request.data)}}, list(request.overrides))
 
 
+def usd_per_hour(config: Config) -> float | None:
+    """Return what an hour of all devices costs in US dollars; None: no price is set."""
+    from sanetune.forecast.cost import paid_devices
+
+    price = config.budget.usd_per_device_hour
+    if not price:
+        return None
+    return price * (paid_devices(config.budget.devices).number or config.run.devices or 1)
+
+
 def require_request(request: Request) -> Config:
     """Refuse what is known to be wrong before anything is written, and return the configuration that it comes to.
 
@@ -152,7 +162,7 @@ def require_request(request: Request) -> Config:
             "Leave run.devices out, and train what it has cleared on all devices: sanetune train",
             settings.place("run.devices"),
         )
-    request.budget.limit(settings.budget.usd_per_device_hour)
+    request.budget.limit(usd_per_hour(settings))
     _require_goal(request.goal)
     _require_there(settings)
     return settings

@@ -16,7 +16,7 @@ from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.journal import NAME, Journal
 from sanetune.workflows.auto.known import Known, known_from
 from sanetune.workflows.auto.machine import TICK, Ask, Machine, by_default
-from sanetune.workflows.auto.request import Budget, Request, require_request, settings_of
+from sanetune.workflows.auto.request import Budget, Request, require_request, settings_of, usd_per_hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,10 @@ def auto(
     machine = Machine(journal, RealWorld(site, agent), ask=ask, publish=publish)
     try:
         if resume:
-            _reopen(machine, request, agent is not None)
+            _reopen(machine, request, agent is not None, usd_per_hour(settings))
         else:
-            machine.write("began", request=to_json(request), agent=agent is not None)
+            price = usd_per_hour(settings)
+            machine.write("began", request=to_json(request), agent=agent is not None, usd_per_hour=price)
         return AutoResult(site.folder, machine.run())
     finally:
         journal.close()
@@ -136,11 +137,11 @@ def _known(journal: Journal) -> Known:
         ) from None
 
 
-def _reopen(machine: Machine, request: Request, agent: bool) -> None:
+def _reopen(machine: Machine, request: Request, agent: bool, price: float | None) -> None:
     """Note that it goes on, and charge what was spent between the last entry and a kill."""
     before = machine.known.left
     machine.charge(TICK if machine.known.open is not None else 0.0)
-    machine.write("resumed", budget=to_json(request.budget), agent=agent)
+    machine.write("resumed", budget=to_json(request.budget), agent=agent, usd_per_hour=price)
     known = machine.known
     more = before is not None and (known.left is None or known.left > before)
     # What could not be done may be possible now: a file is there, a disk has room, there is more to spend.

@@ -220,3 +220,10 @@ def test_calls_that_the_trained_model_does_not_write_are_not_asked_for() -> None
 )
 def test_reasoning_has_to_come_back_apart(reply: ChatReply, verdict: str) -> None:
     assert found(reasoning_lost, chat("<think>In Norway.</think>Oslo.", reply)).verdict == verdict
+    assert found(reasoning_lost, chat("In Norway.</think>Oslo.", reply)).verdict == verdict  # opened in the prompt
+
+
+def test_tags_without_anything_between_them_are_no_reasoning_that_could_be_lost() -> None:
+    for raw in ("<think>\n\n</think>\n\nOslo.", "\n</think>Oslo."):
+        with pytest.raises(NotApplicableError, match="ends no reasoning"):
+            found(reasoning_lost, chat(raw, ChatReply("Oslo.")))

@@ -122,13 +122,14 @@ def machine(
     clock = Clock()
     takes = more.pop("takes", {})
     agent, goal = more.pop("agent", False), more.pop("goal", "")
+    usd, price = more.pop("usd", None), more.pop("price", None)
     hooks = {name: more.pop(name) for name in ("before", "after") if name in more}
     world = FakeWorld(clock, finds or {}, takes, **hooks)
     made = Machine(journal, world, clock=clock, tick=0, **more)
     world.entries = journal.entries
     if not journal.entries:
-        asked = Request("model", ("rows.jsonl",), budget=Budget(budget), goal=goal)
-        made.write("began", request=_plain(asked), agent=agent)
+        asked = Request("model", ("rows.jsonl",), budget=Budget(budget, usd), goal=goal)
+        made.write("began", request=_plain(asked), agent=agent, usd_per_hour=price)
     return made
 
 

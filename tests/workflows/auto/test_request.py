@@ -11,6 +11,7 @@ import pytest
 from sanetune.errors import ConfigError
 from sanetune.workflows.auto.acts.world import _alarm
 from sanetune.workflows.auto.facts import Checked, Found
+from sanetune.workflows.auto.journal import Journal
 from sanetune.workflows.auto.request import Budget, parse_budget
 from tests.workflows.auto.fake import machine
 
@@ -68,3 +69,18 @@ def test_a_refusal_says_what_to_do(tmp_path: Path) -> None:
     check = Checked(verdict="fail", level="trial", found=(bad,))
     reason = machine(tmp_path, {"check": [check]}).run().reason
     assert reason.endswith("It is wrong. Do: Mask it. As an override: data.loss_on=last")
+
+
+def test_dollars_are_a_limit_from_the_first_act_on(tmp_path: Path) -> None:
+    known = machine(tmp_path, usd=1.0, price=36.0, takes={"inspect": 500.0}).run()
+    assert (known.limit, known.outcome) == (100.0, "gave up")
+    assert known.spent <= 100.5 and known.usd == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_goal_that_nobody_reads_is_said_at_the_beginning_and_with_the_verdict(tmp_path: Path) -> None:
+    words = "the goal 'polite answers' counts for nothing"
+    for folder, goal, agent, said in (("a", "polite answers", False, True), ("b", "polite answers", True, False),
+                                      ("c", "ends by itself at least 50%", False, False)):  # fmt: skip
+        known = machine(tmp_path / folder, goal=goal, agent=agent).run()
+        first = next(one for one in Journal.read(tmp_path / folder).entries if one["kind"] == "decided")
+        assert (words in first["reason"], words in known.reason) == (said, said)

@@ -13,6 +13,7 @@ from sanetune.finding import BAD, Finding, Report
 from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.facts import Found, Inspected
 from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.request import usd_per_hour
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
@@ -55,16 +56,6 @@ def _what_to_do(finding: Finding) -> str:
     """Its remedy, with the override that sets the value where one is known."""
     values = " ".join(f"{key}={_scalar(value)}" for key, value in finding.fix.items())
     return " ".join(part for part in (finding.remedy[:400], values and f"As an override: {values}") if part)
-
-
-def usd_per_hour(config: Config) -> float | None:
-    """Return what an hour of all devices costs in US dollars; None: no price is set."""
-    from sanetune.forecast.cost import paid_devices
-
-    price = config.budget.usd_per_device_hour
-    if not price:
-        return None
-    return price * (paid_devices(config.budget.devices).number or config.run.devices or 1)
 
 
 def budget_keys(known: Known) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def plan(site: Site, known: Known, values: Mapping[str, Any]) -> Planned:
 
     attempt = int(values.get("attempt", known.attempt))
     config = site.changed(known, {"run.output_dir": str(site.run(attempt).path)}, "")
-    planned, ahead = plan_ahead(config)
+    planned, ahead = plan_ahead(config, with_memory=False)  # the check measures it
     steps = planned.steps
     each = ahead.step_seconds.high if ahead.step_seconds else SHORTEST
     assumed = "from the FLOPs of a step" if ahead.step_seconds else "a step is too small for its FLOPs to say anything"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sanetune.workflows.auto.decision import Decision, Option
+from sanetune.workflows.auto.goal import unread
 from sanetune.workflows.auto.known import Known
 
 
@@ -10,4 +11,6 @@ def decide(known: Known) -> Decision:
     """Inspect the rows; there is nothing else to do yet."""
     inspection = Option("inspect", "read every row and check it, without the model's weights", "clean", "inspect")
     data = known.request.source or ", ".join(known.request.data)
-    return Decision((inspection,), inspection.name, f"nothing is known of {data} yet")
+    goal = unread(known.request.goal, known.agent)
+    reason = f"nothing is known of {data} yet"
+    return Decision((inspection,), inspection.name, f"{reason}; {goal}" if goal else reason)

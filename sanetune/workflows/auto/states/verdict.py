@@ -6,7 +6,7 @@ from typing import Any
 
 from sanetune.workflows.auto.decision import Decision, Option, first_open
 from sanetune.workflows.auto.facts import Compared
-from sanetune.workflows.auto.goal import measured_goal
+from sanetune.workflows.auto.goal import measured_goal, unread
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.states.ways import lower_lr, reject, retry
 
@@ -40,7 +40,7 @@ def decide(known: Known) -> Decision:
         "forgot": compared.forgot,
         "judge": None if known.judged is None else [known.judged.win_rate, known.judged.low, known.judged.high],
     }
-    reason = _praise(compared) if chosen == promote.name else promote.barred
+    reason = _praise(compared, unread(known.request.goal, known.agent)) if chosen == promote.name else promote.barred
     if chosen == stop.name:
         reason = f"{reason}; no other attempt: {again.barred}"
     return Decision((promote, again, stop), chosen, reason, figures)
@@ -64,10 +64,11 @@ def objections(known: Known) -> list[str]:
     return found
 
 
-def _praise(compared: Compared) -> str:
+def _praise(compared: Compared, goal: str) -> str:
     words = f"better in {', '.join(compared.better)}, worse in nothing, on {compared.rows:,} held-out rows"
     kept = "not measured" if compared.forgot in ("skip", "") else "kept"
-    return f"{words}; the clearance holds; general knowledge: {kept}"
+    praise = f"{words}; the clearance holds; general knowledge: {kept}"
+    return f"{praise}; {goal}" if goal else praise
 
 
 def _remedy(known: Known, compared: Compared) -> tuple[dict[str, Any], str]:
