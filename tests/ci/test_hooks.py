@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -26,8 +27,11 @@ def options(words: list[str]) -> set[str]:
 KNOWN = {one for parameter in command.params if isinstance(parameter, click.Option) for one in parameter.opts}
 
 
-def test_the_hook_runs_on_data_and_configurations_alone() -> None:
-    (hook,) = yaml.safe_load((HOME / ".pre-commit-hooks.yaml").read_text())
+HOOKS = yaml.safe_load((HOME / ".pre-commit-hooks.yaml").read_text())
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=[one["id"] for one in HOOKS])
+def test_the_hook_runs_on_data_and_configurations_alone(hook: dict[str, Any]) -> None:
     program, name, *words = shlex.split(hook["entry"])
     assert (program, name, options(words) - KNOWN) == ("sanetune", command.name, set())
     assert main.get_command(click.Context(main), name) is not None
