@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import re
 import shutil
 import time
 from pathlib import Path
@@ -77,7 +78,7 @@ def ended_run(start: AutoStart, setup: Setup, best: float, truth: Truth, folder:
     """The autopilot from ``start``, and the truth about its model, promoted or not."""
     from sanetune.errors import UserError
     from sanetune.events import AutoDone, Event
-    from sanetune.workflows.auto.journal import Journal
+    from sanetune.workflows.auto.journal import NAME, Journal
     from sanetune.workflows.auto.request import Budget, Request
     from sanetune.workflows.auto.run import auto
 
@@ -104,6 +105,9 @@ def ended_run(start: AutoStart, setup: Setup, best: float, truth: Truth, folder:
             "cpu": round(time.process_time() - cpu, 2),
         }
     spent = round(time.process_time() - cpu, 2)
+    kept = folder.parent / "journals" / f"{re.sub(r'[^a-z0-9]+', '-', start.key.lower())}.jsonl"
+    kept.parent.mkdir(exist_ok=True)
+    shutil.copyfile(folder / "auto" / NAME, kept)
     known = result.known
     entries = Journal.read(folder / "auto").entries
     found: dict[str, Any] = {

@@ -15,6 +15,8 @@ from bench.strangers.data.content import RENDERED
 
 ROWS = 160
 """Rows of a start, a quarter of which it holds out: with fewer, a better model is not told apart from its base."""
+SHORT = 120
+"""Characters of question and answer together."""
 HELD_OUT = 0.25
 CHECK = {"trial_steps": 24, "trial_eval_steps": 12, "samples": 2, "overfit_examples": 4, "overfit_steps": 25}
 """The protocol, shortened as the runs of 45 steps are."""
@@ -69,7 +71,7 @@ def all_setups(folder: Path) -> dict[str, Setup]:
     """The set-ups of `bench.correct`, and one of conversations made of real questions and answers."""
     found = {name: _short(one, folder) for name, one in setups(folder).items() if name in RATED}
     train, test = folder / "rows.jsonl", folder / "rows-test.jsonl"
-    for file, rows in ((train, good()), (test, chats(pairs()[-TESTED:]))):
+    for file, rows in ((train, good()), (test, chats(short_pairs()[-TESTED:]))):
         file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     sound = {name: dict(values) for name, values in found["stories"].sound.items()}
     sound["data"]["train"] = str(train)
@@ -91,7 +93,12 @@ def _short(setup: Setup, folder: Path) -> Setup:
 
 def good() -> list[Row]:
     """Conversations without a fault, none of them among the test rows."""
-    return chats(pairs()[:-TESTED][:ROWS])
+    return chats(short_pairs()[:ROWS])
+
+
+def short_pairs() -> list[tuple[str, str]]:
+    """Questions and answers so short that a tiny model learns in 45 steps to end them."""
+    return [(question, answer) for question, answer in pairs() if len(question) + len(answer) <= SHORT]
 
 
 def all_starts() -> list[AutoStart]:
@@ -137,7 +144,7 @@ def _copies() -> dict[str, Any]:
 
 def _leaked() -> dict[str, Any]:
     rows = good()
-    return {"train.jsonl": rows, "validation.jsonl": [*rows[:20], *chats(pairs()[:-TESTED][ROWS : ROWS + 30])]}
+    return {"train.jsonl": rows, "validation.jsonl": [*rows[:20], *chats(short_pairs()[ROWS : ROWS + 30])]}
 
 
 def _mojibake() -> dict[str, Any]:
@@ -208,7 +215,7 @@ def _broken_off() -> dict[str, Any]:
 
 def _moved(every: int) -> Callable[[], dict[str, Any]]:
     def made() -> dict[str, Any]:
-        some = pairs()[:-TESTED][:ROWS]
+        some = short_pairs()[:ROWS]
         rows = [chat(q, some[(n + 1) % len(some)][1] if n % every == 0 else a) for n, (q, a) in enumerate(some)]
         return {"train.jsonl": [{"messages": row} for row in rows]}
 
@@ -218,7 +225,7 @@ def _moved(every: int) -> Callable[[], dict[str, Any]]:
 def _same_answer() -> dict[str, Any]:
     return {
         "train.jsonl": [
-            {"messages": chat(q, "I am sorry, but I cannot help with that.")} for q, _ in pairs()[:-TESTED][:ROWS]
+            {"messages": chat(q, "I am sorry, but I cannot help with that.")} for q, _ in short_pairs()[:ROWS]
         ]
     }
 
