@@ -45,7 +45,7 @@ def require_split(name: str) -> None:
     refusal = refused_by_llama_cpp(name)
     if refusal == "" or (refusal is None and name in KNOWN):
         return
-    why = (
+    rationale = (
         f"It is none of the {len(KNOWN)} known here. With pip install 'sanetune[serve]' its llama.cpp is asked."
         if refusal is None
         else f"The llama.cpp that is installed refuses it: {refusal}"
@@ -54,7 +54,7 @@ def require_split(name: str) -> None:
     meant = f"Did you mean {' or '.join(near)}? " if near else ""
     raise ModelError(
         f"--pre {name!r} is no way of splitting that llama.cpp is known to have.",
-        why,
+        rationale,
         f"{meant}Known are {', '.join(sorted(KNOWN))}.",
     )
 
