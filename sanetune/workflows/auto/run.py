@@ -137,7 +137,7 @@ def _known(journal: Journal) -> Known:
         ) from None
 
 
-def _reopen(machine: Machine, request: Request, agent: bool, price: float | None) -> None:
+def _reopen(machine: Machine, request: Request, agent: bool, price: float | None = None) -> None:
     """Note that it goes on, and charge what was spent between the last entry and a kill."""
     before = machine.known.left
     machine.charge(TICK if machine.known.open is not None else 0.0)
