@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.entries import Entry
-from sanetune.curves.logs.log import Log, checked_size, number_in
+from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.passes import split, went_on
 
 KIND = "printed output of a Hugging Face Trainer"
@@ -36,7 +37,7 @@ def read(path: Path) -> list[Log]:
     Raises:
         DataError: It holds no printed loss.
     """
-    text = checked_size(path).read_text(encoding="utf-8", errors="replace")
+    text = text_of(path)
     printed = list(_printed(text))
     every = [(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
     totals = Counter(total for _, _, total in every)

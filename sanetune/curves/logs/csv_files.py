@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sanetune.curves.logs.log import FORMATS, RATIONALE, Log, checked_size, number_in
+from sanetune.curves.logs.decoded import text_of
+from sanetune.curves.logs.log import FORMATS, RATIONALE, Log, number_in
 from sanetune.errors import DataError, Place
 
 KIND = "CSV"
@@ -44,26 +46,31 @@ def read(path: Path) -> list[Log]:
 def _table(path: Path) -> tuple[list[str], list[Row]]:
     """The names of the columns, and each line's numbers by column."""
     try:
-        with checked_size(path).open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, delimiter=_delimiter(path))
-            header = [name.strip() for name in next(lines, [])]
-            if len(header) > MOST_COLUMNS:
-                raise DataError(f"the table has {len(header):,} columns", RATIONALE, FORMATS, Place(path))
-            return header, [_row(header, line) for line in lines]
-    except (csv.Error, UnicodeDecodeError) as error:
+        text = text_of(path)
+        between = _delimiter(text)
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=between)
+        header = [name.strip() for name in next(lines, [])]
+        if len(header) > MOST_COLUMNS:
+            raise DataError(f"the table has {len(header):,} columns", RATIONALE, FORMATS, Place(path))
+        return header, [_row(header, line, commas=between != ",") for line in lines]
+    except csv.Error as error:
         raise DataError(f"this is not a CSV file: {error}", RATIONALE, FORMATS, Place(path)) from None
 
 
-def _delimiter(path: Path) -> str:
+def _delimiter(text: str) -> str:
     """The character between columns, from the first line: the one of comma, semicolon and tab that is there most."""
-    with path.open(encoding="utf-8-sig") as file:
-        first = file.readline(2**20)
+    first = text[: 2**20].partition("\n")[0]
     return max(",;\t", key=first.count)
 
 
-def _row(header: Sequence[str], line: Sequence[str]) -> Row:
-    values = ((name, number_in(text)) for name, text in zip(header, line, strict=False))
+def _row(header: Sequence[str], line: Sequence[str], *, commas: bool) -> Row:
+    """A line's numbers; with ``commas`` a number may have a decimal comma, which a comma between columns rules out."""
+    values = ((name, number_in(_plain(text) if commas else text)) for name, text in zip(header, line, strict=False))
     return {name: value for name, value in values if value is not None}
+
+
+def _plain(text: str) -> str:
+    return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
 
 
 def _runs(header: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -16,6 +16,8 @@ from sanetune.curves.logs import (
     trainer_state,
     wandb_run,
 )
+from sanetune.curves.logs.below import no_log
+from sanetune.curves.logs.decoded import decoded
 from sanetune.curves.logs.log import FORMATS, RATIONALE, Log
 from sanetune.errors import DataError, Place
 
@@ -45,27 +47,33 @@ def logs(path: Path) -> list[Log]:
 def _in_file(path: Path) -> list[Log]:
     if path.suffix.lower() in (".csv", ".tsv"):
         return csv_files.read(path)
-    head = _head(path).lstrip()
+    head = decoded(_head(path)).lstrip()
     if path.suffix not in OTHERS and not _is_json(path, head) and "tfevents" not in path.name:
         return console.read(path)
     return [_one(path, head)]
 
 
-def _is_json(path: Path, head: bytes) -> bool:
-    return path.suffix == ".json" or head.startswith((b"{\n", b"[{", b"[\n", b'{"'))
+def _is_json(path: Path, head: str) -> bool:
+    return path.suffix == ".json" or head.startswith(("{\n", "[{", "[\n", '{"'))
 
 
-def _one(path: Path, head: bytes) -> Log:
+def _of_lines(head: str) -> bool:
+    """Whether a first line is a whole JSON object and another one begins."""
+    first, _, rest = head.partition("\n")
+    return first.startswith('{"') and first.rstrip().endswith("}") and rest.lstrip().startswith("{")
+
+
+def _one(path: Path, head: str) -> Log:
     if "tfevents" in path.name:
         return tensorboard_events.read(path)
     if path.suffix == ".wandb":
         return wandb_run.read(path)
     if path.name == METRICS and metrics.is_ours(path):
         return metrics.read(path)
-    if path.suffix == ".jsonl":
+    if path.suffix == ".jsonl" or _of_lines(head):
         return json_files.read_lines(path)
-    if path.suffix == ".json" or head.startswith((b"{\n", b"[{", b"[\n")):
-        return json_files.read_list(path) if head.startswith(b"[") else trainer_state.read(path)
+    if path.suffix == ".json" or head.startswith(("{\n", "[{", "[\n")):
+        return json_files.read_list(path) if head.startswith("[") else trainer_state.read(path)
     return json_files.read_lines(path)
 
 
@@ -78,7 +86,7 @@ def _in_folder(folder: Path) -> list[Log]:
         return [found]
     several = [*tensorboard_events.folders(folder), *wandb_run.files(folder)]
     if not several:
-        raise DataError("there is no log of a run in this folder", RATIONALE, FORMATS, Place(folder))
+        raise no_log(folder)
     return [tensorboard_events.read(one) if one.is_dir() else wandb_run.read(one) for one in several]
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sanetune.atomic import restore_non_finite
+from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.entries import whole_number
-from sanetune.curves.logs.log import FORMATS, RATIONALE, Log, checked_size
+from sanetune.curves.logs.log import FORMATS, RATIONALE, Log
 from sanetune.errors import DataError, Place
 
 LLAMA_FACTORY = "trainer_log.jsonl of LLaMA-Factory"
@@ -46,15 +47,24 @@ def loaded(path: Path) -> object:
     Raises:
         DataError: It cannot be read, is too large or is no JSON.
     """
+    text = text_of(path)
     try:
-        return json.loads(checked_size(path).read_bytes())
-    except (ValueError, RecursionError):  # bad UTF-8 is a ValueError too
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        cut = text.lstrip()[:1] in ("{", "[") and _ends_within(text, error)
+        what = "this JSON file ends in the middle, as a copy that was cut short" if cut else "this is not JSON"
+        raise DataError(what, RATIONALE, FORMATS, Place(path, line=error.lineno)) from None
+    except (ValueError, RecursionError):
         raise DataError("this is not JSON", RATIONALE, FORMATS, Place(path)) from None
 
 
+def _ends_within(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether the text ends where the parser waits for more: after a value, within a text or within ``true``."""
+    return error.msg.startswith("Unterminated") or len(text.rstrip()) - error.pos < len("Infinity")
+
+
 def _lines(path: Path) -> Iterator[dict[str, object]]:
-    text = checked_size(path).read_text(encoding="utf-8", errors="replace")
-    lines = text.split("\n")
+    lines = text_of(path).split("\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

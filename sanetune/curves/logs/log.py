@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from sanetune.curves.changes import last_step
-from sanetune.curves.logs.entries import Entry, curve_of, whole_number
+from sanetune.curves.logs.entries import Entry, curve_of, number, whole_number
 from sanetune.curves.logs.names import renamed, validation_loss_names
+from sanetune.curves.logs.without_losses import without_losses
 from sanetune.curves.robust import middle
 from sanetune.curves.series import Curve
 from sanetune.errors import DataError, Place
@@ -19,6 +20,8 @@ MOST_BYTES = 256 * 2**20
 
 SUMMARY = "train_runtime"
 """The trainer of transformers logs it once, when a run has come to its end."""
+
+COUNTED_BY_EPOCH = "The log counts epochs and no steps: what is called a step is an epoch."
 
 LAST_SAVED = 0.1
 """Of the planned steps: a checkpoint that lacks more than that is no last one, however seldom the run saves."""
@@ -73,16 +76,13 @@ class Log:
         Raises:
             DataError: No entry has both a step and a loss.
         """
-        known = renamed(entries)
+        numbered = [_with_numbers(entry) for entry in entries]
+        known = renamed(numbered)
+        if (by_epoch := counted_by_epoch(known)) is not None:
+            known, notes = by_epoch, (*notes, COUNTED_BY_EPOCH)
         log = cls(path, kind, known, total_steps, _ended(known), title, notes)
         if not log.curve().points and not log.curve().validation:
-            seen = sorted({name for entry in entries for name in entry})[:12]
-            raise DataError(
-                f"no step of this log has a loss; it has {', '.join(seen) or 'no entry'}",
-                RATIONALE,
-                FORMATS,
-                Place(path),
-            )
+            raise without_losses(path, numbered, RATIONALE, FORMATS)
         return log
 
     @property
@@ -116,6 +116,31 @@ class Log:
 def _ended(entries: Sequence[Entry]) -> bool:
     """Whether the summary of a whole run is there; trackers put ``train/`` before its name."""
     return any(name.rpartition("/")[2] == SUMMARY for entry in entries for name in entry)
+
+
+def _with_numbers(entry: Mapping[str, object]) -> Mapping[str, object]:
+    """The entry with numbers where a program wrote them as texts."""
+    if not any(isinstance(value, str) for value in entry.values()):
+        return entry
+    found = {name: number_in(value) if isinstance(value, str) else None for name, value in entry.items()}
+    return {name: value if found[name] is None else found[name] for name, value in entry.items()}
+
+
+def counted_by_epoch(entries: Sequence[Entry]) -> list[Entry] | None:
+    """The entries of a log that counts epochs and no steps, each with its epoch as its step; None for other logs.
+
+    Keras and hand-written loops count epochs from 0 or from 1; a record is of an epoch's end.
+
+    >>> counted_by_epoch([{"epoch": 0, "loss": 2.0}, {"epoch": 1, "loss": 1.5}])
+    [{'epoch': 1, 'loss': 2.0, 'step': 1}, {'epoch': 2, 'loss': 1.5, 'step': 2}]
+    """
+    epochs = [number(entry.get("epoch")) for entry in entries]
+    whole = [one for one in epochs if one is not None and one >= 0 and one == int(one)]
+    if any("step" in entry for entry in entries) or len(whole) < max(2, len(entries)):
+        return None
+    first = 1 if min(whole) == 0 else 0
+    counted = [(entry, int(one) + first) for entry, one in zip(entries, whole, strict=True)]
+    return [{**entry, "epoch": one, "step": one} for entry, one in counted]
 
 
 def checked_size(path: Path) -> Path:

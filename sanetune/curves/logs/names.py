@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, number
+from sanetune.curves.logs.entries import ENDED, VALIDATION_LOSS, Entry, number
 
 PATTERNS: dict[str, tuple[str, ...]] = {
     "step": (
@@ -28,6 +28,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         r"(train/)?train(ing)?[_ ]loss([_/]step)?",
         r"train/(loss_step|lm_loss|ce_loss|loss_avg)",
         r"lm[_ ]loss",
+        r"(train(ing)?[_ ])?(mean|avg|average|epoch)[_ ](train(ing)?[_ ])?loss",
         r"train(ing)?[_/]loss[_/]epoch",
     ),
     "learning_rate": (r"(train/|optim/)?(learning[_ ]rate|lr)", r"(train/|optim/)?(learning[_ ]rate|lr)[-/_].*"),
@@ -46,8 +47,11 @@ def renamed(entries: Sequence[Mapping[str, object]]) -> list[Entry]:
 
     >>> renamed([{"train/global_step": 5, "train/loss": 2.0, "_step": 0}, {"train/global_step": 5, "eval/loss": 2.5}])
     [{'step': 5, 'loss': 2.0, '_step': 0}, {'step': 5, 'eval_loss': 2.5}]
+
+    The summary at the end of a run of transformers has means of all steps, which are the values of none.
     """
-    counts = Counter(name for entry in entries for name, value in entry.items() if number(value) is not None)
+    steps = [entry for entry in entries if not any(str(name).endswith(ENDED) for name in entry)]
+    counts = Counter(name for entry in steps for name, value in entry.items() if number(value) is not None)
     names = _choice(counts)
     return [{names.get(name, name): value for name, value in entry.items()} for entry in entries]
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from sanetune import units
 from sanetune.curves.logs.entries import number, whole_number
 from sanetune.curves.logs.json_files import loaded
 from sanetune.curves.logs.log import Log
 from sanetune.errors import DataError, Place
 
 KIND = "trainer_state.json of a Hugging Face Trainer"
+RATIONALE = "A curve is read from the log_history that a Hugging Face Trainer writes into its trainer_state.json."
+REMEDY = "Give the trainer_state.json of a run's folder or checkpoint; a summary such as all_results.json has no curve."
 
 
 def read(path: Path) -> Log:
@@ -23,13 +26,22 @@ def read(path: Path) -> Log:
         DataError: The file is no trainer_state.json, holds no loss, or is too large.
     """
     state = loaded(path)
-    if not isinstance(state, dict) or not isinstance(state.get("log_history"), list):
-        rationale = "A curve is read from the trainer_state.json that a Hugging Face Trainer writes."
-        raise DataError("there is no log_history in this file", rationale, "Give a trainer_state.json.", Place(path))
-    entries = [entry for entry in state["log_history"] if isinstance(entry, dict)]
+    history = state.get("log_history") if isinstance(state, dict) else None
+    if not isinstance(state, dict) or not isinstance(history, list):
+        raise DataError("there is no log_history in this file", RATIONALE, REMEDY, Place(path))
+    entries = [entry for entry in history if isinstance(entry, dict)]
     total, reached = whole_number(state.get("max_steps")) or None, whole_number(state.get("global_step"))
+    if not entries:
+        raise _nothing_logged(path, reached or 0, whole_number(state.get("logging_steps")))
     log = Log.of(path, KIND, entries, total_steps=total)
     return replace(log, reached=reached, save_steps=_interval(state.get("save_steps"), total))
+
+
+def _nothing_logged(path: Path, made: int, every: int | None) -> DataError:
+    what, remedy = f"nothing was logged in {units.many(made, 'step')}", REMEDY
+    if every and made < every:
+        what, remedy = f"{what}: logging_steps was {every:,}", "Log more often: logging_steps=10."
+    return DataError(what, RATIONALE, remedy, Place(path))
 
 
 def _interval(value: object, total: int | None) -> int | None:

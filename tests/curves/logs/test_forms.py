@@ -1,0 +1,89 @@
+"""Logs in the forms that people's files have: any encoding, cut short, stood in for, by epoch, numbers as texts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sanetune.curves.logs.find import logs
+from sanetune.errors import DataError
+
+LOSSES = [2.5, 2.0, 1.75, 1.5]
+ROWS = [{"loss": loss, "epoch": 0.5 * i, "step": 10 * i} for i, loss in enumerate(LOSSES, 1)]
+STATE = json.dumps({"log_history": ROWS, "max_steps": 40, "global_step": 40})
+LINES = "\n".join(map(json.dumps, ROWS))
+TABLE = "step,loss\n" + "".join(f"{row['step']},{row['loss']}\n" for row in ROWS)
+FILES = {
+    "trainer_state.json": STATE, "log.json": json.dumps(ROWS), "a.jsonl": LINES, "lines.json": LINES, "a.csv": TABLE,
+}  # fmt: skip
+
+
+def losses(path: Path) -> list[float]:
+    (log,) = logs(path)
+    return [point.loss for point in log.curve().points]
+
+
+def refusal(path: Path) -> DataError:
+    with pytest.raises(DataError) as error:
+        logs(path)
+    return error.value
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", FILES)
+def test_a_log_is_read_in_whatever_encoding_it_was_saved(tmp_path: Path, name: str, encoding: str) -> None:
+    (tmp_path / name).write_text(FILES[name], encoding=encoding)
+    assert losses(tmp_path / name) == LOSSES
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        (STATE[:-90], "ends in the middle"),
+        ("no JSON at all", "is not JSON"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:31fe\nsize 12965\n", "pointer of Git LFS"),
+        ("<!DOCTYPE html><html></html>", "web page"),
+        (json.dumps({"log_history": [], "global_step": 87, "logging_steps": 500}), "87 steps: logging_steps was 500"),
+        (json.dumps({"log_history": [{"train_loss": 1.2, "train_runtime": 9.0, "step": 9}]}), "summary of a run alone"),
+        (json.dumps({"log_history": [{"loss": 2.0, "epoch": 0.5}]}), "1 loss without a step"),
+        (json.dumps({"train_loss": 1.2, "epoch": 3.0}), "no log_history"),
+    ],
+)
+def test_what_is_no_log_is_refused_by_what_it_is(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "trainer_state.json").write_text(text)
+    error = refusal(tmp_path / "trainer_state.json")
+    assert says in error.message and error.remedy
+
+
+def test_numbers_that_were_written_as_texts_are_numbers(tmp_path: Path) -> None:
+    as_texts = [{name: str(value) for name, value in row.items()} for row in ROWS]
+    (tmp_path / "trainer_state.json").write_text(json.dumps({"log_history": as_texts}))
+    assert losses(tmp_path / "trainer_state.json") == LOSSES
+    (tmp_path / "german.csv").write_text(TABLE.replace(",", ";").replace(".", ","))
+    assert losses(tmp_path / "german.csv") == LOSSES
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_log_that_counts_epochs_alone_has_an_epoch_as_its_step(tmp_path: Path, first: int) -> None:
+    lines = [f"{i},{loss},{loss + 0.25}\n" for i, loss in enumerate(LOSSES, first)]
+    (tmp_path / "log.csv").write_text("epoch,loss,val_loss\n" + "".join(lines))
+    (log,) = logs(tmp_path / "log.csv")
+    curve = log.curve()
+    assert [(point.step, point.epoch) for point in curve.points] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert [one.loss for one in curve.validation] == [loss + 0.25 for loss in LOSSES]
+    assert "counts epochs" in log.notes[0]
+
+
+def test_a_folder_of_runs_names_them_and_what_to_type(tmp_path: Path) -> None:
+    for name in ("a/checkpoint-10", "a/checkpoint-20", "b c", "deep/er/run"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "trainer_state.json").write_text(STATE)
+    (tmp_path / "model").mkdir()
+    error = refusal(tmp_path)
+    assert "3 of its sub-folders have one" in error.message and "checkpoint-" not in error.message
+    words = ("sanetune diagnose ", f"{tmp_path}/a ", f"'{tmp_path}/b c' ", f"{tmp_path}/deep/er/run`")
+    assert all(word in error.remedy for word in words), error.remedy
+    assert losses(tmp_path / "a") == LOSSES
