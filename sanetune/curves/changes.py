@@ -150,11 +150,17 @@ def overall(curve: Curve) -> Change | None:
     where there are fewer than four of those.
     """
     for evaluations, source in ((finite(curve.validation), HELD_OUT), (finite(curve.fixed_batch), FIXED_BATCH)):
-        if len(evaluations) >= 2 and evaluations[0].step <= max(1, START_SHARE * last_step(curve)):
+        if len(evaluations) >= 2 and _of_the_start(evaluations[0], curve):
             swings = source == FIXED_BATCH and len(evaluations) >= 4 * POOLED
             last = pooled(evaluations[-POOLED:]) if swings else evaluations[-1]
             return between(evaluations[0], last, source, scatter_of(evaluations))
     return training(curve)
+
+
+def _of_the_start(evaluation: Evaluation, curve: Curve) -> bool:
+    """Whether it is of the model before it has learned much: not after a whole epoch, however few steps that has."""
+    whole_epoch = curve.steps_per_epoch and 0 < curve.steps_per_epoch <= evaluation.step
+    return not whole_epoch and evaluation.step <= max(1, START_SHARE * last_step(curve))
 
 
 def training(curve: Curve, since: int = 0) -> Change | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from sanetune.curves.robust import OF_MEDIAN, relative_noise, smooth
+from sanetune.curves.series import Evaluation
 
 WIDTHS = (3, 7, 15, 31, 63, 127)
 """Widths of the running median, in records."""
@@ -86,6 +87,26 @@ def _sides(losses: Sequence[float], width: int, first: float) -> tuple[list[floa
     before = [min(first, lowest[i - reach] if i >= reach else math.inf) for i in range(count)]
     after = [following[i + reach] if i + reach < count else math.inf for i in range(count)]
     return before, after
+
+
+def known_better_through(evaluations: Sequence[Evaluation], start: int, peak: int, end: int) -> bool:
+    """Return whether held-out rows are known better all through a rise of the training loss: then the rows in it are
+    harder, and the model is none the worse.
+
+    Args:
+        evaluations: Of held-out rows.
+        start: Step of the rise's first record.
+        peak: Step of its highest.
+        end: Step of its last.
+
+    >>> from sanetune.curves.series import Evaluation
+    >>> evaluated = [Evaluation(step, loss) for step, loss in ((10, 2.0), (20, 1.9), (30, 1.7), (40, 1.8))]
+    >>> known_better_through(evaluated, 5, 25, 40), known_better_through(evaluated, 15, 25, 30)
+    (True, False)
+    """
+    losses = [one.loss for one in evaluations if start <= one.step <= end]
+    before = any(start <= one.step < peak for one in evaluations)
+    return before and len(losses) > 2 and max(losses[1:]) <= losses[0]
 
 
 def hump_in_few(losses: Sequence[float]) -> Hump | None:

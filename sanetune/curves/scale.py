@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 
 from sanetune.curves.changes import finite, points_of
 from sanetune.curves.robust import OF_MEDIAN, middle, relative_noise
@@ -17,8 +18,9 @@ STEADY = 0.35
 """What the ratio may differ by between evaluations, as a share of it, beside what the noise of batches explains."""
 SURE = 3.0
 """Standard errors of that noise."""
-NEAR = 5
-"""Training losses around an evaluation that it is compared with."""
+NEAR = 4
+"""Training losses around an evaluation that it is compared with, half of them before it; fewer where the log has not
+so many from one evaluation to the next: a loss that falls fast is another one there."""
 
 LARGEST_VOCABULARY = 262_144
 """Tokens, where the vocabulary is not known: that of Gemma 3, the largest in common use. Guessing costs its
@@ -45,10 +47,17 @@ def times_validation(curve: Curve) -> float | None:
 
 
 def _ratios(points: Sequence[Point], evaluations: Sequence[Evaluation]) -> list[float]:
-    """The median training loss around each evaluation, divided by it."""
+    """The level of the training loss around each evaluation, divided by it. A record is the mean of the steps before
+    it, so that as many after the evaluation count as before."""
     steps = [point.step for point in points]
     places = [bisect_left(steps, one.step) for one in evaluations]
-    near = [points[max(0, place - NEAR // 2) : place + NEAR // 2 + 1] for place in places]
-    return [
-        middle([point.loss for point in some]) / one.loss for some, one in zip(near, evaluations, strict=True) if some
-    ]
+    gaps = [after - before for before, after in pairwise(places)]
+    half = max(1, min([NEAR // 2, *(gap // 2 for gap in gaps)]))
+    near = [points[max(0, place + 1 - half) : place + 1 + half] for place in places]
+    return [_level(some) / one.loss for some, one in zip(near, evaluations, strict=True) if some]
+
+
+def _level(points: Sequence[Point]) -> float:
+    """The median of a few losses, by their logarithms: halfway down a steep fall, and not near its top."""
+    losses = [point.loss for point in points]
+    return math.exp(middle([math.log(loss) for loss in losses])) if min(losses) > 0 else middle(losses)

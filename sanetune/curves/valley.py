@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+LATER = 5
+"""Losses, all of which are above the lowest before them, from which on that is no chance."""
+
 
 def valley_scatter(losses: Sequence[float]) -> float:
     """Return the standard deviation of losses (in nats) about the valley that fits them best; 0 for fewer than four.
@@ -22,6 +25,20 @@ def valley_scatter(losses: Sequence[float]) -> float:
     falling, rising = _rests(losses), _rests(losses[::-1])[::-1]
     least = min(falling[i] + rising[i] for i in range(len(losses)))
     return math.sqrt(max(0.0, least) / (len(losses) - 2))
+
+
+def all_later_above(losses: Sequence[float]) -> float:
+    """Return how far every loss after the lowest is above it, as a share of it; 0 for fewer than five of them.
+
+    Evaluations of a run that was thrown off scatter widely, and the more so the further it was thrown: their scatter is
+    no error of the lowest.
+
+    >>> all_later_above([2.0, 3.0, 4.0, 2.5, 3.5, 3.0])
+    0.25
+    """
+    place = min(range(len(losses)), key=losses.__getitem__, default=0)
+    later = losses[place + 1 :]
+    return min(later) / losses[place] - 1 if len(later) >= LATER and losses[place] > 0 else 0.0
 
 
 def _rests(losses: Sequence[float]) -> list[float]:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from sanetune.curves.changes import points_of
 from sanetune.curves.paired import t_statistic
 from sanetune.curves.robust import SPREAD, clipped_level, middle
-from sanetune.curves.series import Curve
+from sanetune.curves.series import Curve, Point
 
 FEWEST = 2
 """Records needed in an epoch: its first and its last."""
@@ -27,10 +27,11 @@ class Boundary:
     """What the training loss does between two epochs. Levels are clipped means of the logarithms of losses in nats.
 
     Attributes:
-        epoch: Number of the later epoch, from 1.
+        epoch: Number of the earlier epoch, from 1.
         before: Level at the end of the earlier epoch.
         after: Level at the start of the later epoch.
         last: Level at the end of the later epoch.
+        earlier: Level of as many records before those of ``before``.
         width: Records that each level is from.
         records: Records of the later epoch.
     """
@@ -39,6 +40,7 @@ class Boundary:
     before: float
     after: float
     last: float
+    earlier: float
     width: int
     records: int
 
@@ -51,6 +53,11 @@ class Boundary:
     def inside(self) -> float:
         """How much the loss falls within the later epoch, likewise."""
         return self.after - self.last
+
+    @property
+    def falling(self) -> float:
+        """How much the loss falls over as many records at the end of the earlier epoch, likewise."""
+        return self.earlier - self.before
 
     @property
     def steady(self) -> float:
@@ -81,6 +88,11 @@ class Pooled:
     def beyond(self) -> float:
         """Standard errors by which the fall between epochs is more than that of the slope within them."""
         return t_statistic(self.between - self.within, math.hypot(self.between_error, self.within_error))
+
+    @property
+    def drop(self) -> float:
+        """How far the loss drops from one epoch to the next: more than between their means where it rises within."""
+        return self.between - min(0.0, self.within)
 
     @property
     def inside(self) -> float:
@@ -149,9 +161,9 @@ def stairs(curve: Curve) -> Stairs | None:
         if shorter < FEWEST:
             continue
         width = max(1, min(max(shorter // 4, min(shorter // 2, NARROW)), WIDEST))
-        sides = (losses[-width:], later[:width], later[-width:])
-        before, after, last = (clipped_level(some, scatter).value for some in sides)
-        found.append(Boundary(epoch + 1, before, after, last, width, len(later)))
+        sides = (losses[-width:], later[:width], later[-width:], losses[-2 * width : -width])
+        before, after, last, earlier = (clipped_level(some, scatter).value for some in sides)
+        found.append(Boundary(epoch + 1, before, after, last, earlier, width, len(later)))
         records.append(shorter)
     if not found:
         return None
@@ -181,6 +193,14 @@ def _from_middle(losses: Sequence[float]) -> list[tuple[float, float]]:
     return [(place - (len(losses) - 1) / 2, loss) for place, loss in enumerate(losses)]
 
 
+def _done(point: Point, curve: Curve) -> float:
+    """Epochs done after a step; 0 where that is not known."""
+    done = point.epoch
+    if done is None and curve.steps_per_epoch:
+        done = point.step / curve.steps_per_epoch
+    return done if done is not None and math.isfinite(done) and done > 0 else 0.0
+
+
 def _noise(epochs: Sequence[Sequence[float]]) -> float:
     """The standard deviation of one record, from neighbours of one epoch: the steps between epochs are none of it."""
     within = [abs(b - a) for losses in epochs for a, b in pairwise(losses)]
@@ -190,14 +210,13 @@ def _noise(epochs: Sequence[Sequence[float]]) -> float:
 def _by_epoch(curve: Curve) -> dict[int, list[float]]:
     """Epoch, from 0 -> logarithms of its losses. A last epoch that is less than half as long as the others is left
     out: it is the rest of one."""
+    known = [(point.loss, done) for point in points_of(curve) if (done := _done(point, curve)) and point.loss > 0]
+    gaps = [b - a for (_, a), (_, b) in pairwise(known) if b > a]
+    gap = middle(gaps) if gaps else 0.0
     epochs: dict[int, list[float]] = {}
-    for point in points_of(curve):
-        done = point.epoch
-        if done is None and curve.steps_per_epoch:
-            done = point.step / curve.steps_per_epoch
-        if done is not None and math.isfinite(done) and done > 0 and point.loss > 0:
-            # The step that ends an epoch belongs to it.
-            epochs.setdefault(math.ceil(round(done, 6)) - 1, []).append(math.log(point.loss))
+    for loss, done in known:
+        # A record is the mean of the steps since the one before: it belongs to the epoch that most of them are of.
+        epochs.setdefault(math.ceil(round(max(done - gap / 2, 1e-6), 6)) - 1, []).append(math.log(loss))
     for before, last in list(pairwise(sorted(epochs)))[-1:]:
         if 2 * len(epochs[last]) < len(epochs[before]):
             del epochs[last]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from sanetune.curves.series import Point
@@ -19,8 +20,16 @@ def skipped_steps(points: Sequence[Point]) -> set[int]:
     beside them.
 
     The scaler skips the optimizer's step, and the trainer then leaves the schedule where it is. With a constant
-    learning rate nothing shows that. NaN up to the end of the log is no skipped step.
+    learning rate nothing shows that. NaN up to the end of the log is no skipped step. Older versions of transformers
+    log the learning rate after the schedule has moved, newer ones that of the step: there the next record shows it.
     """
+    following = [*points[1:], *([replace(points[-1], lr=None)] if points else [])]
+    of_the_step = [replace(point, lr=after.lr) for point, after in zip(points, following, strict=True)]
+    return _unmoved(points) | _unmoved(of_the_step)
+
+
+def _unmoved(points: Sequence[Point]) -> set[int]:
+    """The steps with a NaN gradient norm, each with the learning rate after it, at which that has not moved."""
     moves = [
         abs(after.lr - before.lr) if after.lr is not None and before.lr is not None else math.nan
         for before, after in pairwise(points)

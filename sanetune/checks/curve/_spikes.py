@@ -11,7 +11,7 @@ from itertools import pairwise
 from sanetune.checks.base import Limit, Limits
 from sanetune.curves.changes import peak_step
 from sanetune.curves.early_rise import EARLY_SOURCE, EARLY_SURE, early_rise
-from sanetune.curves.humps import Hump, highest_hump, hump_in_few
+from sanetune.curves.humps import Hump, highest_hump, hump_in_few, known_better_through
 from sanetune.curves.robust import relative_noise, smooth
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.curves.valley import valley_scatter
@@ -55,6 +55,8 @@ FAR_ABOVE_GUESSING = 1.5
 """Times what guessing costs, that no text costs a model which knows its neighbours better than guessing, however far
 they scatter: bad batches of short runs cost 1.47 to 3.05 times it, single batches of healthy ones after their first
 steps at most 0.75 (docs/curves.md, half A)."""
+SHORT = 0.75
+"""Of the usual share of an epoch, below which a step has fewer batches; epochs of two decimals hide less than that."""
 SEVERAL = 5
 """Steps between records from which each is a mean over several batches."""
 
@@ -125,7 +127,16 @@ def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, inter
     high = bool(known and others) and max(norm for _, norm in known) > confirmed_norm * statistics.median(others)
     around = _sides(losses, worst)
     confirmed = len(run) > 1 or high or interval >= SEVERAL or _above_guessing(losses, worst, around, guessing)
+    confirmed &= len(run) > 1 or not _short_step(points, worst)
     return Spike(points[worst].step, losses[worst], around, len(run), confirmed)
+
+
+def _short_step(points: Sequence[Point], place: int) -> bool:
+    """Whether a record is of a step with fewer batches than the others, as the last of an epoch: its loss and gradients
+    are those of a few rows, and where they are summed of a part."""
+    epochs = [point.epoch for point in points[max(0, place - REACH) : place + 1]]
+    gaps = [b - a for a, b in pairwise(epochs) if a is not None and b is not None]
+    return len(gaps) > 2 and 0 < gaps[-1] < SHORT * statistics.median(gaps)
 
 
 def _above_guessing(losses: Sequence[float], place: int, around: float, guessing: float) -> bool:
@@ -193,6 +204,13 @@ def harmless(spike: Spike, evaluations: Sequence[Evaluation], limits: Limits) ->
     before = [one.loss for one in evaluations if one.step < spike.step]
     after = [one.loss for one in evaluations if spike.step <= one.step <= spike.step + limits["soon"]]
     return spike.length == 1 and bool(before and after) and max(after) < limits["unmoved"] * before[-1]
+
+
+def of_harder_rows(rise: Spike, points: Sequence[Point], evaluations: Sequence[Evaluation]) -> bool:
+    """Whether held-out rows are known better all through a rise of several records."""
+    place = next(i for i, point in enumerate(points) if point.step == rise.step)
+    start, end = points[max(0, place - rise.length)], points[min(len(points) - 1, place + rise.length)]
+    return known_better_through(evaluations, start.step, rise.step, end.step)
 
 
 def norm_spikes(points: Sequence[Point], curve: Curve, limits: Limits) -> int:

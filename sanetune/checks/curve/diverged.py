@@ -47,7 +47,9 @@ from sanetune.curves.changes import (
     training,
 )
 from sanetune.curves.early_rise import EARLY_SOURCE, EARLY_SURE, early_rise
+from sanetune.curves.humps import known_better_through
 from sanetune.curves.robust import relative_noise
+from sanetune.curves.valley import all_later_above
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
@@ -106,10 +108,12 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "lowest_source": low.source,
             "lowest": low.before,
             "lowest_step": low.steps[0],
+            "lowest_first": low.source == HELD_OUT and low.steps[0] == finite(curve.validation)[0].step,
             "lost": low.difference,
             "lost_last": low.last,
             "lost_step": low.steps[1],
             "lost_sure": low.t,
+            "later_above": all_later_above([one.loss for one in finite(curve.validation)]),
             **(_early(curve) if change.source == TRAINING else {}),
             "training_fell": _fell(trained, limits),
             "training_fell_later": _fell(later, limits),
@@ -131,6 +135,7 @@ def _early(curve: Curve) -> dict[str, float | int]:
         "early_last": rise.last,
         "early_sure": rise.sure,
         "early_end_sure": rise.end_sure,
+        "early_harder_rows": known_better_through(finite(curve.validation), 0, rise.peak_step, last_step(curve)),
     }
 
 
@@ -185,10 +190,15 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     way = n["start"] - n["lowest"]
     least = limits["training_lost_share" if n["lowest_source"] == TRAINING else "lost_share"]
     dropped = n["lost"] >= max(limits["lost"] * way, least * n["lowest"], limits["least"])
-    dropped &= n["lost_sure"] >= limits["training_sure" if n["lowest_source"] == TRAINING else "sure"]
+    dropped &= (
+        n["lost_sure"] >= limits["training_sure" if n["lowest_source"] == TRAINING else "sure"]
+        or n["later_above"] >= limits["lost_share"]
+    )
     if dropped and not validation_alone:
         lowest, end = units.nats(n["lowest"]), units.nats(n["lowest"] + n["lost"])
-        came = f"by {n['lowest_source']} the loss had come down to {lowest} at step {n['lowest_step']:,}"
+        came = "is" if n["lowest_first"] else "had come down to"
+        came = f"by {n['lowest_source']} the loss {came} {lowest} at step {n['lowest_step']:,}"
+        came += ", the first evaluation," if n["lowest_first"] else ""
         return failed(f"{came} and ends at {end}{of_last(n['lost_last'])}", fix=fix)
     if clear and n["share"] >= limits["training_rise_warn" if by_batches else "rise_warn"]:
         return warned(f"{message}, {_above(n['share'])}", fix=fix)
@@ -212,8 +222,5 @@ def _of_early_rise(n: dict[str, Any], limits: Limits) -> Judgement | None:
     rise = limits["training_rise"]
     if n["early_end"] >= (1 + rise) * n["early_start"] and n["early_end_sure"] >= limits["early_sure"]:
         return failed(message, fix=fixes.lower_lr(n["planned_rate"], strongly=True))
-    return (
-        warned(message, fix=fixes.lower_lr(n["planned_rate"]))
-        if n["early_peak"] >= (1 + rise) * n["early_start"]
-        else None
-    )
+    rose = n["early_peak"] >= (1 + rise) * n["early_start"] and not n["early_harder_rows"]
+    return warned(message, fix=fixes.lower_lr(n["planned_rate"])) if rose else None

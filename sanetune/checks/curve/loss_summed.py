@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 2
+VERSION = 3
 
 
 def measure(curve: Curve) -> Measurement:

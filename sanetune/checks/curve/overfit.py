@@ -2,7 +2,7 @@
 
 ## What it does
 Compares the validation loss at the end with its minimum, row by row, and measures what the training loss did in
-between.
+between. Where single rows are not known, a rise in one last evaluation alone is a warning at most.
 
 ## Why is this bad?
 From the minimum on, the model memorises its rows, and every further step makes it worse on all others.
@@ -40,11 +40,12 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Basis, Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
+from sanetune.checks.curve import diverged
 from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
 from sanetune.curves.paired import t_statistic
-from sanetune.finding import Judgement, Measurement, failed, passed, warned
+from sanetune.finding import Judgement, Measurement, Verdict, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
@@ -70,6 +71,9 @@ LIMITS = {
         " below `fail`: their own scatter is not known either",
     ),
     "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
+    "training_slight": Limit(
+        1.5, "the same where curve-diverged names the rise: as much below 0 it takes for a fall (curve-diverged)"
+    ),
     "live_fell": Limit(
         3.0,
         "standard errors that training has fallen, without which a rise of held-out rows in a run that goes on may come"
@@ -80,6 +84,7 @@ LIMITS = {
     ),
 }
 
+BY_ONE = "One evaluation is no trend: keep the checkpoint at the minimum, and evaluate more often."
 BY_SAMPLES = "Compare sample answers of both checkpoints: with long reasoning data the loss alone is no verdict."
 
 
@@ -108,11 +113,23 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "training_after": None if trained is None else trained.after,
             "training_last": None if trained is None else trained.last,
             "training_fell_sure": 0.0 if trained is None else -trained.t,
-            "training_rose": trained is not None and trained.t > limits["training_sure"],
+            "training_rose": trained is not None and _rose(curve, trained.t, limits),
+            "by_one": not change.exact and evaluations[-2].step == change.steps[0],
             "steps_per_epoch": curve.steps_per_epoch,
             "planned_rate": curve.planned_lr,
         }
     )
+
+
+def _rose(curve: Curve, sure: float, limits: Limits) -> bool:
+    """Whether the training loss rises with the held-out one, so that nothing is memorised. A slight rise counts where
+    curve-diverged names it too: one cause has one name."""
+    if sure > limits["training_sure"]:
+        return True
+    if sure < limits["training_slight"]:
+        return False
+    own = {name: limit.value for name, limit in diverged.LIMITS.items()}
+    return diverged.judge(diverged.measure(curve, own), own).verdict is Verdict.FAIL
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -126,13 +143,15 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(message)
     if n["training_rose"]:
         return passed(f"{message}; the training loss rises with it, which is another fault (curve-diverged)")
-    message = f"{message}, {units.share(n['rise'])} higher"
+    message = f"{message}, {units.share(n['rise'])} higher{' in one evaluation alone' if n['by_one'] else ''}"
     if n["training_after"] is not None:
         before, after = units.nats(n["training_before"]), units.nats(n["training_after"])
         message += f"; training goes from {before} to {after}{of_last(n['training_last'])} meanwhile"
     if _more_accurate(n):
         accuracy = f"{units.share(n['accuracy_lowest'])} to {units.share(n['accuracy_end'])}"
         return warned(f"{message}; token accuracy from {accuracy}", BY_SAMPLES, _fix(n))
+    if n["by_one"]:
+        return warned(message, BY_ONE, _fix(n))
     return (failed if n["rise"] >= limits["fail"] and not few else warned)(message, fix=_fix(n))
 
 

@@ -92,6 +92,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "training_fell": trained is not None and trained.t < -limits["training_sure"],
             **_fall("half", halves),
             **_fall("tenth", tenth),
+            "half_before": None if halves is None else halves.before,
+            "half_after": None if halves is None else halves.after,
             "trend": _trend(curve),
             "validation_fall": _validation_fall(curve),
         }
@@ -135,7 +137,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             return passed(message)
         message = f"{message} after {n['steps']:,} steps"
         return failed(message) if most < limits["fail"] else warned(message)
-    return warned(f"{message} after {n['steps']:,} steps") if _flat(n, limits) else passed(message)
+    if not _flat(n, limits):
+        return passed(message)
+    first, second = units.nats(n["half_before"]), units.nats(n["half_after"])
+    alike = f"the two halves of the training losses are at {first} and {second}, after {n['steps']:,} steps"
+    return warned(f"{alike}, and the first tenth of them is hardly higher")
 
 
 def _flat(n: dict[str, Any], limits: Limits) -> bool:

@@ -50,6 +50,7 @@ from sanetune.checks.curve._spikes import (
     in_training,
     long_rise,
     norm_spikes,
+    of_harder_rows,
     rise_at_once,
     rise_in_validation,
 )
@@ -86,8 +87,10 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     found = [*in_training(points, limits, guessing), *in_evaluations(fixed, limits)]
     confirmed = [spike for spike in found if spike.confirmed and not harmless(spike, fixed, limits)]
     odd = len(found) - len(confirmed)
-    long = (long_rise(points, limits), rise_in_validation(validation, limits), rise_at_once(curve, limits))
-    confirmed = _with_long(confirmed, [rise for rise in long if rise])
+    of_batches = [rise for rise in (long_rise(points, limits), rise_at_once(curve, limits)) if rise]
+    long = [rise for rise in of_batches if not of_harder_rows(rise, points, validation)]
+    in_validation = rise_in_validation(validation, limits)
+    confirmed = _with_long(confirmed, [*long, *([in_validation] if in_validation else [])])
     hump = max(fixed, key=lambda one: one.loss) if len(fixed) >= 5 else None
     return Measurement(
         {

@@ -3,8 +3,9 @@
 ## What it does
 Compares the drops of the training loss at the boundaries of epochs, taken together, with its whole fall after the
 first epoch, and with what a steady fall would drop by in as many records. Where epochs have few records, the fall from
-the mean of one to that of the next is compared with the slope within all of them. Validation rows that continue to
-improve overrule it.
+the mean of one to that of the next is compared with the slope within all of them. A single boundary is enough where the
+loss drops there by a fifth or more and is flat on both sides. A record is the mean of the steps before it, and counts
+for the epoch that most of them are of. Validation rows that continue to improve overrule it.
 
 ## Why is this bad?
 A row that is known better the second time, while other rows are not, is memorised.
@@ -37,7 +38,7 @@ Noise hides stairs of few records: those of 15 to 30 % in 4 to 12 epochs of 2 to
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),
@@ -61,7 +62,12 @@ LIMITS = {
     "sure": Limit(3.0, "standard errors of the mean drop"),
     "beyond": Limit(2.0, "standard errors by which the drops are more than those of a steady fall: a quick one may drop"
                          " by a half in as many records"),
-    "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate"),
+    "many": Limit(4, "boundaries, from which on short epochs are judged as long ones: so many drops are no chance"),
+    "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate: the next three limits are its"),
+    "one_drop": Limit(0.2, "a share of the loss; 0.33 and more at the first boundary where a reader saw stairs, 0.03 in"
+                           " a healthy log (logs/wild)"),
+    "one_sure": Limit(5.0, "standard errors of the drop, and of what it is beyond a steady fall"),
+    "one_lr": Limit(1.5, "times that the learning rate changes by at it: with more the drop may be its doing"),
     "down": Limit(0.65, "of the boundaries at least, at which the loss drops"),
     "inside": Limit(0.45, "of all drops, that the loss falls within epochs: -0.3 to 0.23 where a reader saw stairs"
                           " (logs/wild); 3 in a steady fall with four records in an epoch"),
@@ -75,14 +81,19 @@ LIMITS = {
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     found = stairs(curve)
-    if found is None or len(found.boundaries) < limits["boundaries"]:
-        raise NotApplicableError("fewer than two boundaries of epochs have two logged steps on both sides")
+    if found is None:
+        raise NotApplicableError("no boundary of epochs has two logged steps on both sides")
+    if len(found.boundaries) < limits["boundaries"] and found.records < limits["short"]:
+        raise NotApplicableError("fewer than two boundaries of epochs, with few logged steps on a side")
     change, evaluations = since_lowest(curve), len(finite(curve.validation))
     least = limits["held_out" if evaluations >= limits["few"] else "few_held_out"]
-    improving = change is not None and change.source == HELD_OUT and change.relative < least
+    improving = False
+    if change is not None and change.source == HELD_OUT:
+        # A rise that is within the scatter of the evaluations is none.
+        improving = change.relative < least or change.t < limits["beyond"]
     highest = max(found.boundaries, key=lambda one: one.drop)
     pooled = found.pooled if found.records < limits["short"] else None
-    drop = pooled.between if pooled else found.drop
+    drop = pooled.drop if pooled else found.drop
     return Measurement(
         {
             "boundaries": len(found.boundaries),
@@ -94,6 +105,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "inside": pooled.inside if pooled else found.inside,
             "inside_error": pooled.inside_error if pooled else 0.0,
             "beyond": pooled.beyond if pooled else found.beyond,
+            "falling": highest.falling / highest.drop if highest.drop > 0 else math.inf,
+            "lr_times": _lr_times(curve, highest.epoch),
             "highest_epoch": highest.epoch,
             "highest_before": math.exp(highest.before),
             "highest_after": math.exp(highest.after),
@@ -102,16 +115,36 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     )
 
 
+def _lr_times(curve: Curve, epoch: int) -> float:
+    """The learning rate of the first record after an epoch, as times that of the one before it; 1: not known."""
+    logged = [(point.epoch or 0.0, point.lr) for point in curve.points if point.lr]
+    before = [lr for done, lr in logged if done <= epoch]
+    after = [lr for done, lr in logged if done > epoch]
+    return after[0] / before[-1] if before and after else 1.0
+
+
+def _least(n: dict[str, Any], limits: Limits) -> tuple[float, float, float]:
+    """The least drop, and the standard errors of it and of what it is beyond a steady fall."""
+    if n["boundaries"] < limits["boundaries"]:
+        return limits["one_drop"], limits["one_sure"], limits["one_sure"]
+    short = n["records"] < limits["short"] and n["boundaries"] < limits["many"]
+    return limits["short_drop" if short else "drop"], limits["sure"], limits["beyond"]
+
+
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
+    one = n["boundaries"] < limits["boundaries"]
     scope = units.many(n["boundaries"], "boundary", "boundaries")
-    message = f"the training loss drops at {n['down']} of {scope} of epochs, by {units.share(n['drop'])} in the mean"
+    at = "the one boundary" if one else f"{n['down']} of {scope}"
+    message = f"the training loss drops at {at} of epochs, by {units.share(n['drop'])}{'' if one else ' in the mean'}"
     if n["drop"] <= 0:
         return passed(f"the training loss does not drop at {scope} of epochs")
-    least = limits["short_drop" if n["records"] < limits["short"] else "drop"]
-    clear = n["drop"] >= least and n["sure"] >= limits["sure"] and n["beyond"] >= limits["beyond"]
+    drop, sure, beyond = _least(n, limits)
+    clear = n["drop"] >= drop and n["sure"] >= sure and n["beyond"] >= beyond
     # Of few records a single boundary says little.
     clear &= n["pooled"] or n["down"] >= limits["down"] * n["boundaries"]
+    if one:
+        clear &= n["falling"] <= limits["inside"] and 1 / limits["one_lr"] <= n["lr_times"] <= limits["one_lr"]
     least, most = n["inside"] - n["inside_error"], n["inside"] + n["inside_error"]
     if not clear or least > limits["inside"] or most < -limits["rising"]:
         return passed(message)

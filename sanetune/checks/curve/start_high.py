@@ -5,6 +5,7 @@ Compares the validation loss before the first step and the first logged training
 natural logarithm of the vocabulary size, which is the loss of guessing. A training loss counts less what such losses
 scatter by, and the mean of the first two, four or eight less its standard error: a loss that falls began no lower. If
 the vocabulary is not known, the smallest and the largest in common use count (32,000 and 262,144 tokens).
+The check is skipped where all losses are above five times that of guessing: it is another loss, or a sum.
 
 ## Why is this bad?
 A model that does worse than guessing has no use for what it knows here. A steep curve then looks like success.
@@ -64,6 +65,8 @@ LIMITS = {
                         " story model on grade-school mathematics at 1.15"),
     "sure": Limit(1.0, "standard deviations of a first training loss, which is that of a few rows"),
     "sure_mean": Limit(2.0, "standard errors of a mean of first losses: of four tries one may be high by chance"),
+    "no_mean": Limit(5.0, "times ln(vocabulary) that all losses are above: no model stays so wrong; 3.4 times at the"
+                          " start of a run (logs/wild)"),
     "smallest_vocabulary": Limit(32_000, "tokens, where the vocabulary is not known: that of Llama 2"),
     "largest_vocabulary": Limit(LARGEST_VOCABULARY, "tokens, likewise: that of Gemma 3"),
 }  # fmt: skip
@@ -87,6 +90,10 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     if evaluated is None and not points:
         raise NotApplicableError("no loss was logged")
     known, times = curve.vocab_size, times_validation(curve) if points else None
+    guessing = math.log(known or limits["largest_vocabulary"])
+    least = min((point.loss for point in points), default=0.0)
+    if not times and least > limits["no_mean"] * guessing:
+        raise NotApplicableError(f"no training loss is below {least:,.0f}: this is another loss, or a sum over tokens")
     trained = _trained([point.loss / (times or 1.0) for point in points], limits)
     by_rows = evaluated is not None and evaluated.loss >= trained.known
     first = evaluated if by_rows or not points else points[trained.count - 1]
@@ -102,7 +109,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "evaluated": None if by_rows or evaluated is None else evaluated.loss,
             "vocabulary": known,
             "guessing": math.log(known or limits["smallest_vocabulary"]),
-            "guessing_most": math.log(known or limits["largest_vocabulary"]),
+            "guessing_most": guessing,
         }
     )
 

@@ -36,7 +36,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.checks.base import Limit, Limits, NotApplicableError
+from sanetune.checks.base import Limit, Limits, LogTooShortError, NotApplicableError
 from sanetune.checks.curve._applies import fewer, needs_end, needs_token_loss
 from sanetune.checks.curve._epochs import stairs
 from sanetune.checks.curve._medians import of_last
@@ -48,6 +48,7 @@ from sanetune.curves.changes import (
     last_step,
     points_of,
     scatter_of,
+    since_lowest,
     training,
 )
 from sanetune.curves.paired import t_statistic
@@ -76,6 +77,12 @@ LIMITS = {
         "of the peak learning rate at the end, where it was half of it or more before the part that is"
         " judged: what falls then does so by the decay, and would again",
     ),
+    "steps": Limit(20, "a run of fewer steps is a test (curve-unmeasured)"),
+    "lower": Limit(
+        0.02,
+        "above its lowest level at the end, from which on it has been lower before; healthy held-out"
+        " losses end within 2 % (logs/wild)",
+    ),
     "stairs": Limit(0.07, "mean drop at boundaries of epochs, from which on curve-staircase may speak"),
 }
 
@@ -86,6 +93,8 @@ FEWEST = 16
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     needs_end(curve)
+    if (end := last_step(curve)) < limits["steps"]:
+        raise LogTooShortError(f"a run of {units.many(end, 'step')} is a test")
     if reason := _more_would_not_pay(curve, limits):
         raise NotApplicableError(reason)
     before, now, sure, source, last = _last_eighth(curve, limits)
@@ -122,7 +131,17 @@ def _more_would_not_pay(curve: Curve, limits: Limits) -> str:
         return f"{epochs:.3g} epochs with {seen}: what still falls may only be memorised"
     if found and len(found.boundaries) > 1 and found.drop >= limits["stairs"] and found.inside <= 1:
         return "most of the fall is at the boundaries of epochs"
-    return ""
+    return _was_lower(curve, limits)
+
+
+def _was_lower(curve: Curve, limits: Limits) -> str:
+    """Where the loss has been lower before: what falls at the end makes up for that first."""
+    change = since_lowest(curve)
+    if change is None or change.relative < limits["lower"]:
+        return ""
+    if change.source == TRAINING and change.t < limits["sure"]:
+        return ""
+    return f"by {change.source} the loss was lower at step {change.steps[0]:,} than at the end"
 
 
 def _last_eighth(curve: Curve, limits: Limits) -> tuple[float, float, float, str, int]:

@@ -2,7 +2,7 @@
 
 ## What it does
 Counts the evaluations of validation rows in a log that covers four epochs or more, or whose training loss ends below
-0.1.
+0.1. Where the last of three or more is the lowest, no turn was missed, and they are enough.
 
 ## Why is this bad?
 The training loss falls in the same way while a model learns and while it memorises.
@@ -41,7 +41,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_log, needs_token_loss
 from sanetune.checks.curve._medians import of_last
-from sanetune.curves.changes import finite, last_step, learned_points
+from sanetune.curves.changes import finite, last_step, points_of
 from sanetune.curves.robust import middle
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -58,37 +58,43 @@ LIMITS = {
     "steps": Limit(20, "a run of fewer steps is a test"),
 }
 
-LAST = 5
-"""Training losses that the end is the median of."""
+LAST, SHARE = 5, 4
+"""Training losses that the end is the median of: so many, and no more than a quarter of all."""
 
 
 def measure(curve: Curve) -> Measurement:
     needs_token_loss(curve)
     needs_log(curve)
-    points = learned_points(curve)
+    points, evaluations = points_of(curve), finite(curve.validation)
     if not points:
         raise NotApplicableError("no training loss was logged")
+    last = max(1, min(LAST, len(points) // SHARE))
     epochs = [point.epoch for point in points if point.epoch is not None and math.isfinite(point.epoch)]
     of_steps = last_step(curve) / curve.steps_per_epoch if curve.steps_per_epoch else 0.0
     return Measurement(
         {
-            "evaluations": len(finite(curve.validation)),
+            "evaluations": len(evaluations),
+            "lowest_at_end": bool(evaluations) and evaluations[-1].loss == min(one.loss for one in evaluations),
             "epochs": max([of_steps, *epochs]),
             "steps": last_step(curve),
-            "end": middle([point.loss for point in points[-LAST:]]),
-            "last": min(LAST, len(points)),
+            "end": middle([point.loss for point in points[-last:]]),
+            "last": last,
         }
     )
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    over = f"{n['epochs']:.3g} epochs" if n["epochs"] else units.many(n["steps"], "step")
+    epochs = f"{n['epochs']:.3g}"
+    over = f"{epochs} epoch{'' if epochs == '1' else 's'}" if n["epochs"] else units.many(n["steps"], "step")
     counted = units.many(n["evaluations"], "evaluation") if n["evaluations"] else "no evaluation"
     message = (
         f"{counted} of validation rows in {over}; the training loss ends at {units.nats(n['end'])}{of_last(n['last'])}"
     )
     least = max(limits["evaluations"], n["epochs"] / limits["each"])
-    memorised = n["epochs"] >= limits["epochs"] or n["end"] < limits["near_zero"]
-    few = n["evaluations"] < least and n["steps"] >= limits["steps"]
+    # A loss of exactly 0 is no level that was learned (curve-zero-loss).
+    memorised = n["epochs"] >= limits["epochs"] or 0 < n["end"] < limits["near_zero"]
+    # Where the last of several is the lowest, no turn can have been missed.
+    falls = n["evaluations"] > limits["evaluations"] and n["lowest_at_end"]
+    few = n["evaluations"] < least and n["steps"] >= limits["steps"] and not falls
     return warned(message) if memorised and few else passed(message)

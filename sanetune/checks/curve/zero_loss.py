@@ -57,6 +57,7 @@ VERSION = 2
 LIMITS = {
     "share": Limit(0.02, "one empty batch in fifty; below that it is a matter of single rows (labels-none)"),
     "rounded": Limit(0.01, "neighbours below it: the loss is near 0, and the log rounds it (Trainers had four digits)"),
+    "few": Limit(4, "gradient norms, all of them 0, below which a fall of the loss could not be told either"),
     "training_sure": Limit(4.0, "standard errors of a fall: no gradient of 0 can have made it"),
 }
 
@@ -139,7 +140,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return failed(message) if many else warned(message)
     if n["zero_norms"] and not n["norms_untaken"]:
         message = f"{n['zero_norms']:,} of {units.many(n['norms'], 'gradient norm')} are exactly 0"
-        return failed(message) if n["zero_norms"] > max(1, limits["share"] * n["norms"]) else warned(message)
+        # Of few records nobody knows whether the loss falls, and the norms were not taken.
+        few = n["zero_norms"] == n["norms"] < limits["few"]
+        many = n["zero_norms"] > max(1, limits["share"] * n["norms"])
+        return failed(message) if many and not few else warned(message)
     untaken = "; gradient norms are logged as 0 throughout, though the loss falls" if n["norms_untaken"] else ""
     evaluations = f" and {units.many(n['looks'], 'evaluation')} of validation rows" if n["looks"] else ""
     return passed(f"none of {points}{evaluations} is 0 among others that are not{untaken}")

@@ -48,8 +48,8 @@ def _refuse_stand_ins(path: Path, head: str) -> None:
     if not head:
         raise DataError("this file is empty", RATIONALE, FORMATS, Place(path))
     if found := POINTER.match(head):
-        what = f"this is a pointer of Git LFS to a file of {int(found[1]):,} bytes, not the file"
-        raise DataError(what, RATIONALE, f"Fetch it: `git lfs pull --include {path.name}`.", Place(path))
+        message = f"this is a pointer of Git LFS to a file of {int(found[1]):,} bytes, not the file"
+        raise DataError(message, RATIONALE, f"Fetch it: `git lfs pull --include {path.name}`.", Place(path))
     if PAGE.match(head):
         remedy = "Download the file itself: on GitHub by the button Raw."
         raise DataError("this is a web page, not the file that it shows", RATIONALE, remedy, Place(path))

@@ -51,9 +51,9 @@ def loaded(path: Path) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        cut = text.lstrip()[:1] in ("{", "[") and _ends_within(text, error)
-        what = "this JSON file ends in the middle, as a copy that was cut short" if cut else "this is not JSON"
-        raise DataError(what, RATIONALE, FORMATS, Place(path, line=error.lineno)) from None
+        truncated = text.lstrip()[:1] in ("{", "[") and _ends_within(text, error)
+        message = "this JSON file is truncated: it ends in the middle" if truncated else "this is not JSON"
+        raise DataError(message, RATIONALE, FORMATS, Place(path, line=error.lineno)) from None
     except (ValueError, RecursionError):
         raise DataError("this is not JSON", RATIONALE, FORMATS, Place(path)) from None
 

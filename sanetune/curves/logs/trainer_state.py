@@ -38,10 +38,10 @@ def read(path: Path) -> Log:
 
 
 def _nothing_logged(path: Path, made: int, every: int | None) -> DataError:
-    what, remedy = f"nothing was logged in {units.many(made, 'step')}", REMEDY
+    message, remedy = f"nothing was logged in {units.many(made, 'step')}", REMEDY
     if every and made < every:
-        what, remedy = f"{what}: logging_steps was {every:,}", "Log more often: logging_steps=10."
-    return DataError(what, RATIONALE, remedy, Place(path))
+        message, remedy = f"{message}: logging_steps was {every:,}", "Log more often: logging_steps=10."
+    return DataError(message, RATIONALE, remedy, Place(path))
 
 
 def _interval(value: object, total: int | None) -> int | None:

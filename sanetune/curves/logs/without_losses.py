@@ -27,16 +27,16 @@ def without_losses(path: Path, entries: Sequence[Mapping[str, object]], rational
     losses = _counted(known, "loss") + sum(_counted(known, name) for name in validation_loss_names(known))
     mean = next((one for entry in entries if ENDED in entry and (one := number(entry.get("train_loss")))), None)
     if not entries:
-        what, remedy = "nothing was logged in it", formats
+        message, remedy = "nothing was logged in it", formats
     elif losses:
-        what = f"{units.many(losses, 'loss', 'losses')} without a step; it has {names}"
+        message = f"{units.many(losses, 'loss', 'losses')} without a step; it has {names}"
         remedy = "Add a column or key `step`, or `epoch` with whole numbers."
     elif mean is not None:
-        what = f"it has the summary of a run alone, a mean training loss of {mean:.4g}, and no loss of any step"
+        message = f"it has the summary of a run alone, a mean training loss of {mean:.4g}, and no loss of any step"
         remedy = "Give the trainer_state.json of a run with logging_steps below its steps."
     else:
-        what, remedy = f"no step of this log has a loss; it has {names}", formats
-    return DataError(what, rationale, remedy, Place(path))
+        message, remedy = f"no step of this log has a loss; it has {names}", formats
+    return DataError(message, rationale, remedy, Place(path))
 
 
 def _counted(entries: Sequence[Mapping[str, object]], name: str) -> int:

@@ -1,4 +1,4 @@
-"""Logs in the forms that people's files have: any encoding, cut short, stood in for, by epoch, numbers as texts."""
+"""Logs in the forms that people's files have: any encoding, truncated, stood in for, by epoch, numbers as texts."""
 
 from __future__ import annotations
 

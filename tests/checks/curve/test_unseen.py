@@ -1,0 +1,132 @@
+"""What logs of other repositories taught, as principles: each with the nearest thing that is not the fault."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sanetune.curves.series import Curve, Evaluation, Point
+from tests.checks.curve_material import bad, found, points
+
+FALLING = [2 + math.exp(-i / 10) for i in range(60)]
+
+
+def evaluated(losses: list[float], every: int = 10) -> list[Evaluation]:
+    return [Evaluation(every * i, loss) for i, loss in enumerate(losses, 1)]
+
+
+def by_epochs(losses: list[float], each: int, offset: float = 0.0, lr: float = 1e-4) -> Curve:
+    """Records of ``each`` to an epoch; the first ends ``offset`` of a record after the start of its epoch."""
+    made = [(i + 1 - offset) / each for i in range(len(losses))]
+    logged = [Point(10 * i, loss, lr, 1.0, made[i - 1]) for i, loss in enumerate(losses, 1)]
+    return Curve(logged, source="log")
+
+
+def test_a_rise_in_one_last_evaluation_is_a_warning_and_in_two_a_failure() -> None:
+    held_out = [2.5, 2.3, 2.2, 2.1, 2.05, 2.0]
+    assert bad(Curve(points(FALLING), evaluated([*held_out, 2.3])))["overfit"] == "warn"
+    assert "one evaluation alone" in found(Curve(points(FALLING), evaluated([*held_out, 2.3])))["overfit"].message
+    assert bad(Curve(points(FALLING), evaluated([*held_out, 2.15, 2.3])))["overfit"] == "fail"
+
+
+def test_held_out_rows_that_rise_while_training_rises_too_have_one_name() -> None:
+    rng = np.random.default_rng(1)
+    training = [*np.linspace(1.0, 0.2, 8), *np.linspace(0.2, 0.3, 10), *[0.3] * 42]
+    noisy = [loss * (1 + 0.03 * rng.standard_normal()) for loss in training]
+    curve = Curve(points(noisy), evaluated([0.3, 0.8, 0.8, 0.8, 0.8, 0.75]))
+    assert bad(curve) == {"diverged": "fail"}
+
+
+def test_evaluations_that_were_thrown_off_scatter_and_that_is_no_doubt_about_the_first() -> None:
+    later = [3.6, 3.5, 3.2, 4.0, 4.0, 3.7, 4.5, 4.0, 4.2, 3.6, 3.7, 3.9, 3.5, 3.4]
+    rising = points([1.2, 2.0, 2.1, 2.0, 1.9], every=30)
+    assert bad(Curve(rising, evaluated([2.5, *later])))["diverged"] == "fail"
+    scattered = [2.9, 3.6, 3.5, 2.9, 4.0, 4.0, 2.8, 4.5, 4.0, 4.2, 2.9, 3.7, 3.9, 3.5, 2.9]
+    assert "diverged" not in bad(Curve(points([2.0, 2.0, 2.0, 2.0, 1.9], every=30), evaluated(scattered)))
+
+
+def test_a_record_is_of_the_epoch_that_most_of_its_steps_are_of() -> None:
+    sawtooth = [level * (1 + 0.02 * i) for level in (2.0, 1.7, 1.45, 1.25, 1.1) for i in range(5)]
+    assert bad(by_epochs(sawtooth, 5, offset=-0.3))["staircase"] == "warn"
+    steady = [2.0 * math.exp(-i / 40) for i in range(25)]
+    assert "staircase" not in bad(by_epochs(steady, 5, offset=-0.3))
+
+
+@pytest.mark.parametrize(("second", "lr", "stairs"), [(0.6, 1e-4, True), (0.6, 1e-5, False), (0.93, 1e-4, False)])
+def test_one_boundary_is_enough_where_nothing_else_explains_the_drop(second: float, lr: float, stairs: bool) -> None:
+    rng = np.random.default_rng(2)
+    levels = [1.0] * 40 + [second] * 40
+    curve = by_epochs([level * (1 + 0.05 * rng.standard_normal()) for level in levels], 40)
+    after = [replace(point, lr=lr) if (point.epoch or 0) > 1 else point for point in curve.points]
+    assert ("staircase" in bad(replace(curve, points=after))) is stairs
+
+
+def test_one_boundary_says_nothing_in_a_run_that_falls_fast() -> None:
+    assert "staircase" not in bad(by_epochs([1 + 4 * math.exp(-i / 15) for i in range(60)], 30))
+
+
+def test_a_run_that_was_lower_before_is_not_unfinished() -> None:
+    high, low = ([first, 2.8, 2.5, 2.2, 2.0, 1.7] for first in (3.0, 1.0))
+    assert "unfinished" in bad(Curve(points(FALLING), evaluated(high), total_steps=60, finished=True))
+    assert "unfinished" not in bad(Curve(points(FALLING), evaluated(low), total_steps=60, finished=True))
+
+
+def test_the_end_that_a_message_names_is_the_end_of_the_log() -> None:
+    zeros = by_epochs([0.03, *[0.0] * 39], 8)
+    assert "ends at 0.000" in found(zeros)["unmeasured"].message
+    steep = by_epochs([8.6, 3.8, 1.0, 0.5, 0.47], 1)
+    assert "ends at 0.470" in found(steep)["unmeasured"].message
+
+
+def test_few_evaluations_are_enough_where_the_last_of_them_is_the_lowest() -> None:
+    many_epochs = by_epochs([1 / i for i in range(1, 41)], 1)
+    assert "unmeasured" in bad(replace(many_epochs, validation=evaluated([0.5, 0.3, 0.32], every=120)))
+    assert "unmeasured" not in bad(replace(many_epochs, validation=evaluated([0.5, 0.3, 0.2], every=120)))
+
+
+def test_a_loss_that_is_never_below_five_times_guessing_is_no_mean_over_tokens() -> None:
+    assert "start-high" not in bad(Curve(points([2000.0 - 30 * i for i in range(30)])))
+    assert bad(Curve(points([2000.0 / (1 + i) for i in range(400)])))["start-high"] == "fail"
+
+
+@pytest.mark.parametrize("logged_after", [True, False])
+def test_a_step_that_the_scaler_skips_leaves_the_schedule_where_it_is_however_it_is_logged(logged_after: bool) -> None:
+    lrs, norms, moved = [], [], 0
+    for step in range(1, 61):
+        skipped = step in (2, 3)
+        lrs.append((moved + (not skipped) if logged_after else moved) * 1e-5)
+        norms.append(math.nan if skipped else 1.0)
+        moved += not skipped
+    assert "nan" not in bad(Curve(points(FALLING, lr=lrs, grad_norm=norms)))
+    moving = [step * 1e-5 for step in range(1, 61)]
+    assert bad(Curve(points(FALLING, lr=moving, grad_norm=norms)))["nan"] == "warn"
+
+
+@pytest.mark.parametrize(("share", "spikes"), [(1.0, True), (0.25, False)])
+def test_the_short_last_step_of_an_epoch_is_no_spike(share: float, spikes: bool) -> None:
+    losses, norms = [1.0] * 60, [0.2] * 60
+    losses[31], norms[31] = 4.0, 2.0
+    epochs = [0.03 * i if i < 32 else 0.03 * (31 + share) + 0.03 * (i - 32) for i in range(1, 61)]
+    assert ("spike" in bad(Curve(points(losses, grad_norm=norms, epoch=epochs)))) is spikes
+
+
+def test_a_rise_of_training_through_which_held_out_rows_are_known_better_is_of_harder_rows() -> None:
+    losses = [*np.linspace(0.3, 0.7, 8), *[0.7 + 0.02 * (-1) ** i for i in range(14)], *[0.3] * 40]
+    better = evaluated([0.6 - 0.01 * i for i in range(20)], every=3)
+    alone, measured = (bad(Curve(points(losses), validation)) for validation in ([], better))
+    assert {"spike", "diverged"} & set(alone)
+    assert not {"spike", "diverged"} & set(measured)
+
+
+def test_a_summed_loss_is_compared_where_it_falls_fast_too() -> None:
+    held_out = [15.4, 2.38, 0.347, 0.3185, 0.3077, 0.3038]
+    training = points([284.9, 161.2, 9.9, 5.39, 5.18, 5.02], every=100)
+    assert "about 16." in found(Curve(training, evaluated(held_out, every=100)))["loss-summed"].message
+
+
+def test_gradient_norms_of_zero_throughout_a_log_of_three_records_are_a_warning() -> None:
+    assert bad(Curve(points([1.2, 1.0, 0.9], grad_norm=0.0)))["zero-loss"] == "warn"
+    assert bad(Curve(points([1.2, 1.0, 1.1, 1.2, 1.0, 1.1], grad_norm=0.0)))["zero-loss"] == "fail"
