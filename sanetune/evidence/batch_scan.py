@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 AROUND = 24
 """Tokens shown on each side of the first wrong one."""
+ROLE = re.compile(r"\s*(assistant|user|system|human|model|bot|gpt|tool)\b", re.IGNORECASE)
+"""Words that a turn of a conversation begins with."""
 ORDERED = 10
 """Rows (or packs) below which their order may be chance."""
 
@@ -163,9 +166,15 @@ class BatchScanner:
         begun = (ids[1:] == bos) & in_loss[1:] & ~in_loss[:-1] & ~np.isin(ids[:-1], [bos, *ends])
         if found is not None and len(found.roles_T) == len(ids):
             begun &= found.roles_T[1:] != TokenRole.TEMPLATE
-        if begun.any():
+        if begun.any() and not self._is_header(ids[int(np.argmax(begun)) + 2 :][:3]):
             self.stats.inner_bos += 1
             self._witness("inner_bos", document, int(np.argmax(begun)) + 1, 1, number)
+
+    def _is_header(self, ids: np.ndarray) -> bool:
+        """Whether what follows a beginning names who speaks: with ChatML each turn begins so, and some tokenizers have
+        ``<|im_start|>`` as theirs."""
+        assert self.tokenizer is not None, "it has a beginning"
+        return ROLE.match(decoded(self.tokenizer, ids)) is not None
 
     def _number(self, ids: np.ndarray, seen: dict[int, int]) -> int | None:
         """The number of the example in the data set; copies of one example take their numbers in turn."""

@@ -230,11 +230,20 @@ def _inside(
             tokens = answer - sum(int(token) not in special for token in one.ids_T[:at])
             if tokens > OFF:
                 found.append((one, at, tokens))
-    if len(found) < max(FEWEST / 2, VARIED * len(documents)):
+    if len(found) < max(FEWEST / 2, VARIED * len(documents)) or _at_joints([(one, at) for one, at, _ in found], decode):
         return None
     shown = tuple(("inside", one, at) for one, at, _ in found[:5])
     inside = {"inside": len(found), "inside_tokens": sum(tokens for _, _, tokens in found)}
     return replace(blank, header=header.strip(), borders=len(documents), shown=shown, **inside)
+
+
+def _at_joints(found: list[tuple[Document, int]], decode: Callable[[Sequence[int]], str]) -> bool:
+    """Whether the loss begins mostly where a line or sentence ends or with the same token: behind whole prompts, whose
+    answers have a header of their own further on (a question, then reasoning, then ``Answer:``)."""
+    first = Counter(int(one.ids_T[at]) for one, at in found if at)
+    joints = [(decode([int(one.ids_T[at - 1])]).strip()[-1:], decode([int(one.ids_T[at])])) for one, at in found if at]
+    ended = sum(not before.isalnum() or "\n" in behind for before, behind in joints)
+    return max(ended, *first.values(), 0) >= 0.5 * len(found)
 
 
 def _tokens_before(

@@ -212,6 +212,14 @@ def test_a_beginning_token_where_the_loss_begins_is_counted(ids: list[int], mask
     assert read([row], [batch]).inner_bos == count
 
 
+def test_a_turn_of_chatml_begins_with_the_token_and_has_no_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Words, "decode", lambda words, ids, **more: "assistant\nHi" if 8 in ids else "Hi")
+    for word, count in ((8, 0), (9, 1)):
+        row = {"input_ids": [2, 7, 3, 4, 2, word, 9, 3], "labels": [-100] * 4 + [2, word, 9, 3]}
+        batch = {name: torch.tensor([value]) for name, value in row.items()}
+        assert read([row], [batch]).inner_bos == count
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(1, 6), st.booleans())
 def test_any_batching_of_the_same_rows_is_counted_alike(answers: list[int], size: int, left: bool) -> None:

@@ -117,3 +117,13 @@ def test_headers_inside_answers_say_nothing_about_prompts_without_one() -> None:
         for n, one in enumerate(WORDS)
     ]
     assert RowFormat.of(thought, decode).inside == 0
+
+
+@pytest.mark.parametrize(("end", "begin"), [("?\n", "{0}.\nAnswer: {1}"), ("", "\n{0}.\nAnswer: {1}")])
+def test_whole_prompts_with_a_header_before_answers_that_have_one_further_on_are_no_fault(end: str, begin: str) -> None:
+    """A question, then reasoning and its result: the loss begins right, and not before a header by chance."""
+    some = [
+        document(f"Question: {one} {WORDS[5 - n]} {WORDS[n // 2]}{end}", begin.format(f"{one} {WORDS[n // 3]}", one))
+        for n, one in enumerate(WORDS)
+    ]
+    assert RowFormat.of(some, decode).inside == 0
