@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,10 @@ class Writes(InTrainMode):
         return found
 
 
-def finding(folder: Path, kind: type[Trainer], of: str = "full") -> Finding:
+def finding(folder: Path, kind: type[Trainer], of: str = "full", attention: bool = True) -> Finding:
     trainer = built(folder, of)
+    for layer in [] if attention else [one for one in trainer.model.modules() if hasattr(one, "attention_dropout")]:
+        layer.attention_dropout = 0.0
     trainer.__class__ = kind
     before = state_of(trainer)
     found = check_trainer(trainer, level="probe", select=[CHECK])[CHECK]
@@ -67,6 +70,12 @@ def test_an_evaluation_with_dropout_on_is_named(tmp_path: Path, one_thread: None
     found = finding(tmp_path, kind)
     assert found.verdict is Verdict.WARN and "dropout is on while it evaluates" in found.message
     assert found.numbers["rows"] == 8 and found.numbers["difference"] > 1e-5
+
+
+def test_dropout_of_an_adapter_that_begins_as_zeros_is_seen(tmp_path: Path, one_thread: None) -> None:
+    """Of most models it is the only one."""
+    for kind, verdict in ((InTrainMode, Verdict.WARN), (Trainer, Verdict.PASS)):
+        assert finding(tmp_path, kind, "lora", attention=False).verdict is verdict
 
 
 def test_one_that_chooses_the_weights_fails(tmp_path: Path, one_thread: None) -> None:
@@ -112,3 +121,17 @@ def test_what_leaves_a_trace_is_refused_and_noted_and_reading_is_not(tmp_path: P
     assert watched.refused == [f"makes {outside}", f"writes {outside}"]
     outside.write_text("afterwards")
     outside.unlink()
+
+
+def test_temporary_folders_come_and_go_and_nothing_is_moved_out_of_them(tmp_path: Path) -> None:
+    outside = Path("/var/tmp/sanetune-moved")
+    with reading_only(tmp_path) as watched:
+        with tempfile.TemporaryDirectory() as folder:  # removed by names that count from an open folder
+            (Path(folder) / "below").mkdir()
+            (Path(folder) / "below" / "file").write_text("a")
+        made = tmp_path / "made"
+        made.write_text("a")
+        for move in (made.rename, made.replace, lambda to: to.symlink_to(made), lambda to: to.hardlink_to(made)):
+            with pytest.raises(RefusedError):
+                move(outside)
+    assert len(watched.refused) == 4 and not outside.exists()
