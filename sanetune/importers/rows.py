@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 ALPACA = Path(__file__).with_name("alpaca.jinja")
 """The prompt of Alpaca as a chat template, for tools that render such rows without one."""
 
-SLICE = re.compile(r"\s*([\w.-]+)\s*\[\s*(\d*)\s*:\s*(-?\d*)\s*(%?)\s*\]\s*")
-"""A part of a split as ``datasets`` writes it: ``train[:200]``, ``train[:20%]``."""
+SLICE = re.compile(r"\s*([\w.-]+)\s*\[\s*(-?\d*)\s*%?\s*:\s*(-?\d*)\s*(%?)\s*\]\s*")
+"""A part of a split as ``datasets`` writes it: ``train[:200]``, ``train[:20%]``, ``train[10%:]``, ``train[-100:]``."""
 
 Columns: TypeAlias = dict[str, str]
 """``data.fields``: what it holds -> the column; empty where columns have their usual names."""
@@ -43,7 +43,7 @@ def take_part(importer: Importer, at: str, source: YamlMap, split: YamlValue) ->
         return source
     name, start, stop, percent = found.groups()
     whole = source | ({"split": name} if "split" in source else {})
-    if int(start or 0) == 0 and stop.isdecimal() and int(stop):
+    if start in ("", "0") and stop.isdecimal() and int(stop):
         rows = row_count([whole]) if percent else 0
         if not percent or rows:
             return whole | {"limit": max(1, round(rows * int(stop) / 100)) if rows else int(stop)}

@@ -310,7 +310,8 @@ def test_a_part_of_a_split_is_a_limit_or_is_reported(tmp_path: Path) -> None:
 
     for path in (str(rows), "teknium/GPT4-LLM-Cleaned"):
         assert limits("[:4]", path) == ([4], {})
-        assert limits("[4:]", path) == ([None], {"datasets.0.split": "a part of a split: all rows of train are read"})
+        for part in ("[4:]", "[20%:]", "[10%:20%]", "[-4:]", "[:-4]"):
+            assert limits(part, path) == ([None], {"datasets.0.split": "a part of a split: all rows of train are read"})
     assert limits("[:20%]", str(rows)) == ([2], {})
 
 
