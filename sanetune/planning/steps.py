@@ -207,7 +207,7 @@ def unevenness(examples: int, effective: int, last: int | None = None) -> tuple[
     """Return how full the last step of an epoch is, and how much more it weighs than its rows do.
 
     >>> unevenness(300, 64)
-    (0.6875, 0.05333333333333334)
+    (0.6875, 0.053333333333333344)
 
     Args:
         examples: Training examples (or packs).

@@ -74,7 +74,7 @@ TESTED = ("accumulated", "own loss", "too high", "raises")
 """Cases of the tests; ``python -m bench.strangers.ranks`` has all of them."""
 
 
-def told(report: Report) -> dict[str, Any]:
+def said(report: Report) -> dict[str, Any]:
     return {
         "findings": {one.check: [one.verdict, one.message] for one in report.findings},
         "steps": [[point["loss"], point["grad_norm"]] for point in report.experiments["trial"]["curve"]["points"]]
@@ -91,10 +91,10 @@ def outcome(build: Callable[[], Trainer]) -> dict[str, Any]:
     report = check_trainer(trainer, level="trial", select=["curve", "model-update-lost"], options=QUICK)
     changed = [name for name, value in state_of(trainer).items() if not same(before[name], value)]
     if report.unusable:
-        return told(report) | {"changed": changed, "same": True, "run": []}
+        return said(report) | {"changed": changed, "same": True, "run": []}
     run, other = run_of(trainer), run_of(build())
     steps = [[one["loss"], one["grad_norm"]] for one in other["history"] if "loss" in one]
-    return told(report) | {"changed": changed, "same": same(run, other), "run": steps}
+    return said(report) | {"changed": changed, "same": same(run, other), "run": steps}
 
 
 def gated() -> dict[str, Any]:
@@ -104,7 +104,7 @@ def gated() -> dict[str, Any]:
     run = run_of(trainer)
     assert gate.report is not None
     other = run_of(launched.sft(launched.chats(), max_steps=4, learning_rate=1e-2))
-    return told(gate.report) | {"changed": [], "same": same(run, other), "run": []}
+    return said(gate.report) | {"changed": [], "same": same(run, other), "run": []}
 
 
 def observe(file: str, names: tuple[str, ...]) -> None:

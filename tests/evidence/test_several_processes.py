@@ -57,7 +57,7 @@ def test_the_trial_makes_the_very_steps_that_the_processes_make_together(launche
     assert norms[0] == pytest.approx(norms[1], abs=2e-5)
 
 
-def test_a_broken_rate_and_a_loss_that_raises_are_found_with_several_processes(
+def test_a_broken_lr_and_a_loss_that_raises_are_found_with_several_processes(
     launched: tuple[dict[str, Any], str],
 ) -> None:
     found, _ = launched

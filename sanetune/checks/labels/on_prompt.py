@@ -38,8 +38,8 @@ If the prompts belong in the loss, say so with `data.loss_on: all`; the check is
 ## Known problems
 For a trainer whose conversations are gone (ids alone), roles are read from the headers of the chat template. Rows that
 follow none are judged by the header that they share before their answers (`### Response:`), and it is a warning there:
-some recipes learn the prompts on purpose. Where the loss
-begins somewhere inside the prompts, it is an error. Where the rows share no header, the check is skipped.
+some recipes learn the prompts on purpose. Where the loss begins somewhere inside the prompts, mostly where no line or
+sentence ends, it is an error. Where the rows share no header, the check is skipped.
 
 ## References
 - [TRL: SFT Trainer](https://huggingface.co/docs/trl/sft_trainer)

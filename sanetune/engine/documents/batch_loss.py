@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SHARED = "shared beginnings"
 COMPARED = 128
-"""Tokens of the documents that are compared with separate rows; longer ones are cut in proportion."""
+"""Tokens of the documents that are compared with separate rows; longer ones are truncated in proportion."""
 
 
 class DocumentLoss:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sanetune.engine.documents.last_layer import LastLayer
 
 TOKENS = 256
-"""Tokens of the rows that are measured; of longer ones every part is cut in proportion."""
+"""Tokens of the rows that are measured; of longer ones every part is truncated in proportion."""
 LEAST = 0.2
 """Seconds of a pass below which nothing is measured: the clock has hundredths, and little is to be gained."""
 SLOWER = 1.1
@@ -67,7 +67,7 @@ def measured_gain(
 
     Args:
         model: The model; its modes and random states stay.
-        documents: Of the first batch; long ones are cut.
+        documents: Of the first batch; long ones are truncated.
         fewest: Tokens of a beginning from which on it is shared.
         last: The last layer, with its hooks attached; None: all of it is computed.
     """
