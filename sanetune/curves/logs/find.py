@@ -47,7 +47,7 @@ def logs(path: Path) -> list[Log]:
 def _in_file(path: Path) -> list[Log]:
     if path.suffix.lower() in (".csv", ".tsv"):
         return csv_files.read(path)
-    head = decoded(_head(path)).lstrip()
+    head = decoded(_head(path)).lstrip().replace("\r\n", "\n")
     if path.suffix not in OTHERS and not _is_json(path, head) and "tfevents" not in path.name:
         return console.read(path)
     return [_one(path, head)]

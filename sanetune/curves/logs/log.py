@@ -135,7 +135,7 @@ def counted_by_epoch(entries: Sequence[Entry]) -> list[Entry] | None:
     [{'epoch': 1, 'loss': 2.0, 'step': 1}, {'epoch': 2, 'loss': 1.5, 'step': 2}]
     """
     epochs = [number(entry.get("epoch")) for entry in entries]
-    whole = [one for one in epochs if one is not None and one >= 0 and one == int(one)]
+    whole = [one for one in epochs if one is not None and one >= 0 and one.is_integer()]
     if any("step" in entry for entry in entries) or len(whole) < max(2, len(entries)):
         return None
     first = 1 if min(whole) == 0 else 0

@@ -77,6 +77,13 @@ def test_a_log_that_counts_epochs_alone_has_an_epoch_as_its_step(tmp_path: Path,
     assert "counts epochs" in log.notes[0]
 
 
+def test_an_infinite_epoch_and_windows_ends_of_lines_are_read_too(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text("".join(f'{{"epoch": {one}, "loss": 2.0}}\n' for one in ("1e999", 1)))
+    assert "without a step" in refusal(tmp_path / "log.jsonl").message
+    (tmp_path / "state.txt").write_bytes(json.dumps(json.loads(STATE), indent=2).replace("\n", "\r\n").encode())
+    assert losses(tmp_path / "state.txt") == LOSSES
+
+
 def test_a_folder_of_runs_names_them_and_what_to_type(tmp_path: Path) -> None:
     for name in ("a/checkpoint-10", "a/checkpoint-20", "b c", "deep/er/run"):
         (tmp_path / name).mkdir(parents=True)
