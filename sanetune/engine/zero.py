@@ -129,10 +129,11 @@ class ZeroOptimizer:
                     utils.safe_set_full_fp32_param(weight, value)
                 else:
                     utils.safe_set_full_optimizer_state(weight, value, key)
+        # A file of somebody else's sets nothing that is not here already.
         for group, kept in zip(self._groups(), state_dict["groups"], strict=True):
-            group |= kept
-        for name, number in state_dict["scaler"].items():
-            setattr(self._zero.loss_scaler, name, number)
+            group |= {key: value for key, value in kept.items() if key in group and key != "params"}
+        for name in self._scaler().keys() & state_dict["scaler"].keys():
+            setattr(self._zero.loss_scaler, name, state_dict["scaler"][name])
         for name in COUNTERS:
             setattr(self._engine, name, state_dict["engine"][name])
 

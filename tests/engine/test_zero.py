@@ -98,6 +98,18 @@ def test_a_state_of_other_weights_is_refused(tmp_path: Path) -> None:
         load_state(tmp_path, {"optimizer": ZeroOptimizer(other)})
 
 
+def test_a_state_sets_only_what_the_run_has(tmp_path: Path) -> None:
+    begun, resumed = known(engine_of()), known(engine_of())
+    begun.optimizer.step()
+    state = ZeroOptimizer(begun).state_dict()
+    state["groups"] = [{"params": [], "lr": 0.5, "odd": 1}]
+    state["scaler"] = {"cur_scale": 2.0, "__class__": 1}
+    ZeroOptimizer(resumed).load_state_dict(state)
+    (group,) = resumed.optimizer.optimizer.param_groups
+    assert (len(group["params"]), group["lr"], "odd" in group) == (1, 0.5, False)
+    assert vars(resumed.optimizer.loss_scaler) == {"cur_scale": 2.0, "dynamic": False}
+
+
 def test_an_optimizer_that_only_a_pickle_could_keep_is_refused_with_what_to_set() -> None:
     engine = types.SimpleNamespace(module=torch.nn.Linear(2, 2), optimizer=BF16_Optimizer())
     with pytest.raises(ConfigError, match="in its BF16_Optimizer") as caught:
