@@ -94,7 +94,11 @@ DIALECTS = (
         words=True,
     ),
     Dialect("Vicuna", re.compile(r"(?:^|(?<=\s)|(?<=</s>))(?P<role>USER|ASSISTANT|FUNCTION RESPONSE): ?"), words=True),
-    Dialect("brackets", re.compile(r"\[(?P<role>SYSTEM|USER|HUMAN|ASSISTANT|BOT)\]:? ?"), words=True),
+    Dialect(
+        "brackets",
+        re.compile(r"(?:^|(?=\[[A-Z]+\]:))\[(?P<role>SYSTEM|USER|HUMAN|ASSISTANT|BOT)\]:? ?", re.MULTILINE),
+        words=True,
+    ),
     Dialect(
         "names",
         re.compile(r"^<?(?P<role>Human|User|Assistant|Bot)>?:[ \t]*\n?", re.MULTILINE | re.IGNORECASE),

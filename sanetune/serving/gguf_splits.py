@@ -33,6 +33,8 @@ viking whitespace youtu
 """
 KNOWN = frozenset(_NAMES.split())
 """Names with which llama.cpp of October 2026 loads a file: what counts where none is installed that could be asked."""
+SIGN = "pre-tokenizer"
+"""What llama.cpp calls a way of splitting where it refuses one."""
 SIZE = 32
 """Numbers of an embedding of the file that is only there to be loaded."""
 
@@ -60,7 +62,7 @@ def require_split(name: str) -> None:
 
 
 def refused_by_llama_cpp(name: str) -> str | None:
-    """Return why the installed llama.cpp loads no file with ``name``; "": it does; None: none is installed."""
+    """Return why the installed llama.cpp knows no ``name``; "": it does; None: there is none, or it does not say."""
     import importlib.util
 
     from sanetune.serving.local import PACKAGE, served
@@ -74,7 +76,7 @@ def refused_by_llama_cpp(name: str) -> str | None:
             with served(file, context=SIZE, threads=1):
                 return ""
         except ModelError as error:
-            return error.headline
+            return error.headline if SIGN in error.headline else None  # it may fail for a reason of its own
 
 
 def _write_smallest(to: Path, name: str) -> None:
