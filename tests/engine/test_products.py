@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from sanetune.engine import products
 from sanetune.engine.products import Products
@@ -70,6 +71,18 @@ def test_both_libraries_are_measured_per_token() -> None:
     mkl, onednn = products.seconds_of(512, 512, torch.get_num_threads())
     assert 0 < mkl < 0.1
     assert 0 < onednn < 0.1
+
+
+def test_a_torch_without_these_products_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> torch.Tensor:
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr(products, "_multiplied", missing)
+    monkeypatch.setattr(products, "seconds_of", products.seconds_of.__wrapped__)
+    model = nn.Linear(512, 512)
+    with (chosen := Products(model)).attached():
+        assert torch.equal(model(torch.ones(3, 512)), functional.linear(torch.ones(3, 512), model.weight, model.bias))
+    assert (chosen.shapes, chosen.note) == (frozenset(), "")
 
 
 def test_other_results_are_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,11 +161,11 @@ class DocumentLoss:
 
     def choose(self, choices: Mapping[str, Any]) -> None:
         """Take over the :meth:`choices` of a run that was stopped, whose sums are to be repeated to the last bit."""
-        self._sharing = choices["sharing"]
-        if choices["unshared"]:
-            self._fall_back(SHARED, choices["unshared"])
-        if choices["onednn"] is not None:
-            self._products.choose(choices["onednn"])
+        self._sharing = choices.get("sharing")
+        if reason := choices.get("unshared"):
+            self._fall_back(SHARED, reason)
+        if (shapes := choices.get("onednn")) is not None:
+            self._products.choose(shapes)
 
     def _fewest(self) -> int | None:
         """Return from how many tokens on beginnings are shared; None while dropout draws for each document."""
