@@ -114,6 +114,7 @@ def _convert(converter: Path, folder: Path, to: Path, storage: str) -> None:
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=CONVERSION, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
+        part.unlink(missing_ok=True)
         raise ModelError(
             f"{converter} cannot be run: {error}.", "", "Give the path of convert_hf_to_gguf.py."
         ) from None

@@ -11,7 +11,7 @@ from sanetune.config.schema import Config
 from sanetune.engine import checkpoints
 from sanetune.engine.checkpoints import ResumePoint
 from sanetune.engine.watcher import Course
-from sanetune.errors import RunError
+from sanetune.errors import ConfigError, RunError
 from sanetune.gate.watch_report import WatchReport
 from sanetune.runs import Run
 from sanetune.text import shortest_path
@@ -35,7 +35,10 @@ def require_same_engine(run: Run, config: Config) -> None:
     so that what follows would not be the run that began."""
     if not run.config.is_file():
         return
-    began, now = load(run.config).train.engine, config.train.engine
+    try:
+        began, now = load(run.config).train.engine, config.train.engine
+    except ConfigError:  # of another version of sanetune, whose keys were others
+        return
     if began != now:
         raise RunError(
             f"{shortest_path(run.path)} began with train.engine: {began}, and is to go on with {now}.",

@@ -83,6 +83,8 @@ def test_a_run_goes_on_with_the_engine_that_it_began_with(run: Run) -> None:
     assert "train.engine=accelerate" in caught.value.remedy
     found = resume.require_resumable(run, load(run.config))
     assert found.path is not None
+    run.config.write_text(text.format("accelerate") + "run: {of_an_older_version: 1}\n")
+    assert resume.require_resumable(run, load({"model": {"name": "m"}, "data": {"train": "d.jsonl"}})).path
 
 
 def test_a_run_that_was_stopped_goes_on(run: Run) -> None:
