@@ -69,6 +69,7 @@ def _loss_of_evaluation(trainer: Trainer, rows: datasets.Dataset | Dataset, fold
     from sanetune.engine.own.stand_in import stand_in
     from sanetune.engine.own.together import take_alone
 
+    folder.mkdir(parents=True, exist_ok=True)  # as a run has it
     double = stand_in(trainer, folder)
     take_alone(double)
     double.eval_dataset, double.args.dataloader_num_workers = detached(rows), 0
