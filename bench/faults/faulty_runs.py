@@ -81,6 +81,7 @@ def infinite_on_the_way(setup: Setup) -> AbstractContextManager[None]:
         "model-cannot-overfit",
         "model-gradients-bad",
         "model-accumulation-bias",
+        "curve-unchanged",
     ),
 )
 def loss_of_zero(setup: Setup) -> AbstractContextManager[None]:
@@ -129,13 +130,13 @@ def scheduler_never_stepped(setup: Setup) -> AbstractContextManager[None]:
     return scheduled(lambda step: 0.0)
 
 
-@during("curve-oscillating", "trial", on=("stories-alpaca", "gemma3-alpaca"), related=HOT)
+@during("curve-oscillating", "trial", on=("stories-alpaca", "gemma3-alpaca"), related=(*HOT, "curve-rate-restarts"))
 def lr_swings(setup: Setup) -> AbstractContextManager[None]:
     """A cyclic schedule whose peaks are sixty times the inferred learning rate."""
     return scheduled(lambda step: 60.0 if step > 20 and step % 20 < 4 else 1.0)
 
 
-@during("curve-oscillating", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=HOT)
+@during("curve-oscillating", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=(*HOT, "curve-rate-restarts"))
 def lr_swings_fast(setup: Setup) -> AbstractContextManager[None]:
     """A schedule by batches instead of steps: every tenth step is at a hundred times the learning rate."""
     return scheduled(lambda step: 100.0 if step > 10 and step % 10 == 0 else 1.0)
@@ -232,7 +233,7 @@ def few_rows_many_epochs(setup: Setup) -> None:
 
 
 # From noise its letters are learned: training falls, and the held-out rows, which are whole, rise.
-@during("curve-overfit", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=(*COLD, *HOT))
+@during("curve-overfit", "trial", on=("stories-alpaca", "qwen3-alpaca"), related=(*COLD, *HOT, "curve-start-high"))
 def answers_of_noise(setup: Setup) -> AbstractContextManager[None]:
     """All answers are random tokens, others in every epoch."""
     return in_training(lambda trainer, batch, step: poisoned(batch, step))
@@ -327,7 +328,10 @@ def the_end_is_never_in_loss(setup: Setup) -> AbstractContextManager[object]:
 
 
 @during(
-    "model-cannot-overfit", "trial", on=("stories-alpaca", "gpt2-alpaca"), related=(*HEART, "model-accumulation-bias")
+    "model-cannot-overfit",
+    "trial",
+    on=("stories-alpaca", "gpt2-alpaca"),
+    related=(*HEART, "model-accumulation-bias", "curve-start-high"),
 )
 def labels_shifted_twice(setup: Setup) -> AbstractContextManager[None]:
     """The loss shifts labels that were shifted already: each token is to tell the one after the next."""

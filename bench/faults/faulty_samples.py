@@ -132,6 +132,7 @@ def form_never_reached(setup: Setup) -> None:
         "curve-diverged",
         "curve-overfit",
         "labels-missing-reply",
+        "model-cannot-overfit",
     ),
 )
 def opening_not_in_loss(setup: Setup) -> AbstractContextManager[None]:
