@@ -15,6 +15,9 @@ from sanetune.evidence.row_format import SAMPLE, RowFormat
 if TYPE_CHECKING:
     import numpy as np
 
+BEHIND_END = 2
+"""Tokens of white space that may follow an end in the loss: a line break, and a space."""
+
 
 @dataclass(slots=True)
 class PlainDocuments:
@@ -53,14 +56,26 @@ class PlainDocuments:
         ends[:1] = False  # where one token begins and ends texts
         masked = ends[1:] & ~in_loss[1:] & in_loss[:-1]
         last = int(np.flatnonzero(in_loss)[-1])
-        if ends[last]:
-            self._ended[int(ids[last])] += 1
+        end = self._end_at(ids, ends & in_loss, last)
+        if end is not None:
+            self._ended[int(ids[end])] += 1
         elif masked.any():
             self._masked += 1
             self.show("turns_end_masked", document, int(np.argmax(masked)) + 1, int(masked.sum()), number)
         else:
             self._endless[len(ids)] += 1
             self.show("plain_endless", document, last, 1, number)
+
+    def _end_at(self, ids: np.ndarray, ends: np.ndarray, last: int) -> int | None:
+        """Where the text ends: at the last token in the loss, or before white space, which some formats append."""
+        import numpy as np
+
+        found = np.flatnonzero(ends[: last + 1])
+        if not len(found) or last - found[-1] > BEHIND_END:
+            return None
+        end = int(found[-1])
+        behind = ids[end + 1 : last + 1].tolist()
+        return end if not behind or (self.decode is not None and not self.decode(behind).strip()) else None
 
     def close(self) -> None:
         """Write down what was counted; documents without an end only where prompts and answers are known."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sanetune.evidence.conversations import ConversationStore
 
 FIX = "sometimes"
+VERSION = 2
 DEPENDS_ON = ("rows",)
 
 LIMITS = {
@@ -56,6 +57,8 @@ def measure(
     turns = batch_stats.total("turns")
     if not turns:
         raise NotApplicableError("no assistant turn is trained")
+    if batch_stats.total("shifted") > batch_stats.total("documents") / 2:
+        raise NotApplicableError("labels are not those of their tokens, which labels-shifted reports")
     masked = batch_stats.total("turns_end_masked")
     if masked and batch_stats.pad in stop_tokens and not batch_stats.total("padding_in_loss"):
         if masked == turns:

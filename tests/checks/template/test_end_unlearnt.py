@@ -78,3 +78,9 @@ def test_ends_masked_as_padding_are_left_to_the_check_of_padding() -> None:
     with pytest.raises(NotApplicableError, match="labels-on-padding"):
         check.measure(stats, STOPS, Words(), CHATS)
     assert check.measure(stats, frozenset({4}), Words(), CHATS).numbers["end_masked"] == 100
+
+
+def test_where_labels_are_their_neighbours_no_end_is_judged() -> None:
+    shifted = batch_stats(turns_end_masked=100, documents=60, shifted=60)
+    with pytest.raises(NotApplicableError, match="labels-shifted"):
+        check.measure(shifted, STOPS, Words(), CHATS)
