@@ -39,6 +39,7 @@ PASSES = {
     "added_tokens",
     "save_reload",
     "rank_comparison",
+    "own_evaluation",
     "overfit",
     "previous_lr_comparison",
 }

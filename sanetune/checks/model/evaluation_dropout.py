@@ -19,14 +19,15 @@ An evaluation that computes the loss in the mode in which training has left the 
 ```python
 class Mine(Trainer):
     def evaluate(self, *args, **keywords):
+        losses = []
         with torch.no_grad():
-            batches = self.get_eval_dataloader()
-            losses = [self.compute_loss(self.model, one) for one in batches]
+            for batch in self.get_eval_dataloader():
+                losses.append(self.compute_loss(self.model, batch))
         return {"eval_loss": float(torch.stack(losses).mean())}
 ```
 
 ## Use instead
-Call `model.eval()` before the loss is computed, and `model.train()` after it, as `Trainer.evaluation_loop` does.
+Call the model's `eval()` before the loss is computed, and its `train()` after it, as `Trainer.evaluation_loop` does.
 
 ```python
 self.model.eval()
