@@ -18,9 +18,14 @@ from sanetune.engine.documents.tree import prefix_tree
 if TYPE_CHECKING:
     from sanetune.engine.documents.tree import Numbers, PrefixTree
 
+IN_LOSS = 0.25
+"""Share of a cut document's tokens that is in the loss. The gradient of a single token can be small beside what it is
+the sum of: of SmolLM2-135M, two ways to compute it in 32 bits differed by 1e-4, and by 3e-6 of a quarter of the tokens.
+"""
+
 
 def in_proportion(documents: Sequence[Document], fewest: int | None, most: int) -> list[Document]:
-    """Return ``documents`` with some ``most`` tokens in all, and the last token of each in the loss.
+    """Return ``documents`` with some ``most`` tokens in all, and the last quarter of each in the loss.
 
     Of each part that the same documents share, its first tokens and its last one stay.
 
@@ -51,5 +56,6 @@ def _kept(tree: PrefixTree, share: float) -> list[Numbers]:
 
 
 def _cut(document: Document, kept: Numbers) -> Document:
-    ids, labels = ([some[at] for at in kept] for some in (document.ids, document.labels))
-    return Document(ids, [*([IGNORE_INDEX] if len(labels) > 1 else []), *labels[1:-1], ids[-1]])
+    ids = [document.ids[at] for at in kept]
+    before = len(ids) - max(1, round(IN_LOSS * len(ids)))
+    return Document(ids, [IGNORE_INDEX] * before + ids[before:])
