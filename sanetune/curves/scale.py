@@ -18,9 +18,9 @@ STEADY = 0.35
 """What the ratio may differ by between evaluations, as a share of it, beside what the noise of batches explains."""
 SURE = 3.0
 """Standard errors of that noise."""
-NEAR = 4
-"""Training losses around an evaluation that it is compared with, half of them before it; fewer where the log has not
-so many from one evaluation to the next: a loss that falls fast is another one there."""
+NEAR = 5
+"""Training losses around an evaluation that it is compared with; two where the log has not so many from one evaluation
+to the next: a loss that falls fast is another one there."""
 
 LARGEST_VOCABULARY = 262_144
 """Tokens, where the vocabulary is not known: that of Gemma 3, the largest in common use. Guessing costs its
@@ -48,12 +48,12 @@ def times_validation(curve: Curve) -> float | None:
 
 def _ratios(points: Sequence[Point], evaluations: Sequence[Evaluation]) -> list[float]:
     """The level of the training loss around each evaluation, divided by it. A record is the mean of the steps before
-    it, so that as many after the evaluation count as before."""
+    it: the one that ends there and the next have the evaluation between them."""
     steps = [point.step for point in points]
     places = [bisect_left(steps, one.step) for one in evaluations]
     gaps = [after - before for before, after in pairwise(places)]
-    half = max(1, min([NEAR // 2, *(gap // 2 for gap in gaps)]))
-    near = [points[max(0, place + 1 - half) : place + 1 + half] for place in places]
+    before, after = (NEAR // 2, NEAR // 2) if not gaps or middle(gaps) >= NEAR - 1 else (0, 1)
+    near = [points[max(0, place - before) : place + after + 1] for place in places]
     return [_level(some) / one.loss for some, one in zip(near, evaluations, strict=True) if some]
 
 

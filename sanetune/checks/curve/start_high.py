@@ -5,7 +5,7 @@ Compares the validation loss before the first step and the first logged training
 natural logarithm of the vocabulary size, which is the loss of guessing. A training loss counts less what such losses
 scatter by, and the mean of the first two, four or eight less its standard error: a loss that falls began no lower. If
 the vocabulary is not known, the smallest and the largest in common use count (32,000 and 262,144 tokens).
-The check is skipped where all losses are above five times that of guessing: it is another loss, or a sum.
+The check is skipped where all losses are above ten times that of guessing: it is another loss, or a sum.
 
 ## Why is this bad?
 A model that does worse than guessing has no use for what it knows here. A steep curve then looks like success.
@@ -65,8 +65,8 @@ LIMITS = {
                         " story model on grade-school mathematics at 1.15"),
     "sure": Limit(1.0, "standard deviations of a first training loss, which is that of a few rows"),
     "sure_mean": Limit(2.0, "standard errors of a mean of first losses: of four tries one may be high by chance"),
-    "no_mean": Limit(5.0, "times ln(vocabulary) that all losses are above: no model stays so wrong; 3.4 times at the"
-                          " start of a run (logs/wild)"),
+    "no_mean": Limit(10.0, "times ln(vocabulary) that all losses are above: no model stays so wrong, and sixteen"
+                           " micro-batches that are summed fall below it as soon as they have learned"),
     "smallest_vocabulary": Limit(32_000, "tokens, where the vocabulary is not known: that of Llama 2"),
     "largest_vocabulary": Limit(LARGEST_VOCABULARY, "tokens, likewise: that of Gemma 3"),
 }  # fmt: skip

@@ -87,7 +87,7 @@ def test_few_evaluations_are_enough_where_the_last_of_them_is_the_lowest() -> No
     assert "unmeasured" not in bad(replace(many_epochs, validation=evaluated([0.5, 0.3, 0.2], every=120)))
 
 
-def test_a_loss_that_is_never_below_five_times_guessing_is_no_mean_over_tokens() -> None:
+def test_a_loss_that_is_never_below_ten_times_guessing_is_no_mean_over_tokens() -> None:
     assert "start-high" not in bad(Curve(points([2000.0 - 30 * i for i in range(30)])))
     assert bad(Curve(points([2000.0 / (1 + i) for i in range(400)])))["start-high"] == "fail"
 
