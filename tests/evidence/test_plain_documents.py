@@ -43,5 +43,5 @@ def test_a_text_behind_an_end_or_no_end_is_none(tail: tuple[int, ...]) -> None:
     assert counted(*tail) == ({}, 40)
 
 
-def test_without_a_tokenizer_nobody_knows_what_stands_behind_an_end() -> None:
+def test_without_a_tokenizer_nobody_knows_what_is_behind_an_end() -> None:
     assert counted(END, BREAK, decode=False) == ({}, 40)
