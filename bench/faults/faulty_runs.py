@@ -327,12 +327,10 @@ def the_end_is_never_in_loss(setup: Setup) -> AbstractContextManager[object]:
     return mock.patch.object(Collator, "__call__", masked)
 
 
-@during(
-    "model-cannot-overfit",
-    "trial",
-    on=("stories-alpaca", "gpt2-alpaca"),
-    related=(*HEART, "model-accumulation-bias", "curve-start-high"),
-)
+SHIFTED = (*HEART, "model-accumulation-bias", "curve-start-high")
+
+
+@during("model-cannot-overfit", "trial", on=("stories-alpaca", "gpt2-alpaca"), related=SHIFTED)
 def labels_shifted_twice(setup: Setup) -> AbstractContextManager[None]:
     """The loss shifts labels that were shifted already: each token is to tell the one after the next."""
 
