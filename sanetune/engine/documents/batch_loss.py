@@ -16,7 +16,7 @@ from sanetune.engine.documents.forward import Document, Merged, attention_as, do
 from sanetune.engine.documents.frozen_layers import FrozenLayers
 from sanetune.engine.documents.grouping import grouped
 from sanetune.engine.documents.last_layer import LastLayer
-from sanetune.engine.documents.sample import in_proportion
+from sanetune.engine.documents.sample import in_proportion, with_gaps
 from sanetune.engine.documents.sharing import measured_gain
 from sanetune.engine.documents.tree import FEWEST
 from sanetune.engine.loss import kept_logits, summed_loss
@@ -192,8 +192,8 @@ class DocumentLoss:
         longer = self._window if merged.tree.longest > self._window else 0
         some = few_documents(documents, fewest, longer)
         if longer or sum(len(document.ids) for document in some) <= COMPARED:
-            return some, fewest
-        return in_proportion(some, fewest, COMPARED), fewest and 1
+            return with_gaps(some), fewest
+        return with_gaps(in_proportion(some, fewest, COMPARED)), fewest and 1
 
     def _unpaid(self, documents: list[Document], fewest: int | None) -> str:
         """Return why beginnings are not shared, as measured on the first batch that has some; "" if they are."""

@@ -18,15 +18,34 @@ from sanetune.engine.documents.tree import prefix_tree
 if TYPE_CHECKING:
     from sanetune.engine.documents.tree import Numbers, PrefixTree
 
-IN_LOSS = 0.25
-"""Share of a cut document's tokens, its last ones, that is in the loss beside those that were. The gradient of a single
-token can be small beside what it is the sum of: of SmolLM2-135M, two ways to compute it in 32 bits differed by 1e-4,
-and by 3e-6 of a quarter of the tokens.
+END = 0.25
+"""Share of a document's tokens, its last ones, that is in the loss of a sample. The gradient of a single token can be
+small beside what it is the sum of: of SmolLM2-135M, two ways to compute it in 32 bits differed by 1e-4, and by 3e-6 of
+a quarter of the tokens.
 """
 
 
+def with_gaps(documents: Sequence[Document]) -> list[Document]:
+    """Return ``documents`` with their last quarter in the loss, of their first one what was, and nothing between.
+
+    Some predictions are then made in beginnings that are shared, and tokens are left out of the last layer: with every
+    token in the loss it would be compared as a whole, and prove nothing for the next batch.
+
+    >>> with_gaps([Document([*range(10, 18)], [*range(10, 18)])])[0].labels
+    [-100, 11, -100, -100, -100, -100, 16, 17]
+    """
+    return [Document(one.ids, _gapped(one)) for one in documents]
+
+
+def _gapped(document: Document) -> list[int]:
+    ids, labels = list(document.ids), list(document.labels)
+    end = max(1, round(END * len(ids)))
+    begin = min(end, len(ids) - end)
+    return [*[IGNORE_INDEX] * min(1, begin), *labels[1:begin], *[IGNORE_INDEX] * (len(ids) - end - begin), *ids[-end:]]
+
+
 def in_proportion(documents: Sequence[Document], fewest: int | None, most: int) -> list[Document]:
-    """Return ``documents`` with some ``most`` tokens in all, and the last quarter of each in the loss too.
+    """Return ``documents`` with some ``most`` tokens in all.
 
     Of each part that the same documents share, its first tokens and its last one stay.
 
@@ -58,5 +77,4 @@ def _kept(tree: PrefixTree, share: float) -> list[Numbers]:
 
 def _cut(document: Document, kept: Numbers) -> Document:
     ids, labels = ([some[at] for at in kept] for some in (document.ids, document.labels))
-    before = len(ids) - max(1, round(IN_LOSS * len(ids)))
-    return Document(ids, [*([IGNORE_INDEX] if before else []), *labels[1:before], *ids[before:]])
+    return Document(ids, labels)

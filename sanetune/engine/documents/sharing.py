@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sanetune.engine.documents.forward import Document, Merged, attention_as, prediction_losses
-from sanetune.engine.documents.sample import in_proportion
+from sanetune.engine.documents.sample import in_proportion, with_gaps
 from sanetune.rng import kept_modes
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def measured_gain(
         last: The last layer, with its hooks attached; None: all of it is computed.
     """
     some = in_proportion(documents, fewest, TOKENS)
-    ways = Merged.of(some, None), Merged.of(some, fewest if some[0] is documents[0] else 1)
+    fewest = fewest if some[0] is documents[0] else 1
+    some = with_gaps(some)
+    ways = Merged.of(some, None), Merged.of(some, fewest)
     best = [float("inf"), float("inf")]
     with kept_modes(model), torch.no_grad(), attention_as(model):
         model.eval()
