@@ -23,10 +23,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/sanetune demo --out demo-run
 
-# Two processes: most tests run on one thread, and twice as many finish in the same time. Each begins with half of them,
-# so that those of a file share what they prepare; who is done first takes some of the other's.
+# Two processes: most tests run on one thread, and twice as many finish in the same time. The tests of a file stay
+# together: they share what they prepare, and the examples of a document their names.
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
