@@ -17,6 +17,7 @@ FEW = 16
 """Batches in which added tokens are looked for."""
 SHOWN = 10
 """Tokens that are named, at most."""
+HEAD = "output head"
 
 
 def frozen_parts(trainer: Trainer) -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def frozen_parts(trainer: Trainer) -> tuple[str, ...]:
     base = find() if find is not None else model
     if not hasattr(base, "get_input_embeddings") or base.get_input_embeddings() is None:
         raise MissingError("the model has no embedding that can be found")
-    parts = {"embedding": base.get_input_embeddings(), "output head": base.get_output_embeddings()}
+    parts = {"embedding": base.get_input_embeddings(), HEAD: base.get_output_embeddings()}
     return tuple(
         name
         for name, part in parts.items()
@@ -62,7 +63,11 @@ def seen_added(
     frozen: tuple[str, ...],
     tokenizer: PreTrainedTokenizerBase,
 ) -> AddedTokens:
-    """Find which of the ids ``added`` are in the first batches."""
-    ids = (batch["input_ids"].unique().tolist() for batch in islice(batches, FEW) if "input_ids" in batch)
+    """Find which of the ids ``added`` are in the first batches, or in their labels where the head alone is frozen.
+
+    A token of prompts needs an embedding, and no row of the head.
+    """
+    read = "labels" if frozen == (HEAD,) else "input_ids"
+    ids = (batch[read].unique().tolist() for batch in islice(batches, FEW) if read in batch)
     seen = sorted({int(token) for few in ids for token in few} & added)[:SHOWN]
     return AddedTokens(len(added), tuple(map(str, tokenizer.convert_ids_to_tokens(seen))), frozen)

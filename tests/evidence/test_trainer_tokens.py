@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq2Seq, Trainer, TrainingArguments
 
 from sanetune.api import check
+from sanetune.evidence.trainer_tokens import seen_added
 from sanetune.finding import Finding, Verdict
 
 HOME = Path(__file__).resolve().parents[2] / "sanetune" / "demo" / "model"
@@ -53,3 +55,16 @@ def test_trained_rows_new_padding_and_an_unknown_origin_are_no_fault(
 ) -> None:
     finding = found(tmp_path, **keys)
     assert finding.verdict is Verdict.SKIP and reason in finding.message
+
+
+@pytest.mark.parametrize(
+    ("frozen", "seen"), [(("output head",), ("</call>",)), (("embedding", "output head"), ("<call>", "</call>"))]
+)
+def test_a_frozen_head_matters_for_tokens_that_have_to_be_written(
+    frozen: tuple[str, ...], seen: tuple[str, ...]
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(str(HOME))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<call>", "</call>"]})
+    asked, written = tokenizer.convert_tokens_to_ids(["<call>", "</call>"])
+    batch = {"input_ids": torch.tensor([[asked, 5, written]]), "labels": torch.tensor([[-100, 5, written]])}
+    assert seen_added([batch], {asked, written}, frozen, tokenizer).seen == seen
