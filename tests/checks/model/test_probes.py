@@ -40,7 +40,8 @@ def bad(report: Report) -> set[str]:
     return {finding.check for finding in report.of(Verdict.FAIL, Verdict.WARN)}
 
 
-@pytest.mark.parametrize(("adapter", "packing"), [(None, False), ("lora", True)])
+@pytest.mark.parametrize("adapter", [None, "lora"])
+@pytest.mark.parametrize("packing", [False, True])
 def test_a_sound_run_passes_every_probe(tmp_path: Path, adapter: str | None, packing: bool) -> None:
     report = probed(tmp_path, model={"adapter": adapter} if adapter else {}, train={"packing": packing})
     assert not bad(report), [finding.message for finding in report.of(Verdict.FAIL, Verdict.WARN)]
