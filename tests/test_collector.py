@@ -33,7 +33,7 @@ def test_objects_of_other_code_are_not_frozen() -> None:
     before = gc.get_freeze_count()
     with collector.importing():
         pass
-    assert gc.get_freeze_count() == before
+    assert gc.get_freeze_count() <= before  # some that were frozen may be gone
 
 
 def test_generators_frozen_by_the_command_line_are_found_and_restored() -> None:
