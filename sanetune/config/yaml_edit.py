@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -84,6 +85,10 @@ def plain(value: object) -> object:
     return value
 
 
+CHANGED = re.compile(r"was (?:\S+ \(at first (?P<again>.*)\)|(?P<first>.*)); changed by .*")
+"""The note of a change before: of a value that changes again and again, only the first one is of interest."""
+
+
 def _power_of_ten(value: float) -> float:
     """2e-5 written as 2.0e-05: YAML 1.1 readers take 2e-05 for text. Only where no digit is lost."""
     mantissa, exponent = f"{value:.6e}".split("e")
@@ -134,6 +139,8 @@ def _note_change(inner: CommentedMap, key: str, before: object, reason: str) -> 
     token = tokens[2] if tokens and len(tokens) > 2 else None
     comment, newline, rest = token.value.partition("\n") if token is not None else ("", "", "")
     comment = comment.strip().lstrip("#").strip()
+    if changed := CHANGED.fullmatch(comment):
+        comment = f"at first {changed['again'] or changed['first']}"
     comment = f" ({comment})" if comment else ""
     text = f"set by {reason}{comment}" if before is None else f"was {before}{comment}; changed by {reason}"
     if token is None:

@@ -72,3 +72,10 @@ def test_a_change_keeps_comments_order_and_everything_else() -> None:
     text = "# mine\nmodel:\n  name: m  # the good one\n\ntrain:\n  seed: 1 # lucky\n  packing: true\n"
     new = yaml_edit.change(text, {"train.seed": 2, "data.holdout": 0.2})
     assert new == text.replace("seed: 1", "seed: 2") + "data:\n  holdout: 0.2\n"
+
+
+def test_a_value_that_changes_again_and_again_notes_its_last_and_its_first_value_alone() -> None:
+    text = "train:\n  learning_rate: 0.1  # a guess\n"
+    for value in (0.01, 0.02, 0.03, 0.04):
+        text = yaml_edit.change(text, {"train.learning_rate": value}, {"train.learning_rate": f"rule {value}"})
+    assert text.splitlines()[1].split("#")[1].strip() == "was 0.03 (at first 0.1 (a guess)); changed by rule 0.04"

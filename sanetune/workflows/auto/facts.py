@@ -203,6 +203,7 @@ class Trained(Facts):
         checks: Names of the checks that ended it.
         reason: In words.
         change: Key -> value that would have avoided it, where one is known.
+        falling: Whether no evaluation of the run is lower than its last one.
     """
 
     folder: str = ""
@@ -212,6 +213,7 @@ class Trained(Facts):
     checks: tuple[str, ...] = ()
     reason: str = ""
     change: dict[str, Any] = field(default_factory=dict)
+    falling: bool = False
 
 
 @dataclass(frozen=True, slots=True)

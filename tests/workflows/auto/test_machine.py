@@ -102,6 +102,26 @@ def test_a_model_that_forgets_is_tried_again_at_a_third_of_the_learning_rate(tmp
     assert decisions(tmp_path).count(("train", "train")) == 2
 
 
+def test_a_lower_learning_rate_is_that_of_the_rate_which_the_gate_has_set(tmp_path: Path) -> None:
+    sound = SOUND["check"]
+    assert isinstance(sound, Checked)
+    check = replace(sound, changes={"train.learning_rate": 6e-3})
+    finds: Finds = {"check": [check, sound], "compare": [compared(forgot="warn", forgot_words="x"), compared()]}
+    assert machine(tmp_path, finds).run().tried == [{"train.learning_rate": pytest.approx(2e-3)}]
+
+
+def test_worse_answers_are_trained_for_longer_while_the_loss_falls_and_with_a_lower_rate_where_it_has_turned(
+    tmp_path: Path,
+) -> None:
+    mixed = compared(verdict="mixed", worse=("repeats itself",))
+    sound = SOUND["train"]
+    assert isinstance(sound, Trained)
+    runs = [replace(sound, falling=True), sound]
+    known = machine(tmp_path, {"train": runs, "compare": [mixed, mixed, compared()]}).run()
+    assert (known.outcome, known.attempt) == ("promoted", 3)
+    assert known.tried == [{"train.num_train_epochs": 4.0}, {"train.learning_rate": pytest.approx(3.3e-4)}]
+
+
 def test_a_gate_that_refuses_ends_it_without_a_step_of_training(tmp_path: Path) -> None:
     made = machine(tmp_path, {"check": [failing("labels-on-prompt")]})
     known = made.run()

@@ -78,7 +78,7 @@ class Site:
             ConfigError: They cannot stand together; the file is then as it was.
         """
         self.open_config(known)
-        text = yaml_edit.change(known.config, changes, dict.fromkeys(changes, reason))
+        text = yaml_edit.change(known.config, changes, dict.fromkeys(changes, reason) if reason else None)
         write_text(self.file, text)
         try:
             return load(self.file)

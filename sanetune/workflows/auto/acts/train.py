@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sanetune.curves.logs.metrics import curve
 from sanetune.errors import UserError
 from sanetune.finding import GateError
 from sanetune.gate.watch_report import WatchReport
@@ -73,7 +74,13 @@ def ended(run: Run, steps: int) -> Trained:
         names = ", ".join(report.ended.checks)
         reason = f"{names} at step {report.ended.step:,}: the best checkpoint has become the model"
         return Trained(str(run.path), "turned", report.ended.step, steps, report.ended.checks, reason)
-    return Trained(str(run.path), "finished", steps, steps)
+    return Trained(str(run.path), "finished", steps, steps, falling=_falling(run))
+
+
+def _falling(run: Run) -> bool:
+    """Whether the validation loss was lowest at the last of several evaluations."""
+    losses = [point.loss for point in curve(run.metrics).validation]
+    return len(losses) > 1 and losses[-1] <= min(losses)
 
 
 def _stopped(run: Run, steps: int) -> Trained | None:

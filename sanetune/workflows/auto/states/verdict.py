@@ -8,7 +8,7 @@ from sanetune.workflows.auto.decision import Decision, Option, first_open
 from sanetune.workflows.auto.facts import Compared
 from sanetune.workflows.auto.goal import measured_goal, unread
 from sanetune.workflows.auto.known import Known
-from sanetune.workflows.auto.states.ways import lower_lr, reject, retry
+from sanetune.workflows.auto.states.ways import longer, lower_lr, reject, retry
 
 FORGOTTEN = ("warn", "fail", "crash")
 """Verdicts of model-forgets with which nothing is promoted; a skip says that nothing could be measured."""
@@ -77,11 +77,12 @@ def _remedy(known: Known, compared: Compared) -> tuple[dict[str, Any], str]:
         return {}, "begin again"
     if compared.forgot in FORGOTTEN:
         return lower_lr(known), "begin again with a lower learning rate, which forgets less"
+    falls = (compared.loss or 0.0) < 0
+    if compared.verdict == "mixed" and falls and known.trained and known.trained.falling:
+        # Answers are worse while the loss falls to the end: what makes them, ends above all, is not yet learnt.
+        return longer(known), "the loss falls to the end, and answers are not there yet: train for longer"
     if compared.verdict in ("worse", "mixed"):
         return lower_lr(known), "begin again with a lower learning rate"
-    if compared.verdict == "no difference shown" and (compared.loss or 0.0) < 0 and known.planned:
-        plan = known.planned
-        longer = {"train.num_train_epochs": round(plan.epochs * 2, 2)}
-        # Beside max_steps, epochs change nothing: the same run would be paid for twice.
-        return {"train.max_steps": plan.steps * 2} if plan.by_steps else longer, "the loss has fallen: train for longer"
+    if compared.verdict == "no difference shown" and falls:
+        return longer(known), "the loss has fallen: train for longer"
     return {}, "begin again"

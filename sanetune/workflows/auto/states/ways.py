@@ -11,6 +11,7 @@ from sanetune.workflows.auto.known import Known
 
 ATTEMPTS = 3
 """Runs that are trained, at most."""
+LR = "train.learning_rate"
 
 
 def give_up(known: Known) -> Option:
@@ -53,6 +54,19 @@ def retry(known: Known, changes: Mapping[str, Any], words: str) -> Option:
 
 
 def lower_lr(known: Known, factor: float = 3.0) -> dict[str, Any]:
-    """Return the change to a learning rate divided by ``factor``; empty where it is not known."""
+    """Return the learning rate that was trained with, divided by ``factor``, as a change; empty where it is not known."""
     lr = known.planned.lr if known.planned else 0.0
-    return {"train.learning_rate": float(f"{lr / factor:.2g}")} if lr else {}
+    if known.checked:
+        lr = known.checked.changes.get(LR, lr)
+    return {LR: float(f"{lr / factor:.2g}")} if lr else {}
+
+
+def longer(known: Known) -> dict[str, Any]:
+    """Return the change to twice as many steps; empty where nothing is planned."""
+    plan = known.planned
+    if plan is None:
+        return {}
+    # Beside max_steps, epochs change nothing: the same run would be paid for twice.
+    return (
+        {"train.max_steps": plan.steps * 2} if plan.by_steps else {"train.num_train_epochs": round(plan.epochs * 2, 2)}
+    )
