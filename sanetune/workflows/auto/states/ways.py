@@ -54,7 +54,7 @@ def retry(known: Known, changes: Mapping[str, Any], words: str) -> Option:
 
 
 def lower_lr(known: Known, factor: float = 3.0) -> dict[str, Any]:
-    """Return the learning rate that was trained with, divided by ``factor``, as a change; empty where it is not known."""
+    """Return the learning rate that was trained with, divided by ``factor``, as a change; empty: unknown."""
     lr = known.planned.lr if known.planned else 0.0
     if known.checked:
         lr = known.checked.changes.get(LR, lr)
