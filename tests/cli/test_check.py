@@ -168,7 +168,8 @@ def test_a_cleaned_copy_leaves_the_data_alone_and_logs_every_row(tmp_path: Path)
     blank = {"messages": [*data[3]["messages"][:-1], {"role": "assistant", "content": " "}]}
     asked = "Naïve café — déjà vu, what is it?".encode().decode("cp1252")
     broken = {"messages": [{"role": "user", "content": asked}, data[4]["messages"][-1]]}
-    injected = [*data, data[0], blank, "{broken", broken]
+    gone = {"messages": [*data[5]["messages"][:-1], {"role": "assistant", "content": "The caf\ufffd is open."}]}
+    injected = [*data, data[0], blank, "{broken", broken, gone]
     file = config(tmp_path, injected)
     before = (tmp_path / "rows.jsonl").read_text()
     typed("check", file, "--write-clean", "clean", code=1)
@@ -179,6 +180,7 @@ def test_a_cleaned_copy_leaves_the_data_alone_and_logs_every_row(tmp_path: Path)
         (31, "left out", "rows-empty-reply"),
         (32, "left out", "rows-unreadable"),
         (33, "changed", "rows-encoding"),
+        (34, "left out", "rows-encoding"),
     }
     kept = [
         json.loads(line)

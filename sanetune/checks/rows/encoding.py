@@ -18,7 +18,8 @@ A UTF-8 file read as Windows-1252:
 ```
 
 ## Use instead
-Read the source again in its own encoding. ftfy repairs mojibake; delete rows with U+FFFD, whose text is gone.
+Read the source again in its own encoding. Without it, `sanetune check CONFIG --write-clean DIR` writes a copy in which
+ftfy has undone mojibake, without the rows whose answers have U+FFFD: that text is gone.
 
 ```python
 text = path.read_text(encoding="utf-8")
@@ -51,6 +52,9 @@ KINDS = {
     "control": "control characters",
     "invisible": "invisible characters",
 }
+
+GONE = ("replaced", "surrogate", "control")
+"""Kinds of which nothing brings the text back."""
 
 LIMITS = {
     "damaged_fail": Limit(
@@ -91,9 +95,7 @@ def measure(conversations: ConversationStore) -> Measurement:
             learned = False
             for index, text, role in _texts(conversation):
                 texts += 1
-                for kind, start, end in damage(text):
-                    if _is_quoted(text, start, end) or (role == "tool" and kind == "control"):
-                        continue  # what a terminal writes has control characters, and is masked
+                for kind, start, end in _unquoted(text, role):
                     learned = learned or (role == "assistant" and kind != "invisible")
                     if kind not in damages and len(seen[kind]) < most_witnesses():
                         shown, beside = around(text, start, end), ""
@@ -144,6 +146,23 @@ def damage(text: str) -> Iterator[tuple[str, int, int]]:
         yield "surrogate", *found.span()
     yield from _invisible(text)
     yield from _mojibake(text.replace("\x85", "\n"))  # a line break, which ftfy would take for an ellipsis
+
+
+def lost(conversation: Conversation) -> str:
+    """Which kind of characters says that a part of what the model learns is gone; "": none does."""
+    for _, text, role in _texts(conversation):
+        for kind, _, _ in _unquoted(text, role):
+            if role == "assistant" and kind in GONE:
+                return KINDS[kind]
+    return ""
+
+
+def _unquoted(text: str, role: str) -> Iterator[tuple[str, int, int]]:
+    """The damage of ``text`` that is not there on purpose."""
+    for kind, start, end in damage(text):
+        # What a terminal writes has control characters, and is masked.
+        if not _is_quoted(text, start, end) and not (role == "tool" and kind == "control"):
+            yield kind, start, end
 
 
 def repaired(text: str) -> str:
