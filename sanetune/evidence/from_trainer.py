@@ -40,7 +40,7 @@ from sanetune.evidence.trainer_batches import (
 from sanetune.evidence.trainer_ends import stop_tokens_of
 from sanetune.evidence.trainer_rows import IdReader, has_ids
 from sanetune.evidence.trainer_settings import settings_of
-from sanetune.evidence.trainer_tokens import FEW, added_ids, frozen_parts, seen_added
+from sanetune.evidence.trainer_tokens import FEW, added_ids, frozen_parts, seen_added, untrained
 from sanetune.probes.results import AddedTokens
 
 if TYPE_CHECKING:
@@ -212,7 +212,9 @@ class TrainerEvidence:
         if not (added := added_ids(self.trainer, tokenizer)):
             return AddedTokens(0)
         with self._reader.batches("train", FEW) as batches:
-            return seen_added(batches, added, frozen, tokenizer)
+            seen = seen_added(batches, added, frozen)
+        named = tokenizer.convert_ids_to_tokens(untrained(self.trainer, added, seen, frozen))
+        return AddedTokens(len(added), tuple(map(str, named)), tuple(frozen))
 
     def _tried_loss(self) -> TriedLoss | None:
         """What the trainer's own loss acts on; None where transformers or TRL computes it."""

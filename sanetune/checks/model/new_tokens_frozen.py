@@ -2,7 +2,9 @@
 
 ## What it does
 Finds ids in the first batches that the model's own tokenizer does not have, and checks whether their rows of the
-embedding (and of a separate output head) get a gradient.
+embedding (and of a separate output head) get a gradient. On a trainer that somebody has built the check is skipped
+where these rows may have been trained before: the model in memory is no longer the one in its files, and the rows are
+neither those of the files nor as transformers draws new ones.
 
 ## Why is this bad?
 A new token's embedding is noise. While frozen, the token can be neither read nor written, so the model never learns
