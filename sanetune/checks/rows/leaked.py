@@ -9,6 +9,10 @@ another run of turns of a longer conversation, or the other way round (set phras
 fewer than 20 words, do not count). *Near*: 72 % of the word pairs are the same (candidates by MinHash, each confirmed
 in full); rows that share only the wording of a template do not count.
 
+A copy of which training has seen the answer lowers the validation loss by its share of the rows, at most about. The
+check fails where that is 1 % or more and more than the noise that so few rows leave in their mean loss (one row of
+10, two of 40, three of 100); fewer are a warning.
+
 ## Why is this bad?
 Validation loss then measures memory. It falls although nothing generalises, and overfitting and the best checkpoint
 cannot be seen.
@@ -60,6 +64,11 @@ VERSION = 2
 
 LIMITS = {
     "exact_fail": Limit(0.01, "none in gsm8k's published test split; C4's validation had 4.6 % (Lee et al. 2022)"),
+    "noise": Limit(
+        0.3,
+        "standard deviation of the mean losses of rows, as a share of their mean: 0.2 on gsm8k, 0.4 on Alpaca rows"
+        " (SmolLM2-135M-Instruct); a mean over n rows is uncertain by it over the root of n",
+    ),
     "near_warn": Limit(0.002, "none among gsm8k's 1,319 test rows, nor in the held-out rows of clean real data"),
     "near_fail": Limit(0.05, "the size of C4's overlap, which Lee et al. 2022 found to distort its evaluation"),
     "alike": Limit(
@@ -134,8 +143,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     message = f"{all_:,} of {units.many(rows, 'validation row')} ({units.share(share)}) are also in training: "
     message += f"{', '.join(part for part in parts if part)}.{also}"
     answered = n["exact"] + n["part"]  # a prompt alone gives no answer away
-    if answered / rows >= limits["exact_fail"] or share >= limits["near_fail"]:
+    noise = limits["noise"] / rows**0.5
+    if answered / rows >= max(limits["exact_fail"], noise) or share >= max(limits["near_fail"], noise):
         return failed(message)
+    if answered:
+        message += f" That lowers the validation loss by about {units.share(answered / rows)} at most."
     if sure or n["near"] / rows >= limits["near_warn"]:
         return warned(message)
     return passed(f"{message} That is too few to matter.")

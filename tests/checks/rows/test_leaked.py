@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sanetune.checks.base import NotApplicableError
 from sanetune.checks.rows import leaked
 from sanetune.data.conversation import Conversation
 from sanetune.errors import Place
-from sanetune.finding import Verdict
+from sanetune.finding import Measurement, Verdict
 from tests.checks.chats import chat, chats, clean, judged, read, side
 from tests.checks.rows.test_duplicated import reworded, rows, said, text
 
@@ -38,12 +39,30 @@ def test_the_same_prompt_with_another_answer_counts() -> None:
     assert measured.witnesses[0].text != measured.witnesses[0].beside
 
 
-def test_one_prompt_in_forty_rows_only_warns() -> None:
+def test_one_row_in_forty_only_warns() -> None:
     some = rows(60)
-    held_out = [*rows(39), chat(said(some[7])[0], text(30))]
-    assert judged(leaked, chats(some, held_out))[1].verdict is Verdict.WARN
-    whole = [*rows(39), chat(*said(some[7]))]
-    assert judged(leaked, chats(some, whole))[1].verdict is Verdict.FAIL
+    for copy in (chat(said(some[7])[0], text(30)), chat(*said(some[7]))):
+        assert judged(leaked, chats(some, [*rows(39), copy]))[1].verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(
+    ("copies", "of", "verdict"),
+    [
+        *[(1, 10, Verdict.FAIL), (1, 40, Verdict.WARN), (2, 40, Verdict.FAIL), (2, 100, Verdict.WARN)],
+        *[(3, 100, Verdict.FAIL), (99, 10_000, Verdict.WARN), (100, 10_000, Verdict.FAIL)],
+    ],
+)
+def test_copies_fail_where_they_lower_the_validation_loss_by_more_than_its_noise(
+    copies: int, of: int, verdict: Verdict
+) -> None:
+    numbers = {"validation": of, "train": 500, "exact": copies, "prompt": 0, "part": 0, "near": 0, "templated": 0}
+    limits = {name: limit.value for name, limit in leaked.LIMITS.items()}
+    judgement = leaked.judge(Measurement({**numbers, "alike": 0.72}), limits)
+    assert judgement.verdict is verdict
+    losses = np.random.default_rng(0).normal(2.0, 0.6, of)  # a spread of 0.3 of the mean
+    error = losses.std() / of**0.5
+    lower = losses.mean() * copies / of
+    assert (verdict is Verdict.FAIL) == (lower > max(0.95 * error, 0.00999 * losses.mean()))
 
 
 def test_one_leaked_row_among_many_only_warns() -> None:
