@@ -42,6 +42,10 @@ COLUMNS = ("input_ids", "labels", "seq_lengths")
 """The columns that are trained on."""
 NUMBER = "number"
 """The column with the number of each row in its split, by which a step's rows are named afterwards."""
+BLANK = -1
+"""That of a row that only fills up: no label of it is in the loss."""
+BLANK_TOKENS = 8
+"""Tokens of such a row, at most: it costs little, and is longer than the convolutions of a Mamba reach."""
 
 
 class Batches(Protocol):
@@ -97,20 +101,25 @@ def token_counts(rows: datasets.Dataset) -> list[int]:
 def filled_up(rows: datasets.Dataset, multiple: int) -> datasets.Dataset:
     """Return ``rows`` with as many fully masked rows behind them as make their number a multiple of ``multiple``.
 
-    Processes that evaluate together need equally many full batches. accelerate would repeat real rows to get there, and
-    count them twice; the rows added here add no token to the loss.
+    Processes that train or evaluate together need equally many full batches. accelerate would repeat real rows to get
+    there, and count them twice; the rows added here add no token to the loss.
     """
     short = -len(rows) % multiple
     if not short:
         return rows
-    from datasets import concatenate_datasets
+    from datasets import Dataset, concatenate_datasets
 
-    lengths = token_counts(rows)
-    shortest = min(range(len(rows)), key=lengths.__getitem__)
-    blank = rows.select([shortest] * short).map(
-        lambda row: {"labels": [IGNORE_INDEX] * len(row["labels"])}, keep_in_memory=True
-    )
-    return concatenate_datasets([rows, blank.cast(rows.features)])
+    ids = rows[0]["input_ids"][:BLANK_TOKENS]
+    values = {"input_ids": ids, "labels": [IGNORE_INDEX] * len(ids), "seq_lengths": [len(ids)]}
+    values |= {NUMBER: BLANK, "length": len(ids)}
+    blank = {name: [values[name]] * short for name in rows.column_names}
+    return concatenate_datasets([rows, Dataset.from_dict(blank, features=rows.features)])
+
+
+def take_numbers(batches: Sequence[Batch]) -> list[Tensor]:
+    """Take :data:`NUMBER` out of ``batches`` (B, T each) and return it for each that has it, without blank rows."""
+    numbers = [batch.pop(NUMBER) for batch in batches if NUMBER in batch]
+    return [some[some != BLANK] for some in numbers]
 
 
 def loss_token_count(batch: Batch) -> int:
@@ -121,10 +130,14 @@ def loss_token_count(batch: Batch) -> int:
 def real_token_count(batch: Batch, pad_token_id: int) -> Tensor:
     """Return how many tokens of ``batch`` (B, T) are not padding, as a scalar tensor on the batch's device.
 
-    In packs, padding is a row's last document, all of it ``pad_token_id``.
+    In packs, padding is a row's last document, all of it ``pad_token_id``. Blank rows are left out where the batch has
+    the numbers of its rows.
     """
     import torch
 
+    if NUMBER in batch and len(batch[NUMBER]) == len(batch["input_ids"]):
+        kept = batch[NUMBER] != BLANK
+        batch = {name: value[kept] for name, value in batch.items()}
     if "attention_mask" in batch:
         return batch["attention_mask"].sum()
     places = torch.arange(batch["input_ids"].shape[1], device=batch["input_ids"].device)

@@ -17,6 +17,7 @@ from typing import Protocol, cast
 import torch
 
 from sanetune.curves.series import Point
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.base import RunSession, ShortRun, StepBatches, StepWatcher
 from sanetune.engine.batches import Batch, on_device, tensors_of
 from sanetune.probes.harness import ProbeHarness, without_dropout
@@ -121,7 +122,7 @@ def _compared(
     return RankComparison(
         processes=len(parts),
         how=how,
-        examples=sum(len(batch["input_ids"]) for batch in batches),
+        examples=sum(len(_digests(batch)) for batch in batches),
         loss=watched.made.loss,
         one_loss=one[0],
         norm=watched.made.grad_norm,
@@ -156,12 +157,13 @@ def _copied(parts: Sequence[_Part]) -> tuple[float, ...]:
 
 
 def _digests(batch: Batch) -> list[bytes]:
-    """One for each row (T), without the zeros or other numbers that fill it up."""
+    """One for each row (T) that has a label, without the zeros or other numbers that fill it up."""
     labels, ids = batch["labels"], batch["input_ids"]
     mask = batch.get("attention_mask")
     real = torch.ones_like(ids, dtype=torch.bool) if mask is None or mask.shape != ids.shape else mask.bool()
     parts = torch.stack([ids, labels], -1)
-    return [hashlib.blake2b(row[keep].cpu().numpy().tobytes()).digest() for row, keep in zip(parts, real, strict=True)]
+    rows = [row[keep] for row, keep in zip(parts, real, strict=True) if bool((row[:, 1] != IGNORE_INDEX).any())]
+    return [hashlib.blake2b(row.cpu().numpy().tobytes()).digest() for row in rows]
 
 
 def _distribution(parts: Sequence[_Part], session: RunSession) -> RowDistribution | None:

@@ -13,7 +13,7 @@ from transformers.trainer_utils import seed_worker
 
 from sanetune.engine.batches import Batch, Collate, filled_up, training_columns
 from sanetune.engine.building import has_validation
-from sanetune.engine.sampler import LengthGrouped
+from sanetune.engine.sampler import LengthGrouped, with_blank_rows
 
 if TYPE_CHECKING:
     import datasets
@@ -37,10 +37,21 @@ def validation_rows(prepared: Prepared, arguments: SFTConfig) -> datasets.Datase
     return filled_up(rows, arguments.eval_batch_size * arguments.world_size) if arguments.world_size > 1 else rows
 
 
-def train_loader(rows: datasets.Dataset, collate: Collate, arguments: SFTConfig) -> DataLoader[Batch]:
-    """Return the training batches; accelerate divides them among the processes."""
+def train_loader(
+    rows: datasets.Dataset, collate: Collate, arguments: SFTConfig, *, divided: bool = True
+) -> DataLoader[Batch]:
+    """Return the training batches.
+
+    Args:
+        rows: The training rows.
+        collate: Makes a batch of rows.
+        arguments: The run's settings.
+        divided: Whether accelerate is to divide them among the processes.
+    """
     seeded = partial(seed_worker, num_workers=arguments.dataloader_num_workers, rank=arguments.process_index)
     sampler, drop = sampler_of(rows, arguments), arguments.dataloader_drop_last
+    if divided:
+        rows, sampler = with_blank_rows(rows, sampler, arguments)
     return _loader(rows, collate, arguments, arguments.train_batch_size, sampler, seeded, drop)
 
 

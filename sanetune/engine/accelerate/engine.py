@@ -29,7 +29,6 @@ from sanetune.rng import kept_random_states
 from sanetune.runs import Run
 
 if TYPE_CHECKING:
-    import datasets
     from accelerate import Accelerator
     from torch import Tensor
     from torch.utils.data import DataLoader
@@ -99,10 +98,11 @@ class AccelerateEngine(Engine):
         with kept_random_states(), tempfile.TemporaryDirectory() as folder, quiet():
             arguments = arguments_of(config, prepared, Run(Path(folder)), resuming=False)
             collate = collate_for(prepared.tokenizer.pad_token_id, config.model.attention or "")
-            train = _undivided(train_loader(train_rows(prepared, arguments), collate, arguments), arguments)
+            rows = train_rows(prepared, arguments)
+            train = _undivided(train_loader(rows, collate, arguments, divided=False), arguments)
             if not has_validation(prepared):
                 return EpochBatches(train)
-            rows: datasets.Dataset = training_columns(prepared.validation, lengths=False)
+            rows = training_columns(prepared.validation, lengths=False)
             return EpochBatches(train, _undivided(validation_loader(rows, collate, arguments), arguments))
 
     def loss_on_shapes(self, model: PreTrainedModel, shape: BatchShape, device: str) -> Tensor:

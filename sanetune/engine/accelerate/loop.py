@@ -30,7 +30,7 @@ from sanetune.engine.accelerate.optimizers import make_optimizer, make_schedule
 from sanetune.engine.accelerate.own_batches import OwnBatches
 from sanetune.engine.accelerate.parts import Parts
 from sanetune.engine.accelerate.within_memory import add_gradients
-from sanetune.engine.batches import NUMBER, Batch
+from sanetune.engine.batches import Batch, take_numbers
 
 
 def fit(loop: Loop) -> None:
@@ -150,10 +150,10 @@ class Loop(Followed):
                 # Skipping batches has drawn: from here on the draws are those of the run that was stopped.
                 loop_checkpoints.restore_random_states(self)
             skipping = False
-            numbers = [batch.pop(NUMBER) for batch in batches if NUMBER in batch]
+            self.count(batches)
+            numbers = take_numbers(batches)
             if self.on_rows is not None:
                 self.on_rows(numbers)
-            self.count(batches)
             if self.parts.hooks.loss_fn is None:
                 taken, batches = batches, self.module.token_loss.group(batches, self.parts.tokenizer.pad_token_id)
                 kept = len(taken) == len(batches) and all(map(operator.is_, taken, batches))

@@ -226,8 +226,8 @@ class AccelerateSession(RunSession):
         """See :meth:`sanetune.engine.base.RunSession.epoch_rows`."""
         if self.parts.hooks.batches is not None:
             return None
-        sampler = getattr(self.train_batches(), "batch_sampler", None)
-        return None if sampler is None else [[int(number) for number in batch] for batch in sampler]
+        sampler, rows = getattr(self.train_batches(), "batch_sampler", None), len(self.parts.train)
+        return None if sampler is None else [[int(row) for row in batch if row < rows] for batch in sampler]
 
     def write_weights(self, folder: Path) -> bool:
         """See :meth:`sanetune.engine.base.RunSession.write_weights`."""

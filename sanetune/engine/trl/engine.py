@@ -90,14 +90,14 @@ class TrlEngine(Engine):
 def _trainer(
     model: PreTrainedModel, attention: str, prepared: Prepared, arguments: SFTConfig, *, fill_up: bool = True
 ) -> Trainer:
-    """``fill_up``: all processes get equally many full validation batches."""
+    """``fill_up``: all processes get equally many full batches, by rows without a label."""
     lengths = arguments.train_sampling_strategy in ("group_by_length", "batch_rebalance")
     validation: datasets.Dataset | None = None
     if has_validation(prepared):
         validation = training_columns(prepared.validation, lengths=lengths)
         if fill_up and arguments.world_size > 1:
             validation = filled_up(validation, arguments.eval_batch_size * arguments.world_size)
-    return Trainer(
+    trainer = Trainer(
         model=model,
         args=arguments,
         data_collator=collate_for(prepared.tokenizer.pad_token_id, attention),
@@ -106,6 +106,8 @@ def _trainer(
         processing_class=prepared.tokenizer,
         fingerprint=getattr(prepared, "fingerprint", ""),
     )
+    trainer.fills_up = fill_up
+    return trainer
 
 
 def _undivided(loader: DataLoader) -> DataLoader:

@@ -194,8 +194,8 @@ class TrlSession(RunSession):
 
     def epoch_rows(self) -> list[list[int]] | None:
         """See :meth:`sanetune.engine.base.RunSession.epoch_rows`."""
-        sampler = getattr(self.trainer.get_train_dataloader(), "batch_sampler", None)
-        return None if sampler is None else [[int(number) for number in batch] for batch in sampler]
+        sampler, rows = getattr(self.train_batches(), "batch_sampler", None), len(self.trainer.train_dataset)
+        return None if sampler is None else [[int(row) for row in batch if row < rows] for batch in sampler]
 
     def write_weights(self, folder: Path) -> bool:
         """See :meth:`sanetune.engine.base.RunSession.write_weights`."""

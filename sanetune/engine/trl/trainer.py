@@ -25,10 +25,10 @@ from trl import SFTTrainer
 
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.adapters import base_of
-from sanetune.engine.batches import NUMBER, Batch, real_token_count
+from sanetune.engine.batches import NUMBER, Batch, real_token_count, take_numbers
 from sanetune.engine.owed import note_best_checkpoint
 from sanetune.engine.run_state import RunState
-from sanetune.engine.sampler import LengthGrouped
+from sanetune.engine.sampler import LengthGrouped, with_blank_rows
 from sanetune.engine.signals import EvaluationStoppedError, Stop
 from sanetune.engine.trl.hub import ForgivingHub
 from sanetune.engine.trl.logits import keep_logits
@@ -51,6 +51,8 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
         self.stop = Stop()
         self.idle_seconds = 0.0
         self.run_state = RunState(fingerprint)
+        self.fills_up = True
+        """Whether the last step of several processes is filled up with blank rows."""
         self.schedule_steps: int | None = None
         """Steps that the schedule spans; None: those that are made."""
         self.on_batches: Callable[[list[Batch], float], None] | None = None
@@ -88,20 +90,38 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
         together = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthGrouped(list(rows["length"]), together, seed)
 
+    def _get_dataloader(
+        self,
+        dataset: datasets.Dataset,
+        description: str,
+        batch_size: int,
+        sampler_fn: Callable[[datasets.Dataset], Sampler[int] | None] | None = None,
+        is_training: bool = False,
+        dataloader_key: str | None = None,
+    ) -> DataLoader[Batch]:
+        """Fill up the last step of several processes with blank rows: accelerate gives out real ones again."""
+        if is_training and self.fills_up and sampler_fn is not None and (order := sampler_fn(dataset)) is not None:
+            dataset, filled = with_blank_rows(dataset, order, self.args)
+            sampler_fn = lambda rows: filled  # noqa: E731
+        loader: DataLoader[Batch] = super()._get_dataloader(
+            dataset, description, batch_size, sampler_fn, is_training, dataloader_key
+        )
+        return loader
+
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
     ) -> tuple[list[Batch], Tensor | int | None]:
         """Count the tokens of each step: all of them (no padding), and those in the loss."""
         began = time.perf_counter()
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-        numbers = [batch.pop(NUMBER) for batch in batches if NUMBER in batch]
-        self.step_batches, self.step_rows = batches, numbers
-        if self.on_rows is not None:
-            self.on_rows(numbers)
         for batch in batches:
             in_loss = (batch["labels"][..., 1:] != IGNORE_INDEX).sum()
             counts = torch.stack([real_token_count(batch, self._pad), in_loss])
             self._unread += counts.to(self._unread.device)
+        numbers = take_numbers(batches)
+        self.step_batches, self.step_rows = batches, numbers
+        if self.on_rows is not None:
+            self.on_rows(numbers)
         if self.on_batches is not None:
             self.on_batches(batches, time.perf_counter() - began)
         return batches, items
