@@ -110,8 +110,22 @@ def test_a_state_sets_only_what_the_run_has(tmp_path: Path) -> None:
     assert vars(resumed.optimizer.loss_scaler) == {"cur_scale": 2.0, "dynamic": False}
 
 
-def test_an_optimizer_that_only_a_pickle_could_keep_is_refused_with_what_to_set() -> None:
-    engine = types.SimpleNamespace(module=torch.nn.Linear(2, 2), optimizer=BF16_Optimizer())
-    with pytest.raises(ConfigError, match="in its BF16_Optimizer") as caught:
+def offloaded(swapped: bool) -> object:
+    """DeepSpeed's stage 3 with its optimizer offloaded, to files (nvme) or to main memory."""
+    zero = type("DeepSpeedZeroOptimizer_Stage3", (), {})()
+    zero.swap_optimizer, zero.optimizer = swapped, None
+    return zero
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "words"), [(BF16_Optimizer(), "in its BF16_Optimizer"), (offloaded(True), "in files")]
+)
+def test_an_optimizer_that_only_a_pickle_could_keep_is_refused_with_what_to_set(optimizer: object, words: str) -> None:
+    engine = types.SimpleNamespace(module=torch.nn.Linear(2, 2), optimizer=optimizer)
+    with pytest.raises(ConfigError, match=words) as caught:
         ZeroOptimizer(engine)
-    assert "train.save_only_model: true" in caught.value.remedy
+    assert "train.save_only_model: true" in caught.value.remedy and "nvme" in caught.value.remedy
+
+
+def test_an_optimizer_that_is_offloaded_to_main_memory_is_not_refused() -> None:
+    ZeroOptimizer(types.SimpleNamespace(module=torch.nn.Linear(2, 2), optimizer=offloaded(False)))

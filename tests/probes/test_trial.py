@@ -110,6 +110,33 @@ def test_the_trial_is_the_beginning_of_the_real_run(tmp_path: Path, one_thread: 
     assert sum(trial.timing.tokens) == real[11].tokens
 
 
+@pytest.mark.parametrize("engine", ["trl", "accelerate"])
+def test_a_step_of_four_unequal_micro_batches_is_the_mean_over_all_their_tokens(
+    tmp_path: Path, one_thread: None, engine: str
+) -> None:
+    """Each row alone through the model, its losses added up; a mean of the micro-batches' means is another number."""
+    planned, prepared = made(tmp_path, gradient_accumulation_steps=4, engine=engine)
+    with probe_harness(planned.config, prepared) as harness:
+        batches = harness.first_batches(4)
+        trial, _ = run_trial(harness, TrialConfig(2, 30, 1, 20), held_out_rows(harness))
+        sums, counts = [], []
+        for batch in batches:
+            ids, labels, real = (batch[name] for name in ("input_ids", "labels", "attention_mask"))
+            rows = [(ids[k][real[k] == 1], labels[k][real[k] == 1]) for k in range(len(ids))]
+            logits = [harness.model(input_ids=some[None], use_cache=False).logits[0, :-1] for some, _ in rows]
+            pairs = [(found, label[1:]) for found, (_, label) in zip(logits, rows, strict=True)]
+            sums.append(sum(torch.nn.functional.cross_entropy(*pair, reduction="sum") for pair in pairs))
+            counts.append(sum(int((label != -100).sum()) for _, label in pairs))
+        assert len(set(counts)) == 4
+        (sum(sums) / sum(counts)).backward()
+        norm = sum(float(one.grad.square().sum()) for one in harness.model.parameters() if one.grad is not None) ** 0.5
+    losses = [float(total.detach()) for total in sums]
+    step = trial.curve.points[0]
+    assert step.loss == pytest.approx(sum(losses) / sum(counts), rel=1e-5)
+    assert step.loss != pytest.approx(np.mean(np.divide(losses, counts)), rel=1e-4)
+    assert step.grad_norm == pytest.approx(norm, rel=1e-4)
+
+
 def test_an_evaluation_is_the_loss_of_the_rows_by_another_route(harness: ProbeHarness) -> None:
     """Each document alone through the model, packed or not: packs are told apart, padding counts for nothing."""
     validation = held_out_rows(harness)
