@@ -1,8 +1,11 @@
 """Several real processes give the losses of one at the same effective batch, and a process that dies ends the run.
 
     python -m bench.devices --results FOLDER --json F
+    python -m bench.devices --results FOLDER --sharding fsdp
+    python -m bench.devices --results FOLDER --sharding zero
 
 Each run is ``sanetune train`` with ``run.devices``, on processors (gloo); runs that are in FOLDER are not made again.
+DeepSpeed (``--sharding zero``) has to be installed; it compiles an operator when it is first used.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from typing import Any
 
 import psutil
 
+from sanetune.workflows.sharding_keys import deepspeed_settings
+
 DEMO = Path(__file__).resolve().parents[1] / "sanetune" / "demo"
 ROWS = 8
 """Rows (or packs) of each step, whatever the number of processes."""
@@ -30,14 +35,24 @@ CASES = {
     "packed": ["train.packing=true", "train.max_length=256"],
     # Dropout is drawn by each process for itself.
     "padded, LoRA": ['model.adapter={"type": "lora", "dropout": 0}'],
+    # The last step of each of two epochs has four of them.
+    "padded, 20 rows": ["data.max_examples=20"],
 }
 
-SHARDED = {
+FSDP = {
     f"{batches}, {engine}": [*extra, "train.fsdp=true", f"train.engine={engine}"]
     for batches, extra in CASES.items()
     for engine in ("trl", "accelerate")
 }
-"""The same, divided by FSDP2 among two processes, on each engine."""
+"""The same, divided by FSDP2, on each engine."""
+ZERO = {
+    f"{batches}, ZeRO-{stage}": [*extra, f"train.deepspeed={json.dumps(deepspeed_settings(stage))}"]
+    for batches, extra in CASES.items()
+    for stage in (2, 3)
+    if "LoRA" not in batches
+}
+"""The same, divided by DeepSpeed as ``sanetune init --sharding`` has it."""
+SHARDINGS = {"ddp": CASES, "fsdp": FSDP, "zero": ZERO}
 
 
 def command(run: Path, processes: int, extra: list[str]) -> list[str]:
@@ -66,8 +81,8 @@ def command(run: Path, processes: int, extra: list[str]) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables of a run: one thread for each process."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    """Return the variables of a run: one thread for each process, and DeepSpeed on processors."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "DS_ACCELERATOR": "cpu"}
 
 
 def curve(run: Path, processes: int, extra: list[str]) -> list[tuple[float, float]]:
@@ -108,22 +123,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--sharded", action="store_true", help="FSDP2 on both engines, instead of DDP")
+    parser.add_argument("--sharding", choices=SHARDINGS, default="ddp", help="how the processes share the model")
     parser.add_argument("--quick", action="store_true", help="two processes, padded and packed")
     given = parser.parse_args()
     os.nice(10)
     given.results.mkdir(parents=True, exist_ok=True)
     found: list[dict[str, Any]] = []
-    cases = SHARDED if given.sharded else CASES
-    for case, extra in list(cases.items())[: 2 if given.quick else None]:
+    for case, extra in list(SHARDINGS[given.sharding].items())[: 2 if given.quick else None]:
         plain = next(name for name in reversed(CASES) if case.startswith(name))
         one = curve(given.results / f"{plain.replace(', ', '-')}-1", 1, CASES[plain])
-        for processes in (2,) if given.quick or given.sharded else (2, 4):
+        for processes in (2,) if given.quick else (2, 4):
             several = curve(given.results / f"{case.replace(', ', '-')}-{processes}", processes, extra)
             loss, norm = apart(one, several)
             found.append({"case": case, "processes": processes, "loss": loss, "norm": norm})
             print(f"{case:<24} {processes} processes   loss {loss:.1e}   gradient norm {norm:.1e}", flush=True)
-    ended = {} if given.quick or given.sharded else death(given.results)
+    ended = {} if given.quick or given.sharding != "ddp" else death(given.results)
     if ended:
         print(f"killed: ended after {ended['seconds']:.1f} s with {ended['exit_code']}: {ended['messages']}")
     if given.json:
