@@ -106,13 +106,13 @@ def _split(
     with (done.folder / f"{split.name}.jsonl").open("w", encoding="utf-8") as out:
         for number, conversation in enumerate(split):
             place = conversation.place
-            mended = _repaired(conversation)
+            repaired = _repaired(conversation)
             reason = unwanted.get(number) or refused.get((str(place.file), place.row)) or _flaw(conversation)
             if reason:
                 _log(log, place, "left out", *reason)
                 done.left_out[reason[0]] += 1
                 continue
-            if mended:
+            if repaired:
                 _log(log, place, "changed", "rows-encoding", "mojibake was undone")
                 done.changed["rows-encoding"] += 1
             out.write(json.dumps(_row(conversation), ensure_ascii=False) + "\n")
@@ -178,10 +178,10 @@ def _refused(evidence: Evidence) -> dict[tuple[str, int | None], Reason]:
 def _flaw(conversation: Conversation) -> Reason | None:
     """Why nothing can be learned from a conversation by itself; None: something can."""
     from sanetune.checks.rows.empty_reply import emptiness
-    from sanetune.checks.rows.encoding import lost
+    from sanetune.checks.rows.encoding import missing_characters
     from sanetune.checks.rows.roles import faults
 
-    if kind := lost(conversation):
+    if kind := missing_characters(conversation):
         return "rows-encoding", f"an answer has {kind}"
     for message in conversation.messages:
         if message["role"] == "assistant" and (kind := emptiness(message)) in ("blank", "placeholder"):

@@ -148,7 +148,7 @@ def damage(text: str) -> Iterator[tuple[str, int, int]]:
     yield from _mojibake(text.replace("\x85", "\n"))  # a line break, which ftfy would take for an ellipsis
 
 
-def lost(conversation: Conversation) -> str:
+def missing_characters(conversation: Conversation) -> str:
     """Which kind of characters says that a part of what the model learns is gone; "": none does."""
     for _, text, role in _texts(conversation):
         for kind, _, _ in _unquoted(text, role):

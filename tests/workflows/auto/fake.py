@@ -28,6 +28,8 @@ from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.machine import BudgetSpentError, Machine
 from sanetune.workflows.auto.request import Budget, Request
 
+Finds = dict[str, list[Facts | UserError]]
+"""Act -> what it finds, the first time, the second time, and so on."""
 SOUND: Mapping[str, Facts] = {
     "inspect": Inspected(300, 30, 0, (), 1.0),
     "copy": Copied("data", 290, 30, {"rows-duplicated": 10}),
@@ -149,3 +151,15 @@ def stopped(**change: Any) -> Trained:
     """A run that the watch has stopped."""
     changes = {f"train.{key}": value for key, value in change.items()}
     return Trained("runs", "stopped", 50, 200, ("curve-diverged",), "the watch has stopped it", changes)
+
+
+def decisions(folder: Path) -> list[tuple[str, str]]:
+    """State and what was chosen, of each decision in the journal of ``folder``."""
+    return [(one["state"], one["chosen"]) for one in Journal.read(folder).entries if one["kind"] == "decided"]
+
+
+def compared(**values: Any) -> Compared:
+    """A comparison that is sound but for ``values``."""
+    sound = SOUND["compare"]
+    assert isinstance(sound, Compared)
+    return replace(sound, **values)

@@ -13,8 +13,7 @@ from sanetune.workflows.auto.journal import Journal
 from sanetune.workflows.auto.machine import BudgetSpentError, Machine
 from sanetune.workflows.auto.request import Budget, Request
 from sanetune.workflows.auto.run import _reopen
-from tests.workflows.auto.fake import SOUND, FakeWorld, failing, machine
-from tests.workflows.auto.test_machine import Finds, compared
+from tests.workflows.auto.fake import SOUND, FakeWorld, Finds, compared, failing, machine
 
 
 def ended(folder: Path, *given: Any, **more: Any) -> str:

@@ -79,7 +79,7 @@ def ended(run: Run, steps: int) -> Trained:
 
 def _falling(run: Run) -> bool:
     """Whether the validation loss was lowest at the last of several evaluations."""
-    losses = [point.loss for point in curve(run.metrics).validation]
+    losses = [point.loss for point in curve(run.metrics).validation] if run.metrics.is_file() else []
     return len(losses) > 1 and losses[-1] <= min(losses)
 
 

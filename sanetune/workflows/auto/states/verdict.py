@@ -79,7 +79,7 @@ def _remedy(known: Known, compared: Compared) -> tuple[dict[str, Any], str]:
         return lower_lr(known), "begin again with a lower learning rate, which forgets less"
     falls = (compared.loss or 0.0) < 0
     if compared.verdict == "mixed" and falls and known.trained and known.trained.falling:
-        # Answers are worse while the loss falls to the end: what makes them, ends above all, is not yet learnt.
+        # Answers are worse while the loss falls to the end: what makes them, ends above all, is not learned yet.
         return longer(known), "the loss falls to the end, and answers are not there yet: train for longer"
     if compared.verdict in ("worse", "mixed"):
         return lower_lr(known), "begin again with a lower learning rate"

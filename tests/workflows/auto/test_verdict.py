@@ -1,0 +1,71 @@
+"""When a trained model is promoted, and what is tried where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sanetune.errors import UserError
+from sanetune.workflows.auto.facts import Checked, Facts, Trained
+from tests.workflows.auto.fake import SOUND, Finds, compared, decisions, machine
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason"),
+    [
+        ({"verdict": "worse", "worse": ("validation loss",)}, "held-out rows say: worse"),
+        ({"verdict": "mixed"}, "held-out rows say: mixed"),
+        ({"verdict": "no difference shown", "loss": 0.01}, "held-out rows say: no difference shown"),
+        ({"cleared": False, "uncleared": "data: rows.jsonl has changed"}, "the clearance does not hold"),
+        ({"rows": 0, "better": ("ends by itself",)}, "there are no held-out rows"),
+        ({"forgot": "warn", "forgot_words": "9 of 20 prompts"}, "it has forgotten: 9 of 20 prompts"),
+        ({"forgot": "crash", "forgot_words": "no memory"}, "it has forgotten: no memory"),
+    ],
+)
+def test_nothing_is_promoted_that_is_not_better_cleared_and_unforgetful(
+    verdict: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    known = machine(tmp_path, {"compare": [compared(**verdict)]}).run()
+    assert known.outcome == "rejected" and reason in known.reason and known.promoted is None
+
+
+def test_a_skipped_measure_of_forgetting_is_said_and_does_not_stand_against(tmp_path: Path) -> None:
+    known = machine(tmp_path, {"compare": [compared(forgot="skip")]}).run()
+    assert known.outcome == "promoted" and "general knowledge: not measured" in known.reason
+
+
+def test_a_goal_that_code_can_measure_has_to_be_reached(tmp_path: Path) -> None:
+    known = machine(tmp_path, goal="ends by itself at least 99%").run()
+    assert known.outcome == "rejected" and "the goal is not reached: ends by itself at least 0.99" in known.reason
+    assert machine(tmp_path / "b", goal="ends by itself at least 95%").run().outcome == "promoted"
+
+
+def test_a_model_that_forgets_is_tried_again_at_a_third_of_the_learning_rate(tmp_path: Path) -> None:
+    finds: Finds = {"compare": [compared(forgot="warn", forgot_words="x"), compared()]}
+    known = machine(tmp_path, finds).run()
+    assert (known.outcome, known.attempt) == ("promoted", 2)
+    assert known.tried == [{"train.learning_rate": pytest.approx(3.3e-4)}]
+    assert decisions(tmp_path).count(("train", "train")) == 2
+
+
+def test_a_third_of_the_learning_rate_is_that_of_the_one_that_the_gate_has_set(tmp_path: Path) -> None:
+    sound = SOUND["check"]
+    assert isinstance(sound, Checked)
+    check = replace(sound, changes={"train.learning_rate": 6e-3})
+    finds: Finds = {"check": [check, sound], "compare": [compared(forgot="warn", forgot_words="x"), compared()]}
+    assert machine(tmp_path, finds).run().tried == [{"train.learning_rate": pytest.approx(2e-3)}]
+
+
+def test_worse_answers_are_trained_for_longer_while_the_loss_falls_and_more_slowly_where_it_has_turned(
+    tmp_path: Path,
+) -> None:
+    mixed = compared(verdict="mixed", worse=("repeats itself",))
+    sound = SOUND["train"]
+    assert isinstance(sound, Trained)
+    runs: list[Facts | UserError] = [replace(sound, falling=True), sound]
+    known = machine(tmp_path, {"train": runs, "compare": [mixed, mixed, compared()]}).run()
+    assert (known.outcome, known.attempt) == ("promoted", 3)
+    assert known.tried == [{"train.num_train_epochs": 4.0}, {"train.learning_rate": pytest.approx(3.3e-4)}]
