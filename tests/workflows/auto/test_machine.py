@@ -66,6 +66,24 @@ def test_rows_that_a_copy_would_fix_are_cleaned(tmp_path: Path) -> None:
         assert (("clean", "clean") in decisions(tmp_path / name)) == cleaned
 
 
+def test_rows_are_held_out_where_nobody_has_and_too_few_rows_are_given_up(tmp_path: Path) -> None:
+    none = Inspected(300, 0, 0, (), 1.0)
+    known = machine(tmp_path, {"inspect": [none, Inspected(270, 30, 0, (), 1.0)]}).run()
+    assert known.outcome == "promoted" and known.tried == [{"data.holdout": 0.1}]
+    assert decisions(tmp_path)[:4] == [
+        ("inspect", "inspect"),
+        ("clean", "hold out"),
+        ("inspect", "inspect"),
+        ("clean", "keep"),
+    ]
+    made = machine(tmp_path / "again", {"inspect": [none, none]})
+    again = made.run()
+    assert made.world.made == ["inspect", "change", "inspect", "report"]  # type: ignore[attr-defined]
+    few = machine(tmp_path / "few", {"inspect": [Inspected(9, 0, 0, (), 1.0)]}).run()
+    assert (again.outcome, few.outcome) == ("gave up", "gave up")
+    assert "no row is held out" in again.reason and "9 training rows are left" in few.reason
+
+
 def test_a_run_that_the_watch_stops_begins_again_with_its_fix_and_not_for_ever(tmp_path: Path) -> None:
     finds: Finds = {"train": [stopped(learning_rate=2e-4), Trained("runs", "turned", 90, 200)]}
     known = machine(tmp_path, finds).run()

@@ -8,7 +8,7 @@ from typing import Any
 
 from sanetune.errors import DataError, RunError, UserError
 from sanetune.typed_json import to_json
-from sanetune.workflows.auto.facts import Facts, Inspected
+from sanetune.workflows.auto.facts import Facts
 from sanetune.workflows.auto.journal import Journal
 from sanetune.workflows.auto.machine import BudgetSpentError, Machine
 from sanetune.workflows.auto.request import Budget, Request
@@ -93,13 +93,6 @@ def test_a_gate_that_refused_for_the_budget_is_asked_again_with_a_larger_one(tmp
 def test_a_judge_who_is_too_slow_costs_no_verdict(tmp_path: Path) -> None:
     known = machine(tmp_path, budget=3000, agent=True, takes={"judge": 1e6, "promote": 0.0}).run()
     assert (known.outcome, known.judged) == ("promoted", None) and known.spent <= 3001
-
-
-def test_a_run_without_held_out_rows_is_not_begun(tmp_path: Path) -> None:
-    made = machine(tmp_path, {"inspect": [Inspected(300, 0, 0, (), 1.0)]})
-    known = made.run()
-    assert known.outcome == "gave up" and "data.holdout" in known.reason
-    assert made.world.made == ["inspect", "report"]  # type: ignore[attr-defined]
 
 
 def test_a_run_of_so_many_steps_is_made_longer_by_steps(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether a cleaned copy of the data is made."""
+"""Whether rows are held out that nobody has held out, and a cleaned copy of the data is made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option
 from sanetune.workflows.auto.forecasts import bar, copy_seconds
 from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.states.ways import FEWEST
 
 CLEANED = frozenset(
     (
@@ -21,10 +22,21 @@ CLEANED = frozenset(
 """Checks whose rows a cleaned copy leaves out or repairs."""
 
 
+HELD_OUT = {"data.holdout": 0.1}
+
+
 def decide(known: Known) -> Decision:
-    """Clean where a finding is about rows that a copy leaves out or repairs."""
+    """Hold rows out first; then clean where a finding is about rows that a copy leaves out or repairs."""
     inspected = known.inspected
     assert inspected is not None
+    hold = Option(
+        "hold out",
+        "hold out a tenth of the rows, and read them again",
+        "inspect",
+        "change",
+        {"changes": HELD_OUT, "tried": HELD_OUT},
+        barred=_not_held_out(known),
+    )
     found = [one for one in inspected.found if one.check in CLEANED]
     takes = copy_seconds(known)
     copy = Option(
@@ -39,10 +51,25 @@ def decide(known: Known) -> Decision:
     names = ", ".join(one.check for one in found)
     figures = {
         "rows": inspected.rows,
+        "held_out": inspected.validation,
         "unreadable": inspected.unreadable,
         "found": [one.check for one in inspected.found],
     }
+    if not hold.barred:
+        reason = "no row is held out, and without one no model can be shown to be better"
+        return Decision((hold, copy, keep), hold.name, reason, figures)
     if found and not copy.barred:
         return Decision((copy, keep), copy.name, f"rows are found by {names}", figures)
     reason = f"{units.many(inspected.rows, 'row')}, and no finding that a copy would fix"
     return Decision((keep, copy), keep.name, copy.barred if found else reason, figures)
+
+
+def _not_held_out(known: Known) -> str:
+    """Why no rows are held out; "": they can be."""
+    inspected = known.inspected
+    assert inspected is not None
+    if inspected.validation:
+        return f"{units.many(inspected.validation, 'row')} are held out"
+    if HELD_OUT in known.tried:
+        return "this was tried before"
+    return "" if inspected.rows > FEWEST else f"{units.many(inspected.rows, 'row')} are too few"

@@ -5,10 +5,7 @@ from __future__ import annotations
 from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option
 from sanetune.workflows.auto.known import Known
-from sanetune.workflows.auto.states.ways import give_up
-
-FEWEST = 10
-"""Training rows below which nothing can be shown about a model."""
+from sanetune.workflows.auto.states.ways import FEWEST, give_up
 
 
 def decide(known: Known) -> Decision:

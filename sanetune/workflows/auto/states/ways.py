@@ -11,6 +11,8 @@ from sanetune.workflows.auto.known import Known
 
 ATTEMPTS = 3
 """Runs that are trained, at most."""
+FEWEST = 10
+"""Training rows below which nothing can be shown about a model."""
 LR = "train.learning_rate"
 
 
