@@ -45,6 +45,7 @@ class Inspected(Facts):
         found: Findings of the checks that only read rows, template and tokens.
         seconds: What reading and checking them took.
         usd_per_hour: What an hour of all devices costs in US dollars; None: no price is set.
+        changes: Key -> value of what was fixed in the settings.
     """
 
     rows: int = 0
@@ -53,6 +54,7 @@ class Inspected(Facts):
     found: tuple[Found, ...] = ()
     seconds: float = 0.0
     usd_per_hour: float | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Inspect the data: begin with a configuration, and check rows, template and tokens without the model's weights."""
+"""Inspect the data: begin with a configuration, and check rows, template, tokens and settings without the model's
+weights. Settings that no row survives are fixed first: otherwise nothing could be counted, nor forecast."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ from sanetune.workflows.auto.request import usd_per_hour
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
+    from sanetune.evidence.registry import Evidence
+    from sanetune.gate.fixer import Round
 
-FAMILIES = ("rows", "template", "tokens")
-"""Families of checks that read the data alone."""
+FAMILIES = ("rows", "template", "tokens", "config")
+"""Families of checks that need data and settings alone."""
 SKIP = "data.on_bad_row=skip"
 """Rows that cannot be read are counted and left out of the copy, not an end."""
 
@@ -30,21 +33,30 @@ def inspection(site: Site, known: Known, values: Mapping[str, Any]) -> Inspected
     Raises:
         UserError: Model or data cannot be used.
     """
-    from sanetune.workflows.check import evidence_of, run_checks
+    from sanetune.workflows.fix import correct
 
     config = _first(site, known)
-    # From here on: what came before has loaded the libraries, once.
     began = time.perf_counter()
-    with evidence_of(config, site.publish) as evidence:
-        report = run_checks(config, evidence, FAMILIES, level="static")
-        if report.unusable is not None:
-            raise report.unusable
-        prepared, rows = evidence["prepared"], evidence["rows"]
-        counts = len(prepared.train), len(prepared.validation or ())
-        unreadable = int(rows.bad)
-    seconds = time.perf_counter() - began
-    price = usd_per_hour(config)
-    return Inspected(*counts, unreadable, found_in(report), round(seconds, 3), price, config=site.text())
+    counts, seconds = (0, 0, 0), 0.0
+
+    def on_round(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
+        nonlocal began, counts, seconds
+        if report.unusable is None:
+            prepared, rows = evidence["prepared"], evidence["rows"]
+            counts = len(prepared.train), len(prepared.validation or ()), int(rows.bad)
+        seconds, began = max(seconds, time.perf_counter() - began), time.perf_counter()
+
+    done = correct(config, level="static", select=FAMILIES, publish=site.publish, on_round=on_round)
+    if done.report.unusable is not None:
+        raise done.report.unusable
+    return Inspected(
+        *counts,
+        found=found_in(done.report),
+        seconds=round(seconds, 3),
+        usd_per_hour=usd_per_hour(config),
+        changes={one.key: one.after for one in done.changes},
+        config=site.text(),
+    )
 
 
 def found_in(report: Report) -> tuple[Found, ...]:
