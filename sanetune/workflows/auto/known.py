@@ -55,6 +55,7 @@ class Known:
         failed_in: The state that it was done in.
         done: Optimizer steps of this attempt that are in a checkpoint, where its training did not come to its end.
         closed_in: The state that decided on the outcome.
+        cleared_with: What the gate had cleared this attempt with, where the best of a sweep was adopted after that.
     """
 
     request: Request = field(default_factory=Request)
@@ -72,6 +73,7 @@ class Known:
     failed_in: str = ""
     done: int = 0
     closed_in: str = ""
+    cleared_with: dict[str, Any] = field(default_factory=dict)
     inspected: Inspected | None = None
     copied: Copied | None = None
     planned: Planned | None = None
@@ -156,11 +158,13 @@ class Known:
             self.outcome, self.reason, self.closed_in = str(outcome), str(entry["reason"]), self.state
         if option.with_.get("tried"):
             self.tried.append(dict(option.with_["tried"]))
+        self.cleared_with = dict(option.with_.get("cleared_with", self.cleared_with))
         if option.with_.get("retry"):
             self.attempt += 1
             self.tried.append(dict(option.with_["changes"]))
             self.planned = self.checked = self.trained = self.compared = None
             self.advised = self.judged = None
+            self.cleared_with = {}
             self.done = 0
         if option.act:
             self.open = option

@@ -10,7 +10,7 @@ import pytest
 
 from sanetune.errors import UserError
 from sanetune.workflows.auto.facts import Checked, Facts, Trained
-from tests.workflows.auto.fake import SOUND, Finds, compared, decisions, machine
+from tests.workflows.auto.fake import SOUND, Finds, compared, decisions, failing, machine
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,16 @@ def test_a_model_that_forgets_is_tried_again_at_a_third_of_the_learning_rate(tmp
     assert (known.outcome, known.attempt) == ("promoted", 2)
     assert known.tried == [{"train.learning_rate": pytest.approx(3.3e-4)}]
     assert decisions(tmp_path).count(("train", "train")) == 2
+
+
+def test_a_run_that_the_gate_refuses_with_the_best_of_a_sweep_goes_back_to_what_it_had_cleared(tmp_path: Path) -> None:
+    open_ = replace(SOUND["check"], at_edge=True)  # type: ignore[call-arg]
+    refused = failing("curve-rate-beaten")
+    known = machine(tmp_path, {"check": [open_, refused, SOUND["check"]]}, budget=20_000).run()
+    assert (known.outcome, known.attempt, known.tried) == ("promoted", 1, [{"train.learning_rate": 1e-3}])
+    assert ("clearance", "go back") in decisions(tmp_path)
+    known = machine(tmp_path / "b", {"check": [open_, refused]}, budget=20_000).run()
+    assert known.outcome == "gave up" and decisions(tmp_path / "b").count(("clearance", "go back")) == 1
 
 
 def test_a_third_of_the_learning_rate_is_that_of_the_one_that_the_gate_has_set(tmp_path: Path) -> None:

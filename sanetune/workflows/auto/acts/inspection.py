@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sanetune.evidence.registry import Evidence
     from sanetune.gate.fixer import Round
 
-FAMILIES = ("rows", "template", "tokens", "config")
+FAMILIES = ("rows", "template", "tokens", "packs", "config")
 """Families of checks that need data and settings alone."""
 SKIP = "data.on_bad_row=skip"
 """Rows that cannot be read are counted and left out of the copy, not an end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sanetune.workflows.auto.decision import Decision, Option
 from sanetune.workflows.auto.forecasts import SLOWER, bar, reserve, train_seconds
 from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.states.ways import planned_lr
 
 
 def decide(known: Known) -> Decision:
@@ -18,7 +19,7 @@ def decide(known: Known) -> Decision:
         f"change {', '.join(f'{key} to {value}' for key, value in swept.best.items()) or 'nothing'}, and check again",
         "plan",
         "change",
-        {"changes": dict(swept.best)},
+        {"changes": dict(swept.best), "cleared_with": planned_lr(known)},
         takes,
         barred or bar(known, takes, train_seconds(known) + reserve(known)),
     )

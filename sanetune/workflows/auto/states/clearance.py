@@ -5,6 +5,7 @@ from __future__ import annotations
 from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option, first_open
 from sanetune.workflows.auto.facts import Found
+from sanetune.workflows.auto.forecasts import SLOWER, bar, reserve, train_seconds
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.states.ways import give_up
 
@@ -37,9 +38,27 @@ def decide(known: Known) -> Decision:
     )
     if known.agent and known.advised is not None:
         ask = Option(ask.name, ask.words, ask.then, barred="it was asked already")
+    back = _back(known)
     named = "; ".join(f"{one.check}: {one.message.rstrip('.')}{_do(one)}" for one in bad[:SHOWN])
     reason = checked.unusable or named or checked.note or "the gate has not cleared the run"
-    return Decision((ask, stop), first_open(ask, stop), f"the gate refuses this run: {reason}", figures)
+    return Decision((back, ask, stop), first_open(back, ask, stop), f"the gate refuses this run: {reason}", figures)
+
+
+def _back(known: Known) -> Option:
+    """Take back what a sweep chose, since the gate had cleared the run before."""
+    changes, takes = known.cleared_with, (known.checked.seconds if known.checked else 0.0) * SLOWER
+    barred = "" if changes else "nothing was adopted that could be taken back"
+    if changes in known.tried:
+        barred = "this was tried before"
+    return Option(
+        "go back",
+        "take back what the sweep chose, and check again: the gate had cleared the run without it",
+        "plan",
+        "change",
+        {"changes": dict(changes), "tried": dict(changes)},
+        takes,
+        barred or bar(known, takes, train_seconds(known) + reserve(known)),
+    )
 
 
 def _do(found: Found) -> str:

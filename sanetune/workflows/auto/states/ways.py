@@ -55,12 +55,17 @@ def retry(known: Known, changes: Mapping[str, Any], words: str) -> Option:
     )
 
 
-def lower_lr(known: Known, factor: float = 3.0) -> dict[str, Any]:
-    """Return the learning rate that was trained with, divided by ``factor``, as a change; empty: unknown."""
+def planned_lr(known: Known) -> dict[str, Any]:
+    """Return the learning rate of the plan, or the one that the gate has set in its place; empty: unknown."""
     lr = known.planned.lr if known.planned else 0.0
     if known.checked:
         lr = known.checked.changes.get(LR, lr)
-    return {LR: float(f"{lr / factor:.2g}")} if lr else {}
+    return {LR: lr} if lr else {}
+
+
+def lower_lr(known: Known, factor: float = 3.0) -> dict[str, Any]:
+    """Return the learning rate that was trained with, divided by ``factor``, as a change; empty: unknown."""
+    return {key: float(f"{lr / factor:.2g}") for key, lr in planned_lr(known).items()}
 
 
 def longer(known: Known) -> dict[str, Any]:
