@@ -1,8 +1,9 @@
 """Forecasts of memory and time beside measurements, over models, methods, batches and formats, on a processor.
 
 Memory: `sanetune plan --forecast` beside the peak of what torch's own profiler saw allocated in steps and an evaluation
-of the run's engine. Seconds (``--time``, on quiet cores): the step time that the first steps give beside that of the
-steps that follow. Results are kept one by one in a folder, and a second run goes on from them.
+of the run's engine. Seconds (``--time``): the step time that the first steps give beside that of the steps that follow,
+in CPU seconds of one thread, so that other programs on the cores count little. Results are kept one by one in a folder,
+and a second run goes on from them.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def measured_peaks(session: RunSession, batch: Batch, evaluated: Batch) -> tuple
 
 @dataclass
 class Clock:
-    """Notes the seconds and tokens of each step of a short run."""
+    """Notes the CPU seconds and tokens of each step of a short run."""
 
     seconds: list[float] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
@@ -159,14 +160,14 @@ class Clock:
     last: float = 0.0
 
     def begin(self) -> None:
-        self.last = time.perf_counter()
+        self.last = time.process_time()
 
     def batches(self, batches: StepBatches) -> None:
         self.tokens.append(batches.tokens)
         self.padded.append(batches.padded_tokens)
 
     def step(self, step: int) -> bool:
-        now = time.perf_counter()
+        now = time.process_time()
         self.seconds.append(now - self.last)
         self.last = now
         return False
@@ -176,11 +177,14 @@ class Clock:
 
 
 def time_beside(made: Plan, session: RunSession) -> dict[str, Any]:
-    """Seconds of a step, forecast from the first steps of the run, and of those that follow."""
+    """CPU seconds of a step, forecast from the first steps of the run, and of those that follow."""
+    import torch
+
     from sanetune.engine.base import ShortRun
     from sanetune.forecast.time import step_time_of
     from sanetune.probes.results import Timing
 
+    torch.set_num_threads(1)
     clock, steps = Clock(), MEASURED + FOLLOWING
     session.train_briefly(ShortRun(steps, max(steps, made.steps.total_steps), made.steps.warmup_steps), clock)
     first = Timing(clock.seconds[:MEASURED], clock.tokens[:MEASURED], [], clock.padded[:MEASURED])
