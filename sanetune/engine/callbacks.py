@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sanetune.commands import command
 from sanetune.curves.logs.entries import evaluation
 from sanetune.engine.followed_loop import FollowedLoop
 from sanetune.engine.metrics import MetricsFile, Record, RecordKind
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.engine.owed import evaluation_is_owed
 from sanetune.engine.watched_steps import logged_point
 from sanetune.errors import RunError
@@ -154,9 +154,9 @@ class PublishedEnd:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._publisher.close()
-        if isinstance(error, torch.OutOfMemoryError):
+        if error is not None and is_out_of_memory(error):
             raise RunError(
-                f"The device's memory does not suffice: {' '.join(str(error).split())[:200]}",
+                f"The memory does not suffice: {' '.join(str(error).split())[:200] or 'MemoryError'}",
                 "Activations grow with per_device_train_batch_size and max_length.",
                 "Halve train.per_device_train_batch_size and double train.gradient_accumulation_steps (the same "
                 "effective batch), set train.activation_checkpointing: true, lower train.max_length, or train an "

@@ -37,15 +37,6 @@ class StepPlace:
     rows: Sequence[int] = ()
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether ``error`` says that the memory of device or machine did not suffice."""
-    from accelerate.utils.memory import should_reduce_batch_size
-
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, Exception) and bool(should_reduce_batch_size(error))
-
-
 def parts_of(batch: Batch, rows_at_once: int | None) -> list[Batch]:
     """Return ``batch`` (tensors B first) as batches of at most ``rows_at_once`` rows, in order; None: as it is.
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.errors import UserError
 from sanetune.events import EvidenceStarted, Publish, silent
 
@@ -128,11 +129,6 @@ class BrokenError(Exception):
 NO_MEMORY = "because memory ran out (see machine-memory-short)"
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Whether ``error`` says that the memory of device or machine did not suffice (torch is not imported for it)."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-
-
 class Evidence:
     """Evidence by name: built when it is first asked for, and remembered also when it could not be built.
 
@@ -204,7 +200,7 @@ class Evidence:
         except (MissingError, BrokenError, KeyboardInterrupt):
             raise
         except Exception as error:  # noqa: BLE001 -- a bug in one builder must not hide what others find
-            reason = NO_MEMORY if out_of_memory(error) else "because of a bug"
+            reason = NO_MEMORY if is_out_of_memory(error) else "because of a bug"
             raise BrokenError(name, traceback.format_exc(), first=True, reason=reason) from None
         finally:
             self.seconds[name] = time.perf_counter() - began

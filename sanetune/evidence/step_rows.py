@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.batches import Batch, on_device
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.evidence.detached import copied, detached
-from sanetune.evidence.registry import MissingError, out_of_memory
+from sanetune.evidence.registry import MissingError
 from sanetune.evidence.trainer_batches import has_own_loss
 from sanetune.probes.row_losses import LENGTH, MOST, StepRow, ranked, row_loss_and_norm
 from sanetune.text import one_line, shorten
@@ -64,7 +65,7 @@ def step_rows(trainer: Trainer, loader: DataLoader[Any] | None, numbers: Sequenc
                 return StepRows(named, reason=reason)
             rows = _measured(trainer, named, batches)
     except Exception as error:  # noqa: BLE001 -- a data set, a collator or a model of the user's own may raise anything
-        short = "the memory does not suffice" if out_of_memory(error) else f"{type(error).__name__}: {error}"
+        short = "the memory does not suffice" if is_out_of_memory(error) else f"{type(error).__name__}: {error}"
         return StepRows(named, reason=one_line(short, 160))
     if not any(row.loss is not None and math.isfinite(row.loss) for row in rows):
         return StepRows(named, reason=NO_NUMBERS)

@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.errors import DataError, Place, UserError
 from sanetune.evidence.detached import collating_copy, copied, detached, reading_copies
 from sanetune.evidence.known_examples import KnownExamples
-from sanetune.evidence.registry import MissingError, out_of_memory
+from sanetune.evidence.registry import MissingError
 from sanetune.evidence.trainer_rows import has_ids
 from sanetune.rng import kept_random_states
 from sanetune.text import one_line
@@ -133,7 +134,7 @@ def _readable(loader: Iterable[Batch]) -> Iterator[Batch]:
 
 def unreadable(error: Exception, process: str = "") -> Exception:
     """What is told where the user's own data set, collator or loader raises ``error``; ``process``: on which it was."""
-    if isinstance(error, MissingError | UserError) or out_of_memory(error):
+    if isinstance(error, MissingError | UserError) or is_out_of_memory(error):
         return error
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not any(part in frame.filename for part in NOT_THEIRS)]

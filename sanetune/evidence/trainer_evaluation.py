@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.evidence.detached import collating_copy, detached
-from sanetune.evidence.registry import MissingError, out_of_memory
+from sanetune.evidence.registry import MissingError
 from sanetune.evidence.trainer_batches import untouched
 from sanetune.text import one_line
 
@@ -84,7 +85,7 @@ def _loss_of_evaluation(trainer: Trainer, rows: datasets.Dataset | Dataset, fold
         try:
             found = double.evaluate()
         except Exception as error:
-            if out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             raise MissingError(_reason(watched.refused, error)) from None
     if watched.refused:

@@ -10,9 +10,10 @@ from typing import Any
 
 from sanetune.checks.base import Check, NotApplicableError
 from sanetune.commands import filled
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.errors import ConfigError
 from sanetune.events import CheckFinished, CheckStarted
-from sanetune.evidence.registry import NO_MEMORY, BrokenError, Evidence, MissingError, out_of_memory
+from sanetune.evidence.registry import NO_MEMORY, BrokenError, Evidence, MissingError
 from sanetune.finding import Finding, Judgement, Measurement, Report, Verdict
 from sanetune.gate.agreement import one_direction, one_learning_rate
 
@@ -113,7 +114,7 @@ def _finding(check: Check, evidence: Evidence, limits: dict[str, Any]) -> Findin
         return replace(blank, message=f"skipped: {error}", numbers=dict(error.numbers), seconds=seconds)
     except Exception as error:  # noqa: BLE001 -- a bug in one check must not hide what others find
         message = f"this check has a bug and proves nothing: {type(error).__name__}: {error}"
-        if out_of_memory(error):
+        if is_out_of_memory(error):
             message = f"this check proves nothing {NO_MEMORY}"
         return replace(
             blank,

@@ -7,6 +7,7 @@ import threading
 import torch
 
 from sanetune.engine.batches import Batch
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.probes.harness import ProbeHarness
 from sanetune.probes.results import LargestStep, PeakMemory
 
@@ -34,7 +35,9 @@ def peak_of_a_step(harness: ProbeHarness, batch: Batch, evaluated: Batch | None 
                 optimizer.step()
                 if evaluated is not None:
                     harness.evaluate(evaluated)
-        except (torch.OutOfMemoryError, MemoryError):
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             fits = False
             if cuda:
                 torch.cuda.empty_cache()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sanetune.curves.paired import PairedDifference, paired_difference
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.errors import UserError
 from sanetune.events import Note, Publish, silent
 from sanetune.probes.results.forgetting import Forgetting
@@ -91,7 +92,7 @@ class ReplayTrials:
                     self.failed = error.message
                     return
                 except Exception as error:
-                    if not _out_of_memory(error):
+                    if not is_out_of_memory(error):
                         raise
                     self.failed = "memory does not suffice for a second model"
                     return
@@ -131,7 +132,3 @@ class ReplayTrials:
         config.data = config.data.model_copy(update={"replay": ReplaySection(path=self.path, share=share)})
         sources = read_sources(config.data, leave_out_bad=True)
         return config, prepare(config, self.prepared.tokenizer, leave_out_bad=True, sources=sources)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"

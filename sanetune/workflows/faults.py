@@ -60,13 +60,12 @@ def _of_disk(error: BaseException) -> UserError | None:
 
 
 def _of_memory(error: BaseException) -> UserError | None:
-    device = type(error).__name__ == "OutOfMemoryError"
-    # torch has no error of its own for a processor.
-    processor = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    if not device and not processor and not isinstance(error, MemoryError):
+    from sanetune.engine.out_of_memory import is_out_of_memory
+
+    if not is_out_of_memory(error):
         return None
     return RunError(
-        f"The {'device' if device else 'machine'} has no memory left: {_words(error) or 'MemoryError'}",
+        f"There is no memory left: {_words(error) or 'MemoryError'}",
         "Weights, gradients and activations of a batch have to fit.",
         "Lower train.per_device_train_batch_size or train.max_length, or train an adapter (model.adapter: lora).",
     )

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sanetune.atomic import write_text
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.engine.watcher import TrackerText
 from sanetune.errors import UserError
 from sanetune.events import Note, Publish
-from sanetune.evidence.registry import out_of_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -78,7 +78,7 @@ class RunSamples:
             self._note_once(error.message)
             return None
         except Exception as error:
-            if not out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             self._note_once("the memory does not suffice")
             return None

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.engine import step_log
 from sanetune.engine.metrics import curve_of, read
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.engine.watcher import Course, TrackerText
 from sanetune.events import Publish, WatchFired
-from sanetune.evidence.registry import out_of_memory
 from sanetune.evidence.step_rows import NO_NUMBERS
 from sanetune.finding import REFUSING, GateError
 from sanetune.gate.overfit_answers import CHECK, overfit_answers
@@ -182,7 +182,7 @@ class RunWatch:
         try:
             return measured_rows(model, self._prepared, numbers), ""
         except Exception as error:
-            if not out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             return [], "the memory does not suffice"
 

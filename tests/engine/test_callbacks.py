@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from sanetune.errors import RunError
 from sanetune.runs import Run
 from tests.engine.conftest import resolved
 from tests.engine.running import Follower, same, train, weights
@@ -43,3 +45,15 @@ def test_a_run_that_was_stopped_where_it_is_evaluated_makes_the_evaluation_when_
     ]
     assert (resumed.best_step, resumed.best_validation_loss) == (unbroken.best_step, unbroken.best_validation_loss)
     assert same(weights(run), weights(whole))
+
+
+def test_memory_that_runs_out_beside_a_batch_is_a_message_on_a_processor_too(
+    base: Path, prepared: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", full)
+    with pytest.raises(RunError, match="The memory does not suffice") as caught:
+        train(resolved(base, engine="accelerate", max_steps=1), prepared, Run.create(tmp_path / "run"))
+    assert "train.gradient_accumulation_steps" in caught.value.remedy

@@ -35,6 +35,7 @@ KNOWN = [
     (MemoryError(), "no memory left"),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), "can't allocate"),
     (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "Tried to allocate 2 GiB"),
+    (RuntimeError("CUDA error: out of memory"), "CUDA error"),
 ]
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from sanetune.engine.batches import Batch
-from sanetune.engine.memory import StepPlace, free_memory, is_out_of_memory, out_of_memory, parts_of, rows_of
+from sanetune.engine.memory import StepPlace, free_memory, out_of_memory, parts_of, rows_of
+from sanetune.engine.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from sanetune.engine.accelerate.loop import Loop

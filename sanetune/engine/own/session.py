@@ -24,6 +24,7 @@ from sanetune.engine.batches import Batch, Row, TrainerBatch, loss_token_count, 
 from sanetune.engine.library_logs import quiet
 from sanetune.engine.loop_settings import loop_settings
 from sanetune.engine.loss import Measured
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.engine.own.kept import kept_modules
 from sanetune.engine.own.optimizers import at_peak, planned_lr
 from sanetune.engine.own.short_run import shorten
@@ -254,9 +255,11 @@ def _of_the_trainer(doing: str) -> Iterator[None]:
     """What the user's own code raises is the user's to know: training would end in it as well."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RunError):
+    except RunError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise RunError(
             f"The trainer raises in {doing}: {type(error).__name__}: {one_line(str(error), 160)}",
             "trainer.train() would end in the same error.",

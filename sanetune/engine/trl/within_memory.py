@@ -12,7 +12,8 @@ import transformers
 from torch import Tensor, nn
 
 from sanetune.engine.batches import Batch
-from sanetune.engine.memory import StepPlace, free_memory, is_out_of_memory, out_of_memory, parts_of, rows_of
+from sanetune.engine.memory import StepPlace, free_memory, out_of_memory, parts_of, rows_of
+from sanetune.engine.out_of_memory import is_out_of_memory
 
 
 class WithinMemory(transformers.Trainer):

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sanetune import units
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.errors import UserError
 from sanetune.events import EvaluationEnded, EvaluationStarted, EvaluationStep, Note, Publish, bracket, silent
-from sanetune.evidence.registry import out_of_memory
 from sanetune.text import shortest_path
 from sanetune.workflows.compare import load_model_of
 from sanetune.workflows.evaluating.followed import Progress
@@ -144,7 +144,7 @@ def _scores(
     try:
         return evaluate(model, tokenizer, tasks, limit, progress)
     except Exception as error:
-        if not out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
     gc.collect()
     return evaluate(model, tokenizer, tasks, limit, progress, batch=1)

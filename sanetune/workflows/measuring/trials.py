@@ -111,7 +111,8 @@ class StepTrials:
 
     def _tried(self, settings: StepSettings) -> Candidate:
         from sanetune.engine.allocator import give_back_freed_memory
-        from sanetune.engine.memory import StepTooLargeError, free_memory, is_out_of_memory
+        from sanetune.engine.memory import StepTooLargeError, free_memory
+        from sanetune.engine.out_of_memory import is_out_of_memory
 
         candidate = Candidate(settings)
         try:

@@ -12,7 +12,7 @@ import torch
 from trl import SFTTrainer
 
 from sanetune.engine.base import Outcome
-from sanetune.engine.memory import is_out_of_memory
+from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.engine.trl.trainer import Trainer
 from sanetune.engine.trl.within_memory import WithinMemory
 from sanetune.errors import RunError
