@@ -25,12 +25,13 @@ train:
 ```
 
 ## Known problems
-Of a log with few records the end of the warm-up is known to one interval of logging.
+The end of a warm-up that is not a straight line from 0 is known to one interval of logging.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -45,22 +46,25 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "whole"
+VERSION = 2
 
 LIMITS = {
     "share": Limit(0.25, "of the steps; published recipes warm up for 3 to 10 %, and a healthy log for 20 (logs/wild)"),
     "begins": Limit(0.5, "of its peak, below which the first logged learning rate belongs to a warm-up"),
     "steps": Limit(50, "a run of fewer steps is a test"),
+    "straight": Limit(0.02, "that the learning rate of each step may differ by on a straight line from 0"),
 }
 
-FEWEST = 12
-"""Logged learning rates in which a warm-up can be seen."""
+FEWEST, FEWEST_OF_KNOWN = 12, 3
+"""Logged learning rates in which a warm-up can be seen, and of a run whose steps are known."""
 
 
-def measure(curve: Curve) -> Measurement:
+def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_log(curve)
     logged = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
-    if len(logged) < FEWEST:
-        raise fewer(len(logged), FEWEST, "learning rate", more=" logged")
+    fewest = FEWEST_OF_KNOWN if curve.total_steps else FEWEST
+    if len(logged) < fewest:
+        raise fewer(len(logged), fewest, "learning rate", more=" logged")
     highest = max(lr for _, lr in logged)
     at = next(i for i, (_, lr) in enumerate(logged) if lr >= highest)
     if at < len(logged) - 1 and not curve.total_steps and not complete(curve):
@@ -72,14 +76,26 @@ def measure(curve: Curve) -> Measurement:
             "first": logged[0][1],
             "highest": highest,
             "rising": rising and at > 0,
-            # The peak may be anywhere after the record before the highest.
-            "least_steps": logged[at - 1][0] if at else 0,
+            "least_steps": _least_steps(logged[: at + 1], limits["straight"]),
             "peak_step": logged[at][0],
             "at_the_end": at == len(logged) - 1,
             "steps": end,
             "total_steps": max(end, curve.total_steps or 0),
         }
     )
+
+
+def _least_steps(rising: Sequence[tuple[int, float]], straight: float) -> int:
+    """The step that the warm-up lasts to at least. The peak may be anywhere after the record before the highest, unless
+    both are on one straight line from 0: then it is not before the highest."""
+    if len(rising) < 2:
+        return 0
+    (before, low), (step, high) = rising[-2:]
+    # Programs log the learning rate of this step or of the next one.
+    on_line = low > 0 and any(
+        abs(high / low * (before + late) / (step + late) - 1) <= straight for late in (0, 1, -1) if before + late > 0
+    )
+    return step if on_line else before
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -89,6 +105,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(f"the learning rate begins at {units.lr(n['first'])} and is {units.lr(n['highest'])} at most")
     until = "to the end of the log, step" if n["at_the_end"] else "until step"
     message = f"the learning rate rises {until} {n['peak_step']:,} of {n['total_steps']:,}, to {units.lr(n['highest'])}"
-    if n["total_steps"] >= limits["steps"] and n["least_steps"] >= limits["share"] * n["total_steps"]:
+    if n["total_steps"] >= limits["steps"] and n["least_steps"] > limits["share"] * n["total_steps"]:
         return warned(message, fix={"train.warmup_steps": 0.05})
     return passed(message)

@@ -83,6 +83,15 @@ def test_a_warmup_may_last_a_quarter_of_the_run(share: float, verdict: str | Non
     assert "warmup-long" not in bad(log(lr=[1e-6 * (i + 1) for i in range(200)], total_steps=10_000, finished=False))
 
 
+@pytest.mark.parametrize(("lasts", "verdict"), [(30, None), (60, None), (75, "warn"), (120, "warn")])
+def test_few_records_on_one_straight_line_show_how_long_a_warmup_lasts(lasts: int, verdict: str | None) -> None:
+    lr = [1e-4 * min(1.0, (10 * i + 10) / lasts) for i in range(24)]
+    assert bad(log(FALLING[:24], lr=lr)).get("warmup-long") == verdict
+    assert bad(log(FALLING[:4], lr=[1e-6, 2e-6, 3e-6, 4e-6], total_steps=100, finished=False)) == {
+        "warmup-long": "warn"
+    }
+
+
 # ---- how it ended ----
 
 
