@@ -1,5 +1,7 @@
 """``python -m sanetune``, and the command ``sanetune``."""
 
+import sys
+
 from sanetune import collector
 
 
@@ -8,7 +10,16 @@ def run() -> None:
     collector.own_process()
     with collector.importing():
         from sanetune.cli import main
-    main(prog_name="sanetune")
+    code: object = 1
+    try:
+        main(prog_name="sanetune")
+    except SystemExit as end:
+        code = end.code
+        raise
+    finally:
+        # Imported only where a run has trackers.
+        if (trackers := sys.modules.get("sanetune.engine.tracker_thread")) is not None:
+            trackers.bound_end(code)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ from sanetune.curves.objective import objective_of
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.engine.own.ending import end
 from sanetune.engine.own.sampled_rows import UnknownOrderError, rows_of
-from sanetune.engine.tracker_texts import send
+from sanetune.engine.tracker_texts import posting
+from sanetune.engine.tracker_thread import TrackerThread, finish
 from sanetune.engine.watched_steps import logged_point
-from sanetune.engine.watcher import Course
+from sanetune.engine.watcher import Course, TrackerText
 from sanetune.evidence.step_rows import step_rows
 from sanetune.finding import REFUSING, GateError
 from sanetune.gate import watch as judging
@@ -32,12 +33,15 @@ from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, course_of, live_chec
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport, tracker_text
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from torch.optim.lr_scheduler import LRScheduler
     from torch.utils.data import DataLoader
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 COURSES = tuple(Course)
 REPORT = "watch.json"
+POST_SECONDS = 1.0
+"""Time for which the run waits for a tracker to take a finding, once: a trainer may close its trackers right after."""
 
 
 @dataclass(slots=True)
@@ -99,6 +103,7 @@ class Watch(TrainerCallback, ExportableState):
         self._advice: TrainerAdvice | None = None
         self._open: list[_Step] = []
         self._names: set[str] = set()
+        self._posts: dict[str, TrackerThread] = {}
         self._lowest: Evaluation | None = None
 
     @property
@@ -210,6 +215,7 @@ class Watch(TrainerCallback, ExportableState):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Raise on all processes where the curve has ended the run."""
+        finish(self._posts.values(), POST_SECONDS)
         ended = self._report.ended
         if ended is None or ended.course != Course.STOP.value:
             return
@@ -268,12 +274,18 @@ class Watch(TrainerCallback, ExportableState):
         self._report.findings.append(entry)
         console = Console(stderr=True, highlight=False)
         view.show(entry, console)
-        text = tracker_text(entry)
+        self._post(tracker_text(entry), console)
+
+    def _post(self, text: TrackerText, console: Console) -> None:
+        """Give ``text`` to the trainer's trackers, each in a thread of its own: the first wait is a second at most."""
+        assert self._trainer is not None
         for callback in self._trainer.callback_handler.callbacks:
-            try:
-                send(callback, text)
-            except Exception as error:  # noqa: BLE001 -- whatever a tracker raises, the run goes on
-                console.print(f"{type(callback).__name__} did not take a finding ({error}); the run goes on")
+            if (post := posting(callback, text)) is not None:
+                name = type(callback).__name__
+                thread = self._posts.setdefault(name, TrackerThread(name, console.print, f"{REPORT} has all findings"))
+                thread.call(post)
+                thread.wait(POST_SECONDS)
+                thread.inspect()
 
     def _name_rows(self, entry: WatchFinding) -> None:
         """Add the rows of the finding's step, measured with the model as it is now, or the reason why not."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 
 import sanetune
 from sanetune.engine import checkpoints
@@ -72,10 +75,23 @@ def test_a_curve_that_diverges_ends_with_a_checkpoint_and_raises(tmp_path: Path)
 def test_warn_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     watch = sanetune.Watch("warn", ignore=["curve-start-high"])
     made = trainer(tmp_path, Rows(100), watch, learning_rate=30.0, max_steps=25)
+    never, asked = threading.Event(), []
+
+    class Stuck(TrainerCallback):
+        """As TensorBoard's, with a disk that hangs."""
+
+        tb_writer = SimpleNamespace(add_text=lambda *given: (asked.append(given), never.wait(60)))
+
+    made.add_callback(Stuck())
+    began = time.monotonic()
     made.train()
+    assert len(asked) == 1 and time.monotonic() - began < 30
+    never.set()
     assert made.state.global_step == 25
     assert "curve-diverged" in {one.finding.check for one in watch.findings}
-    assert "curve-diverged at step" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "curve-diverged at step" in said
+    assert "Stuck has not taken all that was left when the run ended; watch.json has all findings" in said
 
 
 @pytest.mark.parametrize("sampling", ["random", "sequential"])

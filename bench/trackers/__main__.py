@@ -25,7 +25,6 @@ from bench.figures import show
 from bench.trackers.running import GARBAGE, Ran, closed_port, run, silent_server
 from bench.trackers.servers import mlflow_server, strike_at_a_record
 from bench.trackers.stores import NAMES, READERS, Stored
-from sanetune.engine.guarded_tracker import SECONDS
 
 TOLERANCE = 1e-6
 """Of a value, relative: TensorBoard keeps 32 bits."""
@@ -123,7 +122,7 @@ def with_server(folder: Path, plain: Ran) -> Iterator[tuple[dict[str, Any] | Non
         with mlflow_server(place / "server") as (address, process):
             if how is not None:
                 strike_at_a_record(place / "run", process, how)
-            ran = run(place, "mlflow", more={variable: address}, patience=None if how else SECONDS)
+            ran = run(place, "mlflow", more={variable: address}, sound=how is None)
             if how is None:
                 yield read_back(ran, "mlflow", stored_by("mlflow", ran.folder, address)) | {"tracker": SERVED}, None
         if how is not None:
@@ -142,6 +141,7 @@ def judged(ran: Ran, plain: Ran, tracker: str) -> dict[str, Any]:
         "warning": notes[0].strip() if notes else "",
         "records": same,
         "model": (ran.folder / "model" / "model.safetensors").is_file(),
+        "waited": round(ran.waited, 1),
         "lingered": round(ran.lingered, 1),
         "right": ran.code == 0 and len(notes) == 1 and same and (ran.folder / "model").is_dir(),
     }
@@ -178,9 +178,9 @@ def main() -> int:
     figures = {"read": read, "broken": breaks, "not installed": sorted(set(names) - set(installed))}
     columns = ["tracker", "values", "lacking", "other", "findings", "answers"]
     show("Read back with the tracker's own library", columns, rows, {}, None)
-    rows = [[one["tracker"], one["case"], one["code"], one["warnings"], one["records"], one["lingered"]]
+    rows = [[one["tracker"], one["case"], one["code"], one["warnings"], one["records"], one["waited"], one["lingered"]]
             for one in breaks]  # fmt: skip
-    columns = ["tracker", "that", "exit code", "warnings", "records as without", "lingers, s"]
+    columns = ["tracker", "that", "exit code", "warnings", "records as without", "waits, s", "lingers, s"]
     show("Broken trackers", columns, rows, figures, options.json)
     for name in figures["not installed"]:
         print(f"{name} is not installed, and was left out")

@@ -1,7 +1,7 @@
 """One run of the command line that a tracker follows, also one that fails, hangs, or has a server that never answers.
 
-``python -m bench.trackers.running TRACKER HOW EVENT SECONDS -- ARGUMENTS`` is ``sanetune ARGUMENTS`` with the tracker
-broken at one event: ``fails`` raises, ``hangs`` does not return. SECONDS is the time that a tracker has for one event.
+``python -m bench.trackers.running TRACKER HOW EVENT -- ARGUMENTS`` is ``sanetune ARGUMENTS`` with the tracker broken at
+one event: ``fails`` raises, ``hangs`` does not return. A sound one has as long as it takes at the end.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from typing import Any
 
 from bench.figures import ROOT
 from bench.trackers.stores import environment
-from sanetune.engine.guarded_tracker import SECONDS
 
 STEPS, BATCH, GARBAGE = 30, 2, (24, 25)
 """Rows 24 and 25 are those of step 13, whose loss is a spike that the watch finds."""
-GUARD = 15.0
-"""Seconds that a broken tracker has for an event here; a run of its own gives 120 and 900."""
+WAITED = "waited.txt"
+"""Has the seconds for which the run has waited for its trackers at its end."""
 LIMIT = 900.0
 """Seconds after which a run counts as stopped by its tracker."""
 
@@ -41,6 +40,7 @@ class Ran:
         code: Exit code; None: it had to be killed.
         output: What it printed.
         seconds: Until its process ended.
+        waited: Seconds for which it waited for its trackers once training had ended.
         lingered: Seconds from the last that it printed until its process ended.
     """
 
@@ -48,6 +48,7 @@ class Ran:
     code: int | None
     output: str
     seconds: float
+    waited: float
     lingered: float
 
     @property
@@ -103,12 +104,11 @@ def run(
     how: str = "",
     event: str = "",
     more: dict[str, str] | None = None,
-    patience: float | None = None,
+    sound: bool = False,
 ) -> Ran:
     """Make a run in ``folder`` that ``trackers`` follow, the first broken at ``event`` where ``how`` says so.
 
-    ``more`` are variables of its environment, ``patience`` the seconds that a tracker has for one event; None: as long
-    as in a run of its own, or :data:`GUARD` where something is to be broken.
+    ``more`` are variables of its environment; ``sound``: nothing is broken, in them neither.
     """
     config = write_config(folder, trackers)
     given = {key: value for key, value in os.environ.items() if not key.startswith(("WANDB_", "MLFLOW_", "TRACKIO_"))}
@@ -119,9 +119,9 @@ def run(
         given |= environment(tracker, folder)
     given |= more or {}
     first = trackers[0] if trackers else "none"
-    command = [sys.executable, "-m", "bench.trackers.running", first, how or "sound", event or "none"]
-    command += [str(patience or (GUARD if how or more else SECONDS)), "--"]
-    command += ["train", str(config), "--unchecked", "a bench of trackers"]
+    sound = sound or not (how or more)
+    command = [sys.executable, "-m", "bench.trackers.running", first, how or ("sound" if sound else "has")]
+    command += [event or "none", "--", "train", str(config), "--unchecked", "a bench of trackers"]
     began = time.monotonic()
     with (folder / "output.txt").open("w") as output:
         process = subprocess.Popen(command, cwd=folder, env=given, stdout=output, stderr=subprocess.STDOUT)
@@ -131,7 +131,9 @@ def run(
             process.kill()
             code = None
     seconds, lingered = time.monotonic() - began, time.time() - (folder / "output.txt").stat().st_mtime
-    return Ran(folder / "run", code, (folder / "output.txt").read_text(), seconds, lingered)
+    waited = folder / WAITED
+    waited_s = float(waited.read_text()) if waited.is_file() else 0.0
+    return Ran(folder / "run", code, (folder / "output.txt").read_text(), seconds, waited_s, lingered)
 
 
 @contextmanager
@@ -167,7 +169,7 @@ def _break(tracker: str, how: str, event: str) -> None:
         threading.Event().wait()
 
     if event == "text":
-        guarded_tracker.send = broken
+        guarded_tracker.posting = lambda callback, text: broken
         return
     usual = guarded_tracker.INTEGRATION_TO_CALLBACK[tracker]
     guarded_tracker.INTEGRATION_TO_CALLBACK[tracker] = type(usual.__name__, (usual,), {event: broken})
@@ -175,12 +177,21 @@ def _break(tracker: str, how: str, event: str) -> None:
 
 def main(words: Sequence[str]) -> None:
     """Break what is to be broken, and run the command."""
-    (tracker, how, event, seconds), arguments = words[:4], list(words[5:])
-    from sanetune.engine import guarded_tracker
+    (tracker, how, event), arguments = words[:3], list(words[4:])
+    from sanetune.engine import guarded_tracker, tracker_thread
 
-    guarded_tracker.SECONDS = guarded_tracker.SECONDS_FOR_FILES = float(seconds)
-    if how != "sound":
+    if how == "sound":
+        tracker_thread.SECONDS_AT_END = LIMIT
+    elif how != "has":
         _break(tracker, how, event)
+    usual = guarded_tracker.finish
+
+    def finish(threads: Any) -> None:
+        began = time.monotonic()
+        usual(threads)
+        Path(WAITED).write_text(str(time.monotonic() - began))
+
+    guarded_tracker.finish = finish
     sys.argv = ["sanetune", *arguments]
     from sanetune.__main__ import run as command
 

@@ -2,93 +2,63 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Sequence
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
-from sanetune.engine.tracker_texts import send
+from sanetune.engine.library_logs import quiet
+from sanetune.engine.tracker_texts import posting
+from sanetune.engine.tracker_thread import Say, TrackerThread, finish
 from sanetune.engine.watcher import RunWatcher, TrackerText
-from sanetune.text import shorten
 
-SECONDS = 120.0
-"""Time that a tracker has for one event; wandb by itself waits 90 s for its server when a run begins."""
-SECONDS_FOR_FILES = 900.0
-"""The same where it may upload files: when a checkpoint is saved, and at the end."""
-WITH_FILES = frozenset({"on_save", "on_train_end"})
-
-Say = Callable[[str], None]
+SYNCHRONOUS = {"_async_log": property(lambda self: False, lambda self, value: None)}
+"""For MLflow's callback, which else hands values to threads that fail in silence and keep the process from ending."""
 
 
 class GuardedTracker(TrainerCallback):
-    """Passes each event on to one tracker, and drops the tracker that raises an error or does not come back.
-
-    All events of a tracker are handled in one thread, because some keep their run in variables of their thread.
+    """Passes each event on to one tracker, which handles it while the run goes on.
 
     Args:
         name: The tracker's name in ``run.trackers``.
-        make: Makes its callback, in that thread.
+        make: Makes its callback, in the tracker's thread.
         say: Called with a sentence when the tracker is dropped.
-        seconds: Time for one event, in seconds; None: :data:`SECONDS`, or :data:`SECONDS_FOR_FILES`.
+        seconds: Time for one event, in seconds; None: the usual one.
     """
 
     def __init__(self, name: str, make: Callable[[], TrainerCallback], say: Say, seconds: float | None = None) -> None:
-        self.name, self._make, self._say, self._seconds = name, make, say, seconds
+        self.thread = TrackerThread(name, say, seconds=seconds)
+        self._make = make
         self._callback: TrainerCallback | None = None
-        self._work: queue.Queue[Callable[[], object]] = queue.Queue()
-        self._done: queue.Queue[BaseException | None] = queue.Queue()
-        self._thread: threading.Thread | None = None
-        self.dropped = False
 
     def handle(
         self, event: str, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: object
     ) -> None:
-        """Let the tracker handle ``event`` (``on_log``, …); nothing happens once it is dropped."""
-        if self.dropped:
-            return
+        """Let the tracker handle ``event`` (``on_log``, …), with everything as it is now."""
+        if getattr(self._make, event, None) is getattr(TrainerCallback, event):
+            self.thread.inspect()
+            return  # it does nothing there
+        state = copy.copy(state)
+        given: dict[str, Any] = {name: dict(one) if isinstance(one, dict) else one for name, one in more.items()}
 
         def call() -> None:
             if self._callback is None:
                 self._callback = self._make()
-            getattr(self._callback, event)(args, state, control, **more)
+            getattr(self._callback, event)(args, state, control, **given)
 
-        self._do(call, self._seconds or (SECONDS_FOR_FILES if event in WITH_FILES else SECONDS))
+        self.thread.call(call)
 
     def text(self, text: TrackerText) -> None:
         """Give the tracker a text, if it takes any and its run has begun."""
-        callback = self._callback
-        if callback is not None and not self.dropped:
-            self._do(lambda: send(callback, text), self._seconds or SECONDS)
 
-    def _do(self, call: Callable[[], object], seconds: float) -> None:
-        """Let the thread make a call, and wait for it so long."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name=f"tracker {self.name}", daemon=True)
-            self._thread.start()
-        self._work.put(call)
-        try:
-            error = self._done.get(timeout=seconds)
-        except queue.Empty:
-            self._drop(f"has not answered for {seconds:g} s")
-            return
-        if error is not None:
-            self._drop(f"failed ({type(error).__name__}: {shorten(' '.join(str(error).split()), 200)})")
+        def call() -> None:
+            if self._callback is not None and (post := posting(self._callback, text)) is not None:
+                post()
 
-    def _serve(self) -> None:
-        while not self.dropped:
-            call = self._work.get()
-            try:
-                call()
-            except BaseException as error:  # noqa: BLE001 -- SystemExit too: the thread must not end in silence
-                self._done.put(error)
-            else:
-                self._done.put(None)
-
-    def _drop(self, cause: str) -> None:
-        self.dropped = True
-        self._say(f"{self.name} {cause}; the run goes on without it, and metrics.jsonl has all records")
+        self.thread.call(call)
 
 
 def _passed_on(event: str) -> Callable[..., None]:
@@ -104,9 +74,23 @@ for _event in [name for name in vars(TrainerCallback) if name.startswith("on_")]
     setattr(GuardedTracker, _event, _passed_on(_event))
 
 
-def guarded(names: Sequence[str], say: Say) -> list[GuardedTracker]:
-    """Return the callbacks of the trackers ``names``, each behind a guard that tells ``say`` when it is dropped."""
-    return [GuardedTracker(name, INTEGRATION_TO_CALLBACK[name], say) for name in names]
+@contextlib.contextmanager
+def guarded(names: Sequence[str], say: Say) -> Iterator[list[GuardedTracker]]:
+    """Give the callbacks of the trackers ``names``, each behind a guard that tells ``say`` when it is dropped.
+
+    At the end of the context they have some seconds for what is left.
+    """
+    trackers = [GuardedTracker(name, _callback(name), say) for name in names]
+    try:
+        yield trackers
+    finally:
+        with quiet():
+            finish([tracker.thread for tracker in trackers])
+
+
+def _callback(name: str) -> type[TrainerCallback]:
+    usual: type[TrainerCallback] = INTEGRATION_TO_CALLBACK[name]
+    return type(usual.__name__, (usual,), SYNCHRONOUS) if name == "mlflow" else usual
 
 
 def send_texts(trackers: Sequence[GuardedTracker], watcher: RunWatcher) -> None:

@@ -6,15 +6,25 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from sanetune.engine.tracker_texts import send
+from sanetune.engine.tracker_texts import posting
 from sanetune.engine.watcher import TrackerText
 
 TEXT = TrackerText("watch/curve-spike", 40, "**warn curve-spike** (step 40): <b>rows.jsonl:25</b>")
+
+
+def post(callback: object) -> None:
+    """Give a tracker the text from another thread than the one in which its run has begun."""
+    call = posting(callback, TEXT)  # type: ignore[arg-type]
+    assert call is not None
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
 
 
 def test_tensorboard_gives_it_back(tmp_path: Path) -> None:
@@ -23,7 +33,7 @@ def test_tensorboard_gives_it_back(tmp_path: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(tmp_path)) as writer:
-        assert send(SimpleNamespace(tb_writer=writer), TEXT)  # type: ignore[arg-type]
+        post(SimpleNamespace(tb_writer=writer))
     (event,) = EventAccumulator(str(tmp_path)).Reload().Tensors("watch/curve-spike/text_summary")
     assert event.step == 40 and make_ndarray(event.tensor_proto)[0].decode() == TEXT.text
 
@@ -33,7 +43,7 @@ def test_an_offline_run_of_wandb_gives_it_back(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("WANDB_SILENT", "true")
     wandb.init(mode="offline", dir=str(tmp_path), project="texts")
     try:
-        assert send(SimpleNamespace(_wandb=wandb), TEXT)  # type: ignore[arg-type]
+        post(SimpleNamespace(_wandb=wandb))
     finally:
         wandb.finish()
         wandb.teardown()
@@ -46,8 +56,8 @@ def test_the_local_store_of_trackio_gives_it_back(tmp_path: Path) -> None:
     pytest.importorskip("trackio")
     program = (
         "import trackio, json, sys; from types import SimpleNamespace as N;"
-        "from tests.engine.test_tracker_texts import TEXT; from sanetune.engine.tracker_texts import send;"
-        "trackio.init(project='texts', name='run'); send(N(_trackio=trackio), TEXT); trackio.finish();"
+        "from tests.engine.test_tracker_texts import post;"
+        "trackio.init(project='texts', name='run'); post(N(_trackio=trackio)); trackio.finish();"
         "from trackio.sqlite_storage import SQLiteStorage;"
         "open(sys.argv[1], 'w').write(json.dumps(SQLiteStorage.get_logs('texts', 'run')))"
     )
@@ -60,4 +70,4 @@ def test_the_local_store_of_trackio_gives_it_back(tmp_path: Path) -> None:
 
 
 def test_a_callback_that_takes_no_texts_gets_none() -> None:
-    assert not send(SimpleNamespace(), TEXT)  # type: ignore[arg-type]
+    assert posting(SimpleNamespace(), TEXT) is None  # type: ignore[arg-type]

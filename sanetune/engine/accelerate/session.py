@@ -90,17 +90,17 @@ class AccelerateSession(RunSession):
         publisher = Publisher(loop, MetricsFile(self._run.metrics), publish)
         loop.stop, loop.say = Stop(publisher.note), publisher.note
         loop.stop.writes = not loop.args.eval_on_start
-        followed = guarded(trackers.used(self._config), publisher.note)
         log = StepLog(self._run.steps, loop.accelerator.process_index)
-        watched = WatchedRun(loop, watcher, log, partial(send_texts, followed))
-        loop.on_rows, loop.on_step = watched.rows, watched.step
-        for callback in [*self._early_stopping(), *followed, publisher, watched]:
-            loop.handler.add_callback(callback)
-        with PublishedEnd(publisher), quiet(), loop.stop, self._ready(), self._keeping_frozen(loop):
-            fit(loop)
-        seconds = loop.run_state.seconds
-        with quiet():
-            tuned = self._save()
+        with guarded(trackers.used(self._config), publisher.note) as followed:
+            watched = WatchedRun(loop, watcher, log, partial(send_texts, followed))
+            loop.on_rows, loop.on_step = watched.rows, watched.step
+            for callback in [*self._early_stopping(), *followed, publisher, watched]:
+                loop.handler.add_callback(callback)
+            with PublishedEnd(publisher), quiet(), loop.stop, self._ready(), self._keeping_frozen(loop):
+                fit(loop)
+            seconds = loop.run_state.seconds
+            with quiet():
+                tuned = self._save()
         return outcome_of(
             loop,
             publisher.records,

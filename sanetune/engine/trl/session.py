@@ -77,15 +77,15 @@ class TrlSession(RunSession):
         trainer.stop = Stop(publisher.note)
         trainer.stop.writes = not trainer.args.eval_on_start
         trainer.say = publisher.note
-        followed = guarded(trackers.used(self._config), publisher.note)
-        watched = self._watched(watcher, followed)
-        for callback in [*self._early_stopping(), *followed, publisher, watched]:
-            trainer.add_callback(callback)
-        with PublishedEnd(publisher), quiet(), trainer.stop:
-            trainer.train(resume_from_checkpoint=None if self._start is None else str(self._start))
-        seconds = trainer.run_state.seconds
-        with quiet():
-            tuned = self._save()
+        with guarded(trackers.used(self._config), publisher.note) as followed:
+            watched = self._watched(watcher, followed)
+            for callback in [*self._early_stopping(), *followed, publisher, watched]:
+                trainer.add_callback(callback)
+            with PublishedEnd(publisher), quiet(), trainer.stop:
+                trainer.train(resume_from_checkpoint=None if self._start is None else str(self._start))
+            seconds = trainer.run_state.seconds
+            with quiet():
+                tuned = self._save()
         return outcome_of(
             trainer,
             publisher.records,
