@@ -39,6 +39,28 @@ def dump(config: Config, *, defaults: bool = True) -> str:
     return "\n".join(head) + "\n\n" + text
 
 
+def comments(text: str) -> dict[str, str]:
+    """Return the comment of each value in what :func:`dump` wrote.
+
+    >>> lines = ["run:", "  name: lab # default", "  # inferred: no GPU", "  # was found", "  seed: 1"]
+    >>> comments("\\n".join(lines))
+    {'run.name': 'default', 'run.seed': 'inferred: no GPU was found'}
+    """
+    found: dict[str, str] = {}
+    section = ""
+    above: list[str] = []
+    for line in text.splitlines():
+        if at_top := re.match(r"(\w+):", line):
+            section, above = at_top[1], []
+        elif comment := re.match(r"  # (.*)", line):
+            above.append(comment[1])
+        elif key := re.match(r"  (\w+):(?:.*\s# (.*))?", line):
+            if words := " ".join(above) or key[2]:
+                found[f"{section}.{key[1]}"] = words
+            above = []
+    return found
+
+
 def _section(config: Config, name: str, part: Section, defaults: bool) -> CommentedMap:
     values: dict[str, Any] = {key: getattr(part, key) for key in type(part).model_fields if key != "given"}
     values |= getattr(part, "given", {})

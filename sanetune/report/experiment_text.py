@@ -66,8 +66,8 @@ def outcome_text(found: OutcomeForecast) -> str:
     """Return how the run is forecast to end, in a sentence."""
     text = (
         f"{found.verdict}: a final validation loss of {loss_text(found.median)} ({loss_text(found.low)} to"
-        f" {loss_text(found.high)} with 80 %), from {found.step:,} of {units.many(found.total_steps, 'step')}; to get"
-        f" below {loss_text(found.there)}, {one_line(found.there_is, LONGEST_REASON)}"
+        f" {loss_text(found.high)} with 80 %), from {found.step:,} of {units.many(found.total_steps, 'step')}; it has"
+        f" to get below {loss_text(found.there)} ({one_line(found.there_is, LONGEST_REASON)})"
     )
     return f"{text}. To decide it: {one_line(found.decides, LONGEST_REASON)}" if found.decides else text
 

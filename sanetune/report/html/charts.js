@@ -5,6 +5,7 @@ const charts = (() => {
   const live = new Map(); // name of a chart -> its panels, which are kept when the page is refreshed
   const dashes = { dashed: [6, 4], dotted: [2, 3], long: [10, 4] };
   const SMOOTH_FROM = 80; // points of a noisy line from which on its running mean is drawn over it
+  const STEPS = [...Array(8).keys()].flatMap((n) => [1, 2, 5].map((one) => one * 10 ** n));
   const locale = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
   // A colour as the canvas takes it: custom properties and light-dark() are resolved by an element.
@@ -60,15 +61,16 @@ const charts = (() => {
       });
       if (many) {
         tables.push([line.x, smooth(line.y, Math.max(3, Math.floor(line.y.length / 50)))]);
-        series.push({ label: `${line.name}, running mean`, class: "mean", stroke, width: 2, value: (_, value) => number(value), points: { show: false } });
+        series.push({ label: "", class: "follows", stroke, width: 2, value: (_, value) => number(value), points: { show: false } });
       }
     }
     if (panel.band) {
       const { x, low, high, name } = panel.band;
       const tint = colour(box, "band");
-      const edge = { ink: tint, stroke: faint(tint, 0.7), width: 1, points: { show: x.length === 1 }, value: (_, value) => number(value) };
+      const edge = { ink: tint, stroke: faint(tint, 0.7), width: 1, points: { show: x.length === 1 } };
+      const ends = (plot, value, i, at) => value === null || value === undefined ? "" : `${number(plot.data[i + 1][at])} to ${number(value)}`;
       tables.push([x, high], [x, low]);
-      series.push({ ...edge, label: `${name}, highest` }, { ...edge, label: `${name}, lowest` });
+      series.push({ ...edge, label: name, value: ends }, { ...edge, label: "", class: "follows" });
       bands.push({ series: [series.length - 2, series.length - 1], fill: faint(tint, 0.22) });
     }
     const data = tables.length ? uPlot.join(tables.map(([x, y]) => [x, y]), tables.map(() => [0, 2])) : [[]];
@@ -95,9 +97,10 @@ const charts = (() => {
         ctx.stroke();
         const right = x > bbox.left + bbox.width * 0.75;
         ctx.textAlign = right ? "right" : "left";
-        if (!one.label || x - named < 110 * ratio) continue;
+        const width = ctx.measureText(one.label).width + 10 * ratio;
+        if (!one.label || x - (right ? width : 0) < named) continue;
         ctx.fillText(one.label, x + (right ? -5 : 5) * ratio, bbox.top + 11 * ratio);
-        named = x;
+        named = x + (right ? 0 : width);
       }
       for (const one of panel.limits) {
         const y = Math.round(plot.valToPos(one.value, "y", true));
@@ -180,16 +183,16 @@ const charts = (() => {
         y: { distr: state.log ? 3 : 1, range: range(panel, state) },
       },
       axes: [
-        { ...axis, grid: { show: false }, size: 22, gap: 3, splits: panel.x.log ? () => rates : undefined, values: (_, all) => all.map((value) => number(value)) },
+        { ...axis, grid: { show: false }, size: 22, gap: 3, incrs: STEPS, splits: panel.x.log ? () => rates : undefined, values: (_, all) => all.map((value) => number(value)) },
         { ...axis, grid: { stroke: line, width: 1 }, size: 40, gap: 5, splits: (_, i, low, high) => (state.log ? powers(low, high) : even(low, high)), values: (_, all) => all.map((value) => number(value)) },
       ],
       cursor: { y: false, drag: { x: true, y: false, setScale: true }, sync: sync ? { key: sync } : undefined, points: { size: 7 } },
       legend: { show: true, live: true, markers: { width: 0, fill: (plot, i) => plot.series[i].ink ?? ink } },
       hooks: {
         draw: [annotate(panel, box)],
-        // The running mean goes with its line.
+        // The running mean goes with its line, and the lower end of an interval with the upper one.
         setSeries: [(plot, i, change) => {
-          if (change.show !== undefined && plot.series[i + 1]?.class === "mean") plot.setSeries(i + 1, { show: change.show });
+          if (change.show !== undefined && plot.series[i + 1]?.class === "follows") plot.setSeries(i + 1, { show: change.show });
         }],
         setScale: [(plot, key) => key === "x" && state.onZoom?.(plot)],
       },

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from sanetune import units
 from sanetune.config.origin import Origin, OriginKind
 from sanetune.config.schema import Config
-from sanetune.config.yaml_edit import plain
+from sanetune.config.yaml_edit import comments, plain
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.data.token_texts import token_texts
 from sanetune.evidence.registry import BrokenError, Evidence, MissingError
@@ -174,6 +174,20 @@ def settings_of(config: Config) -> list[SettingView]:
                 continue
             place = str(origin.place) if origin.place else ""
             found.append(SettingView(f"{section}.{key}", _text(value), origin.kind, origin.explanation, place))
+    return found
+
+
+def as_noted(settings: Sequence[SettingView], text: str) -> list[SettingView]:
+    """Return ``settings`` with the origins that the resolved configuration ``text`` notes: in it all are given."""
+    found, noted = [], comments(text)
+    for one in settings:
+        words = noted.get(one.key, "")
+        kind, _, reason = words.partition(": ")
+        if kind in (OriginKind.DEFAULT, OriginKind.INFERRED):
+            one = replace(one, origin=kind, reason=reason, place="")
+        elif words:
+            one = replace(one, reason="", place=words.removeprefix("from "))
+        found.append(one)
     return found
 
 

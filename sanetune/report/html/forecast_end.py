@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sanetune.errors import RunError
 from sanetune.forecast.outcome import OutcomeForecast
-from sanetune.report.experiment_text import loss_text, outcome_text
+from sanetune.report.experiment_text import LONGEST_REASON, loss_text, outcome_text
 from sanetune.report.html.plot_parts import Band
+from sanetune.text import one_line
 from sanetune.typed_json import from_json
 
 if TYPE_CHECKING:
@@ -22,16 +23,18 @@ TONES = {"on track": "pass", "will not get there": "fail"}
 
 @dataclass(frozen=True, slots=True)
 class EndView:
-    """The forecast of a run's end.
+    """The forecast of a run's end; of a run that is over, beside what it came to.
 
     Attributes:
         found: The forecast.
+        verdict: What follows from it in a few words; of a run that is over, whether it came true.
         band: Its 80 % interval from the step at which it was made to the end; None: it cannot be drawn.
-        text: The forecast in a sentence, without its verdict; of a finished run, beside the loss that it came to.
-        tone: ``pass``, ``fail`` or ``skip``, for the colour.
+        text: The forecast in a sentence, without its verdict.
+        tone: ``pass``, ``warn``, ``fail`` or ``skip``, for the colour.
     """
 
     found: OutcomeForecast
+    verdict: str
     band: Band | None
     text: str
     tone: str
@@ -45,25 +48,58 @@ def latest_forecast(run: Run) -> OutcomeForecast | None:
         return None
 
 
-def end_of(run: Run | None, experiments: Experiments, last: Evaluation | None = None) -> EndView | None:
-    """Return the forecast that a page shows: the latest of a run under way, of a finished one that of its trial.
+def end_of(
+    run: Run | None, experiments: Experiments, last: Evaluation | None = None, *, is_over: bool = False
+) -> EndView | None:
+    """Return the forecast that a page shows: the latest of a run under way, the first one of a run that is over.
 
-    A forecast that was made when the run was nearly over says little, so a finished run is set beside the first.
+    A forecast that was made when the run was nearly over says little.
 
     Args:
         run: The run; None: a check alone.
         experiments: Those behind its clearance.
-        last: Its last evaluation, where it is finished.
+        last: Its last evaluation.
+        is_over: Whether nothing more will come of the run.
     """
     latest = latest_forecast(run) if run else None
-    found = (experiments.outcome or latest) if last else (latest or experiments.outcome)
-    if found is None or (last and found.step >= last.step):
-        return None  # what was said at the end itself is no forecast
+    if is_over:
+        first = experiments.outcome or (_earliest(latest) if latest else None)
+        return _result(first, last) if first and last and first.step < last.step else None
+    found = latest or experiments.outcome
+    if found is None:
+        return None
     text = outcome_text(found).removeprefix(f"{found.verdict}: ")
-    if last:
-        inside = "inside" if found.low <= last.loss <= found.high else "outside"
-        text = f"came to {loss_text(last.loss)}, {inside} the forecast made at step {found.step:,}: {text}"
-    return EndView(found, _band(found), text, TONES.get(found.verdict, "skip"))
+    return EndView(found, found.verdict, _band(found), text, TONES.get(found.verdict, "skip"))
+
+
+def _earliest(found: OutcomeForecast) -> OutcomeForecast:
+    """The first forecast that the run itself made, of which only the end is known."""
+    if not found.earlier:
+        return found
+    first = found.earlier[0]
+    return replace(found, step=first.step, low=first.low, median=first.median, high=first.high, path=())
+
+
+def _result(found: OutcomeForecast, last: Evaluation) -> EndView:
+    """A forecast beside the loss that the run came to."""
+    interval = f"{loss_text(found.median)} ({loss_text(found.low)} to {loss_text(found.high)} with 80 %)"
+    if last.step < found.total_steps:
+        text = (
+            f"validation loss {loss_text(last.loss)} at step {last.step:,}; forecast for step {found.total_steps:,},"
+            f" made at step {found.step:,}: {interval}"
+        )
+        return EndView(found, "ended early", _band(found), text, "skip")
+    if found.low <= last.loss <= found.high:
+        verdict, tone = "as forecast", "pass"
+    else:
+        verdict, tone = ("lower than forecast", "skip") if last.loss < found.low else ("worse than forecast", "warn")
+    gets_there = last.loss < found.there
+    text = (
+        f"final validation loss {loss_text(last.loss)}; forecast at step {found.step:,}: {interval}; it"
+        f" {'got' if gets_there else 'did not get'} below {loss_text(found.there)}"
+        f" ({one_line(found.there_is, LONGEST_REASON)})"
+    )
+    return EndView(found, verdict, _band(found), text, tone if gets_there else "warn")
 
 
 def _band(found: OutcomeForecast) -> Band | None:

@@ -10,7 +10,7 @@ from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Report, Verdict
 from sanetune.gate.clearance_file import read_clearance, read_experiments
 from sanetune.report.clearance import report_of
-from sanetune.report.html.collect import settings_of, view
+from sanetune.report.html.collect import as_noted, settings_of, view
 from sanetune.report.html.evaluation import evaluation_of
 from sanetune.report.html.forecast_end import end_of
 from sanetune.report.html.gauge import gauge_of
@@ -77,8 +77,11 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
     trained = run_view(run)
     if trained is not None:
         trained = _with_experiments(trained, run, Experiments.from_json(report.experiments))
+    found = view(config, evidence, report, known) if evidence else _bare(config, report, known or {})
+    written = run.config.read_text(encoding="utf-8") if run.config.is_file() else ""
     return replace(
-        view(config, evidence, report, known) if evidence else _bare(config, report, known or {}),
+        found,
+        settings=as_noted(found.settings, written),
         heading=_with_status(heading, trained.status if trained else None),
         experiments_note=note,
         run=trained,
@@ -89,10 +92,11 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
 def _with_experiments(view: RunView, run: Run, found: Experiments) -> RunView:
     """What a run's own files and the experiments before it say together."""
     evaluations = view.curve.validation if view.curve else []
-    last = evaluations[-1] if evaluations and run.finished else None
+    last = evaluations[-1] if evaluations else None
+    is_over = run.finished or bool(view.status and view.status.is_over)
     return replace(
         view,
-        end=end_of(run, found, last) if view.curve else None,
+        end=end_of(run, found, last, is_over=is_over) if view.curve else None,
         gauge=gauge_of(run, found),
         evaluation=evaluation_of(run),
     )

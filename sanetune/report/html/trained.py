@@ -44,7 +44,7 @@ def run_view(run: Run) -> RunView | None:
     state = read_state(run)
     return RunView(
         curve,
-        _text(records, curve.validation, lowest, finished=run.finished),
+        _text(records, curve.validation, lowest, is_over=run.finished or bool(status and status.is_over)),
         lowest.step if lowest and lowest is not curve.validation[-1] else None,
         records[-1].seconds,
         speed.step_seconds,
@@ -89,12 +89,13 @@ def _comparison(run: Run) -> Comparison | None:
 
 
 def _text(
-    records: Sequence[Record], validation: Sequence[Evaluation], lowest: Evaluation | None, *, finished: bool
+    records: Sequence[Record], validation: Sequence[Evaluation], lowest: Evaluation | None, *, is_over: bool
 ) -> str:
     last = records[-1]
-    words = f"{units.many(last.step, 'step')}{'' if finished else ' so far'} in {units.seconds(last.seconds)}"
+    words = f"{units.many(last.step, 'step')}{'' if is_over else ' so far'} in {units.seconds(last.seconds)}"
     if validation and lowest:
-        words += f"; validation loss {loss_text(validation[0].loss)} → {loss_text(validation[-1].loss)}"
+        course = dict.fromkeys(loss_text(one.loss) for one in (validation[0], validation[-1]))
+        words += f"; validation loss {' → '.join(course)}"
         if lowest is not validation[-1]:
             words += f", lowest {loss_text(lowest.loss)} at step {lowest.step:,}"
     return words

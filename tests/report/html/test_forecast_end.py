@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from sanetune.config.load import load
+from sanetune.curves.series import Evaluation
 from sanetune.evidence.experiments import Experiments
-from sanetune.forecast.outcome import LossRange, OutcomeForecast
+from sanetune.forecast.outcome import EarlierForecast, LossRange, OutcomeForecast
 from sanetune.report.html import PageView, page
 from sanetune.report.html.forecast_end import end_of, latest_forecast
 from sanetune.report.html.overview import run_losses
 from sanetune.report.html.run_page import view_of_run
 from sanetune.runs import Run
 from sanetune.typed_json import to_json
+from sanetune.workflows.run_state import Phase
 from tests.report import experiments_made
 from tests.report.html import views
 from tests.report.html.test_page import Reader
@@ -43,19 +45,45 @@ def test_the_interval_is_drawn_from_now_to_the_last_planned_step(tmp_path: Path)
     assert "on track" in text_of(run) and "1.600 (1.400 to 1.800 with 80 %)" in text_of(run)
 
 
-def test_a_finished_run_is_set_beside_the_forecast_of_its_trial(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("loss", "verdict", "tone"),
+    [
+        (1.02, "as forecast", "pass"),
+        (1.2, "as forecast", "warn"),
+        (0.9, "lower than forecast", "skip"),
+        (1.31, "worse than forecast", "warn"),
+    ],
+)
+def test_a_finished_run_is_set_beside_the_forecast_of_its_trial(
+    loss: float, verdict: str, tone: str, tmp_path: Path
+) -> None:
     run = made(tmp_path / "run", phase="finished")
-    first = replace(FOUND, step=8, low=1.0, median=1.2, high=1.3)
+    trial = replace(FOUND, step=8, low=1.0, median=1.2, high=1.3, verdict="will not get there", there=1.05)
     run.write_json(run.outcome, to_json(FOUND))
-    last = view_of_run(load(run.config), run).run
-    assert last is not None and last.curve is not None
-    evaluation = last.curve.validation[-1]
-    found = end_of(run, Experiments(outcome=first), evaluation)
-    assert found is not None and found.found == first
-    assert found.text.startswith(f"came to {evaluation.loss:.3f}, outside the forecast made at step 8: a final")
-    found = end_of(run, Experiments(), replace(evaluation, step=40, loss=1.5))
-    assert found is not None and found.text.startswith("came to 1.500, inside the forecast made at step 20")
-    assert end_of(run, Experiments(), replace(evaluation, step=20)) is None
+    found = end_of(run, Experiments(outcome=trial), Evaluation(40, loss), is_over=True)
+    assert found is not None and (found.found, found.verdict, found.tone) == (trial, verdict, tone)
+    assert found.text.startswith(f"final validation loss {loss:.3f}; forecast at step 8: 1.200 (1.000 to 1.300 with")
+    assert ("it got below 1.050 (a loss of 1.9)" in found.text) is (loss < 1.05)
+    assert "will not get there" not in found.text
+
+
+def test_without_a_trial_it_is_the_first_forecast_that_the_run_made(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", phase="finished")
+    earlier = (EarlierForecast(12, 1.3, 1.5, 1.9, 0.1), EarlierForecast(20, 1.4, 1.6, 1.8, 0.02))
+    run.write_json(run.outcome, to_json(replace(FOUND, step=40, earlier=earlier)))
+    found = end_of(run, Experiments(), Evaluation(40, 1.31), is_over=True)
+    assert found is not None and found.verdict == "as forecast"
+    assert "forecast at step 12: 1.500 (1.300 to 1.900 with 80 %)" in found.text
+    assert end_of(run, Experiments(), Evaluation(12, 1.31), is_over=True) is None
+
+
+@pytest.mark.parametrize("phase", ["stopped", "interrupted", "failed"])
+def test_a_run_that_has_ended_early_is_no_longer_on_track(phase: Phase, tmp_path: Path) -> None:
+    run = made(tmp_path / "run", phase=phase)
+    run.write_json(run.outcome, to_json(replace(FOUND, step=8)))
+    text = text_of(run)
+    assert "on track" not in text and "ended early" in text
+    assert "forecast for step 40, made at step 8: 1.600 (1.400 to 1.800 with 80 %)" in text
 
 
 def test_the_trial_of_a_check_has_it_too() -> None:
