@@ -14,8 +14,7 @@ from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import SaveStrategy
 
 from sanetune.callback import caller_of
-from sanetune.curves.logs.entries import evaluation
-from sanetune.curves.logs.names import validation_loss_names
+from sanetune.curves.logs.entries import VALIDATION_LOSS, evaluation, is_set_loss, set_evaluations
 from sanetune.curves.objective import objective_of
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.engine.own.ending import end
@@ -31,6 +30,7 @@ from sanetune.gate.runner import Rules
 from sanetune.gate.trainer_advice import TrainerAdvice
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, course_of, live_checks
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport, tracker_text
+from sanetune.gate.watch_sets import WatchedSets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,6 +97,8 @@ class Watch(TrainerCallback, ExportableState):
 
     def _begin(self) -> None:
         self._watch = judging.Watch(Curve(source=SOURCE), self.checks, self.rules)
+        self._sets = WatchedSets(self._watch.curve, self.checks, self.rules)
+        self._decides = VALIDATION_LOSS
         self._report = WatchReport(self.mode)
         self._trainer: Trainer | None = None
         self._loader: DataLoader[Any] | None = None
@@ -137,9 +139,13 @@ class Watch(TrainerCallback, ExportableState):
         if state.global_step and stored.get("curve"):
             self._watch.curve.restore(stored["curve"])
             self._report.findings = WatchReport.from_json(stored["report"]).findings
-            self._watch.restored(self.findings)
-        made = [one for entry in state.log_history if (one := _evaluation(entry)) and math.isfinite(one.loss)]
-        self._lowest = min(made, key=lambda one: one.loss, default=None)
+            self._watch.restored([one for one in self.findings if not one.of])
+        self._decides = _deciding(self._trainer, args)
+        for entry in state.log_history:
+            if evaluation(entry, self._decides) is None:
+                self._sets.restore({name: [one] for name, one in set_evaluations(entry).items()}, self.findings)
+        made = [one for entry in state.log_history if (one := evaluation(entry, self._decides))]
+        self._lowest = min((one for one in made if math.isfinite(one.loss)), key=lambda one: one.loss, default=None)
 
     def on_step_end(
         self,
@@ -199,8 +205,12 @@ class Watch(TrainerCallback, ExportableState):
     ) -> None:
         """Judge an evaluation; the checkpoint of a lowest one is kept, which a turn goes back to."""
         entry = (metrics or {}) | {"step": state.global_step}
-        found = _evaluation(entry)
-        if found is None or self._trainer is None or self._report.ended is not None:
+        if self._trainer is None or self._report.ended is not None:
+            return
+        sets = set_evaluations(entry)
+        if (found := evaluation(entry, self._decides)) is None:
+            # Evaluated by itself, ahead of the set that decides or after it.
+            self._steer(self._sets.evaluated(sets) if state.is_world_process_zero else [])
             return
         if math.isfinite(found.loss) and (self._lowest is None or found.loss < self._lowest.loss):
             self._lowest = found
@@ -209,7 +219,8 @@ class Watch(TrainerCallback, ExportableState):
             if keeps and args.metric_for_best_model is None:
                 # Rotation spares it. Where the trainer has a metric, what is best is the trainer's to note.
                 state.best_global_step = found.step
-        self._steer(self._watch.evaluated(found) if state.is_world_process_zero else [])
+        new = self._watch.evaluated(found) if state.is_world_process_zero else []
+        self._steer(self._sets.named(new, self._decides))
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
@@ -302,10 +313,14 @@ class Watch(TrainerCallback, ExportableState):
         entry.weights, entry.reason = found.measured_with, found.reason
 
 
-def _evaluation(entry: dict[str, Any]) -> Evaluation | None:
-    """The validation loss in a record; of several the one that is judged."""
-    names = validation_loss_names([entry])
-    return evaluation(entry, names[0]) if names else None
+def _deciding(trainer: Trainer, args: TrainingArguments) -> str:
+    """The name of the loss of the validation set that decides which checkpoint is best."""
+    metric = str(args.metric_for_best_model or "")
+    name = metric if metric.startswith("eval_") else f"eval_{metric}"
+    if is_set_loss(name):
+        return name
+    sets = trainer.eval_dataset
+    return f"eval_{next(iter(sets))}_loss" if isinstance(sets, dict) and sets else VALIDATION_LOSS
 
 
 def _facts(trainer: Trainer, args: TrainingArguments, state: TrainerState) -> Curve:

@@ -161,6 +161,29 @@ def share_of(made: Trainer) -> Callable[[object], dict[str, float]]:
     return lambda _: {"share": 0.1 + made.state.global_step / 1e3}
 
 
+@pytest.mark.parametrize("metric", [None, "eval_other_loss"])
+def test_of_several_sets_one_decides_and_the_others_are_warnings_with_their_name(
+    tmp_path: Path, metric: str | None
+) -> None:
+    watch = sanetune.Watch(ignore=["curve-start-high"])
+    rows = Rows(8, frozenset(range(8)))
+    given = {"learning_rate": 1e-2, "max_steps": 200, "eval_strategy": "steps", "eval_steps": 5, "save_steps": 5}
+    made = trainer(tmp_path, rows, watch, metric_for_best_model=metric, **given)
+    other = Rows(8, frozenset(range(4)))
+    other.rows = other.rows[4:]
+    made.eval_dataset = {"seen": rows, "other": other}
+    made.train()
+    stored = json.loads((tmp_path / "watch.json").read_text())
+    overfit = [one for one in stored["findings"] if one["check"] == "curve-overfit"]
+    assert overfit and all(one["what"].startswith("eval_other_loss: ") for one in overfit)
+    if metric is None:  # the first set decides, which the model memorises
+        assert made.state.global_step == 200 and stored["ended"] is None
+        assert {(one["verdict"], one["validation_set"]) for one in overfit} == {("warn", "eval_other_loss")}
+    else:
+        losses = {one[metric]: one["step"] for one in made.state.log_history if metric in one}
+        assert (stored["ended"]["course"], stored["ended"]["checkpoint"]) == ("turn", losses[min(losses)])
+
+
 @pytest.mark.parametrize("strategy", ["best", "steps"])
 def test_what_is_best_by_the_trainer_s_own_metric_is_the_same_with_and_without_a_watch(
     strategy: str, tmp_path: Path

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 TRIAL = "trial"
 """The source of a trial's curve."""
@@ -60,7 +61,7 @@ class Curve:
 
     Attributes:
         points: Logged training steps.
-        validation: Evaluations of the validation rows.
+        validation: Evaluations of the validation rows; of several validation sets those of the one that decides.
         fixed_batch: Evaluations of a few rows that are not trained on, taken often: free of the noise of batches.
         weight_norms: Pairs of a step and the norm of the trained weights.
         total_steps: Steps of the whole run, of which these may be the first.
@@ -74,6 +75,8 @@ class Curve:
         objective: What is trained where that is not the next token, in words; empty: it is.
         source: What it was read from, in words: the trial, or a log's file.
         unlogged: Steps at the end of a whole run that a log may lack, since they are fewer than its interval.
+        validation_name: Of several validation sets, what the loss of the one that decides is called.
+        sets: Evaluations of the others, by the name of their loss.
     """
 
     points: list[Point] = field(default_factory=list)
@@ -91,3 +94,11 @@ class Curve:
     objective: str = ""
     source: str = TRIAL
     unlogged: int = 0
+    validation_name: str = ""
+    sets: dict[str, list[Evaluation]] = field(default_factory=dict)
+
+    def by_set(self) -> Iterator[tuple[str, Curve]]:
+        """Yield the curve with the evaluations of each validation set, by its name; first the one that decides."""
+        yield self.validation_name, replace(self, sets={})
+        for name, evaluations in self.sets.items():
+            yield name, replace(self, validation=evaluations, validation_name=name, sets={})

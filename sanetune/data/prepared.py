@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.data.cache import open_table
 from sanetune.data.conversation_table import BATCH, conversations_of
+from sanetune.data.validation_sets import rows_by_source
 
 if TYPE_CHECKING:
     import datasets
@@ -122,6 +123,14 @@ class Prepared:
     def validation(self) -> datasets.Dataset | None:
         """The same, or None."""
         return _opened(self.splits["validation"]) if "validation" in self.splits else None
+
+    @cached_property
+    def validation_sets(self) -> dict[str, list[int]]:
+        """The numbers of the rows of ``validation`` by source, where there are several; empty: there are not."""
+        rows, read = self.validation, self.sources.get("validation")
+        if rows is None or read is None or "row" not in rows.column_names:
+            return {}
+        return rows_by_source(self.origins["validation"], read.paths)
 
     def count(self, split: str) -> int:
         """Return the number of rows (or packs) of ``split``; 0 where there is no such split."""

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sanetune.commands import command
-from sanetune.curves.logs.entries import evaluation
+from sanetune.curves.logs.entries import evaluation, set_evaluations
 from sanetune.engine.followed_loop import FollowedLoop
 from sanetune.engine.metrics import MetricsFile, Record, RecordKind
 from sanetune.engine.out_of_memory import is_out_of_memory
@@ -122,7 +122,9 @@ class Publisher(TrainerCallback):
         # A run that was killed behind an evaluation, ahead of the next checkpoint, makes it again.
         again = any((one.step, one.kind) == (state.global_step, "validation") for one in self.records)
         if evaluated and not again:
-            self._record(state, "validation", evaluated.loss)
+            sets = set_evaluations((metrics or {}) | {"step": state.global_step})
+            losses = {name.removeprefix("eval_").removesuffix("_loss"): one.loss for name, one in sets.items()}
+            self._record(state, "validation", evaluated.loss, losses=losses or None)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         if self._stopping or self.loop.stop.requested:

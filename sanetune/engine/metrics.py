@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sanetune.atomic import name_non_finite, write_text
 from sanetune.curves.logs.entries import curve_of as curve_of_entries
+from sanetune.curves.logs.entries import is_set_loss
 from sanetune.curves.logs.metrics import lines, logged
 from sanetune.curves.series import Curve
 from sanetune.errors import Place, RunError
@@ -35,7 +36,8 @@ class Record:
         loss_tokens: Those of them in the loss.
         tokens_per_second: Since the last record, time of evaluations and saves left out.
         loss_tokens_per_second: The same of the tokens in the loss.
-        losses: Of several losses, each one's mean over its items, as ``loss`` is one.
+        losses: Of several losses, each one's mean over its items, as ``loss`` is one; of several sources of validation
+            rows, each one's.
     """
 
     step: int
@@ -105,7 +107,9 @@ def read(path: Path) -> list[Record]:
 def curve_of(records: Iterable[Record]) -> Curve:
     """The curve of a run, from what it has published."""
     # Not `asdict`, which copies every value deeply: of a long run that is most of the time.
-    return curve_of_entries(logged({name: getattr(record, name) for name in _NAMES}) for record in records)
+    entries = [logged({name: getattr(record, name) for name in _NAMES}) for record in records]
+    sets = dict.fromkeys(name for entry in entries for name in entry if is_set_loss(name))
+    return curve_of_entries(entries, others=list(sets))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
-from sanetune.curves.logs.entries import evaluation
+from sanetune.curves.logs.entries import evaluation, set_evaluations
 from sanetune.curves.series import Evaluation, Point
 from sanetune.engine import checkpoints
 from sanetune.engine.batches import NUMBER, Batch, Collate, Row
@@ -128,7 +128,8 @@ class WatchedRun(TrainerCallback):
             keeps = self.watcher is not None and self.watcher.keeps
             keeps = keeps and args.save_strategy not in (SaveStrategy.NO, SaveStrategy.BEST)
             control.should_save |= keeps and 0 < found.step < state.max_steps
-        self._steer(lambda watcher: watcher.evaluated(found))
+        sets = set_evaluations((metrics or {}) | {"step": state.global_step})
+        self._steer(lambda watcher: watcher.evaluated(found, sets))
 
     # ---- together ----
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -60,8 +60,8 @@ class RunWatcher(Protocol):
     def steps(self, points: Sequence[Point]) -> Course:
         """Called every few steps with all steps since, one by one."""
 
-    def evaluated(self, evaluation: Evaluation) -> Course:
-        """Called after each evaluation of the validation rows."""
+    def evaluated(self, evaluation: Evaluation, sets: Mapping[str, Evaluation]) -> Course:
+        """Called after each evaluation of the validation rows; ``sets``: that of each source alone, of several."""
 
     def texts(self) -> list[TrackerText]:
         """Return what the trackers do not have yet."""

@@ -47,11 +47,13 @@ class LiveFinding:
         step: Optimizer steps done when it was found.
         at: The step whose rows show it; None: it is not about single steps.
         finding: What was found.
+        of: The validation set that it is about, where that is not the one that decides.
     """
 
     step: int
     at: int | None
     finding: Finding
+    of: str = ""
 
     @property
     def turns(self) -> bool:

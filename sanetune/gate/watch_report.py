@@ -71,6 +71,8 @@ class WatchFinding:
             more |= {"rows": list(self.rows), "rows_weights": self.weights}
         if self.reason:
             more["rows_reason"] = self.reason
+        if self.live.of:
+            more["validation_set"] = self.live.of
         if self.answers:
             more["answers"] = list(self.answers)
         return self.live.finding.to_json() | more
@@ -89,7 +91,7 @@ class WatchFinding:
             limits=dict(plain["limits"]),
             seconds=plain["seconds"],
         )
-        live = LiveFinding(plain["step"], plain["at"], finding)
+        live = LiveFinding(plain["step"], plain["at"], finding, plain.get("validation_set", ""))
         rows, weights = plain.get("rows", ()), plain.get("rows_weights", "")
         return cls(live, rows, weights, plain.get("rows_reason", ""), plain.get("answers", ()))
 

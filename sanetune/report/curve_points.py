@@ -28,6 +28,12 @@ def evaluation_losses(evaluations: Sequence[Evaluation]) -> Points:
     return [(one.step, one.loss) for one in evaluations]
 
 
+def validation_losses(curve: Curve) -> dict[str, Points]:
+    """Return the evaluations of each validation set by its name, those of the one that decides first."""
+    named = {name or "validation loss": evaluation_losses(one.validation) for name, one in curve.by_set()}
+    return {name: points for name, points in named.items() if points}
+
+
 def grad_norms(curve: Curve) -> Points:
     """Return the gradient norm of each step that logged one."""
     return [(point.step, point.grad_norm) for point in curve.points if point.grad_norm is not None]

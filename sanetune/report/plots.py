@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.report.curve_points import Points, evaluation_losses, grad_norms, training_losses
+from sanetune.report.curve_points import Points, evaluation_losses, grad_norms, training_losses, validation_losses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,12 +72,16 @@ def draw(curve: Curve, folder: Path, *, best_step: int | None = None) -> list[Pa
 def _loss(axes: Axes, curve: Curve, best_step: int | None) -> bool:
     steps, losses = _finite(training_losses(curve))
     evaluated_at, validation = _finite(evaluation_losses(curve.validation))
+    _, *others = validation_losses(curve).items() or [("", [])]
+    decides = curve.validation_name or "validation"
     if not losses and not validation:
         return False
     if losses:
         _line(axes, steps, losses, TRAIN, "training")
     if validation:
-        axes.plot(evaluated_at, validation, color=VALIDATION, marker="o", markersize=4, label="validation", zorder=4)
+        axes.plot(evaluated_at, validation, color=VALIDATION, marker="o", markersize=4, label=decides, zorder=4)
+    for other, points in others:
+        axes.plot(*_finite(points), marker="s", markersize=3, linewidth=1.0, label=other)
     if best_step in evaluated_at and len(evaluated_at) > 1:
         best = validation[evaluated_at.index(best_step)]
         axes.plot([best_step], [best], "o", markersize=10, markerfacecolor="none", color=VALIDATION, zorder=5)

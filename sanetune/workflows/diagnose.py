@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from sanetune import units
-from sanetune.checks.base import LOG_TOO_SHORT
+from sanetune.checks.base import LOG_TOO_SHORT, Check
 from sanetune.config.trl_fields import fields
 from sanetune.curves.best_checkpoint import BestCheckpoint, best_checkpoint, is_better_than_start
 from sanetune.curves.changes import complete, finite, last_step, points_of
 from sanetune.curves.logs.find import checkpoints, logs
-from sanetune.curves.logs.log import Log
-from sanetune.curves.logs.metrics import KIND as OURS
-from sanetune.curves.series import Curve
+from sanetune.curves.logs.log import OURS, Log
+from sanetune.curves.series import Curve, Evaluation
 from sanetune.errors import DataError
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import REFUSING, Report, Verdict
 from sanetune.gate.catalogue import chosen
 from sanetune.gate.overfit_answers import with_answers
-from sanetune.gate.runner import report
+from sanetune.gate.runner import report, run
 from sanetune.gate.trainer_advice import TrainerAdvice
+from sanetune.gate.validation_sets import judge_sets
 from sanetune.text import shortest_path
 from sanetune.workflows.diagnose_answers import answers_to
 
@@ -105,11 +105,10 @@ def diagnose(
             continue
         for log in read:
             curve = log.curve()
-            evidence = Evidence({}, {EVIDENCE: curve})
             best = best_checkpoint(curve, _saved(log))
-            found = report(checks, evidence, level=LEVEL)
+            found = _judged(checks, curve)
             diverged = any(one.check == DIVERGED for one in found.of(*REFUSING))
-            keep = _advice(best)
+            keep = _advice(best, curve.validation_name or "validation loss")
             if best and diverged and not is_better_than_start(best, curve):
                 best, keep = None, NONE_IS_BETTER
             found.subject.update(_subject(log, curve, keep))
@@ -118,6 +117,14 @@ def diagnose(
                 of = len(found.of(Verdict.SKIP))
                 found.subject["judged"] = f"too short a log for {len(too_short)} of the {of} checks that were skipped"
             yield Diagnosis(log, curve, found if log.kind == OURS else _of_trainer(found), best)
+
+
+def _judged(checks: Sequence[Check], curve: Curve) -> Report:
+    """What the checks find on a curve, with each of its validation sets."""
+    found = report(checks, Evidence({}, {EVIDENCE: curve}), level=LEVEL)
+    if not curve.sets:
+        return found
+    return replace(found, findings=judge_sets(lambda one: run(checks, Evidence({}, {EVIDENCE: one})), curve))
 
 
 def _too_short(found: Report) -> list[str]:
@@ -145,12 +152,19 @@ def _subject(log: Log, curve: Curve, keep: str) -> dict[str, str]:
         first, last = (f"{point.loss:.4g} at step {point.step:,}" for point in (points[0], points[-1]))
         lines["loss"] = f"{first} (first record), {last} (last record)"
     if evaluations := finite(curve.validation):
-        low = min(evaluations, key=lambda one: one.loss)
         name, *others = log.validation_losses
-        more = f"; not judged: {', '.join(others)}" if others else ""
-        lines[name] = f"{low.loss:.4g} at its lowest (step {low.step:,}), {evaluations[-1].loss:.4g} at the end{more}"
+        parts = [one for one in others if one not in curve.sets]
+        more = "; decides which checkpoint is best" if curve.sets else ""
+        more += f"; not judged, as parts of it: {', '.join(parts)}" if parts else ""
+        lines[name] = f"{_course(evaluations)}{more}"
+        lines |= {other: _course(some) for other, one in curve.sets.items() if (some := finite(one))}
     lines["keep"] = keep
     return lines | {"note": " ".join(log.notes)} if log.notes else lines
+
+
+def _course(evaluations: Sequence[Evaluation]) -> str:
+    low = min(evaluations, key=lambda one: one.loss)
+    return f"{low.loss:.4g} at its lowest (step {low.step:,}), {evaluations[-1].loss:.4g} at the end"
 
 
 def _extent(curve: Curve) -> str:
@@ -160,13 +174,10 @@ def _extent(curve: Curve) -> str:
     return f"{last_step(curve):,}{total}; {', '.join(counts)}"
 
 
-def _advice(best: BestCheckpoint | None) -> str:
+def _advice(best: BestCheckpoint | None, name: str) -> str:
     if best is None:
         return "fewer than two evaluations: the log does not say which checkpoint is best"
     if best.is_last:
-        return f"the last checkpoint: validation loss {best.loss:.4g} at step {best.step:,} is the lowest or within 1 %"
+        return f"the last checkpoint: {name} {best.loss:.4g} at step {best.step:,} is the lowest or within 1 %"
     saved = "" if best.saved in (None, best.step) else f"; the nearest that is saved is checkpoint-{best.saved}"
-    return (
-        f"checkpoint-{best.step}: validation loss {best.loss:.4g} there, {best.last_loss:.4g} at the last evaluation"
-        f"{saved}"
-    )
+    return f"checkpoint-{best.step}: {name} {best.loss:.4g} there, {best.last_loss:.4g} at the last evaluation{saved}"

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.curves.logs.log import Log
-from sanetune.curves.logs.metrics import KIND as OURS
+from sanetune.curves.logs.log import OURS, Log
 from sanetune.errors import UserError
 from sanetune.finding import Finding
 from sanetune.gate.overfit_answers import OverfitAnswer, answers_of_log, overfit_answers

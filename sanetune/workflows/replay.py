@@ -225,7 +225,7 @@ class _OneStep:
         self._made = points[-1]
         return Course.LEAVE if points[-1].step >= self._logged.step else Course.ON
 
-    def evaluated(self, evaluation: Evaluation) -> Course:
+    def evaluated(self, evaluation: Evaluation, sets: Mapping[str, Evaluation]) -> Course:
         """Evaluations are off."""
         return Course.ON
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sanetune.curves.logs.entries import VALIDATION_LOSS
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.engine import step_log
 from sanetune.engine.metrics import curve_of, read
@@ -18,6 +19,7 @@ from sanetune.finding import REFUSING, GateError
 from sanetune.gate.overfit_answers import CHECK, overfit_answers
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, Watch, course_of, live_checks
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport, tracker_text
+from sanetune.gate.watch_sets import WatchedSets
 from sanetune.runs import Run
 from sanetune.workflows.check import rules_of
 from sanetune.workflows.run_samples import RunSamples
@@ -67,6 +69,7 @@ class RunWatch:
         if unchecked:
             rules = replace(rules, severity={BEGINNING: "warn", **rules.severity})
         self.watch = Watch(_facts(plan), checks, rules)
+        self.sets = WatchedSets(self.watch.curve, checks, rules)
         self.report = WatchReport(section.watch)
         self._plan, self._prepared, self._run, self._publish, self._model = plan, prepared, run, publish, model
         self._texts: list[TrackerText] = []
@@ -80,11 +83,13 @@ class RunWatch:
     def begin(self, step: int) -> None:
         """Take over what an earlier part of the run has made and found, up to ``step``."""
         self._samples.begin(step)
-        points, evaluations = _made(self._run, step)
+        points, logged = _made(self._run, step)
         if step and self._run.watch.is_file():
             before = WatchReport.from_json(self._run.read_json(self._run.watch))
             self.report.findings = [one for one in before.findings if one.live.step <= step]
-        self.watch.restore(points, evaluations, [one.live for one in self.report.findings])
+        found = [one.live for one in self.report.findings]
+        self.watch.restore(points, logged.validation, [one for one in found if not one.of])
+        self.sets.restore(logged.sets, found)
         self._write()
 
     def before(self, rows: Sequence[int]) -> None:
@@ -94,11 +99,12 @@ class RunWatch:
         """Judge the curve with these steps."""
         return self._found(self.watch.steps(points))
 
-    def evaluated(self, evaluation: Evaluation) -> Course:
-        """Judge the curve with this evaluation."""
+    def evaluated(self, evaluation: Evaluation, sets: Mapping[str, Evaluation]) -> Course:
+        """Judge the curve with this evaluation, and with those of ``sets``, which end nothing."""
         text = self._samples.ask(evaluation.step, last=evaluation.step >= self._last)
         self._texts += [] if text is None else [text]
-        return self._found(self.watch.evaluated(evaluation))
+        of_others = self.sets.evaluated(sets)
+        return self._found([*self.sets.named(self.watch.evaluated(evaluation), VALIDATION_LOSS), *of_others])
 
     def texts(self) -> list[TrackerText]:
         """Return what the trackers do not have yet."""
@@ -205,10 +211,10 @@ def _facts(plan: Plan) -> Curve:
     )
 
 
-def _made(run: Run, step: int) -> tuple[list[Point], list[Evaluation]]:
-    """The steps and evaluations of the run up to ``step``; learning rates are those of its records."""
+def _made(run: Run, step: int) -> tuple[list[Point], Curve]:
+    """The steps of the run up to ``step``, and its logged curve; learning rates are those of its records."""
     if not step or not run.metrics.is_file():
-        return [], []
+        return [], Curve()
     logged = curve_of(record for record in read(run.metrics) if record.step <= step)
     lrs = {point.step: point for point in logged.points}
     points, at = [], None
@@ -218,4 +224,4 @@ def _made(run: Run, step: int) -> tuple[list[Point], list[Evaluation]]:
                 at = lrs.get(one.step, at)
                 norm = None if math.isnan(one.grad_norm) and math.isfinite(one.loss) else one.grad_norm
                 points.append(Point(one.step, one.loss, None if at is None else at.lr, norm))
-    return points or logged.points, logged.validation
+    return points or logged.points, logged

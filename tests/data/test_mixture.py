@@ -63,3 +63,18 @@ def test_copies_of_a_row_are_never_on_both_sides_of_a_split() -> None:
     train, validation = questions(prepared, "train"), questions(prepared, "validation")
     assert validation and not set(train) & set(validation)
     assert sum(train.values()) + sum(validation.values()) <= 120
+
+
+def test_validation_rows_are_told_apart_by_source(place: Path) -> None:
+    (place / "other").mkdir()
+    for name, count in (("c", 3), ("other/a", 2), ("other/b", 1)):
+        rows = [{"prompt": f"What is {name}{number}?", "completion": "A part."} for number in range(count)]
+        (place / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    prepared = mixed(validation=["c.jsonl", "other"])
+    asked = [
+        prepared.tokenizer.decode(row["input_ids"]).split("What is ")[1].split("?")[0]
+        for row in prepared.first("validation", 100) or []
+    ]
+    sets = {name: [asked[number] for number in numbers] for name, numbers in prepared.validation_sets.items()}
+    assert sets == {"c": ["c0", "c1", "c2"], "other": ["other/a0", "other/a1", "other/b0"]}
+    assert not mixed(validation="other").validation_sets and not mixed(holdout=0.1).validation_sets

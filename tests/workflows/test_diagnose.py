@@ -142,9 +142,48 @@ def test_a_difference_within_noise_keeps_the_last_checkpoint(tmp_path: Path) -> 
     assert best is not None and best.is_last
 
 
-def test_other_validation_losses_are_named_as_not_judged(tmp_path: Path) -> None:
-    history = [{"step": step, "eval_a_loss": 2.0, "eval_b_loss": 3.0} for step in (1, 2)]
-    assert "not judged: eval_b_loss" in only(state(tmp_path, history)).report.subject["eval_a_loss"]
+def test_parts_of_a_validation_loss_are_no_sets(tmp_path: Path) -> None:
+    history = [{"step": step, "eval_loss": 2.0, "eval_aux_loss": 3.0 + step} for step in (1, 2)]
+    found = only(state(tmp_path, history))
+    assert "not judged, as parts of it: eval_aux_loss" in found.report.subject["eval_loss"]
+    assert not found.curve.sets
+
+
+def two_sets(code: list[float], math: list[float]) -> list[dict[str, Any]]:
+    """The log of a Trainer with ``eval_dataset={"code": ..., "math": ...}``, one of each every ten steps."""
+    steps = 10 * len(code)
+    history: list[dict[str, Any]] = [{"step": step, "loss": 2 - step / steps} for step in range(1, steps + 1)]
+    for place, losses in enumerate(zip(code, math, strict=True), 1):
+        for name, loss in zip(("code", "math"), losses, strict=True):
+            history.append({"step": 10 * place, f"eval_{name}_loss": loss, f"eval_{name}_runtime": 1.0})
+    return sorted(history, key=lambda one: one["step"])
+
+
+FALLING = [2.0, 1.8, 1.7, 1.6, 1.5, 1.45, 1.4, 1.38]
+TURNING = [2.0, 1.5, 1.4, 1.6, 1.9, 2.3, 2.6, 3.0]
+
+
+def test_of_several_sets_all_are_judged_and_the_finding_says_which(tmp_path: Path) -> None:
+    found = only(state(tmp_path / "a", two_sets(FALLING, TURNING), max_steps=80))
+    finding = found.report["curve-overfit"]
+    assert finding.verdict is Verdict.WARN and finding.message.startswith("eval_math_loss: ")
+    assert found.report["curve-nan"].verdict is Verdict.PASS
+    # The other set decides, and its checkpoint is the one to keep.
+    assert found.best is not None and found.best.step == 80
+    assert found.report.subject["eval_code_loss"].endswith("decides which checkpoint is best")
+    assert found.report.subject["eval_math_loss"] == "1.4 at its lowest (step 30), 3 at the end"
+
+
+def test_the_set_by_which_the_trainer_has_chosen_its_best_checkpoint_decides(tmp_path: Path) -> None:
+    folder = state(tmp_path, two_sets(FALLING, TURNING), max_steps=80, best_metric=1.4)
+    found = only(folder)
+    # 1.4 is an evaluation of both: the one that was logged first is taken, but not where only the other has it.
+    assert found.log.validation_losses[0] == "eval_code_loss"
+    found = only(state(tmp_path / "b", two_sets([*FALLING[:6], 1.41, 1.38], TURNING), max_steps=80, best_metric=1.4))
+    assert found.log.validation_losses[0] == "eval_math_loss"
+    finding = found.report["curve-overfit"]
+    assert finding.verdict is Verdict.FAIL and finding.message.startswith("eval_math_loss: ")
+    assert found.best is not None and found.best.step == 30
 
 
 def test_a_check_that_does_not_exist_is_refused(tmp_path: Path) -> None:

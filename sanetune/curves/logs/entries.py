@@ -50,9 +50,25 @@ def evaluation(entry: Entry, name: str = VALIDATION_LOSS) -> Evaluation | None:
     return None if step is None or loss is None else Evaluation(step, loss, accuracy=accuracy)
 
 
+def set_evaluations(entry: Entry) -> dict[str, Evaluation]:
+    """The evaluations of single validation sets in ``entry``, by the names of their losses.
+
+    >>> set_evaluations({"step": 10, "eval_loss": 2.25, "eval_math_loss": 2.0, "eval_runtime": 1.0})
+    {'eval_math_loss': Evaluation(step=10, loss=2.0, sums=(), tokens=(), accuracy=None)}
+    """
+    found = {str(name): evaluation(entry, name) for name in entry if is_set_loss(name)}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def is_set_loss(name: str) -> bool:
+    """Whether this is how the loss of one of several validation sets is called."""
+    return name.startswith("eval_") and name.endswith("_loss") and name != VALIDATION_LOSS
+
+
 def curve_of(
     entries: Iterable[Entry],
     name: str | None = VALIDATION_LOSS,
+    others: Sequence[str] = (),
     *,
     total_steps: int | None = None,
     finished: bool = False,
@@ -67,12 +83,13 @@ def curve_of(
     Args:
         entries: In the order in which they were logged.
         name: Of the validation loss; None: there is none.
+        others: Names of the losses of other validation sets.
         total_steps: Steps of the whole run; None: not known.
         finished: Whether the run has come to its end.
         source: What the curve is read from, in words.
     """
     points: dict[int, Point] = {}
-    evaluations: dict[int, Evaluation] = {}
+    evaluations: dict[str, dict[int, Evaluation]] = {one: {} for one in (name, *others) if one is not None}
     names: set[str] = set()
     together: list[Point] = []
     for entry in entries:
@@ -80,14 +97,16 @@ def curve_of(
         if point := training_point(entry):
             together = [*together, point] if together and together[-1].step == point.step else [point]
             points[point.step] = _mean(together)
-        evaluated = evaluation(entry, name) if name is not None else None
-        if evaluated and (ENDED not in names or evaluated.step not in evaluations):
-            evaluations[evaluated.step] = evaluated
+        for one, kept in evaluations.items():
+            evaluated = evaluation(entry, one) if one in entry else None
+            if evaluated and (ENDED not in names or evaluated.step not in kept):
+                kept[evaluated.step] = evaluated
     series = [points[step] for step in sorted(points)]
     learning_rates = [point.lr for point in series if point.lr is not None and math.isfinite(point.lr)]
+    decides, *rest = [[kept[step] for step in sorted(kept)] for kept in evaluations.values()] or [[]]
     return Curve(
         series,
-        [evaluations[step] for step in sorted(evaluations)],
+        decides,
         total_steps=total_steps,
         steps_per_epoch=_steps_per_epoch(series),
         planned_lr=max(learning_rates, default=None),
@@ -95,6 +114,8 @@ def curve_of(
         ended=finished or ENDED in names,
         objective=objective_of(names),
         source=source,
+        validation_name=name if name is not None and others else "",
+        sets=dict(zip(others, rest, strict=True)),
     )
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sanetune.curves.changes import last_step
-from sanetune.curves.logs.entries import Entry, curve_of, number, whole_number
+from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, curve_of, number, whole_number
 from sanetune.curves.logs.names import renamed, validation_loss_names
 from sanetune.curves.logs.without_losses import without_losses
 from sanetune.curves.robust import middle
@@ -26,6 +26,8 @@ COUNTED_BY_EPOCH = "The log counts epochs and no steps: what is called a step is
 LAST_SAVED = 0.1
 """Of the planned steps: a checkpoint that lacks more than that is no last one, however seldom the run saves."""
 
+OURS = "metrics.jsonl of sanetune"
+"""The kind of the logs of our own runs."""
 RATIONALE = "A diagnosis needs the losses that a run logged."
 FORMATS = (
     "Give a run's folder, a checkpoint, a trainer_state.json, metrics.jsonl, trainer_log.jsonl, TensorBoard event file,"
@@ -48,6 +50,7 @@ class Log:
         notes: What a reader has to know about how it was read, one sentence each.
         reached: The last step that was made, logged or not; None: not known.
         save_steps: Steps between two checkpoints; None: not known.
+        decides: The name of the validation loss by which the trainer has chosen its best checkpoint; empty: not known.
     """
 
     path: Path
@@ -59,6 +62,7 @@ class Log:
     notes: tuple[str, ...] = ()
     reached: int | None = None
     save_steps: int | None = None
+    decides: str = ""
 
     @classmethod
     def of(
@@ -88,7 +92,18 @@ class Log:
     @property
     def validation_losses(self) -> list[str]:
         """The names of all validation losses that were logged, that of the curve first."""
-        return validation_loss_names(self.entries)
+        return sorted(validation_loss_names(self.entries), key=lambda name: name != self.decides)
+
+    @property
+    def other_sets(self) -> list[str]:
+        """The names of the losses of validation sets beside that of the curve. A loss that is logged beside
+        ``eval_loss`` may be a part of it; a set of its own took a time of its own."""
+        first, *others = self.validation_losses or [""]
+        if first != VALIDATION_LOSS or self.kind == OURS:
+            return others
+        known = {str(name) for entry in self.entries for name in entry}
+        ends = {name.removeprefix("eval_").removesuffix("loss") + "runtime": name for name in others}
+        return [name for end, name in ends.items() if any(one.endswith(end) for one in known)]
 
     def curve(self) -> Curve:
         """The losses, learning rates and norms by step."""
@@ -98,6 +113,7 @@ class Log:
         curve = curve_of(
             self.entries,
             names[0] if names else None,
+            self.other_sets,
             total_steps=total,
             finished=self.finished or bool(total and reached >= total),
             source=str(self.path),

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from sanetune.atomic import restore_non_finite
 from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, curve_of
-from sanetune.curves.logs.log import Log
+from sanetune.curves.logs.log import OURS, Log
 from sanetune.curves.series import Curve
 from sanetune.errors import Place, RunError
 from sanetune.runs import Run
-
-KIND = "metrics.jsonl of sanetune"
 
 FORMER_NAMES = {"learnt_tokens": "loss_tokens", "learnt_tokens_per_second": "loss_tokens_per_second"}
 """Names that fields had in files of earlier versions; they are still read."""
@@ -36,7 +34,7 @@ def read(path: Path) -> Log:
         RunError: A line is not a record.
     """
     entries = [logged(record) for _, record in lines(path)]
-    return replace(Log.of(path, KIND, entries), finished=Run(path.parent).finished)
+    return replace(Log.of(path, OURS, entries), finished=Run(path.parent).finished)
 
 
 def is_ours(path: Path) -> bool:
@@ -64,7 +62,9 @@ def logged(record: Entry) -> Entry:
     """
     if record.get("kind") != "validation":
         return record
-    return {VALIDATION_LOSS if name == "loss" else name: value for name, value in record.items()}
+    sets = record.get("losses")
+    named = {f"eval_{name}_loss": value for name, value in sets.items()} if isinstance(sets, dict) else {}
+    return {VALIDATION_LOSS if name == "loss" else name: value for name, value in record.items()} | named
 
 
 def _record(line: str, path: Path, number: int) -> dict[str, object]:

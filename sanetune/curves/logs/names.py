@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sanetune.curves.logs.entries import ENDED, VALIDATION_LOSS, Entry, number
+from sanetune.curves.logs.entries import ENDED, VALIDATION_LOSS, Entry, is_set_loss, number
 
 PATTERNS: dict[str, tuple[str, ...]] = {
     "step": (
@@ -66,7 +66,7 @@ def validation_loss_names(entries: Sequence[Entry]) -> list[str]:
         name
         for entry in entries
         for name, value in entry.items()
-        if name.startswith("eval_") and name.endswith("_loss") and number(value) is not None
+        if (name == VALIDATION_LOSS or is_set_loss(name)) and number(value) is not None
     )
     return sorted(names, key=lambda name: (name != VALIDATION_LOSS, -names[name]))
 

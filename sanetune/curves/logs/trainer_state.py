@@ -34,7 +34,14 @@ def read(path: Path) -> Log:
     if not entries:
         raise _nothing_logged(path, reached or 0, whole_number(state.get("logging_steps")))
     log = Log.of(path, KIND, entries, total_steps=total)
-    return replace(log, reached=reached, save_steps=_interval(state.get("save_steps"), total))
+    decides = _deciding(log, number(state.get("best_metric")))
+    return replace(log, reached=reached, save_steps=_interval(state.get("save_steps"), total), decides=decides)
+
+
+def _deciding(log: Log, best: float | None) -> str:
+    """The name of the validation loss that was ``best_metric`` at some step; empty where none was."""
+    names = log.validation_losses if best is not None else []
+    return next((name for name in names if any(entry.get(name) == best for entry in log.entries)), "")
 
 
 def _nothing_logged(path: Path, made: int, every: int | None) -> DataError:

@@ -11,9 +11,10 @@ from accelerate.data_loader import SeedableRandomSampler
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
 from transformers.trainer_utils import seed_worker
 
-from sanetune.engine.batches import Batch, Collate, filled_up, training_columns
+from sanetune.engine.batches import Batch, Collate, training_columns
 from sanetune.engine.building import has_validation
 from sanetune.engine.sampler import LengthGrouped, with_blank_rows
+from sanetune.engine.validation_sets import by_source, sets_of
 
 if TYPE_CHECKING:
     import datasets
@@ -29,12 +30,11 @@ def train_rows(prepared: Prepared, arguments: SFTConfig) -> datasets.Dataset:
     return training_columns(prepared.train, lengths=arguments.train_sampling_strategy == GROUPED, numbers=True)
 
 
-def validation_rows(prepared: Prepared, arguments: SFTConfig) -> datasets.Dataset | None:
-    """Return the validation rows, filled up so that all processes have equally many; None where there are none."""
+def validation_rows(prepared: Prepared, arguments: SFTConfig) -> dict[str, datasets.Dataset]:
+    """Return the validation rows by source, or under an empty name where there is one; empty where there are none."""
     if not has_validation(prepared):
-        return None
-    rows = training_columns(prepared.validation, lengths=False)
-    return filled_up(rows, arguments.eval_batch_size * arguments.world_size) if arguments.world_size > 1 else rows
+        return {}
+    return by_source(training_columns(prepared.validation, lengths=False), sets_of(prepared), arguments)
 
 
 def train_loader(

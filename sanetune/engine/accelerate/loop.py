@@ -85,11 +85,10 @@ class Loop(Followed):
         self.start = start
         args, accelerator = parts.args, parts.accelerator
         self.loader = accelerator.prepare_data_loader(train_loader(parts.train, parts.collate, args))
-        self.validation = (
-            accelerator.prepare_data_loader(validation_loader(parts.validation, parts.collate, args))
-            if parts.validation is not None
-            else None
-        )
+        self.validation = {
+            name: accelerator.prepare_data_loader(validation_loader(rows, parts.collate, args))
+            for name, rows in parts.validation.items()
+        }
         self.own = None if parts.hooks.batches is None else OwnBatches(parts.hooks.batches, accelerator.device)
         self.per_epoch = max(1, math.ceil(len(self.loader) / args.gradient_accumulation_steps))
         self.max_steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * self.per_epoch)

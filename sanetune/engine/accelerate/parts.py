@@ -27,7 +27,7 @@ class Parts:
         tokenizer: Of the model; its pad token fills rows.
         collate: Makes a batch of rows.
         train: The training rows.
-        validation: The validation rows; None: there are none.
+        validation: The validation rows by source, or under an empty name where there is one; empty: there are none.
         fingerprint: Of the rows.
         hooks: Functions of the user's own.
         token_loss: Computes the loss of the tokens; None: of padded rows, as the batch has them.
@@ -39,7 +39,7 @@ class Parts:
     tokenizer: PreTrainedTokenizerBase
     collate: Collate
     train: datasets.Dataset
-    validation: datasets.Dataset | None
+    validation: dict[str, datasets.Dataset]
     fingerprint: str = ""
     hooks: Hooks = field(default_factory=Hooks)
     token_loss: MicroBatchLoss | None = None

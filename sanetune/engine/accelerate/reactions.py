@@ -14,11 +14,13 @@ from sanetune.engine.accelerate.within_memory import validation_sums
 from sanetune.engine.callbacks import NAMED
 from sanetune.engine.owed import note_best_checkpoint
 from sanetune.engine.signals import EvaluationStoppedError
+from sanetune.engine.validation_sets import losses_of
 from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
     from sanetune.engine.accelerate.loop import Loop
     from sanetune.engine.accelerate.loss_module import MicroBatchLoss
+    from sanetune.engine.batches import Batches
 
 
 def react(loop: Loop, norm: Tensor | float | None, lr: float | None) -> None:
@@ -69,16 +71,15 @@ def _publish(loop: Loop, logs: dict[str, float]) -> None:
     loop.control = loop.handler.on_log(loop.args, loop.state, loop.control, logs)
 
 
-def loss_sums(loop: Loop, token_loss: MicroBatchLoss) -> tuple[float, float]:
+def loss_sums(loop: Loop, batches: Batches, token_loss: MicroBatchLoss) -> tuple[float, float]:
     """Return the loss of all validation rows of this process in nats, and how many tokens are in it.
 
     Raises:
         EvaluationStoppedError: A signal came.
     """
     total, tokens = 0.0, 0.0
-    assert loop.validation is not None
     with torch.no_grad(), loop.accelerator.autocast(), token_loss.step():
-        for batch in loop.validation:
+        for batch in batches:
             if loop.stop_agreed():
                 raise EvaluationStoppedError
             some, count = validation_sums(loop, token_loss, batch)
@@ -88,17 +89,20 @@ def loss_sums(loop: Loop, token_loss: MicroBatchLoss) -> tuple[float, float]:
 
 
 def evaluate(loop: Loop) -> float:
-    """Measure and publish the loss per token in the loss over all validation rows; returns it."""
+    """Measure and publish the loss per token in the loss over all validation rows, which is returned, and over those
+    of each source."""
     loop.model.eval()
     loop.optimizer.eval()
     with loop.off_the_clock():
-        loss, tokens = loop.over_processes(list(loss_sums(loop, loop.module.token_loss)))
+        sums = [loss_sums(loop, batches, loop.module.token_loss) for batches in loop.validation.values()]
+        totals = iter(loop.over_processes([value for some in sums for value in some]))
     loop.optimizer.train()
-    mean = loss / tokens if tokens else math.nan
-    metrics = {"eval_loss": mean, "eval_loss_tokens": tokens}
+    by_name = dict(zip(loop.validation, zip(totals, totals, strict=True), strict=True))
+    metrics = losses_of(by_name)
+    metrics["eval_loss_tokens"] = sum(tokens for _, tokens in by_name.values())
     _publish(loop, dict(metrics))
     loop.control = loop.handler.on_evaluate(loop.args, loop.state, loop.control, metrics)
-    return mean
+    return metrics["eval_loss"]
 
 
 def evaluate_first(loop: Loop) -> None:

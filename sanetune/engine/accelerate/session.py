@@ -120,7 +120,7 @@ class AccelerateSession(RunSession):
     def _keeping_frozen(self, loop: Loop) -> AbstractContextManager[None]:
         """Keep what frozen layers make of the rows, where these come more than once."""
         documents = self.parts.token_loss
-        again = loop.max_steps > loop.per_epoch or loop.validation is not None
+        again = loop.max_steps > loop.per_epoch or bool(loop.validation)
         if not isinstance(documents, DocumentLoss) or not again or loop.own is not None:
             return contextlib.nullcontext()
         return documents.keeping_frozen(self._run.path / f"frozen-{loop.accelerator.process_index}.states")

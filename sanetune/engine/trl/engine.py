@@ -18,6 +18,7 @@ from sanetune.engine.models import attention_of
 from sanetune.engine.trl.loss_on_shapes import loss_on_shapes
 from sanetune.engine.trl.session import TrlSession
 from sanetune.engine.trl.trainer import Trainer
+from sanetune.engine.validation_sets import sets_of
 from sanetune.errors import ConfigError
 from sanetune.rng import kept_random_states
 from sanetune.runs import Run
@@ -106,7 +107,7 @@ def _trainer(
         processing_class=prepared.tokenizer,
         fingerprint=getattr(prepared, "fingerprint", ""),
     )
-    trainer.fills_up = fill_up
+    trainer.fills_up, trainer.validation_sets = fill_up, sets_of(prepared)
     return trainer
 
 

@@ -35,6 +35,7 @@ from sanetune.engine.trl.logits import keep_logits
 from sanetune.engine.trl.sharded import Sharded
 from sanetune.engine.trl.whole_checkpoints import WholeCheckpoints
 from sanetune.engine.trl.within_memory import WithinMemory
+from sanetune.engine.validation_sets import by_source, losses_of
 
 
 class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer):
@@ -53,6 +54,8 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
         self.run_state = RunState(fingerprint)
         self.fills_up = True
         """Whether the last step of several processes is filled up with blank rows."""
+        self.validation_sets: dict[str, list[int]] = {}
+        """Numbers of the validation rows of each source, where there are several."""
         self.schedule_steps: int | None = None
         """Steps that the schedule spans; None: those that are made."""
         self.on_batches: Callable[[list[Batch], float], None] | None = None
@@ -149,22 +152,30 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
             model = self.accelerator.prepare_model(model, evaluation_mode=True)
         model.eval()
         self.callback_handler.eval_dataloader = dataloader
-        sums = [0.0, 0.0, 0.0]
+        loaders = {"": dataloader}
+        if self.validation_sets:
+            some = by_source(self.eval_dataset, self.validation_sets, self.args)
+            loaders = {name: self.get_eval_dataloader(rows) for name, rows in some.items()}
         with self.off_the_clock():
-            for inputs in dataloader:
-                if self.stop_agreed():
-                    raise EvaluationStoppedError
-                for k, value in enumerate(self.sums_within_memory(model, self._prepare_inputs(inputs))):
-                    sums[k] += value
-                self.callback_handler.on_prediction_step(self.args, self.state, self.control)
-        loss, correct, tokens = self.over_processes(sums)
+            sums = {name: self.over_processes(self._sums(model, loader)) for name, loader in loaders.items()}
+        correct, tokens = (sum(one[k] for one in sums.values()) for k in (1, 2))
         rows: Sized = dataloader.dataset  # type: ignore[assignment]
-        metrics = {
-            f"{metric_key_prefix}_loss": loss / tokens if tokens else float("nan"),
+        metrics = losses_of({name: (one[0], one[2]) for name, one in sums.items()}, metric_key_prefix)
+        metrics |= {
             f"{metric_key_prefix}_mean_token_accuracy": correct / tokens if tokens else float("nan"),
             f"{metric_key_prefix}_loss_tokens": int(tokens),
         }
         return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(rows))
+
+    def _sums(self, model: nn.Module, loader: DataLoader[Batch]) -> list[float]:
+        sums = [0.0, 0.0, 0.0]
+        for inputs in loader:
+            if self.stop_agreed():
+                raise EvaluationStoppedError
+            for k, value in enumerate(self.sums_within_memory(model, self._prepare_inputs(inputs))):
+                sums[k] += value
+            self.callback_handler.on_prediction_step(self.args, self.state, self.control)
+        return sums
 
     def loss_sums(self, model: nn.Module, inputs: Batch) -> tuple[float, int, int]:
         """Return the loss of a batch (B, T) in nats, how many tokens are predicted rightly, and how many there are."""

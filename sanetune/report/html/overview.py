@@ -13,7 +13,7 @@ from sanetune.evidence.experiments import Experiments
 from sanetune.finding import BAD, Finding
 from sanetune.probes.results import Sample
 from sanetune.report import format
-from sanetune.report.curve_points import evaluation_losses, last_step, training_losses
+from sanetune.report.curve_points import last_step, training_losses, validation_losses
 from sanetune.report.experiment_text import loss_text, lr_labels
 from sanetune.report.html.answers import Differences, differences
 from sanetune.report.html.charts import thinning_note
@@ -36,6 +36,8 @@ WORST = 4
 """Findings that the first screen names."""
 MOST = 2
 """Findings of the run's curve that the first screen names."""
+SETS = ("held", "probe", "run1", "before", "band")
+"""Styles of the losses of several validation sets; further ones are not drawn."""
 LOG_FROM = 8.0
 """A curve whose highest loss is this many times its lowest is drawn on a logarithmic axis."""
 
@@ -178,10 +180,9 @@ def losses_plot(
         band: The interval of a forecast.
     """
     width, height = size
-    series = [
-        Series("training loss", "train", training_losses(curve)),
-        Series("validation loss", "held", evaluation_losses(curve.validation), "circle"),
-    ]
+    series = [Series("training loss", "train", training_losses(curve))]
+    for (name, points), style in zip(validation_losses(curve).items(), SETS, strict=False):
+        series.append(Series(name, style, points, "circle"))
     values = [value for one in series for _, value in one.points if math.isfinite(value) and value > 0]
     log = bool(values) and max(values) > LOG_FROM * min(values)
     whole = [*series, Series("", "", [*band.low, *band.high])] if band else series

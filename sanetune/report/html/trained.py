@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sanetune import units
@@ -10,6 +9,7 @@ from sanetune.engine.metrics import Record, curve_of, read, speed_of
 from sanetune.errors import RunError, UserError
 from sanetune.finding import BAD
 from sanetune.probes.results import Comparison
+from sanetune.report.curve_points import validation_losses
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.format import by_weight
 from sanetune.report.html.over_time import answers_over_time
@@ -20,7 +20,7 @@ from sanetune.workflows.comparing.stored import read_stored
 from sanetune.workflows.run_state import read_state
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Evaluation
+    from sanetune.curves.series import Curve, Evaluation
     from sanetune.finding import Finding
     from sanetune.runs import Run
     from sanetune.workflows.comparing.result import Pair
@@ -44,7 +44,7 @@ def run_view(run: Run) -> RunView | None:
     state = read_state(run)
     return RunView(
         curve,
-        _text(records, curve.validation, lowest, is_over=run.finished or bool(status and status.is_over)),
+        _text(records[-1], curve, lowest, is_over=run.finished or bool(status and status.is_over)),
         lowest.step if lowest and lowest is not curve.validation[-1] else None,
         records[-1].seconds,
         speed.step_seconds,
@@ -88,16 +88,14 @@ def _comparison(run: Run) -> Comparison | None:
     return None
 
 
-def _text(
-    records: Sequence[Record], validation: Sequence[Evaluation], lowest: Evaluation | None, *, is_over: bool
-) -> str:
-    last = records[-1]
+def _text(last: Record, curve: Curve, lowest: Evaluation | None, *, is_over: bool) -> str:
     words = f"{units.many(last.step, 'step')}{'' if is_over else ' so far'} in {units.seconds(last.seconds)}"
-    if validation and lowest:
-        course = dict.fromkeys(loss_text(one.loss) for one in (validation[0], validation[-1]))
-        words += f"; validation loss {' → '.join(course)}"
-        if lowest is not validation[-1]:
+    for name, points in validation_losses(curve).items():
+        course = dict.fromkeys(loss_text(loss) for _, loss in (points[0], points[-1]))
+        words += f"; {name} {' → '.join(course)}"
+        if lowest and lowest.step != points[-1][0]:
             words += f", lowest {loss_text(lowest.loss)} at step {lowest.step:,}"
+        lowest = None  # that of the set that decides, which comes first
     return words
 
 

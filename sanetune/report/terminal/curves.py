@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
-from sanetune.report.curve_points import evaluation_losses, last_step, training_losses
+from sanetune.report.curve_points import last_step, training_losses, validation_losses
 from sanetune.report.terminal.grid import drawing
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def losses(curve: Curve) -> list[RenderableType]:
     """The two curves of a run; nothing where no loss was recorded."""
-    series = {"validation loss": evaluation_losses(curve.validation), "training loss": training_losses(curve)}
+    series = validation_losses(curve) | {"training loss": training_losses(curve)}
     curves = {
         name: ([step for step, _ in points], [loss for _, loss in points]) for name, points in series.items() if points
     }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sanetune.engine.answer import Answer
-from sanetune.engine.metrics import Record, to_line
+from sanetune.engine.metrics import Record, read, to_line
 from sanetune.probes.results import Comparison, Sample
 from sanetune.report.html import PageView, page, trained
+from sanetune.report.html.overview import run_losses
 from sanetune.report.html.trained import run_view
 from sanetune.runs import Run
 from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
@@ -66,6 +68,23 @@ def test_losses_time_and_speed_come_from_the_records(tmp_path: Path) -> None:
     assert view.seconds == 40.0
     assert view.status is not None and view.status.title == "Not finished"
     assert [point.step for point in view.curve.points] == list(range(1, 21))
+
+
+def test_the_losses_of_several_validation_sets_are_said_and_drawn_by_name(tmp_path: Path) -> None:
+    run = written(tmp_path)
+    sets = {0: {"math": 2.0, "code": 4.0}, 10: {"math": 0.8, "code": 1.2}, 20: {"math": 2.2, "code": 0.8}}
+    records = [replace(one, losses=sets[one.step]) if one.kind == "validation" else one for one in read(run.metrics)]
+    run.metrics.write_text("".join(map(to_line, records)))
+    view = run_view(run)
+    assert (
+        view is not None
+        and "; eval_loss 3.000 → 1.500, lowest 1.000 at step 10; eval_math_loss 2.000 → 2.200; " in (view.text)
+    )
+    plot = run_losses(view)
+    assert plot is not None
+    drawn = {one.name: list(one.points) for one in plot.panels[0].series}
+    assert drawn["eval_code_loss"] == [(0, 4.0), (10, 1.2), (20, 0.8)]
+    assert [(step, loss) for step, loss in drawn["eval_loss"]] == [(0, 3.0), (10, 1.0), (20, 1.5)]
 
 
 def test_a_finished_run_whose_last_evaluation_is_the_lowest_has_no_mark(tmp_path: Path) -> None:
