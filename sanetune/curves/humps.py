@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from sanetune.curves.robust import OF_MEDIAN, relative_noise, smooth
+from sanetune.curves.robust import OF_MEDIAN, middle, noise, relative_noise, smooth
 from sanetune.curves.series import Evaluation
 
 WIDTHS = (3, 7, 15, 31, 63, 127)
 """Widths of the running median, in records."""
 WIDER = 3
 """Times as wide are the medians that tell the level beside a hump."""
+LOCAL = 8
+"""Neighbours on each side, at least, that tell the noise around a hump."""
+MANY = 20
+"""Medians side by side, from which those further apart tell their noise too."""
 FIRST_SURE = 3.0
 """Standard deviations by which a first loss may be lower than it should be."""
 
@@ -67,13 +71,25 @@ def highest_hump(losses: Sequence[float], *, times: float, least: float, sure: f
     first = losses[0] * (1 + FIRST_SURE * rest)
     found = []
     for width in (one for one in WIDTHS if 2 * one <= len(losses)):
-        of_median = rest * OF_MEDIAN / math.sqrt(width)
         before, after = _sides(losses, width, first)
         hump = _prominent(smooth(losses, width), before, after)
+        of_median = _of_median(losses, width, hump, rest)
         high = hump.times >= max(times, 1 + sure * of_median) and hump.height - hump.base >= least
         if high and math.log(hump.times) >= log_sure * of_median:
             found.append(hump)
     return max(found, key=lambda hump: hump.times, default=None)
+
+
+def _of_median(losses: Sequence[float], width: int, hump: Hump, rest: float) -> float:
+    """Standard deviation of the logarithm of a running median: by the noise of single losses, in the whole log and
+    around ``hump``, and by that of medians side by side and further apart, since neighbours can be alike."""
+    reach = max(LOCAL, 2 * width)
+    near = relative_noise(losses[max(0, hump.place - reach) : hump.place + reach + 1])
+    # The hump itself is no noise.
+    others = [*losses[: max(0, hump.place - hump.length)], *losses[hump.place + hump.length + 1 :]]
+    medians = [math.log(middle(others[i : i + width])) for i in range(0, len(others) - width + 1, width)]
+    apart = max(noise(medians), noise(medians, WIDER) if len(medians) >= MANY else 0.0)
+    return max(apart, max(rest, near) * OF_MEDIAN / math.sqrt(width))
 
 
 def _sides(losses: Sequence[float], width: int, first: float) -> tuple[list[float], list[float]]:

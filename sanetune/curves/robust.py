@@ -39,27 +39,33 @@ class Level:
     count: int
 
 
-def noise(values: Sequence[float]) -> float:
+def noise(values: Sequence[float], lag: int = 1) -> float:
     """Return the standard deviation of losses or norms about their trend; 0 for fewer than three of them.
+
+    Args:
+        values: The losses or norms, by step.
+        lag: Places between those that are compared: neighbours may be alike.
 
     >>> noise([3.0, 2.0, 1.0])
     0.0
     """
     if len(values) < 3:
         return 0.0
-    some = bends(values)
+    some = bends(values, lag)
+    if not some:
+        return 0.0
     robust = SPREAD * statistics.median(some) / math.sqrt(6)
     # The median of a few numbers is noisy itself, and too low as often as too high.
     return robust if len(some) >= 12 else max(robust, math.sqrt(statistics.fmean(b * b for b in some) / 6) / 2)
 
 
-def bends(values: Sequence[float]) -> list[float]:
+def bends(values: Sequence[float], lag: int = 1) -> list[float]:
     """Return the sizes of all second differences; for normal noise their variance is six times that of a value.
 
     >>> bends([3.0, 2.0, 1.0, 4.0])
     [0.0, 4.0]
     """
-    return [abs(a - 2 * b + c) for a, b, c in zip(values, values[1:], values[2:], strict=False)]
+    return [abs(a - 2 * b + c) for a, b, c in zip(values, values[lag:], values[2 * lag :], strict=False)]
 
 
 def level(values: Sequence[float], scatter: float) -> Level:

@@ -14,6 +14,7 @@ from sanetune.curves.early_rise import EARLY_SOURCE, EARLY_SURE, early_rise
 from sanetune.curves.humps import Hump, highest_hump, hump_in_few, known_better_through
 from sanetune.curves.robust import relative_noise, smooth
 from sanetune.curves.series import Curve, Evaluation, Point
+from sanetune.curves.tails import expected_runs
 from sanetune.curves.valley import valley_scatter
 
 LIMITS = {
@@ -23,12 +24,13 @@ LIMITS = {
     "log_sure": Limit(3.5, "of the logarithm, beside that: batches that scatter by more than half of their loss do so"
                            " as ratios. Bad batches of short runs had 3.6 and more, hard ones up to 3.8"
                            " (docs/curves.md, half A)"),
+    "expected": Limit(0.01, "runs as far out in a log whose noise has such tails, beside that"),
     "confirmed_norm": Limit(4.0, "times its neighbours, a gradient norm that confirms a spike of the loss"),
     "norm_times": Limit(10.0, "times its neighbours, a gradient norm that is a spike by itself"),
     "validation_least": Limit(0.05, "nats, likewise for the validation loss, which has no noise of batches"),
     "validation_sure": Limit(5.0, "standard deviations of the other evaluations, beside that"),
     "hump_times": Limit(1.5, "times the lowest loss on both sides, a rise of three or more records that comes back"),
-    "hump_sure": Limit(10.0, "standard deviations of the running median, beside that: the lowest of many is low by"
+    "hump_sure": Limit(8.0, "standard deviations of the running median, beside that: the lowest of many is low by"
                              " chance, the highest high"),
     "hump_log_sure": Limit(6.0, "of its logarithm, beside that: 7.4 and more in bad batches of short runs, 5.4 in"
                                 " healthy ones (docs/curves.md, half A)"),
@@ -93,6 +95,7 @@ def in_training(points: Sequence[Point], limits: Limits, guessing: float = math.
     found: list[Spike] = []
     run: list[int] = []
     usual = smooth(losses, 2 * REACH + 1)
+    rest = [math.log(max(loss, 1e-9) / max(around, 1e-9)) for loss, around in zip(losses, usual, strict=True)]
     for place in range(3, len(losses)):
         # The median of all neighbours costs little, and is hardly above the higher of the medians of both sides.
         if losses[place] >= CANDIDATE * limits["times"] * usual[place] and _stands_out(losses, place, limits):
@@ -100,7 +103,11 @@ def in_training(points: Sequence[Point], limits: Limits, guessing: float = math.
             if place < len(losses) - 1:
                 continue
         # One that lasts to the end has not come back: that is curve-diverged's.
-        if run and run[-1] < len(losses) - 1 and len(run) <= REACH:
+        short = run and run[-1] < len(losses) - 1 and len(run) <= REACH
+        if short and (
+            max(losses[i] for i in run) >= FAR_ABOVE_GUESSING * guessing
+            or expected_runs(rest, run) <= limits["expected"]
+        ):
             found.append(_spike(points, run, limits["confirmed_norm"], interval, guessing))
         run = []
     return found
