@@ -28,6 +28,7 @@ A model that already knows the data cannot improve on it. It needs no more of it
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
@@ -44,15 +45,14 @@ from sanetune.curves.changes import (
     rises_throughout,
     training,
 )
-from sanetune.curves.paired import t_statistic
-from sanetune.curves.robust import BLOCKS, slope
+from sanetune.curves.fall import fall_of
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -63,6 +63,10 @@ LIMITS = {
     "fewest_steps": Limit(50, "after warm-up; fewer hardly move a model"),
     "validation": Limit(0.01, "that the validation loss falls by: then the model learns, whatever batches hide"),
     "moved": Limit(0.05, "that the validation loss rises by: a model that gets worse moves"),
+    "trend": Limit(1.3, "standard errors of any course by which batches may fall: of 200 flat records in the noise of"
+                        " real logs 4 have more (docs/curves.md), of those that fall by 3 to 8 % nine in ten"),
+    "few": Limit(64, "training losses, below which a fall may hide: the next limit is theirs"),
+    "closely": Limit(0.03, "that a straight fall is smaller than, for sure, where few batches say so"),
     "training_sure": Limit(3.0, "standard errors from which on the training loss falls: then the model learns"),
 }  # fmt: skip
 
@@ -78,6 +82,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
         raise NotApplicableError("the learning rate is 0 throughout (curve-rate-zero)")
     steps = change.steps[1] - max(change.steps[0], peak_step(curve))
     trained = training(curve)
+    points = learned_points(curve)
+    fall = fall_of([point.loss for point in points])
     halves, tenth = (None if change.exact else divided(curve, share) for share in (0.5, 0.1))
     return Measurement(
         {
@@ -94,18 +100,12 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             **_fall("tenth", tenth),
             "half_before": None if halves is None else halves.before,
             "half_after": None if halves is None else halves.after,
-            "trend": _trend(curve),
+            "points": len(points),
+            "trend": -math.inf if fall is None else fall.sure,
+            "straight_most": math.inf if fall is None else fall.straight + limits["sure"] * fall.std_error,
             "validation_fall": _validation_fall(curve),
         }
     )
-
-
-def _trend(curve: Curve) -> float:
-    """The t-statistic of a straight line through the training losses; 0 for fewer than sixteen of them."""
-    points = learned_points(curve)
-    if len(points) < 2 * BLOCKS:
-        return 0.0
-    return t_statistic(*slope([float(point.step) for point in points], [point.loss for point in points]))
 
 
 def _validation_fall(curve: Curve) -> float | None:
@@ -155,7 +155,8 @@ def _flat(n: dict[str, Any], limits: Limits) -> bool:
     learns = (
         moves
         or n["training_fell"]
-        or n["trend"] < -limits["sure"]
+        or n["trend"] > limits["trend"]
+        or (n["points"] < limits["few"] and n["straight_most"] > limits["closely"])
         or (n["validation_fall"] or 0.0) >= limits["validation"]
     )
     return alike and early < limits["fell"] and not learns
