@@ -28,8 +28,11 @@ LARGEST = 1e30
 """A loss of this size or more counts as infinite."""
 MANY = 12
 """Evaluations from which neighbours tell their noise."""
-HILL = 6
+HILL = 5
 """Evaluations from which a hill may be their trend: few of them are always near to one."""
+FITTED, UNSURE = 4, 4.0
+"""Evaluations that a valley explains by itself, and the numerator of what Student's t adds: of three degrees of freedom
+it asks for 2.3 times, of seven for 1.6."""
 POOLED = 3
 """Evaluations of the fixed batch that are averaged at the end, since a single one may be at the top of a swing."""
 
@@ -134,13 +137,16 @@ def decisive_evaluations(curve: Curve) -> tuple[list[Evaluation], str]:
 def scatter_of(evaluations: Sequence[Evaluation]) -> float:
     """Return the standard deviation of the losses about their trend, in nats per token.
 
-    The trend of a few evaluations is a valley, or a hill: their turn is no noise.
+    The trend of a few evaluations is a valley, or a hill: their turn is no noise. What is left of few is itself not
+    known well: it is made larger by as much as three standard errors of Student's t are.
     """
     losses = [one.loss for one in evaluations]
     if len(losses) >= MANY:
         return noise(losses)
     valley = valley_scatter(losses)
-    return valley if len(losses) < HILL else min(valley, valley_scatter([-loss for loss in losses]))
+    if len(losses) < HILL:
+        return valley
+    return min(valley, valley_scatter([-loss for loss in losses])) * (1 + UNSURE / (len(losses) - FITTED))
 
 
 def overall(curve: Curve) -> Change | None:

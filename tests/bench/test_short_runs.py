@@ -115,7 +115,7 @@ def test_hardly_a_healthy_run_fails(healthy: list[Judged]) -> None:
     assert sum("fail" in one.whole.values() for one in healthy) <= 0.04 * len(healthy)
 
 
-@pytest.mark.parametrize("fault", ["NaN", "learning rate zero from some step on", "restarts", "warm-up throughout"])
+@pytest.mark.parametrize("fault", ["NaN", "learning rate zero from some step on", "warm-up throughout"])
 def test_faults_that_a_log_shows_beyond_doubt_are_named_in_every_run(runs: list[Judged], fault: str) -> None:
     assert [one.case.name for one in runs if one.case.half == "B" and one.fault == fault and not one.named] == []
 
@@ -125,5 +125,5 @@ def test_the_figures_count_every_run_once(rows: list[Row]) -> None:
     found = figures(rows)
     faulty = sum(one["runs"] for one in found["halves"].values())
     healthy = sum(one["runs"] for one in found["healthy"].values())
-    assert faulty + healthy == len(rows)
+    assert faulty + healthy + found["designed"]["runs"] == len(rows)
     assert sum(one[half]["runs"] for one in found["faults"] for half in ("A", "B")) == faulty

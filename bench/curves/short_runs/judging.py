@@ -28,6 +28,8 @@ from sanetune.gate.watch import EVERY, Watch, live_checks
 WORSE, UNSEEN = "worse on unseen rows", "the same, with no evaluation at its best"
 """What a run has that was to be healthy, or was given few rows, where experiments say so (truth.py); whether its log
 has an evaluation that is older than the rise."""
+BY_DESIGN = "restarts"
+"""Equal cosine cycles of the learning rate, as transformers' ``cosine_with_restarts`` plans them: no fault."""
 KNOWN_EARLY = 0.02
 """Rise of the loss on unseen rows from which a finding of one is true: a healthy run ends within it (logs/wild)."""
 EACH = 4
@@ -43,7 +45,6 @@ NAMES: dict[str, tuple[str, ...]] = {
     WORSE: ("overfit", "best-earlier", "diverged"),
     UNSEEN: ("overfit", "best-earlier", "diverged"),
     "few rows, no evaluation": ("staircase", "unmeasured"),
-    "restarts": ("rate-restarts",),
     "random labels": ("start-high",),
     "summed": ("loss-summed", "start-high"),
     "warm-up throughout": ("warmup-long",),
@@ -181,10 +182,13 @@ def _live(curve: Curve) -> tuple[dict[str, int], frozenset[str]]:
 def figures(rows: Iterable[Row]) -> dict[str, Any]:
     """The figures of both halves."""
     truths = read_truth()
-    every = [judged(row, truths.get(case_of(row).name)) for row in rows]
+    all_ = [judged(row, truths.get(case_of(row).name)) for row in rows]
+    every = [one for one in all_ if one.fault != BY_DESIGN]
+    designed = [one for one in all_ if one.fault == BY_DESIGN]
     halves = {half: [one for one in every if one.case.half == half] for half in ("A", "B")}
     return {
         "runs": len(every),
+        "designed": {"runs": len(designed), "found": sum("rate-restarts" in one.found for one in designed)},
         "power": _power(every),
         "micros": statistics.median(one.micros for one in every) if every else 0.0,
         "healthy": {half: _healthy(some) for half, some in halves.items()},
@@ -195,7 +199,7 @@ def figures(rows: Iterable[Row]) -> dict[str, Any]:
 
 def _with_strengths(every: Sequence[Judged]) -> list[tuple[str, float]]:
     """Each fault with each of its strengths; those that experiments tell by none."""
-    pairs = [(fault, strength) for fault, some in STRENGTHS.items() for strength in some if fault != "few rows"]
+    pairs = [(fault, strength) for fault, some in STRENGTHS.items() for strength in some if fault in NAMES]
     return [*pairs, (WORSE, 0.0), (UNSEEN, 0.0)]
 
 

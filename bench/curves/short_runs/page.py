@@ -72,7 +72,11 @@ def section(figures: Mapping[str, Any]) -> str:
     cost = f"Watching costs {figures['micros']:.0f} µs of CPU for each record, the median over the runs."
     power_columns = ["half", "fault", "data", "steps", "best test", "within 20 steps of the onset", "named"]
     power = POWER + _table(power_columns, [_power(one) for one in figures["power"]])
-    begin = f"{figures['runs']} runs. {faulty}"
+    designed = figures["designed"]
+    begin = (
+        f"{figures['runs']} runs, beside {designed['runs']} whose learning rate starts again by design (equal cosine"
+        f" cycles), of which {designed['found']} have a finding about that. {faulty}"
+    )
     return f"{HEADING}\n{TOP}{_table(columns, rows)}\n{begin}\n\n{healthy}\n{LIMITS}\n{power}\n{cost}\n"
 
 

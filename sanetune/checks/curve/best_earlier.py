@@ -52,10 +52,10 @@ FIX = "always"
 LIMITS = {
     "before": Limit(0.67, "of the steps, by which the lowest evaluation is long before the end"),
     "rise": Limit(0.02, "healthy: within 2 % of its minimum at the end (logs/wild)"),
-    "overfit": Limit(0.03, "from which on curve-overfit speaks, unless training rises too"),
+    "overfit": Limit(0.055, "from which on curve-overfit speaks, unless training rises too"),
     "sure": Limit(3.0, "standard errors of the change between two evaluations"),
     "jump": Limit(0.003, "of the loss: least standard deviation of an evaluation; up to 0.004 in logs/wild"),
-    "few": Limit(5, "evaluations, below which their own scatter is not known, and the next counts"),
+    "few": Limit(6, "evaluations, below which their own scatter is not known, and the next counts"),
     "few_jump": Limit(0.01, "the same of few evaluations (curve-overfit)"),
     "training_sure": Limit(3.0, "standard errors from which on training rises (curve-overfit)"),
 }

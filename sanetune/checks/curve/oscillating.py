@@ -36,13 +36,14 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.curves.changes import finite, learned_points, peak_step
-from sanetune.curves.robust import level, noise, swings
+from sanetune.curves.robust import level, noise, relative_noise, swings
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation, Point
 
 FIX = "sometimes"
+VERSION = 2
 
 LIMITS = {
     "warn": Limit(2, "swings; clean runs on stories260k have none of this height"),
@@ -54,7 +55,10 @@ LIMITS = {
     ),
     "height_of_fall": Limit(0.05, "of the whole fall of the loss, likewise; a choice: a twentieth is no setback"),
     "height_least": Limit(0.05, "nats, likewise; a choice: a loss near 0 may double without harm"),
-    "scatter": Limit(0.5, "of the level, where only batches are known: healthy logs have up to 0.2 (logs/wild)"),
+    "scatter": Limit(
+        0.8,
+        "of the level, where only batches are known: batches of one row scatter by up to 0.5, and mean nothing by it",
+    ),
     "fall": Limit(1.0, "standard deviations of one loss; a choice: what falls by more is learned, however it scatters"),
     "validation": Limit(0.02, "that the validation loss falls by: then the model learns, whatever batches hide"),
 }
@@ -109,7 +113,7 @@ def _of_points(points: list[Point], curve: Curve) -> dict[str, object]:
         "looks": len(after),
         "start": start.value,
         "end": end.value,
-        "scatter": scatter / end.value if end.value > 0 else 0.0,
+        "scatter": relative_noise(after),
         "fall": (start.value - end.value) / scatter if scatter > 0 else 0.0,
         "validation_fall": 1 - held_out[-1] / held_out[0] if len(held_out) > 1 and held_out[0] > 0 else None,
     }

@@ -61,14 +61,19 @@ LIMITS = {
     ),
     "sure": Limit(3.0, "standard errors of the change between two evaluations"),
     "jump": Limit(
-        0.01,
-        "of the loss: least standard deviation of an evaluation whose single rows are not known; half the 2 % that a"
-        " healthy validation loss moves within (logs/wild)",
+        0.0125,
+        "of the loss: least standard deviation of an evaluation whose single rows are not known; a little more than"
+        " half the 2 % that a healthy validation loss moves within (logs/wild)",
     ),
     "few": Limit(
         5,
-        "evaluations, below which a rise is a warning at most where single rows are not known, and none"
-        " below `fail`: their own scatter is not known either",
+        "evaluations, below which a rise is a warning at most where single rows are not known, and `few_jump` counts:"
+        " their own scatter is not known either",
+    ),
+    "few_jump": Limit(
+        0.02,
+        "the same of fewer evaluations than that, and of a rise in the last one alone: those of some hundred rows"
+        " differ by 1 to 5 % from one to the next",
     ),
     "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
     "training_slight": Limit(
@@ -94,7 +99,9 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     change = since_lowest(curve)
     if len(evaluations) < 2 or change is None or change.source != HELD_OUT:
         raise fewer(len(evaluations), 2, "evaluation", more=" of validation rows")
-    error = change.std_error if change.exact else max(change.std_error, limits["jump"] * 2**0.5 * change.before)
+    by_one = not change.exact and evaluations[-2].step == change.steps[0]
+    jump = limits["few_jump" if by_one or len(evaluations) < limits["few"] else "jump"]
+    error = change.std_error if change.exact else max(change.std_error, jump * 2**0.5 * change.before)
     trained = training(curve, since=change.steps[0])
     low = min(evaluations, key=lambda one: one.loss)
     return Measurement(
@@ -114,7 +121,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "training_last": None if trained is None else trained.last,
             "training_fell_sure": 0.0 if trained is None else -trained.t,
             "training_rose": trained is not None and _rose(curve, trained.t, limits),
-            "by_one": not change.exact and evaluations[-2].step == change.steps[0],
+            "by_one": by_one,
             "steps_per_epoch": curve.steps_per_epoch,
             "planned_rate": curve.planned_lr,
         }
@@ -139,7 +146,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f" {units.many(n['looks'], 'evaluation')}) and {units.nats(n['end'])} at step {n['end_step']:,}"
     )
     few = not n["exact"] and n["looks"] < limits["few"]
-    if n["sure"] < limits["sure"] or n["rise"] < limits["fail" if few else "warn"]:
+    if n["sure"] < limits["sure"] or n["rise"] < limits["warn"]:
         return passed(message)
     if n["training_rose"]:
         return passed(f"{message}; the training loss rises with it, which is another fault (curve-diverged)")

@@ -1,7 +1,8 @@
 """The learning rate starts again inside the run.
 
 ## What it does
-Finds places where the logged learning rate has fallen and then rises again by at least a fifth of its peak.
+Finds places where the logged learning rate has fallen and then rises again by at least a fifth of its peak. A schedule
+that starts again by design is left alone where it is known: `cosine_with_restarts`, and others of equal cosine cycles.
 
 ## Why is this bad?
 A second warm-up moves the weights away from where the decay had brought them.
@@ -27,12 +28,14 @@ train:
 ```
 
 ## Known problems
-`cosine_with_restarts` does this by design. Several runs whose logs were joined look the same.
+Other schedules that start again by design are named too. Several runs whose logs were joined look the same.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sanetune import units
@@ -45,10 +48,14 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
+VERSION = 2
 
 LIMITS = {
     "fallen": Limit(0.8, "of its last peak: below it, it has begun to fall"),
     "climb": Limit(0.2, "of the peak that it rises by; fp16's skipped steps and rounding move it by less"),
+    "peak": Limit(0.98, "of the highest learning rate: there a warm-up is over"),
+    "like": Limit(0.04, "of a cycle that the phase of a cosine may be off by; a straight fall is off by 0.08"),
+    "by_design": Limit(0.9, "of the learning rates that are as those of equal cosine cycles: nobody resumes so evenly"),
 }
 
 FEWEST = 4
@@ -71,7 +78,27 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             peak, lowest = lr, (step, lr)
         elif lr < lowest[1]:
             lowest = (step, lr)
-    return Measurement({"learning_rates": len(logged), "highest": highest, "restarts": restarts})
+    numbers = {"learning_rates": len(logged), "highest": highest, "restarts": restarts}
+    return Measurement(numbers | {"of_cosines": _of_cosines(logged, [int(one["step"]) for one in restarts], limits)})
+
+
+def _of_cosines(logged: Sequence[tuple[int, float]], restarts: Sequence[int], limits: Limits) -> float:
+    """The share of the learning rates since their first peak that are those of equal cosine cycles down to 0, in which
+    the phase is proportional to the steps; 0 without restarts."""
+    highest = max(lr for _, lr in logged)
+    if not restarts or highest <= 0:
+        return 0.0
+    peak = next(place for place, (_, lr) in enumerate(logged) if lr >= limits["peak"] * highest)
+    steps = [step for step, _ in logged[peak:]]
+    phases = [
+        sum(one <= step for one in restarts) + math.acos(2 * min(1.0, max(0.0, lr / highest)) - 1) / math.pi
+        for step, lr in logged[peak:]
+    ]
+    if len(set(steps)) < FEWEST:
+        return 0.0
+    line = statistics.linear_regression(steps, phases)
+    even = (line.intercept + line.slope * step for step in steps)
+    return statistics.fmean(abs(phase - one) <= limits["like"] for phase, one in zip(phases, even, strict=True))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -84,4 +111,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f"the learning rate starts again {units.many(len(n['restarts']), 'time')}, first after step {first['after']:,}:"
         f" from {units.lr(first['from'])} to {units.lr(first['to'])}"
     )
+    if n["of_cosines"] >= limits["by_design"]:
+        return passed(f"{message}, in equal cosine cycles, as cosine_with_restarts plans them")
     return warned(message)

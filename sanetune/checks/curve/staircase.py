@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 4
+VERSION = 5
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),
@@ -62,7 +62,9 @@ LIMITS = {
     "sure": Limit(3.0, "standard errors of the mean drop"),
     "beyond": Limit(2.0, "standard errors by which the drops are more than those of a steady fall: a quick one may drop"
                          " by a half in as many records"),
-    "many": Limit(4, "boundaries, from which on short epochs are judged as long ones: so many drops are no chance"),
+    "many": Limit(4, "boundaries, from which on short epochs are judged as long ones: so many drops are no chance; and"
+                     " the next limit counts"),
+    "beyond_many": Limit(1.8, "the same of so many short epochs: one in thirty steady falls that drop as far"),
     "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate: the next three limits are its"),
     "one_drop": Limit(0.2, "a share of the loss; 0.33 and more at the first boundary where a reader saw stairs, 0.03 in"
                            " a healthy log (logs/wild)"),
@@ -127,8 +129,9 @@ def _least(n: dict[str, Any], limits: Limits) -> tuple[float, float, float]:
     """The least drop, and the standard errors of it and of what it is beyond a steady fall."""
     if n["boundaries"] < limits["boundaries"]:
         return limits["one_drop"], limits["one_sure"], limits["one_sure"]
-    short = n["records"] < limits["short"] and n["boundaries"] < limits["many"]
-    return limits["short_drop" if short else "drop"], limits["sure"], limits["beyond"]
+    short, many = n["records"] < limits["short"], n["boundaries"] >= limits["many"]
+    drop, beyond = "short_drop" if short and not many else "drop", "beyond_many" if short and many else "beyond"
+    return limits[drop], limits["sure"], limits[beyond]
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -30,6 +30,8 @@ from none, and the check is silent (`python -m bench.curves.bound`).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sanetune import units
@@ -40,20 +42,21 @@ from sanetune.curves.robust import clipped_level, middle, noise
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve
+    from sanetune.curves.series import Curve, Point
 
 FIX = "none"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "most": Limit(0.06, "of what was learned before, that the second half is lower by: half of the least healthy"),
-    "healthy": Limit(0.11, "the same of the healthy log that learns least in these halves (logs/wild, half A)"),
+    "healthy": Limit(0.12, "the same of the healthy log that learns least in these halves (logs/wild, half A), at a"
+                           " constant learning rate; as much less as learning rates between their middles are lower"),
     "flat": Limit(0.01, "a share of the loss that is flat, where little was learned before"),
     "largest": Limit(0.02, "the same, however much was learned before"),
-    "sure": Limit(3.0, "standard errors by which the fall is below that of a healthy log"),
+    "sure": Limit(2.3, "standard errors by which the fall is below that of a healthy log: one in a hundred by chance"),
     "fell": Limit(0.1, "that it has fallen by before: else curve-plateau judges"),
     "validation": Limit(0.01, "that the validation loss falls by in that part: then the model still learns"),
-}
+}  # fmt: skip
 
 FEWEST = 100
 """Training losses in a log whose halves can be told apart by less than a hundredth."""
@@ -79,11 +82,23 @@ def measure(curve: Curve) -> Measurement:
             "last": last.value,
             "fall": 1 - last.value / first.value if first.value > 0 else 0.0,
             "error": error / first.value if first.value > 0 else 1.0,
-            "validation_fall": 1 - later[-1] / later[0] if len(later) > 1 and later[0] > 0 else None,
+            "validation_fall": 1 - min(later) / later[0] if len(later) > 1 and later[0] > 0 else None,
+            "lr_share": _lr_share(points, begin),
             "since": points[begin].step,
             "steps": last_step(curve),
         }
     )
+
+
+def _lr_share(points: Sequence[Point], begin: int) -> float:
+    """The sum of the learning rates between the middles of the halves from ``begin`` on, beside that of a constant one:
+    what is learned goes with it. 1 where learning rates were not logged."""
+    lrs = [point.lr for point in points if point.lr is not None and math.isfinite(point.lr)]
+    if len(lrs) < len(points) or sum(lrs) <= 0:
+        return 1.0
+    quarter = (len(points) - begin) // 4
+    between = slice(begin + quarter, begin + 3 * quarter)
+    return min(1.0, sum(lrs[between]) / sum(lrs) * len(points) / max(1, 2 * quarter))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -96,8 +111,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     learned = 1 - n["first"] / n["start"] if n["start"] > 0 else 0.0
     most = max(limits["flat"], min(limits["largest"], limits["most"] * learned))
     # What the noise may hide is compared with the fall of a healthy log, and not with the flattest of courses.
-    flat = abs(n["fall"]) < most and abs(n["fall"]) + limits["sure"] * n["error"] < max(
-        most, limits["healthy"] * learned
-    )
+    healthy = limits["healthy"] * learned * n["lr_share"]
+    flat = abs(n["fall"]) < min(most, healthy) and abs(n["fall"]) + limits["sure"] * n["error"] < healthy
     improves = n["validation_fall"] is not None and n["validation_fall"] >= limits["validation"]
     return warned(message) if learned >= limits["fell"] and flat and not improves else passed(message)

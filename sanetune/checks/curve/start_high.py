@@ -3,7 +3,7 @@
 ## What it does
 Compares the validation loss before the first step and the first logged training losses, whichever is higher, with the
 natural logarithm of the vocabulary size, which is the loss of guessing. A training loss counts less what such losses
-scatter by, and the mean of the first two, four or eight less its standard error: a loss that falls began no lower. If
+scatter by, and the mean of the first two to sixteen less its standard error: a loss that falls began no lower. If
 the vocabulary is not known, the smallest and the largest in common use count (32,000 and 262,144 tokens).
 The check is skipped where all losses are above ten times that of guessing: it is another loss, or a sum.
 
@@ -48,7 +48,7 @@ from typing import TYPE_CHECKING
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.curves.changes import START_SHARE, finite, last_step, points_of
-from sanetune.curves.robust import noise
+from sanetune.curves.robust import relative_noise
 from sanetune.curves.scale import LARGEST_VOCABULARY, times_validation
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -57,14 +57,14 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
     "fail": Limit(1.25, "a run with wrong labels began at 1.5 times ln(vocabulary) or more (qlora-gallery); a small"
                         " story model on grade-school mathematics at 1.15"),
     "sure": Limit(1.0, "standard deviations of a first training loss, which is that of a few rows"),
-    "sure_mean": Limit(2.0, "standard errors of a mean of first losses: of four tries one may be high by chance"),
+    "sure_mean": Limit(1.3, "standard errors of a mean of first losses: of four tries one may be high by chance"),
     "no_mean": Limit(10.0, "times ln(vocabulary) that all losses are above: no model stays so wrong, and sixteen"
                            " micro-batches that are summed fall below it as soon as they have learned"),
     "smallest_vocabulary": Limit(32_000, "tokens, where the vocabulary is not known: that of Llama 2"),
@@ -72,9 +72,9 @@ LIMITS = {
 }  # fmt: skip
 
 
-NEIGHBOURS = 8
-"""First training losses that tell how far a single one scatters."""
-MEANS = (2, 4, 8)
+NEIGHBOURS = 24
+"""First training losses that tell how far a single one scatters, as a share of it."""
+MEANS = (2, 4, 8, 16)
 """First training losses of a mean."""
 OWN = 0.7
 """Of such a mean, that the very first has at least: a loss that shoots up began lower. What it scatters by then is no
@@ -128,12 +128,12 @@ def _trained(losses: Sequence[float], limits: Limits) -> _Start:
     at most too low, which is the careful side."""
     if not losses:
         return _Start(-math.inf, -math.inf)
-    scatter = noise(losses[:NEIGHBOURS])
-    found = [_Start(losses[0], losses[0] - limits["sure"] * scatter)]
+    scatter = relative_noise(losses[:NEIGHBOURS])
+    found = [_Start(losses[0], losses[0] * (1 - limits["sure"] * scatter))]
     for count in MEANS:
         mean = statistics.fmean(losses[:count])
         if count <= len(losses) and losses[0] >= OWN * mean:
-            found.append(_Start(mean, mean - limits["sure_mean"] * scatter / math.sqrt(count), count))
+            found.append(_Start(mean, mean * (1 - limits["sure_mean"] * scatter / math.sqrt(count)), count))
     return max(found, key=lambda one: one.known)
 
 

@@ -59,10 +59,13 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
-    "held": Limit(0.05, "of the held-out loss in the last eighth: more than most choices of a learning rate are worth"),
+    "held": Limit(0.05, "of the held-out loss in the last eighth, row by row: more than most choices of a learning rate"
+                        " are worth"),
+    "held_inexact": Limit(0.1, "the same where single rows are not known; at a constant learning rate healthy runs"
+                               " fall by 5 to 8 %"),
     "training": Limit(0.15, "undertrained: the last eighth still falls by more than 15 % (logs/wild)"),
     "learned": Limit(0.02, "of the fall in all; a run that falls evenly has 0.125, one stopped on its steep part 0.03"),
     "sure": Limit(3.0, "standard errors"),
@@ -77,6 +80,10 @@ LIMITS = {
         "of the peak learning rate at the end, where it was half of it or more before the part that is"
         " judged: what falls then does so by the decay, and would again",
     ),
+    "decayed": Limit(0.1, "likewise, below which the next limit counts: what falls then does so by the decay, and would"
+                          " again in a longer run"),
+    "decayed_learned": Limit(0.08, "of the fall in all, where the learning rates of that eighth are 2 % of all"),
+    "apart": Limit(0.26, "of the steps between the last two evaluations; of a longer part they do not tell its end"),
     "steps": Limit(20, "a run of fewer steps is a test (curve-unmeasured)"),
     "lower": Limit(
         0.02,
@@ -84,7 +91,7 @@ LIMITS = {
         " losses end within 2 % (logs/wild)",
     ),
     "stairs": Limit(0.07, "mean drop at boundaries of epochs, from which on curve-staircase may speak"),
-}
+}  # fmt: skip
 
 FEWEST = 16
 """Training losses from which a trend can be told."""
@@ -98,19 +105,25 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     if reason := _more_would_not_pay(curve, limits):
         raise NotApplicableError(reason)
     before, now, sure, source, last = _last_eighth(curve, limits)
-    learned = training(curve)
+    learned, lrs = training(curve), _learning_rates(curve)
     highest = max([before, *([learned.before] if learned and source == TRAINING else []), *_validation(curve)])
     return Measurement(
         {
             "source": source,
+            "exact": len(finite(curve.validation)) > 1 and between(*finite(curve.validation)[-2:]).exact,
             "fall": (before - now) / before if before > 0 else 0.0,
             "of_learned": (before - now) / (highest - now) if highest > now else 0.0,
             "sure": sure,
+            "lr_left": lrs[-1] / max(lrs) if lrs and max(lrs) > 0 else 1.0,
             "end": now,
             "last": last,
             "end_step": last_step(curve),
         }
     )
+
+
+def _learning_rates(curve: Curve) -> list[float]:
+    return [point.lr for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
 
 
 def _validation(curve: Curve) -> list[float]:
@@ -119,7 +132,7 @@ def _validation(curve: Curve) -> list[float]:
 
 def _more_would_not_pay(curve: Curve, limits: Limits) -> str:
     """Why a fall at the end is no reason for more steps; empty where there is none."""
-    lrs = [point.lr for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
+    lrs = _learning_rates(curve)
     epochs = last_step(curve) / curve.steps_per_epoch if curve.steps_per_epoch else 0.0
     found = stairs(curve)
     if lrs and lrs[-1] <= limits["lr_left"] * max(lrs):
@@ -152,8 +165,8 @@ def _last_eighth(curve: Curve, limits: Limits) -> tuple[float, float, float, str
         NotApplicableError: Too little was logged.
     """
     evaluations, end = finite(curve.validation), max(1, last_step(curve))
-    late = [one for one in evaluations if one.step >= 0.5 * end]
-    if len(late) >= 2:
+    late = evaluations[-2:]
+    if len(late) == 2 and late[0].step >= 0.5 * end and late[1].step - late[0].step <= limits["apart"] * end:
         scatter = max(scatter_of(evaluations), limits["jump"] * late[-1].loss)
         change = between(late[-2], late[-1], HELD_OUT, scatter)
         share = (change.steps[1] - change.steps[0]) / end
@@ -179,6 +192,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     )
     if n["fall"] > 0:
         message = f"{message}: {units.share(n['of_learned'])} of its whole fall"
-    limit = limits["held" if n["source"] == HELD_OUT else "training"]
-    much = n["fall"] >= limit and n["of_learned"] >= limits["learned"] and n["end"] >= limits["near_zero"]
+    limit = limits[("held" if n["exact"] else "held_inexact") if n["source"] == HELD_OUT else "training"]
+    learned = limits["decayed_learned" if n["lr_left"] <= limits["decayed"] else "learned"]
+    much = n["fall"] >= limit and n["of_learned"] >= learned and n["end"] >= limits["near_zero"]
     return warned(message) if much and n["sure"] >= limits["sure"] else passed(message)
