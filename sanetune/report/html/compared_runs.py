@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sanetune import __version__, units
+from sanetune.curves.series import Curve
 from sanetune.errors import RunError, UserError
 from sanetune.gate.clearance_file import read_clearance
 from sanetune.report.curve_points import Points, evaluation_losses, grad_norms, last_step, training_losses
@@ -22,8 +23,9 @@ from sanetune.report.html.view import RunView
 from sanetune.text import escape_control, shortest_path
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve
+    from sanetune.curves.series import Evaluation, Point
     from sanetune.engine.answer import Answer
+    from sanetune.report.html.status import Status
     from sanetune.runs import Run
 
 MOST = 6
@@ -187,13 +189,13 @@ def _lrs(curve: Curve) -> Points:
 def results(runs: Sequence[ComparedRun]) -> list[ResultRow]:
     """Return the figures of all runs; those that no run has are left out."""
     views = [one.view for one in runs]
-    evaluations = [one.curve.validation if one.curve else [] for one in runs]
-    training = [one.curve.points if one.curve else [] for one in runs]
+    curves = [one.curve or Curve() for one in runs]
+    evaluations = [one.validation for one in curves]
     lowest = [min((each.loss for each in some), default=math.nan) for some in evaluations]
     same = len({one.data for one in runs}) == 1 and bool(runs[0].data)
     rows = [
         ResultRow("proved before it", [one.proved for one in runs]),
-        ResultRow("course", [f"{v.status.title} {v.status.text}".strip() if v and v.status else "" for v in views]),
+        ResultRow("course", [_course(v.status) if v and v.status else "" for v in views]),
         ResultRow("steps", [f"{last_step(one.curve):,}" if one.curve else "" for one in runs]),
         ResultRow("time", [units.seconds(v.seconds) if v and v.seconds else "" for v in views]),
         ResultRow(
@@ -207,11 +209,26 @@ def results(runs: Sequence[ComparedRun]) -> list[ResultRow]:
             # Losses on different rows do not compare.
             _lowest(lowest) if same and len(runs) > 1 else frozenset(),
         ),
-        ResultRow("validation loss at the end", [loss_text(some[-1].loss) if some else "" for some in evaluations]),
-        ResultRow("training loss at the end", [loss_text(some[-1].loss) if some else "" for some in training]),
+        ResultRow(
+            "last validation loss", [_last(one.curve.validation, one.curve) if one.curve else "" for one in runs]
+        ),
+        ResultRow("last training loss", [_last(one.curve.points, one.curve) if one.curve else "" for one in runs]),
         ResultRow("answers", [v.samples_text.removeprefix("ended by themselves: ") if v else "" for v in views]),
     ]
     return [row for row in rows if any(row.cells)]
+
+
+def _course(status: Status) -> str:
+    between = " " if status.text.startswith("on ") else ": "
+    return f"{status.title}{between}{status.text}" if status.text else status.title
+
+
+def _last(losses: Sequence[Evaluation] | Sequence[Point], curve: Curve) -> str:
+    """The last of ``losses``, with its step where the run went on after it."""
+    if not losses:
+        return ""
+    one = losses[-1]
+    return loss_text(one.loss) + (f" at step {one.step:,}" if one.step < last_step(curve) else "")
 
 
 def _lowest(values: Sequence[float]) -> frozenset[int]:

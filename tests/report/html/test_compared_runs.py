@@ -78,3 +78,11 @@ def test_a_run_that_is_given_twice_is_refused_by_its_name(tmp_path: Path) -> Non
     for again in (run, Run(tmp_path / "link")):
         with pytest.raises(UserError, match="run was given twice"):
             page_of_runs([run, other, again])
+
+
+def test_a_loss_that_is_not_of_the_end_says_its_step(tmp_path: Path) -> None:
+    stopped = made(tmp_path / "a", 25, phase="stopped")  # evaluated at steps 0, 10 and 20
+    text = Reader(page_of_runs([stopped, made(tmp_path / "b")])).text
+    assert " at step 20" in text[text.index("last validation loss") : text.index("last training loss")]
+    assert "at step" not in text[text.index("last training loss") : text.index("Settings that differ")]
+    assert "Stopped by the watch: step 25 of 50" in text
