@@ -10,7 +10,7 @@ from typing import Any
 
 from sanetune.commands import init_with
 from sanetune.data.column_guess import guess
-from sanetune.data.column_names import CHATS, PAIRS, PREFERENCES, REPLIES
+from sanetune.data.column_names import ANSWERS, CHATS, PAIRS, PREFERENCES, REPLIES
 from sanetune.data.fields import at_path, columns, paths
 from sanetune.data.json_values import PANDAS_ROWS
 from sanetune.data.markup import messages_in
@@ -19,8 +19,8 @@ from sanetune.errors import DataError
 from sanetune.text import nearest, offer, quote
 
 UNDERSTOOD = (
-    "Understood are: messages or conversations (a list of role/content or from/value), prompt and completion, "
-    "instruction [and input] and output or response, question and answer, text."
+    "Understood are: messages, conversations, dialog or chat (a list of role/content or from/value), prompt and "
+    "completion, instruction [and input] and output or response, question and answer, text."
 )
 
 NEAR = 0.8
@@ -40,11 +40,21 @@ def unknown(values: dict[str, Any]) -> DataError:
             f"this is a whole table, as pandas writes it with orient='{written}', and no row", "", PANDAS_ROWS
         )
     chats = [path for path in paths(values) if is_list_of_messages(at_path(values, path)[0])]
-    chats = chats or [str(key) for key, one in values.items() if isinstance(one, str) and messages_in(one[:LONGEST])]
+    chats = chats or [str(key) for key, one in values.items() if isinstance(one, str) and _holds_messages(one)]
     turns = "" if chats else _only_texts(values)
     wanted = next((good for good, bad in PREFERENCES if good in values), None)
-    if chats:
+    reply = next((name for name in ANSWERS if isinstance(values.get(name), str)), None)
+    if chats and reply:
+        hint = (
+            f"`{quote(chats[0])}` holds messages, and `{quote(reply)}` is beside them: to learn the answers among the"
+        )
+        hint += (
+            f" messages, write {_fields({'messages': chats[0]})}; to learn `{quote(reply)}`, write them as one text."
+        )
+    elif chats:
         hint = f"`{quote(chats[0])}` holds messages: write {_fields({'messages': chats[0]})} to use it."
+    elif is_list_of_messages([values]):
+        hint = 'This is a single message: write the messages of each conversation as one row, {"messages": [...]}.'
     elif turns:
         hint = f"If the texts in `{quote(turns)}` are question and answer in turn: {_fields({'messages': turns})}."
     elif wanted:
@@ -56,6 +66,16 @@ def unknown(values: dict[str, Any]) -> DataError:
         f"Columns found: {columns(values)}.",
         f"{hint} {UNDERSTOOD}",
     )
+
+
+def _holds_messages(text: str) -> bool:
+    """Whether a text has turns with headers, or a list of messages as JSON."""
+    if not text.lstrip().startswith("["):
+        return bool(messages_in(text[:LONGEST]))
+    try:
+        return is_list_of_messages(json.loads(text[:LONGEST]))
+    except (ValueError, RecursionError):
+        return False
 
 
 def orientation(values: dict[str, Any]) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 CHATS = ("messages", "conversations", "conversation", "chat_messages", "contents")
 """Columns that hold a list of messages."""
 
+LATE_CHATS = ("chat", "dialog", "dialogue", "turns")
+"""Columns that hold a list of messages where nothing else in the row is a question, a reply or a text."""
+
 PAIRS: dict[str, tuple[str, tuple[str, ...]]] = {
     "instruction": ("alpaca", ("output", "response")),
     "prompt": ("prompt-completion", ("completion",)),
@@ -34,6 +37,9 @@ LATE_PAIRS = (
     ("dialogue", "summary"),
 )
 """Columns of a question and its reply that mean it only together, and where nothing else does."""
+
+ANSWERS = (*REPLIES, *(answer for _, answer in LATE_PAIRS))
+"""Columns that may reply to all the messages beside them."""
 
 BELOW = ("input", "context", "contexts", "passage", "background", "ctx")
 """Columns whose text stands below the question, in this order."""
@@ -96,5 +102,5 @@ OPTIONS = ("options", "choices")
 """Columns with the answers that a multiple-choice question offers."""
 
 _ALONE = ("text", "assistant", "solution", "reasoning", "complex_cot", "answerkey")
-USUAL = frozenset((*CHATS, *PAIRS, *REPLIES, *BELOW, *SYSTEMS, *TOOLS, *OPTIONS, *_ALONE))
+USUAL = frozenset((*CHATS, *LATE_CHATS, *PAIRS, *REPLIES, *BELOW, *SYSTEMS, *TOOLS, *OPTIONS, *_ALONE))
 """Names that are understood in capitals, too (``Instruction``, ``OUTPUT``), where the row has no such column."""

@@ -11,7 +11,9 @@ from typing import Any
 from sanetune.data import chat_export, content, preferences, reply_tree
 from sanetune.data.column_advice import UNDERSTOOD, unknown
 from sanetune.data.column_names import (
+    ANSWERS,
     CHATS,
+    LATE_CHATS,
     LATE_PAIRS,
     MEDIA,
     PAIRS,
@@ -24,7 +26,7 @@ from sanetune.data.column_names import (
     USUAL,
 )
 from sanetune.data.fields import MAIN, columns, main_format, mapped
-from sanetune.data.messages import ALIASES, ROLE_KEYS
+from sanetune.data.messages import ALIASES, ROLE_KEYS, is_answered_chat
 from sanetune.data.prompt_parts import below_question, with_options
 from sanetune.data.tool_calls import calls_in
 from sanetune.data.unread import ReadPaths, Unread, holds_something
@@ -179,7 +181,16 @@ class _Row:
         for asked, answered in LATE_PAIRS:
             if isinstance(self.values.get(asked), str) and _is_text(self.values.get(answered)):
                 return self._pair(asked, "prompt-completion", named, (answered,))
-        raise unknown(self.values)
+        return self._late_chat(named)
+
+    def _late_chat(self, named: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Messages in a column whose name alone does not say so, unless a reply to all of them may be beside it."""
+        key = next((name for name in LATE_CHATS if isinstance(self.values.get(name), list | dict)), "")
+        reply = self._reply_behind(chat := self.values.get(key))
+        if not reply and (not is_answered_chat(chat) or any(_is_text(self.values.get(name)) for name in ANSWERS)):
+            raise unknown(self.values)
+        self.read.column(key)
+        return _chat_format(chat), {**self.beside(), **named, **reply, "messages": chat}
 
     def beside(self) -> dict[str, Any]:
         """What a row says besides its messages."""

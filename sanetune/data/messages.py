@@ -45,6 +45,21 @@ def is_list_of_messages(value: object) -> bool:
     return isinstance(first, dict) and any(key in first for key in ROLE_KEYS[:3])
 
 
+def is_answered_chat(value: object) -> bool:
+    """Return whether ``value`` is a list of messages of which the assistant has written one, or of pairs.
+
+    >>> is_answered_chat([{"user": "Hi", "assistant": "Hello"}]), is_answered_chat([{"speaker": "A", "text": "Hi"}])
+    (True, False)
+    """
+    if isinstance(value, dict):
+        value = turn_forms.as_rows(value)
+    turns = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
+    names = [next((turn[key] for key in ROLE_KEYS[:3] if key in turn), None) for turn in turns]
+    if any(isinstance(name, str) and ALIASES.get(name.strip().lower()) == "assistant" for name in names):
+        return True
+    return any(turn_forms.apart(turn, False) != [turn] for turn, name in zip(turns, names, strict=True) if name is None)
+
+
 def to_messages(value: object, column: str, naming: Naming = USUAL, unread: Unread | None = None) -> list[Message]:
     """Return the messages of one row, normalised.
 

@@ -14,6 +14,7 @@ from sanetune.data.column_names import (
     BELOW,
     CHATS,
     LABELS,
+    LATE_CHATS,
     LATE_PAIRS,
     MEDIA,
     OPTIONS,
@@ -33,11 +34,11 @@ from sanetune.errors import DataError
 
 MEANINGFUL = frozenset(
     (
-        *(*CHATS, *PAIRS, *REPLIES, *BELOW, *SYSTEMS, *TOOLS, *REASONING, *TEMPLATE_ARGUMENTS),
+        *(*CHATS, *LATE_CHATS, *PAIRS, *REPLIES, *BELOW, *SYSTEMS, *TOOLS, *REASONING, *TEMPLATE_ARGUMENTS),
         *(*MEDIA, *LABELS, *OPTIONS, *reply_tree.ROOTS, *reply_tree.REPLIES, *chat_export.COLUMNS),
         *(name for pair in (*LATE_PAIRS, *PREFERENCES) for name in pair),
         *(reply for _, replies in PAIRS.values() for reply in replies),
-        *(*multiple_choice.NAMES, "chat_template_kwargs", "history", "instances", "turns", "answers", "text"),
+        *(*multiple_choice.NAMES, "chat_template_kwargs", "history", "instances", "answers", "text"),
     )
 )
 """Every name that can change how a row is read."""

@@ -52,6 +52,8 @@ class SplitStats:
     """Those of ``disagree`` that are prompts in the loss, masked replies or masked ends, which other checks tell."""
     marks_in_loss: int = 0
     """Those that are marks of the template in the loss, apart from answers: what some scripts do on purpose."""
+    headers_in_loss: int = 0
+    """Those that are headers in the loss, up to the answer below them."""
     compared: int = 0
     """Tokens that the independent route has put inside or outside the loss."""
     turns: int = 0

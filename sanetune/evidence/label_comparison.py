@@ -78,9 +78,11 @@ class LabelComparison:
         marks = wrong & (roles == TokenRole.TEMPLATE) & (expected == OUTSIDE_LOSS)
         if whole:  # the headers are learned with the prompts: one cause
             explained |= marks
-        if marks.any() and self.own_script:
-            marks &= ~_leads(in_loss & (roles == TokenRole.TEMPLATE), roles)  # there the border is in the wrong place
-            self.stats.marks_in_loss += int((marks & ~explained).sum())
+        if marks.any():
+            leads = _leads(in_loss & (roles == TokenRole.TEMPLATE), roles)  # there the border is in the wrong place
+            self.stats.headers_in_loss += int((marks & leads & ~explained).sum())
+            if self.own_script:
+                self.stats.marks_in_loss += int((marks & ~leads & ~explained).sum())
         self.stats.disagree_explained += int((wrong & explained).sum())
 
     def _turns(self, document: Document, in_loss: np.ndarray, found: TokenRoles, number: int | None) -> None:

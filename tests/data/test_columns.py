@@ -127,3 +127,11 @@ def test_a_column_that_data_fields_names_keeps_its_capitals() -> None:
     fields = {"prompt": "Question + Context", "completion": "Answer"}
     _, found = find({"Question": "2 + 2?", "Context": "Sums.", "Answer": "4", "question": "old"}, fields)
     assert "2 + 2?" in found["prompt"] and "Sums." in found["prompt"] and found["completion"] == "4"
+
+
+def test_messages_beside_a_reply_to_all_of_them_are_refused_with_both_ways_to_read_them() -> None:
+    error = refused({"dialogue": [USER, REPLY], "summary": "They greet."})
+    assert "{messages: dialogue}" in error.remedy and "to learn `summary`" in error.remedy
+    assert read({"dialogue": [USER, REPLY], "question": "Who?", "answer": "Both."}).messages[0]["content"] == "Who?"
+    assert "{messages: chat}" in refused({"chat": json.dumps([USER, REPLY])}).remedy
+    assert "the messages of each conversation as one row" in refused(USER).remedy

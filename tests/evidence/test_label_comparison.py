@@ -48,6 +48,7 @@ def compared(roles: str, labels: str, own_script: bool = True) -> SplitStats:
 def test_each_difference_has_one_name(labels: str, disagree: int, explained: int, marks: int) -> None:
     found = compared("ttuuuuttea" + "axettt", labels)
     assert (found.disagree, found.disagree_explained, found.marks_in_loss) == (disagree, explained, marks)
+    assert found.headers_in_loss == disagree - explained - marks
 
 
 def test_marks_are_faults_where_the_labels_are_not_a_users_own() -> None:

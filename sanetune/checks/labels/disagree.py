@@ -67,12 +67,15 @@ def measure(batch_stats: BatchStats, run_settings: RunSettings) -> Measurement:
     both_ways = bool(prompts and numbers["missing_reply"])  # then it is the masks as a whole
     explained = 0 if both_ways else batch_stats.total("disagree_explained")
     marks = 0 if both_ways else batch_stats.total("marks_in_loss")
+    headers = 0 if both_ways else batch_stats.total("headers_in_loss")
     if numbers["disagree"] and explained == numbers["disagree"]:
         by = "labels-on-prompt" if prompts else "labels-missing-reply or template-end-unlearnt"
         raise NotApplicableError(f"{units.many(explained, 'token')} differ, all of which {by} tells")
     witnesses = batch_stats.seen("disagree") or batch_stats.seen("roles_unknown")
     return Measurement(
-        numbers | {"explained": explained, "marks": marks, "unread": batch_stats.total("roles_unknown")}, witnesses
+        numbers
+        | {"explained": explained, "marks": marks, "headers": headers, "unread": batch_stats.total("roles_unknown")},
+        witnesses,
     )
 
 
@@ -82,6 +85,12 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     left = numbers["disagree"] - numbers["explained"]
     marks = numbers["marks"]
     if left - marks > limits["tokens"]:
+        if left - marks == numbers["headers"]:
+            return failed(
+                f"{units.many(numbers['headers'], 'token')} of the headers before answers are in the loss, in"
+                f" {numbers['disagree_documents']:,} of {documents}: each mask ends before its header does",
+                "Mask the header too: inference writes it, and the first token to learn is the answer's.",
+            )
         return failed(
             f"{left:,} of {units.many(numbers['tokens'], 'token')} are in the loss in one and masked in"
             f" the other, in {numbers['disagree_documents']:,} of {documents}"

@@ -1,4 +1,4 @@
-"""Read JSON Lines as rows: one object per line.
+"""Read JSON Lines as rows: one object, or one bare list of messages, per line.
 
 orjson reads the line; a line that it refuses is read again by a decoder that says where the fault is. A broken line is
 reported together with all others that are broken.
@@ -7,13 +7,13 @@ reported together with all others that are broken.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
-from sanetune.data.sources.jsontext import DECODER, excerpt
+from sanetune.data.sources.jsontext import DECODER, as_row, excerpt
 from sanetune.data.sources.row import ROW_LIMIT, OnBadRow, Row, broken, kind_of, no_rows, not_utf8, too_long
 from sanetune.data.sources.text_file import open_text
 from sanetune.errors import DataError, Place
@@ -38,19 +38,19 @@ def is_lines(path: Path) -> bool:
     if line and not heads:  # a first line this long is one row of many, or the whole file
         return line.lstrip()[:1] != b"[" and kind_of(path) != "json"
     if len(heads) < 2 and not line:
-        return False
+        return bool(heads) and heads[0][:1] == b"[" and kind_of(path) == "lines" and _reads(heads[0], as_row)
     sound = [_reads(head) for head in heads]
     if heads[0][:1] == b"[":
-        return sound[0] and heads[-1][:1] == b"["
+        return sound[0] and heads[-1][:1] in b"[{"
     return sound[0] or (heads[0] != b"{" and (sound[-1] or kind_of(path) != "json"))
 
 
-def _reads(line: bytes) -> bool:
+def _reads(line: bytes, wanted: Callable[[object], object] = lambda value: True) -> bool:
+    """Whether a line is JSON, and what is ``wanted``."""
     try:
-        DECODER.decode(line.decode())
+        return wanted(DECODER.decode(line.decode())) is not None
     except (ValueError, RecursionError):
         return False
-    return True
 
 
 def _lines(path: Path, stream: IO[bytes], start: int) -> Iterator[tuple[int, int, bytes]]:
@@ -101,8 +101,8 @@ def read_lines(path: Path, on_bad: OnBadRow | None = None) -> Iterator[Row]:
             raise no_rows(path)
 
 
-def _keys_agree(line: bytes, values: dict[str, Any]) -> bool:
-    """Whether the object has as many keys as the line has ``":``; if not, a key may stand twice (or `:` in text)."""
+def _keys_agree(line: bytes, values: Any) -> bool:
+    """Whether the value has as many keys as the line has ``":``; if not, a key may stand twice (or `:` in text)."""
     keys = 0
     stack: list[Any] = [values]
     while stack:
@@ -122,7 +122,8 @@ def _values(path: Path, number: int, offset: int, line: bytes) -> dict[str, Any]
         values = orjson.loads(line)
     except ValueError:
         return _careful(path, number, offset, line)
-    return values if type(values) is dict and _keys_agree(line, values) else _careful(path, number, offset, line)
+    row = values if type(values) is dict else as_row(values)
+    return row if row is not None and _keys_agree(line, values) else _careful(path, number, offset, line)
 
 
 def _values_or_error(path: Path, number: int, offset: int, line: bytes, row: int) -> dict[str, Any] | DataError:
@@ -152,8 +153,8 @@ def _careful(path: Path, number: int, offset: int, line: bytes) -> dict[str, Any
         return f"nested too deeply: {quote(text.strip())}"
     except ValueError as error:
         return f"{quote(str(error), 120)}: {quote(text.strip())}"
-    if isinstance(values, dict):
-        return values
+    if (row := as_row(values)) is not None:
+        return row
     return f"{json_type(values)} where an object is wanted: {quote(text.strip())}"
 
 
@@ -178,5 +179,7 @@ def _survey(path: Path, lines: Iterator[tuple[int, int, bytes]], first: tuple[in
                 problems.append((number, row, words))
     found = broken(path, problems, count, row + 1, "lines")
     if first[2].startswith("a list of"):
-        found.remedy = 'Each line must be an object; a bare list of messages is written {"messages": [...]}.'
+        found.remedy = (
+            'Each line must be an object, such as {"prompt": "...", "completion": "..."}, or a list of messages.'
+        )
     return found

@@ -27,6 +27,21 @@ _QUESTIONS = frozenset(("instruction", "prompt", "question", "query", "messages"
 """Keys of a message, and columns of a row: an object that has them is no container of rows."""
 
 
+def as_row(value: object) -> dict[str, Any] | None:
+    """Return the columns of a row: an object's, or for a bare list of messages the one column that it means.
+
+    >>> as_row([{"role": "user", "content": "Hi"}])
+    {'messages': [{'role': 'user', 'content': 'Hi'}]}
+    >>> as_row(["Hi", "Hello"]) is None
+    True
+    """
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
+        return None
+    return {"messages": value} if _ROLE_KEYS & value[0].keys() else None
+
+
 class RepeatedKeyError(ValueError):
     """A key is used twice in one object, with different values: which one is meant cannot be known."""
 
@@ -251,8 +266,8 @@ class _Scanner:
             value = self.value()
         except _TooLongError:
             raise too_long(self.path, line) from None
-        if isinstance(value, dict):
-            return value
+        if (row := as_row(value)) is not None:
+            return row
         raise DataError(
             f"{json_type(value)} where an object is wanted: {quote(start.splitlines()[0])}",
             "A row names its columns.",

@@ -86,6 +86,12 @@ def test_masks_that_are_wrong_both_ways_are_a_fault_of_the_masks() -> None:
 
 
 def test_marks_between_turns_are_a_warning() -> None:
+    header = judged(disagree, stats(disagree=60, headers_in_loss=60, disagree_documents=20), SOUND)
+    assert (
+        header.verdict is Verdict.FAIL and "60 tokens of the headers before answers are in the loss" in header.message
+    )
+    more = judged(disagree, stats(disagree=61, headers_in_loss=60, disagree_documents=20), SOUND)
+    assert "headers" not in more.message
     marks = judged(disagree, stats(disagree=60, marks_in_loss=60, disagree_documents=60), SOUND)
     assert marks.verdict is Verdict.WARN and "60 marks" in marks.message
 

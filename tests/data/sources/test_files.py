@@ -168,9 +168,28 @@ def test_rows_that_are_no_objects_are_reported_with_their_line(write: Write) -> 
     assert "a number where an object is wanted: 5" in error.message
     assert error.place
     assert error.place.line == 2
-    error = refused(write("a.jsonl", '[{"role": "user"}]\n[{"role": "user"}]\n'))
-    assert '{"messages": [...]}' in error.remedy
+    error = refused(write("a.jsonl", '["Hi?", "Hello."]\n["Why?", "So."]\n'))
+    assert "or a list of messages" in error.remedy
     assert "neither a list nor an object" in refused(write("b.json", '"text"')).message
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("a.jsonl", "{0}\n{0}\n"),
+        ("a.jsonl", "{0}\n"),
+        ("a.jsonl", '{0}\n{{"messages": {0}}}\n'),
+        ("a.json", "[{0},\n{0}]"),
+    ],
+)
+def test_bare_lists_of_messages_are_rows(write: Write, name: str, form: str) -> None:
+    chat = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}]
+    text = form.format(json.dumps(chat))
+    source = Source(str(write(name, text)))
+    found = list(read_rows(source))
+    assert [row.values for row in found] == [{"messages": chat}] * text.count("Hi?")
+    assert [row.place.line for row in found] == list(range(1, len(found) + 1))
+    assert count(source) == len(found)
 
 
 def test_a_key_that_stands_twice_with_two_meanings_is_refused(write: Write) -> None:
