@@ -101,7 +101,7 @@ def read_lines(path: Path, on_bad: OnBadRow | None = None) -> Iterator[Row]:
             raise no_rows(path)
 
 
-def _keys_agree(line: bytes, values: Any) -> bool:
+def _keys_agree(line: bytes, values: object) -> bool:
     """Whether the value has as many keys as the line has ``":``; if not, a key may stand twice (or `:` in text)."""
     keys = 0
     stack: list[Any] = [values]

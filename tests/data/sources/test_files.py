@@ -174,7 +174,7 @@ def test_rows_that_are_no_objects_are_reported_with_their_line(write: Write) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "form"),
+    ("name", "written"),
     [
         ("a.jsonl", "{0}\n{0}\n"),
         ("a.jsonl", "{0}\n"),
@@ -182,9 +182,9 @@ def test_rows_that_are_no_objects_are_reported_with_their_line(write: Write) -> 
         ("a.json", "[{0},\n{0}]"),
     ],
 )
-def test_bare_lists_of_messages_are_rows(write: Write, name: str, form: str) -> None:
+def test_bare_lists_of_messages_are_rows(write: Write, name: str, written: str) -> None:
     chat = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}]
-    text = form.format(json.dumps(chat))
+    text = written.format(json.dumps(chat))
     source = Source(str(write(name, text)))
     found = list(read_rows(source))
     assert [row.values for row in found] == [{"messages": chat}] * text.count("Hi?")
