@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from sanetune.config.nested import YamlMap
+from sanetune.errors import ConfigError, Place
 from sanetune.importers.imported import ImportedConfig, Skipped
 from sanetune.importers.importer import Importer
 
@@ -13,6 +14,7 @@ __all__ = ["ImportedConfig", "Skipped", "import_config", "tool_of"]
 
 AXOLOTL = frozenset({"datasets", "sequence_len", "micro_batch_size", "adapter", "pretraining_dataset", "num_epochs"})
 LLAMA_FACTORY = frozenset({"stage", "finetuning_type", "dataset", "dataset_dir", "cutoff_len", "template", "lora_rank"})
+SWIFT = frozenset({"train_type", "tuner_type", "split_dataset_ratio", "attn_impl"})
 TRL = frozenset({"model_name_or_path", "dataset_name", "dataset_mixture", "dataset_mixer"})
 
 
@@ -33,6 +35,19 @@ def tool_of(values: YamlMap) -> str | None:
     return None
 
 
+def other_tool(values: YamlMap) -> str:
+    """Return the name of a tool whose configuration is known, and not read; "" for any other file.
+
+    >>> other_tool({"model": {"_component_": "torchtune.models.qwen2_5.qwen2_5_0_5b"}, "epochs": 1})
+    'torchtune'
+    """
+    if any(isinstance(section, dict) and "_component_" in section for section in values.values()):
+        return "torchtune"
+    if isinstance(values.get("model"), str) and SWIFT & values.keys():
+        return "ms-swift"
+    return "accelerate" if {"compute_environment", "distributed_type"} <= values.keys() else ""
+
+
 def import_config(file: str | os.PathLike[str]) -> ImportedConfig | None:
     """Read the configuration of another tool.
 
@@ -47,6 +62,13 @@ def import_config(file: str | os.PathLike[str]) -> ImportedConfig | None:
     path = Path(file).expanduser()
     values, lines, _ = parse(read_text(path), path)
     tool = tool_of(values)
+    if tool is None and (other := other_tool(values)):
+        raise ConfigError(
+            f"{path.name} is a configuration of {other}, which is not read",
+            "Its keys have other names and meanings than those here.",
+            "Start anew with its model and rows: `sanetune init MODEL DATA`.",
+            Place(path),
+        )
     if tool is None:
         return None
     importer = Importer(path, values, lines)

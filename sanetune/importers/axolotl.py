@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.config.paths import is_template
 from sanetune.errors import ConfigError, Place
-from sanetune.importers.axolotl_keys import ATTENTION, DEFAULTS, ENTRY, FILES, MOVED, ODD, QUIET
+from sanetune.importers.axolotl_keys import (
+    ATTENTION,
+    DEFAULTS,
+    ENTRY,
+    FILES,
+    INSTEAD,
+    MOVED,
+    ODD,
+    QUIET,
+    QUIET_PLUGINS,
+    TEMPLATE,
+)
 from sanetune.importers.imported import ImportedConfig
 from sanetune.importers.importer import UNKNOWN, Importer
 from sanetune.importers.rows import (
@@ -40,6 +51,9 @@ def import_axolotl(importer: Importer) -> ImportedConfig:
             )
     importer.put_all("train", DEFAULTS)
     importer.move(MOVED)
+    importer.skip_set(INSTEAD)
+    _pushed(importer)
+    _plugins(importer)
     epochs = importer.put_epochs("num_epochs", 1.0)
     if name := importer.text("base_model"):
         importer.put("model.name", importer.path(name))
@@ -52,12 +66,24 @@ def import_axolotl(importer: Importer) -> ImportedConfig:
     return importer.finish("axolotl", QUIET, importer.flag("trust_remote_code"))
 
 
+def _pushed(importer: Importer) -> None:
+    """Axolotl pushes to a private repository wherever it is named."""
+    if importer.values.get("hub_model_id"):
+        importer.put_all("train", {"push_to_hub": True, "hub_private_repo": True, "hub_always_push": True})
+
+
+def _plugins(importer: Importer) -> None:
+    listed = [str(one) for one in _listed(importer.take("plugins"))]
+    if others := [one for one in listed if not any(part in one for part in QUIET_PLUGINS)]:
+        importer.skip("plugins", "plugins of Axolotl do not run here", [*others])
+
+
 def _adapter(importer: Importer) -> None:
     numbers = {key: importer.number(f"lora_{key}") for key in ("r", "alpha", "dropout")}
     modules = importer.take("lora_modules_to_save")
     flags = {key: importer.flag(f"peft_use_{key}") for key in ("dora", "rslora")}
     target = importer.take("lora_target_modules")
-    target = "all-linear" if importer.flag("lora_target_linear") else target
+    target = "all-linear" if importer.flag("lora_target_linear") else target or importer.take("peft_target_modules")
     four, eight = importer.flag("load_in_4bit"), importer.flag("load_in_8bit")
     kind = importer.take("adapter")
     if not kind:
@@ -98,8 +124,11 @@ def _attention(importer: Importer) -> None:
         if importer.flag(key):
             importer.put("model.attention", name)
     importer.put("model.attention", importer.take("attn_implementation"))
-    if importer.flag("group_by_length"):
-        importer.put("train.train_sampling_strategy", "group_by_length")
+    for key, order in (("group_by_length", "group_by_length"), ("curriculum_sampling", "sequential")):
+        if importer.flag(key):
+            importer.put("train.train_sampling_strategy", order)
+    if importer.flag("use_dft"):
+        importer.put("train.loss_type", "dft")
     lowest = importer.number("cosine_min_lr_ratio")
     if lowest is not None:
         importer.put("train.lr_scheduler_type", "cosine_with_min_lr")
@@ -114,7 +143,8 @@ def _data(importer: Importer) -> None:
     put_sources(importer, "data.train", train)
     put_sources(importer, "data.validation", validation)
     types = [str(one.get("type")) for one in _listed(importer.take("datasets")) if isinstance(one, dict)]
-    if types and all(one.startswith("alpaca") for one in types):
+    by_alpaca = bool(types) and all(one.startswith("alpaca") for one in types)
+    if by_alpaca:
         importer.put("model.chat_template", str(ALPACA))
     put_fields(importer, needs + more)
     if not validation:
@@ -125,7 +155,10 @@ def _data(importer: Importer) -> None:
     if importer.flag("train_on_inputs"):
         importer.put("data.loss_on", "all")
     importer.taken |= {"chat_template", "chat_template_jinja"}
-    _template(importer, "", importer.values)
+    if not by_alpaca:
+        _template(importer, "", importer.values)
+    elif importer.values.get("chat_template"):
+        importer.skip("chat_template", "rows of this type take Alpaca's prompt, here as in Axolotl")
     for key in ("special_tokens", "tokens", "added_tokens_overrides", "tokenizer_config", "eot_tokens"):
         if importer.take(key):
             importer.skip(key, "the tokenizer is read as it is stored")
@@ -195,9 +228,7 @@ def _columns(importer: Importer, at: str, entry: YamlMap) -> Columns:
             f"{at}.type", "`input` has no heading of its own here, and the prompt is Alpaca's usual one", kind
         )
     else:
-        importer.skip(
-            f"{at}.type", "columns are found by their usual names, and the model's own template is used", kind
-        )
+        importer.skip(f"{at}.type", f"columns are found by their usual names; {TEMPLATE}", kind)
     return {}
 
 

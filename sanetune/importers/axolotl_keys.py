@@ -38,6 +38,10 @@ MOVED = {
     "dataloader_drop_last": "train.dataloader_drop_last",
     "dataloader_num_workers": "train.dataloader_num_workers",
     "auto_find_batch_size": "train.auto_find_batch_size",
+    "optim_target_modules": "train.optim_target_modules",
+    "hub_model_id": "train.hub_model_id",
+    "hub_strategy": "train.hub_strategy",
+    "hub_revision": "train.hub_revision",
 }
 """Their key -> our ``section.key``."""
 
@@ -57,25 +61,55 @@ DEFAULTS: YamlMap = {
 """What Axolotl does where its file says nothing."""
 
 _QUIET = """
-auto_resume_from_checkpoints bnb_4bit_compute_dtype bnb_4bit_quant_type bnb_4bit_use_double_quant
-chunked_cross_entropy cut_cross_entropy dataloader_pin_memory dataloader_prefetch_factor dataset_exact_deduplication
-dataset_keep_in_memory dataset_num_proc dataset_prepared_path dataset_processes ddp_bucket_cap_mb
-ddp_find_unused_parameters ddp_timeout debug device_map eval_max_new_tokens eval_sample_packing eval_table_size
-flash_attn_cross_entropy flash_attn_fuse_mlp gc_steps generate_samples gpu_memory_limit gradient_checkpointing_kwargs
-hf_mlflow_log_artifacts hf_use_auth_token hub_model_id hub_revision hub_strategy include_tkps
-include_tokens_per_second is_falcon_derived_model is_llama_derived_model is_mistral_derived_model
-is_qwen_derived_model liger_cross_entropy liger_fused_linear_cross_entropy liger_glu_activation liger_layer_norm
-liger_rms_norm liger_rope liger_swiglu local_rank lora_fan_in_fan_out lora_mlp_kernel lora_o_kernel lora_on_cpu
-lora_qkv_kernel loss_watchdog_patience loss_watchdog_threshold low_cpu_mem_usage max_memory merge_lora
-mlflow_experiment_name mlflow_run_name mlflow_tracking_uri model_type pad_to_multiple_of pad_to_sequence_len plugins
-profiler_steps push_dataset_to_hub resume_from_checkpoint sample_packing_bin_size sample_packing_group_size
-save_first_step save_safetensors strict tf32 tokenizer_legacy tokenizer_type tokenizer_use_fast torch_compile
-torch_compile_backend torch_compile_mode type_of_model use_tensorboard wandb_entity wandb_log_model wandb_run_id
-wandb_watch world_size xformers_attention
+auto_resume_from_checkpoints bnb_4bit_compute_dtype bnb_4bit_quant_type bnb_4bit_use_double_quant chunked_cross_entropy
+cut_cross_entropy dataloader_pin_memory dataloader_prefetch_factor dataset_keep_in_memory dataset_num_proc
+dataset_prepared_path dataset_processes ddp ddp_bucket_cap_mb ddp_find_unused_parameters ddp_timeout debug device_map
+eval_max_new_tokens eval_sample_packing eval_table_size flash_attn_cross_entropy flash_attn_fuse_mlp flash_attn_fuse_qkv
+flash_attn_rms_norm gc_steps generate_samples gpu_memory_limit gradient_checkpointing_kwargs hf_mlflow_log_artifacts
+hf_use_auth_token include_tkps include_tokens_per_second is_falcon_derived_model is_llama_derived_model
+is_mistral_derived_model is_qwen_derived_model liger_cross_entropy liger_fused_linear_cross_entropy liger_glu_activation
+liger_layer_norm liger_rms_norm liger_rope liger_swiglu local_rank lora_fan_in_fan_out lora_mlp_kernel lora_o_kernel
+lora_on_cpu lora_qkv_kernel loss_watchdog_patience loss_watchdog_threshold low_cpu_mem_usage max_memory merge_lora
+mlflow_experiment_name mlflow_run_name mlflow_tracking_uri model_type pad_to_multiple_of pad_to_sequence_len
+profiler_steps push_dataset_to_hub sample_packing_bin_size sample_packing_group_size save_first_step save_safetensors
+strict tf32 tokenizer_legacy tokenizer_type tokenizer_use_fast torch_compile torch_compile_backend torch_compile_mode
+type_of_model use_tensorboard wandb_entity wandb_log_model wandb_run_id wandb_watch world_size xformers_attention
 """
 
 QUIET = frozenset(_QUIET.split())
 """Keys that change nothing that is checked."""
+
+_ONE_RATE = "every weight takes train.learning_rate"
+_OWN_CONFIG = "the model's own configuration is used"
+_EVERY_LAYER = "every layer with such a module is adapted; name parts of a layer in model.adapter.target"
+_SPREAD = "how the run is spread over devices is not checked"
+
+INSTEAD = {
+    "peft_feedforward_modules": "judged as LoRA",
+    "base_model_config": _OWN_CONFIG,
+    "overrides_of_model_config": _OWN_CONFIG,
+    "model_kwargs": _OWN_CONFIG,
+    "rope_scaling": _OWN_CONFIG,
+    "lora_model_dir": "the model is checked without it",
+    "lora_layers_to_transform": _EVERY_LAYER,
+    "peft_layers_to_transform": _EVERY_LAYER,
+    "loraplus_lr_ratio": _ONE_RATE,
+    "loraplus_lr_embedding": _ONE_RATE,
+    "embedding_lr": _ONE_RATE,
+    "embedding_lr_scale": _ONE_RATE,
+    "lr_groups": _ONE_RATE,
+    "unfrozen_parameters": "every weight counts as trained: model.train_only takes parts of names, with wildcards",
+    "dataset_exact_deduplication": "copies of rows are not left out",
+    "max_packed_sequence_len": "packs are as long as train.max_length",
+    "resume_from_checkpoint": "go on with `sanetune train FILE --resume`",
+    "context_parallel_size": _SPREAD,
+    "sequence_parallel_degree": _SPREAD,
+    "tensor_parallel_size": _SPREAD,
+}
+"""Keys that are known and not carried over -> what holds instead."""
+
+QUIET_PLUGINS = ("liger", "cut_cross_entropy")
+"""Parts of the names of plugins that only compute the same in another way."""
 
 ATTENTION = {
     "flash_attention": "flash_attention_2",
@@ -97,13 +131,15 @@ trust_remote_code type
 ENTRY = frozenset(_ENTRY.split())
 """Keys of a data set that are read, or change nothing that is checked. Those of `ODD` are noted by themselves."""
 
+TEMPLATE = "chat_template of the file is used, or the model's own"
+
 ODD = {
     "message_field_training": "marks on single messages are not carried over",
     "message_field_training_detail": "marks on single messages are not carried over",
     "drop_system_message": "system turns are kept here",
     "split_thinking": "reasoning is not split off here",
     "train_on_eot": "the end token of each trained turn is in the loss",
-    "conversation": "the model's own template is used",
+    "conversation": TEMPLATE,
     "input_transform": "rows are read as they are",
 }
 """Keys of a data set that change which tokens are in the loss, and are not carried over."""

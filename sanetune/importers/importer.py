@@ -115,6 +115,12 @@ class Importer:
             is_number = path.startswith("train.") and isinstance(value, str) and _is_number(value)
             self.put(path, self.number(key) if is_number else value)
 
+    def skip_set(self, reasons: Mapping[str, str]) -> None:
+        """Note each key of ``reasons`` that is set, and not to false, with what holds instead."""
+        for key, reason in reasons.items():
+            if self.take(key):
+                self.skip(key, reason)
+
     def put_epochs(self, key: str, default: float) -> float:
         """Set ``train.num_train_epochs`` and return it, in epochs; what is no number above 0 is noted."""
         epochs = self.number(key)
@@ -145,9 +151,10 @@ class Importer:
         Raises:
             ConfigError: No data set can be read.
         """
+        known = self.taken | quiet
         for key, value in self.values.items():
-            if value is not None and key not in self.taken and key not in quiet:
-                near = get_close_matches(key, self.taken | quiet, 1, NEAR)
+            if value is not None and key not in known:
+                near = get_close_matches(key, known, 1, NEAR)
                 self.skip(key, f"not known to this reader: is {near[0]} meant?" if near else UNKNOWN)
         self._drop_impossible()
         if not self.config["data"].get("train"):

@@ -11,7 +11,17 @@ from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.errors import ConfigError, Place
 from sanetune.importers.imported import ImportedConfig
 from sanetune.importers.importer import Importer
-from sanetune.importers.llama_factory_keys import ATTENTION, COLUMNS, DEFAULTS, MOVED, ODD, QUIET, TAGS, USUAL
+from sanetune.importers.llama_factory_keys import (
+    ATTENTION,
+    COLUMNS,
+    DEFAULTS,
+    MOVED,
+    ODD,
+    OPTIMIZERS,
+    QUIET,
+    TAGS,
+    USUAL,
+)
 from sanetune.importers.rows import (
     ALPACA,
     Columns,
@@ -48,9 +58,8 @@ def import_llama_factory(importer: Importer) -> ImportedConfig:
     importer.put_epochs("num_train_epochs", 3.0)
     if name := importer.text("model_name_or_path"):
         importer.put("model.name", importer.path(name))
-    for key, reason in ODD.items():
-        if importer.take(key):
-            importer.skip(key, reason)
+    importer.skip_set(ODD)
+    importer.taken |= {key for key in importer.values if key.startswith(OPTIMIZERS)}
     _method(importer)
     _memory(importer)
     _data(importer)
@@ -72,6 +81,9 @@ def _method(importer: Importer) -> None:
     if kind == "oft":
         importer.skip("finetuning_type", "judged as LoRA")
     importer.put("model.adapter", adapter)
+    method = importer.text("quantization_method", "bnb")
+    if method not in ("bnb", "bitsandbytes", "BNB"):
+        importer.skip("quantization_method", "bits are those of bitsandbytes here")
     if bits in (4, 8):
         importer.put("model.quantization", f"{bits}bit")
     elif bits:

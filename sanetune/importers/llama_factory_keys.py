@@ -38,6 +38,13 @@ MOVED = {
     "dataloader_drop_last": "train.dataloader_drop_last",
     "dataloader_num_workers": "train.dataloader_num_workers",
     "bf16": "train.bf16",
+    "push_to_hub": "train.push_to_hub",
+    "hub_model_id": "train.hub_model_id",
+    "hub_strategy": "train.hub_strategy",
+    "hub_private_repo": "train.hub_private_repo",
+    "hub_always_push": "train.hub_always_push",
+    "hub_revision": "train.hub_revision",
+    "optim_target_modules": "train.optim_target_modules",
     "fp16": "train.fp16",
 }
 """Their key -> our ``section.key``."""
@@ -63,21 +70,35 @@ DEFAULTS: YamlMap = {
 """What LLaMA-Factory (and transformers below it) does where its file says nothing."""
 
 _QUIET = """
-cache_dir compute_accuracy data_shared_file_system dataloader_pin_memory ddp_find_unused_parameters ddp_timeout
-do_eval do_predict do_train double_quantization enable_liger_kernel eval_on_each_dataset export_dir flash_attn_kwargs
-freeze_multi_modal_projector freeze_vision_tower hf_hub_token hub_model_id image_max_pixels image_min_pixels
-include_effective_tokens_per_second include_num_input_tokens_seen infer_backend logging_dir logging_strategy
-low_cpu_mem_usage media_dir ms_hub_token om_hub_token overwrite_cache overwrite_output_dir plot_loss
-predict_with_generate preprocessing_batch_size preprocessing_num_workers print_param_status push_to_hub
-quantization_device_map quantization_method quantization_type ray_num_workers remove_unused_columns
-resume_from_checkpoint save_safetensors swanlab_project swanlab_run_name swanlab_workspace tokenized_path
-upcast_layernorm use_fast_tokenizer use_reentrant_gc use_unsloth use_unsloth_gc video_fps video_max_pixels
+cache_dir compute_accuracy data_shared_file_system dataloader_pin_memory ddp_find_unused_parameters ddp_timeout do_eval
+do_predict do_train double_quantization enable_liger_kernel eval_on_each_dataset export_device export_dir
+export_hub_model_id export_legacy_format export_size flash_attn_kwargs freeze_multi_modal_projector freeze_vision_tower
+gradient_checkpointing hf_hub_token hub_token image_max_pixels image_min_pixels include_effective_tokens_per_second
+include_num_input_tokens_seen infer_backend logging_dir logging_strategy low_cpu_mem_usage media_dir ms_hub_token
+om_hub_token overwrite_cache overwrite_output_dir plot_loss predict_with_generate preprocessing_batch_size
+preprocessing_num_workers print_param_status quantization_device_map quantization_type ray_num_workers
+remove_unused_columns save_safetensors swanlab_project swanlab_run_name swanlab_workspace upcast_layernorm
+use_fast_tokenizer use_reentrant_gc use_unsloth use_unsloth_gc video_fps video_max_pixels
 """
 
 QUIET = frozenset(_QUIET.split())
 """Keys that change nothing that is checked."""
 
+_ONE_RATE = "every weight takes train.learning_rate"
+_OPTIM = "the optimizer is the one that optim names"
+_START = "an adapter begins without a change of the model"
+_ALL_TRAINED = "every weight counts as trained"
+_TOKENS = "the tokenizer is read as it is stored"
+
 ODD = {
+    **dict.fromkeys(("use_galore", "use_apollo", "use_badam", "use_adam_mini", "use_muon"), _OPTIM),
+    **dict.fromkeys(("loraplus_lr_ratio", "loraplus_lr_embedding"), _ONE_RATE),
+    **dict.fromkeys(("pissa_init", "pissa_convert"), _START),
+    **dict.fromkeys(("freeze_trainable_modules", "freeze_extra_modules", "use_llama_pro"), _ALL_TRAINED),
+    **dict.fromkeys(("init_special_tokens", "freeze_original_embeddings"), _TOKENS),
+    "create_new_adapter": "the model is checked without the first one",
+    "tokenized_path": "rows are prepared anew",
+    "resume_from_checkpoint": "go on with `sanetune train FILE --resume`",
     "streaming": "all rows are read",
     "mix_strategy": "sources are read one after the other",
     "interleave_probs": "sources are read one after the other",
@@ -85,18 +106,21 @@ ODD = {
     "default_system": "the template's own system prompt is used",
     "enable_thinking": "the template's own way is used",
     "preserve_thinking": "the template's own way is used",
-    "add_tokens": "the tokenizer is read as it is stored",
-    "add_special_tokens": "the tokenizer is read as it is stored",
-    "new_special_tokens_config": "the tokenizer is read as it is stored",
-    "resize_vocab": "the tokenizer is read as it is stored",
+    "add_tokens": _TOKENS,
+    "add_special_tokens": _TOKENS,
+    "new_special_tokens_config": _TOKENS,
+    "resize_vocab": _TOKENS,
     "adapter_name_or_path": "the model is checked without it",
     "deepspeed": "how the run is spread over devices is not checked",
     "fsdp": "how the run is spread over devices is not checked",
     "fsdp_config": "how the run is spread over devices is not checked",
-    "freeze_trainable_layers": "every weight counts as trained",
+    "freeze_trainable_layers": _ALL_TRAINED,
     "rope_scaling": "the model's own context is used",
 }
 """Keys that are known and not carried over, with what holds instead."""
+
+OPTIMIZERS = ("galore_", "apollo_", "badam_", "pissa_iter")
+"""How the settings of what `ODD` names begin: they need no note of their own."""
 
 ATTENTION = {"fa2": "flash_attention_2", "fa3": "flash_attention_3", "sdpa": "sdpa", "disabled": "eager"}
 

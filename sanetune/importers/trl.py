@@ -29,9 +29,7 @@ def import_trl(importer: Importer) -> ImportedConfig:
                 Place(importer.file, importer.lines.get(key)),
             )
     _defaults(importer)
-    for key, reason in ODD.items():
-        if importer.take(key):
-            importer.skip(key, reason)
+    importer.skip_set(ODD)
     trusted = _model(importer)
     import_data(importer)
     _others(importer)

@@ -12,6 +12,8 @@ from sanetune.config.nested import YamlMap, YamlValue
 from sanetune.importers.importer import Importer
 from sanetune.importers.rows import take_part
 
+BESIDE = "what else the rows have is read too: tools, system prompts, variables of the template"
+
 KEYS = ("dataset_mixture", "dataset_mixer", "dataset_splits", "dataset_configs")
 
 
@@ -48,6 +50,8 @@ def _newer(importer: Importer, mixture: YamlMap) -> Mixture:
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             importer.skip(at, "a data set without an id", entry)
             continue
+        if entry.get("columns"):
+            importer.skip(f"{at}.columns", BESIDE, entry["columns"])
         split, subset = str(entry.get("split") or "train"), entry.get("config")
         found.train += _source(importer, at, str(entry["id"]), split, subset, entry.get("weight"))
     size = mixture.get("test_split_size")

@@ -320,3 +320,16 @@ def test_no_key_is_dropped_in_silence_and_a_slip_of_the_pen_is_named(tmp_path: P
     found = reasons_of(reads(tmp_path, text + "sequence_length: 1024\nbatch_size: 4\n"))
     assert found["datasets.0.completion_field"] == found["batch_size"] == "not known to this reader"
     assert found["sequence_length"].endswith("is sequence_len meant?")
+
+
+def test_what_changes_a_run_is_carried_over_or_noted_with_what_holds_instead(tmp_path: Path) -> None:
+    more = "hub_model_id: me/mine\ncurriculum_sampling: true\nuse_dft: true\nloraplus_lr_ratio: 16\nbos_token_id: 1\n"
+    more += "eos_token_id: 2\nplugins: [axolotl.integrations.liger.LigerPlugin, axolotl.integrations.kd.KDPlugin]\n"
+    found = reads(tmp_path, BASE + more)
+    train = found.config["train"]
+    assert (train["push_to_hub"], train["hub_model_id"], train["hub_private_repo"]) == (True, "me/mine", True)
+    assert (train["train_sampling_strategy"], train["loss_type"]) == ("sequential", "dft")
+    noted = {one.key: one for one in found.skipped}
+    assert "every weight takes train.learning_rate" in noted["loraplus_lr_ratio"].reason
+    assert noted["plugins"].value == ["axolotl.integrations.kd.KDPlugin"]
+    assert noted["eos_token_id"].reason == noted["bos_token_id"].reason == "not known to this reader"

@@ -313,3 +313,18 @@ def test_anything_is_read_or_refused_in_words(tmp_path_factory: Any, values: dic
     file.write_text(json.dumps({"model_name_or_path": "m", "stage": "sft", "dataset": "mine"} | values))
     with contextlib.suppress(UserError):
         load(import_config(file).config)
+
+
+@pytest.mark.parametrize(
+    ("text", "tool"),
+    [
+        ("model:\n  _component_: torchtune.models.qwen2_5.lora_qwen2_5_0_5b\nepochs: 1\n", "torchtune"),
+        ("model: owner/model\ntrain_type: lora\ndataset: mine\n", "ms-swift"),
+        ("compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\n", "accelerate"),
+    ],
+)
+def test_a_configuration_of_a_tool_that_is_not_read_says_so(tmp_path: Path, text: str, tool: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=f"mine.yaml is a configuration of {tool}, which is not read"):
+        import_config(file)
