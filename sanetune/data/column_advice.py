@@ -109,10 +109,20 @@ def naming(values: Mapping[str, object]) -> str:
     'Did you mean prompt'
     """
     sample = {str(key): value for key, value in islice(values.items(), SAMPLE)}
-    slips = {key: found for key in sample if key not in KNOWN for found in nearest(key, KNOWN, most=1, cutoff=NEAR)}
+    slips = {
+        key: found
+        for key in sample
+        if key not in KNOWN
+        for found in nearest(key, KNOWN, most=1, cutoff=NEAR)
+        if found not in sample
+    }
     meant = list(slips.values())
     near = {key: one for key, one in slips.items() if key.rstrip("s") != one.rstrip("s") and meant.count(one) == 1}
     prompt, reply = guess(sample, near)
+    if bool(prompt) != bool(reply) and not near and not any(name in sample for name in KNOWN):
+        only = str(prompt or reply)
+        line = _fields({"prompt": "…", "completion": only} if only == reply else {"prompt": only, "completion": "…"})
+        return f"Name the columns, as in {line}; to learn one whole text, {_fields({'text': only})}."
     line = _fields({"prompt": prompt or "…", "completion": reply or "…"})
     again = init_with(line.replace(": {", "={", 1)) if prompt and reply else ""
     return offer(near.values()) + (f"Name the columns: `{again}`." if again else f"Name the columns, as in {line}.")

@@ -22,6 +22,9 @@ REPLIES = (
 )  # fmt: skip
 """Words in the names of columns that reply, best first."""
 
+CHECKED = frozenset(("expected", "reference", "ref", "gold", "ground", "correct", "final", "short", "target"))
+"""Words in the names of replies that an answer is compared with: another reply comes before them."""
+
 ABOUT = re.compile(
     r"(?:ids?|uuid|hash|url|uri|link|path|file|date|time|timestamp|lang|language|model|version|license|node|category"
     r"|type|tag|tags|split|name|uid|subject|topic|domain|status|state|index|idx|key|md5|sha|email|role|kind|speaker|system)"
@@ -53,8 +56,8 @@ def guess(values: Mapping[str, object], slips: Mapping[str, str] | None = None) 
     if chosen_by_number:
         texts = {path: text for path, text in texts.items() if not _is_numbered(path, texts)}
     named = {path: _words(slips.get(path, path)) for path in texts}
-    reply = _best(named, REPLIES)
-    prompt = _best({path: words for path, words in named.items() if path != reply}, ASKS)
+    reply = _best(named, REPLIES, texts)
+    prompt = _best({path: words for path, words in named.items() if path != reply}, ASKS, texts)
     long = [path for path, text in texts.items() if " " in text.strip()]
     rest = [path for path in (long if len(long) > 1 else texts) if path not in (prompt, reply)]
     if prompt is None and rest:
@@ -89,14 +92,22 @@ def _words(path: str) -> list[str]:
     return [word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words] or [""]
 
 
-def _best(named: Mapping[str, list[str]], names: tuple[str, ...]) -> str | None:
-    """The path whose words have the best one among them; of several the one with the fewest words."""
+def _best(named: Mapping[str, list[str]], names: tuple[str, ...], texts: Mapping[str, str]) -> str | None:
+    """The path whose words have the best one among them; of several one with a sentence, then that with the fewest
+    words."""
     ranked = [
-        (min(names.index(word) for word in words if word in names), len(words), number, path)
+        (
+            not CHECKED.isdisjoint(words),
+            min(names.index(word) for word in words if word in names),
+            "." in path and " " not in texts[path].strip(),
+            len(words),
+            number,
+            path,
+        )
         for number, (path, words) in enumerate(named.items())
         if any(word in names for word in words)
     ]
-    return min(ranked)[3] if ranked else None
+    return min(ranked)[-1] if ranked else None
 
 
 def _has_number_of_answer(values: Mapping[str, object]) -> bool:

@@ -218,6 +218,8 @@ class _Row:
     ) -> tuple[str, dict[str, Any]]:
         """A question with the reply that belongs to it; DataError when two columns could be the reply."""
         values = self.values
+        if isinstance(values[question], dict):
+            raise unknown(values)
         belonging = replies or (PAIRS[question][1] if question in PAIRS else ())
         own = next((key for key in belonging if values.get(key) is not None), None)
         if own is None:

@@ -186,7 +186,7 @@ def _joined(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Mess
             raise DataError(
                 f"the {'question' if role == 'user' else 'reply'} is {json_type(value)}, not text",
                 "",
-                advice(value, _part_of(value) or "Write it as text."),
+                advice(value, _part_of(column, value) or "Write it as text."),
             )
         if more and isinstance(value, str) and role == "user":
             messages[-1]["content"] += f"\n\n{content.text(_string(more, 'input'), 'input')}"
@@ -198,10 +198,14 @@ def _joined(values: dict[str, Any], naming: Naming, unread: Unread) -> list[Mess
     return messages
 
 
-def _part_of(value: object) -> str:
-    """How to name the text inside an object that stands where text is wanted; "" where it has none."""
-    texts = [key for key, one in value.items() if isinstance(one, str)] if isinstance(value, dict) else []
-    return f"Name the text inside it in data.fields, as in completion: COLUMN.{quote(texts[0], 30)}." if texts else ""
+def _part_of(name: str, value: object) -> str:
+    """How to name the longest text inside an object that stands where text is wanted; "" where it has none."""
+    texts = {key: len(one) for key, one in value.items() if isinstance(one, str)} if isinstance(value, dict) else {}
+    if not texts:
+        return ""
+    return (
+        f"Name the text inside it in data.fields, as in {name}: COLUMN.{quote(max(texts, key=texts.__getitem__), 30)}."
+    )
 
 
 def _instruction(system: object, unread: Unread) -> str:

@@ -93,7 +93,11 @@ DIALECTS = (
         ),
         words=True,
     ),
-    Dialect("Vicuna", re.compile(r"(?:^|(?<=\s)|(?<=</s>))(?P<role>USER|ASSISTANT|FUNCTION RESPONSE): ?"), words=True),
+    Dialect(
+        "Vicuna",
+        re.compile(r"(?:^|(?<=\s)|(?<=</s>))(?P<role>USER|ASSISTANT|FUNCTION RESPONSE): ?|\A(?P<who>SYSTEM): ?"),
+        words=True,
+    ),
     Dialect(
         "brackets",
         re.compile(r"(?:^|(?=\[[A-Z]+\]:))\[(?P<role>SYSTEM|USER|HUMAN|ASSISTANT|BOT)\]:? ?", re.MULTILINE),

@@ -14,11 +14,11 @@ from itertools import islice
 from pathlib import Path
 
 from bench.figures import options, show
-from bench.strangers.data import columns, content, hub, turns
+from bench.strangers.data import columns, content, further, hub, turns
 from bench.strangers.data.case import Maker
 from bench.strangers.data.judge import Outcome, judged
 
-KINDS: dict[str, Maker] = {**columns.KINDS, **hub.KINDS, **turns.KINDS, **content.KINDS}
+KINDS: dict[str, Maker] = {**columns.KINDS, **hub.KINDS, **further.KINDS, **turns.KINDS, **content.KINDS}
 COLUMNS = ("kind", "cases", "right", "clean", "false alarms", "misread", "faults", "named")
 
 
