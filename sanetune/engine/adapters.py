@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,14 @@ def base_of(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     """Return the model below its adapter; the model itself where it has none."""
     base: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
     return base
+
+
+@contextmanager
+def without_virtual_tokens(model: PreTrainedModel | PeftModel) -> Iterator[None]:
+    """Leave the virtual tokens of an adapter out that puts some before each row; any other model stays as it is."""
+    learned = getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False)
+    with model.disable_adapter() if learned else nullcontext():
+        yield
 
 
 def add_adapter(model: PreTrainedModel, adapter: AdapterSection, new_tokens: Sequence[int] = ()) -> PeftModel:

@@ -48,6 +48,8 @@ class DocumentSplitter:
 
     def documents(self, arrays: dict[str, np.ndarray]) -> Iterator[Document]:
         """The documents of a batch; padding is counted and left out."""
+        import numpy as np
+
         ids_BT, labels_BT = arrays["input_ids"], arrays["labels"]  # noqa: N806 -- shape suffixes
         mask, positions = arrays.get("attention_mask"), arrays.get("position_ids")
         if positions is not None and positions.shape != ids_BT.shape:
@@ -58,7 +60,7 @@ class DocumentSplitter:
             ids, labels = ids_BT[row], labels_BT[row]
             if mask is not None:
                 real = self._real(ids, labels, mask[row].astype(bool))
-                self._padding(labels[~real])
+                self._padding(labels[~real], int((~real[: np.flatnonzero(real).max(initial=0)]).sum()))
                 yield from self._split(ids[real], labels[real], None if positions is None else positions[row][real])
             else:
                 yield from self._split(ids, labels, None if positions is None else positions[row])
@@ -92,7 +94,7 @@ class DocumentSplitter:
                 continue
             if positions is None:
                 first, last = self._bare(ids[start:stop])
-                self._padding(np.concatenate([labels[start : start + first], labels[start + last : stop]]))
+                self._padding(np.concatenate([labels[start : start + first], labels[start + last : stop]]), first)
                 start, stop = start + first, start + last
             yield Document(ids[start:stop], labels[start:stop])
 
@@ -111,6 +113,10 @@ class DocumentSplitter:
                     return first, last
         return start, stop
 
-    def _padding(self, labels: np.ndarray) -> None:
+    def _padding(self, labels: np.ndarray, behind: int | None = None) -> None:
+        """Count the padding of a row; ``behind``: which of it follows the row's text."""
+        in_loss = labels != IGNORE_INDEX
         self.stats.padding += len(labels)
-        self.stats.padding_in_loss += int((labels != IGNORE_INDEX).sum())
+        self.stats.padding_in_loss += int(in_loss.sum())
+        if behind is not None and in_loss.sum() == 1 and in_loss[behind:][:1].any():
+            self.stats.padding_behind_text += 1

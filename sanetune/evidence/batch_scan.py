@@ -68,7 +68,8 @@ class BatchScanner:
         decode = partial(decoded, self.tokenizer) if self.tokenizer is not None else None
         begin = getattr(self.tokenizer, "bos_token_id", None)
         special = self.ends | {token for token in (begin, self.pad) if token is not None}
-        plain = PlainDocuments(self.stats, self._witness, decode, self.ends, self.longest, special)
+        opening = frozenset(self.tokenizer.all_special_ids if self.tokenizer else ()) - special
+        plain = PlainDocuments(self.stats, self._witness, decode, self.ends, self.longest, special, opening)
         for batch in batches:
             if self.stats.batches == self.most:
                 self.stats.partial = True
@@ -135,6 +136,7 @@ class BatchScanner:
         changed = in_loss & (labels != ids)
         if changed.any():
             stats.changed += int(changed.sum())
+            stats.changed_to_end += int((changed & np.isin(labels, sorted(self.ends))).sum())
             self._witness("changed", document, int(np.argmax(changed)), int(changed.sum()), number)
             stats.shifted += _is_shifted(ids, labels, in_loss)
         return found, number

@@ -31,6 +31,8 @@ class SplitStats:
     padding: int = 0
     padding_in_loss: int = 0
     """Padding with a label."""
+    padding_behind_text: int = 0
+    """Rows of whose padding one token alone has a label, the first behind the text."""
     loss_tokens: int = 0
     """Tokens with a label."""
     fully_masked: int = 0
@@ -41,6 +43,8 @@ class SplitStats:
     """Masked tokens likewise; the first token of a document, which nothing can predict, is not counted."""
     changed: int = 0
     """Tokens in the loss whose label is another id than the input at the same place."""
+    changed_to_end: int = 0
+    """Those whose label is an end token: what some scripts learn where the next turn begins."""
     shifted: int = 0
     """Documents in which most labels are the id of the next or of the previous input."""
     missing_reply: int = 0

@@ -40,6 +40,7 @@ from sanetune.evidence.trainer_batches import (
 from sanetune.evidence.trainer_ends import stop_tokens_of
 from sanetune.evidence.trainer_rows import IdReader, has_ids
 from sanetune.evidence.trainer_settings import settings_of
+from sanetune.evidence.trainer_task import require_next_tokens
 from sanetune.evidence.trainer_tokens import FEW, added_ids, frozen_parts, seen_added, untrained
 from sanetune.probes.results import AddedTokens
 
@@ -139,6 +140,7 @@ class TrainerEvidence:
         stop_tokens: frozenset[int],
     ) -> ConversationStore:
         """The rows as messages, read back from their ids: from the batches where the data set has none."""
+        require_next_tokens(self.trainer)
         if self._torn:
             raise MissingError("packs of the strategy `wrapped` begin and end inside conversations")
         reader = IdReader(tokenizer, role_finder, tokenizer.pad_token_id, stop_tokens)
@@ -165,8 +167,7 @@ class TrainerEvidence:
         role_finder: IdRoleFinder | None = None,
     ) -> BatchStats:
         """One epoch of the trainer's own dataloaders, or as much of it as the run reads."""
-        if getattr(self.trainer.model.config, "is_encoder_decoder", False):
-            raise MissingError("the model has an encoder and a decoder: its labels are no copy of its inputs")
+        require_next_tokens(self.trainer)
         pad = (
             tokenizer.pad_token_id
             if tokenizer is not None
@@ -207,6 +208,7 @@ class TrainerEvidence:
     @evidence(level="probe", depends_on=("rows", "batches"))  # of a trainer it is read off what is frozen
     def added_tokens(self, tokenizer: PreTrainedTokenizerBase) -> AddedTokens:
         """Tokens that the model's own tokenizer lacks, and whether anything of their embeddings is trained."""
+        require_next_tokens(self.trainer)
         if not (frozen := frozen_parts(self.trainer)):
             raise MissingError("the embedding and the output head are trained, or parts of them")
         if not (added := added_ids(self.trainer, tokenizer)):

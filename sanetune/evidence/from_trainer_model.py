@@ -17,8 +17,10 @@ from sanetune.evidence.own_loss import TriedLoss
 from sanetune.evidence.processes import no_collectives, process_count
 from sanetune.evidence.registry import LEVELS, Builder, MissingError, builders_of, evidence
 from sanetune.evidence.trainer_batches import has_own_loss, shares_sequences, train_batches
+from sanetune.evidence.trainer_callbacks import acting_callbacks
 from sanetune.evidence.trainer_cost import Cost, ExperimentSteps
 from sanetune.evidence.trainer_examples import OWN_LOSS_ROWS, Example, ReadTrainer
+from sanetune.evidence.trainer_task import require_next_tokens
 from sanetune.evidence.trial_outcome import TrialOutcome
 
 if TYPE_CHECKING:
@@ -151,7 +153,7 @@ class TrainerModelEvidence(ModelEvidence):
         from sanetune.probes.first_step import first_step
         from sanetune.probes.loss_direction import loss_direction
 
-        found = first_step(harness)
+        found = replace(first_step(harness), callbacks=acting_callbacks(self.given))
         own = has_own_loss(self.given) and found.has_gradients
         return replace(found, direction=loss_direction(harness)) if own else found
 
@@ -254,6 +256,7 @@ def config_of(trainer: Trainer, options: Mapping[str, int]) -> Config:
 
 def require_probeable(trainer: Trainer) -> None:
     """Raise MissingError where experiments on ``trainer`` could not be made, or not be undone, with the reason."""
+    require_next_tokens(trainer)
     args = trainer.args
     if shares_sequences(trainer):
         raise MissingError("several processes share each sequence (tensor, context or sequence parallelism)")
@@ -261,7 +264,5 @@ def require_probeable(trainer: Trainer) -> None:
         raise MissingError("DeepSpeed or FSDP holds the weights: they could not be put back bit for bit")
     if args.n_gpu > 1:
         raise MissingError("one process drives several GPUs: set CUDA_VISIBLE_DEVICES to one of them")
-    if getattr(trainer.model.config, "is_encoder_decoder", False):
-        raise MissingError("the model has an encoder and a decoder: its labels are no copy of its inputs")
     if any(weight.device.type == "meta" for weight in trainer.model.parameters()):
         raise MissingError("some of the model's weights are not in memory")

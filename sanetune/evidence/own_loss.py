@@ -65,10 +65,21 @@ class TriedLoss:
 
 def effective_labels(trainer: Trainer, batch: Batch) -> torch.Tensor:
     """The labels, B x T, that ``trainer.compute_loss`` acts on, masked where it counts nothing."""
+    ids_BT = batch["input_ids"]  # noqa: N806 -- shape suffix
+    used = int(ids_BT.max()) + 1
+    try:
+        return _effective(trainer, batch, used)
+    except MissingError:
+        whole = int(getattr(trainer.model.config, "vocab_size", 0) or 0)
+        if whole <= used:
+            raise
+        return _effective(trainer, batch, whole)  # a teacher beside the model has logits for every id
+
+
+def _effective(trainer: Trainer, batch: Batch, vocabulary: int) -> torch.Tensor:
     import torch
 
-    ids_BT = batch["input_ids"]  # noqa: N806 -- shape suffix
-    vocabulary = int(ids_BT.max()) + 1
+    ids_BT = batch["input_ids"]  # noqa: N806
     if ids_BT.numel() * vocabulary > LARGEST:
         raise MissingError(_because("its batches have too many logits"))
     made: list[torch.Tensor] = []

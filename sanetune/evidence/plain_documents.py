@@ -29,6 +29,7 @@ class PlainDocuments:
         ends: Ids that end a text; empty: nobody asks how the documents end.
         longest: A document of so many tokens may have been truncated; None: not known.
         special: Ids that begin or end texts, which are no part of their form.
+        opening: Special ids that may close a header.
     """
 
     stats: SplitStats
@@ -37,6 +38,7 @@ class PlainDocuments:
     ends: frozenset[int]
     longest: int | None = None
     special: frozenset[int] = frozenset()
+    opening: frozenset[int] = frozenset()
     _sample: list[Document] = field(default_factory=list)
     _ended: Counter[int] = field(default_factory=Counter)
     _masked: int = 0
@@ -81,7 +83,7 @@ class PlainDocuments:
         """Write down what was counted; documents without an end only where prompts and answers are known."""
         stats = self.stats
         if self.decode is not None and self._sample:
-            found = stats.row_format = RowFormat.of(self._sample, self.decode, self.special)
+            found = stats.row_format = RowFormat.of(self._sample, self.decode, self.special, self.opening)
             for kind, document, at in found.shown:
                 self.show(f"format_{kind}", document, at, 1, None)
             if found.whole or found.prompts_masked >= max(1, found.documents / 2):

@@ -78,6 +78,7 @@ class RowFormat:
         documents: Sequence[Document],
         decode: Callable[[Sequence[int]], str],
         special: frozenset[int] = frozenset(),
+        opening: frozenset[int] = frozenset(),
     ) -> RowFormat:
         """Learn the form of ``documents``.
 
@@ -85,6 +86,7 @@ class RowFormat:
             documents: As they are in batches.
             decode: Gives the text of ids.
             special: Ids that begin or end every text, and are no header.
+            opening: Special ids that may close a header, as ``<|assistant|>`` does.
         """
         learned = [one for one in documents if one.in_loss_T.any()]
         if len(learned) < FEWEST:
@@ -94,7 +96,7 @@ class RowFormat:
             return _whole(whole, len(learned), decode, special)
         masked = [one for one in learned if not one.in_loss_T[:2].any()]
         borders = [border for one in masked for border in _borders(one)]
-        found = _masked(borders, len(masked), len(learned), decode)
+        found = _masked(borders, len(masked), len(learned), decode, opening)
         if found.header:
             return found
         begun = [one for one in learned if one.in_loss_T[:3].any()]
@@ -110,7 +112,13 @@ def _borders(document: Document) -> list[Border]:
     return [Border(document, int(at) + 1) for at in np.flatnonzero(~in_loss[:-1] & in_loss[1:])[:BORDERS]]
 
 
-def _masked(borders: list[Border], masked: int, documents: int, decode: Callable[[Sequence[int]], str]) -> RowFormat:
+def _masked(
+    borders: list[Border],
+    masked: int,
+    documents: int,
+    decode: Callable[[Sequence[int]], str],
+    opening: frozenset[int],
+) -> RowFormat:
     """Where the borders are relative to the header that the masked parts share at their ends."""
     blank = RowFormat(documents, masked)
     if len(borders) < FEWEST:
@@ -126,7 +134,7 @@ def _masked(borders: list[Border], masked: int, documents: int, decode: Callable
         ]
         if off and not _runs_on([border for border, _ in late], decode):
             return blank
-        early = _early(borders, decode) if not off else []
+        early = _early(borders, decode, opening) if not off else []
         shown = [("late", border.document, border.at - 1) for border, _ in late[:5]]
         shown += [("early", border.document, border.at) for border in early[:5]]
         tokens = sum(one for _, one in late)
@@ -180,10 +188,12 @@ def _runs_on(borders: list[Border], decode: Callable[[Sequence[int]], str]) -> b
     return bool(joints) and broken < (1 - SHARED) * len(joints) + 1
 
 
-def _early(borders: list[Border], decode: Callable[[Sequence[int]], str]) -> list[Border]:
-    """Borders inside a word whose rest closes a header, in (nearly) all documents the same."""
+def _early(borders: list[Border], decode: Callable[[Sequence[int]], str], opening: frozenset[int]) -> list[Border]:
+    """Borders before what closes a header, in (nearly) all documents the same: a special token, or a word's rest."""
     first = Counter(int(one.document.ids_T[one.at]) for one in borders)
     token, count = first.most_common(1)[0]
+    if count >= SHARED * len(borders) and token in opening:
+        return [one for one in borders if int(one.document.ids_T[one.at]) == token]
     if count < SHARED * len(borders) or not decode([token]).startswith(CLOSES):
         return []
     inside = [one for one in borders if (text := decode(_ids(one, one.at - 1, one.at))) and text[-1].isalnum()]

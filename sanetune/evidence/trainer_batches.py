@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.errors import DataError, Place, UserError
 from sanetune.evidence.detached import collating_copy, copied, detached, reading_copies
+from sanetune.evidence.kept_samplers import kept_attributes, kept_samplers
 from sanetune.evidence.known_examples import KnownExamples
 from sanetune.evidence.registry import MissingError
 from sanetune.evidence.trainer_rows import has_ids
@@ -68,12 +69,14 @@ def train_batches(trainer: Trainer) -> Iterator[Iterable[Batch]]:
     if trainer.train_dataset is None and not own:
         raise MissingError("the trainer has no train_dataset")
     with untouched(trainer), reading_copies(trainer):
-        loader = trainer.get_train_dataloader()
+        with kept_attributes(trainer):
+            loader = trainer.get_train_dataloader()
         if not own:
-            yield loader
+            with kept_samplers(own_samplers(loader)):
+                yield loader
             return
         _require_readable_again(loader, trainer.train_dataset)
-        with _at_rest(loader):
+        with _at_rest(loader), kept_samplers(own_samplers(loader)):
             yield loader
 
 
@@ -81,7 +84,10 @@ def train_batches(trainer: Trainer) -> Iterator[Iterable[Batch]]:
 def validation_batches(trainer: Trainer) -> Iterator[Iterable[Batch]]:
     """The batches of the trainer's own validation dataloader."""
     with untouched(trainer), collating_copy(trainer):
-        yield trainer.get_eval_dataloader(detached(evaluated_rows(trainer)))
+        with kept_attributes(trainer):
+            loader = trainer.get_eval_dataloader(detached(evaluated_rows(trainer)))
+        with kept_samplers(own_samplers(loader)):
+            yield loader
 
 
 OPENERS: dict[Split, Callable[[Trainer], AbstractContextManager[Iterable[Batch]]]] = {
@@ -163,11 +169,15 @@ def evaluated_rows(trainer: Trainer) -> Rows | None:
 
 def own_sampler(loader: Iterable[Batch]) -> str:
     """The class of the sampler of ``loader`` that gives rows as its author likes; "" where each comes once."""
-    for sampler in _samplers(loader):
-        home = type(sampler).__module__.partition(".")[0]
-        if getattr(sampler, "replacement", False) or home not in ("torch", "transformers", "accelerate", "trl"):
-            return type(sampler).__name__
-    return ""
+    own = own_samplers(loader)
+    drawn = [one for one in _samplers(loader) if one in own or getattr(one, "replacement", False)]
+    return type(drawn[0]).__name__ if drawn else ""
+
+
+def own_samplers(loader: Iterable[Batch]) -> list[object]:
+    """The samplers of ``loader`` of the user's own making."""
+    libraries = ("torch", "transformers", "accelerate", "trl")
+    return [one for one in _samplers(loader) if type(one).__module__.partition(".")[0] not in libraries]
 
 
 def _samplers(loader: Iterable[Batch]) -> list[object]:

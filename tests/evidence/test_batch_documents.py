@@ -58,3 +58,14 @@ def test_a_padded_row_of_the_data_set_is_the_document_of_the_batch(text: list[in
     by_mask = unpadded(ids, np.array([1] * (len(text) + 1) + [0] * padding), pad, frozenset({END}))
     by_id = unpadded(ids, None, pad, frozenset({END}))
     assert by_mask.tolist() == by_id.tolist() == [*text, END]
+
+
+@given(TEXTS, st.integers(2, 5), st.integers(0, 2), st.booleans())
+def test_one_token_of_padding_in_the_loss_behind_the_text_is_counted_apart(
+    text: list[int], padding: int, learned: int, masked: bool
+) -> None:
+    ids = [*text, END] + [PAD] * padding
+    labels = [*text, END] + [PAD] * learned + [-100] * (padding - learned)
+    mask = {"attention_mask": [[token != PAD for token in ids]]} if masked else {}
+    stats = documents(PAD, input_ids=[ids], labels=[labels], **mask)[1]
+    assert (stats.padding_in_loss, stats.padding_behind_text) == (learned, int(learned == 1))

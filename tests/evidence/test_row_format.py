@@ -127,3 +127,10 @@ def test_whole_prompts_with_a_header_before_answers_that_have_one_further_on_are
         for n, one in enumerate(WORDS)
     ]
     assert RowFormat.of(some, decode).inside == 0
+
+
+def test_a_special_token_that_closes_the_header_is_early_in_the_loss() -> None:
+    opened = rows("### Response:", shift=-1)
+    sign = int(opened[0].ids_T[int(opened[0].in_loss_T.argmax())])
+    assert RowFormat.of(opened, decode, opening=frozenset({sign})).early == 20
+    assert RowFormat.of(rows("### Response:"), decode, opening=frozenset({sign})).early == 0

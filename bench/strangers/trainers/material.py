@@ -30,6 +30,7 @@ class Script:
         warns: Checks that have to warn.
         skips: Checks that have nothing to inspect, and have to say so.
         advice: Checks that may warn, because the rows or the arguments really are like that.
+        probed: Checks that have to warn or fail at level ``probe``.
         loss_on: What is handed to ``sanetune.check``.
     """
 
@@ -39,6 +40,7 @@ class Script:
     warns: frozenset[str] = frozenset()
     skips: frozenset[str] = frozenset()
     advice: frozenset[str] = frozenset()
+    probed: frozenset[str] = frozenset()
     loss_on: str | None = None
 
 

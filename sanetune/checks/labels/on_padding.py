@@ -2,7 +2,7 @@
 
 ## What it does
 Counts labels on padding in the engine's own batches and, if the pad token also ends turns, end tokens that are
-masked.
+masked. One token of padding in each row, directly behind its text, is a warning.
 
 ## Why is this bad?
 Padding in the loss teaches the model to write padding; a masked end token is never learned, so answers never stop.
@@ -30,7 +30,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.labels._scope import require_own_places
 from sanetune.evidence.batch_stats import BatchStats
-from sanetune.finding import Judgement, Measurement, failed, passed
+from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 FIX = "none"
 DEPENDS_ON = ("rows",)
@@ -45,6 +45,7 @@ def measure(batch_stats: BatchStats, stop_tokens: frozenset[int]) -> Measurement
     numbers = {
         "padding": batch_stats.total("padding"),
         "learnt": batch_stats.total("padding_in_loss"),
+        "behind": batch_stats.total("padding_behind_text"),
         "pad_id": pad,
         "pad_ends_turns": pad is not None and pad in stop_tokens,
         "ends_masked": batch_stats.total("turns_end_masked"),
@@ -58,6 +59,12 @@ def measure(batch_stats: BatchStats, stop_tokens: frozenset[int]) -> Measurement
 def judge(measured: Measurement, limits: Limits) -> Judgement:
     numbers = measured.numbers
     if numbers["learnt"] > limits["tokens"]:
+        if numbers["learnt"] == numbers["behind"]:
+            return warned(
+                f"of {units.many(numbers['behind'], 'row')} one token of padding is in the loss, the first behind the"
+                " text",
+                "Let the loss end with the end token.",
+            )
         return failed(f"{numbers['learnt']:,} of {units.many(numbers['padding'], 'token')} of padding are in the loss")
     if numbers["pad_ends_turns"] and numbers["ends_masked"]:
         every = numbers["ends_masked"] == numbers["turns"]

@@ -64,6 +64,7 @@ def measure(harness: ProbeHarness, first_step: FirstStep) -> Measurement:
         "names": dead[:SHOWN],
         "dead": len(dead),
         "matched": harness.session.frozen.matched,
+        "callbacks": list(first_step.callbacks),
     }
     return Measurement(numbers)
 
@@ -72,6 +73,12 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
     n = measured.numbers
     trained = f"{units.count(n['trained'])} of {units.count(n['parameters'])} weights are trained"
     matched = "".join(f"; {pattern} matches {count:,}" for pattern, count in n["matched"].items())
+    if not n["trained"] and n["callbacks"]:
+        return warned(
+            f"None of {units.count(n['parameters'])} weights is trained, unless {' or '.join(n['callbacks'])}, which is"
+            " not called here, thaws some when training begins",
+            "Thaw what is to be trained before the check, as the callback does.",
+        )
     if not n["trained"]:
         return failed(f"None of {units.count(n['parameters'])} weights is trained{matched}")
     if not n["dead"]:

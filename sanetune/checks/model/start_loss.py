@@ -2,7 +2,7 @@
 
 ## What it does
 Compares the loss per token on the first batches before any step with the natural logarithm of the vocabulary size,
-which is the loss of guessing.
+which is the loss of guessing. Virtual tokens of prompt tuning, which are drawn at random, are left out.
 
 ## Why is this bad?
 A pre-trained model that does worse than guessing has no use for what it knows on these tokens.

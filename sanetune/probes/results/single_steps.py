@@ -40,6 +40,8 @@ class FirstStep:
         direction: Cosine between the loop's gradient and that of the mean loss of its tokens, where the loss is the
             user's own code; None: it is not, or there is no gradient.
         outside: Numbers of trained tensors that the optimizer does not hold.
+        callbacks: Classes of the user's own callbacks that act when training, an epoch or a step begins, and are not
+            called here: they may choose what is trained.
     """
 
     loss: float
@@ -48,6 +50,7 @@ class FirstStep:
     updates: dict[str, ParameterUpdate]
     direction: float | None = None
     outside: int = 0
+    callbacks: tuple[str, ...] = ()
 
     @property
     def climbs(self) -> bool:

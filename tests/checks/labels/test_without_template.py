@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sanetune.checks.base import NotApplicableError
-from sanetune.checks.labels import disagree, missing_reply, on_padding, on_prompt
+from sanetune.checks.labels import disagree, missing_reply, on_padding, on_prompt, shifted
 from sanetune.evidence.batch_stats import BatchStats, SplitStats
 from sanetune.evidence.row_format import RowFormat
 from sanetune.finding import Judgement, Verdict
@@ -110,3 +110,13 @@ def test_a_loss_that_begins_anywhere_inside_prompts_is_a_fault_and_told_once() -
     assert judgement.verdict is Verdict.FAIL and "40 of 60 rows" in judgement.message and "left" in judgement.remedy
     with pytest.raises(NotApplicableError, match="labels-on-prompt"):
         missing_reply.measure(found, SOUND)
+
+
+def test_a_token_of_padding_behind_each_text_and_ends_in_labels_alone_are_warnings() -> None:
+    behind = stats(padding=400, padding_in_loss=50, padding_behind_text=50)
+    assert judged(on_padding, behind, frozenset({7})).verdict is Verdict.WARN
+    more = stats(padding=400, padding_in_loss=52, padding_behind_text=50)
+    assert judged(on_padding, more, frozenset({7})).verdict is Verdict.FAIL
+    ends = judged(shifted, stats(changed=120, changed_to_end=120))
+    assert ends.verdict is Verdict.WARN and "each is an end token" in ends.message
+    assert judged(shifted, stats(changed=121, changed_to_end=120)).verdict is Verdict.FAIL

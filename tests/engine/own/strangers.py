@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "attributes": [sorted(vars(module)) for module in trainer.model.modules()],
         "hooks": [len(module._forward_hooks) for module in trainer.model.modules()],
         "config": trainer.model.config.to_dict(),
-        "generation": trainer.model.generation_config.to_dict(),
+        "generation": getattr(trainer.model, "generation_config", None) and trainer.model.generation_config.to_dict(),
         "random": (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()),
         "state": {name: repr(value) for name, value in vars(trainer.state).items()},
         "control": dict(vars(trainer.control)),
@@ -203,7 +204,10 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "heard": [one.heard for one in trainer.callback_handler.callbacks if isinstance(one, Loud)],
         "attributes of the trainer": {name: id(value) for name, value in vars(trainer).items()},
         "accelerator": {name: len(value) for name, value in vars(trainer.accelerator).items() if type(value) is list},
-        "gradient state": {name: repr(value) for name, value in vars(trainer.accelerator.gradient_state).items()},
+        "gradient state": {
+            name: re.sub("<weakref at 0x[0-9a-f]+; dead>", "None", repr(value))  # of a loader that is gone
+            for name, value in vars(trainer.accelerator.gradient_state).items()
+        },
         "files": sorted(str(path) for path in Path(trainer.args.output_dir).rglob("*")),
         "collator": getattr(getattr(trainer.data_collator, "random", None), "getstate", lambda: None)(),
         "own": getattr(trainer, "calls", None),
