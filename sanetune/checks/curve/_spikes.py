@@ -14,7 +14,7 @@ from sanetune.curves.early_rise import EARLY_SOURCE, EARLY_SURE, early_rise
 from sanetune.curves.humps import Hump, highest_hump, hump_in_few, known_better_through
 from sanetune.curves.robust import relative_noise, smooth
 from sanetune.curves.series import Curve, Evaluation, Point
-from sanetune.curves.tails import expected_runs
+from sanetune.curves.tails import beyond_tail
 from sanetune.curves.valley import valley_scatter
 
 LIMITS = {
@@ -92,25 +92,28 @@ def in_training(points: Sequence[Point], limits: Limits, guessing: float = math.
     """
     losses = [point.loss for point in points]
     interval = statistics.median(b.step - a.step for a, b in pairwise(points)) if points[1:] else 1
-    found: list[Spike] = []
-    run: list[int] = []
     usual = smooth(losses, 2 * REACH + 1)
-    rest = [math.log(max(loss, 1e-9) / max(around, 1e-9)) for loss, around in zip(losses, usual, strict=True)]
+    runs: list[list[int]] = []
     for place in range(3, len(losses)):
         # The median of all neighbours costs little, and is hardly above the higher of the medians of both sides.
-        if losses[place] >= CANDIDATE * limits["times"] * usual[place] and _stands_out(losses, place, limits):
-            run.append(place)
-            if place < len(losses) - 1:
-                continue
-        # One that lasts to the end has not come back: that is curve-diverged's.
-        short = run and run[-1] < len(losses) - 1 and len(run) <= REACH
-        if short and (
-            max(losses[i] for i in run) >= FAR_ABOVE_GUESSING * guessing
-            or expected_runs(rest, run) <= limits["expected"]
-        ):
-            found.append(_spike(points, run, limits["confirmed_norm"], interval, guessing))
-        run = []
-    return found
+        high = losses[place] >= CANDIDATE * limits["times"] * usual[place]
+        if high and _stands_out(losses, place, limits):
+            runs = [*runs[:-1], [*runs[-1], place]] if runs and runs[-1][-1] == place - 1 else [*runs, [place]]
+    # One that lasts to the end has not come back: that is curve-diverged's.
+    runs = [run for run in runs if run[-1] < len(losses) - 1 and len(run) <= REACH]
+    if not runs:
+        return []
+    rest = [_ratio(loss, around, limits) for loss, around in zip(losses, usual, strict=True)]
+    inside = {i for run in runs for i in run}
+    # Those before a steep fall are above it, and no noise.
+    rest[:REACH] = [one if i in inside else min(one, 0.0) for i, one in enumerate(rest[:REACH])]
+    known = [max(losses[i] for i in run) >= FAR_ABOVE_GUESSING * guessing for run in runs]
+    unlikely = beyond_tail(rest, runs, limits["expected"])
+    return [
+        _spike(points, run, limits["confirmed_norm"], interval, guessing)
+        for run, one, other in zip(runs, known, unlikely, strict=True)
+        if one or other
+    ]
 
 
 def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
@@ -119,11 +122,16 @@ def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
     higher = losses[place] - around
     if losses[place] < limits["times"] * around or higher < limits["least"]:
         return False
-    near = losses[max(0, place - LOCAL) : place + LOCAL + 1]
-    scatter = relative_noise(near)
-    if higher <= limits["sure"] * scatter * around:
+    # Below the least height losses scatter by many times themselves, and mean nothing by it.
+    scatter = relative_noise([loss + limits["least"] for loss in losses[max(0, place - LOCAL) : place + LOCAL + 1]])
+    if higher <= limits["sure"] * scatter * (around + limits["least"]):
         return False
-    return around <= 0 or math.log(losses[place] / around) > limits["log_sure"] * scatter
+    return _ratio(losses[place], around, limits) > limits["log_sure"] * scatter
+
+
+def _ratio(loss: float, around: float, limits: Limits) -> float:
+    """Logarithm of a loss divided by that of its neighbours, both above the least height of a spike."""
+    return math.log(max(loss + limits["least"], 1e-9) / max(around + limits["least"], 1e-9))
 
 
 def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, interval: float, guessing: float) -> Spike:
