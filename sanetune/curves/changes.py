@@ -244,6 +244,11 @@ def since_lowest(curve: Curve) -> Change | None:
         change = between(low, last, source, scatter_of(evaluations))
         # The lowest of several evaluations is low partly by chance, and the last may be high by chance.
         return replace(change, std_error=math.hypot(change.std_error, 2 * wobble(curve) * abs(low.loss)))
+    return training_since_lowest(curve)
+
+
+def training_since_lowest(curve: Curve) -> Change | None:
+    """Return the change of the training loss from its lowest level to the end; None for fewer than eight steps."""
     points = learned_points(curve)
     if len(points) < 8:
         return None

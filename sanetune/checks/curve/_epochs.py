@@ -15,6 +15,8 @@ from sanetune.curves.series import Curve, Point
 
 FEWEST = 2
 """Records needed in an epoch: its first and its last."""
+REST = 5
+"""Records of a last epoch that tell whether the loss drops before it, however long the others are."""
 FEWEST_EPOCHS = 3
 """Epochs that are judged together."""
 NARROW, WIDEST = 8, 50
@@ -208,8 +210,8 @@ def _noise(epochs: Sequence[Sequence[float]]) -> float:
 
 
 def _by_epoch(curve: Curve) -> dict[int, list[float]]:
-    """Epoch, from 0 -> logarithms of its losses. A last epoch that is less than half as long as the others is left
-    out: it is the rest of one."""
+    """Epoch, from 0 -> logarithms of its losses. A last epoch that is less than half as long as the others and of less
+    than :data:`REST` records is left out: it is the rest of one."""
     known = [(point.loss, done) for point in points_of(curve) if (done := _done(point, curve)) and point.loss > 0]
     gaps = [b - a for (_, a), (_, b) in pairwise(known) if b > a]
     gap = middle(gaps) if gaps else 0.0
@@ -218,6 +220,6 @@ def _by_epoch(curve: Curve) -> dict[int, list[float]]:
         # A record is the mean of the steps since the one before: it belongs to the epoch that most of them are of.
         epochs.setdefault(math.ceil(round(max(done - gap / 2, 1e-6), 6)) - 1, []).append(math.log(loss))
     for before, last in list(pairwise(sorted(epochs)))[-1:]:
-        if 2 * len(epochs[last]) < len(epochs[before]):
+        if 2 * len(epochs[last]) < len(epochs[before]) and len(epochs[last]) < REST:
             del epochs[last]
     return epochs

@@ -45,6 +45,7 @@ from sanetune.curves.changes import (
     overall,
     since_lowest,
     training,
+    training_since_lowest,
 )
 from sanetune.curves.early_rise import EARLY_SOURCE, EARLY_SURE, early_rise
 from sanetune.curves.humps import known_better_through
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 4
+VERSION = 5
 
 LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
@@ -89,8 +90,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     change = overall(curve)
     if change is None:
         raise too_few(curve)
-    low = since_lowest(curve) or change
     trained = training(curve)
+    low = _lowest(curve, trained, limits) or change
     later = training(curve, since=low.steps[0])
     above = max(0.0, _stays_above(curve, change))
     return Measurement(
@@ -120,6 +121,17 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "planned_rate": curve.planned_lr,
         }
     )
+
+
+def _lowest(curve: Curve, trained: Change | None, limits: Limits) -> Change | None:
+    """The change since the lowest loss: by training batches where those have risen for sure and held-out rows with
+    them, else by what decides. Few evaluations that scatter hide what all batches show."""
+    by_batches, change = training_since_lowest(curve), since_lowest(curve)
+    if by_batches is None or change is None or trained is None or change.source == TRAINING:
+        return change
+    dropped = by_batches.difference >= limits["lost"] * (trained.before - by_batches.before)
+    rose = by_batches.t >= limits["training_sure"] and by_batches.relative >= limits["training_lost_share"]
+    return by_batches if dropped and rose and change.relative >= limits["rise"] else change
 
 
 def _early(curve: Curve) -> dict[str, float | int]:

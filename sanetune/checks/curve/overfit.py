@@ -45,12 +45,14 @@ from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
 from sanetune.curves.paired import t_statistic
+from sanetune.curves.valley import all_later_above
 from sanetune.finding import Judgement, Measurement, Verdict, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "sometimes"
+VERSION = 2
 LIVE = "whole"
 
 LIMITS = {
@@ -75,6 +77,7 @@ LIMITS = {
         "the same of fewer evaluations than that, and of a rise in the last one alone: those of some hundred rows"
         " differ by 1 to 5 % from one to the next",
     ),
+    "later": Limit(0.05, "that each of five or more later evaluations is above the lowest: so many do not by chance"),
     "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
     "training_slight": Limit(
         1.5, "the same where curve-diverged names the rise: as much below 0 it takes for a fall (curve-diverged)"
@@ -116,6 +119,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "end_step": change.steps[1],
             "rise": change.relative,
             "sure": t_statistic(change.difference, error),
+            "later_above": all_later_above([one.loss for one in evaluations]),
             "training_before": None if trained is None else trained.before,
             "training_after": None if trained is None else trained.after,
             "training_last": None if trained is None else trained.last,
@@ -146,7 +150,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f" {units.many(n['looks'], 'evaluation')}) and {units.nats(n['end'])} at step {n['end_step']:,}"
     )
     few = not n["exact"] and n["looks"] < limits["few"]
-    if n["sure"] < limits["sure"] or n["rise"] < limits["warn"]:
+    sure = n["sure"] >= limits["sure"] or n["later_above"] >= limits["later"]
+    if not sure or n["rise"] < limits["warn"]:
         return passed(message)
     if n["training_rose"]:
         return passed(f"{message}; the training loss rises with it, which is another fault (curve-diverged)")

@@ -66,7 +66,8 @@ LIMITS = {
     "trend": Limit(1.3, "standard errors of any course by which batches may fall: of 200 flat records in the noise of"
                         " real logs 4 have more (docs/curves.md), of those that fall by 3 to 8 % nine in ten"),
     "few": Limit(64, "training losses, below which a fall may hide: the next limit is theirs"),
-    "closely": Limit(0.03, "that a straight fall is smaller than, for sure, where few batches say so"),
+    "closely": Limit(0.03, "that a straight fall is smaller than, for sure, and what is after the first tenth below it:"
+                           " flat, though a fall can be seen"),
     "training_sure": Limit(3.0, "standard errors from which on the training loss falls: then the model learns"),
 }  # fmt: skip
 
@@ -152,11 +153,10 @@ def _flat(n: dict[str, Any], limits: Limits) -> bool:
     alike = abs(n["half_fall"]) < max(limits["warn"], unsure) and n["half_fall"] + unsure < limits["fell"]
     early = max(n["fall"], n["tenth_fall"] + limits["sure"] * n["tenth_error"])
     moves = (n["validation_fall"] or 0.0) <= -limits["moved"]
-    learns = (
-        moves
-        or n["training_fell"]
-        or n["trend"] > limits["trend"]
-        or (n["points"] < limits["few"] and n["straight_most"] > limits["closely"])
-        or (n["validation_fall"] or 0.0) >= limits["validation"]
-    )
-    return alike and early < limits["fell"] and not learns
+    if moves or (n["validation_fall"] or 0.0) >= limits["validation"]:
+        return False
+    # A fall that can be seen may still be none that counts, where evaluations are there and do not fall either.
+    hardly = n["validation_fall"] is not None and max(n["straight_most"], n["tenth_fall"]) < limits["closely"]
+    hardly &= n["half_fall"] < limits["warn"]
+    learns = n["training_fell"] or n["trend"] > limits["trend"] or n["points"] < limits["few"]
+    return alike and early < limits["fell"] and (hardly or not learns)

@@ -78,6 +78,7 @@ def measure(curve: Curve) -> Measurement:
             "epochs": max([of_steps, *epochs]),
             "steps": last_step(curve),
             "end": middle([point.loss for point in points[-last:]]),
+            "zeros": all(point.loss == 0 for point in points[-last:]),
             "last": last,
         }
     )
@@ -92,8 +93,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f"{counted} of validation rows in {over}; the training loss ends at {units.nats(n['end'])}{of_last(n['last'])}"
     )
     least = max(limits["evaluations"], n["epochs"] / limits["each"])
-    # A loss of exactly 0 is no level that was learned (curve-zero-loss).
-    memorised = n["epochs"] >= limits["epochs"] or 0 < n["end"] < limits["near_zero"]
+    # A loss of exactly 0 throughout is no level that was learned (curve-zero-loss), one that rounds to it is.
+    memorised = n["epochs"] >= limits["epochs"] or (abs(n["end"]) < limits["near_zero"] and not n["zeros"])
     # Where the last of several is the lowest, no turn can have been missed.
     falls = n["evaluations"] > limits["evaluations"] and n["lowest_at_end"]
     few = n["evaluations"] < least and n["steps"] >= limits["steps"] and not falls
