@@ -13,4 +13,4 @@ SCRIPTS = scripts() if SHARED.exists() else []
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared material is not there")
 @pytest.mark.parametrize("script", SCRIPTS, ids=[script.name for script in SCRIPTS])
 def test_a_script_gets_the_findings_that_are_right(script: Script) -> None:
-    assert run(script).wrong == []
+    assert run(script, "static").wrong == []
