@@ -13,6 +13,7 @@ from sanetune.curves.logs.entries import curve_of as curve_of_entries
 from sanetune.curves.logs.entries import is_set_loss
 from sanetune.curves.logs.metrics import lines, logged
 from sanetune.curves.series import Curve
+from sanetune.engine.appending import append
 from sanetune.errors import Place, RunError
 from sanetune.events import Event, RecordLogged, TrainingStarted
 
@@ -69,7 +70,7 @@ class MetricsFile:
             case TrainingStarted(step):
                 self._start(step)
             case RecordLogged(record):
-                self._append(record)
+                append(self.path, to_line(record).encode())
 
     def _start(self, step: int) -> None:
         """Drop the records after ``step``: a resumed run makes them again."""
@@ -80,13 +81,6 @@ class MetricsFile:
         if not step or not self.path.exists():
             return []
         return [record for record in read(self.path) if record.step <= step]
-
-    def _append(self, record: Record) -> None:
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(to_line(record))
-        except OSError as error:
-            raise RunError(f"{self.path} cannot be written: {error.strerror or error}.") from None
 
 
 def to_line(record: Record) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sanetune.errors import RunError
+from sanetune.engine.appending import append
 
 _HEAD = struct.Struct("<IIff")
 _BYTES = 4
@@ -63,19 +63,11 @@ class StepLog:
             file.truncate(_end_of(self.path, step))
 
     def append(self, steps: Sequence[LoggedStep]) -> None:
-        """Write ``steps``.
-
-        Raises:
-            RunError: The disk takes no more.
-        """
+        """Write ``steps``; see :func:`sanetune.engine.appending.append`."""
         parts = []
         for one in steps:
             parts += [_HEAD.pack(one.step, len(one.rows), one.loss, one.grad_norm), _packed(one.rows)]
-        try:
-            with self.path.open("ab") as file:
-                file.write(b"".join(parts))
-        except OSError as error:
-            raise RunError(f"{self.path} cannot be written: {error.strerror or error}.") from None
+        append(self.path, b"".join(parts))
 
 
 def read(path: Path) -> Iterator[LoggedStep]:

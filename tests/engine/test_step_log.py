@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sanetune.engine.step_log import LoggedStep, StepLog, files, processes_of, read, step_of
+from sanetune.errors import RunError
 
 STEPS = [LoggedStep(step, 2.0 / step, math.nan, (step, 7 * step, 4_000_000_000)) for step in range(1, 31)]
 
@@ -71,3 +73,11 @@ def test_a_step_has_the_rows_of_all_processes_in_their_order(tmp_path: Path) -> 
     found = step_of(tmp_path, 2)
     assert found == LoggedStep(2, 1.0, 0.5, (0, 2, 1, 2, 2, 2, 10, 2))
     assert step_of(tmp_path, 3) is None and step_of(tmp_path / "none", 1) is None
+
+
+def test_a_disk_that_takes_no_more_ends_the_run_with_what_to_do(tmp_path: Path) -> None:
+    made = StepLog(tmp_path)
+    made.path = Path("/dev/full")
+    with pytest.raises(RunError, match="/dev/full cannot be written: No space left on device") as caught:
+        made.append(STEPS)
+    assert "checkpoints are as they were" in caught.value.rationale and "--resume" in caught.value.remedy
