@@ -21,7 +21,9 @@ def done_text(entry: Plain) -> str:
 def _inspected(facts: Plain) -> str:
     named = ", ".join(f"{one['check']} ({one['verdict']})" for one in facts["found"])
     rows = f"{units.many(facts['rows'], 'training row')}, {facts['validation']:,} held out"
-    return f"{rows}, {facts['unreadable']:,} unreadable; found: {named or 'nothing'}"
+    words = f"{rows}, {facts['unreadable']:,} unreadable; found: {named or 'nothing'}"
+    changes = ", ".join(f"{key} {value}" for key, value in facts.get("changes", {}).items())
+    return f"{words}; fixed: {changes}" if changes else words
 
 
 def _copied(facts: Plain) -> str:

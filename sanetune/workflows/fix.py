@@ -26,6 +26,7 @@ def correct(
     level: str | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    later: str | None = None,
     publish: Publish = silent,
     on_round: OnRound = lambda config, evidence, report, before: None,
 ) -> Fixed:
@@ -41,6 +42,7 @@ def correct(
         level: How deep the checks go in the end; None: as ``check.level`` says.
         select: Names of checks or families; none: those of ``check.select``.
         ignore: Names that are left out, besides those of ``check.ignore``.
+        later: Level of a check that will follow: what that will measure is left alone. None: there is none.
         publish: Gets the events of every round.
         on_round: Called after each round's checks, while the evidence is there.
     """
@@ -69,4 +71,4 @@ def correct(
             last = evidence, report
             return report
 
-        return fix(config, tuple(overrides), check, deep)
+        return fix(config, tuple(overrides), check, later or deep)

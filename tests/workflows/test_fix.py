@@ -164,3 +164,16 @@ def test_the_last_check_is_as_deep_as_was_asked_for(file: Path, monkeypatch: pyt
     monkeypatch.setattr("sanetune.workflows.fix.run_checks", check_once)
     done = correct(load(file), level="trial")
     assert [one.report.level for one in done.rounds] == ["static"] * ROUNDS + ["trial"]
+
+
+def test_a_learning_rate_that_a_later_check_measures_is_set_by_no_rule_of_thumb(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        f"model: {{name: {MODEL}}}\ndata: {{train: {TRAIN}, max_examples: 30, holdout: 0.1}}\n"
+        "train: {learning_rate: 0.05}\n"
+    )
+    left, made = (
+        [one.key for one in correct(load(file), level="static", select=["config-rate-unusual"], later=later).changes]
+        for later in ("trial", "static")
+    )
+    assert "train.learning_rate" not in left and "train.learning_rate" in made

@@ -147,7 +147,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if answered / rows >= max(limits["exact_fail"], noise) or share >= max(limits["near_fail"], noise):
         return failed(message)
     if answered:
-        message += f" That lowers the validation loss by about {units.share(answered / rows)} at most."
+        message += f" That lowers the validation loss by about {units.share((answered + n['near']) / rows)} at most."
     if sure or n["near"] / rows >= limits["near_warn"]:
         return warned(message)
     return passed(f"{message} That is too few to matter.")

@@ -42,7 +42,7 @@ class Inspected(Facts):
         rows: Training rows that can be read.
         validation: Validation rows.
         unreadable: Rows that cannot be read.
-        found: Findings of the checks that only read rows, template and tokens.
+        found: Findings of the checks that only read rows, template, tokens and settings.
         seconds: What reading and checking them took.
         usd_per_hour: What an hour of all devices costs in US dollars; None: no price is set.
         changes: Key -> value of what was fixed in the settings.
@@ -122,6 +122,7 @@ class Checked(Facts):
         run_seconds: Seconds of the whole run at the slow end, as measured; None: not measured.
         step_seconds: Seconds of one step at the slow end; None: not measured.
         steps: Optimizer steps of the run.
+        lr: Its learning rate; 0: not known.
         start: Validation loss of the base in nats per token; None: not measured.
         held_out: Validation loss at the end of the trial.
         failing: Chance that the run does not get there; None: not forecast.
@@ -142,6 +143,7 @@ class Checked(Facts):
     run_seconds: float | None = None
     step_seconds: float | None = None
     steps: int = 0
+    lr: float = 0.0
     start: float | None = None
     held_out: float | None = None
     failing: float | None = None

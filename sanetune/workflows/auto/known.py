@@ -28,6 +28,8 @@ from sanetune.workflows.auto.request import Budget, Request
 START = "inspect"
 """The first state."""
 
+LR = "train.learning_rate"
+
 OVER_BUDGET = "machine-over-budget"
 """The check whose verdict another budget changes."""
 
@@ -89,6 +91,14 @@ class Known:
     def over(self) -> bool:
         """Whether nothing is left to do."""
         return self.state == END
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the run as it was checked last, before that as it is planned; 0: not known."""
+        planned = self.planned.lr if self.planned else 0.0
+        if self.checked is None:
+            return planned
+        return self.checked.lr or float(self.checked.changes.get(LR, planned))
 
     @property
     def usd_per_hour(self) -> float | None:

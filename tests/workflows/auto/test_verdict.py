@@ -67,6 +67,9 @@ def test_a_third_of_the_learning_rate_is_that_of_the_one_that_the_gate_has_set(t
     check = replace(sound, changes={"train.learning_rate": 6e-3})
     finds: Finds = {"check": [check, sound], "compare": [compared(forgot="warn", forgot_words="x"), compared()]}
     assert machine(tmp_path, finds).run().tried == [{"train.learning_rate": pytest.approx(2e-3)}]
+    # Checked again with what an adviser proposed, the gate has changed nothing more.
+    finds["check"] = [replace(sound, lr=6e-3)]
+    assert machine(tmp_path / "b", finds).run().tried == [{"train.learning_rate": pytest.approx(2e-3)}]
 
 
 def test_worse_answers_are_trained_for_longer_while_the_loss_falls_and_more_slowly_where_it_has_turned(

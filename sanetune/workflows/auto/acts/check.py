@@ -39,16 +39,16 @@ def checked(site: Site, config: Config, level: str) -> Checked:
     from sanetune.workflows.fix import correct
 
     began = time.perf_counter()
-    note, steps = "", 0
+    note, steps, lr = "", 0, 0.0
     assert config.run.output_dir is not None
     run = Run(config.run.output_dir)
     withdraw_clearance(run)
 
     def on_round(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
-        nonlocal note, steps
+        nonlocal note, steps, lr
         note = store_clearance(settings, report, fingerprint_of(evidence), partial=False)
         if (planned := evidence.ready("plan")) is not None:
-            steps = planned.steps.total_steps
+            steps, lr = planned.steps.total_steps, planned.steps.learning_rate
 
     done = correct(config, level=level, publish=site.publish, on_round=on_round)
     report = done.report
@@ -62,6 +62,7 @@ def checked(site: Site, config: Config, level: str) -> Checked:
         note=note,
         unusable="" if report.unusable is None else report.unusable.headline,
         steps=steps,
+        lr=lr,
         seconds=round(time.perf_counter() - began, 2),
         **_measured(report),
         config=site.text(),

@@ -46,7 +46,8 @@ def inspection(site: Site, known: Known, values: Mapping[str, Any]) -> Inspected
             counts = len(prepared.train), len(prepared.validation or ()), int(rows.bad)
         seconds, began = max(seconds, time.perf_counter() - began), time.perf_counter()
 
-    done = correct(config, level="static", select=FAMILIES, publish=site.publish, on_round=on_round)
+    later = config.check.level
+    done = correct(config, level="static", select=FAMILIES, later=later, publish=site.publish, on_round=on_round)
     if done.report.unusable is not None:
         raise done.report.unusable
     return Inspected(

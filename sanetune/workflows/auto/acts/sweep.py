@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.facts import Swept
-from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.known import LR, Known
 
 if TYPE_CHECKING:
     from sanetune.workflows.sweep.result import Sweep
-
-LR = "train.learning_rate"
 
 
 def sweep(site: Site, known: Known, values: Mapping[str, Any]) -> Swept:
@@ -27,7 +25,7 @@ def sweep(site: Site, known: Known, values: Mapping[str, Any]) -> Swept:
     config = site.open_config(known)
     trials = int(values["trials"])
     searched = made(config, ["learning_rate=auto"], trials=trials - 1, jobs=1, out=site.sweep, publish=site.publish)
-    lr = known.planned.lr if known.planned else 0.0
+    lr = known.lr
     lrs = sorted({one.lr for one in searched.trials} | {lr})
     # The planned one beside all others, on the same rows; those that are there are read.
     words = f"learning_rate={','.join(f'{one:g}' for one in lrs)}"

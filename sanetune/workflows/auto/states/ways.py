@@ -7,13 +7,12 @@ from typing import Any
 
 from sanetune.workflows.auto.decision import Option
 from sanetune.workflows.auto.forecasts import bar, check_seconds, reserve, train_seconds
-from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.known import LR, Known
 
 ATTEMPTS = 3
 """Runs that are trained, at most."""
 FEWEST = 10
 """Training rows below which nothing can be shown about a model."""
-LR = "train.learning_rate"
 
 
 def give_up(known: Known) -> Option:
@@ -56,11 +55,8 @@ def retry(known: Known, changes: Mapping[str, Any], words: str) -> Option:
 
 
 def planned_lr(known: Known) -> dict[str, Any]:
-    """Return the learning rate of the plan, or the one that the gate has set in its place; empty: unknown."""
-    lr = known.planned.lr if known.planned else 0.0
-    if known.checked:
-        lr = known.checked.changes.get(LR, lr)
-    return {LR: lr} if lr else {}
+    """Return the learning rate of the run, as a change; empty: unknown."""
+    return {LR: known.lr} if known.lr else {}
 
 
 def lower_lr(known: Known, factor: float = 3.0) -> dict[str, Any]:
