@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+from accelerate.data_loader import BatchSamplerShard, DataLoaderShard, SeedableRandomSampler
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import BatchSampler
 
-from sanetune.engine.sampler import LengthGrouped
+from sanetune.engine.accelerate.loop import Loop
+from sanetune.engine.sampler import FilledUp, LengthGrouped
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=80), st.integers(1, 8), st.integers(0, 9), st.integers(0, 3))
@@ -27,3 +32,17 @@ def test_epochs_differ_and_neighbours_are_of_like_length() -> None:
     assert first != list(sampler)
     spread = [max(part) - min(part) for k in range(0, 400, 8) for part in [[lengths[i] for i in first[k : k + 8]]]]
     assert sum(spread) / len(spread) < 20
+
+
+def test_one_of_several_processes_that_resumes_in_a_later_epoch_goes_on_in_the_order_of_that_epoch() -> None:
+    rows = list(range(12))
+
+    def one_of_two() -> DataLoaderShard:
+        order = FilledUp(SeedableRandomSampler(rows, data_seed=3), range(12, 12))
+        return DataLoaderShard(rows, batch_sampler=BatchSamplerShard(BatchSampler(order, 2, drop_last=False), 2, 0))
+
+    def read(done: int) -> list[list[int]]:
+        loop = SimpleNamespace(own=None, args=SimpleNamespace(gradient_accumulation_steps=1), loader=one_of_two())
+        return [batch.tolist() for batch in Loop._batches(loop, 1, done)]  # type: ignore[arg-type]
+
+    assert read(1) == read(0)[1:] and len(read(0)) == 3

@@ -221,9 +221,9 @@ class Loop(Followed):
         if self.own is not None:
             self.own.go_on_behind(self.state.global_step * self.args.gradient_accumulation_steps)
             return self.own
-        loader = skip_first_batches(self.loader, skipped) if skipped else self.loader
-        loader.set_epoch(epoch)
-        return iter(loader)
+        # Of several processes' batches without the first ones, accelerate no longer finds the sampler.
+        self.loader.set_epoch(epoch)
+        return iter(skip_first_batches(self.loader, skipped) if skipped else self.loader)
 
     def _require_whole_step(self, batches: Sequence[Batch]) -> None:
         """End the run where the user's own micro-batches, here or on another process, are too few for a step."""
