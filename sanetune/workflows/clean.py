@@ -197,11 +197,11 @@ def _flaw(conversation: Conversation) -> Reason | None:
 
 def _repaired(conversation: Conversation) -> bool:
     """Undo mojibake in place; whether there was any."""
-    from sanetune.checks.rows.encoding import damage, repaired
+    from sanetune.checks.rows.encoding import repaired, unquoted
 
     changed = False
     for message, name, text in list(_texts(conversation)):
-        if any(kind == "mojibake" for kind, _, _ in damage(text)) and (better := repaired(text)) != text:
+        if any(kind == "mojibake" for kind, _, _ in unquoted(text)) and (better := repaired(text)) != text:
             changed = True
             if message is None:
                 conversation.text = better

@@ -169,7 +169,9 @@ def test_a_cleaned_copy_leaves_the_data_alone_and_logs_every_row(tmp_path: Path)
     asked = "Naïve café — déjà vu, what is it?".encode().decode("cp1252")
     broken = {"messages": [{"role": "user", "content": asked}, data[4]["messages"][-1]]}
     gone = {"messages": [*data[5]["messages"][:-1], {"role": "assistant", "content": "The caf\ufffd is open."}]}
-    injected = [*data, data[0], blank, "{broken", broken, gone]
+    lesson = 'Read as Latin-1, the UTF-8 of "café" is "cafÃ©".'
+    shown = {"messages": [*data[6]["messages"][:-1], {"role": "assistant", "content": lesson}]}
+    injected = [*data, data[0], blank, "{broken", broken, gone, shown]
     file = config(tmp_path, injected)
     before = (tmp_path / "rows.jsonl").read_text()
     typed("check", file, "--write-clean", "clean", code=1)
@@ -187,7 +189,7 @@ def test_a_cleaned_copy_leaves_the_data_alone_and_logs_every_row(tmp_path: Path)
         for name in ("train", "validation")
         for line in (tmp_path / "clean" / f"{name}.jsonl").read_text().splitlines()
     ]
-    assert len(kept) == 31
+    assert len(kept) == 32 and sum("cafÃ©" in row["messages"][-1]["content"] for row in kept) == 1
     assert any("Naïve café" in row["messages"][0]["content"] for row in kept)
     assert "exists already" in typed("check", file, "--write-clean", "clean", code=2).output
 

@@ -19,7 +19,8 @@ A UTF-8 file read as Windows-1252:
 
 ## Use instead
 Read the source again in its own encoding. Without it, `sanetune check CONFIG --write-clean DIR` writes a copy in which
-ftfy has undone mojibake, without the rows whose answers have U+FFFD: that text is gone.
+ftfy has undone mojibake, without the rows whose answers have U+FFFD, halves of
+characters or control characters: that text is gone.
 
 ```python
 text = path.read_text(encoding="utf-8")
@@ -95,7 +96,7 @@ def measure(conversations: ConversationStore) -> Measurement:
             learned = False
             for index, text, role in _texts(conversation):
                 texts += 1
-                for kind, start, end in _unquoted(text, role):
+                for kind, start, end in unquoted(text, role):
                     learned = learned or (role == "assistant" and kind != "invisible")
                     if kind not in damages and len(seen[kind]) < most_witnesses():
                         shown, beside = around(text, start, end), ""
@@ -151,13 +152,13 @@ def damage(text: str) -> Iterator[tuple[str, int, int]]:
 def missing_characters(conversation: Conversation) -> str:
     """Which kind of characters says that a part of what the model learns is gone; "": none does."""
     for _, text, role in _texts(conversation):
-        for kind, _, _ in _unquoted(text, role):
+        for kind, _, _ in unquoted(text, role):
             if role == "assistant" and kind in GONE:
                 return KINDS[kind]
     return ""
 
 
-def _unquoted(text: str, role: str) -> Iterator[tuple[str, int, int]]:
+def unquoted(text: str, role: str = "") -> Iterator[tuple[str, int, int]]:
     """The damage of ``text`` that is not there on purpose."""
     for kind, start, end in damage(text):
         # What a terminal writes has control characters, and is masked.
