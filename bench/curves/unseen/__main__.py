@@ -4,7 +4,7 @@
 where ``part`` says so), what a reader wrote down before any check was run (``read``), the checks that have to speak
 (``expected``) and those that may (``allowed``). Rules were corrected with sample A in view, then with B, then with C:
 each was unseen until then. D and E were collected afterwards, by somebody who did not know the rules; D
-has changed one of them (curve-warmup-long), E none. Nothing is trained; some seconds of CPU.
+has changed some of them, E none. Nothing is trained; some seconds of CPU.
 
 ``python -m bench.curves.unseen [--json F]``
 """
