@@ -105,12 +105,12 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     if reason := _more_would_not_pay(curve, limits):
         raise NotApplicableError(reason)
     before, now, sure, source, last = _last_eighth(curve, limits)
-    learned, lrs = training(curve), _learning_rates(curve)
+    learned, lrs, evaluations = training(curve), _learning_rates(curve), finite(curve.validation)
     highest = max([before, *([learned.before] if learned and source == TRAINING else []), *_validation(curve)])
     return Measurement(
         {
             "source": source,
-            "exact": len(finite(curve.validation)) > 1 and between(*finite(curve.validation)[-2:]).exact,
+            "exact": len(evaluations) > 1 and between(evaluations[-2], evaluations[-1]).exact,
             "fall": (before - now) / before if before > 0 else 0.0,
             "of_learned": (before - now) / (highest - now) if highest > now else 0.0,
             "sure": sure,
