@@ -79,7 +79,7 @@ type_of_model use_tensorboard wandb_entity wandb_log_model wandb_run_id wandb_wa
 QUIET = frozenset(_QUIET.split())
 """Keys that change nothing that is checked."""
 
-_ONE_RATE = "every weight takes train.learning_rate"
+_ONE_LR = "every weight takes train.learning_rate"
 _OWN_CONFIG = "the model's own configuration is used"
 _EVERY_LAYER = "every layer with such a module is adapted; name parts of a layer in model.adapter.target"
 _SPREAD = "how the run is spread over devices is not checked"
@@ -93,11 +93,11 @@ INSTEAD = {
     "lora_model_dir": "the model is checked without it",
     "lora_layers_to_transform": _EVERY_LAYER,
     "peft_layers_to_transform": _EVERY_LAYER,
-    "loraplus_lr_ratio": _ONE_RATE,
-    "loraplus_lr_embedding": _ONE_RATE,
-    "embedding_lr": _ONE_RATE,
-    "embedding_lr_scale": _ONE_RATE,
-    "lr_groups": _ONE_RATE,
+    "loraplus_lr_ratio": _ONE_LR,
+    "loraplus_lr_embedding": _ONE_LR,
+    "embedding_lr": _ONE_LR,
+    "embedding_lr_scale": _ONE_LR,
+    "lr_groups": _ONE_LR,
     "unfrozen_parameters": "every weight counts as trained: model.train_only takes parts of names, with wildcards",
     "dataset_exact_deduplication": "copies of rows are not left out",
     "max_packed_sequence_len": "packs are as long as train.max_length",

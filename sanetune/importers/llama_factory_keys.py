@@ -84,7 +84,7 @@ use_fast_tokenizer use_reentrant_gc use_unsloth use_unsloth_gc video_fps video_m
 QUIET = frozenset(_QUIET.split())
 """Keys that change nothing that is checked."""
 
-_ONE_RATE = "every weight takes train.learning_rate"
+_ONE_LR = "every weight takes train.learning_rate"
 _OPTIM = "the optimizer is the one that optim names"
 _START = "an adapter begins without a change of the model"
 _ALL_TRAINED = "every weight counts as trained"
@@ -92,7 +92,7 @@ _TOKENS = "the tokenizer is read as it is stored"
 
 ODD = {
     **dict.fromkeys(("use_galore", "use_apollo", "use_badam", "use_adam_mini", "use_muon"), _OPTIM),
-    **dict.fromkeys(("loraplus_lr_ratio", "loraplus_lr_embedding"), _ONE_RATE),
+    **dict.fromkeys(("loraplus_lr_ratio", "loraplus_lr_embedding"), _ONE_LR),
     **dict.fromkeys(("pissa_init", "pissa_convert"), _START),
     **dict.fromkeys(("freeze_trainable_modules", "freeze_extra_modules", "use_llama_pro"), _ALL_TRAINED),
     **dict.fromkeys(("init_special_tokens", "freeze_original_embeddings"), _TOKENS),
