@@ -92,6 +92,8 @@ class MonitoringSettings:
     """What an evaluation of this run yields."""
     trackers: tuple[str, ...] = ()
     """Programs that show the curves."""
+    evaluated_by: tuple[str, ...] = ()
+    """Classes of the user's own callbacks that evaluate rows, whichever these are."""
 
 
 @dataclass(frozen=True, slots=True)

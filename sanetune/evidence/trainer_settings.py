@@ -13,6 +13,7 @@ from sanetune.evidence.run_settings import (
     MonitoringSettings,
     RunSettings,
 )
+from sanetune.evidence.trainer_callbacks import evaluating_callbacks
 from sanetune.planning.steps import StepPlan, count_steps
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def settings_of(trainer: Trainer, loss_on: LossOn) -> RunSettings:
         Machine(device, _has_bf16(device), max(1, args.world_size)),
         _steps(trainer, examples),
         _data(trainer, _documents(trainer.train_dataset), loss_on),
-        _monitoring(args),
+        _monitoring(trainer),
         {"optim": _optimizer(trainer)},
     )
 
@@ -128,7 +129,8 @@ def _data(trainer: Trainer, examples: int, loss_on: LossOn) -> DataSettings:
     )
 
 
-def _monitoring(args: TrainingArguments) -> MonitoringSettings:
+def _monitoring(trainer: Trainer) -> MonitoringSettings:
+    args = trainer.args
     return MonitoringSettings(
         eval_strategy=_text(args.eval_strategy),
         save_strategy=_text(args.save_strategy),
@@ -136,6 +138,7 @@ def _monitoring(args: TrainingArguments) -> MonitoringSettings:
         load_best=bool(args.load_best_model_at_end),
         metric=args.metric_for_best_model,
         trackers=tuple(name for name in (args.report_to or []) if name != "none"),
+        evaluated_by=evaluating_callbacks(trainer),
     )
 
 

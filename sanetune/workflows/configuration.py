@@ -71,9 +71,19 @@ def convert(file: Path, out: Path, *, overrides: Sequence[str] = (), force: bool
     head = [f"# Converted from {file.name} ({imported.tool}) by sanetune init.", *(_comment(note) for note in notes)]
     base = out.parent.resolve()
     text = yaml_edit.write(_tree(imported, base))
-    values = {key: _relative(value, base) for key, value in yaml_edit.overridden(config).items()}
+    values = _unset(overrides)
+    values |= {key: _relative(value, base) for key, value in yaml_edit.overridden(config).items()}
     write_text(out, "\n".join(head) + "\n\n" + (yaml_edit.change(text, values) if values else text))
     return load(out), notes
+
+
+def _unset(overrides: Sequence[str]) -> dict[str, object]:
+    """``section.key`` -> None of each key that an override sets to nothing."""
+    from sanetune.config.nested import find
+    from sanetune.config.override import read_override
+
+    drafts = [read_override(one) for one in overrides]
+    return {path: None for draft in drafts for path in draft.origins if find(draft.values, path) is None}
 
 
 def _comment(note: str) -> str:

@@ -314,3 +314,12 @@ def test_a_template_that_is_written_into_the_file_is_used(project: Path) -> None
 def test_a_note_on_a_long_value_is_short(project: Path) -> None:
     found = imports(BASE | {"something": "x" * 5_000})
     assert len(str(next(one for one in found.skipped if one.key == "something"))) < 250
+
+
+def test_an_override_with_nothing_is_written_into_a_converted_file(project: Path) -> None:
+    Path("mine.yaml").write_text(yaml.safe_dump(BASE | {"load_in_4bit": True, "use_peft": True}))
+    overrides = ["model.quantization=null", "train.learning_rate=1e-4"]
+    done = CliRunner().invoke(main, ["init", "--from", "mine.yaml", "--out", "ours.yaml", *overrides])
+    assert done.exit_code == 0, done.output
+    config = load(Path("ours.yaml"))
+    assert (config.model.quantization, config.train.get("learning_rate")) == (None, 1e-4)

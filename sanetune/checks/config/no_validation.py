@@ -2,7 +2,8 @@
 
 ## What it does
 Checks that rows are held out for validation, that there are enough of them, and that they are evaluated during the
-run.
+run. On a trainer that somebody has built it is skipped where a callback of the user's own evaluates: the rows that it
+takes are not seen.
 
 ## Why is this bad?
 Training loss alone cannot distinguish memorisation from learning. Without validation rows, overfitting, the best
@@ -59,6 +60,10 @@ def measure(run_settings: RunSettings) -> Measurement:
     data, monitoring = run_settings.data, run_settings.monitoring
     if data.validation_size_unknown and monitoring.eval_strategy != "no":
         raise NotApplicableError("validation rows come from a stream, whose length is not known")
+    if monitoring.evaluated_by and (not data.validation_examples or monitoring.eval_strategy == "no"):
+        raise NotApplicableError(
+            f"{' and '.join(monitoring.evaluated_by)}, a callback of your own, evaluates: which rows is not seen here"
+        )
     rows = data.train_examples + data.validation_examples
     return Measurement(
         {
