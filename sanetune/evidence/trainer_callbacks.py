@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 ACTING = ("on_train_begin", "on_epoch_begin", "on_step_begin")
 """Events at which a callback may choose what is trained, before the first step."""
 EVALUATES = frozenset(
-    "evaluate predict evaluation_loop prediction_loop prediction_step get_eval_dataloader should_evaluate".split()
+    [
+        *("evaluate", "predict", "evaluation_loop", "prediction_loop", "prediction_step"),
+        *("get_eval_dataloader", "should_evaluate"),
+    ]
 )
 """Names that code uses which evaluates rows, or asks the trainer to."""
 LIBRARIES = ("transformers", "trl", "peft", "accelerate", "sanetune")
