@@ -66,6 +66,7 @@ SECTIONS = {
     "training": "train",
     "trainer": "train",
     "sft": "train",
+    **dict.fromkeys(("finetune", "fine_tune", "finetuning", "fine_tuning"), "train"),
     "optimizer": "train",
     "dataset": "data",
     "datasets": "data",
