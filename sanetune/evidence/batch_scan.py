@@ -68,7 +68,7 @@ class BatchScanner:
         decode = partial(decoded, self.tokenizer) if self.tokenizer is not None else None
         begin = getattr(self.tokenizer, "bos_token_id", None)
         special = self.ends | {token for token in (begin, self.pad) if token is not None}
-        opening = frozenset(self.tokenizer.all_special_ids if self.tokenizer else ()) - special
+        opening = frozenset(getattr(self.tokenizer, "all_special_ids", ())) - special
         plain = PlainDocuments(self.stats, self._witness, decode, self.ends, self.longest, special, opening)
         for batch in batches:
             if self.stats.batches == self.most:

@@ -18,7 +18,10 @@ def trainer(tmp_path: Path, rows: Any, validation: Any = None, **keys: Any) -> A
         LlamaConfig(vocab_size=16, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
     )
     args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none", disable_tqdm=True, **keys)
-    return SimpleNamespace(model=model, args=args, train_dataset=rows, eval_dataset=validation)
+    no_callbacks = SimpleNamespace(callbacks=[])
+    return SimpleNamespace(
+        model=model, args=args, train_dataset=rows, eval_dataset=validation, callback_handler=no_callbacks
+    )
 
 
 def test_its_steps_are_those_of_the_plan(tmp_path: Path) -> None:
