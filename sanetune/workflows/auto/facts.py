@@ -46,6 +46,7 @@ class Inspected(Facts):
         seconds: What reading and checking them took.
         usd_per_hour: What an hour of all devices costs in US dollars; None: no price is set.
         changes: Key -> value of what was fixed in the settings.
+        named: Whether ``data.validation`` names data to validate on.
     """
 
     rows: int = 0
@@ -55,6 +56,7 @@ class Inspected(Facts):
     seconds: float = 0.0
     usd_per_hour: float | None = None
     changes: dict[str, Any] = field(default_factory=dict)
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)

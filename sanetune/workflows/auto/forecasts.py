@@ -14,7 +14,7 @@ STATIC_TIMES = 4.0
 PROBE_STEPS = 60
 """Optimizer steps that the passes of level probe are worth, the search for the critical learning rate above all."""
 ROUNDS = 2.0
-"""Trials of a check with a fix in between."""
+"""Trials of a check, or readings of the rows, with a fix in between."""
 SLOWER = 1.2
 """What was measured may be slower the next time."""
 COMPARED = 32
@@ -30,6 +30,11 @@ def step_seconds(known: Known) -> float:
     """Return the seconds of one optimizer step at the slow end."""
     measured = known.checked.step_seconds if known.checked else None
     return measured or (known.planned.step_seconds if known.planned else 0.0)
+
+
+def inspect_again_seconds(known: Known) -> float | None:
+    """Return the seconds of another reading of all rows; None: they were not read yet, and nothing says how long."""
+    return None if known.inspected is None else ROUNDS * _inspect_seconds(known) * SLOWER
 
 
 def copy_seconds(known: Known) -> float:
@@ -73,10 +78,15 @@ def sweep_seconds(known: Known) -> float:
     return START_SECONDS + (TRIALS * steps * 1.5 + PROBE_STEPS) * each * SLOWER + again
 
 
-def train_seconds(known: Known) -> float:
-    """Return the seconds of the run, or of what is left of it, with the answers before and after it."""
+def train_seconds(known: Known, times: float = 1.0) -> float:
+    """Return the seconds of the run, or of what is left of it, with the answers before and after it.
+
+    Args:
+        known: What is known.
+        times: How many times as long the run is to be.
+    """
     return (
-        _run_seconds(known) * _left_of_run(known) * SLOWER
+        _run_seconds(known) * times * _left_of_run(known) * SLOWER
         + START_SECONDS
         + _inspect_seconds(known)
         + 2 * _answers(known)

@@ -30,6 +30,11 @@ START = "inspect"
 
 LR = "train.learning_rate"
 
+HELD_OUT: Mapping[str, Any] = {"data.holdout": 0.1}
+"""Holds rows out where nobody has."""
+INSTEAD: Mapping[str, Any] = {"data.validation": None, **HELD_OUT}
+"""The same where the data of ``data.validation`` give no row: they would be in the way."""
+
 OVER_BUDGET = "machine-over-budget"
 """The check whose verdict another budget changes."""
 
@@ -56,6 +61,7 @@ class Known:
         failed: The act that could not be done last, and why.
         failed_in: The state that it was done in.
         done: Optimizer steps of this attempt that are in a checkpoint, where its training did not come to its end.
+        shortened: Whether the run of this attempt was shortened to what the budget allows.
         closed_in: The state that decided on the outcome.
         cleared_with: What the gate had cleared this attempt with, where the best of a sweep was adopted after that.
     """
@@ -74,6 +80,7 @@ class Known:
     failed: Failed | None = None
     failed_in: str = ""
     done: int = 0
+    shortened: bool = False
     closed_in: str = ""
     cleared_with: dict[str, Any] = field(default_factory=dict)
     inspected: Inspected | None = None
@@ -168,6 +175,7 @@ class Known:
             self.outcome, self.reason, self.closed_in = str(outcome), str(entry["reason"]), self.state
         if option.with_.get("tried"):
             self.tried.append(dict(option.with_["tried"]))
+        self.shortened = self.shortened or bool(option.with_.get("shortened"))
         self.cleared_with = dict(option.with_.get("cleared_with", self.cleared_with))
         if option.with_.get("retry"):
             self.attempt += 1
@@ -175,7 +183,7 @@ class Known:
             self.planned = self.checked = self.trained = self.compared = None
             self.advised = self.judged = None
             self.cleared_with = {}
-            self.done = 0
+            self.done, self.shortened = 0, False
         if option.act:
             self.open = option
         else:

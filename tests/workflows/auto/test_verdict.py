@@ -10,6 +10,7 @@ import pytest
 
 from sanetune.errors import UserError
 from sanetune.workflows.auto.facts import Checked, Facts, Trained
+from sanetune.workflows.auto.journal import Journal
 from tests.workflows.auto.fake import SOUND, Finds, compared, decisions, failing, machine
 
 
@@ -82,3 +83,29 @@ def test_worse_answers_are_trained_for_longer_while_the_loss_falls_and_more_slow
     known = machine(tmp_path, {"train": runs, "compare": [mixed, mixed, compared()]}).run()
     assert (known.outcome, known.attempt) == ("promoted", 3)
     assert known.tried == [{"train.num_train_epochs": 4.0}, {"train.learning_rate": pytest.approx(3.3e-4)}]
+
+
+def test_a_longer_attempt_is_forecast_at_its_length_and_still_shortened_where_it_does_not_fit(tmp_path: Path) -> None:
+    plan = replace(SOUND["plan"], by_steps=True)  # type: ignore[call-arg]
+    longer = replace(plan, steps=400, run_seconds=440.0)
+    slow = replace(SOUND["check"], steps=400, run_seconds=1260.0, step_seconds=3.0)  # type: ignore[call-arg]
+    finds: Finds = {
+        "plan": [plan, longer, plan],
+        "check": [SOUND["check"], slow, SOUND["check"]],
+        "compare": [compared(verdict="no difference shown", loss=-0.1), compared()],
+    }
+    known = machine(tmp_path, finds, budget=2500).run()
+    entries = [one for one in Journal.read(tmp_path).entries if one["kind"] == "decided"]
+    again = next(one for entry in entries for one in entry["options"] if one["name"] == "retry")
+    assert again["seconds"] > 400 * 1.2 + 2 * 210 * 1.2
+    assert ("train", "shorten") in decisions(tmp_path), [one["reason"] for one in entries]
+    assert (known.outcome, known.attempt) == ("promoted", 2)
+
+
+def test_a_run_is_shortened_once_in_an_attempt(tmp_path: Path) -> None:
+    slow = replace(SOUND["check"], run_seconds=4000.0, step_seconds=20.0, seconds=60.0)  # type: ignore[call-arg]
+    short = replace(SOUND["plan"], steps=80, run_seconds=88.0)  # type: ignore[call-arg]
+    finds: Finds = {"plan": [SOUND["plan"], short], "check": [slow, replace(slow, steps=80)]}
+    known = machine(tmp_path, finds, budget=3000, takes={"check": 60.0}).run()
+    assert decisions(tmp_path).count(("train", "shorten")) == 1
+    assert known.outcome == "gave up" and "it was shortened before" in known.reason

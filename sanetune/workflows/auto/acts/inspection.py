@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.config import yaml_edit
 from sanetune.config.load import load
+from sanetune.errors import Place, UserError
 from sanetune.finding import BAD, Finding, Report
 from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.facts import Found, Inspected
-from sanetune.workflows.auto.known import Known
-from sanetune.workflows.auto.request import usd_per_hour
+from sanetune.workflows.auto.known import INSTEAD, Known
+from sanetune.workflows.auto.request import settings_of, usd_per_hour
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
@@ -33,6 +34,15 @@ def inspection(site: Site, known: Known, values: Mapping[str, Any]) -> Inspected
     Raises:
         UserError: Model or data cannot be used.
     """
+    try:
+        return _inspected(site, known)
+    except UserError as error:
+        if not error.fix and _is_validation(known, error.place):
+            error.fix = dict(INSTEAD)
+        raise
+
+
+def _inspected(site: Site, known: Known) -> Inspected:
     from sanetune.workflows.fix import correct
 
     config = _first(site, known)
@@ -56,8 +66,18 @@ def inspection(site: Site, known: Known, values: Mapping[str, Any]) -> Inspected
         seconds=round(seconds, 3),
         usd_per_hour=usd_per_hour(config),
         changes={one.key: one.after for one in done.changes},
+        named=bool(config.data.validation),
         config=site.text(),
     )
+
+
+def _is_validation(known: Known, place: Place | None) -> bool:
+    """Whether the data that cannot be used are those of ``data.validation`` alone."""
+    if place is None or place.file is None:
+        return False
+    config = settings_of(known.request)
+    sources, others = ({Path(one.path) for one in some or ()} for some in (config.data.validation, config.data.train))
+    return bool({Path(place.file), *Path(place.file).parents} & sources - others)
 
 
 def found_in(report: Report) -> tuple[Found, ...]:

@@ -20,7 +20,8 @@ def decide(known: Known) -> Decision:
         barred = "its value was tried before"
     if failed.spent:
         barred = "the budget is spent"
-    words = f"set {', '.join(f'{key} to {value}' for key, value in fix.items())}, and try again"
+    settings = (f"{key} to {'null' if value is None else value}" for key, value in fix.items())
+    words = f"set {', '.join(settings)}, and try again"
     act = "" if state == "inspect" else "change"
     again = Option("fix", words if fix else "try again", state, act, {"changes": fix, "tried": fix}, barred=barred)
     on = Option("go on", "go on without it", OPTIONAL.get(state, "report"))

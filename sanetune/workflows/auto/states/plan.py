@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option
-from sanetune.workflows.auto.known import Known
+from sanetune.workflows.auto.known import HELD_OUT, INSTEAD, Known
 from sanetune.workflows.auto.states.ways import FEWEST, give_up
 
 
@@ -16,7 +16,9 @@ def decide(known: Known) -> Decision:
     if rows < FEWEST:
         barred = f"{units.many(rows, 'training row')} are left, and {FEWEST} are the fewest"
     elif not held_out:
-        barred = "no row is held out, and without one no model can be shown to be better: set data.holdout=0.1"
+        barred = "no row is held out, and without one no model can be shown to be better: "
+        tried = any(one in known.tried for one in (HELD_OUT, INSTEAD))
+        barred += "of a tenth of the rows none was left" if tried else "set data.holdout=0.1"
     plan = Option(
         "plan",
         "work out steps, and forecast the run before anything of it is measured",

@@ -61,10 +61,18 @@ def _shorter(known: Known, steps: int) -> Option:
     barred = "" if FEWEST <= fit < steps else f"{max(0, min(fit, steps)):,} steps would fit, {FEWEST} are the fewest"
     if known.left is None or fit >= steps:
         barred = "the whole run fits"
-    if any("train.max_steps" in one for one in known.tried):
+    if known.shortened:
         barred = "it was shortened before"
     if known.done:
         barred = f"{known.done:,} of its steps were made with the longer schedule"
     changes = {"train.max_steps": max(FEWEST, min(fit, steps))}
     words = f"train {changes['train.max_steps']:,} of {steps:,} steps, checked again with that schedule"
-    return Option("shorten", words, "plan", "change", {"changes": changes, "tried": changes}, again + room, barred)
+    return Option(
+        "shorten",
+        words,
+        "plan",
+        "change",
+        {"changes": changes, "tried": changes, "shortened": True},
+        again + room,
+        barred,
+    )

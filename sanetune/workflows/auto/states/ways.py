@@ -35,7 +35,7 @@ def retry(known: Known, changes: Mapping[str, Any], words: str) -> Option:
     """
     level = known.checked.level if known.checked else "trial"
     checking = known.checked.seconds * 1.2 if known.checked else check_seconds(known, level)
-    takes = checking + train_seconds(known)
+    takes = checking + train_seconds(known, _times(known, changes))
     barred = ""
     if not changes:
         barred = "no change is known that would help"
@@ -52,6 +52,15 @@ def retry(known: Known, changes: Mapping[str, Any], words: str) -> Option:
         takes,
         barred or bar(known, takes, reserve(known)),
     )
+
+
+def _times(known: Known, changes: Mapping[str, Any]) -> float:
+    """How many times as long as the planned run ``changes`` make it."""
+    plan = known.planned
+    if plan is None:
+        return 1.0
+    planned = {"train.max_steps": plan.steps, "train.num_train_epochs": plan.epochs}
+    return max([1.0, *(changes[key] / value for key, value in planned.items() if changes.get(key) and value)])
 
 
 def planned_lr(known: Known) -> dict[str, Any]:
