@@ -35,7 +35,7 @@ FALSE_ALARMS = 0.02
 HEALTHY_FALL = 0.11
 """Of what was learned before, that the halves of the last three quarters differ by in the healthy log of half A that
 learns least in them (curve-stalled)."""
-GUESSING = math.log(32_000)
+GUESSING = math.log(8_000)
 """Loss of guessing, where the vocabulary is not known (curve-start-high)."""
 GRID = np.linspace(-8, 8, 6401)
 """Residuals at which densities are kept, in standard deviations."""

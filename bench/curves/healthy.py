@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.curves.courses import Array, Chance, course, curve, entries, evaluated, noise
+from bench.curves.courses import Array, Chance, Course, course, curve, entries, evaluated, noise
 from bench.curves.judging import chance_of, findings
 from bench.figures import options, show
 from sanetune.curves.logs.log import Log
@@ -191,7 +191,15 @@ def coarse(chance: Chance) -> Curve:
 
 def hardly_falls(chance: Chance) -> Curve:
     """Continued pre-training, or a model that has been tuned before: 3 to 8 % in all."""
-    one = course(chance, 30, scatter=chance.uniform(0.01, 0.06))
+    return _hardly_falling(chance, course(chance, 30, scatter=chance.uniform(0.01, 0.06)))
+
+
+def few_exact(chance: Chance) -> Curve:
+    """The same in few records, each the mean of many steps."""
+    return _hardly_falling(chance, course(chance, 8, 63, scatter=chance.uniform(0.0005, 0.02)))
+
+
+def _hardly_falling(chance: Chance, one: Course) -> Curve:
     start = one.true[0]
     true = start * (1 - (1 - one.true / start) * chance.uniform(0.03, 0.08) / (1 - one.true[-1] / start))
     return curve(one, entries(chance, replace(one, true=true)))
@@ -221,6 +229,7 @@ KINDS: dict[str, Callable[[Chance], Curve]] = {
     "checkpoint in the middle": checkpoint,
     "two decimals": coarse,
     "falls by 3 to 8 %": hardly_falls,
+    "falls by 3 to 8 %, few exact records": few_exact,
 }
 
 

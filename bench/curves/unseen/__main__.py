@@ -3,8 +3,8 @@
 ``logs.jsonl`` has their numbers, copied from the ``trainer_state.json`` of public repositories (the records of a part
 where ``part`` says so), what a reader wrote down before any check was run (``read``), the checks that have to speak
 (``expected``) and those that may (``allowed``). Rules were corrected with sample A in view, then with B, then with C:
-each was unseen until then. D and E were collected afterwards, by somebody who did not know the rules; D
-has changed some of them, E none. Nothing is trained; some seconds of CPU.
+each was unseen until then. D and E were collected afterwards, by somebody who did not know the rules, and have
+changed some of them since. Nothing is trained; some seconds of CPU.
 
 ``python -m bench.curves.unseen [--json F]``
 """
@@ -54,13 +54,27 @@ def main() -> None:
         for one in rows
     ]
     show("Unseen logs", ["sample", "repository", "has to be named", "found", "wrong"], words, {"logs": rows}, args.json)
+    for one in figures(rows):
+        print(
+            f"Sample {one['sample']}: {one['named']} of {one['things']} things named in {one['faulty']} logs;"
+            f" {one['more']} of all {one['logs']} logs, and {one['healthy_more']} of {one['healthy']} in which nothing"
+            " has to be named, have more than the reader allows."
+        )
+
+
+def figures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The figures of each sample."""
+    found = []
     for sample in SAMPLES:
         some = [one for one in rows if one["sample"] == sample]
-        faulty, healthy = ([one for one in some if bool(one["expected"]) is kind] for kind in (True, False))
-        named, extra = sum(not one["missed"] for one in faulty), sum(bool(one["extra"]) for one in healthy)
-        print(
-            f"Sample {sample}: {named} of {len(faulty)} faulty logs named, {extra} of {len(healthy)} others with more."
-        )
+        healthy = [one for one in some if not one["expected"]]
+        things, missed = (sum(len(one[name]) for one in some) for name in ("expected", "missed"))
+        found.append(
+            {"sample": sample, "logs": len(some), "faulty": len(some) - len(healthy), "things": things,
+             "named": things - missed, "more": sum(bool(one["extra"]) for one in some), "healthy": len(healthy),
+             "healthy_more": sum(bool(one["extra"]) for one in healthy)}
+        )  # fmt: skip
+    return found
 
 
 def _words(found: dict[str, str]) -> str:

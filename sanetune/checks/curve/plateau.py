@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 4
+VERSION = 5
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -65,9 +65,11 @@ LIMITS = {
     "moved": Limit(0.05, "that the validation loss rises by: a model that gets worse moves"),
     "trend": Limit(1.3, "standard errors of any course by which batches may fall: of 200 flat records in the noise of"
                         " real logs 4 have more (docs/curves.md), of those that fall by 3 to 8 % nine in ten"),
-    "few": Limit(64, "training losses, below which a fall may hide: the next limit is theirs"),
+    "few": Limit(64, "training losses, below which a fall may hide, unless the next limit rules it out"),
+    "few_closely": Limit(0.01, "that every fall of few losses is smaller than, for sure; healthy logs fall by 3 %"),
+    "few_least": Limit(0.1, "nats of few losses, below which the log may begin with what is learned already"),
     "closely": Limit(0.03, "that a straight fall is smaller than, for sure, and what is after the first tenth below it:"
-                           " flat, though a fall can be seen"),
+                           " flat, though a fall can be seen, where validation does not fall either"),
     "training_sure": Limit(3.0, "standard errors from which on the training loss falls: then the model learns"),
 }  # fmt: skip
 
@@ -158,5 +160,8 @@ def _flat(n: dict[str, Any], limits: Limits) -> bool:
     # A fall that can be seen may still be none that counts, where evaluations are there and do not fall either.
     hardly = n["validation_fall"] is not None and max(n["straight_most"], n["tenth_fall"]) < limits["closely"]
     hardly &= n["half_fall"] < limits["warn"]
-    learns = n["training_fell"] or n["trend"] > limits["trend"] or n["points"] < limits["few"]
+    if n["points"] < limits["few"]:
+        learns = max(2 * (n["half_fall"] + unsure), early) >= limits["few_closely"] or n["end"] < limits["few_least"]
+    else:
+        learns = n["training_fell"] or n["trend"] > limits["trend"]
     return alike and early < limits["fell"] and (hardly or not learns)

@@ -83,6 +83,12 @@ def test_a_warmup_may_last_a_quarter_of_the_run(share: float, verdict: str | Non
     assert "warmup-long" not in bad(log(lr=[1e-6 * (i + 1) for i in range(200)], total_steps=10_000, finished=False))
 
 
+@pytest.mark.parametrize(("lr", "verdict"), [([1e-6, 2e-6, 3e-6], "warn"), ([1e-6, 2e-6, 2e-6], None)])
+def test_a_short_run_that_never_ends_its_warmup_is_no_test(lr: list[float], verdict: str | None) -> None:
+    assert bad(log(FALLING[:3], lr=lr)).get("warmup-long") == verdict
+    assert "warmup-long" not in bad(Curve(points(FALLING[:3], every=5, lr=lr), total_steps=15, finished=True))
+
+
 @pytest.mark.parametrize(("lasts", "verdict"), [(30, None), (60, None), (75, "warn"), (120, "warn")])
 def test_few_records_on_one_straight_line_show_how_long_a_warmup_lasts(lasts: int, verdict: str | None) -> None:
     lr = [1e-4 * min(1.0, (10 * i + 10) / lasts) for i in range(24)]

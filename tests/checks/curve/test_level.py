@@ -105,6 +105,15 @@ def test_flat_batches_alone_are_a_warning_and_only_where_they_can_tell() -> None
     assert bad(Curve(points([1.5 + 0.05 * (-1) ** (i // 2) for i in range(12)]))) == {}
 
 
+def test_few_exact_losses_that_rule_out_every_fall_are_a_plateau() -> None:
+    """Ten means of ten steps each: a loss that stays within a thousandth hides no fall of a hundredth."""
+    flat = [4.69 + 0.004 * (-1) ** (i // 2) for i in range(10)]
+    assert bad(Curve(points(flat, every=10))) == {"plateau": "warn"}
+    assert bad(Curve(points([loss - 0.008 * i for i, loss in enumerate(flat)], every=10))) == {}
+    assert bad(Curve(points([5.0, *flat[1:]], every=10))) == {}
+    assert "plateau" not in bad(Curve(points([loss / 100 for loss in flat], every=10)))
+
+
 def noisy(fall: float, count: int = 500, scatter: float = 0.1) -> list[float]:
     """Losses that scatter by a share about a straight line from 2 nats down by ``fall``."""
     noise = np.random.default_rng(3).standard_normal(count)
@@ -132,8 +141,8 @@ def test_a_learning_rate_of_zero_is_told_once() -> None:
         (6.0, 512, None),
         (6.3, 512, "warn"),
         (7.9, 512, "fail"),
-        (10.0, None, None),
-        (11.0, None, "warn"),
+        (8.9, None, None),
+        (9.3, None, "warn"),
         (15.7, None, "fail"),
     ],
 )
@@ -195,6 +204,11 @@ def test_the_mean_of_the_first_losses_is_known_better_than_the_very_first() -> N
     one = found(Curve(points(high), source="log"))["start-high"]
     assert one.verdict is Verdict.WARN and "mean of the first 8 losses is 13.05" in one.message
     assert "start-high" not in bad(Curve(points([0.6 * loss for loss in high]), source="log"))
+
+
+def test_low_losses_that_scatter_far_are_no_doubt_about_a_high_start() -> None:
+    falling = [9.4, 9.2, 8.8, 8.1, 7.2, 6.0, 4.0, 2.0, 0.5, 0.9, 0.3, 0.7, 0.2, 0.6, 0.3, 0.8]
+    assert bad(Curve(points(falling, every=10), source="log")).get("start-high") == "warn"
 
 
 def test_a_loss_that_shoots_up_did_not_begin_high() -> None:
