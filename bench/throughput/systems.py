@@ -14,7 +14,7 @@ from bench.throughput.rows import Row
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
     from sanetune.engine.documents import DocumentLoss
 
@@ -84,23 +84,9 @@ def train_by_trl(
 ) -> dict[str, Any]:
     """TRL's trainer: defaults, or what of packing and activation checkpointing is asked for."""
     from datasets import Dataset
-    from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    clock = Clock()
-
-    class Watch(TrainerCallback):
-        def on_step_begin(self, *_: Any, **__: Any) -> None:
-            clock.begin()
-
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            clock.end()
-
-        def on_log(self, *_: Any, logs: dict[str, float], **__: Any) -> None:
-            if "loss" in logs:
-                clock.steps[-1].loss, clock.steps[-1].norm = logs["loss"], logs["grad_norm"]
-
-    longest = max(len(row["input_ids"]) for row in rows)
+    clock, longest = Clock(), max(len(row["input_ids"]) for row in rows)
     tokens = BATCH * sum(len(row["input_ids"]) for row in rows) // len(rows)
     capacity = max(longest, min(MOST_PACKED, tokens))
     sizes: dict[str, Any] = {"per_device_train_batch_size": BATCH, "max_length": max(1024, longest)}
@@ -114,13 +100,51 @@ def train_by_trl(
             save_strategy="no", report_to="none", disable_tqdm=True, train_sampling_strategy="sequential", **sizes,
         )  # fmt: skip
         data = Dataset.from_list([dict(row) for row in rows])
-        trainer = SFTTrainer(model, config, train_dataset=data, processing_class=tokenizer, callbacks=[Watch()])
+        trainer = SFTTrainer(model, config, train_dataset=data, processing_class=tokenizer)
         made = [{name: row[name] for name in ("input_ids", "labels")} for row in trainer.train_dataset]
         kept, given = (sum(len(row["input_ids"]) for row in some) for some in (made, rows))
         assert kept == given, "TRL has dropped tokens"
+        watched(trainer, clock)
         trainer.train()
     of_a_step = sizes["per_device_train_batch_size"] * sizes.get("gradient_accumulation_steps", 1)
     return {"steps": clock.figures(made, of_a_step)}
+
+
+def train_by_trainer(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], bf16: bool
+) -> dict[str, Any]:
+    """transformers' own trainer with its defaults: rows padded, activations kept."""
+    from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
+
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder, use_cpu=True, bf16=bf16, per_device_train_batch_size=BATCH,
+            learning_rate=LEARNING_RATE, lr_scheduler_type="constant", num_train_epochs=1, logging_steps=1,
+            save_strategy="no", report_to="none", disable_tqdm=True, train_sampling_strategy="sequential",
+        )  # fmt: skip
+        trainer = Trainer(model, arguments, DataCollatorForSeq2Seq(tokenizer), train_dataset=list(rows))
+        watched(trainer, clock)
+        trainer.train()
+    return {"steps": clock.figures(rows, BATCH)}
+
+
+def watched(trainer: Trainer, clock: Clock) -> None:
+    """Let ``clock`` measure the steps of ``trainer``, and keep what it logs of each."""
+    from transformers import TrainerCallback
+
+    class Watch(TrainerCallback):
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            clock.begin()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            clock.end()
+
+        def on_log(self, *_: Any, logs: dict[str, float], **__: Any) -> None:
+            if "loss" in logs:
+                clock.steps[-1].loss, clock.steps[-1].norm = logs["loss"], logs["grad_norm"]
+
+    trainer.add_callback(Watch())
 
 
 def train_by_documents(
@@ -177,12 +201,14 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "trl-packed": {"packed": True, "recomputed": True},
     "trl-kept": {"packed": False, "recomputed": False},
     "trl-packed-kept": {"packed": True, "recomputed": False},
+    "trainer": {},
     "documents": {"shared": False},
     "prefixes": {"shared": True},
     "engine": {},
 }
-"""What is compared. TRL: its defaults; packed; both with activations kept instead of computed again. Ours: documents
-without padding, without and with shared beginnings, in a plain loop; and ``train.engine: accelerate`` as it is."""
+"""What is compared. TRL: its defaults; packed; both with activations kept instead of computed again. transformers' own
+trainer with its defaults. Ours: documents without padding, without and with shared beginnings, in a plain loop; and
+``train.engine: accelerate`` as it is."""
 
 
 class System:
@@ -192,13 +218,18 @@ class System:
         self.name, self.model, self.tokenizer, self.bf16 = name, model, tokenizer, bf16
         self._loss: DocumentLoss | None = None
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether sanetune trains."""
+        return not self.name.startswith("tr")
+
     def train(self, rows: Sequence[Row]) -> dict[str, Any]:
         """One epoch over ``rows`` in their order."""
         from bench.throughput.engine import train_by_engine
 
         given = (self.model, self.tokenizer, rows, self.bf16)
-        if self.name.startswith("trl"):
-            return train_by_trl(*given, **SYSTEMS[self.name])
+        if not self.is_ours:
+            return (train_by_trainer if self.name == "trainer" else train_by_trl)(*given, **SYSTEMS[self.name])
         ours = train_by_engine if self.name == "engine" else train_by_documents
         found, self._loss = ours(*given, **SYSTEMS[self.name], loss=self._loss)
         return found

@@ -31,14 +31,13 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     bf16 = asked.precision == "bf16"
     tokenizer = AutoTokenizer.from_pretrained(asked.model)
     model = AutoModelForCausalLM.from_pretrained(asked.model, dtype=torch.float32)
-    ours = not asked.system.startswith("trl")
-    if ours:
-        keep_freed_memory()
     some = list(islice(DATA[asked.data](tokenizer), asked.rows + BATCH))
     first = first_rows(some[:BATCH])
     rows = some[len(first) : len(first) + asked.rows]
     before = {name: weight.detach().clone() for name, weight in islice(model.named_parameters(), 4)}
     system = System(asked.system, model, tokenizer, bf16)
+    if system.is_ours:
+        keep_freed_memory()
     warm = system.train(first)
     peaks = [matmul_flops_per_second(model, BATCH * 64, dtype_of(bf16))]
     found = system.train(rows)

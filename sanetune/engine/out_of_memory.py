@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-WORDS = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
-"""What libraries say in a plain RuntimeError: torch has an error of its own for its caching allocator alone."""
+WORDS = (
+    "out of memory",
+    "out_of_memory",  # the CUDA driver
+    "can't allocate memory",  # torch on a processor
+    "status_alloc_failed",  # cuBLAS and cuDNN
+    "out_of_device_memory",  # Intel's XPU
+    "out_of_host_memory",
+)
+"""What libraries say in a plain RuntimeError, in small letters: torch has an error of its own for its caching allocator
+alone."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -14,4 +22,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in WORDS)
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in WORDS)
