@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,11 @@ Key = tuple[str, str, str, int]
 
 
 def systems_for(asked: argparse.Namespace) -> list[str]:
-    """The systems that are compared."""
-    return [name for name in asked.systems or SYSTEMS if asked.kept or not name.endswith("-kept")]
+    """The systems that are compared: those that are asked for, or all that are installed."""
+    if asked.systems:
+        return list(asked.systems)
+    missing = {"unsloth"} if find_spec("unsloth") is None else set()
+    return [name for name in SYSTEMS if name not in missing and (asked.kept or not name.endswith("-kept"))]
 
 
 def measure(asked: argparse.Namespace, key: Key) -> dict[str, Any]:

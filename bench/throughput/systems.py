@@ -202,13 +202,14 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "trl-kept": {"packed": False, "recomputed": False},
     "trl-packed-kept": {"packed": True, "recomputed": False},
     "trainer": {},
+    "unsloth": {"packed": False, "recomputed": False},
     "documents": {"shared": False},
     "prefixes": {"shared": True},
     "engine": {},
 }
 """What is compared. TRL: its defaults; packed; both with activations kept instead of computed again. transformers' own
-trainer with its defaults. Ours: documents without padding, without and with shared beginnings, in a plain loop; and
-``train.engine: accelerate`` as it is."""
+trainer with its defaults. Unsloth's model in TRL's trainer as Unsloth changes it, activations kept. Ours: documents
+without padding, without and with shared beginnings, in a plain loop; and ``train.engine: accelerate`` as it is."""
 
 
 class System:
@@ -221,7 +222,7 @@ class System:
     @property
     def is_ours(self) -> bool:
         """Whether sanetune trains."""
-        return not self.name.startswith("tr")
+        return self.name in ("documents", "prefixes", "engine")
 
     def train(self, rows: Sequence[Row]) -> dict[str, Any]:
         """One epoch over ``rows`` in their order."""

@@ -11,16 +11,23 @@ import sys
 import time
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 BEGAN = time.perf_counter()
 FIRST_TOKENS = 1024
+MOST_TOKENS = 2048
+"""Of a row, which Unsloth wants to know when it loads a model."""
 
 
 def measured(asked: argparse.Namespace) -> dict[str, Any]:
     """All figures of one system on one data set."""
+    if asked.system == "unsloth":
+        import unsloth  # noqa: F401 -- it replaces parts of transformers and TRL, and has to come first
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     from bench.throughput.rows import DATA
     from bench.throughput.systems import BATCH, System, dtype_of
@@ -30,7 +37,7 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(asked.threads)
     bf16 = asked.precision == "bf16"
     tokenizer = AutoTokenizer.from_pretrained(asked.model)
-    model = AutoModelForCausalLM.from_pretrained(asked.model, dtype=torch.float32)
+    model = loaded(asked)
     some = list(islice(DATA[asked.data](tokenizer), asked.rows + BATCH))
     first = first_rows(some[:BATCH])
     rows = some[len(first) : len(first) + asked.rows]
@@ -63,6 +70,23 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
         "moved": moved,
         "load": os.getloadavg()[0],
     }
+
+
+def loaded(asked: argparse.Namespace) -> PreTrainedModel:
+    """The model in 32 bits, as the system that trains it loads it."""
+    import torch
+
+    if asked.system == "unsloth":
+        from unsloth import FastLanguageModel
+
+        model, _ = FastLanguageModel.from_pretrained(
+            asked.model, max_seq_length=MOST_TOKENS, dtype=torch.float32, load_in_4bit=False, full_finetuning=True
+        )
+    else:
+        from transformers import AutoModelForCausalLM
+
+        model = AutoModelForCausalLM.from_pretrained(asked.model, dtype=torch.float32)
+    return cast("PreTrainedModel", model)
 
 
 def first_rows(rows: list[dict[str, list[int]]]) -> list[dict[str, list[int]]]:
