@@ -43,10 +43,13 @@ def auto(
     from sanetune.report.run_files import RunFiles
     from sanetune.report.terminal.auto import AutoLines
     from sanetune.report.terminal.live import LiveTerminal
+    from sanetune.report.terminal.sweep import TrialLines
     from sanetune.workflows.auto.machine import by_default
     from sanetune.workflows.auto.run import auto
 
-    publish = to_all(RunFiles(), LiveTerminal(console), AutoLines(console), AutoFiles())
+    publish = to_all(
+        RunFiles(), LiveTerminal(console), AutoLines(console), TrialLines(console, again=False), AutoFiles()
+    )
     place = None if folder is None else Path(folder)
     return auto(request, place, resume=resume, ask=ask or by_default, publish=publish)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,23 @@ def test_the_template_of_gitlab_checks_merge_requests_and_keeps_the_reports() ->
     assert job["artifacts"]["reports"]["codequality"] == f"{out}/codequality.json"
     assert out in job["artifacts"]["paths"] and job["artifacts"]["when"] == "always"
     assert "$CI_MERGE_REQUEST_DIFF_BASE_SHA" in words
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="a runner's shell is needed")
+@pytest.mark.parametrize("given", [{}, {"SANETUNE_CONFIG": "a b/*.yaml", "SANETUNE_BASELINE": "base line.json"}])
+def test_the_template_of_gitlab_takes_patterns_and_a_baseline_as_one_word_each(
+    given: dict[str, str], tmp_path: Path
+) -> None:
+    (job,) = yaml.safe_load((HOME / "ci" / "gitlab.yml").read_text()).values()
+    assert all(job["variables"][name] == "" for name in ("SANETUNE_CONFIG", "SANETUNE_BASELINE"))
+    words = {"CI_MERGE_REQUEST_DIFF_BASE_SHA": "abc", **job["variables"], **given}
+    script = f"sanetune() {{ printf '%s\\n' \"$@\"; }}\n{job['script'][-1]}"
+    env = {key: str(value) for key, value in words.items()} | {"PATH": os.environ["PATH"]}
+    shown = subprocess.run(["bash", "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    called = shown.stdout.splitlines()
+    assert called[:5] == ["ci", "--since", "abc", "--level", "static"]
+    more = [word for key, value in given.items() for word in (f"--{key.removeprefix('SANETUNE_').lower()}", value)]
+    assert called[5:-4] == more
 
 
 @pytest.mark.parametrize("word", ["-x", "--output=/tmp/a"])

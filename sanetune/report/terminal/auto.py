@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,8 +66,9 @@ def ask_view(state: str, decision: Decision) -> Iterator[str]:
     yield _safe(f"{state}: {decision.reason}")
     for number, one in enumerate(decision.options, 1):
         mark = "*" if one.name == decision.chosen else " "
+        takes = f" (up to {units.seconds(one.seconds)})" if one.seconds else ""
         barred = f" (not possible: {one.barred})" if one.barred else ""
-        yield _safe(f" {mark} {number} {one.name}: {one.words}{barred}")
+        yield _safe(f" {mark} {number} {one.name}: {one.words}{takes}{barred}")
 
 
 def show(result: AutoResult, console: Console | None = None) -> None:
@@ -95,6 +97,9 @@ def _view(result: AutoResult) -> Iterator[RenderableType]:
         yield Text(f"The judge prefers the tuned answer in {share} of {judged.wins + judged.losses} decided pairs")
     for path, words in _places(result):
         yield Text(f"  {shortest_path(path)}  {words}", style="dim")
+    if known.short_of_budget:
+        words = f"sanetune auto --resume --out {shlex.quote(shortest_path(result.folder))} --budget MORE"
+        yield Text(f"Go on with a larger budget, from what is done: {words}")
 
 
 def _places(result: AutoResult) -> Iterator[tuple[Path, str]]:

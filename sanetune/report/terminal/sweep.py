@@ -26,16 +26,21 @@ STATES = {"diverged": "diverged", "pruned": "ended early"}
 
 
 class TrialLines:
-    """Prints a line for each trial when it is there; ``console`` None: on standard error."""
+    """Prints a line for each trial when it is there.
 
-    def __init__(self, console: Console | None = None) -> None:
+    Args:
+        console: Where; None: standard error.
+        again: Whether trials are shown too that an earlier sweep has made.
+    """
+
+    def __init__(self, console: Console | None = None, *, again: bool = True) -> None:
         from rich.console import Console
 
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console, self._again = console or Console(stderr=True, highlight=False), again
 
     def __call__(self, event: Event) -> None:
         """Show ``event`` where it is a trial."""
-        if isinstance(event, SweepTrialMade):
+        if isinstance(event, SweepTrialMade) and (self._again or event.made_now):
             trial = event.trial
             took = units.seconds(trial.seconds) if event.made_now else "made before"
             text = f"trial {event.done} of {event.total}: {trial.label}: {_loss_words(trial)} ({took})"

@@ -11,7 +11,8 @@ from sanetune.events import Publish, silent
 from sanetune.typed_json import to_json
 from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.acts.world import RealWorld
-from sanetune.workflows.auto.facts import Checked, Compared, Facts, Judged, Promoted, Swept, Trained
+from sanetune.workflows.auto.agent.client import agent_of
+from sanetune.workflows.auto.facts import Advised, Checked, Compared, Facts, Judged, Promoted, Swept, Trained
 from sanetune.workflows.auto.journal import Journal
 from sanetune.workflows.auto.known import Known
 from sanetune.workflows.auto.machine import Machine
@@ -31,12 +32,14 @@ class DryWorld:
         """See :class:`sanetune.workflows.auto.machine.World`."""
         if act in FREE:
             return self._real.do(act, known, values)
-        level = str(values.get("level", "trial"))
+        level, read = str(values.get("level", "trial")), known.copied or known.inspected
+        rows = read.validation if read else 0
         pretended: dict[str, Facts] = {
             "check": Checked(verdict="pass", level=level, cleared=True, lrs=3 if level == "trial" else 0),
+            "advise": Advised(reason="nobody was asked"),
             "sweep": Swept(verdict="not made", reason="no trial was made"),
             "train": Trained(),
-            "compare": Compared(verdict="better", better=("validation loss",), cleared=True, forgot="pass"),
+            "compare": Compared("better", ("validation loss",), rows=rows, cleared=True, forgot="pass"),
             "judge": Judged(),
             "promote": Promoted(),
         }
@@ -53,12 +56,14 @@ def dry_run(request: Request, publish: Publish = silent) -> list[dict[str, Any]]
     Raises:
         UserError: The request cannot be carried out as it is.
     """
-    price = usd_per_hour(require_request(request))
+    settings = require_request(request)
+    price = usd_per_hour(settings)
     with tempfile.TemporaryDirectory(prefix="sanetune-auto-") as name:
         journal = Journal(Path(name) / "auto")
         machine = Machine(journal, DryWorld(Site(Path(name) / "auto", publish)), tick=0)
         try:
-            machine.write("began", request=to_json(request), agent=False, usd_per_hour=price)
+            asks = agent_of(settings, journal.file.parent) is not None
+            machine.write("began", request=to_json(request), agent=asks, usd_per_hour=price)
             machine.run()
         finally:
             journal.close()

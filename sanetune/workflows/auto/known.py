@@ -63,6 +63,7 @@ class Known:
         done: Optimizer steps of this attempt that are in a checkpoint, where its training did not come to its end.
         shortened: Whether the run of this attempt was shortened to what the budget allows.
         closed_in: The state that decided on the outcome.
+        short_of_budget: Whether it gave up since the budget was too small: with a larger one it goes on.
         cleared_with: What the gate had cleared this attempt with, where the best of a sweep was adopted after that.
     """
 
@@ -82,6 +83,7 @@ class Known:
     done: int = 0
     shortened: bool = False
     closed_in: str = ""
+    short_of_budget: bool = False
     cleared_with: dict[str, Any] = field(default_factory=dict)
     inspected: Inspected | None = None
     copied: Copied | None = None
@@ -164,6 +166,7 @@ class Known:
         if self.checked is not None and any(one.check == OVER_BUDGET for one in self.checked.found):
             self.state = "check" if self.state == "clearance" else self.state
         self.outcome = self.reason = self.closed_in = ""
+        self.short_of_budget = False
         self.open = None
 
     def _decided(self, entry: Entry) -> None:
@@ -173,6 +176,9 @@ class Known:
         option = from_json(Option, named)
         if outcome := option.with_.get("outcome"):
             self.outcome, self.reason, self.closed_in = str(outcome), str(entry["reason"]), self.state
+            spent = self.failed is not None and self.failed.spent
+            barred = self.state in ("clean", "check", "train")  # they give up for no other reason
+            self.short_of_budget = outcome == "gave up" and self.limit is not None and (spent or barred)
         if option.with_.get("tried"):
             self.tried.append(dict(option.with_["tried"]))
         self.shortened = self.shortened or bool(option.with_.get("shortened"))

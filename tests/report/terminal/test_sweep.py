@@ -62,3 +62,12 @@ def test_a_line_says_of_each_trial_how_it_ended() -> None:
         "trial 2 of 3: learning_rate=0.01: ended early at step 10 (0 ms)",
         "trial 3 of 3: learning_rate=0.1: validation loss 1.000 (made before)",
     ]
+
+
+def test_trials_that_an_earlier_sweep_has_made_can_be_left_out() -> None:
+    for again, lines in ((True, 2), (False, 1)):
+        out = io.StringIO()
+        show_trial = TrialLines(Console(file=out, width=100), again=again)
+        for made_now in (True, False):
+            show_trial(SweepTrialMade(trial(1e-3, 1.0), 1, 2, made_now))
+        assert len(out.getvalue().splitlines()) == lines

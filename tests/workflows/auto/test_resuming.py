@@ -66,6 +66,18 @@ def test_a_resumed_training_is_forecast_from_its_checkpoint_and_never_shortened(
     assert known.outcome == "promoted" and known.done == 0
 
 
+def test_whether_a_larger_budget_would_go_on_is_known_at_the_end(tmp_path: Path) -> None:
+    cases: list[tuple[dict[str, Any], bool]] = [
+        ({"budget": 30}, True),
+        ({"budget": 3000, "takes": {"train": 1e6}}, True),
+        ({"budget": 3000, "finds": {"check": [failing("labels-on-prompt")]}}, False),
+        ({"budget": 3000}, False),
+        ({"finds": {"check": [failing("labels-on-prompt")]}}, False),
+    ]
+    for number, (more, short) in enumerate(cases):
+        assert machine(tmp_path / str(number), **more).run().short_of_budget == short, more
+
+
 def test_what_could_not_be_done_is_tried_again_by_a_resumed_autopilot(tmp_path: Path) -> None:
     finds: Finds = {"promote": [RunError("The disk is full.", "", "Free some space."), SOUND["promote"]]}
     assert ended(tmp_path, finds) == "gave up"

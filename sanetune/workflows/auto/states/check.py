@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option, first_open
 from sanetune.workflows.auto.forecasts import aim, bar, check_seconds, reserve, train_seconds
 from sanetune.workflows.auto.known import Known
@@ -67,6 +66,6 @@ def _option(
     takes: float | None = None,
 ) -> Option:
     seconds = check_seconds(known, level) if takes is None else takes
-    words = f"{words}; fix what can be fixed, and check again (up to {units.seconds(seconds)})"
+    words = f"{words}; fix what can be fixed, and check again"
     values = {"level": level, "changes": dict(changes)}
     return Option(name, words, "clearance", "check", values, seconds, bar(known, seconds, after))

@@ -31,7 +31,7 @@ def decide(known: Known) -> Decision:
     takes = copy_seconds(known)
     copy = Option(
         "clean",
-        "write a copy without those rows, with a log of each; the data stays as it is",
+        "write a copy without rows that have a fault, with a log of each; the data stays as it is",
         "plan",
         "copy",
         seconds=takes,

@@ -28,7 +28,10 @@ def decide(known: Known) -> Decision:
     stop = give_up(known)
     if checked.verdict != "fail" and checked.cleared:
         on = Option("go on", "the gate has cleared the run", "advise" if known.agent else "sweep")
-        warned = f" with {units.many(len(figures['warned']), 'warning')}" if figures["warned"] else ""
+        warned = ""
+        if figures["warned"]:
+            named = ", ".join([*figures["warned"][:SHOWN], *(["…"] if len(figures["warned"]) > SHOWN else [])])
+            warned = f" with {units.many(len(figures['warned']), 'warning')}: {named}"
         return Decision((on, stop), on.name, f"cleared at level {checked.level}{warned}", figures)
     ask = Option(
         "ask the adviser",

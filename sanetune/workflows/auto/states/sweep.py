@@ -24,7 +24,7 @@ def decide(known: Known) -> Decision:
         barred = f"it takes up to {units.seconds(takes)}, the run itself {units.seconds(run)}, and no budget is set"
     sweep = Option(
         "sweep",
-        f"compare {TRIALS} learning rates in short runs, up to {units.seconds(takes)} with the check after it",
+        f"compare {TRIALS} learning rates in short runs, and check the best",
         "adopt",
         "sweep",
         {"trials": TRIALS},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from sanetune import units
 from sanetune.workflows.auto.decision import Decision, Option, first_open
 from sanetune.workflows.auto.forecasts import SLOWER, aim, bar, reserve, run_steps, step_seconds, train_seconds
 from sanetune.workflows.auto.known import Known
@@ -24,7 +23,7 @@ def decide(known: Known) -> Decision:
     rest = f"the last {steps - known.done:,} of " if known.done else ""
     train = Option(
         "train",
-        f"{rest}{steps:,} steps under watch, up to {units.seconds(takes)}",
+        f"{rest}{steps:,} steps under watch",
         "ended",
         "train",
         {"attempt": known.attempt},
