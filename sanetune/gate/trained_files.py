@@ -23,8 +23,9 @@ SCHEMA = 1
 LARGEST = 8_000_000
 """Bytes of a record that is read."""
 
-SILENT = re.compile(r"\..*|.*\.(md|svg|png)|LICENSE.*|NOTICE.*", re.IGNORECASE)
-"""Files that no library reads when it loads a model: the card, its badge, licences and hidden files."""
+SILENT = re.compile(r"\..*|.*\.(md|svg|png)|LICENSE.*|NOTICE.*|clearance\.json", re.IGNORECASE)
+"""Files that no library reads when it loads a model: the card, its badge, licences, hidden files, and the clearance
+that travels with a model (a promoted one, or one on the Hub)."""
 
 _THREADS = 4
 
@@ -66,7 +67,7 @@ def record(run: Run) -> TrainedFiles:
         digests(run.model),
         digests(run.adapter),
         digest_of(run.config),
-        clearance_digest(run),
+        clearance_digest(run.clearance),
     )
     run.write_json(run.trained_files, to_json(found))
     return found
@@ -108,14 +109,14 @@ def digest_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def clearance_digest(run: Run) -> str:
-    """Return the SHA-256 of ``clearance.json`` without what `sanetune verify` notes in it after training."""
+def clearance_digest(file: Path) -> str:
+    """Return the SHA-256 of a ``clearance.json`` without what `sanetune verify` notes in it after training."""
     try:
-        found = json.loads(run.clearance.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not found.get("served"):
-        return digest_of(run.clearance)
+        return digest_of(file)
     return hashlib.sha256(json_text(found | {"served": []}).encode("utf-8", "replace")).hexdigest()
 
 

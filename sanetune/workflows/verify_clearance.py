@@ -101,7 +101,7 @@ def _clearance(run: Run, found: Clearance | None, missing: str, record: TrainedF
         return VerifiedPart(name, Verdict.FAIL, missing)
     if not found.proves:
         return VerifiedPart(name, Verdict.FAIL, f"the run was not checked: {found.unchecked}")
-    if record is not None and record.clearance != clearance_digest(run):
+    if record is not None and record.clearance != clearance_digest(run.clearance):
         had = "another one" if record.clearance else "none"
         return VerifiedPart(
             name, Verdict.FAIL, f"it is not the one that these weights were trained with: that was {had}"
@@ -117,6 +117,10 @@ def _weights(run: Run, record: TrainedFiles | None, reason: str, model: Path | N
         is_adapter = (model / "adapter_config.json").is_file() and not (model / "config.json").is_file()
         recorded = record.adapter if is_adapter else record.model
         yield _folder("adapter" if is_adapter else "weights", model, recorded)
+        beside = model / run.clearance.name
+        if beside.is_file() and clearance_digest(beside) != record.clearance:
+            words = f"{beside} is not the one that these weights were trained with"
+            yield VerifiedPart("clearance beside them", Verdict.FAIL, words)
         return
     for name, folder, recorded in (("weights", run.model, record.model), ("adapter", run.adapter, record.adapter)):
         if recorded or folder.exists():

@@ -167,6 +167,20 @@ def test_a_deployed_copy_is_compared_and_a_wrong_adapter_refused(run: Run, tmp_p
     assert verdicts(verify_clearance(run.path, model=shutil.copytree(run.model, tmp_path / "m")))["weights"] == "pass"
 
 
+def test_a_model_with_its_own_clearance_beside_it_is_deployed_and_with_another_one_is_not(
+    run: Run, tmp_path: Path
+) -> None:
+    promoted = shutil.copytree(run.model, tmp_path / "promoted")
+    shutil.copy(run.clearance, promoted)
+    clearance, _ = read_clearance(run)
+    assert clearance is not None
+    write_clearance(run, replace(clearance, served=[Served("a.gguf", Verdict.PASS, "now", "9 passed")]))
+    assert verify_clearance(run.path, model=promoted).fits
+    (promoted / run.clearance.name).write_text("{}")
+    found = verify_clearance(run.path, model=promoted)
+    assert not found.fits and verdicts(found)["clearance beside them"] == "fail"
+
+
 def test_a_configuration_has_to_be_the_one_that_was_checked(run: Run) -> None:
     assert verify_clearance(run.path, config=load(Path("c.yaml"))).fits
     Path("c.yaml").write_text(CONFIG.replace("2.0e-5", "3.0e-5"))
