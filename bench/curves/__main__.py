@@ -26,6 +26,9 @@ from bench.curves.short_runs.judging import figures as short_runs
 from bench.curves.short_runs.table import read as read_short_runs
 from bench.curves.simulated import CLEAN
 from bench.curves.simulated_faults import FAULTS
+from bench.curves.unseen.__main__ import figures as unseen_figures
+from bench.curves.unseen.__main__ import judged as unseen_judged
+from bench.curves.unseen.__main__ import read as read_unseen
 from bench.figures import options, shared, show
 from sanetune.curves.logs.trainer_state import read
 from sanetune.curves.series import Curve
@@ -122,6 +125,7 @@ def main() -> int:
     count = 20 if args.quick else 100
     figures: dict[str, Any] = {
         "logs": of_logs(),
+        "unseen": unseen_figures([unseen_judged(log) for log in read_unseen()]),
         "short_runs": short_runs(read_short_runs()),
         "bound": [row for which in HALVES for row in bound_of(which, 10 if args.quick else 50)],
         "halves": {which: of_half(which, count // 2 if args.quick else count) for which in HALVES},

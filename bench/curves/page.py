@@ -24,6 +24,17 @@ reader. What should be found, and why, is in `bench/curves/expected.py`. Reposit
 name: limits were set with half A in view; some limits are from earlier versions, which knew all of these logs.
 """
 
+UNSEEN = """
+## Logs that nobody had seen
+
+Logs of 204 more public repositories (`bench/curves/unseen`): a reader wrote down what is wrong in each, which checks
+have to say so, and which others may speak, before any check was run. *At first sight*: by the rules of that day, before
+a change was made because of the sample. Readers of D and E did not know the rules; that of F did, and F has short logs
+above all. *More*: logs with a finding that the reader does not allow.
+"""
+FIRST_SIGHT = {"D and E": "38 of 55, 0 of 72", "F": "15 of 23, 0 of 20"}
+"""Things named, and healthy logs with more, of the samples that were read before their rules were changed."""
+
 INJECTED = """
 ## Faults in the noise of real logs
 
@@ -81,6 +92,7 @@ def write(figures: Row) -> None:
         REAL,
         _table(["log", "half", "label", "found"], [_log(one) for one in figures["logs"]]),
         _summary(figures["logs"]),
+        unseen(figures["unseen"]),
         INJECTED.format(A="four", B="three"),
         _clean(halves),
         _faults(halves),
@@ -115,6 +127,18 @@ def _summary(logs: Sequence[Row]) -> str:
             f" {every} expected findings are there."
         )
     return "\n" + " ".join(lines) + "\n"
+
+
+def unseen(rows: Sequence[Row]) -> str:
+    """The section about logs of other repositories; ``rows``: figures of the samples."""
+    words = [
+        [one["sample"], one["logs"], f"{one['named']} of {one['things']}", f"{one['more']} of {one['logs']}",
+         f"{one['healthy_more']} of {one['healthy']}"]
+        for one in rows
+    ]  # fmt: skip
+    columns = ["sample", "logs", "things named", "more", "more where nothing has to be named"]
+    first = "; ".join(f"{sample} {figures}" for sample, figures in FIRST_SIGHT.items())
+    return f"{UNSEEN}{_table(columns, words)}\nAt first sight (things named, healthy logs with more): {first}.\n"
 
 
 def _clean(halves: dict[str, Row]) -> str:

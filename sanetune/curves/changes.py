@@ -33,6 +33,9 @@ HILL = 5
 FITTED, UNSURE = 4, 4.0
 """Evaluations that a valley explains by itself, and the numerator of what Student's t adds: of three degrees of freedom
 it asks for 2.3 times, of seven for 1.6."""
+USUAL, USUAL_LEAST = 0.035, 0.01
+"""Standard deviation that evaluations of healthy logs have at most, those of some hundred rows: a share of the loss,
+and nats. What is known of few evaluations is made no larger than the larger of both."""
 POOLED = 3
 """Evaluations of the fixed batch that are averaged at the end, since a single one may be at the top of a swing."""
 
@@ -146,7 +149,9 @@ def scatter_of(evaluations: Sequence[Evaluation]) -> float:
     valley = valley_scatter(losses)
     if len(losses) < HILL:
         return valley
-    return min(valley, valley_scatter([-loss for loss in losses])) * (1 + UNSURE / (len(losses) - FITTED))
+    least = min(valley, valley_scatter([-loss for loss in losses]))
+    most = max(USUAL * middle(losses), USUAL_LEAST)
+    return max(least, min(least * (1 + UNSURE / (len(losses) - FITTED)), most))
 
 
 def overall(curve: Curve) -> Change | None:

@@ -39,6 +39,7 @@ from sanetune.curves.changes import (
     Change,
     divided,
     finite,
+    last_step,
     learned_points,
     overall,
     peak_step,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 5
+VERSION = 6
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -62,6 +63,9 @@ LIMITS = {
     "fell": Limit(0.1, "share: where only batches are known, they must rule out a larger fall in the first steps"),
     "fewest_steps": Limit(50, "after warm-up; fewer hardly move a model"),
     "validation": Limit(0.01, "that the validation loss falls by: then the model learns, whatever batches hide"),
+    "validation_closely": Limit(0.005, "that three or more validation losses differ by at most, the first of them in"
+                                       " the first quarter: no noise of batches is in them, and healthy ones fall by"
+                                       " 1 %"),
     "moved": Limit(0.05, "that the validation loss rises by: a model that gets worse moves"),
     "trend": Limit(1.3, "standard errors of any course by which batches may fall: of 200 flat records in the noise of"
                         " real logs 4 have more (docs/curves.md), of those that fall by 3 to 8 % nine in ten"),
@@ -107,6 +111,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "trend": -math.inf if fall is None else fall.sure,
             "straight_most": math.inf if fall is None else fall.straight + limits["sure"] * fall.std_error,
             "validation_fall": _validation_fall(curve),
+            "validation_width": _validation_width(curve),
         }
     )
 
@@ -115,6 +120,16 @@ def _validation_fall(curve: Curve) -> float | None:
     """The share by which the validation loss falls from the first evaluation to the last, wherever they are."""
     losses = [one.loss for one in finite(curve.validation)]
     return 1 - losses[-1] / losses[0] if len(losses) > 1 and losses[0] > 0 else None
+
+
+def _validation_width(curve: Curve) -> float:
+    """The share by which the highest of three or more validation losses is above the lowest; infinite where they are
+    fewer, or begin after the first quarter of the run."""
+    evaluations = finite(curve.validation)
+    if len(evaluations) < 3 or evaluations[0].step > last_step(curve) / 4:
+        return math.inf
+    losses = [one.loss for one in evaluations]
+    return max(losses) / min(losses) - 1 if min(losses) > 0 else math.inf
 
 
 def _fall(name: str, change: Change | None) -> dict[str, float | None]:
@@ -160,8 +175,9 @@ def _flat(n: dict[str, Any], limits: Limits) -> bool:
     # A fall that can be seen may still be none that counts, where evaluations are there and do not fall either.
     hardly = n["validation_fall"] is not None and max(n["straight_most"], n["tenth_fall"]) < limits["closely"]
     hardly &= n["half_fall"] < limits["warn"]
+    stays = n["validation_width"] < limits["validation_closely"] and abs(n["half_fall"]) < limits["warn"]
     if n["points"] < limits["few"]:
         learns = max(2 * (n["half_fall"] + unsure), early) >= limits["few_closely"] or n["end"] < limits["few_least"]
     else:
         learns = n["training_fell"] or n["trend"] > limits["trend"]
-    return alike and early < limits["fell"] and (hardly or not learns)
+    return early < limits["fell"] and (stays or (alike and (hardly or not learns)))

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 5
+VERSION = 6
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),
@@ -66,8 +66,8 @@ LIMITS = {
                      " the next limit counts"),
     "beyond_many": Limit(1.8, "the same of so many short epochs: one in thirty steady falls that drop as far"),
     "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate: the next three limits are its"),
-    "one_drop": Limit(0.2, "a share of the loss; 0.33 and more at the first boundary where a reader saw stairs, 0.03 in"
-                           " a healthy log (logs/wild)"),
+    "one_drop": Limit(0.15, "a share of the loss; 0.19 and more at the first boundary where readers saw stairs, 0.03 in"
+                            " a healthy log"),
     "one_sure": Limit(5.0, "standard errors of the drop, and of what it is beyond a steady fall"),
     "one_lr": Limit(1.5, "times that the learning rate changes by at it: with more the drop may be its doing"),
     "down": Limit(0.65, "of the boundaries at least, at which the loss drops"),

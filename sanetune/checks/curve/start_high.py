@@ -1,10 +1,10 @@
 """The first losses are far above what a pre-trained model can have.
 
 ## What it does
-Compares the validation loss before the first step and the first logged training losses, whichever is higher, with the
-natural logarithm of the vocabulary size, which is the loss of guessing. A training loss counts less what such losses
-scatter by, and the mean of the first two to sixteen less its standard error: a loss that falls began no lower. If
-the vocabulary is not known, the smallest and the largest in common use count (8,000 and 262,144 tokens).
+Compares the first validation loss, where nothing before it was lower, and the first logged training losses, whichever
+is higher, with the natural logarithm of the vocabulary size, which is the loss of guessing. A training loss counts less
+what such losses scatter by, and the mean of the first two to sixteen less its standard error: a loss that falls began
+no lower. If the vocabulary is not known, the smallest and the largest in common use count (8,000 and 262,144 tokens).
 The check is skipped where all losses are above ten times that of guessing: it is another loss, or a sum.
 
 ## Why is this bad?
@@ -54,11 +54,11 @@ from sanetune.curves.scale import LARGEST_VOCABULARY, times_validation
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve
+    from sanetune.curves.series import Curve, Evaluation, Point
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 5
+VERSION = 6
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
@@ -86,10 +86,8 @@ measure, since the rise is part of it."""
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
-    early = max(1, START_SHARE * last_step(curve))
-    firsts = [one for series in (curve.validation, curve.fixed_batch) for one in finite(series)[:1]]
-    evaluated = next((one for one in firsts if one.step <= early), None)
     points = points_of(curve)
+    evaluated = _evaluated(curve, points)
     if evaluated is None and not points:
         raise NotApplicableError("no loss was logged")
     known, times = curve.vocab_size, times_validation(curve) if points else None
@@ -115,6 +113,19 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "guessing_most": guessing,
         }
     )
+
+
+def _evaluated(curve: Curve, points: Sequence[Point]) -> Evaluation | None:
+    """The evaluation that tells the start: the first one at it, or a later one of rows that are known better ever since
+    and that no training loss before it was below. The run began no lower than that."""
+    early = max(1, START_SHARE * last_step(curve))
+    firsts = [series for series in (finite(curve.validation), finite(curve.fixed_batch)) if series]
+    for first, *later in firsts:
+        before = [point.loss for point in points if point.step <= first.step]
+        falls = len(later) > 1 and all(one.loss < first.loss for one in later)
+        if first.step <= early or (falls and first.loss <= min(before, default=math.inf)):
+            return first
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +159,8 @@ def _scatter(losses: Sequence[float]) -> float:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    when = f"{'before training' if n['looked'] else 'logged at'} step {n['step']:,}"
+    evaluated = "evaluated at" if n["step"] else "before training, at"
+    when = f"{evaluated if n['looked'] else 'logged at'} step {n['step']:,}"
     message = f"the first loss is {n['loss']:.2f} ({when})"
     if n["losses"] > 1 and not n["looked"]:
         message = f"the mean of the first {n['losses']} losses is {n['loss']:.2f} (until step {n['step']:,})"

@@ -55,13 +55,47 @@ def test_a_record_is_of_the_epoch_that_most_of_its_steps_are_of() -> None:
     assert "staircase" not in bad(by_epochs(steady, 5, offset=-0.3))
 
 
-@pytest.mark.parametrize(("second", "lr", "stairs"), [(0.6, 1e-4, True), (0.6, 1e-5, False), (0.93, 1e-4, False)])
+@pytest.mark.parametrize(
+    ("second", "lr", "stairs"),
+    [(0.6, 1e-4, True), (0.8, 1e-4, True), (0.6, 1e-5, False), (0.93, 1e-4, False)],
+)
 def test_one_boundary_is_enough_where_nothing_else_explains_the_drop(second: float, lr: float, stairs: bool) -> None:
     rng = np.random.default_rng(2)
     levels = [1.0] * 40 + [second] * 40
     curve = by_epochs([level * (1 + 0.05 * rng.standard_normal()) for level in levels], 40)
     after = [replace(point, lr=lr) if (point.epoch or 0) > 1 else point for point in curve.points]
     assert ("staircase" in bad(replace(curve, points=after))) is stairs
+
+
+@pytest.mark.parametrize(("last", "verdict"), [(0.48, "fail"), (0.445, "warn"), (0.42, None)])
+def test_evaluations_that_rise_from_the_first_on_are_memorising_though_one_of_few_comes_down(
+    last: float, verdict: str | None
+) -> None:
+    """What five evaluations may scatter by is not known, but it is no more than in other logs."""
+    training = points([0.33, 0.27, 0.25, 0.24, 0.24], every=100)
+    held_out = evaluated([0.411, 0.44, 0.458, 0.447, last], every=100)
+    if last < 0.445:
+        held_out = evaluated([0.411, 0.415, 0.409, 0.416, last], every=100)
+    assert bad(Curve(training, held_out, source="log")).get("overfit") == verdict
+
+
+def test_a_first_evaluation_above_guessing_tells_the_start_where_nothing_before_it_was_lower() -> None:
+    held_out = evaluated([10.6, 3.9, 3.4, 3.2, 3.0], every=250)
+    later = [Point(500, 15.5), Point(1000, 3.8), Point(1500, 3.5)]
+    assert bad(Curve(later, held_out, source="log"))["start-high"] == "warn"
+    assert "evaluated at step 250" in found(Curve(later, held_out, source="log"))["start-high"].message
+    shot_up = [Point(100, 2.1), *later]
+    assert "start-high" not in bad(Curve(shot_up, held_out, source="log"))
+    assert "start-high" not in bad(Curve(later, evaluated([10.6, 11.0, 11.2], every=250), source="log"))
+
+
+def test_evaluations_that_stay_show_a_plateau_that_batches_hide() -> None:
+    rng = np.random.default_rng(4)
+    noisy = points([1.8 * (1 + 0.03 * rng.standard_normal()) for _ in range(24)], every=10)
+    flat, falling = ([1.719 - step * i for i in range(6)] for step in (0.001, 0.01))
+    assert bad(Curve(noisy, evaluated(flat, every=40))) == {"plateau": "warn"}
+    assert "plateau" not in bad(Curve(noisy, evaluated(falling, every=40)))
+    assert "plateau" not in bad(Curve(noisy, evaluated(flat[:4], every=60)[1:]))
 
 
 def test_one_boundary_says_nothing_in_a_run_that_falls_fast() -> None:
