@@ -42,9 +42,12 @@ def key_of(parts: object, *, code: bool = False) -> str:
 def replacing(folder: Path) -> Iterator[Path]:
     """Give a scratch folder that becomes ``folder`` when all went well, so that nothing half-written is ever read.
 
+    What another process has put there meanwhile is as good, and stays: that process reads from it.
+
     Raises:
         RunError: The cache cannot be written, or the disk is full.
     """
+    before = _identity(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
@@ -65,8 +68,8 @@ def replacing(folder: Path) -> Iterator[Path]:
                 "Free some space, or set SANETUNE_CACHE to a folder on another disk.",
             ) from None
         raise
-    if local_rank() and folder.is_dir():
-        # The first process of this machine has put it there, and the others may be reading it.
+    now = _identity(folder)
+    if now is not None and (local_rank() or now != before):
         shutil.rmtree(scratch, ignore_errors=True)
         return
     shutil.rmtree(folder, ignore_errors=True)
@@ -74,6 +77,15 @@ def replacing(folder: Path) -> Iterator[Path]:
         os.replace(scratch, folder)
     except OSError:  # another process has just put the same content there
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from one that is put in its place; None where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def open_table(file: Path) -> pa.Table:
