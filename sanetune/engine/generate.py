@@ -27,12 +27,13 @@ Tools = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How tokens are chosen: at temperature 0 the likeliest, above 0 drawn with ``seed``."""
+    """How tokens are chosen: at temperature 0 the likeliest, above 0 drawn with ``seed``; none after ``seconds``."""
 
     max_new_tokens: int = MAX_NEW_TOKENS
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    seconds: float | None = None
 
 
 def answer(
@@ -200,6 +201,7 @@ def _call(
         top_k=0 if sampling else 50,
         eos_token_id=stops or None,
         pad_token_id=pad,
+        max_time=decoding.seconds,
         use_cache=True,
         # Said, though they are the defaults: what is left unset is filled from the model's own generation_config.
         repetition_penalty=1.0,

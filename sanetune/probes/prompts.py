@@ -85,7 +85,11 @@ def prompts_for(prepared: Prepared, own: Sequence[str] = (), count: int = HELD_O
 
 
 def answers(
-    model: PreTrainedModel, prepared: Prepared, prompts: Prompts, most_tokens: int | None = None
+    model: PreTrainedModel,
+    prepared: Prepared,
+    prompts: Prompts,
+    most_tokens: int | None = None,
+    seconds: float | None = None,
 ) -> list[Answer]:
     """Return greedy answers of ``model``, ended by the template's stop tokens.
 
@@ -94,6 +98,7 @@ def answers(
         prepared: The rows, with their tokenizer.
         prompts: What to ask.
         most_tokens: Most tokens of an answer; None: as many as :func:`max_new_tokens` says.
+        seconds: Time after which no token is begun; None: any.
 
     Raises:
         DataError: Where the chat template refuses a prompt.
@@ -105,7 +110,7 @@ def answers(
             model,
             prepared.tokenizer,
             prompts.messages,
-            decoding=Decoding(max_new_tokens=most_tokens or max_new_tokens(prepared, prompts)),
+            decoding=Decoding(max_new_tokens=most_tokens or max_new_tokens(prepared, prompts), seconds=seconds),
             stop_token_ids=prepared.stop_token_ids,
             tools=prompts.tools,
         )

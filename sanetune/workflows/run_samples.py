@@ -66,14 +66,14 @@ class RunSamples:
 
     def ask(self, step: int, *, last: bool) -> TrackerText | None:
         """Ask the model after optimizer step ``step``; None where that is left out."""
-        within = self._spent <= max(FREE, SHARE * (time.monotonic() - self._began))
+        left = max(FREE, SHARE * (time.monotonic() - self._began)) - self._spent
         model = self._model()
-        if not self._prompts.messages or model is None or not (within or last):
+        if not self._prompts.messages or model is None or not (left >= 0 or last):
             self._note_once("the model is sharded over processes" if model is None else "they take too long")
             return None
         began = time.monotonic()
         try:
-            answers = self._answers(model)
+            answers = self._answers(model, None if last else left)
         except UserError as error:
             self._note_once(error.message)
             return None
@@ -84,6 +84,8 @@ class RunSamples:
             return None
         seconds = time.monotonic() - began
         self._spent += seconds
+        if seconds > left and not last:
+            self._note_once("they take too long")
         samples = [
             {"prompt": _shown(messages), "answer": answer.text, "ended": answer.ended}
             for messages, answer in zip(self._prompts.messages, answers, strict=True)
@@ -94,11 +96,11 @@ class RunSamples:
         text = "\n\n".join(f"**{one['prompt']}**\n\n{one['answer']}" for one in samples)
         return TrackerText("samples", step, text)
 
-    def _answers(self, model: PreTrainedModel) -> list[Answer]:
+    def _answers(self, model: PreTrainedModel, seconds: float | None) -> list[Answer]:
         from sanetune.probes.prompts import answers, max_new_tokens
 
         tokens = min(TOKENS, max_new_tokens(self._prepared, self._prompts))
-        return answers(model, self._prepared, self._prompts, tokens)
+        return answers(model, self._prepared, self._prompts, tokens, seconds)
 
     def _note_once(self, reason: str) -> None:
         if not self._left_out:

@@ -77,7 +77,10 @@ def test_answers_that_would_take_too_long_are_left_out_but_at_the_end(
     monkeypatch.setattr(run_samples, "SHARE", 0.0)
     events: list[Event] = []
     result = train(config(), publish=events.append)
-    assert [line["step"] for line in lines(result.run)] == [0, 4]
+    made = lines(result.run)
+    assert [line["step"] for line in made] == [0, 4]
+    first, at_the_end = (len(line["samples"][0]["answer"]) for line in made)
+    assert first < at_the_end, "the first ones end where their time does, in the middle of an answer"
     notes = [event.text for event in events if isinstance(event, Note) and "run.samples" in event.text]
     assert len(notes) == 1 and "they take too long" in notes[0]
 
