@@ -21,6 +21,7 @@ from sanetune import atomic
 from sanetune.commands import command
 from sanetune.errors import Place, RunError
 from sanetune.links import outward_links
+from sanetune.run_missing import no_run
 
 PACKAGES = ("sanetune", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "tokenizers", "safetensors")
 """The packages whose versions can change what a run computes."""
@@ -197,16 +198,8 @@ class Run:
     def open(cls, path: str | Path) -> Run:
         """An existing run, to read from. :class:`RunError` when the folder is not one."""
         run = cls(path)
-        if not run.path.is_dir():
-            raise RunError(
-                f"There is no run folder {run.path}.",
-                remedy="Give the folder that `sanetune train` wrote (runs/NAME unless run.output_dir is set).",
-            )
-        if not any((run.path / name).is_file() for name in _OWN_FILES):
-            raise RunError(
-                f"{run.path} is not a run folder: it has no config.yaml and no metrics.jsonl.",
-                remedy="Give the folder that `sanetune train` wrote.",
-            )
+        if not _is_run(run.path):
+            raise no_run(run.path, _is_run)
         return run
 
     @classmethod
@@ -310,6 +303,10 @@ class Run:
         found = versions(device)
         self.write_json(self.versions, found)
         return found
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _OWN_FILES)
 
 
 def versions(device: str | None = None) -> dict[str, str | None]:

@@ -29,7 +29,7 @@ LAYERS = (
     ),
     ("config",),
     ("data",),
-    ("runs", "curves"),
+    ("runs", "run_missing", "curves"),
     ("engine",),
     ("serving",),
     ("planning", "importers"),
