@@ -261,12 +261,12 @@ def _check_and_fix(settings: Config, request: Request, files: Files) -> Outcome:
 def _keep(settings: Config, evidence: Evidence, report: Report, request: Request) -> str:
     """Store the clearance that ``report`` earns; returns a note about it."""
     from sanetune.engine.distributed import is_main_process
-    from sanetune.workflows.clear import fingerprint_of, store_clearance
+    from sanetune.workflows.clear import store_clearance
 
     if not is_main_process():
         return ""
     partial = bool(request.select or request.ignore)
-    return store_clearance(settings, report, fingerprint_of(evidence), partial=partial)
+    return store_clearance(settings, report, evidence, partial=partial)
 
 
 def _write_page(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round], files: Files) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sanetune.cli import guarded, write_text
-from sanetune.errors import UserError
+from sanetune.errors import RunError, UserError
+
+if TYPE_CHECKING:
+    from sanetune.config.schema import Config
+    from sanetune.runs import Run
+
+WAIT = 0.5
+"""Seconds after which a file that a run is about to write is asked for again."""
 
 
 @click.command(name="report")
@@ -49,14 +58,13 @@ def command(runs: tuple[Path, ...], html: Path | None, live: bool, port: int, sh
 
 
 def _write(path: Path, html: Path | None) -> Path:
-    from sanetune.config.load import load
     from sanetune.report.html.run_page import page_of_run
     from sanetune.report.terminal.live import LiveTerminal
     from sanetune.runs import Run
     from sanetune.workflows.check import evidence_of
 
     run = Run.open(path)
-    settings = load(run.config)
+    settings = _settings(run)
     with evidence_of(settings, LiveTerminal()) as evidence:
         return _written(html or run.page, page_of_run(settings, evidence, run))
 
@@ -84,14 +92,36 @@ def _written(target: Path, page: str) -> Path:
     return target
 
 
-def _serve(path: Path, port: int, *, show: bool) -> None:
+def _settings(run: Run, *, wait: bool = False) -> Config:
+    """The configuration of ``run``; one that begins writes it when its rows are prepared, which ``wait`` waits for."""
     from sanetune.config.load import load
+    from sanetune.workflows.run_state import read_state
+
+    waited = False
+    while not run.config.is_file() and (state := read_state(run)) and state.phase == "running" and state.is_alive:
+        if not wait:
+            raise RunError(
+                f"{run.path} is only beginning, and has no configuration yet.",
+                "It is written when the rows are prepared.",
+                "Try again in a moment; --live waits for it.",
+            )
+        if not waited:
+            click.echo(f"{run.name} is beginning; its page comes with its configuration.", err=True)
+        waited = True
+        time.sleep(WAIT)
+    return load(run.config)
+
+
+def _serve(path: Path, port: int, *, show: bool) -> None:
     from sanetune.report.html.run_page import live_page
     from sanetune.report.live import PageCache, PageServer
     from sanetune.runs import Run
 
     run = Run.open(path)
-    settings = load(run.config)
+    try:
+        settings = _settings(run, wait=True)
+    except KeyboardInterrupt:
+        return
     server: PageServer
     cache = PageCache(run, lambda: live_page(settings, run, f"/data?token={server.token}"))
     server = PageServer(cache, port)

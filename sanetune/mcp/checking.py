@@ -11,7 +11,7 @@ from sanetune.mcp.call import Call
 from sanetune.mcp.next_steps import after_check
 from sanetune.mcp.replies import CheckReply
 from sanetune.workflows.check import evidence_of, run_checks
-from sanetune.workflows.clear import fingerprint_of, store_clearance
+from sanetune.workflows.clear import store_clearance
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
@@ -39,7 +39,7 @@ def check(call: Call) -> CheckReply:
 
 def keep(settings: Config, evidence: Evidence, report: Report, *, partial: bool) -> str:
     """Store the clearance that ``report`` has earned, and return what was done in a sentence."""
-    return store_clearance(settings, report, fingerprint_of(evidence), partial=partial)
+    return store_clearance(settings, report, evidence, partial=partial)
 
 
 def reply(call: Call, settings: Config, report: Report, note: str) -> CheckReply:

@@ -82,7 +82,7 @@ def check_config(
     from sanetune.gate.baseline import only_new
     from sanetune.runs import Run
     from sanetune.workflows.check import evidence_of, run_checks
-    from sanetune.workflows.clear import fingerprint_of, store_clearance
+    from sanetune.workflows.clear import store_clearance
     from sanetune.workflows.configuration import open_config
 
     try:
@@ -90,7 +90,7 @@ def check_config(
         depth = level or config.check.level
         with evidence_of(config, publish, depth) as evidence, all_witnesses(baseline is not None):
             full = run_checks(config, evidence, level=depth)
-            note = store_clearance(config, full, fingerprint_of(evidence), partial=False)
+            note = store_clearance(config, full, evidence, partial=False)
             report = full if baseline is None else only_new(full, baseline, config)
     except UserError as error:
         return CheckedConfig(file, Report([], level or "static", subject={"config": str(file)}, unusable=error))

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sanetune.atomic import write_text
+from sanetune.config import yaml_edit
 from sanetune.config.machine import process_count
 from sanetune.config.schema import Config
 from sanetune.errors import UserError
@@ -246,18 +248,19 @@ def fingerprint_of(evidence: Evidence) -> Fingerprint | None:
         return None
 
 
-def store_clearance(config: Config, report: Report, now: Fingerprint | None, *, partial: bool) -> str:
+def store_clearance(config: Config, report: Report, evidence: Evidence, *, partial: bool) -> str:
     """Leave a clearance in the run of ``config`` where a check has earned one, or withdraw one that it refutes.
 
     Args:
         config: The configuration that was checked.
         report: What the check found.
-        now: Fingerprint of the run; None: it cannot be planned.
+        evidence: What it was made from; nothing is stored of a run that cannot be planned.
         partial: Whether the command line left checks out.
 
     Returns:
         What was done, in a sentence; "" where there is nothing to say.
     """
+    now = fingerprint_of(evidence)
     if now is None or config.run.output_dir is None:
         return ""
     run = Run(config.run.output_dir)
@@ -280,6 +283,8 @@ def store_clearance(config: Config, report: Report, now: Fingerprint | None, *, 
         return f"No clearance: {shortest_path(run.path)} is not empty and not a run folder."
     try:
         write_clearance(run, cleared(report, now))
+        if not run.versions.is_file():  # not begun: with its configuration it has a page before the first step
+            write_text(run.config, yaml_edit.dump(evidence["plan"].config))
     except UserError as error:
         return f"No clearance: {error.message}"
     return f"Clearance: {shortest_path(run.clearance)}. Training starts with it as long as nothing changes."

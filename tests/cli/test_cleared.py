@@ -63,7 +63,11 @@ RUN = Path("runs/x")
 
 def test_a_checked_run_starts_at_once_and_its_card_names_the_clearance(levels_checked: list[str]) -> None:
     assert "Clearance: runs/x/clearance.json" in typed("check", "c.yaml", "--level", "static").stderr
-    assert [path.name for path in RUN.iterdir()] == ["clearance.json"]
+    assert sorted(path.name for path in RUN.iterdir()) == ["clearance.json", "config.yaml"]
+    typed("report", "runs/x")
+    page = (RUN / "report.html").read_text()
+    assert "<h1>Cleared at level static" in page, "a run has its page before its first step"
+    assert "learning_rate" in page and 'id="training"' not in page
     done = typed("train", "c.yaml")
     assert levels_checked == ["static"], "not checked again"
     assert "Cleared at level static on 20" in done.stderr
@@ -106,7 +110,7 @@ def test_a_changed_learning_rate_is_named_and_a_bad_one_refused_with_code_1(leve
     assert "--unchecked" in done.stderr
     assert "Error: the gate refuses this run" in done.stderr
     assert done.stdout == ""
-    assert [path.name for path in RUN.iterdir()] == ["clearance.json"], "nothing was begun"
+    assert sorted(path.name for path in RUN.iterdir()) == ["clearance.json", "config.yaml"], "nothing was begun"
     assert (RUN / "clearance.json").read_bytes() == before
 
 

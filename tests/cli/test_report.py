@@ -59,3 +59,20 @@ def test_a_live_page_is_served_until_ctrl_c(tmp_path: Path) -> None:
         finally:
             process.kill()
         assert "No longer served." in process.stdout.read() and not process.stderr.read()
+
+
+def test_a_page_is_waited_for_while_its_run_only_begins(tmp_path: Path) -> None:
+    run = runs_made.made(tmp_path / "a")
+    config = run.config.read_text()
+    run.config.unlink()
+    done = typed(str(run.path))
+    assert done.returncode == 2 and "is only beginning" in done.stderr and "--live waits" in done.stderr
+    command = [sys.executable, "-u", "-c", HEEDING_CTRL_C, "report", str(run.path), "--live"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            assert "a is beginning" in process.stderr.readline()
+            run.config.write_text(config)
+            assert process.stdout.readline().startswith("http://127.0.0.1:")
+        finally:
+            process.kill()

@@ -35,7 +35,7 @@ def check(site: Site, known: Known, values: Mapping[str, Any]) -> Checked:
 
 def checked(site: Site, config: Config, level: str) -> Checked:
     """Check ``config``, whose file is fixed, and leave a clearance in its run where it earns one."""
-    from sanetune.workflows.clear import fingerprint_of, store_clearance
+    from sanetune.workflows.clear import store_clearance
     from sanetune.workflows.fix import correct
 
     began = time.perf_counter()
@@ -46,7 +46,7 @@ def checked(site: Site, config: Config, level: str) -> Checked:
 
     def on_round(settings: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
         nonlocal note, steps, lr
-        note = store_clearance(settings, report, fingerprint_of(evidence), partial=False)
+        note = store_clearance(settings, report, evidence, partial=False)
         if (planned := evidence.ready("plan")) is not None:
             steps, lr = planned.steps.total_steps, planned.steps.learning_rate
 
