@@ -130,7 +130,7 @@ def follow(folder: Path, file: Path, step: int = 110) -> threading.Thread:
     run = Run(folder.resolve())
 
     def photograph() -> None:
-        while not ((view := run_view(run)) and view.curve and view.curve.points[-1].step >= step):
+        while not ((view := run_view(run)) and view.curve and view.curve.points and view.curve.points[-1].step >= step):
             time.sleep(0.3)
         settings = load(run.config)
         server = PageServer(PageCache(run, lambda: live_page(settings, run, f"/data?token={server.token}")))
@@ -152,7 +152,9 @@ def refusal(folder: Path, file: Path) -> None:
     from sanetune.report.terminal.progress import ProgressBar
 
     console = recorder()
-    with mock.patch.object(fault_run.FaultRun, "_train"), mock.patch.object(ProgressBar, "_log"):
+    # A line with commands to copy is not broken, so that a picture of 80 columns would end in the middle of it.
+    long_line = mock.patch("sanetune.workflows.check._cost_note", return_value="")
+    with mock.patch.object(fault_run.FaultRun, "_train"), mock.patch.object(ProgressBar, "_log"), long_line:
         fault_run.run(FAULTS["rate"], folder, console)
     console.save_svg(str(file), title="sanetune demo --fault rate")
 

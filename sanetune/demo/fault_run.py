@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
+from sanetune.commands import typed
 from sanetune.curves.changes import finite
 from sanetune.demo import folder
 from sanetune.demo.answers import Answers
@@ -99,7 +100,9 @@ class FaultRun:
         file = inject(fault, self.out)
         where = shortest_path(file.parent)
         paragraph(console, f"It is injected in {where}; the packaged files stay as they are.", "dim")
-        if not (self._script(file) if fault.name == "prompt-loss" else self._configuration(file)):
+        with typed(shortest_path(file)):
+            cleared = self._script(file) if fault.name == "prompt-loss" else self._configuration(file)
+        if not cleared:
             paragraph(console, "The demo has not gone as it should: this is a fault of the demo.", "bold red")
             return
         self._train(file)
@@ -117,10 +120,10 @@ class FaultRun:
 
         def on_round(config: Config, evidence: Evidence, report: Report, before: Sequence[Round]) -> None:
             nonlocal note
-            from sanetune.workflows.clear import fingerprint_of, store_clearance
+            from sanetune.workflows.clear import store_clearance
 
             summaries.append(CheckSummary.of(report, evidence))
-            note = store_clearance(config, report, fingerprint_of(evidence), partial=False)
+            note = store_clearance(config, report, evidence, partial=False)
             if len(summaries) == 1:
                 self._refusal(report, evidence.ready("prepared"))
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from sanetune.cli import main
+from sanetune.commands import command
 from sanetune.demo import MODEL, VALIDATION, answers, fault_run, faults, folder, run
 from sanetune.demo.faults import FAULTS
 
@@ -170,3 +171,11 @@ def test_a_fault_that_there_is_not_is_refused():
     result = CliRunner().invoke(main, ["demo", "--fault", "gremlins"])
     assert result.exit_code == 2
     assert "prompt-loss" in result.output
+
+
+def test_commands_in_a_demo_name_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fault_run.FaultRun, "_configuration", lambda self, file: shown.append(command("train")))
+    fault_run.run(FAULTS["rate"], Path("out"), Console(file=io.StringIO()))
+    assert shown == ["sanetune train out/sanetune.yaml"]

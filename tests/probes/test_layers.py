@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from scipy import stats
 
+from sanetune.commands import typed
 from sanetune.config.load import load
 from sanetune.data.prepare import prepare
 from sanetune.engine.adapters import matching
@@ -103,6 +104,8 @@ def test_the_command_that_is_offered_is_one_that_sweep_understands(tmp_path: Pat
     assert [one["model.train_only"] for one in grid] == lists * 2
     assert json.loads(json.dumps(view.figures(found)))["train_only"]["0.25"]["gradient"] == found.by_gradient(0.25)
     assert view.sweep_line(found) in _shown(found)
+    with typed("my.yaml"):
+        assert view.sweep_line(found).startswith("sanetune sweep my.yaml adapter=none,lora "), "as it can be pasted"
     assert [file.suffix for file in layers_plot.draw(found, tmp_path) if file.stat().st_size] == [".png", ".svg"]
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sanetune import units
+from sanetune.commands import command
 from sanetune.report.terminal.layout import put
 from sanetune.typed_json import to_json
 
@@ -87,7 +88,7 @@ def listed(patterns: list[str]) -> str:
 def sweep_line(found: LayerRanking) -> str:
     """Return the command that compares all weights, LoRA and both choices."""
     choices = ",".join(listed(some(SHARES[0])) for some in (found.by_gradient, found.by_signal))
-    return f'sanetune sweep CONFIG adapter=none,lora "train_only=none,{choices}"'
+    return f'{command("sweep")} adapter=none,lora "train_only=none,{choices}"'
 
 
 def _bar(value: float, best: float) -> str:
