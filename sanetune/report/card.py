@@ -29,6 +29,13 @@ _SETTINGS = (
     "max_grad_norm", "optim", "bf16", "fp16", "neftune_noise_alpha", "seed", "data_seed",
 )  # fmt: skip
 
+STATS = {
+    "rows": "rows that were read",
+    "max_length": "tokens that an example may have",
+    "shared_tokens": "tokens with characters of both prompt and answer",
+}
+"""Key of a figure of the data -> its name on the card."""
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -41,7 +48,7 @@ class Card:
         method: A key of :data:`METHODS`.
         sources: Data files, folders or data sets of the training rows.
         loss_on: ``assistant``, ``last`` or ``all``: the turns in the loss.
-        stats: Figures of the data; those that are numbers or text are shown.
+        stats: Figures of the data; those of :data:`STATS` are shown.
         figures: Figures of the run, by their name on the card.
         settings: Training settings by key.
         versions: Package -> version; None: not installed.
@@ -96,11 +103,12 @@ def card_of(
     if adapter is not None:
         settings |= {f"adapter.{key}": getattr(adapter, key) for key in ("r", "alpha", "dropout", "target")}
     figures = {
-        "steps": outcome.steps,
+        "steps": f"{outcome.steps:,}" + (", ended early" if outcome.stopped_early else ""),
         "epochs": round(outcome.epochs, 2),
         "training loss at the end": _rounded(outcome.train_loss),
         "validation loss of the base": _rounded(outcome.base_validation_loss),
-        "validation loss, best": _rounded(outcome.best_validation_loss),
+        "validation loss, best": _best(outcome),
+        "validation loss at the end": _rounded(outcome.validation_loss),
         "tokens in the loss": f"{outcome.loss_tokens:,}",
         "trained weights": f"{outcome.frozen.trainable:,} of {outcome.frozen.parameters:,}",
         "seconds": round(outcome.seconds),
@@ -120,6 +128,14 @@ def card_of(
         compared=compared_figures(comparison) if comparison else (),
         badge=badge,
     )
+
+
+def _best(outcome: Outcome) -> str | None:
+    """The lowest validation loss, with its step where the run went on: the other figures are of its last step."""
+    if outcome.best_validation_loss is None:
+        return None
+    later = outcome.best_step is not None and outcome.best_step != outcome.steps
+    return f"{_rounded(outcome.best_validation_loss)}" + (f" at step {outcome.best_step:,}" if later else "")
 
 
 def compared_figures(comparison: Comparison) -> list[tuple[str, str, str]]:
@@ -192,16 +208,11 @@ def _data(card: Card) -> str:
     in_loss = {"assistant": "all assistant turns", "last": "the last assistant turn", "all": "every token"}
     lines = [f"- from {', '.join(_code(source) for source in card.sources)}"]
     lines.append(f"- in the loss: {in_loss.get(card.loss_on, card.loss_on)}")
-    for key, value in card.stats.items():
-        if isinstance(value, int | float | str) and not isinstance(value, bool):
-            lines.append(f"- {_inline(key.replace('_', ' '))}: {_figure(value)}")
+    for key, name in STATS.items():
+        value = card.stats.get(key)
+        if value and isinstance(value, int | str):
+            lines.append(f"- {name}: {_inline(f'{value:,}' if isinstance(value, int) else value)}")
     return "\n".join(lines)
-
-
-def _figure(value: float | str) -> str:
-    if isinstance(value, str):
-        return _inline(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def _table(values: Mapping[str, Any], left: str, right: str) -> str:

@@ -10,8 +10,10 @@ from sanetune.engine.answer import Answer
 from sanetune.probes.results import Comparison, Sample
 from sanetune.report.card import Card, card_of, compared_figures, render
 
+WHOLE = {"stopped_early": False, "best_step": 30, "validation_loss": 1.5}
 
-def a_card(base: str = "HuggingFaceTB/SmolLM2-135M") -> Card:
+
+def a_card(base: str = "HuggingFaceTB/SmolLM2-135M", **ended: object) -> Card:
     config = SimpleNamespace(
         model=SimpleNamespace(name=base, revision="abc123", adapter=None, quantization=None),
         data=SimpleNamespace(train=[SimpleNamespace(path="rows.jsonl")], loss_on="assistant"),
@@ -19,10 +21,14 @@ def a_card(base: str = "HuggingFaceTB/SmolLM2-135M") -> Card:
     )
     outcome = SimpleNamespace(
         steps=30, epochs=3.0, train_loss=1.23456, base_validation_loss=2.5, best_validation_loss=1.5,
-        loss_tokens=12345, seconds=61.7, frozen=Frozen({}, 100, 200),
+        loss_tokens=12345, seconds=61.7, frozen=Frozen({}, 100, 200), **{**WHOLE, **ended},
     )  # fmt: skip
     return card_of(
-        config, outcome, stats={"rows": 1100, "lost": 3}, versions={"torch": "2.13.0", "peft": None}, name="x"
+        config,
+        outcome,
+        stats={"rows": 1100, "read": 1100, "shared_tokens": 0},
+        versions={"torch": "2.13.0", "peft": None},
+        name="x",
     )
 
 
@@ -30,11 +36,23 @@ def test_the_card_tells_base_data_method_figures_settings_and_use() -> None:
     text = render(a_card())
     for words in (
         "`HuggingFaceTB/SmolLM2-135M` (revision `abc123`)", "all weights", "`rows.jsonl`", "all assistant turns",
-        "rows: 1,100", "validation loss, best | 1.5", "learning\\_rate | 2e-05", "pipeline(", "torch | 2.13.0",
+        "rows that were read: 1,100", "validation loss, best | 1.5 |", "| steps | 30 |",
+        "learning\\_rate | 2e-05", "pipeline(", "torch | 2.13.0",
     ):  # fmt: skip
         assert words in text
     assert "/secret" not in text
     assert "peft" not in text
+
+
+def test_a_run_that_ended_after_its_best_step_says_so() -> None:
+    text = render(a_card(stopped_early=True, best_step=20, validation_loss=1.75))
+    assert "| steps | 30, ended early |" in text
+    assert "| validation loss, best | 1.5 at step 20 |" in text and "| validation loss at the end | 1.75 |" in text
+
+
+def test_the_data_are_told_in_words_and_without_what_is_none() -> None:
+    data = render(a_card()).split("## Data")[1].split("##")[0]
+    assert "shared" not in data and "- read:" not in data
 
 
 def test_its_header_is_yaml_and_names_only_a_base_of_the_hub() -> None:
