@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -180,6 +180,15 @@ def listing(names: Iterable[object], most: int = 12) -> str:
     words = [quote(name, 40) for name in names]
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
+
+
+def in_a_row(words: Sequence[str]) -> str:
+    """Return words as a sentence lists them.
+
+    >>> in_a_row(["loss", "ends", "form"]), in_a_row(["loss"])
+    ('loss, ends and form', 'loss')
+    """
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def shortest_path(path: Path) -> str:

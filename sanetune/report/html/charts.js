@@ -23,11 +23,13 @@ const charts = (() => {
     return `rgba(${r}, ${g}, ${b}, ${share})`;
   });
 
+  const power = (value) => value.toExponential(2).replace(/\.?0+e/, "e");
+
   function number(value) {
     if (value === null || value === undefined) return "";
     const size = Math.abs(value);
     if (Number.isInteger(value) && size < 1e7) return locale.format(value);
-    if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace(/\.?0+e/, "e");
+    if (size !== 0 && (size < 1e-3 || size >= 1e6)) return power(value);
     return value.toPrecision(4).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
   }
 
@@ -77,6 +79,23 @@ const charts = (() => {
     return { data, series, bands };
   }
 
+  const weight = (mark) => ({ fail: 0, warn: 1 })[mark.style] ?? 2; // the worst is named first, where there is least room
+
+  // The row and the side of its line where a name of this width covers no other one; null where there is none.
+  function room(x, width, bbox, taken) {
+    const sides = x > bbox.left + bbox.width * 0.75 ? [true, false] : [false, true];
+    for (const row of [0, 1, 2]) {
+      for (const right of sides) {
+        const from = right ? x - width : x, to = from + width;
+        if (from < bbox.left || to > bbox.left + bbox.width) continue;
+        if (taken.some((one) => one.row === row && from < one.to && one.from < to)) continue;
+        taken.push({ row, from, to });
+        return { row, right };
+      }
+    }
+    return null;
+  }
+
   // Findings as thin lines with a flag on top; limits as dashed lines with their name.
   function annotate(panel, box) {
     return (plot) => {
@@ -84,23 +103,21 @@ const charts = (() => {
       const ratio = devicePixelRatio || 1;
       ctx.save();
       ctx.font = `600 ${11 * ratio}px system-ui, sans-serif`;
-      let named = -Infinity; // names of marks that are near each other would cover each other
-      for (const one of [...panel.marks].sort((a, b) => a.x - b.x)) {
-        const x = Math.round(plot.valToPos(one.x, "x", true));
-        if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      const lines = panel.marks.map((one) => ({ ...one, x: Math.round(plot.valToPos(one.x, "x", true)) }));
+      const seen = lines.filter(({ x }) => x >= bbox.left && x <= bbox.left + bbox.width);
+      const taken = [];
+      for (const one of seen.sort((a, b) => weight(a) - weight(b) || a.x - b.x)) {
         ctx.strokeStyle = ctx.fillStyle = colour(box, one.style);
         ctx.lineWidth = ratio;
         ctx.setLineDash(one.text ? [3 * ratio, 3 * ratio] : []);
         ctx.beginPath();
-        ctx.moveTo(x, bbox.top);
-        ctx.lineTo(x, bbox.top + bbox.height);
+        ctx.moveTo(one.x, bbox.top);
+        ctx.lineTo(one.x, bbox.top + bbox.height);
         ctx.stroke();
-        const right = x > bbox.left + bbox.width * 0.75;
-        ctx.textAlign = right ? "right" : "left";
-        const width = ctx.measureText(one.label).width + 10 * ratio;
-        if (!one.label || x - (right ? width : 0) < named) continue;
-        ctx.fillText(one.label, x + (right ? -5 : 5) * ratio, bbox.top + 11 * ratio);
-        named = x + (right ? 0 : width);
+        const place = one.label && room(one.x, ctx.measureText(one.label).width + 10 * ratio, bbox, taken);
+        if (!place) continue;
+        ctx.textAlign = place.right ? "right" : "left";
+        ctx.fillText(one.label, one.x + (place.right ? -5 : 5) * ratio, bbox.top + (11 + 14 * place.row) * ratio);
       }
       for (const one of panel.limits) {
         const y = Math.round(plot.valToPos(one.value, "y", true));
@@ -183,7 +200,7 @@ const charts = (() => {
         y: { distr: state.log ? 3 : 1, range: range(panel, state) },
       },
       axes: [
-        { ...axis, grid: { show: false }, size: 22, gap: 3, incrs: STEPS, splits: panel.x.log ? () => rates : undefined, values: (_, all) => all.map((value) => number(value)) },
+        { ...axis, grid: { show: false }, size: 22, gap: 3, incrs: STEPS, splits: panel.x.log ? () => rates : undefined, values: (_, all) => all.map((value) => (panel.x.log ? power : number)(value)) },
         { ...axis, grid: { stroke: line, width: 1 }, size: 40, gap: 5, splits: (_, i, low, high) => (state.log ? powers(low, high) : even(low, high)), values: (_, all) => all.map((value) => number(value)) },
       ],
       cursor: { y: false, drag: { x: true, y: false, setScale: true }, sync: sync ? { key: sync } : undefined, points: { size: 7 } },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,9 +19,10 @@ from sanetune.report.html.collect import settings_of
 from sanetune.report.html.page import template
 from sanetune.report.html.plot_parts import Axis, Label, Series
 from sanetune.report.html.plots import Plot, axis_from_zero, axis_of
-from sanetune.report.html.trained import run_view
+from sanetune.report.html.trained import run_view, verdict_text
 from sanetune.report.html.view import RunView
 from sanetune.text import escape_control, shortest_path
+from sanetune.workflows.comparing.stored import read_stored
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Evaluation, Point
@@ -105,13 +107,17 @@ def page_of_runs(runs: Sequence[Run]) -> str:
         )
     names = _names([run.name for run in runs])
     found = [_compared(run, name) for run, name in zip(runs, names, strict=True)]
+    verdicts = _verdicts(runs, names)
     charts = losses_plot(found)
     asset = assets(charts=charts is not None)
     title = escape_control(f"{len(found)} runs: {', '.join(names)}")
     return template("compared.html").render(
         runs=found,
         plot=charts,
-        results=results(found),
+        results=results(found, verdicts),
+        ask=""
+        if any(verdicts) or not all(run.finished for run in runs)
+        else shlex.join(["sanetune", "compare", *(one.path for one in found)]),
         settings=different_settings(found),
         prompts=common_prompts(found),
         same_data=len({one.data for one in found}) == 1 and bool(found[0].data),
@@ -186,8 +192,15 @@ def _lrs(curve: Curve) -> Points:
     return [(point.step, point.lr) for point in curve.points if point.lr is not None]
 
 
-def results(runs: Sequence[ComparedRun]) -> list[ResultRow]:
-    """Return the figures of all runs; those that no run has are left out."""
+def _verdicts(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
+    """What `sanetune compare` has found of each run beside the first; "" where it was not asked."""
+    found = read_stored(runs[0], runs) if len(runs) > 1 else None
+    texts = {pair.second: verdict_text(pair, names[0]) for pair in (found.pairs if found else ())}
+    return [texts.get(n, "") for n in range(len(runs))]
+
+
+def results(runs: Sequence[ComparedRun], verdicts: Sequence[str] = ()) -> list[ResultRow]:
+    """Return the figures of all runs, and the verdict on each; what no run has is left out."""
     views = [one.view for one in runs]
     curves = [one.curve or Curve() for one in runs]
     evaluations = [one.validation for one in curves]
@@ -213,6 +226,7 @@ def results(runs: Sequence[ComparedRun]) -> list[ResultRow]:
             "last validation loss", [_last(one.curve.validation, one.curve) if one.curve else "" for one in runs]
         ),
         ResultRow("last training loss", [_last(one.curve.points, one.curve) if one.curve else "" for one in runs]),
+        ResultRow("sanetune compare", verdicts),
         ResultRow("answers", [v.samples_text.removeprefix("ended by themselves: ") if v else "" for v in views]),
     ]
     return [row for row in rows if any(row.cells)]

@@ -16,6 +16,7 @@ from sanetune.report.html.over_time import answers_over_time
 from sanetune.report.html.status import status_of
 from sanetune.report.html.view import RunView
 from sanetune.report.html.watched import watched
+from sanetune.text import in_a_row
 from sanetune.workflows.comparing.stored import read_stored
 from sanetune.workflows.run_state import read_state
 
@@ -109,8 +110,8 @@ def _answers_text(run: Run, comparison: Comparison | None) -> str:
     return "; ".join([ended, *(verdict_text(pair) for pair in (found.pairs[:1] if found else ()))])
 
 
-def verdict_text(pair: Pair) -> str:
-    """Return the verdict of a comparison with the measures that decided it."""
+def verdict_text(pair: Pair, other: str = "the base") -> str:
+    """Return the verdict of a comparison with the model ``other``, with the measures that decided it."""
     sides = {1: "better", -1: "worse"}
-    named = [f"{side} in {' and '.join(pair.named(way))}" for way, side in sides.items() if pair.named(way)]
-    return f"compared with the base: {', '.join(named) or pair.verdict}"
+    named = [f"{side} in {in_a_row(pair.named(way))}" for way, side in sides.items() if pair.named(way)]
+    return f"compared with {other}: {'; '.join(named) or pair.verdict}"

@@ -9,8 +9,10 @@ import pytest
 from sanetune.errors import UserError
 from sanetune.report.html.compared_runs import MOST, page_of_runs
 from sanetune.runs import Run
+from sanetune.workflows.comparing.stored import store
 from tests.report.html.test_page import Reader
 from tests.report.runs_made import answered, made
+from tests.workflows.comparing.made import compared, model
 
 
 def test_the_lowest_loss_on_the_same_rows_is_marked(tmp_path: Path) -> None:
@@ -86,3 +88,14 @@ def test_a_loss_that_is_not_of_the_end_says_its_step(tmp_path: Path) -> None:
     assert " at step 20" in text[text.index("last validation loss") : text.index("last training loss")]
     assert "at step" not in text[text.index("last training loss") : text.index("Settings that differ")]
     assert "Stopped by the watch: step 25 of 50" in text
+
+
+def test_the_verdict_of_compare_is_shown_or_how_to_get_one(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name, phase="finished") for name in ("a", "b")]
+    assert "sanetune compare" in Reader(page_of_runs(runs)).text.split("Results")[-1]
+    first = model("a", {"ends by itself": [True] * 8}, 1.0)
+    found = compared(first, model("b", {"ends by itself": [False] * 8}, 2.0))
+    store(runs[0], runs, found, [])
+    text = Reader(page_of_runs(runs)).text
+    assert "compared with a: worse in validation loss and ends by itself" in text
+    assert "were not compared yet" not in text

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from sanetune.config.load import load
+from sanetune.curves.series import Evaluation
+from sanetune.finding import Finding, Verdict
 from sanetune.report.html.compared_runs import page_of_runs
 from sanetune.report.html.run_page import live_page
+from sanetune.report.html.view import FiredView
 from sanetune.report.live import PageCache, PageServer
 from tests.report import experiments_made, runs_made
 from tests.report.html import views
@@ -21,9 +24,9 @@ from tests.report.html.test_browser import LEAST_CONTRAST
 CHART = '.overview .chart[data-chart="training"]'
 
 
-BROKEN_WORDS = """(table) => {
+BROKEN_WORDS = """(cells) => {
   const broken = [];
-  for (const cell of document.querySelectorAll(`${table} :is(th, td)`)) {
+  for (const cell of document.querySelectorAll(cells)) {
     const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
     for (let node = texts.nextNode(); node; node = texts.nextNode())
       for (const word of node.data.matchAll(/[A-Za-z]+/g)) {
@@ -36,7 +39,7 @@ BROKEN_WORDS = """(table) => {
   }
   return broken;
 }"""
-"""Words in the cells of a table that are on two lines."""
+"""Words in cells of a table, which a selector chooses, that are on two lines."""
 
 
 def values(tab: Any, chart: str = CHART) -> list[str]:
@@ -120,6 +123,46 @@ def test_a_spike_of_one_step_among_twenty_thousand_can_be_seen(opened: Open) -> 
     assert tab.evaluate(top, x) < 0.45 * box["height"], "the spike is drawn to its height"
 
 
+def drawn_texts(tab: Any, chart: str = CHART) -> list[str]:
+    """The texts on a chart, drawn anew."""
+    tab.evaluate("""() => {
+      window.drawn = [];
+      const fill = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+        window.drawn.push(text);
+        return fill.call(this, text, ...at);
+      };
+    }""")
+    tab.locator(f"{chart} button", has_text="Log").click()
+    tab.wait_for_timeout(100)
+    found: list[str] = tab.evaluate("window.drawn")
+    return found
+
+
+@pytest.mark.parametrize("width", [390, 1100])
+def test_what_failed_is_named_at_its_step_whatever_else_is_marked_there(opened: Open, width: int) -> None:
+    view = views.trained()
+    assert view.run is not None
+    fired = [
+        FiredView(step, Finding(name, verdict, "It rises."))
+        for step, name, verdict in ((40, "curve-staircase", Verdict.WARN), (49, "curve-overfit", Verdict.FAIL))
+    ]
+    tab = opened(replace(view, run=replace(view.run, fired=fired)), viewport={"width": width, "height": 800})
+    named = [one for one in drawn_texts(tab) if one.startswith("curve-")]
+    assert "curve-overfit" in named
+    assert named == ["curve-overfit", "curve-staircase"]
+    assert "curve-overfit" in tab.locator(".overview .found").first.inner_text(), "and beside the chart"
+
+
+def test_learning_rates_below_a_chart_are_all_written_in_one_way(opened: Open) -> None:
+    view, made = views.trained(), experiments_made.lr_comparison()
+    made = replace(made, runs=[*made.runs[:3], replace(made.runs[3], evaluation=Evaluation(40, 2.5))])
+    found = replace(experiments_made.full(), lr_comparison=made)
+    tab = opened(replace(view, report=replace(view.report, experiments=found.to_json())))
+    texts = drawn_texts(tab, '.overview .chart[data-chart="lr-losses"]')
+    assert {"6.67e-5", "2e-4", "6e-4", "1.8e-3"} <= set(texts)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_follow_the_theme(opened: Open, scheme: str) -> None:
     tab = opened(views.trained(), unfolded=False, color_scheme=scheme)
@@ -136,6 +179,8 @@ def test_runs_side_by_side_stay_inside_the_screen(browser: Any, tmp_path: Path, 
     runs = [
         runs_made.made(tmp_path / name, 300, loss=loss) for name, loss in (("undisturbed", 2.0), ("repetitions", 3.0))
     ]
+    longest = "{gradient_accumulation_steps: 2, lr_scheduler_type: linear}"
+    runs[0].config.write_text(f"model: {{name: somewhere}}\ndata: {{train: rows.jsonl}}\ntrain: {longest}\n")
     file = tmp_path / "comparison.html"
     file.write_text(page_of_runs(runs))
     tab = browser.new_page(viewport={"width": width, "height": 800})
@@ -145,7 +190,9 @@ def test_runs_side_by_side_stay_inside_the_screen(browser: Any, tmp_path: Path, 
     tab.goto(file.as_uri())
     assert tab.locator(".uplot").count() == 3
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert tab.evaluate(BROKEN_WORDS, "#results table") == []
+    assert tab.evaluate(BROKEN_WORDS, "#results :is(th, td)") == []
+    assert tab.locator("#settings th code").filter(has_text="gradient_accumulation_steps").count() == 1
+    assert tab.evaluate(BROKEN_WORDS, "#settings tbody th") == []
     tab.mouse.move(*over(tab, 0.5, ".chart .canvas:nth-of-type(1)"))
     assert wrong == []
     tab.close()

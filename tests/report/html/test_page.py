@@ -32,7 +32,7 @@ from tests.report import experiments_made as made
 from tests.report import sample
 from tests.report.html import views
 
-VOID = {"meta", "input", "br", "img", "link"}
+VOID = {"meta", "input", "br", "img", "link", "wbr"}
 
 
 class Reader(HTMLParser):
