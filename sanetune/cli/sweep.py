@@ -41,7 +41,11 @@ def command(
     from sanetune import api
     from sanetune.report.terminal import sweep as view
 
-    result = api.sweep(settings, *values, trial_steps=trial_steps, trials=trials, jobs=jobs, out=out)
+    try:
+        result = api.sweep(settings, *values, trial_steps=trial_steps, trials=trials, jobs=jobs, out=out)
+    except KeyboardInterrupt:
+        click.echo("\nTrials that are done are kept: the same command goes on with the others.", err=True)
+        raise
     if str(json_file) != "-":
         view.show(result)
     if json_file is not None:
