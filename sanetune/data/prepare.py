@@ -16,6 +16,7 @@ from sanetune.data.cache import cache_folder, key_of, open_table, replacing
 from sanetune.data.conversation_file import ConversationFile, read_sources
 from sanetune.data.example_file import ExampleFile, make_examples
 from sanetune.data.prepared import Prepared
+from sanetune.data.rows_digest import rows_digest
 from sanetune.data.unread_columns import merged
 from sanetune.events import PreparationEnded, PreparationStarted, Publish, bracket, silent
 
@@ -91,8 +92,6 @@ def _split(
     with replacing(folder) as scratch:
         result = make_splits(config, context, examples, scratch)
     sources = {split: made.source for split, made in examples.items()}
-    keys = [made.key for made in examples.values()]
-    keys += [f"{config.data.replay.share:g}"] if config.data.replay else []
     examples = {split: made for split, made in examples.items() if split != "replay"}
     task = [made.source for made in examples.values()]
     result.stats["rows"] = sum(source.conversations for source in task)
@@ -117,7 +116,7 @@ def _split(
         stats=result.stats,
         dropped=result.dropped,
         truncated=result.truncated,
-        fingerprint="-".join(keys),
+        fingerprint=rows_digest(files),
         origins=result.origins,
         sources=sources,
         refused=[error for made in examples.values() for error in made.refusals.first],

@@ -80,7 +80,7 @@ class Prepared:
         stats: The figures of preparation.
         dropped: Rows that are in neither split.
         truncated: Rows that are there without their last tokens.
-        fingerprint: A hash of rows, options, template and tokenizer.
+        fingerprint: A hash of the rows of all splits, as they are trained.
         origins: Where each split comes from.
         sources: What was read, by the split that it was read for.
         refused: Errors of rows that the template refuses, at most 1,000 of ``refused_count``; there are none unless

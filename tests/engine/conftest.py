@@ -56,7 +56,7 @@ def prepared(tokenizer: Any, rows: list[dict[str, Any]]) -> SimpleNamespace:
         tokenizer=tokenizer,
         stop_token_ids=[2],
         max_length=512,
-        fingerprint="these rows",
+        fingerprint="rows-these",
     )
 
 

@@ -41,7 +41,7 @@ def prepared_rows(model: str) -> SimpleNamespace:
         validation=Dataset.from_list(made[16:21]),
         tokenizer=tokenizer,
         stop_token_ids=[2],
-        fingerprint="these rows",
+        fingerprint="rows-these",
     )
 
 
