@@ -148,7 +148,8 @@ def served_prompts(
         except UndisclosedError as error:
             untold = str(error)
         counted = server.chat(one.prompt, 1).prompt_tokens
-        pairs.append(PromptPair(one.prompt_ids, served, counted, one.prompt.text, one.place))
+        same = served is not None and _whole(tokenizer, served) == _whole(tokenizer, one.prompt_ids)
+        pairs.append(PromptPair(one.prompt_ids, served, counted, one.prompt.text, one.place, same))
     ids = {token for pair in pairs for token in [*pair.trained, *(pair.served or ())]}
     texts = {token: _text(tokenizer, token) for token in ids}
     return ServedPrompts(pairs, tokenizer.bos_token_id, untold, texts)
@@ -218,6 +219,10 @@ def ask_positions(server: Server, one: TrainedAnswer) -> list[Mapping[int, float
 def served_chats(server: Server, trained: Sequence[TrainedAnswer]) -> list[ChatPair]:
     """Return what a client gets: answers with calls and reasoning, where the server parses them."""
     return [ChatPair(one, server.chat(one.prompt, max(64, one.answer.tokens * 2))) for one in trained]
+
+
+def _whole(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
+    return str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
 def _text(tokenizer: PreTrainedTokenizerBase, token: int) -> str:

@@ -28,6 +28,9 @@ Serve the template of the run's model folder (chat_template.jinja), as it is.
 For llama.cpp: `--jinja --chat-template-file chat_template.jinja`; for vLLM: `--chat-template chat_template.jinja`; a
 GGUF file from `sanetune export RUN --gguf` has it inside.
 
+Where both lists of ids are the same text, the template is right and the tokenizer is not: serve the run's own, or write
+the GGUF file anew with another `--pre` or by llama.cpp's own converter (`--converter`).
+
 ## Known problems
 A server may change a prompt between `/tokenize` and its chat: then the counts differ, and the message says so.
 
@@ -48,6 +51,11 @@ if TYPE_CHECKING:
     from sanetune.probes.results.served import PromptPair, ServedPrompts
 
 FIX = "none"
+TOKENIZER = (
+    "The template is the trained one; the tokenizer is not. Serve the run's own (tokenizer.json), or write the GGUF"
+    " file anew: with another --pre, or by llama.cpp's converter (--converter)."
+)
+"""What to do where both are the same text."""
 
 
 def measure(served_prompts: ServedPrompts) -> Measurement:
@@ -65,6 +73,7 @@ def measure(served_prompts: ServedPrompts) -> Measurement:
         "prompts": len(known or counted),
         "told": len(known),
         "different": len(different),
+        "same_text": sum(pair.same_text for pair in different),
         "counted": len(counted),
         "miscounted": len(miscounted),
         "untold": of.untold,
@@ -80,10 +89,13 @@ def measure(served_prompts: ServedPrompts) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     if n["different"]:
-        return failed(
+        words = (
             f"{n['different']:,} of {n['told']:,} prompts become other tokens on the server than in training: the first"
             f" parts at token {n['at']:,} ({n['trained_tokens']:,} trained, {n['served_tokens']:,} served)"
         )
+        if n["same_text"] == n["different"]:
+            return failed(f"{words}. Their texts are the same: the server cuts them into other tokens", TOKENIZER)
+        return failed(words)
     if n["miscounted"]:
         if n["told"]:
             return failed(

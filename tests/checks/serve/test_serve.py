@@ -71,6 +71,17 @@ def test_prompts_are_compared_by_what_the_server_tells(
     assert (judgement.verdict, said in judgement.message) == (verdict, True), judgement.message
 
 
+def test_another_tokenizer_on_the_same_text_is_not_said_to_be_another_template() -> None:
+    for same, blamed in ((True, True), (False, False)):
+        pairs = [
+            PromptPair([1, 5, 6], [1, 7], 2, "Hi", same_text=same),
+            PromptPair([1, 5, 6], [1, 7], 2, "Hi", None, True),
+        ]
+        judgement = found(prompt_differs, ServedPrompts(pairs, 1))
+        assert judgement.verdict is Verdict.FAIL
+        assert ("Their texts are the same" in judgement.message, "--pre" in judgement.remedy) == (blamed, blamed)
+
+
 def test_a_server_that_tells_nothing_is_a_skip_with_the_reason() -> None:
     for check in (prompt_differs, double_bos):
         with pytest.raises(NotApplicableError, match="it does not tell"):
