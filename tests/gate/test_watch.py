@@ -168,8 +168,8 @@ def test_watching_costs_a_few_microseconds_a_step() -> None:
 
     A core that others want too is slower at both, and not always alike: the best of a few tries counts.
     """
-    values, shares = losses(3_000), []
-    while len(shares) < 4 and min(shares, default=math.inf) >= 20_000:
+    values, proportions = losses(3_000), []
+    while len(proportions) < 4 and min(proportions, default=math.inf) >= 20_000:
         watch = Watch(FACTS, live_checks())
         began = time.process_time()
         fed(values, watch)
@@ -177,6 +177,6 @@ def test_watching_costs_a_few_microseconds_a_step() -> None:
         began, total = time.process_time(), 0
         for number in range(1_000_000):
             total += number * number
-        shares.append(each / ((time.process_time() - began) / 1_000_000))
+        proportions.append(each / ((time.process_time() - began) / 1_000_000))
         assert watch.asked < 0.1 * len(values)
-    assert min(shares) < 20_000
+    assert min(proportions) < 20_000
