@@ -11,6 +11,7 @@ from mcp.server import MCPServer
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.mcpserver.tools import Tool
 
 from sanetune import __version__
 from sanetune.errors import UserError
@@ -63,8 +64,10 @@ def build(roots: Roots, jobs: Jobs, token: str = "") -> MCPServer:
     """
     # No server issues tokens: the address is needed by the SDK's settings, and sent to nobody.
     auth = AuthSettings.model_validate({"issuer_url": f"http://{ADDRESS}", "resource_server_url": None})
+    tools = Tools(roots, jobs)
     server = MCPServer(
         "sanetune",
+        tools=[_strict(getattr(tools, name), name, title) for name, title in TITLES.items()],
         title="sanetune",
         instructions=f"{prompts.INSTRUCTIONS}Paths are confined to {roots}; relative ones start from the first.",
         version=__version__,
@@ -72,13 +75,20 @@ def build(roots: Roots, jobs: Jobs, token: str = "") -> MCPServer:
         auth=auth if token else None,
         token_verifier=OneToken(token) if token else None,
     )
-    tools = Tools(roots, jobs)
-    for name, title in TITLES.items():
-        server.add_tool(getattr(tools, name), name, title, annotations=READS if name in READING else WRITES)
     for prompt in (prompts.fine_tune, prompts.repair, prompts.watch):
         server.add_prompt(Prompt.from_function(prompt))
     add_resources(server, roots, jobs)
     return server
+
+
+def _strict(function: Callable[..., object], name: str, title: str) -> Tool:
+    """A tool that refuses an argument that it does not have: left out in silence, `levl` would make a whole trial."""
+    tool = Tool.from_function(function, name, title, annotations=READS if name in READING else WRITES)
+    arguments = tool.fn_metadata.arg_model
+    arguments.model_config["extra"] = "forbid"
+    arguments.model_rebuild(force=True)
+    tool.parameters = arguments.model_json_schema(by_alias=True)
+    return tool
 
 
 def serve_stdio(roots: Roots) -> None:

@@ -53,6 +53,7 @@ def test_every_tool_has_schemas_a_description_and_says_whether_it_changes_anythi
             assert tool.description and tool.title
             assert tool.annotations is not None and tool.annotations.read_only_hint == (name in READING)
             Draft202012Validator.check_schema(tool.input_schema)
+            assert tool.input_schema["additionalProperties"] is False
             assert tool.output_schema is not None and {"state", "error", "next"} <= set(
                 tool.output_schema["properties"]
             )
@@ -129,6 +130,8 @@ def test_what_is_wrong_with_a_call_comes_back_with_what_to_do(ask: Ask) -> None:
             assert said in error["message"] and error["remedy"]
         assert values_of(await client.call_tool("status", {}))["jobs"] == []
         assert (await client.call_tool("check", {})).is_error  # config is missing: the schema says so
+        unknown = await client.call_tool("check", {"config": "a.yaml", "levl": "static"})
+        assert unknown.is_error and "levl" in unknown.content[0].text  # type: ignore[union-attr]
 
     ask(asked)
 
