@@ -44,7 +44,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.checks.curve._epochs import stairs
-from sanetune.curves.changes import HELD_OUT, finite, since_lowest
+from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
 from sanetune.curves.paired import t_statistic
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 6
+VERSION = 7
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),
@@ -87,6 +87,9 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
         raise NotApplicableError("no boundary of epochs has two logged steps on both sides")
     if len(found.boundaries) < limits["boundaries"] and found.records < limits["short"]:
         raise NotApplicableError("fewer than two boundaries of epochs, with few logged steps on a side")
+    whole = training(curve)
+    if whole is not None and whole.difference >= 0:
+        raise NotApplicableError("the training loss ends above its start: what falls between epochs is a recovery")
     change, evaluations = since_lowest(curve), len(finite(curve.validation))
     least = limits["held_out" if evaluations >= limits["few"] else "few_held_out"]
     improving = False

@@ -262,6 +262,17 @@ def test_no_log_is_so_odd_that_a_check_breaks(
 # ---- what must not be said ----
 
 
+def test_a_recovery_that_goes_by_epochs_is_no_staircase() -> None:
+    """Above its start a model memorises nothing, whatever its losses do between epochs."""
+    levels = [4.2, 9.0, *[28.0] * 3, *[9.6] * 13, *[7.0] * 16, *[5.7] * 16, *[4.6] * 16]
+    noisy = [level * (1 + 0.02 * (-1) ** i) for i, level in enumerate(levels)]
+    log = Curve(points(noisy, epoch=[(i + 1) / 16 for i in range(len(noisy))]), source="log")
+    assert "staircase" not in bad(log)
+    learned = Curve(points([level if i > 1 else 30.0 for i, level in enumerate(noisy)],
+                           epoch=[(i + 1) / 16 for i in range(len(noisy))]), source="log")  # fmt: skip
+    assert "staircase" in bad(learned), "the same steps below a start of 30"
+
+
 def test_a_steady_quick_fall_over_short_epochs_is_no_staircase() -> None:
     noise = np.random.default_rng(3).normal(0, 0.5, (60, 66))
     found_in = 0
