@@ -117,8 +117,8 @@ def row(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def is_same(one: dict[str, Any]) -> bool:
-    """Whether the engines made the same run: to the limit, or as near as TRL's run is to itself by other sums."""
-    limits = {name: max(MOST, one["rounding"][name]) for name in one["differences"]}
+    """Whether the engines made the same run: to the limit, or within twice what other sums make of TRL's own."""
+    limits = {name: max(MOST, 2 * one["rounding"][name]) for name in one["differences"]}
     return bool(one["same_order"]) and all(value <= limits[name] for name, value in one["differences"].items())
 
 

@@ -34,7 +34,7 @@ def test_a_configuration_is_answered_with_the_runs_beside_it(runs: Path) -> None
     assert "runs/first" in caught.value.remedy
 
 
-@pytest.mark.parametrize("wrong", ["runs/frist", "first", "frist"])
+@pytest.mark.parametrize("wrong", ["runs/firstx", "first", "firstx"])
 def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(runs: Path, wrong: str) -> None:
     assert remedy(Path(wrong)) == "Did you mean runs/first?"
 

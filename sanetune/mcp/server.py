@@ -82,7 +82,7 @@ def build(roots: Roots, jobs: Jobs, token: str = "") -> MCPServer:
 
 
 def _strict(function: Callable[..., object], name: str, title: str) -> Tool:
-    """A tool that refuses an argument that it does not have: left out in silence, `levl` would make a whole trial."""
+    """A tool that refuses an argument that it does not have: without a misspelled `level` it would make a trial."""
     tool = Tool.from_function(function, name, title, annotations=READS if name in READING else WRITES)
     arguments = tool.fn_metadata.arg_model
     arguments.model_config["extra"] = "forbid"

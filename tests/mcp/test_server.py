@@ -130,8 +130,8 @@ def test_what_is_wrong_with_a_call_comes_back_with_what_to_do(ask: Ask) -> None:
             assert said in error["message"] and error["remedy"]
         assert values_of(await client.call_tool("status", {}))["jobs"] == []
         assert (await client.call_tool("check", {})).is_error  # config is missing: the schema says so
-        unknown = await client.call_tool("check", {"config": "a.yaml", "levl": "static"})
-        assert unknown.is_error and "levl" in unknown.content[0].text  # type: ignore[union-attr]
+        unknown = await client.call_tool("check", {"config": "a.yaml", "levels": "static"})
+        assert unknown.is_error and "levels" in unknown.content[0].text  # type: ignore[union-attr]
 
     ask(asked)
 

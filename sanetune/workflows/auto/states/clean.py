@@ -66,7 +66,7 @@ def _hold_out(known: Known) -> Option:
     if known.inspected.named:
         words = "hold out a tenth of the training rows, since data.validation gives none, and read them again"
     takes = inspect_again_seconds(known)
-    barred = _not_held_out(known) or bar(known, takes)
+    barred = _not_held_out(known) or bar(known, takes or 0.0)
     return Option("hold out", words, "inspect", "change", {"changes": changes, "tried": changes}, takes, barred)
 
 

@@ -18,20 +18,21 @@ def decide(known: Known) -> Decision:
     checked = known.checked
     assert checked is not None
     bad = [one for one in checked.found if one.verdict in ("fail", "crash")]
+    warnings = [one.check for one in checked.found if one.verdict == "warn"]
     figures = {
         "verdict": checked.verdict,
         "level": checked.level,
         "changes": checked.changes,
         "failed": [one.check for one in bad],
-        "warned": [one.check for one in checked.found if one.verdict == "warn"],
+        "warned": warnings,
     }
     stop = give_up(known)
     if checked.verdict != "fail" and checked.cleared:
         on = Option("go on", "the gate has cleared the run", "advise" if known.agent else "sweep")
         warned = ""
-        if figures["warned"]:
-            named = ", ".join([*figures["warned"][:SHOWN], *(["…"] if len(figures["warned"]) > SHOWN else [])])
-            warned = f" with {units.many(len(figures['warned']), 'warning')}: {named}"
+        if warnings:
+            named = ", ".join([*warnings[:SHOWN], *(["…"] if len(warnings) > SHOWN else [])])
+            warned = f" with {units.many(len(warnings), 'warning')}: {named}"
         return Decision((on, stop), on.name, f"cleared at level {checked.level}{warned}", figures)
     ask = Option(
         "ask the adviser",

@@ -60,7 +60,7 @@ def _times(known: Known, changes: Mapping[str, Any]) -> float:
     if plan is None:
         return 1.0
     planned = {"train.max_steps": plan.steps, "train.num_train_epochs": plan.epochs}
-    return max([1.0, *(changes[key] / value for key, value in planned.items() if changes.get(key) and value)])
+    return max([1.0, *(float(changes[key]) / value for key, value in planned.items() if changes.get(key) and value)])
 
 
 def planned_lr(known: Known) -> dict[str, Any]:
