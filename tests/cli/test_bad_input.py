@@ -195,9 +195,12 @@ def test_a_run_folder_that_is_none_is_a_message(place: Path) -> None:
 def test_compare_and_chat_of_an_unfinished_run_say_how_to_finish_it(place: Path) -> None:
     (place / "run").mkdir()
     (place / "run" / "config.yaml").write_text("model:\n  name: x\n")
-    for command in ("compare", "chat"):
-        done = CliRunner().invoke(main, [command, "run"])
-        assert (done.exit_code, "--resume" in done.stderr) == (2, True), done.output
+    for saved in (False, True):
+        if saved:
+            (place / "run" / "checkpoints" / "checkpoint-4").mkdir(parents=True)
+        for command in ("compare", "chat"):
+            done = CliRunner().invoke(main, [command, "run"])
+            assert (done.exit_code, "--resume" in done.stderr) == (2, saved), done.output
 
 
 @pytest.fixture
