@@ -47,8 +47,8 @@ def main() -> None:
 
 
 def record(stage: Stage, results: Path) -> Path:
-    """Where the figures of a stage are."""
-    return results / f"{stage.name}.json"
+    """Where the figures of a stage are; its commands write files beside them."""
+    return results / f"stage-{stage.name}.json"
 
 
 def make(stage: Stage, it: Exercise) -> None:
