@@ -94,7 +94,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f" parts at token {n['at']:,} ({n['trained_tokens']:,} trained, {n['served_tokens']:,} served)"
         )
         if n["same_text"] == n["different"]:
-            return failed(f"{words}. Their texts are the same: the server cuts them into other tokens", TOKENIZER)
+            return failed(f"{words}. Their texts are the same: the server splits them into other tokens", TOKENIZER)
         return failed(words)
     if n["miscounted"]:
         if n["told"]:

@@ -55,7 +55,7 @@ class PromptPair:
         counted: Tokens of the prompt that the server counted when it was asked; None: it does not say.
         text: The last message, for a witness.
         place: The row.
-        same_text: Whether both lists of ids are the same text, which is then only cut otherwise.
+        same_text: Whether both lists of ids are the same text, which is then only split into other tokens.
     """
 
     trained: list[int]
