@@ -97,10 +97,13 @@ def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
             "critical", (sweep.critical_lr, 1), xycoords=("data", "axes fraction"), fontsize=8, color=INK,
             xytext=(3, -10), textcoords="offset points",
         )  # fmt: skip
-    losses = [one.loss for some in groups.values() for one in some]
-    if losses and math.isfinite(sweep.start.loss):
-        room = sweep.start.loss - min(losses)
-        axes.set_ylim(min(losses) - 0.08 * abs(room), sweep.start.loss + 0.3 * abs(room))
+    shown = [one for some in groups.values() for one in some]
+    if shown and math.isfinite(sweep.start.loss):
+        best_loss = min(one.loss for one in shown)
+        # The bar of a trial that has learned nothing may be as long as it likes.
+        ends = [one.loss - halves.get(one.key, 0.0) for one in shown if one.loss < sweep.start.loss]
+        room = abs(sweep.start.loss - best_loss)
+        axes.set_ylim(min([best_loss, *ends]) - 0.08 * room, sweep.start.loss + 0.3 * room)
     axes.set_xscale("log")
     axes.set_title("Final loss of all validation rows")
     axes.set_xlabel("learning rate")

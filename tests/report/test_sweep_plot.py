@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from sanetune.report.sweep_plot import draw
+import pytest
+
+from sanetune.report.sweep_plot import _by_lr, draw
 from tests.workflows.sweep.made import sweep, trial
 
 
@@ -29,3 +31,16 @@ def test_without_a_finite_loss_nothing_is_drawn(tmp_path: Path) -> None:
     bad = trial(1.0, math.nan, state="diverged")
     bad.curve.clear()
     assert draw(sweep(bad), tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("worst", [2.9, 9.0])
+def test_the_bars_of_trials_that_learn_are_whole(worst: float) -> None:
+    from matplotlib.figure import Figure
+
+    found = sweep(trial(1e-3, 1.0, noise=0.3), trial(2e-3, 1.1, noise=0.9, seed=1), trial(1.0, worst, noise=9, seed=2))
+    axes = Figure().subplots()
+    _by_lr(axes, found, found.trials)
+    of_second = next(one for one in found.against_best() if one.trial.lr == 2e-3).difference
+    assert of_second is not None
+    low, high = of_second.interval()
+    assert axes.get_ylim()[0] < 1.1 - (high - low) / 2 < 1 - 0.08 * 2, "the bar is longer than the room of before"
