@@ -17,8 +17,8 @@ HEAD = """\
 
 SmolLM2-135M-Instruct, 500 rows of Alpaca, three epochs at 5e-5, on a processor, by the commands that a user types:
 `python -m bench.lab --model FOLDER --results FOLDER`, then `--write`, which makes this page of what there is. The
-commands ran with {threads}, on two cores that {load} processes wanted: CPU seconds say what a command costs, seconds of
-the clock what it took there. [speed.md](speed.md) has the level's seconds on two quiet cores.
+commands ran with {threads} on a machine of two cores. *Load* is the system's mean of five minutes at the end of a
+command, its own threads included.{gate}
 
 ```yaml
 {config}```
@@ -53,8 +53,8 @@ def write(done: dict[str, Any], results: Path) -> None:
 def head(done: dict[str, Any]) -> str:
     """What is done, and on what."""
     every = [one for stage in done.values() for one in stage["commands"]]
-    loads = sorted(one["load"] for one in every)
     threads = every[0]["threads"] if every else 0
+    gate = done["check"]["commands"][0]["seconds"] if "check" in done else None
     config = CONFIG.format(
         model="SmolLM2-135M-Instruct",
         rows="instruction-data.json",
@@ -66,7 +66,8 @@ def head(done: dict[str, Any]) -> str:
         name="lab",
     )
     words = "one thread" if threads == 1 else f"{threads} threads"
-    return HEAD.format(config=config, threads=words, load=f"{loads[0]:.0f} to {loads[-1]:.0f}" if loads else "no")
+    took = f" The gate took {gate / 60:.1f} minutes; the goal is 15." if gate else ""
+    return HEAD.format(config=config, threads=words, gate=took)
 
 
 def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -78,11 +79,17 @@ def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def commands(done: dict[str, Any]) -> str:
     """All commands with their seconds."""
     rows = [
-        (f"`{one['command']}`", f"{one['cpu_seconds']:,.0f}", f"{one['seconds']:,.0f}", str(one["exit"]))
+        (
+            f"`{one['command']}`",
+            f"{one['cpu_seconds']:,.0f}",
+            f"{one['seconds']:,.0f}",
+            f"{one['load']:.1f}",
+            str(one["exit"]),
+        )
         for stage in done.values()
         for one in stage["commands"]
     ]
-    return table(("command", "CPU seconds", "seconds", "exit code"), rows)
+    return table(("command", "CPU seconds", "seconds", "load", "exit code"), rows)
 
 
 def block(text: str) -> str:
@@ -184,4 +191,4 @@ def packed(stage: dict[str, Any]) -> str:
             )
         )
     columns = ("engine", "rows", "steps", "tokens", "tokens per second", "CPU seconds of the command", "last loss")
-    return "## Packing beside padding\n\nOne epoch each, on one thread.\n\n" + table(columns, rows)
+    return "## Packing beside padding\n\nOne epoch each.\n\n" + table(columns, rows)

@@ -1,7 +1,8 @@
 """The table of ``docs/throughput.md`` from the results of the bench: ``python -m bench.throughput.page F [F ...]``.
 
-By CPU seconds, so that other programs on the cores count little. Of each system: useful tokens of a second, how many
-times as many as TRL's, what part of its tokens was computed, and how long the first step took beside the later ones.
+Of each system: useful tokens of a second, how many times as many as TRL's and TRL's packed, both again by CPU seconds,
+what part of its tokens was computed, how long the first step took beside the later ones, and its memory. With several
+rounds, medians, and the lowest and highest ratio.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.throughput.__main__ import Key, counted, middle, ratios, speed
+from bench.throughput.__main__ import Key, between, counted, middle, ratios, speed
 
-HEAD = ("data", "precision", "system", "steps", "useful tokens/s", "to TRL", "to TRL packed", "computed",
-        "first step, s", "later steps, s")  # fmt: skip
+HEAD = ("data", "precision", "system", "rounds, steps", "useful tokens/s", "to TRL", "to TRL packed",
+        "the same by CPU seconds", "computed", "first step, s", "later steps, s", "GB")  # fmt: skip
 
 
 def read(files: Sequence[Path]) -> dict[Key, dict[str, Any]]:
@@ -29,17 +30,24 @@ def cells(found: dict[Key, dict[str, Any]], one: Key) -> list[str]:
     """The row of the table for the rounds of ``one``'s system on its data."""
     some = [figures for key, figures in found.items() if key[:3] == one[:3]]
     tokens, computed = (sum(figures.get(name) or 0 for figures in some) for name in ("tokens", "computed"))
-    steps = [step["cpu"] for figures in some for step in counted(figures)]
+    steps = [step["seconds"] for figures in some for step in counted(figures)]
+    by_cpu = [middle(ratios(found, one, other, "cpu")) for other in ("trl", "trl-packed")]
     return [
         *one[:3],
-        str(len(steps)),
-        f"{statistics.median(speed(figures, 'cpu') for figures in some):.0f}",
-        middle(ratios(found, one, "trl", "cpu")),
-        middle(ratios(found, one, "trl-packed", "cpu")),
+        f"{len(some)}, {len(steps)}",
+        f"{statistics.median(map(speed, some)):.0f}",
+        *(spread(ratios(found, one, other, "seconds")) for other in ("trl", "trl-packed")),
+        ", ".join(filter(None, by_cpu)),
         f"{computed / tokens:.0%}" if tokens else "",
-        f"{statistics.median(figures['first']['cpu'] for figures in some):.1f}",
+        f"{statistics.median(figures['first']['seconds'] for figures in some):.1f}",
         f"{statistics.median(steps):.1f}",
+        f"{max(figures['memory'] for figures in some) / 1e9:.1f}",
     ]
+
+
+def spread(some: Sequence[float]) -> str:
+    """The median of the rounds, and between which ones it is."""
+    return f"{middle(some)} ({between(some)})" if len(some) > 1 and max(some) != min(some) else middle(some)
 
 
 def markdown(found: dict[Key, dict[str, Any]]) -> str:
