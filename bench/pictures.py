@@ -1,4 +1,4 @@
-"""The pictures of the gate in the README: terminals as SVG, the page as PNG, of runs with injected faults.
+"""The pictures of README and docs: terminals as SVG, pages as PNG, of the demo's runs. Quiet cores give the usual times.
 
 The moving picture is a recording of a real terminal. It needs two programs on the PATH that the package does not:
 ``pip install asciinema`` and ``npm install --global svg-term-cli``. ``--only recording`` makes it alone, and ``--page
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 DEMO = ROOT / "sanetune" / "demo"
 CHROMIUM = "/usr/bin/chromium"
-SHOWN = ("config-rate-unusual", "rows-unreadable", "rows-leaked")
-"""The findings on the picture of the terminal."""
 
 
-def injected(folder: Path) -> Path:
-    """The embedded data with a broken line, a validation row in training and a learning rate that is too high."""
+def inject(folder: Path) -> None:
+    """Write a run on the embedded data with a broken line, validation rows in training and too high a learning rate."""
     train = (DEMO / "data/train.jsonl").read_text().splitlines()[:400]
     validation = (DEMO / "data/validation.jsonl").read_text().splitlines()[:40]
     (folder / "letters.jsonl").write_text("\n".join([*train[:11], train[11][:90], *train[12:], *validation[:6]]) + "\n")
@@ -43,22 +41,7 @@ def injected(folder: Path) -> Path:
         "train": {"learning_rate": 0.05, "packing": True},
         "run": {"trackers": []},
     }
-    file = folder / "sanetune.yaml"
-    file.write_text(json.dumps(settings))
-    return file
-
-
-def terminal(report: Any, file: Path) -> None:
-    from dataclasses import replace
-
-    from rich.console import Console
-
-    from sanetune.report.terminal import findings
-
-    few = [replace(one, witnesses=one.witnesses[:1]) for one in report.findings if one.check in SHOWN]
-    console = Console(record=True, width=80, file=open(os.devnull, "w"), force_terminal=True, highlight=False)  # noqa: SIM115
-    findings.show(replace(report, findings=few, subject={}), console)
-    console.save_svg(str(file), title="sanetune check sanetune.yaml")
+    (folder / "sanetune.yaml").write_text(json.dumps(settings))
 
 
 def recorder() -> Console:
@@ -67,14 +50,6 @@ def recorder() -> Console:
 
     quiet = open(os.devnull, "w")  # noqa: SIM115
     return Console(record=True, width=80, file=quiet, color_system="truecolor", highlight=False)
-
-
-def screenshot(page: str, file: Path) -> None:
-    """The first screen of the page."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "page.html"
-        source.write_text(page, encoding="utf-8")
-        shoot(lambda tab: tab.goto(source.as_uri()), file, height=960)
 
 
 def shoot(show: Callable[[Any], object], file: Path, height: int) -> None:
@@ -213,33 +188,30 @@ def main() -> None:
         os.environ["SANETUNE_CACHE"] = f"{name}/cache"
         folder, started = Path(name), Path.cwd()
         os.chdir(folder)
-        file = injected(folder)
         if sys.argv[1:2] == ["--page"]:
             run_pictures(started / sys.argv[2])
             return
         if sys.argv[1:] != ["--only", "recording"]:
-            stills(file)
+            stills()
+        inject(folder)
         recording(folder, ROOT / "docs/check-recording.svg")
 
 
-def stills(file: Path) -> None:
-    """Make every picture that does not move, of the configuration ``file``."""
+def stills() -> None:
+    """Make every picture that does not move."""
     from sanetune.config.load import load
     from sanetune.report.html.run_page import page_of_run
     from sanetune.runs import Run
-    from sanetune.workflows.check import evidence_of, run_checks
+    from sanetune.workflows.check import evidence_of
 
-    settings = load(file.name)
-    with evidence_of(settings) as evidence:
-        report = run_checks(settings, evidence)
-    terminal(report, ROOT / "docs/check.svg")
     refusal(Path("fault-run"), ROOT / "docs/fault.svg")
     live = follow(Path("demo-run"), ROOT / "docs/live.png")
     demo(Path("demo-run"), ROOT / "docs/demo.svg")
     live.join(60)
     settings = load(Path("demo-run/config.yaml"))
     with evidence_of(settings) as evidence:
-        screenshot(page_of_run(settings, evidence, Run("demo-run")), ROOT / "docs/page.png")
+        Path("demo-run/report.html").write_text(page_of_run(settings, evidence, Run("demo-run")), encoding="utf-8")
+    run_pictures(Path("demo-run"))
 
 
 if __name__ == "__main__":
