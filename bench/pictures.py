@@ -1,4 +1,4 @@
-"""The pictures of README and docs: terminals as SVG, pages as PNG, of the demo's runs. Quiet cores give the usual times.
+"""The pictures of README and docs: terminals as SVG, pages as PNG, of the demo's runs on quiet cores.
 
 The moving picture is a recording of a real terminal. It needs two programs on the PATH that the package does not:
 ``pip install asciinema`` and ``npm install --global svg-term-cli``. ``--only recording`` makes it alone, and ``--page

@@ -1,23 +1,22 @@
 """The table of ``docs/throughput.md`` from the results of the bench: ``python -m bench.throughput.page F [F ...]``.
 
 Of each system: useful tokens of a second, how many times as many as TRL's and TRL's packed, both again by CPU seconds,
-what part of its tokens was computed, how long the first step took beside the later ones, and its memory. With several
-rounds, medians, and the lowest and highest ratio.
+what part of its tokens was computed, MFU, how long the first step took, and the most memory. With several rounds,
+medians, and the lowest and highest ratio.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.throughput.__main__ import Key, between, counted, middle, ratios, speed
+from bench.throughput.__main__ import Key, between, counted, figures_of, middle, ratios
 
-HEAD = ("data", "precision", "system", "rounds, steps", "useful tokens/s", "to TRL", "to TRL packed",
-        "the same by CPU seconds", "computed", "first step, s", "later steps, s", "GB")  # fmt: skip
+HEAD = ("data", "precision", "system", "rounds, steps", "useful tokens/s", "in the loss/s", "to TRL", "to TRL packed",
+        "both by CPU seconds", "computed", "MFU", "first step, s", "GB")  # fmt: skip
 
 
 def read(files: Sequence[Path]) -> dict[Key, dict[str, Any]]:
@@ -30,18 +29,20 @@ def cells(found: dict[Key, dict[str, Any]], one: Key) -> list[str]:
     """The row of the table for the rounds of ``one``'s system on its data."""
     some = [figures for key, figures in found.items() if key[:3] == one[:3]]
     tokens, computed = (sum(figures.get(name) or 0 for figures in some) for name in ("tokens", "computed"))
-    steps = [step["seconds"] for figures in some for step in counted(figures)]
+    steps = sum(len(counted(figures)) for figures in some)
+    all_rounds = figures_of(found, one)
     by_cpu = [middle(ratios(found, one, other, "cpu")) for other in ("trl", "trl-packed")]
     return [
         *one[:3],
-        f"{len(some)}, {len(steps)}",
-        f"{statistics.median(map(speed, some)):.0f}",
+        f"{len(some)}, {steps}",
+        f"{all_rounds['useful']:.0f}",
+        f"{all_rounds['in_loss']:.0f}",
         *(spread(ratios(found, one, other, "seconds")) for other in ("trl", "trl-packed")),
         ", ".join(filter(None, by_cpu)),
         f"{computed / tokens:.0%}" if tokens else "",
-        f"{statistics.median(figures['first']['seconds'] for figures in some):.1f}",
-        f"{statistics.median(steps):.1f}",
-        f"{max(figures['memory'] for figures in some) / 1e9:.1f}",
+        f"{all_rounds['mfu']:.0%}",
+        f"{all_rounds['first']:.1f}",
+        f"{all_rounds['memory'] / 1e9:.1f}",
     ]
 
 
