@@ -130,6 +130,25 @@ def test_the_embedding_grows_to_the_tokenizer_and_says_so(base: Path, tokenizer:
     assert model.get_output_embeddings().weight.shape[0] == 514
 
 
+def test_new_rows_of_the_embedding_are_the_same_ones_in_every_process_and_take_nothing_from_its_random_state(
+    base: Path, tokenizer: Any
+) -> None:
+    import copy
+
+    larger = copy.deepcopy(tokenizer)
+    larger.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    rows = []
+    for seed in (1, 2):
+        model = models.load_model(section(base))
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        models.fit_to_tokenizer(model, larger)
+        assert torch.equal(before, torch.get_rng_state())
+        rows.append(model.get_input_embeddings().weight[-2:].detach())
+    assert torch.equal(*rows)
+    assert not torch.equal(rows[0][0], rows[0][1])
+
+
 def test_lora_takes_every_linear_layer_but_the_head_by_default(base: Path) -> None:
     tuned, frozen = models.make_trainable(models.load_model(section(base)), section(base, adapter="lora"))
     trained = {n.split(".lora_")[0].split(".")[-1] for n, p in tuned.named_parameters() if p.requires_grad}
