@@ -215,9 +215,9 @@ def set_activation_checkpointing(model: PreTrainedModel | PeftModel, on: bool, g
 def fit_to_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | None:
     """Grow the embedding where the tokenizer has ids beyond it; return what was done in words, None where nothing was.
 
-    New rows start from the mean and covariance of the old ones (Hewitt 2021), so that they disturb the model least. They
-    are drawn from a seed of their own: the base model that is asked, trained, compared and merged into is the same one
-    in every process. An embedding larger than the tokenizer is left alone: many models pad theirs.
+    New rows start from the mean and covariance of the old ones (Hewitt 2021), so that they disturb the model least.
+    They are drawn from a seed of their own: the base model that is asked, trained, compared and merged into is the same
+    one in every process. An embedding larger than the tokenizer is left alone: many models pad theirs.
     """
     import torch
 
