@@ -27,12 +27,13 @@ name: limits were set with half A in view; some limits are from earlier versions
 UNSEEN = """
 ## Logs that nobody had seen
 
-Logs of 204 more public repositories (`bench/curves/unseen`): a reader wrote down what is wrong in each, which checks
+Logs of 265 more public repositories (`bench/curves/unseen`): a reader wrote down what is wrong in each, which checks
 have to say so, and which others may speak, before any check was run. *At first sight*: by the rules of that day, before
-a change was made because of the sample. Readers of D and E did not know the rules; that of F did, and F has short logs
-above all. *More*: logs with a finding that the reader does not allow.
+a change was made because of the sample. Readers of D and E did not know the rules; that of G knew the descriptions of
+the checks alone; that of F knew all, and F has short logs above all. *More*: logs with a finding that the reader does
+not allow.
 """
-FIRST_SIGHT = {"D and E": "38 of 55, 0 of 72", "F": "15 of 23, 0 of 20"}
+FIRST_SIGHT = {"D and E": "38 of 55, 0 of 72", "F": "15 of 23, 0 of 20", "G": "31 of 36, 1 of 30"}
 """Things named, and healthy logs with more, of the samples that were read before their rules were changed."""
 
 INJECTED = """
