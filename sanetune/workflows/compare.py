@@ -11,6 +11,7 @@ from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.errors import RunError
 from sanetune.runs import Run
+from sanetune.workflows.resume import stopped_by_watch
 from sanetune.workflows.run_state import read_state
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def _no_model(run: Run) -> RunError:
             f"{run.path} " + ("ended before it had a model or a checkpoint." if begun else "has not been trained."),
             remedy=f"Train it: `{command('train')}`.",
         )
+    if stopped := stopped_by_watch(run):
+        return RunError(f"{run.path} holds no tuned model. {stopped.message}", stopped.rationale, stopped.remedy)
     return RunError(
         f"{run.path} holds no tuned model yet.",
         "There is no model that could be used.",

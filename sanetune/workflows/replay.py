@@ -6,7 +6,7 @@ import math
 import struct
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from sanetune.curves.series import Evaluation, Point
 from sanetune.engine import checkpoints, step_log
 from sanetune.engine.watcher import Course, StoppedByWatcherError, TrackerText
 from sanetune.errors import RunError
-from sanetune.events import Publish, silent
+from sanetune.events import Event, Publish, TrainingStarted, silent
 from sanetune.probes.row_losses import StepRow, measured_rows, rows_of_step
 from sanetune.runs import Run
 
@@ -137,11 +137,20 @@ def replay(path: Path, step: int, publish: Publish = silent) -> Replay:
         reason = _not_exact(step_log.processes_of(run.steps, start, step), planned)
         watcher = _OneStep(session, prepared, logged, start, exact=not reason)
         try:
-            session.train(publish, watcher)
+            session.train(_until(step, publish), watcher)
         except StoppedByWatcherError:
             return watcher.result(reason)
     total = units.many(planned.steps.total_steps, "step")
     raise RunError(f"Step {step:,} was not reached again: this configuration makes {total}.")
+
+
+def _until(step: int, publish: Publish) -> Publish:
+    """``publish`` with ``step`` as the last one: the run is left after it, and so is the time that it would take."""
+
+    def follow(event: Event) -> None:
+        publish(replace(event, total_steps=step) if isinstance(event, TrainingStarted) else event)
+
+    return follow
 
 
 def _logged(run: Run, step: int) -> LoggedStep:

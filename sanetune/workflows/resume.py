@@ -88,12 +88,18 @@ def require_unfinished(run: Run, steps: int) -> None:
 def require_not_stopped(run: Run, config: Config) -> None:
     """Raise :class:`RunError` where the watch has stopped the run, and nothing says that it shall go on all the same:
     ``check.watch`` is still ``stop``."""
-    if config.check.watch != "stop" or not run.watch.is_file():
-        return
+    if config.check.watch == "stop" and (stopped := stopped_by_watch(run)):
+        raise stopped
+
+
+def stopped_by_watch(run: Run) -> RunError | None:
+    """Return what the watch has stopped the run for, and what to do about it; None where it has not."""
+    if not run.watch.is_file():
+        return None
     report = WatchReport.from_json(run.read_json(run.watch))
     ended = report.ended
     if ended is None or ended.course != Course.STOP.value:
-        return
+        return None
     found = "; ".join(
         f"{one.live.finding.check}: {one.live.finding.message.rstrip('.')}"
         for one in report.findings
@@ -102,7 +108,7 @@ def require_not_stopped(run: Run, config: Config) -> None:
     at = next((one.live.at for one in report.findings if one.live.at and one.live.finding.check in ended.checks), 0)
     at = at or max(1, ended.step)
     before = [step for step in run.steps_saved if ended.checkpoint is None or step <= ended.checkpoint]
-    raise RunError(
+    return RunError(
         f"The watch has stopped this run after step {ended.step:,}: {found}.",
         f"It would go on from checkpoint-{before[-1]}, and into the same fault." if before else "",
         "Correct the cause and begin anew under another run.name, see "

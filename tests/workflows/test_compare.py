@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from sanetune.errors import RunError
+from sanetune.gate.watch_report import Ended, WatchReport
 from sanetune.runs import Run
 from sanetune.typed_json import to_json
 from sanetune.workflows.compare import open_run
@@ -38,3 +39,12 @@ def test_a_run_that_was_checked_alone_is_to_be_trained(tmp_path: Path) -> None:
     run.write_json(run.clearance, {})
     run.config.write_text("{}")
     assert "has not been trained" in refused(run).message and "--resume" not in refused(run).remedy
+
+
+def test_a_run_that_the_watch_has_stopped_is_not_to_be_resumed_as_it_was(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run")
+    (run.checkpoints / "checkpoint-10").mkdir()
+    run.write_json(run.watch, WatchReport("stop", [], Ended(10, "stop", ("curve-diverged",), 10)).to_json())
+    error = refused(run)
+    assert "holds no tuned model. The watch has stopped this run after step 10" in error.message
+    assert "sanetune replay" in error.remedy and "--resume check.watch=warn" in error.remedy

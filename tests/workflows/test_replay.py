@@ -14,6 +14,7 @@ from sanetune.config.schema import Config
 from sanetune.demo import MODEL, TRAIN
 from sanetune.engine.step_log import StepLog, files, read
 from sanetune.errors import RunError
+from sanetune.events import Event, TrainingStarted
 from sanetune.runs import Run
 from sanetune.workflows.replay import Replay, replay
 from sanetune.workflows.train import train
@@ -65,6 +66,12 @@ def test_a_step_is_made_again_bit_for_bit(run: Run, step: int, start: int, betwe
     answer = json.loads(Path(str(row.place.file)).read_text().splitlines()[row.place.line - 1])["messages"][-1]
     assert row.text.endswith("…") or answer["content"] in row.text
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()} == files_before
+
+
+def test_its_progress_ends_at_the_step_and_not_at_the_end_of_the_run(run: Run) -> None:
+    events: list[Event] = []
+    replay(run.path, 7, events.append)
+    assert [one.total_steps for one in events if isinstance(one, TrainingStarted)] == [7]
 
 
 def test_the_command_shows_it_and_writes_json(run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sanetune.curves.changes import last_step
@@ -87,7 +88,23 @@ def _in_folder(folder: Path) -> list[Log]:
     several = [*tensorboard_events.folders(folder), *wandb_run.files(folder)]
     if not several:
         raise no_log(folder)
-    return [tensorboard_events.read(one) if one.is_dir() else wandb_run.read(one) for one in several]
+    return _readable((tensorboard_events.read if one.is_dir() else wandb_run.read, one) for one in several)
+
+
+def _readable(runs: Iterable[tuple[Reader, Path]]) -> list[Log]:
+    """The logs of several runs; of one that cannot be read a note says why. Where none can, the first error is
+    raised."""
+    found: list[Log] = []
+    errors: list[DataError] = []
+    for reader, path in runs:
+        try:
+            found.append(reader(path))
+        except DataError as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    unread = tuple(f"Not read: {error.headline}." for error in errors)
+    return [replace(found[0], notes=(*found[0].notes, *unread)), *found[1:]]
 
 
 def _candidates(folder: Path) -> Iterator[tuple[Reader, Path]]:

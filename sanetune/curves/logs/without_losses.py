@@ -21,13 +21,13 @@ def without_losses(path: Path, entries: Sequence[Mapping[str, object]], rational
         rationale: Why a log needs losses, one sentence.
         formats: What may be given instead, likewise.
     """
-    seen = sorted({str(name) for entry in entries for name in entry})
+    seen = sorted({str(name) for entry in entries for name, value in entry.items() if number(value) is not None})
     names = listing(seen)
     known = renamed(entries)
     losses = _counted(known, "loss") + sum(_counted(known, name) for name in validation_loss_names(known))
     mean = next((one for entry in entries if ENDED in entry and (one := number(entry.get("train_loss")))), None)
-    if not entries:
-        message, remedy = "nothing was logged in it", formats
+    if not seen:
+        message, remedy = "no numbers were logged in it", formats
     elif losses:
         message = f"{units.many(losses, 'loss', 'losses')} without a step; it has {names}"
         remedy = "Add a column or key `step`, or `epoch` with whole numbers."

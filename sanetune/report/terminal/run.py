@@ -50,7 +50,7 @@ def show_start(plan: Plan, prepared: Prepared, run: Run, console: Console, clear
         rows.add_row(
             "",
             Text(
-                f"{units.many(figures['rows'], 'row')} {reason} ({units.many(figures['tokens'], 'token')})",
+                f"{units.many(figures['rows'], 'row')} {reason}: {units.many(figures['tokens'], 'token')} not used",
                 style="yellow",
             ),
         )

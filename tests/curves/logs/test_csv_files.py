@@ -48,3 +48,8 @@ def test_semicolons_and_tabs_are_understood(tmp_path: Path) -> None:
 def test_a_table_without_losses_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no step of this log has a loss; it has accuracy, step"):
         read(written(tmp_path, "step,accuracy\n1,0.5\n"))
+
+
+def test_a_table_without_numbers_is_refused_as_such(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no numbers were logged in it"):
+        read(written(tmp_path, "name,state\nfirst,done\n"))

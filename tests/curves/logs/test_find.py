@@ -138,6 +138,19 @@ def test_a_folder_with_several_runs_gives_one_log_each(tmp_path: Path) -> None:
     assert [evaluated(log.curve()) for log in found] == [[(1, 1.0)], [(1, 1.5)]]
 
 
+def test_of_several_runs_in_a_folder_one_that_cannot_be_read_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    for name in ("a", "b"):
+        with contextlib.closing(SummaryWriter(str(tmp_path / name))) as writer:
+            writer.add_text("args", "not a number")
+            if name == "b":
+                writer.add_scalar("Loss/train", 2.0, 1)
+    log = only(tmp_path)
+    assert losses(log.curve()) == [(1, 2.0)]
+    assert log.notes == (f"Not read: {tmp_path / 'a'}: no numbers were logged in it.",)
+
+
 def test_our_own_record_says_by_its_model_whether_the_run_came_to_its_end(tmp_path: Path) -> None:
     records = [{"kind": "train", "step": 1, "loss": "NaN"}, {"kind": "validation", "step": 1, "loss": 2.0}]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
