@@ -227,7 +227,10 @@ def results(runs: Sequence[ComparedRun], verdicts: Sequence[str] = ()) -> list[R
         ),
         ResultRow("last training loss", [_last(one.curve.points, one.curve) if one.curve else "" for one in runs]),
         ResultRow("sanetune compare", verdicts),
-        ResultRow("answers", [v.samples_text.removeprefix("ended by themselves: ") if v else "" for v in views]),
+        ResultRow(
+            "answers that end by themselves",
+            [v.samples_text.removeprefix("ended by themselves: ") if v else "" for v in views],
+        ),
     ]
     return [row for row in rows if any(row.cells)]
 

@@ -85,7 +85,7 @@ class Plot:
                         )
                         for (step, value), (a, b) in zip(line, places, strict=True)
                     ]
-            self.notes += _notes(one, y)
+            self.notes += _notes(one, y, name)
 
     def scale(self, x: Axis, y: Axis, most: int = 4) -> None:
         """Draw faint horizontal lines with their values, at most about ``most`` in number."""
@@ -222,11 +222,14 @@ def _finite_parts(points: Points) -> list[list[tuple[float, float]]]:
     return [part for part in found if part]
 
 
-def _notes(one: Series, y: Axis) -> list[str]:
+def _notes(one: Series, y: Axis, picture: str) -> list[str]:
+    """What of a curve the picture of ``picture`` does not show. A name stays as it is: it may be that of a run."""
     notes = []
     if wrong := next((point for point in one.points if not drawable(point[1])), None):
-        notes.append(f"{one.name} is {loss_text(wrong[1])} at step {wrong[0]:,}.")
+        notes.append(
+            f"The picture of the {picture} breaks off where {one.name} is {loss_text(wrong[1])}, at step {wrong[0]:,}."
+        )
     highest = max((value for _, value in one.points if drawable(value)), default=y.high)
     if highest > y.high:
-        notes.append(f"{one.name} goes up to {loss_text(highest)}, above this picture.")
-    return [note[:1].upper() + note[1:] for note in notes]
+        notes.append(f"The picture of the {picture} ends below the highest of {one.name}, {loss_text(highest)}.")
+    return notes

@@ -94,6 +94,8 @@ def _text(last: Record, curve: Curve, lowest: Evaluation | None, *, is_over: boo
     for name, points in validation_losses(curve).items():
         course = dict.fromkeys(loss_text(loss) for _, loss in (points[0], points[-1]))
         words += f"; {name} {' → '.join(course)}"
+        if len(points) == 1:  # that before the first step, of a run that ended soon: nothing of what it came to
+            words += f" at step {points[0][0]:,}"
         if lowest and lowest.step != points[-1][0]:
             words += f", lowest {loss_text(lowest.loss)} at step {lowest.step:,}"
         lowest = None  # that of the set that decides, which comes first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,15 @@ def test_a_run_that_is_given_twice_is_refused_by_its_name(tmp_path: Path) -> Non
     for again in (run, Run(tmp_path / "link")):
         with pytest.raises(UserError, match="run was given twice"):
             page_of_runs([run, other, again])
+
+
+def test_a_run_is_called_by_its_own_name_where_it_leaves_the_picture(tmp_path: Path) -> None:
+    runs = [made(tmp_path / "first"), made(tmp_path / "second")]
+    lines = runs[1].metrics.read_text().splitlines(keepends=True)
+    record = json.loads(lines[-1]) | {"loss": 900.0}
+    runs[1].metrics.write_text("".join([*lines[:-1], json.dumps(record) + "\n"]))
+    text = Reader(page_of_runs(runs)).text
+    assert "The picture of the loss ends below the highest of second, " in text and "Second" not in text
 
 
 def test_a_loss_that_is_not_of_the_end_says_its_step(tmp_path: Path) -> None:

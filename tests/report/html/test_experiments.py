@@ -112,9 +112,9 @@ def test_a_line_ends_where_its_numbers_do_and_what_is_beyond_is_said() -> None:
     found = read(made.plain(trial=made.diverged()))
     _, line = found.of("polyline", class_="l-train")
     assert len((line["points"] or "").split()) == 60
-    assert "Training loss is not a number at step 61." in found.text
-    assert "Validation loss goes up to 812, above this picture." in found.text
-    assert "Gradient norm is infinite at step 61." in found.text
+    assert "The picture of the loss breaks off where training loss is not a number, at step 61." in found.text
+    assert "The picture of the loss ends below the highest of validation loss, 812." in found.text
+    assert "The picture of the gradient norm breaks off where gradient norm is infinite, at step 61." in found.text
 
 
 @pytest.mark.parametrize(

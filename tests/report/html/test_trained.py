@@ -70,6 +70,11 @@ def test_losses_time_and_speed_come_from_the_records(tmp_path: Path) -> None:
     assert [point.step for point in view.curve.points] == list(range(1, 21))
 
 
+def test_the_only_validation_loss_of_a_run_says_its_step(tmp_path: Path) -> None:
+    view = run_view(written(tmp_path, {0: 3.0}))
+    assert view is not None and view.text == "20 steps so far in 40 s; validation loss 3.000 at step 0"
+
+
 def test_the_losses_of_several_validation_sets_are_said_and_drawn_by_name(tmp_path: Path) -> None:
     run = written(tmp_path)
     sets = {0: {"math": 2.0, "code": 4.0}, 10: {"math": 0.8, "code": 1.2}, 20: {"math": 2.2, "code": 0.8}}
