@@ -30,7 +30,7 @@ _SETTINGS = (
 )  # fmt: skip
 
 STATS = {
-    "rows": "rows that were read",
+    "rows": "rows that were read, to train and to validate on",
     "max_length": "tokens that an example may have",
     "shared_tokens": "tokens with characters of both prompt and answer",
 }

@@ -36,7 +36,7 @@ def test_the_card_tells_base_data_method_figures_settings_and_use() -> None:
     text = render(a_card())
     for words in (
         "`HuggingFaceTB/SmolLM2-135M` (revision `abc123`)", "all weights", "`rows.jsonl`", "all assistant turns",
-        "rows that were read: 1,100", "validation loss, best | 1.5 |", "| steps | 30 |",
+        "rows that were read, to train and to validate on: 1,100", "validation loss, best | 1.5 |", "| steps | 30 |",
         "learning\\_rate | 2e-05", "pipeline(", "torch | 2.13.0",
     ):  # fmt: skip
         assert words in text

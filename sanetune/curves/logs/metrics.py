@@ -27,14 +27,24 @@ def curve(path: Path) -> Curve:
 
 
 def read(path: Path) -> Log:
-    """The log of the run that wrote ``path``; it came to its end where its model is beside it.
+    """The log of the run that wrote ``path``; it came to its end where its model is beside it. How many steps one was to
+    make that did not is in its state.
 
     Raises:
         DataError: No line has a loss.
         RunError: A line is not a record.
     """
-    entries = [logged(record) for _, record in lines(path)]
-    return replace(Log.of(path, OURS, entries), finished=Run(path.parent).finished)
+    entries, run = [logged(record) for _, record in lines(path)], Run(path.parent)
+    total = None if run.finished else _planned_steps(run)
+    return replace(Log.of(path, OURS, entries, total_steps=total), finished=run.finished)
+
+
+def _planned_steps(run: Run) -> int | None:
+    try:
+        planned = run.read_json(run.state).get("total_steps")
+    except (RunError, OSError):
+        return None  # of an earlier version, or no longer whole: the records count all the same
+    return planned if isinstance(planned, int) and planned > 0 else None
 
 
 def is_ours(path: Path) -> bool:

@@ -17,6 +17,7 @@ from sanetune.data.conversation import Conversation, Message
 from sanetune.data.masking.markers import RESERVED, Found, Mark, Marker
 from sanetune.data.masking.template_traits import Tail, TemplateTraits, header_end, shared_length
 from sanetune.data.masking.turn_cache import Rendering, Texts, Turn
+from sanetune.data.template.chat_template import CHATML
 from sanetune.data.template.final_end import FinalEnd
 from sanetune.errors import Place, TemplateError
 from sanetune.text import listing
@@ -79,7 +80,7 @@ class TurnSearch:
             if not (parts := {mark.field for mark in self.marker.marks if mark.message == index}):
                 return None  # an empty reply: it has no text that could be in the loss
             missing = listing(PARTS[name] for name in PARTS if name in parts)
-            raise self._not_found(index, f"it does not render {missing}")
+            raise self._not_found(index, f"it does not render {missing}", text_alone=parts == {"content"})
         first, last = numbers[0], numbers[-1]
         if len(numbers) != last - first + 1:
             raise self._not_found(index, "the template puts another message's text inside it")
@@ -213,12 +214,14 @@ class TurnSearch:
             messages, self.tools, self.kwargs, add_generation_prompt=add_generation_prompt
         )
 
-    def _not_found(self, index: int, reason: str) -> TemplateError:
+    def _not_found(self, index: int, reason: str, *, text_alone: bool = True) -> TemplateError:
+        """The error of a turn that cannot be found; chatml is another template only for who has text alone."""
         place = self.conversation.place
+        or_chatml = " or `chatml`" if text_alone and self.known.template.source != CHATML else ""
         return TemplateError(
             f"The assistant's message {index} cannot be found in what the chat template renders: {reason}.",
             "Which tokens are in the loss would have to be guessed, so the row is refused.",
-            "Change the row or the template (`model.chat_template: FILE` or `chatml`), "
+            f"Change the row or the template (`model.chat_template: FILE`{or_chatml}), "
             "or train on every token (`data.loss_on: all`).",
             Place(place.file, place.line, place.row, index),
         )

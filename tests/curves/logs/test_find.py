@@ -156,6 +156,9 @@ def test_our_own_record_says_by_its_model_whether_the_run_came_to_its_end(tmp_pa
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
     curve = only(tmp_path).curve()
     assert math.isnan(curve.points[0].loss) and evaluated(curve) == [(1, 2.0)] and not curve.finished
+    for state, total in (("{}", None), ("[", None), ('{"total_steps": 120}', 120)):
+        (tmp_path / "state.json").write_text(state)
+        assert only(tmp_path).curve().total_steps == total
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")
     assert only(tmp_path / "metrics.jsonl").curve().finished

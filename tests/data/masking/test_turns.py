@@ -171,8 +171,9 @@ def test_a_template_that_rewrites_a_reply_is_an_error_that_names_row_and_message
 )
 def test_a_reply_that_the_template_leaves_out_is_an_error_that_names_its_parts(made: Message, words: str) -> None:
     deaf = "{% for m in messages %}{% if m.role == 'user' %}<user>{{ m.content }}</s>{% endif %}{% endfor %}"
-    with pytest.raises(TemplateError, match=rf"renders: it does not render {words}\.\n"):
+    with pytest.raises(TemplateError, match=rf"renders: it does not render {words}\.\n") as caught:
         turns(deaf, [user("find it"), {"role": "assistant", **made}], tools=TOOLS)
+    assert ("chatml" in caught.value.remedy) == (words == "its text"), "chatml renders nothing else"
     with pytest.raises(TemplateError, match="it does not render its tool calls"):
         turns(BY_NAME["llama3"], [user("find it"), call("A-17"), result("shipped"), reply("Done.")], tools=TOOLS)
 
