@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-WIDTH, HEIGHT = 68, 9
-"""Columns and rows of the drawing itself; the labels take ten columns more."""
+WIDTH, HEIGHT, LEFT = 68, 9, 10
+"""Columns and rows of the drawing itself, and the columns that the labels take at its left."""
 COLOURS = ("cyan", "magenta", "yellow", "green")
 SYMBOLS = ("\N{BLACK CIRCLE}", "\N{WHITE CIRCLE}", "+", "x")
 
@@ -54,7 +54,15 @@ def drawing(
         text = label(low + span) if row == 0 else label(low) if row == height - 1 else ""
         lines.append(Text.assemble((f"{text:>9} ", "dim"), *((symbol, colour) for symbol, colour in cells)))
     lines.append(Text(f"{'step 1':>16}{last:>{WIDTH - 6},}", style="dim"))
-    legend = Text.assemble(" " * 10)
+    return [*lines, *_legend(styles)]
+
+
+def _legend(styles: Mapping[str, tuple[str, str]]) -> list[RenderableType]:
+    """Symbols with their names; what does not fit into a line begins another, with its symbol."""
+    lines = [Text(" " * LEFT)]
     for name, (symbol, colour) in styles.items():
-        legend.append(f"{symbol} {name}  ", style=colour)
-    return [*lines, legend]
+        entry = f"{symbol} {name}  "
+        if LEFT < len(lines[-1]) and len(lines[-1]) + len(entry) > LEFT + WIDTH:
+            lines.append(Text(" " * LEFT))
+        lines[-1].append(entry, style=colour)
+    return list(lines)
