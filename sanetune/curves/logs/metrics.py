@@ -27,8 +27,8 @@ def curve(path: Path) -> Curve:
 
 
 def read(path: Path) -> Log:
-    """The log of the run that wrote ``path``; it came to its end where its model is beside it. How many steps one was to
-    make that did not is in its state.
+    """The log of the run that wrote ``path``; it came to its end where its model is beside it. Its state says how many
+    steps one was to make that did not.
 
     Raises:
         DataError: No line has a loss.

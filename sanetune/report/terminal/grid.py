@@ -62,7 +62,7 @@ def _legend(styles: Mapping[str, tuple[str, str]]) -> list[RenderableType]:
     lines = [Text(" " * LEFT)]
     for name, (symbol, colour) in styles.items():
         entry = f"{symbol} {name}  "
-        if LEFT < len(lines[-1]) and len(lines[-1]) + len(entry) > LEFT + WIDTH:
+        if len(lines[-1]) > LEFT and len(lines[-1]) + len(entry) > LEFT + WIDTH:
             lines.append(Text(" " * LEFT))
         lines[-1].append(entry, style=colour)
     return list(lines)

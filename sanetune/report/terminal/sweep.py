@@ -145,7 +145,8 @@ def _curves(sweep: Sweep) -> list[RenderableType]:
     lines = drawing(curves, label=lambda loss: f"{loss:.2f}", last=sweep.steps)
     title = "Loss of a few of these rows, step by step"
     more = len(sweep.trials) - len(shown)
-    return [Text(f"\n{title}{f'; {more} more trials are in the plot' if more else ''}", style="bold"), *lines]
+    others = f"; {units.many(more, 'more trial is', 'more trials are')} in the plot" if more else ""
+    return [Text(f"\n{title}{others}", style="bold"), *lines]
 
 
 def _by_lr(sweep: Sweep) -> list[RenderableType]:
