@@ -22,16 +22,12 @@ from bench.figures import ROOT, shared, show
 if TYPE_CHECKING:
     from sanetune.engine.metrics import Record
 
-COLUMNS = ("model", "weights", "rows", "accumulated", "steps", "loss", "norm", "validation", "order", "TRL: loss",
-           "TRL: norm")  # fmt: skip
+COLUMNS = ("model", "weights", "rows", "accumulated", "steps", "loss", "norm", "validation", "order")
 MOST = 1e-5
-"""Largest relative difference of losses and gradient norms."""
-RUNS: dict[str, dict[str, str]] = {"trl": {}, "accelerate": {}, "TRL by other sums": {"attention": "eager"}}
-"""What is made of each cell. The last is TRL's run once more with the same sums in another order: attention is written
-out, where the first takes torch's kernel. How far it gets from the first is what rounding alone does to this run."""
+"""Largest relative difference of losses and gradient norms: sums in another order."""
 
 
-def settings(model: Path, out: Path, run: str, cell: dict[str, Any]) -> dict[str, Any]:
+def settings(model: Path, out: Path, engine: str, cell: dict[str, Any]) -> dict[str, Any]:
     """A short run in 32 bits on real or demo rows, without anything that draws."""
     demo = model == ROOT / "sanetune/demo/model"
     rows = ROOT / "sanetune/demo/data/train.jsonl" if demo else shared() / "data/alpaca/instruction-data.json"
@@ -39,10 +35,10 @@ def settings(model: Path, out: Path, run: str, cell: dict[str, Any]) -> dict[str
     lora = {"adapter": {"type": "lora", "dropout": 0.0}} if cell["weights"] == "LoRA" else {}
     template = {"chat_template": "chatml"} if small else {}
     return {
-        "model": {"name": str(model), "dtype": "float32"} | lora | template | RUNS[run],
+        "model": {"name": str(model), "dtype": "float32"} | lora | template,
         "data": {"train": str(rows), "max_examples": 60, "holdout": 0.1},
         "train": {
-            "engine": "accelerate" if run == "accelerate" else "trl",
+            "engine": engine,
             "max_steps": cell["steps"],
             "max_length": 384 if demo or small else 128,
             "packing": cell["rows"] == "packed",
@@ -65,14 +61,13 @@ def settings(model: Path, out: Path, run: str, cell: dict[str, Any]) -> dict[str
 
 
 def measured(model: Path, cell: dict[str, Any]) -> dict[str, Any]:
-    """The largest differences of a run between the engines, and between two runs of TRL's."""
-    trl, ours, other = (made(model, run, cell) for run in RUNS)
+    """The largest differences of a run between the engines."""
+    trl, ours = (made(model, engine, cell) for engine in ("trl", "accelerate"))
     first, last = (next(iter(r for r in some if r.kind == "train")).loss for some in (trl[0], trl[0][::-1]))
     return {
         **cell,
         "model": model.name if model.name != "model" else "embedded",
         "differences": differences(trl[0], ours[0]),
-        "rounding": differences(trl[0], other[0]),
         "same_order": trl[1] == ours[1],
         "losses": [first, last],
     }
@@ -92,7 +87,7 @@ def differences(trl: Sequence[Record], other: Sequence[Record]) -> dict[str, flo
     return {name: max(values) for name, values in found.items()}
 
 
-def made(model: Path, run: str, cell: dict[str, Any]) -> tuple[Any, list[tuple[int, ...]]]:
+def made(model: Path, engine: str, cell: dict[str, Any]) -> tuple[Any, list[tuple[int, ...]]]:
     """The records of a run, and the rows of each of its steps."""
     import sanetune
     from sanetune.engine import step_log
@@ -100,7 +95,7 @@ def made(model: Path, run: str, cell: dict[str, Any]) -> tuple[Any, list[tuple[i
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w", encoding="utf-8") as nothing:
         from rich.console import Console
 
-        config = settings(model, Path(folder) / "run", run, cell)
+        config = settings(model, Path(folder) / "run", engine, cell)
         trained = sanetune.train(config, unchecked="this bench compares two engines", console=Console(file=nothing))
         rows = [step.rows for step in step_log.read(step_log.files(trained.run.steps)[0])]
         return trained.outcome.records, rows
@@ -112,14 +107,12 @@ def row(one: dict[str, Any]) -> tuple[str, ...]:
         one["model"], one["weights"], one["rows"], str(one["accumulated"]), str(one["steps"]),
         *(f"{one['differences'][name]:.1e}" for name in ("loss", "norm", "validation")),
         "same" if one["same_order"] else "DIFFERS",
-        *(f"{one['rounding'][name]:.1e}" for name in ("loss", "norm")),
     )  # fmt: skip
 
 
 def is_same(one: dict[str, Any]) -> bool:
-    """Whether the engines made the same run: to the limit, or within twice what other sums make of TRL's own."""
-    limits = {name: max(MOST, 2 * one["rounding"][name]) for name in one["differences"]}
-    return bool(one["same_order"]) and all(value <= limits[name] for name, value in one["differences"].items())
+    """Whether the engines made the same run, to the limit."""
+    return bool(one["same_order"]) and max(one["differences"].values()) <= MOST
 
 
 def main() -> None:
