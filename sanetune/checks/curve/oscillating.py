@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation, Point
 
 FIX = "sometimes"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "warn": Limit(2, "swings; clean runs on stories260k have none of this height"),
@@ -126,7 +126,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f"training losses scatter by {units.share(n['scatter'])} of their level about their trend, which goes from"
             f" {n['start']:.2f} to {n['end']:.2f}"
         )
-        falls = n["fall"] >= limits["fall"] or (n["validation_fall"] or 0.0) >= limits["validation"]
+        # Without a validation loss nobody knows whether scattering batches of a few rows teach nothing.
+        falls = (
+            n["fall"] >= limits["fall"] or n["validation_fall"] is None or n["validation_fall"] >= limits["validation"]
+        )
         if n["scatter"] > limits["scatter"] and not falls:
             remedy = "Batches alone do not show it: evaluate a fixed batch of validation rows, or use larger batches."
             return warned(message, remedy)

@@ -2,7 +2,8 @@
 
 ## What it does
 Compares the validation loss at the end with its minimum, row by row, and measures what the training loss did in
-between. Where single rows are not known, a rise in one last evaluation alone is a warning at most.
+between, where that was logged. Where single rows are not known, a rise in one last evaluation alone is a warning at
+most.
 
 ## Why is this bad?
 From the minimum on, the model memorises its rows, and every further step makes it worse on all others.

@@ -2,8 +2,9 @@
 
 ## What it does
 Compares the validation loss at the end with that before the first step, row by row, beside the training loss. Without
-validation rows it uses the training batches. A curve that has fallen and then stays is not a plateau (curve-stalled),
-and neither is one whose learning rate still rises (curve-warmup-long).
+validation rows it uses the training batches; five or more of them that all lie within 1 % are flat. A curve that has
+fallen and then stays is not a plateau (curve-stalled), and neither is one whose learning rate still rises
+(curve-warmup-long).
 
 ## Why is this bad?
 Every further step costs the same and changes nothing.
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 6
+VERSION = 7
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -71,11 +72,16 @@ LIMITS = {
                         " real logs 4 have more (docs/curves.md), of those that fall by 3 to 8 % nine in ten"),
     "few": Limit(64, "training losses, below which a fall may hide, unless the next limit rules it out"),
     "few_closely": Limit(0.01, "that every fall of few losses is smaller than, for sure; healthy logs fall by 3 %"),
+    "alike": Limit(0.01, "that five or more losses lie within: 0.8 % in public logs that learn nothing, 1.8 % in the"
+                         " stillest that learns (bench.curves.unseen)"),
     "few_least": Limit(0.1, "nats of few losses, below which the log may begin with what is learned already"),
     "closely": Limit(0.03, "that a straight fall is smaller than, for sure, and what is after the first tenth below it:"
                            " flat, though a fall can be seen, where validation does not fall either"),
     "training_sure": Limit(3.0, "standard errors from which on the training loss falls: then the model learns"),
 }  # fmt: skip
+
+FEWEST_ALIKE = 5
+"""Training losses that show by how little they differ that the model does not learn."""
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
@@ -90,7 +96,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     steps = change.steps[1] - max(change.steps[0], peak_step(curve))
     trained = training(curve)
     points = learned_points(curve)
-    fall = fall_of([point.loss for point in points])
+    losses = [point.loss for point in points]
+    fall = fall_of(losses)
     halves, tenth = (None if change.exact else divided(curve, share) for share in (0.5, 0.1))
     return Measurement(
         {
@@ -108,6 +115,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "half_before": None if halves is None else halves.before,
             "half_after": None if halves is None else halves.after,
             "points": len(points),
+            "lowest": min(losses, default=math.nan),
+            "highest": max(losses, default=math.nan),
             "trend": -math.inf if fall is None else fall.sure,
             "straight_most": math.inf if fall is None else fall.straight + limits["sure"] * fall.std_error,
             "validation_fall": _validation_fall(curve),
@@ -155,11 +164,21 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             return passed(message)
         message = f"{message} after {n['steps']:,} steps"
         return failed(message) if most < limits["fail"] else warned(message)
+    if _alike(n, limits):
+        least, most = units.nats(n["lowest"]), units.nats(n["highest"])
+        return warned(f"all {n['points']:,} training losses are between {least} and {most}, after {n['steps']:,} steps")
     if not _flat(n, limits):
         return passed(message)
     first, second = units.nats(n["half_before"]), units.nats(n["half_after"])
     alike = f"the two halves of the training losses are at {first} and {second}, after {n['steps']:,} steps"
     return warned(f"{alike}, and the first tenth of them is hardly higher")
+
+
+def _alike(n: dict[str, Any], limits: Limits) -> bool:
+    """All losses are the same but for less than any learning would change, and evaluations do not say otherwise."""
+    still = n["points"] >= FEWEST_ALIKE and n["highest"] < (1 + limits["alike"]) * n["lowest"]
+    moves = n["validation_fall"] is not None and not -limits["moved"] < n["validation_fall"] < limits["validation"]
+    return still and n["lowest"] >= limits["few_least"] and not moves
 
 
 def _flat(n: dict[str, Any], limits: Limits) -> bool:

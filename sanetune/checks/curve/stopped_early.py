@@ -2,7 +2,8 @@
 
 ## What it does
 Compares the last logged step with the planned ones (`max_steps`) where the log shows that training has returned: a
-trainer writes its total time at no other moment. A checkpoint of a run that may have gone on is not judged.
+trainer writes its total time then, in an entry without a loss. A checkpoint of a run that may have gone on is not
+judged.
 
 ## Why is this bad?
 The schedule's decay, which most of the last improvement comes from, was not reached.

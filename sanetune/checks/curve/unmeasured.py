@@ -1,7 +1,7 @@
 """A run goes over its rows many times, or learns them to near zero, and hardly anything measures other rows.
 
 ## What it does
-Counts the evaluations of validation rows in a log that covers four epochs or more, or whose training loss ends below
+Counts the evaluations of validation rows in a log that covers 3.5 epochs or more, or whose training loss ends below
 0.1. Where the last of three or more is the lowest, no turn was missed, and they are enough.
 
 ## Why is this bad?

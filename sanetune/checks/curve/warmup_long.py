@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "whole"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "share": Limit(0.25, "of the steps; published recipes warm up for 3 to 10 %, and a healthy log for 20 (logs/wild)"),
@@ -56,7 +56,7 @@ LIMITS = {
     "straight": Limit(0.02, "that the learning rate of each step may differ by on a straight line from 0"),
 }
 
-FEWEST, FEWEST_OF_KNOWN = 12, 3
+FEWEST, FEWEST_OF_KNOWN = 12, 2
 """Logged learning rates in which a warm-up can be seen, and of a run whose steps are known."""
 
 
@@ -88,7 +88,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 
 def _least_steps(rising: Sequence[tuple[int, float]], straight: float) -> int:
     """The step that the warm-up lasts to at least. The peak may be anywhere after the record before the highest, unless
-    both are on one straight line from 0: then it is not before the highest."""
+    both are on one straight line from 0: then it is not before the highest. Two alone show nothing without it."""
     if len(rising) < 2:
         return 0
     (before, low), (step, high) = rising[-2:]
@@ -96,7 +96,7 @@ def _least_steps(rising: Sequence[tuple[int, float]], straight: float) -> int:
     on_line = low > 0 and any(
         abs(high / low * (before + late) / (step + late) - 1) <= straight for late in (0, 1, -1) if before + late > 0
     )
-    return step if on_line else before
+    return step if on_line else before if len(rising) > 2 else 0
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -38,7 +38,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "recent"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "share": Limit(0.02, "one empty batch in fifty; below that it is a matter of single rows (labels-none)"),
@@ -130,20 +130,32 @@ def at(m: Measurement) -> int | None:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
-    points = units.many(n["points"], "training loss", "training losses")
     if n["zero_looks"]:
         of = units.many(n["looks"], "evaluation")
         return failed(f"{n['zero_looks']:,} of {of} of validation rows gave a loss of exactly 0")
-    if n["zeros"]:
-        message = f"{n['zeros']:,} of {points} are exactly 0, the first at step {n['first_step']:,}"
-        many = n["zeros"] > max(1, limits["share"] * n["points"]) or n["zeros"] == n["points"]
-        return failed(message) if many else warned(message)
-    if n["zero_norms"] and not n["norms_untaken"]:
-        message = f"{n['zero_norms']:,} of {units.many(n['norms'], 'gradient norm')} are exactly 0"
-        # Of few records nobody knows whether the loss falls, and the norms were not taken.
-        few = n["zero_norms"] == n["norms"] < limits["few"]
-        many = n["zero_norms"] > max(1, limits["share"] * n["norms"])
-        return failed(message) if many and not few else warned(message)
+    zeros = [part for part in (_of_losses(n, limits), _of_norms(n, limits)) if part is not None]
+    if zeros:
+        message = "; ".join(words for words, _ in zeros)
+        return failed(message) if any(many for _, many in zeros) else warned(message)
     untaken = "; gradient norms are logged as 0 throughout, though the loss falls" if n["norms_untaken"] else ""
     evaluations = f" and {units.many(n['looks'], 'evaluation')} of validation rows" if n["looks"] else ""
+    points = units.many(n["points"], "training loss", "training losses")
     return passed(f"none of {points}{evaluations} is 0 among others that are not{untaken}")
+
+
+def _of_losses(n: dict[str, Any], limits: Limits) -> tuple[str, bool] | None:
+    """How many training losses are 0, in words, and whether they are many; None: none."""
+    if not n["zeros"]:
+        return None
+    points = units.many(n["points"], "training loss", "training losses")
+    many = n["zeros"] > max(1, limits["share"] * n["points"]) or n["zeros"] == n["points"]
+    return f"{n['zeros']:,} of {points} are exactly 0, the first at step {n['first_step']:,}", many
+
+
+def _of_norms(n: dict[str, Any], limits: Limits) -> tuple[str, bool] | None:
+    """The same of gradient norms. Of few records nobody knows whether the loss falls, and the norms were not taken."""
+    if not n["zero_norms"] or n["norms_untaken"]:
+        return None
+    few = n["zero_norms"] == n["norms"] < limits["few"]
+    many = n["zero_norms"] > max(1, limits["share"] * n["norms"]) and not few
+    return f"{n['zero_norms']:,} of {units.many(n['norms'], 'gradient norm')} are exactly 0", many

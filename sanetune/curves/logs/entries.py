@@ -17,7 +17,7 @@ from sanetune.curves.series import Curve, Evaluation, Point
 Entry = Mapping[str, object]
 
 ENDED = "train_runtime"
-"""What a Trainer logs when training has returned, and at no other time."""
+"""What a Trainer logs when training has returned: its seconds, with trackers behind ``train/``."""
 TOKEN_ACCURACY = "eval_mean_token_accuracy"
 """What TRL calls the share of validation tokens that the model thinks likeliest."""
 VALIDATION_LOSS = "eval_loss"
@@ -65,6 +65,21 @@ def is_set_loss(name: str) -> bool:
     return name.startswith("eval_") and name.endswith("_loss") and name != VALIDATION_LOSS
 
 
+def end_of(entries: Sequence[Entry]) -> int | None:
+    """The number of the entry that sums a run up, after training has returned; None: there is none.
+
+    Some programs write the seconds so far beside every loss. So an entry with a loss sums up nothing, unless no other
+    one has seconds: trackers join what was logged at one step.
+
+    >>> end_of([{"step": 1, "loss": 2.0, "train_runtime": 5.0}, {"step": 2, "loss": 1.5, "train_runtime": 9.0}]) is None
+    True
+    >>> end_of([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.5}, {"step": 2, "train_runtime": 9.0}])
+    2
+    """
+    timed = [at for at, entry in enumerate(entries) if any(name.rpartition("/")[2] == ENDED for name in entry)]
+    return timed[0] if len(timed) == 1 else next((at for at in timed if number(entries[at].get("loss")) is None), None)
+
+
 def curve_of(
     entries: Iterable[Entry],
     name: str | None = VALIDATION_LOSS,
@@ -92,14 +107,15 @@ def curve_of(
     evaluations: dict[str, dict[int, Evaluation]] = {one: {} for one in (name, *others) if one is not None}
     names: set[str] = set()
     together: list[Point] = []
-    for entry in entries:
+    end = end_of(entries := list(entries))
+    for at, entry in enumerate(entries):
         names.update(entry)
         if point := training_point(entry):
             together = [*together, point] if together and together[-1].step == point.step else [point]
             points[point.step] = _mean(together)
         for one, kept in evaluations.items():
             evaluated = evaluation(entry, one) if one in entry else None
-            if evaluated and (ENDED not in names or evaluated.step not in kept):
+            if evaluated and (end is None or at < end or evaluated.step not in kept):
                 kept[evaluated.step] = evaluated
     series = [points[step] for step in sorted(points)]
     learning_rates = [point.lr for point in series if point.lr is not None and math.isfinite(point.lr)]
@@ -111,7 +127,7 @@ def curve_of(
         steps_per_epoch=_steps_per_epoch(series),
         planned_lr=max(learning_rates, default=None),
         finished=finished,
-        ended=finished or ENDED in names,
+        ended=finished or end is not None,
         objective=objective_of(names),
         source=source,
         validation_name=name if name is not None and others else "",

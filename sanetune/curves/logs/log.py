@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sanetune.curves.changes import last_step
-from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, curve_of, number, whole_number
+from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, curve_of, end_of, number, whole_number
 from sanetune.curves.logs.names import renamed, validation_loss_names
 from sanetune.curves.logs.without_losses import without_losses
 from sanetune.curves.robust import middle
@@ -17,9 +17,6 @@ from sanetune.errors import DataError, Place
 
 MOST_BYTES = 256 * 2**20
 """A million logged steps have about 150 MB."""
-
-SUMMARY = "train_runtime"
-"""The trainer of transformers logs it once, when a run has come to its end."""
 
 COUNTED_BY_EPOCH = "The log counts epochs and no steps: what is called a step is an epoch."
 
@@ -84,7 +81,7 @@ class Log:
         known = renamed(numbered)
         if (by_epoch := counted_by_epoch(known)) is not None:
             known, notes = by_epoch, (*notes, COUNTED_BY_EPOCH)
-        log = cls(path, kind, known, total_steps, _ended(known), title, notes)
+        log = cls(path, kind, known, total_steps, end_of(known) is not None, title, notes)
         if not log.curve().points and not log.curve().validation:
             raise without_losses(path, numbered, RATIONALE, FORMATS)
         return log
@@ -127,11 +124,6 @@ class Log:
         saving = min(self.save_steps or 0, int(LAST_SAVED * (curve.total_steps or 0)))
         made = (self.reached or 0) - last_step(curve)
         return max(int(middle(gaps)) if gaps else last_step(curve), saving, made)
-
-
-def _ended(entries: Sequence[Entry]) -> bool:
-    """Whether the summary of a whole run is there; trackers put ``train/`` before its name."""
-    return any(name.rpartition("/")[2] == SUMMARY for entry in entries for name in entry)
 
 
 def _with_numbers(entry: Mapping[str, object]) -> Mapping[str, object]:

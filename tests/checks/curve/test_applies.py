@@ -89,6 +89,14 @@ def test_a_short_run_that_never_ends_its_warmup_is_no_test(lr: list[float], verd
     assert "warmup-long" not in bad(Curve(points(FALLING[:3], every=5, lr=lr), total_steps=15, finished=True))
 
 
+def test_two_records_show_a_warmup_that_most_of_the_run_is_spent_in() -> None:
+    assert bad(Curve(points([2.08, 2.05], every=10, lr=[1e-6, 2e-6]), total_steps=25, finished=True, source="log"))[
+        "warmup-long"
+    ]
+    constant = Curve(points([2.08, 2.05], every=10, lr=[2e-6, 2e-6]), total_steps=25, finished=True, source="log")
+    assert "warmup-long" not in bad(constant)
+
+
 @pytest.mark.parametrize(("lasts", "verdict"), [(30, None), (60, None), (75, "warn"), (120, "warn")])
 def test_few_records_on_one_straight_line_show_how_long_a_warmup_lasts(lasts: int, verdict: str | None) -> None:
     lr = [1e-4 * min(1.0, (10 * i + 10) / lasts) for i in range(24)]
@@ -112,6 +120,14 @@ def test_the_total_time_in_a_log_shows_that_training_returned() -> None:
     entries = [{"step": i + 1, "loss": 2.0 - i / 100} for i in range(20)]
     assert not curve_of(entries).ended
     assert curve_of([*entries, {"step": 20, "train_runtime": 12.5}]).ended
+
+
+def test_the_seconds_so_far_beside_every_loss_do_not_show_that_training_returned() -> None:
+    entries = [{"step": i + 1, "loss": 2.0 - i / 100, "train_runtime": 5.0 * i} for i in range(20)]
+    assert not curve_of(entries).ended
+    assert curve_of([*entries, {"step": 20, "train_runtime": 120.0, "train_loss": 1.9}]).ended
+    joined = [{"step": i + 1, "loss": 2.0 - i / 100} for i in range(19)] + [entries[-1]]
+    assert curve_of(joined).ended
 
 
 def test_a_best_evaluation_long_before_the_end_names_its_step() -> None:

@@ -114,6 +114,15 @@ def test_few_exact_losses_that_rule_out_every_fall_are_a_plateau() -> None:
     assert "plateau" not in bad(Curve(points([loss / 100 for loss in flat], every=10)))
 
 
+def test_few_losses_that_hardly_differ_at_all_are_flat() -> None:
+    still = [3.568, 3.545, 3.540, 3.543, 3.540, 3.539]
+    finding = found(Curve(points(still, every=100), source="log"))["plateau"]
+    assert finding.verdict is Verdict.WARN
+    assert "all 6 training losses are between 3.539 and 3.568" in finding.message.lower()
+    assert "plateau" not in bad(Curve(points(still[:4], every=100), source="log"))
+    assert "plateau" not in bad(Curve(points([3.6, *still], every=100), source="log"))
+
+
 def noisy(fall: float, count: int = 500, scatter: float = 0.1) -> list[float]:
     """Losses that scatter by a share about a straight line from 2 nats down by ``fall``."""
     noise = np.random.default_rng(3).standard_normal(count)
@@ -221,6 +230,14 @@ def test_a_zero_of_a_coarse_log_whose_gradient_is_not_zero_is_a_small_loss() -> 
     assert "zero-loss" not in bad(Curve(points(losses, grad_norm=moving), source="log"))
     still = [0.0 if loss == 0 else 2.0 for loss in losses]
     assert bad(Curve(points(losses, grad_norm=still), source="log"))["zero-loss"] == "fail"
+
+
+def test_gradient_norms_of_zero_are_counted_beside_a_single_loss_of_zero() -> None:
+    losses = [2.0, 1.5, 0.9123, 0.8, 0.9, 0.0, 0.9, 0.7, 0.8, 0.6, 0.7, 0.9]
+    norms = [3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 2.0, 0.0, 3.0, 0.0, 1.0, 0.0]
+    finding = found(Curve(points(losses, grad_norm=norms), source="log"))["zero-loss"]
+    assert finding.verdict is Verdict.FAIL
+    assert "1 of 12 training losses" in finding.message and "7 of 12 gradient norms" in finding.message
 
 
 def test_a_log_of_two_decimals_prints_a_small_loss_as_zero() -> None:
