@@ -162,7 +162,7 @@ def _learning_rate(config: Path) -> float:
     """The learning rate that is in a configuration now."""
     from sanetune.config.load import load
 
-    return float(load(config).train.learning_rate or 0)
+    return float(load(config).train["learning_rate"])
 
 
 def _train(it: Exercise) -> dict[str, Any]:
