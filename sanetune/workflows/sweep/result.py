@@ -12,6 +12,7 @@ from sanetune.curves.paired import PairedDifference, paired_difference
 from sanetune.curves.proportions import holm
 from sanetune.curves.series import Evaluation
 from sanetune.typed_json import from_json, to_json
+from sanetune.workflows.sweep.space import LR
 
 SCHEMA = 1
 ALPHA = 0.05
@@ -165,8 +166,9 @@ class Sweep:
 
     @property
     def edge(self) -> Literal["lowest", "highest", ""]:
-        """Whether the best learning rate is the lowest or highest of several; then the best may lie beyond."""
-        lrs = sorted({one.lr for one in self.trials})
+        """Whether the best learning rate is the lowest or highest of those that were asked for; then the best may lie
+        beyond."""
+        lrs = sorted({one.lr for one in self.trials if LR in one.changes})
         if self.best is None or len(lrs) < 2 or self.best.lr not in (lrs[0], lrs[-1]):
             return ""
         return "lowest" if self.best.lr == lrs[0] else "highest"

@@ -7,7 +7,7 @@ from rich.text import Text
 from sanetune.report.terminal.grid import LEFT, WIDTH, drawing
 
 
-def test_a_symbol_of_the_legend_stands_before_its_name_in_the_same_line() -> None:
+def test_a_symbol_of_the_legend_is_in_the_line_of_its_name() -> None:
     names = [f"learning_rate=0.00{n}, r={n}" for n in range(1, 5)]
     lines = drawing({name: ([1, 2], [2.0, 1.0]) for name in names}, label=str, last=2)
     plain = [line.plain for line in lines if isinstance(line, Text)]

@@ -82,6 +82,12 @@ def test_a_best_learning_rate_at_an_end_is_said_to_be_one() -> None:
     assert sweep(trial(1e-4, 1.0), trial(1e-3, 1.5)).edge == "lowest"
 
 
+def test_learning_rates_that_follow_from_other_values_are_no_ends() -> None:
+    methods = [trial(1e-4, 1.5), trial(1e-3, 1.0)]
+    inferred = [replace(one, changes={"model.adapter": n}) for one, n in zip(methods, (None, "lora"), strict=True)]
+    assert sweep(*inferred).edge == ""
+
+
 def test_trials_that_diverged_or_were_pruned_are_never_best() -> None:
     found = sweep(trial(1e-4, 0.5, state="pruned"), trial(1e-3, 1.0), trial(1e-2, math.nan, state="diverged"))
     assert found.best is found.trials[1]
