@@ -131,8 +131,8 @@ def checkpoints(folder: Path) -> list[Path]:
 
 def _furthest(candidates: Iterable[tuple[Reader, Path]]) -> Log | None:
     """The log with the latest step, the first of equals; None where none can be read. The error of the first is raised
-    where there are logs and none can be read."""
-    best: tuple[int, Log] | None = None
+    where there are logs and none can be read. Where it does not say how many steps were planned, another one may."""
+    found: list[tuple[int, Log]] = []
     error: DataError | None = None
     for reader, path in candidates:
         try:
@@ -140,12 +140,14 @@ def _furthest(candidates: Iterable[tuple[Reader, Path]]) -> Log | None:
         except DataError as failed:
             error = error or failed
             continue
-        reached = last_step(log.curve())
-        if best is None or reached > best[0]:
-            best = reached, log
-    if best is None and error is not None:
-        raise error
-    return None if best is None else best[1]
+        found.append((last_step(log.curve()), log))
+    if not found:
+        if error is not None:
+            raise error
+        return None
+    reached, best = max(found, key=lambda one: one[0])
+    planned = [log.total_steps for _, log in found if log.total_steps and log.total_steps >= reached]
+    return best if best.total_steps or not planned else replace(best, total_steps=planned[0])
 
 
 def _head(path: Path) -> bytes:

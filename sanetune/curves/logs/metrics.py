@@ -27,16 +27,15 @@ def curve(path: Path) -> Curve:
 
 
 def read(path: Path) -> Log:
-    """The log of the run that wrote ``path``; it came to its end where its model is beside it. Its state says how many
-    steps one was to make that did not.
+    """The log of the run that wrote ``path``; it came to its end where its model is beside it, which may be before all
+    the steps that its state says it was to make.
 
     Raises:
         DataError: No line has a loss.
         RunError: A line is not a record.
     """
     entries, run = [logged(record) for _, record in lines(path)], Run(path.parent)
-    total = None if run.finished else _planned_steps(run)
-    return replace(Log.of(path, OURS, entries, total_steps=total), finished=run.finished)
+    return replace(Log.of(path, OURS, entries, total_steps=_planned_steps(run)), finished=run.finished)
 
 
 def _planned_steps(run: Run) -> int | None:

@@ -161,7 +161,21 @@ def test_our_own_record_says_by_its_model_whether_the_run_came_to_its_end(tmp_pa
         assert only(tmp_path).curve().total_steps == total
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")
-    assert only(tmp_path / "metrics.jsonl").curve().finished
+    ended = only(tmp_path / "metrics.jsonl").curve()
+    assert ended.finished and ended.total_steps == 120, "it was ended early, by the watch or by patience"
+
+
+def test_the_planned_steps_of_the_log_that_goes_furthest_may_be_in_another(tmp_path: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    (tmp_path / "checkpoint-2").mkdir()
+    for planned, known in ((8, 8), (3, None)):  # one of 3 steps was of another run
+        state = {"log_history": [{"step": 2, "loss": 1.0}], "max_steps": planned}
+        (tmp_path / "checkpoint-2/trainer_state.json").write_text(json.dumps(state))
+        with contextlib.closing(SummaryWriter(str(tmp_path / "runs"))) as writer:
+            writer.add_scalar("train/loss", 1.0, 4)
+        log = only(tmp_path)
+        assert (log.kind, log.total_steps) == ("TensorBoard events", known)
 
 
 def test_a_folder_without_a_log_is_refused_in_a_sentence(tmp_path: Path) -> None:
