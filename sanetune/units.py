@@ -81,6 +81,15 @@ def lr(number: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
 
 
+def epochs(number: float) -> str:
+    """Return a number of passes over the rows, which need not be whole.
+
+    >>> epochs(3.0), epochs(2 / 3), epochs(1200.0)
+    ('3', '0.67', '1200')
+    """
+    return f"{round(number, 2):g}"
+
+
 def nats(number: float) -> str:
     """Return a loss in nats with three decimals, or with two digits where those would hide it.
 

@@ -34,7 +34,7 @@ def _copied(facts: Plain) -> str:
 
 def _planned(facts: Plain) -> str:
     return (
-        f"{facts['steps']:,} steps, {facts['epochs']:g} epochs, learning rate {units.lr(facts['lr'])}; "
+        f"{facts['steps']:,} steps, {units.epochs(facts['epochs'])} epochs, learning rate {units.lr(facts['lr'])}; "
         f"up to {units.seconds(facts['run_seconds'])} ({facts['assumed']})"
     )
 

@@ -82,7 +82,8 @@ def require_unfinished(run: Run, steps: int) -> None:
     planned = int(checkpoints.read_state(last).get("max_steps", 0))
     if steps <= planned:
         done = checkpoints.step_of(last) or 0
-        raise _finished(run, f": its last checkpoint is of step {done:,} of {units.many(planned, 'step')}")
+        how = f": its last checkpoint is of step {done:,} of {units.many(planned, 'step')}"
+        raise _finished(run, how, early=done < planned)
 
 
 def require_not_stopped(run: Run, config: Config) -> None:
@@ -117,11 +118,11 @@ def stopped_by_watch(run: Run) -> RunError | None:
     )
 
 
-def _finished(run: Run, how: str) -> RunError:
+def _finished(run: Run, how: str, *, early: bool = False) -> RunError:
     folder = shlex.quote(shortest_path(run.path))
     return RunError(
         f"The run in {shortest_path(run.path)} is finished{how}.",
-        "There is nothing left to train.",
+        "check.watch or train.early_stopping_patience ended it early." if early else "There is nothing left to train.",
         f"Compare it: `sanetune compare {folder}`. To train it for longer, raise train.num_train_epochs or "
         "train.max_steps and resume again; for another run, choose another run.name.",
     )

@@ -69,8 +69,9 @@ def test_a_finished_run_says_that_it_is(run: Run) -> None:
 def test_a_run_that_stopped_early_is_finished_and_a_longer_plan_goes_on(run: Run) -> None:
     finish(run)
     checkpoint(run, 4, 6)
-    with pytest.raises(RunError, match="finished"):
+    with pytest.raises(RunError, match="finished") as caught:
         resume.require_unfinished(run, 6)
+    assert "ended it early" in caught.value.rationale, "two of its steps are left"
     resume.require_unfinished(run, 12)
 
 

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -86,8 +87,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         )
         published = "LIMA: 15 times over 1,000 rows" if not few else "s1: 5 times over 1,000 rows"
         return warned(
-            f"Each of {n['train_examples']:,} {unit} is used {n['epochs']:g} times; published recipes stay below"
-            f" {limit} ({published}).",
+            f"Each of {n['train_examples']:,} {unit} is used {units.epochs(n['epochs'])} times; published recipes stay"
+            f" below {limit} ({published}).",
             fix=fix,
         )
-    return passed(f"{n['epochs']:g} passes over {n['train_examples']:,} {unit}; up to {limit} have worked.")
+    return passed(f"{units.epochs(n['epochs'])} passes over {n['train_examples']:,} {unit}; up to {limit} have worked.")

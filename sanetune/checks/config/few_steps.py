@@ -81,8 +81,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     fix: dict[str, Any] = {}
     if total < limits["fewest_steps"]:
         problems.append(
-            f"the whole run is {_steps(total)} ({n['epochs']:g} epochs of {n['steps_per_epoch']:,}, effective batch"
-            f" {n['effective']:,}); below {limits['fewest_steps']} the model learns little"
+            f"the whole run is {_steps(total)} ({units.epochs(n['epochs'])} epochs of {n['steps_per_epoch']:,},"
+            f" effective batch {n['effective']:,}); below {limits['fewest_steps']} the model learns little"
         )
         remedies.append("Train for more epochs, with a smaller effective batch, or on more rows.")
     if n["warmup_steps"] >= total > 0:

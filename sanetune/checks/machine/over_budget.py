@@ -133,8 +133,8 @@ def _fix(n: dict[str, Any], limits: Limits) -> dict[str, Any]:
 
 def _remedy(n: dict[str, Any], limits: Limits) -> str:
     ways = [
-        f"{n['steps_that_fit']:,} of {n['steps']:,} steps fit for certain, which are {_epochs(n):g} of"
-        f" {n['epochs']:g} epochs: set {'train.max_steps' if n['by_steps'] else 'train.num_train_epochs'}."
+        f"{n['steps_that_fit']:,} of {n['steps']:,} steps fit for certain, which are {units.epochs(_epochs(n))} of"
+        f" {units.epochs(n['epochs'])} epochs: set {'train.max_steps' if n['by_steps'] else 'train.num_train_epochs'}."
     ]
     if n["padding_share"] > limits["padding"] and not n["packing"]:
         ways.append(

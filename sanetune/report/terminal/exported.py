@@ -25,7 +25,8 @@ def show(found: Export, console: Console | None = None) -> None:
         console.print(Text(f"{one.split:10} {one.file}: {words}{masked}"), soft_wrap=True)
     if found.usd is not None and found.price is not None:
         price = found.price
-        cost = f"about {units.usd(found.usd)} for {found.epochs:g} epochs at {units.usd(price.usd)} a million tokens"
+        passes = f"{units.epochs(found.epochs)} epochs"
+        cost = f"about {units.usd(found.usd)} for {passes} at {units.usd(price.usd)} a million tokens"
         stated = f"({price.model}, as of {price.as_of}, {price.source}); current: {found.provider.pricing}"
         console.print(Text(f"{'cost':10} {cost} {stated}"), soft_wrap=True)
     for note in found.notes:

@@ -28,6 +28,10 @@ def test_a_few_dozen_steps_are_too_few(steps: int, verdict: str) -> None:
     assert found({"fewest_steps": steps + 1}, total_steps=steps, **short).verdict is Verdict.WARN
 
 
+def test_a_part_of_an_epoch_is_told_in_two_digits() -> None:
+    assert "(0.67 epochs of 12," in found(total_steps=8, epochs=2 / 3, steps_per_epoch=12).message
+
+
 def test_a_warm_up_as_long_as_the_run_is_caught() -> None:
     finding = found(warmup_steps=500)
     assert finding.verdict is Verdict.WARN
