@@ -23,7 +23,8 @@ def no_run(path: Path, is_run: Callable[[Path], bool]) -> RunError:
     """
     if path.is_file():
         kind = "a configuration" if path.suffix in (".yaml", ".yml") else "a file"
-        meant = _listed(_runs(path.parent / "runs", is_run))
+        own = [path.parent] if is_run(path.parent) else []
+        meant = _listed(own or _runs(path.parent / "runs", is_run))
         return RunError(f"{path} is {kind}, not the folder of a run.", remedy=meant or f"{WRITTEN} {DEFAULT}.")
     if not path.is_dir():
         return RunError(f"There is no run folder {path}.", remedy=_near(path, is_run) or f"{WRITTEN} {DEFAULT}.")

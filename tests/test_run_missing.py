@@ -34,6 +34,10 @@ def test_a_configuration_is_answered_with_the_runs_beside_it(runs: Path) -> None
     assert "runs/first" in caught.value.remedy
 
 
+def test_a_file_of_a_run_is_answered_with_that_run(runs: Path) -> None:
+    assert remedy(runs / "second/versions.json") == "Give runs/second."
+
+
 @pytest.mark.parametrize("wrong", ["runs/firstx", "first", "firstx"])
 def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(runs: Path, wrong: str) -> None:
     assert remedy(Path(wrong)) == "Did you mean runs/first?"
