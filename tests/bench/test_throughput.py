@@ -53,7 +53,7 @@ def test_a_run_that_did_not_train_ends_the_bench(norm: float, moved: float) -> N
         check(some, figures(1.0), moved)
 
 
-def test_the_table_of_the_docs_has_ratios_of_cpu_seconds_and_the_newest_measurement(tmp_path: Path) -> None:
+def test_the_table_of_the_docs_has_ratios_by_the_clock_and_by_cpu_seconds_and_the_newest_measurement(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     ours = {"tokens": 100, "computed": 60}
     measured = (("trl", 4.0, {}), ("trl-packed", 3.0, {}), ("engine", 9.0, ours)), (("engine", 1.0, ours),)
@@ -63,6 +63,14 @@ def test_the_table_of_the_docs_has_ratios_of_cpu_seconds_and_the_newest_measurem
         ]
         file.write_text("\n".join(map(json.dumps, lines)))
     rows = markdown(read([old, new])).splitlines()
-    assert rows[2].startswith("| alpaca | fp32 | trl | 1 | 6 | 1.00 | 0.75 |  |")
-    assert rows[4] == "| alpaca | fp32 | engine | 1 | 25 | 4.00 | 3.00 | 60% | 2.0 | 2.0 |"
+    assert rows[2].startswith("| alpaca | fp32 | trl | 1, 1 | 12 | 6 | 1.00 | 0.75 | 1.00, 0.75 |  |")
+    assert rows[4] == "| alpaca | fp32 | engine | 1, 1 | 50 | 25 | 4.00 | 3.00 | 4.00, 3.00 | 60% | 50% | 1.0 | 1.0 |"
     assert len(rows) == 5
+
+
+def test_several_rounds_are_a_median_between_the_lowest_and_the_highest_ratio(tmp_path: Path) -> None:
+    file = tmp_path / "results"
+    seconds = {("trl", 0): 4.0, ("engine", 0): 1.0, ("trl", 1): 6.0, ("engine", 1): 2.0}
+    lines = [{"key": ["alpaca", "fp32", *key], "figures": figures(value)} for key, value in seconds.items()]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    assert "| engine | 2, 2 | 38 | 19 | 3.50 (3.00 to 4.00) |" in markdown(read([file]))
