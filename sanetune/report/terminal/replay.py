@@ -26,7 +26,9 @@ def show(replay: Replay, console: Console | None = None) -> None:
 def lines(replay: Replay) -> list[str]:
     """Return what can be said of the step before its rows, a sentence each."""
     start = f"checkpoint-{replay.start}" if replay.start else "the base model"
-    logged = f"loss {replay.logged_loss:.6g}, gradient norm {_norm(replay.logged_grad_norm)}"
+    # Two losses that differ in the last bit have to look different.
+    digits = 9 if replay.same_loss is False else 6
+    logged = f"loss {replay.logged_loss:.{digits}g}, gradient norm {_norm(replay.logged_grad_norm)}"
     if not replay.exact:
         return [
             f"Step {replay.step:,} of the run had {logged}.",
@@ -34,7 +36,7 @@ def lines(replay: Replay) -> list[str]:
         ]
     between = f", and {units.many(replay.retrained, 'step')} made again" if replay.retrained else ""
     rows = "the same rows" if replay.same_rows else "OTHER ROWS than the run logged"
-    again = f"loss {replay.loss:.6g}, gradient norm {_norm(replay.grad_norm)}"
+    again = f"loss {replay.loss:.{digits}g}, gradient norm {_norm(replay.grad_norm)}"
     same = "equal to the last bit" if replay.same_loss else f"the run logged {logged}"
     return [
         f"Step {replay.step:,} was rebuilt from {start}{between}, with {rows}.",
