@@ -85,8 +85,9 @@ def _loss(axes: Axes, curve: Curve, best_step: int | None) -> bool:
     if best_step in evaluated_at and len(evaluated_at) > 1:
         best = validation[evaluated_at.index(best_step)]
         axes.plot([best_step], [best], "o", markersize=10, markerfacecolor="none", color=VALIDATION, zorder=5)
+        below = -18 if best_step != evaluated_at[-1] else 10  # a curve that turns goes up on both sides
         axes.annotate(
-            f"best {best:.3f}", (best_step, best), textcoords="offset points", xytext=(0, 10), ha="center",
+            f"best {best:.3f}", (best_step, best), textcoords="offset points", xytext=(0, below), ha="center",
             color=VALIDATION, fontsize=9,
         )  # fmt: skip
     _mark_non_finite(axes, curve)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune.report.plots import FAINT, INK, STYLE, VALIDATION, write
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 8
 """Trials that the legend names, the best of them."""
+MARKERS = "osD^vPX*"
+"""Of the trials with the same other values; their colour is that of their curve."""
 
 
 def draw(sweep: Sweep, folder: Path) -> list[Path]:
@@ -45,17 +47,24 @@ def draw(sweep: Sweep, folder: Path) -> list[Path]:
     return written
 
 
-def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
+def _colours(sweep: Sweep, trials: list[SweepTrial]) -> dict[str, Any]:
+    """The colour of each trial by its key, the same in both pictures: from low to high learning rates, and the best
+    one's own."""
     from matplotlib import colormaps
 
-    named = {one.key for one in (sweep.ranked or trials)[:MOST_NAMED]}
     ordered = sorted(trials, key=lambda one: one.lr)
-    colours = colormaps["viridis"]
-    for number, one in enumerate(ordered):
+    found = {one.key: colormaps["viridis"](0.9 * n / max(1, len(ordered) - 1)) for n, one in enumerate(ordered)}
+    return found | ({sweep.best.key: VALIDATION} if sweep.best is not None else {})
+
+
+def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
+    named = {one.key for one in (sweep.ranked or trials)[:MOST_NAMED]}
+    colours = _colours(sweep, trials)
+    for one in sorted(trials, key=lambda one: one.lr):
         steps, losses = zip(*((step, loss) for step, loss in one.curve if math.isfinite(loss)), strict=True)
         best = sweep.best is not None and one.key == sweep.best.key
         axes.plot(
-            steps, losses, color=VALIDATION if best else colours(0.9 * number / max(1, len(ordered) - 1)),
+            steps, losses, color=colours[one.key],
             linewidth=2.6 if best else 1.4, zorder=5 if best else 3, linestyle="-" if one.state == "done" else ":",
             label=one.label if one.key in named else None,
         )  # fmt: skip
@@ -63,6 +72,7 @@ def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
     if math.isfinite(start):
         lowest = min(loss for one in trials for _, loss in one.curve if math.isfinite(loss))
         axes.set_ylim(lowest - 0.05 * (start - lowest), start + 0.35 * abs(start - lowest))
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title("Loss of a few validation rows")
     axes.set_xlabel("step")
     axes.set_ylabel("nats per token")
@@ -71,22 +81,17 @@ def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
 
 def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
     """One line for each combination of the other values; bars are intervals of the difference from the best."""
-    halves = {}
-    for against in sweep.against_best():
-        if against.difference is not None:
-            low, high = against.difference.interval()
-            halves[against.trial.key] = (high - low) / 2
+    halves = _halves(sweep)
     groups: dict[str, list[SweepTrial]] = {}
     for one in trials:
         if math.isfinite(one.loss):
             groups.setdefault(_others(one), []).append(one)
-    for name, some in groups.items():
-        some.sort(key=lambda one: one.lr)
-        bars = [halves.get(one.key, 0.0) for one in some]
-        axes.errorbar(
-            [one.lr for one in some], [one.loss for one in some], bars, marker="o", markersize=4, capsize=2,
-            label=name or None,
-        )  # fmt: skip
+    colours = _colours(sweep, trials)
+    for n, (name, some) in enumerate(groups.items()):
+        marker = MARKERS[n % len(MARKERS)]
+        _group(axes, sorted(some, key=lambda one: one.lr), marker, halves, colours)
+        if name:
+            axes.plot([], [], marker, color=INK, markersize=5, label=name)
     best = sweep.best
     if best is not None:
         axes.plot([best.lr], [best.loss], "o", markersize=11, markerfacecolor="none", color=VALIDATION, zorder=5)
@@ -110,6 +115,26 @@ def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
     axes.set_ylabel("nats per token")
     if len(groups) > 1:
         axes.legend(fontsize=8)
+
+
+def _halves(sweep: Sweep) -> dict[str, float]:
+    """Half of the interval of each trial's difference from the best, by its key."""
+    found = {}
+    for against in sweep.against_best():
+        if against.difference is not None:
+            low, high = against.difference.interval()
+            found[against.trial.key] = (high - low) / 2
+    return found
+
+
+def _group(axes: Axes, some: list[SweepTrial], marker: str, halves: dict[str, float], colours: dict[str, Any]) -> None:
+    """Draw the trials with the same other values by their learning rates."""
+    axes.plot([one.lr for one in some], [one.loss for one in some], color=FAINT, linewidth=1.2, zorder=2)
+    for one in some:
+        axes.errorbar(
+            [one.lr], [one.loss], [halves.get(one.key, 0.0)], marker=marker, markersize=5, capsize=2,
+            color=colours[one.key], zorder=4,
+        )  # fmt: skip
 
 
 def _others(trial: SweepTrial) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sanetune.report.sweep_plot import _by_lr, draw
+from sanetune.report.sweep_plot import _by_lr, _curves, draw
 from tests.workflows.sweep.made import sweep, trial
 
 
@@ -31,6 +31,20 @@ def test_without_a_finite_loss_nothing_is_drawn(tmp_path: Path) -> None:
     bad = trial(1.0, math.nan, state="diverged")
     bad.curve.clear()
     assert draw(sweep(bad), tmp_path / "none") == []
+
+
+def test_a_trial_has_the_same_colour_in_both_pictures() -> None:
+    from matplotlib.colors import to_hex
+    from matplotlib.figure import Figure
+
+    lora = {"model.adapter": "lora"}
+    found = sweep(trial(1e-4, 1.5), trial(1e-3, 1.0), trial(1e-2, 1.2, changes=lora), trial(1e-1, 2.0, changes=lora))
+    left, right = Figure().subplots(1, 2)
+    _curves(left, found, found.trials)
+    _by_lr(right, found, found.trials)
+    curves = {to_hex(line.get_color()) for line in left.get_lines()}
+    points = {to_hex(one.lines[0].get_color()) for one in right.containers}
+    assert len(curves) == 4 and points == curves
 
 
 @pytest.mark.parametrize("worst", [2.9, 9.0])

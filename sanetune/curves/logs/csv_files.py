@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sanetune import units
 from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.log import FORMATS, RATIONALE, Log, number_in
 from sanetune.errors import DataError, Place
@@ -16,6 +17,8 @@ KIND = "CSV"
 CHART = "CSV export of a W&B chart"
 DOWNLOAD = ("Wall time", "Step", "Value")
 """The columns of the file that TensorBoard offers for download; its name says which curve it is."""
+TABLE_OF_RUNS = frozenset(("Name", "State", "Created", "Runtime"))
+"""Columns of W&B's export of a project's table."""
 BETWEEN = " - "
 """Stands between the name of a run and that of a metric in a chart's columns."""
 RANGES = ("__MIN", "__MAX")
@@ -34,6 +37,11 @@ def read(path: Path) -> list[Log]:
     header, rows = _table(path)
     if tuple(header) == DOWNLOAD:
         return [Log.of(path, "CSV download of TensorBoard", _single(path, rows))]
+    if TABLE_OF_RUNS.issubset(header):
+        message = (
+            f"this is a table of {units.many(len(rows), 'run')}, with a line for each, and has the losses of no step"
+        )
+        raise DataError(message, RATIONALE, "Export the chart of a loss, or the history of a run.", Place(path))
     runs = _runs(header)
     if not runs:
         return [Log.of(path, KIND, rows)]

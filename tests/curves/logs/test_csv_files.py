@@ -50,6 +50,12 @@ def test_a_table_without_losses_is_refused(tmp_path: Path) -> None:
         read(written(tmp_path, "step,accuracy\n1,0.5\n"))
 
 
+def test_a_table_of_runs_is_told_from_the_log_of_one(tmp_path: Path) -> None:
+    table = '"Name","State","Created","Runtime","train/loss"\n"a","finished","2026-01-01","60","0.5"\n'
+    with pytest.raises(DataError, match="a table of 1 run, with a line for each, and has the losses of no step"):
+        read(written(tmp_path, table))
+
+
 def test_a_table_without_numbers_is_refused_as_such(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no numbers were logged in it"):
         read(written(tmp_path, "name,state\nfirst,done\n"))
