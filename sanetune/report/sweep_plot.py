@@ -58,6 +58,8 @@ def _colours(sweep: Sweep, trials: list[SweepTrial]) -> dict[str, Any]:
 
 
 def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     named = {one.key for one in (sweep.ranked or trials)[:MOST_NAMED]}
     colours = _colours(sweep, trials)
     for one in sorted(trials, key=lambda one: one.lr):
@@ -72,7 +74,7 @@ def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
     if math.isfinite(start):
         lowest = min(loss for one in trials for _, loss in one.curve if math.isfinite(loss))
         axes.set_ylim(lowest - 0.05 * (start - lowest), start + 0.35 * abs(start - lowest))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("Loss of a few validation rows")
     axes.set_xlabel("step")
     axes.set_ylabel("nats per token")

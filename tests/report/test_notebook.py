@@ -58,7 +58,8 @@ def test_no_text_becomes_markup(text: str) -> None:
 def test_a_run_has_its_losses_and_answers(tmp_path: Path) -> None:
     read = Reader(run_html(trained(tmp_path / "mine")))
     assert "mine" in read.text and "Finished" in read.text and "No gate was asked." in read.text
-    assert len(read.of("svg")) == 1 and "<script>alert(1)</script>" in read.text
+    assert "training loss" in read.text, "the lines of its plot have names"
+    assert len(read.of("svg", class_="plot")) == 1 and "<script>alert(1)</script>" in read.text
 
 
 def test_both_have_it_once_it_is_asked_for(tmp_path: Path) -> None:

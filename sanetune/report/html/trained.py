@@ -20,6 +20,9 @@ from sanetune.text import in_a_row
 from sanetune.workflows.comparing.stored import read_stored
 from sanetune.workflows.run_state import read_state
 
+ENDED_EARLY = "curve-stopped-early"
+"""The check of runs that ended before their last step, whoever ended them."""
+
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation
     from sanetune.finding import Finding
@@ -42,6 +45,8 @@ def run_view(run: Run) -> RunView | None:
     lowest = min(curve.validation, key=lambda one: one.loss, default=None)
     speed = speed_of(records)
     known = {one.finding.check for one in watch.fired}
+    if watch.ended is not None:  # its status says who ended it, and why
+        known.add(ENDED_EARLY)
     state = read_state(run)
     return RunView(
         curve,

@@ -72,10 +72,12 @@ def test_a_run_that_the_watch_ended_says_with_which_weights(tmp_path: Path) -> N
     watched(run, Ended(18, "stop", ("curve-nan",), 10))
     assert "Stopped by the watch" in text_of(run).text
     turned = made(tmp_path / "turned", phase="finished")
+    state(turned, "finished", 400)
+    assert "curve-stopped-early" in text_of(turned).text
     watched(turned, Ended(18, "turn", ("curve-overfit",), 10))
     text = text_of(turned).text
     assert "ended early after step 18 by curve-overfit; the weights of step 10 are kept" in text
-    assert "Stopped by the watch" not in text
+    assert "Stopped by the watch" not in text and "curve-stopped-early" not in text
 
 
 def test_a_run_that_goes_on_after_a_finding_is_not_called_stopped(tmp_path: Path) -> None:
