@@ -61,8 +61,8 @@ class Watch(TrainerCallback, ExportableState):
 
     A curve that fails ends the run after a checkpoint, and ``train()`` raises; where the validation loss has turned,
     the checkpoint with the lowest is loaded, and ``train()`` returns. What is found is printed to standard error, given
-    as text to TensorBoard and W&B where the trainer reports to them, kept in ``findings``, and written to
-    ``watch.json`` in the output folder. Of several processes the main one judges, and all of them end together.
+    as text to TensorBoard, W&B, trackio or MLflow where the trainer reports to them, kept in ``findings``, and written
+    to ``watch.json`` in the output folder. Of several processes the main one judges, and all of them end together.
 
     Losses of single steps are used, whatever ``logging_steps`` is. ``logging_nan_inf_filter`` is switched off, since it
     hides what is looked for.
