@@ -53,7 +53,9 @@ def test_a_run_that_did_not_train_ends_the_bench(norm: float, moved: float) -> N
         check(some, figures(1.0), moved)
 
 
-def test_the_table_of_the_docs_has_ratios_by_the_clock_and_by_cpu_seconds_and_the_newest_measurement(tmp_path: Path) -> None:
+def test_the_table_of_the_docs_has_ratios_by_the_clock_and_by_cpu_seconds_and_the_newest_measurement(
+    tmp_path: Path,
+) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     ours = {"tokens": 100, "computed": 60}
     measured = (("trl", 4.0, {}), ("trl-packed", 3.0, {}), ("engine", 9.0, ours)), (("engine", 1.0, ours),)
