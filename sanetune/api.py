@@ -235,8 +235,10 @@ def compare_runs(runs: Sequence[str | os.PathLike[str]], prompts: Sequence[str] 
     Raises:
         sanetune.errors.RunError: A run is not finished, or the runs have not the same validation rows.
     """
+    from sanetune.report.notebook import show_in_notebooks
     from sanetune.workflows.comparing.runs import compare_runs
 
+    show_in_notebooks()
     return compare_runs([Path(run) for run in runs], prompts, count)
 
 
@@ -311,10 +313,12 @@ def sweep(
     """
     from sanetune.events import to_all
     from sanetune.report import sweep_plot
+    from sanetune.report.notebook import show_in_notebooks
     from sanetune.report.terminal.live import LiveTerminal
     from sanetune.report.terminal.sweep import TrialLines
     from sanetune.workflows.sweep.run import sweep
 
+    show_in_notebooks()
     publish = to_all(LiveTerminal(console), TrialLines(console))
     place = None if out is None else Path(out)
     settings = _opened(config, ())

@@ -1,4 +1,4 @@
-"""Reports and runs as the last value of a notebook's cell: what decides, in a few lines, without any script."""
+"""Reports, runs, sweeps and comparisons as the last value of a notebook's cell: what decides, without any script."""
 
 from __future__ import annotations
 
@@ -10,21 +10,32 @@ from sanetune.finding import BAD, Report, Verdict
 from sanetune.report import format
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from sanetune.workflows.comparing.result import Compared
+    from sanetune.workflows.sweep.result import Sweep
     from sanetune.workflows.train import Trained
 
 FINDINGS = 12
 """Findings of a report that are shown with their remedy; a page or the terminal has the others."""
 SAMPLES = 3
 """Prompts of a run that are shown."""
+WIDTH = 96
+"""Columns of what the terminal shows."""
 
 
 def show_in_notebooks() -> None:
-    """Let notebooks show a report or a finished run that is the last value of a cell, instead of its ``repr``."""
+    """Let notebooks show a result that is the last value of a cell, instead of its ``repr``."""
+    from sanetune.workflows.comparing.result import Compared
+    from sanetune.workflows.sweep.result import Sweep
     from sanetune.workflows.train import Trained
 
-    # Both are below everything that draws, so the methods are added from here.
-    setattr(Report, "_repr_html_", report_html)  # noqa: B010
-    setattr(Trained, "_repr_html_", run_html)  # noqa: B010
+    # They are below everything that draws, so the methods are added from here.
+    shown = ((Report, report_html), (Trained, run_html), (Sweep, sweep_html), (Compared, compared_html))
+    for kind, html in shown:
+        setattr(kind, "_repr_html_", html)  # noqa: B010
 
 
 def report_html(report: Report) -> str:
@@ -72,6 +83,31 @@ def run_html(trained: Trained) -> str:
         samples=run.samples[:SAMPLES] if run else [],
         after="tuned",
     )
+
+
+def sweep_html(sweep: Sweep) -> str:
+    """Return trials, losses and verdict of a sweep as the terminal shows them, as a piece of HTML."""
+    from sanetune.report.terminal.sweep import view
+
+    return _terminal_html(view(sweep))
+
+
+def compared_html(found: Compared) -> str:
+    """Return the figures and the verdict of a comparison as the terminal shows them, as a piece of HTML."""
+    from sanetune.report.terminal.compared import figures
+
+    return _terminal_html(figures(found))
+
+
+def _terminal_html(parts: Sequence[RenderableType]) -> str:
+    from io import StringIO
+
+    from rich.console import Console
+
+    console = Console(record=True, width=WIDTH, file=StringIO(), color_system="truecolor", highlight=False)
+    for part in parts:
+        console.print(part)
+    return console.export_html(inline_styles=True, code_format='<pre class="sanetune">{code}</pre>')
 
 
 def _style() -> Markup:

@@ -10,10 +10,12 @@ from typing import Any, cast
 import pytest
 
 from sanetune.finding import Report
-from sanetune.report.notebook import report_html, run_html, show_in_notebooks
+from sanetune.report.notebook import compared_html, report_html, run_html, show_in_notebooks, sweep_html
 from sanetune.workflows.train import Trained
 from tests.report import experiments_made, runs_made, sample
 from tests.report.html.test_page import EVIL, Reader
+from tests.workflows.comparing.made import compared, model
+from tests.workflows.sweep.made import sweep, trial
 
 
 def trained(folder: Path) -> Trained:
@@ -62,8 +64,19 @@ def test_a_run_has_its_losses_and_answers(tmp_path: Path) -> None:
     assert len(read.of("svg", class_="plot")) == 1 and "<script>alert(1)</script>" in read.text
 
 
-def test_both_have_it_once_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_sweep_and_a_comparison_are_what_the_terminal_shows_of_them(tmp_path: Path) -> None:
+    found = sweep(trial(1e-4, 1.5), trial(1e-3, 1.0, changes={"model.adapter": "<b>lora</b>"}))
+    read = Reader(sweep_html(found))
+    assert "2 trials of" in read.text and "adapter=<b>lora</b>" in read.text and "Verdict:" in read.text
+    assert not read.of("b") and read.open == []
+    marks = {"ends by itself": [True] * 8, "repeats itself": [False] * 8}
+    beside = Reader(compared_html(compared(model("one", marks, 2.0), model("<i>two", marks, 2.5))))
+    assert "<i>two beside one: worse" in beside.text and not beside.of("i")
+
+
+def test_all_of_them_have_it_once_it_is_asked_for(tmp_path: Path) -> None:
     show_in_notebooks()
-    report, run = Report([]), trained(tmp_path / "run")
+    report, run, trials = Report([]), trained(tmp_path / "run"), sweep(trial(1e-4, 1.5))
     assert report._repr_html_() == report_html(report)  # type: ignore[attr-defined]
     assert run._repr_html_() == run_html(run)  # type: ignore[attr-defined]
+    assert trials._repr_html_() == sweep_html(trials)  # type: ignore[attr-defined]

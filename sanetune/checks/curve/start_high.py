@@ -2,10 +2,11 @@
 
 ## What it does
 Compares the first validation loss, where nothing before it was lower, and the first logged training losses, whichever
-is higher, with the natural logarithm of the vocabulary size, which is the loss of guessing. A training loss counts less
-what such losses scatter by, and the mean of the first two to sixteen less its standard error: a loss that falls began
-no lower. If the vocabulary is not known, the smallest and the largest in common use count (8,000 and 262,144 tokens).
-The check is skipped where all losses are above ten times that of guessing: it is another loss, or a sum.
+is higher, with the natural logarithm of the vocabulary size, which is the loss of guessing. Where that validation loss
+is below it, two of the first three training losses have to be above: one may have a bad row. A training loss counts
+less what such losses scatter by, and the mean of the first two to sixteen less its standard error: a loss that falls
+began no lower. If the vocabulary is not known, the smallest and the largest in common use count (8,000 and 262,144
+tokens). The check is skipped where all losses are above ten times that of guessing: it is another loss, or a sum.
 
 ## Why is this bad?
 A model that does worse than guessing has no use for what it knows here. A steep curve then looks like success.
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 6
+VERSION = 7
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
@@ -79,6 +80,8 @@ NEIGHBOURS, NEAR, FEWEST_NEAR = 24, 0.5, 5
 there are five or more, since low losses scatter by a larger share."""
 MEANS = (2, 4, 8, 16)
 """First training losses of a mean."""
+FIRST = 3
+"""First training losses of which most have to be high, where an evaluation says that the model does not guess."""
 OWN = 0.7
 """Of such a mean, that the very first has at least: a loss that shoots up began lower. What it scatters by then is no
 measure, since the rise is part of it."""
@@ -95,7 +98,10 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     least = min((point.loss for point in points), default=0.0)
     if not times and least > limits["no_mean"] * guessing:
         raise NotApplicableError(f"no training loss is below {least:,.0f}: this is another loss, or a sum over tokens")
+    guessing_least = math.log(known or limits["smallest_vocabulary"])
     trained = _trained([point.loss / (times or 1.0) for point in points], limits)
+    if evaluated is not None and evaluated.loss < guessing_least and _is_single(points, times, guessing_least):
+        trained = NOTHING_KNOWN
     by_rows = evaluated is not None and evaluated.loss >= trained.known
     first = evaluated if by_rows or not points else points[trained.count - 1]
     assert first is not None
@@ -109,7 +115,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "looked": by_rows,
             "evaluated": None if by_rows or evaluated is None else evaluated.loss,
             "vocabulary": known,
-            "guessing": math.log(known or limits["smallest_vocabulary"]),
+            "guessing": guessing_least,
             "guessing_most": guessing,
         }
     )
@@ -137,11 +143,19 @@ class _Start:
     count: int = 1
 
 
+NOTHING_KNOWN = _Start(-math.inf, -math.inf)
+
+
+def _is_single(points: Sequence[Point], times: float | None, guessing: float) -> bool:
+    """Whether most of the first training losses are below guessing, so that a higher one is that of hard rows."""
+    return statistics.median(point.loss / (times or 1.0) for point in points[:FIRST]) < guessing if points else False
+
+
 def _trained(losses: Sequence[float], limits: Limits) -> _Start:
     """The mean of first training losses whose lower bound is highest. A record may itself be a mean over many steps:
     at most too low, which is the careful side."""
     if not losses:
-        return _Start(-math.inf, -math.inf)
+        return NOTHING_KNOWN
     scatter = _scatter(losses[:NEIGHBOURS])
     found = [_Start(losses[0], losses[0] * (1 - limits["sure"] * scatter))]
     for count in MEANS:

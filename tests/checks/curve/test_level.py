@@ -220,6 +220,13 @@ def test_low_losses_that_scatter_far_are_no_doubt_about_a_high_start() -> None:
     assert bad(Curve(points(falling, every=10), source="log")).get("start-high") == "warn"
 
 
+def test_one_bad_row_in_the_first_batch_is_no_high_start_of_a_model_that_an_evaluation_knows() -> None:
+    held_out = [Evaluation(0, 4.18), Evaluation(20, 3.1)]
+    losses = [12.6, 4.1, 4.0, 3.9, *[3.5] * 16]
+    assert "start-high" not in bad(Curve(points(losses), held_out, source="log", vocab_size=512))
+    assert "start-high" in bad(Curve(points([12.6, 12.4, 12.5, 11.9, *losses]), held_out, source="log", vocab_size=512))
+
+
 def test_a_loss_that_shoots_up_did_not_begin_high() -> None:
     assert "start-high" not in bad(Curve(points([1.4, 9, 36, 24, 24, 20, 18, 17, *[8.0, 7.5] * 20]), source="log"))
 
