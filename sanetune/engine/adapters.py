@@ -13,7 +13,7 @@ from sanetune.text import did_you_mean
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from torch import nn
+    from torch import Tensor, nn
     from transformers import PreTrainedModel
 
     from sanetune.config.schema import AdapterSection
@@ -38,6 +38,11 @@ def base_of(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     """Return the model below its adapter; the model itself where it has none."""
     base: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
     return base
+
+
+def rows_of(weight: Tensor) -> int:
+    """Return the rows of a whole weight: DeepSpeed's ZeRO-3 leaves an empty tensor, with the shape beside it."""
+    return int(getattr(weight, "ds_shape", weight.shape)[0])
 
 
 @contextmanager

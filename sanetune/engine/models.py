@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.config.machine import local_rank
 from sanetune.config.sizes import ModelSizes
 from sanetune.data.model_files import Location, locate
-from sanetune.engine.adapters import Frozen, add_adapter, base_of, freeze
+from sanetune.engine.adapters import Frozen, add_adapter, base_of, freeze, rows_of
 from sanetune.engine.library_logs import quiet
 from sanetune.errors import ConfigError, ModelError
 
@@ -221,7 +221,7 @@ def fit_to_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     """
     import torch
 
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = rows_of(model.get_input_embeddings().weight)
     if len(tokenizer) <= rows:
         return None
     with quiet(), torch.random.fork_rng():

@@ -60,6 +60,7 @@ def _learning_rate(trainer: Trainer) -> float:
 
 
 def _model(model: PreTrainedModel, args: TrainingArguments) -> ModelSettings:
+    from sanetune.engine.adapters import rows_of
     from sanetune.engine.models import sizes_of
 
     sizes = sizes_of(model)
@@ -72,7 +73,7 @@ def _model(model: PreTrainedModel, args: TrainingArguments) -> ModelSettings:
         trainable=sizes.trainable,
         hidden=sizes.hidden,
         context=sizes.context or None,
-        embedding_rows=model.get_input_embeddings().weight.shape[0],
+        embedding_rows=rows_of(model.get_input_embeddings().weight),
         stored_dtype=sizes.stored_dtype,
         weights_dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
         bf16=bool(args.bf16),

@@ -130,6 +130,15 @@ def test_the_embedding_grows_to_the_tokenizer_and_says_so(base: Path, tokenizer:
     assert model.get_output_embeddings().weight.shape[0] == 514
 
 
+def test_an_embedding_that_zero_3_has_divided_is_as_large_as_before(base: Path, tokenizer: Any) -> None:
+    model = models.load_model(section(base))
+    weight = model.get_input_embeddings().weight
+    weight.ds_shape, whole = weight.shape, weight.data
+    weight.data = torch.empty(0)
+    assert models.fit_to_tokenizer(model, tokenizer) is None
+    assert model.get_input_embeddings().weight is weight and whole.shape[0] >= len(tokenizer)
+
+
 def test_new_rows_of_the_embedding_are_the_same_ones_in_every_process_and_take_nothing_from_its_random_state(
     base: Path, tokenizer: Any
 ) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sanetune.data.labels import IGNORE_INDEX
+from sanetune.engine.adapters import rows_of
 from sanetune.engine.batches import Batch
 from sanetune.engine.loss import kept_logits
 
@@ -37,8 +38,7 @@ def keep_logits(model: PreTrainedModel) -> None:
     SFTTrainer has prepared.
     """
     tiled = model.forward
-    head = model.get_output_embeddings().weight
-    vocabulary = getattr(head, "ds_shape", head.shape)[0]  # ZeRO-3 leaves an empty tensor
+    vocabulary = rows_of(model.get_output_embeddings().weight)
 
     @functools.wraps(type(model).forward)
     def forward(self: PreTrainedModel, *args: object, fused_lm_head: bool = False, **inputs: Any) -> ModelOutput:
