@@ -147,7 +147,7 @@ def too_high(stage: dict[str, Any], times: int) -> str:
     for number, one in enumerate(stage["rounds"], 1):
         rows = [(found["verdict"], f"`{found['check']}`", cell(found["what"], 400)) for found in one["findings"]]
         changes = ", ".join(f"`{change['key']}`: {change['before']} → {change['after']}" for change in one["changes"])
-        text += f"\nRound {number}: {one['verdict']}. {one.get('undone', '')}\n\n"
+        text += "\n" + f"Round {number}: {one['verdict']}. {one.get('undone', '')}".rstrip() + "\n\n"
         text += table(("verdict", "check", "message"), rows) if rows else ""
         text += f"\nChanged: {changes}\n" if changes else ""
     text += f"\nFrom {lr['given']:g} to {lr['fixed']:g}; at the end: {stage['verdict']}.\n\n"
