@@ -45,6 +45,11 @@ def rows_of(weight: Tensor) -> int:
     return int(getattr(weight, "ds_shape", weight.shape)[0])
 
 
+def numbers_of(weights: Iterable[Tensor]) -> int:
+    """Return how many numbers are in whole ``weights``, whatever ZeRO-3 has left of them here."""
+    return sum(int(getattr(weight, "ds_numel", weight.numel())) for weight in weights)
+
+
 @contextmanager
 def without_virtual_tokens(model: PreTrainedModel | PeftModel) -> Iterator[None]:
     """Leave the virtual tokens of an adapter out that puts some before each row; any other model stays as it is."""
@@ -140,14 +145,14 @@ def freeze(model: nn.Module, patterns: Sequence[str] | None, only: Sequence[str]
         for name in {name for names in found.values() for name in names}:
             weights[name].requires_grad_(False)
         matched |= {pattern: len(names) for pattern, names in found.items()}
-    trainable = sum(w.numel() for w in weights.values() if w.requires_grad)
+    trainable = numbers_of(w for w in weights.values() if w.requires_grad)
     if trainable == 0:
         raise ModelError(
             f"All {len(weights)} weights of the model are frozen.",
             "A run would change nothing.",
             "Loosen model.freeze or model.train_only.",
         )
-    return Frozen(matched, trainable, sum(w.numel() for w in weights.values()))
+    return Frozen(matched, trainable, numbers_of(weights.values()))
 
 
 def matching(patterns: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune.config.machine import local_rank
 from sanetune.config.sizes import ModelSizes
 from sanetune.data.model_files import Location, locate
-from sanetune.engine.adapters import Frozen, add_adapter, base_of, freeze, rows_of
+from sanetune.engine.adapters import Frozen, add_adapter, base_of, freeze, numbers_of, rows_of
 from sanetune.engine.library_logs import quiet
 from sanetune.errors import ConfigError, ModelError
 
@@ -286,8 +286,8 @@ def sizes_of(model: PreTrainedModel) -> ModelSizes:
     weights = list(model.parameters())
     native = getattr(config, "dtype", None)
     return ModelSizes(
-        parameters=sum(weight.numel() for weight in weights),
-        trainable=sum(weight.numel() for weight in weights if weight.requires_grad),
+        parameters=numbers_of(weights),
+        trainable=numbers_of(weight for weight in weights if weight.requires_grad),
         hidden=int(getattr(config, "hidden_size", 0) or 0),
         layers=int(getattr(config, "num_hidden_layers", 0) or 0),
         context=int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 0),

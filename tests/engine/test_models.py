@@ -139,6 +139,16 @@ def test_an_embedding_that_zero_3_has_divided_is_as_large_as_before(base: Path, 
     assert model.get_input_embeddings().weight is weight and whole.shape[0] >= len(tokenizer)
 
 
+def test_weights_that_zero_3_has_divided_count_as_whole(base: Path) -> None:
+    model = models.load_model(section(base))
+    whole = sum(weight.numel() for weight in model.parameters())
+    for weight in model.parameters():
+        weight.ds_numel, weight.data = weight.numel(), torch.empty(0)
+    _, frozen = models.make_trainable(model, section(base, freeze=["embed_tokens"]))
+    assert frozen.parameters == models.sizes_of(model).parameters == whole
+    assert 0 < frozen.trainable == models.sizes_of(model).trainable < whole
+
+
 def test_new_rows_of_the_embedding_are_the_same_ones_in_every_process_and_take_nothing_from_its_random_state(
     base: Path, tokenizer: Any
 ) -> None:

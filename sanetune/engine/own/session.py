@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import Trainer
 
 from sanetune.engine import loss
-from sanetune.engine.adapters import Frozen, base_of
+from sanetune.engine.adapters import Frozen, base_of, numbers_of
 from sanetune.engine.base import Session, ShortRun, StepWatcher
 from sanetune.engine.batches import Batch, Row, TrainerBatch, loss_token_count, on_device
 from sanetune.engine.library_logs import quiet
@@ -82,8 +82,8 @@ class OwnSession(Session):
         )
         self.notes = []
         weights = list(trainer.model.parameters())
-        trained = sum(weight.numel() for weight in weights if weight.requires_grad)
-        self.frozen = Frozen({}, trained, sum(weight.numel() for weight in weights))
+        trained = numbers_of(weight for weight in weights if weight.requires_grad)
+        self.frozen = Frozen({}, trained, numbers_of(weights))
         self._double = self.stand_in()
         attach_loss(self._double)
 
