@@ -221,10 +221,12 @@ def fit_to_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     """
     import torch
 
-    rows = rows_of(model.get_input_embeddings().weight)
+    weight = model.get_input_embeddings().weight
+    rows = rows_of(weight)
     if len(tokenizer) <= rows:
         return None
-    with quiet(), torch.random.fork_rng():
+    # The random states of other GPUs are left alone: reading them would take memory on each.
+    with quiet(), torch.random.fork_rng([weight.device] if weight.device.type == "cuda" else []):
         torch.manual_seed(0)
         model.resize_token_embeddings(len(tokenizer))
     return f"embedding grown from {rows:,} to {len(tokenizer):,} rows, for the tokens that the tokenizer added"
