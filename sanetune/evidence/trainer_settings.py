@@ -47,18 +47,6 @@ def _optimizer(trainer: Trainer) -> str:
     return _text(trainer.args.optim)
 
 
-def _learning_rate(trainer: Trainer) -> float:
-    """The highest learning rate: of the optimizer that is built, at the start of its schedule, else of the arguments.
-
-    Where groups of parameters have their own, that of the most parameters.
-    """
-    if (built := getattr(trainer, "optimizer", None)) is not None:
-        group = max(built.param_groups, key=lambda one: sum(weight.numel() for weight in one["params"]))
-        return float(group.get("initial_lr", group["lr"]))
-    given = getattr(trainer, "optimizer_cls_and_kwargs", None)
-    return float(given[1].get("lr", trainer.args.learning_rate)) if given else float(trainer.args.learning_rate)
-
-
 def _model(model: PreTrainedModel, args: TrainingArguments) -> ModelSettings:
     from sanetune.engine.adapters import rows_of
     from sanetune.engine.models import sizes_of
@@ -87,6 +75,7 @@ def _steps(trainer: Trainer, examples: int | None) -> StepPlan:
     With several GPUs in one process, a batch of the dataloader is as large as those of all of them together; with
     ``split_batches``, it is shared among the processes.
     """
+    from sanetune.engine.own.optimizers import planned_lr
 
     def interval(strategy: object, *values: float | None) -> float | None:
         return next((value for value in values if value), None) if _text(strategy) == "steps" else None
@@ -104,7 +93,7 @@ def _steps(trainer: Trainer, examples: int | None) -> StepPlan:
         epochs=float(args.num_train_epochs),
         max_steps=args.max_steps,
         warmup=0.0 if own_schedule else float(args.warmup_steps or 0),
-        learning_rate=_learning_rate(trainer),
+        learning_rate=planned_lr(trainer),
         scheduler=_text(args.lr_scheduler_type),
         scheduler_kwargs=args.lr_scheduler_kwargs or None,
         eval_every=interval(args.eval_strategy, args.eval_steps, args.logging_steps),

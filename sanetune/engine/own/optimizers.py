@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import Trainer
 
+from sanetune.engine.adapters import numbers_of
+
 SHARE = "lr_share"
 """Key of a parameter group: its learning rate as a share of the planned one."""
 
@@ -66,7 +68,7 @@ def planned_lr(trainer: Trainer) -> float:
     Where groups of weights have their own, that of the most weights.
     """
     if (built := getattr(trainer, "optimizer", None)) is not None:
-        group = max(built.param_groups, key=lambda one: sum(weight.numel() for weight in one["params"]))
+        group = max(built.param_groups, key=lambda one: numbers_of(one["params"]))
         return peak_of(group)
     given = getattr(trainer, "optimizer_cls_and_kwargs", None)
     return float(given[1].get("lr", trainer.args.learning_rate)) if given else float(trainer.args.learning_rate)
