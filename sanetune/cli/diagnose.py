@@ -33,16 +33,15 @@ def command(
     Exit code 0: nothing failed (warnings are allowed), 1: something did, 2: no LOG can be
     read (of several, those that cannot are named, and the others judged).
     """
+    from sanetune.report.terminal import diagnosis as view
     from sanetune.workflows.diagnose import diagnose
 
     quiet = str(json_file) == "-"
     found: list[Diagnosis] = []
     unread: list[DataError] = []
-    for diagnosis in diagnose(logs, select, ignore, unread.append):
+    for diagnosis in view.waiting(diagnose(logs, select, ignore, unread.append)):
         found.append(diagnosis)
         if not quiet:
-            from sanetune.report.terminal import diagnosis as view
-
             view.show(diagnosis, verbose=verbose)
     for error in unread if found else unread[1:]:
         complain(error)

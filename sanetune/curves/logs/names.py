@@ -41,6 +41,14 @@ EVALUATED = re.compile(r"(?:evaluation|eval|validation|valid|val|dev|test)(?:[/_
 """A validation loss; the group is the name of the set, empty where there is one."""
 EVALUATED_LAST = re.compile(r"loss[/_. -](?:evaluation|eval|validation|valid|val|dev|test)()")
 
+TRAINING_WORDS = frozenset({"train", "training", "tr", "trn"})
+VALIDATION_WORDS = frozenset({"evaluation", "eval", "validation", "valid", "val", "dev", "test"})
+NEUTRAL_WORDS = frozenset(
+    {"loss", "losses", "epoch", "epochs", "step", "steps", "iter", "iteration", "batch", "per", "token", "mean", "avg",
+     "average", "running", "total", "lm", "ce", "nll", "cross", "entropy", "metric", "metrics", "scalars", "logs"}
+)  # fmt: skip
+"""Words of a loss's name that do not say of which rows it is: ``epoch/train_loss``, ``metrics/batch_loss``."""
+
 
 def renamed(entries: Sequence[Mapping[str, object]]) -> list[Entry]:
     """The entries under the names of transformers; names that mean nothing here stay.
@@ -77,6 +85,8 @@ def _choice(counts: Mapping[str, int]) -> dict[str, str]:
     for target, patterns in PATTERNS.items():
         if target not in counts and (name := _first(counts, patterns)):
             chosen[name] = target
+    if "loss" not in {*counts, *chosen.values()} and (name := _most([one for one in counts if _is_loss(one)], counts)):
+        chosen[name] = "loss"
     for name in counts:
         if name not in chosen and name not in PATTERNS and (evaluated := _validation(name)):
             chosen[name] = evaluated
@@ -89,21 +99,34 @@ def _first(counts: Mapping[str, int], patterns: Sequence[str]) -> str | None:
     ``train_loss`` is logged once at the end of a run of transformers, as the mean of all steps: one value of many is
     no curve.
     """
-    most = max(counts.values(), default=0)
     for pattern in patterns:
-        found = [name for name in counts if re.fullmatch(pattern, name.strip().lower())]
-        if best := max(found, key=lambda name: counts[name], default=None):
-            if "train" in best.lower() and counts[best] == 1 and most > 2:
-                continue
+        if best := _most([name for name in counts if re.fullmatch(pattern, name.strip().lower())], counts):
             return best
     return None
+
+
+def _most(names: Sequence[str], counts: Mapping[str, int]) -> str | None:
+    best = max(names, key=lambda name: counts[name], default=None)
+    if best and "train" in best.lower() and counts[best] == 1 and max(counts.values()) > 2:
+        return None
+    return best
+
+
+def _is_loss(name: str, of: frozenset[str] = TRAINING_WORDS) -> bool:
+    """Whether the words of a name say a loss, of rows of the kind that ``of`` has words for or of none."""
+    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+    return bool(words & {"loss", "losses"}) and words - NEUTRAL_WORDS <= of
 
 
 def _validation(name: str) -> str | None:
     """``eval_loss`` or ``eval_SET_loss`` where ``name`` is a validation loss."""
     plain = name.strip()
     found = EVALUATED.fullmatch(plain.lower()) or EVALUATED_LAST.fullmatch(plain.lower())
-    if found is None or (name.startswith("eval_") and name.endswith("_loss")):
+    if name.startswith("eval_") and name.endswith("_loss"):
+        return None
+    if not _is_loss(plain) and _is_loss(plain, VALIDATION_WORDS):
+        return VALIDATION_LOSS
+    if found is None:
         return None
     start, end = found.span(1)
     return f"eval_{plain[start:end]}_loss" if found.group(1) else VALIDATION_LOSS

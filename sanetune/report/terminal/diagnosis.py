@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,9 +15,19 @@ from sanetune.report.terminal.layout import put
 from sanetune.text import escape_control, shortest_path
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from sanetune.workflows.diagnose import Diagnosis
+
+
+def waiting(diagnoses: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
+    """The same diagnoses; on a terminal a line turns while each is made, since a log of a million records takes a
+    minute."""
+    console = Console(stderr=True)
+    while True:
+        with console.status("reading and judging"):
+            one = next(diagnoses, None)
+        if one is None:
+            return
+        yield one
 
 
 def show(diagnosis: Diagnosis, console: Console | None = None, *, verbose: bool = False) -> None:

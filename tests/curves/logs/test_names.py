@@ -13,7 +13,21 @@ def names(*entries: Entry) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "loss", ["loss", "train/loss", "Loss/train", "train_loss", "training_loss", "train/lm_loss", "Train Loss"]
+    "loss",
+    [
+        "loss",
+        "train/loss",
+        "Loss/train",
+        "train_loss",
+        "training_loss",
+        "train/lm_loss",
+        "Train Loss",
+        "epoch/train_loss",
+        "Train/EpochLoss",
+        "metrics/batch_loss",
+        "trainLoss",
+        "losses/train",
+    ],
 )
 @pytest.mark.parametrize("step", ["step", "global_step", "trainer/global_step", "_step", "iter", "Step"])
 def test_training_losses_and_steps(loss: str, step: str) -> None:
@@ -28,6 +42,9 @@ def test_training_losses_and_steps(loss: str, step: str) -> None:
         ("valid/loss", "eval_loss"),
         ("validation loss", "eval_loss"),
         ("Loss/val", "eval_loss"),
+        ("epoch/val_loss", "eval_loss"),
+        ("test/epoch_loss", "eval_loss"),
+        ("valLoss", "eval_loss"),
         ("eval/gsm8k_loss", "eval_gsm8k_loss"),
         ("eval_a/b_loss", "eval_a/b_loss"),
     ],
@@ -37,7 +54,17 @@ def test_validation_losses(name: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["aux_loss", "train/aux_loss_coef", "loss_scale", "eval_runtime", "losses", "total_flos"]
+    "name",
+    [
+        "aux_loss",
+        "train/aux_loss_coef",
+        "loss_scale",
+        "eval_runtime",
+        "losses",
+        "total_flos",
+        "policy_loss",
+        "train/kl_loss",
+    ],
 )
 def test_other_names_stay(name: str) -> None:
     assert names({"step": 1, "loss": 1.0, name: 2.0}) == {"step", "loss", name}
