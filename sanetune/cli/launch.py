@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sanetune.cli import WORDS, ConfigCommand, config_argument, guarded, opened
+from sanetune.cli.train import unchecked_option
 from sanetune.text import escape_control
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--install", metavar="WHAT", default="", help="What pip installs sanetune from: git+URL, or a wheel.")
 @click.option("--workdir", metavar="DIR", type=click.Path(path_type=Path), help="CONFIG's folder on the machines.")
 @click.option("--resume", is_flag=True, help="Go on from the last complete checkpoint of the run.")
-@click.option("--unchecked", metavar="REASON", help="Train without a clearance, for this reason.")
+@unchecked_option
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 @guarded

@@ -292,3 +292,9 @@ def test_of_two_processes_the_main_one_decides_and_the_other_follows() -> None:
     assert (first.split()[-1], second.split()[-1]) == ("True", "False"), "one writes"
     assert first.split()[:-1] == second.split()[:-1]
     assert json.loads((RUN / "clearance.json").read_text())["fingerprint"]["configuration"]["run.devices"] == 2
+
+
+@pytest.mark.parametrize("taken", ["--resume", "train.learning_rate=1e-4"])
+def test_an_option_or_override_is_not_taken_for_the_reason(taken: str) -> None:
+    done = typed("train", "c.yaml", "--unchecked", taken, code=2)
+    assert f"--unchecked needs a reason, not '{taken}'" in done.stderr

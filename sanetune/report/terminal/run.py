@@ -12,8 +12,10 @@ from rich.text import Text
 
 from sanetune import units
 from sanetune.engine.metrics import speed_of
+from sanetune.gate.watch_report import WatchReport
 from sanetune.report.evaluation import score_name, score_text
 from sanetune.report.terminal.compare import summary
+from sanetune.report.terminal.findings import STYLES
 from sanetune.text import shortest_path
 from sanetune.workflows.evaluating.result import fresh_scores, score_rows
 
@@ -96,6 +98,8 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
     table.add_row("result", summary(comparison))
     if outcome.best_step is not None and outcome.best_validation_loss is not None:
         table.add_row("best", f"step {outcome.best_step:,}, validation loss {outcome.best_validation_loss:.3f}")
+    for number, line in enumerate(_watched(run)):
+        table.add_row("" if number else "watch", line)
     for number, line in enumerate(_forgotten(run)):
         table.add_row("" if number else "forgetting", line)
     for number, line in enumerate(_measured(run)):
@@ -108,6 +112,19 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
     # Not wrapped, so that the commands can be copied.
     folder = shlex.quote(shortest_path(run.path))
     console.print(Text(f"Next: sanetune compare {folder}\n      sanetune chat {folder}", style="dim"), soft_wrap=True)
+
+
+def _watched(run: Run) -> list[Text]:
+    """What the watch found, once more: a line of it is far above by now."""
+    if not run.watch.is_file():
+        return []
+    return [
+        Text.assemble(
+            (one.live.finding.verdict.value.upper(), STYLES[one.live.finding.verdict]),
+            f" {one.live.finding.check} at step {one.live.step:,}: {one.live.finding.message}",
+        )
+        for one in WatchReport.from_json(run.read_json(run.watch)).findings
+    ]
 
 
 def _forgotten(run: Run) -> list[Text]:

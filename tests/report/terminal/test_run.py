@@ -9,6 +9,9 @@ from types import SimpleNamespace
 from rich.console import Console
 
 from sanetune.engine.metrics import Record, to_line
+from sanetune.finding import Finding, Verdict
+from sanetune.gate.watch import LiveFinding
+from sanetune.gate.watch_report import WatchFinding, WatchReport
 from sanetune.probes.results import Comparison
 from sanetune.report.html.trained import run_view
 from sanetune.report.terminal.run import show_end
@@ -33,3 +36,14 @@ def test_the_speed_leaves_evaluations_out_as_the_page_does(tmp_path: Path) -> No
     console = Console(file=StringIO(), width=200)
     show_end(Run(run.path), outcome, Comparison([], "base", "tuned"), console)  # type: ignore[arg-type]
     assert "4 steps in 40 s, 100 tokens/s without evaluations and saves" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_end_says_again_what_the_watch_found(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    finding = Finding("curve-spike", Verdict.WARN, "The loss has 1 spike.", "Why.", "Do.", {})
+    report = WatchReport("warn", findings=[WatchFinding(LiveFinding(40, 31, finding))])
+    run.write_json(run.watch, report.to_json())
+    outcome = SimpleNamespace(steps=4, seconds=4.0, tokens=4, records=[], stopped_early=False, best_step=None, notes=[])
+    console = Console(file=StringIO(), width=200)
+    show_end(Run(run.path), outcome, Comparison([], "base", "tuned"), console)  # type: ignore[arg-type]
+    assert "watch    WARN curve-spike at step 40: The loss has 1 spike." in console.file.getvalue()  # type: ignore[attr-defined]
