@@ -5,7 +5,7 @@ where ``part`` says so), what a reader wrote down before any check was run (``re
 (``expected``) and those that may (``allowed``). Rules were corrected with sample A in view, then with B, then with C:
 each was unseen until then. D and E were collected afterwards, by somebody who did not know the rules, and have
 changed some of them since. F was read by somebody who knew them, before any check was run, and G by somebody who
-knew the descriptions of the checks alone; both have changed rules since. Nothing is trained; some seconds of CPU.
+knew the descriptions of the checks alone; both have changed rules since. H was read as G was. Nothing is trained; some seconds of CPU.
 
 ``python -m bench.curves.unseen [--json F]``
 """
@@ -22,7 +22,7 @@ from sanetune.curves.logs.log import Log
 from sanetune.curves.series import Curve
 
 LOGS = Path(__file__).with_name("logs.jsonl")
-SAMPLES = ("A", "B", "C", "D", "E", "F", "G")
+SAMPLES = ("A", "B", "C", "D", "E", "F", "G", "H")
 
 
 def read() -> list[dict[str, Any]]:
