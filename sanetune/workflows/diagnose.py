@@ -150,21 +150,23 @@ def _subject(log: Log, curve: Curve, keep: str) -> dict[str, str]:
     lines = {"log": f"{shortest_path(log.path)}{title}", "format": log.kind, "steps": _extent(curve)}
     if points := points_of(curve):
         first, last = (f"{point.loss:.4g} at step {point.step:,}" for point in (points[0], points[-1]))
-        lines["loss"] = f"{first} (first record), {last} (last record)"
+        is_last = points[-1] is curve.points[-1]
+        lines["loss"] = f"{first} (first record), {last} ({'last record' if is_last else 'the last that is a number'})"
     if evaluations := finite(curve.validation):
         name, *others = log.validation_losses
         parts = [one for one in others if one not in curve.sets]
         more = "; decides which checkpoint is best" if curve.sets else ""
         more += f"; not judged, as parts of it: {', '.join(parts)}" if parts else ""
-        lines[name] = f"{_course(evaluations)}{more}"
+        lines[name] = f"{_course(evaluations, len(evaluations) == len(curve.validation))}{more}"
         lines |= {other: _course(some) for other, one in curve.sets.items() if (some := finite(one))}
     lines["keep"] = keep
     return lines | {"note": " ".join(log.notes)} if log.notes else lines
 
 
-def _course(evaluations: Sequence[Evaluation]) -> str:
+def _course(evaluations: Sequence[Evaluation], whole: bool = True) -> str:
     low = min(evaluations, key=lambda one: one.loss)
-    return f"{low.loss:.4g} at its lowest (step {low.step:,}), {evaluations[-1].loss:.4g} at the end"
+    end = "at the end" if whole else f"at step {evaluations[-1].step:,}, the last that is a number"
+    return f"{low.loss:.4g} at its lowest (step {low.step:,}), {evaluations[-1].loss:.4g} {end}"
 
 
 def _extent(curve: Curve) -> str:

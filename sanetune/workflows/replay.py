@@ -55,6 +55,7 @@ class Replay:
         same_rows: Whether it had the same rows; None: it was not made again.
         rows: Of the step, the worst first.
         weights: What those were measured with, in words; empty: they were not.
+        nan_since: The run's first step whose loss is no number, where that is an earlier one; None: there is none.
     """
 
     step: int
@@ -69,6 +70,7 @@ class Replay:
     same_rows: bool | None
     rows: Sequence[StepRow]
     weights: str
+    nan_since: int | None = None
 
     @property
     def same_loss(self) -> bool | None:
@@ -95,6 +97,7 @@ class Replay:
             "same_rows": self.same_rows,
             "rows": [row.to_json() for row in self.rows],
             "weights": self.weights,
+            "nan_since": self.nan_since,
         }
 
     @classmethod
@@ -139,7 +142,7 @@ def replay(path: Path, step: int, publish: Publish = silent) -> Replay:
         try:
             session.train(_until(step, publish), watcher)
         except StoppedByWatcherError:
-            return watcher.result(reason)
+            return replace(watcher.result(reason), nan_since=_nan_since(run, step))
     total = units.many(planned.steps.total_steps, "step")
     raise RunError(f"Step {step:,} was not reached again: this configuration makes {total}.")
 
@@ -166,6 +169,12 @@ def _logged(run: Run, step: int) -> LoggedStep:
             "Runs of this version write one (steps/); train again.",
         )
     raise RunError(f"{run.path} has no step {step:,}; it made the steps {there[0]:,} to {there[-1]:,}.")
+
+
+def _nan_since(run: Run, step: int) -> int | None:
+    """The first step before ``step`` whose loss is no number."""
+    steps = (one for path in step_log.files(run.steps)[:1] for one in step_log.read(path))
+    return next((one.step for one in steps if one.step < step and not math.isfinite(one.loss)), None)
 
 
 def _start(run: Run, scratch: Run, step: int) -> int:

@@ -5,7 +5,8 @@ where ``part`` says so), what a reader wrote down before any check was run (``re
 (``expected``) and those that may (``allowed``). Rules were corrected with sample A in view, then with B, then with C:
 each was unseen until then. D and E were collected afterwards, by somebody who did not know the rules, and have
 changed some of them since. F was read by somebody who knew them, before any check was run, and G by somebody who
-knew the descriptions of the checks alone; both have changed rules since. H was read as G was. Nothing is trained; some seconds of CPU.
+knew the descriptions of the checks alone, and so was H; all three have changed rules since. Nothing is trained; some
+seconds of CPU.
 
 ``python -m bench.curves.unseen [--json F]``
 """

@@ -110,6 +110,39 @@ class Pooled:
 
 
 @dataclass(frozen=True, slots=True)
+class Halves:
+    """How far the loss drops between the halves of an epoch, and between epochs, from the second epoch on, where what
+    is new to a model no longer hides what it has memorised. Logarithms, means over boundaries.
+
+    Of a fall that slows down evenly, by whatever law, the step between the last half of an epoch and the first of the
+    next is not above the mean of the steps on both sides of it, over as many records; of stairs those are 0.
+
+    Attributes:
+        boundaries: How many.
+        down: At how many the loss drops.
+        drop: From the last half of an epoch to the first half of the next.
+        within: Mean of the drops between the halves of both epochs, over as many records.
+        std_error: Standard error of ``drop - within``.
+    """
+
+    boundaries: int
+    down: int
+    drop: float
+    within: float
+    std_error: float
+
+    @property
+    def beyond(self) -> float:
+        """Standard errors by which the loss drops further between epochs than within them."""
+        return t_statistic(self.drop - self.within, self.std_error)
+
+    @property
+    def inside(self) -> float:
+        """``within`` as a share of ``drop``; infinite where nothing drops."""
+        return self.within / self.drop if self.drop > 0 else math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class Stairs:
     """All boundaries between epochs of a curve.
 
@@ -118,12 +151,14 @@ class Stairs:
         records: Records of the shorter epoch at each boundary: their median.
         noise: Standard deviation of one record about its trend, as a share.
         pooled: What all epochs together say; None: fewer than three of them, or no two records in one.
+        halves: What the halves of epochs say, from the second on; None: no boundary between two of those.
     """
 
     boundaries: Sequence[Boundary]
     records: int
     noise: float
     pooled: Pooled | None = None
+    halves: Halves | None = None
 
     @property
     def drop(self) -> float:
@@ -169,7 +204,35 @@ def stairs(curve: Curve) -> Stairs | None:
         records.append(shorter)
     if not found:
         return None
-    return Stairs(found, sorted(records)[len(records) // 2], scatter, _pooled(epochs, scatter))
+    return Stairs(
+        found, sorted(records)[len(records) // 2], scatter, _pooled(epochs, scatter), _halves(epochs, scatter)
+    )
+
+
+def _halves(epochs: Mapping[int, Sequence[float]], scatter: float) -> Halves | None:
+    """The drops between halves of epochs, from the second epoch on."""
+    whole = {number: losses for number, losses in epochs.items() if len(losses) >= FEWEST and number > min(epochs)}
+    drops, within, variance = [], [], 0.0
+    for number in sorted(whole):
+        if number + 1 not in whole:
+            continue
+        sides = whole[number], whole[number + 1]
+        # Middles of the halves of an epoch are `apart` records from each other, those at the boundary `far`.
+        sizes, apart = [len(one) // 2 for one in sides], [len(one) - len(one) // 2 for one in sides]
+        far = sum(sizes) / 2
+        first, last = (
+            [statistics.fmean(some) for some in (one[:size], one[-size:])]
+            for one, size in zip(sides, sizes, strict=True)
+        )
+        drops.append(first[1] - last[0])
+        parts = [far / one / 2 for one in apart]
+        within.append(parts[0] * (first[0] - first[1]) + parts[1] * (last[0] - last[1]))
+        variance += sum((part**2 + (1 + part) ** 2) / size for part, size in zip(parts, sizes, strict=True))
+    if not drops:
+        return None
+    down, count = sum(one > 0 for one in drops), len(drops)
+    error = scatter * math.sqrt(variance) / count
+    return Halves(count, down, statistics.fmean(drops), statistics.fmean(within), error)
 
 
 def _pooled(epochs: Mapping[int, Sequence[float]], scatter: float) -> Pooled | None:

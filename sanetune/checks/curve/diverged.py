@@ -3,8 +3,9 @@
 ## What it does
 Compares the validation loss at the end with that before the first step, row by row, and with the lowest in between.
 Without validation rows it uses the training batches, with their noise: of a run that shoots up in its first steps the
-first loss alone is the start, all later losses far above it are evidence, and one that shoots up and comes back in
-part is a warning. A validation loss that rises while the training loss falls is `curve-overfit`.
+first loss alone is the start, all later losses far above it are evidence, and one that shoots up and comes back in part
+is a warning, and one that has come down near zero has to rise to five times its lowest level. A validation loss that
+rises while the training loss falls is `curve-overfit`.
 
 ## Why is this bad?
 The run ends worse than it began, and later steps do not repair it.
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 5
+VERSION = 6
 
 LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
@@ -76,6 +77,13 @@ LIMITS = {
     "lost_share": Limit(0.2, "of the lowest level"),
     "training_lost_share": Limit(0.35, "the same where only batches are known, some of which are easy"),
     "least": Limit(0.05, "nats; smaller rises are no divergence, whatever their share"),
+    "least_times": Limit(
+        5.0,
+        "times the lowest level, from which on a smaller rise of training batches is one too: near zero all are small",
+    ),
+    "least_near_zero": Limit(
+        0.01, "nats of such a rise; a public log rose from 0.002 to 0.03 as its learning rate decayed"
+    ),
     "above_sure": Limit(4.0, "standard deviations of one loss that nine in ten of the last half are above the start"),
     "training_fell": Limit(
         1.5,
@@ -201,7 +209,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     validation_alone = n["lowest_source"] != TRAINING and n["training_fell_later"]
     way = n["start"] - n["lowest"]
     least = limits["training_lost_share" if n["lowest_source"] == TRAINING else "lost_share"]
-    dropped = n["lost"] >= max(limits["lost"] * way, least * n["lowest"], limits["least"])
+    near_zero = n["lowest_source"] == TRAINING and n["lost"] >= (limits["least_times"] - 1) * n["lowest"]
+    nats = limits["least_near_zero" if near_zero else "least"]
+    dropped = n["lost"] >= max(limits["lost"] * way, least * n["lowest"], nats)
     dropped &= (
         n["lost_sure"] >= limits["training_sure" if n["lowest_source"] == TRAINING else "sure"]
         or n["later_above"] >= limits["lost_share"]

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 7
+VERSION = 8
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -63,6 +63,7 @@ LIMITS = {
     "sure": Limit(2.0, "standard errors: a fall of more than the limits must be ruled out"),
     "fell": Limit(0.1, "share: where only batches are known, they must rule out a larger fall in the first steps"),
     "fewest_steps": Limit(50, "after warm-up; fewer hardly move a model"),
+    "done": Limit(0.8, "of the planned steps, from which on so few are what the run was to learn by"),
     "validation": Limit(0.01, "that the validation loss falls by: then the model learns, whatever batches hide"),
     "validation_closely": Limit(0.005, "that three or more validation losses differ by at most, the first of them in"
                                        " the first quarter: no noise of batches is in them, and healthy ones fall by"
@@ -107,6 +108,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "end": change.after,
             "last": change.last,
             "steps": steps,
+            "done": last_step(curve) / curve.total_steps if curve.total_steps else 0.0,
             "fall": -change.relative,
             "error": change.std_error / change.before if change.before > 0 else 0.0,
             "training_fell": trained is not None and trained.t < -limits["training_sure"],
@@ -154,7 +156,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     start, end = units.nats(n["start"]), units.nats(n["end"])
     message = f"by {n['source']} the loss goes from {start} to {end}{of_last(n['last'])},"
     message += f" {units.share(abs(n['fall']))} {'less' if n['fall'] >= 0 else 'more'}"
+    least, most = units.nats(n["lowest"]), units.nats(n["highest"])
+    still = f"all {n['points']:,} training losses are between {least} and {most}, after {n['steps']:,} steps"
     if n["steps"] < limits["fewest_steps"]:
+        if n["done"] >= limits["done"] and not n["exact"] and _alike(n, limits):
+            return warned(still)
         if n["fall"] - limits["sure"] * n["error"] > limits["warn"]:
             return passed(message)
         raise LogTooShortError(f"{units.many(max(0, n['steps']), 'step')} after warm-up are too few to tell")
@@ -165,8 +171,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         message = f"{message} after {n['steps']:,} steps"
         return failed(message) if most < limits["fail"] else warned(message)
     if _alike(n, limits):
-        least, most = units.nats(n["lowest"]), units.nats(n["highest"])
-        return warned(f"all {n['points']:,} training losses are between {least} and {most}, after {n['steps']:,} steps")
+        return warned(still)
     if not _flat(n, limits):
         return passed(message)
     first, second = units.nats(n["half_before"]), units.nats(n["half_after"])

@@ -1,9 +1,9 @@
 """The loss stopped falling early, and stays where it is for most of the run.
 
 ## What it does
-Compares the halves of the last three quarters of a finished run: the training loss has fallen before, and in them it
-falls by less than 6 % of that (at most by 2 % of the loss), and, noise allowed for, by less than in any healthy log.
-Validation rows that still improve overrule it.
+Compares the halves of the last three quarters of a run that is finished or half done: the training loss has fallen
+before, and in them it falls by less than 6 % of that (at most by 2 % of the loss), and, noise allowed for, by less than
+in any healthy log. Validation rows that still improve overrule it.
 
 ## Why is this bad?
 The longest part of the run changed nothing that can be measured.
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Point
 
 FIX = "none"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "most": Limit(0.06, "of what was learned before, that the second half is lower by: half of the least healthy"),
@@ -55,6 +55,7 @@ LIMITS = {
     "largest": Limit(0.02, "the same, however much was learned before"),
     "sure": Limit(2.3, "standard errors by which the fall is below that of a healthy log: one in a hundred by chance"),
     "fell": Limit(0.1, "that it has fallen by before: else curve-plateau judges"),
+    "part": Limit(0.5, "of the planned steps, from which on a log of a run that is not over is judged"),
     "validation": Limit(0.01, "that the validation loss falls by in that part: then the model still learns"),
 }  # fmt: skip
 
@@ -62,13 +63,14 @@ FEWEST = 100
 """Training losses in a log whose halves can be told apart by less than a hundredth."""
 
 
-def measure(curve: Curve) -> Measurement:
+def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     needs_log(curve)
     points = points_of(curve)
     if len(points) < FEWEST:
         raise fewer(len(points), FEWEST, "training loss", "training losses")
-    needs_end(curve)
+    if last_step(curve) < limits["part"] * (curve.total_steps or math.inf):
+        needs_end(curve)
     losses, begin = [point.loss for point in points], len(points) // 4
     late, half = losses[begin:], (len(losses) - begin) // 2
     scatter = noise(late)

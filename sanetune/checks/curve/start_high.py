@@ -4,9 +4,10 @@
 Compares the first validation loss, where nothing before it was lower, and the first logged training losses, whichever
 is higher, with the natural logarithm of the vocabulary size, which is the loss of guessing. Where that validation loss
 is below it, two of the first three training losses have to be above: one may have a bad row. A training loss counts
-less what such losses scatter by, and the mean of the first two to sixteen less its standard error: a loss that falls
-began no lower. If the vocabulary is not known, the smallest and the largest in common use count (8,000 and 262,144
-tokens). The check is skipped where all losses are above ten times that of guessing: it is another loss, or a sum.
+less what such losses scatter by, unless it is the mean of five or more steps in which the loss fell, and the mean of
+the first two to sixteen less its standard error: a loss that falls began no lower. If the vocabulary is not known, the
+smallest and the largest in common use count (8,000 and 262,144 tokens). The check is skipped where all losses are above
+ten times that of guessing: it is another loss, or a sum.
 
 ## Why is this bad?
 A model that does worse than guessing has no use for what it knows here. A steep curve then looks like success.
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 7
+VERSION = 8
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
@@ -67,6 +68,8 @@ LIMITS = {
                         " story model on grade-school mathematics at 1.15"),
     "sure": Limit(1.0, "standard deviations of a first training loss, which is that of a few rows"),
     "sure_mean": Limit(1.3, "standard errors of a mean of first losses: of four tries one may be high by chance"),
+    "mean_steps": Limit(5, "steps that a first record is the mean of, from which on what batches scatter is no doubt of"
+                           " it: the loss falls meanwhile, so that it began higher"),
     "no_mean": Limit(10.0, "times ln(vocabulary) that all losses are above: no model stays so wrong, and sixteen"
                            " micro-batches that are summed fall below it as soon as they have learned"),
     "smallest_vocabulary": Limit(8_000, "tokens, where the vocabulary is not known: what SentencePiece makes unasked;"
@@ -75,9 +78,9 @@ LIMITS = {
 }  # fmt: skip
 
 
-NEIGHBOURS, NEAR, FEWEST_NEAR = 24, 0.5, 5
+NEIGHBOURS, NEAR, FEWEST_NEAR = 24, 0.5, 4
 """First training losses that tell how far a single one scatters, as a share of it: those above half of the first, where
-there are five or more, since low losses scatter by a larger share."""
+there are four or more, since low losses scatter by a larger share."""
 MEANS = (2, 4, 8, 16)
 """First training losses of a mean."""
 FIRST = 3
@@ -99,7 +102,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     if not times and least > limits["no_mean"] * guessing:
         raise NotApplicableError(f"no training loss is below {least:,.0f}: this is another loss, or a sum over tokens")
     guessing_least = math.log(known or limits["smallest_vocabulary"])
-    trained = _trained([point.loss / (times or 1.0) for point in points], limits)
+    trained = _trained([point.loss / (times or 1.0) for point in points], limits, _is_mean(points, limits))
     if evaluated is not None and evaluated.loss < guessing_least and _is_single(points, times, guessing_least):
         trained = NOTHING_KNOWN
     by_rows = evaluated is not None and evaluated.loss >= trained.known
@@ -151,13 +154,20 @@ def _is_single(points: Sequence[Point], times: float | None, guessing: float) ->
     return statistics.median(point.loss / (times or 1.0) for point in points[:FIRST]) < guessing if points else False
 
 
-def _trained(losses: Sequence[float], limits: Limits) -> _Start:
+def _is_mean(points: Sequence[Point], limits: Limits) -> bool:
+    """Whether the first record is the mean of many steps, as a Trainer logs it, in which the loss fell."""
+    if len(points) < 2 or points[0].step < limits["mean_steps"]:
+        return False
+    return points[1].step == 2 * points[0].step and points[1].loss < points[0].loss
+
+
+def _trained(losses: Sequence[float], limits: Limits, averaged: bool) -> _Start:
     """The mean of first training losses whose lower bound is highest. A record may itself be a mean over many steps:
     at most too low, which is the careful side."""
     if not losses:
         return NOTHING_KNOWN
     scatter = _scatter(losses[:NEIGHBOURS])
-    found = [_Start(losses[0], losses[0] * (1 - limits["sure"] * scatter))]
+    found = [_Start(losses[0], losses[0] * (1 - (0.0 if averaged else limits["sure"] * scatter)))]
     for count in MEANS:
         mean = statistics.fmean(losses[:count])
         if count <= len(losses) and losses[0] >= OWN * mean:

@@ -1,7 +1,8 @@
 """The learning rate still rises when a quarter of the run is over.
 
 ## What it does
-Finds where the logged learning rate reaches its highest value, and compares that with the steps of the whole run.
+Finds where the logged learning rate reaches its highest value, and compares that with the steps of the whole run. A log
+that does not say how many those are, and may go on, is not judged.
 
 ## Why is this bad?
 Most of the run is spent at learning rates below the one that was chosen, and little of the decay is left.
@@ -46,13 +47,13 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "whole"
-VERSION = 4
+VERSION = 5
 
 LIMITS = {
     "share": Limit(0.25, "of the steps; published recipes warm up for 3 to 10 %, and a healthy log for 20 (logs/wild)"),
     "begins": Limit(0.5, "of its peak, below which the first logged learning rate belongs to a warm-up"),
     "steps": Limit(50, "a run of fewer steps is a test"),
-    "steps_rising": Limit(20, "the same of a run whose learning rate rises to its end (curve-unmeasured)"),
+    "steps_rising": Limit(10, "the same of a run whose learning rate rises to its end (curve-unmeasured)"),
     "straight": Limit(0.02, "that the learning rate of each step may differ by on a straight line from 0"),
 }
 
@@ -68,7 +69,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
         raise fewer(len(logged), fewest, "learning rate", more=" logged")
     highest = max(lr for _, lr in logged)
     at = next(i for i, (_, lr) in enumerate(logged) if lr >= highest)
-    if at < len(logged) - 1 and not curve.total_steps and not complete(curve):
+    if not curve.total_steps and not complete(curve):
         raise NotApplicableError("the log does not say how long the run was to be")
     rising = all(after >= before for (_, before), (_, after) in pairwise(logged[: at + 1]))
     end = last_step(curve)

@@ -38,9 +38,12 @@ def lines(replay: Replay) -> list[str]:
     rows = "the same rows" if replay.same_rows else "OTHER ROWS than the run logged"
     again = f"loss {replay.loss:.{digits}g}, gradient norm {_norm(replay.grad_norm)}"
     same = "equal to the last bit" if replay.same_loss else f"the run logged {logged}"
+    since = replay.nan_since
+    earlier = f"Losses are no numbers since step {since}: the rows of that one are those to see (--step {since})."
     return [
         f"Step {replay.step:,} was rebuilt from {start}{between}, with {rows}.",
         f"Made again it has {again}: {same}.",
+        *([earlier] if replay.nan_since else []),
     ]
 
 

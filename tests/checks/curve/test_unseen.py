@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sanetune.curves.series import Curve, Evaluation, Point
+from sanetune.finding import Verdict
 from tests.checks.curve_material import bad, found, points
 
 FALLING = [2 + math.exp(-i / 10) for i in range(60)]
@@ -81,7 +85,7 @@ def test_evaluations_that_rise_from_the_first_on_are_memorising_though_one_of_fe
 
 def test_a_first_evaluation_above_guessing_tells_the_start_where_nothing_before_it_was_lower() -> None:
     held_out = evaluated([10.6, 3.9, 3.4, 3.2, 3.0], every=250)
-    later = [Point(500, 15.5), Point(1000, 3.8), Point(1500, 3.5)]
+    later = [Point(500, 8.5), Point(1000, 3.8), Point(1500, 3.5)]
     assert bad(Curve(later, held_out, source="log"))["start-high"] == "warn"
     assert "evaluated at step 250" in found(Curve(later, held_out, source="log"))["start-high"].message
     shot_up = [Point(100, 2.1), *later]
@@ -164,3 +168,58 @@ def test_a_summed_loss_is_compared_where_it_falls_fast_too() -> None:
 def test_gradient_norms_of_zero_throughout_a_log_of_three_records_are_a_warning() -> None:
     assert bad(Curve(points([1.2, 1.0, 0.9], grad_norm=0.0)))["zero-loss"] == "warn"
     assert bad(Curve(points([1.2, 1.0, 1.1, 1.2, 1.0, 1.1], grad_norm=0.0)))["zero-loss"] == "fail"
+
+
+def test_a_first_record_that_is_a_mean_of_steps_in_which_the_loss_fell_is_no_chance() -> None:
+    losses = [9.4, 2.9, 2.1, 1.9, 1.9]
+    assert bad(Curve(points(losses, every=10), source="log"))["start-high"] == "warn"
+    assert "start-high" not in bad(Curve(points(losses), source="log"))
+    assert "start-high" not in bad(Curve(points([8.7, *losses[1:]], every=10), source="log"))
+
+
+def test_stairs_from_the_second_epoch_on_are_seen_though_the_first_epoch_falls() -> None:
+    first = [1.4 * math.exp(-i / 6) + 0.7 for i in range(12)]
+    level = [[height] * 12 for height in (0.68, 0.61, 0.55, 0.5)]
+    rng = np.random.default_rng(3)
+    noisy = [loss * (1 + 0.02 * rng.standard_normal()) for loss in [*first, *chain.from_iterable(level)]]
+    assert bad(by_epochs(noisy, 12))["staircase"] == "warn"
+    steady = [loss * (1 + 0.02 * rng.standard_normal()) for loss in [*first, *(0.72 - 0.005 * i for i in range(48))]]
+    assert "staircase" not in bad(by_epochs(steady, 12))
+
+
+@given(st.floats(0.3, 3), st.floats(3, 60), st.floats(0, 1), st.integers(2, 20), st.integers(4, 8))
+def test_no_fall_that_slows_down_evenly_is_a_staircase(
+    height: float, fast: float, rest: float, records: int, epochs: int
+) -> None:
+    falls = [rest + 0.2 + height * math.exp(-i / fast) for i in range(records * epochs)]
+    assert "staircase" not in bad(by_epochs(falls, records))
+    slower = [rest + 0.2 + height * (1 + i / fast) ** -0.5 for i in range(records * epochs)]
+    assert "staircase" not in bad(by_epochs(slower, records))
+
+
+def test_a_warm_up_in_a_log_that_may_go_on_is_not_judged() -> None:
+    rising = [Point(step, 2.0, 1e-6 * step) for step in range(1, 40)]
+    assert found(Curve(rising, source="log"))["warmup-long"].verdict is Verdict.SKIP
+    assert "warmup-long" in bad(Curve(rising, source="log", total_steps=39))
+
+
+def test_a_loss_near_zero_that_rises_to_many_times_its_lowest_diverges() -> None:
+    rng = np.random.default_rng(5)
+    course = [0.02 * math.exp(-i / 20) + 0.002 + (0.0004 * (i - 200) if i > 200 else 0) for i in range(280)]
+    losses = [loss * (1 + 0.1 * rng.standard_normal()) for loss in course]
+    assert bad(Curve(points(losses), source="log"))["diverged"] == "fail"
+    assert "diverged" not in bad(Curve(points(losses[:200]), source="log"))
+
+
+def test_half_a_run_that_is_flat_since_its_first_tenth_has_stalled() -> None:
+    rng = np.random.default_rng(6)
+    losses = [(7.4 + 11 * math.exp(-i / 3)) * (1 + 0.001 * rng.standard_normal()) for i in range(150)]
+    curve = points(losses, every=10)
+    assert bad(Curve(curve, source="log", total_steps=2400))["stalled"] == "warn"
+    assert "stalled" not in bad(Curve(curve, source="log", total_steps=4000))
+
+
+def test_few_steps_that_leave_the_loss_where_it_was_are_a_plateau_once_the_run_is_over() -> None:
+    losses = [3.3024 - 0.0002 * i for i in range(10)]
+    assert bad(Curve(points(losses), source="log", total_steps=11))["plateau"] == "warn"
+    assert "plateau" not in bad(Curve(points(losses), source="log", total_steps=400))
