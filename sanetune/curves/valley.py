@@ -41,6 +41,22 @@ def all_later_above(losses: Sequence[float]) -> float:
     return min(later) / losses[place] - 1 if len(later) >= LATER and losses[place] > 0 else 0.0
 
 
+def steady_rise(losses: Sequence[float]) -> float:
+    """Return how likely losses after the lowest are to rise as steadily as they do by chance: the one-sided p-value of
+    Kendall's tau with their order; 1 for fewer than five of them.
+
+    >>> round(steady_rise([2.0, 1.5, 1.6, 1.7, 1.75, 1.8, 1.9]), 4), steady_rise([2.0, 1.5, 1.6])
+    (0.0083, 1.0)
+    """
+    from scipy.stats import kendalltau
+
+    place = min(range(len(losses)), key=losses.__getitem__, default=0)
+    later = losses[place + 1 :]
+    if len(later) < LATER:
+        return 1.0
+    return float(kendalltau(range(len(later)), later, alternative="greater").pvalue)
+
+
 def _rests(losses: Sequence[float]) -> list[float]:
     """The squared residuals of the best falling fit to the losses up to each of them (pool adjacent violators)."""
     blocks: list[tuple[float, int, float]] = []  # sum, count, sum of squares

@@ -46,14 +46,17 @@ from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import HELD_OUT, MANY, finite, since_lowest, training
 from sanetune.curves.paired import t_statistic
-from sanetune.curves.valley import all_later_above
+from sanetune.curves.valley import all_later_above, steady_rise
 from sanetune.finding import Judgement, Measurement, Verdict, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve
+    from collections.abc import Sequence
+
+    from sanetune.curves.changes import Change
+    from sanetune.curves.series import Curve, Evaluation
 
 FIX = "sometimes"
-VERSION = 3
+VERSION = 4
 LIVE = "whole"
 
 LIMITS = {
@@ -84,6 +87,11 @@ LIMITS = {
         " differ by 1 to 5 % from one to the next",
     ),
     "later": Limit(0.05, "that each of five or more later evaluations is above the lowest: so many do not by chance"),
+    "steady": Limit(
+        0.01,
+        "chance that five or more later evaluations rise as steadily (Kendall's tau): few rows that"
+        " differ hide by `sure` what the course shows, from a rise of `fail_unknown` on",
+    ),
     "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
     "training_slight": Limit(
         1.5, "the same where curve-diverged names the rise: as much below 0 it takes for a fall (curve-diverged)"
@@ -126,6 +134,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "rise": change.relative,
             "sure": t_statistic(change.difference, error),
             "later_above": all_later_above([one.loss for one in evaluations]),
+            "steady": _steady(evaluations, change, limits),
             "training_before": None if trained is None else trained.before,
             "training_after": None if trained is None else trained.after,
             "training_last": None if trained is None else trained.last,
@@ -136,6 +145,13 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "planned_rate": curve.planned_lr,
         }
     )
+
+
+def _steady(evaluations: Sequence[Evaluation], change: Change, limits: Limits) -> float:
+    """The chance of so steady a rise; 1 where the rows themselves decide."""
+    if not change.exact or change.t >= limits["sure"] or change.relative < limits["fail_unknown"]:
+        return 1.0
+    return steady_rise([one.loss for one in evaluations])
 
 
 def _rose(curve: Curve, sure: float, limits: Limits) -> bool:
@@ -156,7 +172,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f" {units.many(n['looks'], 'evaluation')}) and {units.nats(n['end'])} at step {n['end_step']:,}"
     )
     few = not n["exact"] and n["looks"] < limits["few"]
-    sure = n["sure"] >= limits["sure"] or n["later_above"] >= limits["later"]
+    sure = n["sure"] >= limits["sure"] or n["later_above"] >= limits["later"] or n["steady"] <= limits["steady"]
     if not sure or n["rise"] < limits["warn"]:
         return passed(message)
     if n["training_rose"]:

@@ -68,8 +68,8 @@ LIMITS = {
                      " the next limit counts"),
     "beyond_many": Limit(1.8, "the same of so many short epochs: one in thirty steady falls that drop as far"),
     "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate: the next three limits are its"),
-    "one_drop": Limit(0.15, "a share of the loss; 0.19 and more at the first boundary where readers saw stairs, 0.03 in"
-                            " a healthy log"),
+    "one_drop": Limit(0.1, "a share of the loss; 0.12 and more at the first boundary where readers saw stairs, 0.03 in"
+                           " a healthy log"),
     "one_sure": Limit(5.0, "standard errors of the drop, and of what it is beyond a steady fall"),
     "one_lr": Limit(1.5, "times that the learning rate changes by at it: with more the drop may be its doing"),
     "down": Limit(0.65, "of the boundaries at least, at which the loss drops"),

@@ -52,7 +52,7 @@ VERSION = 5
 LIMITS = {
     "share": Limit(0.25, "of the steps; published recipes warm up for 3 to 10 %, and a healthy log for 20 (logs/wild)"),
     "begins": Limit(0.5, "of its peak, below which the first logged learning rate belongs to a warm-up"),
-    "steps": Limit(50, "a run of fewer steps is a test"),
+    "steps": Limit(20, "a run of fewer steps is a test"),
     "steps_rising": Limit(10, "the same of a run whose learning rate rises to its end (curve-unmeasured)"),
     "straight": Limit(0.02, "that the learning rate of each step may differ by on a straight line from 0"),
 }
