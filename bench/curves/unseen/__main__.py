@@ -1,12 +1,14 @@
-"""What the curve checks say about logs of repositories that no limit was set on, beside what a reader saw in them.
+"""What the curve checks say about logs of repositories that no limit was set on, beside what two readers saw in them.
 
 ``logs.jsonl`` has their numbers, copied from the ``trainer_state.json`` of public repositories (the records of a part
 where ``part`` says so), what a reader wrote down before any check was run (``read``), the checks that have to speak
 (``expected``) and those that may (``allowed``). Rules were corrected with sample A in view, then with B, then with C:
 each was unseen until then. D and E were collected afterwards, by somebody who did not know the rules, and have
 changed some of them since. F was read by somebody who knew them, before any check was run, and G by somebody who
-knew the descriptions of the checks alone, and so was H; all three have changed rules since. Nothing is trained; some
-seconds of CPU.
+knew the descriptions of the checks alone, and so was H; all three have changed rules since.
+
+A second reader (``second``) saw the numbers of all logs anew, with the descriptions of the checks, and neither
+the first reading nor what the checks say. Nothing is trained; some seconds of CPU.
 
 ``python -m bench.curves.unseen [--json F]``
 """
@@ -24,6 +26,7 @@ from sanetune.curves.series import Curve
 
 LOGS = Path(__file__).with_name("logs.jsonl")
 SAMPLES = ("A", "B", "C", "D", "E", "F", "G", "H")
+ALL = "all"
 
 
 def read() -> list[dict[str, Any]]:
@@ -39,13 +42,25 @@ def curve_of(log: dict[str, Any]) -> Curve:
 
 
 def judged(log: dict[str, Any]) -> dict[str, Any]:
-    """One row of the table: what is expected of a log, what was found, and what is wrong with it."""
+    """One row of the table: what is expected of a log, what was found, and what is wrong with it.
+
+    ``missed`` and ``extra`` are by the first reader, those of ``second`` by the second. ``agreed`` are the checks that
+    both expect, ``nobody`` the findings that neither allows.
+    """
     found = {one.check.removeprefix("curve-"): one.verdict.value for one in findings(curve_of(log))}
-    missed = set(log["expected"]) - set(found)
-    extra = set(found) - set(log["expected"]) - set(log["allowed"])
-    extra |= {name for name, verdict in found.items() if not log["expected"] and verdict == "fail"}
     kept = {name: log[name] for name in ("repository", "sample", "read", "expected")}
-    return {**kept, "found": found, "missed": sorted(missed), "extra": sorted(extra)}
+    first, second = _by(log, found), _by(log["second"], found)
+    agreed = sorted(set(log["expected"]) & set(log["second"]["expected"]))
+    nobody = sorted(set(first["extra"]) & set(second["extra"]))
+    return {**kept, "found": found, **first, "second": second, "agreed": agreed, "nobody": nobody}
+
+
+def _by(reading: dict[str, Any], found: dict[str, str]) -> dict[str, Any]:
+    """What is wrong with what was found, by one reading."""
+    expected, allowed = set(reading["expected"]), set(reading["allowed"])
+    extra = set(found) - expected - allowed
+    extra |= {name for name, verdict in found.items() if not expected and verdict == "fail"}
+    return {"expected": sorted(expected), "missed": sorted(expected - set(found)), "extra": sorted(extra)}
 
 
 def main() -> None:
@@ -57,26 +72,52 @@ def main() -> None:
     ]
     show("Unseen logs", ["sample", "repository", "has to be named", "found", "wrong"], words, {"logs": rows}, args.json)
     for one in figures(rows):
+        first, second, agreed = one["first"], one["second"], one["agreed"]
         print(
-            f"Sample {one['sample']}: {one['named']} of {one['things']} things named in {one['faulty']} logs;"
-            f" {one['more']} of all {one['logs']} logs, and {one['healthy_more']} of {one['healthy']} in which nothing"
-            " has to be named, have more than the reader allows."
+            f"Sample {one['sample']}, {one['logs']} logs: by the first reader {_counts(first)}; by the second"
+            f" {_counts(second)}; {agreed['named']} of {agreed['things']} things named that both see, and"
+            f" {one['nobody']} logs with a finding that neither allows."
         )
 
 
 def figures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The figures of each sample."""
+    """The figures of each sample, and of all."""
     found = []
-    for sample in SAMPLES:
-        some = [one for one in rows if one["sample"] == sample]
-        healthy = [one for one in some if not one["expected"]]
-        things, missed = (sum(len(one[name]) for one in some) for name in ("expected", "missed"))
+    for sample in (*SAMPLES, ALL):
+        some = [one for one in rows if sample in (ALL, one["sample"])]
+        agreed = [name in one["found"] for one in some for name in one["agreed"]]
         found.append(
-            {"sample": sample, "logs": len(some), "faulty": len(some) - len(healthy), "things": things,
-             "named": things - missed, "more": sum(bool(one["extra"]) for one in some), "healthy": len(healthy),
-             "healthy_more": sum(bool(one["extra"]) for one in healthy)}
-        )  # fmt: skip
+            {
+                "sample": sample,
+                "logs": len(some),
+                "first": _figures(some),
+                "second": _figures([one["second"] for one in some]),
+                "agreed": {"things": len(agreed), "named": sum(agreed)},
+                "nobody": sum(bool(one["nobody"]) for one in some),
+            }
+        )
     return found
+
+
+def _figures(some: list[dict[str, Any]]) -> dict[str, int]:
+    """What one reading has of some logs."""
+    healthy = [one for one in some if not one["expected"]]
+    things, missed = (sum(len(one[name]) for one in some) for name in ("expected", "missed"))
+    more, healthy_more = (sum(bool(one["extra"]) for one in part) for part in (some, healthy))
+    return {
+        "things": things,
+        "named": things - missed,
+        "more": more,
+        "healthy": len(healthy),
+        "healthy_more": healthy_more,
+    }
+
+
+def _counts(one: dict[str, int]) -> str:
+    return (
+        f"{one['named']} of {one['things']} things named, {one['more']} with more than it allows,"
+        f" {one['healthy_more']} of {one['healthy']} of those in which nothing has to be named"
+    )
 
 
 def _words(found: dict[str, str]) -> str:
