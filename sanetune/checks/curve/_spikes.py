@@ -97,7 +97,7 @@ def in_training(points: Sequence[Point], limits: Limits, guessing: float = math.
     for place in range(3, len(losses)):
         # The median of all neighbours costs little, and is hardly above the higher of the medians of both sides.
         high = losses[place] >= CANDIDATE * limits["times"] * usual[place]
-        if high and _stands_out(losses, place, limits):
+        if high and (_stands_out(losses, place, limits) or _no_text_costs(losses, place, limits, guessing)):
             runs = [*runs[:-1], [*runs[-1], place]] if runs and runs[-1][-1] == place - 1 else [*runs, [place]]
     # One that lasts to the end has not come back: that is curve-diverged's.
     runs = [run for run in runs if run[-1] < len(losses) - 1 and len(run) <= REACH]
@@ -127,6 +127,12 @@ def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
     if higher <= limits["sure"] * scatter * (around + limits["least"]):
         return False
     return _ratio(losses[place], around, limits) > limits["log_sure"] * scatter
+
+
+def _no_text_costs(losses: Sequence[float], place: int, limits: Limits, guessing: float) -> bool:
+    """Whether a loss is too far above guessing for any row, however far batches scatter, and its neighbours are not."""
+    around = _sides(losses, place)
+    return around < guessing and losses[place] >= max(FAR_ABOVE_GUESSING * guessing, limits["times"] * around)
 
 
 def _ratio(loss: float, around: float, limits: Limits) -> float:

@@ -55,7 +55,7 @@ from sanetune.checks.curve._spikes import (
     rise_in_validation,
 )
 from sanetune.curves.changes import finite, last_step, learned_points
-from sanetune.curves.scale import LARGEST_VOCABULARY
+from sanetune.curves.scale import LARGEST_VOCABULARY, times_validation
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 4
+VERSION = 5
 
 LIMITS = {
     "hump": Limit(
@@ -83,7 +83,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     points, fixed, validation = learned_points(curve), finite(curve.fixed_batch), finite(curve.validation)
     if len(points) < 8 and len(fixed) < 5 and len(validation) < 4:
         raise fewer(len(points), 8, "training loss", "training losses")
-    guessing = math.log(curve.vocab_size or LARGEST_VOCABULARY)
+    # Losses that are sums of micro-batches are compared with as many times what guessing costs.
+    guessing = math.log(curve.vocab_size or LARGEST_VOCABULARY) * (times_validation(curve) or 1.0)
     found = [*in_training(points, limits, guessing), *in_evaluations(fixed, limits)]
     confirmed = [spike for spike in found if spike.confirmed and not harmless(spike, fixed, limits)]
     odd = len(found) - len(confirmed)

@@ -179,7 +179,13 @@ SPIKED = Curve(points([*FALLING[:100], 9.0, 9.0, *FALLING[102:]]))
         ("overfit", JUMPING, {"jump": 0.1}, "fail", "pass"),
         ("spike", SPIKED, {"times": 9, "hump_times": 9}, "warn", "pass"),
         ("spike", SPIKED, {"sure": 1000, "hump_sure": 1000}, "warn", "pass"),
-        ("start-high", Curve(points([11.0] * 20)), {"smallest_vocabulary": 100_000, "frequencies": 12.0}, "warn", "pass"),
+        (
+            "start-high",
+            Curve(points([11.0] * 20)),
+            {"smallest_vocabulary": 100_000, "frequencies": 12.0},
+            "warn",
+            "pass",
+        ),
         ("rate-zero", Curve(points(FALLING, lr=[0.0] * 30 + [1e-4] * 170)), {"ends": 30}, "warn", "pass"),
     ],
 )

@@ -223,3 +223,25 @@ def test_few_steps_that_leave_the_loss_where_it_was_are_a_plateau_once_the_run_i
     losses = [3.3024 - 0.0002 * i for i in range(10)]
     assert bad(Curve(points(losses), source="log", total_steps=11))["plateau"] == "warn"
     assert "plateau" not in bad(Curve(points(losses), source="log", total_steps=400))
+
+
+def test_losses_far_above_guessing_are_a_spike_however_far_batches_scatter() -> None:
+    rng = np.random.default_rng(8)
+    losses = list(np.exp(0.3 + 0.9 * rng.standard_normal(120)).clip(0.05, 6))
+    with_bad = [*losses[:60], 17.0, 16.5, *losses[62:]]
+    assert bad(Curve(points(with_bad), vocab_size=512))["spike"] == "warn"
+    assert "spike" not in bad(Curve(points(losses), vocab_size=512))
+    assert "spike" not in bad(Curve(points(with_bad), vocab_size=1_000_000))
+
+
+def test_few_rows_that_rise_steadily_are_overfit_though_they_differ_widely() -> None:
+    course = [3.3, 1.0, 1.03, 1.13, 1.2, 1.24, 1.25, 1.26]
+    held_out = [
+        Evaluation.of(10 * i, [16 * loss * (0.2 + 3.2 * (row == 0)) for row in range(4)], [16] * 4)
+        for i, loss in enumerate(course)
+    ]
+    learned = points([3 * math.exp(-i / 8) for i in range(80)])
+    assert bad(Curve(learned, held_out))["overfit"] == "fail"
+    swinging = [held_out[i] for i in (0, 1, 5, 2, 6, 3, 7, 4)]
+    moved = [replace(one, step=10 * i) for i, one in enumerate(swinging)]
+    assert "overfit" not in bad(Curve(learned, moved))
