@@ -42,8 +42,9 @@ def all_later_above(losses: Sequence[float]) -> float:
 
 
 def steady_rise(losses: Sequence[float]) -> float:
-    """Return how likely losses after the lowest are to rise as steadily as they do by chance: the one-sided p-value of
-    Kendall's tau with their order; 1 for fewer than five of them.
+    """Return how steadily the losses after the lowest rise: the one-sided p-value of Kendall's tau with their order; 1
+    for fewer than five of them. It would be a chance if they scattered independently; evaluations of weights that drift
+    do not.
 
     >>> round(steady_rise([2.0, 1.5, 1.6, 1.7, 1.75, 1.8, 1.9]), 4), steady_rise([2.0, 1.5, 1.6])
     (0.0083, 1.0)

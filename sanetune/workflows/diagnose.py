@@ -158,12 +158,13 @@ def _subject(log: Log, curve: Curve, keep: str) -> dict[str, str]:
         more = "; decides which checkpoint is best" if curve.sets else ""
         more += f"; not judged, as parts of it: {', '.join(parts)}" if parts else ""
         lines[name] = f"{_course(evaluations, len(evaluations) == len(curve.validation))}{more}"
-        lines |= {other: _course(some) for other, one in curve.sets.items() if (some := finite(one))}
+        sets = {other: (finite(one), len(one)) for other, one in curve.sets.items()}
+        lines |= {other: _course(some, len(some) == count) for other, (some, count) in sets.items() if some}
     lines["keep"] = keep
     return lines | {"note": " ".join(log.notes)} if log.notes else lines
 
 
-def _course(evaluations: Sequence[Evaluation], whole: bool = True) -> str:
+def _course(evaluations: Sequence[Evaluation], whole: bool) -> str:
     low = min(evaluations, key=lambda one: one.loss)
     end = "at the end" if whole else f"at step {evaluations[-1].step:,}, the last that is a number"
     return f"{low.loss:.4g} at its lowest (step {low.step:,}), {evaluations[-1].loss:.4g} {end}"

@@ -55,7 +55,7 @@ class Replay:
         same_rows: Whether it had the same rows; None: it was not made again.
         rows: Of the step, the worst first.
         weights: What those were measured with, in words; empty: they were not.
-        nan_since: The run's first step whose loss is no number, where that is an earlier one; None: there is none.
+        nan_since: First of the steps whose losses are no numbers that lead to this one; None: there is none before it.
     """
 
     step: int
@@ -172,9 +172,13 @@ def _logged(run: Run, step: int) -> LoggedStep:
 
 
 def _nan_since(run: Run, step: int) -> int | None:
-    """The first step before ``step`` whose loss is no number."""
-    steps = (one for path in step_log.files(run.steps)[:1] for one in step_log.read(path))
-    return next((one.step for one in steps if one.step < step and not math.isfinite(one.loss)), None)
+    """The first of the steps without a number that lead to ``step``; None where that has one, or is the first."""
+    since: int | None = None
+    for one in (one for path in step_log.files(run.steps)[:1] for one in step_log.read(path)):
+        if one.step > step:
+            break
+        since = None if math.isfinite(one.loss) else since or one.step
+    return since if since != step else None
 
 
 def _start(run: Run, scratch: Run, step: int) -> int:

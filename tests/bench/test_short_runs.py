@@ -8,8 +8,8 @@ import statistics
 import pytest
 
 from bench.curves.short_runs import knowable, oracle, truth
-from bench.curves.short_runs.cases import STRENGTHS, cases
-from bench.curves.short_runs.judging import Judged, figures, judged
+from bench.curves.short_runs.cases import PARTS, STRENGTHS, cases
+from bench.curves.short_runs.judging import UNDECIDED, Judged, figures, judged
 from bench.curves.short_runs.table import Row, case_of, curve_of, read
 
 
@@ -29,18 +29,29 @@ def healthy(runs: list[Judged]) -> list[Judged]:
     return [one for one in runs if not one.fault]
 
 
-def test_halves_share_neither_model_nor_data() -> None:
-    of = {half: {(one.model, one.data) for one in cases() if one.half == half} for half in ("A", "B")}
+def test_no_two_parts_have_a_model_on_the_same_data() -> None:
+    of = {part: {(one.model, one.data) for one in cases() if one.part == part} for part in PARTS}
+    assert sum(len(pairs) for pairs in of.values()) == len(set().union(*of.values()))
     for a, b in zip(zip(*of["A"], strict=True), zip(*of["B"], strict=True), strict=True):
-        assert not set(a) & set(b)
+        assert not set(a) & set(b), "limits are set on one of them"
 
 
-def test_every_run_is_a_case_and_every_fault_is_in_both_halves(rows: list[Row]) -> None:
+def test_every_run_is_a_case_and_every_fault_is_in_every_part(rows: list[Row]) -> None:
     known = {one.name: one for one in cases()}
     assert all(known[case_of(row).name] == case_of(row) for row in rows)
     assert len(rows) >= 200
-    there = {(row["half"], row["fault"]) for row in rows}
-    assert there == {(half, fault) for half in ("A", "B") for fault in ("", *STRENGTHS)}
+    there = {(row["part"], row["fault"]) for row in rows}
+    assert there == {(part, fault) for part in PARTS for fault in ("", *STRENGTHS)}
+
+
+def test_the_projects_own_runs_know_the_loss_of_each_row(rows: list[Row]) -> None:
+    own = [row for row in rows if case_of(row).is_own]
+    assert len(own) > 200 and all(("sums" in row) == case_of(row).is_own for row in rows)
+    for row in own[::20]:
+        for evaluation, (step, loss) in zip(curve_of(row).validation, row["evaluated"], strict=True):
+            assert evaluation.step == step and len(evaluation.sums) == len(evaluation.tokens) >= 25
+            if loss is not None and math.isfinite(loss):
+                assert sum(evaluation.sums) / sum(evaluation.tokens) == pytest.approx(loss, rel=2e-3)
 
 
 def test_a_record_is_the_mean_since_the_one_before(rows: list[Row]) -> None:
@@ -111,19 +122,23 @@ def test_a_course_is_known_once_its_squared_shifts_add_up() -> None:
     assert knowable._first_known([math.inf, *sound], [0.0, *sound], range(1, 62)) == 1
 
 
+def test_nine_of_ten_faults_are_caught_in_parts_that_limits_were_not_set_on(runs: list[Judged]) -> None:
+    faulty = [one for one in runs if one.case.part != "A" and one.fault not in ("", UNDECIDED, "restarts")]
+    assert sum(bool(one.found) for one in faulty) >= 0.93 * len(faulty) > 200
+
+
 def test_hardly_a_healthy_run_fails(healthy: list[Judged]) -> None:
     assert sum("fail" in one.whole.values() for one in healthy) <= 0.04 * len(healthy)
 
 
 @pytest.mark.parametrize("fault", ["NaN", "learning rate zero from some step on", "warm-up throughout"])
 def test_faults_that_a_log_shows_beyond_doubt_are_named_in_every_run(runs: list[Judged], fault: str) -> None:
-    assert [one.case.name for one in runs if one.case.half == "B" and one.fault == fault and not one.named] == []
+    assert [one.case.name for one in runs if one.case.part != "A" and one.fault == fault and not one.named] == []
 
 
 def test_the_figures_count_every_run_once(rows: list[Row]) -> None:
     rows = rows[::8]
     found = figures(rows)
-    faulty = sum(one["runs"] for one in found["halves"].values())
-    healthy = sum(one["runs"] for one in found["healthy"].values())
-    assert faulty + healthy + found["designed"]["runs"] == len(rows)
-    assert sum(one[half]["runs"] for one in found["faults"] for half in ("A", "B")) == faulty
+    faulty, healthy = (sum(found[kind][part]["runs"] for part in PARTS) for kind in ("parts", "healthy"))
+    assert faulty + healthy + found["undecided"] + found["designed"]["runs"] == len(rows)
+    assert sum(one[part]["runs"] for one in found["faults"] for part in PARTS) == faulty

@@ -7,14 +7,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-HALVES = {"A": ("stories", ("alpaca", "gsm8k", "drone")), "B": ("demo", ("airline", "sharegpt", "demo"))}
-"""The model and the data of each half: limits are set on A, and B is reported. They share neither."""
+_ONE, _OTHER = ("alpaca", "gsm8k", "drone"), ("airline", "sharegpt", "demo")
+PARTS = {"A": ("stories", _ONE), "B": ("demo", _OTHER), "C": ("stories", _OTHER), "D": ("demo", _ONE)}
+"""The model and the data of each part: limits are set on A, and B, which shares neither, is reported; C and D came
+later, and are reported too."""
+OWN = ("C", "D")
+"""Parts whose logs are those of this project's own runs: each step, ten evaluations and one before the first step, the
+losses of single rows. The logs of the others are those of another program."""
 MIDDLE = {"stories": 2e-3, "demo": 6e-4}
 """A learning rate in the middle of the useful ones."""
 HEALTHY = 40
-"""Healthy runs of each half."""
+"""Healthy runs of each part."""
 REPEATS = 4
-"""Runs of each half for a fault of one strength."""
+"""Runs of each part for a fault of one strength."""
 STRENGTHS: dict[str, tuple[float, ...]] = {
     "learning rate too high": (10, 30, 100, 300),
     "learning rate zero from some step on": (0,),
@@ -38,8 +43,8 @@ class Case:
     """One run.
 
     Attributes:
-        half: A or B.
-        data: One of the data sets of that half.
+        part: A, B, C or D.
+        data: One of the data sets of that part.
         fault: Key of STRENGTHS; "": none.
         strength: How much of it.
         number: Of the run among those with the same fault and strength.
@@ -58,7 +63,7 @@ class Case:
         onset: Step at which the fault begins; 0: with the run.
     """
 
-    half: str
+    part: str
     data: str
     fault: str
     strength: float
@@ -80,12 +85,17 @@ class Case:
     @property
     def model(self) -> str:
         """stories (stories260k) or demo (the embedded model)."""
-        return HALVES[self.half][0]
+        return PARTS[self.part][0]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its log is that of a run of this project."""
+        return self.part in OWN
 
     @property
     def name(self) -> str:
         """A name of its own, fit for a file."""
-        return f"{self.half} {self.fault or 'healthy'} {self.strength:g} {self.number}".replace(" ", "-").replace(
+        return f"{self.part} {self.fault or 'healthy'} {self.strength:g} {self.number}".replace(" ", "-").replace(
             ",", ""
         )
 
@@ -96,25 +106,25 @@ class Case:
 
 def cases() -> list[Case]:
     """All runs, in an order in which any first part has some of all."""
-    some = [case for half in HALVES for case in _of_half(half)]
+    some = [case for part in PARTS for case in _of_part(part)]
     random.Random("the order of short runs").shuffle(some)
     return some
 
 
-def _of_half(half: str) -> Iterator[Case]:
+def _of_part(part: str) -> Iterator[Case]:
     for number in range(HEALTHY):
-        yield _drawn(half, "", 0, number)
+        yield _drawn(part, "", 0, number)
     for fault, strengths in STRENGTHS.items():
         for strength in strengths:
             for number in range(REPEATS):
-                yield _faulty(_drawn(half, fault, strength, number))
+                yield _faulty(_drawn(part, fault, strength, number))
 
 
-def _drawn(half: str, fault: str, strength: float, number: int) -> Case:
-    chance = random.Random(f"{half} {fault} {strength} {number}")
-    model, data = HALVES[half]
-    return Case(
-        half,
+def _drawn(part: str, fault: str, strength: float, number: int) -> Case:
+    chance = random.Random(f"{part} {fault} {strength} {number}")
+    model, data = PARTS[part]
+    case = Case(
+        part,
         data[number % len(data)],
         fault,
         strength,
@@ -132,6 +142,7 @@ def _drawn(half: str, fault: str, strength: float, number: int) -> Case:
         digits=chance.choice((2, 4, 4)),
         curriculum=chance.random() < 0.15,
     )
+    return replace(case, evaluations=10, first=True, every=1, log_norms=True, digits=4) if case.is_own else case
 
 
 def _faulty(case: Case) -> Case:

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.curves.short_runs.cases import STRENGTHS, Case
+from bench.curves.short_runs.cases import PARTS, STRENGTHS, Case
 from bench.curves.short_runs.knowable import by_record
 from bench.curves.short_runs.knowable import read as read_knowable
 from bench.curves.short_runs.oracle import power
 from bench.curves.short_runs.oracle import read as read_oracle
+from bench.curves.short_runs.row_losses import SURE
 from bench.curves.short_runs.table import Row, case_of, curve_of
-from bench.curves.short_runs.truth import SURE, Truth
+from bench.curves.short_runs.truth import Truth
 from bench.curves.short_runs.truth import read as read_truth
 from sanetune.curves.series import Curve
 from sanetune.evidence.registry import Evidence
@@ -28,6 +29,8 @@ from sanetune.gate.watch import EVERY, Watch, live_checks
 WORSE, UNSEEN = "worse on unseen rows", "the same, with no evaluation at its best"
 """What a run has that was to be healthy, or was given few rows, where experiments say so (truth.py); whether its log
 has an evaluation that is older than the rise."""
+UNDECIDED = "undecided"
+"""A run whose end may be worse, on too few unseen rows to know: neither healthy nor faulty."""
 BY_DESIGN = "restarts"
 """Equal cosine cycles of the learning rate, as transformers' ``cosine_with_restarts`` plans them: no fault."""
 KNOWN_EARLY = 0.02
@@ -50,6 +53,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "warm-up throughout": ("warmup-long",),
 }
 """The checks that say what a fault is."""
+SET_ON, REPORTED = "A", "B, C and D"
+"""The part that limits are set on, and those that are reported."""
 WITHIN = 20
 """Steps after the onset within which a fault should be found."""
 
@@ -124,11 +129,13 @@ def judged(row: Row, truth: Truth | None) -> Judged:
 
 def _fault(case: Case, curve: Curve, truth: Truth) -> str:
     if case.fault == "learning rate too high":
-        return case.fault if truth.sound and truth.sound.higher else ""
+        if truth.sound is None or truth.sound.higher:
+            return case.fault if truth.sound else ""
+        return UNDECIDED if truth.sound.undecided or truth.turned.undecided else ""
     if case.fault not in ("", "few rows"):
         return case.fault
     if not truth.turned.higher:
-        return ""
+        return UNDECIDED if truth.turned.undecided else ""
     # Of a loss that was never below its start, only an evaluation before the first step tells.
     from_start = truth.turned.share == truth.from_start.share
     first = min((one.step for one in curve.validation), default=curve.points[-1].step)
@@ -142,6 +149,7 @@ def _true(curve: Curve, truth: Truth) -> frozenset[str]:
         "start-high": truth.starts_high,
         "staircase": truth.memorises,
         "unfinished": truth.longer is not None and truth.longer.lower,
+        "spike": truth.hump.higher,
         "unmeasured": EACH * len(curve.validation) < (curve.points[-1].epoch or 0.0) or not curve.validation,
         "overfit": rise,
         "best-earlier": rise,
@@ -180,20 +188,22 @@ def _live(curve: Curve) -> tuple[dict[str, int], frozenset[str]]:
 
 
 def figures(rows: Iterable[Row]) -> dict[str, Any]:
-    """The figures of both halves."""
+    """The figures of each part."""
     truths = read_truth()
     all_ = [judged(row, truths.get(case_of(row).name)) for row in rows]
-    every = [one for one in all_ if one.fault != BY_DESIGN]
+    every = [one for one in all_ if one.fault not in (BY_DESIGN, UNDECIDED)]
     designed = [one for one in all_ if one.fault == BY_DESIGN]
-    halves = {half: [one for one in every if one.case.half == half] for half in ("A", "B")}
+    parts = {part: [one for one in every if one.case.part == part] for part in PARTS}
+    parts[REPORTED] = [one for one in every if one.case.part != SET_ON]
     return {
         "runs": len(every),
         "designed": {"runs": len(designed), "found": sum("rate-restarts" in one.found for one in designed)},
+        "undecided": len(all_) - len(every) - len(designed),
         "power": _power(every),
         "micros": statistics.median(one.micros for one in every) if every else 0.0,
-        "healthy": {half: _healthy(some) for half, some in halves.items()},
-        "faults": [_of_fault(fault, strength, halves) for fault, strength in _with_strengths(every)],
-        "halves": {half: _faulty(some) for half, some in halves.items()},
+        "healthy": {part: _healthy(some) for part, some in parts.items()},
+        "faults": [_of_fault(fault, strength, parts) for fault, strength in _with_strengths(every)],
+        "parts": {part: _faulty(some) for part, some in parts.items()},
     }
 
 
@@ -245,7 +255,7 @@ def _power(every: Sequence[Judged]) -> list[dict[str, Any]]:
     distances = read_oracle()
     return [
         {
-            "half": one.case.half,
+            "part": one.case.part,
             "fault": one.fault,
             "data": one.case.data,
             "steps": one.case.steps,
@@ -258,12 +268,12 @@ def _power(every: Sequence[Judged]) -> list[dict[str, Any]]:
     ]
 
 
-def _of_fault(fault: str, strength: float, halves: dict[str, list[Judged]]) -> dict[str, Any]:
+def _of_fault(fault: str, strength: float, parts: dict[str, list[Judged]]) -> dict[str, Any]:
     row: dict[str, Any] = {"fault": fault, "strength": strength, "checks": NAMES[fault]}
-    for half, every in halves.items():
+    for part, every in parts.items():
         some = [one for one in every if one.fault == fault and (not strength or one.case.strength == strength)]
         delays = [one.delay for one in some if math.isfinite(one.delay)]
-        row[half] = {
+        row[part] = {
             "runs": len(some),
             "named": sum(one.named for one in some),
             "any": sum(bool(one.found) for one in some),

@@ -23,9 +23,10 @@ from typing import Any
 
 from bench.curves.short_runs.cases import MIDDLE, Case
 from bench.curves.short_runs.oracle import FALSE_ALARMS
+from bench.curves.short_runs.row_losses import losses
 from bench.curves.short_runs.table import Row, case_of
 from bench.curves.short_runs.training import SmallRun, Trainer
-from bench.curves.short_runs.truth import TIMES, UNSEEN, losses
+from bench.curves.short_runs.truth import TIMES, UNSEEN
 from bench.curves.short_runs.truth import read as truths
 
 FILE = Path(__file__).with_name("knowable.json")

@@ -54,7 +54,7 @@ def curve_of(row: Row, until: int | None = None) -> Curve:
         )
         for step in range(case.every, len(losses) + 1, case.every)
     ]
-    evaluations = [Evaluation(int(step), math.nan if loss is None else loss) for step, loss in row["evaluated"]]
+    evaluations = [_evaluation(row, i) for i in range(len(row["evaluated"]))]
     return Curve(
         points,
         [one for one in evaluations if one.step <= last],
@@ -67,6 +67,12 @@ def curve_of(row: Row, until: int | None = None) -> Curve:
         source="log",
         unlogged=case.every - 1,
     )
+
+
+def _evaluation(row: Row, i: int) -> Evaluation:
+    step, loss = row["evaluated"][i]
+    sums = tuple(math.nan if one is None else one for one in row["sums"][i]) if "sums" in row else ()
+    return Evaluation(int(step), math.nan if loss is None else loss, sums, tuple(row["tokens"]) if sums else ())
 
 
 def _norm(value: float | None) -> float:

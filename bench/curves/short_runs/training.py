@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from bench.curves.short_runs.cases import MIDDLE, Case, cases
+from bench.curves.short_runs.row_losses import MASKED, Tokens, losses, padded
 from bench.figures import ROOT, shared
 from bench.outcome.rows import Pair, short_pairs, unused_pairs
 
 LONGEST = 32
 """Tokens of a row, at most."""
 CLIP = 1.0
-MASKED = -100
 HELD_OUT = 12
-"""Validation rows."""
+"""Validation rows of another program's run."""
+OWN_HELD_OUT = 32
+"""Rows that are held out of the training rows of this project's runs beside, or a quarter where they are few."""
 CHAT = ("alpaca", "gsm8k", "demo")
 """Data sets whose other rows the models are adapted to before any run: a base model that has seen no conversation
 begins above what guessing costs, which is a finding of its own."""
 ADAPTING, ADAPTING_BATCH = 150, 8
 """Steps of that, and rows of a step."""
 
-Row = tuple[list[int], list[int]]
-"""Token ids and labels."""
 Probe = Callable[[int, Any], None]
 """Gets the steps made and the model."""
 
@@ -42,20 +42,24 @@ class Trainer:
     """
 
     folder: Path
-    _rows: dict[tuple[str, str], tuple[list[Row], list[Row]]] = field(default_factory=dict)
+    _rows: dict[tuple[str, str], tuple[list[Tokens], list[Tokens]]] = field(default_factory=dict)
     _models: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def run(self, case: Case) -> dict[str, Any]:
         """Make the run; returns its settings and curve as plain values, each step with its loss and norm."""
         run = self.prepared(case)
         run.all_steps()
-        return case.to_json() | {
-            "losses": run.losses,
-            "norms": run.norms,
-            "rows": len(run.rows),
-            "vocabulary": run.model.config.vocab_size,
-            "evaluated": run.evaluated,
-        }
+        return (
+            case.to_json()
+            | {
+                "losses": run.losses,
+                "norms": run.norms,
+                "rows": len(run.rows),
+                "vocabulary": run.model.config.vocab_size,
+                "evaluated": run.evaluated,
+            }
+            | ({"sums": run.sums, "tokens": run.tokens} if case.is_own else {})
+        )
 
     def prepared(self, case: Case, order: str = "", probe: Probe | None = None) -> SmallRun:
         """The run before its first step.
@@ -72,11 +76,11 @@ class Trainer:
         rows, held_out = self._material(case)
         return SmallRun(case, model, rows, held_out, random.Random(order or case.name), probe)
 
-    def unseen(self, case: Case, most: int) -> list[Row]:
+    def unseen(self, case: Case, most: int) -> list[Tokens]:
         """Up to ``most`` rows of the data that the run of ``case`` is not trained on."""
-        used = len(self._material(case)[0])
-        rows, held_out = self._rows[case.model, case.data]
-        return [*held_out, *rows[used:]][:most]
+        train, held_out = self._material(case)
+        rows, first = self._rows[case.model, case.data]
+        return [*(held_out if case.is_own else first), *rows[len(train) : len(rows) - _beside(case, rows)]][:most]
 
     def _base(self, kind: str) -> tuple[Any, Any]:
         if kind not in self._models:
@@ -90,7 +94,7 @@ class Trainer:
             self._models[kind] = AutoModelForCausalLM.from_pretrained(adapted, dtype="float32"), tokenizer
         return self._models[kind]
 
-    def _material(self, case: Case) -> tuple[list[Row], list[Row]]:
+    def _material(self, case: Case) -> tuple[list[Tokens], list[Tokens]]:
         key = case.model, case.data
         if key not in self._rows:
             tokenizer = self._base(case.model)[1]
@@ -98,10 +102,16 @@ class Trainer:
             self._rows[key] = [_row(tokenizer, one) for one in train], [_row(tokenizer, one) for one in held_out]
         rows, held_out = self._rows[key]
         count = case.strength if case.fault.startswith("few rows") else case.steps * case.batch / case.epochs
-        rows = rows[: max(4, round(count))]
+        beside = _beside(case, rows)
+        rows, reserved = rows[: len(rows) - beside][: max(4, round(count))], rows[len(rows) - beside :]
         if case.fault == "random labels":
             rows = [_garbled(one, random.Random(i), self._base(case.model)[0]) for i, one in enumerate(rows)]
-        return rows, held_out[:HELD_OUT]
+        return rows, [*held_out, *reserved] if case.is_own else held_out[:HELD_OUT]
+
+
+def _beside(case: Case, rows: Sequence[Tokens]) -> int:
+    """How many of the training rows a run evaluates instead."""
+    return min(OWN_HELD_OUT, len(rows) // 4) if case.is_own else 0
 
 
 def _adapted(kind: str, model: Any, tokenizer: Any) -> Any:
@@ -113,7 +123,7 @@ def _adapted(kind: str, model: Any, tokenizer: Any) -> Any:
     return model
 
 
-def _row(tokenizer: Any, pair: Pair) -> Row:
+def _row(tokenizer: Any, pair: Pair) -> Tokens:
     """The answer is in the loss; of a long prompt its end is kept."""
     prompt = tokenizer(pair.prompt + "\n", add_special_tokens=False)["input_ids"][-LONGEST // 2 :]
     answer = [*tokenizer(pair.answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
@@ -121,7 +131,7 @@ def _row(tokenizer: Any, pair: Pair) -> Row:
     return prompt + answer, [MASKED] * len(prompt) + answer
 
 
-def _garbled(row: Row, chance: random.Random, model: Any) -> Row:
+def _garbled(row: Tokens, chance: random.Random, model: Any) -> Tokens:
     """The row with random labels."""
     labels = [one if one == MASKED else chance.randrange(model.config.vocab_size) for one in row[1]]
     return row[0], labels
@@ -133,13 +143,15 @@ class SmallRun:
 
     case: Case
     model: Any
-    rows: list[Row]
-    held_out: list[Row]
+    rows: list[Tokens]
+    held_out: list[Tokens]
     chance: random.Random
     probe: Probe | None = None
     losses: list[float | None] = field(default_factory=list)
     norms: list[float | None] = field(default_factory=list)
     evaluated: list[list[float | None]] = field(default_factory=list)
+    sums: list[list[float | None]] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
     _order: list[int] = field(default_factory=list)
 
     def all_steps(self) -> None:
@@ -184,7 +196,7 @@ class SmallRun:
         self.norms.append(_digits(norm))
         return not (len(self.losses) > 10 and all(one is None for one in self.losses[-10:]))
 
-    def _batch(self) -> list[Row]:
+    def _batch(self) -> list[Tokens]:
         taken = []
         while len(taken) < self.case.batch:
             if not self._order:
@@ -195,7 +207,7 @@ class SmallRun:
             taken.append(self.rows[self._order.pop()])
         return taken
 
-    def _loss(self, batch: list[Row]) -> Any:
+    def _loss(self, batch: list[Tokens]) -> Any:
         import torch
 
         ids, labels = padded(batch)
@@ -208,16 +220,11 @@ class SmallRun:
         self.model.eval()
         with torch.no_grad():
             self.evaluated.append([step, _digits(float(self._loss(self.held_out)))])
+        if self.case.is_own:
+            each = losses(self.model, self.held_out)
+            self.sums.append([_digits(one) for one in each.sums.tolist()])
+            self.tokens = [int(one) for one in each.tokens.tolist()]
         self.model.train()
-
-
-def padded(batch: Sequence[Row]) -> tuple[Any, Any]:
-    """``ids_BT`` and ``labels_BT`` of some rows, filled up on the right."""
-    import torch
-
-    longest = max(len(ids) for ids, _ in batch)
-    ids = torch.tensor([one + [0] * (longest - len(one)) for one, _ in batch])
-    return ids, torch.tensor([one + [MASKED] * (longest - len(one)) for _, one in batch])
 
 
 def lr_at(case: Case, step: int) -> float:

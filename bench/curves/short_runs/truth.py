@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.curves.short_runs.cases import MIDDLE, Case
+from bench.curves.short_runs.row_losses import Difference, RowLosses, Tokens, losses, rounded
 from bench.curves.short_runs.table import Row, case_of
-from bench.curves.short_runs.training import MASKED, Trainer, padded
-from bench.curves.short_runs.training import Row as Tokens
+from bench.curves.short_runs.training import Trainer
 
 FILE = Path(__file__).with_name("truth.json")
 FAULTS = ("", "few rows", "few rows, no evaluation", "learning rate too high")
@@ -27,32 +27,11 @@ TIMES = 12
 LONGER = 1.25
 """Times the steps of a run in which one could have gone further."""
 
-WORSE = 0.05
-"""From here on a loss on unseen rows is worse or better: more than most choices of a learning rate are worth."""
-SURE = 2.0
-"""Standard errors of the difference, rows compared in pairs."""
 PASSED = 1.01
 """Passes over its rows from which on a run sees some of them again."""
 KNOWN = 0.2
-"""Of the loss on unseen rows, by which a run's own rows are lower at its end where it has memorised them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How much higher the loss on the same rows is, as a share, and that in standard errors."""
-
-    share: float
-    sure: float
-
-    @property
-    def higher(self) -> bool:
-        """Whether it is."""
-        return self.share >= WORSE and self.sure >= SURE
-
-    @property
-    def lower(self) -> bool:
-        """Whether it is lower."""
-        return self.share <= -WORSE and self.sure <= -SURE
+"""By which a run's own rows, as a share of what they cost before it, end lower than unseen ones where it has memorised
+them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +43,13 @@ class Truth:
         guessing: What guessing among all tokens costs.
         turned: The end above the lowest measurement, on unseen rows.
         from_start: The end above the start, on unseen rows.
-        own_end: Loss of its training rows after the last step, of a run that sees some of them again at a sound
-            learning rate.
+        own_end: Loss of its training rows after the last step, of a run that sees some of them again.
         unseen_base: Loss of unseen rows before the first step, likewise.
         unseen_end: Loss of unseen rows after the last step, likewise.
         longer: The end of a run of a quarter more steps above its own end, on unseen rows.
         sound: Its own end above that of the same run at a middle learning rate, likewise.
+        hump: The measurement on unseen rows that is highest above the lowest before it and the lowest after it, above
+            the nearer of the two.
     """
 
     base: float
@@ -81,11 +61,12 @@ class Truth:
     unseen_end: float | None
     longer: Difference | None
     sound: Difference | None
+    hump: Difference
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Truth:
         """Read what the table has."""
-        names = ("turned", "from_start", "longer", "sound")
+        names = ("turned", "from_start", "longer", "sound", "hump")
         return cls(**plain | {name: Difference(**plain[name]) if plain[name] else None for name in names})
 
     @property
@@ -99,63 +80,50 @@ class Truth:
         the first step."""
         if self.own_end is None or self.unseen_base is None or self.unseen_end is None:
             return False
-        gap = (self.unseen_end - self.own_end) - (self.unseen_base - self.base)
-        return gap >= KNOWN * self.unseen_end
-
-
-@dataclass(frozen=True, slots=True)
-class _Losses:
-    """Sums of the rows in nats, and their tokens."""
-
-    sums: Any
-    tokens: Any
-
-    @property
-    def mean(self) -> float:
-        return float(self.sums.sum() / self.tokens.sum())
-
-    def above(self, other: _Losses) -> Difference:
-        """How much higher than ``other``; the error is that of a ratio estimate over rows (Cochran, 1977)."""
-        difference = self.sums - other.sums
-        mean = difference.sum() / self.tokens.sum()
-        rest = difference - mean * self.tokens
-        count = len(rest)
-        error = math.sqrt(float((rest**2).sum()) * count / (count - 1)) / float(self.tokens.sum())
-        sure = float(mean) / error if error else 0.0
-        return Difference(_digits(float(mean) / other.mean), _digits(sure))
+        return self.own_end / self.base <= (1 - KNOWN) * self.unseen_end / self.unseen_base
 
 
 def measured(trainer: Trainer, row: Row) -> Truth:
     """Make the run of ``row`` again, and those beside it."""
     case = case_of(row)
     unseen = trainer.unseen(case, UNSEEN)
-    course = _Course(case, unseen)
+    course = _Course(case, unseen, [int(step) for step, _ in row["evaluated"]])
     run = trainer.prepared(case, probe=course.take)
     course.own = run.rows
     run.all_steps()
     assert run.losses == row["losses"], f"{case.name} is not the run of the table: other versions, or another machine"
-    end = course.unseen_at[-1]
+    end, times = course.unseen_at[case.steps], course.times
     return Truth(
-        _digits(course.base),
-        _digits(math.log(row["vocabulary"])),
-        end.above(min(course.unseen_at, key=lambda one: one.mean)),
+        rounded(course.base),
+        rounded(math.log(row["vocabulary"])),
+        end.above(min(times, key=lambda one: one.mean)),
         end.above(course.unseen_at[0]),
         *(course.ends if _sees_again(row, case) else (None, None, None)),
         None if case.fault else _end(trainer, replace(case, steps=round(LONGER * case.steps)), case, unseen).above(end),
         end.above(_end(trainer, _sound(case), case, unseen)) if case.fault == "learning rate too high" else None,
+        _hump([course.unseen_at[step] for step in sorted(course.unseen_at)]),
     )
+
+
+def _hump(course: list[RowLosses]) -> Difference:
+    """The highest hump of a course on the same rows."""
+    found = [Difference(0.0, 0.0)]
+    for i in range(1, len(course) - 1):
+        sides = (min(some, key=lambda one: one.mean) for some in (course[:i], course[i + 1 :]))
+        found.append(min((course[i].above(side) for side in sides), key=lambda one: one.share))
+    return max(found, key=lambda one: one.share)
 
 
 def _sees_again(row: Row, case: Case) -> bool:
     """Whether stairs could be true of a run."""
-    return case.fault != "learning rate too high" and len(row["losses"]) * case.batch > PASSED * row["rows"]
+    return len(row["losses"]) * case.batch > PASSED * row["rows"]
 
 
 def _sound(case: Case) -> Case:
     return replace(case, lr=MIDDLE[case.model])
 
 
-def _end(trainer: Trainer, other: Case, case: Case, unseen: list[Tokens]) -> _Losses:
+def _end(trainer: Trainer, other: Case, case: Case, unseen: list[Tokens]) -> RowLosses:
     """The losses on unseen rows at the end of another run on the rows of ``case``."""
     other = replace(other, epochs=case.epochs * other.steps / case.steps)
     run = trainer.prepared(other, order=case.name)
@@ -166,12 +134,17 @@ def _end(trainer: Trainer, other: Case, case: Case, unseen: list[Tokens]) -> _Lo
 class _Course:
     """Measures a run while it is made."""
 
-    def __init__(self, case: Case, unseen: list[Tokens]) -> None:
+    def __init__(self, case: Case, unseen: list[Tokens], evaluated: list[int]) -> None:
         self.own: list[Tokens] = []
         self.base = self._own_end = math.nan
-        self.unseen_at: list[_Losses] = []
-        self._case, self._unseen = case, unseen
-        self._steps = {round(case.steps * i / TIMES) for i in range(TIMES + 1)}
+        self.unseen_at: dict[int, RowLosses] = {}
+        self._case, self._unseen, self._evaluated = case, unseen, evaluated
+        self._times = {round(case.steps * i / TIMES) for i in range(TIMES + 1)}
+
+    @property
+    def times(self) -> list[RowLosses]:
+        """Unseen rows at even distances."""
+        return [self.unseen_at[step] for step in sorted(self._times)]
 
     def take(self, step: int, model: Any) -> None:
         """Measure after ``step`` steps."""
@@ -179,29 +152,13 @@ class _Course:
             self.base = losses(model, self.own).mean
         if step == self._case.steps:
             self._own_end = losses(model, self.own).mean
-        if step in self._steps:
-            self.unseen_at.append(losses(model, self._unseen))
+        if step in self._times or step in self._evaluated:
+            self.unseen_at[step] = losses(model, self._unseen)
 
     @property
     def ends(self) -> tuple[float, float, float]:
         """Own rows at the end, unseen ones before the first step and at the end."""
-        return _digits(self._own_end), _digits(self.unseen_at[0].mean), _digits(self.unseen_at[-1].mean)
-
-
-def losses(model: Any, rows: list[Tokens]) -> _Losses:
-    """The loss of each row."""
-    import torch
-
-    ids, labels = padded(rows)
-    was = model.training
-    model.eval()
-    with torch.no_grad():
-        logits = model(input_ids=ids).logits[:, :-1]
-    model.train(was)
-    each = torch.nn.functional.cross_entropy(
-        logits.transpose(1, 2), labels[:, 1:], ignore_index=MASKED, reduction="none"
-    )
-    return _Losses(each.sum(1).double(), (labels[:, 1:] != MASKED).sum(1).double())
+        return rounded(self._own_end), rounded(self.unseen_at[0].mean), rounded(self.times[-1].mean)
 
 
 def keep(folder: Path, file: Path = FILE) -> int:
@@ -215,7 +172,3 @@ def keep(folder: Path, file: Path = FILE) -> int:
 def read(file: Path = FILE) -> dict[str, Truth]:
     """Name of a run -> what is true of it."""
     return {name: Truth.from_json(plain) for name, plain in json.loads(file.read_text()).items()}
-
-
-def _digits(value: float) -> float:
-    return float(f"{value:.4g}")

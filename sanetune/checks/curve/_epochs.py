@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -187,15 +187,21 @@ class Stairs:
         return sum(one.inside for one in self.boundaries) / drops if drops > 0 else math.inf
 
 
-def stairs(curve: Curve) -> Stairs | None:
-    """Return the boundaries of a curve's epochs; None where there is none with two records on both sides."""
-    epochs = _by_epoch(curve)
+def stairs(curve: Curve, lr_times: float = 1.5) -> Stairs | None:
+    """Return the boundaries of a curve's epochs; None where there is none with two records on both sides.
+
+    Args:
+        curve: The curve.
+        lr_times: Times that the learning rate may change by at a boundary: with more the drop may be its doing.
+    """
+    epochs, lrs = _by_epoch(curve), _lrs(curve)
+    jumps = {number for number in epochs if not _same_lr(lrs, number, lr_times)}
     scatter = _noise(list(epochs.values()))
     found, records = [], []
     for epoch, losses in sorted(epochs.items()):
         later = epochs.get(epoch + 1, [])
         shorter = min(len(losses), len(later))
-        if shorter < FEWEST:
+        if shorter < FEWEST or epoch in jumps:
             continue
         width = max(1, min(max(shorter // 4, min(shorter // 2, NARROW)), WIDEST))
         sides = (losses[-width:], later[:width], later[-width:], losses[-2 * width : -width])
@@ -204,35 +210,48 @@ def stairs(curve: Curve) -> Stairs | None:
         records.append(shorter)
     if not found:
         return None
-    return Stairs(
-        found, sorted(records)[len(records) // 2], scatter, _pooled(epochs, scatter), _halves(epochs, scatter)
-    )
+    return Stairs(found, sorted(records)[len(records) // 2], scatter, _pooled(epochs, scatter), _halves(epochs, jumps))
 
 
-def _halves(epochs: Mapping[int, Sequence[float]], scatter: float) -> Halves | None:
-    """The drops between halves of epochs, from the second epoch on."""
+def _halves(epochs: Mapping[int, Sequence[float]], jumps: Container[int]) -> Halves | None:
+    """The drops between halves of epochs, from the second epoch on, but after those in ``jumps``."""
     whole = {number: losses for number, losses in epochs.items() if len(losses) >= FEWEST and number > min(epochs)}
-    drops, within, variance = [], [], 0.0
+    halves = {one: (whole[one][: len(whole[one]) // 2], whole[one][-(len(whole[one]) // 2) :]) for one in whole}
+    levels = {one: tuple(statistics.fmean(half) for half in some) for one, some in halves.items()}
+    drops, within = [], []
+    weights: dict[tuple[int, int], float] = {}
     for number in sorted(whole):
-        if number + 1 not in whole:
+        if number + 1 not in whole or number in jumps:
             continue
-        sides = whole[number], whole[number + 1]
-        # Middles of the halves of an epoch are `apart` records from each other, those at the boundary `far`.
-        sizes, apart = [len(one) // 2 for one in sides], [len(one) - len(one) // 2 for one in sides]
-        far = sum(sizes) / 2
-        first, last = (
-            [statistics.fmean(some) for some in (one[:size], one[-size:])]
-            for one, size in zip(sides, sizes, strict=True)
-        )
-        drops.append(first[1] - last[0])
-        parts = [far / one / 2 for one in apart]
-        within.append(parts[0] * (first[0] - first[1]) + parts[1] * (last[0] - last[1]))
-        variance += sum((part**2 + (1 + part) ** 2) / size for part, size in zip(parts, sizes, strict=True))
+        drops.append(levels[number][1] - levels[number + 1][0])
+        far = (len(halves[number][0]) + len(halves[number + 1][0])) / 2
+        falls = []
+        for one, side in ((number, 1), (number + 1, 0)):
+            # Middles of the halves of an epoch are so many records from each other, those at the boundary `far`.
+            part = far / (len(whole[one]) - len(halves[one][0])) / 2
+            falls.append(part * (levels[one][0] - levels[one][1]))
+            for half, sign in ((0, -1), (1, 1)):
+                at_boundary = (1 if one == number else -1) if half == side else 0
+                weights[one, half] = weights.get((one, half), 0.0) + at_boundary + sign * part
+        within.append(sum(falls))
     if not drops:
         return None
-    down, count = sum(one > 0 for one in drops), len(drops)
-    error = scatter * math.sqrt(variance) / count
-    return Halves(count, down, statistics.fmean(drops), statistics.fmean(within), error)
+    variance = sum(weight**2 / len(halves[one][half]) for (one, half), weight in weights.items())
+    error = _scatter_of(list(whole.values())) * math.sqrt(variance) / len(drops)
+    down = sum(one > 0 for one in drops)
+    return Halves(len(drops), down, statistics.fmean(drops), statistics.fmean(within), error)
+
+
+def _same_lr(lrs: Mapping[int, tuple[float, float]], number: int, times: float) -> bool:
+    """Whether the learning rate goes on after an epoch as before."""
+    before, after = lrs.get(number, (0.0, 0.0))[1], lrs.get(number + 1, (0.0, 0.0))[0]
+    return not (before > 0 and after > 0) or 1 / times <= after / before <= times
+
+
+def _scatter_of(epochs: Sequence[Sequence[float]]) -> float:
+    """The standard deviation of one record about its neighbours, of all records: a mean has the outliers in it."""
+    squares = [(b - a) ** 2 for losses in epochs for a, b in pairwise(losses)]
+    return math.sqrt(statistics.fmean(squares) / 2) if squares else 0.0
 
 
 def _pooled(epochs: Mapping[int, Sequence[float]], scatter: float) -> Pooled | None:
@@ -256,6 +275,16 @@ def _pooled(epochs: Mapping[int, Sequence[float]], scatter: float) -> Pooled | N
 def _from_middle(losses: Sequence[float]) -> list[tuple[float, float]]:
     """(place, loss) of each record, places from the middle of the epoch."""
     return [(place - (len(losses) - 1) / 2, loss) for place, loss in enumerate(losses)]
+
+
+def _lrs(curve: Curve) -> dict[int, tuple[float, float]]:
+    """First and last learning rate that was logged of each epoch, from 0."""
+    found: dict[int, tuple[float, float]] = {}
+    for point in curve.points:
+        if point.lr and (done := _done(point, curve)):
+            epoch = math.ceil(round(done, 6)) - 1
+            found[epoch] = (found.get(epoch, (point.lr, 0.0))[0], point.lr)
+    return found
 
 
 def _done(point: Point, curve: Curve) -> float:

@@ -57,6 +57,8 @@ FAR_ABOVE_GUESSING = 1.5
 """Times what guessing costs, that no text costs a model which knows its neighbours better than guessing, however far
 they scatter: bad batches of short runs cost 1.47 to 3.05 times it, single batches of healthy ones after their first
 steps at most 0.75 (docs/curves.md, half A)."""
+ODD_SCALE = 0.05
+"""Of the losses after the first tenth, above which those beyond guessing are no bad batches."""
 SHORT = 0.75
 """Of the usual share of an epoch, below which a step has fewer batches; epochs of two decimals hide less than that."""
 SEVERAL = 5
@@ -93,11 +95,14 @@ def in_training(points: Sequence[Point], limits: Limits, guessing: float = math.
     losses = [point.loss for point in points]
     interval = statistics.median(b.step - a.step for a, b in pairwise(points)) if points[1:] else 1
     usual = smooth(losses, 2 * REACH + 1)
+    later = losses[len(losses) // 10 :]
+    # Where many losses are above guessing, they are on another scale.
+    highest = guessing if sum(loss > guessing for loss in later) <= ODD_SCALE * len(later) else math.inf
     runs: list[list[int]] = []
     for place in range(3, len(losses)):
         # The median of all neighbours costs little, and is hardly above the higher of the medians of both sides.
         high = losses[place] >= CANDIDATE * limits["times"] * usual[place]
-        if high and (_stands_out(losses, place, limits) or _no_text_costs(losses, place, limits, guessing)):
+        if high and (_stands_out(losses, place, limits) or _no_text_costs(losses, place, limits, highest)):
             runs = [*runs[:-1], [*runs[-1], place]] if runs and runs[-1][-1] == place - 1 else [*runs, [place]]
     # One that lasts to the end has not come back: that is curve-diverged's.
     runs = [run for run in runs if run[-1] < len(losses) - 1 and len(run) <= REACH]

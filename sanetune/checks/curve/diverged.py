@@ -4,7 +4,7 @@
 Compares the validation loss at the end with that before the first step, row by row, and with the lowest in between.
 Without validation rows it uses the training batches, with their noise: of a run that shoots up in its first steps the
 first loss alone is the start, all later losses far above it are evidence, and one that shoots up and comes back in part
-is a warning, and one that has come down near zero has to rise to five times its lowest level. A validation loss that
+is a warning, as is one that had come down near zero and rises to five times its lowest level. A validation loss that
 rises while the training loss falls is `curve-overfit`.
 
 ## Why is this bad?
@@ -79,11 +79,14 @@ LIMITS = {
     "least": Limit(0.05, "nats; smaller rises are no divergence, whatever their share"),
     "least_times": Limit(
         5.0,
-        "times the lowest level, from which on a smaller rise of training batches is one too: near zero all are small",
+        "times the lowest level, from which on a smaller rise of training batches is a warning: near zero all are"
+        " small",
     ),
     "least_near_zero": Limit(
         0.01, "nats of such a rise; a public log rose from 0.002 to 0.03 as its learning rate decayed"
     ),
+    "least_down": Limit(2.0, "times that level, that such a loss began at: it had come down"),
+    "least_late": Limit(0.1, "of the steps, before which the lowest level is the start"),
     "above_sure": Limit(4.0, "standard deviations of one loss that nine in ten of the last half are above the start"),
     "training_fell": Limit(
         1.5,
@@ -209,9 +212,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     validation_alone = n["lowest_source"] != TRAINING and n["training_fell_later"]
     way = n["start"] - n["lowest"]
     least = limits["training_lost_share" if n["lowest_source"] == TRAINING else "lost_share"]
-    near_zero = n["lowest_source"] == TRAINING and n["lost"] >= (limits["least_times"] - 1) * n["lowest"]
-    nats = limits["least_near_zero" if near_zero else "least"]
-    dropped = n["lost"] >= max(limits["lost"] * way, least * n["lowest"], nats)
+    dropped = n["lost"] >= max(limits["lost"] * way, least * n["lowest"], limits["least"])
     dropped &= (
         n["lost_sure"] >= limits["training_sure" if n["lowest_source"] == TRAINING else "sure"]
         or n["later_above"] >= limits["lost_share"]
@@ -224,7 +225,21 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return failed(f"{came} and ends at {end}{of_last(n['lost_last'])}", fix=fix)
     if clear and n["share"] >= limits["training_rise_warn" if by_batches else "rise_warn"]:
         return warned(f"{message}, {_above(n['share'])}", fix=fix)
-    return _of_early_rise(n, limits) or passed(message)
+    return _of_early_rise(n, limits) or _near_zero(n, limits) or passed(message)
+
+
+def _near_zero(n: dict[str, Any], limits: Limits) -> Judgement | None:
+    """What training batches show that had come down near zero, and rise to many times that."""
+    lowest, times = n["lowest"], limits["least_times"]
+    came_down = n["lowest_source"] == TRAINING and 0 < lowest <= n["start"] / limits["least_down"]
+    late = n["lowest_step"] >= limits["least_late"] * n["end_step"]
+    rose = n["lost"] >= max((times - 1) * lowest, limits["least_near_zero"])
+    if not (came_down and late and rose and n["lost_sure"] >= limits["training_sure"]):
+        return None
+    end = f"{units.nats(lowest + n['lost'])}{of_last(n['lost_last'])}"
+    low = f"{units.nats(lowest)} at step {n['lowest_step']:,}"
+    message = f"by training batches the loss had come down to {low} and ends at {end}"
+    return warned(message, fix=fixes.lower_lr(n["planned_rate"]))
 
 
 def _of_early_rise(n: dict[str, Any], limits: Limits) -> Judgement | None:

@@ -89,9 +89,10 @@ LIMITS = {
     "later": Limit(0.05, "that each of five or more later evaluations is above the lowest: so many do not by chance"),
     "steady": Limit(
         0.01,
-        "chance that five or more later evaluations rise as steadily (Kendall's tau): few rows that"
-        " differ hide by `sure` what the course shows, from a rise of `fail_unknown` on",
+        "p-value of Kendall's tau, up to which a rise of `fail_unknown` and `steady_sure` is a warning:"
+        " few rows that differ hide by `sure` what the course shows",
     ),
+    "steady_sure": Limit(1.5, "standard errors of such a rise: a few rows that drift rise steadily too"),
     "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
     "training_slight": Limit(
         1.5, "the same where curve-diverged names the rise: as much below 0 it takes for a fall (curve-diverged)"
@@ -148,8 +149,10 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 
 
 def _steady(evaluations: Sequence[Evaluation], change: Change, limits: Limits) -> float:
-    """The chance of so steady a rise; 1 where the rows themselves decide."""
-    if not change.exact or change.t >= limits["sure"] or change.relative < limits["fail_unknown"]:
+    """How little the rise looks like scatter (:func:`steady_rise`); 1 where this is not asked."""
+    if not change.exact or change.relative < limits["fail_unknown"]:
+        return 1.0
+    if not limits["steady_sure"] <= change.t < limits["sure"]:
         return 1.0
     return steady_rise([one.loss for one in evaluations])
 
@@ -172,8 +175,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f" {units.many(n['looks'], 'evaluation')}) and {units.nats(n['end'])} at step {n['end_step']:,}"
     )
     few = not n["exact"] and n["looks"] < limits["few"]
-    sure = n["sure"] >= limits["sure"] or n["later_above"] >= limits["later"] or n["steady"] <= limits["steady"]
-    if not sure or n["rise"] < limits["warn"]:
+    sure = n["sure"] >= limits["sure"] or n["later_above"] >= limits["later"]
+    steady = n["steady"] <= limits["steady"]
+    if not (sure or steady) or n["rise"] < limits["warn"]:
         return passed(message)
     if n["training_rose"]:
         return passed(f"{message}; the training loss rises with it, which is another fault (curve-diverged)")
@@ -187,7 +191,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if n["by_one"]:
         return warned(message, BY_ONE, _fix(n))
     fail = limits["fail" if n["exact"] or n["looks"] >= MANY else "fail_unknown"]
-    return (failed if n["rise"] >= fail and not few else warned)(message, fix=_fix(n))
+    return (failed if n["rise"] >= fail and sure and not few else warned)(message, fix=_fix(n))
 
 
 def basis(m: Measurement, limits: Limits) -> Basis:

@@ -64,6 +64,7 @@ LIMITS = {
     "fell": Limit(0.1, "share: where only batches are known, they must rule out a larger fall in the first steps"),
     "fewest_steps": Limit(50, "after warm-up; fewer hardly move a model"),
     "done": Limit(0.8, "of the planned steps, from which on so few are what the run was to learn by"),
+    "done_alike": Limit(0.002, "that all losses of such a run lie within"),
     "validation": Limit(0.01, "that the validation loss falls by: then the model learns, whatever batches hide"),
     "validation_closely": Limit(0.005, "that three or more validation losses differ by at most, the first of them in"
                                        " the first quarter: no noise of batches is in them, and healthy ones fall by"
@@ -159,7 +160,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     least, most = units.nats(n["lowest"]), units.nats(n["highest"])
     still = f"all {n['points']:,} training losses are between {least} and {most}, after {n['steps']:,} steps"
     if n["steps"] < limits["fewest_steps"]:
-        if n["done"] >= limits["done"] and not n["exact"] and _alike(n, limits):
+        few = n["steps"] >= FEWEST_ALIKE and n["highest"] < (1 + limits["done_alike"]) * n["lowest"]
+        if n["done"] >= limits["done"] and few and not n["exact"] and _alike(n, limits):
             return warned(still)
         if n["fall"] - limits["sure"] * n["error"] > limits["warn"]:
             return passed(message)

@@ -67,11 +67,11 @@ LIMITS = {
     "many": Limit(4, "boundaries, from which on short epochs are judged as long ones: so many drops are no chance; and"
                      " the next limit counts"),
     "beyond_many": Limit(1.8, "the same of so many short epochs: one in thirty steady falls that drop as far"),
-    "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate: the next three limits are its"),
+    "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate: the next two limits are its"),
     "one_drop": Limit(0.1, "a share of the loss; 0.12 and more at the first boundary where readers saw stairs, 0.03 in"
                            " a healthy log"),
     "one_sure": Limit(5.0, "standard errors of the drop, and of what it is beyond a steady fall"),
-    "one_lr": Limit(1.5, "times that the learning rate changes by at it: with more the drop may be its doing"),
+    "lr_times": Limit(1.5, "times that the learning rate may change by at a boundary: with more it may be the cause"),
     "down": Limit(0.65, "of the boundaries at least, at which the loss drops"),
     "inside": Limit(0.45, "of all drops, that the loss falls within epochs: -0.3 to 0.23 where a reader saw stairs"
                           " (logs/wild); 3 in a steady fall with four records in an epoch"),
@@ -91,9 +91,9 @@ LIMITS = {
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
-    found = stairs(curve)
+    found = stairs(curve, limits["lr_times"])
     if found is None:
-        raise NotApplicableError("no boundary of epochs has two logged steps on both sides")
+        raise NotApplicableError("no boundary of epochs has two logged steps, at one learning rate, on both sides")
     if len(found.boundaries) < limits["boundaries"] and found.records < limits["short"]:
         raise NotApplicableError("fewer than two boundaries of epochs, with few logged steps on a side")
     whole = training(curve)
@@ -120,7 +120,6 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "inside_error": pooled.inside_error if pooled else 0.0,
             "beyond": pooled.beyond if pooled else found.beyond,
             "falling": highest.falling / highest.drop if highest.drop > 0 else math.inf,
-            "lr_times": _lr_times(curve, highest.epoch),
             "highest_epoch": highest.epoch,
             "highest_before": math.exp(highest.before),
             "highest_after": math.exp(highest.after),
@@ -141,14 +140,6 @@ def _halves(found: Halves | None) -> dict[str, Any]:
         "halves_beyond": found.beyond,
         "halves_inside": found.inside,
     }
-
-
-def _lr_times(curve: Curve, epoch: int) -> float:
-    """The learning rate of the first record after an epoch, as times that of the one before it; 1: not known."""
-    logged = [(point.epoch or 0.0, point.lr) for point in curve.points if point.lr]
-    before = [lr for done, lr in logged if done <= epoch]
-    after = [lr for done, lr in logged if done > epoch]
-    return after[0] / before[-1] if before and after else 1.0
 
 
 def _least(n: dict[str, Any], limits: Limits) -> tuple[float, float, float]:
@@ -187,7 +178,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     # Of few records a single boundary says little.
     clear &= n["pooled"] or n["down"] >= limits["down"] * n["boundaries"]
     if one:
-        clear &= n["falling"] <= limits["inside"] and 1 / limits["one_lr"] <= n["lr_times"] <= limits["one_lr"]
+        clear &= n["falling"] <= limits["inside"]
     least, most = n["inside"] - n["inside_error"], n["inside"] + n["inside_error"]
     clear &= least <= limits["inside"] and most >= -limits["rising"]
     # The first epoch may fall fast to its end: then the later ones are as steady as any.

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve._applies import fewer, needs_end, needs_log, needs_token_loss
-from sanetune.curves.changes import finite, last_step, points_of
+from sanetune.curves.changes import complete, finite, last_step, points_of
 from sanetune.curves.robust import clipped_level, middle, noise
 from sanetune.finding import Judgement, Measurement, passed, warned
 
@@ -55,7 +55,8 @@ LIMITS = {
     "largest": Limit(0.02, "the same, however much was learned before"),
     "sure": Limit(2.3, "standard errors by which the fall is below that of a healthy log: one in a hundred by chance"),
     "fell": Limit(0.1, "that it has fallen by before: else curve-plateau judges"),
-    "part": Limit(0.5, "of the planned steps, from which on a log of a run that is not over is judged"),
+    "part": Limit(0.5, "of the planned steps, from which on a run that is not over is judged, if the next is so"),
+    "decayed": Limit(0.5, "of its peak, that the learning rate has come down to: a loss may wait for its decay"),
     "validation": Limit(0.01, "that the validation loss falls by in that part: then the model still learns"),
 }  # fmt: skip
 
@@ -69,7 +70,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     points = points_of(curve)
     if len(points) < FEWEST:
         raise fewer(len(points), FEWEST, "training loss", "training losses")
-    if last_step(curve) < limits["part"] * (curve.total_steps or math.inf):
+    if last_step(curve) < limits["part"] * (curve.total_steps or math.inf) or not _decayed(points, limits):
         needs_end(curve)
     losses, begin = [point.loss for point in points], len(points) // 4
     late, half = losses[begin:], (len(losses) - begin) // 2
@@ -88,8 +89,15 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "lr_share": _lr_share(points, begin),
             "since": points[begin].step,
             "steps": last_step(curve),
+            "total_steps": None if complete(curve) else curve.total_steps,
         }
     )
+
+
+def _decayed(points: Sequence[Point], limits: Limits) -> bool:
+    """Whether the learning rate has come down by half or more."""
+    lrs = [point.lr for point in points if point.lr is not None and math.isfinite(point.lr)]
+    return bool(lrs) and lrs[-1] <= limits["decayed"] * max(lrs)
 
 
 def _lr_share(points: Sequence[Point], begin: int) -> float:
@@ -106,9 +114,10 @@ def _lr_share(points: Sequence[Point], begin: int) -> float:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     first, last = units.nats(n["first"]), units.nats(n["last"])
+    so_far = f" of {n['total_steps']:,}" if n["total_steps"] else ""
     message = (
-        f"from step {n['since']:,} to {n['steps']:,} the median training loss of each half goes from {first} to {last};"
-        f" the first losses were {units.nats(n['start'])}"
+        f"from step {n['since']:,} to {n['steps']:,}{so_far} the median training loss of each half goes from {first} to"
+        f" {last}; the first losses were {units.nats(n['start'])}"
     )
     learned = 1 - n["first"] / n["start"] if n["start"] > 0 else 0.0
     most = max(limits["flat"], min(limits["largest"], limits["most"] * learned))

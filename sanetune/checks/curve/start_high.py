@@ -72,6 +72,9 @@ LIMITS = {
     "beside": Limit(2.5, "the same of both where an evaluation at the start is below: a batch may be one of hard rows"),
     "mean_steps": Limit(5, "steps that a first record is the mean of, from which on what batches scatter is no doubt of"
                            " it: the loss falls meanwhile, so that it began higher"),
+    "mean_scatter": Limit(0.15, "of the loss, beyond which records are those of single batches"),
+    "known_later": Limit(0.5, "of the first loss, that the lowest is below where `frequencies` counts: a sum over"
+                              " micro-batches that begins so ends higher"),
     "no_mean": Limit(10.0, "times ln(vocabulary) that all losses are above: no model stays so wrong, and sixteen"
                            " micro-batches that are summed fall below it as soon as they have learned"),
     "frequencies": Limit(7.8, "nats, more than a model has that knows how frequent each token is and nothing else: 5.5"
@@ -106,7 +109,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     if not times and least > limits["no_mean"] * guessing:
         raise NotApplicableError(f"no training loss is below {least:,.0f}: this is another loss, or a sum over tokens")
     guessing_least = math.log(known or limits["smallest_vocabulary"])
-    most = min(guessing_least, limits["frequencies"])
+    falls = bool(points) and least < limits["known_later"] * points[0].loss
+    most = min(guessing_least, limits["frequencies"]) if known or falls else guessing_least
     below = evaluated is not None and evaluated.loss < most
     sure, sure_mean = (limits["beside" if below else name] for name in ("sure", "sure_mean"))
     losses = [point.loss / (times or 1.0) for point in points]
@@ -164,10 +168,12 @@ def _is_single(points: Sequence[Point], times: float | None, most: float) -> boo
 
 
 def _is_mean(points: Sequence[Point], limits: Limits) -> bool:
-    """Whether the first record is the mean of many steps, as a Trainer logs it, in which the loss fell."""
-    if len(points) < 2 or points[0].step < limits["mean_steps"]:
+    """Whether the first record is the mean of many steps, as a Trainer logs it, in which the loss fell. Others log the
+    loss of every tenth step, which scatters as that of a batch does."""
+    if len(points) < 4 or points[0].step < limits["mean_steps"]:
         return False
-    return points[1].step == 2 * points[0].step and points[1].loss < points[0].loss
+    falls = points[1].step == 2 * points[0].step and points[1].loss < points[0].loss
+    return falls and relative_noise([point.loss for point in points[1:NEIGHBOURS]]) <= limits["mean_scatter"]
 
 
 def _trained(losses: Sequence[float], sure: float, sure_mean: float) -> _Start:

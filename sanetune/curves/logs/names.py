@@ -85,11 +85,13 @@ def _choice(counts: Mapping[str, int]) -> dict[str, str]:
     for target, patterns in PATTERNS.items():
         if target not in counts and (name := _first(counts, patterns)):
             chosen[name] = target
-    if "loss" not in {*counts, *chosen.values()} and (name := _most([one for one in counts if _is_loss(one)], counts)):
-        chosen[name] = "loss"
     for name in counts:
         if name not in chosen and name not in PATTERNS and (evaluated := _validation(name)):
             chosen[name] = evaluated
+    for target, of in (("loss", TRAINING_WORDS), (VALIDATION_LOSS, VALIDATION_WORDS)):
+        named = [one for one in sorted(counts) if chosen.get(one) != "loss" and _is_loss(one, of)]
+        if target not in {*counts, *chosen.values()} and (name := _most(named, counts)):
+            chosen[name] = target
     return chosen
 
 
@@ -106,16 +108,19 @@ def _first(counts: Mapping[str, int], patterns: Sequence[str]) -> str | None:
 
 
 def _most(names: Sequence[str], counts: Mapping[str, int]) -> str | None:
-    best = max(names, key=lambda name: counts[name], default=None)
+    """The name that was logged most often, of several the shortest; None where that is one value of many."""
+    best = max(names, key=lambda name: (counts[name], -len(name)), default=None)
     if best and "train" in best.lower() and counts[best] == 1 and max(counts.values()) > 2:
         return None
     return best
 
 
-def _is_loss(name: str, of: frozenset[str] = TRAINING_WORDS) -> bool:
-    """Whether the words of a name say a loss, of rows of the kind that ``of`` has words for or of none."""
+def _is_loss(name: str, of: frozenset[str]) -> bool:
+    """Whether the words of a name say a loss, of rows of the kind that ``of`` has words for. A training loss may be of
+    none."""
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
-    return bool(words & {"loss", "losses"}) and words - NEUTRAL_WORDS <= of
+    said = words - NEUTRAL_WORDS
+    return bool(words & {"loss", "losses"}) and said <= of and (bool(said) or of is TRAINING_WORDS)
 
 
 def _validation(name: str) -> str | None:
@@ -124,8 +129,6 @@ def _validation(name: str) -> str | None:
     found = EVALUATED.fullmatch(plain.lower()) or EVALUATED_LAST.fullmatch(plain.lower())
     if name.startswith("eval_") and name.endswith("_loss"):
         return None
-    if not _is_loss(plain) and _is_loss(plain, VALIDATION_WORDS):
-        return VALIDATION_LOSS
     if found is None:
         return None
     start, end = found.span(1)

@@ -85,3 +85,22 @@ def test_the_mean_of_a_run_that_its_last_entry_holds_is_no_curve() -> None:
 def test_of_several_validation_sets_the_one_of_transformers_comes_first() -> None:
     entry = {"eval_b_loss": 1.0, "eval_loss": 2.0}
     assert validation_loss_names([entry, {"eval_b_loss": 1.0}]) == ["eval_loss", "eval_b_loss"]
+
+
+def test_of_several_validation_losses_none_is_written_over_another() -> None:
+    entry = {"step": 1, "loss": 2.0, "val/loss": 2.0, "val/ce_loss": 1.5, "val/total_loss": 9.0}
+    assert renamed([entry])[0] == {
+        "step": 1,
+        "loss": 2.0,
+        "eval_loss": 2.0,
+        "eval_ce_loss": 1.5,
+        "eval_total_loss": 9.0,
+    }
+    assert renamed([{"step": 1, "eval_loss": 2.0, "test_total_loss": 7.0}])[0]["eval_loss"] == 2.0
+    assert names({"step": 1, "val_loss_step": 2.0, "val_loss_epoch": 1.0}) == {"step", "val_loss_step", "eval_loss"}
+
+
+def test_of_two_training_losses_the_order_of_columns_decides_nothing() -> None:
+    columns = {"ce_loss": 1.0, "total_loss": 2.0}
+    assert renamed([{"step": 1, **columns}])[0]["loss"] == 1.0
+    assert renamed([{"step": 1, **dict(reversed(columns.items()))}])[0]["loss"] == 1.0
