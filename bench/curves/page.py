@@ -144,17 +144,24 @@ def _summary(logs: Sequence[Row]) -> str:
 def unseen(rows: Sequence[Row]) -> str:
     """The section about logs of other repositories; ``rows``: figures of the samples."""
     words = [
-        [one["sample"], one["logs"], *_reading(one["first"]), *_reading(one["second"]),
+        [one["sample"], one["logs"], *_by_one_reader(one["first"]), *_by_one_reader(one["second"]),
          f"{one['agreed']['named']} of {one['agreed']['things']}", one["nobody"]]
         for one in rows
     ]  # fmt: skip
-    reading = ["named", "more where nothing has to be named"]
-    columns = ["sample", "logs", *reading, *(f"second reader: {one}" for one in reading), "both: named", "neither"]
+    columns_each = ["named", "more where nothing has to be named"]
+    columns = [
+        "sample",
+        "logs",
+        *columns_each,
+        *(f"second reader: {one}" for one in columns_each),
+        "both: named",
+        "neither",
+    ]
     first = "; ".join(f"{sample} {figures}" for sample, figures in FIRST_SIGHT.items())
     return f"{UNSEEN}{_table(columns, words)}\nAt first sight (things named, healthy logs with more): {first}.\n"
 
 
-def _reading(one: Row) -> list[str]:
+def _by_one_reader(one: Row) -> list[str]:
     return [f"{one['named']} of {one['things']}", f"{one['healthy_more']} of {one['healthy']}"]
 
 

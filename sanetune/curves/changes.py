@@ -101,7 +101,8 @@ def is_number(loss: float) -> bool:
 
 def finite(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Return the evaluations all of whose losses are finite."""
-    return [one for one in evaluations if is_number(one.loss) and all(map(is_number, one.sums))]
+    # A loss is not below 0, so that the sum of thousands of rows, which is quick, is no number where one is none.
+    return [one for one in evaluations if is_number(one.loss) and is_number(sum(one.sums))]
 
 
 def points_of(curve: Curve) -> list[Point]:

@@ -34,8 +34,10 @@ measurement on unseen rows is 5 % above the lowest before it and the lowest afte
 
 Part A taught the limits, and these definitions were fixed with its findings in view. Part B is a test of what was
 corrected by A; that swings, few evaluations and falls by the decay of the learning rate are no findings was corrected
-after its findings had been read. C and D were made later: {sight}. Then their findings were read: that runs nobody can
-decide do not count, that spikes are measured, and that few rows which rise steadily overfit, are from then.
+after its findings had been read. C and D were made later: {sight}.
+Then their findings were read: that runs nobody can decide do not count, that spikes are measured, that few rows which
+rise steadily are a warning, that losses far above guessing are a spike, and that two evaluations with equal rows are
+enough, are from then.
 
 *Named*: by a check that says what the fault is, in the whole log or while it grew. *Live*: by the watch of a run, which
 gets five records at a time. *Steps*: from the onset of the fault (without one: the first step) to that finding, the
@@ -49,7 +51,7 @@ at one false alarm in a hundred; a loss that is worse on unseen rows from the me
 *Within 20 of it* leaves out the runs in which that is never, or not in the 40 steps that are compared.
 """
 FIRST_SIGHT = (
-    "by the checks and definitions of before, C had a finding in 73 of 83 faulty runs and one that is not true in 12 of 37"
+    "by the checks and definitions of before, C had a finding in 73 of 83 faulty runs and an untrue one in 12 of 37"
     " healthy ones (6 overfit, 4 spike), D in 75 of 77 and 0 of 43"
 )
 """Of the runs that nobody had judged before."""

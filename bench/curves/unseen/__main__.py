@@ -55,9 +55,9 @@ def judged(log: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "found": found, **first, "second": second, "agreed": agreed, "nobody": nobody}
 
 
-def _by(reading: dict[str, Any], found: dict[str, str]) -> dict[str, Any]:
-    """What is wrong with what was found, by one reading."""
-    expected, allowed = set(reading["expected"]), set(reading["allowed"])
+def _by(reader: dict[str, Any], found: dict[str, str]) -> dict[str, Any]:
+    """What is wrong with what was found, by one reader."""
+    expected, allowed = set(reader["expected"]), set(reader["allowed"])
     extra = set(found) - expected - allowed
     extra |= {name for name, verdict in found.items() if not expected and verdict == "fail"}
     return {"expected": sorted(expected), "missed": sorted(expected - set(found)), "extra": sorted(extra)}
@@ -100,7 +100,7 @@ def figures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _figures(some: list[dict[str, Any]]) -> dict[str, int]:
-    """What one reading has of some logs."""
+    """What one reader has of some logs."""
     healthy = [one for one in some if not one["expected"]]
     things, missed = (sum(len(one[name]) for one in some) for name in ("expected", "missed"))
     more, healthy_more = (sum(bool(one["extra"]) for one in part) for part in (some, healthy))

@@ -1,7 +1,8 @@
 """Evaluations of different steps give the same validation loss, to the last digit.
 
 ## What it does
-Looks for three or more evaluations in a row with equal losses, between which the learning rate was not near zero.
+Looks for three or more evaluations in a row with equal losses, between which the learning rate was not near zero. Where
+the losses of single rows are known, two are enough if training goes on after them.
 Losses of fewer than five significant digits (two decimals, bf16) are not judged: small changes do not show in them.
 
 ## Why is this bad?
@@ -45,9 +46,11 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
+VERSION = 2
 
 LIMITS = {
     "equal": Limit(3, "in a row: the last of two may be the best one, loaded again and evaluated at the end"),
+    "equal_rows": Limit(2, "the same where the losses of all single rows are equal, and steps follow"),
     "digits": Limit(
         5, "significant digits, which hold 1e-4 of a loss; evaluations of a run that goes on differ by more"
     ),
@@ -60,8 +63,9 @@ LIMITS = {
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     evaluations = finite(curve.validation)
-    if len(evaluations) < limits["equal"]:
-        raise fewer(len(evaluations), int(limits["equal"]), "evaluation", more=" of validation rows")
+    fewest = limits["equal_rows" if all(one.sums for one in evaluations) else "equal"]
+    if len(evaluations) < fewest:
+        raise fewer(len(evaluations), int(fewest), "evaluation", more=" of validation rows")
     digits = digits_of(one.loss for one in evaluations)
     if digits < limits["digits"]:
         raise NotApplicableError(
@@ -70,12 +74,15 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     runs = [list(some) for _, some in groupby(evaluations, key=lambda one: one.loss)]
     longest = max(runs, key=len)
     lrs = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
+    rows = bool(longest[0].sums) and all(one.sums == longest[0].sums for one in longest)
+    followed = bool(curve.points) and curve.points[-1].step > longest[-1].step
     between = [lr for step, lr in lrs if longest[0].step < step <= longest[-1].step]
     return Measurement(
         {
             "evaluations": len(evaluations),
             "digits": digits,
             "equal": len(longest),
+            "by_rows": rows and followed,
             "first_step": longest[0].step,
             "last_step": longest[-1].step,
             "loss": longest[0].loss,
@@ -88,7 +95,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     counted = units.many(n["evaluations"], "evaluation")
-    if n["equal"] < limits["equal"]:
+    fewest = limits["equal_rows" if n["by_rows"] else "equal"]
+    if n["equal"] < fewest:
         return passed(f"of {counted} of validation rows no {limits['equal']:g} in a row are equal")
     message = (
         f"{n['equal']:,} of {counted} of validation rows in a row, from step {n['first_step']:,} to"

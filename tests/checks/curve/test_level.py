@@ -87,7 +87,7 @@ def test_one_check_says_nothing_about_overfitting() -> None:
 
 
 def test_a_held_out_loss_that_stays_is_a_plateau() -> None:
-    curve = trial([3.0, 3.0, 2.999, 2.999, 2.998])
+    curve = trial([3.0, 2.9995, 2.999, 2.9985, 2.998])
     assert bad(curve) == {"plateau": "fail"}
     assert "200 steps" in found(curve)["plateau"].message
 

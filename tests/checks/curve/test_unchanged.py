@@ -33,6 +33,15 @@ def test_three_equal_evaluations_in_a_row_fail(losses: list[float], verdict: str
     assert found(curve(losses))["unchanged"].verdict.value == verdict
 
 
+@pytest.mark.parametrize(("last", "verdict"), [(False, "fail"), (True, "pass")])
+def test_of_single_rows_two_are_enough_where_steps_follow(last: bool, verdict: str) -> None:
+    rows = [[41.23456, 10.87654, 30.12345], [40.23456, 11.87654, 29.12345], [39.23456, 12.87654, 28.12345]]
+    order = [0, 1, 2, 2] if last else [0, 1, 1, 2]
+    evaluations = [Evaluation.of(33 * i, rows[row], [16, 16, 16]) for i, row in enumerate(order)]
+    losses = Curve(points(SCATTERED[:99], lr=1e-4), evaluations, total_steps=99, finished=True)
+    assert found(losses)["unchanged"].verdict.value == verdict
+
+
 def test_at_the_end_of_a_schedule_little_moves() -> None:
     down = [1e-4 * max(0.0, 1 - step / 41) for step in range(100)]
     one = found(curve([2.6, 2.55, 2.52107, 2.52107, 2.52107, 2.52107], lr=down))["unchanged"]
