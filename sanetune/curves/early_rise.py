@@ -19,11 +19,11 @@ FIRST = 3
 """First records that may be the start: as many as are still low, of a loss that shoots up only one."""
 ALLOWED = 0.2
 """Rise of a healthy loss at its start, with a fresh optimizer at the full learning rate: held-out losses of healthy
-short runs rise by up to 15 % and come back (docs/curves.md, half A)."""
+short runs rise by up to 15 % and come back (docs/curves.md, part A)."""
 EARLY_SURE = 3.3
 EARLY_SOURCE = (
     "standard errors of a rise from the first records on, beyond one that healthy runs have: up to 2.9 in short runs at"
-    " sound learning rates, 3.5 and more at ten times them (docs/curves.md, half A)"
+    " sound learning rates, 3.5 and more at ten times them (docs/curves.md, part A)"
 )
 """The limit of the checks that use it, and where it comes from."""
 WIDTH = 5

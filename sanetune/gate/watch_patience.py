@@ -15,7 +15,7 @@ from sanetune.curves.growing import GrowingCurve
 from sanetune.finding import Finding, Verdict
 
 STEPS = 50
-"""Steps after warm-up. Held-out losses of healthy short runs (docs/curves.md, half A) that rose above their start by up
+"""Steps after warm-up. Held-out losses of healthy short runs (docs/curves.md, part A) that rose above their start by up
 to 15 % were highest at steps 20 and 34, and fell from then on."""
 SHARE = 0.1
 """Of the planned steps, likewise: as long as the longest of the usual warm-ups (published recipes: 3 to 10 %)."""

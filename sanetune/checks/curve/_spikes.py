@@ -23,7 +23,7 @@ LIMITS = {
     "sure": Limit(8.0, "standard deviations of batch noise beside that: OLMo-core's 6, and heavier tails than normal"),
     "log_sure": Limit(3.5, "of the logarithm, beside that: batches that scatter by more than half of their loss do so"
                            " as ratios. Bad batches of short runs had 3.6 and more, hard ones up to 3.8"
-                           " (docs/curves.md, half A)"),
+                           " (docs/curves.md, part A)"),
     "expected": Limit(0.01, "runs as far out in a log whose noise has such tails, beside that"),
     "confirmed_norm": Limit(4.0, "times its neighbours, a gradient norm that confirms a spike of the loss"),
     "norm_times": Limit(10.0, "times its neighbours, a gradient norm that is a spike by itself"),
@@ -33,7 +33,7 @@ LIMITS = {
     "hump_sure": Limit(8.0, "standard deviations of the running median, beside that: the lowest of many is low by"
                              " chance, the highest high"),
     "hump_log_sure": Limit(6.0, "of its logarithm, beside that: 7.4 and more in bad batches of short runs, 5.4 in"
-                                " healthy ones (docs/curves.md, half A)"),
+                                " healthy ones (docs/curves.md, part A)"),
     "early_sure": Limit(EARLY_SURE, EARLY_SOURCE),
     "returned": Limit(0.7, "of its rise that a hump comes down again; with less it is curve-diverged's"),
     "fixed_times": Limit(1.25, "times its neighbours, on a fixed batch, which has no noise of batches"),
@@ -56,7 +56,7 @@ GUESSING_SCATTER = 0.5
 FAR_ABOVE_GUESSING = 1.5
 """Times what guessing costs, that no text costs a model which knows its neighbours better than guessing, however far
 they scatter: bad batches of short runs cost 1.47 to 3.05 times it, single batches of healthy ones after their first
-steps at most 0.75 (docs/curves.md, half A)."""
+steps at most 0.75 (docs/curves.md, part A)."""
 ODD_SCALE = 0.05
 """Of the losses after the first tenth, above which those beyond guessing are no bad batches."""
 SHORT = 0.75

@@ -100,10 +100,10 @@ LIMITS = {
     "live_fell": Limit(
         3.0,
         "standard errors that training has fallen, without which a rise of held-out rows in a run that goes on may come"
-        " back: up to 1.9 in healthy short runs of half A, above 5 in most that memorise (docs/curves.md)",
+        " back: up to 1.9 in healthy short runs of parts A, C and D, above 5 in most that memorise (docs/curves.md)",
     ),
     "live_rise": Limit(
-        0.5, "above its minimum, from which on a growing curve is judged at once: 0.17 in healthy short runs of half A"
+        0.5, "above its minimum, from which on a growing curve is judged at once: 0.17 in healthy short runs of part A"
     ),
 }
 
@@ -198,7 +198,8 @@ def basis(m: Measurement, limits: Limits) -> Basis:
     """The last evaluation. While a run goes on, a rise without a fall of the training loss is none of memorising."""
     n = m.numbers
     fell = n["training_fell_sure"] >= limits["live_fell"]
-    beyond = n["rise"] >= limits["live_rise"]
+    # Rows that are compared in pairs need no further steps: no healthy rise has training losses that fall as surely.
+    beyond = n["rise"] >= limits["live_rise"] or (fell and n["exact"] and n["sure"] >= limits["sure"])
     return Basis(n["end_step"], n["end"], lasting=fell or beyond, beyond=beyond)
 
 
