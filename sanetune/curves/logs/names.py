@@ -127,9 +127,7 @@ def _validation(name: str) -> str | None:
     """``eval_loss`` or ``eval_SET_loss`` where ``name`` is a validation loss."""
     plain = name.strip()
     found = EVALUATED.fullmatch(plain.lower()) or EVALUATED_LAST.fullmatch(plain.lower())
-    if name.startswith("eval_") and name.endswith("_loss"):
-        return None
-    if found is None:
+    if found is None or (name.startswith("eval_") and name.endswith("_loss")):
         return None
     start, end = found.span(1)
     return f"eval_{plain[start:end]}_loss" if found.group(1) else VALIDATION_LOSS
