@@ -2,9 +2,9 @@
 
 ## What it does
 Compares the validation loss at the end with that before the first step, row by row, beside the training loss. Without
-validation rows it uses the training batches; five or more of them that all lie within 1 % are flat. A curve that has
-fallen and then stays is not a plateau (curve-stalled), and neither is one whose learning rate still rises
-(curve-warmup-long).
+validation rows it uses the training batches; five or more of them that all lie within 1 % are flat, and so are two
+means of a hundred steps within 0.6 %. A curve that has fallen and then stays is not a plateau (curve-stalled), and
+neither is one whose learning rate still rises (curve-warmup-long).
 
 ## Why is this bad?
 Every further step costs the same and changes nothing.
@@ -30,6 +30,7 @@ A model that already knows the data cannot improve on it. It needs no more of it
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
@@ -37,6 +38,7 @@ from sanetune.checks.base import Limit, Limits, LogTooShortError, NotApplicableE
 from sanetune.checks.curve._applies import needs_token_loss, too_few
 from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import (
+    TRAINING,
     Change,
     divided,
     finite,
@@ -76,6 +78,8 @@ LIMITS = {
     "few_closely": Limit(0.01, "that every fall of few losses is smaller than, for sure; healthy logs fall by 3 %"),
     "alike": Limit(0.01, "that five or more losses lie within: 0.8 % in public logs that learn nothing, 1.8 % in the"
                          " stillest that learns (bench.curves.unseen)"),
+    "long_alike": Limit(0.006, "the same of two or three means of a hundred steps or more: 0.1 and 0.5 % in public logs"
+                               " that learn nothing, 1.7 % and more in others"),
     "few_least": Limit(0.1, "nats of few losses, below which the log may begin with what is learned already"),
     "closely": Limit(0.03, "that a straight fall is smaller than, for sure, and what is after the first tenth below it:"
                            " flat, though a fall can be seen, where validation does not fall either"),
@@ -84,11 +88,14 @@ LIMITS = {
 
 FEWEST_ALIKE = 5
 """Training losses that show by how little they differ that the model does not learn."""
+LONG = 100
+"""Steps that each of two or three records is the mean of, which then show it too."""
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
-    change = overall(curve)
+    long = _of_long_records(curve)
+    change = long or overall(curve)
     if change is None:
         raise too_few(curve)
     if rises_throughout(curve):
@@ -118,6 +125,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "half_before": None if halves is None else halves.before,
             "half_after": None if halves is None else halves.after,
             "points": len(points),
+            "long": long is not None,
             "lowest": min(losses, default=math.nan),
             "highest": max(losses, default=math.nan),
             "trend": -math.inf if fall is None else fall.sure,
@@ -126,6 +134,16 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "validation_width": _validation_width(curve),
         }
     )
+
+
+def _of_long_records(curve: Curve) -> Change | None:
+    """The change of two or three records that are means of very many steps each; None for other logs."""
+    points = learned_points(curve)
+    gaps = [b.step - a.step for a, b in pairwise(points)]
+    if not gaps or len(points) > 3 or finite(curve.validation) or min(points[0].step, *gaps) < LONG:
+        return None
+    first, last = points[0], points[-1]
+    return Change(first.loss, last.loss, 0.0, (first.step, last.step), TRAINING, exact=False)
 
 
 def _validation_fall(curve: Curve) -> float | None:
@@ -183,7 +201,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 def _alike(n: dict[str, Any], limits: Limits) -> bool:
     """All losses are the same but for less than any learning would change, and evaluations do not say otherwise."""
-    still = n["points"] >= FEWEST_ALIKE and n["highest"] < (1 + limits["alike"]) * n["lowest"]
+    width = n["highest"] / n["lowest"] - 1 if n["lowest"] > 0 else math.inf
+    still = width < limits["long_alike"] if n["long"] else n["points"] >= FEWEST_ALIKE and width < limits["alike"]
     moves = n["validation_fall"] is not None and not -limits["moved"] < n["validation_fall"] < limits["validation"]
     return still and n["lowest"] >= limits["few_least"] and not moves
 

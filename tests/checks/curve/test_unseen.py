@@ -289,3 +289,9 @@ def test_a_small_loss_that_grows_from_the_start_on_has_not_come_back_up() -> Non
     rng = np.random.default_rng(13)
     grows = [0.03 * i / 200 + 0.001 * rng.standard_normal() for i in range(200)]
     assert "diverged" not in bad(Curve(points(grows), source="log"))
+
+
+def test_two_means_of_very_many_steps_that_are_alike_are_a_plateau() -> None:
+    assert bad(Curve(points([10.783, 10.767], every=100), source="log", total_steps=250))["plateau"] == "warn"
+    assert "plateau" not in bad(Curve(points([5.29, 5.2], every=500), source="log", total_steps=1500))
+    assert "plateau" not in bad(Curve(points([10.783, 10.767], every=10), source="log", total_steps=250))
