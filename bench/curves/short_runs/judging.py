@@ -240,11 +240,13 @@ def _faulty(some: Sequence[Judged]) -> dict[str, Any]:
 
 
 def _lateness(some: Sequence[Judged]) -> dict[str, Any]:
-    """Of the runs whose fault becomes knowable while they go on: how many, when, and how many are named soon after."""
+    """Of the runs whose fault becomes knowable while they go on: how many, when, how many soon, and how many are named
+    soon after."""
     late = [one.late for one in some if one.late is not None]
     after = [one.knowable - one.case.onset for one in some if one.knowable is not None]
     return {
         "knowable": len(late),
+        "knowable_soon": sum(one <= WITHIN for one in after),
         "knowable_after": statistics.median(after) if after else None,
         "soon_after": sum(one <= WITHIN for one in late),
     }

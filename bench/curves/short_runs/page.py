@@ -80,7 +80,8 @@ def section(figures: Mapping[str, Any]) -> str:
     healthy = "".join(_healthy(part, one) for part, one in figures["healthy"].items() if part != REPORTED)
     faulty = " ".join(
         f"{part}: a finding in {one['caught']} of {one['runs']} faulty runs, the fault named in {one['named']},"
-        f" within {WITHIN} steps of its onset in {one['soon']}, and within {WITHIN} steps of being knowable in"
+        f" within {WITHIN} steps of its onset in {one['soon']} (knowable by then in {one['knowable_soon']}), and within"
+        f" {WITHIN} steps of being knowable in"
         f" {one['soon_after']} of {one['knowable']}."
         for part, one in figures["parts"].items()
     )
