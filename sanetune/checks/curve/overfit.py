@@ -92,7 +92,9 @@ LIMITS = {
         "p-value of Kendall's tau, up to which a rise of `fail_unknown` and `steady_sure` is a warning:"
         " few rows that differ hide by `sure` what the course shows",
     ),
-    "steady_sure": Limit(1.5, "standard errors of such a rise: a few rows that drift rise steadily too"),
+    "steady_sure": Limit(
+        1.5, "standard errors of such a rise, where rows are known: a few that drift rise steadily too"
+    ),
     "training_sure": Limit(3.0, "standard errors, as sure, from which on training rises too: then curve-diverged"),
     "training_slight": Limit(
         1.5, "the same where curve-diverged names the rise: as much below 0 it takes for a fall (curve-diverged)"
@@ -150,9 +152,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 
 def _steady(evaluations: Sequence[Evaluation], change: Change, limits: Limits) -> float:
     """How little the rise looks like scatter (:func:`steady_rise`); 1 where this is not asked."""
-    if not change.exact or change.relative < limits["fail_unknown"]:
-        return 1.0
-    if not limits["steady_sure"] <= change.t < limits["sure"]:
+    if change.relative < limits["fail_unknown"] or (change.exact and change.t < limits["steady_sure"]):
         return 1.0
     return steady_rise([one.loss for one in evaluations])
 

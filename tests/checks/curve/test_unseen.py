@@ -295,3 +295,11 @@ def test_two_means_of_very_many_steps_that_are_alike_are_a_plateau() -> None:
     assert bad(Curve(points([10.783, 10.767], every=100), source="log", total_steps=250))["plateau"] == "warn"
     assert "plateau" not in bad(Curve(points([5.29, 5.2], every=500), source="log", total_steps=1500))
     assert "plateau" not in bad(Curve(points([10.783, 10.767], every=10), source="log", total_steps=250))
+
+
+def test_many_evaluations_that_rise_steadily_are_overfit_though_a_steep_start_makes_them_look_noisy() -> None:
+    course = [3.33, 1.0, 1.03, 1.14, 1.21, 1.24, 1.257, 1.266, 1.272, 1.277, 1.281, 1.284, 1.285]
+    held_out = [Evaluation(9 * i, loss) for i, loss in enumerate(course)]
+    assert bad(Curve(points([3 * math.exp(-i / 8) for i in range(110)]), held_out, source="log"))["overfit"] == "warn"
+    flat = [replace(one, loss=min(one.loss, 1.03)) for one in held_out]
+    assert "overfit" not in bad(Curve(points([3 * math.exp(-i / 8) for i in range(110)]), flat, source="log"))
