@@ -3,7 +3,7 @@
 ## What it does
 Compares the validation loss at the end with its minimum, row by row, and measures what the training loss did in
 between, where that was logged. Where single rows are not known, a rise in one last evaluation alone is a warning at
-most.
+most. So is a rise of a tenth or more that is not sure by rows or scatter, but steady over five or more evaluations.
 
 ## Why is this bad?
 From the minimum on, the model memorises its rows, and every further step makes it worse on all others.

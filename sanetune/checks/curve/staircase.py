@@ -5,7 +5,7 @@ Compares the drops of the training loss at the boundaries of epochs, taken toget
 epoch, and with what a steady fall would drop by in as many records. Where epochs have few records, the fall from the
 mean of one to that of the next is compared with the slope within all of them. From the second epoch on, the step from
 the last half of an epoch to the first half of the next is compared with the falls between the halves of both. A single
-boundary is enough where the loss drops there by a fifth or more and is flat on both sides. A record is the mean of the
+boundary is enough where the loss drops there by a tenth or more and is flat on both sides. A record is the mean of the
 steps before it, and counts for the epoch that most of them are of. Validation rows that continue to improve overrule
 it.
 
@@ -80,8 +80,8 @@ LIMITS = {
     "halves_drop": Limit(0.05, "a share of the loss"),
     "halves_sure": Limit(2.8, "standard errors by which it drops further between epochs than within: one in 400 by"
                               " chance"),
-    "halves_inside": Limit(0.3, "of the drop, that it falls within them: -0.3 to 0.25 where readers saw stairs, in 14"
-                                " of 15 logs; 0.36 and more in healthy ones of ten records and more"),
+    "halves_inside": Limit(0.3, "of the drop, that it falls within them: -0.3 to 0.25 where readers saw stairs, in 13"
+                                " of 14 logs"),
     "halves_one_sure": Limit(5.0, "the same where there is one such boundary, at a drop of one_drop"),
     "held_out": Limit(0.02, "above its minimum, within which the held-out loss still holds: healthy (logs/wild)"),
     "few": Limit(5, "evaluations, below which their scatter is not known, and the next counts"),
