@@ -7,14 +7,23 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+BACKWARDS = "backwards "
+"""Before the name of a data set: its answers are asked, its prompts are the answers."""
 _ONE, _OTHER = ("alpaca", "gsm8k", "drone"), ("airline", "sharegpt", "demo")
-PARTS = {"A": ("stories", _ONE), "B": ("demo", _OTHER), "C": ("stories", _OTHER), "D": ("demo", _ONE)}
-"""The model and the data of each part: limits are set on A, and B, which shares neither, is reported; C and D came
+_BACKWARDS = tuple(f"{BACKWARDS}{one}" for one in ("alpaca", "gsm8k", "airline"))
+PARTS = {
+    "A": ("stories", _ONE),
+    "B": ("demo", _OTHER),
+    "C": ("stories", _OTHER),
+    "D": ("demo", _ONE),
+    "E": ("qwen", _BACKWARDS),
+}
+"""The model and the data of each part: limits are set on A, and B, which shares neither, is reported; C, D and E came
 later, and are reported too."""
-OWN = ("C", "D")
+OWN = ("C", "D", "E")
 """Parts whose logs are those of this project's own runs: each step, ten evaluations and one before the first step, the
 losses of single rows. The logs of the others are those of another program."""
-MIDDLE = {"stories": 2e-3, "demo": 6e-4}
+MIDDLE = {"stories": 2e-3, "demo": 6e-4, "qwen": 2e-3}
 """A learning rate in the middle of the useful ones."""
 HEALTHY = 40
 """Healthy runs of each part."""
@@ -43,7 +52,7 @@ class Case:
     """One run.
 
     Attributes:
-        part: A, B, C or D.
+        part: Key of PARTS.
         data: One of the data sets of that part.
         fault: Key of STRENGTHS; "": none.
         strength: How much of it.
@@ -84,7 +93,7 @@ class Case:
 
     @property
     def model(self) -> str:
-        """stories (stories260k) or demo (the embedded model)."""
+        """stories (stories260k), demo (the embedded model) or qwen (see training.py)."""
         return PARTS[self.part][0]
 
     @property

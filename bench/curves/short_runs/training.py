@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.curves.short_runs.cases import MIDDLE, Case, cases
+from bench.curves.short_runs.cases import BACKWARDS, MIDDLE, Case, cases
 from bench.curves.short_runs.row_losses import MASKED, Tokens, losses, padded
 from bench.figures import ROOT, shared
 from bench.outcome.rows import Pair, short_pairs, unused_pairs
@@ -28,6 +28,8 @@ CHAT = ("alpaca", "gsm8k", "demo")
 begins above what guessing costs, which is a finding of its own."""
 ADAPTING, ADAPTING_BATCH = 150, 8
 """Steps of that, and rows of a step."""
+GROWING = 1_500
+"""Steps of it where the model begins with random weights."""
 
 Probe = Callable[[int, Any], None]
 """Gets the steps made and the model."""
@@ -89,8 +91,9 @@ class Trainer:
             origin = ROOT / "sanetune/demo/model" if kind == "demo" else shared() / "models/stories260k"
             tokenizer = AutoTokenizer.from_pretrained(origin)
             if not (adapted := self.folder / f"{kind}-chat").exists():
-                model = AutoModelForCausalLM.from_pretrained(origin, dtype="float32")
-                _adapted(kind, model, tokenizer).save_pretrained(adapted)
+                new = kind == "qwen"
+                model = _new(len(tokenizer)) if new else AutoModelForCausalLM.from_pretrained(origin, dtype="float32")
+                _adapted(kind, model, tokenizer, GROWING if new else ADAPTING).save_pretrained(adapted)
             self._models[kind] = AutoModelForCausalLM.from_pretrained(adapted, dtype="float32"), tokenizer
         return self._models[kind]
 
@@ -98,7 +101,7 @@ class Trainer:
         key = case.model, case.data
         if key not in self._rows:
             tokenizer = self._base(case.model)[1]
-            train, held_out = short_pairs(case.data)
+            train, held_out = _pairs(case.data)
             self._rows[key] = [_row(tokenizer, one) for one in train], [_row(tokenizer, one) for one in held_out]
         rows, held_out = self._rows[key]
         count = case.strength if case.fault.startswith("few rows") else case.steps * case.batch / case.epochs
@@ -114,10 +117,29 @@ def _beside(case: Case, rows: Sequence[Tokens]) -> int:
     return min(OWN_HELD_OUT, len(rows) // 4) if case.is_own else 0
 
 
-def _adapted(kind: str, model: Any, tokenizer: Any) -> Any:
-    """The model after a run on conversations whose rows no other run has."""
+def _pairs(data: str) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation pairs of a data set."""
+    train, held_out = short_pairs(data.removeprefix(BACKWARDS))
+    if data.startswith(BACKWARDS):
+        return [Pair(one.answer, one.prompt) for one in train], [Pair(one.answer, one.prompt) for one in held_out]
+    return train, held_out
+
+
+def _new(vocabulary: int) -> Any:
+    """A small Qwen3 with random weights: an architecture that no other part has."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 3, "head_dim": 24}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    return Qwen3ForCausalLM(Qwen3Config(vocab_size=vocabulary, tie_word_embeddings=True, **shape, **heads))
+
+
+def _adapted(kind: str, model: Any, tokenizer: Any, steps: int) -> Any:
+    """The model after a run of ``steps`` steps on conversations whose rows no other run has."""
     case = replace(next(one for one in cases() if one.model == kind and not one.fault), lr=MIDDLE[kind])
-    case = replace(case, steps=ADAPTING, batch=ADAPTING_BATCH, evaluations=0, scheduler="cosine", warmup=0.03)
+    case = replace(case, steps=steps, batch=ADAPTING_BATCH, evaluations=0, scheduler="cosine", warmup=0.03)
     rows = [_row(tokenizer, pair) for data in CHAT for pair in unused_pairs(data)]
     SmallRun(replace(case, curriculum=False), model.train(), rows, [], random.Random(kind)).all_steps()
     return model
