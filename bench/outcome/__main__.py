@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.figures import show
 from bench.outcome import page
-from bench.outcome.cases import cases
+from bench.outcome.cases import Case, cases, long_cases
 from bench.outcome.fitting import fitted, seen
 from bench.outcome.judging import judge
 from bench.outcome.table import WholeRun, keep, read
@@ -25,15 +25,15 @@ from sanetune.forecast.outcome_calibration import FILE
 from sanetune.typed_json import to_json
 
 
-def collect(folder: Path, most: int | None = None) -> None:
-    """Make the runs that ``folder`` does not have, at most ``most`` of them."""
+def collect(folder: Path, some: Sequence[Case], most: int | None = None) -> None:
+    """Make those of ``some`` that ``folder`` does not have, at most ``most`` of them."""
     from bench.outcome.running import Runner
 
     made = folder / "runs"
     made.mkdir(parents=True, exist_ok=True)
     runner = Runner(folder / "rows")
     runner.folder.mkdir(exist_ok=True)
-    left = [one for one in cases() if not (made / f"{one.name}.json").exists()]
+    left = [one for one in some if not (made / f"{one.name}.json").exists()]
     for number, case in enumerate(left[:most]):
         try:
             found = runner.run(case)
@@ -72,7 +72,7 @@ def main() -> int:
     if args.keep and args.results:
         keep(args.results)
     elif args.results:
-        collect(args.results, args.most)
+        collect(args.results, [*cases(), *long_cases()], args.most)
         return 0
     runs = read()
     if args.fit:

@@ -1,13 +1,16 @@
-"""The runs of `bench.outcome`: models and data crossed with learning rates over three decades, settings and faults."""
+"""The runs of `bench.outcome`: models and data crossed with learning rates over three decades, settings and faults.
+
+There are brief runs, of which a trial is some 20 steps, and long ones, of which it is the 200 that a trial has."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from bench.outcome.rows import DATA
+from bench.outcome.rows import DATA, long_pairs
 
 MODELS = {
     "stories": 2e-3,
@@ -28,7 +31,15 @@ LOOP_FAULTS = ("no clipping", "warm-up throughout")
 FAULTS = (*ROW_FAULTS, *LABEL_FAULTS, *LOOP_FAULTS)
 PER_SETUP = 5
 ROWS_SEEN = 360
-"""Rows that a run sees, at most: the computing time is theirs."""
+"""Rows that a brief run sees, at most: the computing time is theirs."""
+TRIAL = 200
+"""Steps of a trial of a long run: as many as `check.trial_steps` has."""
+LONG_STEPS = (400, 1_600)
+"""Fewest and most steps of a long run."""
+LONG_DATA = ("gsm8k", "alpaca", "airline", "demo")
+"""Data sets of the long runs: those with some hundred rows."""
+LONG_FIRST, LONG_SECOND, LONG_FAULTS = (0.032, 0.316, 1.0, 3.16), (0.1, 1.0, 10.0), 3
+"""Multiples of the learning rate in both families of long runs of a set-up, and its runs with a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class Case:
         clip: Gradient norm at which gradients are clipped; 0: they are not.
         fault: Name of the fault; "": none.
         seed: Of order and adapter.
+        long: Whether its trial is of :data:`TRIAL` steps.
     """
 
     model: str
@@ -63,6 +75,7 @@ class Case:
     clip: float = 1.0
     fault: str = ""
     seed: int = 0
+    long: bool = False
 
     @property
     def name(self) -> str:
@@ -86,10 +99,49 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """All runs, in an order in which any first part has all set-ups."""
+    """All brief runs, in an order in which any first part has all set-ups."""
     some = [case for model in MODELS for data in DATA for case in _of_setup(model, data)]
     random.Random("the order of the runs").shuffle(some)
     return some
+
+
+def long_cases() -> list[Case]:
+    """All long runs, in such an order too."""
+    some = [case for model in MODELS for data in LONG_DATA for case in _long_of_setup(model, data)]
+    random.Random("the order of the long runs").shuffle(some)
+    return some
+
+
+def _long_of_setup(model: str, data: str) -> Iterator[Case]:
+    chance = random.Random(f"{model} on {data}, long")
+    middle = MODELS[model]
+    for family, multiples in (("long-a", LONG_FIRST), ("long-b", LONG_SECOND)):
+        base = _drawn_long(chance, model, data, family)
+        for multiple in multiples:
+            yield replace(base, lr=_short(middle * multiple))
+    for number, fault in enumerate(chance.sample(FAULTS, LONG_FAULTS)):
+        base = replace(_drawn_long(chance, model, data, f"long-f{number}"), fault=fault)
+        yield _with_fault(replace(base, lr=_short(middle * 10 ** chance.uniform(-1, 0.7))), middle, chance)
+
+
+def _drawn_long(chance: random.Random, model: str, data: str, family: str) -> Case:
+    fewest, most = LONG_STEPS
+    rows = len(long_pairs(data)[0])
+    batch = chance.choice((2, 4))
+    steps = round(math.exp(chance.uniform(math.log(fewest), math.log(most))))
+    return Case(
+        model,
+        data,
+        family,
+        lr=0.0,
+        steps=steps,
+        batch=batch,
+        epochs=max(chance.choice((1, 2, 3)), round(steps * batch / rows, 2)),
+        scheduler=chance.choice(("linear", "linear", "cosine", "cosine", "constant_with_warmup")),
+        warmup=chance.choice((0.0, 0.03, 0.1)),
+        seed=chance.randrange(1000),
+        long=True,
+    )
 
 
 def _of_setup(model: str, data: str) -> Iterator[Case]:

@@ -13,10 +13,12 @@ from typing import Any
 from bench.figures import ROOT, shared
 
 TRAINED, HELD_OUT = 400, 16
-"""Training rows and validation rows of a set-up, at most."""
+"""Training rows and validation rows of a brief run, at most."""
 SHORT, MOST = 60, 200
-"""Fewest pairs of a data set, and the characters of a prompt with its answer, at most: half as many more where fewer
-pairs are that short."""
+"""Fewest pairs of a data set, and the characters of a prompt with its answer in a brief run, at most: half as many more
+where fewer pairs are that short."""
+LONG_TRAINED, LONG_HELD_OUT, LONG_MOST = 2_000, 48, 400
+"""The same of a long run: training rows, validation rows, characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,16 @@ def short_pairs(name: str) -> tuple[list[Pair], list[Pair]]:
 def unused_pairs(name: str) -> list[Pair]:
     """As many pairs as a set-up trains on, which no set-up has."""
     return _shuffled(name)[TRAINED + HELD_OUT :][:TRAINED]
+
+
+def long_pairs(name: str) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation pairs of a long run, without a prompt that both have or that a base model has seen."""
+    known = {pair.prompt for pair in unused_pairs(name)}
+    pairs = {pair.prompt: pair for pair in DATA[name]() if pair.prompt and pair.answer and pair.prompt not in known}
+    some = [one for one in pairs.values() if len(one) <= LONG_MOST]
+    random.Random(f"long rows of {name}").shuffle(some)
+    held_out = min(LONG_HELD_OUT, len(some) // 3)
+    return some[held_out:][:LONG_TRAINED], some[:held_out]
 
 
 def _shuffled(name: str) -> list[Pair]:

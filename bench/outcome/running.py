@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import ROOT, quiet, shared
-from bench.outcome.cases import Case
-from bench.outcome.rows import DATA, Pair, damaged, short_pairs, unused_pairs, write
+from bench.outcome.cases import LONG_DATA, TRIAL, Case
+from bench.outcome.rows import DATA, Pair, damaged, long_pairs, short_pairs, unused_pairs, write
 
 EVALUATIONS, LONGEST = 12, 96
-"""Evaluations of a run; tokens of a row, at most."""
+"""Evaluations of a run; tokens of a row of a brief one, at most."""
+LONG_LONGEST, TRIAL_EVAL = 128, 50
+"""Tokens of a row of a long run, at most; steps between the evaluations of its trial, as `check.trial_eval_steps`."""
 CHAT = ("alpaca", "gsm8k", "demo")
 """Data sets that the models `-chat` have been trained on, by rows that no set-up has."""
 
@@ -29,15 +31,15 @@ class Runner:
     """
 
     folder: Path
-    _pairs: dict[str, tuple[list[Pair], list[Pair]]] = field(default_factory=dict)
+    _pairs: dict[tuple[str, bool], tuple[list[Pair], list[Pair]]] = field(default_factory=dict)
     _prepared: dict[tuple[str, ...], Any] = field(default_factory=dict)
     _models: dict[str, Any] = field(default_factory=dict)
 
-    def pairs(self, data: str) -> tuple[list[Pair], list[Pair]]:
+    def pairs(self, data: str, long: bool = False) -> tuple[list[Pair], list[Pair]]:
         """Training and validation pairs of a data set."""
-        if data not in self._pairs:
-            self._pairs[data] = short_pairs(data)
-        return self._pairs[data]
+        if (data, long) not in self._pairs:
+            self._pairs[data, long] = (long_pairs if long else short_pairs)(data)
+        return self._pairs[data, long]
 
     def run(self, case: Case) -> dict[str, Any]:
         """Make the run; returns its settings and curve as plain values."""
@@ -61,7 +63,7 @@ class Runner:
             harness = ProbeHarness(session, config, prepared, [])
             rows = list(range(min(case.rows, len(prepared.train))))
             whole = ShortRun(case.steps, case.steps, int(case.steps * case.warmup), rows)
-            watch = _Watch(harness, held_out_rows(harness), case.steps)
+            watch = _Watch(harness, held_out_rows(harness), _evaluated(case))
             session.train_briefly(whole, watch)
             if save is not None:
                 session.detached_copy().save_pretrained(save)
@@ -71,7 +73,7 @@ class Runner:
     def _rows(self, case: Case) -> Any:
         from sanetune.data.prepare import prepare
 
-        key = (case.model.split("-")[0], case.data, case.fault)
+        key = (case.model.split("-")[0], case.data, case.fault, str(case.long))
         if key not in self._prepared:
             prepared = prepare(self._config(case, *self._files(case)))
             if case.fault in _LABELS:
@@ -81,11 +83,12 @@ class Runner:
 
     def _files(self, case: Case) -> tuple[Path, Path]:
         fault = case.fault.replace(" ", "-") or "sound"
-        files = self.folder / f"{case.data}-{fault}.jsonl", self.folder / f"{case.data}-held-out.jsonl"
+        data = f"{case.data}-long" if case.long else case.data
+        files = self.folder / f"{data}-{fault}.jsonl", self.folder / f"{data}-held-out.jsonl"
         if not files[0].exists():
-            train, held_out = self.pairs(case.data)
-            names = list(DATA)
-            other = self.pairs(names[names.index(case.data) - 1])[0]
+            train, held_out = self.pairs(case.data, case.long)
+            names = list(LONG_DATA if case.long else DATA)
+            other = self.pairs(names[names.index(case.data) - 1], case.long)[0]
             write(damaged(train, case.fault, other), files[0])
             write(held_out, files[1])
         return files
@@ -110,7 +113,7 @@ class Runner:
                 "num_train_epochs": case.epochs,
                 "lr_scheduler_type": case.scheduler,
                 "max_grad_norm": case.clip,
-                "max_length": LONGEST,
+                "max_length": LONG_LONGEST if case.long else LONGEST,
                 "gradient_checkpointing": False,
                 "seed": case.seed,
             },
@@ -150,12 +153,19 @@ def _shifted(row: dict[str, Any]) -> dict[str, Any]:
 _LABELS = {"labels on prompt": _prompt_too, "labels shifted": _shifted}
 
 
-class _Watch:
-    """Records every step and evaluates at even intervals."""
+def _evaluated(case: Case) -> set[int]:
+    """The steps after which the validation rows are evaluated: even ones; in a trial of 200 steps as a trial does."""
+    even = {*range(0, case.steps, math.ceil(case.steps / EVALUATIONS)), case.steps}
+    if not case.long:
+        return even
+    return {*range(0, TRIAL, TRIAL_EVAL), TRIAL, *(step for step in even if step > TRIAL)}
 
-    def __init__(self, harness: Any, validation: Any, steps: int) -> None:
-        self.harness, self.validation, self.steps = harness, validation, steps
-        self.every = math.ceil(steps / EVALUATIONS)
+
+class _Watch:
+    """Records every step, and evaluates after those of ``evaluated``."""
+
+    def __init__(self, harness: Any, validation: Any, evaluated: set[int]) -> None:
+        self.harness, self.validation, self.evaluated = harness, validation, evaluated
         self.points: list[Any] = []
         self.evaluations: list[Any] = []
 
@@ -165,7 +175,7 @@ class _Watch:
     def batches(self, batches: Any) -> None: ...
 
     def step(self, step: int) -> bool:
-        if step % self.every == 0 or step == self.steps:
+        if step in self.evaluated:
             self._evaluate(step)
         return bool(self.points) and not math.isfinite(self.points[-1].loss)
 
