@@ -10,20 +10,20 @@ from typing import Any
 BACKWARDS = "backwards "
 """Before the name of a data set: its answers are asked, its prompts are the answers."""
 _ONE, _OTHER = ("alpaca", "gsm8k", "drone"), ("airline", "sharegpt", "demo")
-_BACKWARDS = tuple(f"{BACKWARDS}{one}" for one in ("alpaca", "gsm8k", "airline"))
 PARTS = {
     "A": ("stories", _ONE),
     "B": ("demo", _OTHER),
     "C": ("stories", _OTHER),
     "D": ("demo", _ONE),
-    "E": ("qwen", _BACKWARDS),
+    "E": ("qwen", tuple(f"{BACKWARDS}{one}" for one in ("alpaca", "gsm8k", "airline"))),
+    "F": ("gpt2", tuple(f"{BACKWARDS}{one}" for one in ("drone", "sharegpt", "demo"))),
 }
-"""The model and the data of each part: limits are set on A, and B, which shares neither, is reported; C, D and E came
+"""The model and the data of each part: limits are set on A, and B, which shares neither, is reported; the others came
 later, and are reported too."""
-OWN = ("C", "D", "E")
+OWN = ("C", "D", "E", "F")
 """Parts whose logs are those of this project's own runs: each step, ten evaluations and one before the first step, the
 losses of single rows. The logs of the others are those of another program."""
-MIDDLE = {"stories": 2e-3, "demo": 6e-4, "qwen": 2e-3}
+MIDDLE = {"stories": 2e-3, "demo": 6e-4, "qwen": 2e-3, "gpt2": 2e-3}
 """A learning rate in the middle of the useful ones."""
 HEALTHY = 40
 """Healthy runs of each part."""
@@ -93,7 +93,7 @@ class Case:
 
     @property
     def model(self) -> str:
-        """stories (stories260k), demo (the embedded model) or qwen (see training.py)."""
+        """stories (stories260k), demo (the embedded model), qwen or gpt2 (new ones, see training.py)."""
         return PARTS[self.part][0]
 
     @property

@@ -91,8 +91,8 @@ class Trainer:
             origin = ROOT / "sanetune/demo/model" if kind == "demo" else shared() / "models/stories260k"
             tokenizer = AutoTokenizer.from_pretrained(origin)
             if not (adapted := self.folder / f"{kind}-chat").exists():
-                new = kind == "qwen"
-                model = _new(len(tokenizer)) if new else AutoModelForCausalLM.from_pretrained(origin, dtype="float32")
+                new = NEW.get(kind)
+                model = new(len(tokenizer)) if new else AutoModelForCausalLM.from_pretrained(origin, dtype="float32")
                 _adapted(kind, model, tokenizer, GROWING if new else ADAPTING).save_pretrained(adapted)
             self._models[kind] = AutoModelForCausalLM.from_pretrained(adapted, dtype="float32"), tokenizer
         return self._models[kind]
@@ -125,8 +125,8 @@ def _pairs(data: str) -> tuple[list[Pair], list[Pair]]:
     return train, held_out
 
 
-def _new(vocabulary: int) -> Any:
-    """A small Qwen3 with random weights: an architecture that no other part has."""
+def _qwen(vocabulary: int) -> Any:
+    """A small Qwen3 with random weights."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
@@ -134,6 +134,20 @@ def _new(vocabulary: int) -> Any:
     shape = {"hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 3, "head_dim": 24}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
     return Qwen3ForCausalLM(Qwen3Config(vocab_size=vocabulary, tie_word_embeddings=True, **shape, **heads))
+
+
+def _gpt2(vocabulary: int) -> Any:
+    """A small GPT-2 with random weights, with dropout as it comes."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    shape = {"n_embd": 96, "n_layer": 3, "n_head": 4, "n_positions": 64}
+    return GPT2LMHeadModel(GPT2Config(vocab_size=vocabulary, bos_token_id=None, eos_token_id=None, **shape))
+
+
+NEW = {"qwen": _qwen, "gpt2": _gpt2}
+"""Models of architectures that the other parts do not have; they know what they were adapted to alone."""
 
 
 def _adapted(kind: str, model: Any, tokenizer: Any, steps: int) -> Any:
