@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.outcome.cases import TRIAL
 from bench.outcome.table import WholeRun, failure, reachable
 from sanetune.forecast.beginning import Beginning, TooEarlyError
 from sanetune.forecast.outcome_calibration import Calibration, Linear, Stage, fading, failing_signs, quantile
@@ -19,7 +20,9 @@ from sanetune.forecast.outcome_signs import FADING, Signs, signs_of
 Array = NDArray[np.float64]
 
 AFTER = (0.17, 0.25, 0.34, 0.5, 0.67, 0.84)
-"""Shares of a run after which its end is forecast."""
+"""Shares of a brief run after which its end is forecast."""
+AFTER_TRIAL = (0.0, *AFTER[3:])
+"""The same of a long one; 0: after its trial."""
 CENTRE = ("fall", "left", "done", "gap", "above", "moves", *(f"{name}_per_left" for name in FADING))
 SPREAD = ("doubt", "unseen", "repeats", "misfit", "moves", "moved", "log_left")
 FAILING = ("from_there", "from_own", "from_nearest", "left", "gap", "unseen", "repeats", "above", "done")
@@ -34,14 +37,14 @@ class Seen:
 
     Attributes:
         run: The run.
-        share: The share.
+        stage: The share; 0: its trial.
         signs: What its beginning says.
         there: The loss that it has to get below.
         failure: Why it failed in the end; "": it did not.
     """
 
     run: WholeRun
-    share: float
+    stage: float
     signs: Signs
     there: float
     failure: str
@@ -51,32 +54,40 @@ class LeftOut(NamedTuple):
     """A run after a share of its steps, judged by a fit without its data set.
 
     Attributes:
-        share: The share.
+        stage: The share; 0: its trial.
         failing: Chance of failing that it was given.
         failed: Whether it failed.
         off: How far its end is from the forecast, in spreads; NaN where it broke off.
     """
 
-    share: float
+    stage: float
     failing: float
     failed: bool
     off: float
 
 
 def seen(runs: Sequence[WholeRun], after: Sequence[float] = AFTER) -> list[Seen]:
-    """The runs after each of these shares of their steps; those that nothing can be told of are left out."""
+    """The runs after each of these shares of their steps; those that nothing can be told of are left out, and long ones
+    whose trial was longer."""
     found = []
-    for share in after:
-        reached = reachable(runs, share)
-        for run in runs:
+    for stage in after:
+        then = [run for run in runs if not run.is_long or stage == 0 or stage * run.steps >= TRIAL]
+        reached = reachable(then, stage)
+        for run in then:
             best = reached.get(run.family)
             try:
-                signs = signs_of(Beginning.of(run.first(share), run.lrs))
+                signs = signs_of(Beginning.of(run.first(stage or TRIAL / run.steps), run.lrs))
             except TooEarlyError:
                 continue
             there, _ = loss_to_reach(run.losses[0], best)
-            found.append(Seen(run, share, signs, there, failure(run, best)))
+            found.append(Seen(run, stage, signs, there, failure(run, best)))
     return found
+
+
+def both(runs: Sequence[WholeRun]) -> tuple[list[Seen], list[Seen]]:
+    """What is seen of brief and of long runs."""
+    brief, long = ([run for run in runs if run.is_long == which] for which in (False, True))
+    return seen(brief), seen(long, AFTER_TRIAL)
 
 
 def fitted(some: Sequence[Seen], stages: bool = True) -> Calibration:
@@ -109,14 +120,14 @@ def _left_out(some: Sequence[Seen]) -> Iterator[LeftOut]:
             expected = known.expected(one.signs)
             failing = known.chance_of_failing(one.signs, expected, one.there)
             off = (math.log(one.run.final) - expected.centre) / expected.spread
-            yield LeftOut(one.share, failing, bool(one.failure), off)
+            yield LeftOut(one.stage, failing, bool(one.failure), off)
 
 
 def _stages(some: Sequence[Seen]) -> Iterator[Stage]:
     """What decides and how wide intervals are at each share of a run, from data sets left out in turn."""
     judged = list(_left_out(some))
-    for share in sorted({one.share for one in judged}):
-        then = [one for one in judged if one.share == share]
+    for share in sorted({one.stage for one in judged}):
+        then = [one for one in judged if one.stage == share]
         off = np.array([one.off for one in then if math.isfinite(one.off)])
         yield Stage(share, _quantiles(off), *_limits(then))
 

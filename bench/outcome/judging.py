@@ -53,7 +53,7 @@ def judge(runs: Sequence[WholeRun]) -> Figures:
     """The figures of the bench."""
     some = seen(runs)
     judged = [one for data in sorted({run.setup[1] for run in runs}) for one in _of_data(some, data)]
-    quarter = [one for one in judged if one.seen.share == QUARTER]
+    quarter = [one for one in judged if one.seen.stage == QUARTER]
     return {
         "runs": len(runs),
         "set_ups": len({run.setup for run in runs}),
@@ -69,7 +69,7 @@ def judge(runs: Sequence[WholeRun]) -> Figures:
 
 
 def _after(some: Sequence[Judged]) -> list[Figures]:
-    return [{"share": share} | _figures([one for one in some if one.seen.share == share]) for share in AFTER]
+    return [{"share": share} | _figures([one for one in some if one.seen.stage == share]) for share in AFTER]
 
 
 def _usual(one: Judged) -> bool:
@@ -84,7 +84,7 @@ def _of_data(some: Sequence[Seen], data: str) -> Iterable[Judged]:
             continue
         expected = known.expected(one.signs)
         failing = known.chance_of_failing(one.signs, expected, one.there)
-        stage = known.stage(one.share)
+        stage = known.stage(one.stage)
         yield Judged(one, *stage.interval(expected), failing, failing >= stage.fails, failing <= stage.on_track)
 
 
@@ -125,7 +125,7 @@ def _law(one: Judged) -> float:
 def _saved(bad: Sequence[Judged]) -> float | None:
     """The share of the steps of failing runs that are not made if those that are caught end there."""
     steps = sum(one.seen.run.steps for one in bad)
-    left = sum(one.seen.run.steps * (1 - one.seen.share) for one in bad if one.condemned)
+    left = sum(one.seen.run.steps * (1 - one.seen.stage) for one in bad if one.condemned)
     return left / steps if steps else None
 
 

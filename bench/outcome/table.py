@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.outcome.cases import TRIAL
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.forecast.outcome_calibration import OWN
 from sanetune.forecast.outcome_of import BETTER, REACHED
@@ -64,6 +65,11 @@ class WholeRun:
         return int(self.row["steps"])
 
     @property
+    def is_long(self) -> bool:
+        """Whether it is one of those with a trial of :data:`~bench.outcome.cases.TRIAL` steps."""
+        return bool(self.row.get("long"))
+
+    @property
     def lrs(self) -> list[float]:
         """Learning rate of each step."""
         row = self.row
@@ -104,11 +110,11 @@ class WholeRun:
 
 
 def reachable(runs: Iterable[WholeRun], share: float) -> dict[tuple[str, str, str], float]:
-    """For each family the lowest loss that any of its runs has after ``share`` of the steps: what a comparison of
-    learning rates finds. Families of one run have no comparison."""
+    """For each family the lowest loss that any of its runs has after ``share`` of the steps (0: its trial): what a
+    comparison of learning rates finds. Families of one run have no comparison."""
     found: dict[tuple[str, str, str], list[float]] = {}
     for run in runs:
-        if math.isfinite(loss := run.at(share)):
+        if math.isfinite(loss := run.at(share or TRIAL / run.steps)):
             found.setdefault(run.family, []).append(loss)
     return {family: min(losses) for family, losses in found.items() if len(losses) > 1}
 

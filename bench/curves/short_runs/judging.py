@@ -17,7 +17,7 @@ from bench.curves.short_runs.oracle import power
 from bench.curves.short_runs.oracle import read as read_oracle
 from bench.curves.short_runs.row_losses import SURE
 from bench.curves.short_runs.table import Row, case_of, curve_of
-from bench.curves.short_runs.truth import Truth
+from bench.curves.short_runs.truth import FAULTS, Truth
 from bench.curves.short_runs.truth import read as read_truth
 from sanetune.curves.series import Curve
 from sanetune.evidence.registry import Evidence
@@ -35,6 +35,8 @@ BY_DESIGN = "restarts"
 """Equal cosine cycles of the learning rate, as transformers' ``cosine_with_restarts`` plans them: no fault."""
 KNOWN_EARLY = 0.02
 """Rise of the loss on unseen rows from which a finding of one is true: a healthy run ends within it (logs/wild)."""
+FLAT = 0.02
+"""Fall of that loss from start to end, below which a run is flat (logs/wild)."""
 EACH = 4
 """Passes over the rows for one evaluation, beyond which hardly anything is measured."""
 HOT = ("diverged", "spike", "oscillating", "norm-growth", "overfit", "best-earlier")
@@ -121,7 +123,8 @@ def judged(row: Row, truth: Truth | None) -> Judged:
     began = time.process_time()
     live, stopped = _live(curve)
     micros = 1e6 * (time.process_time() - began) / max(1, len(curve.points))
-    fault = case.fault if truth is None else _fault(case, curve, truth)
+    unknown = UNDECIDED if case.fault in FAULTS else case.fault
+    fault = unknown if truth is None else _fault(case, curve, truth)
     true = frozenset() if truth is None or fault else _true(curve, truth)
     knowable = by_record(case, row) if by_record(case, row) is not None else read_knowable().get(case.name)
     return Judged(case, fault, true, _whole(curve), live, stopped, micros, knowable if fault else None)
@@ -153,6 +156,7 @@ def _true(curve: Curve, truth: Truth) -> frozenset[str]:
         "unmeasured": EACH * len(curve.validation) < (curve.points[-1].epoch or 0.0) or not curve.validation,
         "overfit": rise,
         "best-earlier": rise,
+        "plateau": truth.from_start.share > -FLAT,
     }
     return frozenset(name for name, holds in facts.items() if holds)
 

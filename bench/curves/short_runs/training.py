@@ -137,13 +137,14 @@ def _qwen(vocabulary: int) -> Any:
 
 
 def _gpt2(vocabulary: int) -> Any:
-    """A small GPT-2 with random weights, with dropout as it comes."""
+    """A small GPT-2 with random weights; without dropout, so that measuring a run does not change it."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
     shape = {"n_embd": 96, "n_layer": 3, "n_head": 4, "n_positions": 64}
-    return GPT2LMHeadModel(GPT2Config(vocab_size=vocabulary, bos_token_id=None, eos_token_id=None, **shape))
+    none = {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "bos_token_id": None, "eos_token_id": None}
+    return GPT2LMHeadModel(GPT2Config(vocab_size=vocabulary, **shape, **none))
 
 
 NEW = {"qwen": _qwen, "gpt2": _gpt2}

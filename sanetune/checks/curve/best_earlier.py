@@ -2,7 +2,8 @@
 
 ## What it does
 Compares the lowest validation loss with the last one where curve-overfit does not speak: the rise is small, or the
-training loss rises too. It names the step whose checkpoint is best.
+training loss rises too. It names the step whose checkpoint is best. After two thirds of the run it needs five later
+evaluations that are all higher.
 
 ## Why is this bad?
 The steps after the best evaluation cost as much as those before it and made the model worse.
@@ -42,12 +43,14 @@ from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve._applies import fewer, needs_log, needs_token_loss
 from sanetune.curves.changes import HELD_OUT, finite, last_step, since_lowest, training
 from sanetune.curves.paired import t_statistic
+from sanetune.curves.valley import all_later_above
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "always"
+VERSION = 2
 
 LIMITS = {
     "before": Limit(0.67, "of the steps, by which the lowest evaluation is long before the end"),
@@ -79,6 +82,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "end": change.after,
             "steps": last_step(curve),
             "rise": change.relative,
+            "later_above": all_later_above([one.loss for one in evaluations]),
             "sure": t_statistic(change.difference, error),
             "training_rose": trained is not None and trained.t > limits["training_sure"],
         }
@@ -92,7 +96,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         f" {units.nats(n['lowest'])}, at the end {units.nats(n['end'])}"
     )
     rises = n["rise"] >= limits["rise"] and n["sure"] >= limits["sure"]
-    if not rises or n["lowest_step"] > limits["before"] * n["steps"]:
+    # Five evaluations and more, all of them above the lowest, are no accident of the last one, however late they are.
+    over = n["lowest_step"] <= limits["before"] * n["steps"] or n["later_above"] >= limits["rise"]
+    if not rises or not over:
         return passed(message)
     if n["rise"] >= limits["overfit"] and not n["training_rose"]:
         return passed(f"{message}; curve-overfit judges that")

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 8
+VERSION = 9
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -68,6 +68,8 @@ LIMITS = {
     "done": Limit(0.8, "of the planned steps, from which on so few are what the run was to learn by"),
     "done_alike": Limit(0.002, "that all losses of such a run lie within"),
     "validation": Limit(0.01, "that the validation loss falls by: then the model learns, whatever batches hide"),
+    "validation_alone": Limit(0.02, "the same where training losses surely do not fall: flat is within 2 % from start"
+                                    " to end (logs/wild)"),
     "validation_closely": Limit(0.005, "that three or more validation losses differ by at most, the first of them in"
                                        " the first quarter: no noise of batches is in them, and healthy ones fall by"
                                        " 1 %"),
@@ -215,7 +217,9 @@ def _flat(n: dict[str, Any], limits: Limits) -> bool:
     alike = abs(n["half_fall"]) < max(limits["warn"], unsure) and n["half_fall"] + unsure < limits["fell"]
     early = max(n["fall"], n["tenth_fall"] + limits["sure"] * n["tenth_error"])
     moves = (n["validation_fall"] or 0.0) <= -limits["moved"]
-    if moves or (n["validation_fall"] or 0.0) >= limits["validation"]:
+    rises = n["tenth_fall"] + limits["sure"] * n["tenth_error"] < 0
+    learned = limits["validation_alone" if rises else "validation"]
+    if moves or (n["validation_fall"] or 0.0) >= learned:
         return False
     # A fall that can be seen may still be none that counts, where evaluations are there and do not fall either.
     hardly = n["validation_fall"] is not None and max(n["straight_most"], n["tenth_fall"]) < limits["closely"]

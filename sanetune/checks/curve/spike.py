@@ -2,7 +2,8 @@
 
 ## What it does
 Finds training losses at least 1.8 times the median of their neighbours and far outside the batch noise, over several
-steps, together with the gradient norm, or above what guessing costs; rises of any length that come back, in training
+steps, together with the gradient norm, or above what guessing costs (a mean of several steps at 1.5 times both beside
+it, with a gradient norm of ten times, too); rises of any length that come back, in training
 and on validation rows; evaluations of a fixed batch that stand out; and a hump above the start in the first steps. The
 highest is named. One unusual batch without effect on a fixed batch, or a large gradient norm without harm, is only
 mentioned.
@@ -53,6 +54,7 @@ from sanetune.checks.curve._spikes import (
     of_harder_rows,
     rise_at_once,
     rise_in_validation,
+    with_gradients,
 )
 from sanetune.curves.changes import finite, last_step, learned_points
 from sanetune.curves.scale import LARGEST_VOCABULARY, times_validation
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 5
+VERSION = 6
 
 LIMITS = {
     "hump": Limit(
@@ -86,6 +88,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     # Losses that are sums of micro-batches are compared with as many times what guessing costs.
     guessing = math.log(curve.vocab_size or LARGEST_VOCABULARY) * (times_validation(curve) or 1.0)
     found = [*in_training(points, limits, guessing), *in_evaluations(fixed, limits)]
+    found += [one for one in with_gradients(points, limits) if all(one.step != known.step for known in found)]
     confirmed = [spike for spike in found if spike.confirmed and not harmless(spike, fixed, limits)]
     odd = len(found) - len(confirmed)
     of_batches = [rise for rise in (long_rise(points, limits), rise_at_once(curve, limits)) if rise]

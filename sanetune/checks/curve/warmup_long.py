@@ -47,13 +47,12 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "whole"
-VERSION = 5
+VERSION = 6
 
 LIMITS = {
     "share": Limit(0.25, "of the steps; published recipes warm up for 3 to 10 %, and a healthy log for 20 (logs/wild)"),
     "begins": Limit(0.5, "of its peak, below which the first logged learning rate belongs to a warm-up"),
-    "steps": Limit(20, "a run of fewer steps is a test"),
-    "steps_rising": Limit(10, "the same of a run whose learning rate rises to its end (curve-unmeasured)"),
+    "steps": Limit(10, "a run of fewer steps is a test (curve-unmeasured)"),
     "straight": Limit(0.02, "that the learning rate of each step may differ by on a straight line from 0"),
 }
 
@@ -107,9 +106,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(f"the learning rate begins at {units.lr(n['first'])} and is {units.lr(n['highest'])} at most")
     until = "to the end of the log, step" if n["at_the_end"] else "until step"
     message = f"the learning rate rises {until} {n['peak_step']:,} of {n['total_steps']:,}, to {units.lr(n['highest'])}"
-    if (
-        n["total_steps"] >= limits["steps_rising" if n["at_the_end"] else "steps"]
-        and n["least_steps"] > limits["share"] * n["total_steps"]
-    ):
+    if n["total_steps"] >= limits["steps"] and n["least_steps"] > limits["share"] * n["total_steps"]:
         return warned(message, fix={"train.warmup_steps": 0.05})
     return passed(message)
