@@ -303,3 +303,47 @@ def test_many_evaluations_that_rise_steadily_are_overfit_though_a_steep_start_ma
     assert bad(Curve(points([3 * math.exp(-i / 8) for i in range(110)]), held_out, source="log"))["overfit"] == "warn"
     flat = [replace(one, loss=min(one.loss, 1.03)) for one in held_out]
     assert "overfit" not in bad(Curve(points([3 * math.exp(-i / 8) for i in range(110)]), flat, source="log"))
+
+
+def test_a_mean_above_both_beside_it_with_its_gradients_is_a_spike_in_a_steep_fall_too() -> None:
+    falls = [6.1, 3.2, 2.2, 1.86, 1.7, 3.04, 1.65, *(1.6 - 0.005 * i for i in range(30))]
+    norms = [7.8, 2.3, 1.4, 1.2, 1.3, 20.0, 1.4, *[0.9] * 30]
+    assert bad(Curve(points(falls, every=10, grad_norm=norms), source="log"))["spike"] == "warn"
+    calm = points(falls, every=10, grad_norm=[min(one, 5.0) for one in norms])
+    for others in (calm, points(falls, grad_norm=norms)):  # the gradient does not jump; one batch may be hard
+        assert "spike" not in bad(Curve(others, source="log"))
+
+
+def test_five_evaluations_above_the_lowest_say_that_it_is_over_however_late_it_was() -> None:
+    def named(late: list[float]) -> bool:
+        before = [1.9, 1.52, 1.5, 1.49, 1.48, 1.477, 1.48, 1.477, 1.476, 1.472, 1.4706]
+        training = points(FALLING[: 11 + len(late)], every=10)
+        return "best-earlier" in bad(Curve(training, evaluated([*before, *late]), source="log"))
+
+    assert named([1.501, 1.5036, 1.5031, 1.503, 1.5031])
+    assert not named([1.501, 1.5036, 1.5031, 1.503])
+    assert not named([1.501, 1.48, 1.5031, 1.503, 1.5031])
+
+
+@pytest.mark.parametrize(("fall", "up", "flat"), [(0.017, 0.03, True), (0.03, 0.03, False), (0.017, -0.03, False)])
+def test_held_out_rows_that_hardly_fall_are_flat_where_training_rises(fall: float, up: float, flat: bool) -> None:
+    rng = np.random.default_rng(5)
+    training = [0.57 * (1 + up * (i > 9) + 0.02 * rng.standard_normal()) for i in range(100)]
+    held_out = evaluated([1.35 * (1 - fall * i / 4) for i in range(5)], every=200)
+    curve = Curve(points(training, every=10), held_out, source="log", total_steps=2000)
+    assert ("plateau" in bad(curve)) is flat
+
+
+def test_many_epochs_that_drop_twice_as_far_between_as_within_are_stairs() -> None:
+    rng = np.random.default_rng(6)
+    within = [math.exp(-0.5 * (i // 11) - 0.3 * (i % 11) / 11 + 0.05 * rng.standard_normal()) for i in range(99)]
+    assert bad(by_epochs(within, 11))["staircase"] == "warn"
+    steady = [math.exp(-0.4 * i / 11 + 0.05 * rng.standard_normal()) for i in range(99)]
+    assert "staircase" not in bad(by_epochs(steady, 11))
+
+
+@pytest.mark.parametrize(("steps", "named"), [(10, True), (8, False)])
+def test_a_warm_up_of_half_of_ten_steps_is_long_and_in_fewer_a_test(steps: int, named: bool) -> None:
+    lrs = [min(i / 6, (steps - i + 1) / (steps - 5)) * 1e-3 for i in range(1, steps + 1)]
+    curve = Curve(points([2.8 - 0.06 * i for i in range(steps)], lr=lrs), source="log", total_steps=steps)
+    assert ("warmup-long" in bad(curve)) is named
