@@ -1,6 +1,7 @@
 """From the signs of a beginning to the final loss and the chance of failing, as whole runs have shown.
 
-`python -m bench.outcome --fit` makes the numbers in ``outcome_calibration.json`` from runs of this project's engine:
+`python -m bench.outcome --fit` makes the numbers in ``outcome_calibration.json`` from runs of this project's engine,
+once from brief runs and once from long ones, whose first two hundred steps, a trial, leave less to come:
 a linear correction of the law's forecast, which fades as the run comes to its end, a linear model of how far that is
 off, and a logistic regression of failing; for each stage of a run the quantiles of what is left (conformal prediction,
 `arXiv:2107.07511 <https://arxiv.org/abs/2107.07511>`_), and the chances that decide.
@@ -26,6 +27,9 @@ FADES = 0.7
 all stages of a run."""
 FAR = 4.0
 """Largest distance of a loss from the forecast in the logistic regression, in standard deviations."""
+LONG = 100
+"""Steps from which on a beginning is judged as that of a long run: half of the trial that those were judged after, and
+more than nearly any brief run has."""
 OWN = 1.05
 """A run that ends above its lowest evaluation times this has failed: as curve-overfit fails (logs/wild)."""
 
@@ -122,6 +126,23 @@ class Calibration:
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
 
 
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """What brief and long runs have taught.
+
+    Attributes:
+        brief: Of runs of 60 to 110 steps.
+        long: Of runs of 400 to 1,600 steps.
+    """
+
+    brief: Calibration
+    long: Calibration
+
+    def at(self, step: int) -> Calibration:
+        """The one for a beginning of ``step`` steps."""
+        return self.long if step >= LONG else self.brief
+
+
 def failing_signs(signs: Signs, expected: Expected, there: float) -> dict[str, float]:
     """The signs, and how far the forecast is from the losses (nats) ``there`` and lowest so far, in deviations."""
 
@@ -145,9 +166,9 @@ def _share(one: Stage) -> float:
 
 
 @functools.cache
-def calibration() -> Calibration:
-    """The calibration that comes with the package."""
-    return from_json(Calibration, json.loads(FILE.read_text(encoding="utf-8")))
+def calibrations() -> Calibrations:
+    """The calibrations that come with the package."""
+    return from_json(Calibrations, json.loads(FILE.read_text(encoding="utf-8")))
 
 
 def quantile(values: Sequence[float], share: float) -> float:

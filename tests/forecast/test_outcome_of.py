@@ -10,7 +10,7 @@ import pytest
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.forecast.beginning import Beginning, TooEarlyError, reachable
 from sanetune.forecast.outcome import OutcomeForecast
-from sanetune.forecast.outcome_calibration import Calibration, Linear, Stage, calibration, failing_signs
+from sanetune.forecast.outcome_calibration import Calibration, Calibrations, Linear, Stage, calibrations, failing_signs
 from sanetune.forecast.outcome_of import forecast_outcome
 from sanetune.forecast.outcome_signs import signs_of
 from sanetune.probes.results import LearningRateComparison, LearningRateRun
@@ -29,8 +29,14 @@ def known(**changed: object) -> Calibration:
     return replace(Calibration(1, fall, spread, failing, stages), **changed)  # type: ignore[arg-type]
 
 
+def both(used: Calibration | None = None, **changed: object) -> Calibrations:
+    """The same for brief and for long runs."""
+    one = used or known(**changed)
+    return Calibrations(one, one)
+
+
 def test_a_run_that_follows_the_law_is_on_track_and_its_end_inside_the_interval() -> None:
-    found = forecast_outcome(run(0.5), using=known())
+    found = forecast_outcome(run(0.5), using=both())
     true = law(1.0, 2.0, 1.4, 0.1)
     assert found.verdict == "on track" and not found.decides
     assert found.low < found.median < found.high
@@ -39,7 +45,7 @@ def test_a_run_that_follows_the_law_is_on_track_and_its_end_inside_the_interval(
 
 
 def test_a_run_that_hardly_moves_will_not_get_there() -> None:
-    assert forecast_outcome(run(0.5, end=1.999), using=known()).verdict == "will not get there"
+    assert forecast_outcome(run(0.5, end=1.999), using=both()).verdict == "will not get there"
 
 
 def test_the_calibration_of_the_package_tells_a_sound_run_from_one_that_climbs() -> None:
@@ -49,7 +55,7 @@ def test_the_calibration_of_the_package_tells_a_sound_run_from_one_that_climbs()
 
 
 def test_what_another_learning_rate_has_reached_is_asked_of_the_run() -> None:
-    found = forecast_outcome(run(0.5), reachable=1.0, using=known())
+    found = forecast_outcome(run(0.5), reachable=1.0, using=both())
     assert found.there == pytest.approx(1.02)
     assert found.verdict == "will not get there"
     assert "another learning rate" in found.there_is
@@ -58,22 +64,22 @@ def test_what_another_learning_rate_has_reached_is_asked_of_the_run() -> None:
 def test_an_undecided_run_says_after_how_many_steps_it_will_be() -> None:
     # Wide at the beginning, narrow at the end.
     spread = Linear(("left",), (0.0,), (1.0,), (5.0,), math.log(0.002))
-    found = forecast_outcome(run(0.2, end=1.85), using=known(spread=spread))
+    found = forecast_outcome(run(0.2, end=1.85), using=both(spread=spread))
     assert found.verdict == "not decidable by this trial"
     assert found.further_steps is not None and 0 < found.further_steps < 320
     assert f"{found.further_steps:,} further steps" in found.decides
-    later = forecast_outcome(run(0.2 + found.further_steps / 400, end=1.85), using=known(spread=spread))
+    later = forecast_outcome(run(0.2 + found.further_steps / 400, end=1.85), using=both(spread=spread))
     assert later.verdict == "on track"
 
 
 def test_where_no_step_decides_it_rows_or_the_end_do() -> None:
     middle = known(failing=NOTHING)  # always as likely as not
-    assert forecast_outcome(run(0.25, end=1.9), using=middle).decides == "the rest of the run alone"
+    assert forecast_outcome(run(0.25, end=1.9), using=both(middle)).decides == "the rest of the run alone"
     # One row falls and one does not: their difference is hardly known.
     noisy = run(0.25, end=1.8)
     last = noisy.validation[-1]
     noisy.validation[-1] = Evaluation.of(last.step, [last.sums[0] + 2, last.sums[1] - 2], [10, 10])
-    found = forecast_outcome(noisy, using=middle)
+    found = forecast_outcome(noisy, using=both(middle))
     assert "validation rows instead of 2" in found.decides and found.further_steps is None
 
 
@@ -159,25 +165,34 @@ def test_the_forecast_goes_to_json_and_back() -> None:
 
 
 def test_the_signs_that_the_calibration_weighs_are_read() -> None:
-    signs, used = signs_of(Beginning.of(run())), calibration()
-    expected = used.expected(signs)
-    assert {*used.centre.names, *used.spread.names} <= signs.values.keys()
-    assert set(used.failing.names) <= failing_signs(signs, expected, 1.0).keys()
-    for one in used.stages:
-        assert one.quantiles[0] < one.quantiles[1] < one.quantiles[2]
-        assert 0 < one.on_track < one.fails <= 1
+    signs = signs_of(Beginning.of(run()))
+    for used in (calibrations().brief, calibrations().long):
+        expected = used.expected(signs)
+        assert {*used.centre.names, *used.spread.names} <= signs.values.keys()
+        assert set(used.failing.names) <= failing_signs(signs, expected, 1.0).keys()
+        for one in used.stages:
+            assert one.quantiles[0] < one.quantiles[1] < one.quantiles[2]
+            assert 0 < one.on_track < one.fails <= 1
+
+
+def test_a_beginning_of_a_hundred_steps_is_judged_as_one_of_a_long_run() -> None:
+    rising = replace(known(), centre=replace(NOTHING, constant=1.0))
+    brief, long = (forecast_outcome(run(share), using=Calibrations(known(), rising)) for share in (0.2, 0.3))
+    assert brief.step == 80 and long.step == 120
+    assert brief.median < 2.0 < long.median
+    assert all(one.median < 2.0 for one in long.earlier if one.step < 100)
 
 
 def test_a_run_is_judged_by_the_latest_stage_that_it_has_come_to() -> None:
     early, late = Stage(0.2, (-2.0, 0.0, 2.0), 0.1, 0.9), Stage(0.6, (-1.0, 0.0, 1.0), 0.2, 0.8)
     used = known(stages=(early, late))
     assert [used.stage(share) for share in (0.1, 0.2, 0.59, 0.6, 1.0)] == [early, early, early, late, late]
-    before, after = (forecast_outcome(run(share), using=used) for share in (0.5, 0.625))
+    before, after = (forecast_outcome(run(share), using=both(used)) for share in (0.5, 0.625))
     assert math.log(before.high / before.low) == pytest.approx(2 * math.log(after.high / after.low))
 
 
 def test_what_is_still_to_come_fades_to_nothing_at_the_end_of_a_run() -> None:
     rising = replace(known(), centre=replace(NOTHING, constant=1.0))
-    last = {share: forecast_outcome(run(share), using=rising) for share in (0.25, 0.5, 0.9375)}
+    last = {share: forecast_outcome(run(share), using=both(rising)) for share in (0.25, 0.5, 0.9375)}
     above = [math.log(one.median / law(share, 2.0, 1.4, 0.1)) for share, one in last.items()]
     assert above == pytest.approx([(1 - share) ** 0.7 for share in last], rel=1e-6)
