@@ -46,9 +46,10 @@ REQUIRED = SECTIONS[:4]
 
 FixAvailability = Literal["always", "sometimes", "none"]
 
-Live = Literal["", "recent", "whole"]
+Live = Literal["", "recent", "whole", "exact"]
 """On what of a growing curve a check judges while a run goes on: on the last steps and on the whole curve, on the whole
-curve alone, or (empty) not at all."""
+curve alone, or (empty) not at all. ``exact``: on the whole curve too, and what it finds is no estimate, so that the
+watch needs no second look."""
 
 PACKAGE = "sanetune.checks"
 

@@ -31,7 +31,7 @@ class GrowingCurve:
     """
 
     def __init__(self, facts: Curve) -> None:
-        self.facts = facts
+        self.facts = replace(facts, growing=True)
         self.step = 0
         self.evaluations: list[Evaluation] = []
         self.width = 1

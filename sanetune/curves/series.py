@@ -72,6 +72,7 @@ class Curve:
         max_grad_norm: Gradient norm at which the run clips.
         finished: Whether these are all steps of the run.
         ended: Whether the training is known to have returned, at its last step or before it.
+        growing: Whether it is that of a run that goes on while it is judged.
         objective: What is trained where that is not the next token, in words; empty: it is.
         source: What it was read from, in words: the trial, or a log's file.
         unlogged: Steps at the end of a whole run that a log may lack, since they are fewer than its interval.
@@ -91,6 +92,7 @@ class Curve:
     max_grad_norm: float | None = None
     finished: bool = False
     ended: bool = False
+    growing: bool = False
     objective: str = ""
     source: str = TRIAL
     unlogged: int = 0

@@ -74,7 +74,8 @@ def live_checks(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> list[
 
 
 class Watch:
-    """Judges a growing curve. What it finds has to be there twice in a row, the second time with new evidence.
+    """Judges a growing curve. What it finds has to be there twice in a row, the second time with new evidence, unless
+    it is exact (:data:`sanetune.checks.base.Live`).
 
     Args:
         facts: What is known of the run beside its course (:class:`sanetune.curves.growing.GrowingCurve`).
@@ -91,6 +92,7 @@ class Watch:
         self._checks = [check for check in checks if check.live and self.rules.severity.get(check.name) != "off"]
         self._at = {check.name: check.at for check in self._checks}
         self._usual = _Usual()
+        self._exact = {check.name for check in self._checks if check.live == "exact"}
         self._basis = {check.name: check.basis for check in self._checks if check.basis}
         self._seen: dict[str, Seen] = {}
         self._next = 2 * EVERY
@@ -174,6 +176,8 @@ class Watch:
         return finding.check not in self._basis or not is_too_early(finding, self._basis_of(finding), self.curve)
 
     def _again(self, name: str, now: Seen) -> bool:
+        if name in self._exact:
+            return True
         before = self._seen.get(name)
         return before is not None and not before.rests_on_the_same_as(now) and before.is_confirmed_by(now)
 

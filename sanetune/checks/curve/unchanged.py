@@ -45,12 +45,13 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-LIVE = "whole"
-VERSION = 2
+LIVE = "exact"
+VERSION = 3
 
 LIMITS = {
     "equal": Limit(3, "in a row: the last of two may be the best one, loaded again and evaluated at the end"),
     "equal_rows": Limit(2, "the same where the losses of all single rows are equal, and steps follow"),
+    "rows_steps": Limit(5, "steps in between at least, likewise: the scaler of float16 may skip the first ones"),
     "digits": Limit(
         5, "significant digits, which hold 1e-4 of a loss; evaluations of a run that goes on differ by more"
     ),
@@ -75,16 +76,18 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     longest = max(runs, key=len)
     lrs = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
     rows = bool(longest[0].sums) and all(one.sums == longest[0].sums for one in longest)
-    followed = bool(curve.points) and curve.points[-1].step > longest[-1].step
-    between = [lr for step, lr in lrs if longest[0].step < step <= longest[-1].step]
+    first, last = longest[0].step, longest[-1].step
+    to_come = curve.growing and last < (curve.total_steps or math.inf)
+    followed = to_come or (bool(curve.points) and curve.points[-1].step > last)
+    between = [lr for step, lr in lrs if first < step <= last]
     return Measurement(
         {
             "evaluations": len(evaluations),
             "digits": digits,
             "equal": len(longest),
-            "by_rows": rows and followed,
-            "first_step": longest[0].step,
-            "last_step": longest[-1].step,
+            "by_rows": rows and followed and last - first >= limits["rows_steps"],
+            "first_step": first,
+            "last_step": last,
             "loss": longest[0].loss,
             "highest_lr": max(between, default=None),
             "peak_lr": max((lr for _, lr in lrs), default=None),
