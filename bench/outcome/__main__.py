@@ -2,7 +2,7 @@
 
 `--results FOLDER` makes the runs that are not in the folder yet, one after another, and `--keep` writes those that are
 into the table of the repository (`runs.json.gz`). Without either, the table is judged, which takes seconds; `--fit`
-writes the calibration of the package from it, `--write` the tables of docs/outcome.md.
+writes the calibrations of the package from it, `--write` the tables of docs/outcome.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from bench.figures import show
 from bench.outcome import page
 from bench.outcome.cases import Case, cases, long_cases
-from bench.outcome.fitting import fitted, seen
+from bench.outcome.fitting import both_fitted
 from bench.outcome.judging import judge
 from bench.outcome.table import WholeRun, keep, read
 from sanetune.forecast.outcome_calibration import FILE
@@ -46,17 +46,18 @@ def collect(folder: Path, some: Sequence[Case], most: int | None = None) -> None
 
 
 def fit(runs: Sequence[WholeRun]) -> None:
-    """Write the calibration that the package has."""
-    FILE.write_text(json.dumps(to_json(fitted(seen(runs))), indent=1) + "\n")
+    """Write the calibrations that the package has."""
+    FILE.write_text(json.dumps(to_json(both_fitted(runs)), indent=1) + "\n")
 
 
 def print_figures(figures: dict[str, Any], file: Path | None) -> None:
     """Print how right forecasts are, by how much of a run they have seen and by data set."""
     names = ("covered", "error", "error_law", "error_last", "failing", "caught", "good", "condemned")
-    for title, key, first in (("By steps seen", "after", "share"), ("By data set, after a quarter", "data", "name")):
-        rows = [[one[first], *(one[name] for name in names)] for one in figures[key]]
+    tables = (("by steps seen", "after"), ("by data set, after the trial or a quarter", "data"))
+    for part, (title, key) in ((part, one) for part in figures for one in tables):
+        rows = [[one["name"], *(one[name] for name in names)] for one in figures[part][key]]
         rounded = [[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in row] for row in rows]
-        show(title, [first, *names], rounded, figures, file)
+        show(f"{part.capitalize()} runs, {title}", ["", *names], rounded, figures, file)
 
 
 def main() -> int:
@@ -64,7 +65,7 @@ def main() -> int:
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="make the runs that FOLDER does not have")
     parser.add_argument("--most", type=int, help="make so many runs, at most")
     parser.add_argument("--keep", action="store_true", help="write the runs of FOLDER into the table; none is made")
-    parser.add_argument("--fit", action="store_true", help="write the calibration of the package")
+    parser.add_argument("--fit", action="store_true", help="write the calibrations of the package")
     parser.add_argument("--write", action="store_true", help="write the tables of docs/outcome.md")
     parser.add_argument("--quick", action="store_true", help="as without: judging takes seconds")
     parser.add_argument("--json", type=Path, metavar="F", help="write the figures to F")

@@ -45,15 +45,15 @@ class Truth:
     law: Array
     unrest: float
 
-    def known(self, share: float) -> int:
-        """How many evaluations the first ``share`` of the run has."""
-        return len(self.run.first(share).validation)
+    def known(self, stage: float) -> int:
+        """How many evaluations the run has at ``stage``."""
+        return len(self.run.first(stage).validation)
 
 
 def bounds(runs: Sequence[WholeRun], after: Sequence[float]) -> list[dict[str, float]]:
-    """For each share of a run the median errors, as shares of the final loss, and the number of runs."""
+    """For each stage of a run the median errors, as shares of the final loss, and the number of runs."""
     truths = [one for run in runs if (one := truth(run)) is not None]
-    return [{"share": share} | _errors([one for one in truths if one.known(share) >= FEWEST], share) for share in after]
+    return [_errors([one for one in truths if one.run.comes_to(at) and one.known(at) >= FEWEST], at) for at in after]
 
 
 def truth(run: WholeRun) -> Truth | None:
@@ -72,23 +72,23 @@ def truth(run: WholeRun) -> Truth | None:
     return Truth(run, places, losses, law, float(np.median(np.abs(off))) / OF_NORMAL)
 
 
-def _errors(truths: Sequence[Truth], share: float) -> dict[str, float]:
+def _errors(truths: Sequence[Truth], stage: float) -> dict[str, float]:
     chance = np.random.default_rng(1)
 
     def simulated(one: Truth) -> float:
         losses = one.law * np.exp(chance.normal(0, one.unrest, len(one.law)))
         losses[0] = one.law[0]
-        return _forecast(one.places, losses, one.known(share))
+        return _forecast(one.places, losses, one.known(stage))
 
     def height(one: Truth) -> float:
-        return _height(one, one.known(share))
+        return _height(one, one.known(stage))
 
     repeated = [one for one in truths for _ in range(SIMULATIONS)]
     return {
         "runs": len(truths),
         "noisy": _median(repeated, simulated),
-        "exact": _median(truths, lambda one: _forecast(one.places, one.law, one.known(share))),
-        "real": _median(truths, lambda one: _forecast(one.places, one.losses, one.known(share))),
+        "exact": _median(truths, lambda one: _forecast(one.places, one.law, one.known(stage))),
+        "real": _median(truths, lambda one: _forecast(one.places, one.losses, one.known(stage))),
         "shape_known": _median(truths, height),
         "misfit": _median(truths, lambda one: abs(float(one.law[-1] / one.losses[-1]) - 1)),
         "unrest": median(one.unrest for one in truths),

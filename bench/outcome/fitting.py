@@ -10,10 +10,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.outcome.cases import TRIAL
 from bench.outcome.table import WholeRun, failure, reachable
 from sanetune.forecast.beginning import Beginning, TooEarlyError
-from sanetune.forecast.outcome_calibration import Calibration, Linear, Stage, fading, failing_signs, quantile
+from sanetune.forecast.outcome_calibration import (
+    Calibration,
+    Calibrations,
+    Linear,
+    Stage,
+    fading,
+    failing_signs,
+    quantile,
+)
 from sanetune.forecast.outcome_of import loss_to_reach
 from sanetune.forecast.outcome_signs import FADING, Signs, signs_of
 
@@ -71,12 +78,12 @@ def seen(runs: Sequence[WholeRun], after: Sequence[float] = AFTER) -> list[Seen]
     whose trial was longer."""
     found = []
     for stage in after:
-        then = [run for run in runs if not run.is_long or stage == 0 or stage * run.steps >= TRIAL]
+        then = [run for run in runs if run.comes_to(stage)]
         reached = reachable(then, stage)
         for run in then:
             best = reached.get(run.family)
             try:
-                signs = signs_of(Beginning.of(run.first(stage or TRIAL / run.steps), run.lrs))
+                signs = signs_of(Beginning.of(run.first(stage), run.lrs))
             except TooEarlyError:
                 continue
             there, _ = loss_to_reach(run.losses[0], best)
@@ -84,10 +91,15 @@ def seen(runs: Sequence[WholeRun], after: Sequence[float] = AFTER) -> list[Seen]
     return found
 
 
-def both(runs: Sequence[WholeRun]) -> tuple[list[Seen], list[Seen]]:
-    """What is seen of brief and of long runs."""
-    brief, long = ([run for run in runs if run.is_long == which] for which in (False, True))
-    return seen(brief), seen(long, AFTER_TRIAL)
+def parts(runs: Sequence[WholeRun]) -> tuple[list[WholeRun], list[WholeRun]]:
+    """The brief and the long ones."""
+    return [run for run in runs if not run.is_long], [run for run in runs if run.is_long]
+
+
+def both_fitted(runs: Sequence[WholeRun]) -> Calibrations:
+    """The calibrations of the package."""
+    brief, long = parts(runs)
+    return Calibrations(fitted(seen(brief)), fitted(seen(long, AFTER_TRIAL)))
 
 
 def fitted(some: Sequence[Seen], stages: bool = True) -> Calibration:

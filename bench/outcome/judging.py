@@ -9,14 +9,14 @@ from statistics import fmean, median
 from typing import Any
 
 from bench.outcome.bounds import bounds
-from bench.outcome.fitting import AFTER, Seen, fitted, seen, without
+from bench.outcome.fitting import AFTER, AFTER_TRIAL, Seen, fitted, parts, seen, without
 from bench.outcome.table import WholeRun
 from sanetune.forecast.outcome_calibration import OWN
 
 LEAST = 0.5
 """Final loss in nats below which an error in per cent says little."""
 QUARTER = AFTER[1]
-"""The share of a run after which set-ups are shown one by one."""
+"""The share of a brief run after which set-ups are shown one by one; of a long one it is its trial."""
 
 Figures = dict[str, Any]
 
@@ -51,25 +51,36 @@ class Judged:
 
 def judge(runs: Sequence[WholeRun]) -> Figures:
     """The figures of the bench."""
-    some = seen(runs)
+    brief, long = parts(runs)
+    return {"brief": _of_part(brief, AFTER, QUARTER), "long": _of_part(long, AFTER_TRIAL, AFTER_TRIAL[0])}
+
+
+def _of_part(runs: Sequence[WholeRun], after: Sequence[float], shown: float) -> Figures:
+    """The figures of one part; set-ups one by one at the stage ``shown``."""
+    some = seen(runs, after)
     judged = [one for data in sorted({run.setup[1] for run in runs}) for one in _of_data(some, data)]
-    quarter = [one for one in judged if one.seen.stage == QUARTER]
+    then = [one for one in judged if one.seen.stage == shown]
+    sound = [one for one in judged if _usual(one)]
     return {
         "runs": len(runs),
         "set_ups": len({run.setup for run in runs}),
-        "after": _after(judged),
-        "data": _groups(quarter, lambda one: one.seen.run.setup[1]),
-        "models": _groups(quarter, lambda one: one.seen.run.setup[0]),
-        "failures": _groups([one for one in quarter if one.failed], lambda one: one.seen.failure),
-        "faults": _groups(quarter, lambda one: one.seen.run.fault or "none injected"),
-        "sound": _after([one for one in judged if _usual(one)]),
-        "steady": _after([one for one in judged if _usual(one) and not one.turned]),
-        "bounds": bounds(runs, AFTER),
+        "after": _after(judged, after),
+        "data": _groups(then, lambda one: one.seen.run.setup[1]),
+        "models": _groups(then, lambda one: one.seen.run.setup[0]),
+        "failures": _groups([one for one in then if one.failed], lambda one: one.seen.failure),
+        "faults": _groups(then, lambda one: one.seen.run.fault or "none injected"),
+        "sound": _after(sound, after),
+        "steady": _after([one for one in sound if not one.turned], after),
+        "bounds": [{"name": _name(stage)} | one for stage, one in zip(after, bounds(runs, after), strict=True)],
     }
 
 
-def _after(some: Sequence[Judged]) -> list[Figures]:
-    return [{"share": share} | _figures([one for one in some if one.seen.stage == share]) for share in AFTER]
+def _after(some: Sequence[Judged], after: Sequence[float]) -> list[Figures]:
+    return [{"name": _name(stage)} | _figures([one for one in some if one.seen.stage == stage]) for stage in after]
+
+
+def _name(stage: float) -> str:
+    return f"{stage:.0%}" if stage else "its trial"
 
 
 def _usual(one: Judged) -> bool:
@@ -125,7 +136,7 @@ def _law(one: Judged) -> float:
 def _saved(bad: Sequence[Judged]) -> float | None:
     """The share of the steps of failing runs that are not made if those that are caught end there."""
     steps = sum(one.seen.run.steps for one in bad)
-    left = sum(one.seen.run.steps * (1 - one.seen.stage) for one in bad if one.condemned)
+    left = sum(one.seen.run.steps * (1 - one.seen.run.share(one.seen.stage)) for one in bad if one.condemned)
     return left / steps if steps else None
 
 

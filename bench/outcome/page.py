@@ -20,25 +20,30 @@ def write(figures: dict[str, Any]) -> None:
 
 def tables(figures: dict[str, Any]) -> str:
     """The tables, as Markdown."""
+    long, brief = (_of_part(figures[part], shown) for part, shown in (("long", "their trial"), ("brief", "a quarter")))
+    return f"### Long runs\n\n{long}\n\n### Brief runs\n\n{brief}\n"
+
+
+def _of_part(figures: dict[str, Any], shown: str) -> str:
     head = f"{figures['runs']} runs of {figures['set_ups']} set-ups."
     parts = [
         head,
-        _table("seen of the run", _staged(figures["after"]), LOSSES),
-        _table("seen of the run", _staged(figures["after"]), VERDICTS),
+        _table("seen of the run", figures["after"], LOSSES),
+        _table("seen of the run", figures["after"], VERDICTS),
         "Runs with nothing injected that end above 0.5 nats, so that per cent mean something:",
-        _table("seen of the run", _staged(figures["sound"]), [*LOSSES, *VERDICTS[1:7]]),
+        _table("seen of the run", figures["sound"], [*LOSSES, *VERDICTS[1:7]]),
         "Those of them that end at most 5 % above their own lowest evaluation, as a run with kept checkpoints does:",
-        _table("seen of the run", _staged(figures["steady"]), LOSSES),
+        _table("seen of the run", figures["steady"], LOSSES),
         "How right a forecast of these runs can be, median errors:",
-        _table("seen of the run", _staged(figures["bounds"]), BOUNDS),
-        "After a quarter of the run, by what the calibration had not seen, by model, and by what was injected:",
+        _table("seen of the run", figures["bounds"], BOUNDS),
+        f"After {shown}, by what the calibration had not seen, by model, and by what was injected:",
         _table("data set", figures["data"], [*LOSSES[:5], *VERDICTS[1:6]]),
         _table("model", figures["models"], [*LOSSES[:5], *VERDICTS[1:6]]),
         _table("injected", figures["faults"], [*LOSSES[:5], *VERDICTS[1:6]]),
-        "Failing runs after a quarter, by how they failed:",
+        f"Failing runs after {shown}, by how they failed:",
         _table("in the end", figures["failures"], [VERDICTS[1], VERDICTS[2], VERDICTS[3]]),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 LOSSES = [
@@ -71,10 +76,6 @@ BOUNDS = [
     ("real evaluations, law alone", "real", ".1%"),
     ("shape known from the whole run", "shape_known", ".1%"),
 ]
-
-
-def _staged(some: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"name": f"{one['share']:.0%}"} | one for one in some]
 
 
 def _table(first: str, rows: Sequence[dict[str, Any]], columns: Sequence[tuple[str, str, str]]) -> str:

@@ -86,10 +86,18 @@ class WholeRun:
         """The last evaluation; NaN where the run broke off."""
         return self.losses[-1] if self.row["evaluations"][-1][0] == self.steps else math.nan
 
-    def first(self, share: float) -> Curve:
-        """The curve of the first ``share`` of the steps, and of the evaluation that ends it."""
+    def share(self, stage: float) -> float:
+        """The share of the steps that are behind a run at ``stage``: itself, or, at 0, that of a trial."""
+        return stage or TRIAL / self.steps
+
+    def comes_to(self, stage: float) -> bool:
+        """Whether the trial of a long run is over by then."""
+        return not self.is_long or self.share(stage) * self.steps >= TRIAL
+
+    def first(self, stage: float) -> Curve:
+        """The curve up to ``stage``, and to the evaluation that ends it."""
         row = self.row
-        ends = [one[0] for one in row["evaluations"] if one[0] <= share * self.steps + 0.5]
+        ends = [one[0] for one in row["evaluations"] if one[0] <= self.share(stage) * self.steps + 0.5]
         points = [
             Point(step, math.nan if loss is None else loss, lr)
             for step, (loss, lr) in enumerate(zip(row["losses"], self.lrs, strict=False), 1)
@@ -104,17 +112,17 @@ class WholeRun:
             points, evaluations, total_steps=self.steps, steps_per_epoch=row["rows"] / row["batch"], source="trial"
         )
 
-    def at(self, share: float) -> float:
-        """The loss at the end of the first ``share`` of the steps."""
-        return self.first(share).validation[-1].loss
+    def at(self, stage: float) -> float:
+        """The loss at that end."""
+        return self.first(stage).validation[-1].loss
 
 
-def reachable(runs: Iterable[WholeRun], share: float) -> dict[tuple[str, str, str], float]:
-    """For each family the lowest loss that any of its runs has after ``share`` of the steps (0: its trial): what a
-    comparison of learning rates finds. Families of one run have no comparison."""
+def reachable(runs: Iterable[WholeRun], stage: float) -> dict[tuple[str, str, str], float]:
+    """For each family the lowest loss that any of its runs has at ``stage``: what a comparison of learning rates finds.
+    Families of one run have no comparison."""
     found: dict[tuple[str, str, str], list[float]] = {}
     for run in runs:
-        if math.isfinite(loss := run.at(share or TRIAL / run.steps)):
+        if math.isfinite(loss := run.at(stage)):
             found.setdefault(run.family, []).append(loss)
     return {family: min(losses) for family, losses in found.items() if len(losses) > 1}
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from bench.curves.short_runs.cases import PARTS, STRENGTHS, Case
@@ -169,7 +170,7 @@ def _whole(curve: Curve) -> dict[str, str]:
 
 
 def _live(curve: Curve) -> tuple[dict[str, int], frozenset[str]]:
-    """Hand the run's records to the watch as they come, some together, with evaluations between them.
+    """Hand the run's records to the watch as they come, those of a few steps together, with evaluations between them.
 
     Returns:
         Check -> step of its first finding, and the checks that failed.
@@ -178,8 +179,8 @@ def _live(curve: Curve) -> tuple[dict[str, int], frozenset[str]]:
     watch, waiting = Watch(facts, live_checks()), list(curve.validation)
     first: dict[str, int] = {}
     failed = set()
-    for at in range(0, len(curve.points), EVERY):
-        some = curve.points[at : at + EVERY]
+    for _, group in groupby(curve.points, key=lambda one: (one.step - 1) // EVERY):
+        some = list(group)
         found = watch.steps(some)
         while waiting and waiting[0].step <= some[-1].step:
             found += watch.evaluated(waiting.pop(0))
