@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import show
-from bench.outcome import page
+from bench.outcome import page, public
 from bench.outcome.cases import Case, cases, long_cases
-from bench.outcome.fitting import both_fitted
+from bench.outcome.fitting import USUAL, fitted, seen_of_all
 from bench.outcome.judging import judge
 from bench.outcome.table import WholeRun, keep, read
-from sanetune.forecast.outcome_calibration import FILE
+from sanetune.forecast.outcome_calibration import FILE, Calibrations
 from sanetune.typed_json import to_json
 
 
@@ -45,16 +45,17 @@ def collect(folder: Path, some: Sequence[Case], most: int | None = None) -> None
         print(f"{number + 1} of {len(left)}: {case.name} {found.get('cpu_seconds', found.get('error'))}", flush=True)
 
 
-def fit(runs: Sequence[WholeRun]) -> None:
-    """Write the calibrations that the package has."""
-    FILE.write_text(json.dumps(to_json(both_fitted(runs)), indent=1) + "\n")
+def fit(runs: Sequence[WholeRun]) -> Calibrations:
+    """The calibrations that the package has."""
+    logs = public.with_losses_to_reach(public.seen(public.read()))
+    return Calibrations(fitted(seen_of_all(runs)), fitted(logs, USUAL))
 
 
 def print_figures(figures: dict[str, Any], file: Path | None) -> None:
     """Print how right forecasts are, by how much of a run they have seen and by data set."""
     names = ("covered", "error", "error_law", "error_last", "failing", "caught", "good", "condemned")
     tables = (("by steps seen", "after"), ("by data set, after the trial or a quarter", "data"))
-    for part, (title, key) in ((part, one) for part in figures for one in tables):
+    for part, (title, key) in ((part, one) for part in figures for one in tables if one[1] in figures[part]):
         rows = [[one["name"], *(one[name] for name in names)] for one in figures[part][key]]
         rounded = [[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in row] for row in rows]
         show(f"{part.capitalize()} runs, {title}", ["", *names], rounded, figures, file)
@@ -77,8 +78,8 @@ def main() -> int:
         return 0
     runs = read()
     if args.fit:
-        fit(runs)
-    figures = judge(runs)
+        FILE.write_text(json.dumps(to_json(fit(runs)), indent=1) + "\n")
+    figures = judge(runs, public.read())
     print_figures(figures, args.json)
     if args.write:
         page.write(figures)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bench.outcome.table import WholeRun
 from sanetune.forecast.beginning import FEWEST
+from sanetune.forecast.outcome_signs import law_of
 from sanetune.forecast.rectified import fit
 
 Array = NDArray[np.float64]
@@ -101,7 +102,7 @@ def _median(truths: Sequence[Truth], error: Callable[[Truth], float]) -> float:
 
 def _forecast(places: Sequence[float], losses: Array, known: int) -> float:
     """The error of the law that is fitted to the first ``known`` evaluations, as a share of the last one."""
-    mean, _ = fit(places[:known], losses[:known].tolist()).at([1.0])
+    mean, _ = law_of(places[:known], losses[:known].tolist()).at([1.0])
     return abs(math.exp(float(mean[0])) / float(losses[-1]) - 1)
 
 

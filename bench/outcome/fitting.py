@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,6 @@ from bench.outcome.table import WholeRun, failure, reachable
 from sanetune.forecast.beginning import Beginning, TooEarlyError
 from sanetune.forecast.outcome_calibration import (
     Calibration,
-    Calibrations,
     Linear,
     Stage,
     fading,
@@ -30,9 +29,30 @@ AFTER = (0.17, 0.25, 0.34, 0.5, 0.67, 0.84)
 """Shares of a brief run after which its end is forecast."""
 AFTER_TRIAL = (0.0, *AFTER[3:])
 """The same of a long one; 0: after its trial."""
+
+
+class Kind(NamedTuple):
+    """How runs of one kind are fitted.
+
+    Attributes:
+        law: How much of the law's own forecast counts, beside what the signs say.
+        centre: Signs of what is to come.
+        spread: Signs of how far off that is.
+        failing: Signs of failing.
+    """
+
+    law: float
+    centre: tuple[str, ...]
+    spread: tuple[str, ...]
+    failing: tuple[str, ...]
+
+
 CENTRE = ("fall", "left", "done", "gap", "above", "moves", *(f"{name}_per_left" for name in FADING))
 SPREAD = ("doubt", "unseen", "repeats", "misfit", "moves", "moved", "log_left")
 FAILING = ("from_there", "from_own", "from_nearest", "left", "gap", "unseen", "repeats", "above", "done")
+TINY = Kind(0.0, CENTRE, SPREAD, FAILING)
+USUAL = Kind(1.0, (), ("doubt", "misfit", "moved", "moves", "repeats", "log_left"), ("from_nearest", "above", "gap"))
+"""Public runs with as many evaluations are few: no sign that was tried lowers the law's error on those left out."""
 RIDGE, ROUNDS = 3.0, 30
 CONDEMNED, MISSED = 0.02, 0.03
 """Share of good runs that may be called failing and of failing ones on track, among runs that were not fitted."""
@@ -56,18 +76,23 @@ class Seen:
     there: float
     failure: str
 
+    @property
+    def share(self) -> float:
+        """The last of :data:`AFTER` that the run has come to."""
+        return max((one for one in AFTER if one <= self.run.share(self.stage)), default=AFTER[0])
+
 
 class LeftOut(NamedTuple):
     """A run after a share of its steps, judged by a fit without its data set.
 
     Attributes:
-        stage: The share; 0: its trial.
+        share: The share.
         failing: Chance of failing that it was given.
         failed: Whether it failed.
         off: How far its end is from the forecast, in spreads; NaN where it broke off.
     """
 
-    stage: float
+    share: float
     failing: float
     failed: bool
     off: float
@@ -96,25 +121,27 @@ def parts(runs: Sequence[WholeRun]) -> tuple[list[WholeRun], list[WholeRun]]:
     return [run for run in runs if not run.is_long], [run for run in runs if run.is_long]
 
 
-def both_fitted(runs: Sequence[WholeRun]) -> Calibrations:
-    """The calibrations of the package."""
+def seen_of_all(runs: Sequence[WholeRun]) -> list[Seen]:
+    """What is seen of brief runs and of long ones."""
     brief, long = parts(runs)
-    return Calibrations(fitted(seen(brief)), fitted(seen(long, AFTER_TRIAL)))
+    return [*seen(brief), *seen(long, AFTER_TRIAL)]
 
 
-def fitted(some: Sequence[Seen], stages: bool = True) -> Calibration:
+def fitted(some: Sequence[Seen], kind: Kind = TINY, stages: bool = True) -> Calibration:
     """The calibration from these; ``stages``: with what parts that are left out in turn show of its errors."""
     ended = [one for one in some if math.isfinite(one.run.final)]
-    target = np.array([math.log(one.run.final / one.signs.last) for one in ended])
+    values = [one.signs.values for one in ended]
+    law = kind.law * np.array([one["fall"] for one in values])
+    target = np.array([math.log(one.run.final / one.signs.last) for one in ended]) - law
     fades = np.array([fading(one.signs) for one in ended])
-    centre = _least_absolute([one.signs.values for one in ended], CENTRE, target, fades)
-    off = target - fades * np.array([centre(one.signs.values) for one in ended])
-    spread = _ridge([one.signs.values for one in ended], SPREAD, np.log(np.abs(off) + 0.003))
     nothing = Linear((), (), (), (), 0.0)
-    known = Calibration(len({one.run for one in some}), centre, spread, nothing, ())
-    values = [failing_signs(one.signs, known.expected(one.signs), one.there) for one in some]
-    failing = _logistic(values, FAILING, np.array([float(bool(one.failure)) for one in some]))
-    return Calibration(known.runs, centre, spread, failing, tuple(_stages(some)) if stages else ())
+    centre = _least_absolute(values, kind.centre, target, fades) if kind.centre else nothing
+    off = target - fades * np.array([centre(one) for one in values])
+    spread = _ridge(values, kind.spread, np.log(np.abs(off) + 0.003))
+    known = Calibration(len({one.run for one in some}), kind.law, centre, spread, nothing, ())
+    signs = [failing_signs(one.signs, known.expected(one.signs), one.there) for one in some]
+    failing = _logistic(signs, kind.failing, np.array([float(bool(one.failure)) for one in some]))
+    return replace(known, failing=failing, stages=tuple(_stages(some, kind)) if stages else ())
 
 
 def without(some: Iterable[Seen], data: str) -> list[Seen]:
@@ -122,26 +149,28 @@ def without(some: Iterable[Seen], data: str) -> list[Seen]:
     return [one for one in some if one.run.setup[1] != data]
 
 
-def _left_out(some: Sequence[Seen]) -> Iterator[LeftOut]:
+def _left_out(some: Sequence[Seen], kind: Kind) -> Iterator[LeftOut]:
     """Each run as it is judged by a fit without its data set."""
     for data in sorted({one.run.setup[1] for one in some}):
-        known = fitted(without(some, data), stages=False)
+        known = fitted(without(some, data), kind, stages=False)
         for one in some:
             if one.run.setup[1] != data:
                 continue
             expected = known.expected(one.signs)
             failing = known.chance_of_failing(one.signs, expected, one.there)
             off = (math.log(one.run.final) - expected.centre) / expected.spread
-            yield LeftOut(one.stage, failing, bool(one.failure), off)
+            yield LeftOut(one.share, failing, bool(one.failure), off)
 
 
-def _stages(some: Sequence[Seen]) -> Iterator[Stage]:
+def _stages(some: Sequence[Seen], kind: Kind) -> Iterator[Stage]:
     """What decides and how wide intervals are at each share of a run, from data sets left out in turn."""
-    judged = list(_left_out(some))
-    for share in sorted({one.stage for one in judged}):
-        then = [one for one in judged if one.stage == share]
+    judged = list(_left_out(some, kind))
+    for share in sorted({one.share for one in judged}):
+        then = [one for one in judged if one.share == share]
         off = np.array([one.off for one in then if math.isfinite(one.off)])
-        yield Stage(share, _quantiles(off), *_limits(then))
+        low, middle, high = _quantiles(off)
+        # Where no sign corrects the law, neither does the median of a few dozen runs.
+        yield Stage(share, (low, middle if kind.centre else 0.0, high), *_limits(then))
 
 
 def _quantiles(off: Array) -> tuple[float, float, float]:

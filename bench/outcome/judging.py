@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
 from bench.outcome.bounds import bounds
-from bench.outcome.fitting import AFTER, AFTER_TRIAL, Seen, fitted, parts, seen, without
+from bench.outcome.fitting import (
+    AFTER,
+    AFTER_TRIAL,
+    TINY,
+    USUAL,
+    Kind,
+    Seen,
+    fitted,
+    parts,
+    seen_of_all,
+    without,
+)
+from bench.outcome.public import AFTER as AFTER_PUBLIC
+from bench.outcome.public import PublicRun, with_losses_to_reach
+from bench.outcome.public import seen as seen_publicly
 from bench.outcome.table import WholeRun
-from sanetune.forecast.outcome_calibration import OWN
+from sanetune.forecast.outcome_calibration import OWN, Calibration
 
 LEAST = 0.5
 """Final loss in nats below which an error in per cent says little."""
@@ -49,30 +63,47 @@ class Judged:
         return self.seen.run.final
 
 
-def judge(runs: Sequence[WholeRun]) -> Figures:
-    """The figures of the bench."""
+def judge(runs: Sequence[WholeRun], logs: Sequence[PublicRun]) -> Figures:
+    """The figures of the bench: of public runs, and of the long and the brief ones of tiny models."""
     brief, long = parts(runs)
-    return {"brief": _of_part(brief, AFTER, QUARTER), "long": _of_part(long, AFTER_TRIAL, AFTER_TRIAL[0])}
+    tiny = list(_judged(seen_of_all(runs), TINY))
+    public = list(_judged(seen_publicly(logs), USUAL))
+    return {
+        "public": _of_public(logs, public, fitted(seen_of_all(runs))),
+        "long": _of_part(long, [one for one in tiny if one.seen.run.is_long], AFTER_TRIAL, AFTER_TRIAL[0]),
+        "brief": _of_part(brief, [one for one in tiny if not one.seen.run.is_long], AFTER, QUARTER),
+    }
 
 
-def _of_part(runs: Sequence[WholeRun], after: Sequence[float], shown: float) -> Figures:
+def _of_part(runs: Sequence[WholeRun], judged: Sequence[Judged], after: Sequence[float], shown: float) -> Figures:
     """The figures of one part; set-ups one by one at the stage ``shown``."""
-    some = seen(runs, after)
-    judged = [one for data in sorted({run.setup[1] for run in runs}) for one in _of_data(some, data)]
     then = [one for one in judged if one.seen.stage == shown]
-    sound = [one for one in judged if _usual(one)]
     return {
         "runs": len(runs),
         "set_ups": len({run.setup for run in runs}),
-        "after": _after(judged, after),
+        **_by_stage(judged, after),
         "data": _groups(then, lambda one: one.seen.run.setup[1]),
         "models": _groups(then, lambda one: one.seen.run.setup[0]),
         "failures": _groups([one for one in then if one.failed], lambda one: one.seen.failure),
         "faults": _groups(then, lambda one: one.seen.run.fault or "none injected"),
-        "sound": _after(sound, after),
-        "steady": _after([one for one in sound if not one.turned], after),
         "bounds": [{"name": _name(stage)} | one for stage, one in zip(after, bounds(runs, after), strict=True)],
     }
+
+
+def _of_public(logs: Sequence[PublicRun], judged: Sequence[Judged], tiny: Calibration) -> Figures:
+    """The figures of public runs, and how far off the calibration of tiny models would be."""
+    found = _by_stage(judged, AFTER_PUBLIC)
+    for row in found["after"]:
+        some = [one for one in judged if _name(one.seen.stage) == row["name"]]
+        middles = ((one, math.exp(tiny.expected(one.seen.signs).centre)) for one in some)
+        row["error_tiny"] = _middle(abs(middle / one.final - 1) for one, middle in middles)
+    return {"runs": len(logs), **found}
+
+
+def _by_stage(judged: Sequence[Judged], after: Sequence[float]) -> Figures:
+    sound = [one for one in judged if _usual(one)]
+    steady = [one for one in sound if not one.turned]
+    return {name: _after(some, after) for name, some in (("after", judged), ("sound", sound), ("steady", steady))}
 
 
 def _after(some: Sequence[Judged], after: Sequence[float]) -> list[Figures]:
@@ -88,15 +119,17 @@ def _usual(one: Judged) -> bool:
     return not one.seen.run.fault and one.final > LEAST
 
 
-def _of_data(some: Sequence[Seen], data: str) -> Iterable[Judged]:
-    known = fitted(without(some, data))
-    for one in some:
-        if one.run.setup[1] != data:
-            continue
-        expected = known.expected(one.signs)
-        failing = known.chance_of_failing(one.signs, expected, one.there)
-        stage = known.stage(one.stage)
-        yield Judged(one, *stage.interval(expected), failing, failing >= stage.fails, failing <= stage.on_track)
+def _judged(some: Sequence[Seen], kind: Kind) -> Iterator[Judged]:
+    for data in sorted({one.run.setup[1] for one in some}):
+        others = without(some, data)
+        known = fitted(with_losses_to_reach(others) if kind is USUAL else others, kind)
+        for one in some:
+            if one.run.setup[1] != data:
+                continue
+            expected = known.expected(one.signs)
+            failing = known.chance_of_failing(one.signs, expected, one.there)
+            stage = known.stage(one.share)
+            yield Judged(one, *stage.interval(expected), failing, failing >= stage.fails, failing <= stage.on_track)
 
 
 def _groups(some: Sequence[Judged], name: Callable[[Judged], str]) -> list[Figures]:

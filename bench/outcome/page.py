@@ -21,7 +21,19 @@ def write(figures: dict[str, Any]) -> None:
 def tables(figures: dict[str, Any]) -> str:
     """The tables, as Markdown."""
     long, brief = (_of_part(figures[part], shown) for part, shown in (("long", "their trial"), ("brief", "a quarter")))
-    return f"### Long runs\n\n{long}\n\n### Brief runs\n\n{brief}\n"
+    public = _of_public(figures["public"])
+    return f"### Public runs\n\n{public}\n\n### Long runs\n\n{long}\n\n### Brief runs\n\n{brief}\n"
+
+
+def _of_public(figures: dict[str, Any]) -> str:
+    parts = [
+        f"{figures['runs']} runs. They fail if they end 5 % above their own lowest evaluation.",
+        _table("seen of the run", figures["after"], [*LOSSES, ("by the fit to tiny models", "error_tiny", ".1%")]),
+        _table("seen of the run", figures["after"], VERDICTS[:9]),
+        "Those that end above 0.5 nats and at most 5 % above their own lowest evaluation:",
+        _table("seen of the run", figures["steady"], LOSSES),
+    ]
+    return "\n\n".join(parts)
 
 
 def _of_part(figures: dict[str, Any], shown: str) -> str:

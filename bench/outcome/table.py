@@ -6,11 +6,11 @@ import gzip
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bench.outcome.cases import TRIAL
+from bench.outcome.cases import TRIAL, Case
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.forecast.outcome_calibration import OWN
 from sanetune.forecast.outcome_of import BETTER, REACHED
@@ -23,19 +23,32 @@ Row = dict[str, Any]
 
 
 def keep(folder: Path, file: Path = FILE) -> int:
-    """Write the runs of ``folder`` that came to an end into the table; returns their number."""
+    """Write the runs of ``folder`` that came to an end into the table, in the place of those that it has by the same
+    name; returns how many it has then."""
     found = [json.loads(one.read_text()) for one in sorted((folder / "runs").glob("*.json"))]
-    rows = [{key: value for key, value in one.items() if key != "norms"} for one in found if "error" not in one]
+    rows = {_name(one): one for one in _rows(file)} if file.exists() else {}
+    for one in found:
+        if "error" not in one:
+            rows[_name(one)] = {key: value for key, value in one.items() if key != "norms"}
     # No time of writing inside, so that the same runs make the same file.
     with file.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as out:
-        out.write(json.dumps(rows, separators=(",", ":")).encode())
+        out.write(json.dumps([rows[name] for name in sorted(rows)], separators=(",", ":")).encode())
     return len(rows)
+
+
+def _name(row: Row) -> str:
+    return Case(**{one.name: row[one.name] for one in fields(Case) if one.name in row}).name
+
+
+def _rows(file: Path) -> list[Row]:
+    with gzip.open(file, "rt") as text:
+        rows: list[Row] = json.load(text)
+    return rows
 
 
 def read(file: Path = FILE) -> list[WholeRun]:
     """The runs of the table."""
-    with gzip.open(file, "rt") as text:
-        return [WholeRun(row) for row in json.load(text)]
+    return [WholeRun(row) for row in _rows(file)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """From the signs of a beginning to the final loss and the chance of failing, as whole runs have shown.
 
-`python -m bench.outcome --fit` makes the numbers in ``outcome_calibration.json`` from runs of this project's engine,
-once from brief runs and once from long ones, whose first two hundred steps, a trial, leave less to come:
+`python -m bench.outcome --fit` makes the numbers in ``outcome_calibration.json``, once from runs of tiny models by this
+project's engine and once from logs of public runs:
 a linear correction of the law's forecast, which fades as the run comes to its end, a linear model of how far that is
 off, and a logistic regression of failing; for each stage of a run the quantiles of what is left (conformal prediction,
 `arXiv:2107.07511 <https://arxiv.org/abs/2107.07511>`_), and the chances that decide.
@@ -27,9 +27,9 @@ FADES = 0.7
 all stages of a run."""
 FAR = 4.0
 """Largest distance of a loss from the forecast in the logistic regression, in standard deviations."""
-LONG = 100
-"""Steps from which on a beginning is judged as that of a long run: half of the trial that those were judged after, and
-more than nearly any brief run has."""
+USUAL = 4_096
+"""Tokens of a vocabulary from which on a model is a usual one: that of every published base model is larger, those of
+the tiny models are smaller. Tiny models go on falling where usual ones, which know the language, have arrived."""
 OWN = 1.05
 """A run that ends above its lowest evaluation times this has failed: as curve-overfit fails (logs/wild)."""
 
@@ -98,6 +98,7 @@ class Calibration:
 
     Attributes:
         runs: How many they were.
+        law: How much of the law's own forecast counts, from 0 to 1, beside the next.
         centre: Logarithm of final loss over last evaluation, over what is left to the power :data:`FADES`.
         spread: Logarithm of the size of what is left of it.
         failing: Log odds of failing.
@@ -105,6 +106,7 @@ class Calibration:
     """
 
     runs: int
+    law: float
     centre: Linear
     spread: Linear
     failing: Linear
@@ -113,7 +115,7 @@ class Calibration:
     def expected(self, signs: Signs) -> Expected:
         """The final loss of a run with these signs."""
         spread = math.exp(self.spread(signs.values))
-        to_come = fading(signs) * self.centre(signs.values)
+        to_come = self.law * signs.values["fall"] + fading(signs) * self.centre(signs.values)
         return Expected(math.log(signs.last) + to_come, min(WIDE, max(NARROW, spread)))
 
     def stage(self, share: float) -> Stage:
@@ -128,19 +130,19 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Calibrations:
-    """What brief and long runs have taught.
+    """What runs of two kinds of models have taught.
 
     Attributes:
-        brief: Of runs of 60 to 110 steps.
-        long: Of runs of 400 to 1,600 steps.
+        tiny: Of models with less than :data:`USUAL` tokens.
+        usual: Of the others.
     """
 
-    brief: Calibration
-    long: Calibration
+    tiny: Calibration
+    usual: Calibration
 
-    def at(self, step: int) -> Calibration:
-        """The one for a beginning of ``step`` steps."""
-        return self.long if step >= LONG else self.brief
+    def of(self, vocab_size: int | None) -> Calibration:
+        """The one for a model of so many tokens; None: not known, and as usual."""
+        return self.tiny if vocab_size is not None and vocab_size < USUAL else self.usual
 
 
 def failing_signs(signs: Signs, expected: Expected, there: float) -> dict[str, float]:

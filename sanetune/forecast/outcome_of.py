@@ -54,7 +54,7 @@ def forecast_outcome(
         TooEarlyError: The curve does not show enough.
     """
     beginning = Beginning.of(curve, lrs)
-    known = using or calibrations()
+    known = (using or calibrations()).of(curve.vocab_size)
     there, reason = loss_to_reach(beginning.evaluations[0].loss, reachable)
     now = _forecast(beginning, there, reason, known)
     return replace(now, earlier=tuple(_earlier(beginning, there, known)))
@@ -73,15 +73,15 @@ def loss_to_reach(start: float, reachable: float | None) -> tuple[float, str]:
     return limit, f"{units.share(BETTER)} below the base's {units.nats(start)}"
 
 
-def _forecast(beginning: Beginning, there: float, reason: str, all_known: Calibrations) -> OutcomeForecast:
-    signs, known = signs_of(beginning), all_known.at(beginning.step)
+def _forecast(beginning: Beginning, there: float, reason: str, known: Calibration) -> OutcomeForecast:
+    signs = signs_of(beginning)
     if beginning.step >= beginning.total_steps:
         return _ended(beginning, signs, there, reason)
     expected = known.expected(signs)
     low, median, high = _stage(beginning, known).interval(expected)
     failing = known.chance_of_failing(signs, expected, there)
     verdict = _verdict(failing, beginning, known)
-    decides, steps = ("", None) if verdict != UNDECIDED else _what_decides(beginning, signs, expected, there, all_known)
+    decides, steps = ("", None) if verdict != UNDECIDED else _what_decides(beginning, signs, expected, there, known)
     return OutcomeForecast(
         beginning.step,
         beginning.total_steps,
@@ -152,13 +152,13 @@ def _between(first: float, last: float, share: float) -> float:
     return first + share * (last - first)
 
 
-def _earlier(beginning: Beginning, there: float, all_known: Calibrations) -> list[EarlierForecast]:
+def _earlier(beginning: Beginning, there: float, known: Calibration) -> list[EarlierForecast]:
     """The forecasts of the end from earlier evaluations, at most :data:`PLACES` of them."""
     steps = [one.step for one in beginning.evaluations[FEWEST - 1 : -1]]
     every = -(-len(steps) // PLACES) or 1
     found = []
     for step in steps[::every]:
-        then, known = beginning.until(step), all_known.at(step)
+        then = beginning.until(step)
         signs = signs_of(then)
         expected = known.expected(signs)
         failing = known.chance_of_failing(signs, expected, there)
@@ -167,16 +167,16 @@ def _earlier(beginning: Beginning, there: float, all_known: Calibrations) -> lis
 
 
 def _what_decides(
-    beginning: Beginning, signs: Signs, expected: Expected, there: float, all_known: Calibrations
+    beginning: Beginning, signs: Signs, expected: Expected, there: float, known: Calibration
 ) -> tuple[str, int | None]:
     """What would decide it, in words, and the further steps that would; None: no number of them short of the end."""
-    low, median, high = _stage(beginning, all_known.at(beginning.step)).interval(expected)
+    low, median, high = _stage(beginning, known).interval(expected)
     path = _path(beginning, signs, (low, median, high))
     for share in LATER:
         step = round(share * beginning.total_steps)
         if step <= beginning.step or step >= beginning.total_steps:
             continue
-        later, known = _continued(beginning, path, step), all_known.at(step)
+        later = _continued(beginning, path, step)
         again = signs_of(later)
         if _verdict(known.chance_of_failing(again, known.expected(again), there), later, known) != UNDECIDED:
             further = step - beginning.step

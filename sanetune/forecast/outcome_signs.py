@@ -13,6 +13,8 @@ from sanetune.forecast.beginning import FEWEST
 from sanetune.forecast.rectified import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sanetune.forecast.beginning import Beginning
     from sanetune.forecast.rectified import Fitted
 
@@ -65,7 +67,7 @@ def signs_of(beginning: Beginning) -> Signs:
     evaluations = beginning.evaluations
     places = [progress[min(one.step, beginning.total_steps)] for one in evaluations]
     losses = [max(one.loss, 1e-6) for one in evaluations]
-    law = fit(places, losses, *_thinned(beginning, progress))
+    law = law_of(places, losses, *_thinned(beginning, progress))
     mean, deviation = law.at([1.0])
     start, last, left = losses[0], losses[-1], 1 - places[-1]
     gap = _gap(beginning, last)
@@ -87,6 +89,22 @@ def signs_of(beginning: Beginning) -> Signs:
     values |= {f"{name}_per_left": values[name] / max(left, SHORTEST) for name in FADING}
     bounded = {name: max(-MOST, min(MOST, value)) for name, value in values.items()}
     return Signs(law, start, last, min(losses), bounded)
+
+
+def law_of(
+    places: Sequence[float],
+    losses: Sequence[float],
+    training_places: Sequence[float] = (),
+    training: Sequence[float] = (),
+) -> Fitted:
+    """Fit the law to evaluations, with the training losses after its start.
+
+    The base is far above what a few steps make of it, and no law bends so sharply and then as a fine-tune does: where
+    enough other evaluations are there, the law begins at the first of them.
+    """
+    first = 1 if len(places) > FEWEST else 0
+    trained = [(place, loss) for place, loss in zip(training_places, training, strict=True) if place >= places[first]]
+    return fit(places[first:], losses[first:], [place for place, _ in trained], [loss for _, loss in trained])
 
 
 def _thinned(beginning: Beginning, progress: list[float]) -> tuple[list[float], list[float]]:

@@ -40,9 +40,10 @@ class Fitted:
     Attributes:
         k: (K), in units of the progress.
         beta: (B).
-        start: The loss at progress 0, in nats.
+        start: The loss where it begins, in nats.
         fall: How far each law falls in the end (K, B), in nats.
         weight: Of each law (K, B); their sum is 1.
+        origin: The progress at which it begins.
     """
 
     k: Array
@@ -50,10 +51,11 @@ class Fitted:
     start: float
     fall: Array
     weight: Array
+    origin: float = 0.0
 
     def at(self, places: Sequence[float]) -> tuple[Array, Array]:
         """Return the mean of the logarithm of the loss at each progress (P), and its standard deviation (P)."""
-        left = _left(self.k, self.beta, np.asarray(places, dtype=float))
+        left = _left(self.k, self.beta, np.asarray(places, dtype=float) - self.origin)
         losses = np.log(np.maximum(self.start - self.fall[..., None] * (1 - left), 1e-3))
         mean = (self.weight[..., None] * losses).sum((0, 1))
         return mean, np.sqrt((self.weight[..., None] * (losses - mean) ** 2).sum((0, 1)))
@@ -68,9 +70,9 @@ def fit(
     """Fit the law to evaluations and training losses.
 
     Args:
-        progress: Of each evaluation (N), from 0 on, rising.
+        progress: Of each evaluation (N), rising; the law begins at the first of them.
         evaluations: Their losses (N), at least two, in nats.
-        training_progress: Of each training loss.
+        training_progress: Of each training loss, none of them before that.
         training: Training losses, in nats; fewer than :data:`FEWEST` are not used.
 
     >>> places = [number / 10 for number in range(7)]
@@ -78,9 +80,10 @@ def fit(
     >>> round(float(np.exp(mean[0])), 1)
     1.3
     """
-    k = K * max(progress[-1], 1e-9)
+    origin = progress[0]
+    k = K * max(progress[-1] - origin, 1e-9)
     start, losses = float(evaluations[0]), np.asarray(evaluations[1:], dtype=float)
-    done = 1 - _left(k, BETA, np.asarray(progress[1:], dtype=float))
+    done = 1 - _left(k, BETA, np.asarray(progress[1:], dtype=float) - origin)
     weights = (NOISE * np.minimum(losses, start)) ** -2.0
     # A fall of half the loss at the start is usual: without this the fall of a law that has hardly begun is unbounded.
     prior = (0.5 * start) ** -2.0
@@ -88,9 +91,11 @@ def fit(
     fall = np.minimum(fall, 0.995 * start)
     misfit = (weights * (losses - start + fall[..., None] * done) ** 2).sum(-1) + prior * fall**2
     if len(training) >= FEWEST:
-        misfit = misfit + _misfit_of_training(k, np.asarray(training_progress), np.asarray(training, dtype=float))
+        misfit = misfit + _misfit_of_training(
+            k, np.asarray(training_progress) - origin, np.asarray(training, dtype=float)
+        )
     weight = np.exp(-0.5 * (misfit - misfit.min()))
-    return Fitted(k, BETA, start, fall, weight / weight.sum())
+    return Fitted(k, BETA, start, fall, weight / weight.sum(), origin)
 
 
 def _left(k: Array, beta: Array, places: Array) -> Array:

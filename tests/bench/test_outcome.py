@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 
+from bench.outcome import public
 from bench.outcome.bounds import bounds
-from bench.outcome.cases import FAULTS, MODELS, cases
-from bench.outcome.fitting import fitted, seen
+from bench.outcome.cases import FAULTS, LONG_DATA, MODELS, TRIAL, cases, long_cases
+from bench.outcome.fitting import USUAL, fitted, seen_of_all, without
 from bench.outcome.rows import DATA
 from bench.outcome.table import WholeRun, failure, read
-from sanetune.forecast.outcome_calibration import calibration
+from sanetune.forecast.outcome_calibration import Calibration, calibrations
 from sanetune.typed_json import from_json, to_json
 
 
@@ -25,12 +27,37 @@ def test_every_model_meets_every_data_set_and_learning_rates_span_three_decades(
     assert {one.fault for one in some} == {"", *FAULTS}
 
 
-def test_the_calibration_of_the_package_is_what_the_table_gives() -> None:
-    runs = read()
-    again, stored = fitted(seen(runs)), calibration()
-    assert from_json(type(stored), to_json(again)).centre.weights == stored.centre.weights
+@pytest.mark.parametrize("kind", ["tiny", "usual"])
+def test_the_calibrations_of_the_package_are_what_the_tables_give(kind: str) -> None:
+    logs = public.with_losses_to_reach(public.seen(public.read()))
+    again = fitted(logs, USUAL) if kind == "usual" else fitted(seen_of_all(read()))
+    stored: Calibration = getattr(calibrations(), kind)
+    assert from_json(Calibration, to_json(again)).spread.weights == stored.spread.weights
     stages = [[(one.share, *one.quantiles, one.on_track, one.fails) for one in each.stages] for each in (again, stored)]
-    assert np.allclose(*stages, rtol=1e-6) and again.runs == stored.runs == len(runs)
+    assert np.allclose(*stages, rtol=1e-6) and again.runs == stored.runs
+
+
+def test_no_public_run_is_judged_by_a_fit_to_itself() -> None:
+    runs = public.read()
+    assert len(runs) > 60 and len({run.name for run in runs}) == len(runs)
+    parts = {run.setup[1] for run in runs}
+    assert len(parts) == public.PARTS
+    some = public.seen(runs)
+    assert all(one.run.setup[1] != "part 1" for one in without(some, "part 1"))
+    for one in some:
+        known = one.run.first(one.stage).validation
+        # The base, which is stood for, and three real ones, none of them later than the stage.
+        assert len(known) > public.KNOWN and known[-1].step <= one.stage * one.run.steps + 0.5
+
+
+def test_long_runs_are_told_of_by_a_trial_of_the_usual_length() -> None:
+    some = long_cases()
+    assert {(one.model, one.data) for one in some} == {(model, data) for model in MODELS for data in LONG_DATA}
+    assert min(one.steps for one in some) >= 2 * TRIAL
+    kept = [run for run in read() if run.is_long]
+    assert len(kept) > 100
+    for run in kept[::10]:
+        assert [one.step for one in run.first(0).validation] == [0, 50, 100, 150, 200]
 
 
 def whole(losses: list[float]) -> WholeRun:

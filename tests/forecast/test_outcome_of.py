@@ -26,11 +26,11 @@ def known(**changed: object) -> Calibration:
     spread = replace(NOTHING, constant=math.log(0.01))
     failing = Linear(("from_there",), (0.0,), (1.0,), (3.0,), 0.0)
     stages = (Stage(0.0, (-1.28, 0.0, 1.28), 0.05, 0.95),)
-    return replace(Calibration(1, fall, spread, failing, stages), **changed)  # type: ignore[arg-type]
+    return replace(Calibration(1, 0.0, fall, spread, failing, stages), **changed)  # type: ignore[arg-type]
 
 
 def both(used: Calibration | None = None, **changed: object) -> Calibrations:
-    """The same for brief and for long runs."""
+    """The same for tiny and for usual models."""
     one = used or known(**changed)
     return Calibrations(one, one)
 
@@ -166,7 +166,7 @@ def test_the_forecast_goes_to_json_and_back() -> None:
 
 def test_the_signs_that_the_calibration_weighs_are_read() -> None:
     signs = signs_of(Beginning.of(run()))
-    for used in (calibrations().brief, calibrations().long):
+    for used in (calibrations().tiny, calibrations().usual):
         expected = used.expected(signs)
         assert {*used.centre.names, *used.spread.names} <= signs.values.keys()
         assert set(used.failing.names) <= failing_signs(signs, expected, 1.0).keys()
@@ -175,12 +175,21 @@ def test_the_signs_that_the_calibration_weighs_are_read() -> None:
             assert 0 < one.on_track < one.fails <= 1
 
 
-def test_a_beginning_of_a_hundred_steps_is_judged_as_one_of_a_long_run() -> None:
+def test_a_model_of_few_tokens_is_judged_as_a_tiny_one_and_one_of_unknown_size_as_usual() -> None:
     rising = replace(known(), centre=replace(NOTHING, constant=1.0))
-    brief, long = (forecast_outcome(run(share), using=Calibrations(known(), rising)) for share in (0.2, 0.3))
-    assert brief.step == 80 and long.step == 120
-    assert brief.median < 2.0 < long.median
-    assert all(one.median < 2.0 for one in long.earlier if one.step < 100)
+    used = Calibrations(tiny=rising, usual=known())
+    tiny, usual, unknown = (
+        forecast_outcome(replace(run(0.3), vocab_size=size), using=used) for size in (2048, 32_000, None)
+    )
+    assert usual.median == unknown.median < 2.0 < tiny.median
+    assert usual.earlier == unknown.earlier != tiny.earlier
+
+
+def test_the_law_alone_forecasts_where_nothing_corrects_it() -> None:
+    alone = replace(known(), law=1.0, centre=NOTHING)
+    found = forecast_outcome(run(0.5), using=both(alone))
+    signs = signs_of(Beginning.of(run(0.5)))
+    assert math.log(found.median / signs.last) == pytest.approx(signs.values["fall"])
 
 
 def test_a_run_is_judged_by_the_latest_stage_that_it_has_come_to() -> None:
