@@ -53,6 +53,8 @@ FAILING = ("from_there", "from_own", "from_nearest", "left", "gap", "unseen", "r
 TINY = Kind(0.0, CENTRE, SPREAD, FAILING)
 USUAL = Kind(1.0, (), ("doubt", "misfit", "moved", "moves", "repeats", "log_left"), ("from_nearest", "above", "gap"))
 """Public runs with as many evaluations are few: no sign that was tried lowers the law's error on those left out."""
+LIKELY = 0.25
+"""Largest chance of failing of a run that is on track."""
 RIDGE, ROUNDS = 3.0, 30
 CONDEMNED, MISSED = 0.02, 0.03
 """Share of good runs that may be called failing and of failing ones on track, among runs that were not fitted."""
@@ -182,7 +184,7 @@ def _limits(judged: Sequence[LeftOut]) -> tuple[float, float]:
     good = sorted(one.failing for one in judged if not one.failed)
     bad = sorted(one.failing for one in judged if one.failed)
     fails = max(0.5, good[min(len(good) - 1, math.ceil((1 - CONDEMNED) * len(good)))])
-    on_track = min(0.5, bad[int(MISSED * len(bad))])
+    on_track = min(LIKELY, bad[int(MISSED * len(bad))])
     return on_track, fails
 
 

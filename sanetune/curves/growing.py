@@ -31,7 +31,7 @@ class GrowingCurve:
     """
 
     def __init__(self, facts: Curve) -> None:
-        self.facts = replace(facts, growing=True)
+        self.facts = facts
         self.step = 0
         self.evaluations: list[Evaluation] = []
         self.width = 1
@@ -99,7 +99,11 @@ class GrowingCurve:
         epoch = next((point.step / point.epoch for point in reversed(points) if point.epoch), None)
         known = self.facts.steps_per_epoch
         return replace(
-            self.facts, points=points, validation=evaluations, steps_per_epoch=epoch if known is None else known
+            self.facts,
+            points=points,
+            validation=evaluations,
+            steps_per_epoch=epoch if known is None else known,
+            growing=True,
         )
 
 

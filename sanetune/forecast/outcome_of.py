@@ -100,6 +100,8 @@ def _forecast(beginning: Beginning, there: float, reason: str, known: Calibratio
 
 
 def _verdict(failing: float, beginning: Beginning, known: Calibration) -> OutcomeVerdict:
+    if beginning.step < known.stages[0].share * beginning.total_steps:
+        return UNDECIDED  # earlier than any run that taught the limits
     stage = _stage(beginning, known)
     if failing >= stage.fails:
         return "will not get there"

@@ -36,6 +36,7 @@ class OutcomeFile:
 
         self.run, self.comparison, self.trial = run, experiments.lr_comparison, experiments.outcome
         self.steps, self.lrs = plan.steps, planned_lrs(plan.steps)
+        self.vocab_size = plan.sizes.model.vocabulary or None
         self.curve = Curve()
 
     def __call__(self, event: Event) -> None:
@@ -58,6 +59,7 @@ class OutcomeFile:
             validation=[one for one in before.validation if one.step <= step],
             total_steps=total_steps,
             steps_per_epoch=self.steps.steps_per_epoch,
+            vocab_size=self.vocab_size,
         )
 
     def _add(self, record: Record) -> None:

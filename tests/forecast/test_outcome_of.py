@@ -200,6 +200,12 @@ def test_a_run_is_judged_by_the_latest_stage_that_it_has_come_to() -> None:
     assert math.log(before.high / before.low) == pytest.approx(2 * math.log(after.high / after.low))
 
 
+def test_nothing_is_decided_earlier_than_in_any_run_that_taught_the_limits() -> None:
+    late = known(stages=(Stage(0.3, (-1.28, 0.0, 1.28), 0.05, 0.95),))
+    assert forecast_outcome(run(0.25), using=both(late)).verdict == "not decidable by this trial"
+    assert forecast_outcome(run(0.3), using=both(late)).verdict == "on track"
+
+
 def test_what_is_still_to_come_fades_to_nothing_at_the_end_of_a_run() -> None:
     rising = replace(known(), centre=replace(NOTHING, constant=1.0))
     last = {share: forecast_outcome(run(share), using=both(rising)) for share in (0.25, 0.5, 0.9375)}

@@ -180,3 +180,20 @@ def test_watching_costs_a_few_microseconds_a_step() -> None:
         proportions.append(each / ((time.process_time() - began) / 1_000_000))
         assert watch.asked < 0.1 * len(values)
     assert min(proportions) < 20_000
+
+
+@pytest.mark.parametrize(("loss", "apart", "after"), [(2.5512345678, 50, 2), (2.5512345678, 5, 3), (2.55123, 50, 3)])
+def test_evaluations_that_are_equal_to_the_last_digit_are_a_finding_at_once(
+    loss: float, apart: int, after: int
+) -> None:
+    watch, values = Watch(FACTS, live_checks()), losses()
+    equal = 0
+    for at in range(0, 300, EVERY):
+        points = [Point(step, float(values[step]), 1e-4, 1.0, step / 1000) for step in range(at + 1, at + EVERY + 1)]
+        found = watch.steps(points)
+        if at + EVERY >= 100 and (at + EVERY) % apart == 0:
+            found += watch.evaluated(Evaluation(at + EVERY, loss))
+            equal += 1
+        if any(one.finding.check == "curve-unchanged" for one in found):
+            break
+    assert equal == after

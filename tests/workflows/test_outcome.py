@@ -72,6 +72,13 @@ def test_the_trials_forecast_stands_until_the_run_has_come_as_far(tmp_path: Path
     assert written(run)["step"] == round(0.4 * STEPS)
 
 
+def test_a_run_is_judged_as_its_trial_was(tmp_path: Path) -> None:
+    _, follow = follower(tmp_path)
+    for event in events(0.06):
+        follow(event)
+    assert follow.curve.vocab_size == follow.vocab_size and follow.vocab_size
+
+
 def test_a_resumed_run_goes_on_from_the_records_of_its_first_part(tmp_path: Path) -> None:
     whole, first = follower(tmp_path / "whole")
     for event in events(0.5):

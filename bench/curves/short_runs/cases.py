@@ -21,8 +21,8 @@ PARTS = {
 """The model and the data of each part: limits are set on A, and B, which shares neither, is reported; the others came
 later, and are reported too."""
 OWN = ("C", "D", "E", "F")
-"""Parts whose logs are those of this project's own runs: each step, ten evaluations and one before the first step, the
-losses of single rows. The logs of the others are those of another program."""
+"""Parts whose logs are those of this project's own runs: each step, ten evaluations and one before the first step, with
+all digits of their losses. The logs of the others are those of another program."""
 MIDDLE = {"stories": 2e-3, "demo": 6e-4, "qwen": 2e-3, "gpt2": 2e-3}
 """A learning rate in the middle of the useful ones."""
 HEALTHY = 40

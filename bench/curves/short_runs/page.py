@@ -22,8 +22,8 @@ alone, each on three data sets whose prompts and answers have changed places. He
 differ in learning rate, schedule (linear, cosine, constant, constant with a decay at the end), warm-up, epochs, and
 whether rows come by length. The logs of A and B are those of other programs, with none to twelve evaluations of twelve
 rows, and differ in interval and decimals of records and in gradient norms. Those of the others are those of this
-project's runs: every step with its norm, ten evaluations and one before the first step, of 25 to 48 rows whose single
-losses are known.
+project's runs: every step with its norm, ten evaluations and one before the first step, of 25 to 48 rows, with all
+digits.
 
 What is true of a run that was to be healthy, was given few rows, or a high learning rate, is found out without any
 check (`--ask truth`, `bench/curves/short_runs/truth.py`): it is made again, bit for bit, and measured on up to 128 rows
@@ -38,9 +38,9 @@ Part A taught the limits, and these definitions were fixed with its findings in 
 corrected by A; that swings, few evaluations and falls by the decay of the learning rate are no findings was corrected
 after its findings had been read. C and D were made later: {before}. Then their findings were read: that runs nobody can
 decide do not count, that spikes are measured, that few rows which rise steadily are a warning, that losses far above
-guessing are a spike, and that two evaluations with equal rows are enough, are from then. E and F came after that:
-{sight}. That a plateau is true of a run that ends less than 2 % below its start on unseen rows, and that the watch
-believes equal rows at once, are from after that, and change nothing of it.
+guessing are a spike, and that two evaluations which are equal exactly are enough, are from then. E and F came after
+that: {sight}. That a plateau is true of a run that ends less than 2 % below its start on unseen rows, and that the
+watch believes these at once, are from after that, and change nothing of it.
 
 *Named*: by a check that says what the fault is, in the whole log or while it grew. *Live*: by the watch of a run, which
 gets the records of five steps at a time. *Steps*: from the onset of the fault (without one: the first step) to that
@@ -59,7 +59,8 @@ BEFORE = (
 )
 FIRST_SIGHT = (
     "at first sight E had a finding in 77 of 81 faulty runs, which named the fault in 75, and an untrue one in none of"
-    " 39 healthy ones; F in 75 of 79, 73 and none of 38"
+    " 39 healthy ones; F in 75 of 79, 73 and none of 38. These had the losses of single rows, as the logs of C and D"
+    " did then, which no run logs: without them 76 of E's are named, and healthy runs stay as they are"
 )
 """Of the runs that nobody had judged before."""
 
@@ -67,9 +68,9 @@ LIMITS = """Findings that are true of a healthy run: these models begin above gu
 a log without evaluations is one, and rows that are seen again are known better, which is all that stairs say of a run
 whose held-out loss nobody took. With a fresh optimizer at the full learning rate the validation loss of healthy runs
 rises by up to 15 % and comes back within the run, so the watch waits (watch.md), and names fewer of the runs that
-overfit, and those later. Evaluations in the logs of A and B have twelve rows, and without the losses of single rows
-nobody knows whether one that is 5 % higher is chance. A learning rate that is ten to thirty times too high may fall
-smoothly to a higher end: curve-rate-beaten finds it before the run, by comparison.
+overfit, and those later. Evaluations in the logs of A and B have twelve rows, and no log has the losses of single rows,
+so that nobody knows whether one that is 5 % higher is chance. A learning rate that is ten to thirty times too high may
+fall smoothly to a higher end: curve-rate-beaten finds it before the run, by comparison.
 """
 
 POWER = """A frozen model shows in evaluations, which are equal (curve-unchanged). Without them its losses could show at

@@ -70,9 +70,11 @@ def curve_of(row: Row, until: int | None = None) -> Curve:
 
 
 def _evaluation(row: Row, i: int) -> Evaluation:
+    """An evaluation as it is logged: this project's runs log all digits of the mean, and no losses of single rows."""
     step, loss = row["evaluated"][i]
-    sums = tuple(math.nan if one is None else one for one in row["sums"][i]) if "sums" in row else ()
-    return Evaluation(int(step), math.nan if loss is None else loss, sums, tuple(row["tokens"]) if sums else ())
+    if "sums" in row and None not in row["sums"][i]:
+        loss = sum(row["sums"][i]) / sum(row["tokens"])
+    return Evaluation(int(step), math.nan if loss is None else loss)
 
 
 def _norm(value: float | None) -> float:

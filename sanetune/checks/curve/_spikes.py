@@ -28,8 +28,10 @@ LIMITS = {
     "confirmed_norm": Limit(4.0, "times its neighbours, a gradient norm that confirms a spike of the loss"),
     "norm_times": Limit(10.0, "times its neighbours, a gradient norm that is a spike by itself"),
     "beside_times": Limit(1.5, "times both records beside it, a mean of several steps whose gradient norm is a spike by"
-                               " itself: 1.78 in one of 392 public logs, elsewhere 1.2 at most where losses are not"
-                               " near 0 (bench.curves.unseen)"),
+                               " itself: 1.78 in one of 173 public logs that have norms, elsewhere 1.2 at most"
+                               " where losses are not near 0 (bench.curves.unseen)"),
+    "beside_sure": Limit(8.0, "standard deviations of the logarithms of all records, beside that: batches whose losses"
+                              " scatter by half of them have gradient norms that do so too"),
     "validation_least": Limit(0.05, "nats, likewise for the validation loss, which has no noise of batches"),
     "validation_sure": Limit(5.0, "standard deviations of the other evaluations, beside that"),
     "hump_times": Limit(1.5, "times the lowest loss on both sides, a rise of three or more records that comes back"),
@@ -132,12 +134,15 @@ def with_gradients(points: Sequence[Point], limits: Limits) -> list[Spike]:
     if len(points) < REACH or statistics.median(b.step - a.step for a, b in pairwise(points)) < SEVERAL:
         return []
     norms = [point.grad_norm for point in points]
+    scatter = relative_noise([point.loss for point in points])
     found = []
     for place in range(1, len(points) - 1):
         loss, around, norm = points[place].loss, max(points[place - 1].loss, points[place + 1].loss), norms[place]
-        if norm is None or loss < limits["beside_times"] * around or loss - around < limits["least"]:
+        if norm is None or around <= 0 or not max(limits["beside_times"] * around, around + limits["least"]) <= loss:
             continue
         others = [one for i in _near(norms, place) if (one := norms[i]) is not None and math.isfinite(one)]
+        if _short_step(points, place) or math.log(loss / around) < limits["beside_sure"] * scatter:
+            continue
         # Beside batches that have no gradient at all any other is a spike.
         usual = statistics.median(others) if len(others) >= REACH and min(others) > 0 else math.inf
         if norm > limits["norm_times"] * usual:

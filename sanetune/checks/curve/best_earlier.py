@@ -3,7 +3,7 @@
 ## What it does
 Compares the lowest validation loss with the last one where curve-overfit does not speak: the rise is small, or the
 training loss rises too. It names the step whose checkpoint is best. After two thirds of the run it needs five later
-evaluations that are all higher.
+evaluations, all of them 2 % above it or more.
 
 ## Why is this bad?
 The steps after the best evaluation cost as much as those before it and made the model worse.

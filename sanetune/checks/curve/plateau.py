@@ -68,8 +68,8 @@ LIMITS = {
     "done": Limit(0.8, "of the planned steps, from which on so few are what the run was to learn by"),
     "done_alike": Limit(0.002, "that all losses of such a run lie within"),
     "validation": Limit(0.01, "that the validation loss falls by: then the model learns, whatever batches hide"),
-    "validation_alone": Limit(0.02, "the same where training losses surely do not fall: flat is within 2 % from start"
-                                    " to end (logs/wild)"),
+    "validation_alone": Limit(0.02, "the same where training losses surely rise, and so does an evaluation: flat is"
+                                    " within 2 % from start to end (logs/wild)"),
     "validation_closely": Limit(0.005, "that three or more validation losses differ by at most, the first of them in"
                                        " the first quarter: no noise of batches is in them, and healthy ones fall by"
                                        " 1 %"),
@@ -133,6 +133,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "trend": -math.inf if fall is None else fall.sure,
             "straight_most": math.inf if fall is None else fall.straight + limits["sure"] * fall.std_error,
             "validation_fall": _validation_fall(curve),
+            "validation_rises": any(b.loss > a.loss for a, b in pairwise(finite(curve.validation))),
             "validation_width": _validation_width(curve),
         }
     )
@@ -217,7 +218,7 @@ def _flat(n: dict[str, Any], limits: Limits) -> bool:
     alike = abs(n["half_fall"]) < max(limits["warn"], unsure) and n["half_fall"] + unsure < limits["fell"]
     early = max(n["fall"], n["tenth_fall"] + limits["sure"] * n["tenth_error"])
     moves = (n["validation_fall"] or 0.0) <= -limits["moved"]
-    rises = n["tenth_fall"] + limits["sure"] * n["tenth_error"] < 0
+    rises = n["validation_rises"] and n["tenth_fall"] + limits["sure"] * n["tenth_error"] < 0
     learned = limits["validation_alone" if rises else "validation"]
     if moves or (n["validation_fall"] or 0.0) >= learned:
         return False

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 9
+VERSION = 8
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),
@@ -82,10 +82,6 @@ LIMITS = {
                               " chance"),
     "halves_inside": Limit(0.3, "of the drop, that it falls within them: -0.3 to 0.25 where readers saw stairs, in 13"
                                 " of 14 logs"),
-    "halves_many": Limit(4, "boundaries, from which on the next two limits are enough: so many drops are no chance"),
-    "halves_many_sure": Limit(4.0, "standard errors, likewise: one in 30,000 by chance"),
-    "halves_many_inside": Limit(0.5, "of the drop: it drops twice as far between epochs as within them, whatever it"
-                                     " falls by besides"),
     "halves_one_sure": Limit(5.0, "the same where there is one such boundary, at a drop of one_drop"),
     "held_out": Limit(0.02, "above its minimum, within which the held-out loss still holds: healthy (logs/wild)"),
     "few": Limit(5, "evaluations, below which their scatter is not known, and the next counts"),
@@ -159,13 +155,12 @@ def _by_halves(n: dict[str, Any], limits: Limits) -> bool:
     """Whether the loss drops between epochs and is level within them, from the second epoch on."""
     if not n["halves"]:
         return False
-    several = n["halves"] >= limits["halves"]
-    drop, sure = ("halves_drop", "halves_sure") if several else ("one_drop", "halves_one_sure")
-    many = n["halves"] >= limits["halves_many"] and n["halves_beyond"] >= limits["halves_many_sure"]
+    many = n["halves"] >= limits["halves"]
+    drop, sure = ("halves_drop", "halves_sure") if many else ("one_drop", "halves_one_sure")
     return bool(
         n["halves_drop"] >= limits[drop]
         and n["halves_beyond"] >= limits[sure]
-        and -limits["rising"] <= n["halves_inside"] <= limits["halves_many_inside" if many else "halves_inside"]
+        and -limits["rising"] <= n["halves_inside"] <= limits["halves_inside"]
         and n["halves_down"] >= limits["down"] * n["halves"]
     )
 

@@ -2,7 +2,8 @@
 
 ## What it does
 Looks for three or more evaluations in a row with equal losses, between which the learning rate was not near zero. Where
-the losses of single rows are known, two are enough if training goes on after them.
+they are known exactly, to seven digits or to single rows, two are enough if ten steps are between them and training
+goes on.
 Losses of fewer than five significant digits (two decimals, bf16) are not judged: small changes do not show in them.
 
 ## Why is this bad?
@@ -50,8 +51,11 @@ VERSION = 3
 
 LIMITS = {
     "equal": Limit(3, "in a row: the last of two may be the best one, loaded again and evaluated at the end"),
-    "equal_rows": Limit(2, "the same where the losses of all single rows are equal, and steps follow"),
-    "rows_steps": Limit(5, "steps in between at least, likewise: the scaler of float16 may skip the first ones"),
+    "equal_exactly": Limit(
+        2, "the same where they are known exactly, to single rows or by the next limit, and steps follow"
+    ),
+    "exact_digits": Limit(7, "significant digits: those of a float32, in which no two of a model that moves agree"),
+    "exact_steps": Limit(10, "steps in between at least, likewise: float16's scaler halves 65,536 so often at most"),
     "digits": Limit(
         5, "significant digits, which hold 1e-4 of a loss; evaluations of a run that goes on differ by more"
     ),
@@ -64,10 +68,11 @@ LIMITS = {
 def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     evaluations = finite(curve.validation)
-    fewest = limits["equal_rows" if all(one.sums for one in evaluations) else "equal"]
+    digits = digits_of(one.loss for one in evaluations)
+    exact = digits >= limits["exact_digits"] or all(one.sums for one in evaluations)
+    fewest = limits["equal_exactly" if exact else "equal"]
     if len(evaluations) < fewest:
         raise fewer(len(evaluations), int(fewest), "evaluation", more=" of validation rows")
-    digits = digits_of(one.loss for one in evaluations)
     if digits < limits["digits"]:
         raise NotApplicableError(
             f"the validation losses have {units.many(digits, 'significant digit')}, in which small changes do not show"
@@ -75,7 +80,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     runs = [list(some) for _, some in groupby(evaluations, key=lambda one: one.loss)]
     longest = max(runs, key=len)
     lrs = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
-    rows = bool(longest[0].sums) and all(one.sums == longest[0].sums for one in longest)
+    same = all(one.sums == longest[0].sums for one in longest)
     first, last = longest[0].step, longest[-1].step
     to_come = curve.growing and last < (curve.total_steps or math.inf)
     followed = to_come or (bool(curve.points) and curve.points[-1].step > last)
@@ -85,7 +90,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "evaluations": len(evaluations),
             "digits": digits,
             "equal": len(longest),
-            "by_rows": rows and followed and last - first >= limits["rows_steps"],
+            "exactly": exact and same and followed and last - first >= limits["exact_steps"],
             "first_step": first,
             "last_step": last,
             "loss": longest[0].loss,
@@ -98,8 +103,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     counted = units.many(n["evaluations"], "evaluation")
-    fewest = limits["equal_rows" if n["by_rows"] else "equal"]
-    if n["equal"] < fewest:
+    fewest = limits["equal_exactly" if n["exactly"] else "equal"]
+    if n["equal"] < fewest or n["first_step"] == n["last_step"]:
         return passed(f"of {counted} of validation rows no {limits['equal']:g} in a row are equal")
     message = (
         f"{n['equal']:,} of {counted} of validation rows in a row, from step {n['first_step']:,} to"

@@ -52,7 +52,11 @@ VERSION = 6
 LIMITS = {
     "share": Limit(0.25, "of the steps; published recipes warm up for 3 to 10 %, and a healthy log for 20 (logs/wild)"),
     "begins": Limit(0.5, "of its peak, below which the first logged learning rate belongs to a warm-up"),
-    "steps": Limit(10, "a run of fewer steps is a test (curve-unmeasured)"),
+    "steps": Limit(
+        10,
+        "a run of fewer steps is a test; of one of ten, six of them warm-up, two readers want to be told"
+        " (bench.curves.unseen)",
+    ),
     "straight": Limit(0.02, "that the learning rate of each step may differ by on a straight line from 0"),
 }
 

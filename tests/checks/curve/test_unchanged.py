@@ -42,6 +42,29 @@ def test_of_single_rows_two_are_enough_where_steps_follow(last: bool, verdict: s
     assert found(losses)["unchanged"].verdict.value == verdict
 
 
+EXACT = [2.6123456789, 2.5512345678, 2.5512345678, 2.5012345678]
+
+
+@pytest.mark.parametrize(
+    ("losses", "every", "verdict"),
+    [
+        (EXACT, 20, "fail"),
+        (EXACT, 5, "pass"),  # too soon: the scaler may have skipped these steps
+        ([round(loss, 5) for loss in EXACT], 20, "pass"),  # chance
+        ([*EXACT[:2], EXACT[3], EXACT[3]], 34, "pass"),  # the last one: the best may have been loaded again
+    ],
+)
+def test_of_losses_with_all_digits_two_are_enough_ten_steps_apart(
+    losses: list[float], every: int, verdict: str
+) -> None:
+    assert found(curve(losses, every=every))["unchanged"].verdict.value == verdict
+
+
+def test_evaluations_of_one_step_are_none_of_a_model_that_stands_still() -> None:
+    again = [Evaluation(0, 2.5512345678) for _ in range(4)]
+    assert found(Curve(points(SCATTERED), again, source="log"))["unchanged"].verdict is Verdict.PASS
+
+
 def test_at_the_end_of_a_schedule_little_moves() -> None:
     down = [1e-4 * max(0.0, 1 - step / 41) for step in range(100)]
     one = found(curve([2.6, 2.55, 2.52107, 2.52107, 2.52107, 2.52107], lr=down))["unchanged"]

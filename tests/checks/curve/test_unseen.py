@@ -329,17 +329,24 @@ def test_five_evaluations_above_the_lowest_say_that_it_is_over_however_late_it_w
 def test_held_out_rows_that_hardly_fall_are_flat_where_training_rises(fall: float, up: float, flat: bool) -> None:
     rng = np.random.default_rng(5)
     training = [0.57 * (1 + up * (i > 9) + 0.02 * rng.standard_normal()) for i in range(100)]
-    held_out = evaluated([1.35 * (1 - fall * i / 4) for i in range(5)], every=200)
+    held_out = evaluated([1.35 * (1 - fall * i / 4) for i in (0, 2, 1, 3, 4)], every=200)
     curve = Curve(points(training, every=10), held_out, source="log", total_steps=2000)
     assert ("plateau" in bad(curve)) is flat
 
 
-def test_many_epochs_that_drop_twice_as_far_between_as_within_are_stairs() -> None:
-    rng = np.random.default_rng(6)
-    within = [math.exp(-0.5 * (i // 11) - 0.3 * (i % 11) / 11 + 0.05 * rng.standard_normal()) for i in range(99)]
-    assert bad(by_epochs(within, 11))["staircase"] == "warn"
-    steady = [math.exp(-0.4 * i / 11 + 0.05 * rng.standard_normal()) for i in range(99)]
-    assert "staircase" not in bad(by_epochs(steady, 11))
+def test_means_of_batches_that_scatter_far_are_no_spikes_though_their_gradients_scatter_too() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        each = np.exp(0.6 * rng.standard_normal((300, 5)))
+        means, norms = each.mean(axis=1).tolist(), (each[:, -1] ** 1.2).tolist()
+        assert "spike" not in bad(Curve(points(means, every=5, grad_norm=norms), source="log"))
+
+
+def test_rows_that_get_harder_are_no_plateau_where_evaluations_fall_steadily() -> None:
+    rng = np.random.default_rng(8)
+    training = [0.57 * (1 + 0.04 * min(1, i / 15)) * (1 + 0.02 * rng.standard_normal()) for i in range(150)]
+    held_out = evaluated([1.35 * (1 - 0.015 * i / 9) for i in range(10)], every=150)
+    assert "plateau" not in bad(Curve(points(training, every=10), held_out, source="log", total_steps=1500))
 
 
 @pytest.mark.parametrize(("steps", "named"), [(10, True), (8, False)])
