@@ -11,6 +11,7 @@ from bench.curves.short_runs import knowable, oracle, truth
 from bench.curves.short_runs.cases import PARTS, STRENGTHS, cases
 from bench.curves.short_runs.judging import UNDECIDED, Judged, figures, judged
 from bench.curves.short_runs.table import Row, case_of, curve_of, read
+from sanetune.curves.digits import digits_of
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +45,16 @@ def test_every_run_is_a_case_and_every_fault_is_in_every_part(rows: list[Row]) -
     assert there == {(part, fault) for part in PARTS for fault in ("", *STRENGTHS)}
 
 
-def test_the_projects_own_runs_know_the_loss_of_each_row(rows: list[Row]) -> None:
+def test_the_projects_own_runs_log_all_digits_of_an_evaluation_and_no_single_rows(rows: list[Row]) -> None:
     own = [row for row in rows if case_of(row).is_own]
     assert len(own) > 200 and all(("sums" in row) == case_of(row).is_own for row in rows)
     for row in own[::20]:
         for evaluation, (step, loss) in zip(curve_of(row).validation, row["evaluated"], strict=True):
-            assert evaluation.step == step and len(evaluation.sums) == len(evaluation.tokens) >= 25
+            assert evaluation.step == step and not evaluation.sums and not evaluation.tokens
             if loss is not None and math.isfinite(loss):
-                assert sum(evaluation.sums) / sum(evaluation.tokens) == pytest.approx(loss, rel=2e-3)
+                assert evaluation.loss == pytest.approx(loss, rel=2e-3)
+        digits = digits_of(one.loss for one in curve_of(row).validation if math.isfinite(one.loss))
+        assert digits >= 7 and len(row["tokens"]) >= 25
 
 
 def test_a_record_is_the_mean_since_the_one_before(rows: list[Row]) -> None:

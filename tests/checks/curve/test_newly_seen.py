@@ -1,0 +1,61 @@
+"""What the newest logs of other repositories taught: each with the nearest thing that is not the fault."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sanetune.curves.series import Curve
+from tests.checks.curve.test_unseen import FALLING, evaluated
+from tests.checks.curve_material import bad, points
+
+
+def test_a_mean_above_both_beside_it_with_its_gradients_is_a_spike_in_a_steep_fall_too() -> None:
+    falls = [6.1, 3.2, 2.2, 1.86, 1.7, 3.04, 1.65, *(1.6 - 0.005 * i for i in range(30))]
+    norms = [7.8, 2.3, 1.4, 1.2, 1.3, 20.0, 1.4, *[0.9] * 30]
+    assert bad(Curve(points(falls, every=10, grad_norm=norms), source="log"))["spike"] == "warn"
+    calm = points(falls, every=10, grad_norm=[min(one, 5.0) for one in norms])
+    for others in (calm, points(falls, grad_norm=norms)):  # the gradient does not jump; one batch may be hard
+        assert "spike" not in bad(Curve(others, source="log"))
+
+
+def test_five_evaluations_above_the_lowest_say_that_it_is_over_however_late_it_was() -> None:
+    def named(late: list[float]) -> bool:
+        before = [1.9, 1.52, 1.5, 1.49, 1.48, 1.477, 1.48, 1.477, 1.476, 1.472, 1.4706]
+        training = points(FALLING[: 11 + len(late)], every=10)
+        return "best-earlier" in bad(Curve(training, evaluated([*before, *late]), source="log"))
+
+    assert named([1.501, 1.5036, 1.5031, 1.503, 1.5031])
+    assert not named([1.501, 1.5036, 1.5031, 1.503])
+    assert not named([1.501, 1.48, 1.5031, 1.503, 1.5031])
+
+
+@pytest.mark.parametrize(("fall", "up", "flat"), [(0.017, 0.03, True), (0.03, 0.03, False), (0.017, -0.03, False)])
+def test_held_out_rows_that_hardly_fall_are_flat_where_training_rises(fall: float, up: float, flat: bool) -> None:
+    rng = np.random.default_rng(5)
+    training = [0.57 * (1 + up * (i > 9) + 0.02 * rng.standard_normal()) for i in range(100)]
+    held_out = evaluated([1.35 * (1 - fall * i / 4) for i in (0, 2, 1, 3, 4)], every=200)
+    curve = Curve(points(training, every=10), held_out, source="log", total_steps=2000)
+    assert ("plateau" in bad(curve)) is flat
+
+
+def test_means_of_batches_that_scatter_far_are_no_spikes_though_their_gradients_scatter_too() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        each = np.exp(0.6 * rng.standard_normal((300, 5)))
+        means, norms = each.mean(axis=1).tolist(), (each[:, -1] ** 1.2).tolist()
+        assert "spike" not in bad(Curve(points(means, every=5, grad_norm=norms), source="log"))
+
+
+def test_rows_that_get_harder_are_no_plateau_where_evaluations_fall_steadily() -> None:
+    rng = np.random.default_rng(8)
+    training = [0.57 * (1 + 0.04 * min(1, i / 15)) * (1 + 0.02 * rng.standard_normal()) for i in range(150)]
+    held_out = evaluated([1.35 * (1 - 0.015 * i / 9) for i in range(10)], every=150)
+    assert "plateau" not in bad(Curve(points(training, every=10), held_out, source="log", total_steps=1500))
+
+
+@pytest.mark.parametrize(("steps", "named"), [(10, True), (8, False)])
+def test_a_warm_up_of_half_of_ten_steps_is_long_and_in_fewer_a_test(steps: int, named: bool) -> None:
+    lrs = [min(i / 6, (steps - i + 1) / (steps - 5)) * 1e-3 for i in range(1, steps + 1)]
+    curve = Curve(points([2.8 - 0.06 * i for i in range(steps)], lr=lrs), source="log", total_steps=steps)
+    assert ("warmup-long" in bad(curve)) is named
