@@ -116,32 +116,12 @@ def _long_of_setup(model: str, data: str) -> Iterator[Case]:
     chance = random.Random(f"{model} on {data}, long")
     middle = MODELS[model]
     for family, multiples in (("long-a", LONG_FIRST), ("long-b", LONG_SECOND)):
-        base = _drawn_long(chance, model, data, family)
+        base = _drawn(chance, model, data, family, long=True)
         for multiple in multiples:
             yield replace(base, lr=_short(middle * multiple))
     for number, fault in enumerate(chance.sample(FAULTS, LONG_FAULTS)):
-        base = replace(_drawn_long(chance, model, data, f"long-f{number}"), fault=fault)
+        base = replace(_drawn(chance, model, data, f"long-f{number}", long=True), fault=fault)
         yield _with_fault(replace(base, lr=_short(middle * 10 ** chance.uniform(-1, 0.7))), middle, chance)
-
-
-def _drawn_long(chance: random.Random, model: str, data: str, family: str) -> Case:
-    fewest, most = LONG_STEPS
-    rows = len(long_pairs(data)[0])
-    batch = chance.choice((2, 4))
-    steps = round(math.exp(chance.uniform(math.log(fewest), math.log(most))))
-    return Case(
-        model,
-        data,
-        family,
-        lr=0.0,
-        steps=steps,
-        batch=batch,
-        epochs=max(chance.choice((1, 2, 3)), round(steps * batch / rows, 2)),
-        scheduler=chance.choice(("linear", "linear", "cosine", "cosine", "constant_with_warmup")),
-        warmup=chance.choice((0.0, 0.03, 0.1)),
-        seed=chance.randrange(1000),
-        long=True,
-    )
 
 
 def _of_setup(model: str, data: str) -> Iterator[Case]:
@@ -156,19 +136,27 @@ def _of_setup(model: str, data: str) -> Iterator[Case]:
         yield _with_fault(replace(base, lr=_short(middle * 10 ** chance.uniform(-1, 0.7))), middle, chance)
 
 
-def _drawn(chance: random.Random, model: str, data: str, family: str) -> Case:
+def _drawn(chance: random.Random, model: str, data: str, family: str, long: bool = False) -> Case:
     batch = chance.choice((2, 4))
+    if long:
+        steps = round(math.exp(chance.uniform(*map(math.log, LONG_STEPS))))
+        # More passes where the data set has fewer rows.
+        epochs = max(chance.choice((1, 2, 3)), round(steps * batch / len(long_pairs(data)[0]), 2))
+    else:
+        steps = chance.randrange(60, min(110, ROWS_SEEN // batch) + 1)
+        epochs = chance.choice((1, 2, 3, 4, 5))
     return Case(
         model,
         data,
         family,
         lr=0.0,
-        steps=chance.randrange(60, min(110, ROWS_SEEN // batch) + 1),
+        steps=steps,
         batch=batch,
-        epochs=chance.choice((1, 2, 3, 4, 5)),
+        epochs=epochs,
         scheduler=chance.choice(("linear", "linear", "cosine", "cosine", "constant_with_warmup")),
         warmup=chance.choice((0.0, 0.03, 0.1)),
         seed=chance.randrange(1000),
+        long=long,
     )
 
 

@@ -98,7 +98,7 @@ class Calibration:
 
     Attributes:
         runs: How many they were.
-        law: How much of the law's own forecast counts, from 0 to 1, beside the next.
+        law: Share of the law's own forecast that is added to the correction: 1, or 0 where that has it among its signs.
         centre: Logarithm of final loss over last evaluation, over what is left to the power :data:`FADES`.
         spread: Logarithm of the size of what is left of it.
         failing: Log odds of failing.

@@ -198,8 +198,7 @@ def basis(m: Measurement, limits: Limits) -> Basis:
     """The last evaluation. While a run goes on, a rise without a fall of the training loss is none of memorising."""
     n = m.numbers
     fell = n["training_fell_sure"] >= limits["live_fell"]
-    # Rows that are compared in pairs need no further steps: no healthy rise has training losses that fall as surely.
-    beyond = n["rise"] >= limits["live_rise"] or (fell and n["exact"] and n["sure"] >= limits["sure"])
+    beyond = n["rise"] >= limits["live_rise"]
     return Basis(n["end_step"], n["end"], lasting=fell or beyond, beyond=beyond)
 
 

@@ -3,8 +3,9 @@
 ## What it does
 Compares the validation loss at the end with that before the first step, row by row, beside the training loss. Without
 validation rows it uses the training batches; five or more of them that all lie within 1 % are flat, and so are two
-means of a hundred steps within 0.6 %. A curve that has fallen and then stays is not a plateau (curve-stalled), and
-neither is one whose learning rate still rises (curve-warmup-long).
+means of a hundred steps within 0.6 %. Where training losses surely rise and an evaluation does too, a validation loss
+that falls by less than 2 % is flat as well. A curve that has fallen and then stays is not a plateau (curve-stalled),
+and neither is one whose learning rate still rises (curve-warmup-long).
 
 ## Why is this bad?
 Every further step costs the same and changes nothing.

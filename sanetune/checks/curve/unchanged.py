@@ -69,7 +69,10 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_token_loss(curve)
     evaluations = finite(curve.validation)
     digits = digits_of(one.loss for one in evaluations)
-    exact = digits >= limits["exact_digits"] or all(one.sums for one in evaluations)
+    runs = [list(some) for _, some in groupby(evaluations, key=lambda one: one.loss)]
+    longest = max(runs, key=len, default=[])
+    # The digits of the equal losses themselves: a round one among long ones may be so by chance.
+    exact = digits_of(one.loss for one in longest) >= limits["exact_digits"] or all(one.sums for one in evaluations)
     fewest = limits["equal_exactly" if exact else "equal"]
     if len(evaluations) < fewest:
         raise fewer(len(evaluations), int(fewest), "evaluation", more=" of validation rows")
@@ -77,8 +80,6 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
         raise NotApplicableError(
             f"the validation losses have {units.many(digits, 'significant digit')}, in which small changes do not show"
         )
-    runs = [list(some) for _, some in groupby(evaluations, key=lambda one: one.loss)]
-    longest = max(runs, key=len)
     lrs = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
     same = all(one.sums == longest[0].sums for one in longest)
     first, last = longest[0].step, longest[-1].step

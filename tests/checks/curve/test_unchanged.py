@@ -49,6 +49,7 @@ EXACT = [2.6123456789, 2.5512345678, 2.5512345678, 2.5012345678]
     ("losses", "every", "verdict"),
     [
         (EXACT, 20, "fail"),
+        ([2.6123456789, 2.55, 2.55, 2.5012345678], 20, "pass"),  # round ones
         (EXACT, 5, "pass"),  # too soon: the scaler may have skipped these steps
         ([round(loss, 5) for loss in EXACT], 20, "pass"),  # chance
         ([*EXACT[:2], EXACT[3], EXACT[3]], 34, "pass"),  # the last one: the best may have been loaded again
