@@ -77,7 +77,7 @@ class GrowingCurve:
         """Return all that is kept as plain values."""
         parts = {"recent": self._recent, "blocks": self._blocks, "open": self._open}
         found: dict[str, Any] = {name: [list(astuple(point)) for point in part] for name, part in parts.items()}
-        return found | {"width": self.width, "evaluations": [[one.step, one.loss] for one in self.evaluations]}
+        return found | {"width": self.width, "evaluations": [astuple(one) for one in self.evaluations]}
 
     def restore(self, plain: Mapping[str, Any]) -> None:
         """Take over what :meth:`to_json` returned."""
@@ -86,7 +86,7 @@ class GrowingCurve:
         )
         self._recent = deque(recent, maxlen=RECENT)
         self.width = plain["width"]
-        self.evaluations = [Evaluation(*values) for values in plain["evaluations"]]
+        self.evaluations = [_evaluation(*values) for values in plain["evaluations"]]
         steps = [*(point.step for point in recent[-1:]), *(one.step for one in self.evaluations[-1:])]
         self.step = max(steps, default=0)
 
@@ -105,6 +105,12 @@ class GrowingCurve:
             steps_per_epoch=epoch if known is None else known,
             growing=True,
         )
+
+
+def _evaluation(
+    step: int, loss: float, sums: Sequence[float] = (), tokens: Sequence[int] = (), accuracy: float | None = None
+) -> Evaluation:
+    return Evaluation(step, loss, tuple(sums), tuple(tokens), accuracy)
 
 
 def _joined(points: Sequence[Point]) -> Point:

@@ -8,11 +8,12 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sanetune.commands import command
-from sanetune.curves.logs.entries import evaluation, set_evaluations
+from sanetune.curves.logs.entries import set_evaluations
 from sanetune.engine.followed_loop import FollowedLoop
 from sanetune.engine.metrics import MetricsFile, Record, RecordKind
 from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.engine.owed import evaluation_is_owed
+from sanetune.engine.row_groups import evaluation_of
 from sanetune.engine.watched_steps import logged_point
 from sanetune.errors import RunError
 from sanetune.events import Note, Publish, RecordLogged, StepFinished, TrainingEnded, TrainingStarted, to_all
@@ -118,13 +119,14 @@ class Publisher(TrainerCallback):
         **kwargs: object,
     ) -> None:
         self._evaluated = state.global_step
-        evaluated = evaluation((metrics or {}) | {"step": state.global_step})
+        evaluated = evaluation_of(self.loop, metrics)
         # A run that was killed behind an evaluation, ahead of the next checkpoint, makes it again.
         again = any((one.step, one.kind) == (state.global_step, "validation") for one in self.records)
         if evaluated and not again:
             sets = set_evaluations((metrics or {}) | {"step": state.global_step})
             losses = {name.removeprefix("eval_").removesuffix("_loss"): one.loss for name, one in sets.items()}
-            self._record(state, "validation", evaluated.loss, losses=losses or None)
+            groups = {"group_losses": list(evaluated.sums) or None, "group_tokens": list(evaluated.tokens) or None}
+            self._record(state, "validation", evaluated.loss, losses=losses or None, **groups)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         if self._stopping or self.loop.stop.requested:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from sanetune.engine.row_groups import RowGroups
     from sanetune.engine.run_state import RunState
     from sanetune.engine.signals import Stop
 
@@ -30,6 +31,7 @@ class FollowedLoop(Protocol):
         stop: Catches the signals.
         idle_seconds: Time that was not training.
         step_loss: The loss of this process since it was last set to zero, in nats per token in the loss.
+        row_groups: The losses of the validation rows, at the last evaluation; None: there was none.
         ended_by: Raised once the loop is over, instead of making its result.
         on_rows: Called with the numbers of the rows of each step, a tensor for each micro-batch.
         on_step: Called after each step with its gradient norm and learning rate, before anything of it is logged.
@@ -43,6 +45,7 @@ class FollowedLoop(Protocol):
     stop: Stop
     idle_seconds: float
     step_loss: Tensor
+    row_groups: RowGroups | None
     ended_by: Exception | None
     on_rows: Callable[[list[Tensor]], None] | None
     on_step: Callable[[Tensor | float | None, float | None], None] | None

@@ -66,6 +66,19 @@ def summed_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return total, counted.sum()
 
 
+def row_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what :func:`summed_loss` does of each row alone: sums (B) in float64, not differentiable, and counts (B).
+
+    The arguments are those of :func:`summed_loss`.
+    """
+    logits, labels = logits[:, :-1].detach(), labels[:, 1:].to(logits.device)
+    counted = labels != IGNORE_INDEX
+    chunks = zip(logits[counted].split(CHUNK), labels[counted].split(CHUNK), strict=True)
+    losses = torch.cat([functional.cross_entropy(some.float(), ids, reduction="none") for some, ids in chunks])
+    sums = losses.new_zeros(len(labels), dtype=torch.float64)
+    return sums.index_add_(0, counted.nonzero()[:, 0], losses.double()), counted.sum(dim=1)
+
+
 def token_losses(model: PreTrainedModel, batch: Batch) -> Tensor:
     """Return the cross entropy of every token of ``batch`` (B, T) in nats; differentiable.
 

@@ -39,6 +39,9 @@ class Record:
         loss_tokens_per_second: The same of the tokens in the loss.
         losses: Of several losses, each one's mean over its items, as ``loss`` is one; of several sources of validation
             rows, each one's.
+        group_losses: Of an evaluation, the loss of each group of rows, summed over its tokens in the loss, in nats
+            (:mod:`sanetune.engine.row_groups`).
+        group_tokens: Tokens in the loss of each group.
     """
 
     step: int
@@ -53,6 +56,8 @@ class Record:
     tokens_per_second: float | None = None
     loss_tokens_per_second: float | None = None
     losses: dict[str, float] | None = None
+    group_losses: list[float] | None = None
+    group_tokens: list[int] | None = None
 
 
 class MetricsFile:

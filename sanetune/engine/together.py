@@ -13,6 +13,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from sanetune.engine.row_groups import RowGroups
     from sanetune.engine.run_state import RunState
     from sanetune.engine.signals import Stop
 
@@ -31,6 +32,8 @@ class Together:
     run_state: RunState
     stop: Stop
     idle_seconds: float
+    row_groups: RowGroups | None = None
+    """The losses of the validation rows, at the last evaluation."""
     _unread: Tensor
     """Tokens, and tokens in the loss, of this process that ``run_state`` does not have yet."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sanetune.engine.batches import filled_up
+from sanetune.engine.row_groups import RowGroups
 
 if TYPE_CHECKING:
     import datasets
@@ -39,18 +39,17 @@ def sets_of(prepared: Prepared) -> dict[str, list[int]]:
     return dict(getattr(prepared, "validation_sets", None) or {})
 
 
-def losses_of(sums: Mapping[str, tuple[float, float]], prefix: str = "eval") -> dict[str, float]:
+def losses_of(groups: Mapping[str, RowGroups], prefix: str = "eval") -> dict[str, float]:
     """Return the losses per token in the loss, under the names of transformers.
 
     Args:
-        sums: Loss in nats and tokens in the loss of each source.
+        groups: The validation rows of each source.
         prefix: Of the names.
 
-    >>> losses_of({"math": (6.0, 3), "code": (2.0, 2)})
+    >>> losses_of({"math": RowGroups(losses=[6.0], tokens=[3]), "code": RowGroups(losses=[2.0], tokens=[2])})
     {'eval_loss': 1.6, 'eval_math_loss': 2.0, 'eval_code_loss': 1.0}
     """
-    losses, tokens = (sum(some) for some in zip(*sums.values(), strict=True))
-    found = {f"{prefix}_loss": losses / tokens if tokens else math.nan}
-    if len(sums) > 1:
-        found |= {f"{prefix}_{name}_loss": loss / count if count else math.nan for name, (loss, count) in sums.items()}
+    found = {f"{prefix}_loss": RowGroups.together(list(groups.values())).mean}
+    if len(groups) > 1:
+        found |= {f"{prefix}_{name}_loss": some.mean for name, some in groups.items()}
     return found

@@ -18,6 +18,7 @@ from sanetune.curves.series import Evaluation, Point
 from sanetune.engine import checkpoints
 from sanetune.engine.batches import NUMBER, Batch, Collate, Row
 from sanetune.engine.followed_loop import FollowedLoop
+from sanetune.engine.row_groups import evaluation_of
 from sanetune.engine.step_log import LoggedStep, StepLog
 from sanetune.engine.watcher import Course, RunWatcher, StoppedByWatcherError
 
@@ -118,7 +119,7 @@ class WatchedRun(TrainerCallback):
         metrics: dict[str, Any] | None = None,
         **kwargs: object,
     ) -> None:
-        found = evaluation((metrics or {}) | {"step": state.global_step})
+        found = evaluation_of(self.loop, metrics)
         if found is None or self._ended:
             return
         if math.isfinite(found.loss) and (self._lowest is None or found.loss < self._lowest.loss):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 
@@ -37,6 +38,16 @@ def test_evaluations_of_the_last_steps_go_with_them() -> None:
     assert [one.step for one in growing.recent().validation] == [RECENT + 100]
     assert [one.step for one in growing.whole().validation] == [0, RECENT + 100]
     assert growing.step == RECENT + 100 and growing.whole().steps_per_epoch == 100
+
+
+def test_what_is_kept_survives_json_with_the_losses_of_rows() -> None:
+    growing, again = GrowingCurve(Curve(source="watch")), GrowingCurve(Curve(source="watch"))
+    growing.add(points(700))
+    growing.evaluated(Evaluation.of(700, [3.0, 4.0], [2, 2]))
+    again.restore(json.loads(json.dumps(growing.to_json())))
+    assert again.whole() == growing.whole() and again.recent() == growing.recent()
+    again.restore(growing.to_json() | {"evaluations": [[700, 1.75]]})  # of an earlier version
+    assert again.evaluations == [Evaluation(700, 1.75)]
 
 
 def test_a_loss_that_is_no_number_is_none_in_its_block() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from sanetune.config.schema import ModelSection
 from sanetune.data.collator import Collator
-from sanetune.engine.loss import batch_loss, kept_logits, measure, summed_loss
+from sanetune.engine.loss import batch_loss, kept_logits, measure, row_losses, summed_loss
 from sanetune.engine.models import load_model
 
 
@@ -21,6 +21,15 @@ def test_the_sum_is_cross_entropy_over_loss_tokens_shifted_by_one() -> None:
     total, count = summed_loss(logits, labels)
     assert count == len(by_hand) == 4
     torch.testing.assert_close(total, torch.stack(by_hand).sum())
+
+
+def test_the_losses_of_rows_are_those_of_each_row_alone() -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(3, 5, 7), torch.tensor([[1, -100, 3, 4, -100], [-100] * 5, [0, 2, -100, -100, 6]])
+    losses, counts = row_losses(logits, labels)
+    alone = [summed_loss(logits[row : row + 1], labels[row : row + 1]) for row in range(3)]
+    assert counts.tolist() == [int(count) for _, count in alone] == [2, 0, 2]
+    torch.testing.assert_close(losses, torch.stack([loss for loss, _ in alone]).double())
 
 
 def test_nothing_in_the_loss_is_zero_over_zero_and_differentiable() -> None:

@@ -47,7 +47,21 @@ def evaluation(entry: Entry, name: str = VALIDATION_LOSS) -> Evaluation | None:
     """
     step, loss = whole_number(entry.get("step")), number(entry.get(name))
     accuracy = number(entry.get(TOKEN_ACCURACY))
-    return None if step is None or loss is None else Evaluation(step, loss, accuracy=accuracy)
+    if step is None or loss is None:
+        return None
+    sums, tokens = _groups(entry) if name == VALIDATION_LOSS else ((), ())
+    return Evaluation(step, loss, sums, tokens, accuracy)
+
+
+def _groups(entry: Entry) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Losses and tokens of the groups of rows, as our own runs write them; empty where they are not known whole."""
+    losses, tokens = entry.get("group_losses"), entry.get("group_tokens")
+    if not isinstance(losses, list) or not isinstance(tokens, list):
+        return (), ()
+    sums = [value for one in losses if (value := number(one)) is not None]
+    counts = [value for one in tokens if (value := whole_number(one)) is not None]
+    whole = len(sums) == len(losses) == len(tokens) == len(counts)
+    return (tuple(sums), tuple(counts)) if whole else ((), ())
 
 
 def set_evaluations(entry: Entry) -> dict[str, Evaluation]:

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from sanetune.engine.batches import Batch, loss_token_count
 from sanetune.engine.hooks import Hooks
-from sanetune.engine.loss import kept_logits, summed_loss
+from sanetune.engine.loss import kept_logits, row_losses, summed_loss
 from sanetune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class MicroBatchLoss(Protocol):
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the sum of the token losses of ``batch`` (B, T) in nats, differentiable, and their number."""
+
+    def by_row(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the same of each of the R rows or documents of ``batch`` alone, in their order: losses (R) in nats,
+        not differentiable, and numbers of tokens (R)."""
 
     def report(self) -> list[str]:
         """Return notes on what was computed in another way than asked for, and what was measured for that."""
@@ -78,6 +83,12 @@ class PaddedLoss:
         """See :class:`MicroBatchLoss`."""
         logits, labels, _ = kept_logits(self._model, batch)
         return summed_loss(logits, labels)
+
+    @torch.no_grad()
+    def by_row(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """See :class:`MicroBatchLoss`."""
+        logits, labels, _ = kept_logits(self._model, batch)
+        return row_losses(logits, labels)
 
 
 class LossModule(nn.Module):

@@ -10,9 +10,10 @@ from torch import Tensor
 from transformers.trainer_utils import SaveStrategy
 
 from sanetune.engine.accelerate import loop_checkpoints
-from sanetune.engine.accelerate.within_memory import validation_sums
+from sanetune.engine.accelerate.within_memory import validation_losses
 from sanetune.engine.callbacks import NAMED
 from sanetune.engine.owed import note_best_checkpoint
+from sanetune.engine.row_groups import RowGroups
 from sanetune.engine.signals import EvaluationStoppedError
 from sanetune.engine.validation_sets import losses_of
 from sanetune.errors import ConfigError
@@ -71,21 +72,20 @@ def _publish(loop: Loop, logs: dict[str, float]) -> None:
     loop.control = loop.handler.on_log(loop.args, loop.state, loop.control, logs)
 
 
-def loss_sums(loop: Loop, batches: Batches, token_loss: MicroBatchLoss) -> tuple[float, float]:
-    """Return the loss of all validation rows of this process in nats, and how many tokens are in it.
+def row_groups(loop: Loop, batches: Batches, token_loss: MicroBatchLoss) -> RowGroups:
+    """Return the losses of all validation rows of this process.
 
     Raises:
         EvaluationStoppedError: A signal came.
     """
-    total, tokens = 0.0, 0.0
+    groups = RowGroups(loop.args.process_index, loop.processes)
     with torch.no_grad(), loop.accelerator.autocast(), token_loss.step():
         for batch in batches:
             if loop.stop_agreed():
                 raise EvaluationStoppedError
-            some, count = validation_sums(loop, token_loss, batch)
-            total, tokens = total + some, tokens + count
+            groups.add(*validation_losses(loop, token_loss, batch))
             loop.control = loop.handler.on_prediction_step(loop.args, loop.state, loop.control)
-    return total, tokens
+    return groups
 
 
 def evaluate(loop: Loop) -> float:
@@ -94,12 +94,12 @@ def evaluate(loop: Loop) -> float:
     loop.model.eval()
     loop.optimizer.eval()
     with loop.off_the_clock():
-        sums = [loss_sums(loop, batches, loop.module.token_loss) for batches in loop.validation.values()]
-        totals = iter(loop.over_processes([value for some in sums for value in some]))
+        here = {name: row_groups(loop, rows, loop.module.token_loss) for name, rows in loop.validation.items()}
+        by_name = {name: groups.over(loop.over_processes) for name, groups in here.items()}
     loop.optimizer.train()
-    by_name = dict(zip(loop.validation, zip(totals, totals, strict=True), strict=True))
+    loop.row_groups = RowGroups.together(list(by_name.values()))
     metrics = losses_of(by_name)
-    metrics["eval_loss_tokens"] = sum(tokens for _, tokens in by_name.values())
+    metrics["eval_loss_tokens"] = loop.row_groups.count
     _publish(loop, dict(metrics))
     loop.control = loop.handler.on_evaluate(loop.args, loop.state, loop.control, metrics)
     return metrics["eval_loss"]

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import torch
-
 from sanetune.engine.batches import Batch
 from sanetune.engine.memory import StepPlace, free_memory, out_of_memory, parts_of, rows_of
 from sanetune.engine.out_of_memory import is_out_of_memory
@@ -80,16 +78,15 @@ def _narrow(loop: Loop, batches: Sequence[Batch], at: int, words: str) -> None:
     )
 
 
-def validation_sums(loop: Loop, token_loss: MicroBatchLoss, batch: Batch) -> tuple[float, float]:
-    """Return the loss of ``batch`` (B, T) in nats and its tokens in the loss, in halves where the memory is short."""
+def validation_losses(loop: Loop, token_loss: MicroBatchLoss, batch: Batch) -> tuple[list[float], list[float]]:
+    """Return what :meth:`MicroBatchLoss.by_row` does of ``batch`` (B, T), in halves where the memory is short."""
     try:
-        with torch.no_grad():
-            total, count = token_loss(batch)
-        return float(total), float(count)
+        losses, counts = token_loss.by_row(batch)
+        return losses.tolist(), counts.tolist()
     except Exception as error:
         # A sharded model gathers its weights in each forward pass, on all processes together.
         if loop.sharded or rows_of(batch) == 1 or not is_out_of_memory(error):
             raise
     free_memory()
-    halves = [validation_sums(loop, token_loss, part) for part in parts_of(batch, (rows_of(batch) + 1) // 2)]
-    return sum(half[0] for half in halves), sum(half[1] for half in halves)
+    halves = [validation_losses(loop, token_loss, part) for part in parts_of(batch, (rows_of(batch) + 1) // 2)]
+    return [loss for half in halves for loss in half[0]], [count for half in halves for count in half[1]]

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from sanetune.engine.adapters import base_of
 from sanetune.engine.documents.agreement import disagreement, few_documents
 from sanetune.engine.documents.attention import UnsupportedAttentionError
-from sanetune.engine.documents.forward import Document, Merged, attention_as, document_loss, documents_of
+from sanetune.engine.documents.forward import (
+    Document,
+    Merged,
+    attention_as,
+    document_loss,
+    documents_of,
+    losses_of_documents,
+)
 from sanetune.engine.documents.frozen_layers import FrozenLayers
 from sanetune.engine.documents.grouping import grouped
 from sanetune.engine.documents.last_layer import LastLayer
 from sanetune.engine.documents.sample import in_proportion, with_gaps
 from sanetune.engine.documents.sharing import measured_gain
 from sanetune.engine.documents.tree import FEWEST
-from sanetune.engine.loss import kept_logits, summed_loss
+from sanetune.engine.loss import kept_logits, row_losses, summed_loss
 from sanetune.engine.products import Products
 
 if TYPE_CHECKING:
@@ -28,6 +36,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from sanetune.engine.batches import Batch
+
+Losses = tuple[Tensor, Tensor]
+OfDocuments = Callable[["PreTrainedModel", Merged, "LastLayer | None"], Losses]
+OfRows = Callable[[Tensor, Tensor], Losses]
 
 SHARED = "shared beginnings"
 COMPARED = 128
@@ -107,6 +119,14 @@ class DocumentLoss:
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the sum of the losses of the tokens in the loss of ``batch``, differentiable, and their number."""
+        return self._computed(batch, document_loss, summed_loss)
+
+    @torch.no_grad()
+    def by_row(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the same of each document alone, or of each row where ``batch`` is computed as padded rows."""
+        return self._computed(batch, losses_of_documents, row_losses)
+
+    def _computed(self, batch: Batch, of_documents: OfDocuments, of_rows: OfRows) -> tuple[Tensor, Tensor]:
         if not self._inside:
             raise RuntimeError("a DocumentLoss is used inside its step()")
         documents = [] if self._unsuitable else documents_of(batch)
@@ -114,14 +134,16 @@ class DocumentLoss:
             merged = Merged.of(documents, fewest)
             if self._agrees(merged, documents, fewest):
                 try:
-                    found = self._document_loss(merged)
+                    found = self._of_documents(merged, of_documents)
                 except UnsupportedAttentionError as error:
                     self._fall_back(self._sort(merged), f"its attention {error}")
                 else:
                     self.tokens += sum(map(len, merged.ids))
                     self.computed += len(merged.tree.ids)
                     return found
-        return self._padded(batch)
+        with attention_as(self.model, self._own):
+            logits, labels, _ = kept_logits(self.model, batch)
+        return of_rows(logits, labels)
 
     @contextlib.contextmanager
     def keeping_frozen(self, path: Path) -> Iterator[None]:
@@ -214,11 +236,11 @@ class DocumentLoss:
                 return plain
         return reason
 
-    def _document_loss(self, merged: Merged) -> tuple[Tensor, Tensor]:
+    def _of_documents(self, merged: Merged, loss: OfDocuments) -> tuple[Tensor, Tensor]:
         last = self._last_layer()
         if self._frozen is None or self._drops():
-            return document_loss(self.model, merged, last)
-        return self._frozen.loss(merged, lambda: document_loss(self.model, merged, last))
+            return loss(self.model, merged, last)
+        return self._frozen.loss(merged, lambda: loss(self.model, merged, last))
 
     def _last_layer(self) -> LastLayer | None:
         """Return the last layer; None while dropout draws for every token."""
@@ -230,12 +252,6 @@ class DocumentLoss:
     def _fall_back(self, sort: str, reason: str) -> None:
         self._obstacles[sort] = reason
         self.notes.append(f"{sort} are computed as separate rows: {reason}")
-
-    def _padded(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        with attention_as(self.model, self._own):
-            logits, labels, _ = kept_logits(self.model, batch)
-        total, count = summed_loss(logits, labels)
-        return total, count
 
 
 def _unsuitable(model: PreTrainedModel) -> str:

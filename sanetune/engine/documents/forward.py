@@ -154,3 +154,17 @@ def document_loss(model: PreTrainedModel, merged: Merged, last: LastLayer | None
     losses = prediction_losses(model, merged, last)
     counts = torch.from_numpy(merged.targets.counts).to(losses)
     return (losses * counts).sum(), counts.sum().long()
+
+
+@torch.no_grad()
+def losses_of_documents(model: PreTrainedModel, merged: Merged, last: LastLayer | None = None) -> tuple[Tensor, Tensor]:
+    """Return what :func:`document_loss` does of each of the D documents alone: losses (D) in float64, and counts (D).
+
+    The arguments are those of :func:`prediction_losses`.
+    """
+    losses = prediction_losses(model, merged, last).double()
+    targets = merged.targets
+    counts = torch.tensor(targets.lengths, device=losses.device)
+    documents = torch.repeat_interleave(torch.arange(len(counts), device=losses.device), counts)
+    each = losses[torch.from_numpy(targets.predictions).to(losses.device)]
+    return losses.new_zeros(len(counts)).index_add_(0, documents, each), counts

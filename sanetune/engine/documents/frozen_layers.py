@@ -128,9 +128,9 @@ class FrozenLayers:
         """Return whether the loss is that of all layers; the first batch that is read decides."""
         if not self._verified:
             with torch.no_grad():
-                plain = float(compute()[0])
+                plain = float(compute()[0].sum())
                 with self._given(states):
-                    found = float(compute()[0])
+                    found = float(compute()[0].sum())
             exact = states.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
             difference = abs(found - plain) / max(abs(plain), 1e-12)
             if not difference <= SAME[exact]:

@@ -168,8 +168,8 @@ class TrlSession(RunSession):
 
     def evaluate(self, batch: Batch) -> Measured:
         """See :meth:`sanetune.engine.base.Session.evaluate`."""
-        total, _, tokens = self.trainer.loss_sums(self.model, batch)
-        return Measured.of(total, tokens)
+        total, _, tokens = self.trainer.row_losses(self.model, batch).sum(dim=0).tolist()
+        return Measured.of(total, int(tokens))
 
     @contextlib.contextmanager
     def optimizer(self) -> Iterator[torch.optim.Optimizer]:

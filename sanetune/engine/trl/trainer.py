@@ -27,6 +27,7 @@ from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.adapters import base_of
 from sanetune.engine.batches import NUMBER, Batch, real_token_count, take_numbers
 from sanetune.engine.owed import note_best_checkpoint
+from sanetune.engine.row_groups import RowGroups
 from sanetune.engine.run_state import RunState
 from sanetune.engine.sampler import LengthGrouped, with_blank_rows
 from sanetune.engine.signals import EvaluationStoppedError, Stop
@@ -157,31 +158,36 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
             some = by_source(self.eval_dataset, self.validation_sets, self.args)
             loaders = {name: self.get_eval_dataloader(rows) for name, rows in some.items()}
         with self.off_the_clock():
-            sums = {name: self.over_processes(self._sums(model, loader)) for name, loader in loaders.items()}
-        correct, tokens = (sum(one[k] for one in sums.values()) for k in (1, 2))
+            here = {name: self._row_groups(model, loader) for name, loader in loaders.items()}
+            [correct] = self.over_processes([sum(right for _, right in here.values())])
+            groups = {name: some.over(self.over_processes) for name, (some, _) in here.items()}
+        self.row_groups = RowGroups.together(list(groups.values()))
+        tokens = self.row_groups.count
         rows: Sized = dataloader.dataset  # type: ignore[assignment]
-        metrics = losses_of({name: (one[0], one[2]) for name, one in sums.items()}, metric_key_prefix)
+        metrics = losses_of(groups, metric_key_prefix)
         metrics |= {
             f"{metric_key_prefix}_mean_token_accuracy": correct / tokens if tokens else float("nan"),
             f"{metric_key_prefix}_loss_tokens": int(tokens),
         }
         return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(rows))
 
-    def _sums(self, model: nn.Module, loader: DataLoader[Batch]) -> list[float]:
-        sums = [0.0, 0.0, 0.0]
+    def _row_groups(self, model: nn.Module, loader: DataLoader[Batch]) -> tuple[RowGroups, float]:
+        """The losses of the rows of this process, and how many of their tokens are predicted rightly."""
+        groups, correct = RowGroups(self.args.process_index, self.processes), 0.0
         for inputs in loader:
             if self.stop_agreed():
                 raise EvaluationStoppedError
-            for k, value in enumerate(self.sums_within_memory(model, self._prepare_inputs(inputs))):
-                sums[k] += value
+            losses, right, tokens = self.rows_within_memory(model, self._prepare_inputs(inputs)).T.tolist()
+            groups.add(losses, tokens)
+            correct += sum(right)
             self.callback_handler.on_prediction_step(self.args, self.state, self.control)
-        return sums
+        return groups, correct
 
-    def loss_sums(self, model: nn.Module, inputs: Batch) -> tuple[float, int, int]:
-        """Return the loss of a batch (B, T) in nats, how many tokens are predicted rightly, and how many there are."""
+    def row_losses(self, model: nn.Module, inputs: Batch) -> Tensor:
+        """See :meth:`WithinMemory.row_losses`."""
         with torch.no_grad(), self.compute_loss_context_manager():
             out = model(**inputs, fused_lm_head=True, use_cache=False)
-        return -out.log_probs.double().sum().item(), out.is_top1.sum().item(), out.label_mask.sum().item()
+        return torch.stack([some.double().sum(dim=1) for some in (-out.log_probs, out.is_top1, out.label_mask)], dim=1)
 
     # ---- parts of a run, for probes ----
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 import transformers
 from torch import Tensor, nn
 
@@ -78,24 +79,23 @@ class WithinMemory(transformers.Trainer):
             "through the model together, and the effective batch stays the same"
         )
 
-    def sums_within_memory(self, model: nn.Module, inputs: Batch) -> tuple[float, int, int]:
-        """Return the sums of :meth:`loss_sums`, taken in halves where the memory does not suffice for all rows."""
+    def rows_within_memory(self, model: nn.Module, inputs: Batch) -> Tensor:
+        """Return :meth:`row_losses` (B, 3), taken in halves where the memory does not suffice for all rows."""
         rows = rows_of(inputs)
         try:
-            return self.loss_sums(model, inputs)
+            return self.row_losses(model, inputs)
         except Exception as error:
             # A sharded model gathers its weights in each forward pass, on all processes together.
             if rows == 1 or self._shared_forward() or not is_out_of_memory(error):
                 raise
         free_memory()
-        halves = [self.sums_within_memory(model, part) for part in parts_of(inputs, (rows + 1) // 2)]
-        loss, correct, tokens = (sum(one) for one in zip(*halves, strict=True))
-        return float(loss), int(correct), int(tokens)
+        return torch.cat([self.rows_within_memory(model, part) for part in parts_of(inputs, (rows + 1) // 2)])
 
     def _shared_forward(self) -> bool:
         """Whether a forward pass of one process waits for the same of the others."""
         return bool(self.args.world_size > 1 and (self.is_fsdp_enabled or self.is_deepspeed_enabled))
 
-    def loss_sums(self, model: nn.Module, inputs: Batch) -> tuple[float, int, int]:
-        """Return the loss of a batch (B, T) in nats, how many tokens are predicted rightly, and how many there are."""
+    def row_losses(self, model: nn.Module, inputs: Batch) -> Tensor:
+        """Return the loss of each row of a batch (B, T) in nats, how many of its tokens are predicted rightly, and how
+        many are in the loss: (B, 3)."""
         raise NotImplementedError

@@ -107,6 +107,19 @@ def test_shared_beginnings_give_the_loss_and_gradients_of_separate_rows(kind: st
     assert loss.computed < 0.8 * loss.tokens
 
 
+@pytest.mark.parametrize("pack", [False, True], ids=["padded", "packed"])
+@pytest.mark.parametrize("share", [True, False])
+def test_the_losses_of_documents_are_those_of_each_row_alone(share: bool, pack: bool) -> None:
+    model = model_of("llama").eval()
+    loss, rows = DocumentLoss(model, share=share), rows_of(4)
+    with loss.step():
+        losses, counts = loss.by_row(packed(rows) if pack else Collator(0)(rows))
+    alone = [one_by_one(model, [row]) for row in rows]
+    assert counts.tolist() == [count for _, count, _ in alone]
+    assert losses.tolist() == pytest.approx([total for total, _, _ in alone], rel=1e-5)
+    assert not losses.requires_grad
+
+
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "cohere"])
 def test_a_first_batch_with_every_token_in_the_loss_proves_enough_for_one_with_few(kind: str) -> None:
     model = model_of(kind, **({"resid_pdrop": 0, "embd_pdrop": 0, "attn_pdrop": 0} if kind == "gpt2" else {}))

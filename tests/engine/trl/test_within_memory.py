@@ -110,14 +110,14 @@ def test_an_evaluation_that_does_not_fit_is_made_in_halves(
 ) -> None:
     settings = config(**GIVEN | {"max_steps": 1, "eval_steps": 1})
     whole = train(settings, prepared, Run.create(tmp_path / "whole"))
-    plain = Trainer.loss_sums
+    plain = Trainer.row_losses
 
     def sums(self: Any, model: Any, inputs: Any) -> Any:
         if inputs["labels"].shape[0] > 2:
             raise torch.OutOfMemoryError("full")
         return plain(self, model, inputs)
 
-    monkeypatch.setattr(Trainer, "loss_sums", sums)
+    monkeypatch.setattr(Trainer, "row_losses", sums)
     outcome = train(settings, prepared, Run.create(tmp_path / "run"))
     assert outcome.validation_loss == pytest.approx(whole.validation_loss, abs=1e-6)
     assert outcome.base_validation_loss == pytest.approx(whole.base_validation_loss, abs=1e-6)
@@ -136,16 +136,17 @@ def test_an_evaluation_is_not_made_in_halves_where_other_processes_wait_in_the_s
             self.args = SimpleNamespace(world_size=processes)
             self.is_fsdp_enabled, self.is_deepspeed_enabled = sharded, False
 
-        def loss_sums(self, model: Any, inputs: Any) -> tuple[float, int, int]:
+        def row_losses(self, model: Any, inputs: Any) -> torch.Tensor:
             seen.append(inputs["labels"].shape[0])
             if seen[-1] > 2:
                 raise torch.OutOfMemoryError("full")
-            return 1.0, 1, 2
+            return torch.tensor([[0.5, 0.5, 1.0]] * seen[-1])
 
     batch = {name: torch.ones(4, 3, dtype=torch.long) for name in ("input_ids", "labels")}
     if len(made) == 1:
         with pytest.raises(torch.OutOfMemoryError):
-            Small().sums_within_memory(torch.nn.Identity(), batch)
+            Small().rows_within_memory(torch.nn.Identity(), batch)
     else:
-        assert Small().sums_within_memory(torch.nn.Identity(), batch) == (2.0, 2, 4)
+        found = Small().rows_within_memory(torch.nn.Identity(), batch)
+        assert found.shape == (4, 3) and found.sum(dim=0).tolist() == [2.0, 2.0, 4.0]
     assert seen == made

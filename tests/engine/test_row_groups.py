@@ -1,0 +1,71 @@
+"""The losses of validation rows in a run's records: which rows, on each engine, against each row computed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sanetune.curves.changes import between
+from sanetune.curves.logs.metrics import curve
+from sanetune.engine.metrics import read
+from sanetune.engine.row_groups import GROUPS, RowGroups
+from sanetune.runs import Run
+from tests.engine.running import train
+
+Config = Callable[..., SimpleNamespace]
+ROWS = st.lists(st.tuples(st.floats(0, 1e4), st.integers(0, 500)), max_size=200)
+
+
+@given(ROWS, st.integers(1, 4))
+def test_every_row_is_in_one_group_whatever_the_processes(rows: list[tuple[float, int]], processes: int) -> None:
+    """Of the sums over processes, which add up element by element."""
+    some = [RowGroups(process, processes) for process in range(processes)]
+    for number, (loss, count) in enumerate(rows):
+        some[number % processes].add([loss], [count])
+    added = [sum(values) for values in zip(*([*one.losses, *one.tokens] for one in some), strict=True)]
+    found = RowGroups().over(lambda _: added)
+    expected = [rows[group::GROUPS] for group in range(GROUPS)]
+    assert found.losses == pytest.approx([sum(loss for loss, _ in group) for group in expected])
+    assert found.tokens == [sum(count for _, count in group) for group in expected]
+
+
+def test_groups_without_a_token_in_the_loss_are_left_out() -> None:
+    groups = RowGroups()
+    groups.add([1.23456789, 0.0, 2.0], [3, 0, 1])
+    assert groups.known() == ((1.234568, 2.0), (3, 1))
+
+
+@torch.no_grad()
+def losses_alone(folder: Path, rows: Any) -> list[tuple[float, int]]:
+    """The loss of each row by transformers' own loss, and its tokens in the loss."""
+    from transformers import AutoModelForCausalLM
+
+    model, made = AutoModelForCausalLM.from_pretrained(folder).eval(), []
+    for row in rows:
+        ids, labels = torch.tensor([row["input_ids"]]), torch.tensor([row["labels"]])
+        count = int((labels[:, 1:] != -100).sum())
+        made.append((float(model(input_ids=ids, labels=labels).loss) * count, count))
+    return made
+
+
+@pytest.mark.parametrize("engine", ["trl", "accelerate"])
+def test_a_run_keeps_the_losses_that_each_row_has_alone(
+    engine: str, prepared: Any, config: Config, base: Path, tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path / "run")
+    train(config(engine=engine, eval_on_start=True, load_best_model_at_end=False), prepared, run)
+    made = [record for record in read(run.metrics) if record.kind == "validation"]
+    for record, folder in ((made[0], base), (made[-1], run.model)):
+        losses, tokens = zip(*losses_alone(folder, prepared.validation), strict=True)
+        assert record.group_tokens == list(tokens)
+        assert record.group_losses == pytest.approx(list(losses), rel=1e-4)
+        assert record.loss == pytest.approx(sum(losses) / sum(tokens), rel=1e-5)
+    found = curve(run.metrics).validation
+    assert between(found[0], found[-1]).exact and found[0].sums == tuple(made[0].group_losses or ())
