@@ -36,6 +36,9 @@ it asks for 2.3 times, of seven for 1.6."""
 USUAL, USUAL_LEAST = 0.035, 0.01
 """Standard deviation that evaluations of healthy logs have at most, those of some hundred rows: a share of the loss,
 and nats. What is known of few evaluations is made no larger than the larger of both."""
+FEWEST_PAIRS = 8
+"""Rows from which pairs tell the error. With 7 degrees of freedom a t-statistic of 4 is one chance in 190, with 3
+one in 36."""
 POOLED = 3
 """Evaluations of the fixed batch that are averaged at the end, since a single one may be at the top of a swing."""
 
@@ -89,7 +92,7 @@ def between(first: Evaluation, last: Evaluation, source: str = HELD_OUT, scatter
             known.
     """
     steps = (first.step, last.step)
-    if (paired := paired_difference(last, first)) is not None:
+    if (paired := paired_difference(last, first)) is not None and paired.n >= FEWEST_PAIRS:
         return Change(first.loss, last.loss, paired.std_error, steps, source)
     return Change(first.loss, last.loss, scatter * math.sqrt(2), steps, source, exact=False)
 

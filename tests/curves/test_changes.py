@@ -20,7 +20,7 @@ def points(losses: list[float]) -> list[Point]:
 
 
 def test_rows_that_differ_much_and_move_alike_make_a_sure_change() -> None:
-    found = changes.between(evaluated(0, [1, 5, 9, 3]), evaluated(50, [0.9, 4.9, 8.9, 2.91]))
+    found = changes.between(evaluated(0, [1, 5, 9, 3] * 2), evaluated(50, [0.9, 4.9, 8.9, 2.91] * 2))
     assert found.exact
     assert found.difference == pytest.approx(-0.0975)
     assert found.t < -20
@@ -38,6 +38,13 @@ def test_the_error_of_pairs_is_as_large_as_their_means_scatter() -> None:
     assert np.std([one.difference for one in found]) == pytest.approx(
         np.mean([one.std_error for one in found]), rel=0.15
     )
+
+
+def test_fewer_than_eight_rows_are_not_paired() -> None:
+    few, enough = (
+        changes.between(*(Evaluation.of(step, [20.0 - step] * n, [10] * n) for step in (0, 5))) for n in (7, 8)
+    )
+    assert (few.exact, enough.exact) == (False, True) and few.difference == enough.difference == pytest.approx(-0.5)
 
 
 def test_other_rows_are_not_paired() -> None:

@@ -120,3 +120,17 @@ def test_numbers_that_are_none_do_not_wait() -> None:
     losses = [*FLAT[:10], *[math.nan] * 30]
     first = next(one for one in grown(losses, {0: 2.0}) if one.finding.verdict is Verdict.FAIL)
     assert first.finding.check == "curve-nan" and first.step <= 25
+
+
+@pytest.mark.parametrize(("memorises", "known"), [(True, True), (True, False), (False, True)])
+def test_rows_that_get_worse_while_training_falls_surely_need_no_patience(memorises: bool, known: bool) -> None:
+    """Two evaluations in a row, long before 50 steps, where single rows are known and training falls."""
+    watch, rng, found = Watch(replace(FACTS, warmup_steps=2), live_checks()), np.random.default_rng(2), []
+    for step in range(1, 46):
+        level = 2.0 * math.exp(-step / 12) + 0.01 if memorises else 1.5
+        found += watch.steps([Point(step, level * (1 + 0.05 * rng.standard_normal()), 1e-4, 1.0, step / 8)])
+        if step % 9 == 0:
+            rows = [16 * (1.0 + 0.01 * step + 0.01 * row) for row in range(20)]
+            each = Evaluation.of(step, rows, [16] * 20)
+            found += watch.evaluated(each if known else Evaluation(step, each.loss))
+    assert ("curve-overfit" in {one.finding.check for one in found}) == (memorises and known)

@@ -22,8 +22,8 @@ alone, each on three data sets whose prompts and answers have changed places. He
 differ in learning rate, schedule (linear, cosine, constant, constant with a decay at the end), warm-up, epochs, and
 whether rows come by length. The logs of A and B are those of other programs, with none to twelve evaluations of twelve
 rows, and differ in interval and decimals of records and in gradient norms. Those of the others are those of this
-project's runs: every step with its norm, ten evaluations and one before the first step, of 25 to 48 rows, with all
-digits.
+project's runs: every step with its norm, ten evaluations and one before the first step, of 25 to 48 rows whose single
+losses are known.
 
 What is true of a run that was to be healthy, was given few rows, or a high learning rate, is found out without any
 check (`--ask truth`, `bench/curves/short_runs/truth.py`): it is made again, bit for bit, and measured on up to 128 rows
@@ -59,8 +59,7 @@ BEFORE = (
 )
 FIRST_SIGHT = (
     "at first sight E had a finding in 77 of 81 faulty runs, which named the fault in 75, and an untrue one in none of"
-    " 39 healthy ones; F in 75 of 79, 73 and none of 38. These had the losses of single rows, as the logs of C and D"
-    " did then, which no run logs: without them 76 of E's are named, and healthy runs stay as they are"
+    " 39 healthy ones; F in 75 of 79, 73 and none of 38"
 )
 """Of the runs that nobody had judged before."""
 
@@ -68,8 +67,8 @@ LIMITS = """Findings that are true of a healthy run: these models begin above gu
 a log without evaluations is one, and rows that are seen again are known better, which is all that stairs say of a run
 whose held-out loss nobody took. With a fresh optimizer at the full learning rate the validation loss of healthy runs
 rises by up to 15 % and comes back within the run, so the watch waits (watch.md), and names fewer of the runs that
-overfit, and those later. Evaluations in the logs of A and B have twelve rows, and no log has the losses of single rows,
-so that nobody knows whether one that is 5 % higher is chance. A learning rate that is ten to thirty times too high may
+overfit, and those later. Evaluations in the logs of A and B have twelve rows, and without the losses of single rows
+nobody knows whether one that is 5 % higher is chance. A learning rate that is ten to thirty times too high may
 fall smoothly to a higher end: curve-rate-beaten finds it before the run, by comparison.
 """
 

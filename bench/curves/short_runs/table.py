@@ -70,11 +70,11 @@ def curve_of(row: Row, until: int | None = None) -> Curve:
 
 
 def _evaluation(row: Row, i: int) -> Evaluation:
-    """An evaluation as it is logged: this project's runs log all digits of the mean, and no losses of single rows."""
+    """An evaluation as it is logged: this project's runs log the losses of its rows, up to 64 of them one by one."""
     step, loss = row["evaluated"][i]
-    if "sums" in row and None not in row["sums"][i]:
-        loss = sum(row["sums"][i]) / sum(row["tokens"])
-    return Evaluation(int(step), math.nan if loss is None else loss)
+    if "sums" not in row:
+        return Evaluation(int(step), math.nan if loss is None else loss)
+    return Evaluation.of(int(step), [math.nan if one is None else one for one in row["sums"][i]], row["tokens"])
 
 
 def _norm(value: float | None) -> float:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "always"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "before": Limit(0.67, "of the steps, by which the lowest evaluation is long before the end"),

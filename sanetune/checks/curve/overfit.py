@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation
 
 FIX = "sometimes"
-VERSION = 4
+VERSION = 5
 LIVE = "whole"
 
 LIMITS = {
@@ -198,7 +198,8 @@ def basis(m: Measurement, limits: Limits) -> Basis:
     """The last evaluation. While a run goes on, a rise without a fall of the training loss is none of memorising."""
     n = m.numbers
     fell = n["training_fell_sure"] >= limits["live_fell"]
-    beyond = n["rise"] >= limits["live_rise"]
+    # Rows that are compared in pairs need no further steps: no healthy rise has training losses that fall as surely.
+    beyond = n["rise"] >= limits["live_rise"] or (fell and n["exact"] and n["sure"] >= limits["sure"])
     return Basis(n["end_step"], n["end"], lasting=fell or beyond, beyond=beyond)
 
 

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "held": Limit(0.05, "of the held-out loss in the last eighth, row by row: more than most choices of a learning rate"
