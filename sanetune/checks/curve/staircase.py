@@ -4,10 +4,10 @@
 Compares the drops of the training loss at the boundaries of epochs, taken together, with its whole fall after the first
 epoch, and with what a steady fall would drop by in as many records. Where epochs have few records, the fall from the
 mean of one to that of the next is compared with the slope within all of them. From the second epoch on, the step from
-the last half of an epoch to the first half of the next is compared with the falls between the halves of both. A single
-boundary is enough where the loss drops there by a tenth or more and is flat on both sides. A record is the mean of the
-steps before it, and counts for the epoch that most of them are of. Validation rows that continue to improve overrule
-it.
+the last half of an epoch to the first half of the next is compared with the falls between the halves of both: drops of
+3 % are enough where they are clear. So is a single boundary where the loss drops by a tenth or more and is flat on both
+sides. A record is the mean of the steps before it, and counts for the epoch that most of them are of. Validation rows
+that continue to improve overrule it.
 
 ## Why is this bad?
 A row that is known better the second time, while other rows are not, is memorised.
@@ -40,6 +40,7 @@ Noise hides stairs of few records: those of 15 to 30 % in 4 to 12 epochs of 2 to
 from __future__ import annotations
 
 import math
+import operator
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
@@ -48,6 +49,7 @@ from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.checks.curve._epochs import Halves, stairs
 from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
 from sanetune.curves.paired import t_statistic
+from sanetune.curves.valley import all_later_above
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 8
+VERSION = 9
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),
@@ -68,9 +70,10 @@ LIMITS = {
                      " the next limit counts"),
     "beyond_many": Limit(1.8, "the same of so many short epochs: one in thirty steady falls that drop as far"),
     "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate: the next two limits are its"),
+    "one_records": Limit(6, "records on the shorter side of a single boundary, which are too few with less"),
     "one_drop": Limit(0.1, "a share of the loss; 0.12 and more at the first boundary where readers saw stairs, 0.03 in"
                            " a healthy log"),
-    "one_sure": Limit(5.0, "standard errors of the drop, and of what it is beyond a steady fall"),
+    "one_sure": Limit(3.5, "standard errors of the drop, and of what it is beyond a steady fall"),
     "lr_times": Limit(1.5, "times that the learning rate may change by at a boundary: with more it may be the cause"),
     "down": Limit(0.65, "of the boundaries at least, at which the loss drops"),
     "inside": Limit(0.45, "of all drops, that the loss falls within epochs: -0.3 to 0.23 where a reader saw stairs"
@@ -78,11 +81,17 @@ LIMITS = {
     "rising": Limit(0.5, "of all drops, that it rises within epochs; with more it is the order of rows"),
     "halves": Limit(2, "boundaries from the second epoch on, from which the next four limits decide too"),
     "halves_drop": Limit(0.05, "a share of the loss"),
-    "halves_sure": Limit(2.8, "standard errors by which it drops further between epochs than within: one in 400 by"
+    "halves_sure": Limit(2.5, "standard errors by which it drops further between epochs than within: one in 160 by"
                               " chance"),
     "halves_inside": Limit(0.3, "of the drop, that it falls within them: -0.3 to 0.25 where readers saw stairs, in 13"
                                 " of 14 logs"),
-    "halves_one_sure": Limit(5.0, "the same where there is one such boundary, at a drop of one_drop"),
+    "halves_clear_drop": Limit(0.03, "the same of drops that are clearer, which may be smaller and less level"),
+    "halves_clear_sure": Limit(4.0, "the same of such drops: one in 30,000 by chance"),
+    "halves_clear_inside": Limit(0.4, "the same of such drops"),
+    "halves_clear_records": Limit(6, "records of an epoch, of fewer than which small drops may be one record's"),
+    "halves_one_drop": Limit(0.07, "the same where there is one such boundary"),
+    "halves_one_sure": Limit(5.0, "the same of one boundary: it may be a change of the data"),
+    "halves_one_inside": Limit(0.3, "the same of one boundary"),
     "held_out": Limit(0.02, "above its minimum, within which the held-out loss still holds: healthy (logs/wild)"),
     "few": Limit(5, "evaluations, below which their scatter is not known, and the next counts"),
     "few_held_out": Limit(0.05, "the same of few evaluations (curve-overfit)"),
@@ -94,7 +103,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     found = stairs(curve, limits["lr_times"])
     if found is None:
         raise NotApplicableError("no boundary of epochs has two logged steps, at one learning rate, on both sides")
-    if len(found.boundaries) < limits["boundaries"] and found.records < limits["short"]:
+    if len(found.boundaries) < limits["boundaries"] and found.records < limits["one_records"]:
         raise NotApplicableError("fewer than two boundaries of epochs, with few logged steps on a side")
     whole = training(curve)
     if whole is not None and whole.difference >= 0:
@@ -103,8 +112,9 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     least = limits["held_out" if evaluations >= limits["few"] else "few_held_out"]
     improving = False
     if change is not None and change.source == HELD_OUT:
-        # A rise that is within the scatter of the evaluations is none.
-        improving = change.relative < least or change.t < limits["beyond"]
+        # A rise that is within the scatter of the evaluations is none, but not where five or more of them are above.
+        above = all_later_above([one.loss for one in finite(curve.validation)]) >= limits["held_out"]
+        improving = change.relative < least or (change.t < limits["beyond"] and not above)
     highest = max(found.boundaries, key=lambda one: one.drop)
     pooled = found.pooled if found.records < limits["short"] else None
     drop = pooled.drop if pooled else found.drop
@@ -155,14 +165,14 @@ def _by_halves(n: dict[str, Any], limits: Limits) -> bool:
     """Whether the loss drops between epochs and is level within them, from the second epoch on."""
     if not n["halves"]:
         return False
-    many = n["halves"] >= limits["halves"]
-    drop, sure = ("halves_drop", "halves_sure") if many else ("one_drop", "halves_one_sure")
-    return bool(
-        n["halves_drop"] >= limits[drop]
-        and n["halves_beyond"] >= limits[sure]
-        and -limits["rising"] <= n["halves_inside"] <= limits["halves_inside"]
-        and n["halves_down"] >= limits["down"] * n["halves"]
-    )
+    if n["halves_inside"] < -limits["rising"] or n["halves_down"] < limits["down"] * n["halves"]:
+        return False
+    found = n["halves_drop"], n["halves_beyond"], -n["halves_inside"]
+    kinds = ["halves" if n["halves"] >= limits["halves"] else "halves_one"]
+    if n["halves"] >= limits["halves"] and n["records"] >= limits["halves_clear_records"]:
+        kinds.append("halves_clear")
+    least = [(limits[f"{kind}_drop"], limits[f"{kind}_sure"], -limits[f"{kind}_inside"]) for kind in kinds]
+    return any(all(map(operator.ge, found, one)) for one in least)
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 9
+VERSION = 10
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
@@ -111,7 +111,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     guessing_least = math.log(known or limits["smallest_vocabulary"])
     falls = bool(points) and least < limits["known_later"] * points[0].loss
     most = min(guessing_least, limits["frequencies"]) if known or falls else guessing_least
-    below = evaluated is not None and evaluated.loss < most
+    # An evaluation behind the first record says nothing against it: the loss may have fallen in between.
+    below = evaluated is not None and evaluated.loss < most and (not points or evaluated.step <= points[0].step)
     sure, sure_mean = (limits["beside" if below else name] for name in ("sure", "sure_mean"))
     losses = [point.loss / (times or 1.0) for point in points]
     trained = _trained(losses, 0.0 if _is_mean(points, limits) else sure, sure_mean)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from sanetune.curves.series import Curve
-from tests.checks.curve.test_unseen import FALLING, evaluated
+from sanetune.curves.series import Curve, Evaluation
+from tests.checks.curve.test_unseen import FALLING, by_epochs, evaluated
 from tests.checks.curve_material import bad, points
 
 
@@ -59,3 +62,65 @@ def test_a_warm_up_of_half_of_ten_steps_is_long_and_in_fewer_a_test(steps: int, 
     lrs = [min(i / 6, (steps - i + 1) / (steps - 5)) * 1e-3 for i in range(1, steps + 1)]
     curve = Curve(points([2.8 - 0.06 * i for i in range(steps)], lr=lrs), source="log", total_steps=steps)
     assert ("warmup-long" in bad(curve)) is named
+
+
+@pytest.mark.parametrize(
+    ("held_out", "falls", "named"),
+    [
+        ([1.5, 1.3, 1.2, 1.15, 1.14, 1.145, 1.15, 1.155, 1.16, 1.164, 1.166, 1.168, 1.17, 1.17], True, True),
+        ([1.5, 1.3, 1.2, 1.15, 1.14, 1.145, 1.15, 1.155, 1.16, 1.164, 1.166, 1.168, 1.17, 1.17], False, False),
+        ([1.5, 1.3, 1.2, 1.17, 1.14, 1.17, 1.17, 1.17, 1.17, 1.17, 1.17, 1.17, 1.17, 1.17], True, False),  # one is low
+        ([1.5, 1.3, 1.14, 1.15, 1.16, 1.165, 1.17, 1.17], True, False),  # too few to know their scatter
+    ],
+)
+def test_many_evaluations_a_little_above_the_lowest_are_overfit_where_training_falls_far(
+    held_out: list[float], falls: bool, named: bool
+) -> None:
+    training = [2.0 * math.exp(-i / 60) if falls else 1.0 for i in range(140)]
+    found = bad(Curve(points(training), evaluated(held_out, every=10), source="log"))
+    assert found.get("overfit") == ("warn" if named else None)
+    assert not (named and "best-earlier" in found), "one cause has one name"
+
+
+def test_three_records_that_fall_say_that_training_falls_far() -> None:
+    held_out = [2.7, 2.4, 2.2, 2.1, *(2.05 + 0.003 * i for i in range(15))]
+    curve = Curve(points([2.2, 1.2, 0.8], every=60), evaluated(held_out, every=10), source="log")
+    assert bad(curve)["overfit"] == "warn"
+    flat = replace(curve, points=points([1.22, 1.2, 1.19], every=60))
+    assert bad(flat).keys() & {"overfit", "best-earlier"} == {"best-earlier"}
+
+
+def test_small_stairs_of_many_epochs_are_named_where_they_are_clear() -> None:
+    def course(drop: float, records: int) -> Curve:
+        rng = np.random.default_rng(3)
+        levels = [0.25 * (1 - drop) ** (i // records) * (1 + 0.003 * rng.standard_normal()) for i in range(9 * records)]
+        return by_epochs(levels, records)
+
+    assert bad(course(0.035, 8))["staircase"] == "warn"
+    assert "staircase" not in bad(course(0.035, 3))
+    assert "staircase" not in bad(course(0.015, 8))
+
+
+def test_a_second_epoch_that_has_just_begun_can_show_a_drop() -> None:
+    rng = np.random.default_rng(4)
+    first = [(0.75 + 0.6 * math.exp(-i / 12)) * (1 + 0.02 * rng.standard_normal()) for i in range(55)]
+    assert bad(by_epochs([*first, *([0.66] * 6)], 55))["staircase"] == "warn"
+    assert "staircase" not in bad(by_epochs([*first, *([0.66] * 5)], 55))
+    assert "staircase" not in bad(by_epochs([*first, *([0.73] * 6)], 55))
+
+
+def test_a_held_out_loss_that_was_thrown_up_before_does_not_hide_that_it_stays_above_its_lowest() -> None:
+    stairs = [0.35 if i < 90 else 0.25 if i < 180 else 0.14 for i in range(270)]
+    shape = by_epochs(stairs, 90)
+    thrown = [0.36, 0.32, 0.41, 0.33, 0.325, 0.32, 0.30, 0.295, 0.286]
+    for late, named in (([0.30, 0.303, 0.305, 0.303, 0.303], True), ([0.285, 0.284, 0.283, 0.282, 0.281], False)):
+        curve = replace(shape, validation=evaluated([*thrown, *late], every=19))
+        assert ("staircase" in bad(curve)) is named
+
+
+def test_an_evaluation_behind_the_first_record_says_nothing_against_it() -> None:
+    losses = [12.75, 4.1, *(1.0 + 0.6 * math.exp(-i / 3) for i in range(20))]
+    later = [Evaluation(848, 1.09), Evaluation(1696, 1.02), Evaluation(2544, 0.98)]
+    assert bad(Curve(points(losses, every=100), later, source="log"))["start-high"] == "warn"
+    before = [Evaluation(0, 1.8), *later]  # one batch of hard rows
+    assert "start-high" not in bad(Curve(points(losses, every=100), before, source="log"))
