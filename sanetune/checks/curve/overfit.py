@@ -223,7 +223,7 @@ def _slight_rise(evaluations: Sequence[Evaluation]) -> float:
 
 
 def _fell_far(curve: Curve, since: int, limits: Limits) -> bool:
-    """Whether the training loss has fallen far since step ``since``. Of fewer than four records, which are means of many
+    """Whether the training loss has fallen far since step ``since``. Of fewer than four records, each a mean of many
     steps, each has to be below the one before."""
     least, trained = 1 - limits["slight_fell"], training(curve, since=since)
     if trained is not None:

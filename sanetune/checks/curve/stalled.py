@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Point
 
 FIX = "none"
-VERSION = 5
+VERSION = 4
 
 LIMITS = {
     "most": Limit(0.06, "of what was learned before, that the second half is lower by: half of the least healthy"),
@@ -60,8 +60,8 @@ LIMITS = {
     "validation": Limit(0.01, "that the validation loss falls by in that part: then the model still learns"),
 }  # fmt: skip
 
-FEWEST = 8
-"""Training losses from which halves have a scatter of their own; how far they can be told apart is in their errors."""
+FEWEST = 100
+"""Training losses in a log whose halves can be told apart by less than a hundredth."""
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
@@ -80,8 +80,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     error = (first.std_error**2 + last.std_error**2) ** 0.5
     return Measurement(
         {
-            # Of few records the second may be half way down already.
-            "start": middle(losses[: max(1, min(3, len(losses) // 10), len(losses) // 100)]),
+            "start": middle(losses[: max(3, len(losses) // 100)]),
             "first": first.value,
             "last": last.value,
             "fall": 1 - last.value / first.value if first.value > 0 else 0.0,

@@ -303,11 +303,3 @@ def test_many_evaluations_that_rise_steadily_are_overfit_though_a_steep_start_ma
     assert bad(Curve(points([3 * math.exp(-i / 8) for i in range(110)]), held_out, source="log"))["overfit"] == "warn"
     flat = [replace(one, loss=min(one.loss, 1.03)) for one in held_out]
     assert "overfit" not in bad(Curve(points([3 * math.exp(-i / 8) for i in range(110)]), flat, source="log"))
-
-
-def test_ten_records_can_show_that_a_run_has_stalled() -> None:
-    losses = [7.1, 5.1, 4.9, 4.75, 4.7, 4.72, 4.74, 4.73, 4.69, 4.72]
-    flat = [Point(50 * i, loss, 5e-5 * (1 - i / 11)) for i, loss in enumerate(losses, 1)]
-    assert bad(Curve(flat, source="log", total_steps=550, finished=True))["stalled"] == "warn"
-    falling = [Point(point.step, point.loss - 0.001 * point.step, point.lr) for point in flat]
-    assert "stalled" not in bad(Curve(falling, source="log", total_steps=550, finished=True))
