@@ -17,13 +17,14 @@ PARTS = {
     "D": ("demo", _ONE),
     "E": ("qwen", tuple(f"{BACKWARDS}{one}" for one in ("alpaca", "gsm8k", "airline"))),
     "F": ("gpt2", tuple(f"{BACKWARDS}{one}" for one in ("drone", "sharegpt", "demo"))),
+    "G": ("olmo", ("alpaca", "drone", "sharegpt")),
 }
 """The model and the data of each part: limits are set on A, and B, which shares neither, is reported; the others came
 later, and are reported too."""
-OWN = ("C", "D", "E", "F")
+OWN = ("C", "D", "E", "F", "G")
 """Parts whose logs are those of this project's own runs: each step, ten evaluations and one before the first step, with
 all digits of their losses. The logs of the others are those of another program."""
-MIDDLE = {"stories": 2e-3, "demo": 6e-4, "qwen": 2e-3, "gpt2": 2e-3}
+MIDDLE = {"stories": 2e-3, "demo": 6e-4, "qwen": 2e-3, "gpt2": 2e-3, "olmo": 2e-3}
 """A learning rate in the middle of the useful ones."""
 HEALTHY = 40
 """Healthy runs of each part."""
@@ -93,7 +94,7 @@ class Case:
 
     @property
     def model(self) -> str:
-        """stories (stories260k), demo (the embedded model), qwen or gpt2 (new ones, see training.py)."""
+        """stories (stories260k), demo (the embedded model), qwen, gpt2 or olmo (new ones, see training.py)."""
         return PARTS[self.part][0]
 
     @property

@@ -56,7 +56,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "warm-up throughout": ("warmup-long",),
 }
 """The checks that say what a fault is."""
-SET_ON, REPORTED = "A", "B to F"
+SET_ON, REPORTED = "A", "B to G"
 """The part that limits are set on, and those that are reported."""
 WITHIN = 20
 """Steps after the onset within which a fault should be found."""

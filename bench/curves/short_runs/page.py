@@ -18,7 +18,8 @@ Real trainings of four small models, kept in `bench/curves/short_runs/runs.json.
 makes them, in a plain loop with AdamW and clipping at 1. Part A is stories260k on three data sets, part B the embedded
 demo model on three others, C and D are the two models on the data sets of the other part; each model is adapted to
 conversations before. E is a small Qwen3, F a small GPT-2, which began with random weights and know those conversations
-alone, each on three data sets whose prompts and answers have changed places. Healthy runs have 60 to 120 steps and
+alone, each on three data sets whose prompts and answers have changed places. G is a small OLMo 2 that began likewise,
+on three data sets as they are. Healthy runs have 60 to 120 steps and
 differ in learning rate, schedule (linear, cosine, constant, constant with a decay at the end), warm-up, epochs, and
 whether rows come by length. The logs of A and B are those of other programs, with none to twelve evaluations of twelve
 rows, and differ in interval and decimals of records and in gradient norms. Those of the others are those of this
@@ -40,7 +41,7 @@ after its findings had been read. C and D were made later: {before}. Then their 
 decide do not count, that spikes are measured, that few rows which rise steadily are a warning, that losses far above
 guessing are a spike, and that two evaluations which are equal exactly are enough, are from then. E and F came after
 that: {sight}. That a plateau is true of a run that ends less than 2 % below its start on unseen rows, and that the
-watch believes these at once, are from after that, and change nothing of it.
+watch believes these at once, are from after that, and change nothing of it. G came last: {last}.
 
 *Named*: by a check that says what the fault is, in the whole log or while it grew. *Live*: by the watch of a run, which
 gets the records of five steps at a time. *Steps*: from the onset of the fault (without one: the first step) to that
@@ -60,6 +61,11 @@ BEFORE = (
 FIRST_SIGHT = (
     "at first sight E had a finding in 77 of 81 faulty runs, which named the fault in 75, and an untrue one in none of"
     " 39 healthy ones; F in 75 of 79, 73 and none of 38"
+)
+LAST = (
+    "at first sight a finding in 80 of 80 faulty runs, which named the fault in 77, and an untrue one in 9 of 34"
+    " healthy ones, all of one data set, whose validation rows begin 0.3 % above guessing and its training rows 3 %"
+    " below; since then such an evaluation has to be above it by a standard error of its rows"
 )
 """Of the runs that nobody had judged before."""
 
@@ -101,7 +107,7 @@ def section(figures: Mapping[str, Any]) -> str:
         f" {figures['undecided']} of which nobody knows and {designed['runs']} whose learning rate starts again by"
         f" design (equal cosine cycles), of which {designed['found']} have a finding about that. {faulty}"
     )
-    top = TOP.format(before=BEFORE, sight=FIRST_SIGHT)
+    top = TOP.format(before=BEFORE, sight=FIRST_SIGHT, last=LAST)
     return f"{HEADING}\n{top}{_table(columns, rows)}\n{begin}\n\n{healthy}\n{LIMITS}\n{power}\n{cost}\n"
 
 

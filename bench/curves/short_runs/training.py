@@ -147,7 +147,18 @@ def _gpt2(vocabulary: int) -> Any:
     return GPT2LMHeadModel(GPT2Config(vocab_size=vocabulary, **shape, **none))
 
 
-NEW = {"qwen": _qwen, "gpt2": _gpt2}
+def _olmo(vocabulary: int) -> Any:
+    """A small OLMo 2, whose norms come after attention and feed-forward part, with random weights."""
+    import torch
+    from transformers import Olmo2Config, Olmo2ForCausalLM
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4}
+    none = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"))
+    return Olmo2ForCausalLM(Olmo2Config(vocab_size=vocabulary, tie_word_embeddings=True, **shape, **none))
+
+
+NEW = {"qwen": _qwen, "gpt2": _gpt2, "olmo": _olmo}
 """Models of architectures that the other parts do not have; they know what they were adapted to alone."""
 
 

@@ -52,6 +52,7 @@ from typing import TYPE_CHECKING
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.curves.changes import START_SHARE, finite, last_step, points_of
+from sanetune.curves.paired import PairedDifference
 from sanetune.curves.robust import relative_noise
 from sanetune.curves.scale import LARGEST_VOCABULARY, times_validation
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
@@ -67,7 +68,8 @@ LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
     "fail": Limit(1.25, "a run with wrong labels began at 1.5 times ln(vocabulary) or more (qlora-gallery); a small"
                         " story model on grade-school mathematics at 1.15"),
-    "sure": Limit(1.0, "standard deviations of a first training loss, which is that of a few rows"),
+    "sure": Limit(1.0, "standard deviations of a first training loss, which is that of a few rows, and standard errors"
+                       " of an evaluation whose rows are known"),
     "sure_mean": Limit(1.3, "standard errors of a mean of first losses: of four tries one may be high by chance"),
     "beside": Limit(2.5, "the same of both where an evaluation at the start is below: a batch may be one of hard rows"),
     "mean_steps": Limit(5, "steps that a first record is the mean of, from which on what batches scatter is no doubt of"
@@ -111,20 +113,21 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     guessing_least = math.log(known or limits["smallest_vocabulary"])
     falls = bool(points) and least < limits["known_later"] * points[0].loss
     most = min(guessing_least, limits["frequencies"]) if known or falls else guessing_least
+    least_by_rows = -math.inf if evaluated is None else _least(evaluated, limits)
     # An evaluation behind the first record says nothing against it: the loss may have fallen in between.
-    below = evaluated is not None and evaluated.loss < most and (not points or evaluated.step <= points[0].step)
+    below = evaluated is not None and least_by_rows < most and (not points or evaluated.step <= points[0].step)
     sure, sure_mean = (limits["beside" if below else name] for name in ("sure", "sure_mean"))
     losses = [point.loss / (times or 1.0) for point in points]
     trained = _trained(losses, 0.0 if _is_mean(points, limits) else sure, sure_mean)
     if below and _is_single(points, times, most):
         trained = NOTHING_KNOWN
-    by_rows = evaluated is not None and evaluated.loss >= trained.known
+    by_rows = least_by_rows >= trained.known
     first = evaluated if by_rows or not points else points[trained.count - 1]
     assert first is not None
     return Measurement(
         {
             "loss": first.loss if by_rows else trained.loss,
-            "known": first.loss if by_rows else trained.known,
+            "known": least_by_rows if by_rows else trained.known,
             "losses": trained.count,
             "divided_by": None if by_rows else times,
             "step": first.step,
@@ -136,6 +139,12 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "guessing_most": guessing,
         }
     )
+
+
+def _least(evaluation: Evaluation, limits: Limits) -> float:
+    """The loss that such rows have at least: where single ones are known, less a standard error of their mean."""
+    mean = PairedDifference.of(evaluation.sums, evaluation.tokens)
+    return evaluation.loss - (limits["sure"] * mean.std_error if mean else 0.0)
 
 
 def _evaluated(curve: Curve, points: Sequence[Point]) -> Evaluation | None:
