@@ -17,9 +17,10 @@ class Evaluation:
     Attributes:
         step: Optimizer steps done before it.
         loss: Mean over the tokens in the loss, in nats.
-        sums: Loss of each row, summed over its tokens, in nats. The order of rows is the same at each evaluation, so
-            that evaluations can be compared in pairs. Empty where only ``loss`` is known (another program's log).
-        tokens: Tokens in the loss of each row.
+        sums: Loss of each row, summed over its tokens, in nats; of a run with many rows that of each group of rows.
+            They are the same rows at each evaluation, so that evaluations can be compared in pairs. Empty where only
+            ``loss`` is known (another program's log).
+        tokens: Tokens in the loss of each row or group.
         accuracy: Share of the tokens in the loss that the model thinks likeliest; None: not logged.
     """
 

@@ -122,6 +122,12 @@ def take_numbers(batches: Sequence[Batch]) -> list[Tensor]:
     return [some[some != BLANK] for some in numbers]
 
 
+def take_row_numbers(batch: Batch) -> list[int] | None:
+    """Take :data:`NUMBER` out of ``batch`` (B, T) and return it of all B rows, blank ones too; None: they have none."""
+    numbers = batch.pop(NUMBER, None)
+    return None if numbers is None else [int(one) for one in numbers]
+
+
 def loss_token_count(batch: Batch) -> int:
     """Return how many tokens of ``batch`` (B, T) the loss is a mean over; a row's first token is never predicted."""
     return int((batch["labels"][:, 1:] != IGNORE_INDEX).sum())

@@ -67,7 +67,8 @@ def summed_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def row_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what :func:`summed_loss` does of each row alone: sums (B) in float64, not differentiable, and counts (B).
+    """Return what :func:`summed_loss` does of each row alone: sums (B) in float64, not differentiable, and counts (B);
+    on the processor, since not every device has float64.
 
     The arguments are those of :func:`summed_loss`.
     """
@@ -75,8 +76,8 @@ def row_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     counted = labels != IGNORE_INDEX
     chunks = zip(logits[counted].split(CHUNK), labels[counted].split(CHUNK), strict=True)
     losses = torch.cat([functional.cross_entropy(some.float(), ids, reduction="none") for some, ids in chunks])
-    sums = losses.new_zeros(len(labels), dtype=torch.float64)
-    return sums.index_add_(0, counted.nonzero()[:, 0], losses.double()), counted.sum(dim=1)
+    sums = torch.zeros(len(labels), dtype=torch.float64)
+    return sums.index_add_(0, counted.nonzero()[:, 0].cpu(), losses.cpu().double()), counted.sum(dim=1).cpu()
 
 
 def token_losses(model: PreTrainedModel, batch: Batch) -> Tensor:

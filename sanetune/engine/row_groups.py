@@ -1,8 +1,9 @@
 """The losses of validation rows in groups: with them two evaluations are compared in pairs.
 
 Rows differ far more from each other than a row does between two evaluations, so pairs tell a rise from chance where
-two means cannot. A run keeps at most :data:`GROUPS` sums for each evaluation, however many rows it has; the order of
-validation rows never changes, so a group has the same rows each time.
+two means cannot. A run keeps at most :data:`GROUPS` sums for each evaluation, however many rows it has. A row's number
+in the validation split decides its group, so that a group has the same rows each time, whatever processes, batches and
+order they come in.
 """
 
 from __future__ import annotations
@@ -27,33 +28,27 @@ DIGITS = 7
 
 @dataclass(slots=True)
 class RowGroups:
-    """Sums over groups of validation rows: the rows are dealt out to the groups in turn.
+    """Sums over groups of validation rows: the rows are dealt out to the groups by their numbers.
 
     >>> groups = RowGroups()
-    >>> groups.add([6.0, 4.0], [3, 2])
+    >>> groups.add([0, 1], [6.0, 4.0], [3, 2])
     >>> groups.mean, groups.count, groups.known()
     (2.0, 5.0, ((6.0, 4.0), (3, 2)))
 
     Attributes:
-        process: Number of this process, and of its first row.
-        processes: How many processes evaluate together, each rows of its own.
         losses: Sum of each group over its tokens in the loss, in nats.
         tokens: Tokens in the loss of each group.
     """
 
-    process: int = 0
-    processes: int = 1
     losses: list[float] = field(default_factory=lambda: [0.0] * GROUPS)
     tokens: list[float] = field(default_factory=lambda: [0.0] * GROUPS)
-    _added: int = 0
 
-    def add(self, losses: Sequence[float], tokens: Sequence[float]) -> None:
-        """Take the next rows of this process: the loss of each in nats, and its tokens in the loss."""
-        for loss, count in zip(losses, tokens, strict=True):
-            group = (self.process + self._added * self.processes) % GROUPS
-            self.losses[group] += loss
-            self.tokens[group] += count
-            self._added += 1
+    def add(self, numbers: Sequence[int] | None, losses: Sequence[float], tokens: Sequence[float]) -> None:
+        """Take rows: the number of each in the validation split, its loss in nats, and its tokens in the loss. Rows
+        whose numbers are not known are one group."""
+        for number, loss, count in zip(numbers or [0] * len(losses), losses, tokens, strict=True):
+            self.losses[number % GROUPS] += loss
+            self.tokens[number % GROUPS] += count
 
     def over(self, over_processes: Callable[[list[float]], list[float]]) -> RowGroups:
         """Return the sums of all processes, which ask together."""

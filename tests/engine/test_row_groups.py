@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,12 +24,17 @@ Config = Callable[..., SimpleNamespace]
 ROWS = st.lists(st.tuples(st.floats(0, 1e4), st.integers(0, 500)), max_size=200)
 
 
-@given(ROWS, st.integers(1, 4))
-def test_every_row_is_in_one_group_whatever_the_processes(rows: list[tuple[float, int]], processes: int) -> None:
+@given(ROWS, st.integers(1, 4), st.integers(1, 9), st.randoms(use_true_random=False))
+def test_a_group_has_the_same_rows_whatever_the_processes_batches_and_order(
+    rows: list[tuple[float, int]], processes: int, batch: int, chance: random.Random
+) -> None:
     """Of the sums over processes, which add up element by element."""
-    some = [RowGroups(process, processes) for process in range(processes)]
-    for number, (loss, count) in enumerate(rows):
-        some[number % processes].add([loss], [count])
+    some, order = [RowGroups() for _ in range(processes)], list(range(len(rows)))
+    chance.shuffle(order)
+    for at in range(0, len(rows), batch):
+        numbers = order[at : at + batch]
+        losses, tokens = [rows[number][0] for number in numbers], [rows[number][1] for number in numbers]
+        some[at // batch % processes].add(numbers, losses, tokens)
     added = [sum(values) for values in zip(*([*one.losses, *one.tokens] for one in some), strict=True)]
     found = RowGroups().over(lambda _: added)
     expected = [rows[group::GROUPS] for group in range(GROUPS)]
@@ -36,9 +42,16 @@ def test_every_row_is_in_one_group_whatever_the_processes(rows: list[tuple[float
     assert found.tokens == [sum(count for _, count in group) for group in expected]
 
 
+def test_rows_without_numbers_are_one_group_which_is_compared_with_none() -> None:
+    groups = RowGroups()
+    groups.add(None, [2.0, 3.0], [1, 2])
+    groups.add(None, [1.0], [2])
+    assert groups.known() == ((6.0,), (5,))
+
+
 def test_groups_without_a_token_in_the_loss_are_left_out() -> None:
     groups = RowGroups()
-    groups.add([1.23456789, 0.0, 2.0], [3, 0, 1])
+    groups.add([0, 1, 2], [1.23456789, 0.0, 2.0], [3, 0, 1])
     assert groups.known() == ((1.234568, 2.0), (3, 1))
 
 
@@ -55,12 +68,16 @@ def losses_alone(folder: Path, rows: Any) -> list[tuple[float, int]]:
     return made
 
 
+@pytest.mark.parametrize("order", ["random", "group_by_length"])
+@pytest.mark.parametrize("sets", [{}, {"one": [0, 2, 3], "other": [1, 4, 5, 6, 7]}], ids=["one set", "two sets"])
 @pytest.mark.parametrize("engine", ["trl", "accelerate"])
 def test_a_run_keeps_the_losses_that_each_row_has_alone(
-    engine: str, prepared: Any, config: Config, base: Path, tmp_path: Path
+    engine: str, sets: dict[str, list[int]], order: str, prepared: Any, config: Config, base: Path, tmp_path: Path
 ) -> None:
     run = Run.create(tmp_path / "run")
-    train(config(engine=engine, eval_on_start=True, load_best_model_at_end=False), prepared, run)
+    prepared = SimpleNamespace(**vars(prepared), validation_sets=sets)
+    settings = {"train_sampling_strategy": order, "per_device_eval_batch_size": 3}
+    train(config(engine=engine, eval_on_start=True, load_best_model_at_end=False, **settings), prepared, run)
     made = [record for record in read(run.metrics) if record.kind == "validation"]
     for record, folder in ((made[0], base), (made[-1], run.model)):
         losses, tokens = zip(*losses_alone(folder, prepared.validation), strict=True)

@@ -34,7 +34,7 @@ def validation_rows(prepared: Prepared, arguments: SFTConfig) -> dict[str, datas
     """Return the validation rows by source, or under an empty name where there is one; empty where there are none."""
     if not has_validation(prepared):
         return {}
-    return by_source(training_columns(prepared.validation, lengths=False), sets_of(prepared), arguments)
+    return by_source(training_columns(prepared.validation, lengths=False, numbers=True), sets_of(prepared), arguments)
 
 
 def train_loader(

@@ -41,8 +41,8 @@ class MicroBatchLoss(Protocol):
         """Return the sum of the token losses of ``batch`` (B, T) in nats, differentiable, and their number."""
 
     def by_row(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the same of each of the R rows or documents of ``batch`` alone, in their order: losses (R) in nats,
-        not differentiable, and numbers of tokens (R)."""
+        """Return the same of each row of ``batch`` (B, T) alone: losses (B) in nats, not differentiable, and numbers of
+        tokens (B)."""
 
     def report(self) -> list[str]:
         """Return notes on what was computed in another way than asked for, and what was measured for that."""

@@ -11,6 +11,7 @@ from transformers.trainer_utils import SaveStrategy
 
 from sanetune.engine.accelerate import loop_checkpoints
 from sanetune.engine.accelerate.within_memory import validation_losses
+from sanetune.engine.batches import take_row_numbers
 from sanetune.engine.callbacks import NAMED
 from sanetune.engine.owed import note_best_checkpoint
 from sanetune.engine.row_groups import RowGroups
@@ -78,12 +79,12 @@ def row_groups(loop: Loop, batches: Batches, token_loss: MicroBatchLoss) -> RowG
     Raises:
         EvaluationStoppedError: A signal came.
     """
-    groups = RowGroups(loop.args.process_index, loop.processes)
+    groups = RowGroups()
     with torch.no_grad(), loop.accelerator.autocast(), token_loss.step():
         for batch in batches:
             if loop.stop_agreed():
                 raise EvaluationStoppedError
-            groups.add(*validation_losses(loop, token_loss, batch))
+            groups.add(take_row_numbers(batch), *validation_losses(loop, token_loss, batch))
             loop.control = loop.handler.on_prediction_step(loop.args, loop.state, loop.control)
     return groups
 

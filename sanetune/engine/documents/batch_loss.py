@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +20,7 @@ from sanetune.engine.documents.forward import (
     attention_as,
     document_loss,
     documents_of,
-    losses_of_documents,
+    losses_of_rows,
 )
 from sanetune.engine.documents.frozen_layers import FrozenLayers
 from sanetune.engine.documents.grouping import grouped
@@ -123,8 +124,9 @@ class DocumentLoss:
 
     @torch.no_grad()
     def by_row(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the same of each document alone, or of each row where ``batch`` is computed as padded rows."""
-        return self._computed(batch, losses_of_documents, row_losses)
+        """Return the same of each row of ``batch`` alone, in float64 and without gradients."""
+        rows = [document.row for document in documents_of(batch)]
+        return self._computed(batch, partial(losses_of_rows, rows=rows, count=len(batch["labels"])), row_losses)
 
     def _computed(self, batch: Batch, of_documents: OfDocuments, of_rows: OfRows) -> tuple[Tensor, Tensor]:
         if not self._inside:

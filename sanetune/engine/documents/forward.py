@@ -35,10 +35,11 @@ _CHUNK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document of a batch: token ids and labels, equally long."""
+    """One document of a batch: token ids and labels, equally long, and the row that it is in."""
 
     ids: list[int]
     labels: list[int]
+    row: int = 0
 
 
 def documents_of(batch: Batch) -> list[Document]:
@@ -60,7 +61,7 @@ def documents_of(batch: Batch) -> list[Document]:
         elif padded:
             edges = [0, int(batch["attention_mask"][row].sum())]
         for low, high in pairwise(edges):
-            found.append(Document(ids[row][low:high], labels[row][low:high]))
+            found.append(Document(ids[row][low:high], labels[row][low:high], row))
     return [document for document in found if any(label >= 0 for label in document.labels[1:])]
 
 
@@ -157,14 +158,20 @@ def document_loss(model: PreTrainedModel, merged: Merged, last: LastLayer | None
 
 
 @torch.no_grad()
-def losses_of_documents(model: PreTrainedModel, merged: Merged, last: LastLayer | None = None) -> tuple[Tensor, Tensor]:
-    """Return what :func:`document_loss` does of each of the D documents alone: losses (D) in float64, and counts (D).
+def losses_of_rows(
+    model: PreTrainedModel, merged: Merged, last: LastLayer | None = None, *, rows: Sequence[int], count: int
+) -> tuple[Tensor, Tensor]:
+    """Return what :func:`document_loss` does of each of B rows alone: losses (B) in float64, and counts (B).
 
-    The arguments are those of :func:`prediction_losses`.
+    Args:
+        model: See :func:`prediction_losses`, also for the next two.
+        merged: See there.
+        last: See there.
+        rows: The row of each document.
+        count: B.
     """
-    losses = prediction_losses(model, merged, last).double()
+    losses = prediction_losses(model, merged, last).double().cpu()
     targets = merged.targets
-    counts = torch.tensor(targets.lengths, device=losses.device)
-    documents = torch.repeat_interleave(torch.arange(len(counts), device=losses.device), counts)
-    each = losses[torch.from_numpy(targets.predictions).to(losses.device)]
-    return losses.new_zeros(len(counts)).index_add_(0, documents, each), counts
+    row_of = torch.repeat_interleave(torch.tensor(rows), torch.tensor(targets.lengths))
+    each = losses[torch.from_numpy(targets.predictions)]
+    return losses.new_zeros(count).index_add_(0, row_of, each), torch.bincount(row_of, minlength=count)

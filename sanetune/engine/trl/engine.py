@@ -95,7 +95,7 @@ def _trainer(
     lengths = arguments.train_sampling_strategy in ("group_by_length", "batch_rebalance")
     validation: datasets.Dataset | None = None
     if has_validation(prepared):
-        validation = training_columns(prepared.validation, lengths=lengths)
+        validation = training_columns(prepared.validation, lengths=lengths, numbers=True)
         if fill_up and arguments.world_size > 1:
             validation = filled_up(validation, arguments.eval_batch_size * arguments.world_size)
     trainer = Trainer(

@@ -25,7 +25,7 @@ from trl import SFTTrainer
 
 from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.adapters import base_of
-from sanetune.engine.batches import NUMBER, Batch, real_token_count, take_numbers
+from sanetune.engine.batches import NUMBER, Batch, real_token_count, take_numbers, take_row_numbers
 from sanetune.engine.owed import note_best_checkpoint
 from sanetune.engine.row_groups import RowGroups
 from sanetune.engine.run_state import RunState
@@ -173,12 +173,13 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
 
     def _row_groups(self, model: nn.Module, loader: DataLoader[Batch]) -> tuple[RowGroups, float]:
         """The losses of the rows of this process, and how many of their tokens are predicted rightly."""
-        groups, correct = RowGroups(self.args.process_index, self.processes), 0.0
+        groups, correct = RowGroups(), 0.0
         for inputs in loader:
             if self.stop_agreed():
                 raise EvaluationStoppedError
+            numbers = take_row_numbers(inputs)
             losses, right, tokens = self.rows_within_memory(model, self._prepare_inputs(inputs)).T.tolist()
-            groups.add(losses, tokens)
+            groups.add(numbers, losses, tokens)
             correct += sum(right)
             self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         return groups, correct
@@ -187,7 +188,8 @@ class Trainer(WithinMemory, WholeCheckpoints, Sharded, ForgivingHub, SFTTrainer)
         """See :meth:`WithinMemory.row_losses`."""
         with torch.no_grad(), self.compute_loss_context_manager():
             out = model(**inputs, fused_lm_head=True, use_cache=False)
-        return torch.stack([some.double().sum(dim=1) for some in (-out.log_probs, out.is_top1, out.label_mask)], dim=1)
+        parts = (-out.log_probs, out.is_top1, out.label_mask)
+        return torch.stack([some.cpu().double().sum(dim=1) for some in parts], dim=1)
 
     # ---- parts of a run, for probes ----
 

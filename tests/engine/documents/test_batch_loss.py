@@ -109,15 +109,17 @@ def test_shared_beginnings_give_the_loss_and_gradients_of_separate_rows(kind: st
 
 @pytest.mark.parametrize("pack", [False, True], ids=["padded", "packed"])
 @pytest.mark.parametrize("share", [True, False])
-def test_the_losses_of_documents_are_those_of_each_row_alone(share: bool, pack: bool) -> None:
+def test_the_losses_of_rows_are_those_of_their_documents_alone(share: bool, pack: bool) -> None:
     model = model_of("llama").eval()
     loss, rows = DocumentLoss(model, share=share), rows_of(4)
+    rows[1]["labels"] = [-100] * len(rows[1]["input_ids"])  # none of it in the loss
+    batch, half = packed(rows) if pack else Collator(0)(rows), len(rows) // 2
     with loss.step():
-        losses, counts = loss.by_row(packed(rows) if pack else Collator(0)(rows))
-    alone = [one_by_one(model, [row]) for row in rows]
+        losses, counts = loss.by_row(batch)
+    alone = [one_by_one(model, some) for some in ([rows[:half], rows[half:]] if pack else [[row] for row in rows])]
+    assert not losses.requires_grad and loss.tokens
     assert counts.tolist() == [count for _, count, _ in alone]
     assert losses.tolist() == pytest.approx([total for total, _, _ in alone], rel=1e-5)
-    assert not losses.requires_grad
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "cohere"])
