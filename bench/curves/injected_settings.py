@@ -187,10 +187,20 @@ def epochs_alike(chance: Chance, some: Donors) -> Curve:
 
 def short_epochs(chance: Chance, some: Donors) -> Curve:
     """Three epochs of few records, through which the loss falls as smoothly as in the log."""
-    each = int(chance.integers(3, 13))
-    one = base(chance, some, least=3 * each, most=3 * each)
-    # Below 0.1 nats a log without evaluations is a finding of its own (curve-unmeasured).
-    return changed(one, one.level + 0.2).curve(epochs=3)
+    return _smooth_epochs(chance, some, 3, int(chance.integers(3, 13)))
+
+
+def epochs(chance: Chance, some: Donors) -> Curve:
+    """The same of more records, and of four or five epochs with an evaluation after each, which falls."""
+    count = int(chance.integers(3, 6))
+    return _smooth_epochs(chance, some, count, int(chance.integers(13, 61)))
+
+
+def _smooth_epochs(chance: Chance, some: Donors, count: int, each: int) -> Curve:
+    one = base(chance, some, least=count * each, most=count * each)
+    # Below 0.1 nats a log without evaluations is a finding of its own (curve-unmeasured), and so are four epochs.
+    one = changed(one, one.level + 0.2)
+    return one.curve(epochs=count, evaluations=evaluated(chance, one, count, 1 / count) if count > 3 else None)
 
 
 CLEAN: dict[str, Make] = {
@@ -203,4 +213,5 @@ CLEAN: dict[str, Make] = {
     "fp16's skipped steps": skipped_steps,
     "epochs with a ripple": epochs_alike,
     "3 epochs of 3 to 12 records": short_epochs,
+    "3 to 5 epochs of 13 to 60 records": epochs,
 }

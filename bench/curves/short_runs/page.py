@@ -14,7 +14,7 @@ PAGE = ROOT / "docs/curves.md"
 HEADING = "## Real short runs"
 NEXT = "## Simulated curves"
 TOP = """
-Real trainings of four small models, kept in `bench/curves/short_runs/runs.json.gz`; `python -m bench.curves.short_runs`
+Real trainings of five small models, kept in `bench/curves/short_runs/runs.json.gz`; `python -m bench.curves.short_runs`
 makes them, in a plain loop with AdamW and clipping at 1. Part A is stories260k on three data sets, part B the embedded
 demo model on three others, C and D are the two models on the data sets of the other part; each model is adapted to
 conversations before. E is a small Qwen3, F a small GPT-2, which began with random weights and know those conversations

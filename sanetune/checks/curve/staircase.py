@@ -64,34 +64,36 @@ LIMITS = {
     "short_drop": Limit(0.13, "the same for short epochs; one of 12 records in a log called healthy has 12 %"),
     "short": Limit(16, "records of an epoch, below which it is short: all epochs are judged by one slope"),
     "sure": Limit(3.0, "standard errors of the mean drop"),
-    "beyond": Limit(2.0, "standard errors by which the drops are more than those of a steady fall: a quick one may drop"
+    "beyond": Limit(2.5, "standard errors by which the drops are more than those of a steady fall: a quick one may drop"
                          " by a half in as many records"),
     "many": Limit(4, "boundaries, from which on short epochs are judged as long ones: so many drops are no chance; and"
                      " the next limit counts"),
     "beyond_many": Limit(1.8, "the same of so many short epochs: one in thirty steady falls that drop as far"),
-    "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate: the next two limits are its"),
+    "boundaries": Limit(2, "one drop can be chance, or a change of the learning rate: the next three limits are its"),
     "one_records": Limit(6, "records on the shorter side of a single boundary, which are too few with less"),
     "one_drop": Limit(0.1, "a share of the loss; 0.12 and more at the first boundary where readers saw stairs, 0.03 in"
                            " a healthy log"),
-    "one_sure": Limit(3.5, "standard errors of the drop, and of what it is beyond a steady fall"),
+    "one_sure": Limit(3.5, "standard errors of the drop, and of what it is beyond a steady fall: 6.7 and 3.6 in a log"
+                            " whose second epoch has just begun"),
     "lr_times": Limit(1.5, "times that the learning rate may change by at a boundary: with more it may be the cause"),
     "down": Limit(0.65, "of the boundaries at least, at which the loss drops"),
     "inside": Limit(0.45, "of all drops, that the loss falls within epochs: -0.3 to 0.23 where a reader saw stairs"
                           " (logs/wild); 3 in a steady fall with four records in an epoch"),
     "rising": Limit(0.5, "of all drops, that it rises within epochs; with more it is the order of rows"),
-    "halves": Limit(2, "boundaries from the second epoch on, from which the next four limits decide too"),
+    "halves": Limit(2, "boundaries from the second epoch on, from which the next three limits decide too, or the four"
+                       " after them"),
     "halves_drop": Limit(0.05, "a share of the loss"),
     "halves_sure": Limit(2.5, "standard errors by which it drops further between epochs than within: one in 160 by"
-                              " chance"),
+                              " chance, if batches are independent; 2.6 in a log whose loss halves at each boundary"),
     "halves_inside": Limit(0.3, "of the drop, that it falls within them: -0.3 to 0.25 where readers saw stairs, in 13"
                                 " of 14 logs"),
+    "halves_least": Limit(1.0, "standard errors likewise, below which no other rule counts: the first epoch may fall"
+                               " fast to its end, and those after it be as steady as any"),
     "halves_clear_drop": Limit(0.03, "the same of drops that are clearer, which may be smaller and less level"),
     "halves_clear_sure": Limit(4.0, "the same of such drops: one in 30,000 by chance"),
     "halves_clear_inside": Limit(0.4, "the same of such drops"),
     "halves_clear_records": Limit(6, "records of an epoch, of fewer than which small drops may be one record's"),
-    "halves_one_drop": Limit(0.07, "the same where there is one such boundary"),
-    "halves_one_sure": Limit(5.0, "the same of one boundary: it may be a change of the data"),
-    "halves_one_inside": Limit(0.3, "the same of one boundary"),
+    "halves_one_sure": Limit(5.0, "the same where there is one such boundary, at a drop of one_drop"),
     "held_out": Limit(0.02, "above its minimum, within which the held-out loss still holds: healthy (logs/wild)"),
     "few": Limit(5, "evaluations, below which their scatter is not known, and the next counts"),
     "few_held_out": Limit(0.05, "the same of few evaluations (curve-overfit)"),
@@ -168,10 +170,11 @@ def _by_halves(n: dict[str, Any], limits: Limits) -> bool:
     if n["halves_inside"] < -limits["rising"] or n["halves_down"] < limits["down"] * n["halves"]:
         return False
     found = n["halves_drop"], n["halves_beyond"], -n["halves_inside"]
-    kinds = ["halves" if n["halves"] >= limits["halves"] else "halves_one"]
-    if n["halves"] >= limits["halves"] and n["records"] >= limits["halves_clear_records"]:
-        kinds.append("halves_clear")
-    least = [(limits[f"{kind}_drop"], limits[f"{kind}_sure"], -limits[f"{kind}_inside"]) for kind in kinds]
+    if n["halves"] < limits["halves"]:
+        least = [(limits["one_drop"], limits["halves_one_sure"], -limits["halves_inside"])]
+    else:
+        kinds = ["halves", *(["halves_clear"] if n["records"] >= limits["halves_clear_records"] else [])]
+        least = [(limits[f"{kind}_drop"], limits[f"{kind}_sure"], -limits[f"{kind}_inside"]) for kind in kinds]
     return any(all(map(operator.ge, found, one)) for one in least)
 
 
@@ -191,8 +194,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         clear &= n["falling"] <= limits["inside"]
     least, most = n["inside"] - n["inside_error"], n["inside"] + n["inside_error"]
     clear &= least <= limits["inside"] and most >= -limits["rising"]
-    # The first epoch may fall fast to its end: then the later ones are as steady as any.
-    clear &= not n["halves"] or n["halves_beyond"] > 0
+    clear &= not n["halves"] or n["halves_beyond"] >= limits["halves_least"]
     if not clear and not _by_halves(n, limits):
         return passed(message)
     before, after = units.nats(n["highest_before"]), units.nats(n["highest_after"])

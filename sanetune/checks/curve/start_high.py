@@ -3,12 +3,13 @@
 ## What it does
 Compares the first validation loss, where nothing before it was lower, and the first logged training losses, whichever
 is higher, with the natural logarithm of the vocabulary size, which is the loss of guessing, and with 7.8 nats, more
-than a model has that knows how frequent each token is and nothing else. Where that validation loss is below both, two
-of the first three training losses have to be above: one may have a bad row. A training loss counts less what such
-losses scatter by, unless it is the mean of five or more steps in which the loss fell, and the mean of the first two to
-sixteen less its standard error: a loss that falls began no lower. If the vocabulary is not known, the smallest and the
-largest in common use count (8,000 and 262,144 tokens). The check is skipped where all losses are above ten times that
-of guessing: it is another loss, or a sum.
+than a model has that knows how frequent each token is and nothing else. A validation loss whose rows are known counts
+less its standard error. Where one before the first training record is below both, two of the first three training
+losses have to be above: one may have a bad row. A training loss counts less what such losses scatter by, unless it is
+the mean of five or more steps in which the loss fell, and the mean of the first two to sixteen less its standard error:
+a loss that falls began no lower. If the vocabulary is not known, the smallest and the largest in common use count
+(8,000 and 262,144 tokens). The check is skipped where all losses are above ten times that of guessing: it is another
+loss, or a sum.
 
 ## Why is this bad?
 A model that does worse than guessing has no use for what it knows here. A steep curve then looks like success.
@@ -115,11 +116,11 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     most = min(guessing_least, limits["frequencies"]) if known or falls else guessing_least
     least_by_rows = -math.inf if evaluated is None else _least(evaluated, limits)
     # An evaluation behind the first record says nothing against it: the loss may have fallen in between.
-    below = evaluated is not None and least_by_rows < most and (not points or evaluated.step <= points[0].step)
-    sure, sure_mean = (limits["beside" if below else name] for name in ("sure", "sure_mean"))
+    before = evaluated is not None and (not points or evaluated.step <= points[0].step)
+    sure, sure_mean = (limits["beside" if before and least_by_rows < most else name] for name in ("sure", "sure_mean"))
     losses = [point.loss / (times or 1.0) for point in points]
     trained = _trained(losses, 0.0 if _is_mean(points, limits) else sure, sure_mean)
-    if below and _is_single(points, times, most):
+    if before and evaluated and evaluated.loss < most and _is_single(points, times, most):
         trained = NOTHING_KNOWN
     by_rows = least_by_rows >= trained.known
     first = evaluated if by_rows or not points else points[trained.count - 1]

@@ -71,6 +71,11 @@ def test_a_warm_up_of_half_of_ten_steps_is_long_and_in_fewer_a_test(steps: int, 
         ([1.5, 1.3, 1.2, 1.15, 1.14, 1.145, 1.15, 1.155, 1.16, 1.164, 1.166, 1.168, 1.17, 1.17], False, False),
         ([1.5, 1.3, 1.2, 1.17, 1.14, 1.17, 1.17, 1.17, 1.17, 1.17, 1.17, 1.17, 1.17, 1.17], True, False),  # one is low
         ([1.5, 1.3, 1.14, 1.15, 1.16, 1.165, 1.17, 1.17], True, False),  # too few to know their scatter
+        (
+            [1.5, 1.3, 1.2, 1.15, 1.14, 1.16, 1.12, 1.17, 1.14, 1.18, 1.13, 1.17, 1.14, 1.16],
+            True,
+            False,
+        ),  # it is scatter
     ],
 )
 def test_many_evaluations_a_little_above_the_lowest_are_overfit_where_training_falls_far(
@@ -79,7 +84,6 @@ def test_many_evaluations_a_little_above_the_lowest_are_overfit_where_training_f
     training = [2.0 * math.exp(-i / 60) if falls else 1.0 for i in range(140)]
     found = bad(Curve(points(training), evaluated(held_out, every=10), source="log"))
     assert found.get("overfit") == ("warn" if named else None)
-    assert not (named and "best-earlier" in found), "one cause has one name"
 
 
 def test_three_records_that_fall_say_that_training_falls_far() -> None:
@@ -87,7 +91,7 @@ def test_three_records_that_fall_say_that_training_falls_far() -> None:
     curve = Curve(points([2.2, 1.2, 0.8], every=60), evaluated(held_out, every=10), source="log")
     assert bad(curve)["overfit"] == "warn"
     flat = replace(curve, points=points([1.22, 1.2, 1.19], every=60))
-    assert bad(flat).keys() & {"overfit", "best-earlier"} == {"best-earlier"}
+    assert "overfit" not in bad(flat)
 
 
 def test_small_stairs_of_many_epochs_are_named_where_they_are_clear() -> None:
@@ -124,3 +128,30 @@ def test_an_evaluation_behind_the_first_record_says_nothing_against_it() -> None
     assert bad(Curve(points(losses, every=100), later, source="log"))["start-high"] == "warn"
     before = [Evaluation(0, 1.8), *later]  # one batch of hard rows
     assert "start-high" not in bad(Curve(points(losses, every=100), before, source="log"))
+
+
+def test_rows_in_pairs_need_two_standard_errors_where_training_falls_far() -> None:
+    def curve(falls: bool, worse: float) -> Curve:
+        rng = np.random.default_rng(7)
+        hard, moves = rng.uniform(10, 40, 40), 5.0 * rng.standard_normal((7, 40))
+        levels = zip((0.75, 0.15, 0.03, 0.0, worse, worse, worse), moves, strict=True)
+        rows = [hard + 20 * level + move - move.mean() for level, move in levels]
+        held_out = [Evaluation.of(16 * i, [float(row) for row in one], [20] * 40) for i, one in enumerate(rows)]
+        return Curve(points([2 * math.exp(-i / 40) if falls else 1.0 for i in range(100)]), held_out, source="log")
+
+    assert bad(curve(True, 0.11))["overfit"] == "warn"
+    assert "overfit" not in bad(curve(False, 0.11))
+    assert "overfit" not in bad(curve(True, 0.08))
+
+
+def test_smooth_falls_over_epochs_are_seldom_stairs() -> None:
+    """Three epochs of 16 to 20 records that scatter by 5 %: a fast first epoch looks like a step."""
+    rng, named = np.random.default_rng(1), 0
+    for _ in range(100):
+        each = int(rng.integers(16, 21))
+        done = np.arange(1, 3 * each + 1) / (3 * each)
+        losses = 0.6 + 1.4 * (1 + done * rng.uniform(5, 40)) ** -rng.uniform(0.3, 1.0)
+        named += "staircase" in bad(
+            by_epochs([float(one) for one in losses * (1 + 0.05 * rng.standard_normal(len(done)))], each)
+        )
+    assert named <= 5
