@@ -25,7 +25,8 @@ from bench.outcome.public import AFTER as AFTER_PUBLIC
 from bench.outcome.public import PublicRun, with_losses_to_reach
 from bench.outcome.public import seen as seen_publicly
 from bench.outcome.table import WholeRun
-from sanetune.forecast.outcome_calibration import OWN, Calibration
+from sanetune.forecast.outcome import OWN
+from sanetune.forecast.outcome_calibration import Calibration
 
 LEAST = 0.5
 """Final loss in nats below which an error in per cent says little."""

@@ -18,7 +18,7 @@ from bench.curves.unseen.__main__ import read as read_logs
 from bench.outcome.fitting import Seen
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.forecast.beginning import Beginning
-from sanetune.forecast.outcome_calibration import OWN
+from sanetune.forecast.outcome import OWN
 from sanetune.forecast.outcome_signs import signs_of
 
 AFTER = (0.25, 0.34, 0.5, 0.67, 0.84)

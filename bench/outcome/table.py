@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.outcome.cases import TRIAL, Case
 from sanetune.curves.series import Curve, Evaluation, Point
-from sanetune.forecast.outcome_calibration import OWN
+from sanetune.forecast.outcome import OWN
 from sanetune.forecast.outcome_of import BETTER, REACHED
 from sanetune.planning.schedules import schedule
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sanetune import units
+
+OWN = 1.05
+"""A run that ends above its lowest evaluation times this has failed: as curve-overfit fails (logs/wild)."""
 OutcomeVerdict = Literal["on track", "will not get there", "not decidable by this trial"]
 
 
@@ -66,6 +70,7 @@ class OutcomeForecast:
         path: Forecast losses from now to the end.
         earlier: Forecasts of the end from the evaluations before, the first one first.
         notes: What the forecast leaves out, one sentence each.
+        lowest: Lowest evaluation so far, the base's among them; None: not known.
     """
 
     step: int
@@ -83,3 +88,16 @@ class OutcomeForecast:
     path: tuple[LossRange, ...] = ()
     earlier: tuple[EarlierForecast, ...] = ()
     notes: tuple[str, ...] = ()
+    lowest: float | None = None
+
+
+def aim(there: float, there_is: str, lowest: float | None) -> str:
+    """Return what a run has to come to, in words; the arguments are those of :class:`OutcomeForecast`.
+
+    >>> aim(1.9, "2 % below the base's 1.939", 1.5)
+    "below 1.900 (2 % below the base's 1.939), and not 5 % above its lowest evaluation (1.500 so far)"
+    """
+    below = f"below {units.nats(there)} ({there_is})"
+    if lowest is None:
+        return below
+    return f"{below}, and not {units.share(OWN - 1)} above its lowest evaluation ({units.nats(lowest)} so far)"

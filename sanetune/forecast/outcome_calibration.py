@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sanetune.forecast.outcome import OWN
 from sanetune.forecast.outcome_signs import SHORTEST, Signs
 from sanetune.typed_json import from_json
 
@@ -30,8 +31,6 @@ FAR = 4.0
 USUAL = 4_096
 """Tokens of a vocabulary from which on a model is a usual one; those of the tiny models are smaller. Tiny models go on
 falling where usual ones, which know the language, have arrived. Models of single bytes (ByT5: 384) count as tiny."""
-OWN = 1.05
-"""A run that ends above its lowest evaluation times this has failed: as curve-overfit fails (logs/wild)."""
 
 
 @dataclass(frozen=True, slots=True)

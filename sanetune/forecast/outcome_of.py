@@ -13,8 +13,8 @@ from sanetune.curves.paired import paired_difference
 from sanetune.curves.robust import middle
 from sanetune.curves.series import Evaluation
 from sanetune.forecast.beginning import FEWEST, Beginning
-from sanetune.forecast.outcome import EarlierForecast, LossRange, OutcomeForecast, OutcomeVerdict
-from sanetune.forecast.outcome_calibration import OWN, Calibration, Calibrations, Expected, Stage, calibrations
+from sanetune.forecast.outcome import OWN, EarlierForecast, LossRange, OutcomeForecast, OutcomeVerdict
+from sanetune.forecast.outcome_calibration import Calibration, Calibrations, Expected, Stage, calibrations
 from sanetune.forecast.outcome_signs import RECENT, Signs, signs_of
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def _forecast(beginning: Beginning, there: float, reason: str, known: Calibratio
         decides,
         steps,
         tuple(_path(beginning, signs, (low, median, high))),
+        lowest=signs.lowest,
     )
 
 
@@ -114,7 +115,9 @@ def _stage(beginning: Beginning, known: Calibration) -> Stage:
 
 def _ended(beginning: Beginning, signs: Signs, there: float, reason: str) -> OutcomeForecast:
     """A run that has come to its end: nothing is left to forecast."""
-    failed = signs.last > there or signs.last > OWN * signs.lowest
+    rose = signs.last > OWN * signs.lowest
+    failed = signs.last > there or rose
+    above = f"It ended {units.share(signs.last / signs.lowest - 1)} above its lowest evaluation."
     return OutcomeForecast(
         beginning.step,
         beginning.total_steps,
@@ -126,6 +129,8 @@ def _ended(beginning: Beginning, signs: Signs, there: float, reason: str) -> Out
         signs.last,
         float(failed),
         "will not get there" if failed else "on track",
+        notes=(above,) if rose else (),
+        lowest=signs.lowest,
     )
 
 

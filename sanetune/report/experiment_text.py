@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sanetune import units
+from sanetune.forecast.outcome import aim
 from sanetune.report.curve_points import peak_lr
 from sanetune.text import one_line
 
@@ -67,7 +68,7 @@ def outcome_text(found: OutcomeForecast) -> str:
     text = (
         f"{found.verdict}: a final validation loss of {loss_text(found.median)} ({loss_text(found.low)} to"
         f" {loss_text(found.high)} with 80 %), from {found.step:,} of {units.many(found.total_steps, 'step')}; it has"
-        f" to get below {loss_text(found.there)} ({one_line(found.there_is, LONGEST_REASON)})"
+        f" to get {aim(found.there, one_line(found.there_is, LONGEST_REASON), found.lowest)}"
     )
     return f"{text}. To decide it: {one_line(found.decides, LONGEST_REASON)}" if found.decides else text
 

@@ -83,6 +83,15 @@ def test_where_no_step_decides_it_rows_or_the_end_do() -> None:
     assert "validation rows instead of 2" in found.decides and found.further_steps is None
 
 
+def test_a_whole_run_that_ended_above_its_own_lowest_says_so() -> None:
+    curve = run(1.0)
+    rest = [replace(one, step=one.step) for one in curve.validation]
+    rest[-1] = replace(rest[-1], loss=1.1 * rest[-2].loss)
+    found = forecast_outcome(replace(curve, validation=rest), using=both())
+    assert found.verdict == "will not get there" and found.median < found.there
+    assert found.lowest == rest[-2].loss and found.notes == ("It ended 10 % above its lowest evaluation.",)
+
+
 def test_a_whole_run_has_its_own_end_as_forecast() -> None:
     found = forecast_outcome(run(1.0))
     assert found.low == found.median == found.high == pytest.approx(law(1.0, 2.0, 1.4, 0.1))

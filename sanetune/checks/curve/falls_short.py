@@ -48,11 +48,13 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import Judgement, Measurement, passed, warned
+from sanetune.forecast.outcome import OWN, aim
 
 if TYPE_CHECKING:
     from sanetune.forecast.outcome import OutcomeForecast
 
 FIX = "none"
+VERSION = 2
 
 LIMITS = {
     "sure": Limit(0.5, "chance of failing: at least as likely as not, where the calibration's own limit says so too"),
@@ -64,8 +66,9 @@ def measure(outcome: OutcomeForecast) -> Measurement:
         further = outcome.further_steps
         setting = f": check.trial_steps={outcome.step + further}" if further is not None else ""
         raise NotApplicableError(
-            f"forecast {units.nats(outcome.median)} ({units.nats(outcome.low)} to {units.nats(outcome.high)}), to get"
-            f" below {units.nats(outcome.there)}: not decidable by this trial. It takes {outcome.decides}{setting}"
+            f"not decidable by this trial: forecast {units.nats(outcome.median)} ({units.nats(outcome.low)} to"
+            f" {units.nats(outcome.high)}), to get below {units.nats(outcome.there)} and not {units.share(OWN - 1)}"
+            f" above its lowest. It takes {outcome.decides}{setting}"
         )
     return Measurement(
         {
@@ -76,6 +79,7 @@ def measure(outcome: OutcomeForecast) -> Measurement:
             "high": outcome.high,
             "there": outcome.there,
             "there_is": outcome.there_is,
+            "lowest": outcome.lowest,
             "failing": outcome.failing,
             "fails": outcome.verdict == "will not get there",
         }
@@ -86,8 +90,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     message = (
         f"from {n['step']:,} of {n['total_steps']:,} steps the final validation loss is forecast as"
-        f" {units.nats(n['median'])} ({units.nats(n['low'])} to {units.nats(n['high'])} with 80 %); it has to get below"
-        f" {units.nats(n['there'])} ({n['there_is']})"
+        f" {units.nats(n['median'])} ({units.nats(n['low'])} to {units.nats(n['high'])} with 80 %); it has to get"
+        f" {aim(n['there'], n['there_is'], n['lowest'])}"
     )
     if n["fails"] and n["failing"] >= limits["sure"]:
         return warned(f"{message}; it will not, with a chance of {units.share(n['failing'])}")

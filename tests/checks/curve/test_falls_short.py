@@ -38,6 +38,13 @@ def test_a_run_on_track_passes_with_its_forecast() -> None:
     assert "1.500 (1.400 to 1.700 with 80 %)" in message and "200 of 1,000 steps" in message
 
 
+def test_each_condition_of_getting_there_is_named() -> None:
+    _, message = judged(replace(ON_TRACK, lowest=1.45))
+    assert "below 1.960 (2 % below the base's 2.000), and not 5 % above its lowest evaluation (1.450 so far)" in message
+    with pytest.raises(NotApplicableError, match=r"to get below 1\.960 and not 5 % above its lowest\. It takes"):
+        falls_short.measure(replace(ON_TRACK, verdict=UNDECIDED, decides="120 further steps", lowest=1.45))
+
+
 def test_a_run_that_will_not_get_there_is_warned_of_with_the_chance() -> None:
     verdict, message = judged(replace(ON_TRACK, median=2.1, failing=0.97, verdict="will not get there"))
     assert verdict is Verdict.WARN
