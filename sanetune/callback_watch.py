@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from sanetune.engine.watcher import Course, TrackerText
 from sanetune.evidence.step_rows import step_rows
 from sanetune.finding import REFUSING, GateError
 from sanetune.gate import watch as judging
+from sanetune.gate.overfit_answers import CHECK, answers_of_trainer
 from sanetune.gate.runner import Rules
 from sanetune.gate.trainer_advice import TrainerAdvice
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, course_of, live_checks
@@ -273,6 +275,8 @@ class Watch(TrainerCallback, ExportableState):
             from sanetune.atomic import write_json
 
             write_json(Path(trainer.args.output_dir) / REPORT, self._report.to_json())
+        if course is Course.TURN and trainer.is_world_process_zero() and self._report.ended is not None:
+            print(self._report.ended.words, file=sys.stderr)
 
     def _publish(self, live: LiveFinding) -> None:
         from rich.console import Console
@@ -280,7 +284,12 @@ class Watch(TrainerCallback, ExportableState):
         from sanetune.report.terminal import watch as view
 
         assert self._trainer is not None and self._advice is not None
-        entry = WatchFinding(replace(live, finding=self._advice.rewritten(live.finding)))
+        finding = live.finding
+        if finding.check == CHECK:
+            answers = answers_of_trainer(finding, self._trainer)
+            finding = replace(finding, answers=[one.to_json() for one in answers])
+        finding = self._advice.rewritten(finding)
+        entry = WatchFinding(replace(live, finding=replace(finding, answers=[])), answers=finding.answers)
         self._name_rows(entry)
         self._report.findings.append(entry)
         console = Console(stderr=True, highlight=False)

@@ -138,7 +138,9 @@ def test_a_sampler_that_says_nothing_gives_the_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 2])
-def test_a_validation_loss_that_turns_loads_the_lowest_checkpoint(tmp_path: Path, limit: int | None) -> None:
+def test_a_validation_loss_that_turns_loads_the_lowest_checkpoint_and_says_so(
+    tmp_path: Path, limit: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
     watch = sanetune.Watch(ignore=["curve-start-high"])
     rows = Rows(8, frozenset(range(8)))
     saves = {"save_steps": 5 if limit else 1000, "save_total_limit": limit}
@@ -152,6 +154,12 @@ def test_a_validation_loss_that_turns_loads_the_lowest_checkpoint(tmp_path: Path
     lowest = min(losses, key=losses.__getitem__)
     stored = json.loads((tmp_path / "watch.json").read_text())
     assert stored["ended"]["course"] == "turn" and stored["ended"]["checkpoint"] == lowest
+    end = f"after step {made.state.global_step} (curve-overfit): its model is that of checkpoint-{lowest}."
+    assert f"The watch has ended this run {end}" in capsys.readouterr().err
+    (overfit,) = [one for one in stored["findings"] if one["check"] == "curve-overfit"]
+    names = [one["name"] for one in overfit["answers"]]
+    assert {"the checkpoint at the minimum", "a lower learning rate", "weight decay", "LoRA"} <= set(names)
+    assert not any("train." in one["words"] for one in overfit["answers"]), "a trainer has no configuration"
     assert made.state.global_step < 300
     assert made.evaluate()["eval_loss"] == pytest.approx(losses[lowest], rel=1e-5)
 

@@ -7,14 +7,17 @@ had (more rows, another run); each is a change of the configuration that can be 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sanetune.config.schema import Config
 from sanetune.config.sizes import RunSizes
 from sanetune.finding import BAD, Finding, Report
 from sanetune.planning.learning_rates import learning_rate
+
+if TYPE_CHECKING:
+    from transformers import Trainer
 
 CHECK = "curve-overfit"
 THIRD = 3
@@ -95,6 +98,18 @@ def answers_of_log(finding: Finding) -> list[OverfitAnswer]:
     return _answers(finding, _Known(lr=lr if lr and math.isfinite(lr) and lr > 0 else None))
 
 
+def answers_of_trainer(finding: Finding, trainer: Trainer) -> list[OverfitAnswer]:
+    """Return the answers to a finding of :data:`CHECK` in the run of somebody's own ``trainer``."""
+    rows = trainer.train_dataset
+    known = _Known(
+        lr=float(trainer.args.learning_rate) or None,
+        decay=float(trainer.args.weight_decay),
+        full=not hasattr(trainer.model, "peft_config"),
+        rows=len(rows) if isinstance(rows, Sized) else 0,
+    )
+    return _answers(finding, known)
+
+
 def with_answers(report: Report, answers: Callable[[Finding], list[OverfitAnswer]]) -> Report:
     """Return the report with the answers to each finding of :data:`CHECK` that asks for something to be done."""
     return replace(
@@ -142,7 +157,7 @@ def _of_settings(known: _Known) -> list[OverfitAnswer]:
         value, reason = known.lora
         words = f"Train a LoRA adapter at {value:g} ({reason}): it learns less and forgets less."
         answers.append(OverfitAnswer("LoRA", words, {"model.adapter": "lora", "train.learning_rate": value}))
-    elif known.full is None:
+    elif known.full is not False:
         words = "Train a LoRA adapter, where all weights are trained: it learns less and forgets less."
         answers.append(OverfitAnswer("LoRA", words))
     return answers

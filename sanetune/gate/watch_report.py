@@ -31,6 +31,14 @@ class Ended:
     checks: tuple[str, ...]
     checkpoint: int | None = None
 
+    @property
+    def words(self) -> str:
+        """How a run ended whose validation loss has turned, in a sentence."""
+        left = (
+            "no checkpoint is left" if self.checkpoint is None else f"its model is that of checkpoint-{self.checkpoint}"
+        )
+        return f"The watch has ended this run after step {self.step:,} ({', '.join(self.checks)}): {left}."
+
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Ended:
         """Read what ``watch.json`` has."""
