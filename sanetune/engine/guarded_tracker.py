@@ -80,12 +80,17 @@ def guarded(names: Sequence[str], say: Say) -> Iterator[list[GuardedTracker]]:
 
     At the end of the context they have some seconds for what is left.
     """
-    trackers = [GuardedTracker(name, _callback(name), say) for name in names]
+    trackers = [_named(name)(name, _callback(name), say) for name in names]
     try:
         yield trackers
     finally:
         with quiet():
             finish([tracker.thread for tracker in trackers])
+
+
+def _named(name: str) -> type[GuardedTracker]:
+    """A class of its own: transformers warns of two callbacks of one."""
+    return type(f"Guarded_{name}", (GuardedTracker,), {})
 
 
 def _callback(name: str) -> type[TrainerCallback]:

@@ -24,6 +24,8 @@ MOST = 10_000
 """Calls that may wait for a tracker; each holds the figures of one record."""
 UPLOADS = re.compile(r".*_LOG_(MODEL|ARTIFACTS|ASSETS)")
 """Variables of the environment by which trackers are asked to upload files."""
+SILENT = ("", "<no message>")
+"""Texts of errors that say nothing."""
 REFUSALS = ("", "0", "false", "no", "off", "none")
 
 Say = Callable[[str], None]
@@ -69,7 +71,7 @@ class TrackerThread:
             return
         seconds = self._seconds or _patience(SECONDS)
         if (error := self._error) is not None:
-            self._drop(f"failed ({type(error).__name__}: {shorten(' '.join(str(error).split()), 200)})")
+            self._drop(f"failed ({_words(error)})")
         elif self._busy() > seconds:
             self._drop(f"has not answered for {seconds:g} s")
         elif self._work.qsize() > MOST:
@@ -155,3 +157,15 @@ def _patience(seconds: float) -> float:
     """``seconds``, or more where a tracker uploads files."""
     asked = any(UPLOADS.fullmatch(name) and value.lower() not in REFUSALS for name, value in os.environ.items())
     return max(seconds, SECONDS_FOR_FILES) if asked else seconds
+
+
+def _words(error: BaseException) -> str:
+    """The error in words: that of its cause where it has none itself, as wandb's of a server that cannot be reached."""
+    names, cause = [type(error).__name__], error
+    while (text := " ".join(str(cause).split())) in SILENT:
+        later = cause.__cause__ or cause.__context__
+        if later is None:
+            return f"{names[0]} without a message"
+        cause = later
+        names = [names[0], type(cause).__name__]
+    return f"{': '.join(names)}: {shorten(text, 200)}"

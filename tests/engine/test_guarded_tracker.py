@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from sanetune.engine.guarded_tracker import GuardedTracker
+from sanetune.engine.guarded_tracker import GuardedTracker, guarded
 from sanetune.engine.metrics import read
 from sanetune.engine.tracker_thread import finish
 from sanetune.runs import Run
@@ -62,8 +62,31 @@ def test_a_tracker_that_raises_is_dropped_with_its_words(error: BaseException) -
     tracker, said = Recorder("on_train_begin", fail), []
     everything(GuardedTracker("wandb", lambda: tracker, said.append))
     assert [event for event, _ in tracker.seen][-1] == "on_train_begin"
-    assert len(said) == 1 and said[0].startswith(f"wandb failed ({type(error).__name__}: {error!s}")
+    words = f": {error}" if str(error) else " without a message"
+    assert len(said) == 1 and said[0].startswith(f"wandb failed ({type(error).__name__}{words})")
     assert "the run goes on without it" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "cause", "words"),
+    [
+        ("<no message>", TimeoutError("no answer of 10.0.0.1"), "ValueError: TimeoutError: no answer of 10.0.0.1"),
+        ("", None, "ValueError without a message"),
+        ("bad key", TimeoutError("later"), "ValueError: bad key"),
+    ],
+)
+def test_an_error_without_words_is_told_by_its_cause(text: str, cause: Exception | None, words: str) -> None:
+    def fail() -> None:
+        raise ValueError(text) from cause
+
+    said: list[str] = []
+    everything(GuardedTracker("wandb", lambda: Recorder("on_log", fail), said.append))
+    assert len(said) == 1 and f"failed ({words})" in said[0]
+
+
+def test_two_trackers_are_callbacks_of_two_classes() -> None:
+    with guarded(["wandb", "tensorboard"], print) as trackers:
+        assert len({type(tracker) for tracker in trackers}) == 2
 
 
 def test_a_tracker_that_cannot_be_made_is_dropped() -> None:
