@@ -17,7 +17,7 @@ from sanetune.curves.logs.log import OURS, Log
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.errors import DataError
 from sanetune.evidence.registry import Evidence
-from sanetune.finding import REFUSING, Report, Verdict
+from sanetune.finding import BAD, Report, Verdict
 from sanetune.gate.catalogue import chosen
 from sanetune.gate.overfit_answers import with_answers
 from sanetune.gate.runner import report, run
@@ -29,9 +29,9 @@ from sanetune.workflows.diagnose_answers import answers_to
 EVIDENCE = "curve"
 LEVEL = "log"
 """The level of such a report: what a log alone can show."""
-DIVERGED = "curve-diverged"
+USELESS = ("curve-diverged", "curve-plateau")
 NONE_IS_BETTER = "none: no evaluation is lower than the loss that the run began with"
-"""What is said instead of a checkpoint where the run has diverged."""
+"""What is said instead of a checkpoint where the run has diverged or learned nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ def diagnose(
             curve = log.curve()
             best = best_checkpoint(curve, _saved(log))
             found = _judged(checks, curve)
-            diverged = any(one.check == DIVERGED for one in found.of(*REFUSING))
+            useless = any(one.check in USELESS for one in found.of(*BAD))
             keep = _advice(best, curve.validation_name or "validation loss")
-            if best and diverged and not is_better_than_start(best, curve):
+            if best and useless and not is_better_than_start(best, curve):
                 best, keep = None, NONE_IS_BETTER
             found.subject.update(_subject(log, curve, keep))
             found = with_answers(found, answers_to(log))

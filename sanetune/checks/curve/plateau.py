@@ -4,8 +4,9 @@
 Compares the validation loss at the end with that before the first step, row by row, beside the training loss. Without
 validation rows it uses the training batches; five or more of them that all lie within 1 % are flat, and so are two
 means of a hundred steps within 0.6 %. Where training losses surely rise and an evaluation does too, a validation loss
-that falls by less than 2 % is flat as well. A curve that has fallen and then stays is not a plateau (curve-stalled),
-and neither is one whose learning rate still rises (curve-warmup-long).
+that falls by less than 2 % is flat as well. So is a whole run with five or more evaluations, none of which is below
+that before the first step, unless they end 5 % above it (curve-diverged, curve-overfit). A curve that has fallen and
+then stays is not a plateau (curve-stalled), and neither is one whose learning rate still rises (curve-warmup-long).
 
 ## Why is this bad?
 Every further step costs the same and changes nothing.
@@ -41,6 +42,7 @@ from sanetune.checks.curve._medians import of_last
 from sanetune.curves.changes import (
     TRAINING,
     Change,
+    complete,
     divided,
     finite,
     last_step,
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 10
+VERSION = 11
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -74,6 +76,8 @@ LIMITS = {
     "validation_closely": Limit(0.005, "that three or more validation losses differ by at most, the first of them in"
                                        " the first quarter: no noise of batches is in them, and healthy ones fall by"
                                        " 1 %"),
+    "none_below": Limit(5, "evaluations of a whole run, none of which is below that before the first step: in no short"
+                           " run that ends 2 % below its start on unseen rows (docs/curves.md)"),
     "moved": Limit(0.05, "that the validation loss rises by: a model that gets worse moves"),
     "trend": Limit(1.3, "standard errors of any course by which batches may fall: of 200 flat records in the noise of"
                         " real logs 4 have more (docs/curves.md), of those that fall by 3 to 8 % nine in ten"),
@@ -133,6 +137,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "highest": max(losses, default=math.nan),
             "trend": -math.inf if fall is None else fall.sure,
             "straight_most": math.inf if fall is None else fall.straight + limits["sure"] * fall.std_error,
+            "none_below": _none_below(curve),
             "validation_fall": _validation_fall(curve),
             "validation_rises": any(b.loss > a.loss for a, b in pairwise(finite(curve.validation))),
             "validation_width": _validation_width(curve),
@@ -148,6 +153,15 @@ def _of_long_records(curve: Curve) -> Change | None:
         return None
     first, last = points[0], points[-1]
     return Change(first.loss, last.loss, 0.0, (first.step, last.step), TRAINING, exact=False)
+
+
+def _none_below(curve: Curve) -> int:
+    """Evaluations of a whole run after that of its start; 0 where one of them is below it."""
+    evaluations = finite(curve.validation)
+    if not evaluations or evaluations[0].step > 0 or not complete(curve):
+        return 0
+    start, *later = (one.loss for one in evaluations)
+    return len(later) if min(later, default=start) >= start else 0
 
 
 def _validation_fall(curve: Curve) -> float | None:
@@ -188,6 +202,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         if n["fall"] - limits["sure"] * n["error"] > limits["warn"]:
             return passed(message)
         raise LogTooShortError(f"{units.many(max(0, n['steps']), 'step')} after warm-up are too few to tell")
+    if n["none_below"] >= limits["none_below"] and -limits["moved"] < n["fall"]:
+        return warned(f"none of the {n['none_below']} evaluations is below that of the start: {message}")
     if n["exact"]:
         most = n["fall"] + limits["sure"] * n["error"]
         if n["training_fell"] or n["fall"] < -limits["warn"] or most >= limits["warn"]:

@@ -155,3 +155,22 @@ def test_smooth_falls_over_epochs_are_seldom_stairs() -> None:
             by_epochs([float(one) for one in losses * (1 + 0.05 * rng.standard_normal(len(done)))], each)
         )
     assert named <= 5
+
+
+@pytest.mark.parametrize(
+    ("losses", "named"),
+    [
+        ([4.46, 5.19, 4.78, 4.64, 4.74, 4.59, 4.49], True),
+        ([4.46, 5.19, 4.78, 4.64, 4.45, 4.59, 4.49], False),  # one is below
+        ([4.46, 5.19, 4.78, 4.64, 4.49], False),  # too few
+        ([4.46, 5.19, 4.78, 4.64, 4.74, 4.79, 4.79], False),  # worse: that is another fault
+    ],
+)
+def test_a_run_with_no_evaluation_below_its_base_has_gained_nothing(losses: list[float], named: bool) -> None:
+    rng = np.random.default_rng(8)
+    training = [(4.9 - 0.006 * i) * (1 + 0.05 * rng.standard_normal()) for i in range(180)]
+    curve = Curve(points(training), evaluated(losses, every=30), source="log", total_steps=180, finished=True)
+    curve = replace(curve, validation=[replace(one, step=one.step - 30) for one in curve.validation])
+    found = bad(curve)
+    assert ("plateau" in found) is named
+    assert "plateau" not in bad(replace(curve, finished=False, total_steps=400)), "the rest may learn"
