@@ -1,7 +1,8 @@
 """What a Hugging Face Trainer printed: lines such as ``{'loss': 1.5, 'learning_rate': 2e-05, 'epoch': 0.1}``.
 
-Only literals are read (:func:`ast.literal_eval`). A printed line does not say its step; the number of the step stands
-in the progress bar, where there is one.
+A line is parsed and never run: numbers count as Python prints them, ``nan`` and ``inf``, ``np.float64(1.5)`` and
+``tensor(1.5)`` among them. It does not say its step; the number of the step stands in the progress bar, where there is
+one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d{1,9})/(\d{1,9}) \[")
 """The bar of the training steps or of an evaluation: done and in all. Bars of other work begin with its name."""
 COUNTED = "The output does not say at which step a loss was logged: steps are counted in logged losses."
 RESUMED = "The epochs go back, as of a run that was resumed: {:,} entries before are left out."
+OBJECT = re.compile(r"<[^<>]*>")
+"""How Python prints what has no value: ``grad_fn=<NllLossBackward0>`` in a tensor."""
 SPREAD = "The output was written out of order: its losses are taken as logged at equal distances up to step {:,}."
 
 Printed = Sequence[tuple[int, Entry]]
@@ -68,21 +71,51 @@ def _printed(text: str) -> Iterator[tuple[int, dict[str, object]]]:
     """Every printed mapping with a loss. Newer versions print numbers as texts."""
     for found in PRINTED.finditer(text):
         with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-            value = ast.literal_eval(found[0])
-            if isinstance(value, dict) and any(isinstance(name, str) and name.endswith("loss") for name in value):
-                yield found.end(), {str(name): _number(one) for name, one in value.items()}
+            entry = _mapping(ast.parse(OBJECT.sub("None", found[0]), mode="eval").body)
+            if any(name.endswith("loss") for name in entry):
+                yield found.end(), entry
+
+
+def _mapping(node: ast.expr) -> dict[str, object]:
+    """The names and numbers of a parsed mapping; empty where it is none."""
+    if not isinstance(node, ast.Dict):
+        return {}
+    pairs = zip(node.keys, node.values, strict=True)
+    return {str(key.value): _number(value) for key, value in pairs if isinstance(key, ast.Constant)}
+
+
+def _number(node: ast.expr) -> object:
+    """The value of a parsed expression, where it is a number or a text with one; None for anything else.
+
+    >>> [_number(ast.parse(text, mode="eval").body) for text in ("1.5", "-inf", "np.float64(1.5)", "'1.5'", "True")]
+    [1.5, -inf, 1.5, 1.5, True]
+    """
+    match node:
+        case ast.Constant(str(text)) | ast.Name(text) | ast.Attribute(attr=text):
+            return number_in(text)
+        case ast.Constant(value):
+            return value
+        case ast.UnaryOp(ast.USub(), operand) if isinstance(value := _number(operand), int | float):
+            return -value
+        case ast.Call(args=[value, *_]):
+            return _number(value)
+    return None
 
 
 def _at_bars(printed: Printed, bars: Sequence[tuple[int, int]]) -> list[dict[str, object]]:
-    """The entries, each at the step of the bar that is drawn anew right after it was printed; none where two training
-    losses would come to one step: a program whose output is buffered prints them out of order."""
+    """The entries, each at the step of the bar that is drawn anew right after it was printed, or else of the one before
+    it; none where two training losses would come to one step either way: a program whose output is buffered prints
+    them out of order."""
     places = [at for at, _ in bars]
-    entries: list[dict[str, object]] = []
-    for end, entry in printed:
-        after = bisect.bisect_left(places, end - 1)
-        entries.append({"step": bars[min(after, len(bars) - 1)][1], **entry})
-    steps = [entry["step"] for entry in entries if "loss" in entry]
-    return entries if len(set(steps)) == len(steps) else []
+    for shift in (0, -1):
+        entries: list[dict[str, object]] = []
+        for end, entry in printed:
+            beside = bisect.bisect_left(places, end - 1) + shift
+            entries.append({"step": bars[min(max(beside, 0), len(bars) - 1)][1], **entry})
+        steps = [entry["step"] for entry in entries if "loss" in entry]
+        if len(set(steps)) == len(steps):
+            return entries
+    return []
 
 
 def _counted(printed: Printed, reached: int | None = None) -> list[dict[str, object]]:
@@ -94,7 +127,3 @@ def _counted(printed: Printed, reached: int | None = None) -> list[dict[str, obj
         count += "loss" in entry
         entries.append({"step": count * distance, **entry})
     return entries
-
-
-def _number(value: object) -> object:
-    return number_in(value) if isinstance(value, str) else value

@@ -1,0 +1,49 @@
+"""The printed output of a Trainer, however Python prints its numbers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from sanetune.curves.logs.find import logs
+from sanetune.curves.logs.log import Log
+
+
+def printed(tmp_path: Path, lines: list[str]) -> Log:
+    file = tmp_path / "train.log"
+    file.write_text("\n".join(["Loading model...", *lines]) + "\n")
+    (log,) = logs(file)
+    return log
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.25", 1.25),
+        ("'1.25'", 1.25),
+        ("nan", math.nan),
+        ("-inf", -math.inf),
+        ("np.float64(1.25)", 1.25),
+        ("numpy.float32(nan)", math.nan),
+        ("float('nan')", math.nan),
+        ("tensor(1.25, device='cuda:0', grad_fn=<NllLossBackward0>)", 1.25),
+    ],
+)
+def test_a_printed_loss_counts_however_python_prints_it(tmp_path: Path, text: str, value: float) -> None:
+    log = printed(tmp_path, ["{'loss': 1.5, 'epoch': 0.1}", f"{{'loss': {text}, 'epoch': 0.2}}"])
+    assert [point.loss for point in log.curve().points] == pytest.approx([1.5, value], nan_ok=True)
+
+
+@pytest.mark.parametrize("text", ["None", "True", "nan", "[1, 2]", "exit()"])
+def test_a_printed_value_that_is_no_number_costs_no_record(tmp_path: Path, text: str) -> None:
+    log = printed(tmp_path, [f"{{'loss': 1.5, 'other': {text}, 'epoch': {epoch}}}" for epoch in (0.1, 0.2)])
+    assert [point.loss for point in log.curve().points] == [1.5, 1.5]
+
+
+def test_losses_right_behind_their_bars_are_at_the_steps_of_those(tmp_path: Path) -> None:
+    lines = [f"  5%|█    | {step}/4 [00:01<00:20]{{'loss': {step}.5, 'epoch': {step / 4}}}" for step in (1, 2, 3, 4)]
+    log = printed(tmp_path, lines)
+    assert [(point.step, point.loss) for point in log.curve().points] == [(1, 1.5), (2, 2.5), (3, 3.5), (4, 4.5)]
+    assert not log.notes
