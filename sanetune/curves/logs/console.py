@@ -93,12 +93,12 @@ def _number(node: ast.expr) -> object:
     match node:
         case ast.Constant(str(text)) | ast.Name(text) | ast.Attribute(attr=text):
             return number_in(text)
-        case ast.Constant(value):
-            return value
-        case ast.UnaryOp(ast.USub(), operand) if isinstance(value := _number(operand), int | float):
-            return -value
-        case ast.Call(args=[value, *_]):
-            return _number(value)
+        case ast.Constant(constant):
+            return constant
+        case ast.UnaryOp(ast.USub(), operand) if isinstance(positive := _number(operand), int | float):
+            return -positive
+        case ast.Call(args=[first, *_]):
+            return _number(first)
     return None
 
 
