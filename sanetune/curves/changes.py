@@ -55,6 +55,7 @@ class Change:
         source: What the loss was measured on: :data:`HELD_OUT`, :data:`FIXED_BATCH` or :data:`TRAINING`.
         exact: Whether the same rows were compared one by one; if not, ``std_error`` is estimated from noise.
         last: How many losses ``after`` is the median of; 1: it is one evaluation, or a mean of some.
+        first: The same of ``before``.
     """
 
     before: float
@@ -64,6 +65,7 @@ class Change:
     source: str = HELD_OUT
     exact: bool = True
     last: int = 1
+    first: int = 1
 
     @property
     def difference(self) -> float:
@@ -199,7 +201,7 @@ def training(curve: Curve, since: int = 0) -> Change | None:
         first = _before_it_rose(losses, first.value)
     steps = (points[start].step, points[-1].step)
     error = math.hypot(first.std_error, last.std_error)
-    return Change(first.value, last.value, error, steps, TRAINING, exact=False, last=last.count)
+    return Change(first.value, last.value, error, steps, TRAINING, False, last.count, first.count)
 
 
 def _before_it_rose(losses: Sequence[float], after: float) -> Level:
@@ -220,7 +222,7 @@ def divided(curve: Curve, share: float) -> Change | None:
     first, last = clipped_level(losses[:early], scatter), clipped_level(losses[early:], scatter)
     steps = (points[0].step, points[-1].step)
     error = math.hypot(first.std_error, last.std_error)
-    return Change(first.value, last.value, error, steps, TRAINING, exact=False, last=last.count)
+    return Change(first.value, last.value, error, steps, TRAINING, False, last.count, first.count)
 
 
 def wobble(curve: Curve) -> float:
@@ -272,7 +274,7 @@ def training_since_lowest(curve: Curve) -> Change | None:
     )
     steps = (points[place].step, points[-1].step)
     error = math.hypot(around.std_error, last_level.std_error)
-    return Change(around.value, last_level.value, error, steps, TRAINING, exact=False, last=last_level.count)
+    return Change(around.value, last_level.value, error, steps, TRAINING, False, last_level.count, around.count)
 
 
 def _level_of_some(losses: Sequence[float], scatter: float) -> Level:

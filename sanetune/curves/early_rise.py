@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sanetune.curves.changes import learned_points
+from sanetune.curves.humps import widened
 from sanetune.curves.robust import OF_MEDIAN, bends, middle, relative_noise, smooth
-from sanetune.curves.series import Curve
+from sanetune.curves.series import Curve, Point
 
 FEWEST = 10
 """Records in which a rise can be told from the noise of the first ones."""
@@ -41,7 +42,7 @@ class EarlyRise:
         peak_step: Its step.
         end: Median of the last records, in the same unit.
         last: How many those are.
-        length: Records above the middle between ``start`` and ``peak``.
+        above: The records around the peak above the middle between it and ``start``, without a gap.
         sure: Standard errors of the logarithm of ``peak`` above that of ``start`` and the rise that is allowed.
         end_sure: Those of ``end``.
     """
@@ -52,9 +53,14 @@ class EarlyRise:
     peak_step: int
     end: float
     last: int
-    length: int
+    above: Sequence[Point]
     sure: float
     end_sure: float
+
+    @property
+    def highest(self) -> Point:
+        """The record with the highest loss in it."""
+        return max(self.above, key=lambda point: point.loss)
 
     @property
     def times(self) -> float:
@@ -100,14 +106,17 @@ def early_rise(curve: Curve) -> EarlyRise | None:
         return math.log(level / middle(losses[:count]) / (1 + ALLOWED)) / max(error, 1e-9)
 
     records = max(range(1, FIRST + 1), key=lambda count: sure(peak, count, width))
+    start = middle(losses[:records])
+    highest = max(range(place - width // 2, place + width // 2 + 1), key=early.__getitem__)
+    left, right = widened(early, highest, highest, (peak + start) / 2)
     return EarlyRise(
-        middle(losses[:records]),
+        start,
         records,
         peak,
         points[place].step,
         end,
         last,
-        sum(loss > (peak + middle(losses[:records])) / 2 for loss in early),
+        points[left : right + 1],
         sure(peak, records, width),
         sure(end, records, last),
     )

@@ -35,14 +35,26 @@ class Hump:
         height: Its highest (smoothed) loss, in nats per token.
         before: Lowest loss before it, in the same unit.
         after: Lowest loss after it, in the same unit.
-        length: Records above the middle between its height and its base.
+        first: Number of the first record above the middle between its height and its base.
+        last: Number of the last one, without a gap between them.
     """
 
     place: int
     height: float
     before: float
     after: float
-    length: int
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        """How many records are above the middle between its height and its base."""
+        return self.last - self.first + 1
+
+    @property
+    def middle(self) -> float:
+        """The loss in the middle between its height and its base."""
+        return (self.height + self.base) / 2
 
     @property
     def base(self) -> float:
@@ -137,9 +149,19 @@ def _prominent(losses: Sequence[float], before: Sequence[float], after: Sequence
     """The record that is highest above the lowest loss before it and after it."""
     place = max(range(len(losses)), key=lambda i: losses[i] / max(before[i], after[i], 1e-12))
     base = max(before[place], after[place])
-    middle, left, right = (losses[place] + base) / 2, place, place
-    while left > 0 and losses[left - 1] > middle:
-        left -= 1
-    while right < len(losses) - 1 and losses[right + 1] > middle:
-        right += 1
-    return Hump(place, losses[place], before[place], after[place], right - left + 1)
+    first, last = widened(losses, place, place, (losses[place] + base) / 2)
+    return Hump(place, losses[place], before[place], after[place], first, last)
+
+
+def widened(losses: Sequence[float], first: int, last: int, level: float) -> tuple[int, int]:
+    """Return the first and the last of the records from ``first`` to ``last`` and those beside them, without a gap,
+    whose losses are above ``level``.
+
+    >>> widened([1.0, 3.0, 5.0, 4.0, 1.0, 6.0], 2, 2, 2.0)
+    (1, 3)
+    """
+    while first > 0 and losses[first - 1] > level:
+        first -= 1
+    while last < len(losses) - 1 and losses[last + 1] > level:
+        last += 1
+    return first, last

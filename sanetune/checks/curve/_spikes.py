@@ -11,7 +11,7 @@ from itertools import pairwise
 from sanetune.checks.base import Limit, Limits
 from sanetune.curves.changes import peak_step
 from sanetune.curves.early_rise import EARLY_SOURCE, EARLY_SURE, early_rise
-from sanetune.curves.humps import Hump, highest_hump, hump_in_few, known_better_through
+from sanetune.curves.humps import Hump, highest_hump, hump_in_few, known_better_through, widened
 from sanetune.curves.robust import relative_noise, smooth
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.curves.tails import beyond_tail
@@ -76,17 +76,37 @@ class Spike:
 
     Attributes:
         step: Where it is highest.
-        height: Its highest loss, in nats per token in the loss.
-        around: Median of its neighbours, in the same unit.
-        length: Logged steps in a row.
+        height: The loss that was logged there, in nats per token in the loss.
+        around: The level beside it, in the same unit.
+        steps: Those of its first and of its last record.
+        length: Records in a row.
         confirmed: By more than one batch, by its gradient norm, or by a loss that no text has.
     """
 
     step: int
     height: float
     around: float
+    steps: tuple[int, int]
     length: int
     confirmed: bool
+
+    @property
+    def times(self) -> float:
+        """Its height divided by the level beside it."""
+        return self.height / max(self.around, 1e-9)
+
+    def meets(self, other: Spike) -> bool:
+        """Whether both have steps in common: they are one event then."""
+        return self.steps[0] <= other.steps[1] and other.steps[0] <= self.steps[1]
+
+
+def apart(spikes: Sequence[Spike]) -> list[Spike]:
+    """Return a spike for each event, the highest beside its level, and the highest of all first."""
+    found: list[Spike] = []
+    for one in sorted(spikes, key=lambda spike: spike.times, reverse=True):
+        if not any(one.meets(known) for known in found):
+            found.append(one)
+    return found
 
 
 def in_training(points: Sequence[Point], limits: Limits, guessing: float = math.inf) -> list[Spike]:
@@ -146,8 +166,13 @@ def with_gradients(points: Sequence[Point], limits: Limits) -> list[Spike]:
         # Beside batches that have no gradient at all any other is a spike.
         usual = statistics.median(others) if len(others) >= REACH and min(others) > 0 else math.inf
         if norm > limits["norm_times"] * usual:
-            found.append(Spike(points[place].step, loss, around, 1, True))
+            found.append(_single(points[place], around))
     return found
+
+
+def _single(one: Point | Evaluation, around: float) -> Spike:
+    """A spike of one record that something confirms."""
+    return Spike(one.step, one.loss, around, (one.step, one.step), 1, True)
 
 
 def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
@@ -183,7 +208,8 @@ def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, inter
     around = _sides(losses, worst)
     confirmed = len(run) > 1 or high or interval >= SEVERAL or _above_guessing(losses, worst, around, guessing)
     confirmed &= len(run) > 1 or not _short_step(points, worst)
-    return Spike(points[worst].step, losses[worst], around, len(run), confirmed)
+    steps = points[run[0]].step, points[run[-1]].step
+    return Spike(points[worst].step, losses[worst], around, steps, len(run), confirmed)
 
 
 def _short_step(points: Sequence[Point], place: int) -> bool:
@@ -219,7 +245,7 @@ def rise_at_once(curve: Curve, limits: Limits) -> Spike | None:
         return None
     if rise.end >= rise.start or rise.peak - rise.start < limits["least"]:
         return None
-    return Spike(rise.peak_step, rise.peak, rise.start, rise.length, True)
+    return _of_records(rise.above, rise.start)
 
 
 def rise_in_validation(evaluations: Sequence[Evaluation], limits: Limits) -> Spike | None:
@@ -238,7 +264,16 @@ def rise_in_validation(evaluations: Sequence[Evaluation], limits: Limits) -> Spi
 def _as_spike(hump: Hump, series: Sequence[Point | Evaluation], limits: Limits) -> Spike | None:
     if hump.height - hump.after < limits["returned"] * (hump.height - hump.before):
         return None
-    return Spike(series[hump.place].step, hump.height, hump.base, hump.length, True)
+    # The hump is one of medians: its edges are those of the losses.
+    first, last = widened([one.loss for one in series], hump.first, hump.last, hump.middle)
+    return _of_records(series[first : last + 1], hump.base)
+
+
+def _of_records(records: Sequence[Point | Evaluation], around: float) -> Spike:
+    """A rise of several records."""
+    highest = max(records, key=lambda one: one.loss)
+    steps = records[0].step, records[-1].step
+    return Spike(highest.step, highest.loss, around, steps, len(records), True)
 
 
 def in_evaluations(evaluations: Sequence[Evaluation], limits: Limits) -> list[Spike]:
@@ -249,7 +284,7 @@ def in_evaluations(evaluations: Sequence[Evaluation], limits: Limits) -> list[Sp
         sides = statistics.median(losses[place - 2 : place]), statistics.median(losses[place + 1 : place + 3])
         around = max(sides)
         if losses[place] >= limits["fixed_times"] * around and losses[place] - around >= limits["fixed_least"]:
-            found.append(Spike(evaluations[place].step, losses[place], around, 1, True))
+            found.append(_single(evaluations[place], around))
     return found
 
 

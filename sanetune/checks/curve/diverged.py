@@ -36,7 +36,7 @@ from sanetune import units
 from sanetune.checks.base import Basis, Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve._applies import needs_token_loss, too_few
-from sanetune.checks.curve._medians import of_last
+from sanetune.checks.curve._medians import of_first, of_last, of_others
 from sanetune.curves.changes import (
     HELD_OUT,
     TRAINING,
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 7
+VERSION = 8
 
 LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
@@ -110,6 +110,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "source": change.source,
             "start": change.before,
             "end": change.after,
+            "first": change.first,
             "last": change.last,
             "end_step": change.steps[1],
             "rise": change.difference,
@@ -121,6 +122,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "lowest": low.before,
             "lowest_step": low.steps[0],
             "lowest_first": low.source == HELD_OUT and low.steps[0] == finite(curve.validation)[0].step,
+            "lowest_of": low.first,
             "lost": low.difference,
             "lost_last": low.last,
             "lost_step": low.steps[1],
@@ -154,6 +156,9 @@ def _early(curve: Curve) -> dict[str, float | int]:
         "early_start": rise.start,
         "early_peak": rise.peak,
         "early_peak_step": rise.peak_step,
+        "early_first": rise.records,
+        "early_highest": rise.highest.loss,
+        "early_highest_step": rise.highest.step,
         "early_end": rise.end,
         "early_last": rise.last,
         "early_sure": rise.sure,
@@ -199,7 +204,7 @@ def _above(share: float) -> str:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     by_batches = n["source"] == TRAINING
-    start, end = units.nats(n["start"]), units.nats(n["end"])
+    start, end = f"{units.nats(n['start'])}{of_first(n['first'])}", units.nats(n["end"])
     message = f"by {n['source']} the loss goes from {start} to {end}{of_last(n['last'])} at step {n['end_step']:,}"
     fell = not by_batches and n["training_fell"]
     share = limits["training_rise" if by_batches else "rise"]
@@ -218,14 +223,19 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         or n["later_above"] >= limits["lost_share"]
     )
     if dropped and not validation_alone:
-        lowest, end = units.nats(n["lowest"]), units.nats(n["lowest"] + n["lost"])
+        end = units.nats(n["lowest"] + n["lost"])
         came = "is" if n["lowest_first"] else "had come down to"
-        came = f"by {n['lowest_source']} the loss {came} {lowest} at step {n['lowest_step']:,}"
+        came = f"by {n['lowest_source']} the loss {came} {_low(n)}"
         came += ", the first evaluation," if n["lowest_first"] else ""
         return failed(f"{came} and ends at {end}{of_last(n['lost_last'])}", fix=fix)
     if clear and n["share"] >= limits["training_rise_warn" if by_batches else "rise_warn"]:
         return warned(f"{message}, {_above(n['share'])}", fix=fix)
     return _of_early_rise(n, limits) or _near_zero(n, limits) or passed(message)
+
+
+def _low(n: dict[str, Any]) -> str:
+    """The lowest loss in words: a level is one of several losses."""
+    return f"{units.nats(n['lowest'])} at step {n['lowest_step']:,}{of_others(n['lowest_of'])}"
 
 
 def _near_zero(n: dict[str, Any], limits: Limits) -> Judgement | None:
@@ -237,8 +247,7 @@ def _near_zero(n: dict[str, Any], limits: Limits) -> Judgement | None:
     if not (came_down and late and rose and n["lost_sure"] >= limits["training_sure"]):
         return None
     end = f"{units.nats(lowest + n['lost'])}{of_last(n['lost_last'])}"
-    low = f"{units.nats(lowest)} at step {n['lowest_step']:,}"
-    message = f"by training batches the loss had come down to {low} and ends at {end}"
+    message = f"by training batches the loss had come down to {_low(n)} and ends at {end}"
     return warned(message, fix=fixes.lower_lr(n["planned_rate"]))
 
 
@@ -251,10 +260,10 @@ def _of_early_rise(n: dict[str, Any], limits: Limits) -> Judgement | None:
         or n["early_peak"] - n["early_start"] < limits["least"]
     ):
         return None
-    start, peak, end = (units.nats(n[f"early_{name}"]) for name in ("start", "peak", "end"))
+    start, peak, end = (units.nats(n[f"early_{name}"]) for name in ("start", "highest", "end"))
     message = (
-        f"the training loss rises from {start} to {peak} at step {n['early_peak_step']:,} and ends at"
-        f" {end}{of_last(n['early_last'])}"
+        f"the training loss rises from {start}{of_first(n['early_first'])} to {peak} at step"
+        f" {n['early_highest_step']:,} and ends at {end}{of_last(n['early_last'])}"
     )
     rise = limits["training_rise"]
     if n["early_end"] >= (1 + rise) * n["early_start"] and n["early_end_sure"] >= limits["early_sure"]:

@@ -46,6 +46,7 @@ from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.checks.curve._spikes import LIMITS as SPIKE_LIMITS
 from sanetune.checks.curve._spikes import (
     Spike,
+    apart,
     harmless,
     in_evaluations,
     in_training,
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 6
+VERSION = 7
 
 LIMITS = {
     "hump": Limit(
@@ -94,7 +95,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     of_batches = [rise for rise in (long_rise(points, limits), rise_at_once(curve, limits)) if rise]
     long = [rise for rise in of_batches if not of_harder_rows(rise, points, validation)]
     in_validation = rise_in_validation(validation, limits)
-    confirmed = _with_long(confirmed, [*long, *([in_validation] if in_validation else [])])
+    confirmed = apart([*confirmed, *long, *([in_validation] if in_validation else [])])
     hump = max(fixed, key=lambda one: one.loss) if len(fixed) >= 5 else None
     return Measurement(
         {
@@ -103,7 +104,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "spikes": len(confirmed),
             "odd_batches": odd,
             "norm_spikes": norm_spikes(points, curve, limits),
-            "worst": _worst(confirmed),
+            "worst": _told(confirmed[0]) if confirmed else None,
             "hump": (hump.loss - fixed[0].loss) if hump else 0.0,
             "hump_share": (hump.loss / fixed[0].loss - 1) if hump and fixed[0].loss > 0 else 0.0,
             "hump_step": hump.step if hump else None,
@@ -118,17 +119,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     )
 
 
-def _with_long(spikes: list[Spike], rises: list[Spike]) -> list[Spike]:
-    """Spikes and longer rises; a spike that is the top of a rise is one with it."""
-    own = [one for one in spikes if not any(one.step == rise.step for rise in rises)]
-    return [*own, *rises]
-
-
-def _worst(spikes: list[Spike]) -> dict[str, Any] | None:
-    if not spikes:
-        return None
-    worst = max(spikes, key=lambda spike: spike.height / max(spike.around, 1e-9))
-    return {"step": worst.step, "loss": worst.height, "around": worst.around, "length": worst.length}
+def _told(spike: Spike) -> dict[str, Any]:
+    return {"step": spike.step, "loss": spike.height, "around": spike.around, "length": spike.length}
 
 
 def at(m: Measurement) -> int | None:
@@ -147,9 +139,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return warned(message, fix=fixes.lower_lr(n["planned_rate"]))
     if n["spikes"] >= limits["spikes"]:
         worst = n["worst"]
+        which = "the worst " if n["spikes"] > 1 else ""
         message = (
-            f"the loss has {units.many(n['spikes'], 'spike')}, the worst at step {worst['step']:,}:"
-            f" {units.nats(worst['loss'])} among {units.nats(worst['around'])}"
+            f"the loss has {units.many(n['spikes'], 'spike')}, {which}at step {worst['step']:,}:"
+            f" {units.nats(worst['loss'])} beside a level of {units.nats(worst['around'])}"
         )
         if worst["length"] > 1:
             message += f", over {units.many(worst['length'], 'record')}"
